@@ -1,0 +1,79 @@
+"""Mix training samples and their targets: mixup and its family, exact with any loss.
+
+Every public name is loaded at its first use, so that ``import vicinal`` costs nothing, and mixing
+alone costs what importing torch costs. The names are typed in ``__init__.pyi``.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "mixing": ("Mix", "MixUp", "MixedTarget", "Mixer"),
+    "losses": ("CrossEntropyLossFlat", "MixLoss"),
+    "metrics": ("accuracy", "error_rate", "top_k_accuracy"),
+    "errors": ("VicinalError",),
+    "data.augment": ("BatchTransform", "Normalize", "aug_transforms"),
+    "data.block": (
+        "CategoryBlock",
+        "DataBlock",
+        "ImageBlock",
+        "RandomSplitter",
+        "RegexLabeller",
+        "Resize",
+        "get_image_files",
+        "parent_label",
+        "using_attr",
+    ),
+    "data.download": ("URLs", "untar_data"),
+    "data.loaders": ("DataLoaders",),
+    "data.vision": ("ImageDataLoaders",),
+    "models.zoo": (
+        "create_model",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "xresnet18",
+        "xresnet34",
+        "xresnet50",
+        "xresnet101",
+    ),
+    "learner.events": (
+        "Callback",
+        "CancelBackward",
+        "CancelBatch",
+        "CancelEpoch",
+        "CancelFit",
+        "CancelStep",
+        "CancelTrain",
+        "CancelValidate",
+    ),
+    "learner.learner": ("Learner",),
+    "learner.predictor": ("Predictor",),
+    "learner.vision": ("cnn_learner", "vision_learner"),
+}
+_HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
+_HOME["Path"] = "pathlib"  # scripts say `path / "images"` right after `from vicinal import *`
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
+    try:
+        module = importlib.import_module(_HOME[name])
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("vicinal"):
+            raise
+        raise ModuleNotFoundError(
+            f"vicinal.{name} needs {error.name}: pip install 'vicinal[train]'", name=error.name
+        ) from None
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

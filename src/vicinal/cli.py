@@ -1,0 +1,162 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vicinal.errors import VicinalError
+
+app = typer.Typer(
+    help="Train with mixed samples: mixup, from one command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="digits, a folder of images, a Parquet file or folder, hf:NAME, or torchvision:NAME."
+    ),
+]
+MixName = Annotated[str, typer.Option(help="mixup or none.")]
+Alpha = Annotated[float, typer.Option(help="Strength: weights come from Beta(alpha, alpha).")]
+Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
+Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
+Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(help="Regular expression for file names; its first group is the class."),
+]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    mix: MixName = "mixup",
+    alpha: Alpha = 0.4,
+    model: Annotated[str | None, typer.Option(help="A network of timm's, or resnet9.")] = None,
+    pretrained: Annotated[
+        bool | None,
+        typer.Option(
+            "--pretrained/--no-pretrained", help="Start from published weights; default for photos."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Rounds through the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a batch.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    size: Size = None,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
+    skip_bad: Annotated[bool, typer.Option(help="Leave out images that cannot be read.")] = False,
+) -> None:
+    """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
+    from vicinal import runs
+    from vicinal.plan import Wishes
+
+    wishes = Wishes(
+        data=data,
+        mix=mix,
+        alpha=alpha,
+        model=model,
+        pretrained=pretrained,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        size=size,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+        precision=precision,
+        seed=seed,
+        skip_bad=skip_bad,
+    )
+    folder = runs.train(wishes, out, overwrite=overwrite, tell=_tell)
+    print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
+    print(f"vicinal predict {folder} IMAGE...")
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder that vicinal train left.")],
+    files: Annotated[list[Path], typer.Argument(help="Images.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
+) -> None:
+    """Classify images with a trained network."""
+    from vicinal.learner.predictor import Predictor
+
+    predictor = Predictor.load(run)
+    found = list(zip(files, predictor.predict(files), strict=True))
+    if as_json:
+        rows = [
+            {
+                "file": str(file),
+                "class": predictor.best(probabilities, 1)[0][0],
+                "probabilities": dict(predictor.best(probabilities, len(probabilities))),
+            }
+            for file, probabilities in found
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "class", "probability", box=None)
+    for file, probabilities in found:
+        for place, (name, probability) in enumerate(predictor.best(probabilities, 3)):
+            table.add_row("" if place else str(file), name, f"{probability:.1%}")
+    Console().print(table)
+
+
+@app.command()
+def show(
+    data: Data,
+    mix: MixName = "mixup",
+    alpha: Alpha = 0.4,
+    size: Size = None,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="The picture, PNG, PDF or SVG.")] = Path("mixed.png"),
+) -> None:
+    """Draw images, their partners, the mixes with their targets, and the weights' density."""
+    from vicinal import runs
+
+    runs.show(data, mix, alpha, size, label, label_pattern, seed, out)
+    print(f"drawn: {out}")
+
+
+def _tell(name: str, text: str) -> None:
+    print(f"{name + ':':16}{text}", flush=True)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; a mistake of the user's is one sentence."""
+    try:
+        app(arguments, standalone_mode=False)
+    except VicinalError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped", file=sys.stderr)
+        return 130
+    except Exception as error:
+        # A misspelt option: typer's own class for that has moved between its versions.
+        if not hasattr(error, "format_message"):
+            raise
+        sentence = error.format_message()  # empty where help was printed instead
+        return _fail(f"{sentence} (vicinal --help lists what there is)") if sentence else 2
+    return 0
+
+
+def _fail(sentence: str) -> int:
+    print(f"vicinal: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,171 @@
+"""From a stored image to right RGB pixels, and from many to one tensor in memory."""
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from vicinal.data.augment import resize
+from vicinal.data.samples import Samples
+from vicinal.errors import VicinalError
+
+SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
+
+
+class BadImage(VicinalError):
+    """An image that cannot be read."""
+
+
+def image_name(image: Any, index: int) -> str:
+    """What to call an image in a message."""
+    if isinstance(image, str | os.PathLike):
+        return str(image)
+    if isinstance(image, dict) and image.get("path"):
+        return f"image {index} ({image['path']})"
+    return f"image {index}"
+
+
+def read_image(image: Any, size: int | None = None) -> Tensor:
+    """Read one image as right RGB.
+
+    Greyscale (8 and 16 bits) and palettes become RGB, CMYK is converted, transparent parts show
+    white, and the camera's EXIF orientation is applied.
+
+    Args:
+        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
+        size: shrink or enlarge to this many pixels on the shorter side and crop the centre square;
+            None keeps the image as it is.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        BadImage: the file is missing, truncated, or no image.
+
+    >>> read_image(Image.new("L", (6, 4), 7), size=2).tolist()[0]
+    [[7, 7], [7, 7]]
+    """
+    try:
+        with _open(image) as opened:
+            if size is not None:
+                # JPEG decodes at a half, a quarter or an eighth for a fraction of the time.
+                opened.draft(None, (size, size))
+            pixels = _to_rgb(ImageOps.exif_transpose(opened))
+        if size is not None:
+            pixels = ImageOps.fit(pixels, (size, size), Image.Resampling.BILINEAR)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).split("<", maxsplit=1)[0].strip() or type(error).__name__
+        raise BadImage(reason) from None
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+
+
+def _open(image: Any) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.copy()
+    if isinstance(image, dict):
+        image = image["bytes"] if image.get("bytes") is not None else image["path"]
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):  # 16 bits a pixel; PIL's own conversion would clip
+        image = Image.fromarray((np.asarray(image, np.float32) / 257).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def image_shape(image: Any) -> tuple[int, int]:
+    """Height and width, from the header alone where the format allows."""
+    try:
+        with _open(image) as opened:
+            return opened.height, opened.width
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImage(str(error)) from None
+
+
+def decode(
+    samples: Samples, size: int | None, *, skip_bad: bool = False, on_image: Any = None
+) -> tuple[Samples, list[str]]:
+    """Decode all images into one uint8 tensor, on all processors.
+
+    Args:
+        samples: the stored images; those that are decoded already are only resized.
+        size: the side of the square that they become; None where they are all of one size.
+        skip_bad: leave out what cannot be read.
+        on_image: called after each image, for progress.
+
+    Returns:
+        The samples with an (N, 3, H, W) uint8 tensor as images, and the names of those left out.
+
+    Raises:
+        BadImage: an image cannot be read and ``skip_bad`` is not set; it is named, and the others
+            are counted.
+        VicinalError: ``size`` is None and the images differ in size.
+    """
+    if isinstance(samples.images, Tensor):
+        pixels = samples.images if size is None else resize(samples.images, size)
+        return Samples(pixels, samples.labels), []
+
+    def read(index: int) -> Tensor | str:
+        image = None
+        try:
+            image = samples.images[index]
+            return read_image(image, size)
+        except BadImage as error:
+            return f"{image_name(image, index)} ({error})"
+        finally:
+            if on_image is not None:
+                on_image()
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        read_ones = list(threads.map(read, range(len(samples))))
+    return _stack(samples, read_ones, skip_bad)
+
+
+def _stack(samples: Samples, read: list[Tensor | str], skip_bad: bool) -> tuple[Samples, list[str]]:
+    bad = [image for image in read if isinstance(image, str)]
+    if bad and not skip_bad:
+        raise BadImage(bad_images_message(bad, len(read)))
+    good = [(image, i) for i, image in enumerate(read) if isinstance(image, Tensor)]
+    if not good:
+        raise BadImage(f"none of the {len(read):,} images can be read, the first is {bad[0]}")
+    first = good[0][0].shape
+    for image, i in good:
+        if image.shape != first:
+            name = image_name(samples.images[i], i)
+            raise VicinalError(
+                f"the images differ in size ({name} has {image.shape[1]}x{image.shape[2]} pixels, "
+                f"the first one {first[1]}x{first[2]}): give a size to bring them to"
+            )
+    pixels = torch.empty(len(good), *first, dtype=torch.uint8)
+    for row, (image, _) in zip(pixels, good, strict=True):
+        row.copy_(image)
+    return Samples(pixels, [samples.labels[i] for _, i in good]), bad
+
+
+def bad_images_message(bad: Sequence[str], total: int) -> str:
+    """One sentence that names the first of the images that cannot be read, and counts them."""
+    if len(bad) == 1:
+        count = f"1 of {total:,} images cannot be read: {bad[0]}"
+    else:
+        count = f"{len(bad):,} of {total:,} images cannot be read, the first is {bad[0]}"
+    return f"{count}; repair or remove what is broken, or leave it out with skip_bad (--skip-bad)"
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below a folder, by their ending, in the order of their names."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )

@@ -1,0 +1,306 @@
+"""DataLoaders: a training and a validation part, as batches on the device."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.errors import VicinalError
+
+
+def default_device() -> torch.device:
+    """The accelerator, where there is one, else the CPU."""
+    accelerator = (
+        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    )
+    return accelerator or torch.device("cpu")
+
+
+class TensorData(Dataset[tuple[Tensor, Tensor]]):
+    """Samples that lie in memory: a batch of them is gathered in one operation."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.x[index], self.y[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        chosen = torch.tensor(indices)
+        return self.x[chosen], self.y[chosen]
+
+
+class Order:
+    """The order in which samples come: index lists, another shuffle each epoch, seeded."""
+
+    def __init__(self, count: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
+        self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
+        self.epoch = 0
+
+    def generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**32)
+
+    def __len__(self) -> int:
+        # A last batch that is not full would weigh its samples more in training.
+        full = self.count // self.batch_size
+        return full if self.shuffle else math.ceil(self.count / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self.shuffle:
+            order = torch.randperm(self.count, generator=self.generator()).tolist()
+        else:
+            order = list(range(self.count))
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+
+class Batches:
+    """One part of the data, as batches on the device.
+
+    Args:
+        dataset: gives a batch for a list of indices (``__getitems__``).
+        batch_size: samples a batch.
+        training: shuffle, drop the last batch where it is not full, and change samples at random.
+        transforms: changes of a batch, made on the device.
+        seed: of the order and the random changes; every epoch has draws of its own.
+        workers: processes that read ahead; 0 reads in this one.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        *,
+        training: bool = False,
+        transforms: Sequence[BatchTransform] = (),
+        seed: int = 0,
+        device: torch.device | str | None = None,
+        workers: int = 0,
+    ) -> None:
+        _check_batch_size(batch_size, len(dataset), training)
+        self.dataset, self.training, self.transforms = dataset, training, list(transforms)
+        self.device = torch.device(device) if device is not None else default_device()
+        self.order = Order(len(dataset), batch_size, shuffle=training, seed=seed)
+        self._loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_sampler=self.order,  # type: ignore[arg-type]
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    @property
+    def batch_size(self) -> int:
+        return self.order.batch_size
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = self.order.generator()
+        try:
+            for x, y in self._loader:
+                x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+                for transform in self.transforms:
+                    x = transform.train(x, generator) if self.training else transform.valid(x)
+                yield self._as_images(x), y
+        finally:  # also when somebody stops in the middle
+            self.order.epoch += 1
+
+    @staticmethod
+    def _as_images(x: Tensor) -> Tensor:
+        # Convolutions are fastest on channels_last, on CPUs two- to threefold.
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _check_batch_size(batch_size: int, count: int, training: bool) -> None:
+    if batch_size < 1:
+        raise VicinalError(f"the batch size must be 2 or more, not {batch_size}")
+    if not training:
+        return
+    if batch_size == 1:
+        raise VicinalError(
+            "a batch of one has nobody to be mixed with: use a batch size of 2 or more"
+        )
+    if batch_size > count:
+        raise VicinalError(
+            f"the batch size {batch_size} is larger than the {count} training samples: "
+            f"use {count} or less"
+        )
+
+
+class DataLoaders:
+    """The training part, the validation part, and the classes.
+
+    Args:
+        train, valid: the two parts.
+        vocab: the names of the classes; None for regression.
+        n_out: how many numbers a network gives for each sample; for classes, their number.
+
+    Attributes:
+        c: the same as ``n_out``, by fastai's name.
+    """
+
+    def __init__(self, train: Batches, valid: Batches, vocab: list[str] | None, n_out: int) -> None:
+        self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
+
+    @classmethod
+    def from_tensors(
+        cls,
+        x: Tensor,
+        y: Tensor,
+        x_valid: Tensor,
+        y_valid: Tensor,
+        *,
+        bs: int = 64,
+        vocab: list[str] | None = None,
+        transforms: Sequence[BatchTransform] | None = None,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> "DataLoaders":
+        """From tensors in memory.
+
+        Args:
+            x, x_valid: (N, ...) floats, or uint8 images (N, 3, H, W), which are normalised.
+            y, y_valid: (N,) int64 class indices, or float targets (N, ...); (N,) becomes (N, 1).
+            bs: batch size in training; validation uses twice as much.
+            vocab: names of the classes; without it they are called by their numbers.
+            transforms: changes of a batch, the normalising among them; None normalises uint8
+                images by their own mean and standard deviation.
+
+        Raises:
+            VicinalError: lengths differ, a value is NaN or infinite, labels are negative or all
+                of one class, or the batch size does not go with the data.
+
+        >>> x, y = torch.randn(100, 4), torch.arange(100) % 3
+        >>> dls = DataLoaders.from_tensors(x, y, x[:20], y[:20], bs=32)
+        >>> dls.c, len(dls.train), len(dls.valid)
+        (3, 3, 1)
+        """
+        for part, inputs, targets in (("training", x, y), ("validation", x_valid, y_valid)):
+            _check_tensors(part, inputs, targets)
+        if y.is_floating_point():
+            if y.ndim == 1:  # networks give (B, 1), against which (B,) would broadcast
+                y, y_valid = y[:, None], y_valid[:, None]
+            vocab, n_out = None, y[0].numel()
+        else:
+            vocab = _check_classes(y, y_valid, vocab)
+            n_out = len(vocab)
+        if transforms is None:
+            transforms = [Normalize.of(x)] if x.dtype == torch.uint8 else []
+        train = Batches(
+            TensorData(x, y), bs, training=True, transforms=transforms, seed=seed, device=device
+        )
+        valid = Batches(TensorData(x_valid, y_valid), 2 * bs, transforms=transforms, device=device)
+        return cls(train, valid, vocab, n_out)
+
+    @property
+    def bs(self) -> int:
+        return self.train.batch_size
+
+    @property
+    def device(self) -> torch.device:
+        return self.train.device
+
+    @property
+    def normalize(self) -> Normalize | None:
+        """The transform that normalises images, if there is one."""
+        found = [t for t in self.valid.transforms if isinstance(t, Normalize)]
+        return found[-1] if found else None
+
+    def to(self, device: torch.device | str) -> "DataLoaders":
+        """Bring batches to another device from now on."""
+        self.train.device = self.valid.device = torch.device(device)
+        return self
+
+    def one_batch(self) -> tuple[Tensor, Tensor]:
+        """The first training batch; looking at it changes nothing of the training to come."""
+        epoch = self.train.order.epoch
+        try:
+            return next(iter(self.train))
+        finally:
+            self.train.order.epoch = epoch
+
+    def test_batch(self, items: Sequence[Any]) -> Tensor:
+        """Samples to be predicted, treated as the validation part's are: (B, ...) on the device."""
+        x = self.stack(items).to(self.device)
+        for transform in self.valid.transforms:
+            x = transform.valid(x)
+        return x
+
+    def stack(self, items: Sequence[Any]) -> Tensor:
+        """Samples as they are given to one tensor."""
+        return torch.stack([torch.as_tensor(item) for item in items])
+
+    def pictures(self, x: Tensor) -> Tensor:
+        """A batch of images back to floats in [0, 1], on the CPU, to be shown.
+
+        Raises:
+            VicinalError: these are no images (B, 3, H, W).
+        """
+        if x.ndim != 4 or x.shape[1] not in (1, 3):
+            raise VicinalError(f"batches of shape {tuple(x.shape)} are no images to be shown")
+        shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
+        return shown.cpu().expand(-1, 3, -1, -1)
+
+    def show_batch(self, max_n: int = 9) -> Any:
+        """A matplotlib figure of training images as the network sees them, with their classes."""
+        from vicinal import plots
+
+        x, y = self.one_batch()
+        return plots.images(self.pictures(x[:max_n]), [self.label(v) for v in y[:max_n]])
+
+    def label(self, target: Tensor) -> str:
+        """What a target is called: its class, or its value."""
+        if self.vocab is not None:
+            return self.vocab[int(target)]
+        return ", ".join(f"{value:.3g}" for value in target.flatten().tolist())
+
+
+def _check_tensors(part: str, x: Tensor, y: Tensor) -> None:
+    if not len(x):
+        raise VicinalError(f"the {part} part is empty: give it at least one sample")
+    if len(x) != len(y):
+        raise VicinalError(
+            f"the {part} part has {len(x)} inputs, but {len(y)} targets: give one for each"
+        )
+    for name, values in (("inputs", x), ("targets", y)):
+        if values.is_floating_point() and not values.isfinite().all():
+            row = int((~values.isfinite()).reshape(len(values), -1).any(dim=1).nonzero()[0])
+            raise VicinalError(
+                f"the {part} {name} hold NaN or infinite values, first in row {row}: "
+                "remove or replace them"
+            )
+
+
+def _check_classes(y: Tensor, y_valid: Tensor, vocab: list[str] | None) -> list[str]:
+    if y.ndim != 1:
+        raise VicinalError(
+            f"class indices have shape (N,), not {tuple(y.shape)}: several labels a sample are "
+            "given as floats"
+        )
+    lowest = int(min(y.min(), y_valid.min()))
+    highest = int(max(y.max(), y_valid.max()))
+    if lowest < 0:
+        raise VicinalError(f"the label {lowest} is missing or negative: class indices start at 0")
+    if int(y.min()) == int(y.max()):
+        raise VicinalError(
+            f"all training samples are of class {int(y[0])}: training needs two classes or more"
+        )
+    if vocab is None:
+        return [str(i) for i in range(highest + 1)]
+    if highest >= len(vocab):
+        raise VicinalError(f"the label {highest} has no name: vocab names {len(vocab)} classes")
+    return vocab

@@ -1,0 +1,87 @@
+"""Labelled images as they are stored, and their split into training and validation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from vicinal.errors import VicinalError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images as they are stored, and the class of each.
+
+    Args:
+        images: paths, encoded bytes, ``{"bytes", "path"}`` records or PIL images; or one uint8
+            tensor (N, 3, H, W) of images that are decoded already.
+        labels: for each image the index of its class.
+    """
+
+    images: Sequence[Any] | torch.Tensor
+    labels: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: Sequence[int]) -> "Samples":
+        images = self.images
+        if isinstance(images, torch.Tensor):
+            picked: Any = images[list(indices)]
+        elif hasattr(images, "subset"):
+            picked = images.subset(indices)
+        else:
+            picked = [images[i] for i in indices]
+        return Samples(picked, [self.labels[i] for i in indices])
+
+
+@dataclass
+class Split:
+    """What a data set is to a trainer: a training part, a validation part, and the classes.
+
+    Args:
+        train, valid: the two parts; their labels index ``vocab``.
+        vocab: the names of the classes.
+        notes: what was found and chosen on the way, each a line for the user.
+        mirrored: whether an image means the same when it is flipped (a cat does, a digit does not).
+    """
+
+    train: Samples
+    valid: Samples
+    vocab: list[str]
+    notes: list[str] = field(default_factory=list)
+    mirrored: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.vocab) < 2:
+            found = f"only the class {self.vocab[0]!r}" if self.vocab else "no class"
+            raise VicinalError(f"the data have {found}: training needs two or more")
+        for name, part in (("training", self.train), ("validation", self.valid)):
+            if not len(part):
+                raise VicinalError(f"the {name} part is empty: give it at least one image")
+
+
+def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples, Samples]:
+    """Hold out a random share for validation; the same seed gives the same split.
+
+    >>> train, valid = random_split(Samples(list("abcdefghij"), [0, 1] * 5), 0.2, seed=42)
+    >>> len(train), len(valid)
+    (8, 2)
+    """
+    if not 0 < valid_pct < 1:
+        raise VicinalError(f"the validation share must lie between 0 and 1, not {valid_pct}")
+    order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
+    held_out = max(1, round(valid_pct * len(samples)))
+    return samples.subset(order[held_out:]), samples.subset(order[:held_out])
+
+
+def index_labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Class names to indices into the sorted list of classes.
+
+    >>> index_labels(["dog", "cat", "dog"])
+    ([1, 0, 1], ['cat', 'dog'])
+    """
+    vocab = sorted(set(names))
+    index = {name: i for i, name in enumerate(vocab)}
+    return [index[name] for name in names], vocab

@@ -1,0 +1,349 @@
+"""ImageDataLoaders: from stored images to batches on the device."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
+from vicinal.data.images import (
+    BadImage,
+    bad_images_message,
+    decode,
+    find_images,
+    image_name,
+    image_shape,
+    read_image,
+)
+from vicinal.data.loaders import Batches, DataLoaders, TensorData
+from vicinal.data.samples import Samples, Split, index_labels, random_split
+from vicinal.errors import VicinalError
+
+MEMORY_SHARE = 0.5  # of the memory that is free: more images than fit there are streamed
+
+
+class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
+    """Images that are decoded when their batch is needed, by worker processes.
+
+    Args:
+        samples: the stored images.
+        size: side of the square that they become.
+        skip_bad: leave what cannot be read out of its batch.
+
+    Raises:
+        BadImage: while reading, where an image cannot be read and ``skip_bad`` is not set.
+    """
+
+    def __init__(self, samples: Samples, size: int, *, skip_bad: bool = False) -> None:
+        self.samples, self.size, self.skip_bad = samples, size, skip_bad
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        torch.set_num_threads(1)  # one process a core: more threads would only queue up
+        images, labels, bad = [], [], []
+        for index in indices:
+            image = self.samples.images[index]
+            try:
+                images.append(read_image(image, self.size))
+                labels.append(self.samples.labels[index])
+            except BadImage as error:
+                bad.append(f"{image_name(image, index)} ({error})")
+        if bad and not (self.skip_bad and images):
+            raise BadImage(bad_images_message(bad, len(indices)))
+        return torch.stack(images), torch.tensor(labels)
+
+
+class ImageDataLoaders(DataLoaders):
+    """Batches of labelled images.
+
+    Images are decoded once, to uint8, and kept in memory where they fit in half of what is free;
+    else worker processes decode them again each epoch. Random changes are made on the device.
+    """
+
+    @classmethod
+    def from_split(
+        cls,
+        split: Split,
+        *,
+        item_size: int | None = None,
+        batch_tfms: Sequence[BatchTransform] | None = None,
+        normalize: Normalize | None = None,
+        bs: int = 64,
+        seed: int | None = None,
+        device: torch.device | str | None = None,
+        workers: int | None = None,
+        skip_bad: bool = False,
+    ) -> "ImageDataLoaders":
+        """From labelled images that are split already.
+
+        Args:
+            item_size: side of the square to which images are brought when they are read; None
+                where they are all of one size.
+            batch_tfms: random changes of training batches; None for none.
+            normalize: how pixels become floats; None takes ImageNet's statistics.
+            bs: batch size in training; validation uses twice as much.
+            seed: of the order and the random changes.
+            workers: reading processes for images that do not fit in memory; None takes one for
+                each processor, 0 reads in this process.
+            skip_bad: leave out images that cannot be read.
+
+        Raises:
+            VicinalError: an image cannot be read, sizes differ and no size is given, or the batch
+                size does not go with the data.
+        """
+        transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
+        streamed = item_size is not None and not fits_in_memory(split, item_size)
+        if streamed:
+            assert item_size is not None
+            train: Any = StreamedImages(split.train, item_size, skip_bad=skip_bad)
+            valid: Any = StreamedImages(split.valid, item_size, skip_bad=skip_bad)
+            readers = _processors() if workers is None else workers
+        else:
+            train, valid = (
+                _in_memory(part, item_size, skip_bad) for part in (split.train, split.valid)
+            )
+            readers = 0
+        side = item_size or train.x.shape[-1]
+        common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
+        dls = cls(
+            Batches(train, bs, training=True, seed=seed or 0, **common),
+            Batches(valid, 2 * bs, **common),
+            split.vocab,
+            len(split.vocab),
+        )
+        dls.item_size = side
+        return dls
+
+    item_size: int
+
+    def stack(self, items: Sequence[Any]) -> Tensor:
+        """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are."""
+        if all(isinstance(item, Tensor) for item in items):
+            return super().stack(items)
+        return torch.stack([read_image(item, self.item_size) for item in items])
+
+    @classmethod
+    def from_name_re(
+        cls,
+        path: str | os.PathLike[str],
+        pat: str,
+        *,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_size: int | None = None,
+        size: int | None = None,
+        min_scale: float = 1.0,
+        **kwargs: Any,
+    ) -> "ImageDataLoaders":
+        r"""From a folder of images whose file names tell the class.
+
+        Args:
+            path: the folder; files are looked for below it, too.
+            pat: a regular expression for the file name; its first group is the class, as in
+                ``r"(.+)_\d+.jpg$"``.
+            valid_pct: the share held out for validation, between 0 and 1.
+            seed: of the split, the order and the random changes.
+            item_size, size, min_scale: images are kept at ``item_size`` pixels; random crops of
+                at least ``min_scale`` of the area become ``size`` pixels, with the changes of
+                :func:`aug_transforms`.
+            **kwargs: of :meth:`from_split`.
+
+        Raises:
+            VicinalError: the folder is not there or holds no image, the pattern has no group or
+                does not match a name, or as in :meth:`from_split`.
+        """
+        split = split_by_name(path, pat, valid_pct, seed)
+        return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_size: int | None = None,
+        size: int | None = None,
+        min_scale: float = 1.0,
+        **kwargs: Any,
+    ) -> "ImageDataLoaders":
+        """From class folders, with or without ``train`` and ``valid`` folders above them.
+
+        Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used where there
+        is no validation folder.
+        """
+        split = split_by_folder(path, valid_pct, seed)
+        return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
+
+    @classmethod
+    def _augmented(
+        cls,
+        split: Split,
+        item_size: int | None,
+        size: int | None,
+        min_scale: float,
+        **kwargs: Any,
+    ) -> "ImageDataLoaders":
+        kwargs.setdefault("batch_tfms", aug_transforms(size=size, min_scale=min_scale))
+        return cls.from_split(split, item_size=item_size or size, **kwargs)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fits_in_memory(split: Split, size: int) -> bool:
+    """Whether all images fit, decoded to squares of ``size`` pixels, in the memory that is free."""
+    needed = (len(split.train) + len(split.valid)) * 3 * size * size
+    return bool(needed <= MEMORY_SHARE * psutil.virtual_memory().available)
+
+
+def one_size(samples: Samples, look_at: int = 64) -> int | None:
+    """The side of the images, where those looked at are all squares of one size.
+
+    >>> one_size(Samples(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), [0, 1]))
+    8
+    """
+    if isinstance(samples.images, Tensor):
+        shapes = {tuple(samples.images.shape[2:])}
+    else:
+        step = max(1, len(samples) // look_at)
+        shapes = set()
+        for index in range(0, len(samples), step):
+            try:
+                shapes.add(image_shape(samples.images[index]))
+            except BadImage:  # is named when all are decoded
+                continue
+    sides = {side for shape in shapes for side in shape}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _in_memory(samples: Samples, size: int | None, skip_bad: bool) -> TensorData:
+    decoded, bad = _decode_with_progress(samples, size, skip_bad)
+    if bad:
+        print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
+    assert isinstance(decoded.images, Tensor)
+    return TensorData(decoded.images, torch.tensor(decoded.labels))
+
+
+def _decode_with_progress(
+    samples: Samples, size: int | None, skip_bad: bool
+) -> tuple[Samples, list[str]]:
+    if isinstance(samples.images, Tensor):
+        return decode(samples, size)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("reading images", total=len(samples))
+        return decode(samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task))
+
+
+def split_by_name(
+    path: str | os.PathLike[str], pattern: str, valid_pct: float, seed: int | None
+) -> Split:
+    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
+    files = image_files(path)
+    label = name_labeller(pattern)
+    labels, vocab = index_labels([label(file.name) for file in files])
+    train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
+    return Split(train, valid, vocab)
+
+
+def name_labeller(pattern: str) -> Callable[[str], str]:
+    r"""A function that reads the class off a name: the first group of a regular expression.
+
+    Raises:
+        VicinalError: the pattern is no regular expression or has no group; and when called, it
+            does not match.
+
+    >>> name_labeller(r"(.+)_\d+.jpg$")("great_pyrenees_173.jpg")
+    'great_pyrenees'
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise VicinalError(f"{pattern!r} is no regular expression: {error}") from None
+    if compiled.groups < 1:
+        raise VicinalError(
+            f"the pattern {pattern!r} has no group: put the part that is the class in parentheses"
+        )
+
+    def label(name: str) -> str:
+        found = compiled.search(name)
+        if found is None:
+            raise VicinalError(f"the name {name!r} does not match the pattern {pattern!r}")
+        return found[1]
+
+    return label
+
+
+TRAIN_NAMES = ("train", "training")
+VALID_NAMES = ("valid", "val", "validation", "test", "testing")
+
+
+def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
+    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
+    root = Path(path)
+    files = image_files(root)
+    folders = {child.name.lower(): child for child in root.iterdir() if child.is_dir()}
+    train_folder = next((folders[name] for name in TRAIN_NAMES if name in folders), None)
+    valid_folder = next((folders[name] for name in VALID_NAMES if name in folders), None)
+    if train_folder is None:
+        labels, vocab = index_labels([_class_folder(file, root) for file in files])
+        train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
+        return Split(train, valid, vocab, [_held_out_note(valid, valid_pct)])
+    train_files = image_files(train_folder)
+    names = [_class_folder(file, train_folder) for file in train_files]
+    if valid_folder is None:
+        labels, vocab = index_labels(names)
+        train, valid = random_split(Samples(train_files, labels), valid_pct, seed or 0)
+        return Split(train, valid, vocab, [_held_out_note(valid, valid_pct)])
+    valid_files = image_files(valid_folder)
+    valid_names = [_class_folder(file, valid_folder) for file in valid_files]
+    labels, vocab = index_labels(names + valid_names)
+    return Split(
+        Samples(train_files, labels[: len(names)]),
+        Samples(valid_files, labels[len(names) :]),
+        vocab,
+        [f"validation: the folder {valid_folder.name}"],
+    )
+
+
+def _held_out_note(valid: Samples, valid_pct: float) -> str:
+    return f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
+
+
+def _class_folder(file: Path, root: Path) -> str:
+    parts = file.relative_to(root).parts
+    if len(parts) < 2:
+        raise VicinalError(
+            f"{file} lies in no class folder: put it into one, or read classes off the file names "
+            "with a pattern (--label-pattern)"
+        )
+    return parts[0]
+
+
+def image_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The images below a folder.
+
+    Raises:
+        VicinalError: there is no such folder, or no image in it.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        raise VicinalError(f"{folder} is not there: give the folder that holds the images")
+    if not folder.is_dir():
+        raise VicinalError(f"{folder} is a file: give the folder that holds the images")
+    files = find_images(folder)
+    if not files:
+        raise VicinalError(f"{folder} holds no images: give a folder with image files below it")
+    return files

@@ -1,0 +1,189 @@
+"""The callbacks that every training has, and the one that mixes."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
+from vicinal.mixing import Mixer
+from vicinal.mixing.mix import first_tensor
+
+if TYPE_CHECKING:
+    from vicinal.learner.learner import Learner
+
+
+class Mix(Callback):
+    """Mix every training batch; validation is never mixed.
+
+    Args:
+        mixer: an instance such as ``MixUp(0.4)``, or a class such as ``MixUp`` for its defaults.
+    """
+
+    order = 50  # after callbacks that change the samples one by one
+
+    def __init__(self, mixer: Mixer | Callable[[], Mixer]) -> None:
+        self.mixer = mixer if isinstance(mixer, Mixer) else mixer()
+
+    def before_batch(self, learn: "Learner") -> None:
+        if learn.training:
+            learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=True)
+
+    @property
+    def name(self) -> str:
+        return f"Mix({self.mixer!r})"
+
+
+class Schedule(Callback):
+    """Step a scheduler of torch's after every step of the optimizer.
+
+    Args:
+        make: from (optimizer, number of steps) to the scheduler.
+    """
+
+    def __init__(self, make: Callable[[torch.optim.Optimizer, int], Any]) -> None:
+        self.make = make
+
+    def before_fit(self, learn: "Learner") -> None:
+        self.scheduler = self.make(learn.optimizer, learn.epochs * len(learn.dls.train))
+
+    def after_step(self, learn: "Learner") -> None:
+        self.scheduler.step()
+
+
+class Average:
+    """The mean over samples of a value that comes as a mean over each batch."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | float = 0.0
+        self.count = 0
+
+    def add(self, value: Tensor, count: int) -> None:
+        # Stays on the device: reading it would make the host wait.
+        self.total = self.total + value.detach() * count
+        self.count += count
+
+    @property
+    def value(self) -> float:
+        return float(self.total) / self.count if self.count else math.nan
+
+
+class Recorder(Callback):
+    """Averages losses and metrics over each epoch into ``learn.history``.
+
+    Raises:
+        VicinalError: the training loss of an epoch is not finite.
+    """
+
+    order = 80
+
+    def before_epoch(self, learn: "Learner") -> None:
+        self.started = time.perf_counter()
+        self.train_loss = Average()
+        self.valid: dict[str, Average] = {}
+
+    def before_validate(self, learn: "Learner") -> None:
+        self.valid = {"valid_loss": Average()} | {
+            f"valid_{metric_name(metric)}": Average() for metric in learn.metrics
+        }
+
+    def after_batch(self, learn: "Learner") -> None:
+        if learn.loss is None:  # the batch was cancelled
+            return
+        count = len(first_tensor(learn.y))
+        if learn.training:
+            self.train_loss.add(learn.loss, count)
+            return
+        self.valid["valid_loss"].add(learn.loss, count)
+        for metric in learn.metrics:
+            value = metric(learn.pred, learn.y)
+            self.valid[f"valid_{metric_name(metric)}"].add(value, count)
+
+    def after_train(self, learn: "Learner") -> None:
+        loss = self.train_loss
+        if loss.count and not math.isfinite(loss.value):
+            raise VicinalError(
+                f"the training loss became {loss.value} in epoch {learn.epoch + 1}: lower the "
+                "learning rate, and look for NaN or huge values in the inputs"
+            )
+
+    def after_epoch(self, learn: "Learner") -> None:
+        values = {name: average.value for name, average in self.valid.items()}
+        row = {"train_loss": self.train_loss.value, **values}
+        seconds = time.perf_counter() - self.started
+        learn.history.append({"epoch": len(learn.history) + 1, **row, "seconds": seconds})
+
+
+class ProgressTable(Callback):
+    """A progress bar while an epoch runs, and a line of the table when it has ended."""
+
+    order = 90
+
+    def before_fit(self, learn: "Learner") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self.console = Console()
+        self.header_shown = False
+        shown = self.console.is_terminal or self.console.is_jupyter
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Remaining(),
+            TextColumn("{task.fields[loss]}"),
+            console=self.console,
+            transient=True,
+            disable=not shown,
+        )
+        total = learn.epochs * (len(learn.dls.train) + len(learn.dls.valid))
+        self.task = self.bar.add_task("", total=total, loss="")
+        self.bar.start()
+        self.looked_at = time.perf_counter()
+
+    def before_train(self, learn: "Learner") -> None:
+        self.bar.update(self.task, description=f"epoch {learn.epoch + 1}/{learn.epochs}")
+
+    def after_batch(self, learn: "Learner") -> None:
+        self.bar.advance(self.task)
+        # Reading the loss makes the host wait for the device: once a second is enough.
+        if learn.training and learn.loss is not None and time.perf_counter() > self.looked_at + 1:
+            self.bar.update(self.task, loss=f"loss {learn.loss.item():.3f}")
+            self.looked_at = time.perf_counter()
+
+    def after_epoch(self, learn: "Learner") -> None:
+        row = learn.history[-1]
+        if not self.header_shown:
+            self._print(" ".join(f"{name:>{max(len(name), 10)}}" for name in row))
+            self.header_shown = True
+        self._print(" ".join(f"{_cell(name, v):>{max(len(name), 10)}}" for name, v in row.items()))
+
+    def after_fit(self, learn: "Learner") -> None:
+        self.bar.stop()
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cell(name: str, value: float) -> str:
+    if name == "epoch":
+        return f"{value:d}"
+    return f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
+
+
+def metric_name(metric: Any) -> str:
+    """What a metric is called in tables and files: its function's name.
+
+    >>> from functools import partial
+    >>> from vicinal import top_k_accuracy
+    >>> metric_name(partial(top_k_accuracy, k=3))
+    'top_k_accuracy'
+    """
+    while hasattr(metric, "func"):
+        metric = metric.func
+    return getattr(metric, "__name__", type(metric).__name__)

@@ -1,0 +1,42 @@
+"""Weights on disk: safetensors, so that loading them can run no code."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from vicinal.errors import VicinalError
+from vicinal.files import write_whole
+
+
+def save_weights(model: nn.Module, file: Path) -> None:
+    """Write a model's weights, whole or not at all."""
+    # Clones, because safetensors refuses memory that is shared or not contiguous.
+    weights = {name: t.detach().cpu().contiguous().clone() for name, t in _state(model).items()}
+    write_whole(file, save(weights))
+
+
+def load_weights(model: nn.Module, file: Path) -> None:
+    """Read a model's weights; they go to wherever the model is.
+
+    Raises:
+        VicinalError: the file is not there, damaged, or of another network.
+    """
+    try:
+        model.load_state_dict(load_file(file))
+    except FileNotFoundError:
+        raise VicinalError(
+            f"{file} is not there: give the name of weights that were saved"
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise VicinalError(
+            f"{file} cannot be read ({error}): it is damaged or no weights file"
+        ) from None
+    except RuntimeError as error:
+        reason = str(error).split("\n\t")[-1]
+        raise VicinalError(f"{file} holds the weights of another network: {reason}") from None
+
+
+def _state(model: nn.Module) -> dict[str, "nn.Parameter"]:
+    return model.state_dict()

@@ -1,0 +1,444 @@
+"""The Learner: data, a network, a loss, and the loop that brings them together."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import convert_to_fp32
+from torch import Tensor, nn
+
+from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import Mix, ProgressTable, Recorder, Schedule
+from vicinal.learner.checkpoint import load_weights, save_weights
+from vicinal.learner.events import Callback, Cancel, announce, listeners
+from vicinal.learner.precision import autocast, choose_precision
+from vicinal.losses import CrossEntropyLossFlat, MixLoss
+from vicinal.mixing import Mixer, MixUp
+
+# fastai's defaults: momentum and decay of AdamW that suit one-cycle training.
+AdamW = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01)
+
+Rates = float | slice
+
+
+class Learner:
+    """Train a network.
+
+    Args:
+        dls: the data.
+        model: any module; it is moved to the data's device, and otherwise left as it is.
+        loss_func: a criterion; it reads mixed targets through :class:`MixLoss` and is itself
+            never changed. None takes cross-entropy for classes and mean squared error for values.
+        opt_func: from (parameter groups, lr=) to a torch optimizer; by default AdamW.
+        lr: learning rate where ``fit`` is given none.
+        metrics: one or several functions of (output, target) that are means over samples.
+        cbs: one or several callbacks or mixers, as instances or classes.
+        splitter: from the model to lists of parameters, the first layers first: the groups that
+            ``fine_tune`` freezes and that a slice of learning rates is spread over.
+        precision: "fp32", "bf16", "fp16", or "auto" for what the device is fast in.
+        path: where :meth:`save` puts its files.
+
+    Attributes, to callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
+    ``pred``, ``loss``, ``optimizer``, ``history`` (a row of losses and metrics for each epoch).
+
+    >>> from vicinal import DataLoaders, MixUp, accuracy
+    >>> _ = torch.manual_seed(0)
+    >>> x = torch.randn(400, 2); y = (x[:, 0] > 0).long()
+    >>> dls = DataLoaders.from_tensors(x[:300], y[:300], x[300:], y[300:], bs=20, device="cpu")
+    >>> learn = Learner(dls, nn.Linear(2, 2), metrics=accuracy, cbs=MixUp(0.4, seed=0))
+    >>> learn.fit_one_cycle(3, 0.1)  # doctest: +ELLIPSIS
+         epoch train_loss valid_loss valid_accuracy    seconds
+             1 ...
+    >>> learn.history[-1]["valid_accuracy"] > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        dls: DataLoaders,
+        model: nn.Module,
+        loss_func: Callable[..., Tensor] | None = None,
+        opt_func: Callable[..., torch.optim.Optimizer] = AdamW,
+        lr: float = 1e-3,
+        *,
+        metrics: Any = (),
+        cbs: Any = (),
+        splitter: Callable[[nn.Module], list[list[nn.Parameter]]] | None = None,
+        precision: str = "fp32",
+        path: str | Path = ".",
+    ) -> None:
+        self.dls, self.model = dls, model
+        self.loss_func = loss_func or (CrossEntropyLossFlat() if dls.vocab else nn.MSELoss())
+        MixLoss(self.loss_func)  # says now what is wrong with a criterion
+        self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
+        self.metrics = list(metrics) if isinstance(metrics, Sequence) else [metrics]
+        self.cbs: list[Callback] = []
+        self.add_cbs(cbs)
+        self.precision, _ = choose_precision(precision, dls.device)
+        self.path = Path(path)
+        self.history: list[dict[str, Any]] = []
+        self.callbacks: list[Callback] = []
+        self.x: Any = None
+        self.y: Any = None
+        self.pred: Any = None
+        self.loss: Tensor | None = None
+
+    # ---- the loop -------------------------------------------------------------------------
+
+    def fit(self, epochs: int, lr: Rates | None = None, cbs: Any = ()) -> None:
+        """Train with a constant learning rate.
+
+        Args:
+            epochs: how often to go through the training part.
+            lr: a number, or ``slice(lowest, highest)`` spread over the parameter groups.
+            cbs: callbacks for this training alone.
+
+        Whatever ends the training (also an error or Ctrl-C), the learner's loss, metrics,
+        callbacks and model are left as they were, but for the trained weights.
+        """
+        if epochs < 1:
+            raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
+        self.epochs = epochs
+        with self._prepared(self.lr if lr is None else lr, as_callbacks(cbs)):
+            self._section("fit", self._all_epochs)
+
+    def _all_epochs(self) -> None:
+        for self.epoch in range(self.epochs):
+            self._section("epoch", self._one_epoch)
+
+    def _one_epoch(self) -> None:
+        self._section("train", partial(self._all_batches, self.dls.train))
+        self._section("validate", partial(self._all_batches, self.dls.valid))
+
+    def _all_batches(self, batches: Batches) -> None:
+        self.batches, self.training = batches, batches.training
+        self.model.train(self.training)
+        with torch.set_grad_enabled(self.training):
+            for self.x, self.y in batches:
+                self.pred = self.loss = None
+                self._section("batch", self._one_batch)
+
+    def _one_batch(self) -> None:
+        self._section("pred", self._predict)
+        self._section("loss", self._compute_loss)
+        if self.training:
+            self._section("backward", self._backward)
+            self._section("step", self._step)
+
+    def _predict(self) -> None:
+        with autocast(self.precision, self.dls.device):
+            pred = self.model(self.x)
+        self.pred = pred if self.precision == "fp32" else convert_to_fp32(pred)
+
+    def _compute_loss(self) -> None:
+        self.loss = MixLoss(self.loss_func)(self.pred, self.y)
+
+    def _backward(self) -> None:
+        assert self.loss is not None
+        self.accelerator.backward(self.scaler.scale(self.loss))
+
+    def _step(self) -> None:
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+    def _section(self, name: str, body: Callable[[], None]) -> None:
+        """Run a part of the training between its two events; a callback may cancel it."""
+        try:
+            announce(self, f"before_{name}")
+            body()
+        except Cancel as cancel:
+            if cancel.section != name:
+                raise
+        except BaseException:
+            if name == "fit":  # what callbacks opened is closed, whatever happened
+                announce(self, "after_fit")
+            raise
+        announce(self, f"after_{name}")
+
+    # ---- around the loop ------------------------------------------------------------------
+
+    @contextmanager
+    def _prepared(self, lr: Rates, cbs: list[Callback]) -> Iterator[None]:
+        """What lives as long as one training: device, optimizer, callbacks, precision."""
+        # Precision is ours: accelerate fixes its own once for the whole process.
+        self.accelerator = Accelerator(mixed_precision="no", device_placement=False)
+        if self.accelerator.num_processes > 1:
+            raise VicinalError(
+                f"training on {self.accelerator.num_processes} processes is not supported yet: "
+                "start one"
+            )
+        self._to_device()
+        self.optimizer = self._make_optimizer(lr)
+        self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
+        self.callbacks = self._sorted(cbs)
+        try:
+            with self._modes_kept():
+                yield
+        finally:
+            self.callbacks = []
+            self.optimizer.zero_grad()
+            self.x = self.y = self.pred = self.loss = None
+
+    def _to_device(self) -> None:
+        self.model.to(self.dls.device)
+        if isinstance(self.loss_func, nn.Module):
+            self.loss_func.to(self.dls.device)
+
+    @contextmanager
+    def _modes_kept(self) -> Iterator[None]:
+        """Put every module back to training or evaluation mode, as it was."""
+        modes = {module: module.training for module in self.model.modules()}
+        try:
+            yield
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def _make_optimizer(self, lr: Rates) -> torch.optim.Optimizer:
+        groups = [[p for p in group if p.requires_grad] for group in self.splitter(self.model)]
+        rates = spread(lr, len(groups))
+        made = []
+        for parameters, rate in zip(groups, rates, strict=True):
+            # Norms and biases have one dimension, and no reason to be small.
+            decayed = [p for p in parameters if p.ndim > 1]
+            plain = [p for p in parameters if p.ndim <= 1]
+            made += [{"params": decayed, "lr": rate}, {"params": plain, "lr": rate}]
+            if plain:
+                made[-1]["weight_decay"] = 0.0
+        made = [group for group in made if group["params"]]
+        if not made:
+            raise VicinalError("the model has no parameter to train: unfreeze one")
+        return self.opt_func(made, lr=rates[-1])
+
+    def _sorted(self, extra: list[Callback] = []) -> list[Callback]:  # noqa: B006
+        everything = [*self.cbs, *extra, Recorder(), ProgressTable()]
+        return sorted(everything, key=lambda callback: callback.order)
+
+    # ---- schedules ------------------------------------------------------------------------
+
+    def fit_one_cycle(
+        self,
+        epochs: int,
+        lr_max: Rates | None = None,
+        *,
+        pct_start: float = 0.25,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        cbs: Any = (),
+    ) -> None:
+        """Train with the one-cycle policy: the learning rate warms up and anneals, by cosines.
+
+        Args:
+            epochs: how often to go through the training part.
+            lr_max: the highest learning rate, or a slice as for :meth:`fit`.
+            pct_start: the share of the steps that warm up, in (0, 1).
+            div, div_final: start and end at ``lr_max / div`` and ``lr_max / div_final``.
+            cbs: callbacks for this training alone.
+
+        Source: L. N. Smith, N. Topin, Super-convergence (2018); the cosine form is fastai's.
+        """
+
+        def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+            return torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=[group["lr"] for group in optimizer.param_groups],
+                # Its last value is reached one step after the last one; one more keeps it legal.
+                total_steps=steps + 1,
+                pct_start=pct_start,
+                div_factor=div,
+                final_div_factor=div_final / div,
+                cycle_momentum=_has_momentum(optimizer),
+            )
+
+        self.fit(epochs, lr_max, cbs=[Schedule(one_cycle), *as_callbacks(cbs)])
+
+    def fine_tune(
+        self, epochs: int, base_lr: float = 2e-3, *, freeze_epochs: int = 1, lr_mult: float = 100
+    ) -> None:
+        """Train the head alone, then everything with lower rates for the first layers.
+
+        Args:
+            epochs: epochs with all layers, after ``freeze_epochs`` with the head alone.
+            base_lr: the highest learning rate of the first phase; the second has half of it.
+            lr_mult: by how much lower the rate of the first layers is.
+        """
+        self.freeze()
+        try:
+            self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99)
+        finally:
+            self.unfreeze()
+        base_lr /= 2
+        self.fit_one_cycle(epochs, slice(base_lr / lr_mult, base_lr), pct_start=0.3, div=5)
+
+    def freeze(self) -> None:
+        """Train the last parameter group alone, and the norms, which have to learn the data."""
+        norms = {
+            parameter
+            for module in self.model.modules()
+            if isinstance(module, nn.modules.batchnorm._NormBase)
+            for parameter in module.parameters()
+        }
+        for group in self.splitter(self.model)[:-1]:
+            for parameter in group:
+                parameter.requires_grad_(parameter in norms)
+
+    def unfreeze(self) -> None:
+        """Train all parameters."""
+        for group in self.splitter(self.model):
+            for parameter in group:
+                parameter.requires_grad_()
+
+    # ---- callbacks ------------------------------------------------------------------------
+
+    def add_cbs(self, cbs: Any) -> "Learner":
+        """Add callbacks or mixers for all trainings to come."""
+        self.cbs += as_callbacks(cbs)
+        return self
+
+    def mixup(self, alpha: float = 0.4, **kwargs: Any) -> "Learner":
+        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``."""
+        return self.add_cbs(MixUp(alpha, **kwargs))
+
+    def events(self) -> str:
+        """The events of a training and who listens to each: ``print(learn.events())``."""
+        return listeners(self._sorted())
+
+    # ---- using the network ----------------------------------------------------------------
+
+    @torch.no_grad()
+    def _outputs(self, batches: Any) -> Iterator[tuple[Tensor, Any]]:
+        self._to_device()
+        with self._modes_kept():
+            self.model.eval()
+            for x, y in batches:
+                with autocast(self.precision, self.dls.device):
+                    output = self.model(x)
+                yield convert_to_fp32(output), y
+
+    def validate(self) -> dict[str, float]:
+        """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
+        recorder = Recorder()
+        recorder.before_validate(self)
+        self.training = False
+        for self.pred, self.y in self._outputs(self.dls.valid):
+            self._compute_loss()
+            recorder.after_batch(self)
+        return {name: average.value for name, average in recorder.valid.items()}
+
+    def get_preds(self) -> tuple[Tensor, Tensor]:
+        """Probabilities (or values) and targets of the validation part, on the CPU.
+
+        Returns:
+            (N, C) float32, (N, ...) targets.
+        """
+        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(self.dls.valid)]
+        outputs, targets = zip(*parts, strict=True)
+        return torch.cat(outputs), torch.cat(targets)
+
+    def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
+        """Predict one sample.
+
+        Args:
+            item: what the data are made of: an image file, a PIL image, or a tensor.
+
+        Returns:
+            The class (or value) as text, its index (or the values), and the probabilities (C,).
+        """
+        x = self.dls.test_batch([item])
+        ((output, _),) = self._outputs([(x, None)])
+        probabilities = self.activation(output)[0].cpu()
+        chosen = probabilities.argmax() if self.dls.vocab else probabilities
+        return self.dls.label(chosen), chosen, probabilities
+
+    def activation(self, output: Tensor) -> Tensor:
+        """From the network's output to probabilities, as the loss reads it."""
+        if isinstance(self.loss_func, nn.BCEWithLogitsLoss):
+            return output.sigmoid()
+        if isinstance(self.loss_func, nn.NLLLoss):
+            return output.exp()
+        return output.softmax(dim=1) if self.dls.vocab else output
+
+    def show_batch(self, max_n: int = 9) -> Any:
+        """A figure of training images; see :meth:`DataLoaders.show_batch`."""
+        return self.dls.show_batch(max_n)
+
+    def show_results(self, max_n: int = 9) -> Any:
+        """A matplotlib figure of validation images, each with its class and the predicted one."""
+        from vicinal import plots
+
+        x, y = next(iter(self.dls.valid))
+        x, y = x[:max_n], y[:max_n]
+        ((output, _),) = self._outputs([(x, None)])
+        guesses = self.activation(output)
+        guesses = guesses.argmax(dim=1) if self.dls.vocab else guesses
+        titles = [
+            f"{self.dls.label(truth)}\n{self.dls.label(guess)}"
+            for truth, guess in zip(y, guesses, strict=True)
+        ]
+        return plots.images(self.dls.pictures(x), titles)
+
+    def save(self, name: str) -> Path:
+        """Write the weights to ``path/models/NAME.safetensors``, and return that path."""
+        file = self.path / "models" / f"{name}.safetensors"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_weights(self.model, file)
+        return file
+
+    def load(self, name: str) -> "Learner":
+        """Read the weights that :meth:`save` wrote.
+
+        Raises:
+            VicinalError: the file is not there, damaged, or of another network.
+        """
+        load_weights(self.model, self.path / "models" / f"{name}.safetensors")
+        return self
+
+
+def as_callbacks(cbs: Any) -> list[Callback]:
+    """One or several callbacks or mixers, instances or classes, to a list of callbacks."""
+    made: list[Callback] = []
+    for cb in cbs if isinstance(cbs, Sequence) else [cbs]:
+        kind = cb if isinstance(cb, type) else type(cb)
+        if issubclass(kind, Mixer):
+            made.append(Mix(cb))
+        elif issubclass(kind, Callback):
+            made.append(cb() if isinstance(cb, type) else cb)
+        else:
+            raise VicinalError(f"{cb!r} is neither a callback nor a mixer such as MixUp()")
+    return made
+
+
+def one_group(model: nn.Module) -> list[list[nn.Parameter]]:
+    """All parameters in one group."""
+    return [list(model.parameters())]
+
+
+def spread(lr: Rates, groups: int) -> list[float]:
+    """A learning rate for each parameter group.
+
+    ``slice(lowest, highest)`` is spread evenly in the logarithm; ``slice(highest)`` gives the last
+    group that rate and the others a tenth of it.
+
+    >>> spread(slice(1e-4, 1e-2), 3)
+    [0.0001, 0.001, 0.01]
+    """
+    if not isinstance(lr, slice):
+        return [float(lr)] * groups
+    highest = float(lr.stop)
+    if lr.start is None:
+        return [highest / 10] * (groups - 1) + [highest]
+    if groups == 1:
+        return [highest]
+    step = (math.log(highest) - math.log(lr.start)) / (groups - 1)
+    return [float(f"{lr.start * math.exp(step * i):.12g}") for i in range(groups)]
+
+
+def _has_momentum(optimizer: torch.optim.Optimizer) -> bool:
+    return "betas" in optimizer.defaults or bool(optimizer.defaults.get("momentum"))

@@ -1,0 +1,71 @@
+"""vision_learner: a Learner for images, around a network by name."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from vicinal.data.loaders import DataLoaders
+from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner, one_group
+from vicinal.models.zoo import WeightsUnavailable, create_model, pretrained_stats
+
+
+def vision_learner(
+    dls: DataLoaders,
+    arch: str | Callable[..., nn.Module],
+    *,
+    pretrained: bool = True,
+    **kwargs: Any,
+) -> Learner:
+    """A Learner for images, pretrained when weights can be had.
+
+    Args:
+        dls: labelled images.
+        arch: a network's name (see :func:`vicinal.create_model`), or a function such as
+            ``resnet34`` that takes ``n_out`` and ``pretrained``.
+        pretrained: start from weights of the hub and normalise images as those were trained;
+            where they cannot be had, a warning says why and the weights start random.
+        **kwargs: of :class:`Learner`.
+
+    Raises:
+        VicinalError: there is no network of that name; near names are offered.
+    """
+    if pretrained:
+        try:
+            model = _build(arch, dls.c, pretrained=True)
+        except WeightsUnavailable as error:
+            warnings.warn(f"{error}; starting from random weights", stacklevel=2)
+            model = _build(arch, dls.c, pretrained=False)
+        else:
+            stats = pretrained_stats(model)
+            if stats and dls.normalize:
+                dls.normalize.mean, dls.normalize.std = stats
+    else:
+        model = _build(arch, dls.c, pretrained=False)
+    model = model.to(memory_format=torch.channels_last)
+    return Learner(dls, model, splitter=kwargs.pop("splitter", body_and_head), **kwargs)
+
+
+cnn_learner = vision_learner  # fastai's older name
+
+
+def _build(arch: str | Callable[..., nn.Module], n_out: int, *, pretrained: bool) -> nn.Module:
+    if isinstance(arch, str):
+        return create_model(arch, n_out, pretrained=pretrained)
+    if not callable(arch):
+        raise VicinalError(f"arch must be a network's name or a function, not {arch!r}")
+    return arch(n_out=n_out, pretrained=pretrained)
+
+
+def body_and_head(model: nn.Module) -> list[list[nn.Parameter]]:
+    """Three parameter groups: the first half of the body, its second half, and the classifier."""
+    if not hasattr(model, "get_classifier"):
+        return one_group(model)
+    classifier: Any = model.get_classifier
+    head = list(classifier().parameters())
+    chosen = {id(parameter) for parameter in head}
+    body = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
+    return [body[: len(body) // 2], body[len(body) // 2 :], head]

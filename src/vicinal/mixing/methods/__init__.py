@@ -1,0 +1,5 @@
+"""One published method a file."""
+
+from vicinal.mixing.methods.mixup import MixUp
+
+__all__ = ["MixUp"]

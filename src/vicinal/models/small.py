@@ -1,0 +1,63 @@
+"""Small networks for small images, which timm lacks."""
+
+from torch import Tensor, nn
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            _convolution(channels, channels), _convolution(channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.convolutions(x)
+        return x + residual
+
+
+class ResNet9(nn.Module):
+    """Nine layers for images of 8 to 64 pixels, after David Page's DAWNBench network.
+
+    Args:
+        n_out: the number of classes.
+        width: channels of the first layer; the last has eight times as many. The network that
+            went to 94 % on CIFAR-10 has 64.
+
+    >>> import torch
+    >>> ResNet9(10)(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+
+    Source: D. Page, How to train your ResNet (2018), the DAWNBench CIFAR-10 entry.
+    """
+
+    def __init__(self, n_out: int, width: int = 16) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _convolution(3, width),
+            _convolution(width, 2 * width),
+            nn.MaxPool2d(2),
+            _Residual(2 * width),
+            _convolution(2 * width, 4 * width),
+            nn.MaxPool2d(2),
+            _convolution(4 * width, 8 * width),
+            nn.MaxPool2d(2),
+            _Residual(8 * width),
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(8 * width, n_out)
+
+    def get_classifier(self) -> nn.Module:
+        return self.head
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.head(self.features(x))
+        return scores

@@ -1,0 +1,127 @@
+"""Networks by name: all of timm's, and our own small ones."""
+
+import difflib
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from torch import nn
+
+from vicinal.errors import VicinalError
+from vicinal.models.small import ResNet9
+
+OWN: dict[str, Callable[[int], nn.Module]] = {
+    "resnet9": ResNet9,
+    "resnet9_wide": partial(ResNet9, width=64),
+}
+# fastai's names for architectures that timm has under another one.
+ALIASES = {
+    "xresnet18": "resnet18d",
+    "xresnet34": "resnet34d",
+    "xresnet50": "resnet50d",
+    "xresnet101": "resnet101d",
+}
+
+
+class WeightsUnavailable(VicinalError):
+    """Pretrained weights that cannot be had."""
+
+
+def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Module:
+    """A network by name.
+
+    Args:
+        name: one of timm's, ``resnet9``, ``resnet9_wide``, or fastai's ``xresnet18`` to ``101``.
+        n_out: the number of classes.
+        pretrained: with the weights that timm names for it, fetched from the hub or its cache.
+
+    Raises:
+        VicinalError: there is no network of that name; near names are offered.
+        WeightsUnavailable: ``pretrained``, and there are no weights or they cannot be had.
+
+    >>> create_model("resnet9", 10).head.out_features
+    10
+    """
+    check_name(name)
+    if pretrained:
+        check_weights(name)
+    if name in OWN:
+        return OWN[name](n_out)
+    import timm
+
+    name = ALIASES.get(name, name)
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=n_out)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = str(error).split(". ")[0]
+        raise WeightsUnavailable(f"no weights for {name} could be had ({reason})") from None
+
+
+def check_name(name: str) -> None:
+    """Raise a VicinalError that offers near names, where there is no network of that name."""
+    if name in OWN or name in ALIASES:
+        return
+    import timm
+
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, [*OWN, *ALIASES, *timm.list_models()])
+        hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
+        raise VicinalError(f"there is no network named {name}: {hint}")
+
+
+def check_weights(name: str) -> None:
+    """Raise WeightsUnavailable where a network's pretrained weights cannot be had.
+
+    The hub's client would find out only after a minute of retries that there is no network.
+    """
+    if name in OWN:
+        raise WeightsUnavailable(f"there are no pretrained weights for {name}")
+    import timm
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    config = timm.models.get_pretrained_cfg(ALIASES.get(name, name))
+    if config is None or not (config.hf_hub_id or config.url or config.file):
+        raise WeightsUnavailable(f"there are no pretrained weights for {name}")
+    if not config.hf_hub_id:
+        return
+    files = ("model.safetensors", "pytorch_model.bin")
+    if any(isinstance(try_to_load_from_cache(config.hf_hub_id, file), str) for file in files):
+        return
+    host = urlsplit(constants.ENDPOINT).hostname
+    try:
+        if not getproxies():  # a proxy may reach what this machine cannot
+            socket.create_connection((host, 443), timeout=5).close()
+    except OSError:
+        raise WeightsUnavailable(
+            f"the weights of {name} are not on this machine, and {host} cannot be reached"
+        ) from None
+
+
+def pretrained_stats(model: nn.Module) -> tuple[list[float], list[float]] | None:
+    """Mean and standard deviation of the images that a timm network was trained on."""
+    config: dict[str, Any] | None = getattr(model, "pretrained_cfg", None)
+    return (list(config["mean"]), list(config["std"])) if config and "mean" in config else None
+
+
+def _named(name: str) -> Callable[..., nn.Module]:
+    def build(n_out: int = 1000, *, pretrained: bool = False) -> nn.Module:
+        return create_model(name, n_out, pretrained=pretrained)
+
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"The network {ALIASES.get(name, name)} of timm; see :func:`create_model`."
+    return build
+
+
+resnet18 = _named("resnet18")
+resnet34 = _named("resnet34")
+resnet50 = _named("resnet50")
+resnet101 = _named("resnet101")
+xresnet18 = _named("xresnet18")
+xresnet34 = _named("xresnet34")
+xresnet50 = _named("xresnet50")
+xresnet101 = _named("xresnet101")

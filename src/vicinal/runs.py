@@ -1,0 +1,275 @@
+"""A training from the name of the data to a folder that holds all it left."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vicinal import __version__
+from vicinal.data.augment import to_unit_floats
+from vicinal.data.images import decode
+from vicinal.data.samples import Split
+from vicinal.data.sources import load_split
+from vicinal.data.vision import ImageDataLoaders, one_size
+from vicinal.errors import VicinalError
+from vicinal.files import write_whole
+from vicinal.learner.events import Callback
+from vicinal.learner.learner import Learner
+from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, Predictor
+from vicinal.learner.vision import vision_learner
+from vicinal.metrics import accuracy
+from vicinal.mixing import Mixer, MixUp
+from vicinal.plan import Plan, Wishes, make_plan
+
+METRICS = ("metrics.csv", "metrics.jsonl")
+PICTURES = ("mixed_batch.png", "curves.png")
+SHOWN = 8  # samples in a picture of mixing
+Tell = Callable[[str, str], None]
+
+
+def make_mixer(mix: str, alpha: float, seed: int | None) -> Mixer | None:
+    """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing."""
+    if mix == "none":
+        return None
+    if mix != "mixup":
+        raise VicinalError(f"--mix must be mixup or none, not {mix}")
+    try:
+        return MixUp(alpha, seed=seed)
+    except (TypeError, ValueError) as error:
+        raise VicinalError(f"--{error}") from None
+
+
+def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> Path:
+    """Train as wished, and leave everything in a run folder.
+
+    Args:
+        wishes: what the user asked for.
+        out: the run folder; None takes the next free one below ``runs``.
+        overwrite: replace a run that is there.
+        tell: is called with a name and a text for each thing that was found or chosen.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        VicinalError: the data, the settings or the folder do not serve; nothing is left behind.
+        KeyboardInterrupt: after what was trained is saved.
+    """
+    mixer = make_mixer(wishes.mix, wishes.alpha, wishes.seed)
+    folder = _free_folder(wishes.data) if out is None else out
+    _check_folder(folder, overwrite)
+    split = load_split(
+        wishes.data,
+        label=wishes.label,
+        label_pattern=wishes.label_pattern,
+        valid_pct=wishes.valid,
+        seed=wishes.seed,
+    )
+    tell("data", describe(split))
+    for note in split.notes:
+        tell(*note.split(": ", 1))
+    plan = make_plan(wishes, split)
+    for name, reason in plan.reasons:
+        tell(name, reason)
+    tell("mixing", repr(mixer) if mixer else "none")
+    torch.manual_seed(wishes.seed)  # of the network's random weights; this process is ours
+    dls = make_loaders(wishes, plan, split)
+    learn = vision_learner(
+        dls,
+        plan.model,
+        pretrained=plan.pretrained,
+        metrics=accuracy,
+        cbs=[mixer] if mixer else [],
+        precision=plan.precision,
+    )
+    run = Run(folder, learn, wishes, plan)
+    run.begin()
+    try:
+        if plan.pretrained:
+            learn.fine_tune(plan.epochs, plan.lr)
+        else:
+            learn.fit_one_cycle(plan.epochs, plan.lr)
+    except BaseException as error:
+        run.end(stopped_by=error)
+        if isinstance(error, KeyboardInterrupt):
+            tell("stopped", f"after {len(learn.history)} epochs; what was trained is in {folder}")
+        raise
+    run.end()
+    return folder
+
+
+def describe(split: Split) -> str:
+    """How many images and classes there are."""
+    classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
+    return (
+        f"{len(split.train):,} training and {len(split.valid):,} validation images of "
+        f"{len(split.vocab):,} classes ({classes})"
+    )
+
+
+def make_loaders(wishes: Wishes, plan: Plan, split: Split) -> ImageDataLoaders:
+    return ImageDataLoaders.from_split(
+        split,
+        item_size=plan.item_size,
+        batch_tfms=plan.transforms,
+        normalize=plan.normalize,
+        bs=plan.batch_size,
+        seed=wishes.seed,
+        device=plan.device,
+        skip_bad=wishes.skip_bad,
+    )
+
+
+class Run(Callback):
+    """Writes what a training leaves: settings, metrics by epoch, weights and pictures.
+
+    Every file is written whole or not at all.
+    """
+
+    order = 95
+
+    def __init__(self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan) -> None:
+        self.folder, self.learn, self.wishes, self.plan = folder, learn, wishes, plan
+
+    def begin(self) -> None:
+        """Make the folder, with what is known before the training."""
+        from vicinal import plots
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in (CONFIG, WEIGHTS, *METRICS, *PICTURES):
+            (self.folder / name).unlink(missing_ok=True)
+        self.learn.add_cbs(self)
+        self._write_config(finished=False)
+        x, y = self.learn.dls.one_batch()
+        mixer = make_mixer(self.wishes.mix, self.wishes.alpha, self.wishes.seed)
+        x, target = (mixer or MixUp(0.0))(x, y)
+        pictures, vocab = self.learn.dls.pictures(x), self.learn.dls.vocab or []
+        save_figure(plots.mixed_batch(pictures, target.to("cpu"), vocab), self._file(PICTURES[0]))
+
+    def after_epoch(self, learn: Learner) -> None:
+        rows = learn.history
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self._file(METRICS[0]), table.getvalue())
+        write_whole(self._file(METRICS[1]), "".join(json.dumps(row) + "\n" for row in rows))
+
+    def end(self, stopped_by: BaseException | None = None) -> None:
+        """Save what was trained, also where the training was stopped half-way."""
+        if not (self.learn.history or isinstance(stopped_by, KeyboardInterrupt)):
+            shutil.rmtree(self.folder)  # nothing was trained, so nothing half-written stays
+            return
+        if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
+            return  # the metrics stay; weights of NaN are of no use
+        self.predictor().save_weights(self.folder)
+        self._write_config(finished=stopped_by is None)
+        if self.learn.history:
+            from vicinal import plots
+
+            save_figure(plots.curves(self.learn.history), self._file(PICTURES[1]))
+
+    def predictor(self) -> Predictor:
+        normalize = self.learn.dls.normalize
+        assert normalize is not None
+        recipe = ImageRecipe(
+            model=self.plan.model,
+            vocab=self.learn.dls.vocab or [],
+            item_size=self.plan.item_size,
+            size=self.plan.size,
+            mean=normalize.mean,
+            std=normalize.std,
+        )
+        return Predictor(self.learn.model, recipe)
+
+    def _write_config(self, *, finished: bool) -> None:
+        config = {
+            "vicinal": __version__,
+            "torch": torch.__version__,
+            "asked": asdict(self.wishes),
+            "chosen": dict(self.plan.reasons),
+            "predict": self.predictor().as_config(),
+            "finished": finished,
+            "epochs_done": len(self.learn.history),
+        }
+        write_whole(self._file(CONFIG), json.dumps(config, indent=2) + "\n")
+
+    def _file(self, name: str) -> Path:
+        return self.folder / name
+
+
+def save_figure(figure: Any, file: Path) -> None:
+    """Write a picture in the format of its ending.
+
+    Raises:
+        VicinalError: the ending is of no format that can be written, or the folder is not there.
+    """
+    picture = io.BytesIO()
+    try:
+        figure.savefig(picture, format=file.suffix.lstrip(".") or "png", dpi=120)
+    except ValueError as error:
+        raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
+    try:
+        write_whole(file, picture.getvalue())
+    except OSError as error:
+        raise VicinalError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _finite(learn: Learner) -> bool:
+    return all(bool(p.isfinite().all()) for p in learn.model.parameters())
+
+
+def _free_folder(data: str) -> Path:
+    name = Path(data.rpartition(":")[2]).resolve().stem or "run"
+    folder, number = Path("runs", name), 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs", f"{name}-{number}")
+    return folder
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if folder.is_file():
+        raise VicinalError(f"--out {folder} is a file: name a folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / CONFIG).exists():
+        raise VicinalError(f"--out {folder} holds other files: name a new folder")
+    if not overwrite:
+        raise VicinalError(
+            f"--out {folder} already holds a run: name another folder, or replace it with "
+            "--overwrite"
+        )
+
+
+def show(
+    data: str,
+    mix: str,
+    alpha: float,
+    size: int | None,
+    label: str | None,
+    label_pattern: str | None,
+    seed: int,
+    out: Path,
+) -> None:
+    """Draw how training images of a data set are mixed, and write the picture to ``out``."""
+    from vicinal import plots
+
+    mixer = make_mixer(mix, alpha, seed)
+    if mixer is None:
+        raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
+    split = load_split(data, label=label, label_pattern=label_pattern, seed=seed)
+    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
+    samples = split.train.subset(order[:SHOWN].tolist())
+    side = size or one_size(samples) or 224
+    decoded, _ = decode(samples, side)
+    x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
+    drawn = mixer.draw(x, labels)
+    figure = plots.mixing(x, x[drawn.partner], drawn(x), drawn.target(labels), split.vocab, alpha)
+    save_figure(figure, out)
