@@ -142,11 +142,11 @@ def _tell(name: str, text: str) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; a mistake of the user's is one sentence."""
     try:
-        app(arguments, standalone_mode=False)
+        # Commands return nothing; a number is typer's own word, as 130 after Ctrl-C.
+        return app(arguments, standalone_mode=False) or 0
     except VicinalError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped", file=sys.stderr)
         return 130
     except Exception as error:
         # A misspelt option: typer's own class for that has moved between its versions.
@@ -154,7 +154,6 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         sentence = error.format_message()  # empty where help was printed instead
         return _fail(f"{sentence} (vicinal --help lists what there is)") if sentence else 2
-    return 0
 
 
 def _fail(sentence: str) -> int:

@@ -51,6 +51,8 @@ class MixLoss(nn.Module):
                 + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
             )
         self.criterion: Criterion = criterion
+        # In a tuple, so that the module is registered once, as the criterion.
+        self._unreduced = (per_sample(criterion),)
 
     def forward(self, output: Any, target: Any) -> Tensor:
         """The loss.
@@ -68,7 +70,7 @@ class MixLoss(nn.Module):
         if not isinstance(target, MixedTarget):
             loss = self.criterion(output, target)
             return loss if _has_reduction(self.criterion) else loss.mean()
-        losses = per_sample(self.criterion)
+        (losses,) = self._unreduced
         own, partner = losses(output, target.own), losses(output, target.partner)
         if own.ndim == 0 or len(own) != len(target):
             raise ValueError(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vicinal.errors import VicinalError
 from vicinal.mixing.draws import to_device
 
 
@@ -22,6 +23,11 @@ class BatchTransform:
 
     def valid(self, x: Tensor) -> Tensor:
         return x
+
+
+def _check(right: bool, rule: str, value: object) -> None:
+    if not right:
+        raise VicinalError(f"{rule}, not {value}")
 
 
 def _uniform(low: float, high: float, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -74,10 +80,13 @@ class RandomView(BatchTransform):
         flip, flip_vert: mirror half of the images left to right, upside down.
         max_rotate: degrees either way.
         max_zoom: zoom in by up to this factor, 1 or more.
-        max_warp: strength of a tilt of the image plane, 0 for none.
+        max_warp: strength of a tilt of the image plane, in [0, 1), 0 for none.
         p: the share of samples that are rotated, zoomed and tilted.
 
     Borders are mirrored.
+
+    Raises:
+        VicinalError: a value lies outside its range.
     """
 
     def __init__(
@@ -92,8 +101,11 @@ class RandomView(BatchTransform):
         max_warp: float = 0.2,
         p: float = 0.75,
     ) -> None:
-        if not 0 < min_scale <= 1:
-            raise ValueError(f"min_scale must lie in (0, 1], not {min_scale}")
+        _check(size is None or size >= 1, "size must be 1 or more", size)
+        _check(0 < min_scale <= 1, "min_scale must lie in (0, 1]", min_scale)
+        _check(max_zoom >= 1, "max_zoom must be 1 or more", max_zoom)
+        _check(0 <= max_warp < 1, "max_warp must lie in [0, 1)", max_warp)
+        _check(0 <= p <= 1, "the share of samples that are changed must lie in [0, 1]", p)
         self.size, self.min_scale = size, min_scale
         self.flip, self.flip_vert = flip, flip_vert
         self.max_rotate, self.max_zoom, self.max_warp, self.p = max_rotate, max_zoom, max_warp, p
@@ -151,6 +163,8 @@ class Lighting(BatchTransform):
     """Change brightness and contrast of each image by up to ``amount``, in [0, 1)."""
 
     def __init__(self, amount: float = 0.2, *, p: float = 0.75) -> None:
+        _check(0 <= amount < 1, "the strength of lighting must lie in [0, 1)", amount)
+        _check(0 <= p <= 1, "the share of samples that are changed must lie in [0, 1]", p)
         self.amount, self.p = amount, p
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -237,6 +251,9 @@ def aug_transforms(
         do_flip, flip_vert: mirror left to right, upside down.
         max_rotate: degrees; ``max_zoom``: factor; ``max_warp``, ``max_lighting``: strength.
         p_affine, p_lighting: the share of samples that these touch.
+
+    Raises:
+        VicinalError: a value lies outside its range.
 
     >>> [type(t).__name__ for t in aug_transforms(size=224, min_scale=0.9)]
     ['RandomView', 'Lighting']

@@ -136,6 +136,5 @@ class DataBlock:
             batch_tfms=[t for t in self.batch_tfms if not isinstance(t, Normalize)],
             normalize=normalize[-1] if normalize else None,
             bs=bs,
-            seed=getattr(self.splitter, "seed", None),
-            **kwargs,
+            **{"seed": getattr(self.splitter, "seed", None), **kwargs},
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from vicinal.data.augment import resize
@@ -17,6 +17,17 @@ from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
 
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
+
+# How an image of each EXIF orientation is brought upright; 1 is upright already.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImage(VicinalError):
@@ -54,15 +65,19 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
     """
     try:
         with _open(image) as opened:
-            if size is not None:
-                # JPEG decodes at a half, a quarter or an eighth for a fraction of the time.
-                opened.draft(None, (size, size))
-            pixels = _to_rgb(ImageOps.exif_transpose(opened))
+            width, height = opened.size
+            # JPEG decodes at a half, a quarter or an eighth for a fraction of the time.
+            if size is not None and (drafted := opened.draft(None, (size, size))):
+                width, height = drafted[1][2:]  # fractions, where the last pixels are partial ones
+            opened.load()
+            pixels = _to_rgb(opened)
+            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation))
         if size is not None:
-            pixels = ImageOps.fit(pixels, (size, size), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).split("<", maxsplit=1)[0].strip() or type(error).__name__
-        raise BadImage(reason) from None
+            pixels = _centre_square(pixels, width, height, size)
+        if turn is not None:
+            pixels = pixels.transpose(turn)
+    except Exception as error:  # on broken data Pillow's decoders raise nearly anything
+        raise BadImage(_reason(error)) from None
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
@@ -70,13 +85,23 @@ def _open(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
     if isinstance(image, dict):
-        image = image["bytes"] if image.get("bytes") is not None else image["path"]
+        image = image["bytes"] if image.get("bytes") is not None else image.get("path")
+    if image is None:
+        raise ValueError("no image is stored")
     return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+
+
+def _centre_square(image: Image.Image, width: float, height: float, size: int) -> Image.Image:
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel; PIL's own conversion would clip
-        image = Image.fromarray((np.asarray(image, np.float32) / 257).round().astype(np.uint8))
+        grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -89,8 +114,26 @@ def image_shape(image: Any) -> tuple[int, int]:
     try:
         with _open(image) as opened:
             return opened.height, opened.width
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadImage(str(error)) from None
+    except Exception as error:
+        raise BadImage(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    # What Pillow could not identify it describes as an object at an address, after the reason.
+    text = getattr(error, "strerror", None) or str(error)
+    return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
+
+
+def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
+    """One image of many; where it cannot be read, its name and the reason."""
+    image = None
+    try:
+        image = samples.images[index]
+        if isinstance(image, Tensor):
+            return image if size is None else resize(image[None], size)[0]
+        return read_image(image, size)
+    except BadImage as error:
+        return f"{image_name(image, index)} ({error})"
 
 
 def decode(
@@ -117,12 +160,8 @@ def decode(
         return Samples(pixels, samples.labels), []
 
     def read(index: int) -> Tensor | str:
-        image = None
         try:
-            image = samples.images[index]
-            return read_image(image, size)
-        except BadImage as error:
-            return f"{image_name(image, index)} ({error})"
+            return read_sample(samples, index, size)
         finally:
             if on_image is not None:
                 on_image()
@@ -163,9 +202,16 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, by their ending, in the order of their names."""
+    """All image files below a folder, by their ending, in the order of their names.
+
+    Hidden files and what lies in hidden folders are left out.
+    """
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in SUFFIXES and not _hidden(path, folder) and path.is_file()
     )
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -1,7 +1,7 @@
 """DataLoaders: a training and a validation part, as batches on the device."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,25 @@ class TensorData(Dataset[tuple[Tensor, Tensor]]):
         return self.x[chosen], self.y[chosen]
 
 
+class ErrorsAsValues(Dataset[Any]):
+    """A data set that returns errors meant for the user instead of raising them.
+
+    Out of a worker process torch raises them with the worker's traceback in their text.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        try:
+            return self.dataset.__getitems__(indices)
+        except VicinalError as error:
+            return error
+
+
 class Order:
     """The order in which samples come: index lists, another shuffle each epoch, seeded."""
 
@@ -57,6 +76,7 @@ class Order:
             order = torch.randperm(self.count, generator=self.generator()).tolist()
         else:
             order = list(range(self.count))
+        self.epoch += 1  # at the start, so that who stops in the middle goes on to the next one
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             yield order[start : start + self.batch_size]
 
@@ -88,13 +108,15 @@ class Batches:
         self.dataset, self.training, self.transforms = dataset, training, list(transforms)
         self.device = torch.device(device) if device is not None else default_device()
         self.order = Order(len(dataset), batch_size, shuffle=training, seed=seed)
+        self._reader = ErrorsAsValues(dataset)
         self._loader: DataLoader[Any] = DataLoader(
-            dataset,
+            self._reader,
             batch_sampler=self.order,  # type: ignore[arg-type]
             collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=self.device.type == "cuda",
+            generator=self.order.generator(),  # else torch draws from the global one each epoch
         )
 
     @property
@@ -105,15 +127,33 @@ class Batches:
         return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = self.order.generator()
+        return self._finished(self._loader)
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """The first batch of the epoch to come, read in this process; nothing else changes."""
+        epoch = self.order.epoch
         try:
-            for x, y in self._loader:
-                x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
-                for transform in self.transforms:
-                    x = transform.train(x, generator) if self.training else transform.valid(x)
-                yield self._as_images(x), y
-        finally:  # also when somebody stops in the middle
-            self.order.epoch += 1
+            return next(self._finished(map(self._reader.__getitems__, self.order)))
+        finally:
+            self.order.epoch = epoch
+
+    def _finished(self, read: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches as they are read to batches as the network sees them."""
+        generator, none_yet = self.order.generator(), True
+        for batch in read:
+            if isinstance(batch, VicinalError):
+                raise batch
+            x, y = (part.to(self.device, non_blocking=True) for part in batch)
+            if not len(y):  # none of its images can be read, and they are to be left out
+                continue
+            for transform in self.transforms:
+                x = transform.train(x, generator) if self.training else transform.valid(x)
+            none_yet = False
+            yield self._as_images(x), y
+        if none_yet and len(self.dataset):
+            raise VicinalError(
+                f"none of the {len(self.dataset):,} samples can be read: repair the files"
+            )
 
     @staticmethod
     def _as_images(x: Tensor) -> Tensor:
@@ -191,11 +231,17 @@ class DataLoaders:
         """
         for part, inputs, targets in (("training", x, y), ("validation", x_valid, y_valid)):
             _check_tensors(part, inputs, targets)
+        if y.is_floating_point() != y_valid.is_floating_point():
+            raise VicinalError(
+                f"training targets are {y.dtype}, but validation targets {y_valid.dtype}: give "
+                "both as class indices (int64), or both as values (float32)"
+            )
         if y.is_floating_point():
             if y.ndim == 1:  # networks give (B, 1), against which (B,) would broadcast
                 y, y_valid = y[:, None], y_valid[:, None]
             vocab, n_out = None, y[0].numel()
         else:
+            y, y_valid = y.long(), y_valid.long()
             vocab = _check_classes(y, y_valid, vocab)
             n_out = len(vocab)
         if transforms is None:
@@ -227,11 +273,7 @@ class DataLoaders:
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """The first training batch; looking at it changes nothing of the training to come."""
-        epoch = self.train.order.epoch
-        try:
-            return next(iter(self.train))
-        finally:
-            self.train.order.epoch = epoch
+        return self.train.first()
 
     def test_batch(self, items: Sequence[Any]) -> Tensor:
         """Samples to be predicted, treated as the validation part's are: (B, ...) on the device."""
@@ -286,11 +328,12 @@ def _check_tensors(part: str, x: Tensor, y: Tensor) -> None:
 
 
 def _check_classes(y: Tensor, y_valid: Tensor, vocab: list[str] | None) -> list[str]:
-    if y.ndim != 1:
-        raise VicinalError(
-            f"class indices have shape (N,), not {tuple(y.shape)}: several labels a sample are "
-            "given as floats"
-        )
+    for targets in (y, y_valid):
+        if targets.ndim != 1:
+            raise VicinalError(
+                f"class indices have shape (N,), not {tuple(targets.shape)}: several labels a "
+                "sample are given as floats"
+            )
     lowest = int(min(y.min(), y_valid.min()))
     highest = int(max(y.max(), y_valid.max()))
     if lowest < 0:

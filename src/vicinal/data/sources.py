@@ -6,14 +6,17 @@ A name is ``digits``, a path (a folder of images, a Parquet file or a folder of 
 
 import difflib
 import inspect
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vicinal.data.download import data_folder
+from vicinal.data.images import BadImage
 from vicinal.data.samples import Samples, Split, index_labels, random_split
 from vicinal.data.vision import (
     TRAIN_NAMES,
@@ -50,6 +53,11 @@ def load_split(
     >>> len(split.train), len(split.valid), split.vocab[:3]
     (1438, 359, ['0', '1', '2'])
     """
+    files_in_folders = data != "digits" and not data.startswith(("hf:", "torchvision:"))
+    if label_pattern is not None and not files_in_folders:
+        raise VicinalError(f"{data} is no folder, so --label-pattern names nothing: leave it out")
+    if label is not None and (data == "digits" or data.startswith("torchvision:")):
+        raise VicinalError(f"{data} has no columns, so --label {label} names nothing: leave it out")
     if data == "digits":
         return _digits(valid_pct, seed)
     if data.startswith("hf:"):
@@ -120,25 +128,67 @@ def _parquet(files: list[Path], label: str | None, valid_pct: float, seed: int) 
         # Of a validation and a test part, the first in VALID_NAMES's order serves.
         name = stem if part == "valid" else "train"
         parts.setdefault(name, []).append(str(file))
+    for file in files:
+        _check_parquet(file)
     try:
-        tables = datasets.load_dataset("parquet", data_files=parts)
-    except (OSError, datasets.exceptions.DatasetGenerationError) as error:
-        reason = str(error.__cause__ or error).split("\n")[0]
+        with _silent(datasets.logging):
+            tables = datasets.load_dataset("parquet", data_files=parts)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        cause, folder = error.__cause__ or error, files[0].parent
+        if isinstance(cause, datasets.table.CastError):
+            raise VicinalError(
+                f"the Parquet files in {folder} differ in their columns: keep those of one data "
+                "set in a folder"
+            ) from None
         raise VicinalError(
-            f"{files[0].parent} holds a Parquet file that cannot be read: {reason}"
+            f"{folder} holds a Parquet file that cannot be read ({_first_sentence(cause)}): fetch "
+            "it anew or remove it"
         ) from None
     return _tables(tables, label, valid_pct, seed)
+
+
+def _check_parquet(file: Path) -> None:
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        rows = pyarrow.parquet.read_metadata(file).num_rows
+    except (OSError, ValueError) as error:
+        raise VicinalError(
+            f"{file} cannot be read ({_first_sentence(error)}): fetch it anew or remove it"
+        ) from None
+    if not rows:
+        raise VicinalError(f"{file} has no rows: remove it, or give one with images")
+
+
+def _first_sentence(error: BaseException) -> str:
+    return str(error).split("\n")[0].split(". ")[0].removesuffix(".")
+
+
+@contextmanager
+def _silent(logs: Any) -> Iterator[None]:
+    """What goes wrong is said in one sentence, not in a log before it as well."""
+    verbosity = logs.get_verbosity()
+    logs.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logs.set_verbosity(verbosity)
 
 
 def _hub(name: str, label: str | None, valid_pct: float, seed: int) -> Split:
     import datasets
 
+    path, _, configuration = name.partition(":")
+    if not path:
+        raise VicinalError("hf: names no data set: say hf:NAME, or hf:NAME:CONFIGURATION")
     try:
-        tables = datasets.load_dataset(*name.split(":"))
+        tables = datasets.load_dataset(path, configuration or None)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        # Which configurations there are stands in the second line.
+        reason = " ".join(str(error).partition("\nExample")[0].split())
         raise VicinalError(
-            f"hf:{name} cannot be had ({str(error).splitlines()[0]}): check the name and the "
-            "network, or download its Parquet files and give their folder"
+            f"hf:{name} cannot be had ({reason}): check the name (hf:NAME:CONFIGURATION picks one "
+            "of several) and the network, or download its Parquet files and give their folder"
         ) from None
     return _tables(tables, label, valid_pct, seed)
 
@@ -174,7 +224,7 @@ def _labelled(
     label = _label_column(features, label, image)
     labels = table[label][:]
     _check_labels(labels, label)
-    table = table.cast_column(image, datasets.Image(decode=False))
+    table = table.select_columns(image).cast_column(image, datasets.Image(decode=False))
     return (Column(table, image), labels), label, getattr(features[label], "names", None)
 
 
@@ -195,6 +245,8 @@ def _label_column(features: Any, label: str | None, image: str) -> str:
     import datasets
 
     others = [name for name in features if name != image]
+    if not others:
+        raise VicinalError(f"there is no column but {image}: add one with the label of each image")
     if label is not None:
         if label in others:
             return label
@@ -236,6 +288,12 @@ def index_labels_or_names(
     return index_labels(labels)
 
 
+# Data sets of torchvision whose images mean something else, or nothing, when they are flipped.
+GLYPHS = frozenset(
+    ("MNIST", "EMNIST", "KMNIST", "QMNIST", "SVHN", "USPS", "SEMEION", "Omniglot", "GTSRB")
+)
+
+
 class _Pictures(Sequence[Any]):
     """The images of a torchvision data set, without its labels."""
 
@@ -246,32 +304,45 @@ class _Pictures(Sequence[Any]):
         return len(self.dataset)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.dataset[index][0]
+        try:
+            return self.dataset[index][0]
+        except OSError as error:
+            raise BadImage(str(error)) from None
 
 
 def _torchvision(name: str, valid_pct: float, seed: int) -> Split:
     from torchvision import datasets as known
 
-    kind: Any = getattr(known, name, None)
-    if not callable(kind):
-        near = difflib.get_close_matches(name, dir(known), n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
+    if name not in known.__all__:
+        names = {each.lower(): each for each in known.__all__}
+        near = difflib.get_close_matches(name.lower(), names, n=1)
+        hint = f", did you mean {names[near[0]]}?" if near else ""
         raise VicinalError(f"torchvision has no data set {name}{hint}")
-    parts = []
-    for arguments in _torchvision_parts(kind):
-        try:
-            dataset = kind(str(data_folder() / name), download=True, **arguments)
-        except (OSError, RuntimeError, ValueError, TypeError) as error:
-            raise VicinalError(
-                f"torchvision:{name} cannot be had ({str(error).splitlines()[0]}): check the "
-                f"network, or put its files into {data_folder() / name}"
-            ) from None
-        parts.append(Samples(_Pictures(dataset), _torchvision_labels(dataset)))
-        vocab = [_plain(c) for c in getattr(dataset, "classes", [])]
-    vocab = vocab or [str(i) for i in sorted({i for part in parts for i in part.labels})]
+    try:
+        datasets = _torchvision_parts(getattr(known, name), data_folder() / name)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise VicinalError(
+            f"torchvision:{name} cannot be had ({str(error).splitlines()[0]}): check the "
+            f"network, or put its files into {data_folder() / name}"
+        ) from None
+    try:
+        labels = [_torchvision_labels(dataset) for dataset in datasets]
+    except (RuntimeError, ValueError, TypeError):
+        raise VicinalError(
+            f"the images of torchvision:{name} have no classes: use a data set whose images do"
+        ) from None
+    vocab = [_plain(c) for c in getattr(datasets[0], "classes", [])]
+    if not vocab:
+        numbers = sorted({label for part in labels for label in part})
+        index = {number: i for i, number in enumerate(numbers)}
+        labels = [[index[label] for label in part] for part in labels]
+        vocab = [str(number) for number in numbers]
+    parts = [Samples(_Pictures(d), part) for d, part in zip(datasets, labels, strict=True)]
+    notes = []
     if len(parts) == 1:
         parts = list(random_split(parts[0], valid_pct, seed))
-    return Split(parts[0], parts[1], vocab)
+        notes.append(_held_out_note(parts[1], valid_pct))
+    return Split(parts[0], parts[1], vocab, notes, mirrored=name not in GLYPHS)
 
 
 def _plain(class_name: Any) -> str:
@@ -279,16 +350,25 @@ def _plain(class_name: Any) -> str:
     return str(class_name[0] if isinstance(class_name, tuple) else class_name)
 
 
-def _torchvision_parts(kind: Any) -> list[dict[str, Any]]:
-    parameters = inspect.signature(kind.__init__).parameters
+def _torchvision_parts(kind: Any, folder: Path) -> list[Any]:
+    """The training part, and the validation part where there is one."""
+    parameters = inspect.signature(kind).parameters
+    common = {"root": str(folder)} | ({"download": True} if "download" in parameters else {})
     if "train" in parameters:
-        return [{"train": True}, {"train": False}]
-    if "split" in parameters:
-        train = parameters["split"].default
-        if train is inspect.Parameter.empty or train not in ("train", "trainval"):
-            train = "train"
-        return [{"split": train}, {"split": "test" if train == "trainval" else "val"}]
-    return [{}]
+        return [kind(**common, train=True), kind(**common, train=False)]
+    if "split" not in parameters:
+        return [kind(**common)]
+    default = str(parameters["split"].default)
+    train = default if default.startswith("train") else "train"
+    others = ["test"] if train == "trainval" else ["val", "valid", "test"]
+    return [kind(**common, split=train), _first_split(kind, common, others)]
+
+
+def _first_split(kind: Any, common: dict[str, Any], splits: list[str]) -> Any:
+    for split in splits[:-1]:
+        with suppress(ValueError):  # torchvision's word for a split that it does not know
+            return kind(**common, split=split)
+    return kind(**common, split=splits[-1])
 
 
 def _torchvision_labels(dataset: Any) -> list[int]:

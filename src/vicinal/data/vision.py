@@ -17,9 +17,9 @@ from vicinal.data.images import (
     bad_images_message,
     decode,
     find_images,
-    image_name,
     image_shape,
     read_image,
+    read_sample,
 )
 from vicinal.data.loaders import Batches, DataLoaders, TensorData
 from vicinal.data.samples import Samples, Split, index_labels, random_split
@@ -34,7 +34,7 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
     Args:
         samples: the stored images.
         size: side of the square that they become.
-        skip_bad: leave what cannot be read out of its batch.
+        skip_bad: leave what cannot be read out of its batch, which may become an empty one.
 
     Raises:
         BadImage: while reading, where an image cannot be read and ``skip_bad`` is not set.
@@ -47,18 +47,18 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.samples)
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        torch.set_num_threads(1)  # one process a core: more threads would only queue up
         images, labels, bad = [], [], []
         for index in indices:
-            image = self.samples.images[index]
-            try:
-                images.append(read_image(image, self.size))
-                labels.append(self.samples.labels[index])
-            except BadImage as error:
-                bad.append(f"{image_name(image, index)} ({error})")
-        if bad and not (self.skip_bad and images):
+            image = read_sample(self.samples, index, self.size)
+            if isinstance(image, str):
+                bad.append(image)
+                continue
+            images.append(image)
+            labels.append(self.samples.labels[index])
+        if bad and not self.skip_bad:
             raise BadImage(bad_images_message(bad, len(indices)))
-        return torch.stack(images), torch.tensor(labels)
+        x = torch.stack(images) if images else torch.empty(0)
+        return x, torch.tensor(labels, dtype=torch.int64)
 
 
 class ImageDataLoaders(DataLoaders):
@@ -111,6 +111,7 @@ class ImageDataLoaders(DataLoaders):
                 _in_memory(part, item_size, skip_bad) for part in (split.train, split.valid)
             )
             readers = 0
+            _check_same_size(train.x, valid.x)
         side = item_size or train.x.shape[-1]
         common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
         dls = cls(
@@ -226,6 +227,15 @@ def one_size(samples: Samples, look_at: int = 64) -> int | None:
     return sides.pop() if len(sides) == 1 else None
 
 
+def _check_same_size(train: Tensor, valid: Tensor) -> None:
+    (height, width), (valid_height, valid_width) = train.shape[2:], valid.shape[2:]
+    if (height, width) != (valid_height, valid_width):
+        raise VicinalError(
+            f"the images differ in size (training images have {height}x{width} pixels, "
+            f"validation images {valid_height}x{valid_width}): give a size to bring them to"
+        )
+
+
 def _in_memory(samples: Samples, size: int | None, skip_bad: bool) -> TensorData:
     decoded, bad = _decode_with_progress(samples, size, skip_bad)
     if bad:
@@ -239,10 +249,9 @@ def _decode_with_progress(
 ) -> tuple[Samples, list[str]]:
     if isinstance(samples.images, Tensor):
         return decode(samples, size)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from vicinal.progress import progress_bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("reading images", total=len(samples))
         return decode(samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task))
 
@@ -279,7 +288,7 @@ def name_labeller(pattern: str) -> Callable[[str], str]:
 
     def label(name: str) -> str:
         found = compiled.search(name)
-        if found is None:
+        if found is None or found[1] is None:
             raise VicinalError(f"the name {name!r} does not match the pattern {pattern!r}")
         return found[1]
 

@@ -12,6 +12,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.mixing import Mixer
 from vicinal.mixing.mix import first_tensor
+from vicinal.progress import progress_bar
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -124,23 +125,10 @@ class ProgressTable(Callback):
     order = 90
 
     def before_fit(self, learn: "Learner") -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn as Remaining
+        from rich.progress import TextColumn
 
-        self.console = Console()
+        self.bar = progress_bar(TextColumn("{task.fields[loss]}"))
         self.header_shown = False
-        shown = self.console.is_terminal or self.console.is_jupyter
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            Remaining(),
-            TextColumn("{task.fields[loss]}"),
-            console=self.console,
-            transient=True,
-            disable=not shown,
-        )
         total = learn.epochs * (len(learn.dls.train) + len(learn.dls.valid))
         self.task = self.bar.add_task("", total=total, loss="")
         self.bar.start()
@@ -167,7 +155,7 @@ class ProgressTable(Callback):
         self.bar.stop()
 
     def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cell(name: str, value: float) -> str:

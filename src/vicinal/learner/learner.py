@@ -150,14 +150,16 @@ class Learner:
 
     def _section(self, name: str, body: Callable[[], None]) -> None:
         """Run a part of the training between its two events; a callback may cancel it."""
+        entered = False
         try:
             announce(self, f"before_{name}")
+            entered = True
             body()
         except Cancel as cancel:
             if cancel.section != name:
                 raise
         except BaseException:
-            if name == "fit":  # what callbacks opened is closed, whatever happened
+            if name == "fit" and entered:  # what callbacks opened is closed, whatever happened
                 announce(self, "after_fit")
             raise
         announce(self, f"after_{name}")
@@ -246,12 +248,14 @@ class Learner:
         """
 
         def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+            # OneCycleLR divides by zero where the warm-up has no step; and it counts one step
+            # more than the optimizer makes.
+            warm_up = max(1, round(pct_start * steps))
             return torch.optim.lr_scheduler.OneCycleLR(
                 optimizer,
                 max_lr=[group["lr"] for group in optimizer.param_groups],
-                # Its last value is reached one step after the last one; one more keeps it legal.
                 total_steps=steps + 1,
-                pct_start=pct_start,
+                pct_start=(warm_up + 1) / (steps + 1),
                 div_factor=div,
                 final_div_factor=div_final / div,
                 cycle_momentum=_has_momentum(optimizer),

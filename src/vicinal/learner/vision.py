@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from vicinal.data.loaders import DataLoaders
@@ -45,7 +44,6 @@ def vision_learner(
                 dls.normalize.mean, dls.normalize.std = stats
     else:
         model = _build(arch, dls.c, pretrained=False)
-    model = model.to(memory_format=torch.channels_last)
     return Learner(dls, model, splitter=kwargs.pop("splitter", body_and_head), **kwargs)
 
 

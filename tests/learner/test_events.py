@@ -1,0 +1,142 @@
+"""Callbacks: which events come, in which order, and what cancelling does."""
+
+import pytest
+from torch import nn
+
+from vicinal import Learner, MixUp
+from vicinal.learner import events
+from vicinal.learner.events import EVENTS, Callback
+
+
+def recording(order=0, cancel=None, at=None, times=1):
+    """A callback that writes down every event, and may cancel at one of them."""
+
+    class Record(Callback):
+        def __init__(self):
+            self.heard, self.left = [], times
+
+    def listener(event):
+        def hear(self, learn):
+            self.heard.append(event)
+            if event == at and self.left:
+                self.left -= 1
+                raise cancel
+
+        return hear
+
+    for event in EVENTS:
+        setattr(Record, event, listener(event))
+    Record.order = order
+    return Record()
+
+
+def fit(dls, callback, epochs=1):
+    Learner(dls, nn.Linear(2, 2), cbs=callback).fit(epochs)
+    return callback.heard
+
+
+BATCH = [
+    "before_batch", "before_pred", "after_pred", "before_loss", "after_loss",
+    "before_backward", "after_backward", "before_step", "after_step", "after_batch",
+]  # fmt: skip
+VALID_BATCH = [*BATCH[:5], "after_batch"]
+
+
+def test_every_event_comes_in_its_place(dls):
+    heard = fit(dls, recording())
+    assert heard == [
+        "before_fit", "before_epoch",
+        "before_train", *BATCH * len(dls.train), "after_train",
+        "before_validate", *VALID_BATCH * len(dls.valid), "after_validate",
+        "after_epoch", "after_fit",
+    ]  # fmt: skip
+    assert set(heard) == set(EVENTS)
+
+
+def test_cancelling_the_training_ends_it_properly(dls):
+    heard = fit(dls, recording(cancel=events.CancelFit(), at="after_loss"), epochs=3)
+    assert heard[-2:] == ["after_loss", "after_fit"]
+
+
+def test_cancelling_a_batch_goes_on_with_the_next(dls):
+    heard = fit(dls, recording(cancel=events.CancelBatch(), at="before_pred"))
+    assert heard[3:7] == ["before_batch", "before_pred", "after_batch", "before_batch"]
+    assert heard.count("after_batch") == len(dls.train) + len(dls.valid)
+    assert heard.count("after_loss") == len(dls.train) + len(dls.valid) - 1
+
+
+def test_cancelling_the_training_part_still_validates(dls):
+    heard = fit(dls, recording(cancel=events.CancelTrain(), at="after_batch"))
+    assert heard[3:15] == [*BATCH, "after_train", "before_validate"]
+
+
+def test_cancelling_an_epoch_goes_on_with_the_next(dls):
+    heard = fit(dls, recording(cancel=events.CancelEpoch(), at="after_train"), epochs=2)
+    assert heard.count("before_epoch") == heard.count("after_epoch") == 2
+    assert heard.count("before_validate") == 1
+
+
+def test_cancelling_validation(dls):
+    heard = fit(dls, recording(cancel=events.CancelValidate(), at="before_validate"))
+    assert heard[-3:] == ["after_validate", "after_epoch", "after_fit"]
+
+
+def test_gradients_add_up_where_the_step_is_cancelled(dls):
+    class EverySecond(Callback):
+        def __init__(self):
+            self.batch, self.changes = 0, []
+
+        def before_batch(self, learn):
+            self.weight = learn.model.weight.detach().clone()
+
+        def before_step(self, learn):
+            self.batch += 1
+            if self.batch % 2:
+                raise events.CancelStep
+
+        def after_batch(self, learn):
+            if learn.training:
+                self.changes.append(not self.weight.equal(learn.model.weight))
+
+    callback = EverySecond()
+    Learner(dls, nn.Linear(2, 2), cbs=callback).fit(1)
+    assert callback.changes == [False, True] * 5
+
+
+def test_cancelling_backward_leaves_the_gradients_to_the_callback(dls):
+    class Own(Callback):
+        def before_backward(self, learn):
+            (learn.loss * 2).backward()
+            raise events.CancelBackward
+
+    learn = Learner(dls, nn.Linear(2, 2), cbs=Own)
+    learn.fit(1)
+    assert learn.history[0]["train_loss"] > 0
+
+
+def test_lower_orders_hear_first(dls):
+    heard = []
+
+    def named(name, at):
+        kind = type(name, (Callback,), {"before_fit": lambda self, learn: heard.append(name)})
+        kind.order = at
+        return kind
+
+    Learner(dls, nn.Linear(2, 2), cbs=[named("late", 5), named("early", -1), named("same", 5)]).fit(
+        1
+    )
+    assert heard == ["early", "late", "same"]
+
+
+def test_a_misspelt_event_is_refused_where_it_is_defined():
+    with pytest.raises(TypeError, match=r"Wrong\.after_bacth would never be called"):
+        type("Wrong", (Callback,), {"after_bacth": lambda self, learn: None})
+
+
+def test_the_events_and_their_listeners_can_be_printed(dls):
+    text = Learner(dls, nn.Linear(2, 2), cbs=MixUp(0.4, seed=1)).events()
+    lines = dict(line.split(maxsplit=1) for line in text.splitlines())
+    assert list(lines) == list(EVENTS)
+    assert "Mix(MixUp(alpha=0.4" in lines["before_batch"]
+    assert lines["before_pred"] == "-"
+    assert lines["after_epoch"] == "Recorder, ProgressTable"

@@ -1,0 +1,123 @@
+"""The code that people know from fastai, as it stands, on real photos."""
+
+import warnings
+
+import pytest
+import torch
+
+from vicinal import *  # noqa: F403
+from vicinal import (
+    CategoryBlock,
+    CrossEntropyLossFlat,
+    DataBlock,
+    ImageBlock,
+    ImageDataLoaders,
+    Learner,
+    MixUp,
+    RandomSplitter,
+    RegexLabeller,
+    Resize,
+    VicinalError,
+    accuracy,
+    aug_transforms,
+    cnn_learner,
+    error_rate,
+    get_image_files,
+    resnet34,
+    using_attr,
+    vision_learner,
+    xresnet50,
+)
+
+
+@pytest.fixture
+def path(photos):
+    return photos
+
+
+@pytest.fixture
+def _offline(monkeypatch, tmp_path):
+    """No weights at hand and no network, as on a machine cut off."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.invalid")
+    monkeypatch.setattr("vicinal.models.zoo.getproxies", dict)
+
+
+def test_the_learner_as_in_the_article(path):
+    dls = ImageDataLoaders.from_name_re(path, r'(.+)_\d+.jpg$', valid_pct=0.2, seed=42, item_size=460, size=224, min_scale=0.9)  # fmt: skip  # noqa: E501
+    learn = Learner(dls, xresnet50(n_out=dls.c), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=MixUp)  # fmt: skip  # noqa: E501
+    learn.fit_one_cycle(5, 3e-3)
+    assert dls.vocab == ["china", "flower"]
+    assert len(learn.history) == 5
+    assert learn.history[-1]["train_loss"] < 2
+
+
+@pytest.mark.usefixtures("_offline")
+def test_the_one_line_form_says_where_weights_cannot_be_had(path):
+    dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=64)
+    with pytest.warns(UserWarning, match="resnet34.*starting from random weights"):
+        learn = vision_learner(dls, "resnet34", metrics=error_rate).mixup()
+    learn.fine_tune(4)
+    assert [len(g) for g in learn.splitter(learn.model)][-1] == 2
+    assert learn.history[-1]["train_loss"] < learn.history[0]["train_loss"]
+    assert 0 <= learn.history[-1]["valid_error_rate"] <= 1
+    name, _, probabilities = learn.predict(path / "china_0.jpg")
+    assert name in dls.vocab
+    assert probabilities.sum() == pytest.approx(1)
+    for figure in (learn.show_batch(), learn.show_results()):
+        assert len(figure.axes) == 9
+
+
+@pytest.mark.usefixtures("_offline")
+def test_the_mid_level_form(path):
+    pets = DataBlock(
+        blocks=(ImageBlock, CategoryBlock),
+        get_items=get_image_files,
+        splitter=RandomSplitter(valid_pct=0.2, seed=42),
+        get_y=using_attr(RegexLabeller(r"(.+)_\d+.jpg$"), "name"),
+        item_tfms=Resize(80),
+        batch_tfms=aug_transforms(min_scale=0.9, size=64),
+    )
+    dls = pets.dataloaders(path)
+    assert (dls.vocab, dls.c) == (["china", "flower"], 2)
+    assert dls.one_batch()[0].shape == (64, 3, 64, 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learn = cnn_learner(dls, resnet34, cbs=MixUp)
+    learn.fit_one_cycle(1, 1e-3)
+    assert len(learn.history) == 1
+
+
+def test_weights_from_the_hub_bring_their_normalising(path, monkeypatch, tmp_path):
+    """A local stand-in in the hub's format: safetensors under timm's name for them."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    given = timm.create_model("resnet18", num_classes=1000)
+    save_file(given.state_dict(), tmp_path / "model.safetensors")
+    config = timm.models.get_pretrained_cfg("resnet18")
+    local = {**config.to_dict(), "file": str(tmp_path / "model.safetensors"), "hf_hub_id": None}
+    local |= {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.5, 0.5), "url": ""}
+    original = timm.models.get_pretrained_cfg
+    stand_in = type(config)(**{k: v for k, v in local.items() if k in vars(config)})
+    monkeypatch.setattr(
+        "timm.models.get_pretrained_cfg", lambda n: stand_in if n == "resnet18" else original(n)
+    )
+    monkeypatch.setattr(
+        "timm.models._builder.get_pretrained_cfg", lambda *a, **k: stand_in, raising=False
+    )
+    dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=64)
+    learn = vision_learner(dls, "resnet18")
+    assert torch.equal(learn.model.conv1.weight, given.conv1.weight)
+    assert learn.model.fc.out_features == 2
+    assert dls.normalize.mean == [0.1, 0.2, 0.3]
+
+
+def test_a_network_that_is_not_there_offers_near_names(path):
+    dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=32)
+    with pytest.raises(VicinalError, match=r"no network named resnet43: did you mean .*resnet34"):
+        vision_learner(dls, "resnet43")
+    with pytest.raises(VicinalError, match="must be a network's name or a function, not 3"):
+        vision_learner(dls, 3)

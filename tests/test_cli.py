@@ -1,0 +1,336 @@
+"""The command line: what people type, see and get; and each way to get it wrong."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+
+from vicinal import Predictor
+from vicinal.cli import run
+
+FILES = {
+    "config.json", "metrics.csv", "metrics.jsonl", "model.safetensors",
+    "mixed_batch.png", "curves.png",
+}  # fmt: skip
+
+
+def command(*arguments, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "vicinal", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **kwargs,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    """Default run folders are made where the command is given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Photos in class folders: 30 crops of each of scikit-learn's two."""
+    generator = np.random.default_rng(0)
+    for name, photo in zip(("china", "flower"), load_sample_images().images, strict=True):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(30):
+            top, left = generator.integers(0, (427 - 90, 640 - 120))
+            crop = photo[top : top + 90, left : left + 120]
+            Image.fromarray(crop).save(tmp_path / "photos" / name / f"{number}.jpg")
+    return tmp_path / "photos"
+
+
+def fails(capsys, *arguments):
+    """Run a command that must fail with one sentence and exit code 2; gives the sentence."""
+    assert run([str(a) for a in arguments]) == 2
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("vicinal: ")
+    assert sentence.count("\n") == 1
+    return sentence
+
+
+class TestTrain:
+    def test_digits_from_the_command_to_a_model_that_is_used(self, tmp_path):
+        done = command("train", "digits", "--out", "run", "--epochs", 12)
+        assert done.returncode == 0, done.stderr
+        assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
+        assert "1,438 training and 359 validation images of 10 classes" in done.stdout
+        for chosen in (
+            "size:",
+            "model:",
+            "weights:",
+            "batch size:",
+            "learning rate:",
+            "precision:",
+        ):
+            assert chosen in done.stdout
+        assert done.stdout.splitlines()[-1] == "vicinal predict run IMAGE..."
+
+        with (tmp_path / "run" / "metrics.csv").open() as file:
+            table = list(csv.DictReader(file))
+        lines = [json.loads(s) for s in (tmp_path / "run" / "metrics.jsonl").open()]
+        assert len(table) == len(lines) == 12
+        assert list(table[0]) == list(lines[0])
+        assert [float(row["valid_accuracy"]) for row in table] == [
+            row["valid_accuracy"] for row in lines
+        ]
+        assert lines[-1]["valid_accuracy"] >= 0.97
+
+        digits = load_digits()
+        files = []
+        for index in range(20):
+            pixels = (digits.images[index] / 16 * 255).round().astype(np.uint8)
+            files.append(tmp_path / f"{digits.target[index]}_{index}.png")
+            Image.fromarray(pixels).save(files[-1])
+        done = command("predict", "run", "--json", *files)
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)
+        assert [row["file"] for row in rows] == [str(f) for f in files]
+        right = sum(row["class"] == f.name[0] for row, f in zip(rows, files, strict=True))
+        assert right >= 19
+        assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+        done = command("predict", "run", files[0])
+        assert re.search(r"file +class +probability", done.stdout)
+        assert "%" in done.stdout
+
+        probabilities = next(Predictor.load("run").predict([files[0]]))
+        assert probabilities.max().item() == pytest.approx(
+            max(rows[0]["probabilities"].values()), abs=1e-5
+        )
+
+    def test_the_same_seed_gives_the_same_metrics(self, tmp_path):
+        results = []
+        for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+            assert (
+                run(["train", "digits", "--epochs", "1", "--seed", f"{seed}", "--out", name]) == 0
+            )
+            row = json.loads((tmp_path / name / "metrics.jsonl").read_text())
+            row.pop("seconds")
+            results.append(row)
+        assert results[0] == results[1]
+        assert results[0] != results[2]
+
+    def test_a_folder_of_photos(self, folder, tmp_path, capsys):
+        arguments = ["train", str(folder), "--size", "32", "--epochs", "3", "--seed", "3"]
+        assert run(arguments) == 0
+        made = tmp_path / "runs" / "photos"
+        assert {f.name for f in made.iterdir()} == FILES
+        assert json.loads((made / "config.json").read_text())["predict"]["vocab"] == [
+            "china", "flower"
+        ]  # fmt: skip
+        assert run(arguments) == 0  # the next free folder, nothing overwritten
+        assert (tmp_path / "runs" / "photos-2").is_dir()
+        capsys.readouterr()
+        assert run(["predict", str(made), str(folder / "china" / "0.jpg")]) == 0
+        assert "china" in capsys.readouterr().out
+
+    def test_without_mixing_and_by_file_names(self, folder, tmp_path):
+        flat = tmp_path / "flat"
+        flat.mkdir()
+        for file in folder.rglob("*.jpg"):
+            file.rename(flat / f"{file.parent.name}_{file.name}")
+        arguments = ["--label-pattern", r"(.+)_\d+", "--mix", "none", "--epochs", "1"]
+        options = ["--size", "32", "--model", "resnet9", "--precision", "fp32", "--valid", "0.5"]
+        assert run(["train", str(flat), *arguments, *options, "--out", "run"]) == 0
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        assert config["asked"]["mix"] == "none"
+        assert config["finished"]
+
+    def test_photos_at_full_size_with_a_network_of_timms(self, folder, tmp_path):
+        options = ["--size", "96", "--model", "resnet10t", "--no-pretrained", "--epochs", "1"]
+        assert run(["train", str(folder), *options, "--batch-size", "16", "--out", "run"]) == 0
+        predict = json.loads((tmp_path / "run" / "config.json").read_text())["predict"]
+        assert (predict["size"], predict["item_size"]) == (96, 110)
+
+    def test_interrupting_saves_what_was_trained(self, tmp_path):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vicinal", "train", "digits", "--epochs", "500", "--out", "run"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        deadline = time.monotonic() + 120
+        while not metrics.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        assert re.search(r"stopped: +after \d+ epochs?; what was trained is in run", out)
+        assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        assert not config["finished"]
+        assert config["epochs_done"] == len(metrics.read_text().splitlines())
+        Predictor.load("run")
+
+    def test_an_existing_run_is_replaced_only_when_told(self, tmp_path, capsys):
+        quick = ["train", "digits", "--epochs", "1", "--out", "run"]
+        assert run(quick) == 0
+        before = (tmp_path / "run" / "metrics.csv").read_bytes()
+        assert "already holds a run" in fails(capsys, *quick)
+        assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+        # A mistake beside --overwrite costs nothing of the old run, either.
+        fails(capsys, *quick, "--overwrite", "--model", "resnet99")
+        assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+        assert run([*quick, "--overwrite", "--seed", "9"]) == 0
+        assert (tmp_path / "run" / "metrics.csv").read_bytes() != before
+
+
+class TestMistakes:
+    """Each gets one sentence and exit code 2, and leaves nothing behind."""
+
+    @pytest.fixture(autouse=True)
+    def _leaves_nothing(self, tmp_path):
+        yield
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_path_that_is_not_there(self, folder, capsys):
+        sentence = fails(capsys, "train", folder.parent / "photo")
+        assert "photo is not there, did you mean" in sentence
+        assert "photos?" in sentence
+
+    def test_a_folder_without_images(self, tmp_path, capsys):
+        (tmp_path / "empty").mkdir()
+        assert "empty holds no images" in fails(capsys, "train", tmp_path / "empty")
+
+    def test_one_class_only(self, folder, capsys):
+        for file in (folder / "flower").iterdir():
+            file.unlink()
+        assert "only the class 'china'" in fails(capsys, "train", folder)
+
+    def test_a_corrupt_image_is_named(self, folder, capsys):
+        bad = folder / "china" / "7.jpg"
+        bad.write_bytes(bad.read_bytes()[:500])
+        sentence = fails(capsys, "train", folder, "--size", 32)
+        assert str(bad) in sentence
+        assert "1 of " in sentence
+        assert "--skip-bad" in sentence
+
+    def test_a_label_column_that_is_not_there(self, tmp_path, capsys):
+        import datasets
+
+        images = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(20)]
+        table = {"picture": images, "kind": ["a", "b"] * 10, "grade": ["x", "y"] * 10}
+        features = datasets.Features(
+            picture=datasets.Image(), kind=datasets.Value("string"), grade=datasets.Value("string")
+        )
+        datasets.Dataset.from_dict(table, features=features).to_parquet(tmp_path / "d.parquet")
+        capsys.readouterr()
+        sentence = fails(capsys, "train", tmp_path / "d.parquet", "--label", "kinds")
+        assert "no label column kinds among kind, grade, did you mean kind?" in sentence
+        assert "kind, grade" in fails(capsys, "train", tmp_path / "d.parquet")
+
+    def test_labels_that_are_missing(self, tmp_path, capsys):
+        import datasets
+
+        images = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(20)]
+        table = {"image": images, "label": ["a", None] * 10}
+        features = datasets.Features(image=datasets.Image(), label=datasets.Value("string"))
+        datasets.Dataset.from_dict(table, features=features).to_parquet(tmp_path / "d.parquet")
+        capsys.readouterr()
+        assert "10 of 20 labels in column label are missing, first in row 1" in fails(
+            capsys, "train", tmp_path / "d.parquet"
+        )
+
+    @pytest.mark.parametrize(
+        ("option", "value", "said"),
+        [
+            ("--model", "resnet43", "no network named resnet43: did you mean resnet34"),
+            ("--alpha", "-1", "--alpha must be 0 or more, not -1"),
+            ("--alpha", "nan", "--alpha must be 0 or more, not nan"),
+            ("--alpha", "strong", "'--alpha'"),
+            ("--batch-size", "1", "--batch-size must be 2 or more, not 1"),
+            ("--batch-size", "5000", "--batch-size 5000 is larger than the 1,438"),
+            ("--mix", "mixdown", "--mix must be mixup or none, not mixdown"),
+            ("--epochs", "0", "--epochs must be 1 or more, not 0"),
+            ("--lr", "-0.1", "--lr must be above 0, not -0.1"),
+            ("--size", "4", "--size must be 8 or more, not 4"),
+            ("--valid", "1.5", "between 0 and 1, not 1.5"),
+            ("--precision", "fp8", "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
+            ("--label-pattern", r"(\d", "digits is no folder, so --label-pattern"),
+            ("--label", "digit", "digits has no columns, so --label digit"),
+            ("--epoch", "3", "--epochs"),
+        ],
+    )
+    def test_an_option(self, option, value, said, capsys):
+        assert said in fails(capsys, "train", "digits", option, value)
+
+    def test_a_pattern_without_a_group(self, folder, capsys):
+        assert "has no group" in fails(capsys, "train", folder, "--label-pattern", r".+")
+
+    def test_an_out_folder_with_other_files(self, tmp_path, capsys):
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "letter.txt").write_text("dear")
+        sentence = fails(capsys, "train", "digits", "--out", "mine", "--overwrite")
+        assert "holds other files" in sentence
+        assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+    def test_no_data_and_no_such_command(self, capsys):
+        assert "data" in fails(capsys, "train").lower()
+        assert "train" in fails(capsys, "tran", "digits")
+
+    def test_predicting_with_what_is_not_there(self, tmp_path, capsys):
+        assert "holds no run" in fails(capsys, "predict", tmp_path, "x.png")
+
+    def test_a_mistake_as_a_process_has_the_exit_code(self):
+        done = command("train", "nowhere")
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr == (
+            "vicinal: nowhere is not there: give a path, or digits to try it out\n"
+        )
+
+
+def test_bad_images_are_skipped_when_told(folder, tmp_path, capsys):
+    for name in ("3.jpg", "4.jpg"):
+        (folder / "china" / name).write_bytes(b"no image")
+    options = ["--size", "32", "--epochs", "1", "--out", "run", "--skip-bad", "--valid", "0.3"]
+    assert run(["train", str(folder), *options]) == 0
+    said = capsys.readouterr().out
+    assert "3.jpg" in said or "4.jpg" in said
+    assert "left out:" in said
+
+
+def test_predict_names_a_bad_image(tmp_path, capsys):
+    assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    capsys.readouterr()
+    assert "bad.png cannot be read" in fails(capsys, "predict", "run", "bad.png")
+    assert "none.png cannot be read" in fails(capsys, "predict", "run", "none.png")
+
+
+class TestShow:
+    @pytest.mark.parametrize("alpha", ["0", "0.4", "8"])
+    def test_digits(self, tmp_path, alpha):
+        assert run(["show", "digits", "--alpha", alpha, "--out", "mixed.png"]) == 0
+        picture = Image.open(tmp_path / "mixed.png")
+        assert min(picture.size) > 400
+
+    def test_photos(self, folder, tmp_path):
+        assert run(["show", str(folder), "--out", "mixed.pdf"]) == 0
+        assert (tmp_path / "mixed.pdf").read_bytes().startswith(b"%PDF")
+
+    def test_mistakes(self, tmp_path, capsys):
+        assert "mixed.xyz cannot be written" in fails(
+            capsys, "show", "digits", "--out", "mixed.xyz"
+        )
+        assert "cannot be written" in fails(capsys, "show", "digits", "--out", "no/mixed.png")
+        assert "mixes nothing" in fails(capsys, "show", "digits", "--mix", "none")
+        assert list(tmp_path.iterdir()) == []

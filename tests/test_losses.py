@@ -1,0 +1,257 @@
+"""MixLoss: exact for every criterion, and the criterion stays what it was."""
+
+import copy
+import functools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vicinal import CrossEntropyLossFlat, MixedTarget, MixLoss
+
+B, C = 8, 5
+
+
+def scores(*shape, dtype=torch.float64):
+    return torch.randn(shape or (B, C), dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def labels(*shape, classes=C):
+    g = torch.Generator().manual_seed(2)
+    return MixedTarget(
+        *torch.randint(classes, (2, *(shape or (B,))), generator=g),
+        torch.rand(shape[0] if shape else B, generator=g, dtype=torch.float64),
+    )
+
+
+def values(*shape, dtype=torch.float64):
+    g = torch.Generator().manual_seed(3)
+    return MixedTarget(
+        *torch.rand((2, *(shape or (B, C))), generator=g, dtype=dtype),
+        torch.rand(shape[0] if shape else B, generator=g, dtype=dtype),
+    )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_that_of_the_dense_target(reduction, smoothing):
+    criterion = nn.CrossEntropyLoss(reduction=reduction, label_smoothing=smoothing)
+    output, y = scores(), labels()
+    assert torch.allclose(MixLoss(criterion)(output, y), criterion(output, y.dense(C)))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_class_weights_are_those_of_the_dense_target(reduction, smoothing):
+    weight = torch.rand(C, dtype=torch.float64) + 0.1
+    criterion = nn.CrossEntropyLoss(weight, reduction=reduction, label_smoothing=smoothing)
+    output, y = scores(), labels()
+    if smoothing:
+        # torch smooths indices by class weight, dense rows before weighting: the definition holds.
+        per = nn.CrossEntropyLoss(weight, reduction="none", label_smoothing=smoothing)
+        expected = y.weight * per(output, y.own) + (1 - y.weight) * per(output, y.partner)
+        expected = expected.sum() if reduction == "sum" else expected
+    else:
+        expected = criterion(output, y.dense(C))
+    assert torch.allclose(MixLoss(criterion)(output, y), expected)
+
+
+def test_the_weighted_mean_counts_each_label_by_its_share():
+    weight = torch.rand(C, dtype=torch.float64) + 0.1
+    criterion = nn.CrossEntropyLoss(weight)
+    output, y = scores(), labels()
+    # What the criterion says of 2B samples that are there with a share of themselves each.
+    shares = torch.cat([y.weight, 1 - y.weight])
+    both = torch.cat([y.own, y.partner])
+    nll = F.nll_loss(output.repeat(2, 1).log_softmax(1), both, weight, reduction="none")
+    expected = (shares * nll).sum() / (shares * weight[both]).sum()
+    assert torch.allclose(MixLoss(criterion)(output, y), expected)
+
+
+@pytest.mark.parametrize("criterion", [
+    nn.CrossEntropyLoss(torch.tensor([0.1, 0.5, 1.0, 2.0, 3.0], dtype=torch.float64)),
+    nn.CrossEntropyLoss(ignore_index=2),
+    nn.CrossEntropyLoss(torch.arange(1.0, 6.0, dtype=torch.float64), ignore_index=2,
+                        label_smoothing=0.1),
+    functools.partial(F.cross_entropy, ignore_index=2),
+    F.nll_loss,
+])  # fmt: skip
+def test_where_nothing_is_mixed_it_is_the_plain_loss(criterion):
+    output, y = scores(), labels()
+    unmixed = MixedTarget(y.own, y.partner, torch.ones(B, dtype=torch.float64))
+    turned = MixedTarget(y.partner, y.own, torch.zeros(B, dtype=torch.float64))
+    plain = criterion(output, y.own)
+    assert torch.allclose(MixLoss(criterion)(output, y.own), plain)
+    assert torch.allclose(MixLoss(criterion)(output, unmixed), plain)
+    assert torch.allclose(MixLoss(criterion)(output, turned), plain)
+
+
+def test_ignored_pixels_of_either_mask_do_not_count():
+    output, y = scores(2, C, 3, 4), labels(2, 3, 4)
+    y.own[0, 0], y.partner[1, 2] = -100, -100
+    w = y.weight.reshape(2, 1, 1)
+    per = functools.partial(F.cross_entropy, output, reduction="none")
+    total = (w * per(y.own) + (1 - w) * per(y.partner)).sum()
+    counted = (w * (y.own != -100) + (1 - w) * (y.partner != -100)).sum()
+    assert torch.allclose(MixLoss(nn.CrossEntropyLoss())(output, y), total / counted)
+
+
+def test_segmentation_without_ignored_pixels_is_the_dense_loss():
+    output, y = scores(2, C, 3, 4), labels(2, 3, 4)
+    criterion = nn.CrossEntropyLoss()
+    assert torch.allclose(MixLoss(criterion)(output, y), criterion(output, y.dense(C)))
+
+
+def test_one_hot_pairs_are_their_dense_target():
+    weight = torch.rand(C, dtype=torch.float64) + 0.1
+    criterion = nn.CrossEntropyLoss(weight)
+    y = labels()
+    rows = MixedTarget(F.one_hot(y.own, C).double(), F.one_hot(y.partner, C).double(), y.weight)
+    assert torch.allclose(MixLoss(criterion)(scores(), rows), criterion(scores(), y.dense(C)))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("pos_weight", [None, torch.tensor(2.0)])
+def test_binary_cross_entropy_is_that_of_the_dense_target(pos_weight, reduction):
+    criterion = nn.BCEWithLogitsLoss(pos_weight=pos_weight, reduction=reduction)
+    output, y = scores(), values()
+    assert torch.allclose(MixLoss(criterion)(output, y), criterion(output, y.dense()))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("criterion", [nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss])
+def test_regression_losses_are_two_losses(criterion, reduction):
+    output, y = scores(), values()
+    none = criterion(reduction="none")
+    w = y.weight[:, None]
+    expected = w * none(output, y.own) + (1 - w) * none(output, y.partner)
+    expected = {"mean": expected.mean(), "sum": expected.sum(), "none": expected}[reduction]
+    assert torch.allclose(MixLoss(criterion(reduction=reduction))(output, y), expected)
+
+
+def test_the_batch_mean_of_the_divergence():
+    criterion = nn.KLDivLoss(reduction="batchmean")
+    output, y = scores().log_softmax(1), values()
+    none = nn.KLDivLoss(reduction="none")
+    w = y.weight[:, None]
+    expected = (w * none(output, y.own) + (1 - w) * none(output, y.partner)).sum() / B
+    assert torch.allclose(MixLoss(criterion)(output, y), expected)
+
+
+def test_functions_of_torch_and_their_partials():
+    output, y = scores(), labels()
+    assert torch.allclose(
+        MixLoss(F.cross_entropy)(output, y), MixLoss(nn.CrossEntropyLoss())(output, y)
+    )
+    summed = functools.partial(F.cross_entropy, reduction="sum", label_smoothing=0.1)
+    assert torch.allclose(
+        MixLoss(summed)(output, y),
+        MixLoss(nn.CrossEntropyLoss(reduction="sum", label_smoothing=0.1))(output, y),
+    )
+
+
+def focal(output, target):
+    nll = F.cross_entropy(output, target, reduction="none")
+    return (1 - (-nll).exp()) ** 2 * nll
+
+
+def test_a_users_function_of_one_loss_a_sample():
+    output, y = scores(), labels()
+    expected = y.weight * focal(output, y.own) + (1 - y.weight) * focal(output, y.partner)
+    assert torch.allclose(MixLoss(focal)(output, y), expected.mean())
+    assert torch.allclose(MixLoss(focal)(output, y.own), focal(output, y.own).mean())
+
+
+def test_a_users_module_with_a_reduction():
+    class Focal(nn.Module):
+        def __init__(self, reduction="mean"):
+            super().__init__()
+            self.reduction = reduction
+
+        def forward(self, output, target):
+            loss = focal(output, target)
+            return {"none": loss, "mean": loss.mean(), "sum": loss.sum()}[self.reduction]
+
+    output, y = scores(), labels()
+    assert torch.allclose(MixLoss(Focal())(output, y), MixLoss(focal)(output, y))
+    assert torch.allclose(MixLoss(Focal("sum"))(output, y), MixLoss(focal)(output, y) * B)
+
+
+def test_a_loss_for_the_whole_batch_is_refused_for_mixed_targets_alone():
+    def whole(output, target):
+        return focal(output, target).mean()
+
+    assert MixLoss(whole)(scores(), labels().own) == whole(scores(), labels().own)
+    with pytest.raises(ValueError, match=r"whole gave losses of shape \(\) for 8 samples"):
+        MixLoss(whole)(scores(), labels())
+
+
+def test_a_class_in_place_of_a_criterion_says_what_to_write():
+    with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
+        MixLoss(nn.CrossEntropyLoss)
+    with pytest.raises(TypeError, match="not 3"):
+        MixLoss(3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_every_dtype_of_outputs(dtype):
+    output, y = scores(dtype=dtype), labels()
+    y = MixedTarget(y.own, y.partner, y.weight.float())
+    loss = MixLoss(nn.CrossEntropyLoss())(output, y)
+    assert loss.dtype == dtype
+    exact = nn.CrossEntropyLoss()(output.double(), y.dense(C).double())
+    assert torch.allclose(loss.double(), exact, rtol=torch.finfo(dtype).eps * 8)
+
+
+def test_gradients():
+    loss = MixLoss(nn.CrossEntropyLoss(label_smoothing=0.1))
+    output, y = scores().requires_grad_(), labels()
+    assert torch.autograd.gradcheck(lambda output: loss(output, y), output)
+
+
+def test_the_criterion_is_never_changed():
+    criterion = nn.CrossEntropyLoss(torch.ones(C, dtype=torch.float64))
+    before = copy.deepcopy(criterion.__dict__)
+    loss = MixLoss(criterion)
+    loss(scores(), labels())
+    loss(scores(), labels().own)
+    assert loss.criterion is criterion
+    assert criterion.__dict__.keys() == before.keys()
+    assert criterion.reduction == "mean"
+    assert MixLoss(loss).criterion is criterion
+
+
+def test_buffers_that_move_later_are_seen():
+    criterion = nn.CrossEntropyLoss(torch.ones(C))
+    loss = MixLoss(criterion).double()
+    assert criterion.weight.dtype == torch.float64
+    loss(scores(), labels())
+
+
+def test_it_compiles_with_its_target():
+    loss = MixLoss(nn.CrossEntropyLoss())
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    assert torch.allclose(compiled(scores(), labels()), loss(scores(), labels()))
+
+
+class TestCrossEntropyLossFlat:
+    def test_classes_come_last(self):
+        output, y = scores(B, 7, C), torch.randint(C, (B, 7))
+        expected = F.cross_entropy(output.flatten(0, 1), y.flatten())
+        assert torch.allclose(CrossEntropyLossFlat()(output, y), expected)
+
+    def test_classes_on_another_axis(self):
+        output, y = scores(B, C, 4, 4), torch.randint(C, (B, 4, 4))
+        assert torch.allclose(CrossEntropyLossFlat(axis=1)(output, y), F.cross_entropy(output, y))
+
+    def test_mixed_sequences(self):
+        output, y = scores(B, 7, C), labels(B, 7)
+        expected = F.cross_entropy(output.movedim(-1, 1), y.dense(C))
+        assert torch.allclose(MixLoss(CrossEntropyLossFlat())(output, y), expected)
+
+    def test_dense_targets(self):
+        output = scores(B, 7, C)
+        y = scores(B, 7, C).softmax(-1)
+        expected = F.cross_entropy(output.movedim(-1, 1), y.movedim(-1, 1))
+        assert torch.allclose(CrossEntropyLossFlat()(output, y), expected)

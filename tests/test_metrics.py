@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from vicinal import MixedTarget, accuracy, error_rate, top_k_accuracy
+
+SCORES = torch.tensor([[5.0, 1, 0], [0, 5, 1], [1, 0, 5], [5, 1, 0]])
+
+
+def test_plain_accuracy():
+    assert accuracy(SCORES, torch.tensor([0, 1, 2, 2])) == 0.75
+    assert error_rate(SCORES, torch.tensor([0, 1, 2, 2])) == 0.25
+
+
+def test_each_label_counts_by_its_weight():
+    y = MixedTarget(
+        torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 2, 2]), torch.tensor([0.7, 0.6, 0.9, 0.5])
+    )
+    assert accuracy(SCORES, y) == pytest.approx((0.7 + 1 + 0.1 + 0) / 4)
+    assert error_rate(SCORES, y) == pytest.approx(1 - (0.7 + 1 + 0.1 + 0) / 4)
+
+
+def test_top_k():
+    assert top_k_accuracy(SCORES, torch.tensor([1, 2, 0, 2]), k=2) == 0.75
+    assert top_k_accuracy(SCORES, torch.tensor([1, 2, 0, 2]), k=3) == 1
+    y = MixedTarget(torch.tensor([1] * 4), torch.tensor([2] * 4), torch.full((4,), 0.75))
+    hits = [0.75, 1, 0.25, 0.75]
+    assert top_k_accuracy(SCORES, y, k=2) == pytest.approx(sum(hits) / 4)
+
+
+def test_masks_are_counted_by_pixel():
+    output = torch.randn(2, 3, 4, 5)
+    y = output.argmax(1)
+    y[0] = (y[0] + 1) % 3
+    assert accuracy(output, y) == 0.5
+    assert accuracy(output, MixedTarget(y, output.argmax(1), torch.tensor([0.25, 0.25]))) == 0.875
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"between 1 and the 3 classes, not 4"):
+        top_k_accuracy(SCORES, torch.zeros(4, dtype=torch.long), k=4)
+    with pytest.raises(ValueError, match=r"\(5,\).*\(4,\)"):
+        accuracy(SCORES, torch.zeros(5, dtype=torch.long))
