@@ -282,6 +282,11 @@ class TestMistakes:
         assert "holds other files" in sentence
         assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
+    def test_an_out_folder_that_cannot_be_made(self, tmp_path, capsys):
+        (tmp_path / "file").write_text("")
+        assert "cannot be written" in fails(capsys, "train", "digits", "--out", "file/run")
+        assert "is a file" in fails(capsys, "train", "digits", "--out", "file")
+
     def test_no_data_and_no_such_command(self, capsys):
         assert "data" in fails(capsys, "train").lower()
         assert "train" in fails(capsys, "tran", "digits")

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +18,10 @@ from vicinal.data.sources import load_split
 from vicinal.data.vision import ImageDataLoaders, one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
+from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, Predictor
+from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe
 from vicinal.learner.vision import vision_learner
 from vicinal.metrics import accuracy
 from vicinal.mixing import Mixer, MixUp
@@ -89,8 +89,9 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
         precision=plan.precision,
     )
     run = Run(folder, learn, wishes, plan)
-    run.begin()
+    run.make_folder()
     try:
+        run.begin()
         if plan.pretrained:
             learn.fine_tune(plan.epochs, plan.lr)
         else:
@@ -136,14 +137,20 @@ class Run(Callback):
 
     def __init__(self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan) -> None:
         self.folder, self.learn, self.wishes, self.plan = folder, learn, wishes, plan
+        self.was_there = folder.exists()
+
+    def make_folder(self) -> None:
+        """Make the folder, or clear the one that may be overwritten."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._clear()
+        except OSError as error:
+            raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
     def begin(self) -> None:
-        """Make the folder, with what is known before the training."""
+        """Write what is known before the training, and listen to it."""
         from vicinal import plots
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name in (CONFIG, WEIGHTS, *METRICS, *PICTURES):
-            (self.folder / name).unlink(missing_ok=True)
         self.learn.add_cbs(self)
         self._write_config(finished=False)
         x, y = self.learn.dls.one_batch()
@@ -164,21 +171,27 @@ class Run(Callback):
     def end(self, stopped_by: BaseException | None = None) -> None:
         """Save what was trained, also where the training was stopped half-way."""
         if not (self.learn.history or isinstance(stopped_by, KeyboardInterrupt)):
-            shutil.rmtree(self.folder)  # nothing was trained, so nothing half-written stays
+            self._clear()  # nothing was trained, so nothing half-written stays
+            if not self.was_there:
+                self.folder.rmdir()
             return
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are of no use
-        self.predictor().save_weights(self.folder)
+        save_weights(self.learn.model, self._file(WEIGHTS))
         self._write_config(finished=stopped_by is None)
         if self.learn.history:
             from vicinal import plots
 
             save_figure(plots.curves(self.learn.history), self._file(PICTURES[1]))
 
-    def predictor(self) -> Predictor:
+    def _clear(self) -> None:
+        for name in (CONFIG, WEIGHTS, *METRICS, *PICTURES):
+            self._file(name).unlink(missing_ok=True)
+
+    def _recipe(self) -> ImageRecipe:
         normalize = self.learn.dls.normalize
         assert normalize is not None
-        recipe = ImageRecipe(
+        return ImageRecipe(
             model=self.plan.model,
             vocab=self.learn.dls.vocab or [],
             item_size=self.plan.item_size,
@@ -186,7 +199,6 @@ class Run(Callback):
             mean=normalize.mean,
             std=normalize.std,
         )
-        return Predictor(self.learn.model, recipe)
 
     def _write_config(self, *, finished: bool) -> None:
         config = {
@@ -194,7 +206,7 @@ class Run(Callback):
             "torch": torch.__version__,
             "asked": asdict(self.wishes),
             "chosen": dict(self.plan.reasons),
-            "predict": self.predictor().as_config(),
+            "predict": asdict(self._recipe()),
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }

@@ -34,9 +34,7 @@ def test_images_that_can_be_picked_unread_are():
     assert Samples(Rows("abc"), [0, 1, 0]).subset([2]).images == ["row c"]
 
 
-@given(
-    count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31)
-)
+@given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
 def test_a_random_split_holds_out_its_share_and_loses_nothing(count, share, seed):
     samples = Samples(list(range(count)), list(range(count)))
     train, valid = random_split(samples, share, seed)

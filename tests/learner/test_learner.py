@@ -151,6 +151,11 @@ def test_cbs_may_be_classes_instances_or_lists_of_either(dls):
     assert learn.cbs[0].mixer.alpha == 0.2
 
 
+def test_none_means_none(dls):
+    learn = Learner(dls, network(), metrics=None, cbs=None)
+    assert (learn.metrics, learn.cbs) == ([], [])
+
+
 @pytest.mark.parametrize("cbs", [3, "MixUp", [nn.ReLU()]])
 def test_what_is_no_callback_is_refused(dls, cbs):
     with pytest.raises(VicinalError, match="neither a callback nor a mixer"):

@@ -101,7 +101,7 @@ class RandomView(BatchTransform):
         max_warp: float = 0.2,
         p: float = 0.75,
     ) -> None:
-        _check(size is None or size >= 1, "size must be 1 or more", size)
+        _check(size is None or size >= 2, "size must be 2 or more", size)
         _check(0 < min_scale <= 1, "min_scale must lie in (0, 1]", min_scale)
         _check(max_zoom >= 1, "max_zoom must be 1 or more", max_zoom)
         _check(0 <= max_warp < 1, "max_warp must lie in [0, 1)", max_warp)

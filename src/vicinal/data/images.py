@@ -65,14 +65,14 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
     """
     try:
         with _open(image) as opened:
-            width, height = opened.size
             # JPEG decodes at a half, a quarter or an eighth for a fraction of the time.
-            if size is not None and (drafted := opened.draft(None, (size, size))):
-                width, height = drafted[1][2:]  # fractions, where the last pixels are partial ones
+            drafted = None if size is None else opened.draft(None, (size, size))
             opened.load()
             pixels = _to_rgb(opened)
-            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation))
+            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
         if size is not None:
+            # A JPEG that was made smaller may end in a part of a pixel.
+            width, height = drafted[1][2:] if drafted else pixels.size
             pixels = _centre_square(pixels, width, height, size)
         if turn is not None:
             pixels = pixels.transpose(turn)

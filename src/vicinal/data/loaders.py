@@ -33,7 +33,7 @@ class TensorData(Dataset[tuple[Tensor, Tensor]]):
         return self.x[index], self.y[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        chosen = torch.tensor(indices)
+        chosen = torch.tensor(indices, dtype=torch.int64)
         return self.x[chosen], self.y[chosen]
 
 

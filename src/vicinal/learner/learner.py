@@ -1,7 +1,7 @@
 """The Learner: data, a network, a loss, and the loop that brings them together."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,7 @@ class Learner:
         self.loss_func = loss_func or (CrossEntropyLossFlat() if dls.vocab else nn.MSELoss())
         MixLoss(self.loss_func)  # says now what is wrong with a criterion
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
-        self.metrics = list(metrics) if isinstance(metrics, Sequence) else [metrics]
+        self.metrics = as_list(metrics)
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
         self.precision, _ = choose_precision(precision, dls.device)
@@ -408,7 +408,7 @@ class Learner:
 def as_callbacks(cbs: Any) -> list[Callback]:
     """One or several callbacks or mixers, instances or classes, to a list of callbacks."""
     made: list[Callback] = []
-    for cb in cbs if isinstance(cbs, Sequence) else [cbs]:
+    for cb in as_list(cbs):
         kind = cb if isinstance(cb, type) else type(cb)
         if issubclass(kind, Mixer):
             made.append(Mix(cb))
@@ -417,6 +417,13 @@ def as_callbacks(cbs: Any) -> list[Callback]:
         else:
             raise VicinalError(f"{cb!r} is neither a callback nor a mixer such as MixUp()")
     return made
+
+
+def as_list(one_or_several: Any) -> list[Any]:
+    """None, one thing, or a list or tuple of things, to a list."""
+    if one_or_several is None:
+        return []
+    return list(one_or_several) if isinstance(one_or_several, list | tuple) else [one_or_several]
 
 
 def one_group(model: nn.Module) -> list[list[nn.Parameter]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vicinal.data.augment import Normalize, resize
 from vicinal.data.images import BadImage, read_image
 from vicinal.errors import VicinalError
-from vicinal.learner.checkpoint import load_weights, save_weights
+from vicinal.learner.checkpoint import load_weights
 from vicinal.models.zoo import create_model
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -68,12 +68,6 @@ class Predictor:
         model = create_model(recipe.model, len(recipe.vocab))
         load_weights(model, folder / WEIGHTS)
         return cls(model, recipe)
-
-    def save_weights(self, run: Path) -> None:
-        save_weights(self.model, run / WEIGHTS)
-
-    def as_config(self) -> dict[str, Any]:
-        return asdict(self.recipe)
 
     def predict(self, images: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, for one image after the other.

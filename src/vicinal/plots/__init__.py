@@ -1,0 +1,11 @@
+"""Pictures of data, of mixes and of training, as matplotlib figures.
+
+Every function returns a ``matplotlib.figure.Figure`` and touches no global state: no window opens,
+nothing has to be closed, and ``figure.savefig("picture.png")`` writes it.
+"""
+
+from vicinal.plots.curves import curves
+from vicinal.plots.density import beta_density
+from vicinal.plots.pictures import images, mixed_batch, mixing
+
+__all__ = ["beta_density", "curves", "images", "mixed_batch", "mixing"]

@@ -1,0 +1,81 @@
+"""Losses and metrics over the epochs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from vicinal.plots.layout import COLOURS, LARGE, SMALL, new_figure, text_width
+
+Lines = dict[str, list[float]]  # the values at each epoch, under the line's label
+
+
+def curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the losses and the validation metrics over the epochs.
+
+    On the left the losses, on the right every other number named ``valid_...``. Metrics that
+    leave [-1, 1] get a panel of their own, lest an error of 50 flatten an accuracy of 0.9. Each
+    line's name and last value stand beside its panel.
+
+    Args:
+        history: a mapping for each epoch, with ``epoch`` (1, 2, ...), ``train_loss``,
+            ``valid_loss``, ``valid_accuracy``, ...; numbers may be missing or not finite.
+
+    Raises:
+        ValueError: history is empty.
+
+    >>> figure = curves([{"epoch": 1, "train_loss": 2.1, "valid_loss": 1.9},
+    ...                  {"epoch": 2, "train_loss": 1.4, "valid_loss": 1.3}])
+    >>> [text.get_text() for text in figure.axes[0].get_legend().texts]
+    ['train 1.4', 'valid 1.3']
+    """
+    if not history:
+        raise ValueError("the history is empty: draw its curves after the first epoch")
+    epochs = [row["epoch"] for row in history]
+    panels = _panels(history)
+    label_width = sum(max(map(text_width, lines)) for _, lines in panels)
+    figure = new_figure(4.2 * len(panels) + label_width, 3.2)
+    places = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, lines) in zip(places, panels, strict=True):
+        axes.set_title(title, fontsize=LARGE, loc="left")
+        _draw_lines(axes, epochs, lines)
+    return figure
+
+
+def _panels(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, Lines]]:
+    """The title of each panel, and its lines."""
+    keys = dict.fromkeys(key for row in history for key in row)
+    losses, small, large = Lines(), Lines(), Lines()
+    for key in keys:
+        values = [row.get(key, math.nan) for row in history]
+        if key in ("train_loss", "valid_loss"):
+            losses[f"{key.removesuffix('_loss')} {values[-1]:.4g}"] = values
+        elif key.startswith("valid_"):
+            panel = large if any(abs(value) > 1 for value in values) else small
+            panel[f"{key.removeprefix('valid_')} {values[-1]:.4g}"] = values
+    panels = [("loss", losses), ("validation metrics", small), ("validation metrics", large)]
+    return [(title, lines) for title, lines in panels if lines]
+
+
+def _draw_lines(axes: Axes, epochs: Sequence[int], lines: Lines) -> None:
+    axes.set_prop_cycle(color=COLOURS, marker=("o", "s", "D", "^", "v"))
+    every = 1 + len(epochs) // 30
+    for label, values in lines.items():
+        axes.plot(epochs, values, label=label, markersize=4, markevery=every, clip_on=False)
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch", fontsize=SMALL)
+    axes.tick_params(labelsize=SMALL)
+    axes.yaxis.offsetText.set_fontsize(SMALL)
+    axes.grid(axis="y", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor="linecolor",
+    )

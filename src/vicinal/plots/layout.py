@@ -1,0 +1,60 @@
+"""Colours, sizes, and text that fits: what all pictures share."""
+
+import textwrap
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import text_to_path
+
+# Of Okabe and Ito's and of Tol's colours for the colour-blind, those that are dark enough for text.
+# The first two stand for a sample and its partner wherever they appear. All other ink is that of
+# the user's own matplotlib style.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#997700")
+OWN, PARTNER, DENSITY = COLOURS[:3]
+GREY = "#888888"
+
+SMALL, LARGE = 8.0, 10.0  # font sizes, in points
+
+# Inches.
+POINT = 1 / 72
+LINE = 1.3 * SMALL * POINT  # the height of a line of small text
+TILE = 1.5  # the width of a picture of a sample
+PAD = 0.1  # the space on each side of everything
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that makes room for the texts of whatever is added to it."""
+    layout = ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD, wspace=0, hspace=0, compress=True)
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def text_width(text: str) -> float:
+    """The width of a line of small text, in inches."""
+    font = FontProperties(size=SMALL)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] * POINT
+
+
+def text_height(texts: list[str]) -> float:
+    """The height of the one with the most lines, in inches."""
+    return max(text.count("\n") + 1 for text in texts) * LINE
+
+
+def fit(text: str) -> str:
+    """The text as it fits under a picture: each line wrapped, and cut after three.
+
+    >>> print(fit("a black Chesapeake Bay retriever"))
+    a black Chesapeake Bay
+    retriever
+    """
+    return "\n".join(map(_wrap, text.splitlines()))
+
+
+def _wrap(line: str) -> str:
+    for letters in range(50, 0, -1):
+        pieces = textwrap.wrap(line, letters)
+        if len(pieces) > 3:
+            pieces = [*pieces[:2], pieces[2][:-1] + "…"]
+        if max(map(text_width, pieces), default=0) <= TILE:
+            break
+    return "\n".join(pieces)

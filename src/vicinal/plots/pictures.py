@@ -1,0 +1,185 @@
+"""Pictures of samples, plain and mixed."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+from torch import Tensor
+
+from vicinal.mixing.target import MixedTarget
+from vicinal.plots.density import draw_density
+from vicinal.plots.layout import (
+    GREY,
+    LARGE,
+    OWN,
+    PAD,
+    PARTNER,
+    SMALL,
+    TILE,
+    fit,
+    new_figure,
+    text_height,
+    text_width,
+)
+
+
+def images(pictures: Tensor, titles: Sequence[str]) -> Figure:
+    """Show pictures in a grid, each under its title.
+
+    Args:
+        pictures: (N, 3, H, W), uint8, or floats in [0, 1]; what lies outside is clipped.
+        titles: N texts. Long lines are wrapped, longer ones cut.
+
+    Raises:
+        ValueError: pictures are not what is said above, or there are not N titles.
+
+    >>> figure = images(torch.rand(2, 3, 8, 8), ["cat", "dog"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['cat', 'dog']
+    """
+    texts = [fit(title) for title in titles]
+    figure, tiles = _grid(pictures, text_height(texts))
+    for axes, text in zip(tiles, texts, strict=True):
+        axes.set_title(text, fontsize=SMALL, pad=4, parse_math=False)
+    return figure
+
+
+def mixed_batch(
+    pictures: Tensor, target: MixedTarget, vocab: Sequence[str], limit: int = 16
+) -> Figure:
+    """Show mixed pictures, under each its labels and their shares, as text and as a bar.
+
+    Args:
+        pictures: (N, 3, H, W) mixed pictures, uint8, or floats in [0, 1].
+        target: their target: (N,) int64 labels in [0, len(vocab)).
+        vocab: the name of each class.
+        limit: the most pictures shown; they are the first of the batch.
+
+    Raises:
+        ValueError: pictures are not what is said above, or there are not N targets.
+
+    >>> y = MixedTarget(torch.tensor([0]), torch.tensor([1]), torch.tensor([0.7]))
+    >>> figure = mixed_batch(torch.rand(1, 3, 8, 8), y, ["cat", "dog"])
+    >>> figure.axes[0].get_xlabel()
+    '70 % cat / 30 % dog'
+    """
+    target = target[:limit]
+    captions = _captions(target, vocab)
+    figure, tiles = _grid(pictures[:limit], text_height(captions) + 0.12)
+    shares = torch.where(target.own == target.partner, 1.0, target.weight).tolist()
+    for axes, share, caption in zip(tiles, shares, captions, strict=True):
+        _draw_bar(axes, share, caption)
+    return figure
+
+
+def mixing(
+    pictures: Tensor,
+    partners: Tensor,
+    mixes: Tensor,
+    target: MixedTarget,
+    vocab: Sequence[str],
+    alpha: float,
+    folded: bool = True,
+) -> Figure:
+    """Show how mixes come about: pictures, their partners, the mixes, and where weights fall.
+
+    A column is a sample; the first 8 are shown. The bar under each picture tells how much of the
+    image (blue) and of its partner (orange) is in it. Below stands the density from which the
+    weights were drawn, with those of the shown samples as ticks on its axis.
+
+    Args:
+        pictures: (N, 3, H, W), uint8, or floats in [0, 1].
+        partners: the same, in the partners' order: ``pictures[mix.partner]``.
+        mixes: the same, mixed.
+        target: the mixed target: (N,) int64 labels in [0, len(vocab)).
+        vocab: the name of each class.
+        alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing mixes.
+        folded: whether the weights were folded onto [1/2, 1].
+
+    Raises:
+        ValueError: an argument is not what is said above, or they differ in number.
+
+    >>> x = torch.rand(2, 3, 8, 8)
+    >>> y = MixedTarget(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([0.7, 0.9]))
+    >>> mixed = torch.lerp(x.flip(0), x, y.weight.view(2, 1, 1, 1))
+    >>> figure = mixing(x, x.flip(0), mixed, y, ["cat", "dog"], alpha=0.4)
+    >>> len(figure.axes)  # three rows of two pictures, and the density
+    7
+    """
+    target, count = target[:8], min(len(target), 8)
+    captions, weights = _captions(target, vocab), target.weight.tolist()
+    rows = (
+        ("image", OWN, pictures, [1.0] * count, [""] * count),
+        ("partner", PARTNER, partners, [0.0] * count, [""] * count),
+        ("mix", rcParams["axes.labelcolor"], mixes, weights, captions),
+    )
+    # The density takes the width of 3 pictures at least. The other numbers are inches for the names
+    # of the rows, for the bars, and for the legend and the axis of the density.
+    columns, height, panel = max(count, 3), _height(pictures), 1.2
+    figure = new_figure(
+        columns * (TILE + 2 * PAD) + 0.7,
+        3 * (height + 2 * PAD + 0.12) + text_height(captions) + panel + 0.9,
+    )
+    cells = figure.add_gridspec(4, columns, height_ratios=[height] * 3 + [panel])
+    for row, (name, colour, batch, shares, texts) in enumerate(rows):
+        tiles = [figure.add_subplot(cells[row, column]) for column in range(count)]
+        tiles[0].set_ylabel(name, color=colour, fontsize=LARGE, rotation=0, ha="right", va="center")
+        for axes, picture, share, text in zip(tiles, batch[:8], shares, texts, strict=True):
+            _show(axes, picture)
+            _draw_bar(axes, share, text)
+    draw_density(figure.add_subplot(cells[3, :]), alpha, folded, weights)
+    return figure
+
+
+def _captions(target: MixedTarget, vocab: Sequence[str]) -> list[str]:
+    """The labels of each sample and their shares: "70 % cat / 30 % dog"."""
+    columns = target.own.tolist(), target.partner.tolist(), target.weight.tolist()
+    return [_caption(*row, vocab) for row in zip(*columns, strict=True)]
+
+
+def _caption(own: int, partner: int, weight: float, vocab: Sequence[str]) -> str:
+    percent = round(100 * weight)
+    shares = {own: 100} if own == partner else {own: percent, partner: 100 - percent}
+    labels = [f"{share} % {vocab[label]}" for label, share in shares.items() if share]
+    line = " / ".join(labels)
+    return line if text_width(line) <= TILE else "\n".join(map(fit, labels))
+
+
+def _grid(pictures: Tensor, room: float) -> tuple[Figure, list[Axes]]:
+    """A figure of pictures, about as wide as high, with room for each one's text, in inches."""
+    columns = min(max(math.ceil(math.sqrt(len(pictures))), 4), len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    figure = new_figure(columns * (TILE + 2 * PAD), rows * (_height(pictures) + 2 * PAD + room))
+    tiles = [figure.add_subplot(rows, columns, index + 1) for index in range(len(pictures))]
+    for axes, picture in zip(tiles, pictures, strict=True):
+        _show(axes, picture)
+    return figure, tiles
+
+
+def _height(pictures: Tensor) -> float:
+    """How high one of them is shown, in inches."""
+    if pictures.ndim != 4 or pictures.shape[1] != 3:
+        raise ValueError(f"pictures have shape {tuple(pictures.shape)}, not (N, 3, H, W)")
+    return TILE * pictures.shape[2] / pictures.shape[3]
+
+
+def _show(axes: Axes, picture: Tensor) -> None:
+    if picture.is_floating_point():
+        picture = picture.float().clamp(0, 1)
+    axes.imshow(picture.detach().permute(1, 2, 0).cpu().numpy())
+    axes.set(xticks=[], yticks=[])
+    # Thin, so that a white picture ends somewhere on a white page.
+    axes.spines[:].set(linewidth=0.5, color=GREY)
+
+
+def _draw_bar(axes: Axes, own_share: float, caption: str = "") -> None:
+    """A bar of two colours under the picture, and a caption under the bar."""
+    below = axes.transAxes + ScaledTranslation(0, -5 / 72, axes.figure.dpi_scale_trans)
+    for x, colour in (([0, own_share], OWN), ([own_share, 1], PARTNER)):
+        (part,) = axes.plot(x, [0, 0], transform=below, color=colour, linewidth=4, clip_on=False)
+        part.set_solid_capstyle("butt")
+    axes.set_xlabel(caption, fontsize=SMALL, labelpad=10, parse_math=False)
