@@ -202,6 +202,12 @@ class TestRandomView:
         view = RandomView(16, **STILL, min_scale=0.25, p=0).train(x, generator())
         torch.testing.assert_close(view, to_unit_floats(x[..., :16, :16]), atol=1e-5, rtol=0)
 
+    def test_turns_what_it_crops_around_its_own_centre(self, lowest_draws):
+        x = bytes_(2, 32)
+        turned = RandomView(16, **STILL | {"max_rotate": 90.0}, min_scale=0.25, p=1)
+        expected = to_unit_floats(x[..., :16, :16]).rot90(-1, (2, 3))
+        torch.testing.assert_close(turned.train(x, generator()), expected, atol=1e-4, rtol=0)
+
     def test_crops_lie_inside_the_image_and_cover_it(self):
         line = (torch.arange(64) * 2 + 1) / 64 - 1
         x = torch.stack([line.expand(64, 64), line[:, None].expand(64, 64), torch.ones(64, 64)])

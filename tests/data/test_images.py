@@ -69,9 +69,9 @@ def test_greyscale_has_three_equal_channels():
 
 
 def test_sixteen_bit_greyscale_keeps_its_whole_range():
-    values = np.array([[0, 257, 100 * 257, 65535]], dtype=np.uint16)
+    values = np.array([[0, 257, 100 * 257, 200 * 257, 65535]], dtype=np.uint16)
     image = read_image(encoded(Image.fromarray(values)))
-    assert image.tolist() == [[[0, 1, 100, 255]]] * 3
+    assert image.tolist() == [[[0, 1, 100, 200, 255]]] * 3
 
 
 def test_thirty_two_bit_greyscale_does_not_wrap():

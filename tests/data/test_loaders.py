@@ -2,6 +2,7 @@
 
 import math
 import re
+import weakref
 from itertools import chain
 
 import pytest
@@ -174,13 +175,27 @@ class TestBatches:
         part.first()
         assert torch.equal(torch.stack(epochs(part, 2)), torch.stack(whole[1:]))
 
+    def test_looking_at_the_first_batch_disturbs_no_worker_processes(self):
+        expected, part, given = epochs(batches())[0], batches(workers=2), []
+        for x, _ in part:
+            part.first()
+            given.append(x)
+        assert torch.equal(torch.cat(given), expected)
+
     @pytest.mark.parametrize("workers", [0, 2])
     def test_an_error_of_the_data_is_told_in_its_own_words(self, workers):
         part = batches(kind=Failing, workers=workers)
         for _ in range(2):
-            with pytest.raises(VicinalError) as caught:
+            with pytest.raises(VicinalError, match=r"^sample 7 is broken: repair it$"):
                 list(part)
-            assert str(caught.value) == "sample 7 is broken: repair it"
+
+    def test_an_error_of_the_data_lets_the_worker_processes_go_at_once(self):
+        part = batches(kind=Failing, workers=2)
+        with pytest.raises(VicinalError):
+            list(part)
+        loader = weakref.ref(part._loader)
+        del part
+        assert loader() is None
 
     @pytest.mark.parametrize("workers", [0, 2])
     def test_batches_of_which_nothing_is_left_are_passed_over(self, workers):

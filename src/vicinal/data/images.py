@@ -159,37 +159,42 @@ def decode(
         pixels = samples.images if size is None else resize(samples.images, size)
         return Samples(pixels, samples.labels), []
 
-    def read(index: int) -> Tensor | str:
-        try:
-            return read_sample(samples, index, size)
-        finally:
-            if on_image is not None:
-                on_image()
+    shape = (3, size, size) if size is not None else _first_shape(samples)
+    # Filled where it lies: decoded images are there once, however many they are.
+    pixels = torch.empty(len(samples), *shape, dtype=torch.uint8)
+
+    def read(index: int) -> str | None:
+        image = read_sample(samples, index, size)
+        if on_image is not None:
+            on_image()
+        if isinstance(image, str):
+            return image
+        if image.shape != shape:
+            raise VicinalError(
+                f"the images differ in size ({image_name(samples.images[index], index)} has "
+                f"{image.shape[1]}x{image.shape[2]} pixels, the first one {shape[1]}x{shape[2]}): "
+                "give a size to bring them to"
+            )
+        pixels[index] = image
+        return None
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        read_ones = list(threads.map(read, range(len(samples))))
-    return _stack(samples, read_ones, skip_bad)
+        outcomes = list(threads.map(read, range(len(samples))))
+    bad = [outcome for outcome in outcomes if outcome is not None]
+    if not bad:
+        return Samples(pixels, samples.labels), []
+    if len(bad) == len(samples):
+        raise BadImage(f"none of the {len(bad):,} images can be read, the first is {bad[0]}")
+    if not skip_bad:
+        raise BadImage(bad_images_message(bad, len(samples)))
+    good = [index for index, outcome in enumerate(outcomes) if outcome is None]
+    return Samples(pixels, samples.labels).subset(good), bad
 
 
-def _stack(samples: Samples, read: list[Tensor | str], skip_bad: bool) -> tuple[Samples, list[str]]:
-    bad = [image for image in read if isinstance(image, str)]
-    if bad and not skip_bad:
-        raise BadImage(bad_images_message(bad, len(read)))
-    good = [(image, i) for i, image in enumerate(read) if isinstance(image, Tensor)]
-    if not good:
-        raise BadImage(f"none of the {len(read):,} images can be read, the first is {bad[0]}")
-    first = good[0][0].shape
-    for image, i in good:
-        if image.shape != first:
-            name = image_name(samples.images[i], i)
-            raise VicinalError(
-                f"the images differ in size ({name} has {image.shape[1]}x{image.shape[2]} pixels, "
-                f"the first one {first[1]}x{first[2]}): give a size to bring them to"
-            )
-    pixels = torch.empty(len(good), *first, dtype=torch.uint8)
-    for row, (image, _) in zip(pixels, good, strict=True):
-        row.copy_(image)
-    return Samples(pixels, [samples.labels[i] for _, i in good]), bad
+def _first_shape(samples: Samples) -> tuple[int, ...]:
+    """The shape of the first image that can be read; any, where there is none."""
+    images = (read_sample(samples, index, None) for index in range(len(samples)))
+    return next((tuple(image.shape) for image in images if isinstance(image, Tensor)), (3, 1, 1))
 
 
 def bad_images_message(bad: Sequence[str], total: int) -> str:

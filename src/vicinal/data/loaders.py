@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.errors import VicinalError
+from vicinal.mixing.draws import stream
 
 
 def default_device() -> torch.device:
@@ -63,8 +64,9 @@ class Order:
         self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
         self.epoch = 0
 
-    def generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**32)
+    def generator(self, purpose: str) -> torch.Generator:
+        """Random numbers for one purpose in the epoch to come."""
+        return torch.Generator().manual_seed(stream(self.seed, purpose, self.epoch))
 
     def __len__(self) -> int:
         # A last batch that is not full would weigh its samples more in training.
@@ -73,7 +75,7 @@ class Order:
 
     def __iter__(self) -> Iterator[list[int]]:
         if self.shuffle:
-            order = torch.randperm(self.count, generator=self.generator()).tolist()
+            order = torch.randperm(self.count, generator=self.generator("order")).tolist()
         else:
             order = list(range(self.count))
         self.epoch += 1  # at the start, so that who stops in the middle goes on to the next one
@@ -116,7 +118,8 @@ class Batches:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=self.device.type == "cuda",
-            generator=self.order.generator(),  # else torch draws from the global one each epoch
+            # Without one of its own, torch draws from the global generator each epoch.
+            generator=self.order.generator("workers"),
         )
 
     @property
@@ -139,10 +142,13 @@ class Batches:
 
     def _finished(self, read: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches as they are read to batches as the network sees them."""
-        generator, none_yet = self.order.generator(), True
+        generator, none_yet = self.order.generator("changes"), True
         for batch in read:
             if isinstance(batch, VicinalError):
-                raise batch
+                try:
+                    raise batch
+                finally:  # else the error would hold this frame, itself and the workers for long
+                    del batch
             x, y = (part.to(self.device, non_blocking=True) for part in batch)
             if not len(y):  # none of its images can be read, and they are to be left out
                 continue

@@ -71,6 +71,8 @@ def load_split(
         raise VicinalError(f"{data} is not there{hint}")
     parquet = [path] if path.is_file() else sorted(path.glob("*.parquet"))
     if parquet and parquet[0].suffix == ".parquet":
+        if label_pattern is not None:
+            raise VicinalError(f"{data} has columns: name one with --label, not --label-pattern")
         return _parquet(parquet, label, valid_pct, seed)
     if path.is_file():
         raise VicinalError(f"{data} is no Parquet file: give one, or a folder of images")

@@ -35,7 +35,7 @@ class RandomState:
         # Made at the first draw, because the process group usually does not exist before.
         if self._generator is None:
             self._generator = torch.Generator()
-            self._generator.manual_seed(_stream(self.seed, _rank()))
+            self._generator.manual_seed(stream(self.seed, "rank", _rank()))
         return self._generator
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,11 +53,17 @@ def _rank() -> int:
     return distributed.get_rank() if in_group else 0
 
 
-def _stream(seed: int, rank: int) -> int:
-    # torch's CPU generator uses only 32 bits of its seed, so seed and rank are hashed rather than
-    # added: seed 0 on rank 1 must not be seed 1 on rank 0.
-    digest = hashlib.blake2b(f"{seed}/{rank}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
+def stream(seed: int, *purpose: str | int) -> int:
+    """A seed for one of the streams of random numbers that belong to a seed.
+
+    Hashed rather than added up, so that seed 0 on rank 1 is not seed 1 on rank 0; to the 32 bits
+    that torch's CPU generator makes use of.
+
+    >>> stream(0, "rank", 1) == stream(1, "rank", 0)
+    False
+    """
+    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
 
 
 def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:

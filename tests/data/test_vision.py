@@ -1,0 +1,384 @@
+"""Labelled images from file names and folders, in memory and streamed."""
+
+import re
+
+import pytest
+import torch
+from PIL import Image
+
+from vicinal.data import vision
+from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
+from vicinal.data.images import BadImage, read_image
+from vicinal.data.samples import Samples, Split
+from vicinal.data.vision import (
+    ImageDataLoaders,
+    StreamedImages,
+    fits_in_memory,
+    image_files,
+    name_labeller,
+    one_size,
+    split_by_folder,
+    split_by_name,
+)
+from vicinal.errors import VicinalError
+
+from .pictures import BROKEN, encoded, noise, pixels, write
+
+PATTERN = r"(.+)_\d+.png$"
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    """So little that all images are streamed."""
+    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+
+
+def named(folder, broken=(), count=24):
+    """pug_0, cat_1, pug_2, … of several sizes."""
+    names = [f"{'pug' if i % 2 == 0 else 'great_cat'}_{i}" for i in range(count)]
+    images = {
+        name: BROKEN if i in broken else noise(8 + i % 3, 10, seed=i)
+        for i, name in enumerate(names)
+    }
+    return write(folder, **images)
+
+
+def from_name_re(folder, **kwargs):
+    default = {"seed": 0, "item_size": 6, "bs": 4, "device": "cpu"}
+    return ImageDataLoaders.from_name_re(folder, PATTERN, **default | kwargs)
+
+
+def seen(part, epochs=1):
+    given = [batch for _ in range(epochs) for batch in part]
+    return torch.cat([x for x, _ in given]), torch.cat([y for _, y in given])
+
+
+def files_of(samples, vocab):
+    """(file name, class) of each sample."""
+    return [
+        (image.name, vocab[label])
+        for image, label in zip(samples.images, samples.labels, strict=True)
+    ]
+
+
+class TestFromNameRe:
+    def test_the_class_is_read_off_the_name(self, tmp_path):
+        split = split_by_name(named(tmp_path), PATTERN, 0.25, seed=0)
+        assert split.vocab == ["great_cat", "pug"]
+        for part in (split.train, split.valid):
+            assert all(name.startswith(label) for name, label in files_of(part, split.vocab))
+
+    def test_the_share_is_held_out(self, tmp_path):
+        split = split_by_name(named(tmp_path), PATTERN, 0.25, seed=0)
+        assert (len(split.train), len(split.valid)) == (18, 6)
+        assert len({*split.train.images, *split.valid.images}) == 24
+
+    def test_the_seed_decides_the_split_and_the_batches(self, tmp_path):
+        named(tmp_path)
+        first, again, other = (from_name_re(tmp_path, seed=seed) for seed in (1, 1, 2))
+        assert torch.equal(seen(first.train)[0], seen(again.train)[0])
+        assert torch.equal(seen(first.valid)[0], seen(again.valid)[0])
+        assert not torch.equal(seen(first.valid)[0], seen(other.valid)[0])
+
+    def test_batches_hold_the_images_with_their_labels(self, tmp_path):
+        split = split_by_name(named(tmp_path), PATTERN, 0.2, seed=0)
+        dls = from_name_re(tmp_path)
+        x, y = seen(dls.valid)
+        expected = torch.stack([read_image(file, 6) for file in split.valid.images])
+        torch.testing.assert_close(x, Normalize(*IMAGENET_STATS).valid(expected))
+        assert y.tolist() == split.valid.labels
+        assert (dls.vocab, dls.c, dls.bs) == (["great_cat", "pug"], 2, 4)
+
+    def test_sizes(self, tmp_path):
+        dls = from_name_re(named(tmp_path), item_size=8, size=6, min_scale=0.5)
+        assert dls.one_batch()[0].shape == (4, 3, 6, 6)
+        assert next(iter(dls.valid))[0].shape == (5, 3, 6, 6)
+        view = dls.train.transforms[0]
+        assert isinstance(view, RandomView)
+        assert (view.size, view.min_scale) == (6, 0.5)
+
+    def test_without_a_size_images_have_to_be_of_one(self, tmp_path):
+        with pytest.raises(VicinalError, match=r"the images differ in size .* give a size"):
+            from_name_re(named(tmp_path), item_size=None)
+
+    def test_without_a_size_images_of_one_keep_it(self, tmp_path):
+        write(tmp_path, **{f"{'ab'[i % 2]}_{i}": noise(7, 7, seed=i) for i in range(10)})
+        assert from_name_re(tmp_path, item_size=None).one_batch()[0].shape == (4, 3, 7, 7)
+
+    def test_own_changes_and_statistics(self, tmp_path):
+        own = Normalize([0.5] * 3, [0.5] * 3)
+        dls = from_name_re(named(tmp_path), batch_tfms=[], normalize=own)
+        assert dls.train.transforms == dls.valid.transforms == [own]
+
+    def test_hidden_files_are_no_images(self, tmp_path):
+        named(tmp_path)
+        write(tmp_path, **{".pug_1": None, ".thumbnails__dog_1": None})
+        assert from_name_re(tmp_path).vocab == ["great_cat", "pug"]
+
+    def test_a_name_that_does_not_match_is_named(self, tmp_path):
+        write(named(tmp_path), pug=None)
+        with pytest.raises(VicinalError, match=r"the name 'pug\.png' does not match the pattern"):
+            split_by_name(tmp_path, PATTERN, 0.2, 0)
+
+    def test_a_group_that_took_no_part_is_no_match(self):
+        label = name_labeller(r"(?:(pug)|cat)_\d")
+        assert label("pug_1") == "pug"
+        with pytest.raises(VicinalError, match="'cat_1' does not match"):
+            label("cat_1")
+
+    def test_a_pattern_without_group(self, tmp_path):
+        with pytest.raises(VicinalError, match=r"has no group: put .* in parentheses"):
+            split_by_name(named(tmp_path), r".+_\d+", 0.2, 0)
+
+    def test_a_pattern_that_is_none(self, tmp_path):
+        with pytest.raises(VicinalError, match=r"'\(' is no regular expression: missing \)"):
+            split_by_name(named(tmp_path), "(", 0.2, 0)
+
+    def test_one_class(self, tmp_path):
+        write(tmp_path, pug_1=None, pug_2=None)
+        with pytest.raises(VicinalError, match="only the class 'pug': training needs two"):
+            from_name_re(tmp_path)
+
+    def test_a_batch_size_larger_than_the_data(self, tmp_path):
+        with pytest.raises(VicinalError, match="batch size 64 is larger than the 19 training"):
+            from_name_re(named(tmp_path), bs=64)
+
+    def test_a_folder_that_is_missing(self, tmp_path):
+        with pytest.raises(VicinalError, match=r"none is not there: give the folder"):
+            from_name_re(tmp_path / "none")
+
+    def test_a_folder_without_images(self, tmp_path):
+        (tmp_path / "notes.txt").touch()
+        with pytest.raises(VicinalError, match=r"holds no images: give a folder"):
+            from_name_re(tmp_path)
+
+    def test_a_file_in_place_of_a_folder(self, tmp_path):
+        file = named(tmp_path) / "pug_0.png"
+        with pytest.raises(VicinalError, match=r"pug_0\.png is a file: give the folder"):
+            from_name_re(file)
+
+
+def class_folders(root, **counts):
+    images = {f"{name}__{i}": noise(seed=i) for name, count in counts.items() for i in range(count)}
+    return write(root, **images)
+
+
+class TestFromFolder:
+    def test_training_and_validation_folders(self, tmp_path):
+        class_folders(tmp_path / "train", pug=5, cat=4)
+        class_folders(tmp_path / "valid", pug=2, cat=3, ant=1)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["ant", "cat", "pug"]
+        assert sorted(split.train.labels) == [1] * 4 + [2] * 5
+        assert sorted(split.valid.labels) == [0] + [1] * 3 + [2] * 2
+        assert split.notes == ["validation: the folder valid"]
+        for part in (split.train, split.valid):
+            for file, label in zip(part.images, part.labels, strict=True):
+                assert file.parent.name == split.vocab[label]
+
+    @pytest.mark.parametrize(
+        ("train", "valid"),
+        [("train", "val"), ("Train", "Test"), ("training", "validation"), ("train", "testing")],
+    )
+    def test_other_names_of_the_folders(self, tmp_path, train, valid):
+        class_folders(tmp_path / train, pug=5, cat=4)
+        class_folders(tmp_path / valid, pug=2, cat=3)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert (len(split.train), len(split.valid)) == (9, 5)
+
+    def test_validation_goes_before_test(self, tmp_path):
+        class_folders(tmp_path / "train", pug=5, cat=4)
+        class_folders(tmp_path / "test", pug=1, cat=1)
+        class_folders(tmp_path / "val", pug=2, cat=3)
+        assert split_by_folder(tmp_path, 0.2, 0).notes == ["validation: the folder val"]
+
+    def test_a_training_folder_alone(self, tmp_path):
+        class_folders(tmp_path / "train", pug=6, cat=4)
+        class_folders(tmp_path / "unlabelled", none=3)
+        split = split_by_folder(tmp_path, 0.3, 0)
+        assert split.vocab == ["cat", "pug"]
+        assert (len(split.train), len(split.valid)) == (7, 3)
+        assert split.notes == ["validation: 3 images held out at random (30%)"]
+
+    def test_class_folders_alone(self, tmp_path):
+        class_folders(tmp_path, pug=6, cat=4)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["cat", "pug"]
+        assert (len(split.train), len(split.valid)) == (8, 2)
+        assert split.notes == ["validation: 2 images held out at random (20%)"]
+
+    def test_images_may_lie_deeper_in_their_class_folder(self, tmp_path):
+        write(tmp_path / "train", pug__2024__may__1=None, pug__2=None, cat__a__1=None)
+        write(tmp_path / "valid", pug__1=None, cat__b__1=None)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["cat", "pug"]
+        assert sorted(split.train.labels) == [0, 1, 1]
+
+    def test_hidden_folders_are_no_classes(self, tmp_path):
+        class_folders(tmp_path, pug=6, cat=4)
+        write(tmp_path, **{".checkpoints__1": None, "cat__.hidden": None})
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["cat", "pug"]
+        assert len(split.train) + len(split.valid) == 10
+
+    def test_an_image_in_no_class_folder_is_named(self, tmp_path):
+        write(class_folders(tmp_path, pug=6, cat=4), stray=None)
+        with pytest.raises(VicinalError, match=r"stray\.png lies in no class folder: .*pattern"):
+            split_by_folder(tmp_path, 0.2, 0)
+
+    def test_batches(self, tmp_path):
+        class_folders(tmp_path / "train", pug=6, cat=6)
+        class_folders(tmp_path / "valid", pug=2, cat=3)
+        dls = ImageDataLoaders.from_folder(tmp_path, size=6, bs=4, seed=0, device="cpu")
+        x, y = seen(dls.valid)
+        assert x.shape == (5, 3, 6, 6)
+        assert y.tolist() == [0, 0, 0, 1, 1]
+        assert sorted(seen(dls.train)[1].tolist()) == [0] * 6 + [1] * 6
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda root: root / "none", "none is not there"),
+            (lambda root: root, "holds no images"),
+            (lambda root: write(root, a=None) / "a.png", r"a\.png is a file"),
+        ],
+        ids=["missing", "empty", "file"],
+    )
+    def test_no_folder_of_images(self, tmp_path, make, message):
+        with pytest.raises(VicinalError, match=message):
+            ImageDataLoaders.from_folder(make(tmp_path))
+
+
+class TestStreaming:
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_streamed_batches_are_those_of_memory(self, tmp_path, monkeypatch, workers):
+        named(tmp_path)
+        in_memory = from_name_re(tmp_path)
+        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        streamed = from_name_re(tmp_path, workers=workers)
+        assert isinstance(streamed.train.dataset, StreamedImages)
+        assert not isinstance(in_memory.train.dataset, StreamedImages)
+        for name in ("train", "valid"):
+            expected, given = (seen(getattr(dls, name), 2) for dls in (in_memory, streamed))
+            torch.testing.assert_close(given[0], expected[0])
+            assert torch.equal(given[1], expected[1])
+
+    def test_one_batch_in_the_middle_of_an_epoch_changes_nothing(self, tmp_path, no_memory):
+        named(tmp_path)
+        expected = seen(from_name_re(tmp_path, workers=0).train)[0]
+        dls = from_name_re(tmp_path, workers=2)
+        given = []
+        for x, _ in dls.train:
+            dls.one_batch()
+            given.append(x)
+        torch.testing.assert_close(torch.cat(given), expected)
+
+    def test_streaming_leaves_the_number_of_threads_alone(self, tmp_path, no_memory):
+        torch.set_num_threads(2)
+        list(from_name_re(named(tmp_path), workers=0).train)
+        assert torch.get_num_threads() == 2
+
+    def test_decoded_images_are_streamed_too(self, no_memory):
+        images = torch.stack([pixels(noise(8, 8, seed=i)) for i in range(12)])
+        split = Split(Samples(images, [0, 1] * 6), Samples(images[:5], [0] * 5), ["a", "b"])
+        dls = ImageDataLoaders.from_split(split, item_size=4, bs=4, workers=0, device="cpu")
+        expected = dls.test_batch([noise(8, 8, seed=i) for i in range(5)])
+        assert seen(dls.valid)[0].shape == expected.shape == (5, 3, 4, 4)
+        assert (seen(dls.valid)[0] - expected).abs().max() < 0.05
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    @pytest.mark.parametrize("name", ["train", "valid"])
+    def test_a_corrupt_image_is_named_in_one_sentence(self, tmp_path, no_memory, workers, name):
+        split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
+        file = getattr(split, name).images[2]
+        file.write_bytes(BROKEN)
+        dls = from_name_re(tmp_path, workers=workers)
+        sentence = rf"^1 of \d images cannot be read: {re.escape(str(file))} \([^\n]+\); repair or"
+        with pytest.raises(BadImage, match=rf"{sentence}[^\n]+\Z"):
+            list(getattr(dls, name))
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_corrupt_images_are_left_out_where_asked(self, tmp_path, monkeypatch, workers):
+        named(tmp_path, broken=range(0, 24, 5))
+        in_memory = from_name_re(tmp_path, skip_bad=True)
+        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        streamed = from_name_re(tmp_path, skip_bad=True, workers=workers)
+        expected, given = (seen(dls.valid) for dls in (in_memory, streamed))
+        torch.testing.assert_close(given[0], expected[0])
+        assert torch.equal(given[1], expected[1])
+        x, y = seen(streamed.train)
+        assert len(x) == len(y)
+        assert 12 <= len(y) < 19
+
+    def test_a_batch_of_nothing_but_corrupt_images_is_passed_over(self, tmp_path, no_memory):
+        split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
+        split.valid.images[4].write_bytes(BROKEN)
+        dls = from_name_re(tmp_path, bs=2, skip_bad=True, workers=0)
+        assert [len(y) for _, y in dls.valid] == [4]
+
+    def test_nothing_but_corrupt_images(self, tmp_path, no_memory):
+        dls = from_name_re(named(tmp_path, broken=range(24)), skip_bad=True, workers=0)
+        with pytest.raises(VicinalError, match="none of the 19 samples can be read"):
+            list(dls.train)
+
+
+class TestInMemory:
+    def test_a_corrupt_image_is_named(self, tmp_path):
+        named(tmp_path, broken=[5])
+        with pytest.raises(BadImage, match=r"^1 of \d+ images .*great_cat_5\.png .*skip_bad"):
+            from_name_re(tmp_path)
+
+    def test_corrupt_images_are_left_out_where_asked_and_named(self, tmp_path, capsys):
+        dls = from_name_re(named(tmp_path, broken=[5]), skip_bad=True)
+        assert len(dls.train.dataset) + len(dls.valid.dataset) == 23
+        assert re.search(r"left out: 1 of \d+ images .*great_cat_5", capsys.readouterr().out)
+
+    def test_parts_of_two_sizes_need_a_size(self):
+        def part(side):
+            return Samples([noise(side, side, seed=i) for i in range(6)], [0, 1] * 3)
+
+        split = Split(part(6), part(7), ["a", "b"])
+        with pytest.raises(VicinalError, match=r"6x6 pixels, validation images 7x7\): give a size"):
+            ImageDataLoaders.from_split(split, bs=2)
+        dls = ImageDataLoaders.from_split(split, bs=2, item_size=5, device="cpu")
+        assert next(iter(dls.valid))[0].shape == (4, 3, 5, 5)
+
+    def test_files_pil_images_and_tensors_to_be_predicted_are_treated_alike(self, tmp_path):
+        dls = from_name_re(named(tmp_path))
+        split = split_by_name(tmp_path, PATTERN, 0.2, 0)
+        expected, _ = seen(dls.valid)
+        torch.testing.assert_close(dls.test_batch(split.valid.images), expected)
+        opened = [Image.open(file) for file in split.valid.images]
+        torch.testing.assert_close(dls.test_batch(opened), expected)
+        decoded = [read_image(file, 6) for file in split.valid.images]
+        torch.testing.assert_close(dls.test_batch(decoded), expected)
+
+
+def test_what_fits_in_memory(monkeypatch):
+    samples = Samples([b""] * 500, [0] * 500)
+    split = Split(samples, samples, ["a", "b"])
+    free = 1000 * 3 * 10 * 10 * 2
+    monkeypatch.setattr(
+        vision.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free})
+    )
+    assert fits_in_memory(split, 10)
+    assert not fits_in_memory(split, 11)
+
+
+class TestOneSize:
+    def test_squares_of_one_size(self):
+        images = [encoded(noise(9, 9, seed=i)) for i in range(5)]
+        assert one_size(Samples(images, [0] * 5)) == 9
+
+    @pytest.mark.parametrize("sizes", [[(9, 9), (8, 8)], [(9, 8), (9, 8)]])
+    def test_other_images(self, sizes):
+        assert one_size(Samples([encoded(noise(*size)) for size in sizes], [0] * 2)) is None
+
+    def test_corrupt_images_are_passed_over(self):
+        assert one_size(Samples([BROKEN, encoded(noise(9, 9))], [0] * 2)) == 9
+        assert one_size(Samples([BROKEN], [0])) is None
+
+
+def test_image_files_are_listed_in_order(tmp_path):
+    write(tmp_path, b__1=None, a__2=None)
+    assert [file.name for file in image_files(str(tmp_path))] == ["2.png", "1.png"]
