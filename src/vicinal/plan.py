@@ -90,7 +90,7 @@ def make_plan(wishes: Wishes, split: Split) -> Plan:
             f"--batch-size {batch_size} is larger than the {len(split.train):,} training images: "
             f"use {len(split.train)} or less"
         )
-    lr = choose("learning rate", wishes.lr, *((1e-2, kind) if small else (3e-3, kind)))
+    lr = choose("learning rate", wishes.lr, *_learning_rate(small, many, kind))
     precision, why = choose_precision(wishes.precision, device)
     reasons.append(("precision", f"{precision} ({why})"))
     transforms, described = _transforms(size, split.mirrored, small, pretrained)
@@ -148,6 +148,10 @@ def _batch_size(count: int, small: bool) -> tuple[int, str]:
     # A few steps an epoch are needed to learn anything.
     fitting = max(2, min(wanted, count // 4))
     return fitting, f"{count:,} training images"
+
+
+def _learning_rate(small: bool, many: bool, kind: str) -> tuple[float, str]:
+    return (1e-2, f"{kind}, many of them") if small and many else (3e-3, kind)
 
 
 def _transforms(

@@ -8,18 +8,10 @@ from PIL import Image
 
 from vicinal.data import vision
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
+from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
 from vicinal.data.images import BadImage, read_image
 from vicinal.data.samples import Samples, Split
-from vicinal.data.vision import (
-    ImageDataLoaders,
-    StreamedImages,
-    fits_in_memory,
-    image_files,
-    name_labeller,
-    one_size,
-    split_by_folder,
-    split_by_name,
-)
+from vicinal.data.vision import ImageDataLoaders, StreamedImages, fits_in_memory, one_size
 from vicinal.errors import VicinalError
 
 from .pictures import BROKEN, encoded, noise, pixels, write

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.data.folders import image_files, name_labeller
 from vicinal.data.samples import Samples, Split, index_labels, random_split
-from vicinal.data.vision import ImageDataLoaders, image_files, name_labeller
+from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 
 Splitter = Callable[[Samples], tuple[Samples, Samples]]

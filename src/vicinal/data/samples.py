@@ -8,6 +8,10 @@ import torch
 
 from vicinal.errors import VicinalError
 
+# What parts of data are called; of several validation parts, the first in this order serves.
+TRAIN_NAMES = ("train", "training")
+VALID_NAMES = ("valid", "val", "validation", "test", "testing")
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -85,3 +89,8 @@ def index_labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
     vocab = sorted(set(names))
     index = {name: i for i, name in enumerate(vocab)}
     return [index[name] for name in names], vocab
+
+
+def held_out_note(valid: Samples, valid_pct: float) -> str:
+    """What to tell the user of a random split."""
+    return f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"

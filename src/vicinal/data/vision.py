@@ -1,9 +1,7 @@
 """ImageDataLoaders: from stored images to batches on the device."""
 
 import os
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -12,17 +10,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
+from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.images import (
     BadImage,
     bad_images_message,
     decode,
-    find_images,
     image_shape,
     read_image,
     read_sample,
 )
 from vicinal.data.loaders import Batches, DataLoaders, TensorData
-from vicinal.data.samples import Samples, Split, index_labels, random_split
+from vicinal.data.samples import Samples, Split
 from vicinal.errors import VicinalError
 
 MEMORY_SHARE = 0.5  # of the memory that is free: more images than fit there are streamed
@@ -254,105 +252,3 @@ def _decode_with_progress(
     with progress_bar() as progress:
         task = progress.add_task("reading images", total=len(samples))
         return decode(samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task))
-
-
-def split_by_name(
-    path: str | os.PathLike[str], pattern: str, valid_pct: float, seed: int | None
-) -> Split:
-    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
-    files = image_files(path)
-    label = name_labeller(pattern)
-    labels, vocab = index_labels([label(file.name) for file in files])
-    train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
-    return Split(train, valid, vocab)
-
-
-def name_labeller(pattern: str) -> Callable[[str], str]:
-    r"""A function that reads the class off a name: the first group of a regular expression.
-
-    Raises:
-        VicinalError: the pattern is no regular expression or has no group; and when called, it
-            does not match.
-
-    >>> name_labeller(r"(.+)_\d+.jpg$")("great_pyrenees_173.jpg")
-    'great_pyrenees'
-    """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise VicinalError(f"{pattern!r} is no regular expression: {error}") from None
-    if compiled.groups < 1:
-        raise VicinalError(
-            f"the pattern {pattern!r} has no group: put the part that is the class in parentheses"
-        )
-
-    def label(name: str) -> str:
-        found = compiled.search(name)
-        if found is None or found[1] is None:
-            raise VicinalError(f"the name {name!r} does not match the pattern {pattern!r}")
-        return found[1]
-
-    return label
-
-
-TRAIN_NAMES = ("train", "training")
-VALID_NAMES = ("valid", "val", "validation", "test", "testing")
-
-
-def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
-    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
-    root = Path(path)
-    files = image_files(root)
-    folders = {child.name.lower(): child for child in root.iterdir() if child.is_dir()}
-    train_folder = next((folders[name] for name in TRAIN_NAMES if name in folders), None)
-    valid_folder = next((folders[name] for name in VALID_NAMES if name in folders), None)
-    if train_folder is None:
-        labels, vocab = index_labels([_class_folder(file, root) for file in files])
-        train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
-        return Split(train, valid, vocab, [_held_out_note(valid, valid_pct)])
-    train_files = image_files(train_folder)
-    names = [_class_folder(file, train_folder) for file in train_files]
-    if valid_folder is None:
-        labels, vocab = index_labels(names)
-        train, valid = random_split(Samples(train_files, labels), valid_pct, seed or 0)
-        return Split(train, valid, vocab, [_held_out_note(valid, valid_pct)])
-    valid_files = image_files(valid_folder)
-    valid_names = [_class_folder(file, valid_folder) for file in valid_files]
-    labels, vocab = index_labels(names + valid_names)
-    return Split(
-        Samples(train_files, labels[: len(names)]),
-        Samples(valid_files, labels[len(names) :]),
-        vocab,
-        [f"validation: the folder {valid_folder.name}"],
-    )
-
-
-def _held_out_note(valid: Samples, valid_pct: float) -> str:
-    return f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
-
-
-def _class_folder(file: Path, root: Path) -> str:
-    parts = file.relative_to(root).parts
-    if len(parts) < 2:
-        raise VicinalError(
-            f"{file} lies in no class folder: put it into one, or read classes off the file names "
-            "with a pattern (--label-pattern)"
-        )
-    return parts[0]
-
-
-def image_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The images below a folder.
-
-    Raises:
-        VicinalError: there is no such folder, or no image in it.
-    """
-    folder = Path(path)
-    if not folder.exists():
-        raise VicinalError(f"{folder} is not there: give the folder that holds the images")
-    if not folder.is_dir():
-        raise VicinalError(f"{folder} is a file: give the folder that holds the images")
-    files = find_images(folder)
-    if not files:
-        raise VicinalError(f"{folder} holds no images: give a folder with image files below it")
-    return files

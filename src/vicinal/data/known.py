@@ -1,0 +1,104 @@
+"""Labelled images from the data sets that torchvision knows by name."""
+
+import difflib
+import inspect
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vicinal.data.download import data_folder
+from vicinal.data.images import BadImage
+from vicinal.data.samples import Samples, Split, held_out_note, random_split
+from vicinal.errors import VicinalError
+
+# Data sets of torchvision whose images mean something else, or nothing, when they are flipped.
+GLYPHS = frozenset(
+    ("MNIST", "EMNIST", "KMNIST", "QMNIST", "SVHN", "USPS", "SEMEION", "Omniglot", "GTSRB")
+)
+
+
+class _Pictures(Sequence[Any]):
+    """The images of a torchvision data set, without its labels."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return self.dataset[index][0]
+        except OSError as error:
+            raise BadImage(str(error)) from None
+
+
+def split_of_torchvision(name: str, valid_pct: float, seed: int) -> Split:
+    from torchvision import datasets as known
+
+    if name not in known.__all__:
+        names = {each.lower(): each for each in known.__all__}
+        near = difflib.get_close_matches(name.lower(), names, n=1)
+        hint = f", did you mean {names[near[0]]}?" if near else ""
+        raise VicinalError(f"torchvision has no data set {name}{hint}")
+    try:
+        datasets = _parts(getattr(known, name), data_folder() / name)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise VicinalError(
+            f"torchvision:{name} cannot be had ({str(error).splitlines()[0]}): check the "
+            f"network, or put its files into {data_folder() / name}"
+        ) from None
+    try:
+        labels = [_labels(dataset) for dataset in datasets]
+    except (RuntimeError, ValueError, TypeError):
+        raise VicinalError(
+            f"the images of torchvision:{name} have no classes: use a data set whose images do"
+        ) from None
+    vocab = [_plain(c) for c in getattr(datasets[0], "classes", [])]
+    if not vocab:
+        numbers = sorted({label for part in labels for label in part})
+        index = {number: i for i, number in enumerate(numbers)}
+        labels = [[index[label] for label in part] for part in labels]
+        vocab = [str(number) for number in numbers]
+    parts = [Samples(_Pictures(d), part) for d, part in zip(datasets, labels, strict=True)]
+    notes = []
+    if len(parts) == 1:
+        parts = list(random_split(parts[0], valid_pct, seed))
+        notes.append(held_out_note(parts[1], valid_pct))
+    return Split(parts[0], parts[1], vocab, notes, mirrored=name not in GLYPHS)
+
+
+def _plain(class_name: Any) -> str:
+    # Imagenette's classes are tuples of synonyms.
+    return str(class_name[0] if isinstance(class_name, tuple) else class_name)
+
+
+def _parts(kind: Any, folder: Path) -> list[Any]:
+    """The training part, and the validation part where there is one."""
+    parameters = inspect.signature(kind).parameters
+    common = {"root": str(folder)} | ({"download": True} if "download" in parameters else {})
+    if "train" in parameters:
+        return [kind(**common, train=True), kind(**common, train=False)]
+    if "split" not in parameters:
+        return [kind(**common)]
+    default = str(parameters["split"].default)
+    train = default if default.startswith("train") else "train"
+    others = ["test"] if train == "trainval" else ["val", "valid", "test"]
+    return [kind(**common, split=train), _first_split(kind, common, others)]
+
+
+def _first_split(kind: Any, common: dict[str, Any], splits: list[str]) -> Any:
+    for split in splits[:-1]:
+        with suppress(ValueError):  # torchvision's word for a split that it does not know
+            return kind(**common, split=split)
+    return kind(**common, split=splits[-1])
+
+
+def _labels(dataset: Any) -> list[int]:
+    for name in ("targets", "_labels", "labels"):
+        if hasattr(dataset, name):
+            return [int(label) for label in getattr(dataset, name)]
+    if hasattr(dataset, "_samples"):
+        return [int(label) for _, label in dataset._samples]
+    return [int(dataset[i][1]) for i in range(len(dataset))]

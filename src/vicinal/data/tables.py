@@ -1,0 +1,217 @@
+"""Labelled images from tables with an image column: Parquet files, and the Hugging Face hub."""
+
+import difflib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vicinal.data.samples import (
+    TRAIN_NAMES,
+    VALID_NAMES,
+    Samples,
+    Split,
+    held_out_note,
+    index_labels,
+    random_split,
+)
+from vicinal.errors import VicinalError
+
+
+class Column(Sequence[Any]):
+    """An image column of a hub's table, read row by row."""
+
+    def __init__(self, table: Any, name: str, rows: Sequence[int] | None = None) -> None:
+        self.table, self.name = table, name
+        self.rows = range(len(table)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.table[self.rows[index]][self.name]
+
+    def subset(self, indices: Sequence[int]) -> "Column":
+        return Column(self.table, self.name, [self.rows[i] for i in indices])
+
+
+def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, seed: int) -> Split:
+    import datasets
+
+    datasets.disable_progress_bars()
+    parts: dict[str, list[str]] = {}
+    for file in files:
+        stem = re.split(r"[^a-z]", file.stem.lower())[0]
+        part = "valid" if stem in VALID_NAMES else "train"
+        name = stem if part == "valid" else "train"
+        parts.setdefault(name, []).append(str(file))
+    for file in files:
+        _check_parquet(file)
+    try:
+        with _silent(datasets.logging):
+            tables = datasets.load_dataset("parquet", data_files=parts)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        cause, folder = error.__cause__ or error, files[0].parent
+        if isinstance(cause, datasets.table.CastError):
+            raise VicinalError(
+                f"the Parquet files in {folder} differ in their columns: keep those of one data "
+                "set in a folder"
+            ) from None
+        raise VicinalError(
+            f"{folder} holds a Parquet file that cannot be read ({_first_sentence(cause)}): fetch "
+            "it anew or remove it"
+        ) from None
+    return _tables(tables, label, valid_pct, seed)
+
+
+def _check_parquet(file: Path) -> None:
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        rows = pyarrow.parquet.read_metadata(file).num_rows
+    except (OSError, ValueError) as error:
+        raise VicinalError(
+            f"{file} cannot be read ({_first_sentence(error)}): fetch it anew or remove it"
+        ) from None
+    if not rows:
+        raise VicinalError(f"{file} has no rows: remove it, or give one with images")
+
+
+def _first_sentence(error: BaseException) -> str:
+    return str(error).split("\n")[0].split(". ")[0].removesuffix(".")
+
+
+@contextmanager
+def _silent(logs: Any) -> Iterator[None]:
+    """What goes wrong is said in one sentence, not in a log before it as well."""
+    verbosity = logs.get_verbosity()
+    logs.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logs.set_verbosity(verbosity)
+
+
+def split_of_hub(name: str, label: str | None, valid_pct: float, seed: int) -> Split:
+    import datasets
+
+    path, _, configuration = name.partition(":")
+    if not path:
+        raise VicinalError("hf: names no data set: say hf:NAME, or hf:NAME:CONFIGURATION")
+    try:
+        tables = datasets.load_dataset(path, configuration or None)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        # Which configurations there are stands in the second line.
+        reason = " ".join(str(error).partition("\nExample")[0].split())
+        raise VicinalError(
+            f"hf:{name} cannot be had ({reason}): check the name (hf:NAME:CONFIGURATION picks one "
+            "of several) and the network, or download its Parquet files and give their folder"
+        ) from None
+    return _tables(tables, label, valid_pct, seed)
+
+
+def _tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:
+    """From a hub's tables, one a part, to labelled images."""
+    train_name = next((name for name in TRAIN_NAMES if name in tables), next(iter(tables)))
+    valid_name = next((name for name in VALID_NAMES if name in tables), None)
+    train = _labelled(tables[train_name], label)
+    notes = [f"labels: column {train.column}"]
+    if valid_name is None or valid_name == train_name:
+        labels, vocab = index_labels_or_names(train.names, train.labels)
+        part, held_out = random_split(Samples(train.images, labels), valid_pct, seed)
+        return Split(part, held_out, vocab, [*notes, held_out_note(held_out, valid_pct)])
+    valid = _labelled(tables[valid_name], train.column)
+    labels, vocab = index_labels_or_names(train.names, [*train.labels, *valid.labels])
+    count = len(train.labels)
+    return Split(
+        Samples(train.images, labels[:count]),
+        Samples(valid.images, labels[count:]),
+        vocab,
+        [*notes, f"validation: the data's part {valid_name}"],
+    )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A table's images, its labels as they stand there, and its classes where it names them."""
+
+    images: Column
+    labels: list[Any]
+    column: str
+    names: list[str] | None
+
+
+def _labelled(table: Any, label: str | None) -> Labelled:
+    import datasets
+
+    features = table.features
+    image = _image_column(features)
+    label = _label_column(features, label, image)
+    labels = table[label][:]
+    _check_labels(labels, label)
+    table = table.select_columns(image).cast_column(image, datasets.Image(decode=False))
+    names = getattr(features[label], "names", None)
+    return Labelled(Column(table, image), labels, label, names)
+
+
+def _image_column(features: Any) -> str:
+    import datasets
+
+    for name, feature in features.items():
+        is_record = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
+        if isinstance(feature, datasets.Image) or is_record:
+            return str(name)
+    raise VicinalError(
+        f"none of the columns holds images (they are {', '.join(features)}): an image column has "
+        "records of bytes and path"
+    )
+
+
+def _label_column(features: Any, label: str | None, image: str) -> str:
+    import datasets
+
+    others = [name for name in features if name != image]
+    if not others:
+        raise VicinalError(f"there is no column but {image}: add one with the label of each image")
+    if label is not None:
+        if label in others:
+            return label
+        near = difflib.get_close_matches(label, others, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise VicinalError(f"there is no label column {label} among {', '.join(others)}{hint}")
+    if "label" in others or "labels" in others:
+        return "label" if "label" in others else "labels"
+    classes = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
+    if len(classes) == 1 or len(others) == 1:
+        return str((classes or others)[0])
+    raise VicinalError(f"which column is the label? say --label with one of {', '.join(others)}")
+
+
+def _check_labels(labels: Sequence[Any], column: str) -> None:
+    missing = [row for row, value in enumerate(labels) if value is None or value == -1]
+    if missing:
+        raise VicinalError(
+            f"{len(missing):,} of {len(labels):,} labels in column {column} are missing, first in "
+            f"row {missing[0]}: fill them in or drop the rows"
+        )
+    if not isinstance(labels[0], int | str):
+        raise VicinalError(
+            f"column {column} holds {type(labels[0]).__name__} values, not classes: "
+            "name a column of class names or numbers with --label"
+        )
+
+
+def index_labels_or_names(
+    names: list[str] | None, labels: Sequence[Any]
+) -> tuple[list[int], list[str]]:
+    """Labels as indices, with the names that the data give to them or that they have themselves."""
+    if names is not None:
+        return list(labels), list(names)
+    if isinstance(labels[0], int):
+        numbers = sorted(set(labels))
+        index = {number: i for i, number in enumerate(numbers)}
+        return [index[number] for number in labels], [str(number) for number in numbers]
+    return index_labels(labels)
