@@ -113,6 +113,13 @@ class TestTrain:
             max(rows[0]["probabilities"].values()), abs=1e-5
         )
 
+    def test_names_with_brackets_are_shown_as_they_are(self, tmp_path, capsys):
+        assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
+        Image.new("L", (8, 8)).save(tmp_path / "a[bold]:cat:.png")
+        capsys.readouterr()
+        assert run(["predict", "run", "a[bold]:cat:.png"]) == 0
+        assert "a[bold]:cat:.png" in capsys.readouterr().out
+
     def test_the_same_seed_gives_the_same_metrics(self, tmp_path):
         results = []
         for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -261,6 +268,8 @@ class TestMistakes:
             ("--mix", "mixdown", "--mix must be mixup or none, not mixdown"),
             ("--epochs", "0", "--epochs must be 1 or more, not 0"),
             ("--lr", "-0.1", "--lr must be above 0, not -0.1"),
+            ("--seed", "-1", "--seed must be between 0 and"),
+            ("--alpha", "inf", "--alpha must be a finite number, not inf"),
             ("--size", "4", "--size must be 8 or more, not 4"),
             ("--valid", "1.5", "between 0 and 1, not 1.5"),
             ("--precision", "fp8", "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
@@ -286,6 +295,18 @@ class TestMistakes:
         (tmp_path / "file").write_text("")
         assert "cannot be written" in fails(capsys, "train", "digits", "--out", "file/run")
         assert "is a file" in fails(capsys, "train", "digits", "--out", "file")
+
+    def test_an_out_folder_with_another_programs_model(self, tmp_path, capsys):
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "config.json").write_text('{"model_type": "bert"}')
+        sentence = fails(capsys, "train", "digits", "--out", "model", "--overwrite")
+        assert "holds other files" in sentence
+
+    def test_a_network_that_takes_no_such_images(self, tmp_path, capsys):
+        options = ["--model", "vit_tiny_patch16_224", "--size", "32", "--out", "run"]
+        sentence = fails(capsys, "train", "digits", *options)
+        assert "vit_tiny_patch16_224 does not take images of 32 pixels" in sentence
+        assert not (tmp_path / "run").exists()
 
     def test_no_data_and_no_such_command(self, capsys):
         assert "data" in fails(capsys, "train").lower()
@@ -337,5 +358,6 @@ class TestShow:
             capsys, "show", "digits", "--out", "mixed.xyz"
         )
         assert "cannot be written" in fails(capsys, "show", "digits", "--out", "no/mixed.png")
+        assert "--size must be 8" in fails(capsys, "show", "digits", "--size", "-5")
         assert "mixes nothing" in fails(capsys, "show", "digits", "--mix", "none")
         assert list(tmp_path.iterdir()) == []

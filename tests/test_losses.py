@@ -87,6 +87,28 @@ def test_where_nothing_is_mixed_it_is_the_plain_loss(criterion):
     assert torch.allclose(MixLoss(criterion)(output, turned), plain)
 
 
+def test_an_infinite_loss_of_a_partner_without_a_share_does_not_matter():
+    output = torch.tensor([[0.0, 1.0, -torch.inf]], requires_grad=True)
+    y = MixedTarget(torch.tensor([0]), torch.tensor([2]), torch.ones(1))
+    loss = MixLoss(nn.CrossEntropyLoss())(output, y)
+    assert torch.allclose(loss, F.cross_entropy(output, y.own))
+    (gradient,) = torch.autograd.grad(loss, output)
+    assert bool(gradient.isfinite().all())
+
+
+def test_a_callable_object_with_a_reduction():
+    class Squared:
+        reduction = "sum"
+
+        def __call__(self, output, target):
+            loss = (output - target).square()
+            return {"none": loss, "sum": loss.sum()}[self.reduction]
+
+    output, y = scores(), values()
+    expected = MixLoss(nn.MSELoss(reduction="sum"))(output, y)
+    assert torch.allclose(MixLoss(Squared())(output, y), expected)
+
+
 def test_ignored_pixels_of_either_mask_do_not_count():
     output, y = scores(2, C, 3, 4), labels(2, 3, 4)
     y.own[0, 0], y.partner[1, 2] = -100, -100

@@ -110,11 +110,13 @@ def predict(
     from rich.console import Console
     from rich.table import Table
 
+    # Names of files and classes are text, whatever brackets and colons they hold.
+    console = Console(markup=False, emoji=False, highlight=False)
     table = Table("file", "class", "probability", box=None)
     for file, probabilities in found:
         for place, (name, probability) in enumerate(predictor.best(probabilities, 3)):
             table.add_row("" if place else str(file), name, f"{probability:.1%}")
-    Console().print(table)
+    console.print(table)
 
 
 @app.command()
@@ -130,8 +132,18 @@ def show(
 ) -> None:
     """Draw images, their partners, the mixes with their targets, and the weights' density."""
     from vicinal import runs
+    from vicinal.plan import Wishes
 
-    runs.show(data, mix, alpha, size, label, label_pattern, seed, out)
+    wishes = Wishes(
+        data=data,
+        mix=mix,
+        alpha=alpha,
+        size=size,
+        label=label,
+        label_pattern=label_pattern,
+        seed=seed,
+    )
+    runs.show(wishes, out)
     print(f"drawn: {out}")
 
 

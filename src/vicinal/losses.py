@@ -78,7 +78,9 @@ class MixLoss(nn.Module):
                 f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
                 "each sample, or take a reduction argument"
             )
-        loss = torch.lerp(partner, own, over_rows(target.weight, own).to(own.dtype))
+        weight = over_rows(target.weight, own).to(own.dtype)
+        # A partner without any share must not bring in its infinite loss: inf * 0 is nan.
+        loss = torch.lerp(torch.where(weight < 1, partner, own), own, weight)
         return self._reduce(loss, target)
 
     def _reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
@@ -125,7 +127,7 @@ def per_sample(criterion: Criterion) -> Criterion:
     >>> per_sample(nn.MSELoss())(torch.zeros(3), torch.ones(3))
     tensor([1., 1., 1.])
     """
-    if isinstance(criterion, nn.Module) and hasattr(criterion, "reduction"):
+    if hasattr(criterion, "reduction"):
         # A shallow copy shares the parameters and buffers, also when they move later.
         unreduced = copy.copy(criterion)
         setattr(unreduced, "reduction", "none")  # noqa: B010

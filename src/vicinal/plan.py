@@ -11,7 +11,7 @@ from vicinal.data.samples import Split
 from vicinal.data.vision import fits_in_memory, one_size
 from vicinal.errors import VicinalError
 from vicinal.learner.precision import choose_precision
-from vicinal.models.zoo import WeightsUnavailable, check_name, check_weights
+from vicinal.models.zoo import WeightsUnavailable, check_name, check_weights, fixed_size
 
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
 
@@ -42,6 +42,10 @@ class Wishes:
             if value is not None and value < lowest:
                 option = name.replace("_", "-")
                 raise VicinalError(f"--{option} must be {lowest} or more, not {value}")
+        if not 0 <= self.seed < 2**63:
+            raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
+        if self.alpha == float("inf"):
+            raise VicinalError("--alpha must be a finite number, not inf")
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
 
@@ -73,9 +77,8 @@ def make_plan(wishes: Wishes, split: Split) -> Plan:
         reasons.append((name, f"{chosen} ({why if wished is None else 'as asked'})"))
         return chosen
 
-    native = one_size(split.train)
     device = default_device()
-    size = choose("size", wishes.size, *_size(native, device))
+    size = choose("size", wishes.size, *_size(wishes.model, one_size(split.train), device))
     small = size <= SMALL
     item_size = size if small else round(size * 1.15)
     many = len(split.train) >= 10_000
@@ -114,7 +117,10 @@ def make_plan(wishes: Wishes, split: Split) -> Plan:
     )
 
 
-def _size(native: int | None, device: torch.device) -> tuple[int, str]:
+def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:
+    only = fixed_size(model) if model else None
+    if only is not None:
+        return only, f"the only one that {model} takes"
     if native is not None and native <= SMALL:
         return native, "as the images are"
     return (128, "photos on a CPU") if device.type == "cpu" else (224, f"photos on {device.type}")

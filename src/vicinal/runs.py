@@ -21,7 +21,7 @@ from vicinal.files import write_whole
 from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe
+from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, read_config
 from vicinal.learner.vision import vision_learner
 from vicinal.metrics import accuracy
 from vicinal.mixing import Mixer, MixUp
@@ -33,14 +33,14 @@ SHOWN = 8  # samples in a picture of mixing
 Tell = Callable[[str, str], None]
 
 
-def make_mixer(mix: str, alpha: float, seed: int | None) -> Mixer | None:
+def make_mixer(wishes: Wishes) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing."""
-    if mix == "none":
+    if wishes.mix == "none":
         return None
-    if mix != "mixup":
-        raise VicinalError(f"--mix must be mixup or none, not {mix}")
+    if wishes.mix != "mixup":
+        raise VicinalError(f"--mix must be mixup or none, not {wishes.mix}")
     try:
-        return MixUp(alpha, seed=seed)
+        return MixUp(wishes.alpha, seed=wishes.seed)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
 
@@ -61,7 +61,7 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
         VicinalError: the data, the settings or the folder do not serve; nothing is left behind.
         KeyboardInterrupt: after what was trained is saved.
     """
-    mixer = make_mixer(wishes.mix, wishes.alpha, wishes.seed)
+    mixer = make_mixer(wishes)
     folder = _free_folder(wishes.data) if out is None else out
     _check_folder(folder, overwrite)
     split = load_split(
@@ -88,6 +88,7 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
         cbs=[mixer] if mixer else [],
         precision=plan.precision,
     )
+    _try_out(learn, plan)
     run = Run(folder, learn, wishes, plan)
     run.make_folder()
     try:
@@ -99,10 +100,23 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
     except BaseException as error:
         run.end(stopped_by=error)
         if isinstance(error, KeyboardInterrupt):
-            tell("stopped", f"after {len(learn.history)} epochs; what was trained is in {folder}")
+            done = f"{len(learn.history)} epoch{'s' if len(learn.history) != 1 else ''}"
+            tell("stopped", f"after {done}; what was trained is in {folder}")
         raise
     run.end()
     return folder
+
+
+def _try_out(learn: Learner, plan: Plan) -> None:
+    """See to it that the network takes such images, before anything is left behind."""
+    try:
+        learn.predict(torch.zeros(3, plan.size, plan.size, dtype=torch.uint8))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise VicinalError(
+            f"{plan.model} does not take images of {plan.size} pixels ({reason}): try another "
+            "--size or --model"
+        ) from None
 
 
 def describe(split: Split) -> str:
@@ -154,7 +168,7 @@ class Run(Callback):
         self.learn.add_cbs(self)
         self._write_config(finished=False)
         x, y = self.learn.dls.one_batch()
-        mixer = make_mixer(self.wishes.mix, self.wishes.alpha, self.wishes.seed)
+        mixer = make_mixer(self.wishes)
         x, target = (mixer or MixUp(0.0))(x, y)
         pictures, vocab = self.learn.dls.pictures(x), self.learn.dls.vocab or []
         save_figure(plots.mixed_batch(pictures, target.to("cpu"), vocab), self._file(PICTURES[0]))
@@ -165,8 +179,8 @@ class Run(Callback):
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_whole(self._file(METRICS[0]), table.getvalue())
-        write_whole(self._file(METRICS[1]), "".join(json.dumps(row) + "\n" for row in rows))
+        self._write(METRICS[0], table.getvalue())
+        self._write(METRICS[1], "".join(json.dumps(row) + "\n" for row in rows))
 
     def end(self, stopped_by: BaseException | None = None) -> None:
         """Save what was trained, also where the training was stopped half-way."""
@@ -210,7 +224,13 @@ class Run(Callback):
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }
-        write_whole(self._file(CONFIG), json.dumps(config, indent=2) + "\n")
+        self._write(CONFIG, json.dumps(config, indent=2) + "\n")
+
+    def _write(self, name: str, content: str) -> None:
+        try:
+            write_whole(self._file(name), content)
+        except OSError as error:
+            raise VicinalError(f"{self._file(name)} cannot be written: {error.strerror}") from None
 
     def _file(self, name: str) -> Path:
         return self.folder / name
@@ -251,7 +271,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         raise VicinalError(f"--out {folder} is a file: name a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return
-    if not (folder / CONFIG).exists():
+    if not (folder / CONFIG).exists() or "vicinal" not in read_config(folder):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
     if not overwrite:
         raise VicinalError(
@@ -260,28 +280,23 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         )
 
 
-def show(
-    data: str,
-    mix: str,
-    alpha: float,
-    size: int | None,
-    label: str | None,
-    label_pattern: str | None,
-    seed: int,
-    out: Path,
-) -> None:
+def show(wishes: Wishes, out: Path) -> None:
     """Draw how training images of a data set are mixed, and write the picture to ``out``."""
     from vicinal import plots
 
-    mixer = make_mixer(mix, alpha, seed)
+    mixer = make_mixer(wishes)
     if mixer is None:
         raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
-    split = load_split(data, label=label, label_pattern=label_pattern, seed=seed)
-    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
-    samples = split.train.subset(order[:SHOWN].tolist())
-    side = size or one_size(samples) or 224
-    decoded, _ = decode(samples, side)
+    split = load_split(
+        wishes.data, label=wishes.label, label_pattern=wishes.label_pattern, seed=wishes.seed
+    )
+    generator = torch.Generator().manual_seed(wishes.seed)
+    samples = split.train.subset(
+        torch.randperm(len(split.train), generator=generator)[:SHOWN].tolist()
+    )
+    decoded, _ = decode(samples, wishes.size or one_size(samples) or 224)
     x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
     drawn = mixer.draw(x, labels)
-    figure = plots.mixing(x, x[drawn.partner], drawn(x), drawn.target(labels), split.vocab, alpha)
+    partners, target = x[drawn.partner], drawn.target(labels)
+    figure = plots.mixing(x, partners, drawn(x), target, split.vocab, wishes.alpha)
     save_figure(figure, out)

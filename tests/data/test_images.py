@@ -383,3 +383,12 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     write(root, cats__1=None, cats__ok=None)
     write(root, **{"cats__.2": None, ".checkpoints__3": None, "__.DS": None})
     assert [path.name for path in find_images(root)] == ["1.png", "ok.png"]
+
+
+def test_linked_class_folders_are_followed(tmp_path):
+    real = tmp_path / "real" / "cat"
+    real.mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(real / "1.png")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat").symlink_to(real)
+    assert find_images(tmp_path / "photos") == [tmp_path / "photos" / "cat" / "1.png"]

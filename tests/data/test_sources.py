@@ -104,6 +104,17 @@ class TestDigits:
                 assert known[image[0].numpy().tobytes()] == label
 
 
+@pytest.mark.parametrize("pattern", ["cifar-{}", "{}-00000-of-00001", "part_of_{}_set"])
+def test_parts_are_told_by_any_word_of_the_files_names(tmp_path, pattern):
+    for part, count in (("train", 6), ("test", 4)):
+        table = {"image": [Image.new("RGB", (8, 8))] * count, "label": ["a", "b"] * (count // 2)}
+        features = datasets.Features(image=datasets.Image(), label=datasets.Value("string"))
+        made = datasets.Dataset.from_dict(table, features=features)
+        made.to_parquet(tmp_path / f"{pattern.format(part)}.parquet")
+    split = load_split(str(tmp_path))
+    assert (len(split.train), len(split.valid)) == (6, 4)
+
+
 class TestWishesThatNameNothing:
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_a_label_column_where_there_are_no_columns(self, data):

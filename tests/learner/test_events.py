@@ -76,6 +76,17 @@ def test_cancelling_an_epoch_goes_on_with_the_next(dls):
     assert heard.count("before_validate") == 1
 
 
+@pytest.mark.parametrize(("event", "cancel"), [
+    ("before_fit", events.CancelFit), ("before_epoch", events.CancelEpoch)
+])  # fmt: skip
+def test_cancelling_before_it_begins_records_nothing(dls, event, cancel):
+    callback = recording(cancel=cancel(), at=event)
+    learn = Learner(dls, nn.Linear(2, 2), cbs=callback)
+    learn.fit(1)
+    assert learn.history == []
+    assert callback.heard[-1] == "after_fit"
+
+
 def test_cancelling_validation(dls):
     heard = fit(dls, recording(cancel=events.CancelValidate(), at="before_validate"))
     assert heard[-3:] == ["after_validate", "after_epoch", "after_fit"]

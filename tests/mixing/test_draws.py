@@ -124,6 +124,7 @@ def test_a_restored_state_goes_on_where_it_was():
     other.load_state_dict(state)
     assert torch.equal(drawn(other), expected)
     assert other.random.seed == 3
+    assert state == {"seed": 3, "draws": 3}
 
 
 def test_ranks_draw_from_streams_of_their_own(monkeypatch):

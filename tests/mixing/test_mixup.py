@@ -151,6 +151,29 @@ def test_mixing_in_place_what_is_also_the_target_is_refused():
     assert MixUp()(x, x)[1].own is x
 
 
+def test_a_tensor_that_appears_twice_is_mixed_once():
+    x = torch.randn(4, 3)
+    mix = MixUp(seed=0).draw(x)
+    expected = mix(x)
+    mixed = mix({"a": x, "b": [x]}, inplace=True)
+    assert mixed["a"] is mixed["b"][0] is x
+    assert torch.equal(x, expected)
+
+
+def test_nothing_is_touched_where_a_later_tensor_cannot_be_mixed():
+    x = torch.randn(4, 3)
+    kept = x.clone()
+    with pytest.raises(TypeError, match=r"\['tokens'\]"):
+        MixUp()({"a": x, "tokens": torch.zeros(4, 2, dtype=torch.int64)}, x.sum(1), inplace=True)
+    assert torch.equal(x, kept)
+
+
+def test_mixing_twice_is_refused():
+    x, y = MixUp()(torch.randn(4, 3), torch.arange(4))
+    with pytest.raises(TypeError, match="mixed already"):
+        MixUp()(x, y)
+
+
 def test_a_batch_without_tensors_is_refused():
     with pytest.raises(TypeError, match="at least one tensor"):
         MixUp()([1, 2], torch.arange(2))

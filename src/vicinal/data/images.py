@@ -211,12 +211,9 @@ def find_images(folder: Path) -> list[Path]:
 
     Hidden files and what lies in hidden folders are left out.
     """
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not _hidden(path, folder) and path.is_file()
-    )
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+    found = []
+    for root, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(root, name) for name in files if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
+    return sorted(found)

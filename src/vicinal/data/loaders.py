@@ -117,7 +117,7 @@ class Batches:
             collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
-            pin_memory=self.device.type == "cuda",
+            pin_memory=self.device.type == "cuda" and _on_cpu(dataset),
             # Without one of its own, torch draws from the global generator each epoch.
             generator=self.order.generator("workers"),
         )
@@ -165,6 +165,10 @@ class Batches:
     def _as_images(x: Tensor) -> Tensor:
         # Convolutions are fastest on channels_last, on CPUs two- to threefold.
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+def _on_cpu(dataset: Any) -> bool:
+    return not (isinstance(dataset, TensorData) and dataset.x.device.type != "cpu")
 
 
 def _as_it_is(batch: Any) -> Any:

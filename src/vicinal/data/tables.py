@@ -44,9 +44,8 @@ def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, see
     datasets.disable_progress_bars()
     parts: dict[str, list[str]] = {}
     for file in files:
-        stem = re.split(r"[^a-z]", file.stem.lower())[0]
-        part = "valid" if stem in VALID_NAMES else "train"
-        name = stem if part == "valid" else "train"
+        words = re.split(r"[^a-z]+", file.stem.lower())
+        name = next((word for word in words if word in VALID_NAMES), "train")
         parts.setdefault(name, []).append(str(file))
     for file in files:
         _check_parquet(file)

@@ -73,6 +73,23 @@ class Average:
         return float(self.total) / self.count if self.count else math.nan
 
 
+class ValidAverages:
+    """Loss and metrics of the validation part, over its batches."""
+
+    def __init__(self, metrics: list[Any]) -> None:
+        self.metrics = {f"valid_{metric_name(metric)}": metric for metric in metrics}
+        self.averages = {name: Average() for name in ("valid_loss", *self.metrics)}
+
+    def add(self, loss: Tensor, pred: Any, y: Any) -> None:
+        count = len(first_tensor(y))
+        self.averages["valid_loss"].add(loss, count)
+        for name, metric in self.metrics.items():
+            self.averages[name].add(metric(pred, y), count)
+
+    def values(self) -> dict[str, float]:
+        return {name: average.value for name, average in self.averages.items()}
+
+
 class Recorder(Callback):
     """Averages losses and metrics over each epoch into ``learn.history``.
 
@@ -85,24 +102,15 @@ class Recorder(Callback):
     def before_epoch(self, learn: "Learner") -> None:
         self.started = time.perf_counter()
         self.train_loss = Average()
-        self.valid: dict[str, Average] = {}
-
-    def before_validate(self, learn: "Learner") -> None:
-        self.valid = {"valid_loss": Average()} | {
-            f"valid_{metric_name(metric)}": Average() for metric in learn.metrics
-        }
+        self.valid = ValidAverages(learn.metrics)
 
     def after_batch(self, learn: "Learner") -> None:
         if learn.loss is None:  # the batch was cancelled
             return
-        count = len(first_tensor(learn.y))
         if learn.training:
-            self.train_loss.add(learn.loss, count)
-            return
-        self.valid["valid_loss"].add(learn.loss, count)
-        for metric in learn.metrics:
-            value = metric(learn.pred, learn.y)
-            self.valid[f"valid_{metric_name(metric)}"].add(value, count)
+            self.train_loss.add(learn.loss, len(first_tensor(learn.y)))
+        else:
+            self.valid.add(learn.loss, learn.pred, learn.y)
 
     def after_train(self, learn: "Learner") -> None:
         loss = self.train_loss
@@ -113,8 +121,7 @@ class Recorder(Callback):
             )
 
     def after_epoch(self, learn: "Learner") -> None:
-        values = {name: average.value for name, average in self.valid.items()}
-        row = {"train_loss": self.train_loss.value, **values}
+        row = {"train_loss": self.train_loss.value, **self.valid.values()}
         seconds = time.perf_counter() - self.started
         learn.history.append({"epoch": len(learn.history) + 1, **row, "seconds": seconds})
 
@@ -164,6 +171,16 @@ def _cell(name: str, value: float) -> str:
     return f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
 
 
+def check_names(metrics: list[Any]) -> None:
+    """Raise a VicinalError where two metrics would share a column."""
+    names = ["loss", *map(metric_name, metrics)]
+    for name in names:
+        if names.count(name) > 1:
+            raise VicinalError(
+                f"two metrics are called {name}: give each a name of its own by its __name__"
+            )
+
+
 def metric_name(metric: Any) -> str:
     """What a metric is called in tables and files: its function's name.
 
@@ -172,6 +189,6 @@ def metric_name(metric: Any) -> str:
     >>> metric_name(partial(top_k_accuracy, k=3))
     'top_k_accuracy'
     """
-    while hasattr(metric, "func"):
+    while hasattr(metric, "func") and not hasattr(metric, "__name__"):
         metric = metric.func
     return getattr(metric, "__name__", type(metric).__name__)

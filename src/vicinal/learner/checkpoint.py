@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -24,7 +25,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
         VicinalError: the file is not there, damaged, or of another network.
     """
     try:
-        model.load_state_dict(load_file(file))
+        weights = load_file(file)
     except FileNotFoundError:
         raise VicinalError(
             f"{file} is not there: give the name of weights that were saved"
@@ -33,9 +34,20 @@ def load_weights(model: nn.Module, file: Path) -> None:
         raise VicinalError(
             f"{file} cannot be read ({error}): it is damaged or no weights file"
         ) from None
-    except RuntimeError as error:
-        reason = str(error).split("\n\t")[-1]
-        raise VicinalError(f"{file} holds the weights of another network: {reason}") from None
+    # Checked before anything is copied: torch would copy what fits and then complain.
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    for name in sorted(shapes.keys() | weights.keys()):
+        found = weights[name].shape if name in weights else None
+        if shapes.get(name) != found:
+            raise VicinalError(
+                f"{file} holds the weights of another network: {name} has shape {_text(found)} "
+                f"there, and {_text(shapes.get(name))} in this one"
+            )
+    model.load_state_dict(weights)
+
+
+def _text(shape: torch.Size | None) -> str:
+    return "none" if shape is None else str(tuple(shape))
 
 
 def _state(model: nn.Module) -> dict[str, "nn.Parameter"]:

@@ -1,5 +1,6 @@
 """The events of a training, and the callbacks that listen to them."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ EVENTS = tuple(f"{when}_{section}" for section in SECTIONS for when in ("before"
 class Cancel(Exception):
     """Leave a section early: raised by a callback, caught where that section ends.
 
-    The section's ``after_`` event still comes.
+    The section's ``after_`` event still comes, to those that heard the one before it.
     """
 
     section: str
@@ -100,12 +101,20 @@ class Callback:
         return type(self).__name__
 
 
-def announce(learn: "Learner", event: str) -> None:
-    """Tell every callback of an event, in their order."""
-    for callback in learn.callbacks:
+def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Iterator[Callback]:
+    """Tell callbacks of an event, one after the other; gives each that has heard it.
+
+    One that cancels has heard it; one that fails has not.
+    """
+    for callback in callbacks:
         listener = getattr(callback, event, None)
-        if listener is not None:
-            listener(learn)
+        try:
+            if listener is not None:
+                listener(learn)
+        except Cancel:
+            yield callback
+            raise
+        yield callback
 
 
 def listeners(callbacks: list[Callback]) -> str:

@@ -1,20 +1,27 @@
 """The Learner: data, a network, a loss, and the loop that brings them together."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import PartialState
 from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from vicinal.data.loaders import Batches, DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import Mix, ProgressTable, Recorder, Schedule
+from vicinal.learner.callbacks import (
+    Mix,
+    ProgressTable,
+    Recorder,
+    Schedule,
+    ValidAverages,
+    check_names,
+)
 from vicinal.learner.checkpoint import load_weights, save_weights
 from vicinal.learner.events import Callback, Cancel, announce, listeners
 from vicinal.learner.precision import autocast, choose_precision
@@ -78,6 +85,7 @@ class Learner:
         MixLoss(self.loss_func)  # says now what is wrong with a criterion
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.metrics = as_list(metrics)
+        check_names(self.metrics)
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
         self.precision, _ = choose_precision(precision, dls.device)
@@ -141,7 +149,7 @@ class Learner:
 
     def _backward(self) -> None:
         assert self.loss is not None
-        self.accelerator.backward(self.scaler.scale(self.loss))
+        self.scaler.scale(self.loss).backward()
 
     def _step(self) -> None:
         self.scaler.step(self.optimizer)
@@ -150,34 +158,31 @@ class Learner:
 
     def _section(self, name: str, body: Callable[[], None]) -> None:
         """Run a part of the training between its two events; a callback may cancel it."""
-        entered = False
+        begun: list[Callback] = []  # who heard the event before hears the one after
         try:
-            announce(self, f"before_{name}")
-            entered = True
+            begun.extend(announce(self, f"before_{name}", self.callbacks))
             body()
         except Cancel as cancel:
             if cancel.section != name:
                 raise
         except BaseException:
-            if name == "fit" and entered:  # what callbacks opened is closed, whatever happened
-                announce(self, "after_fit")
+            if name == "fit":  # what callbacks opened is closed, whatever happened
+                list(announce(self, "after_fit", begun))
             raise
-        announce(self, f"after_{name}")
+        list(announce(self, f"after_{name}", begun))
 
     # ---- around the loop ------------------------------------------------------------------
 
     @contextmanager
     def _prepared(self, lr: Rates, cbs: list[Callback]) -> Iterator[None]:
         """What lives as long as one training: device, optimizer, callbacks, precision."""
-        # Precision is ours: accelerate fixes its own once for the whole process.
-        self.accelerator = Accelerator(mixed_precision="no", device_placement=False)
-        if self.accelerator.num_processes > 1:
-            raise VicinalError(
-                f"training on {self.accelerator.num_processes} processes is not supported yet: "
-                "start one"
-            )
+        # An Accelerator would fix the precision for the whole process, also for its user's own.
+        processes = PartialState().num_processes
+        if processes > 1:
+            raise VicinalError(f"training on {processes} processes is not supported yet: start one")
         self._to_device()
         self.optimizer = self._make_optimizer(lr)
+        self.optimizer.zero_grad()
         self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
         self.callbacks = self._sorted(cbs)
         try:
@@ -219,7 +224,7 @@ class Learner:
             raise VicinalError("the model has no parameter to train: unfreeze one")
         return self.opt_func(made, lr=rates[-1])
 
-    def _sorted(self, extra: list[Callback] = []) -> list[Callback]:  # noqa: B006
+    def _sorted(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         everything = [*self.cbs, *extra, Recorder(), ProgressTable()]
         return sorted(everything, key=lambda callback: callback.order)
 
@@ -273,16 +278,18 @@ class Learner:
             base_lr: the highest learning rate of the first phase; the second has half of it.
             lr_mult: by how much lower the rate of the first layers is.
         """
+        trained = {parameter: parameter.requires_grad for parameter in self.model.parameters()}
         self.freeze()
         try:
             self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99)
         finally:
-            self.unfreeze()
+            for parameter, wanted in trained.items():
+                parameter.requires_grad_(wanted)
         base_lr /= 2
         self.fit_one_cycle(epochs, slice(base_lr / lr_mult, base_lr), pct_start=0.3, div=5)
 
     def freeze(self) -> None:
-        """Train the last parameter group alone, and the norms, which have to learn the data."""
+        """Train the last parameter group alone, and batch norms, which have to learn the data."""
         norms = {
             parameter
             for module in self.model.modules()
@@ -291,7 +298,7 @@ class Learner:
         }
         for group in self.splitter(self.model)[:-1]:
             for parameter in group:
-                parameter.requires_grad_(parameter in norms)
+                parameter.requires_grad_(parameter in norms and parameter.requires_grad)
 
     def unfreeze(self) -> None:
         """Train all parameters."""
@@ -307,7 +314,11 @@ class Learner:
         return self
 
     def mixup(self, alpha: float = 0.4, **kwargs: Any) -> "Learner":
-        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``."""
+        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``.
+
+        A mixer that was there before gives way.
+        """
+        self.cbs = [cb for cb in self.cbs if not isinstance(cb, Mix)]
         return self.add_cbs(MixUp(alpha, **kwargs))
 
     def events(self) -> str:
@@ -317,7 +328,7 @@ class Learner:
     # ---- using the network ----------------------------------------------------------------
 
     @torch.no_grad()
-    def _outputs(self, batches: Any) -> Iterator[tuple[Tensor, Any]]:
+    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
         self._to_device()
         with self._modes_kept():
             self.model.eval()
@@ -328,13 +339,11 @@ class Learner:
 
     def validate(self) -> dict[str, float]:
         """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
-        recorder = Recorder()
-        recorder.before_validate(self)
-        self.training = False
-        for self.pred, self.y in self._outputs(self.dls.valid):
-            self._compute_loss()
-            recorder.after_batch(self)
-        return {name: average.value for name, average in recorder.valid.items()}
+        averages, loss_func = ValidAverages(self.metrics), MixLoss(self.loss_func)
+        with closing(self._outputs(self.dls.valid)) as outputs:
+            for output, y in outputs:
+                averages.add(loss_func(output, y), output, y)
+        return averages.values()
 
     def get_preds(self) -> tuple[Tensor, Tensor]:
         """Probabilities (or values) and targets of the validation part, on the CPU.

@@ -63,7 +63,10 @@ def body_and_head(model: nn.Module) -> list[list[nn.Parameter]]:
     if not hasattr(model, "get_classifier"):
         return one_group(model)
     classifier: Any = model.get_classifier
-    head = list(classifier().parameters())
+    heads = classifier()  # distilled networks have two
+    head = [
+        p for each in (heads if isinstance(heads, tuple) else (heads,)) for p in each.parameters()
+    ]
     chosen = {id(parameter) for parameter in head}
     body = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
     return [body[: len(body) // 2], body[len(body) // 2 :], head]

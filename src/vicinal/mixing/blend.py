@@ -47,7 +47,7 @@ def blend(
     tensor([[2., 1.],
             [4., 2.]])
     """
-    _check(x, partner, other, inplace)
+    check(x, partner, other, inplace)
     if other is None and _walkable(x):
         return _walk_in_place(x, partner, weight) if inplace else _walk(x, partner, weight)
     partners = x[partner.to(x.device, non_blocking=True)] if other is None else other
@@ -55,7 +55,8 @@ def blend(
     return x.copy_(mixed) if inplace else mixed
 
 
-def _check(x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool) -> None:
+def check(x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool) -> None:
+    """Raise what :func:`blend` raises, before anything is touched."""
     if x.dtype != torch.uint8 and not (x.is_floating_point() or x.is_complex()):
         raise TypeError(
             f"{str(x.dtype).removeprefix('torch.')} values cannot be blended: give floats or "

@@ -8,43 +8,39 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 import torch
+import torch.utils.data
 from torch import Tensor
 
 
 class RandomState:
-    """A generator of its own: no global generator is read or moved by it.
+    """Random numbers of its own: no global generator is read or moved by it.
 
     Args:
         seed: any integer; None takes one from the operating system, kept in ``self.seed``.
 
-    In a group of processes every rank draws from a stream of its own; the streams of two ranks
-    or two seeds have nothing to do with each other.
+    Each draw has a generator of its own, made from the seed, the number of the draw, the rank in a
+    group of processes and the data loader's worker. So a state is two integers, which every rank
+    may load, and no two ranks or workers draw the same.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
         self.seed = secrets.randbits(63) if seed is None else seed
-        self._generator: torch.Generator | None = None
+        self.draws = 0
 
-    @property
-    def generator(self) -> torch.Generator:
-        # Made at the first draw, because the process group usually does not exist before.
-        if self._generator is None:
-            self._generator = torch.Generator()
-            self._generator.manual_seed(stream(self.seed, "rank", _rank()))
-        return self._generator
+    def next(self) -> torch.Generator:
+        """The generator of the next draw."""
+        self.draws += 1
+        return torch.Generator().manual_seed(stream(self.seed, self.draws, _rank(), _worker()))
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"seed": self.seed, "generator": self.generator.get_state()}
+    def state_dict(self) -> dict[str, int]:
+        return {"seed": self.seed, "draws": self.draws}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.seed = state["seed"]
-        self._generator = torch.Generator()
-        self._generator.set_state(state["generator"].cpu())
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.seed, self.draws = state["seed"], state["draws"]
 
 
 def _rank() -> int:
@@ -53,13 +49,19 @@ def _rank() -> int:
     return distributed.get_rank() if in_group else 0
 
 
+def _worker() -> int:
+    worker = torch.utils.data.get_worker_info()
+    # torch gives each worker another seed each epoch, by the loader's own generator.
+    return 0 if worker is None else worker.seed
+
+
 def stream(seed: int, *purpose: str | int) -> int:
     """A seed for one of the streams of random numbers that belong to a seed.
 
     Hashed rather than added up, so that seed 0 on rank 1 is not seed 1 on rank 0; to the 32 bits
     that torch's CPU generator makes use of.
 
-    >>> stream(0, "rank", 1) == stream(1, "rank", 0)
+    >>> stream(0, 1) == stream(1, 0)
     False
     """
     digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=4).digest()

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from vicinal.mixing.blend import blend
+from vicinal.mixing.blend import blend, check
 from vicinal.mixing.target import MixedTarget
 
 
@@ -54,19 +54,20 @@ class Mix:
             return blend(x, self.partner, self.weight, other=other, inplace=inplace)
         leaves, structure = pytree.tree_flatten_with_path(x)
         others = [None] * len(leaves) if other is None else _leaves_like(structure, other)
-        return pytree.tree_unflatten(
-            [
-                self._lay(path, leaf, second, inplace)
-                for (path, leaf), second in zip(leaves, others, strict=True)
-            ],
-            structure,
-        )
+        # All are checked before one is touched, and one that appears twice is mixed once.
+        for (path, leaf), second in zip(leaves, others, strict=True):
+            self._check(path, leaf, second, inplace)
+        laid: dict[int, Any] = {}
+        for (_, leaf), second in zip(leaves, others, strict=True):
+            if isinstance(leaf, Tensor) and id(leaf) not in laid:
+                laid[id(leaf)] = self(leaf, other=second, inplace=inplace)
+        return pytree.tree_unflatten([laid.get(id(leaf), leaf) for _, leaf in leaves], structure)
 
-    def _lay(self, path: Any, leaf: Any, other: Any, inplace: bool) -> Any:
+    def _check(self, path: Any, leaf: Any, other: Any, inplace: bool) -> None:
         if not isinstance(leaf, Tensor):
-            return leaf
+            return
         try:
-            return blend(leaf, self.partner, self.weight, other=other, inplace=inplace)
+            check(leaf, self.partner, other, inplace)
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch{pytree.keystr(path)}: {error}") from None
 
@@ -76,7 +77,13 @@ class Mix:
         Args:
             y: (B, ...) targets, of any dtype: they are paired, never blended.
             other: the second batch's targets, where the partners come from a second batch.
+
+        Raises:
+            TypeError: the targets are mixed already.
+            ValueError: a target's first dimension is not the batch this mix was drawn for.
         """
+        if isinstance(y, MixedTarget):
+            raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
         if isinstance(y, Tensor):
             return self._pair(y, other)
         leaves, structure = pytree.tree_flatten(y)

@@ -57,7 +57,7 @@ class Mixer(ABC):
         return mix(x, other=other_x, inplace=inplace), target
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same draws: the seed and the generator's state."""
+        """What is needed to go on with the same draws: the seed and the number of draws."""
         return self.random.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

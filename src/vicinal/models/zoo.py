@@ -68,6 +68,21 @@ def _build(name: str, n_out: int, pretrained: bool) -> nn.Module:
         raise WeightsUnavailable(f"no weights for {name} could be had ({reason})") from None
 
 
+def fixed_size(name: str) -> int | None:
+    """The side of the images that a network takes, where it takes those of one size alone.
+
+    >>> fixed_size("vit_tiny_patch16_224"), fixed_size("resnet18")
+    (224, None)
+    """
+    check_name(name)
+    if name in OWN:
+        return None
+    import timm
+
+    config = timm.models.get_pretrained_cfg(ALIASES.get(name, name))
+    return config.input_size[-1] if config is not None and config.fixed_input_size else None
+
+
 def check_name(name: str) -> None:
     """Raise a VicinalError that offers near names, where there is no network of that name."""
     if name in OWN or name in ALIASES:

@@ -56,21 +56,22 @@ class MixUp(Mixer):
     def draw(self, x: Any, y: Any = None) -> Mix:
         count = batch_size(x, y)
         device = first_tensor(x).device
-        partner = draws.PARTNERS[self.partners](count, self.random.generator)
-        weight = self._weights(1).expand(count) if self.per == "batch" else self._weights(count)
+        generator = self.random.next()
+        partner = draws.PARTNERS[self.partners](count, generator)
+        weight = self._weights(1 if self.per == "batch" else count, generator).expand(count)
         return Mix(
             draws.to_device(partner, device),
             draws.to_device(weight.float().contiguous(), device),
         )
 
-    def _weights(self, count: int) -> Tensor:
+    def _weights(self, count: int, generator: torch.Generator) -> Tensor:
         if self.alpha == 0:
             return torch.ones(count)
-        weight = draws.symmetric_beta(self.alpha, count, self.random.generator)
+        weight = draws.symmetric_beta(self.alpha, count, generator)
         if self.folded:
             weight = torch.maximum(weight, 1 - weight)
         if self.p < 1:
-            mixed = torch.rand(count, generator=self.random.generator) < self.p
+            mixed = torch.rand(count, generator=generator) < self.p
             weight = weight.where(mixed, 1.0)
         return weight
 
