@@ -1,6 +1,6 @@
 """What importing vicinal costs beside importing torch: medians of fresh interpreters, interleaved.
 
-    python benchmarks/imports.py
+python benchmarks/imports.py
 """
 
 import statistics
