@@ -162,7 +162,7 @@ def _label_counts(criterion: Criterion) -> Callable[[Tensor], Tensor] | None:
     while isinstance(function, functools.partial):
         function = function.func
     if not (
-        isinstance(function, nn.CrossEntropyLoss | nn.NLLLoss)
+        isinstance(function, (nn.CrossEntropyLoss, nn.NLLLoss))  # torch 2.6 compiles no union
         or function in (F.cross_entropy, F.nll_loss)
     ):
         return None
