@@ -11,7 +11,7 @@ from vicinal.data.samples import (
     VALID_NAMES,
     Samples,
     Split,
-    held_out_note,
+    held_out,
     index_labels,
     random_split,
 )
@@ -64,16 +64,11 @@ def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | 
     folders = {child.name.lower(): child for child in root.iterdir() if child.is_dir()}
     train_folder = next((folders[name] for name in TRAIN_NAMES if name in folders), None)
     valid_folder = next((folders[name] for name in VALID_NAMES if name in folders), None)
-    if train_folder is None:
-        labels, vocab = index_labels([_class_folder(file, root) for file in files])
-        train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
-        return Split(train, valid, vocab, [held_out_note(valid, valid_pct)])
-    train_files = image_files(train_folder)
-    names = [_class_folder(file, train_folder) for file in train_files]
-    if valid_folder is None:
+    train_files = files if train_folder is None else image_files(train_folder)
+    names = [_class_folder(file, train_folder or root) for file in train_files]
+    if train_folder is None or valid_folder is None:
         labels, vocab = index_labels(names)
-        train, valid = random_split(Samples(train_files, labels), valid_pct, seed or 0)
-        return Split(train, valid, vocab, [held_out_note(valid, valid_pct)])
+        return held_out(Samples(train_files, labels), vocab, valid_pct, seed or 0)
     valid_files = image_files(valid_folder)
     valid_names = [_class_folder(file, valid_folder) for file in valid_files]
     labels, vocab = index_labels(names + valid_names)

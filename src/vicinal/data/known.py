@@ -4,12 +4,13 @@ import difflib
 import inspect
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vicinal.data.download import data_folder
 from vicinal.data.images import BadImage
-from vicinal.data.samples import Samples, Split, held_out_note, random_split
+from vicinal.data.samples import Samples, Split, held_out, index_labels
 from vicinal.errors import VicinalError
 
 # Data sets of torchvision whose images mean something else, or nothing, when they are flipped.
@@ -57,16 +58,15 @@ def split_of_torchvision(name: str, valid_pct: float, seed: int) -> Split:
         ) from None
     vocab = [_plain(c) for c in getattr(datasets[0], "classes", [])]
     if not vocab:
-        numbers = sorted({label for part in labels for label in part})
-        index = {number: i for i, number in enumerate(numbers)}
-        labels = [[index[label] for label in part] for part in labels]
-        vocab = [str(number) for number in numbers]
+        indices, vocab = index_labels([label for part in labels for label in part])
+        count = len(labels[0])
+        labels = [indices[:count], indices[count:]][: len(labels)]
     parts = [Samples(_Pictures(d), part) for d, part in zip(datasets, labels, strict=True)]
-    notes = []
     if len(parts) == 1:
-        parts = list(random_split(parts[0], valid_pct, seed))
-        notes.append(held_out_note(parts[1], valid_pct))
-    return Split(parts[0], parts[1], vocab, notes, mirrored=name not in GLYPHS)
+        split = held_out(parts[0], vocab, valid_pct, seed)
+    else:
+        split = Split(parts[0], parts[1], vocab)
+    return replace(split, mirrored=name not in GLYPHS)
 
 
 def _plain(class_name: Any) -> str:

@@ -80,17 +80,23 @@ def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples
     return samples.subset(order[held_out:]), samples.subset(order[:held_out])
 
 
-def index_labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Class names to indices into the sorted list of classes.
+def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
+    """Class names, or numbers, to indices into the sorted list of classes, and their names.
 
     >>> index_labels(["dog", "cat", "dog"])
     ([1, 0, 1], ['cat', 'dog'])
+    >>> index_labels([10, 9])
+    ([1, 0], ['9', '10'])
     """
-    vocab = sorted(set(names))
-    index = {name: i for i, name in enumerate(vocab)}
-    return [index[name] for name in names], vocab
+    classes = sorted(set(labels))
+    index = {label: i for i, label in enumerate(classes)}
+    return [index[label] for label in labels], [str(label) for label in classes]
 
 
-def held_out_note(valid: Samples, valid_pct: float) -> str:
-    """What to tell the user of a random split."""
-    return f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
+def held_out(
+    samples: Samples, vocab: list[str], valid_pct: float, seed: int, notes: Sequence[str] = ()
+) -> Split:
+    """The split of data without a validation part, with a note that says so."""
+    train, valid = random_split(samples, valid_pct, seed)
+    note = f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
+    return Split(train, valid, vocab, [*notes, note])

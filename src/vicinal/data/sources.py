@@ -5,13 +5,14 @@ A name is ``digits``, a path (a folder of images, a Parquet file or a folder of 
 """
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.known import split_of_torchvision
-from vicinal.data.samples import Samples, Split, held_out_note, random_split
+from vicinal.data.samples import Samples, Split, held_out
 from vicinal.data.tables import split_of_hub, split_of_parquet
 from vicinal.errors import VicinalError
 
@@ -94,6 +95,5 @@ def _digits(valid_pct: float, seed: int) -> Split:
     digits = load_digits()
     grey = torch.tensor(digits.images / 16 * 255).round().to(torch.uint8)
     samples = Samples(grey[:, None].expand(-1, 3, -1, -1).contiguous(), digits.target.tolist())
-    train, valid = random_split(samples, valid_pct, seed)
-    notes = [held_out_note(valid, valid_pct)]
-    return Split(train, valid, [str(i) for i in range(10)], notes, mirrored=False)
+    split = held_out(samples, [str(i) for i in range(10)], valid_pct, seed)
+    return replace(split, mirrored=False)

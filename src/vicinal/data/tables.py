@@ -14,9 +14,8 @@ from vicinal.data.samples import (
     VALID_NAMES,
     Samples,
     Split,
-    held_out_note,
+    held_out,
     index_labels,
-    random_split,
 )
 from vicinal.errors import VicinalError
 
@@ -120,8 +119,7 @@ def _tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Spli
     notes = [f"labels: column {train.column}"]
     if valid_name is None or valid_name == train_name:
         labels, vocab = index_labels_or_names(train.names, train.labels)
-        part, held_out = random_split(Samples(train.images, labels), valid_pct, seed)
-        return Split(part, held_out, vocab, [*notes, held_out_note(held_out, valid_pct)])
+        return held_out(Samples(train.images, labels), vocab, valid_pct, seed, notes)
     valid = _labelled(tables[valid_name], train.column)
     labels, vocab = index_labels_or_names(train.names, [*train.labels, *valid.labels])
     count = len(train.labels)
@@ -207,10 +205,4 @@ def index_labels_or_names(
     names: list[str] | None, labels: Sequence[Any]
 ) -> tuple[list[int], list[str]]:
     """Labels as indices, with the names that the data give to them or that they have themselves."""
-    if names is not None:
-        return list(labels), list(names)
-    if isinstance(labels[0], int):
-        numbers = sorted(set(labels))
-        index = {number: i for i, number in enumerate(numbers)}
-        return [index[number] for number in labels], [str(number) for number in numbers]
-    return index_labels(labels)
+    return index_labels(labels) if names is None else (list(labels), list(names))
