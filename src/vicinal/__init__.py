@@ -10,7 +10,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mixing": ("Mix", "MixUp", "MixedTarget", "Mixer"),
+    "mixing": (
+        "Choice",
+        "CutMix",
+        "Mix",
+        "MixUp",
+        "MixedTarget",
+        "Mixer",
+        "Schedule",
+        "halves",
+    ),
     "losses": ("CrossEntropyLossFlat", "MixLoss"),
     "metrics": ("accuracy", "error_rate", "top_k_accuracy"),
     "errors": ("VicinalError",),

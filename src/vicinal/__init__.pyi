@@ -36,10 +36,14 @@ from vicinal.losses import MixLoss as MixLoss
 from vicinal.metrics import accuracy as accuracy
 from vicinal.metrics import error_rate as error_rate
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
+from vicinal.mixing import Choice as Choice
+from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
+from vicinal.mixing import Schedule as Schedule
+from vicinal.mixing import halves as halves
 from vicinal.models.zoo import create_model as create_model
 from vicinal.models.zoo import resnet18 as resnet18
 from vicinal.models.zoo import resnet34 as resnet34

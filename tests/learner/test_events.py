@@ -148,6 +148,6 @@ def test_the_events_and_their_listeners_can_be_printed(dls):
     text = Learner(dls, nn.Linear(2, 2), cbs=MixUp(0.4, seed=1)).events()
     lines = dict(line.split(maxsplit=1) for line in text.splitlines())
     assert list(lines) == list(EVENTS)
-    assert "Mix(MixUp(alpha=0.4" in lines["before_batch"]
+    assert "MixBatches(MixUp(alpha=0.4" in lines["before_batch"]
     assert lines["before_pred"] == "-"
     assert lines["after_epoch"] == "Recorder, ProgressTable"

@@ -147,7 +147,7 @@ def test_cbs_may_be_classes_instances_or_lists_of_either(dls):
 
     for cbs in (MixUp, MixUp(), [MixUp, Quiet], [Quiet(), MixUp(0.2)]):
         learn = Learner(dls, network(), cbs=cbs)
-        assert any(cb.name.startswith("Mix(MixUp(") for cb in learn.cbs)
+        assert any(cb.name.startswith("MixBatches(MixUp(") for cb in learn.cbs)
     learn = Learner(dls, network()).mixup(alpha=0.2)
     assert learn.cbs[0].mixer.alpha == 0.2
 

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
-from vicinal.mixing import Mixer
-from vicinal.mixing.mix import first_tensor
+from vicinal.mixing import Mixer, Schedule
+from vicinal.mixing.batch import first_tensor
 from vicinal.progress import progress_bar
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
 
-class Mix(Callback):
+class MixBatches(Callback):
     """Mix every training batch; validation is never mixed.
 
     Args:
@@ -30,16 +30,21 @@ class Mix(Callback):
     def __init__(self, mixer: Mixer | Callable[[], Mixer]) -> None:
         self.mixer = mixer if isinstance(mixer, Mixer) else mixer()
 
+    def before_fit(self, learn: "Learner") -> None:
+        for mixer in self.mixer.nested():
+            if isinstance(mixer, Schedule):
+                mixer.begin(learn.epochs * len(learn.dls.train), at=self.mixer.random.draws)
+
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
             learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=True)
 
     @property
     def name(self) -> str:
-        return f"Mix({self.mixer!r})"
+        return f"MixBatches({self.mixer!r})"
 
 
-class Schedule(Callback):
+class StepScheduler(Callback):
     """Step a scheduler of torch's after every step of the optimizer.
 
     Args:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from vicinal.data.loaders import Batches, DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import (
-    Mix,
+    MixBatches,
     ProgressTable,
     Recorder,
-    Schedule,
+    StepScheduler,
     ValidAverages,
     check_names,
 )
@@ -266,7 +266,7 @@ class Learner:
                 cycle_momentum=_has_momentum(optimizer),
             )
 
-        self.fit(epochs, lr_max, cbs=[Schedule(one_cycle), *as_callbacks(cbs)])
+        self.fit(epochs, lr_max, cbs=[StepScheduler(one_cycle), *as_callbacks(cbs)])
 
     def fine_tune(
         self, epochs: int, base_lr: float = 2e-3, *, freeze_epochs: int = 1, lr_mult: float = 100
@@ -318,7 +318,7 @@ class Learner:
 
         A mixer that was there before gives way.
         """
-        self.cbs = [cb for cb in self.cbs if not isinstance(cb, Mix)]
+        self.cbs = [cb for cb in self.cbs if not isinstance(cb, MixBatches)]
         return self.add_cbs(MixUp(alpha, **kwargs))
 
     def events(self) -> str:
@@ -420,7 +420,7 @@ def as_callbacks(cbs: Any) -> list[Callback]:
     for cb in as_list(cbs):
         kind = cb if isinstance(cb, type) else type(cb)
         if issubclass(kind, Mixer):
-            made.append(Mix(cb))
+            made.append(MixBatches(cb))
         elif issubclass(kind, Callback):
             made.append(cb() if isinstance(cb, type) else cb)
         else:

@@ -1,8 +1,20 @@
 """The heart: draw a mix, lay it, mix the target. Needs torch alone."""
 
-from vicinal.mixing.methods import MixUp
+from vicinal.mixing.batch import halves
+from vicinal.mixing.choice import Choice
+from vicinal.mixing.methods import CutMix, MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
 
-__all__ = ["Mix", "MixUp", "MixedTarget", "Mixer"]
+__all__ = [
+    "Choice",
+    "CutMix",
+    "Mix",
+    "MixUp",
+    "MixedTarget",
+    "Mixer",
+    "Schedule",
+    "halves",
+]

@@ -29,18 +29,29 @@ class RandomState:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
         self.seed = secrets.randbits(63) if seed is None else seed
-        self.draws = 0
+        self.counter = torch.zeros(1, dtype=torch.int64, device="cpu")
 
-    def next(self) -> torch.Generator:
-        """The generator of the next draw."""
-        self.draws += 1
-        return torch.Generator().manual_seed(stream(self.seed, self.draws, _rank(), _worker()))
+    @property
+    def draws(self) -> int:
+        """How many draws there have been."""
+        return int(self.counter)
+
+    def next(self, counter: Tensor | None = None) -> tuple[torch.Generator, int]:
+        """The generator of the next draw, and how many there were before.
+
+        torch.compile may hand over a copy of the counter to count on.
+        """
+        counter = self.counter if counter is None else counter
+        draw = int(counter.add_(1))
+        seed = stream(self.seed, draw, _rank(), _worker())
+        return torch.Generator().manual_seed(seed), draw - 1
 
     def state_dict(self) -> dict[str, int]:
         return {"seed": self.seed, "draws": self.draws}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self.seed, self.draws = state["seed"], state["draws"]
+        self.seed = state["seed"]
+        self.counter.fill_(state["draws"])
 
 
 def _rank() -> int:
@@ -68,7 +79,7 @@ def stream(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
+def symmetric_beta(alpha: float, count: int, generator: torch.Generator | None) -> Tensor:
     """Draw ``count`` numbers from Beta(alpha, alpha), as float64 in [0, 1].
 
     Without rejection, for every alpha: if E is exponential and V uniform, then
@@ -87,7 +98,7 @@ def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tens
     >>> bool(abs(draws.mean() - 0.5) < 0.02)
     True
     """
-    uniform = torch.rand(2, count, generator=generator, dtype=torch.float64)
+    uniform = torch.rand(2, count, generator=generator, dtype=torch.float64, device="cpu")
     cosine = uniform[0].mul_(2 * math.pi).cos_()
     # log1p(-U) and expm1 keep full precision where U is near 0 and where alpha is huge.
     spread = uniform[1].neg_().log1p_().div_(-alpha).expm1_().reciprocal_()
@@ -95,38 +106,57 @@ def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tens
     return cosine.div_(radius).mul_(0.5).add_(0.5)
 
 
-def cycle(count: int, generator: torch.Generator) -> Tensor:
+def cycle(count: int, generator: torch.Generator | None) -> Tensor:
     """One random cycle: nobody is his own partner, and no pair appears twice (from 3 on).
 
     >>> partner = cycle(5, torch.Generator().manual_seed(0))
     >>> bool((partner == torch.arange(5)).any())
     False
     """
-    order = torch.randperm(count, generator=generator)
+    order = torch.randperm(count, generator=generator, device="cpu")
     partner = torch.empty_like(order)
     partner[order] = order.roll(-1)
     return partner
 
 
-def shuffle(count: int, generator: torch.Generator) -> Tensor:
+def shuffle(count: int, generator: torch.Generator | None) -> Tensor:
     """A plain shuffle, as in most published code: about one sample a batch meets itself."""
-    return torch.randperm(count, generator=generator)
+    return torch.randperm(count, generator=generator, device="cpu")
 
 
-def reverse(count: int, generator: torch.Generator) -> Tensor:
+def pairs(count: int, generator: torch.Generator | None) -> Tensor:
+    """A random pairing: two samples are each other's partner; of an odd count, one stays alone.
+
+    >>> partner = pairs(4, torch.Generator().manual_seed(0))
+    >>> bool((partner[partner] == torch.arange(4)).all())
+    True
+    """
+    order = torch.randperm(count, generator=generator, device="cpu")
+    partner = order.clone()
+    paired = count // 2 * 2
+    partner[order[:paired:2]], partner[order[1:paired:2]] = order[1:paired:2], order[:paired:2]
+    if paired < count:
+        partner[order[-1]] = order[-1]
+    return partner
+
+
+def reverse(count: int, generator: torch.Generator | None) -> Tensor:
     """The batch read backwards: no random number is drawn."""
-    return torch.arange(count - 1, -1, -1)
+    return torch.arange(count - 1, -1, -1, device="cpu")
 
 
-PARTNERS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
+PARTNERS: dict[str, Callable[[int, torch.Generator | None], Tensor]] = {
     "cycle": cycle,
     "shuffle": shuffle,
+    "pairs": pairs,
     "reverse": reverse,
 }
 
 
 def to_device(drawn: Tensor, device: torch.device) -> Tensor:
     """Move a drawn tensor to a device without making the host wait."""
+    if drawn.ndim and len(drawn) > 1 and drawn.stride(0) == 0:  # one for the whole batch
+        return to_device(drawn[:1], device).expand_as(drawn)
     if device.type == "cuda":
         drawn = drawn.pin_memory()
     return drawn.to(device, non_blocking=True)

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils import _pytree as pytree
+
+from vicinal.mixing.as_pytree import tensors_as_leaves
 
 
 def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
@@ -15,6 +16,7 @@ def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
     return weight.reshape(-1, *[1] * (rows.ndim - 1))
 
 
+@tensors_as_leaves("own", "partner", "weight")
 @dataclass(frozen=True, eq=False)
 class MixedTarget:
     """Own target, partner's target, and the share that each sample keeps of itself.
@@ -119,20 +121,3 @@ class MixedTarget:
 def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """(B, ...) class indices to (B, C, ...)."""
     return F.one_hot(labels.long(), num_classes).movedim(-1, 1 if labels.ndim else -1).to(dtype)
-
-
-# Unflattening skips __post_init__'s checks: a pytree may carry anything at its leaves (shapes,
-# None, spec objects), and torch relies on that.
-def _unflatten(leaves: Any, _: Any) -> MixedTarget:
-    target = object.__new__(MixedTarget)
-    for name, leaf in zip(("own", "partner", "weight"), leaves, strict=True):
-        object.__setattr__(target, name, leaf)
-    return target
-
-
-pytree.register_pytree_node(
-    MixedTarget,
-    lambda t: ([t.own, t.partner, t.weight], None),
-    _unflatten,
-    serialized_type_name="vicinal.MixedTarget",
-)

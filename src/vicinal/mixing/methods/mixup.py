@@ -1,27 +1,24 @@
 """MixUp: convex combinations of pairs of samples."""
 
-from typing import Any, Literal
+from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from vicinal.mixing import draws
-from vicinal.mixing.mix import Mix, first_tensor
-from vicinal.mixing.mixer import Mixer, batch_size
+from vicinal.mixing.arguments import number
+from vicinal.mixing.blend import Blend
+from vicinal.mixing.method import Method, MethodOptions
 
 
-class MixUp(Mixer):
+class MixUp(Method):
     """Mix each sample with another: ``t * x1 + (1 - t) * x2``, the same for the target.
 
     Args:
         alpha: strength; weights come from Beta(alpha, alpha). 0 mixes nothing, 0.4 mixes most
             samples a little, 1 is uniform, large values tend to halves.
-        per: "sample" draws a weight for each sample, "batch" one for all of them.
         folded: weights become max(t, 1 - t), so that a sample stays mostly itself.
-        partners: "cycle" (one random cycle: nobody meets himself, no pair appears twice),
-            "shuffle" (a plain shuffle), or "reverse" (the batch read backwards).
-        p: the share of samples (or of batches, with per="batch") that are mixed at all.
-        seed: of the mixer's own random numbers; None takes one from the operating system.
+        **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
+            seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
@@ -36,62 +33,21 @@ class MixUp(Mixer):
     (torch.Size([8, 3, 32, 32]), 8, True)
     """
 
+    kinds = (Blend,)
+
     def __init__(
-        self,
-        alpha: float = 0.4,
-        *,
-        per: Literal["sample", "batch"] = "sample",
-        folded: bool = True,
-        partners: Literal["cycle", "shuffle", "reverse"] = "cycle",
-        p: float = 1.0,
-        seed: int | None = None,
+        self, alpha: float = 0.4, *, folded: bool = True, **options: Unpack[MethodOptions]
     ) -> None:
-        super().__init__(seed)
-        self.alpha = _number("alpha", alpha, upper=float("inf"))
-        self.per = _one_of("per", per, ("sample", "batch"))
+        super().__init__(**options)
+        self.alpha = number("alpha", alpha)
         self.folded = folded
-        self.partners = _one_of("partners", partners, tuple(draws.PARTNERS))
-        self.p = _number("p", p, upper=1.0)
 
-    def draw(self, x: Any, y: Any = None) -> Mix:
-        count = batch_size(x, y)
-        device = first_tensor(x).device
-        generator = self.random.next()
-        partner = draws.PARTNERS[self.partners](count, generator)
-        weight = self._weights(1 if self.per == "batch" else count, generator).expand(count)
-        return Mix(
-            draws.to_device(partner, device),
-            draws.to_device(weight.float().contiguous(), device),
-        )
-
-    def _weights(self, count: int, generator: torch.Generator) -> Tensor:
+    def pattern(
+        self, count: int, size: tuple[int, int], generator: torch.Generator | None
+    ) -> Blend:
         if self.alpha == 0:
-            return torch.ones(count)
+            return Blend(torch.ones(count, device="cpu"))
         weight = draws.symmetric_beta(self.alpha, count, generator)
         if self.folded:
             weight = torch.maximum(weight, 1 - weight)
-        if self.p < 1:
-            mixed = torch.rand(count, generator=generator) < self.p
-            weight = weight.where(mixed, 1.0)
-        return weight
-
-    def __repr__(self) -> str:
-        return (
-            f"MixUp(alpha={self.alpha:g}, per={self.per!r}, folded={self.folded}, "
-            f"partners={self.partners!r}, p={self.p:g}, seed={self.random.seed})"
-        )
-
-
-def _number(name: str, value: float, upper: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not 0 <= value <= upper:  # also refuses nan
-        limits = f"between 0 and {upper:g}" if upper < float("inf") else "0 or more"
-        raise ValueError(f"{name} must be {limits}, not {value}")
-    return float(value)
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    return value
+        return Blend(weight.float())

@@ -1,0 +1,30 @@
+"""Checks of the arguments that many mixers have."""
+
+import math
+
+
+def number(name: str, value: float, upper: float = math.inf) -> float:
+    """A number between 0 and ``upper``, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not 0 <= value <= upper:  # also refuses nan
+        limits = f"between 0 and {upper:g}" if upper < math.inf else "0 or more"
+        raise ValueError(f"{name} must be {limits}, not {value}")
+    return float(value)
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """One of the choices, or an error that names them."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return value
+
+
+def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
+    """A smallest and a largest share, 0 <= smallest <= largest <= 1, or an error that names it."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} must be two numbers, the smallest and the largest, not {value!r}")
+    low, high = (number(name, share, upper=1.0) for share in value)
+    if low > high:
+        raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")
+    return low, high

@@ -1,0 +1,39 @@
+"""Frozen dataclasses of tensors as pytrees."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch.utils import _pytree as pytree
+
+Class = TypeVar("Class", bound=type)
+
+
+def tensors_as_leaves(*fields: str) -> Callable[[Class], Class]:
+    """Register a frozen dataclass as a pytree; its other fields are constants of the structure.
+
+    Unflattening skips the class's own checks: a pytree may carry anything at its leaves (shapes,
+    None, spec objects), and torch relies on that.
+    """
+
+    def register(cls: Class) -> Class:
+        constants = [f.name for f in dataclasses.fields(cls) if f.name not in fields]
+
+        def flatten(made: Any) -> Any:
+            return [getattr(made, f) for f in fields], tuple(getattr(made, c) for c in constants)
+
+        def unflatten(values: Any, context: Any) -> Any:
+            made: Any = object.__new__(cls)
+            for field, value in zip((*fields, *constants), (*values, *context), strict=True):
+                object.__setattr__(made, field, value)
+            return made
+
+        pytree.register_pytree_node(
+            cls,
+            flatten,
+            unflatten,
+            serialized_type_name=f"vicinal.{cls.__name__}",
+        )
+        return cls
+
+    return register

@@ -1,0 +1,82 @@
+"""Choice: one of several mixers, by chance."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import torch
+
+from vicinal.mixing.arguments import number, one_of
+from vicinal.mixing.method import Per
+from vicinal.mixing.mixer import Mixer, MixerOptions
+from vicinal.mixing.pattern import Pattern
+
+
+class Choice(Mixer):
+    """Choose one of several mixers, for each sample or for each batch.
+
+    Args:
+        mixers: such as ``[MixUp(0.2), CutMix(1.0)]``. What they draw for a sample is theirs;
+            partners, fields, integers and random numbers are the choice's own.
+        p: the probability of each mixer; what is missing to 1 is that of not being mixed at all.
+            None makes all equally likely.
+        per: "sample" chooses for each sample, "batch" once for all of them.
+        **options: of :class:`Mixer`: partners, half, fields, integers, seed.
+
+    Raises:
+        TypeError: one of the mixers is no mixer.
+        ValueError: there is no mixer, or the probabilities do not match them or exceed 1.
+
+    Source: the switch between mixup and CutMix in timm's ``Mixup``.
+
+    >>> from vicinal import CutMix, MixUp
+    >>> mixer = Choice([MixUp(0.2), CutMix(1.0)], p=[0.3, 0.5], seed=0)
+    >>> x, y = mixer(torch.rand(8, 3, 32, 32), torch.arange(8))
+    """
+
+    def __init__(
+        self,
+        mixers: Sequence[Mixer],
+        p: Sequence[float] | None = None,
+        *,
+        per: Per = "sample",
+        **options: Unpack[MixerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.mixers = list(mixers)
+        if not self.mixers:
+            raise ValueError("there must be at least one mixer to choose")
+        for mixer in self.mixers:
+            if not isinstance(mixer, Mixer):
+                raise TypeError(f"only mixers such as MixUp() can be chosen, not {mixer!r}")
+        self.p = _probabilities(p, len(self.mixers))
+        self.per = one_of("per", per, ("sample", "batch"))
+        self.kinds = tuple(kind for mixer in self.mixers for kind in mixer.kinds)
+
+    def nested(self) -> list[Mixer]:
+        return [self, *(inner for mixer in self.mixers for inner in mixer.nested())]
+
+    def patterns(
+        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+    ) -> tuple[Pattern, ...]:
+        drawn = 1 if self.per == "batch" else count
+        place = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu")
+        place = place.expand(count)
+        chosen: list[Pattern] = []
+        start = 0.0
+        for mixer, p in zip(self.mixers, self.p, strict=True):
+            own = (place >= start) & (place < start + p)
+            start += p
+            patterns = mixer.patterns(count, size, generator, step)
+            chosen += [pattern.only(own) for pattern in patterns]
+        return tuple(chosen)
+
+
+def _probabilities(p: Sequence[float] | None, count: int) -> list[float]:
+    if p is None:
+        return [1 / count] * count
+    if len(p) != count:
+        raise ValueError(f"p gives {len(p)} probabilities for {count} mixers: give one for each")
+    checked = [number("p", share, upper=1.0) for share in p]
+    if sum(checked) > 1 + 1e-9:
+        raise ValueError(f"the probabilities {list(p)} add up to {sum(checked):g}, more than 1")
+    return checked

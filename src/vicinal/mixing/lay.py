@@ -1,0 +1,167 @@
+"""Laying patterns on a tensor: three roads to the same numbers.
+
+- Large rows on the CPU (images of 128 pixels and more) are walked one by one: each is read while
+  it is still in cache from having been its neighbour's partner, and in place one saved row is all
+  the memory that it takes.
+- A single pattern that knows a faster way for small rows on the CPU takes it.
+- Everything else (GPUs, autograd, torch.compile) gathers the partners, and lays each pattern by a
+  few operations on the whole batch.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from vicinal.mixing.pattern import LayRow, Pattern
+
+LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
+
+
+def lay(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    *,
+    other: Tensor | None = None,
+    inplace: bool = False,
+) -> Tensor:
+    """Lay each row's partner on it.
+
+    Args:
+        x: (B, ...), any layout; floating, complex or uint8, or any dtype if all patterns copy.
+        partner: (B,) int64, a permutation of the rows.
+        patterns: what shows of the partners; B rows each.
+        other: a second batch of ``x``'s shape and dtype; row i is then mixed with its row i.
+        inplace: write into ``x``.
+
+    Returns:
+        A tensor of the shape, dtype and layout of ``x``; uint8 is rounded to the nearest, and
+        16-bit floats are computed in 32 bits and rounded once.
+
+    Raises:
+        TypeError: ``x`` holds integers that no pattern may blend.
+        ValueError: shapes do not match, or ``x`` is a leaf that requires grad and ``inplace``.
+
+    >>> from vicinal.mixing.blend import Blend
+    >>> x = torch.tensor([[0.0, 0.0], [8.0, 4.0]])
+    >>> lay(x, torch.tensor([1, 0]), (Blend(torch.tensor([0.75, 0.5])),))
+    tensor([[2., 1.],
+            [4., 2.]])
+    """
+    check(x, partner, patterns, other, inplace)
+    if rows_are_at_hand(x):
+        if x.numel() * x.element_size() >= LARGE_ROW * len(x):
+            return _walk(x, partner, patterns, other, inplace)
+        if len(patterns) == 1:
+            laid = patterns[0].lay_small(x, partner, other, inplace)
+            if laid is not None:
+                return laid
+    partners = _gather(x, partner) if other is None else other
+    mixed = x
+    for pattern in patterns:
+        mixed = pattern.lay(mixed, partners)
+    return x.copy_(mixed) if inplace else mixed
+
+
+def _gather(x: Tensor, partner: Tensor) -> Tensor:
+    partner = partner.to(x.device, non_blocking=True)
+    # index_select is the faster one, also backwards, but always gives a contiguous tensor.
+    return x.index_select(0, partner) if x.is_contiguous() else x[partner]
+
+
+def check(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    other: Tensor | None,
+    inplace: bool,
+) -> None:
+    """Raise what :func:`lay` raises, before anything is touched."""
+    if not (is_blendable(x) or all(pattern.copies for pattern in patterns)):
+        raise TypeError(
+            f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix blends "
+            "its samples: leave them, or mix by boxes or masks alone"
+        )
+    if x.ndim == 0 or len(x) != len(partner):
+        raise ValueError(
+            f"the mix was drawn for {len(partner)} samples, but this tensor has shape "
+            f"{tuple(x.shape)}: its first dimension must be the batch"
+        )
+    if x.ndim < 3 and any(pattern.spatial for pattern in patterns):
+        raise ValueError(
+            f"a tensor of shape {tuple(x.shape)} has no height and width to cut regions from: give "
+            "(B, ..., H, W), or name the fields to mix"
+        )
+    if other is not None and (other.shape != x.shape or other.dtype != x.dtype):
+        raise ValueError(
+            f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
+            f"{tuple(x.shape)} and {x.dtype}: mixing needs them alike"
+        )
+    if inplace and x.requires_grad and x.is_leaf and torch.is_grad_enabled():
+        raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
+
+
+def is_blendable(x: Tensor) -> bool:
+    """Floats, complex numbers and uint8 images may be averaged; other integers may not."""
+    return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
+
+
+def rows_are_at_hand(x: Tensor) -> bool:
+    """Whether rows may be read and written one after the other, by the host."""
+    return (
+        not torch.compiler.is_compiling()
+        and x.device.type == "cpu"
+        and x.numel() > 0
+        and x.stride(0) != 0  # an expanded batch is one row in memory
+        and not (x.requires_grad and torch.is_grad_enabled())
+    )
+
+
+def _walk(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    other: Tensor | None,
+    inplace: bool,
+) -> Tensor:
+    lay_rows = [pattern.by_row(x) for pattern in patterns]
+    if other is None and inplace:
+        _walk_cycles(x.unbind(), partner.tolist(), lay_rows)
+        return x
+    out = x if inplace else torch.empty_like(x)
+    sources = x.unbind() if other is None else other.unbind()
+    chosen = partner.tolist() if other is None else range(len(x))
+    for i, (row, own, source) in enumerate(zip(out.unbind(), x.unbind(), chosen, strict=True)):
+        if not inplace:
+            row.copy_(own)
+        for lay_row in lay_rows:
+            lay_row(row, sources[source], i)
+    return out
+
+
+def _walk_cycles(rows: tuple[Tensor, ...], partner: list[int], lay_rows: list[LayRow]) -> None:
+    saved = torch.empty_like(rows[0])
+    for cycle in _cycles(partner):
+        # The first row is overwritten long before the last one wants it as partner.
+        saved.copy_(rows[cycle[0]])
+        for row, source in pairwise(cycle):
+            for lay_row in lay_rows:
+                lay_row(rows[row], rows[source], row)
+        for lay_row in lay_rows:
+            lay_row(rows[cycle[-1]], saved, cycle[-1])
+
+
+def _cycles(partner: list[int]) -> Iterator[list[int]]:
+    """The rows in walking order: in each cycle, every row is followed by its partner."""
+    seen = [False] * len(partner)
+    for first in range(len(partner)):
+        cycle = []
+        row = first
+        while not seen[row]:
+            seen[row] = True
+            cycle.append(row)
+            row = partner[row]
+        if cycle:
+            yield cycle

@@ -1,0 +1,57 @@
+"""Method: a published method, which draws one pattern for each sample or for the whole batch."""
+
+from abc import abstractmethod
+from typing import Literal, Unpack
+
+import torch
+
+from vicinal.mixing.arguments import number, one_of
+from vicinal.mixing.mixer import Mixer, MixerOptions
+from vicinal.mixing.pattern import Pattern
+
+Per = Literal["sample", "batch"]
+
+
+class MethodOptions(MixerOptions, total=False):
+    """The keyword arguments of every method."""
+
+    per: Per
+    p: float
+
+
+class Method(Mixer):
+    """One method: a subclass says what shows of a sample's partner.
+
+    Args:
+        per: "sample" draws for each sample, "batch" once for all of them.
+        p: the share of samples (or of batches, with per="batch") that are mixed at all.
+        **options: of :class:`Mixer`: partners, half, fields, integers, seed.
+    """
+
+    def __init__(
+        self, *, per: Per = "sample", p: float = 1.0, **options: Unpack[MixerOptions]
+    ) -> None:
+        super().__init__(**options)
+        self.per = one_of("per", per, ("sample", "batch"))
+        self.p = number("p", p, upper=1.0)
+
+    @abstractmethod
+    def pattern(
+        self, count: int, size: tuple[int, int], generator: torch.Generator | None
+    ) -> Pattern:
+        """Draw the pattern of ``count`` samples of this height and width.
+
+        On the CPU, from this generator alone, and by tensor operations alone: torch.compile runs
+        it without numbers, to learn the shapes.
+        """
+
+    def patterns(
+        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+    ) -> tuple[Pattern, ...]:
+        drawn = 1 if self.per == "batch" else count
+        pattern = self.pattern(drawn, size, generator)
+        if self.p < 1:
+            pattern = pattern.only(torch.rand(drawn, generator=generator, device="cpu") < self.p)
+        if self.per == "batch":
+            pattern = pattern.map(lambda t: t.expand(count, *t.shape[1:]))
+        return (pattern,)

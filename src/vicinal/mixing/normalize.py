@@ -1,0 +1,77 @@
+"""Mixing uint8 images and normalising them, in one pass over memory."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vicinal.mixing.blend import Blend, column_blocks, flat_rows, is_dense
+from vicinal.mixing.lay import check, lay, rows_are_at_hand
+from vicinal.mixing.pattern import Pattern
+
+
+def lay_normalized(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    mean: Sequence[float],
+    std: Sequence[float],
+    dtype: torch.dtype,
+    other: Tensor | None,
+) -> Tensor:
+    """``(x / 255 - mean) / std`` for each channel, mixed, in float32, then rounded to ``dtype``."""
+    check(x, partner, patterns, other, inplace=False)
+    channels = x.shape[1] if x.ndim == 4 else 0
+    if x.dtype != torch.uint8 or not len(mean) == len(std) == channels:
+        raise ValueError(
+            f"a batch of shape {tuple(x.shape)} and dtype {x.dtype} cannot be normalised by "
+            f"{len(mean)} means and {len(std)} deviations: give (B, C, H, W) uint8 images, and one "
+            "of each for every channel"
+        )
+    scale, shift = _affine(x, mean, std)
+    pattern = patterns[0]
+    by_blocks = rows_are_at_hand(x) and is_dense(x) and is_dense(other)
+    if by_blocks and isinstance(pattern, Blend) and len(patterns) == 1:
+        return _blend_by_blocks(x, partner, pattern.kept, scale, shift, dtype, other)
+    values = torch.addcmul(shift, x.float(), scale)
+    others = None if other is None else torch.addcmul(shift, other.float(), scale)
+    return lay(values, partner, patterns, other=others, inplace=True).to(dtype)
+
+
+def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """(1, C, 1, 1) scale and shift: a normalised pixel is ``shift + scale * pixel``."""
+    means, stds = torch.tensor([[*mean], [*std]], dtype=torch.float64, device="cpu")
+    pair = torch.stack([1 / (255 * stds), -means / stds]).float()
+    scale, shift = pair.to(x.device, non_blocking=True)[:, None, :, None, None]
+    return scale, shift
+
+
+def _blend_by_blocks(
+    x: Tensor,
+    partner: Tensor,
+    kept: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    dtype: torch.dtype,
+    other: Tensor | None,
+) -> Tensor:
+    out = torch.empty_like(x, dtype=dtype)
+    # Laid out like an image, so that columns of pixels meet their own scale and shift.
+    scales, shifts = (
+        flat_rows(torch.empty_like(x[:1], dtype=torch.float32).copy_(t)) for t in (scale, shift)
+    )
+    rows, laid = flat_rows(x), flat_rows(out)
+    others = None if other is None else flat_rows(other)
+    weight = kept.unsqueeze(1)
+
+    def read(pixels: Tensor, block: slice) -> Tensor:
+        return pixels[:, block].float().mul_(scales[:, block]).add_(shifts[:, block])
+
+    for block in column_blocks(len(x), rows.shape[1], bytes_each=4):
+        own = read(rows, block)
+        partners = own.index_select(0, partner) if others is None else read(others, block)
+        if dtype == torch.float32:
+            torch.lerp(partners, own, weight, out=laid[:, block])
+        else:
+            laid[:, block].copy_(torch.lerp(partners, own, weight, out=own))
+    return out

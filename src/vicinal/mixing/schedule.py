@@ -1,0 +1,86 @@
+"""Schedule: a mixer that changes while training goes on."""
+
+import copy
+from typing import Any, Unpack
+
+import torch
+
+from vicinal.mixing.arguments import number
+from vicinal.mixing.mixer import Mixer, MixerOptions
+from vicinal.mixing.pattern import Pattern
+
+
+class Schedule(Mixer):
+    """Change a mixer's strength over the training, or stop mixing before its end.
+
+    Args:
+        mixer: what is mixed with, such as ``MixUp(0.4)``. What it draws for a sample is its own;
+            partners, fields, integers and random numbers are the schedule's.
+        until: the share of the training after which nothing is mixed any more, in [0, 1].
+        alpha: first and last value of the mixer's ``alpha``, on a straight line from the start of
+            the training to ``until``; None leaves it as it is.
+        steps: the number of batches in the whole training. None means that the trainer says so by
+            :meth:`begin`, as a Learner does.
+        **options: of :class:`Mixer`: partners, half, fields, integers, seed.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+        ValueError: at the first batch, nobody has said how long the training is.
+
+    >>> from vicinal import MixUp
+    >>> mixer = Schedule(MixUp(), until=0.9, alpha=(0.0, 0.4), steps=1000, seed=0)
+    >>> x, y = mixer(torch.rand(8, 3), torch.arange(8))
+    >>> bool((y.weight == 1).all())  # it begins with alpha 0
+    True
+    """
+
+    def __init__(
+        self,
+        mixer: Mixer,
+        *,
+        until: float = 1.0,
+        alpha: tuple[float, float] | None = None,
+        steps: int | None = None,
+        **options: Unpack[MixerOptions],
+    ) -> None:
+        super().__init__(**options)
+        if not isinstance(mixer, Mixer):
+            raise TypeError(f"only a mixer such as MixUp() can follow a schedule, not {mixer!r}")
+        if alpha is not None and not hasattr(mixer, "alpha"):
+            raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
+        self.mixer: Any = copy.copy(mixer)  # its alpha changes
+        self.until = number("until", until, upper=1.0)
+        self.alpha = None if alpha is None else tuple(number("alpha", end) for end in alpha)
+        self.steps = steps
+        self.kinds = mixer.kinds
+        self._span = None if steps is None else (0, steps)
+
+    def begin(self, steps: int, at: int = 0) -> None:
+        """Say how long the training is; where ``steps`` was given from the start, that holds.
+
+        Args:
+            steps: the number of batches.
+            at: how many mixes were drawn before the training began.
+        """
+        if self.steps is None:
+            self._span = (at, steps)
+
+    def nested(self) -> list[Mixer]:
+        return [self, *self.mixer.nested()]
+
+    def patterns(
+        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+    ) -> tuple[Pattern, ...]:
+        if self._span is None:
+            raise ValueError(
+                "the schedule does not know how long the training is: give it steps=, the number "
+                "of batches"
+            )
+        start, steps = self._span
+        step, end = step - start, self.until * steps
+        if self.alpha is not None:
+            first, last = self.alpha
+            self.mixer.alpha = first + (last - first) * min(step / max(end - 1, 1), 1.0)
+        mixing = torch.full((count,), step < end, device="cpu")
+        patterns = self.mixer.patterns(count, size, generator, step)
+        return tuple(pattern.only(mixing) for pattern in patterns)
