@@ -96,6 +96,42 @@ def test_an_infinite_loss_of_a_partner_without_a_share_does_not_matter():
     assert bool(gradient.isfinite().all())
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_infinite_losses_of_any_criterion(share):
+    def log_loss(output, target):
+        return -(output * target + (1 - output) * (1 - target)).log()
+
+    output = torch.tensor([0.0, 0.5])
+    y = MixedTarget(torch.tensor([1.0, 0]), torch.tensor([0.0, 1]), torch.tensor([share, share]))
+    turned = MixedTarget(y.partner, y.own, 1 - y.weight)
+    expected = torch.inf if share else torch.tensor(0.5).log().neg() / 2
+    assert MixLoss(log_loss)(output, y) == expected
+    assert MixLoss(log_loss)(output, turned) == expected
+
+
+@pytest.mark.parametrize("reduction", ["average", "Mean", None])
+def test_an_unknown_reduction_is_no_mean(reduction):
+    class Own(nn.MSELoss):
+        def forward(self, input, target):
+            return (input - target).square()
+
+    with pytest.raises(ValueError, match=f"Own has the reduction {reduction!r}"):
+        MixLoss(Own(reduction=reduction))(scores(), values())
+
+
+def test_the_count_is_as_exact_as_the_loss():
+    class Focal(nn.CrossEntropyLoss):
+        def forward(self, input, target):
+            return super().forward(input, target) ** 2
+
+    output, y = scores(), labels()
+    y.own[0] = -100
+    per = functools.partial(F.cross_entropy, output, reduction="none")
+    total = (y.weight * per(y.own) ** 2 + (1 - y.weight) * per(y.partner) ** 2).sum()
+    counted = B - y.weight[0]
+    assert torch.allclose(MixLoss(Focal())(output, y), total / counted, rtol=1e-14)
+
+
 def test_a_callable_object_with_a_reduction():
     class Squared:
         reduction = "sum"

@@ -66,7 +66,20 @@ def test_the_mixing_room_imports_nothing_else_of_the_package():
                 assert node.module.startswith("vicinal.mixing"), file
 
 
-ROOMS = ["mixing", "losses", "metrics", "data", "models", "plots", "learner", "plan", "runs", "cli"]
+ROOMS = [
+    "mixing",
+    "cross_entropy",
+    "losses",
+    "metrics",
+    "data",
+    "models",
+    "plots",
+    "learner",
+    "plan",
+    "runs",
+    "bench",
+    "cli",
+]
 
 
 def test_imports_run_downwards():

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vicinal.cross_entropy import is_pair_of_labels, mixed_nll_loss
 from vicinal.mixing.target import MixedTarget, over_rows
 
 Criterion = Callable[..., Tensor]
@@ -22,7 +23,8 @@ class MixLoss(nn.Module):
     L(output, partner)``, before the reduction. The reduction is the criterion's own: where its
     mean over class indices leaves out ``ignore_index`` and counts a label by its class weight,
     so does the mean here, each label counted by its share. A target of which nothing is mixed
-    (weight 1) therefore gives just what the plain target gives.
+    (weight 1) therefore gives just what the plain target gives. Any criterion is called twice,
+    but torch's cross-entropy on class indices reads the output once for both labels.
 
     Args:
         criterion: a loss module or function of torch's (or any that has a ``reduction``), or any
@@ -53,6 +55,15 @@ class MixLoss(nn.Module):
         self.criterion: Criterion = criterion
         # In a tuple, so that the module is registered once, as the criterion.
         self._unreduced = (per_sample(criterion),)
+        # Reading a signature takes longer than a loss: all of it is read here.
+        self._defaults = _defaults(criterion)
+        self._is_reduced = _has_reduction(criterion)
+        self._takes_log_probs = _runs(criterion) in _NLL
+        self._takes_pairs = self._takes_log_probs or _runs(criterion) in _CROSS_ENTROPY
+        # A subclass that computes something else from labels counts them as its base does.
+        self._counts_labels = self._takes_pairs or isinstance(
+            criterion, nn.CrossEntropyLoss | nn.NLLLoss
+        )
 
     def forward(self, output: Any, target: Any) -> Tensor:
         """The loss.
@@ -65,11 +76,31 @@ class MixLoss(nn.Module):
             The reduced loss; with the criterion's ``reduction="none"``, one of its shape.
 
         Raises:
-            ValueError: for a mixed target, the criterion gives one number for the whole batch.
+            ValueError: for a mixed target, the criterion gives one number for the whole batch, or
+                its ``reduction`` is none of torch's.
         """
         if not isinstance(target, MixedTarget):
             loss = self.criterion(output, target)
-            return loss if _has_reduction(self.criterion) else loss.mean()
+            return loss if self._is_reduced else loss.mean()
+        if self._takes_pairs and not target.own.is_floating_point():
+            return self._loss_of_pair(output, target)
+        return self._two_losses(output, target)
+
+    def _loss_of_pair(self, output: Tensor, target: MixedTarget) -> Tensor:
+        criterion, settings = self.criterion, self._settings()
+        axis = criterion.axis if isinstance(criterion, CrossEntropyLossFlat) else 1
+        log_probs = output if self._takes_log_probs else output.log_softmax(axis)
+        if log_probs.itemsize < 4 and torch.is_autocast_enabled(log_probs.device.type):
+            log_probs = log_probs.float()  # as autocast does for nll_loss
+        if (
+            settings["reduction"] in ("mean", "sum", "none")
+            and settings["label_smoothing"] <= 1
+            and is_pair_of_labels(log_probs, target, settings["weight"], axis)
+        ):
+            return mixed_nll_loss(log_probs, target, axis=axis, **settings)
+        return self._two_losses(output, target)  # where torch says what is wrong
+
+    def _two_losses(self, output: Any, target: MixedTarget) -> Tensor:
         (losses,) = self._unreduced
         own, partner = losses(output, target.own), losses(output, target.partner)
         if own.ndim == 0 or len(own) != len(target):
@@ -78,25 +109,43 @@ class MixLoss(nn.Module):
                 f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
                 "each sample, or take a reduction argument"
             )
-        weight = over_rows(target.weight, own).to(own.dtype)
-        # A partner without any share must not bring in its infinite loss: inf * 0 is nan.
-        loss = torch.lerp(torch.where(weight < 1, partner, own), own, weight)
-        return self._reduce(loss, target)
+        return self._reduce(_shared(own, partner, target.weight), target)
 
     def _reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
-        reduction = _setting(self.criterion, "reduction", "mean")
+        reduction = self._settings()["reduction"]
         if reduction == "none":
             return loss
         if reduction == "sum":
             return loss.sum()
-        if reduction == "batchmean":
-            return loss.sum() / len(loss)
-        counts = _label_counts(self.criterion)
-        if counts is None or target.own.is_floating_point():
+        if reduction == "mean" and self._counts_labels and not target.own.is_floating_point():
+            dtype = torch.promote_types(loss.dtype, torch.float32)
+            own, partner = self._counts(target.own, dtype), self._counts(target.partner, dtype)
+            total = _shared(own, partner, target.weight).sum()
+            return (loss.sum(dtype=dtype) / total).to(loss.dtype)
+        if reduction == "mean":
             return loss.mean()
-        own, partner = counts(target.own), counts(target.partner)
-        weight = over_rows(target.weight, own).to(own.dtype)
-        return loss.sum() / torch.lerp(partner, own, weight).sum().to(loss.dtype)
+        if reduction == "batchmean" and not self._counts_labels:
+            return loss.sum() / len(loss)
+        raise ValueError(
+            f"{_name(self.criterion)} has the reduction {reduction!r}, which says nothing about "
+            "mixed targets: let it be 'mean', 'sum' or 'none'"
+        )
+
+    def _counts(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
+        """How much each label counts in the mean of torch's criteria on class indices."""
+        settings = self._settings()
+        kept = labels != settings["ignore_index"]
+        if settings["weight"] is None:
+            return kept.to(dtype)
+        return settings["weight"].to(dtype)[labels.where(kept, 0).long()] * kept
+
+    def _settings(self) -> dict[str, Any]:
+        """A loss module's attributes, as they are now, or the defaults of a function."""
+        criterion, defaults = self.criterion, self._defaults
+        return {
+            name: getattr(criterion, name, defaults.get(name, default))
+            for name, default in _SETTINGS.items()
+        }
 
 
 class CrossEntropyLossFlat(nn.CrossEntropyLoss):
@@ -141,11 +190,6 @@ def _has_reduction(criterion: Criterion) -> bool:
     return hasattr(criterion, "reduction") or "reduction" in _defaults(criterion)
 
 
-def _setting(criterion: Criterion, name: str, default: Any) -> Any:
-    """An attribute of a loss module, or the default of a function's argument."""
-    return getattr(criterion, name, _defaults(criterion).get(name, default))
-
-
 def _defaults(criterion: Criterion) -> dict[str, Any]:
     if isinstance(criterion, nn.Module):
         return {}
@@ -156,26 +200,27 @@ def _defaults(criterion: Criterion) -> dict[str, Any]:
     return {p.name: p.default for p in parameters}
 
 
-def _label_counts(criterion: Criterion) -> Callable[[Tensor], Tensor] | None:
-    """How much each label counts in the mean of torch's criteria on class indices."""
-    function = criterion
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not (
-        isinstance(function, (nn.CrossEntropyLoss, nn.NLLLoss))  # torch 2.6 compiles no union
-        or function in (F.cross_entropy, F.nll_loss)
-    ):
-        return None
-    class_weight = _setting(criterion, "weight", None)
-    ignore_index = _setting(criterion, "ignore_index", -100)
+_SETTINGS = {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+# What a call of torch's criteria on class indices runs.
+_CROSS_ENTROPY = (F.cross_entropy, nn.CrossEntropyLoss.forward, CrossEntropyLossFlat.forward)
+_NLL = (F.nll_loss, nn.NLLLoss.forward)
 
-    def counts(labels: Tensor) -> Tensor:
-        kept = labels != ignore_index
-        if class_weight is None:
-            return kept.float()
-        return class_weight[labels.where(kept, 0)] * kept
 
-    return counts
+def _runs(criterion: Criterion) -> Any:
+    """The function that a call of the criterion runs, with its settings in their places."""
+    if isinstance(criterion, nn.Module):
+        return getattr(criterion.forward, "__func__", None)
+    if isinstance(criterion, functools.partial):
+        deprecated = {"size_average", "reduce"}  # they override the reduction
+        return None if criterion.args or deprecated & set(criterion.keywords) else criterion.func
+    return criterion
+
+
+def _shared(own: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+    """``weight * own + (1 - weight) * partner``, where nothing of infinity is nothing."""
+    weight = over_rows(weight, own).to(own.dtype)
+    own, partner = own.masked_fill(weight == 0, 0), partner.masked_fill(weight == 1, 0)
+    return weight * own + (1 - weight) * partner
 
 
 def _name(criterion: Criterion) -> str:

@@ -1,0 +1,93 @@
+"""The loss of a pair of labels, in one pass over the log-probabilities."""
+
+import torch
+from torch import Tensor
+
+from vicinal.mixing.target import MixedTarget, over_rows
+
+
+def mixed_nll_loss(
+    log_probs: Tensor,
+    target: MixedTarget,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    axis: int = 1,
+) -> Tensor:
+    """:func:`torch.nn.functional.nll_loss` of both labels, each counted by its share.
+
+    Args:
+        log_probs: (B, C), (B, C, ...) or, with another ``axis``, (B, ..., C) log-probabilities.
+        target: labels of shape (B, ...) that :func:`is_pair_of_labels` accepts.
+        weight: (C,) weights of the classes.
+        ignore_index: the label that does not count. Its share is not given to the other label.
+        reduction: ``"mean"`` (over the shares that count), ``"sum"`` or ``"none"``.
+        label_smoothing: the part of each label's share that goes to all classes alike, as in
+            :func:`torch.nn.functional.cross_entropy`.
+        axis: the axis of the classes in the log-probabilities.
+
+    Returns:
+        The loss, a number; without reduction, (B, ...) losses.
+
+    Raises:
+        RuntimeError: a label is neither in [0, C) nor ``ignore_index``.
+
+    >>> log_probs = torch.tensor([[0.5, 0.5], [0.2, 0.8]]).log()
+    >>> own, partner, share = torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([0.7, 1.0])
+    >>> mixed_nll_loss(log_probs, MixedTarget(own, partner, share), reduction="none")
+    tensor([0.6931, 0.2231])
+    """
+    # Both labels lie along the axis of the classes, so that one gather reads them. With few
+    # classes a step takes as long as it has operations: none is there without need.
+    labels = torch.stack((target.own, target.partner), axis)
+    kept = labels.ne(ignore_index)
+    labels, shares = labels * kept, _shares(target, log_probs.dtype, axis) * kept
+    counts = shares if weight is None else shares * weight[labels]
+    total = counts.sum() if reduction == "mean" else 1
+
+    losses = log_probs.gather(axis, labels)
+    if label_smoothing > 0:  # a third label: every class at once
+        smoothed = shares.sum(axis, keepdim=True)
+        losses = torch.cat((losses, _mean_over_classes(log_probs, weight, axis)), axis)
+        counts = torch.cat(((1 - label_smoothing) * counts, label_smoothing * smoothed), axis)
+        shares = torch.cat((shares, smoothed), axis)
+    # A label without any share must not bring in its infinite loss: inf * 0 is nan.
+    losses = losses.masked_fill(shares.eq(0), 0) * (counts / -total)
+    loss = losses.sum(axis) if reduction == "none" else losses.sum()
+    return loss.to(log_probs.dtype)
+
+
+def is_pair_of_labels(
+    log_probs: Tensor, target: MixedTarget, weight: Tensor | None = None, axis: int = 1
+) -> bool:
+    """Whether the labels, and the weights of the classes, fit the log-probabilities.
+
+    >>> labels = torch.tensor([2, 7])
+    >>> is_pair_of_labels(torch.rand(2, 10), MixedTarget(labels, labels, torch.rand(2)))
+    True
+    """
+    own, shape = target.own, log_probs.shape
+    return (
+        own.dtype == target.partner.dtype == torch.int64
+        and own.shape == shape[:axis] + shape[axis:][1:]
+        and own.numel() > 0
+        and (weight is None or (weight.dtype, *weight.shape) == (log_probs.dtype, shape[axis]))
+    )
+
+
+def _shares(target: MixedTarget, dtype: torch.dtype, axis: int) -> Tensor:
+    """The shares of both labels, which lie as the labels do."""
+    share, dtype = target.weight, torch.promote_types(dtype, torch.float32)
+    if share.dtype != dtype:
+        share = share.to(dtype)
+    if target.own.ndim > 1:
+        share = over_rows(share, target.own)
+    return torch.stack((share, 1 - share), axis)
+
+
+def _mean_over_classes(log_probs: Tensor, weight: Tensor | None, axis: int) -> Tensor:
+    if weight is not None:
+        log_probs = (log_probs.movedim(axis, -1) * weight).movedim(-1, axis)
+    return log_probs.mean(axis, keepdim=True)
