@@ -38,11 +38,15 @@ from vicinal.metrics import error_rate as error_rate
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixing import Choice as Choice
 from vicinal.mixing import CutMix as CutMix
+from vicinal.mixing import FMix as FMix
+from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
+from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule
+from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import halves as halves
 from vicinal.models.zoo import create_model as create_model
 from vicinal.models.zoo import resnet18 as resnet18

@@ -2,7 +2,7 @@
 
 from vicinal.mixing.batch import halves
 from vicinal.mixing.choice import Choice
-from vicinal.mixing.methods import CutMix, MixUp
+from vicinal.mixing.methods import CutMix, FMix, GridMix, MixUp, ResizeMix, SmoothMix
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.schedule import Schedule
@@ -11,10 +11,14 @@ from vicinal.mixing.target import MixedTarget
 __all__ = [
     "Choice",
     "CutMix",
+    "FMix",
+    "GridMix",
     "Mix",
     "MixUp",
     "MixedTarget",
     "Mixer",
+    "ResizeMix",
     "Schedule",
+    "SmoothMix",
     "halves",
 ]

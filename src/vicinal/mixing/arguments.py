@@ -20,11 +20,33 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def whole(name: str, value: int) -> int:
+    """A whole number from 1 on, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be 1 or more, not {value}")
+    return value
+
+
+def flag(name: str, value: bool) -> bool:
+    """True or False, or an error that names it."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def pair(name: str, value: tuple[float, float], upper: float = math.inf) -> tuple[float, float]:
+    """Two numbers between 0 and ``upper``, or an error that names them."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} must be two numbers, not {value!r}")
+    first, second = (number(name, end, upper) for end in value)
+    return first, second
+
+
 def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
     """A smallest and a largest share, 0 <= smallest <= largest <= 1, or an error that names it."""
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise TypeError(f"{name} must be two numbers, the smallest and the largest, not {value!r}")
-    low, high = (number(name, share, upper=1.0) for share in value)
+    low, high = pair(name, value, upper=1.0)
     if low > high:
         raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")
     return low, high

@@ -4,13 +4,20 @@ import dataclasses
 from collections.abc import Callable, Collection
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from vicinal.mixing.target import MixedTarget
 
 
-def map_leaves(function: Callable[..., Any], batch: Any, *others: Any, path: Any = ()) -> Any:
+def map_leaves(
+    function: Callable[..., Any],
+    batch: Any,
+    *others: Any,
+    path: Any = (),
+    is_leaf: Callable[[Any], bool] | None = None,
+) -> Any:
     """Apply ``function(path, leaf, *other leaves)`` to every leaf, and build the batch anew.
 
     Dataclasses are entered also where nobody has registered them as pytrees.
@@ -29,27 +36,32 @@ def map_leaves(function: Callable[..., Any], batch: Any, *others: Any, path: Any
                 getattr(leaf, field.name),
                 *(getattr(other, field.name) for other in rest),
                 path=(*where, pytree.GetAttrKey(field.name)),
+                is_leaf=is_leaf,
             )
             for field in dataclasses.fields(leaf)
             if field.init
         }
         return dataclasses.replace(leaf, **changed)
 
+    def stop(part: Any) -> bool:
+        return isinstance(part, MixedTarget) or (is_leaf is not None and is_leaf(part))
+
     if isinstance(batch, Tensor):
         return visit((), batch, *others)
-    return pytree.tree_map_with_path(
-        visit, batch, *others, is_leaf=lambda part: isinstance(part, MixedTarget)
-    )
+    found, structure = pytree.tree_flatten(batch, is_leaf=stop)
+    rest = [pytree.tree_flatten(other, is_leaf=stop)[0] for other in others]
+    paths = _paths(structure, len(found))
+    visited = [visit(*parts) for parts in zip(paths, found, *rest, strict=True)]
+    return pytree.tree_unflatten(visited, structure)
 
 
-def like(batch: Any, other: Any) -> Any:
-    """The other batch, if it is built like the first."""
-    first, second = (pytree.tree_structure(b) for b in (batch, other))
-    if first != second:
-        raise ValueError(
-            f"the second batch is built as {second}, the first as {first}: give both the same"
-        )
-    return other
+def _paths(structure: Any, count: int) -> list[Any]:
+    # With numbers for leaves: torch 2.6 compiles no flattening with both paths and is_leaf.
+    numbers = pytree.tree_unflatten(list(range(count)), structure)
+    try:
+        return [path for path, _ in pytree.tree_flatten_with_path(numbers)[0]]
+    except ValueError:  # a class that was registered without names for its parts
+        return [()] * count
 
 
 def leaves(batch: Any) -> list[tuple[Any, Any]]:
@@ -57,6 +69,21 @@ def leaves(batch: Any) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
     map_leaves(lambda path, leaf: found.append((path, leaf)), batch)
     return found
+
+
+def like(batch: Any, other: Any) -> Any:
+    """The other batch, if it is built like the first."""
+    first, second = ([name(path) for path, _ in leaves(b)] for b in (batch, other))
+    if first != second:
+        raise ValueError(
+            f"the second batch is built of {_listed(second)}, the first of {_listed(first)}: give "
+            "both the same"
+        )
+    return other
+
+
+def _listed(paths: list[str]) -> str:
+    return ", ".join(path or "one tensor" for path in paths) or "nothing"
 
 
 def name(path: Any) -> str:
@@ -99,20 +126,35 @@ def batch_size(x: Any, y: Any = None) -> int:
     return count
 
 
-def image_size(x: Any, fields: Collection[str | int] | None = None) -> tuple[int, int]:
-    """Height and width of the first images (B, ..., H, W) in a nested batch."""
-    for path, leaf in leaves(x):
-        named = fields is None or is_named(path, fields)
-        if named and isinstance(leaf, Tensor) and leaf.ndim >= 3:
-            return leaf.shape[-2], leaf.shape[-1]
-    raise ValueError(
-        "there are no images (B, ..., H, W) to take regions from in this batch"
-        + (f" under {', '.join(map(repr, fields))}" if fields is not None else "")
-    )
+def is_blendable(x: Tensor) -> bool:
+    """Floats, complex numbers and uint8 images may be averaged; other integers may not."""
+    return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
+
+
+def tensors_to_mix(x: Any, fields: Collection[str | int] | None, integers: str) -> list[Tensor]:
+    """The tensors of a nested batch that are mixed."""
+    found = [((), x)] if isinstance(x, Tensor) else leaves(x)
+    return [
+        leaf
+        for path, leaf in found
+        if isinstance(leaf, Tensor)
+        and (fields is None or is_named(path, fields))
+        and (integers != "leave" or is_blendable(leaf))
+    ]
+
+
+def image_size(tensors: list[Tensor]) -> tuple[int, int]:
+    """Height and width of the first images (B, ..., H, W)."""
+    for tensor in tensors:
+        if tensor.ndim >= 3:
+            return tensor.shape[-2], tensor.shape[-1]
+    raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
 
 
 def halves(batch: Any) -> tuple[Any, Any]:
     """Both halves of a batch, as views; of an odd one, both have the sample in the middle.
+
+    Lists with an entry for each sample are halved, too.
 
     >>> import torch
     >>> halves(torch.arange(5))
@@ -120,9 +162,25 @@ def halves(batch: Any) -> tuple[Any, Any]:
     """
     count = len(first_tensor(batch))
 
+    def is_list(part: Any) -> bool:
+        if not isinstance(part, (list, tuple)) or len(part) != count:
+            return False
+        return not any(isinstance(leaf, Tensor) for _, leaf in leaves(part))
+
     def rows(part: slice) -> Any:
-        return map_leaves(
-            lambda _, leaf: leaf[part] if isinstance(leaf, Tensor | list | tuple) else leaf, batch
-        )
+        views: list[tuple[Tensor, Tensor]] = []
+
+        def cut(_: Any, leaf: Any) -> Any:
+            if isinstance(leaf, Tensor) and leaf.ndim:
+                # One that stands twice in the batch is cut once. By `is`, not by id(), for which
+                # torch.compile would make a new graph for every batch.
+                for whole, view in views:
+                    if whole is leaf:
+                        return view
+                views.append((leaf, leaf[part]))
+                return views[-1][1]
+            return leaf[part] if is_list(leaf) else leaf
+
+        return map_leaves(cut, batch, is_leaf=is_list)
 
     return rows(slice((count + 1) // 2)), rows(slice(count // 2, None))

@@ -7,11 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
-
-BLOCK = 2 * 1024 * 1024  # bytes of partners gathered at a time: they stay in cache until laid
 
 
 @tensors_as_leaves("kept")
@@ -26,6 +26,7 @@ class Blend(Pattern):
     kept: Tensor
 
     spatial = False
+    dtype = torch.float32
 
     @property
     def weight(self) -> Tensor:
@@ -37,6 +38,10 @@ class Blend(Pattern):
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
         return cls(drawn)
+
+    @classmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return ()
 
     @property
     def drawn(self) -> Tensor:
@@ -58,25 +63,41 @@ class Blend(Pattern):
 
         return lay_row
 
+    def lay_compiled(
+        self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
+    ) -> Tensor | None:
+        return compiled.blend(x, partner, self.kept, other, inplace)
+
     def lay_small(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        if not (is_dense(x) and is_dense(other)):
+        if not compiled.are_dense(x, other):
             return None
         out = x if inplace else torch.empty_like(x)
-        rows, out_rows = flat_rows(x), flat_rows(out)
+        rows, laid = flat_rows(x), flat_rows(out)
         others = None if other is None else flat_rows(other)
-        weight = self.kept.unsqueeze(1)
-        # The partners' part of a block is gathered before the block is overwritten.
+        weight = self.kept.to(x.device).unsqueeze(1)
+        # A row that keeps all of itself must not meet its partner's inf or nan: 0 * inf is nan.
+        meets = weight < 1
+        sources = partner.to(x.device).where(meets[:, 0], torch.arange(len(x), device=x.device))
         for block in column_blocks(len(x), rows.shape[1], max(x.element_size(), 4)):
             own = rows[:, block]
-            partners = own.index_select(0, partner) if others is None else others[:, block]
-            interpolate_into(out_rows[:, block], partners, own, weight)
+            # Gathered before the block is overwritten.
+            partners = scratch("partners", own.shape, own.dtype)
+            if others is None:
+                torch.index_select(own, 0, sources, out=partners)
+            else:
+                torch.where(meets, others[:, block], own, out=partners)
+            interpolate_into(laid[:, block], partners, own, weight)
         return out
 
 
 def interpolate(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
-    """torch.lerp with the weight at full precision, rounded once at the end."""
+    """torch.lerp with the weight at full precision, rounded once at the end.
+
+    Where the weight is 1, an inf or nan at the start leaves no trace.
+    """
+    start = torch.where(weight < 1, start, end)
     if end.dtype in (torch.float32, torch.float64) or end.is_complex():
         return torch.lerp(start, end, weight.to(end.dtype))
     mixed = torch.lerp(start.float(), end.float(), weight.float())
@@ -91,7 +112,7 @@ def interpolate_into(out: Tensor, start: Tensor, end: Tensor, weight: Tensor | f
         else:
             torch.lerp(start, end, weight, out=out)
     elif end.dtype == torch.float32:
-        torch.lerp(start, end, weight, out=out)
+        torch.lerp(start, end, weight.to(end.dtype), out=out)
     else:
         out.copy_(interpolate(start, end, weight))
 
@@ -102,15 +123,6 @@ def column_blocks(rows: int, columns: int, bytes_each: int) -> Iterator[slice]:
     return (slice(start, start + width) for start in range(0, columns, width))
 
 
-def is_dense(x: Tensor | None) -> bool:
-    """Whether each row is one stretch of memory, so that :func:`flat_rows` can view it."""
-    return x is None or x.is_contiguous() or _is_channels_last(x)
-
-
 def flat_rows(x: Tensor) -> Tensor:
     """A (B, n) view of a dense batch, in the order of memory."""
     return (x if x.is_contiguous() else x.movedim(1, -1)).view(len(x), -1)
-
-
-def _is_channels_last(x: Tensor) -> bool:
-    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)

@@ -23,8 +23,8 @@ class Choice(Mixer):
         **options: of :class:`Mixer`: partners, half, fields, integers, seed.
 
     Raises:
-        TypeError: one of the mixers is no mixer.
-        ValueError: there is no mixer, or the probabilities do not match them or exceed 1.
+        TypeError: there is no mixer, or one of them is none.
+        ValueError: the probabilities do not match the mixers, or exceed 1.
 
     Source: the switch between mixup and CutMix in timm's ``Mixup``.
 
@@ -42,9 +42,9 @@ class Choice(Mixer):
         **options: Unpack[MixerOptions],
     ) -> None:
         super().__init__(**options)
+        if not isinstance(mixers, list | tuple) or not mixers:
+            raise TypeError(f"mixers must be a list of at least one, not {mixers!r}")
         self.mixers = list(mixers)
-        if not self.mixers:
-            raise ValueError("there must be at least one mixer to choose")
         for mixer in self.mixers:
             if not isinstance(mixer, Mixer):
                 raise TypeError(f"only mixers such as MixUp() can be chosen, not {mixer!r}")
@@ -56,7 +56,7 @@ class Choice(Mixer):
         return [self, *(inner for mixer in self.mixers for inner in mixer.nested())]
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
     ) -> tuple[Pattern, ...]:
         drawn = 1 if self.per == "batch" else count
         place = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu")
@@ -74,6 +74,8 @@ class Choice(Mixer):
 def _probabilities(p: Sequence[float] | None, count: int) -> list[float]:
     if p is None:
         return [1 / count] * count
+    if not isinstance(p, list | tuple):
+        raise TypeError(f"p must be a list of probabilities, not {p!r}")
     if len(p) != count:
         raise ValueError(f"p gives {len(p)} probabilities for {count} mixers: give one for each")
     checked = [number("p", share, upper=1.0) for share in p]

@@ -79,7 +79,7 @@ def stream(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def symmetric_beta(alpha: float, count: int, generator: torch.Generator | None) -> Tensor:
+def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
     """Draw ``count`` numbers from Beta(alpha, alpha), as float64 in [0, 1].
 
     Without rejection, for every alpha: if E is exponential and V uniform, then
@@ -98,6 +98,8 @@ def symmetric_beta(alpha: float, count: int, generator: torch.Generator | None) 
     >>> bool(abs(draws.mean() - 0.5) < 0.02)
     True
     """
+    if alpha == 1:  # uniform
+        return torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
     uniform = torch.rand(2, count, generator=generator, dtype=torch.float64, device="cpu")
     cosine = uniform[0].mul_(2 * math.pi).cos_()
     # log1p(-U) and expm1 keep full precision where U is near 0 and where alpha is huge.
@@ -106,7 +108,14 @@ def symmetric_beta(alpha: float, count: int, generator: torch.Generator | None) 
     return cosine.div_(radius).mul_(0.5).add_(0.5)
 
 
-def cycle(count: int, generator: torch.Generator | None) -> Tensor:
+def kept_share(alpha: float, count: int, generator: torch.Generator) -> Tensor:
+    """Draw from Beta(alpha, alpha) what samples keep of themselves; with alpha 0, all of it."""
+    if alpha == 0:
+        return torch.ones(count, dtype=torch.float64, device="cpu")
+    return symmetric_beta(alpha, count, generator)
+
+
+def cycle(count: int, generator: torch.Generator) -> Tensor:
     """One random cycle: nobody is his own partner, and no pair appears twice (from 3 on).
 
     >>> partner = cycle(5, torch.Generator().manual_seed(0))
@@ -114,17 +123,15 @@ def cycle(count: int, generator: torch.Generator | None) -> Tensor:
     False
     """
     order = torch.randperm(count, generator=generator, device="cpu")
-    partner = torch.empty_like(order)
-    partner[order] = order.roll(-1)
-    return partner
+    return torch.empty_like(order).scatter_(0, order, torch.cat([order[1:], order[:1]]))
 
 
-def shuffle(count: int, generator: torch.Generator | None) -> Tensor:
+def shuffle(count: int, generator: torch.Generator) -> Tensor:
     """A plain shuffle, as in most published code: about one sample a batch meets itself."""
     return torch.randperm(count, generator=generator, device="cpu")
 
 
-def pairs(count: int, generator: torch.Generator | None) -> Tensor:
+def pairs(count: int, generator: torch.Generator) -> Tensor:
     """A random pairing: two samples are each other's partner; of an odd count, one stays alone.
 
     >>> partner = pairs(4, torch.Generator().manual_seed(0))
@@ -136,16 +143,16 @@ def pairs(count: int, generator: torch.Generator | None) -> Tensor:
     paired = count // 2 * 2
     partner[order[:paired:2]], partner[order[1:paired:2]] = order[1:paired:2], order[:paired:2]
     if paired < count:
-        partner[order[-1]] = order[-1]
+        partner[order[-1:]] = order[-1:]
     return partner
 
 
-def reverse(count: int, generator: torch.Generator | None) -> Tensor:
+def reverse(count: int, generator: torch.Generator) -> Tensor:
     """The batch read backwards: no random number is drawn."""
     return torch.arange(count - 1, -1, -1, device="cpu")
 
 
-PARTNERS: dict[str, Callable[[int, torch.Generator | None], Tensor]] = {
+PARTNERS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
     "cycle": cycle,
     "shuffle": shuffle,
     "pairs": pairs,

@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.pattern import LayRow, Pattern
 
 LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
@@ -51,18 +52,26 @@ def lay(
             [4., 2.]])
     """
     check(x, partner, patterns, other, inplace)
-    if rows_are_at_hand(x):
+    if rows_are_at_hand(x, patterns, other):
+        laid = _lay_compiled(x, partner, patterns, other, inplace)
+        if laid is not None:
+            return laid
         if x.numel() * x.element_size() >= LARGE_ROW * len(x):
             return _walk(x, partner, patterns, other, inplace)
         if len(patterns) == 1:
             laid = patterns[0].lay_small(x, partner, other, inplace)
             if laid is not None:
                 return laid
-    partners = _gather(x, partner) if other is None else other
+    partners = _gather(x, partner) if other is None else _laid_out_like(x, other)
     mixed = x
     for pattern in patterns:
         mixed = pattern.lay(mixed, partners)
     return x.copy_(mixed) if inplace else mixed
+
+
+def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
+    """The other batch in the memory layout of ``x``, which the result shall have."""
+    return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
 
 
 def _gather(x: Tensor, partner: Tensor) -> Tensor:
@@ -84,9 +93,11 @@ def check(
             f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix blends "
             "its samples: leave them, or mix by boxes or masks alone"
         )
-    if x.ndim == 0 or len(x) != len(partner):
+    drawn = [len(partner), *(len(pattern.drawn) for pattern in patterns)]
+    if x.ndim == 0 or any(len(x) != count for count in drawn):
+        count = next(count for count in drawn if not x.ndim or len(x) != count)
         raise ValueError(
-            f"the mix was drawn for {len(partner)} samples, but this tensor has shape "
+            f"the mix was drawn for {count} samples, but this tensor has shape "
             f"{tuple(x.shape)}: its first dimension must be the batch"
         )
     if x.ndim < 3 and any(pattern.spatial for pattern in patterns):
@@ -103,20 +114,38 @@ def check(
         raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
 
 
-def is_blendable(x: Tensor) -> bool:
-    """Floats, complex numbers and uint8 images may be averaged; other integers may not."""
-    return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
-
-
-def rows_are_at_hand(x: Tensor) -> bool:
+def rows_are_at_hand(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or not x.numel():
+        return False
+    inputs = [x, *(pattern.drawn for pattern in patterns)] + ([] if other is None else [other])
+    if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
+        return False
+    # Subclasses, sparse tensors and those of torch.func have no rows of their own in memory, and an
+    # expanded batch is one row.
+    return all(map(is_plain, inputs)) and x.stride(0) != 0
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether a tensor is just a place in memory."""
     return (
-        not torch.compiler.is_compiling()
-        and x.device.type == "cpu"
-        and x.numel() > 0
-        and x.stride(0) != 0  # an expanded batch is one row in memory
-        and not (x.requires_grad and torch.is_grad_enabled())
+        type(x) in (Tensor, torch.nn.Parameter)
+        and x.layout == torch.strided
+        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        and torch.autograd.forward_ad._current_level < 0
     )
+
+
+def _lay_compiled(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    other: Tensor | None,
+    inplace: bool,
+) -> Tensor | None:
+    if len(patterns) == 1:
+        return patterns[0].lay_compiled(x, partner, other, inplace)
+    return None
 
 
 def _walk(
@@ -143,7 +172,7 @@ def _walk(
 
 def _walk_cycles(rows: tuple[Tensor, ...], partner: list[int], lay_rows: list[LayRow]) -> None:
     saved = torch.empty_like(rows[0])
-    for cycle in _cycles(partner):
+    for cycle in list(_cycles(partner)):  # all are found before a row is touched
         # The first row is overwritten long before the last one wants it as partner.
         saved.copy_(rows[cycle[0]])
         for row, source in pairwise(cycle):
@@ -163,5 +192,10 @@ def _cycles(partner: list[int]) -> Iterator[list[int]]:
             seen[row] = True
             cycle.append(row)
             row = partner[row]
+        if cycle and row != first:
+            raise ValueError(
+                "the partners are no permutation, so the batch cannot be mixed in place: lay this "
+                "mix with inplace=False"
+            )
         if cycle:
             yield cycle

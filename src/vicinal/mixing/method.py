@@ -36,22 +36,23 @@ class Method(Mixer):
         self.p = number("p", p, upper=1.0)
 
     @abstractmethod
-    def pattern(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None
-    ) -> Pattern:
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Pattern:
         """Draw the pattern of ``count`` samples of this height and width.
 
-        On the CPU, from this generator alone, and by tensor operations alone: torch.compile runs
-        it without numbers, to learn the shapes.
+        On the CPU, from this generator alone.
         """
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
     ) -> tuple[Pattern, ...]:
         drawn = 1 if self.per == "batch" else count
         pattern = self.pattern(drawn, size, generator)
         if self.p < 1:
-            pattern = pattern.only(torch.rand(drawn, generator=generator, device="cpu") < self.p)
+            pattern = pattern.only(_coins(drawn, generator) < self.p)
         if self.per == "batch":
             pattern = pattern.map(lambda t: t.expand(count, *t.shape[1:]))
         return (pattern,)
+
+
+def _coins(count: int, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(count, generator=generator, dtype=torch.float32, device="cpu")

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import is_named, like, map_leaves, name
+from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.lay import check, is_blendable, lay
+from vicinal.mixing.lay import check, lay
 from vicinal.mixing.normalize import lay_normalized
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
 
+Fields = str | int | Collection[str | int]
 Integers = Literal["raise", "leave", "paste"]
 
 
@@ -49,7 +50,7 @@ class Mix:
         *,
         other: Any = None,
         inplace: bool = False,
-        fields: Collection[str | int] | None = None,
+        fields: Fields | None = None,
         integers: Integers = "raise",
     ) -> Any:
         """Lay the mix on a tensor, or on the tensors of a nested batch.
@@ -75,7 +76,10 @@ class Mix:
                 ``other`` is not like ``x``, or there is nothing to mix.
         """
         patterns = self.patterns or (Blend(self.weight),)
+        # In a tuple: torch 2.6 compiles no union.
+        fields = (fields,) if isinstance(fields, (str, int)) else fields
         if isinstance(x, Tensor) and fields is None and _is_mixable(x, integers):
+            other = None if other is None else like(x, other)
             return lay(x, self.partner, patterns, other=other, inplace=inplace)
 
         def is_mixed(path: Any, leaf: Any, second: Any = None) -> bool:
@@ -97,14 +101,18 @@ class Mix:
             under = "" if fields is None else f" under {', '.join(map(repr, fields))}"
             raise ValueError(f"there is nothing to mix in this batch{under}")
         taken = iter(found)
-        laid: dict[int, Tensor] = {}
+        laid: list[tuple[Any, Any, Tensor]] = []
 
         def lay_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
             if not next(taken):
                 return leaf
-            if id(leaf) not in laid:
-                laid[id(leaf)] = lay(leaf, self.partner, patterns, other=second, inplace=inplace)
-            return laid[id(leaf)]
+            # By `is`, not by id(), for which torch.compile would make a graph for every batch.
+            for own, partners, mixed in laid:
+                if own is leaf and partners is second:
+                    return mixed
+            mixed = lay(leaf, self.partner, patterns, other=second, inplace=inplace)
+            laid.append((leaf, second, mixed))
+            return mixed
 
         return map_leaves(lay_leaf, x, *others)
 
@@ -154,7 +162,12 @@ class Mix:
         if isinstance(y, MixedTarget):
             raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
 
+        if isinstance(y, Tensor) and (other is None or isinstance(other, Tensor)):
+            return self._pair(y, other)
+
         def pair(path: Any, leaf: Any, second: Any = None) -> Any:
+            if isinstance(leaf, MixedTarget):
+                raise TypeError(f"the target at {name(path)} is mixed already: mix a batch once")
             return self._pair(leaf, second) if isinstance(leaf, Tensor) else leaf
 
         return map_leaves(pair, y, *(() if other is None else (like(y, other),)))
@@ -165,7 +178,10 @@ class Mix:
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
                 f"{tuple(y.shape)}: its first dimension must be the batch"
             )
-        partner = y[self.partner.to(y.device, non_blocking=True)] if other is None else other
+        if other is None:
+            partner = y.index_select(0, self.partner.to(y.device, non_blocking=True))
+        else:
+            partner = other
         return MixedTarget(y, partner, self.weight.to(y.device, non_blocking=True))
 
     def tensors(self) -> list[Tensor]:
@@ -182,7 +198,7 @@ def _is_mixable(leaf: Any, integers: Integers) -> bool:
     if isinstance(leaf, MixedTarget):
         raise TypeError("this is a mixed target, not samples: mix the samples")
     if not isinstance(leaf, Tensor):
-        if leaf is None or isinstance(leaf, str | bytes | int | float | complex):
+        if leaf is None or isinstance(leaf, (str, bytes, int, float, complex)):
             return False
         raise TypeError(
             f"a {type(leaf).__name__} cannot be mixed: give tensors, or name the fields to mix"

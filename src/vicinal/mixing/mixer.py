@@ -3,20 +3,26 @@
 import itertools
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
 
 from vicinal.mixing import draws
-from vicinal.mixing.arguments import one_of
-from vicinal.mixing.batch import batch_size, first_tensor, halves, image_size
-from vicinal.mixing.mix import Integers, Mix
+from vicinal.mixing.arguments import flag, one_of
+from vicinal.mixing.batch import (
+    batch_size,
+    first_tensor,
+    halves,
+    image_size,
+    map_leaves,
+    tensors_to_mix,
+)
+from vicinal.mixing.mix import Fields, Integers, Mix
 from vicinal.mixing.pattern import Pattern
 
 Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
-Fields = str | int | Collection[str | int]
 
 
 class MixerOptions(TypedDict, total=False):
@@ -64,15 +70,17 @@ class Mixer(ABC):
         seed: int | None = None,
     ) -> None:
         self.partners = one_of("partners", partners, tuple(draws.PARTNERS))
-        self.half = half
-        self.fields = (fields,) if isinstance(fields, str | int) else fields
+        self.half = flag("half", half)
+        if half and partners == "pairs":
+            raise ValueError("half and partners='pairs' exclude each other: take another partners=")
+        self.fields = _names(fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
         self.random = draws.RandomState(seed)
         self._register()
 
     @abstractmethod
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
     ) -> tuple[Pattern, ...]:
         """Draw what shows of the partners: one pattern of each of ``kinds``.
 
@@ -101,8 +109,9 @@ class Mixer(ABC):
         count = batch_size(x, y)
         if self.half:
             count = (count + 1) // 2
-        spatial = any(kind.spatial for kind in self.kinds)
-        size = image_size(x, self.fields) if spatial else (1, 1)
+        size = (1, 1)
+        if any(kind.spatial for kind in self.kinds):
+            size = image_size(tensors_to_mix(x, self.fields, self.integers))
         device = first_tensor(x).device
         if torch.compiler.is_compiling():
             counter = self.random.counter
@@ -112,10 +121,11 @@ class Mixer(ABC):
             kinds = zip(self.kinds, parts, strict=True)
             return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
         generator, step = self.random.next()
-        return self._drawn(count, size, generator, step).map(lambda t: draws.to_device(t, device))
+        mix = self._drawn(count, size, generator, step)
+        return mix if device.type == "cpu" else mix.map(lambda t: draws.to_device(t, device))
 
     def _drawn(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
     ) -> Mix:
         partner = draws.PARTNERS[self.partners](count, generator)
         patterns = self.patterns(count, size, generator, step)
@@ -126,8 +136,10 @@ class Mixer(ABC):
                 pattern.map(lambda t: t[leader]).only(partner != rows) for pattern in patterns
             )
         # Each sample has at most one pattern that is not neutral.
-        given = [1 - pattern.weight for pattern in patterns]
-        return Mix(partner, (1 - torch.stack(given).sum(0)).float(), patterns)
+        weight = patterns[0].weight
+        for pattern in patterns[1:]:
+            weight = weight * pattern.weight
+        return Mix(partner, weight.float(), patterns)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -146,22 +158,43 @@ class Mixer(ABC):
 
         Raises:
             TypeError: the batch holds integers, and nothing was said about them.
-            ValueError: sizes or structures do not match, or ``inplace`` would spoil the target.
+            ValueError: sizes or structures do not match.
         """
-        if inplace and _same_memory(x, y):
-            raise ValueError("x is also the target, so mixing it in place would spoil the target")
         mix = self.draw(x, y)
+        if inplace:
+            y = self._spared(x, y)
+        other_x, other_y = self._second(other)
         if self.half:
-            if other is not None:
-                raise ValueError("half takes the partners from the batch: give no second batch")
-            (x, other_x), (y, other_y) = halves(x), halves(y)
-        else:
-            other_x, other_y = (None, None) if other is None else other
+            inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
+            x, other_x = halves(x)
+            y, other_y = (y, None) if y is None else halves(y)
         # The target first: should its shape be wrong, an in-place batch is still what it was.
         target = mix.target(y, other=other_y)
         fields, integers = self.fields, self.integers
         x = mix(x, other=other_x, inplace=inplace, fields=fields, integers=integers)
         return x, target
+
+    def _second(self, other: Any) -> tuple[Any, Any]:
+        if other is None:
+            return None, None
+        if self.half or self.partners == "pairs":
+            kind = "half" if self.half else "partners='pairs'"
+            raise ValueError(f"{kind} takes the partners from the batch: give no second batch")
+        if not isinstance(other, (tuple, list)) or len(other) != 2:
+            raise TypeError("other must be a pair, the second batch and its targets")
+        return other[0], other[1]
+
+    def _spared(self, x: Any, y: Any) -> Any:
+        """The targets, copied where they lie in memory that is mixed in place."""
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            return y.clone() if _share_memory(x, y) else y
+        mixed = tensors_to_mix(x, self.fields, self.integers)
+
+        def spare(_: Any, leaf: Any) -> Any:
+            shared = isinstance(leaf, Tensor) and any(_share_memory(leaf, t) for t in mixed)
+            return leaf.clone() if shared else leaf
+
+        return map_leaves(spare, y)
 
     def nested(self) -> list["Mixer"]:
         """This mixer and those that it draws with."""
@@ -213,25 +246,42 @@ def _draw(
     drawing, counter = _MIXERS[mixer], counter.clone()
     generator, step = drawing.random.next(counter)
     mix = drawing._drawn(count, (height, width), generator, step)
-    return [counter, *(draws.to_device(t.contiguous(), device) for t in mix.tensors())]
+    drawn = (t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())
+    return [counter, *(draws.to_device(t, device) for t in drawn)]
 
 
 @_draw.register_fake
 def _(
     counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
 ) -> list[Tensor]:
-    mix = _MIXERS[mixer]._drawn(count, (height, width), None, 0)
-    shapes = [torch.empty(t.shape, dtype=t.dtype, device=device) for t in mix.tensors()]
-    return [torch.empty_like(counter), *shapes]
+    def empty(*shape: int, dtype: torch.dtype) -> Tensor:
+        return torch.empty(count, *shape, dtype=dtype, device=device)
+
+    kinds = _MIXERS[mixer].kinds
+    parts = [empty(*kind.shape((height, width)), dtype=kind.dtype) for kind in kinds]
+    partner, weight = empty(dtype=torch.int64), empty(dtype=torch.float32)
+    return [torch.empty_like(counter), partner, weight, *parts]
 
 
 def _is_told(name: str, value: Any) -> bool:
     """Whether the repr shows an attribute."""
     internal = name.startswith("_") or name in ("random", "kinds")
-    return not (internal or value is None or value is False or value == "raise")
+    default = value is None or (name, value) in (("half", False), ("integers", "raise"))
+    return not (internal or default)
 
 
-def _same_memory(x: Any, y: Any) -> bool:
+def _share_memory(x: Tensor, y: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return x is y
-    return first_tensor(x).data_ptr() == first_tensor(y).data_ptr() != 0
+    where = x.untyped_storage().data_ptr()
+    return x is y or (where != 0 and where == y.untyped_storage().data_ptr())
+
+
+def _names(fields: Fields | None) -> tuple[str | int, ...] | None:
+    if fields is None:
+        return None
+    one = isinstance(fields, str) or not isinstance(fields, Iterable)
+    names: tuple[Any, ...] = (fields,) if one else tuple(fields)  # type: ignore[arg-type]
+    if not names or not all(type(name) in (str, int) for name in names):
+        raise TypeError(f"fields must be names or positions, at least one, not {fields!r}")
+    return names

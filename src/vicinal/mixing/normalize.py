@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vicinal.mixing.blend import Blend, column_blocks, flat_rows, is_dense
+from vicinal.mixing import compiled
+from vicinal.mixing.blend import Blend, column_blocks, flat_rows
 from vicinal.mixing.lay import check, lay, rows_are_at_hand
 from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.scratch import scratch
 
 
 def lay_normalized(
@@ -30,7 +32,7 @@ def lay_normalized(
         )
     scale, shift = _affine(x, mean, std)
     pattern = patterns[0]
-    by_blocks = rows_are_at_hand(x) and is_dense(x) and is_dense(other)
+    by_blocks = rows_are_at_hand(x, patterns, other) and compiled.are_dense(x, other)
     if by_blocks and isinstance(pattern, Blend) and len(patterns) == 1:
         return _blend_by_blocks(x, partner, pattern.kept, scale, shift, dtype, other)
     values = torch.addcmul(shift, x.float(), scale)
@@ -55,21 +57,29 @@ def _blend_by_blocks(
     dtype: torch.dtype,
     other: Tensor | None,
 ) -> Tensor:
-    out = torch.empty_like(x, dtype=dtype)
     # Laid out like an image, so that columns of pixels meet their own scale and shift.
     scales, shifts = (
         flat_rows(torch.empty_like(x[:1], dtype=torch.float32).copy_(t)) for t in (scale, shift)
     )
+    laid_compiled = compiled.normalize(x, partner, kept, other, scales, shifts, dtype)
+    if laid_compiled is not None:
+        return laid_compiled
+    out = torch.empty_like(x, dtype=dtype)
     rows, laid = flat_rows(x), flat_rows(out)
     others = None if other is None else flat_rows(other)
-    weight = kept.unsqueeze(1)
+    weight = kept.float().unsqueeze(1)
 
-    def read(pixels: Tensor, block: slice) -> Tensor:
-        return pixels[:, block].float().mul_(scales[:, block]).add_(shifts[:, block])
+    def read(pixels: Tensor, block: slice, into: Tensor) -> None:
+        into.copy_(pixels[:, block]).mul_(scales[:, block]).add_(shifts[:, block])
 
     for block in column_blocks(len(x), rows.shape[1], bytes_each=4):
-        own = read(rows, block)
-        partners = own.index_select(0, partner) if others is None else read(others, block)
+        shape = rows[:, block].shape
+        own, partners = scratch("own", shape), scratch("partners", shape)
+        read(rows, block, into=own)
+        if others is None:
+            torch.index_select(own, 0, partner, out=partners)
+        else:
+            read(others, block, into=partners)
         if dtype == torch.float32:
             torch.lerp(partners, own, weight, out=laid[:, block])
         else:

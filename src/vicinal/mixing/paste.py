@@ -7,9 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
-from vicinal.mixing.paste_small import paste_boxes
 from vicinal.mixing.pattern import LayRow, Pattern
 
 
@@ -29,11 +29,13 @@ class Boxes(Pattern):
     size: tuple[int, int]
 
     copies = True
+    dtype = torch.int64
 
     @property
     def weight(self) -> Tensor:
-        top, bottom, left, right = self.corners.unbind(1)
-        return 1 - (bottom - top) * (right - left) / (self.size[0] * self.size[1])
+        sides = self.corners[:, 1::2] - self.corners[:, ::2]
+        pixels = max(self.size[0] * self.size[1], 1)
+        return sides.prod(1).float().div_(-pixels).add_(1)
 
     def only(self, chosen: Tensor) -> Self:
         return type(self)(self.corners * chosen.unsqueeze(1), self.size)
@@ -41,6 +43,10 @@ class Boxes(Pattern):
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
         return cls(drawn, size)
+
+    @classmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return (4,)
 
     @property
     def drawn(self) -> Tensor:
@@ -59,17 +65,18 @@ class Boxes(Pattern):
         corners = self._corners_on(x).tolist()
 
         def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
-            top, bottom, left, right = corners[i]
+            top, left = max(corners[i][0], 0), max(corners[i][2], 0)
+            bottom, right = min(corners[i][1], x.shape[-2]), min(corners[i][3], x.shape[-1])
             if top < bottom and left < right:
                 shown = self._shown_in_row(partner, top, bottom, left, right)
                 _window(row, top, bottom, left, right).copy_(shown)
 
         return lay_row
 
-    def lay_small(
+    def lay_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        return paste_boxes(x, partner, self._corners_on(x), other, inplace)
+        return compiled.paste(x, partner, self._corners_on(x), other, inplace)
 
     def _corners_on(self, x: Tensor) -> Tensor:
         corners = self.corners.to(x.device, non_blocking=True)
@@ -96,7 +103,7 @@ class Boxes(Pattern):
 class ResizedBoxes(Boxes):
     """The whole partner shows inside a box, shrunk to it by taking the nearest pixels."""
 
-    def lay_small(
+    def lay_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         return None
@@ -117,7 +124,8 @@ class ResizedBoxes(Boxes):
             (partner.shape[-2], bottom - top, -2),
             (partner.shape[-1], right - left, -1),
         ):
-            partner = partner.index_select(axis, torch.arange(shrunk) * side // shrunk)
+            nearest = torch.arange(shrunk, device=partner.device) * side // shrunk
+            partner = partner.index_select(axis, nearest)
         return partner
 
 
@@ -127,15 +135,14 @@ class Masks(Pattern):
     """Each sample keeps, pixel by pixel, what its mask says.
 
     Args:
-        kept: (B, H, W) bool, or floats in [0, 1] for soft edges; all ones are neutral. On images
-            of another size the nearest values count.
+        kept: (B, H, W) bool; all true is neutral. On images of another size the nearest values
+            count.
     """
 
     kept: Tensor
 
-    @property
-    def copies(self) -> bool:  # type: ignore[override]
-        return self.kept.dtype == torch.bool
+    copies = True
+    dtype = torch.bool
 
     @property
     def weight(self) -> Tensor:
@@ -147,6 +154,10 @@ class Masks(Pattern):
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
         return cls(drawn)
+
+    @classmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return size
 
     @property
     def drawn(self) -> Tensor:
@@ -175,6 +186,15 @@ class Masks(Pattern):
                 nearest = torch.arange(side, device=x.device) * drawn // side
                 kept = kept.index_select(axis, nearest)
         return kept
+
+
+@tensors_as_leaves("kept")
+@dataclass(frozen=True, eq=False)
+class SoftMasks(Masks):
+    """Masks with soft edges: ``kept`` holds floats in [0, 1]."""
+
+    copies = False
+    dtype = torch.float32
 
 
 def _masked(x: Tensor, partner: Tensor, kept: Tensor) -> Tensor:

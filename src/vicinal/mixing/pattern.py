@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
 LayRow = Callable[[Tensor, Tensor, int], None]
@@ -21,6 +22,8 @@ class Pattern(ABC):
     copies: ClassVar[bool] = False
     #: Whether a sample must have a height and a width.
     spatial: ClassVar[bool] = True
+    #: Of what is drawn.
+    dtype: ClassVar[torch.dtype]
 
     @property
     @abstractmethod
@@ -41,16 +44,27 @@ class Pattern(ABC):
         """For batches like ``x`` on the CPU: ``lay_row(row, partner, i)``, which lays sample i's
         partner on ``row`` in place."""
 
+    def lay_compiled(
+        self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
+    ) -> Tensor | None:
+        """Lay by compiled loops on the CPU; None where there are none for such batches."""
+        return None
+
     def lay_small(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        """A faster way for small rows on the CPU, or None where there is none for such an ``x``."""
+        """Without them, a faster way for small rows on the CPU; None where there is none."""
         return None
 
     @classmethod
     @abstractmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
         """From what was drawn, for images of this height and width."""
+
+    @classmethod
+    @abstractmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        """The shape of what is drawn for one sample of this height and width."""
 
     @property
     @abstractmethod

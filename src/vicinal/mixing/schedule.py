@@ -1,11 +1,12 @@
 """Schedule: a mixer that changes while training goes on."""
 
 import copy
+import math
 from typing import Any, Unpack
 
 import torch
 
-from vicinal.mixing.arguments import number
+from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Pattern
 
@@ -46,12 +47,12 @@ class Schedule(Mixer):
         super().__init__(**options)
         if not isinstance(mixer, Mixer):
             raise TypeError(f"only a mixer such as MixUp() can follow a schedule, not {mixer!r}")
-        if alpha is not None and not hasattr(mixer, "alpha"):
+        if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
         self.mixer: Any = copy.copy(mixer)  # its alpha changes
         self.until = number("until", until, upper=1.0)
-        self.alpha = None if alpha is None else tuple(number("alpha", end) for end in alpha)
-        self.steps = steps
+        self.alpha = None if alpha is None else pair("alpha", alpha)
+        self.steps = None if steps is None else whole("steps", steps)
         self.kinds = mixer.kinds
         self._span = None if steps is None else (0, steps)
 
@@ -69,7 +70,7 @@ class Schedule(Mixer):
         return [self, *self.mixer.nested()]
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None, step: int
+        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
     ) -> tuple[Pattern, ...]:
         if self._span is None:
             raise ValueError(
@@ -77,10 +78,10 @@ class Schedule(Mixer):
                 "of batches"
             )
         start, steps = self._span
-        step, end = step - start, self.until * steps
+        step, end = step - start, math.ceil(self.until * steps - 1e-9)
         if self.alpha is not None:
             first, last = self.alpha
-            self.mixer.alpha = first + (last - first) * min(step / max(end - 1, 1), 1.0)
+            self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
         mixing = torch.full((count,), step < end, device="cpu")
         patterns = self.mixer.patterns(count, size, generator, step)
         return tuple(pattern.only(mixing) for pattern in patterns)

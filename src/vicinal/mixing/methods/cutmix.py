@@ -3,7 +3,6 @@
 from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from vicinal.mixing import draws
 from vicinal.mixing.arguments import number, shares
@@ -54,21 +53,17 @@ class CutMix(Method):
         self.alpha = number("alpha", alpha)
         self.minmax = None if minmax is None else shares("minmax", minmax)
 
-    def pattern(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None
-    ) -> Boxes:
-        edges: list[Tensor] = []
-        uniform = torch.rand(4, count, generator=generator, dtype=torch.float64, device="cpu")
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Boxes:
+        uniform = torch.rand(2, 2, count, generator=generator, dtype=torch.float64, device="cpu")
+        length = torch.tensor(size, dtype=torch.float64, device="cpu")[:, None]
         if self.minmax is not None:
             low, high = self.minmax
-            for length, share, place in zip(size, uniform[:2], uniform[2:], strict=True):
-                side = (length * (low + (high - low) * share)).long()
-                start = ((length - side + 1) * place).long()
-                edges += [start, start + side]
+            side = uniform[0].mul_(high - low).add_(low).mul_(length).floor_()
+            start = uniform[1].mul_(length - side + 1).floor_()
         else:
-            cut = (1 - draws.symmetric_beta(self.alpha, count, generator)).sqrt()
-            for length, place in zip(size, uniform[:2], strict=True):
-                side = (length * cut).long()
-                start = (length * place).long() - side // 2
-                edges += [start.clamp(min=0), (start + side).clamp(max=length)]
-        return Boxes(torch.stack(edges, 1), size)
+            given = draws.kept_share(self.alpha, count, generator).neg_().add_(1)
+            side = given.sqrt_().mul(length).floor_()
+            start = uniform[0].mul_(length).floor_().sub_((side * 0.5).floor_())
+        stop = torch.minimum(start + side, length)
+        edges = torch.stack([start.clamp_(min=0), stop], 1).view(4, count)
+        return Boxes(edges.T.to(torch.int64, memory_format=torch.contiguous_format), size)

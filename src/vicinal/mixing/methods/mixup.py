@@ -5,7 +5,7 @@ from typing import Unpack
 import torch
 
 from vicinal.mixing import draws
-from vicinal.mixing.arguments import number
+from vicinal.mixing.arguments import flag, number
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.method import Method, MethodOptions
 
@@ -40,14 +40,10 @@ class MixUp(Method):
     ) -> None:
         super().__init__(**options)
         self.alpha = number("alpha", alpha)
-        self.folded = folded
+        self.folded = flag("folded", folded)
 
-    def pattern(
-        self, count: int, size: tuple[int, int], generator: torch.Generator | None
-    ) -> Blend:
-        if self.alpha == 0:
-            return Blend(torch.ones(count, device="cpu"))
-        weight = draws.symmetric_beta(self.alpha, count, generator)
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
+        weight = draws.kept_share(self.alpha, count, generator)
         if self.folded:
             weight = torch.maximum(weight, 1 - weight)
         return Blend(weight.float())

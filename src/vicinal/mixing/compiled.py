@@ -1,0 +1,134 @@
+"""The compiled road on the CPU, for batches that are dense in memory, where numba is installed.
+
+Each function gives None where it cannot serve, and has not touched anything then.
+"""
+
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# What is moved when boxes are pasted, by its size in bytes: integers, whatever the dtype.
+_UNITS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64", 16: "int64"}
+
+
+@cache
+def loops() -> ModuleType | None:
+    """The compiled loops, or None where numba or torch's OpenMP is missing."""
+    try:
+        from vicinal.mixing import loops as found
+    except Exception:  # whatever is missing or broken there, the other roads serve
+        return None
+    return found
+
+
+def blend(
+    x: Tensor, partner: Tensor, weight: Tensor, other: Tensor | None, inplace: bool
+) -> Tensor | None:
+    """Blend float32 rows by their (B,) weights with their partners."""
+    found = loops()
+    if found is None or x.dtype != torch.float32 or not are_dense(x, other):
+        return None
+    out = x if inplace else torch.empty_like(x)
+    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    weight = _on_host(weight, torch.float32)
+    size, given = (len(x), x[0].numel()), (partner.data_ptr(), weight.data_ptr())
+    if inplace and other is None:
+        right = found.run(found.blend_within, *size, x.data_ptr(), *given)
+    else:
+        sources = x if other is None else other
+        batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
+        right = found.run(found.blend_into, *size, *batches, *given)
+    _check(right, len(x))
+    return out
+
+
+def paste(
+    x: Tensor, partner: Tensor, corners: Tensor, other: Tensor | None, inplace: bool
+) -> Tensor | None:
+    """Paste boxes, (B, 4) top, bottom, left and right, from the partners; any dtype."""
+    found = loops()
+    if found is None or not are_dense(x, other):
+        return None
+    out = x if inplace else x.clone()
+    # Channels last: a line holds the channels of all its pixels.
+    last = not x.is_contiguous()
+    planes, places = (1, x.shape[1]) if last else (x[0, ..., 0, 0].numel(), 1)
+    places *= 2 if x.element_size() == 16 else 1
+    size = len(x), planes, x.shape[-2], x.shape[-1] * places
+    spans = _on_host(corners, torch.int64)
+    if places > 1:
+        spans = spans * torch.tensor([1, 1, places, places], device="cpu")
+    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    given = partner.data_ptr(), spans.data_ptr()
+    unit = _UNITS[x.element_size()]
+    if inplace and other is None:
+        right = found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given)
+    else:
+        sources = x if other is None else other
+        batches = out.data_ptr(), sources.data_ptr()
+        right = found.run(_loop("paste_into", unit), *size, *batches, *given)
+    _check(right, len(x))
+    return out
+
+
+def normalize(
+    x: Tensor,
+    partner: Tensor,
+    weight: Tensor,
+    other: Tensor | None,
+    scale: Tensor,
+    shift: Tensor,
+    dtype: torch.dtype,
+) -> Tensor | None:
+    """Blend uint8 rows; then scale and shift by maps that are laid out as one row of ``x``."""
+    found = loops()
+    if found is None or dtype not in (torch.float32, torch.bfloat16) or not are_dense(x, other):
+        return None
+    out = torch.empty_like(x, dtype=dtype)
+    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    weight = _on_host(weight, torch.float32)
+    tensors = out, x, x if other is None else other, partner, weight, scale, shift
+    loop = _loop("normalize_into", dtype == torch.bfloat16)
+    right = found.run(loop, len(x), x[0].numel(), *(t.data_ptr() for t in tensors))
+    _check(right, len(x))
+    return out
+
+
+@cache
+def _loop(name: str, variant: Any) -> Any:
+    """The loop for an integer type, or for another variant."""
+    import numpy as np
+
+    return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
+
+
+def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+    return drawn.to("cpu", dtype).contiguous()
+
+
+def _rows(count: int) -> Tensor:
+    return torch.arange(count, device="cpu")
+
+
+def _check(right: bool, count: int) -> None:
+    if not right:
+        raise ValueError(
+            f"the partners must be rows of a batch of {count}, to mix in place each of them once, "
+            "and boxes must lie on the images"
+        )
+
+
+def are_dense(x: Tensor, other: Tensor | None) -> bool:
+    """Whether each row is one stretch of memory, and ``other`` is laid out alike."""
+    if x.is_conj() or x.is_neg() or (other is not None and (other.is_conj() or other.is_neg())):
+        return False
+    if x.is_contiguous():
+        return other is None or other.is_contiguous()
+    return all(t is None or (_is_channels_last(t) and not t.is_contiguous()) for t in (x, other))
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
