@@ -22,8 +22,17 @@ Data = Annotated[
         help="digits, a folder of images, a Parquet file or folder, hf:NAME, or torchvision:NAME."
     ),
 ]
-MixName = Annotated[str, typer.Option(help="mixup or none.")]
-Alpha = Annotated[float, typer.Option(help="Strength: weights come from Beta(alpha, alpha).")]
+MixName = Annotated[
+    str,
+    typer.Option(
+        help="mixup, cutmix, resizemix, fmix, gridmix or smoothmix; several, such as "
+        "mixup+cutmix, take turns by chance; none."
+    ),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(help="Strength, by Beta(alpha, alpha); if not given, 0.4 for mixup, else 1."),
+]
 Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
 Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
 Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
@@ -38,7 +47,7 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 def train(
     data: Data,
     mix: MixName = "mixup",
-    alpha: Alpha = 0.4,
+    alpha: Alpha = None,
     model: Annotated[str | None, typer.Option(help="A network of timm's, or resnet9.")] = None,
     pretrained: Annotated[
         bool | None,
@@ -123,14 +132,14 @@ def predict(
 def show(
     data: Data,
     mix: MixName = "mixup",
-    alpha: Alpha = 0.4,
+    alpha: Alpha = None,
     size: Size = None,
     label: Label = None,
     label_pattern: LabelPattern = None,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="The picture, PNG, PDF or SVG.")] = Path("mixed.png"),
 ) -> None:
-    """Draw images, their partners, the mixes with their targets, and the weights' density."""
+    """Draw images, their partners, and the mixes with their targets and weights."""
     from vicinal import runs
     from vicinal.plan import Wishes
 
@@ -145,6 +154,18 @@ def show(
     )
     runs.show(wishes, out)
     print(f"drawn: {out}")
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option(help="For each comparison; more is steadier.")] = 3.0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
+) -> None:
+    """Time mixing beside a plain copy and the other libraries that are installed."""
+    from vicinal.bench import report
+
+    report.bench(device, seconds, out, tell=_tell)
 
 
 def _tell(name: str, text: str) -> None:

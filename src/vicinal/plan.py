@@ -22,7 +22,7 @@ class Wishes:
 
     data: str
     mix: str = "mixup"
-    alpha: float = 0.4
+    alpha: float | None = None
     model: str | None = None
     pretrained: bool | None = None
     epochs: int | None = None

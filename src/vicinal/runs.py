@@ -1,6 +1,7 @@
 """A training from the name of the data to a folder that holds all it left."""
 
 import csv
+import inspect
 import io
 import json
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, read_config
 from vicinal.learner.vision import vision_learner
 from vicinal.metrics import accuracy
-from vicinal.mixing import Mixer, MixUp
+from vicinal.mixing import Choice, Mixer, MixUp, methods
 from vicinal.plan import Plan, Wishes, make_plan
 
 METRICS = ("metrics.csv", "metrics.jsonl")
@@ -37,12 +38,22 @@ def make_mixer(wishes: Wishes) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing."""
     if wishes.mix == "none":
         return None
-    if wishes.mix != "mixup":
-        raise VicinalError(f"--mix must be mixup or none, not {wishes.mix}")
+    names = wishes.mix.split("+")
+    known = {name.lower(): getattr(methods, name) for name in methods.__all__}
+    if not set(names) <= set(known):
+        raise VicinalError(
+            f"--mix must be none, or some of {', '.join(known)} joined by +, not {wishes.mix}"
+        )
+    options: dict[str, Any] = {"seed": wishes.seed}
+    if wishes.alpha is not None:
+        if len(names) > 1 or "alpha" not in inspect.signature(known[names[0]]).parameters:
+            raise VicinalError(f"--alpha says nothing about --mix {wishes.mix}: leave it out")
+        options["alpha"] = wishes.alpha
     try:
-        return MixUp(wishes.alpha, seed=wishes.seed)
+        mixers = [known[name](**options) for name in names]
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
+    return mixers[0] if len(mixers) == 1 else Choice(mixers, seed=wishes.seed)
 
 
 def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> Path:
@@ -298,5 +309,6 @@ def show(wishes: Wishes, out: Path) -> None:
     x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
     drawn = mixer.draw(x, labels)
     partners, target = x[drawn.partner], drawn.target(labels)
-    figure = plots.mixing(x, partners, drawn(x), target, split.vocab, wishes.alpha)
+    alpha = mixer.alpha if isinstance(mixer, MixUp) else None
+    figure = plots.mixing(x, partners, drawn(x), target, split.vocab, alpha)
     save_figure(figure, out)

@@ -43,9 +43,11 @@ def beta_density(weight: Tensor, alpha: float, folded: bool) -> Tensor:
     return torch.where((weight >= lowest) & (weight <= 1), density, 0.0)
 
 
-def draw_density(axes: Axes, alpha: float, folded: bool, weights: Sequence[float]) -> None:
-    """Draw the density, with a tick on the axis for each of the weights."""
-    if alpha == 0:
+def draw_density(axes: Axes, alpha: float | None, folded: bool, weights: Sequence[float]) -> None:
+    """Draw the density, if there is one, with a tick on the axis for each of the weights."""
+    if alpha is None:
+        top = 1.0
+    elif alpha == 0:
         axes.plot([1, 1], [0, 1], color=DENSITY, linewidth=3, label="alpha 0: nothing is mixed")
         top = 1.0
     else:

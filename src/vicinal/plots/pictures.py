@@ -82,7 +82,7 @@ def mixing(
     mixes: Tensor,
     target: MixedTarget,
     vocab: Sequence[str],
-    alpha: float,
+    alpha: float | None,
     folded: bool = True,
 ) -> Figure:
     """Show how mixes come about: pictures, their partners, the mixes, and where weights fall.
@@ -98,6 +98,7 @@ def mixing(
         target: the mixed target: (N,) int64 labels in [0, len(vocab)).
         vocab: the name of each class.
         alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing mixes.
+            None where the weights come from something else: no density is drawn then.
         folded: whether the weights were folded onto [1/2, 1].
 
     Raises:
@@ -119,7 +120,8 @@ def mixing(
     )
     # The density takes the width of 3 pictures at least. The other numbers are inches for the names
     # of the rows, for the bars, and for the legend and the axis of the density.
-    columns, height, panel = max(count, 3), _height(pictures), 1.2
+    columns, height = max(count, 3), _height(pictures)
+    panel = 0.3 if alpha is None else 1.2
     figure = new_figure(
         columns * (TILE + 2 * PAD) + 0.7,
         3 * (height + 2 * PAD + 0.12) + text_height(captions) + panel + 0.9,

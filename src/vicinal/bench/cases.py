@@ -1,0 +1,202 @@
+"""What is timed, against what, and what it may cost."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vicinal.bench.peers import installed
+from vicinal.bench.timing import Candidate, interleave
+from vicinal.losses import MixLoss
+from vicinal.mixing import CutMix, Mixer, MixUp
+
+SHAPES = [(512, 3, 32, 32), (64, 3, 224, 224), (256, 3, 224, 224)]
+CLASSES = (10, 100, 1000, 10_000, 50_000)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OURS = "vicinal"
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Args:
+        part: what is timed: laying, whole call, drawing, loss.
+        case: the operation and its reference.
+        size: the batch, or the number of classes.
+        name: who was timed.
+        seconds: its median.
+        ratio: its multiple of the reference's median; for drawing, microseconds.
+        bound: the largest ratio that is allowed to us, or None.
+    """
+
+    part: str
+    case: str
+    size: str
+    name: str
+    seconds: float
+    ratio: float
+    bound: float | None = None
+
+    @property
+    def is_met(self) -> bool:
+        return self.bound is None or self.ratio <= self.bound
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "met": self.is_met}
+
+
+def laying(device: torch.device, budget: float) -> Iterator[Row]:
+    """A mix that is drawn already is laid on a batch."""
+    bounds = {
+        "MixUp in place": (2.0, 1.15, 1.15),
+        "MixUp to a new tensor": (2.0, 1.4, 1.4),
+        "CutMix in place": (2.0, 0.8, 0.9),
+        "uint8 to normalised float32": (0.33, 0.33, 0.33),
+        "uint8 to normalised bfloat16": (0.33, 0.33, 0.33),
+    }
+    for place, shape in enumerate(SHAPES):
+        references, ours = _laying_candidates(shape, device)
+        interleave(
+            [*references.values(), *(candidate for candidate, _ in ours.values())], budget, device
+        )
+        for case, (candidate, reference) in ours.items():
+            against = references[reference]
+            yield Row(
+                "laying",
+                f"{case} / {reference}",
+                _size(shape),
+                OURS,
+                candidate.median,
+                candidate.median / against.median,
+                bounds[case][place],
+            )
+
+
+def _laying_candidates(
+    shape: tuple[int, ...], device: torch.device
+) -> tuple[dict[str, Candidate], dict[str, tuple[Candidate, str]]]:
+    source = torch.rand(shape, device=device)
+    x, copy = source.clone(), source.clone()
+    images = source.mul(255).byte()
+    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (MEAN, STD))
+    mixup, cutmix = MixUp(0.4, seed=0), CutMix(1.0, seed=0)
+    mix = {"mixup": mixup.draw(x), "cutmix": cutmix.draw(x)}
+
+    def fresh() -> None:  # a batch that has just come, and another draw each time
+        x.copy_(source)
+        mix.update(mixup=mixup.draw(x), cutmix=cutmix.draw(x))
+
+    def by_torch(dtype: torch.dtype) -> Tensor:
+        values = (images.float() / 255 - mean) / std
+        weight = mix["mixup"].weight[:, None, None, None]
+        return torch.lerp(values[mix["mixup"].partner], values, weight).to(dtype)
+
+    def normalized(dtype: torch.dtype) -> Tensor:
+        return mix["mixup"].normalized(images, MEAN, STD, dtype=dtype)
+
+    def timed(call: Callable[[], object]) -> Candidate:
+        return Candidate("", call, fresh)
+
+    references = {
+        "plain copy": timed(lambda: copy.copy_(x)),
+        "clone": timed(lambda: x.clone()),
+        "torch operations, float32": timed(lambda: by_torch(torch.float32)),
+        "torch operations, bfloat16": timed(lambda: by_torch(torch.bfloat16)),
+    }
+    ours = {
+        "MixUp in place": (timed(lambda: mix["mixup"](x, inplace=True)), "plain copy"),
+        "MixUp to a new tensor": (timed(lambda: mix["mixup"](x)), "clone"),
+        "CutMix in place": (timed(lambda: mix["cutmix"](x, inplace=True)), "plain copy"),
+        "uint8 to normalised float32": (
+            timed(lambda: normalized(torch.float32)),
+            "torch operations, float32",
+        ),
+        "uint8 to normalised bfloat16": (
+            timed(lambda: normalized(torch.bfloat16)),
+            "torch operations, bfloat16",
+        ),
+    }
+    return references, ours
+
+
+def whole_call(device: torch.device, budget: float) -> Iterator[Row]:
+    """Draw, lay and target, beside the peers; ours in place, theirs as they are."""
+    mixers: dict[str, Mixer] = {"MixUp": MixUp(0.4, seed=0), "CutMix": CutMix(1.0, seed=0)}
+    for method, mixer in mixers.items():
+        for shape in SHAPES:
+            yield from _whole_call(method, mixer, shape, device, budget)
+
+
+def _whole_call(
+    method: str, mixer: Mixer, shape: tuple[int, ...], device: torch.device, budget: float
+) -> Iterator[Row]:
+    source = torch.rand(shape, device=device)
+    x, copy = source.clone(), source.clone()
+    y = torch.arange(len(x), device=device) % 10
+
+    def fresh() -> None:
+        x.copy_(source)
+
+    reference = Candidate("plain copy", lambda: copy.copy_(x), fresh)
+    ours = Candidate(OURS, lambda: mixer(x, y, inplace=True), fresh)
+    calls, _ = installed(method)
+    peers = [Candidate(name, partial(call, x, y), fresh) for name, call in calls.items()]
+    interleave([reference, ours, *peers], budget, device)
+    # Twice as fast as the fastest peer, on the large batch five times.
+    share = 1 / 5 if shape == SHAPES[-1] else 1 / 2
+    fastest = min((peer.median for peer in peers), default=None)
+    bound = None if fastest is None else share * fastest / reference.median
+    for candidate in (ours, *peers):
+        yield Row(
+            "whole call",
+            f"{method} / plain copy",
+            _size(shape),
+            candidate.name,
+            candidate.median,
+            candidate.median / reference.median,
+            bound if candidate is ours else None,
+        )
+
+
+def drawing(device: torch.device, budget: float) -> Iterator[Row]:
+    """Random numbers for a batch of 512."""
+    x = torch.empty(512, 3, 32, 32, device=device)
+    for mixer in (MixUp(0.4, seed=0), CutMix(1.0, seed=0)):
+        candidate = Candidate(OURS, partial(mixer.draw, x))
+        interleave([candidate], budget / 4, device)
+        case = f"{type(mixer).__name__}, microseconds"
+        microseconds = candidate.median * 1e6
+        yield Row("drawing", case, "512", OURS, candidate.median, microseconds, 150)
+
+
+def loss(device: torch.device, budget: float) -> Iterator[Row]:
+    """Cross-entropy of a batch of 512, forward and backward."""
+    mixed_loss = MixLoss(F.cross_entropy)
+    for classes in CLASSES:
+        output = torch.randn(512, classes, device=device, requires_grad=True)
+        y = torch.randint(classes, (512,), device=device)
+        target = MixUp(0.4, seed=0).draw(output).target(y)
+
+        plain = Candidate("plain", partial(_forward_backward, F.cross_entropy, output, y))
+        ours = Candidate(OURS, partial(_forward_backward, mixed_loss, output, target))
+        interleave([plain, ours], budget, device)
+        ratio = ours.median / plain.median
+        case, size = "mixed cross-entropy / plain", f"{classes:,} classes"
+        yield Row("loss", case, size, OURS, ours.median, ratio, 1.5)
+
+
+def _forward_backward(criterion: Callable[..., Tensor], output: Tensor, target: Any) -> None:
+    output.grad = None
+    criterion(output, target).backward()
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+PARTS = {"laying": laying, "whole call": whole_call, "drawing": drawing, "loss": loss}

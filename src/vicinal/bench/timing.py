@@ -1,0 +1,61 @@
+"""Timing several candidates fairly on a noisy machine."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class Candidate:
+    """Something to time.
+
+    Args:
+        name: what the table calls it.
+        call: what is timed.
+        prepare: what comes before each call and is not timed, such as a fresh batch.
+    """
+
+    name: str
+    call: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def interleave(candidates: list[Candidate], budget: float, device: torch.device) -> None:
+    """Time all candidates in turn, in a new order each round, for about ``budget`` seconds.
+
+    So what else runs on the machine meets all of them alike. Each is called twice before it counts.
+    """
+    for candidate in candidates * 2:
+        _time(candidate, device)
+    order = list(candidates)
+    shuffle = random.Random(0).shuffle
+    for candidate in candidates:
+        candidate.seconds.clear()
+    end = time.perf_counter() + budget
+    while time.perf_counter() < end or len(candidates[0].seconds) < 5:
+        shuffle(order)
+        for candidate in order:
+            candidate.seconds.append(_time(candidate, device))
+
+
+def _time(candidate: Candidate, device: torch.device) -> float:
+    candidate.prepare()
+    _wait(device)
+    start = time.perf_counter()
+    candidate.call()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
