@@ -125,6 +125,14 @@ def test_in_place_gives_the_batch_away_and_nothing_else(make, second):
     assert other is None or torch.equal(other[0], kept)
 
 
+@pytest.mark.parametrize("make", [MixUp, CutMix])
+def test_in_place_gives_back_torchvisions_images_themselves(make):
+    from torchvision import tv_tensors
+
+    x = tv_tensors.Image(images())
+    assert make(seed=0)(x, torch.arange(6), inplace=True)[0] is x
+
+
 @every_mixer
 @pytest.mark.parametrize("layouts", ["nc", "cn", "cc"])
 @pytest.mark.parametrize("inplace", [False, True])
@@ -183,13 +191,17 @@ class TestHalf:
         kind=st.sampled_from(sorted(EVERY)),
         count=st.integers(1, 9),
         inplace=st.booleans(),
+        with_numba=st.booleans(),
         seed=st.integers(0, 99),
     )
-    def test_the_second_half_is_laid_on_the_first(self, kind, count, inplace, seed):
+    def test_the_second_half_is_laid_on_the_first(self, kind, count, inplace, with_numba, seed):
         x, y = images(count, seed), torch.arange(count)
         (x1, x2), (y1, y2), kept = halves(x), halves(y), x.clone()
         expected, labels = EVERY[kind](seed=seed)(x1.clone(), y1, other=(x2, y2))
-        mixed, target = EVERY[kind](half=True, seed=seed)(x, y, inplace=inplace)
+        with pytest.MonkeyPatch.context() as patch:
+            if not with_numba:
+                patch.setattr(compiled, "loops", lambda: None)
+            mixed, target = EVERY[kind](half=True, seed=seed)(x, y, inplace=inplace)
         assert len(mixed) == len(target) == (count + 1) // 2
         assert torch.allclose(mixed, expected, atol=1e-6)
         assert same(target, labels)
@@ -206,8 +218,9 @@ class TestHalf:
         assert (target.own.tolist(), target.partner.tolist()) == ([0, 1], [1, 2])
 
     @pytest.mark.parametrize("count", [4, 5])
-    def test_many_columns_in_place(self, count):
+    def test_many_columns_in_place(self, monkeypatch, count):
         """Several blocks of memory, which must not be read after they were written."""
+        monkeypatch.setattr(compiled, "loops", lambda: None)
         x = torch.rand(count * 50, 4000)
         expected, _ = MixUp(half=True, seed=0)(x, torch.arange(len(x)))
         mixed, _ = MixUp(half=True, seed=0)(x, torch.arange(len(x)), inplace=True)

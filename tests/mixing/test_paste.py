@@ -299,11 +299,13 @@ class TestAnotherSize:
         corners = boxes(3, (16, 20), seed)
         x = torch.stack([torch.zeros(size), torch.ones(size), torch.full(size, 2.0)])
         mixed = Mix(torch.tensor([1, 2, 0]), torch.ones(3), (Boxes(corners, (16, 20)),))(x)
-        for row, (top, bottom, left, right) in zip(mixed != x, corners.tolist(), strict=True):
-            down, across = row.any(1).sum(), row.any(0).sum()
-            if row.any():
-                assert abs(down - (bottom - top) * size[0] / 16) <= 1
-                assert abs(across - (right - left) * size[1] / 20) <= 1
+        for row, edges in zip(mixed != x, corners.tolist(), strict=True):
+            down, across = (row.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+            if down:
+                found = down[0], down[-1] + 1, across[0], across[-1] + 1
+                scale = [size[0] / 16] * 2 + [size[1] / 20] * 2
+                exact = [edge * times for edge, times in zip(edges, scale, strict=True)]
+                assert found == pytest.approx(exact, abs=0.5 + 1e-6)
 
     @pytest.mark.parametrize("road", ["compiled", "walking", "whole batch"])
     @pytest.mark.parametrize("size", [(3, 5), (8, 8), (13, 31)])

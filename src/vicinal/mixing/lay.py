@@ -66,7 +66,10 @@ def lay(
     mixed = x
     for pattern in patterns:
         mixed = pattern.lay(mixed, partners)
-    return x.copy_(mixed) if inplace else mixed
+    if not inplace:
+        return mixed
+    x.copy_(mixed)
+    return x
 
 
 def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:

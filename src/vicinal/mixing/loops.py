@@ -90,13 +90,19 @@ def blend_into(data: Any) -> None:
         number[0] = -1
         return
     start, stop = _part(x.shape[1], 64)
-    for row in range(len(x)):
-        own, shown = x[row, start:stop], others[partner[row], start:stop]
-        # Where two arrays may be one, they are not computed in vectors.
-        if number[3] == number[4]:
-            _blend_onto(own, shown, weight[row])
-        else:
-            _blend_into(out[row, start:stop], own, shown, weight[row])
+    laid = np.zeros(len(x), np.bool_)
+    for first in range(len(x)):
+        # From row to partner: in one batch, that is the next row, still in cache.
+        row = first
+        while not laid[row]:
+            own, shown = x[row, start:stop], others[partner[row], start:stop]
+            # Where two arrays may be one, they are not computed in vectors.
+            if number[3] == number[4]:
+                _blend_onto(own, shown, weight[row])
+            else:
+                _blend_into(out[row, start:stop], own, shown, weight[row])
+            laid[row] = True
+            row = partner[row]
 
 
 def normalize_into(rounds: bool) -> Any:

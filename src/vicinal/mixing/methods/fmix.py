@@ -66,6 +66,8 @@ def cloudy_images(
     height, width = size
     noise = torch.empty(count, height, width, dtype=torch.float32, device="cpu")
     noise.normal_(generator=generator)
+    if not noise.numel():  # which older versions of MKL do not transform
+        return noise
     down = torch.fft.fftfreq(height, dtype=torch.float32, device="cpu").unsqueeze(1)
     across = torch.fft.rfftfreq(width, dtype=torch.float32, device="cpu")
     # In units of the lowest frequency, so that no decay overflows. A constant changes no mask.
