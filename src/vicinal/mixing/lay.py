@@ -1,9 +1,10 @@
-"""Laying patterns on a tensor: three roads to the same numbers.
+"""Laying patterns on a tensor: several roads to the same numbers.
 
-- Large rows on the CPU (images of 128 pixels and more) are walked one by one: each is read while
-  it is still in cache from having been its neighbour's partner, and in place one saved row is all
-  the memory that it takes.
-- A single pattern that knows a faster way for small rows on the CPU takes it.
+- A single pattern on the CPU takes compiled loops, where there are any for such a batch.
+- Else large rows on the CPU (images of 128 pixels and more) are walked one by one: each is read
+  while it is still in cache from having been its neighbour's partner, and in place one saved row is
+  all the memory that it takes.
+- Else a single pattern that knows a faster way for small rows on the CPU takes that.
 - Everything else (GPUs, autograd, torch.compile) gathers the partners, and lays each pattern by a
   few operations on the whole batch.
 """
@@ -53,15 +54,14 @@ def lay(
     """
     check(x, partner, patterns, other, inplace)
     if rows_are_at_hand(x, patterns, other):
-        laid = _lay_compiled(x, partner, patterns, other, inplace)
+        alone = patterns[0] if len(patterns) == 1 else None
+        laid = alone.lay_compiled(x, partner, other, inplace) if alone else None
+        if laid is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
+            laid = _walk(x, partner, patterns, other, inplace)
+        if laid is None and alone:
+            laid = alone.lay_small(x, partner, other, inplace)
         if laid is not None:
             return laid
-        if x.numel() * x.element_size() >= LARGE_ROW * len(x):
-            return _walk(x, partner, patterns, other, inplace)
-        if len(patterns) == 1:
-            laid = patterns[0].lay_small(x, partner, other, inplace)
-            if laid is not None:
-                return laid
     partners = _gather(x, partner) if other is None else _laid_out_like(x, other)
     mixed = x
     for pattern in patterns:
@@ -137,18 +137,6 @@ def is_plain(x: Tensor) -> bool:
         and not torch._C._functorch.is_functorch_wrapped_tensor(x)
         and torch.autograd.forward_ad._current_level < 0
     )
-
-
-def _lay_compiled(
-    x: Tensor,
-    partner: Tensor,
-    patterns: tuple[Pattern, ...],
-    other: Tensor | None,
-    inplace: bool,
-) -> Tensor | None:
-    if len(patterns) == 1:
-        return patterns[0].lay_compiled(x, partner, other, inplace)
-    return None
 
 
 def _walk(
