@@ -66,6 +66,8 @@ def _paths(structure: Any, count: int) -> list[Any]:
 
 def leaves(batch: Any) -> list[tuple[Any, Any]]:
     """The leaves with their paths, in order."""
+    if isinstance(batch, Tensor):
+        return [((), batch)]
     found: list[tuple[Any, Any]] = []
     map_leaves(lambda path, leaf: found.append((path, leaf)), batch)
     return found
@@ -106,8 +108,6 @@ def first_tensor(batch: Any) -> Tensor:
     >>> first_tensor({"image": torch.zeros(3, 2), "name": ["a", "b", "c"]}).shape
     torch.Size([3, 2])
     """
-    if isinstance(batch, Tensor) and batch.ndim:
-        return batch
     for _, leaf in leaves(batch):
         leaf = leaf.own if isinstance(leaf, MixedTarget) else leaf
         if isinstance(leaf, Tensor) and leaf.ndim:
@@ -133,10 +133,9 @@ def is_blendable(x: Tensor) -> bool:
 
 def tensors_to_mix(x: Any, fields: Collection[str | int] | None, integers: str) -> list[Tensor]:
     """The tensors of a nested batch that are mixed."""
-    found = [((), x)] if isinstance(x, Tensor) else leaves(x)
     return [
         leaf
-        for path, leaf in found
+        for path, leaf in leaves(x)
         if isinstance(leaf, Tensor)
         and (fields is None or is_named(path, fields))
         and (integers != "leave" or is_blendable(leaf))

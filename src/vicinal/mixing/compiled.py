@@ -32,13 +32,12 @@ def blend(
     if found is None or x.dtype != torch.float32 or not are_dense(x, other):
         return None
     out = x if inplace else torch.empty_like(x)
-    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    sources, partner = _sources(x, partner, other)
     weight = _on_host(weight, torch.float32)
     size, given = (len(x), x[0].numel()), (partner.data_ptr(), weight.data_ptr())
     if inplace and other is None:
         right = found.run(found.blend_within, *size, x.data_ptr(), *given)
     else:
-        sources = x if other is None else other
         batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
         right = found.run(found.blend_into, *size, *batches, *given)
     _check(right, len(x))
@@ -61,13 +60,12 @@ def paste(
     spans = _on_host(corners, torch.int64)
     if places > 1:
         spans = spans * torch.tensor([1, 1, places, places], device="cpu")
-    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    sources, partner = _sources(x, partner, other)
     given = partner.data_ptr(), spans.data_ptr()
     unit = _UNITS[x.element_size()]
     if inplace and other is None:
         right = found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given)
     else:
-        sources = x if other is None else other
         batches = out.data_ptr(), sources.data_ptr()
         right = found.run(_loop("paste_into", unit), *size, *batches, *given)
     _check(right, len(x))
@@ -88,9 +86,9 @@ def normalize(
     if found is None or dtype not in (torch.float32, torch.bfloat16) or not are_dense(x, other):
         return None
     out = torch.empty_like(x, dtype=dtype)
-    partner = _rows(len(x)) if other is not None else _on_host(partner, torch.int64)
+    sources, partner = _sources(x, partner, other)
     weight = _on_host(weight, torch.float32)
-    tensors = out, x, x if other is None else other, partner, weight, scale, shift
+    tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
     right = found.run(loop, len(x), x[0].numel(), *(t.data_ptr() for t in tensors))
     _check(right, len(x))
@@ -109,8 +107,11 @@ def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
     return drawn.to("cpu", dtype).contiguous()
 
 
-def _rows(count: int) -> Tensor:
-    return torch.arange(count, device="cpu")
+def _sources(x: Tensor, partner: Tensor, other: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The batch that brings the partners, and which of its rows each sample takes."""
+    if other is not None:
+        return other, torch.arange(len(x), device="cpu")
+    return x, _on_host(partner, torch.int64)
 
 
 def _check(right: bool, count: int) -> None:

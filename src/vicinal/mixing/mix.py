@@ -75,7 +75,7 @@ class Mix:
             ValueError: a tensor's first dimension is not the batch this mix was drawn for,
                 ``other`` is not like ``x``, or there is nothing to mix.
         """
-        patterns = self.patterns or (Blend(self.weight),)
+        patterns = self._laid_patterns
         # In a tuple: torch 2.6 compiles no union.
         fields = (fields,) if isinstance(fields, (str, int)) else fields
         if isinstance(x, Tensor) and fields is None and _is_mixable(x, integers):
@@ -145,8 +145,7 @@ class Mix:
         >>> mix.normalized(x, mean=[0.5], std=[0.5]).flatten()
         tensor([-0.5000,  0.5000])
         """
-        patterns = self.patterns or (Blend(self.weight),)
-        return lay_normalized(x, self.partner, patterns, mean, std, dtype, other)
+        return lay_normalized(x, self.partner, self._laid_patterns, mean, std, dtype, other)
 
     def target(self, y: Any, *, other: Any = None) -> Any:
         """The mixed target: a :class:`MixedTarget`, or one for every tensor of a nested target.
@@ -171,6 +170,10 @@ class Mix:
             return self._pair(leaf, second) if isinstance(leaf, Tensor) else leaf
 
         return map_leaves(pair, y, *(() if other is None else (like(y, other),)))
+
+    @property
+    def _laid_patterns(self) -> tuple[Pattern, ...]:
+        return self.patterns or (Blend(self.weight),)
 
     def _pair(self, y: Tensor, other: Tensor | None) -> MixedTarget:
         if y.ndim == 0 or len(y) != len(self.weight):

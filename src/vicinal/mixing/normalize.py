@@ -32,9 +32,15 @@ def lay_normalized(
         )
     scale, shift = _affine(x, mean, std)
     pattern = patterns[0]
-    by_blocks = rows_are_at_hand(x, patterns, other) and compiled.are_dense(x, other)
-    if by_blocks and isinstance(pattern, Blend) and len(patterns) == 1:
-        return _blend_by_blocks(x, partner, pattern.kept, scale, shift, dtype, other)
+    dense = rows_are_at_hand(x, patterns, other) and compiled.are_dense(x, other)
+    if dense and isinstance(pattern, Blend) and len(patterns) == 1:
+        # Laid out like an image, so that columns of pixels meet their own scale and shift.
+        maps = [torch.empty_like(x[:1], dtype=torch.float32).copy_(t) for t in (scale, shift)]
+        scales, shifts = map(flat_rows, maps)
+        laid = compiled.normalize(x, partner, pattern.kept, other, scales, shifts, dtype)
+        if laid is None:
+            laid = _blend_by_blocks(x, partner, pattern.kept, scales, shifts, dtype, other)
+        return laid
     values = torch.addcmul(shift, x.float(), scale)
     others = None if other is None else torch.addcmul(shift, other.float(), scale)
     return lay(values, partner, patterns, other=others, inplace=True).to(dtype)
@@ -52,18 +58,11 @@ def _blend_by_blocks(
     x: Tensor,
     partner: Tensor,
     kept: Tensor,
-    scale: Tensor,
-    shift: Tensor,
+    scales: Tensor,
+    shifts: Tensor,
     dtype: torch.dtype,
     other: Tensor | None,
 ) -> Tensor:
-    # Laid out like an image, so that columns of pixels meet their own scale and shift.
-    scales, shifts = (
-        flat_rows(torch.empty_like(x[:1], dtype=torch.float32).copy_(t)) for t in (scale, shift)
-    )
-    laid_compiled = compiled.normalize(x, partner, kept, other, scales, shifts, dtype)
-    if laid_compiled is not None:
-        return laid_compiled
     out = torch.empty_like(x, dtype=dtype)
     rows, laid = flat_rows(x), flat_rows(out)
     others = None if other is None else flat_rows(other)
