@@ -1,7 +1,6 @@
 """CutMix as a whole: whose pixels are whose, and the weight that is counted on them."""
 
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -9,24 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal import CutMix
-from vicinal.mixing import compiled
-from vicinal.mixing import lay as laying
+
+from .roads import on
 
 DTYPES = [
     *(torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.complex64),
     *(torch.uint8, torch.int64, torch.bool),
 ]
-
-
-@contextmanager
-def on(road):
-    """Lead small batches the way of those on machines without numba, and of large ones there."""
-    with pytest.MonkeyPatch.context() as patch:
-        if road != "compiled":
-            patch.setattr(compiled, "loops", lambda: None)
-        if road == "walking":
-            patch.setattr(laying, "LARGE_ROW", 0)
-        yield
 
 
 roads = pytest.mark.parametrize("road", ["compiled", "walking", "whole batch", "autograd"])

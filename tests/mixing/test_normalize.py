@@ -1,17 +1,16 @@
 """Mix.normalized: the same as converting, normalising and mixing one after the other."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vicinal import Choice, CutMix, Mix, MixUp
-from vicinal.mixing import compiled
 from vicinal.mixing import lay as laying
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.scratch import BLOCK
+
+from .roads import on
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # those of ImageNet
 LAYOUTS = ["contiguous", "channels_last", "transposed", "strided", "cut", "expanded"]
@@ -24,14 +23,6 @@ MIXERS = {
 
 
 ROADS = ["compiled", "without numba"]
-
-
-@contextmanager
-def on(road):
-    with pytest.MonkeyPatch.context() as patch:
-        if road != "compiled":
-            patch.setattr(compiled, "loops", lambda: None)
-        yield
 
 
 def images(*shape, seed=0):

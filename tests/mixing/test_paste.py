@@ -1,7 +1,5 @@
 """Boxes and masks: against loops in Python, on every dtype, layout and road."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,10 +10,12 @@ from torch.autograd import forward_ad
 from torch.testing._internal.two_tensor import TwoTensor
 
 from vicinal import Mix
-from vicinal.mixing import compiled, draws
+from vicinal.mixing import draws
 from vicinal.mixing import lay as laying
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
+
+from .roads import on
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool]
@@ -24,17 +24,6 @@ LAYOUTS = ["contiguous", "channels_last", "transposed", "batch last", "strided",
 ROADS = ["compiled", "walking", "whole batch", "autograd"]
 
 several = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@contextmanager
-def on(road):
-    """Lead small batches the way of those on machines without numba, and of large ones there."""
-    with pytest.MonkeyPatch.context() as patch:
-        if road != "compiled":
-            patch.setattr(compiled, "loops", lambda: None)
-        if road == "walking":
-            patch.setattr(laying, "LARGE_ROW", 0)
-        yield
 
 
 def numbers(shape, dtype=torch.float32, seed=0):
