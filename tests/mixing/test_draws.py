@@ -60,7 +60,7 @@ def test_an_infinite_alpha_gives_halves():
 
 @given(count=st.integers(0, 40), seed=st.integers(0, 2**31))
 def test_the_cycle_is_one_cycle_through_everybody(count, seed):
-    partner = draws.cycle(count, generator(seed)).tolist()
+    (partner,) = draws.cycle(1, count, generator(seed)).tolist()
     visited, row = [], 0
     for _ in range(count):
         visited.append(row)
@@ -71,7 +71,7 @@ def test_the_cycle_is_one_cycle_through_everybody(count, seed):
 
 @given(count=st.integers(3, 40), seed=st.integers(0, 2**31))
 def test_the_cycle_repeats_no_pair_and_pairs_nobody_with_himself(count, seed):
-    partner = draws.cycle(count, generator(seed)).tolist()
+    (partner,) = draws.cycle(1, count, generator(seed)).tolist()
     pairs = {frozenset(pair) for pair in enumerate(partner)}
     assert len(pairs) == count
     assert all(len(pair) == 2 for pair in pairs)
@@ -81,18 +81,19 @@ def test_partners_are_uniform_over_the_others():
     g, count = generator(), 6
     seen = np.zeros((count, count))
     for _ in range(6000):
-        seen[np.arange(count), draws.cycle(count, g).numpy()] += 1
+        seen[np.arange(count), draws.cycle(1, count, g)[0].numpy()] += 1
     for row in range(count):
         others = np.delete(seen[row], row)
         assert seen[row, row] == 0
         assert stats.chisquare(others).pvalue > FALSE_ALARM / count
 
 
-@given(count=st.integers(0, 20), seed=st.integers(0, 2**31))
-def test_the_other_partners_are_permutations(count, seed):
+@given(batches=st.integers(1, 4), count=st.integers(0, 20), seed=st.integers(0, 2**31))
+def test_partners_are_permutations_of_each_batch(batches, count, seed):
     for draw in draws.PARTNERS.values():
-        assert sorted(draw(count, generator(seed)).tolist()) == list(range(count))
-    assert draws.reverse(count, generator()).tolist() == list(range(count))[::-1]
+        partner = draw(batches, count, generator(seed)).tolist()
+        assert [sorted(batch) for batch in partner] == [list(range(count))] * batches
+    assert draws.reverse(1, count, generator()).tolist() == [list(range(count))[::-1]]
 
 
 def drawn(mixer, batches=3):

@@ -104,7 +104,7 @@ def cases(draw, dtypes, min_side=1):
     other_layout = draw(st.sampled_from(LAYOUTS))
     other = laid_out(numbers(x.shape, dtype, seed + 1), other_layout) if second else None
     name = draw(st.sampled_from(sorted(draws.PARTNERS)))
-    partner = draws.PARTNERS[name](count, torch.Generator().manual_seed(seed))
+    (partner,) = draws.PARTNERS[name](1, count, torch.Generator().manual_seed(seed))
     return x, other, partner, size, seed, road, inplace
 
 

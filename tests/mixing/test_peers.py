@@ -24,7 +24,6 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from vicinal import Choice, CrossEntropyLossFlat, CutMix, Mix, MixLoss, MixUp
-from vicinal.mixing import draws
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.lay import LARGE_ROW
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes
@@ -340,13 +339,13 @@ class TestBoxFormula:
 
     @classmethod
     def drawn(cls, seed, size, **settings):
-        """Our boxes; and the uniform numbers and kept shares that they were made from."""
+        """Our boxes; and the uniform numbers, four or three for each, that they were made from."""
         generator = torch.Generator().manual_seed(seed)
         corners = CutMix(**settings).pattern(cls.COUNT, size, generator).corners
         generator.manual_seed(seed)
-        uniform = torch.rand(4, cls.COUNT, generator=generator, dtype=torch.float64)
-        kept = draws.symmetric_beta(1.0, cls.COUNT, generator)
-        return corners.tolist(), uniform.T.tolist(), kept.tolist()
+        numbers = 4 if "minmax" in settings else 3
+        uniform = torch.rand(numbers, cls.COUNT, generator=generator, dtype=torch.float64)
+        return corners.tolist(), uniform.T.tolist()
 
     @staticmethod
     def feed_numpy(monkeypatch, numbers):
@@ -360,21 +359,21 @@ class TestBoxFormula:
 
     @sizes
     def test_timm(self, monkeypatch, size):
-        for ours, uniform, kept in zip(*self.drawn(0, size), strict=True):
+        for ours, (kept, *uniform) in zip(*self.drawn(0, size), strict=True):
             self.feed_numpy(monkeypatch, uniform)
             assert ours == [int(edge) for edge in timm_mixup.rand_bbox(size, kept)]
 
     @pytest.mark.parametrize("size", [(32, 32), (40, 80), (224, 160)])
     def test_timm_minmax(self, monkeypatch, size):
         # Sides whose limits are whole pixels; timm rounds others down, we do not.
-        for ours, uniform, _ in zip(*self.drawn(0, size, minmax=(0.25, 0.75)), strict=True):
+        for ours, uniform in zip(*self.drawn(0, size, minmax=(0.25, 0.75)), strict=True):
             self.feed_numpy(monkeypatch, uniform)
             assert ours == list(timm_mixup.rand_bbox_minmax(size, (0.25, 0.75)))
 
     @pytest.mark.parametrize("size", [(32, 32), (31, 45), (224, 160)])
     def test_torchvision_but_for_the_last_pixel_of_an_odd_side(self, monkeypatch, size):
         peer = v2.CutMix(num_classes=CLASSES)
-        for ours, uniform, kept in zip(*self.drawn(0, size), strict=True):
+        for ours, (kept, *uniform) in zip(*self.drawn(0, size), strict=True):
             peer._dist = SimpleNamespace(sample=lambda shape, kept=kept: kept)
             across_first = iter([uniform[1], uniform[0]])
             monkeypatch.setattr(

@@ -108,6 +108,8 @@ def first_tensor(batch: Any) -> Tensor:
     >>> first_tensor({"image": torch.zeros(3, 2), "name": ["a", "b", "c"]}).shape
     torch.Size([3, 2])
     """
+    if isinstance(batch, Tensor) and batch.ndim:  # as almost always, and before every step
+        return batch
     for _, leaf in leaves(batch):
         leaf = leaf.own if isinstance(leaf, MixedTarget) else leaf
         if isinstance(leaf, Tensor) and leaf.ndim:
@@ -117,8 +119,8 @@ def first_tensor(batch: Any) -> Tensor:
 
 def batch_size(x: Any, y: Any = None) -> int:
     """The number of samples in a batch, checked against its targets."""
-    count = len(first_tensor(x))
-    if y is not None and len(first_tensor(y)) != count:
+    count = first_tensor(x).shape[0]
+    if y is not None and first_tensor(y).shape[0] != count:
         raise ValueError(
             f"x has {count} samples, but y has {len(first_tensor(y))}: "
             "a batch needs one target for each sample"

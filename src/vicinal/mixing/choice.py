@@ -6,7 +6,7 @@ from typing import Unpack
 import torch
 
 from vicinal.mixing.arguments import number, one_of
-from vicinal.mixing.method import Per
+from vicinal.mixing.method import Per, over_samples
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Pattern
 
@@ -44,36 +44,43 @@ class Choice(Mixer):
         super().__init__(**options)
         if not isinstance(mixers, list | tuple) or not mixers:
             raise TypeError(f"mixers must be a list of at least one, not {mixers!r}")
-        self.mixers = list(mixers)
+        self.mixers = tuple(mixers)
         for mixer in self.mixers:
             if not isinstance(mixer, Mixer):
                 raise TypeError(f"only mixers such as MixUp() can be chosen, not {mixer!r}")
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
+        self.ahead = min(mixer.ahead for mixer in self.mixers)
         self.kinds = tuple(kind for mixer in self.mixers for kind in mixer.kinds)
 
     def nested(self) -> list[Mixer]:
         return [self, *(inner for mixer in self.mixers for inner in mixer.nested())]
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
+        self,
+        batches: int,
+        count: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        step: int,
     ) -> tuple[Pattern, ...]:
-        drawn = 1 if self.per == "batch" else count
+        drawn = batches if self.per == "batch" else batches * count
         place = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu")
-        place = place.expand(count)
+        if self.per == "batch":
+            place = over_samples(place, count)
         chosen: list[Pattern] = []
         start = 0.0
         for mixer, p in zip(self.mixers, self.p, strict=True):
             own = (place >= start) & (place < start + p)
             start += p
-            patterns = mixer.patterns(count, size, generator, step)
+            patterns = mixer.patterns(batches, count, size, generator, step)
             chosen += [pattern.only(own) for pattern in patterns]
         return tuple(chosen)
 
 
-def _probabilities(p: Sequence[float] | None, count: int) -> list[float]:
+def _probabilities(p: Sequence[float] | None, count: int) -> tuple[float, ...]:
     if p is None:
-        return [1 / count] * count
+        return (1 / count,) * count
     if not isinstance(p, list | tuple):
         raise TypeError(f"p must be a list of probabilities, not {p!r}")
     if len(p) != count:
@@ -81,4 +88,4 @@ def _probabilities(p: Sequence[float] | None, count: int) -> list[float]:
     checked = [number("p", share, upper=1.0) for share in p]
     if sum(checked) > 1 + 1e-9:
         raise ValueError(f"the probabilities {list(p)} add up to {sum(checked):g}, more than 1")
-    return checked
+    return tuple(checked)

@@ -34,7 +34,7 @@ def blend(
     out = x if inplace else torch.empty_like(x)
     sources, partner = _sources(x, partner, other)
     weight = _on_host(weight, torch.float32)
-    size, given = (len(x), x[0].numel()), (partner.data_ptr(), weight.data_ptr())
+    size, given = _rows(x), (partner.data_ptr(), weight.data_ptr())
     if inplace and other is None:
         right = found.run(found.blend_within, *size, x.data_ptr(), *given)
     else:
@@ -54,9 +54,10 @@ def paste(
     out = x if inplace else x.clone()
     # Channels last: a line holds the channels of all its pixels.
     last = not x.is_contiguous()
-    planes, places = (1, x.shape[1]) if last else (x[0, ..., 0, 0].numel(), 1)
+    count, height, width = x.shape[0], x.shape[-2], x.shape[-1]
+    planes, places = (1, x.shape[1]) if last else (x.numel() // (count * height * width), 1)
     places *= 2 if x.element_size() == 16 else 1
-    size = len(x), planes, x.shape[-2], x.shape[-1] * places
+    size = count, planes, height, width * places
     spans = _on_host(corners, torch.int64)
     if places > 1:
         spans = spans * torch.tensor([1, 1, places, places], device="cpu")
@@ -90,7 +91,7 @@ def normalize(
     weight = _on_host(weight, torch.float32)
     tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
-    right = found.run(loop, len(x), x[0].numel(), *(t.data_ptr() for t in tensors))
+    right = found.run(loop, *_rows(x), *(t.data_ptr() for t in tensors))
     _check(right, len(x))
     return out
 
@@ -103,7 +104,15 @@ def _loop(name: str, variant: Any) -> Any:
     return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
 
 
+def _rows(x: Tensor) -> tuple[int, int]:
+    """How many rows there are, and how long each is."""
+    count = x.shape[0]
+    return count, x.numel() // count
+
+
 def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+    if drawn.is_cpu and drawn.dtype == dtype and drawn.is_contiguous():
+        return drawn
     return drawn.to("cpu", dtype).contiguous()
 
 

@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Callable
 
 import torch
-import torch.utils.data
-from torch import Tensor
+from torch import Tensor, distributed
+from torch.utils.data import get_worker_info
 
 
 class RandomState:
@@ -20,48 +20,69 @@ class RandomState:
     Args:
         seed: any integer; None takes one from the operating system, kept in ``self.seed``.
 
-    Each draw has a generator of its own, made from the seed, the number of the draw, the rank in a
-    group of processes and the data loader's worker. So a state is two integers, which every rank
-    may load, and no two ranks or workers draw the same.
+    It hands out generators, each made from the seed, a purpose, the rank in a group of processes
+    and the data loader's worker, and counts the draws. So a state is two integers, which every rank
+    may load, and ranks and workers draw differently.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
         self.seed = secrets.randbits(63) if seed is None else seed
-        self.counter = torch.zeros(1, dtype=torch.int64, device="cpu")
+        # Compiled graphs count in a tensor, which is looked at only once there are any.
+        self.count = 0
+        self.graph_count = torch.zeros(1, dtype=torch.int64, device="cpu")
+        self.is_in_graph = False
+        self.loaded = 0
 
     @property
     def draws(self) -> int:
         """How many draws there have been."""
-        return int(self.counter)
+        return self.count + int(self.graph_count) if self.is_in_graph else self.count
 
-    def next(self, counter: Tensor | None = None) -> tuple[torch.Generator, int]:
-        """The generator of the next draw, and how many there were before.
+    def next(self) -> int:
+        """Count a draw; how many there have been before."""
+        draw = self.draws
+        self.count += 1
+        return draw
 
-        torch.compile may hand over a copy of the counter to count on.
+    def next_in_graph(self, count: Tensor) -> int:
+        """The same, counted in a tensor: the graph's own count, or a copy of it."""
+        self.is_in_graph = True
+        return self.count + int(count.add_(1)) - 1
+
+    @property
+    def source(self) -> tuple[int, ...]:
+        """What the generators are made from, besides their purpose.
+
+        Last comes how often a state was loaded, from which on everything is drawn anew.
         """
-        counter = self.counter if counter is None else counter
-        draw = int(counter.add_(1))
-        seed = stream(self.seed, draw, _rank(), _worker())
-        return torch.Generator().manual_seed(seed), draw - 1
+        return self.seed, _rank(), _worker(), self.loaded
+
+    def generator(self, *purpose: int) -> torch.Generator:
+        """The generator for a purpose, such as the draw of a certain number."""
+        seed = stream(self.seed, *purpose, _rank(), _worker())
+        return torch.Generator().manual_seed(seed)
 
     def state_dict(self) -> dict[str, int]:
         return {"seed": self.seed, "draws": self.draws}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        self.loaded += 1
         self.seed = state["seed"]
-        self.counter.fill_(state["draws"])
+        self.count = state["draws"]
+        self.graph_count.zero_()
+
+
+_IS_DISTRIBUTED = distributed.is_available()
 
 
 def _rank() -> int:
-    distributed = torch.distributed
-    in_group = distributed.is_available() and distributed.is_initialized()
-    return distributed.get_rank() if in_group else 0
+    return distributed.get_rank() if _IS_DISTRIBUTED and distributed.is_initialized() else 0
 
 
 def _worker() -> int:
-    worker = torch.utils.data.get_worker_info()
+    worker = get_worker_info()
     # torch gives each worker another seed each epoch, by the loader's own generator.
     return 0 if worker is None else worker.seed
 
@@ -115,44 +136,45 @@ def kept_share(alpha: float, count: int, generator: torch.Generator) -> Tensor:
     return symmetric_beta(alpha, count, generator)
 
 
-def cycle(count: int, generator: torch.Generator) -> Tensor:
+def cycle(batches: int, count: int, generator: torch.Generator) -> Tensor:
     """One random cycle: nobody is his own partner, and no pair appears twice (from 3 on).
 
-    >>> partner = cycle(5, torch.Generator().manual_seed(0))
+    Returns:
+        (batches, count) int64: for each sample, its partner in its own batch.
+
+    >>> partner = cycle(2, 5, torch.Generator().manual_seed(0))
     >>> bool((partner == torch.arange(5)).any())
     False
     """
-    order = torch.randperm(count, generator=generator, device="cpu")
-    return torch.empty_like(order).scatter_(0, order, torch.cat([order[1:], order[:1]]))
+    order = shuffle(batches, count, generator)
+    return torch.empty_like(order).scatter_(1, order, order.roll(-1, 1))
 
 
-def shuffle(count: int, generator: torch.Generator) -> Tensor:
+def shuffle(batches: int, count: int, generator: torch.Generator) -> Tensor:
     """A plain shuffle, as in most published code: about one sample a batch meets itself."""
-    return torch.randperm(count, generator=generator, device="cpu")
+    each = [torch.randperm(count, generator=generator, device="cpu") for _ in range(batches)]
+    return torch.stack(each)
 
 
-def pairs(count: int, generator: torch.Generator) -> Tensor:
+def pairs(batches: int, count: int, generator: torch.Generator) -> Tensor:
     """A random pairing: two samples are each other's partner; of an odd count, one stays alone.
 
-    >>> partner = pairs(4, torch.Generator().manual_seed(0))
+    >>> (partner,) = pairs(1, 4, torch.Generator().manual_seed(0))
     >>> bool((partner[partner] == torch.arange(4)).all())
     True
     """
-    order = torch.randperm(count, generator=generator, device="cpu")
-    partner = order.clone()
-    paired = count // 2 * 2
-    partner[order[:paired:2]], partner[order[1:paired:2]] = order[1:paired:2], order[:paired:2]
-    if paired < count:
-        partner[order[-1:]] = order[-1:]
-    return partner
+    order = shuffle(batches, count, generator)
+    swapped, paired = order.clone(), count // 2 * 2
+    swapped[:, :paired:2], swapped[:, 1:paired:2] = order[:, 1:paired:2], order[:, :paired:2]
+    return torch.empty_like(order).scatter_(1, order, swapped)
 
 
-def reverse(count: int, generator: torch.Generator) -> Tensor:
+def reverse(batches: int, count: int, generator: torch.Generator) -> Tensor:
     """The batch read backwards: no random number is drawn."""
-    return torch.arange(count - 1, -1, -1, device="cpu")
+    return torch.arange(count - 1, -1, -1, device="cpu").expand(batches, count)
 
 
-PARTNERS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
+PARTNERS: dict[str, Callable[[int, int, torch.Generator], Tensor]] = {
     "cycle": cycle,
     "shuffle": shuffle,
     "pairs": pairs,

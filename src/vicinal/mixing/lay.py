@@ -13,7 +13,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled, strided
+from torch._C._functorch import maybe_current_level
+from torch.autograd import forward_ad
+from torch.compiler import is_compiling
+from torch.nn import Parameter
 
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.pattern import LayRow, Pattern
@@ -91,23 +95,24 @@ def check(
     inplace: bool,
 ) -> None:
     """Raise what :func:`lay` raises, before anything is touched."""
-    if not (is_blendable(x) or all(pattern.copies for pattern in patterns)):
-        raise TypeError(
-            f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix blends "
-            "its samples: leave them, or mix by boxes or masks alone"
-        )
-    drawn = [len(partner), *(len(pattern.drawn) for pattern in patterns)]
-    if x.ndim == 0 or any(len(x) != count for count in drawn):
-        count = next(count for count in drawn if not x.ndim or len(x) != count)
-        raise ValueError(
-            f"the mix was drawn for {count} samples, but this tensor has shape "
-            f"{tuple(x.shape)}: its first dimension must be the batch"
-        )
-    if x.ndim < 3 and any(pattern.spatial for pattern in patterns):
-        raise ValueError(
-            f"a tensor of shape {tuple(x.shape)} has no height and width to cut regions from: give "
-            "(B, ..., H, W), or name the fields to mix"
-        )
+    shape = x.shape
+    for pattern in patterns:
+        if not (pattern.copies or is_blendable(x)):
+            raise TypeError(
+                f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
+                "blends its samples: leave them, or mix by boxes or masks alone"
+            )
+        for drawn in (partner, pattern.drawn):
+            if not shape or shape[0] != drawn.shape[0]:
+                raise ValueError(
+                    f"the mix was drawn for {len(drawn)} samples, but this tensor has shape "
+                    f"{tuple(shape)}: its first dimension must be the batch"
+                )
+        if pattern.spatial and len(shape) < 3:
+            raise ValueError(
+                f"a tensor of shape {tuple(shape)} has no height and width to cut regions from: "
+                "give (B, ..., H, W), or name the fields to mix"
+            )
     if other is not None and (other.shape != x.shape or other.dtype != x.dtype):
         raise ValueError(
             f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
@@ -119,24 +124,21 @@ def check(
 
 def rows_are_at_hand(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or not x.numel():
+    if is_compiling() or not x.is_cpu or not x.numel() or is_transformed():
         return False
     inputs = [x, *(pattern.drawn for pattern in patterns)] + ([] if other is None else [other])
-    if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
-        return False
-    # Subclasses, sparse tensors and those of torch.func have no rows of their own in memory, and an
-    # expanded batch is one row.
-    return all(map(is_plain, inputs)) and x.stride(0) != 0
+    is_derived = is_grad_enabled()
+    for t in inputs:
+        # Subclasses and sparse tensors have no rows of their own in memory.
+        is_plain = (type(t) is Tensor or type(t) is Parameter) and t.layout is strided
+        if not is_plain or (is_derived and t.requires_grad):
+            return False
+    return x.stride(0) != 0  # an expanded batch is one row
 
 
-def is_plain(x: Tensor) -> bool:
-    """Whether a tensor is just a place in memory."""
-    return (
-        type(x) in (Tensor, torch.nn.Parameter)
-        and x.layout == torch.strided
-        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
-        and torch.autograd.forward_ad._current_level < 0
-    )
+def is_transformed() -> bool:
+    """Whether torch.func or forward differentiation looks on: tensors are more than memory then."""
+    return maybe_current_level() is not None or forward_ad._current_level >= 0
 
 
 def _walk(

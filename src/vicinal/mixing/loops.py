@@ -11,6 +11,7 @@ has been touched then.
 """
 
 import ctypes
+from array import array
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ _threads: Any = types.ExternalFunction("omp_get_num_threads", types.int32())
 
 def run(loop: Any, *numbers: int) -> bool:
     """Run a loop on torch's threads; whether what was drawn is right."""
-    data = (ctypes.c_int64 * (len(numbers) + 1))(0, *numbers)
-    _parallel(_compiled(loop), data, torch.get_num_threads(), 0)
+    data = array("q", (0, *numbers))
+    _parallel(_compiled(loop), data.buffer_info()[0], torch.get_num_threads(), 0)
     return data[0] == 0
 
 

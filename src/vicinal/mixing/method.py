@@ -43,15 +43,25 @@ class Method(Mixer):
         """
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
+        self,
+        batches: int,
+        count: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        step: int,
     ) -> tuple[Pattern, ...]:
-        drawn = 1 if self.per == "batch" else count
+        drawn = batches if self.per == "batch" else batches * count
         pattern = self.pattern(drawn, size, generator)
         if self.p < 1:
             pattern = pattern.only(_coins(drawn, generator) < self.p)
         if self.per == "batch":
-            pattern = pattern.map(lambda t: t.expand(count, *t.shape[1:]))
+            pattern = pattern.map(lambda t: over_samples(t, count))
         return (pattern,)
+
+
+def over_samples(drawn: torch.Tensor, count: int) -> torch.Tensor:
+    """What was drawn once for each batch, (batches, ...), for each of ``count`` samples in it."""
+    return drawn.unsqueeze(1).expand(-1, count, *drawn.shape[1:]).flatten(0, 1)
 
 
 def _coins(count: int, generator: torch.Generator) -> torch.Tensor:

@@ -176,16 +176,13 @@ class Mix:
         return self.patterns or (Blend(self.weight),)
 
     def _pair(self, y: Tensor, other: Tensor | None) -> MixedTarget:
-        if y.ndim == 0 or len(y) != len(self.weight):
+        if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
             raise ValueError(
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
                 f"{tuple(y.shape)}: its first dimension must be the batch"
             )
-        if other is None:
-            partner = y.index_select(0, self.partner.to(y.device, non_blocking=True))
-        else:
-            partner = other
-        return MixedTarget(y, partner, self.weight.to(y.device, non_blocking=True))
+        partner = y.index_select(0, _beside(self.partner, y)) if other is None else other
+        return MixedTarget(y, partner, _beside(self.weight, y))
 
     def tensors(self) -> list[Tensor]:
         """All that was drawn: partner, weight, and a tensor for each pattern."""
@@ -195,6 +192,11 @@ class Mix:
         """Apply a function to each tensor that was drawn, such as a move to a device."""
         patterns = tuple(pattern.map(function) for pattern in self.patterns)
         return Mix(function(self.partner), function(self.weight), patterns)
+
+
+def _beside(drawn: Tensor, y: Tensor) -> Tensor:
+    """What was drawn, on the device of the target."""
+    return drawn if drawn.is_cpu and y.is_cpu else drawn.to(y.device, non_blocking=True)
 
 
 def _is_mixable(leaf: Any, integers: Integers) -> bool:

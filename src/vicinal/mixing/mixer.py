@@ -1,13 +1,15 @@
 """Mixer: the shape that everything has that draws mixes."""
 
+import functools
 import itertools
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from vicinal.mixing import draws
 from vicinal.mixing.arguments import flag, one_of
@@ -19,6 +21,7 @@ from vicinal.mixing.batch import (
     map_leaves,
     tensors_to_mix,
 )
+from vicinal.mixing.lay import is_transformed
 from vicinal.mixing.mix import Fields, Integers, Mix
 from vicinal.mixing.pattern import Pattern
 
@@ -59,6 +62,9 @@ class Mixer(ABC):
 
     #: The patterns that it draws, one of each, in this order.
     kinds: tuple[type[Pattern], ...]
+    #: For how many batches it draws at once. Where little is drawn for a sample, drawing takes as
+    #: long as it has operations, for one batch as for several.
+    ahead: int = 1
 
     def __init__(
         self,
@@ -80,12 +86,18 @@ class Mixer(ABC):
 
     @abstractmethod
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
+        self,
+        batches: int,
+        count: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        step: int,
     ) -> tuple[Pattern, ...]:
         """Draw what shows of the partners: one pattern of each of ``kinds``.
 
         Args:
-            count: how many samples.
+            batches: for how many batches, whose samples follow each other.
+            count: how many samples are in a batch.
             size: their height and width.
             generator: where all random numbers come from, on the CPU.
             step: how many mixes this mixer has drawn before.
@@ -110,36 +122,56 @@ class Mixer(ABC):
         if self.half:
             count = (count + 1) // 2
         size = (1, 1)
-        if any(kind.spatial for kind in self.kinds):
-            size = image_size(tensors_to_mix(x, self.fields, self.integers))
+        for kind in self.kinds:
+            if kind.spatial:
+                size = image_size(tensors_to_mix(x, self.fields, self.integers))
+                break
         device = first_tensor(x).device
-        if torch.compiler.is_compiling():
-            counter = self.random.counter
+        if is_compiling():
+            counter = self.random.graph_count
             drawn = torch.ops.vicinal.draw(counter, self._handle, count, *size, device)
-            count_after, partner, weight, *parts = drawn
-            counter.copy_(count_after)
-            kinds = zip(self.kinds, parts, strict=True)
-            return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
-        generator, step = self.random.next()
-        mix = self._drawn(count, size, generator, step)
-        return mix if device.type == "cpu" else mix.map(lambda t: draws.to_device(t, device))
+            counter.copy_(drawn[0])
+            return self._mix(drawn[1:], size)
+        return self._drawn(self.random.next(), count, size, device)
 
-    def _drawn(
-        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
-    ) -> Mix:
-        partner = draws.PARTNERS[self.partners](count, generator)
-        patterns = self.patterns(count, size, generator, step)
+    def _drawn(self, draw: int, count: int, size: tuple[int, int], device: torch.device) -> Mix:
+        """The mix of the draw of this number."""
+        block, place = divmod(draw, self.ahead)
+        if self.ahead == 1 or is_transformed():
+            return self._block(block, count, size, device)[place]
+        changes = Mixer._changes
+        return _kept(self._handle, block, count, size, device, self.random.source, changes)[place]
+
+    def _block(
+        self, block: int, count: int, size: tuple[int, int], device: torch.device
+    ) -> list[Mix]:
+        """Draw the mixes of a block of batches, each of ``count`` samples."""
+        batches = self.ahead
+        # Batches of another size, such as the last one, have numbers of their own.
+        generator = self.random.generator(block, count)
+        partner = draws.PARTNERS[self.partners](batches, count, generator)
+        patterns = self.patterns(batches, count, size, generator, block * batches)
         if self.partners == "pairs":
-            rows = torch.arange(count, device="cpu")
-            leader = torch.minimum(rows, partner)
+            rows = torch.arange(batches * count, device="cpu").view(batches, count)
+            paired = partner + rows[:, :1]
+            leader, is_paired = torch.minimum(rows, paired).flatten(), (paired != rows).flatten()
             patterns = tuple(
-                pattern.map(lambda t: t[leader]).only(partner != rows) for pattern in patterns
+                pattern.map(lambda t: t[leader]).only(is_paired) for pattern in patterns
             )
         # Each sample has at most one pattern that is not neutral.
         weight = patterns[0].weight
         for pattern in patterns[1:]:
             weight = weight * pattern.weight
-        return Mix(partner, weight.float(), patterns)
+        mixes = Mix(partner.flatten(), weight.float(), patterns)
+        drawn = (draws.to_device(t, device) for t in mixes.tensors())
+        each = (t.view(batches, count, *t.shape[1:]).unbind() for t in drawn)
+        return [self._mix(parts, size) for parts in zip(*each, strict=True)]
+
+    def _mix(self, parts: Sequence[Tensor], size: tuple[int, int]) -> Mix:
+        """The mix of the tensors that were drawn for it."""
+        partner, weight, *drawn = parts
+        kinds = zip(self.kinds, drawn, strict=True)
+        return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -227,9 +259,31 @@ class Mixer(ABC):
         self.__dict__.update(state)
         self._register()
 
+    # How often anything was changed in any mixer: what was drawn ahead before holds no more.
+    _changes = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        Mixer._changes += 1
+
 
 _HANDLES = itertools.count()
 _MIXERS: weakref.WeakValueDictionary[int, Mixer] = weakref.WeakValueDictionary()
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(
+    mixer: int,
+    block: int,
+    count: int,
+    size: tuple[int, int],
+    device: torch.device,
+    source: tuple[int, ...],
+    changes: int,
+) -> list[Mix]:
+    """The block of a mixer, drawn when its first mix is wanted, and kept for the others."""
+    with torch.inference_mode(False):  # else these tensors could not be used outside
+        return _MIXERS[mixer]._block(block, count, size, device)
 
 
 # A pure function of the counter, which its caller sets to the first tensor that comes back:
@@ -244,10 +298,9 @@ def _draw(
     counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
 ) -> list[Tensor]:
     drawing, counter = _MIXERS[mixer], counter.clone()
-    generator, step = drawing.random.next(counter)
-    mix = drawing._drawn(count, (height, width), generator, step)
-    drawn = (t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())
-    return [counter, *(draws.to_device(t, device) for t in drawn)]
+    draw = drawing.random.next_in_graph(counter)
+    mix = drawing._drawn(draw, count, (height, width), device)
+    return [counter, *(t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())]
 
 
 @_draw.register_fake
@@ -265,13 +318,13 @@ def _(
 
 def _is_told(name: str, value: Any) -> bool:
     """Whether the repr shows an attribute."""
-    internal = name.startswith("_") or name in ("random", "kinds")
+    internal = name.startswith("_") or name in ("random", "kinds", "ahead")
     default = value is None or (name, value) in (("half", False), ("integers", "raise"))
     return not (internal or default)
 
 
 def _share_memory(x: Tensor, y: Tensor) -> bool:
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return x is y
     where = x.untyped_storage().data_ptr()
     return x is y or (where != 0 and where == y.untyped_storage().data_ptr())

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 import torch
 
 from vicinal.mixing.arguments import number, pair, whole
+from vicinal.mixing.method import over_samples
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Pattern
 
@@ -54,6 +55,7 @@ class Schedule(Mixer):
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
         self.kinds = mixer.kinds
+        self.ahead = mixer.ahead if alpha is None else 1
         self._span = None if steps is None else (0, steps)
 
     def begin(self, steps: int, at: int = 0) -> None:
@@ -70,7 +72,12 @@ class Schedule(Mixer):
         return [self, *self.mixer.nested()]
 
     def patterns(
-        self, count: int, size: tuple[int, int], generator: torch.Generator, step: int
+        self,
+        batches: int,
+        count: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        step: int,
     ) -> tuple[Pattern, ...]:
         if self._span is None:
             raise ValueError(
@@ -82,6 +89,6 @@ class Schedule(Mixer):
         if self.alpha is not None:
             first, last = self.alpha
             self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
-        mixing = torch.full((count,), step < end, device="cpu")
-        patterns = self.mixer.patterns(count, size, generator, step)
+        mixing = over_samples(torch.arange(step, step + batches, device="cpu") < end, count)
+        patterns = self.mixer.patterns(batches, count, size, generator, step)
         return tuple(pattern.only(mixing) for pattern in patterns)

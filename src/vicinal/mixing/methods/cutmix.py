@@ -41,6 +41,7 @@ class CutMix(Method):
     """
 
     kinds = (Boxes,)
+    ahead = 16
 
     def __init__(
         self,
@@ -54,16 +55,21 @@ class CutMix(Method):
         self.minmax = None if minmax is None else shares("minmax", minmax)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Boxes:
-        uniform = torch.rand(2, 2, count, generator=generator, dtype=torch.float64, device="cpu")
         length = torch.tensor(size, dtype=torch.float64, device="cpu")[:, None]
         if self.minmax is not None:
             low, high = self.minmax
-            side = uniform[0].mul_(high - low).add_(low).mul_(length).floor_()
-            start = uniform[1].mul_(length - side + 1).floor_()
+            share = _uniform(count, generator).mul_(high - low).add_(low)
+            side = share.mul_(length).floor_()
+            start = _uniform(count, generator).mul_(length - side + 1).floor_()
         else:
             given = draws.kept_share(self.alpha, count, generator).neg_().add_(1)
             side = given.sqrt_().mul(length).floor_()
-            start = uniform[0].mul_(length).floor_().sub_((side * 0.5).floor_())
+            start = _uniform(count, generator).mul_(length).floor_().sub_((side * 0.5).floor_())
         stop = torch.minimum(start + side, length)
         edges = torch.stack([start.clamp_(min=0), stop], 1).view(4, count)
         return Boxes(edges.T.to(torch.int64, memory_format=torch.contiguous_format), size)
+
+
+def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
+    """(2, count): for height and width."""
+    return torch.rand(2, count, generator=generator, dtype=torch.float64, device="cpu")

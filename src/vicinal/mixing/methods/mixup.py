@@ -34,6 +34,7 @@ class MixUp(Method):
     """
 
     kinds = (Blend,)
+    ahead = 16
 
     def __init__(
         self, alpha: float = 0.4, *, folded: bool = True, **options: Unpack[MethodOptions]

@@ -39,6 +39,7 @@ class ResizeMix(Method):
     """
 
     kinds = (ResizedBoxes,)
+    ahead = 16
 
     def __init__(
         self, scope: tuple[float, float] = (0.1, 0.8), **options: Unpack[MethodOptions]
