@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vicinal import CrossEntropyLossFlat, MixedTarget, MixLoss
+from vicinal.mixing import compiled
 
 INF = torch.inf
 
@@ -177,8 +178,85 @@ def test_a_half_precision_mean_over_many_pixels():
     assert loss.item() == pytest.approx(0.6931, rel=1e-3)
 
 
+class TestCompiled:
+    """In single precision a loop is taken, where numba is installed."""
+
+    two_dimensional = given(arguments, st.integers(1, 50), st.integers(0, 99))
+
+    @settings(deadline=None)
+    @two_dimensional
+    def test_it_is_the_criterion_called_twice(self, arguments, rows, seed):
+        arguments["label_smoothing"] = 0.0
+        if arguments["weight"] is not None:
+            arguments["weight"] = arguments["weight"].float()
+        scores, y = batch(rows, dtype=torch.float32, seed=seed)
+        y = ignored(y, arguments["ignore_index"])
+        expected = loss_and_gradient(TwoCalls(**arguments), scores, y)
+        found = loss_and_gradient(nn.CrossEntropyLoss(**arguments), scores, y)
+        assert_equal(found, expected, eps=1e-6)
+
+    @pytest.mark.parametrize("layout", ["transposed", "strided labels", "strided shares"])
+    def test_layouts(self, layout):
+        scores, y = batch(6, dtype=torch.float32)
+        expected = loss_and_gradient(TwoCalls(), scores, y)
+        if layout == "transposed":
+            scores = scores.detach().t().contiguous().t().requires_grad_()
+        if layout == "strided labels":
+            y = MixedTarget(*torch.stack((y.own, y.partner), 1).unbind(1), y.weight)
+        if layout == "strided shares":
+            y = MixedTarget(y.own, y.partner, torch.stack((y.weight, y.weight), 1)[:, 1])
+        assert_equal(loss_and_gradient(nn.CrossEntropyLoss(), scores, y), expected, eps=1e-6)
+
+    def test_second_derivatives(self):
+        """Through the gradient of the loss, as a penalty on it takes them."""
+
+        def penalised(criterion):
+            scores, y = batch(7, dtype=torch.float32)
+            loss = MixLoss(criterion)(scores, y)
+            (gradient,) = torch.autograd.grad(loss, scores, create_graph=True)
+            return torch.autograd.grad(gradient.square().sum() + loss, scores)
+
+        assert_equal(penalised(nn.CrossEntropyLoss()), penalised(TwoCalls()), eps=1e-6)
+
+    def test_shares_that_are_learned(self):
+        scores, y = batch(7, dtype=torch.float32)
+        share = y.weight.mul(0.8).add(0.1).requires_grad_()
+
+        def gradient(criterion):
+            loss = MixLoss(criterion)(scores, MixedTarget(y.own, y.partner, share))
+            return torch.autograd.grad(loss, share)
+
+        assert_equal(gradient(nn.CrossEntropyLoss()), gradient(TwoCalls()), eps=1e-6)
+
+    def test_it_is_taken(self, monkeypatch):
+        """Otherwise the tests above would compare one road with itself."""
+        loops = pytest.importorskip("vicinal.mixing.loops")
+        taken, run = [], loops.run
+
+        def watched(loop, *arguments, **options):
+            taken.append(loop)
+            return run(loop, *arguments, **options)
+
+        monkeypatch.setattr(loops, "run", watched)
+        scores, y = batch(7, dtype=torch.float32)
+        loss_and_gradient(nn.CrossEntropyLoss(), scores, y)
+        loss_and_gradient(nn.CrossEntropyLoss(torch.ones(5)), scores, y)
+        assert taken == [loops.nll_of_pairs] * 2
+        for criterion in (nn.CrossEntropyLoss(reduction="none"), TwoCalls()):
+            loss_and_gradient(criterion, scores, y)
+        loss_and_gradient(nn.CrossEntropyLoss(), *batch(7, 2, dtype=torch.float32))
+        loss_and_gradient(nn.CrossEntropyLoss(), *batch(7))
+        assert len(taken) == 2
+
+
+@pytest.mark.parametrize("with_loops", [True, False])
 class TestWithoutShare:
     """A label that does not count brings nothing in, not even its infinity."""
+
+    @pytest.fixture(autouse=True)
+    def road(self, with_loops, monkeypatch):
+        if not with_loops:
+            monkeypatch.setattr(compiled, "loops", lambda: None)
 
     @pytest.mark.parametrize("smoothing", [0.0, 0.1])
     @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

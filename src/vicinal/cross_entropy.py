@@ -1,8 +1,12 @@
 """The loss of a pair of labels, in one pass over the log-probabilities."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from vicinal.mixing import compiled
+from vicinal.mixing.at_hand import are_at_hand
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
@@ -39,6 +43,10 @@ def mixed_nll_loss(
     >>> mixed_nll_loss(log_probs, MixedTarget(own, partner, share), reduction="none")
     tensor([0.6931, 0.2231])
     """
+    if label_smoothing == 0 and reduction != "none" and axis == 1:
+        loss = _compiled(log_probs, target, weight, ignore_index, reduction == "mean")
+        if loss is not None:
+            return loss
     # Both labels lie along the axis of the classes, so that one gather reads them. With few
     # classes a step takes as long as it has operations: none is there without need.
     labels = torch.stack((target.own, target.partner), axis)
@@ -75,6 +83,39 @@ def is_pair_of_labels(
         and own.numel() > 0
         and (weight is None or (weight.dtype, *weight.shape) == (log_probs.dtype, shape[axis]))
     )
+
+
+def _compiled(
+    log_probs: Tensor,
+    target: MixedTarget,
+    weight: Tensor | None,
+    ignore_index: int,
+    is_mean: bool,
+) -> Tensor | None:
+    """By a compiled loop, which spares the dozen small operations of a step with few classes."""
+    own, partner, share = target.own, target.partner, target.weight
+    read = [log_probs, own, partner, share] + ([] if weight is None else [weight])
+    is_derived = share.requires_grad or (weight is not None and weight.requires_grad)
+    if log_probs.ndim != 2 or is_derived or not are_at_hand(read, are_derived=False):
+        return None
+    found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)
+    return None if found is None else _OfPairs.apply(log_probs, *found)
+
+
+class _OfPairs(torch.autograd.Function):
+    """A loss that was computed from log-probabilities, linear in them."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, loss: Tensor, labels: Tensor, counts: Tensor) -> Any:
+        ctx.save_for_backward(labels, counts)
+        ctx.shape = log_probs.shape
+        return loss.view_as(loss)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        labels, counts = ctx.saved_tensors
+        zeros = counts.new_zeros(ctx.shape)
+        return zeros.scatter_add_(1, labels, counts * gradient), None, None, None
 
 
 def _shares(target: MixedTarget, dtype: torch.dtype, axis: int) -> Tensor:

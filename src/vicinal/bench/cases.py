@@ -167,11 +167,17 @@ def drawing(device: torch.device, budget: float) -> Iterator[Row]:
     """Random numbers for a batch of 512."""
     x = torch.empty(512, 3, 32, 32, device=device)
     for mixer in (MixUp(0.4, seed=0), CutMix(1.0, seed=0)):
-        candidate = Candidate(OURS, partial(mixer.draw, x))
+        # As many as are drawn at once, so that all are paid for.
+        candidate = Candidate(OURS, partial(_draw_several, mixer, x, mixer.ahead))
         interleave([candidate], budget / 4, device)
         case = f"{type(mixer).__name__}, microseconds"
-        microseconds = candidate.median * 1e6
-        yield Row("drawing", case, "512", OURS, candidate.median, microseconds, 150)
+        seconds = candidate.median / mixer.ahead
+        yield Row("drawing", case, "512", OURS, seconds, seconds * 1e6, 150)
+
+
+def _draw_several(mixer: Mixer, x: Tensor, times: int) -> None:
+    for _ in range(times):
+        mixer.draw(x)
 
 
 def loss(device: torch.device, budget: float) -> Iterator[Row]:

@@ -96,6 +96,52 @@ def normalize(
     return out
 
 
+def nll_of_pairs(
+    log_probs: Tensor,
+    own: Tensor,
+    partner: Tensor,
+    share: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    is_mean: bool,
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The loss of two labels for each row of (B, C) log-probabilities.
+
+    Returns:
+        The loss; (B, 2) labels, 0 where one is ignored; and what each counts in the loss.
+    """
+    found = loops()
+    if found is None or not all(map(_is_row_of_floats, (log_probs, share))):
+        return None
+    if weight is not None and not _is_row_of_floats(weight):
+        return None
+    rows, classes = log_probs.shape
+    own, partner = own.contiguous(), partner.contiguous()
+    loss, counts = log_probs.new_empty(()), log_probs.new_empty((rows, 2))
+    labels = own.new_empty((rows, 2))
+    right = found.run(
+        found.nll_of_pairs,
+        rows,
+        classes,
+        log_probs.data_ptr(),
+        own.data_ptr(),
+        partner.data_ptr(),
+        share.data_ptr(),
+        0 if weight is None else weight.data_ptr(),
+        ignore_index,
+        is_mean,
+        loss.data_ptr(),
+        labels.data_ptr(),
+        counts.data_ptr(),
+        threads=1,
+    )
+    return (loss, labels, counts) if right else None
+
+
+def _is_row_of_floats(x: Tensor) -> bool:
+    return x.dtype is torch.float32 and x.is_contiguous() and not x.is_neg()
+
+
 @cache
 def _loop(name: str, variant: Any) -> Any:
     """The loop for an integer type, or for another variant."""

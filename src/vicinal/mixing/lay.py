@@ -13,12 +13,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
-from torch import Tensor, is_grad_enabled, strided
-from torch._C._functorch import maybe_current_level
-from torch.autograd import forward_ad
-from torch.compiler import is_compiling
-from torch.nn import Parameter
+from torch import Tensor
 
+from vicinal.mixing.at_hand import are_at_hand
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.pattern import LayRow, Pattern
 
@@ -124,21 +121,8 @@ def check(
 
 def rows_are_at_hand(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
-    if is_compiling() or not x.is_cpu or not x.numel() or is_transformed():
-        return False
     inputs = [x, *(pattern.drawn for pattern in patterns)] + ([] if other is None else [other])
-    is_derived = is_grad_enabled()
-    for t in inputs:
-        # Subclasses and sparse tensors have no rows of their own in memory.
-        is_plain = (type(t) is Tensor or type(t) is Parameter) and t.layout is strided
-        if not is_plain or (is_derived and t.requires_grad):
-            return False
-    return x.stride(0) != 0  # an expanded batch is one row
-
-
-def is_transformed() -> bool:
-    """Whether torch.func or forward differentiation looks on: tensors are more than memory then."""
-    return maybe_current_level() is not None or forward_ad._current_level >= 0
+    return are_at_hand(inputs) and x.numel() > 0 and x.stride(0) != 0  # an expanded one is one row
 
 
 def _walk(

@@ -6,8 +6,8 @@ they wait. So a loop is compiled to a plain function, and torch's OpenMP is aske
 runs torch's own.
 
 A loop is given sizes and addresses, as 64-bit integers. In front of them stands its answer: 0, or
--1 if the partners are no rows, or no permutation where one is needed, or boxes lie outside; nothing
-has been touched then.
+-1 if what it was given is wrong: the partners are no rows, or no permutation where one is needed,
+or boxes lie outside. Nothing has been touched then.
 """
 
 import ctypes
@@ -32,10 +32,11 @@ _thread: Any = types.ExternalFunction("omp_get_thread_num", types.int32())
 _threads: Any = types.ExternalFunction("omp_get_num_threads", types.int32())
 
 
-def run(loop: Any, *numbers: int) -> bool:
-    """Run a loop on torch's threads; whether what was drawn is right."""
+def run(loop: Any, *numbers: int, threads: int | None = None) -> bool:
+    """Run a loop on torch's threads; whether what it was given is right."""
     data = array("q", (0, *numbers))
-    _parallel(_compiled(loop), data.buffer_info()[0], torch.get_num_threads(), 0)
+    threads = torch.get_num_threads() if threads is None else threads
+    _parallel(_compiled(loop), data.buffer_info()[0], threads, 0)
     return data[0] == 0
 
 
@@ -209,6 +210,49 @@ def paste_into(unit: Any) -> Any:
             _paste(x, row, others, partner[row], spans, start, stop)
 
     return loop
+
+
+def nll_of_pairs(data: Any) -> None:
+    """The negative log-likelihood of two labels for each row, each counted by its share.
+
+    Numbers: rows, classes; addresses of the log-probabilities, own labels, partners' labels, own
+    shares and the classes' weights (or 0); the label that does not count; whether the mean is
+    wanted; addresses of the results: the loss, both labels, and its derivative for each.
+
+    The answer is -1 where a label is no class.
+    """
+    number = carray(data, 13)
+    rows, classes, ignored = number[1], number[2], number[8]
+    log_probs = carray(_at(number[3], np.float32), (rows, classes))
+    given = carray(_at(number[4], np.int64), rows), carray(_at(number[5], np.int64), rows)
+    own_share = carray(_at(number[6], np.float32), rows)
+    weight = carray(_at(number[7], np.float32), classes)
+    labels = carray(_at(number[11], np.int64), (rows, 2))
+    counts = carray(_at(number[12], np.float32), (rows, 2))
+    loss, total = 0.0, 0.0
+    for row in range(rows):
+        for side in range(2):
+            label = given[side][row]
+            labels[row, side], counts[row, side] = 0, 0
+            if label == ignored:
+                continue
+            if not 0 <= label < classes:
+                number[0] = -1
+                return
+            share = own_share[row] if side == 0 else 1 - own_share[row]
+            labels[row, side] = label
+            if share != 0:  # without any, an infinite loss must leave no trace: 0 * inf is nan
+                count = share * weight[label] if number[7] != 0 else share
+                counts[row, side] = -count
+                total += count
+                loss -= count * log_probs[row, label]
+    if number[9] != 0:
+        # Without anything that counts, the mean is none, but nothing follows from it.
+        loss = loss / total if total != 0 else np.nan
+        for row in range(rows):
+            for side in range(2):
+                counts[row, side] = counts[row, side] / total if total != 0 else 0
+    carray(_at(number[10], np.float32), 1)[0] = loss
 
 
 CHUNK = 4096  # floats that are made before they are rounded: 16 KiB stay in cache

@@ -13,6 +13,7 @@ from torch.compiler import is_compiling
 
 from vicinal.mixing import draws
 from vicinal.mixing.arguments import flag, one_of
+from vicinal.mixing.at_hand import is_transformed
 from vicinal.mixing.batch import (
     batch_size,
     first_tensor,
@@ -21,7 +22,6 @@ from vicinal.mixing.batch import (
     map_leaves,
     tensors_to_mix,
 )
-from vicinal.mixing.lay import is_transformed
 from vicinal.mixing.mix import Fields, Integers, Mix
 from vicinal.mixing.pattern import Pattern
 
