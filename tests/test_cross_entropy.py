@@ -218,6 +218,14 @@ class TestCompiled:
 
         assert_equal(penalised(nn.CrossEntropyLoss()), penalised(TwoCalls()), eps=1e-6)
 
+    def test_several_gradients_at_once(self):
+        scores, y = batch(7, dtype=torch.float32)
+        loss = MixLoss(nn.CrossEntropyLoss())(scores, y)
+        (once,) = torch.autograd.grad(loss, scores, retain_graph=True)
+        times = torch.tensor([1.0, 2.0, 0.0])
+        (several,) = torch.autograd.grad(loss, scores, times, is_grads_batched=True)
+        assert_equal([several], [once * times[:, None, None]])
+
     def test_shares_that_are_learned(self):
         scores, y = batch(7, dtype=torch.float32)
         share = y.weight.mul(0.8).add(0.1).requires_grad_()
@@ -241,12 +249,12 @@ class TestCompiled:
         scores, y = batch(7, dtype=torch.float32)
         loss_and_gradient(nn.CrossEntropyLoss(), scores, y)
         loss_and_gradient(nn.CrossEntropyLoss(torch.ones(5)), scores, y)
-        assert taken == [loops.nll_of_pairs] * 2
+        assert taken == [loops.nll_of_pairs, loops.spread_pairs] * 2
         for criterion in (nn.CrossEntropyLoss(reduction="none"), TwoCalls()):
             loss_and_gradient(criterion, scores, y)
         loss_and_gradient(nn.CrossEntropyLoss(), *batch(7, 2, dtype=torch.float32))
         loss_and_gradient(nn.CrossEntropyLoss(), *batch(7))
-        assert len(taken) == 2
+        assert len(taken) == 4
 
 
 @pytest.mark.parametrize("with_loops", [True, False])

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 
 from vicinal.mixing import compiled
 from vicinal.mixing.at_hand import are_at_hand
@@ -93,29 +93,36 @@ def _compiled(
     is_mean: bool,
 ) -> Tensor | None:
     """By a compiled loop, which spares the dozen small operations of a step with few classes."""
-    own, partner, share = target.own, target.partner, target.weight
+    own, partner, share = target.own.contiguous(), target.partner.contiguous(), target.weight
     read = [log_probs, own, partner, share] + ([] if weight is None else [weight])
     is_derived = share.requires_grad or (weight is not None and weight.requires_grad)
     if log_probs.ndim != 2 or is_derived or not are_at_hand(read, are_derived=False):
         return None
     found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)
-    return None if found is None else _OfPairs.apply(log_probs, *found)
+    return None if found is None else _OfPairs.apply(log_probs, own, partner, *found)
 
 
 class _OfPairs(torch.autograd.Function):
-    """A loss that was computed from log-probabilities, linear in them."""
+    """A loss that was computed from log-probabilities, and is linear in them."""
 
     @staticmethod
-    def forward(ctx: Any, log_probs: Tensor, loss: Tensor, labels: Tensor, counts: Tensor) -> Any:
-        ctx.save_for_backward(labels, counts)
-        ctx.shape = log_probs.shape
+    def forward(
+        ctx: Any, log_probs: Tensor, own: Tensor, partner: Tensor, loss: Tensor, slope: Tensor
+    ) -> Any:
+        ctx.save_for_backward(own, partner, slope)
+        ctx.classes = log_probs.shape[1]
         return loss.view_as(loss)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        labels, counts = ctx.saved_tensors
-        zeros = counts.new_zeros(ctx.shape)
-        return zeros.scatter_add_(1, labels, counts * gradient), None, None, None
+        own, partner, slope = ctx.saved_tensors
+        if are_at_hand([gradient]) and not is_grad_enabled():
+            spread = compiled.spread_pairs(own, partner, slope, gradient, ctx.classes)
+        else:  # a second derivative is wanted, or many gradients at once
+            labels = torch.stack((own, partner), 1) * slope.ne(0)
+            zeros = slope.new_zeros((len(own), ctx.classes))
+            spread = zeros.scatter_add(1, labels, slope * gradient)
+        return spread, None, None, None, None
 
 
 def _shares(target: MixedTarget, dtype: torch.dtype, axis: int) -> Tensor:

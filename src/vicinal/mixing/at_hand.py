@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, strided
+from torch import Tensor, is_grad_enabled, strided
 
 # By their own names: between two steps of a training a look into torch costs a microsecond or two.
 from torch._C._functorch import maybe_current_level
@@ -25,7 +24,7 @@ def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -
     if is_compiling() or is_transformed():
         return False
     if are_derived is None:
-        are_derived = torch.is_grad_enabled()
+        are_derived = is_grad_enabled()
     for t in tensors:
         # Subclasses and sparse tensors have no rows of their own in memory.
         is_plain = (type(t) is Tensor or type(t) is Parameter) and t.layout is strided

@@ -104,21 +104,19 @@ def nll_of_pairs(
     weight: Tensor | None,
     ignore_index: int,
     is_mean: bool,
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """The loss of two labels for each row of (B, C) log-probabilities.
+) -> tuple[Tensor, Tensor] | None:
+    """The loss of two labels for each row of (B, C) log-probabilities; labels are contiguous.
 
     Returns:
-        The loss; (B, 2) labels, 0 where one is ignored; and what each counts in the loss.
+        The loss, and (B, 2) what it grows by with each label's log-probability.
     """
     found = loops()
-    if found is None or not all(map(_is_row_of_floats, (log_probs, share))):
+    if found is None or not (_is_row_of_floats(log_probs) and _is_row_of_floats(share)):
         return None
     if weight is not None and not _is_row_of_floats(weight):
         return None
     rows, classes = log_probs.shape
-    own, partner = own.contiguous(), partner.contiguous()
-    loss, counts = log_probs.new_empty(()), log_probs.new_empty((rows, 2))
-    labels = own.new_empty((rows, 2))
+    loss, slope = log_probs.new_empty(()), log_probs.new_empty((rows, 2))
     right = found.run(
         found.nll_of_pairs,
         rows,
@@ -131,11 +129,21 @@ def nll_of_pairs(
         ignore_index,
         is_mean,
         loss.data_ptr(),
-        labels.data_ptr(),
-        counts.data_ptr(),
+        slope.data_ptr(),
         threads=1,
     )
-    return (loss, labels, counts) if right else None
+    return (loss, slope) if right else None
+
+
+def spread_pairs(
+    own: Tensor, partner: Tensor, slope: Tensor, times: Tensor, classes: int
+) -> Tensor:
+    """(B, C): the slopes of :func:`nll_of_pairs`, times a number, at the places of the labels."""
+    found, out = loops(), slope.new_zeros((len(own), classes))
+    assert found is not None
+    given = (t.data_ptr() for t in (out, own, partner, slope, times))
+    found.run(found.spread_pairs, *out.shape, *given, threads=1)
+    return out
 
 
 def _is_row_of_floats(x: Tensor) -> bool:

@@ -217,33 +217,32 @@ def nll_of_pairs(data: Any) -> None:
 
     Numbers: rows, classes; addresses of the log-probabilities, own labels, partners' labels, own
     shares and the classes' weights (or 0); the label that does not count; whether the mean is
-    wanted; addresses of the results: the loss, both labels, and its derivative for each.
+    wanted; addresses of the results: the loss, and what it grows by with each label's
+    log-probability.
 
     The answer is -1 where a label is no class.
     """
-    number = carray(data, 13)
+    number = carray(data, 12)
     rows, classes, ignored = number[1], number[2], number[8]
     log_probs = carray(_at(number[3], np.float32), (rows, classes))
-    given = carray(_at(number[4], np.int64), rows), carray(_at(number[5], np.int64), rows)
+    labels = carray(_at(number[4], np.int64), rows), carray(_at(number[5], np.int64), rows)
     own_share = carray(_at(number[6], np.float32), rows)
     weight = carray(_at(number[7], np.float32), classes)
-    labels = carray(_at(number[11], np.int64), (rows, 2))
-    counts = carray(_at(number[12], np.float32), (rows, 2))
+    slope = carray(_at(number[11], np.float32), (rows, 2))
     loss, total = 0.0, 0.0
     for row in range(rows):
         for side in range(2):
-            label = given[side][row]
-            labels[row, side], counts[row, side] = 0, 0
+            label = labels[side][row]
+            slope[row, side] = 0
             if label == ignored:
                 continue
             if not 0 <= label < classes:
                 number[0] = -1
                 return
             share = own_share[row] if side == 0 else 1 - own_share[row]
-            labels[row, side] = label
             if share != 0:  # without any, an infinite loss must leave no trace: 0 * inf is nan
                 count = share * weight[label] if number[7] != 0 else share
-                counts[row, side] = -count
+                slope[row, side] = -count
                 total += count
                 loss -= count * log_probs[row, label]
     if number[9] != 0:
@@ -251,8 +250,26 @@ def nll_of_pairs(data: Any) -> None:
         loss = loss / total if total != 0 else np.nan
         for row in range(rows):
             for side in range(2):
-                counts[row, side] = counts[row, side] / total if total != 0 else 0
+                slope[row, side] = slope[row, side] / total if total != 0 else 0
     carray(_at(number[10], np.float32), 1)[0] = loss
+
+
+def spread_pairs(data: Any) -> None:
+    """Add the two slopes of each row, times a number, at the places of its labels.
+
+    Numbers: rows, classes; addresses of the result, own labels, partners' labels, the slopes and
+    the number. A label with the slope 0 is not looked at.
+    """
+    number = carray(data, 8)
+    rows = number[1]
+    out = carray(_at(number[3], np.float32), (rows, number[2]))
+    labels = carray(_at(number[4], np.int64), rows), carray(_at(number[5], np.int64), rows)
+    slope = carray(_at(number[6], np.float32), (rows, 2))
+    times = carray(_at(number[7], np.float32), 1)[0]
+    for row in range(rows):
+        for side in range(2):
+            if slope[row, side] != 0:
+                out[row, labels[side][row]] += slope[row, side] * times
 
 
 CHUNK = 4096  # floats that are made before they are rounded: 16 KiB stay in cache

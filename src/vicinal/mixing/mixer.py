@@ -324,10 +324,7 @@ def _is_told(name: str, value: Any) -> bool:
 
 
 def _share_memory(x: Tensor, y: Tensor) -> bool:
-    if is_compiling():
-        return x is y
-    where = x.untyped_storage().data_ptr()
-    return x is y or (where != 0 and where == y.untyped_storage().data_ptr())
+    return x is y if is_compiling() else torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
 
 
 def _names(fields: Fields | None) -> tuple[str | int, ...] | None:

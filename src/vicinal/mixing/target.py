@@ -50,12 +50,13 @@ class MixedTarget:
     weight: Tensor
 
     def __post_init__(self) -> None:
-        if self.own.shape != self.partner.shape:
+        shape = self.own.shape
+        if shape != self.partner.shape:
             raise ValueError(
                 f"own targets have shape {tuple(self.own.shape)}, but the partners' have "
                 f"{tuple(self.partner.shape)}: give both the same shape"
             )
-        if self.own.shape[: self.weight.ndim] != self.weight.shape:
+        if shape[: self.weight.ndim] != self.weight.shape:
             raise ValueError(
                 f"there are {len(self.weight)} weights for targets of shape "
                 f"{tuple(self.own.shape)}: give one weight for each row"
