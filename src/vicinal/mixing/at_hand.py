@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, is_grad_enabled, strided
 
 # By their own names: between two steps of a training a look into torch costs a microsecond or two.
-from torch._C._functorch import maybe_current_level
+from torch._C._functorch import is_legacy_batchedtensor, maybe_current_level
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 from torch.nn import Parameter
@@ -29,6 +29,8 @@ def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -
         # Subclasses and sparse tensors have no rows of their own in memory.
         is_plain = (type(t) is Tensor or type(t) is Parameter) and t.layout is strided
         if not (is_plain and t.is_cpu) or (are_derived and t.requires_grad):
+            return False
+        if is_legacy_batchedtensor(t):  # of several gradients that are taken at once
             return False
     return True
 

@@ -91,10 +91,14 @@ def blend_into(data: Any) -> None:
     if not _are_rows(partner, False):
         number[0] = -1
         return
-    start, stop = _part(x.shape[1], 64)
+    # Each thread takes rows, which lie together in the new memory that it is the first to touch.
+    (first_row, last_row), (start, stop) = _part(len(x), 1), (0, x.shape[1])
+    is_large = x.shape[1] >= LARGE
+    if is_large:
+        (first_row, last_row), (start, stop) = (0, len(x)), _part(x.shape[1], 64)
     laid = np.zeros(len(x), np.bool_)
-    for first in range(len(x)):
-        # From row to partner: in one batch, that is the next row, still in cache.
+    for first in range(first_row, last_row):
+        # Large rows from row to partner: in one batch, that is the next row, still in cache.
         row = first
         while not laid[row]:
             own, shown = x[row, start:stop], others[partner[row], start:stop]
@@ -104,7 +108,7 @@ def blend_into(data: Any) -> None:
             else:
                 _blend_into(out[row, start:stop], own, shown, weight[row])
             laid[row] = True
-            row = partner[row]
+            row = partner[row] if is_large else row
 
 
 def normalize_into(rounds: bool) -> Any:
@@ -255,7 +259,7 @@ def nll_of_pairs(data: Any) -> None:
 
 
 def spread_pairs(data: Any) -> None:
-    """Add the two slopes of each row, times a number, at the places of its labels.
+    """Rows of zeros, but for the two slopes of each, times a number, at the places of its labels.
 
     Numbers: rows, classes; addresses of the result, own labels, partners' labels, the slopes and
     the number. A label with the slope 0 is not looked at.
@@ -266,12 +270,15 @@ def spread_pairs(data: Any) -> None:
     labels = carray(_at(number[4], np.int64), rows), carray(_at(number[5], np.int64), rows)
     slope = carray(_at(number[6], np.float32), (rows, 2))
     times = carray(_at(number[7], np.float32), 1)[0]
-    for row in range(rows):
+    start, stop = _part(rows, 1)
+    for row in range(start, stop):
+        out[row] = 0
         for side in range(2):
             if slope[row, side] != 0:
                 out[row, labels[side][row]] += slope[row, side] * times
 
 
+LARGE = 32 * 1024  # floats in a row, from which on threads share rows
 CHUNK = 4096  # floats that are made before they are rounded: 16 KiB stay in cache
 
 
