@@ -110,17 +110,17 @@ class _OfPairs(torch.autograd.Function):
         ctx: Any, log_probs: Tensor, own: Tensor, partner: Tensor, loss: Tensor, slope: Tensor
     ) -> Any:
         ctx.save_for_backward(own, partner, slope)
-        ctx.classes = log_probs.shape[1]
-        return loss.view_as(loss)
+        ctx.shape = log_probs.shape
+        return loss
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         own, partner, slope = ctx.saved_tensors
         if are_at_hand([gradient]) and not is_grad_enabled():
-            spread = compiled.spread_pairs(own, partner, slope, gradient, ctx.classes)
+            spread = compiled.spread_pairs(own, partner, slope, gradient, ctx.shape)
         else:  # a second derivative is wanted, or many gradients at once
             labels = torch.stack((own, partner), 1) * slope.ne(0)
-            zeros = slope.new_zeros((len(own), ctx.classes))
+            zeros = slope.new_zeros(ctx.shape)
             spread = zeros.scatter_add(1, labels, slope * gradient)
         return spread, None, None, None, None
 

@@ -58,6 +58,8 @@ class MixLoss(nn.Module):
         # Reading a signature takes longer than a loss: all of it is read here.
         self._defaults = _defaults(criterion)
         self._is_reduced = _has_reduction(criterion)
+        # A function's are fixed; a module's attributes may change.
+        self._fixed = self._settings() if inspect.isfunction(criterion) else None
         self._takes_log_probs = _runs(criterion) in _NLL
         self._takes_pairs = self._takes_log_probs or _runs(criterion) in _CROSS_ENTROPY
         # A subclass that computes something else from labels counts them as its base does.
@@ -87,7 +89,7 @@ class MixLoss(nn.Module):
         return self._two_losses(output, target)
 
     def _loss_of_pair(self, output: Tensor, target: MixedTarget) -> Tensor:
-        criterion, settings = self.criterion, self._settings()
+        criterion, settings = self.criterion, self._fixed or self._settings()
         axis = criterion.axis if isinstance(criterion, CrossEntropyLossFlat) else 1
         log_probs = output if self._takes_log_probs else output.log_softmax(axis)
         if log_probs.itemsize < 4 and torch.is_autocast_enabled(log_probs.device.type):

@@ -136,13 +136,20 @@ def nll_of_pairs(
 
 
 def spread_pairs(
-    own: Tensor, partner: Tensor, slope: Tensor, times: Tensor, classes: int
+    own: Tensor, partner: Tensor, slope: Tensor, times: Tensor, shape: tuple[int, int]
 ) -> Tensor:
     """(B, C): the slopes of :func:`nll_of_pairs`, times a number, at the places of the labels."""
-    found, out = loops(), slope.new_empty((len(own), classes))
+    found, out = loops(), slope.new_empty(shape)
     assert found is not None
-    given = (t.data_ptr() for t in (out, own, partner, slope, times))
-    found.run(found.spread_pairs, *out.shape, *given)
+    found.run(
+        found.spread_pairs,
+        *shape,
+        out.data_ptr(),
+        own.data_ptr(),
+        partner.data_ptr(),
+        slope.data_ptr(),
+        times.data_ptr(),
+    )
     return out
 
 

@@ -121,7 +121,9 @@ def check(
 
 def rows_are_at_hand(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
-    inputs = [x, *(pattern.drawn for pattern in patterns)] + ([] if other is None else [other])
+    inputs = [x, *[pattern.drawn for pattern in patterns]]
+    if other is not None:
+        inputs.append(other)
     return are_at_hand(inputs) and x.numel() > 0 and x.stride(0) != 0  # an expanded one is one row
 
 

@@ -195,7 +195,7 @@ class Mixer(ABC):
         mix = self.draw(x, y)
         if inplace:
             y = self._spared(x, y)
-        other_x, other_y = self._second(other)
+        other_x, other_y = (None, None) if other is None else self._second(other)
         if self.half:
             inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
             x, other_x = halves(x)
@@ -207,8 +207,6 @@ class Mixer(ABC):
         return x, target
 
     def _second(self, other: Any) -> tuple[Any, Any]:
-        if other is None:
-            return None, None
         if self.half or self.partners == "pairs":
             kind = "half" if self.half else "partners='pairs'"
             raise ValueError(f"{kind} takes the partners from the batch: give no second batch")
@@ -324,7 +322,12 @@ def _is_told(name: str, value: Any) -> bool:
 
 
 def _share_memory(x: Tensor, y: Tensor) -> bool:
-    return x is y if is_compiling() else torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
+    if x is y:
+        return True
+    # Views of the same numbers are of one dtype, or the real parts of complex ones.
+    if is_compiling() or (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())):
+        return False
+    return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
 
 
 def _names(fields: Fields | None) -> tuple[str | int, ...] | None:
