@@ -31,17 +31,17 @@ def blend(
     found = loops()
     if found is None or x.dtype != torch.float32 or not are_dense(x, other):
         return None
+    weight, count = _on_host(weight, torch.float32), x.shape[0]
+    size = count, x.numel() // count
+    if inplace and other is None:
+        partner = _on_host(partner, torch.int64)
+        drawn = partner.data_ptr(), weight.data_ptr()
+        return _checked(x, found.run(found.blend_within, *size, x.data_ptr(), *drawn))
     out = x if inplace else torch.empty_like(x)
     sources, partner = _sources(x, partner, other)
-    weight = _on_host(weight, torch.float32)
-    size, given = _rows(x), (partner.data_ptr(), weight.data_ptr())
-    if inplace and other is None:
-        right = found.run(found.blend_within, *size, x.data_ptr(), *given)
-    else:
-        batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
-        right = found.run(found.blend_into, *size, *batches, *given)
-    _check(right, len(x))
-    return out
+    batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
+    drawn = partner.data_ptr(), weight.data_ptr()
+    return _checked(out, found.run(found.blend_into, *size, *batches, *drawn))
 
 
 def paste(
@@ -69,8 +69,7 @@ def paste(
     else:
         batches = out.data_ptr(), sources.data_ptr()
         right = found.run(_loop("paste_into", unit), *size, *batches, *given)
-    _check(right, len(x))
-    return out
+    return _checked(out, right)
 
 
 def normalize(
@@ -91,9 +90,9 @@ def normalize(
     weight = _on_host(weight, torch.float32)
     tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
-    right = found.run(loop, *_rows(x), *(t.data_ptr() for t in tensors))
-    _check(right, len(x))
-    return out
+    count = x.shape[0]
+    right = found.run(loop, count, x.numel() // count, *(t.data_ptr() for t in tensors))
+    return _checked(out, right)
 
 
 def nll_of_pairs(
@@ -165,12 +164,6 @@ def _loop(name: str, variant: Any) -> Any:
     return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
 
 
-def _rows(x: Tensor) -> tuple[int, int]:
-    """How many rows there are, and how long each is."""
-    count = x.shape[0]
-    return count, x.numel() // count
-
-
 def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
     if drawn.is_cpu and drawn.dtype == dtype and drawn.is_contiguous():
         return drawn
@@ -184,12 +177,13 @@ def _sources(x: Tensor, partner: Tensor, other: Tensor | None) -> tuple[Tensor, 
     return x, _on_host(partner, torch.int64)
 
 
-def _check(right: bool, count: int) -> None:
-    if not right:
-        raise ValueError(
-            f"the partners must be rows of a batch of {count}, to mix in place each of them once, "
-            "and boxes must lie on the images"
-        )
+def _checked(out: Tensor, right: bool) -> Tensor:
+    if right:
+        return out
+    raise ValueError(
+        f"the partners must be rows of a batch of {len(out)}, to mix in place each of them once, "
+        "and boxes must lie on the images"
+    )
 
 
 def are_dense(x: Tensor, other: Tensor | None) -> bool:

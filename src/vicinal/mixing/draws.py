@@ -42,7 +42,7 @@ class RandomState:
 
     def next(self) -> int:
         """Count a draw; how many there have been before."""
-        draw = self.draws
+        draw = self.draws if self.is_in_graph else self.count
         self.count += 1
         return draw
 
@@ -61,7 +61,8 @@ class RandomState:
 
     def generator(self, *purpose: int) -> torch.Generator:
         """The generator for a purpose, such as the draw of a certain number."""
-        seed = stream(self.seed, *purpose, _rank(), _worker())
+        own, rank, worker, _ = self.source
+        seed = stream(own, *purpose, rank, worker)
         return torch.Generator().manual_seed(seed)
 
     def state_dict(self) -> dict[str, int]:

@@ -94,7 +94,7 @@ def check(
     """Raise what :func:`lay` raises, before anything is touched."""
     shape = x.shape
     for pattern in patterns:
-        if not (pattern.copies or is_blendable(x)):
+        if not (pattern.copies or x.is_floating_point() or is_blendable(x)):
             raise TypeError(
                 f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
                 "blends its samples: leave them, or mix by boxes or masks alone"

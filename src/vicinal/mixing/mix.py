@@ -75,7 +75,7 @@ class Mix:
             ValueError: a tensor's first dimension is not the batch this mix was drawn for,
                 ``other`` is not like ``x``, or there is nothing to mix.
         """
-        patterns = self._laid_patterns
+        patterns = self.patterns or (Blend(self.weight),)
         # In a tuple: torch 2.6 compiles no union.
         fields = (fields,) if isinstance(fields, (str, int)) else fields
         if isinstance(x, Tensor) and fields is None and _is_mixable(x, integers):
@@ -145,7 +145,8 @@ class Mix:
         >>> mix.normalized(x, mean=[0.5], std=[0.5]).flatten()
         tensor([-0.5000,  0.5000])
         """
-        return lay_normalized(x, self.partner, self._laid_patterns, mean, std, dtype, other)
+        patterns = self.patterns or (Blend(self.weight),)
+        return lay_normalized(x, self.partner, patterns, mean, std, dtype, other)
 
     def target(self, y: Any, *, other: Any = None) -> Any:
         """The mixed target: a :class:`MixedTarget`, or one for every tensor of a nested target.
@@ -171,18 +172,16 @@ class Mix:
 
         return map_leaves(pair, y, *(() if other is None else (like(y, other),)))
 
-    @property
-    def _laid_patterns(self) -> tuple[Pattern, ...]:
-        return self.patterns or (Blend(self.weight),)
-
     def _pair(self, y: Tensor, other: Tensor | None) -> MixedTarget:
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
             raise ValueError(
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
                 f"{tuple(y.shape)}: its first dimension must be the batch"
             )
-        partner = y.index_select(0, _beside(self.partner, y)) if other is None else other
-        return MixedTarget(y, partner, _beside(self.weight, y))
+        rows, weight = self.partner, self.weight
+        if not (y.is_cpu and weight.is_cpu):
+            rows, weight = (t.to(y.device, non_blocking=True) for t in (rows, weight))
+        return MixedTarget(y, y.index_select(0, rows) if other is None else other, weight)
 
     def tensors(self) -> list[Tensor]:
         """All that was drawn: partner, weight, and a tensor for each pattern."""
@@ -194,11 +193,6 @@ class Mix:
         return Mix(function(self.partner), function(self.weight), patterns)
 
 
-def _beside(drawn: Tensor, y: Tensor) -> Tensor:
-    """What was drawn, on the device of the target."""
-    return drawn if drawn.is_cpu and y.is_cpu else drawn.to(y.device, non_blocking=True)
-
-
 def _is_mixable(leaf: Any, integers: Integers) -> bool:
     if isinstance(leaf, MixedTarget):
         raise TypeError("this is a mixed target, not samples: mix the samples")
@@ -208,7 +202,7 @@ def _is_mixable(leaf: Any, integers: Integers) -> bool:
         raise TypeError(
             f"a {type(leaf).__name__} cannot be mixed: give tensors, or name the fields to mix"
         )
-    if is_blendable(leaf) or integers == "paste":
+    if leaf.is_floating_point() or is_blendable(leaf) or integers == "paste":
         return True
     if integers == "leave":
         return False

@@ -118,7 +118,10 @@ class Mixer(ABC):
             ValueError: x and y do not have the same number of samples, or x holds no images where
                 the method needs them.
         """
-        count = batch_size(x, y)
+        first = first_tensor(x)
+        count = first.shape[0]
+        if y is not None and first_tensor(y).shape[0] != count:
+            batch_size(x, y)
         if self.half:
             count = (count + 1) // 2
         size = (1, 1)
@@ -325,7 +328,7 @@ def _share_memory(x: Tensor, y: Tensor) -> bool:
     if x is y:
         return True
     # Views of the same numbers are of one dtype, or the real parts of complex ones.
-    if is_compiling() or (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())):
+    if (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())) or is_compiling():
         return False
     return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
 

@@ -79,7 +79,9 @@ class Boxes(Pattern):
         return compiled.paste(x, partner, self._corners_on(x), other, inplace)
 
     def _corners_on(self, x: Tensor) -> Tensor:
-        corners = self.corners.to(x.device, non_blocking=True)
+        corners = self.corners
+        if not (x.is_cpu and corners.is_cpu):
+            corners = corners.to(x.device, non_blocking=True)
         height, width = x.shape[-2:]
         if (height, width) == self.size:
             return corners

@@ -17,7 +17,7 @@ def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
 
 
 @tensors_as_leaves("own", "partner", "weight")
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class MixedTarget:
     """Own target, partner's target, and the share that each sample keeps of itself.
 
