@@ -43,8 +43,8 @@ def mixed_nll_loss(
     >>> mixed_nll_loss(log_probs, MixedTarget(own, partner, share), reduction="none")
     tensor([0.6931, 0.2231])
     """
-    if label_smoothing == 0 and reduction != "none" and axis == 1:
-        loss = _compiled(log_probs, target, weight, ignore_index, reduction == "mean")
+    if label_smoothing == 0 and reduction != "none":
+        loss = _compiled(log_probs, target, weight, ignore_index, reduction == "mean", axis)
         if loss is not None:
             return loss
     # Both labels lie along the axis of the classes, so that one gather reads them. With few
@@ -91,12 +91,18 @@ def _compiled(
     weight: Tensor | None,
     ignore_index: int,
     is_mean: bool,
+    axis: int,
 ) -> Tensor | None:
     """By a compiled loop, which spares the dozen small operations of a step with few classes."""
     own, partner, share = target.own.contiguous(), target.partner.contiguous(), target.weight
     read = [log_probs, own, partner, share] + ([] if weight is None else [weight])
     is_derived = share.requires_grad or (weight is not None and weight.requires_grad)
-    if log_probs.ndim != 2 or is_derived or not are_at_hand(read, are_derived=False):
+    if (
+        log_probs.ndim != 2
+        or axis not in (1, -1)
+        or is_derived
+        or not are_at_hand(read, are_derived=False)
+    ):
         return None
     found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)
     return None if found is None else _OfPairs.apply(log_probs, own, partner, *found)
