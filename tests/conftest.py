@@ -1,5 +1,7 @@
 """Settings for all tests."""
 
+import tempfile
+
 import pytest
 import torch
 
@@ -8,6 +10,14 @@ import torch
 def _global_generator_stays_where_it_is():
     """No test may depend on what another one drew."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_cache_of_their_own():
+    """Tests neither use nor fill the user's cache."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VICINAL_CACHE", folder)
+        yield
 
 
 def pytest_configure():

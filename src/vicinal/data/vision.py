@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vicinal.data import cache
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.images import (
@@ -235,11 +236,24 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
 
 
 def _in_memory(samples: Samples, size: int | None, skip_bad: bool) -> TensorData:
-    decoded, bad = _decode_with_progress(samples, size, skip_bad)
-    if bad:
-        print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
-    assert isinstance(decoded.images, Tensor)
-    return TensorData(decoded.images, torch.tensor(decoded.labels))
+    labels = samples.labels
+
+    def read() -> Tensor:
+        nonlocal labels
+        decoded, bad = _decode_with_progress(samples, size, skip_bad)
+        if bad:
+            print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
+        labels = decoded.labels
+        assert isinstance(decoded.images, Tensor)
+        return decoded.images
+
+    # Where images are of one size already, decoding is quick, and there is no size to be known by.
+    pixels = (
+        read()
+        if size is None or isinstance(samples.images, Tensor)
+        else (cache.cached(samples, size, read))
+    )
+    return TensorData(pixels, torch.tensor(labels))
 
 
 def _decode_with_progress(
