@@ -63,8 +63,17 @@ _HOMES = {
         "CancelTrain",
         "CancelValidate",
     ),
+    "learner.interpretation": ("Interpretation",),
     "learner.learner": ("Learner",),
     "learner.predictor": ("Predictor",),
+    "learner.resume": ("Checkpoint",),
+    "learner.techniques": (
+        "EMA",
+        "AccumulateGradients",
+        "ClipGradients",
+        "EarlyStopping",
+        "SaveBest",
+    ),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}

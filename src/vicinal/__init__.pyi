@@ -27,8 +27,15 @@ from vicinal.learner.events import CancelFit as CancelFit
 from vicinal.learner.events import CancelStep as CancelStep
 from vicinal.learner.events import CancelTrain as CancelTrain
 from vicinal.learner.events import CancelValidate as CancelValidate
+from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.predictor import Predictor as Predictor
+from vicinal.learner.resume import Checkpoint as Checkpoint
+from vicinal.learner.techniques import EMA as EMA
+from vicinal.learner.techniques import AccumulateGradients as AccumulateGradients
+from vicinal.learner.techniques import ClipGradients as ClipGradients
+from vicinal.learner.techniques import EarlyStopping as EarlyStopping
+from vicinal.learner.techniques import SaveBest as SaveBest
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner
 from vicinal.losses import CrossEntropyLossFlat as CrossEntropyLossFlat

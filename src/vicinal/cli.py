@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,9 @@ def train(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with a run that was stopped or killed.")
+    ] = False,
     skip_bad: Annotated[bool, typer.Option(help="Leave out images that cannot be read.")] = False,
 ) -> None:
     """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
@@ -89,7 +93,7 @@ def train(
         seed=seed,
         skip_bad=skip_bad,
     )
-    folder = runs.train(wishes, out, overwrite=overwrite, tell=_tell)
+    folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=_tell)
     print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
     print(f"vicinal predict {folder} IMAGE...")
 
@@ -154,6 +158,24 @@ def show(
     )
     runs.show(wishes, out)
     print(f"drawn: {out}")
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option(help="Remove it all.")] = False,
+) -> None:
+    """Show, or clear, the images that were decoded for trainings before."""
+    from vicinal.data import cache
+
+    if clear:
+        _tell("freed", f"{cache.clear() / 2**20:,.0f} MB in {cache.folder()}")
+        return
+    held = cache.entries()
+    for entry in reversed(held):
+        used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
+        _tell(used, f"{entry.size / 2**20:8,.0f} MB  {entry.file.name}")
+    total = sum(entry.size for entry in held) / 2**20
+    _tell("total", f"{total:,.0f} of at most {cache.LIMIT / 2**20:,.0f} MB in {cache.folder()}")
 
 
 @app.command()

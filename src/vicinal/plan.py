@@ -1,6 +1,6 @@
 """From data and wishes to settings: what is chosen where the user chose nothing, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -35,6 +35,22 @@ class Wishes:
     precision: str = "auto"
     seed: int = 0
     skip_bad: bool = False
+
+    def as_before(self, asked: dict[str, Any]) -> "Wishes":
+        """These wishes, those that are left open as they were in a run before.
+
+        Raises:
+            VicinalError: something else is wished than then.
+        """
+        for field in fields(self):
+            wish, before = getattr(self, field.name), asked.get(field.name, field.default)
+            if wish not in (field.default, before):
+                option = field.name.replace("_", "-")
+                raise VicinalError(
+                    f"the run was begun with {option} {before}, not {wish}: leave that out, or "
+                    "begin another run"
+                )
+        return Wishes(**asked)
 
     def __post_init__(self) -> None:
         for name, lowest in (("epochs", 1), ("batch_size", 2), ("size", 8)):

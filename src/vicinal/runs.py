@@ -1,5 +1,6 @@
 """A training from the name of the data to a folder that holds all it left."""
 
+import contextlib
 import csv
 import inspect
 import io
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.data.augment import to_unit_floats
@@ -19,17 +21,21 @@ from vicinal.data.sources import load_split
 from vicinal.data.vision import ImageDataLoaders, one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
-from vicinal.learner.checkpoint import save_weights
+from vicinal.learner.checkpoint import weights_of
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, read_config
+from vicinal.learner.resume import Checkpoint
 from vicinal.learner.vision import vision_learner
 from vicinal.metrics import accuracy
 from vicinal.mixing import Choice, Mixer, MixUp, methods
 from vicinal.plan import Plan, Wishes, make_plan
 
+CHECKPOINT = "checkpoint.safetensors"
+LOCK = ".lock"
 METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
+OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
 SHOWN = 8  # samples in a picture of mixing
 Tell = Callable[[str, str], None]
 
@@ -56,13 +62,17 @@ def make_mixer(wishes: Wishes) -> Mixer | None:
     return mixers[0] if len(mixers) == 1 else Choice(mixers, seed=wishes.seed)
 
 
-def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> Path:
+def train(
+    wishes: Wishes, out: Path | None, *, overwrite: bool = False, resume: bool = False, tell: Tell
+) -> Path:
     """Train as wished, and leave everything in a run folder.
 
     Args:
         wishes: what the user asked for.
-        out: the run folder; None takes the next free one below ``runs``.
+        out: the run folder; None takes the next free one below ``runs``, or to resume, the last
+            one of these data.
         overwrite: replace a run that is there.
+        resume: go on with the run that is there, as it was asked for; without one, begin.
         tell: is called with a name and a text for each thing that was found or chosen.
 
     Returns:
@@ -72,9 +82,17 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
         VicinalError: the data, the settings or the folder do not serve; nothing is left behind.
         KeyboardInterrupt: after what was trained is saved.
     """
+    if overwrite and resume:
+        raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
+    folder = _default_folder(wishes.data, resume) if out is None else out
+    _check_folder(folder, overwrite or resume)
+    if resume and (folder / CONFIG).exists():
+        config = read_config(folder)
+        wishes = wishes.as_before(config["asked"])
+        if config["finished"]:
+            tell("finished", f"after {config['epochs_done']} epochs: nothing is left to be done")
+            return folder
     mixer = make_mixer(wishes)
-    folder = _free_folder(wishes.data) if out is None else out
-    _check_folder(folder, overwrite)
     split = load_split(
         wishes.data,
         label=wishes.label,
@@ -100,10 +118,14 @@ def train(wishes: Wishes, out: Path | None, *, overwrite: bool, tell: Tell) -> P
         precision=plan.precision,
     )
     _try_out(learn, plan)
-    run = Run(folder, learn, wishes, plan)
-    run.make_folder()
+    run = Run(folder, learn, wishes, plan, resumed=resume)
+    run.take_folder()
     try:
-        run.begin()
+        checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
+        if checkpoint.found is not None:
+            epochs = len(checkpoint.found["history"])
+            tell("resumed", f"after epoch {epochs}, from {checkpoint.file}")
+        run.begin(checkpoint)
         if plan.pretrained:
             learn.fine_tune(plan.epochs, plan.lr)
         else:
@@ -160,23 +182,36 @@ class Run(Callback):
 
     order = 95
 
-    def __init__(self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan) -> None:
+    def __init__(
+        self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan, *, resumed: bool
+    ) -> None:
         self.folder, self.learn, self.wishes, self.plan = folder, learn, wishes, plan
+        self.resumed = resumed
         self.was_there = folder.exists()
+        # Of the operating system, which takes it back from a process that was killed.
+        self.lock = FileLock(folder / LOCK)
 
-    def make_folder(self) -> None:
-        """Make the folder, or clear the one that may be overwritten."""
+    def take_folder(self) -> None:
+        """Make the folder, see to it that no other process trains in it, and clear it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._clear()
+            self.lock.acquire(timeout=0)
+            self._clear(all_of_it=not self.resumed)
+        except Timeout:
+            raise VicinalError(
+                f"--out {self.folder} is in use by another training: wait for it, or name another "
+                "folder"
+            ) from None
         except OSError as error:
             raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
-    def begin(self) -> None:
+    def begin(self, checkpoint: Checkpoint) -> None:
         """Write what is known before the training, and listen to it."""
         from vicinal import plots
 
-        self.learn.add_cbs(self)
+        self.learn.add_cbs([self, checkpoint])
+        if checkpoint.found is not None:
+            return
         self._write_config(finished=False)
         x, y = self.learn.dls.one_batch()
         mixer = make_mixer(self.wishes)
@@ -195,23 +230,43 @@ class Run(Callback):
 
     def end(self, stopped_by: BaseException | None = None) -> None:
         """Save what was trained, also where the training was stopped half-way."""
-        if not (self.learn.history or isinstance(stopped_by, KeyboardInterrupt)):
-            self._clear()  # nothing was trained, so nothing half-written stays
-            if not self.was_there:
-                self.folder.rmdir()
-            return
+        try:
+            interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
+            if self.learn.history or interrupted:
+                self._save(stopped_by)
+            elif not self.resumed:  # nothing was trained, so nothing half-written stays
+                self._clear()
+        except VicinalError:
+            if stopped_by is None:
+                raise
+            # Else the disk is full or gone, which the first error has said.
+        finally:
+            self.lock.release()
+        if stopped_by is not None and not self.was_there and not self.learn.history:
+            self._remove_empty()
+
+    def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are of no use
-        save_weights(self.learn.model, self._file(WEIGHTS))
-        self._write_config(finished=stopped_by is None)
+        self._write(WEIGHTS, weights_of(self.learn.model))
         if self.learn.history:
             from vicinal import plots
 
             save_figure(plots.curves(self.learn.history), self._file(PICTURES[1]))
+        self._write_config(finished=stopped_by is None)
+        if stopped_by is None:
+            self._file(CHECKPOINT).unlink(missing_ok=True)
 
-    def _clear(self) -> None:
-        for name in (CONFIG, WEIGHTS, *METRICS, *PICTURES):
-            self._file(name).unlink(missing_ok=True)
+    def _remove_empty(self) -> None:
+        self._file(LOCK).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def _clear(self, *, all_of_it: bool = True) -> None:
+        """Remove what was half-written when the run was killed, or all of it."""
+        for file in self.folder.iterdir():
+            if _is_half_written(file.name) or (all_of_it and file.name in OWN):
+                file.unlink(missing_ok=True)
 
     def _recipe(self) -> ImageRecipe:
         normalize = self.learn.dls.normalize
@@ -237,7 +292,7 @@ class Run(Callback):
         }
         self._write(CONFIG, json.dumps(config, indent=2) + "\n")
 
-    def _write(self, name: str, content: str) -> None:
+    def _write(self, name: str, content: bytes | str) -> None:
         try:
             write_whole(self._file(name), content)
         except OSError as error:
@@ -268,27 +323,38 @@ def _finite(learn: Learner) -> bool:
     return all(bool(p.isfinite().all()) for p in learn.model.parameters())
 
 
-def _free_folder(data: str) -> Path:
+def _default_folder(data: str, resume: bool) -> Path:
+    """The next free folder of these data, or to resume, the last one."""
     name = Path(data.rpartition(":")[2]).resolve().stem or "run"
     folder, number = Path("runs", name), 1
+    found = folder
     while folder.exists():
         number += 1
-        folder = Path("runs", f"{name}-{number}")
-    return folder
+        found, folder = folder, Path("runs", f"{name}-{number}")
+    return found if resume else folder
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
+def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
     if folder.is_file():
         raise VicinalError(f"--out {folder} is a file: name a folder")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists():
         return
-    if not (folder / CONFIG).exists() or "vicinal" not in read_config(folder):
+    # A run that was killed in its first moments leaves no settings.
+    names = [file.name for file in folder.iterdir() if not _is_half_written(file.name)]
+    if not set(names) - {LOCK}:
+        return
+    if CONFIG not in names or "vicinal" not in read_config(folder):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
-    if not overwrite:
+    if not may_hold_a_run:
         raise VicinalError(
-            f"--out {folder} already holds a run: name another folder, or replace it with "
-            "--overwrite"
+            f"--out {folder} already holds a run: name another folder, go on with --resume, or "
+            "replace it with --overwrite"
         )
+
+
+def _is_half_written(name: str) -> bool:
+    """Whether a file is what :func:`write_whole` leaves when it is killed."""
+    return any(name.startswith(f".{own}.") for own in OWN)
 
 
 def show(wishes: Wishes, out: Path) -> None:

@@ -11,7 +11,9 @@ def texts_of(axes):
     yield axes.yaxis.offsetText
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        yield from (t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high)
+        ticks = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        # A colour bar has its labels on the right.
+        yield from (label for t in ticks for label in (t.label1, t.label2) if label.get_visible())
     if axes.get_legend():
         yield from axes.get_legend().texts
 

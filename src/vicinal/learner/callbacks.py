@@ -31,9 +31,21 @@ class MixBatches(Callback):
         self.mixer = mixer if isinstance(mixer, Mixer) else mixer()
 
     def before_fit(self, learn: "Learner") -> None:
+        self.steps, self.begun_at = learn.epochs * len(learn.dls.train), self.mixer.random.draws
+        self._begin()
+
+    def _begin(self) -> None:
         for mixer in self.mixer.nested():
             if isinstance(mixer, Schedule):
-                mixer.begin(learn.epochs * len(learn.dls.train), at=self.mixer.random.draws)
+                mixer.begin(self.steps, at=self.begun_at)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"mixer": self.mixer.state_dict(), "begun_at": self.begun_at}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.mixer.load_state_dict(state["mixer"])
+        self.begun_at = state["begun_at"]
+        self._begin()
 
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
@@ -55,10 +67,19 @@ class StepScheduler(Callback):
         self.make = make
 
     def before_fit(self, learn: "Learner") -> None:
-        self.scheduler = self.make(learn.optimizer, learn.epochs * len(learn.dls.train))
+        # Set by AccumulateGradients, which lets nobody hear of the steps that it cancels.
+        batches = max(getattr(cb, "batches_per_step", 1) for cb in learn.callbacks)
+        steps = learn.epochs * math.ceil(len(learn.dls.train) / batches)
+        self.scheduler = self.make(learn.optimizer, steps)
 
     def after_step(self, learn: "Learner") -> None:
         self.scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.scheduler.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.scheduler.load_state_dict(state)
 
 
 class Average:
@@ -141,13 +162,14 @@ class ProgressTable(Callback):
 
         self.bar = progress_bar(TextColumn("{task.fields[loss]}"))
         self.header_shown = False
-        total = learn.epochs * (len(learn.dls.train) + len(learn.dls.valid))
-        self.task = self.bar.add_task("", total=total, loss="")
+        self.batches = len(learn.dls.train) + len(learn.dls.valid)
+        self.task = self.bar.add_task("", total=learn.epochs * self.batches, loss="")
         self.bar.start()
         self.looked_at = time.perf_counter()
 
     def before_train(self, learn: "Learner") -> None:
-        self.bar.update(self.task, description=f"epoch {learn.epoch + 1}/{learn.epochs}")
+        epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
+        self.bar.update(self.task, description=epoch, completed=learn.epoch * self.batches)
 
     def after_batch(self, learn: "Learner") -> None:
         self.bar.advance(self.task)

@@ -13,9 +13,13 @@ from vicinal.files import write_whole
 
 def save_weights(model: nn.Module, file: Path) -> None:
     """Write a model's weights, whole or not at all."""
+    write_whole(file, weights_of(model))
+
+
+def weights_of(model: nn.Module) -> bytes:
+    """A model's weights, as they are written."""
     # Clones, because safetensors refuses memory that is shared or not contiguous.
-    weights = {name: t.detach().cpu().contiguous().clone() for name, t in _state(model).items()}
-    write_whole(file, save(weights))
+    return save({name: t.detach().cpu().contiguous().clone() for name, t in _state(model).items()})
 
 
 def load_weights(model: nn.Module, file: Path) -> None:

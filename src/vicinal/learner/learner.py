@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from accelerate import PartialState
 from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
@@ -24,7 +25,10 @@ from vicinal.learner.callbacks import (
 )
 from vicinal.learner.checkpoint import load_weights, save_weights
 from vicinal.learner.events import Callback, Cancel, announce, listeners
+from vicinal.learner.interpretation import Interpretation, sample_losses
+from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.tta import augmented
 from vicinal.losses import CrossEntropyLossFlat, MixLoss
 from vicinal.mixing import Mixer, MixUp
 
@@ -91,6 +95,7 @@ class Learner:
         self.precision, _ = choose_precision(precision, dls.device)
         self.path = Path(path)
         self.history: list[dict[str, Any]] = []
+        self.fits = 0  # how many trainings have begun
         self.callbacks: list[Callback] = []
         self.x: Any = None
         self.y: Any = None
@@ -112,12 +117,13 @@ class Learner:
         """
         if epochs < 1:
             raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
-        self.epochs = epochs
+        self.epochs, self.first_epoch = epochs, 0
+        self.fits += 1
         with self._prepared(self.lr if lr is None else lr, as_callbacks(cbs)):
             self._section("fit", self._all_epochs)
 
     def _all_epochs(self) -> None:
-        for self.epoch in range(self.epochs):
+        for self.epoch in range(self.first_epoch, self.epochs):
             self._section("epoch", self._one_epoch)
 
     def _one_epoch(self) -> None:
@@ -268,6 +274,57 @@ class Learner:
 
         self.fit(epochs, lr_max, cbs=[StepScheduler(one_cycle), *as_callbacks(cbs)])
 
+    def fit_flat_cos(
+        self,
+        epochs: int,
+        lr: Rates | None = None,
+        *,
+        pct_start: float = 0.75,
+        div_final: float = 1e5,
+        cbs: Any = (),
+    ) -> None:
+        """Train with a constant learning rate that anneals at the end, by a cosine.
+
+        Args:
+            epochs: how often to go through the training part.
+            lr: the learning rate, or a slice as for :meth:`fit`.
+            pct_start: the share of the steps before it anneals, 0 or more and below 1.
+            div_final: end at ``lr / div_final``; above 0.
+            cbs: callbacks for this training alone.
+
+        Raises:
+            VicinalError: ``pct_start`` or ``div_final`` is out of its range.
+
+        Source: fastai's ``Learner.fit_flat_cos``.
+        """
+        if not 0 <= pct_start < 1:
+            raise VicinalError(f"pct_start must be 0 or more and below 1, not {pct_start}")
+        if not 0 < div_final < math.inf:
+            raise VicinalError(f"div_final must be a number above 0, not {div_final}")
+
+        def flat_cos(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+            def share(step: int) -> float:
+                annealed = max(0.0, step / steps - pct_start) / (1 - pct_start)
+                height = (1 + math.cos(math.pi * annealed)) / 2
+                return height + (1 - height) / div_final
+
+            return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+
+        self.fit(epochs, lr, cbs=[StepScheduler(flat_cos), *as_callbacks(cbs)])
+
+    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> RangeTest:
+        """Look for a learning rate: train on some batches while it grows, and undo that.
+
+        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().suggestion`` is a rate,
+        ``learn.lr_find().plot()`` a figure of the losses.
+
+        Args:
+            start_lr, end_lr: the first and the last rate. They are those of the last parameter
+                group; where ``lr`` is a slice, the others keep their ratio to it.
+            num_it: the number of batches, 10 or more.
+        """
+        return range_test(self, start_lr, end_lr, num_it)
+
     def fine_tune(
         self, epochs: int, base_lr: float = 2e-3, *, freeze_epochs: int = 1, lr_mult: float = 100
     ) -> None:
@@ -351,9 +408,51 @@ class Learner:
         Returns:
             (N, C) float32, (N, ...) targets.
         """
-        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(self.dls.valid)]
+        return self._preds(self.dls.valid)
+
+    def _preds(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
         outputs, targets = zip(*parts, strict=True)
         return torch.cat(outputs), torch.cat(targets)
+
+    def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
+        """Test-time augmentation: as :meth:`get_preds`, over random views of each sample.
+
+        ``n`` passes with the training part's random changes are averaged; their mean counts 3/4,
+        the pass without changes 1/4. The changes follow from the data's seed, so that a second
+        call gives the same; a training to come is not affected.
+
+        Args:
+            n: how many random views of each sample; 1 or more.
+
+        Raises:
+            VicinalError: training samples are not changed at random, or ``n`` is below 1.
+
+        Source: fastai's ``Learner.tta``, with its default ``beta=0.25``.
+        """
+        if n < 1:
+            raise VicinalError(f"the number of random views must be 1 or more, not {n}")
+        views, order = augmented(self.dls), self.dls.valid.order
+        epoch = order.epoch
+        try:
+            plain, targets = self.get_preds()
+            mean = torch.stack([self._preds(views)[0] for _ in range(n)]).mean(dim=0)
+        finally:
+            order.epoch = epoch
+        return mean.lerp(plain, 0.25), targets
+
+    def interpret(self) -> Interpretation:
+        """Where the network errs on the validation part: confusion matrix and largest losses.
+
+        Raises:
+            VicinalError: the loss function gives no loss for each sample.
+        """
+        parts = [
+            (self.activation(o).cpu(), y.cpu(), sample_losses(self.loss_func, o, y).cpu())
+            for o, y in self._outputs(self.dls.valid)
+        ]
+        probabilities, targets, losses = map(torch.cat, zip(*parts, strict=True))
+        return Interpretation(self.dls, probabilities, targets, losses)
 
     def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
         """Predict one sample.
@@ -372,9 +471,11 @@ class Learner:
 
     def activation(self, output: Tensor) -> Tensor:
         """From the network's output to probabilities, as the loss reads it."""
-        if isinstance(self.loss_func, nn.BCEWithLogitsLoss):
+        criterion = MixLoss(self.loss_func).criterion
+        called = criterion.func if isinstance(criterion, partial) else criterion
+        if isinstance(called, nn.BCEWithLogitsLoss) or called is F.binary_cross_entropy_with_logits:
             return output.sigmoid()
-        if isinstance(self.loss_func, nn.NLLLoss):
+        if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
             return output.exp()
         return output.softmax(dim=1) if self.dls.vocab else output
 

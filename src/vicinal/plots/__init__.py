@@ -4,8 +4,10 @@ Every function returns a ``matplotlib.figure.Figure`` and touches no global stat
 nothing has to be closed, and ``figure.savefig("picture.png")`` writes it.
 """
 
+from vicinal.plots.confusion import confusion
 from vicinal.plots.curves import curves
 from vicinal.plots.density import beta_density
 from vicinal.plots.pictures import images, mixed_batch, mixing
+from vicinal.plots.rates import range_test
 
-__all__ = ["beta_density", "curves", "images", "mixed_batch", "mixing"]
+__all__ = ["beta_density", "confusion", "curves", "images", "mixed_batch", "mixing", "range_test"]

@@ -1,0 +1,209 @@
+"""Interpretation: where a trained network errs, and on which samples most."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vicinal.data.loaders import DataLoaders
+from vicinal.errors import VicinalError
+from vicinal.losses import MixLoss, per_sample
+
+
+@dataclass(frozen=True)
+class TopLoss:
+    """A sample of the validation part, and what the network made of it.
+
+    Args:
+        index: its place in the validation part, ``dls.valid.dataset``.
+        loss: its own loss.
+        truth, predicted: the names of its class and of the likeliest one; for other targets, their
+            values.
+        probability: of its class; None for other targets.
+    """
+
+    index: int
+    loss: float
+    truth: str
+    predicted: str
+    probability: float | None
+
+
+class Interpretation:
+    """Where a network errs; :meth:`Learner.interpret` makes it in one pass.
+
+    Args:
+        dls: the data.
+        probabilities: (N, C) of the validation part, or values.
+        targets: (N, ...) its targets.
+        losses: (N,) the loss of each sample.
+
+    Raises:
+        VicinalError: the network has more or fewer outputs than there are classes.
+
+    >>> from vicinal import Learner
+    >>> x, y = torch.eye(3), torch.tensor([0, 1, 1])
+    >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=2, vocab=["ant", "bee", "fly"], device="cpu")
+    >>> found = Learner(dls, torch.nn.Identity()).interpret()  # it takes the last bee for a fly
+    >>> found.confusion_matrix()
+    tensor([[1, 0, 0],
+            [0, 1, 1],
+            [0, 0, 0]])
+    >>> found.most_confused()
+    [('bee', 'fly', 1)]
+    >>> found.top_losses(1)[0].index
+    2
+    """
+
+    def __init__(
+        self, dls: DataLoaders, probabilities: Tensor, targets: Tensor, losses: Tensor
+    ) -> None:
+        self.dls, self.probabilities, self.targets = dls, probabilities, targets
+        self.losses = losses
+        if dls.vocab is not None and probabilities.shape[1] != len(dls.vocab):
+            raise VicinalError(
+                f"the network has {probabilities.shape[1]} outputs for {len(dls.vocab)} classes: "
+                f"give it {len(dls.vocab)}"
+            )
+
+    # ---- which classes --------------------------------------------------------------------
+
+    def confusion_matrix(self) -> Tensor:
+        """How often each class is taken for each.
+
+        Returns:
+            (C, C) int64: a row for each true class, a column for each predicted one.
+
+        Raises:
+            VicinalError: the targets are values, or several labels a sample.
+        """
+        from sklearn.metrics import confusion_matrix
+
+        if not self._has_classes:
+            raise VicinalError(
+                "a confusion matrix counts one class a sample, but the targets are values or "
+                f"several labels ({self.targets.dtype}, shape {tuple(self.targets.shape)}): "
+                "top_losses() ranks such samples, too"
+            )
+        truth, predicted = self.targets.numpy(), self.probabilities.argmax(dim=1).numpy()
+        counts = confusion_matrix(truth, predicted, labels=range(len(self._vocab)))
+        return torch.from_numpy(counts).long()
+
+    def most_confused(self, min_count: int = 1) -> list[tuple[str, str, int]]:
+        """Pairs of (true, predicted) classes that differ, and how often; the most frequent first.
+
+        Args:
+            min_count: leave out rarer pairs; 1 or more.
+
+        Raises:
+            VicinalError: as for :meth:`confusion_matrix`, or ``min_count`` is out of its range.
+        """
+        if min_count < 1:
+            raise VicinalError(f"min_count must be 1 or more, not {min_count}")
+        errors = self.confusion_matrix().fill_diagonal_(0)
+        pairs = [
+            (self._vocab[truth], self._vocab[predicted], int(errors[truth, predicted]))
+            for truth, predicted in (errors >= min_count).nonzero().tolist()
+        ]
+        return sorted(pairs, key=lambda pair: -pair[2])
+
+    def plot_confusion_matrix(self, normalize: bool = False) -> Any:
+        """A matplotlib figure of the confusion matrix.
+
+        Args:
+            normalize: show shares of each true class in place of counts.
+
+        Raises:
+            VicinalError: as for :meth:`confusion_matrix`.
+        """
+        from vicinal import plots
+
+        return plots.confusion(self.confusion_matrix(), self._vocab, normalize)
+
+    # ---- which samples --------------------------------------------------------------------
+
+    def top_losses(self, k: int = 9) -> list[TopLoss]:
+        """The ``k`` samples of the largest losses, the largest first; NaN counts as largest.
+
+        Raises:
+            VicinalError: ``k`` is below 1.
+        """
+        if k < 1:
+            raise VicinalError(f"the number of samples must be 1 or more, not {k}")
+        places = self._places()
+        worst = self.losses.topk(min(k, len(self.losses))).indices.tolist()
+        return [self._top_loss(row, places[row]) for row in worst]
+
+    def plot_top_losses(self, k: int = 9) -> Any:
+        """A matplotlib figure of the images of the ``k`` largest losses, as the network sees them.
+
+        Above each stand its class, the predicted one, its loss, and the probability of its class.
+
+        Raises:
+            VicinalError: the data are no images, or ``k`` is below 1.
+        """
+        from vicinal import plots
+
+        worst = self.top_losses(k)
+        x, _ = self.dls.valid.dataset.__getitems__([sample.index for sample in worst])
+        pictures = self.dls.pictures(self.dls.test_batch(list(x)))
+        return plots.images(pictures, [_caption(sample) for sample in worst])
+
+    def _top_loss(self, row: int, index: int) -> TopLoss:
+        answer, target = self.probabilities[row], self.targets[row]
+        loss = self.losses[row].item()
+        if not self._has_classes:
+            return TopLoss(index, loss, self._values(target), self._values(answer), None)
+        names = self._vocab[int(target)], self._vocab[int(answer.argmax())]
+        return TopLoss(index, loss, *names, answer[target].item())
+
+    def _places(self) -> Sequence[int]:
+        """The samples of the validation part: images that cannot be read may be left out."""
+        dataset = self.dls.valid.dataset
+        if len(dataset) == len(self.losses):
+            return range(len(dataset))
+        return [i for i in range(len(dataset)) if len(dataset.__getitems__([i])[1])]
+
+    # ---- what the targets are -------------------------------------------------------------
+
+    @property
+    def _has_classes(self) -> bool:
+        is_class = self.targets.ndim == 1 and not self.targets.is_floating_point()
+        return self.dls.vocab is not None and is_class
+
+    @property
+    def _vocab(self) -> list[str]:
+        return self.dls.vocab or []
+
+    def _values(self, values: Tensor) -> str:
+        if self.dls.vocab is None:
+            return self.dls.label(values)
+        chosen = (name for name, v in zip(self.dls.vocab, values, strict=True) if v > 0.5)
+        return ", ".join(chosen) or "none"
+
+
+def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tensor) -> Tensor:
+    """The loss of each sample, (B,); of a criterion that gives several a sample, their mean.
+
+    Raises:
+        VicinalError: the criterion gives one number for the whole batch.
+
+    >>> sample_losses(torch.nn.MSELoss(), torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2))
+    tensor([5., 0.])
+    """
+    losses = per_sample(MixLoss(criterion).criterion)(output, target)
+    if losses.ndim == 0 or len(losses) != len(target):
+        raise VicinalError(
+            f"the loss function gave losses of shape {tuple(losses.shape)} for {len(target)} "
+            "samples: let it return a loss for each, or take a reduction argument"
+        )
+    return losses.detach().reshape(len(losses), -1).mean(dim=1)
+
+
+def _caption(sample: TopLoss) -> str:
+    loss = f"loss {sample.loss:.3g}"
+    if sample.probability is not None:
+        loss += f", truth {100 * sample.probability:.1f} %"
+    return f"truth {sample.truth}\npredicted {sample.predicted}\n{loss}"

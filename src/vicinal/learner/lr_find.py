@@ -1,0 +1,245 @@
+"""The learning rate range test: train while the rate grows, and undo that."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import MixBatches
+from vicinal.learner.events import SECTIONS, Callback, CancelFit
+
+if TYPE_CHECKING:
+    from vicinal.learner.learner import Learner
+
+SMOOTHING = 0.98  # what the smoothed loss keeps of itself at a batch
+DIVERGED = 4  # times the lowest loss
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a learning rate range test has found.
+
+    Args:
+        rates: the learning rate of each batch.
+        losses: the loss of each batch, exponentially smoothed.
+        suggestion: the rate in the middle of the losses' longest valley, see :func:`valley`.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+
+    def plot(self) -> Any:
+        """A matplotlib figure of the losses over the rates, with the suggestion."""
+        from vicinal import plots
+
+        return plots.range_test(self.rates, self.losses, self.suggestion)
+
+
+def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) -> RangeTest:
+    """Train on some batches while the learning rate grows exponentially, and undo that.
+
+    It ends early where the smoothed loss exceeds 4 times its lowest value, or is not finite. The
+    learner's callbacks change the batches and steps as in a training; those that only listen to
+    whole epochs are left out, and nothing is validated or recorded.
+
+    Afterwards, also where it was interrupted, all is as it was: the model with its gradients, the
+    learner with its optimizer and history, the order of the data, the draws of its mixers, torch's
+    random numbers, and the attributes of callbacks.
+
+    Args:
+        learn: the learner.
+        start_lr, end_lr: the first and the last rate, ``0 < start_lr < end_lr``.
+        num_it: the number of batches, 10 or more.
+
+    Raises:
+        VicinalError: an argument is out of its range, the loss leaves too early, or it never falls.
+
+    Source: L. N. Smith, Cyclical learning rates for training neural networks (2017), section 3.3,
+    in fastai's exponential form.
+
+    >>> from vicinal import DataLoaders, Learner
+    >>> _ = torch.manual_seed(0)
+    >>> x = torch.randn(400, 2); y = (x[:, 0] > 0).long()
+    >>> dls = DataLoaders.from_tensors(x[:300], y[:300], x[300:], y[300:], bs=20, device="cpu")
+    >>> found = Learner(dls, nn.Linear(2, 2)).lr_find()
+    >>> 1e-4 < found.suggestion < 1
+    True
+    """
+    if not 0 < start_lr < end_lr < math.inf:
+        raise VicinalError(
+            f"the learning rate cannot grow from {start_lr} to {end_lr}: give a start_lr above 0 "
+            "and a larger end_lr"
+        )
+    if num_it < 10:
+        raise VicinalError(f"num_it must be 10 batches or more, not {num_it}")
+    growing = GrowingRate(start_lr, end_lr, num_it)
+    with everything_kept(learn):
+        learn.epochs, learn.epoch = math.ceil(num_it / len(learn.dls.train)), 0
+        # Of the rate, only the ratios of its groups count.
+        with learn._prepared(learn.lr if isinstance(learn.lr, slice) else 1.0, []):
+            callbacks = [growing, *filter(_hears_batches, learn.cbs)]
+            learn.callbacks = sorted(callbacks, key=lambda callback: callback.order)
+            learn._section("fit", partial(_one_epoch, learn, num_it))
+    return RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
+
+
+def _one_epoch(learn: "Learner", num_it: int) -> None:
+    learn._section("epoch", lambda: learn._section("train", partial(_train, learn, num_it)))
+
+
+def _train(learn: "Learner", num_it: int) -> None:
+    learn.batches, learn.training = learn.dls.train, True
+    learn.model.train()
+    batches = chain.from_iterable(repeat(learn.dls.train))
+    with torch.enable_grad():
+        for learn.x, learn.y in islice(batches, num_it):
+            learn.pred = learn.loss = None
+            learn._section("batch", learn._one_batch)
+    raise CancelFit  # nobody hears the end of an epoch, which has no row in the history
+
+
+def _hears_batches(callback: Callback) -> bool:
+    inside = SECTIONS[SECTIONS.index("batch") :]
+    return any(
+        hasattr(callback, f"{when}_{name}") for when in ("before", "after") for name in inside
+    )
+
+
+class GrowingRate(Callback):
+    """Let the learning rate grow exponentially, and note the smoothed losses.
+
+    Args:
+        start_lr, end_lr: the rate of the first and of the last batch.
+        num_it: the number of batches.
+    """
+
+    order = 1000  # last, so that no schedule of another callback changes the rate again
+
+    def __init__(self, start_lr: float, end_lr: float, num_it: int) -> None:
+        self.start_lr, self.end_lr, self.num_it = start_lr, end_lr, num_it
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+        self.batch, self.sum = 0, 0.0
+
+    def before_fit(self, learn: "Learner") -> None:
+        rates = [group["lr"] for group in learn.optimizer.param_groups]
+        self.ratios = [rate / max(rates) for rate in rates]
+
+    def before_batch(self, learn: "Learner") -> None:
+        growth = self.end_lr / self.start_lr
+        self.rate = self.start_lr * growth ** (self.batch / (self.num_it - 1))
+        for group, ratio in zip(learn.optimizer.param_groups, self.ratios, strict=True):
+            group["lr"] = self.rate * ratio
+        self.batch += 1
+
+    def after_batch(self, learn: "Learner") -> None:
+        if learn.loss is None:  # the batch was cancelled
+            return
+        loss = learn.loss.item()
+        if not math.isfinite(loss):
+            raise CancelFit
+        self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss
+        self.rates.append(self.rate)
+        # The sum began with 0, which is divided out.
+        self.losses.append(self.sum / (1 - SMOOTHING ** (len(self.losses) + 1)))
+        # Of a loss below 0, four times the lowest would be lower still.
+        if self.losses[-1] > DIVERGED * min(self.losses) > 0:
+            raise CancelFit
+
+    def suggestion(self) -> float:
+        """The rate in the valley; as fastai, without the first tenth and the last five batches.
+
+        Raises:
+            VicinalError: there are too few batches, or the loss never falls.
+        """
+        first = self.num_it // 10
+        losses = self.losses[first:-5]
+        if len(losses) < 2:
+            raise VicinalError(
+                f"the loss left the range after {len(self.losses)} of {self.num_it} batches, too "
+                f"few to find a learning rate: give a start_lr below {self.start_lr}, and look for "
+                "NaN or huge values in the inputs"
+            )
+        chosen = valley(losses)
+        if chosen is None:
+            raise VicinalError(
+                f"the loss falls at no learning rate between {self.rates[0]:.2g} and "
+                f"{self.rates[-1]:.2g}: give another range"
+            )
+        return self.rates[first + chosen]
+
+
+def valley(losses: Sequence[float]) -> int | None:
+    """The middle of the longest valley: an index, or None where nothing falls.
+
+    The valley ends where the longest falling subsequence does, and is as many batches long as that
+    has members.
+
+    Source: fastai's ``valley``, which suggests a learning rate in the same way.
+
+    >>> valley([5.0, 5.1, 4.0, 3.0, 2.0, 1.0, 8.0, 9.0])
+    3
+    """
+    lengths = [1] * len(losses)
+    for i, loss in enumerate(losses):
+        lengths[i] += max((lengths[j] for j in range(i) if losses[j] > loss), default=0)
+    longest = max(lengths)
+    return None if longest == 1 else lengths.index(longest) - longest // 2
+
+
+@contextmanager
+def everything_kept(learn: "Learner") -> Iterator[None]:
+    """Put back, however it ends, all that a training changes."""
+    learn._to_device()
+    modules = [learn.model, *([learn.loss_func] if isinstance(learn.loss_func, nn.Module) else [])]
+    tensors = [kept for module in modules for kept in _tensors(module)]
+    mixers = [m for cb in learn.cbs if isinstance(cb, MixBatches) for m in cb.mixer.nested()]
+    draws = [mixer.state_dict() for mixer in mixers]
+    attributes = [(thing, dict(vars(thing))) for thing in (learn, *learn.cbs, *mixers)]
+    history, epoch = list(learn.history), learn.dls.train.order.epoch
+    workers = learn.dls.train._loader.generator
+    workers_state = workers.get_state()
+    device = learn.dls.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            for thing, values in attributes:
+                vars(thing).clear()
+                vars(thing).update(values)
+            for mixer, state in zip(mixers, draws, strict=True):
+                mixer.load_state_dict(state)
+            learn.history[:] = history
+            learn.dls.train.order.epoch = epoch
+            workers.set_state(workers_state)
+            _restore(tensors)
+
+
+Kept = tuple[dict[str, Any], str, Tensor, Tensor, Tensor | None]
+
+
+def _tensors(module: nn.Module) -> list[Kept]:
+    """Where each parameter and buffer is, itself, its values and its gradient."""
+    return [
+        (store, name, tensor, tensor.detach().clone(), tensor.grad)
+        for each in module.modules()
+        for store in (each._parameters, each._buffers)
+        for name, tensor in store.items()
+        if tensor is not None
+    ]
+
+
+@torch.no_grad()
+def _restore(tensors: list[Kept]) -> None:
+    for store, name, tensor, values, gradient in tensors:
+        tensor.copy_(values)
+        tensor.grad = gradient
+        store[name] = tensor

@@ -1,0 +1,128 @@
+"""Checkpoint: a training that was killed goes on as if nothing had happened."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback, CancelFit
+from vicinal.learner.state import load_tree, save_tree
+
+if TYPE_CHECKING:
+    from vicinal.learner.learner import Learner
+
+
+class Checkpoint(Callback):
+    """Keep, after every epoch, all that is needed to go on from there.
+
+    That is the weights, the optimizer, the schedule, the precision's scale, the order of the data,
+    the draws of the mixers, torch's random numbers, the history, and what other callbacks give by
+    a ``state_dict()``. A training that is killed at any moment and started again, by the same
+    program with ``resume=True``, ends on the CPU with the same weights, bit by bit, as one that
+    was not; what it did since the last whole epoch is done again.
+
+    Args:
+        file: the checkpoint; it is replaced whole or not at all, so that the last good one stays.
+        resume: go on from the checkpoint, if there is one. Where a program trains several times,
+            as ``fine_tune`` does, the trainings that had ended are left out.
+
+    Raises:
+        VicinalError: the checkpoint cannot be written or read, or is of another training.
+
+    >>> import tempfile
+    >>> from vicinal import DataLoaders, Learner
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> x, y = torch.randn(64, 2), torch.arange(64) % 2
+    >>> def train(epochs, resume):
+    ...     dls = DataLoaders.from_tensors(x, y, x, y, bs=16, device="cpu")
+    ...     learn = Learner(dls, torch.nn.Linear(2, 2))
+    ...     learn.fit(epochs, cbs=Checkpoint(Path(folder.name, "checkpoint"), resume=resume))
+    ...     return len(learn.history)
+    >>> train(3, resume=False), train(3, resume=True)  # doctest: +ELLIPSIS
+         epoch ...
+    (3, 3)
+    >>> folder.cleanup()
+    """
+
+    order = 97  # the last one: all others have their state
+
+    def __init__(self, file: str | Path, *, resume: bool = False) -> None:
+        self.file = Path(file)
+        self.found: dict[str, Any] | None = None
+        if resume:
+            with suppress(FileNotFoundError):  # killed before the first epoch had ended
+                self.found = load_tree(self.file)
+
+    def before_fit(self, learn: "Learner") -> None:
+        if self.found is None or learn.fits > self.found["fit"]:
+            return
+        if learn.fits < self.found["fit"]:
+            raise CancelFit
+        restore(learn, self.found)
+
+    def after_epoch(self, learn: "Learner") -> None:
+        try:
+            save_tree(self.file, state_of(learn))
+        except OSError as error:
+            raise VicinalError(
+                f"{self.file} cannot be written ({error.strerror}): the one before it is kept"
+            ) from None
+
+
+def state_of(learn: "Learner") -> dict[str, Any]:
+    """All that a training is made of, at the end of an epoch."""
+    return {
+        "fit": learn.fits,
+        "epoch": learn.epoch + 1,
+        "epochs": learn.epochs,
+        "model": learn.model.state_dict(),
+        "optimizer": learn.optimizer.state_dict(),
+        "scaler": learn.scaler.state_dict(),
+        "data": [part.order.epoch for part in (learn.dls.train, learn.dls.valid)],
+        "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
+        "history": learn.history,
+        "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+    }
+
+
+def restore(learn: "Learner", state: dict[str, Any]) -> None:
+    """Bring a training that has just begun to where the other one was."""
+    _check(learn, state)
+    learn.model.load_state_dict(state["model"])
+    learn.optimizer.load_state_dict(state["optimizer"])
+    learn.scaler.load_state_dict(state["scaler"])
+    for part, epoch in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
+        part.order.epoch = epoch
+    for callback, (_, kept) in zip(_with_state(learn), state["callbacks"], strict=True):
+        callback.load_state_dict(kept)
+    learn.history[:] = state["history"]
+    torch.set_rng_state(state["random"]["cpu"])
+    if len(state["random"]["cuda"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+    learn.first_epoch = state["epoch"]
+
+
+def _with_state(learn: "Learner") -> list[Any]:
+    """The callbacks that have something to keep; others may come and go."""
+    return [callback for callback in learn.callbacks if hasattr(callback, "state_dict")]
+
+
+def _check(learn: "Learner", state: dict[str, Any]) -> None:
+    """See to it that the checkpoint is of this training, before anything is changed."""
+    found, own = state["epochs"], learn.epochs
+    if found != own:
+        raise VicinalError(
+            f"the checkpoint is of a training of {found} epochs, not of {own}: give the same number"
+        )
+    names = [type(callback).__name__ for callback in _with_state(learn)]
+    found_names = [name for name, _ in state["callbacks"]]
+    if found_names != names:
+        raise VicinalError(
+            f"the checkpoint was made with the callbacks {', '.join(found_names) or 'none'}, not "
+            f"with {', '.join(names) or 'none'}: give the same ones"
+        )
+    shapes = {name: t.shape for name, t in learn.model.state_dict().items()}
+    if {name: t.shape for name, t in state["model"].items()} != shapes:
+        raise VicinalError("the checkpoint is of another network: give the same one")

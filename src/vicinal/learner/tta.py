@@ -1,0 +1,55 @@
+"""Test-time augmentation: the validation part, changed at random as training samples are."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.errors import VicinalError
+from vicinal.mixing.draws import stream
+
+
+class AlwaysRandom(BatchTransform):
+    """A change that is random in validation, too."""
+
+    def __init__(self, transform: BatchTransform, generator: torch.Generator) -> None:
+        self.transform, self.generator = transform, generator
+
+    def valid(self, x: Tensor) -> Tensor:
+        return self.transform.train(x, self.generator)
+
+
+def augmented(dls: DataLoaders) -> Batches:
+    """The validation part with the training part's random changes: in order, nothing dropped.
+
+    Every pass through it draws anew. The draws follow from the data's seed alone, so that it gives
+    the same whatever was trained or looked at before.
+
+    Raises:
+        VicinalError: training samples are not changed at random.
+
+    >>> from vicinal import aug_transforms
+    >>> x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1] * 3)
+    >>> dls = DataLoaders.from_tensors(
+    ...     x, y, x, y, bs=2, transforms=aug_transforms(), device="cpu"
+    ... )
+    >>> first, second = (torch.cat([x for x, _ in batches]) for batches in [augmented(dls)] * 2)
+    >>> len(first), first.equal(second)
+    (6, False)
+    """
+    if not any(map(_is_random, dls.train.transforms)):
+        raise VicinalError(
+            "the training samples are not changed at random, so that all passes would be the "
+            "same: make the data with aug_transforms(), or take get_preds()"
+        )
+    generator = torch.Generator().manual_seed(stream(dls.train.order.seed, "tta"))
+    batches = copy.copy(dls.valid)  # reads by the same worker processes
+    batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
+    return batches
+
+
+def _is_random(transform: BatchTransform) -> bool:
+    treats_alike = type(transform).train is BatchTransform.train
+    return not treats_alike and not isinstance(transform, Normalize)

@@ -1,0 +1,235 @@
+"""Interpretation, of networks whose answers are known: they give back their inputs."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import confusion_matrix
+from torch import nn
+
+from vicinal import DataLoaders, ImageDataLoaders, Interpretation, Learner, VicinalError
+from vicinal.data import vision
+from vicinal.data.augment import aug_transforms
+from vicinal.data.loaders import Batches, TensorData
+from vicinal.data.samples import Samples, Split
+
+ANIMALS = ["ant", "bee", "cat"]
+
+
+def interpret(outputs, y, loss_func=None, vocab=None):
+    dls = DataLoaders.from_tensors(outputs, y, outputs, y, bs=2, vocab=vocab, device="cpu")
+    return Learner(dls, nn.Identity(), loss_func).interpret()
+
+
+def answers(truth, predicted, vocab=None):
+    """A network that is nearly sure of its answers."""
+    count = len(vocab) if vocab else 1 + max(*truth, *predicted)
+    outputs = 5.0 * F.one_hot(torch.tensor(predicted), count)
+    return interpret(outputs, torch.tensor(truth), vocab=vocab)
+
+
+TRUTH, PREDICTED = [0, 1, 2, 1, 0, 1, 1, 2], [0, 2, 2, 0, 0, 2, 1, 1]
+
+
+class TestConfusion:
+    def test_rows_are_truth_and_columns_are_predicted(self):
+        counts = answers(TRUTH, PREDICTED, [*ANIMALS, "dog"]).confusion_matrix()
+        assert counts.tolist() == [[2, 0, 0, 0], [1, 1, 2, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+        assert counts.dtype == torch.int64
+
+    def test_it_is_scikit_learns(self):
+        g = torch.Generator().manual_seed(0)
+        outputs, y = torch.randn(200, 7, generator=g), torch.randint(0, 7, (200,), generator=g)
+        expected = confusion_matrix(y.numpy(), outputs.argmax(1).numpy())
+        np.testing.assert_array_equal(interpret(outputs, y).confusion_matrix(), expected)
+
+    def test_the_most_confused_come_first(self):
+        found = answers(TRUTH, PREDICTED, ANIMALS)
+        pairs = [("bee", "cat", 2), ("bee", "ant", 1), ("cat", "bee", 1)]
+        assert found.most_confused() == pairs
+        assert found.most_confused(min_count=2) == pairs[:1]
+        assert found.most_confused(min_count=3) == []
+
+    def test_it_is_drawn(self):
+        figure = answers(TRUTH, PREDICTED, ANIMALS).plot_confusion_matrix(normalize=True)
+        shown = [text.get_text() for text in figure.axes[0].texts]
+        assert shown == ["1.00", "0.00", "0.00", "0.25", "0.25", "0.50", "0.00", "0.50", "0.50"]
+
+    @pytest.mark.parametrize(("y", "loss_func", "named"), [
+        (torch.rand(4), None, r"\(torch\.float32, shape \(4, 1\)\)"),
+        (torch.ones(4, 2), nn.BCEWithLogitsLoss(), r"\(torch\.float32, shape \(4, 2\)\)"),
+    ])  # fmt: skip
+    def test_there_is_none_of_values_and_several_labels(self, y, loss_func, named):
+        found = interpret(torch.rand(4, y[0].numel()), y, loss_func)
+        for refused in (
+            found.confusion_matrix, found.plot_confusion_matrix, found.most_confused
+        ):  # fmt: skip
+            with pytest.raises(VicinalError, match=f"values or several labels {named}: top_losses"):
+                refused()
+
+    def test_a_count_is_positive(self):
+        with pytest.raises(VicinalError, match="min_count must be 1 or more, not 0"):
+            answers(TRUTH, PREDICTED).most_confused(0)
+
+
+class TestTopLosses:
+    def test_each_sample_has_its_own_loss(self):
+        g = torch.Generator().manual_seed(0)
+        outputs, y = torch.randn(9, 3, generator=g), torch.arange(9) % 3
+        found = interpret(outputs, y, vocab=ANIMALS)
+        losses = F.cross_entropy(outputs, y, reduction="none")
+        torch.testing.assert_close(found.losses, losses)
+        worst = found.top_losses(4)
+        assert [sample.index for sample in worst] == losses.argsort(descending=True)[:4].tolist()
+        for sample in worst:
+            row = outputs[sample.index]
+            assert sample.loss == pytest.approx(losses[sample.index].item())
+            assert sample.truth == ANIMALS[sample.index % 3]
+            assert sample.predicted == ANIMALS[row.argmax()]
+            assert sample.probability == pytest.approx(row.softmax(0)[sample.index % 3].item())
+        assert len(found.top_losses(100)) == 9
+
+    @pytest.mark.parametrize("loss_func", [
+        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 1.0]), label_smoothing=0.1),
+        nn.CrossEntropyLoss(reduction="sum"),
+        F.multi_margin_loss,
+        lambda output, target: -output.gather(1, target[:, None])[:, 0],
+    ])  # fmt: skip
+    def test_losses_are_the_criterions_own(self, loss_func):
+        outputs, y = torch.randn(6, 3), torch.arange(6) % 3
+        alone = [loss_func(outputs[i : i + 1], y[i : i + 1]) for i in range(6)]
+        if isinstance(loss_func, nn.CrossEntropyLoss) and loss_func.reduction == "mean":
+            # Alone, a sample's mean divides by the weight of its class.
+            alone = [loss * loss_func.weight[label] for loss, label in zip(alone, y, strict=True)]
+        expected = torch.stack([loss.reshape(()) for loss in alone])
+        torch.testing.assert_close(interpret(outputs, y, loss_func).losses, expected)
+
+    def test_of_values(self):
+        outputs, y = torch.tensor([[1.0], [4.0], [0.5]]), torch.tensor([1.0, 1.0, 1.0])
+        (worst,) = interpret(outputs, y).top_losses(1)
+        assert (worst.index, worst.loss, worst.probability) == (1, 9.0, None)
+        assert (worst.truth, worst.predicted) == ("1", "4")
+
+    def test_of_several_labels(self):
+        outputs, y = torch.tensor([[9.0, -9.0], [9.0, -9.0]]), torch.tensor([[1.0, 0], [1.0, 1]])
+        found = interpret(outputs, y, nn.BCEWithLogitsLoss())
+        torch.testing.assert_close(found.losses, torch.tensor([0.0, 4.5]), atol=1e-3, rtol=0)
+        assert found.top_losses(1)[0].truth == "1, 1"
+
+    def test_of_several_labels_with_names(self):
+        outputs, y = torch.tensor([[9.0, -9.0], [-9.0, -9.0]]), torch.tensor([[1.0, 0], [1.0, 1]])
+        parts = [
+            Batches(TensorData(outputs, y), 2, training=training, device="cpu")
+            for training in (True, False)
+        ]
+        learn = Learner(DataLoaders(*parts, ["ant", "bee"], 2), nn.Identity(), nn.BCEWithLogitsLoss())  # fmt: skip  # noqa: E501
+        worst, best = learn.interpret().top_losses()
+        assert (worst.truth, worst.predicted) == ("ant, bee", "none")
+        assert (best.truth, best.predicted) == ("ant", "ant")
+        with pytest.raises(VicinalError, match="several labels"):
+            learn.interpret().confusion_matrix()
+
+    def test_a_loss_that_is_nan_comes_first(self):
+        outputs = torch.tensor([[0.0, 9.0], [0.0, 1.0]])
+        found = interpret(outputs, torch.tensor([0, 1]), lambda o, t: (-1 - o[:, 1] + t * 2).sqrt())
+        assert found.losses.isnan().tolist() == [True, False]
+        assert [sample.index for sample in found.top_losses()] == [0, 1]
+
+    def test_a_loss_of_the_whole_batch_is_refused(self):
+        with pytest.raises(VicinalError, match=r"losses of shape \(\) for 4 samples: let it"):
+            interpret(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]), lambda o, t: o.mean())
+
+    def test_a_network_of_other_classes_is_refused(self):
+        with pytest.raises(VicinalError, match="has 5 outputs for 2 classes: give it 2"):
+            interpret(torch.rand(4, 5), torch.tensor([0, 1, 0, 1]))
+
+    def test_there_is_at_least_one(self):
+        with pytest.raises(VicinalError, match="must be 1 or more, not 0"):
+            answers(TRUTH, PREDICTED).top_losses(0)
+
+
+class Brightness(nn.Module):
+    """The brighter an image, the surer of the second class."""
+
+    def forward(self, x):
+        bright = 10 * x.mean(dim=(1, 2, 3))
+        return torch.stack([-bright, bright], dim=1)
+
+
+def greys(item_size=8, **kwargs):
+    """Images from black to white in one order; all are said to be of the second class."""
+    levels = torch.tensor([120, 30, 250, 0, 200, 90], dtype=torch.uint8)
+    valid = Samples(levels.view(-1, 1, 1, 1).repeat(1, 3, 8, 8), [1] * 6)
+    train = Samples(valid.images, [0, 1] * 3)
+    return ImageDataLoaders.from_split(
+        Split(train, valid, ["dark", "light"]), item_size=item_size, bs=2, device="cpu", **kwargs
+    )
+
+
+def shown(figure):
+    return [axes.images[0].get_array() for axes in figure.axes]
+
+
+class TestPictures:
+    def test_the_worst_images_under_their_titles(self):
+        figure = Learner(greys(), Brightness()).interpret().plot_top_losses(3)
+        levels = [round(255 * float(picture.mean())) for picture in shown(figure)]
+        assert levels == [0, 30, 90]
+        title = figure.axes[0].get_title().splitlines()
+        assert title[:2] == ["truth light", "predicted dark"]
+        assert title[2].startswith("loss ")
+        assert title[2].endswith("truth 0.0 %")
+
+    def test_no_other_image_is_read_again(self, monkeypatch):
+        found = Learner(greys(), Brightness()).interpret()
+        read, original = [], TensorData.__getitems__
+        monkeypatch.setattr(
+            TensorData, "__getitems__", lambda self, i: read.append(i) or original(self, i)
+        )
+        found.plot_top_losses(2)
+        assert read == [[3, 1]]
+
+    def test_they_are_shown_as_they_are_seen(self):
+        dls = greys(batch_tfms=aug_transforms(size=4))
+        (picture,) = shown(Learner(dls, Brightness()).interpret().plot_top_losses(1))
+        assert picture.shape == (4, 4, 3)
+
+    def test_images_that_are_left_out_are_not_counted(self, monkeypatch):
+        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        dls = greys(workers=0, skip_bad=True)
+        original = vision.read_sample
+
+        def one_is_broken(samples, index, size):
+            return "broken" if index == 1 else original(samples, index, size)
+
+        monkeypatch.setattr(vision, "read_sample", one_is_broken)
+        found = Learner(dls, Brightness()).interpret()
+        assert [sample.index for sample in found.top_losses(2)] == [3, 5]
+        levels = [round(255 * float(picture.mean())) for picture in shown(found.plot_top_losses(2))]
+        assert levels == [0, 90]
+
+    def test_what_is_no_image_is_refused(self):
+        with pytest.raises(VicinalError, match=r"shape \(8, 3\) are no images"):
+            answers(TRUTH, PREDICTED).plot_top_losses()
+
+
+def test_one_pass_that_changes_nothing():
+    passes = []
+
+    class Counted(nn.Linear):
+        def forward(self, x):
+            passes.append(self.training)
+            return super().forward(x)
+
+    x, y = torch.randn(7, 3), torch.arange(7) % 3
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu")
+    learn = Learner(dls, Counted(3, 3))
+    before = torch.get_rng_state()
+    found = learn.interpret()
+    assert passes == [False] * len(dls.valid)
+    assert isinstance(found, Interpretation)
+    assert torch.equal(found.probabilities, learn.get_preds()[0])
+    assert torch.equal(found.targets, y)
+    assert not found.losses.requires_grad
+    assert learn.model.training
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,236 @@
+"""Trainings that are stopped anywhere and begun again end as if nothing had happened."""
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal import (
+    Callback,
+    CancelFit,
+    Checkpoint,
+    Choice,
+    CutMix,
+    DataLoaders,
+    FMix,
+    Learner,
+    MixUp,
+    Schedule,
+    VicinalError,
+    accuracy,
+)
+
+EPOCHS, BATCHES = 3, 5
+
+
+class Stopped(Exception):
+    """What stands for the power that fails."""
+
+
+class StopAt(Callback):
+    """Stop before the batch of this number, in training or validation."""
+
+    def __init__(self, batch):
+        self.left = batch
+
+    def before_batch(self, learn):
+        self.left -= 1
+        if self.left < 0:
+            raise Stopped
+
+
+def mixers():
+    return {
+        "none": [],
+        "MixUp": MixUp(seed=1),
+        "Choice": Choice([MixUp(), CutMix()], [0.4, 0.4], seed=1),
+        "FMix": FMix(seed=1),
+        "until": Schedule(MixUp(), until=0.6, seed=1),
+        "ramp": Schedule(MixUp(), alpha=(0.1, 2.0), seed=1),
+    }
+
+
+def learner(mix="MixUp", opt_func=None, **options):
+    """With all that has a state: dropout, batch norm, a mixer, an optimizer with moments."""
+    torch.manual_seed(3)
+    x, y = torch.rand(5 * BATCHES + 1, 3, 6, 6), torch.arange(5 * BATCHES + 1) % 3
+    dls = DataLoaders.from_tensors(x, y, x[:9], y[:9], bs=5, device="cpu", seed=2)
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3))
+    model = nn.Sequential(body, nn.Sequential(nn.Flatten(), nn.Linear(64, 3)))
+    options |= {} if opt_func is None else {"opt_func": opt_func}
+    return Learner(
+        dls,
+        model,
+        metrics=accuracy,
+        cbs=mixers()[mix],
+        splitter=lambda m: [list(part.parameters()) for part in m],
+        **options,
+    )
+
+
+METHODS = {
+    "fit": lambda learn, cbs: learn.fit(EPOCHS, 1e-2, cbs=cbs),
+    "fit_one_cycle": lambda learn, cbs: learn.fit_one_cycle(EPOCHS, 1e-2, cbs=cbs),
+    "fine_tune": lambda learn, cbs: learn.add_cbs(cbs).fine_tune(EPOCHS, 1e-2),
+}
+
+
+def result(learn):
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in learn.history]
+    return rows, {name: t.clone() for name, t in learn.model.state_dict().items()}
+
+
+def assert_same(learn, other):
+    (rows, weights), (other_rows, other_weights) = result(learn), result(other)
+    assert rows == other_rows
+    assert all(torch.equal(weights[name], other_weights[name]) for name in other_weights)
+
+
+def stopped_and_resumed(file, batch, train, **options):
+    with pytest.raises(Stopped):
+        train(learner(**options), [StopAt(batch), Checkpoint(file)])
+    torch.rand(7)  # whatever else happened to the global generator
+    resumed = learner(**options)
+    train(resumed, [Checkpoint(file, resume=True)])
+    return resumed
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("batch", [0, 3, 6, 7, 12, 14, 17])
+def test_it_ends_as_if_it_were_not_stopped(tmp_path, method, batch):
+    whole = learner()
+    METHODS[method](whole, [Checkpoint(tmp_path / "whole")])
+    resumed = stopped_and_resumed(tmp_path / "checkpoint", batch, METHODS[method])
+    assert_same(resumed, whole)
+
+
+@pytest.mark.parametrize("mix", mixers())
+def test_every_mixer_goes_on(tmp_path, mix):
+    for method in ("fit_one_cycle", "fine_tune"):
+        whole = learner(mix)
+        METHODS[method](whole, [])
+        file = tmp_path / method
+        assert_same(stopped_and_resumed(file, 16, METHODS[method], mix=mix), whole)
+
+
+@pytest.mark.parametrize(
+    "opt_func",
+    [
+        lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, nesterov=True),
+        torch.optim.Adam,
+        torch.optim.RMSprop,
+        torch.optim.Adagrad,
+        lambda p, lr: torch.optim.AdamW(p, lr, amsgrad=True),
+    ],
+)
+def test_every_optimizer_goes_on(tmp_path, opt_func):
+    whole = learner(opt_func=opt_func)
+    METHODS["fit_one_cycle"](whole, [])
+    resumed = stopped_and_resumed(
+        tmp_path / "checkpoint", 16, METHODS["fit_one_cycle"], opt_func=opt_func
+    )
+    assert_same(resumed, whole)
+
+
+def test_stopped_again_and_again(tmp_path):
+    whole = learner()
+    METHODS["fine_tune"](whole, [])
+    for batch in (3, 9, 2, 8, 8):
+        with pytest.raises(Stopped):
+            METHODS["fine_tune"](
+                learner(), [StopAt(batch), Checkpoint(tmp_path / "c", resume=True)]
+            )
+    resumed = learner()
+    METHODS["fine_tune"](resumed, [Checkpoint(tmp_path / "c", resume=True)])
+    assert_same(resumed, whole)
+
+
+def test_one_that_had_ended_is_not_trained_again(tmp_path):
+    METHODS["fit"](learner(), [Checkpoint(tmp_path / "c")])
+    resumed = learner()
+    METHODS["fit"](resumed, [StopAt(0), Checkpoint(tmp_path / "c", resume=True)])
+    assert len(resumed.history) == EPOCHS
+
+
+def test_without_a_checkpoint_it_begins(tmp_path):
+    learn = learner()
+    METHODS["fit"](learn, [Checkpoint(tmp_path / "c", resume=True)])
+    assert len(learn.history) == EPOCHS
+
+
+def test_a_training_that_a_callback_ended_early_stays_ended(tmp_path):
+    class EndAfterTwo(Callback):
+        order = 99
+
+        def after_epoch(self, learn):
+            if learn.epoch == 1:
+                raise CancelFit
+
+    learn = learner()
+    METHODS["fit"](learn, [EndAfterTwo(), Checkpoint(tmp_path / "c")])
+    assert len(learn.history) == 2
+
+
+class Counting(Callback):
+    """A callback of the user's that has something to keep."""
+
+    def before_fit(self, learn):
+        self.count = 0
+
+    def after_batch(self, learn):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+def test_callbacks_keep_what_they_give(tmp_path):
+    with pytest.raises(Stopped):
+        learner().fit(3, cbs=[Counting(), StopAt(9), Checkpoint(tmp_path / "c")])
+    counting = Counting()
+    learner().fit(3, cbs=[counting, Checkpoint(tmp_path / "c", resume=True)])
+    whole = Counting()
+    learner().fit(3, cbs=whole)
+    assert counting.count == whole.count
+
+
+class TestAnotherTraining:
+    @pytest.fixture
+    def checkpoint(self, tmp_path):
+        with pytest.raises(Stopped):
+            learner().fit(3, cbs=[StopAt(9), Checkpoint(tmp_path / "c")])
+        return Checkpoint(tmp_path / "c", resume=True)
+
+    @staticmethod
+    def assert_refused(learn, cbs, sentence, epochs=3):
+        before = result(learn)
+        with pytest.raises(VicinalError, match=sentence):
+            learn.fit(epochs, cbs=cbs)
+        rows, weights = result(learn)
+        assert rows == before[0] == []
+        assert all(torch.equal(weights[name], before[1][name]) for name in weights)
+
+    def test_of_other_epochs(self, checkpoint):
+        sentence = "is of a training of 3 epochs, not of 4"
+        self.assert_refused(learner(), checkpoint, sentence, epochs=4)
+
+    def test_of_another_network(self, checkpoint):
+        learn = learner()
+        learn.model = nn.Sequential(nn.Flatten(), nn.Linear(108, 3))
+        learn.splitter = lambda model: [list(model.parameters())]
+        self.assert_refused(learn, checkpoint, "is of another network")
+
+    def test_with_other_callbacks(self, checkpoint):
+        sentence = "was made with the callbacks MixBatches, not with Counting, MixBatches"
+        self.assert_refused(learner(), [Counting(), checkpoint], sentence)
+
+    def test_of_another_mixer(self, checkpoint):
+        sentence = "was made with the callbacks MixBatches, not with none"
+        self.assert_refused(learner("none"), checkpoint, sentence)
+
+
+def test_where_nothing_can_be_written_the_sentence_says_so(tmp_path):
+    with pytest.raises(VicinalError, match=r"c cannot be written \(No such file"):
+        learner().fit(1, cbs=Checkpoint(tmp_path / "nowhere" / "c"))

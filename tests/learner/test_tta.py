@@ -1,0 +1,142 @@
+"""Test-time augmentation, against averages taken by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal import (
+    BatchTransform,
+    DataLoaders,
+    ImageDataLoaders,
+    Learner,
+    MixUp,
+    Normalize,
+    VicinalError,
+    aug_transforms,
+)
+from vicinal.data import vision
+from vicinal.data.samples import Samples, Split
+
+
+class PlusOne(BatchTransform):
+    def train(self, x, generator):
+        return x + 1
+
+
+class Jitter(BatchTransform):
+    """Noise in training; keeps what it gave."""
+
+    def __init__(self):
+        self.given = []
+
+    def train(self, x, generator):
+        self.given.append(x + torch.rand(x.shape, generator=generator))
+        return self.given[-1]
+
+
+def data(*transforms, seed=0, y=None):
+    """Validation has 7 samples, 4 a batch: the last batch is not full."""
+    x = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
+    y = torch.tensor([0, 1, 2, 0, 1, 2, 0]) if y is None else y
+    return DataLoaders.from_tensors(
+        x, y, x, y, bs=2, transforms=transforms, seed=seed, device="cpu"
+    )
+
+
+def learner(dls):
+    return Learner(dls, nn.Identity())
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_plain_pass_counts_a_quarter(n):
+    dls = data(PlusOne(), y=torch.zeros(7, 3))
+    values, targets = learner(dls).tta(n)
+    torch.testing.assert_close(values, dls.valid.dataset.x + 0.75)
+    assert torch.equal(targets, torch.zeros(7, 3))
+
+
+def test_probabilities_are_averaged_over_the_passes():
+    jitter = Jitter()
+    dls = data(jitter)
+    probabilities, targets = learner(dls).tta(3)
+    seen = torch.cat(jitter.given).softmax(1).view(3, 7, 3)
+    plain = dls.valid.dataset.x.softmax(1)
+    torch.testing.assert_close(probabilities, 0.75 * seen.mean(0) + 0.25 * plain)
+    assert torch.equal(targets, dls.valid.dataset.y)
+    noise = torch.cat(jitter.given).view(3, 7, 3) - dls.valid.dataset.x
+    assert len(noise.flatten().unique()) == noise.numel()  # every sample and pass draws its own
+
+
+def test_the_datas_seed_decides_and_nothing_else():
+    learn = Learner(data(Jitter()), nn.Linear(3, 3))
+    first = learn.tta(2)[0]
+    learn.fit(1, 0.0)
+    learn.validate()
+    assert torch.equal(learn.tta(2)[0], first)
+    assert not torch.equal(Learner(data(Jitter(), seed=1), learn.model).tta(2)[0], first)
+
+
+def test_nothing_else_is_moved():
+    dls = data(Jitter())
+    learn = Learner(dls, nn.Sequential(nn.BatchNorm1d(3)), cbs=MixUp(seed=0))
+    transforms = list(dls.valid.transforms)
+    before = torch.get_rng_state(), dls.one_batch()[0]
+    learn.tta()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.equal(dls.one_batch()[0], before[1])
+    assert (dls.train.order.epoch, dls.valid.order.epoch) == (0, 0)
+    assert dls.valid.transforms == transforms
+    assert learn.model[0].num_batches_tracked == 0
+    assert learn.cbs[0].mixer.random.draws == 0
+    assert learn.model[0].training
+
+
+def test_a_pass_that_fails_moves_nothing():
+    class Broken(BatchTransform):
+        def train(self, x, generator):
+            raise RuntimeError("broken")
+
+    dls = data(Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        learner(dls).tta()
+    assert dls.valid.order.epoch == 0
+
+
+def images(**kwargs):
+    """Images kept at 16 pixels, of which the network sees 8."""
+    g = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (10, 3, 16, 16), dtype=torch.uint8, generator=g)
+    part = Samples(pixels, [0, 1] * 5)
+    tfms = aug_transforms(size=8, min_scale=0.5)
+    return ImageDataLoaders.from_split(
+        Split(part, part, ["a", "b"]), item_size=16, batch_tfms=tfms, bs=4, device="cpu", **kwargs
+    )
+
+
+def test_images_that_are_kept_larger_than_they_are_seen():
+    learn = Learner(images(), nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2)))
+    probabilities, targets = learn.tta()
+    assert targets.tolist() == [0, 1] * 5
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(10))
+    assert not torch.allclose(probabilities, learn.get_preds()[0])
+
+
+def test_images_that_worker_processes_read(monkeypatch):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    expected = Learner(images(), model).tta(2)[0]
+    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+    streamed = Learner(images(workers=1), model)
+    torch.testing.assert_close(streamed.tta(2)[0], expected)
+
+
+@pytest.mark.parametrize("transforms", [
+    [], [BatchTransform()], [Normalize([0.5] * 3, [0.5] * 3)]
+])  # fmt: skip
+def test_without_random_changes_there_is_nothing_to_average(transforms):
+    with pytest.raises(VicinalError, match=r"not changed at random.*aug_transforms\(\)"):
+        learner(data(*transforms)).tta()
+
+
+def test_there_is_at_least_one_view():
+    with pytest.raises(VicinalError, match="must be 1 or more, not 0"):
+        learner(data(Jitter())).tta(0)

@@ -1,0 +1,232 @@
+"""Runs that are killed, resumed, or meet a full disk: nothing is lost, and nothing changes."""
+
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vicinal import VicinalError, runs
+from vicinal.cli import run
+from vicinal.plan import Wishes
+
+# Starts processes that have imported everything, and have not computed yet: so torch's threads are
+# started in each of them.
+FRESH = multiprocessing.get_context("forkserver")
+FRESH.set_forkserver_preload(["vicinal.runs", "vicinal.plots", "timm", "sklearn.datasets"])
+
+WISHES = {
+    "bf16": Wishes("digits", epochs=3, precision="bf16", seed=1),
+    "fp32": Wishes("digits", epochs=3, precision="fp32", mix="mixup+cutmix", seed=2),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def silent(*_):
+    pass
+
+
+def train(folder, wishes):
+    """What a process does that may be killed."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    runs.train(wishes, folder, resume=True, tell=silent)
+
+
+def start(folder, wishes):
+    process = FRESH.Process(target=train, args=(folder, wishes), daemon=True)
+    process.start()
+    return process
+
+
+def finish(folder, wishes):
+    process = start(folder, wishes)
+    process.join()
+    assert process.exitcode == 0
+
+
+def left(folder):
+    """All that a run left, but for the times that it took."""
+    rows = [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+    return load_file(folder / "model.safetensors"), rows
+
+
+def assert_same(first, second):
+    assert first[1] == second[1]
+    assert first[0].keys() == second[0].keys()
+    assert all(torch.equal(first[0][name], second[0][name]) for name in first[0])
+
+
+def kill_and_resume(tmp_path, wishes, kills, seed):
+    """Kill processes at random moments; all runs must end like the one that was not killed."""
+    finish(tmp_path / "whole", wishes)
+    expected = left(tmp_path / "whole")
+    began = time.monotonic()
+    finish(tmp_path / "timed", wishes)
+    seconds = time.monotonic() - began
+    chance, killed, number = random.Random(seed), 0, 0
+    folder = tmp_path / "0"
+    while killed < kills:
+        process = start(folder, wishes)
+        process.join(chance.uniform(0, seconds))
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            killed += process.exitcode == -signal.SIGKILL
+        if process.exitcode == 0:
+            assert_same(left(folder), expected)
+            number += 1
+            folder = tmp_path / str(number)
+        else:
+            assert process.exitcode == -signal.SIGKILL
+    finish(folder, wishes)
+    assert_same(left(folder), expected)
+    names = {file.name for file in folder.iterdir()}
+    assert names == {file.name for file in (tmp_path / "whole").iterdir()}
+
+
+@pytest.mark.parametrize("name", WISHES)
+def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, name):
+    kill_and_resume(tmp_path, WISHES[name], kills=10, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WISHES)
+def test_a_run_that_is_killed_often(tmp_path, name):
+    kill_and_resume(tmp_path, WISHES[name], kills=50, seed=1)
+
+
+def begun(monkeypatch, folder, epochs=3, **wishes):
+    """A run that was stopped after its first epoch."""
+
+    def stop(self, learn):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            runs.Run,
+            "before_train",
+            lambda run, learn: learn.epoch and stop(run, learn),
+            raising=False,
+        )
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(Wishes("digits", epochs=epochs, **wishes), folder, tell=silent)
+    return folder
+
+
+class TestResuming:
+    def test_a_stopped_run_goes_on_as_it_was_asked_for(self, tmp_path, monkeypatch, capsys):
+        folder = begun(monkeypatch, tmp_path / "run", seed=4, mix="cutmix")
+        assert run(["train", "digits", "--out", "run", "--resume"]) == 0
+        said = capsys.readouterr().out
+        assert "after epoch 1, from run/checkpoint.safetensors" in said.replace("\n", "")
+        runs.train(Wishes("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", tell=silent)
+        assert_same(left(folder), left(tmp_path / "a"))
+
+    def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
+        assert run(["train", "digits", "--epochs", "1"]) == 0
+        begun(monkeypatch, None)
+        assert run(["train", "digits", "--resume"]) == 0
+        assert "left in runs/digits-2" in capsys.readouterr().out
+
+    def test_what_is_not_there_is_begun(self, tmp_path):
+        runs.train(Wishes("digits", epochs=1), tmp_path / "run", resume=True, tell=silent)
+        assert (tmp_path / "run" / "model.safetensors").exists()
+
+    def test_a_finished_run_stays_as_it_is(self, tmp_path, capsys):
+        assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
+        before = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
+        assert run(["train", "digits", "--out", "run", "--resume"]) == 0
+        assert "nothing is left to be done" in capsys.readouterr().out
+        assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == before
+
+    @pytest.mark.parametrize(
+        ("changed", "sentence"),
+        [
+            ({"epochs": 5}, "the run was begun with epochs 3, not 5"),
+            ({"mix": "cutmix"}, "the run was begun with mix mixup, not cutmix"),
+            ({"batch_size": 32}, "the run was begun with batch-size None, not 32"),
+        ],
+    )
+    def test_other_settings_are_refused(self, tmp_path, monkeypatch, changed, sentence):
+        folder = begun(monkeypatch, tmp_path / "run")
+        before = {file.name: file.read_bytes() for file in folder.iterdir()}
+        with pytest.raises(VicinalError, match=sentence):
+            runs.train(Wishes("digits", **changed), folder, resume=True, tell=silent)
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+    def test_a_damaged_checkpoint_is_refused(self, tmp_path, monkeypatch):
+        folder = begun(monkeypatch, tmp_path / "run")
+        checkpoint = folder / "checkpoint.safetensors"
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+        with pytest.raises(VicinalError, match=r"checkpoint.safetensors cannot be read"):
+            runs.train(Wishes("digits"), folder, resume=True, tell=silent)
+        assert (folder / "metrics.csv").exists()
+
+    def test_resuming_and_overwriting_exclude_each_other(self):
+        with pytest.raises(VicinalError, match="--overwrite and --resume exclude each other"):
+            runs.train(Wishes("digits"), None, overwrite=True, resume=True, tell=silent)
+
+
+class TestTwoAtOnce:
+    def test_are_refused_and_the_first_goes_on(self, tmp_path):
+        folder, wishes = tmp_path / "run", Wishes("digits", epochs=60)
+        first = start(folder, wishes)
+        while not (folder / "checkpoint.safetensors").exists():
+            assert first.exitcode is None
+            time.sleep(0.05)
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(VicinalError, match="is in use by another training"):
+                runs.train(wishes, folder, **options, tell=silent)
+        assert first.exitcode is None
+        first.kill()
+        first.join()
+        # The operating system has taken the lock back.
+        with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
+            runs.train(Wishes("digits", epochs=61), folder, resume=True, tell=silent)
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from vicinal.learner.events import Callback
+from vicinal import cli, runs
+
+class FullDisk(Callback):
+    def before_train(self, learn):
+        if learn.epoch == 2:  # from now on no file can grow beyond a few bytes
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+begin = runs.Run.begin
+def begin_with_disk(self, checkpoint):
+    self.learn.add_cbs(FullDisk())
+    begin(self, checkpoint)
+runs.Run.begin = begin_with_disk
+sys.exit(cli.run(["train", "digits", "--epochs", "4", "--out", "run"]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limit of file sizes here")
+def test_a_full_disk_is_one_sentence_and_the_last_good_state_stays(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+    assert (tmp_path / "run" / "metrics.csv").read_text().count("\n") == 3
+    assert not [f for f in (tmp_path / "run").iterdir() if f.name.startswith(".metrics")]
+    for folder in ("run", "whole"):
+        finish(tmp_path / folder, Wishes("digits", epochs=4))
+    assert_same(left(tmp_path / "run"), left(tmp_path / "whole"))
