@@ -67,6 +67,7 @@ def test_the_mixing_room_imports_nothing_else_of_the_package():
 
 
 ROOMS = [
+    "memory",
     "mixing",
     "cross_entropy",
     "losses",

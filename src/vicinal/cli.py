@@ -74,8 +74,10 @@ def train(
 ) -> None:
     """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
     from vicinal import runs
+    from vicinal.memory import keep_freed_memory
     from vicinal.plan import Wishes
 
+    keep_freed_memory()  # this process is ours
     wishes = Wishes(
         data=data,
         mix=mix,

@@ -18,6 +18,7 @@ def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -
         tensors: any.
         are_derived: whether autograd may follow them; None asks whether it is enabled.
 
+    >>> import torch
     >>> are_at_hand([torch.ones(2)]), are_at_hand([torch.ones(2, device="meta")])
     (True, False)
     """

@@ -1,0 +1,38 @@
+"""Memory that is freed is kept, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+import torch
+from vicinal.memory import keep_freed_memory
+
+if sys.argv[1] == "keep" and not keep_freed_memory():
+    sys.exit("not glibc")
+for _ in range(10):
+    torch.ones(16 * 2**20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(16 * 2**20)  # 64 MB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(wish):
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, wish], capture_output=True, text=True, check=False
+    )
+    if "not glibc" in done.stderr:
+        pytest.skip("another C library")
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
+def test_pages_come_in_once():
+    left = faults("leave")
+    assert left >= 20 * 32  # at the least in huge pages of 2 MB
+    assert faults("keep") < left / 4
