@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | memoryview | str) -> None:
     """Write a file so that nobody ever sees half of it, also after a crash.
 
     Args:
@@ -13,7 +13,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
         content: text is written as UTF-8.
     """
     data = content.encode() if isinstance(content, str) else content
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # With the process in its name, so that what is left by a killed one can be told.
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -293,10 +293,7 @@ class Run(Callback):
         self._write(CONFIG, json.dumps(config, indent=2) + "\n")
 
     def _write(self, name: str, content: bytes | str) -> None:
-        try:
-            write_whole(self._file(name), content)
-        except OSError as error:
-            raise VicinalError(f"{self._file(name)} cannot be written: {error.strerror}") from None
+        write_file(self._file(name), content)
 
     def _file(self, name: str) -> Path:
         return self.folder / name
@@ -313,8 +310,17 @@ def save_figure(figure: Any, file: Path) -> None:
         figure.savefig(picture, format=file.suffix.lstrip(".") or "png", dpi=120)
     except ValueError as error:
         raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
+    write_file(file, picture.getvalue())
+
+
+def write_file(file: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        VicinalError: it cannot be written.
+    """
     try:
-        write_whole(file, picture.getvalue())
+        write_whole(file, content)
     except OSError as error:
         raise VicinalError(f"{file} cannot be written: {error.strerror}") from None
 

@@ -43,10 +43,10 @@ class Counted:
 
     def __call__(self):
         self.times += 1
-        return decode(self.samples, self.size)[0].images
+        return decode(self.samples, self.size)[0]
 
     def cached(self, **options):
-        return cache.cached(self.samples, self.size, self, **options)
+        return cache.cached(self.samples, self.size, self, **options).images
 
 
 def test_images_are_decoded_once(files, folder):

@@ -3,9 +3,9 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vicinal.data.samples import Samples
+from vicinal.files import write_whole
 
 VERSION = 1  # of what decoding does: another one makes other pixels
 LIMIT = 20 * 2**30  # bytes that the cache may take
@@ -57,20 +58,22 @@ def clear() -> int:
     return freed
 
 
-def cached(samples: Samples, size: int, decode: Callable[[], Tensor], limit: int = LIMIT) -> Tensor:
-    """The decoded images: from the cache, or decoded and put there.
+def cached(
+    samples: Samples, size: int, decode: Callable[[], Samples], limit: int = LIMIT
+) -> Samples:
+    """The samples with decoded images: from the cache, or decoded and put there.
 
     Args:
         samples: images as they are stored. Their content is the key: a file that changes is
             another one, and a file that moves is the same.
         size: the side of the square that they become.
-        decode: makes (N, 3, size, size) uint8, or fewer where some cannot be read; those are not
-            kept.
+        decode: gives them with (N, 3, size, size) uint8 images, or fewer where some cannot be
+            read; those are not kept.
         limit: bytes that the cache may take; the least recently used parts make room.
 
     Returns:
-        (N, 3, size, size) uint8, from the cache mapped into memory and read as it is needed; or
-        what ``decode`` gives.
+        With images from the cache, mapped into memory and read as they are needed; or what
+        ``decode`` gives.
 
     Where the cache cannot be written, decoding has to do without.
     """
@@ -80,11 +83,12 @@ def cached(samples: Samples, size: int, decode: Callable[[], Tensor], limit: int
     file, shape = folder() / f"{key}{SUFFIX}", (len(samples), 3, size, size)
     pixels = _mapped(file, shape)
     if pixels is not None:
-        return pixels
+        return Samples(pixels, samples.labels)
     decoded = decode()
-    if tuple(decoded.shape) == shape and decoded.nbytes <= limit:
-        _make_room(decoded.nbytes, limit)
-        _write(file, decoded)
+    pixels = torch.as_tensor(decoded.images)
+    if tuple(pixels.shape) == shape and pixels.nbytes <= limit:
+        _make_room(pixels.nbytes, limit)
+        _write(file, pixels)
     return decoded
 
 
@@ -145,25 +149,18 @@ def _make_room(needed: int, limit: int) -> None:
 
 
 def _write(file: Path, pixels: Tensor) -> None:
-    part = None
-    try:
+    with suppress(OSError):  # read-only or full
         file.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(file.parent).free < 2 * pixels.nbytes:
             return  # a cache is no reason to fill the disk
         for left in _left_by_the_killed(file.parent):
             left.unlink(missing_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{os.getpid()}.")
-        with os.fdopen(descriptor, "wb") as opened:
-            pixels.contiguous().numpy().tofile(opened)
-        os.replace(part, file)
-    except OSError:  # read-only or full
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        write_whole(file, pixels.contiguous().numpy().data)
 
 
 def _left_by_the_killed(parent: Path) -> Iterator[Path]:
     """Half-written files of processes that are there no more."""
     for file in parent.glob(".*.*"):
-        owner = file.name.split(".")[1]
+        owner = file.name.split(".")[-2]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):
             yield file

@@ -236,24 +236,19 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
 
 
 def _in_memory(samples: Samples, size: int | None, skip_bad: bool) -> TensorData:
-    labels = samples.labels
-
-    def read() -> Tensor:
-        nonlocal labels
+    def read() -> Samples:
         decoded, bad = _decode_with_progress(samples, size, skip_bad)
         if bad:
             print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
-        labels = decoded.labels
-        assert isinstance(decoded.images, Tensor)
-        return decoded.images
+        return decoded
 
     # Where images are of one size already, decoding is quick, and there is no size to be known by.
-    pixels = (
-        read()
-        if size is None or isinstance(samples.images, Tensor)
-        else (cache.cached(samples, size, read))
-    )
-    return TensorData(pixels, torch.tensor(labels))
+    if size is None or isinstance(samples.images, Tensor):
+        decoded = read()
+    else:
+        decoded = cache.cached(samples, size, read)
+    assert isinstance(decoded.images, Tensor)
+    return TensorData(decoded.images, torch.tensor(decoded.labels))
 
 
 def _decode_with_progress(

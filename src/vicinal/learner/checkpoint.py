@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
@@ -39,15 +39,26 @@ def load_weights(model: nn.Module, file: Path) -> None:
             f"{file} cannot be read ({error}): it is damaged or no weights file"
         ) from None
     # Checked before anything is copied: torch would copy what fits and then complain.
+    difference = misfit(model, weights)
+    if difference is not None:
+        raise VicinalError(f"{file} holds the weights of another network: {difference}")
+    model.load_state_dict(weights)
+
+
+def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
+    """Which weight does not fit the model, and how; None where all do.
+
+    >>> misfit(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
+    'weight has shape (1, 3) there, and (1, 2) in this one'
+    """
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
     for name in sorted(shapes.keys() | weights.keys()):
         found = weights[name].shape if name in weights else None
         if shapes.get(name) != found:
-            raise VicinalError(
-                f"{file} holds the weights of another network: {name} has shape {_text(found)} "
-                f"there, and {_text(shapes.get(name))} in this one"
+            return (
+                f"{name} has shape {_text(found)} there, and {_text(shapes.get(name))} in this one"
             )
-    model.load_state_dict(weights)
+    return None
 
 
 def _text(shape: torch.Size | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vicinal.errors import VicinalError
+from vicinal.learner.checkpoint import misfit
 from vicinal.learner.events import Callback, CancelFit
 from vicinal.learner.state import load_tree, save_tree
 
@@ -123,6 +124,5 @@ def _check(learn: "Learner", state: dict[str, Any]) -> None:
             f"the checkpoint was made with the callbacks {', '.join(found_names) or 'none'}, not "
             f"with {', '.join(names) or 'none'}: give the same ones"
         )
-    shapes = {name: t.shape for name, t in learn.model.state_dict().items()}
-    if {name: t.shape for name, t in state["model"].items()} != shapes:
+    if misfit(learn.model, state["model"]) is not None:
         raise VicinalError("the checkpoint is of another network: give the same one")

@@ -22,7 +22,7 @@ def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -
     >>> are_at_hand([torch.ones(2)]), are_at_hand([torch.ones(2, device="meta")])
     (True, False)
     """
-    if maybe_current_level() is not None or forward_ad._current_level >= 0 or is_compiling():
+    if is_transformed() or is_compiling():
         return False
     if are_derived is None:
         are_derived = is_grad_enabled()

@@ -42,7 +42,7 @@ class RandomState:
 
     def next(self) -> int:
         """Count a draw; how many there have been before."""
-        draw = self.draws if self.is_in_graph else self.count
+        draw = self.draws
         self.count += 1
         return draw
 

@@ -119,9 +119,7 @@ class Mixer(ABC):
                 the method needs them.
         """
         first = first_tensor(x)
-        count = first.shape[0]
-        if y is not None and first_tensor(y).shape[0] != count:
-            batch_size(x, y)
+        count, device = batch_size(first, y), first.device
         if self.half:
             count = (count + 1) // 2
         size = (1, 1)
@@ -129,7 +127,6 @@ class Mixer(ABC):
             if kind.spatial:
                 size = image_size(tensors_to_mix(x, self.fields, self.integers))
                 break
-        device = first_tensor(x).device
         if is_compiling():
             counter = self.random.graph_count
             drawn = torch.ops.vicinal.draw(counter, self._handle, count, *size, device)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vicinal.plots.layout import COLOURS, LARGE, SMALL, new_figure, text_width
+from vicinal.plots.layout import COLOURS, LARGE, SMALL, finish_lines, new_figure, text_width
 
 Lines = dict[str, list[float]]  # the values at each epoch, under the line's label
 
@@ -68,14 +68,4 @@ def _draw_lines(axes: Axes, epochs: Sequence[int], lines: Lines) -> None:
     axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
-    axes.yaxis.offsetText.set_fontsize(SMALL)
-    axes.grid(axis="y", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor="linecolor",
-    )
+    finish_lines(axes)

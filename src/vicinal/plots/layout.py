@@ -2,6 +2,7 @@
 
 import textwrap
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -27,6 +28,21 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure that makes room for the texts of whatever is added to it."""
     layout = ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD, wspace=0, hspace=0, compress=True)
     return Figure(figsize=(width, height), layout=layout)
+
+
+def finish_lines(axes: Axes) -> None:
+    """Give lines that are drawn their grid and, to their right, a legend in their colours."""
+    axes.tick_params(labelsize=SMALL)
+    axes.yaxis.offsetText.set_fontsize(SMALL)
+    axes.grid(axis="y", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor="linecolor",
+    )
 
 
 def text_width(text: str) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure, text_width
+from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, finish_lines, new_figure, text_width
 
 
 def range_test(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> Figure:
@@ -41,15 +41,5 @@ def range_test(rates: Sequence[float], losses: Sequence[float], suggestion: floa
         axes.set_ylim(min(losses) - 0.1 * fall, min(losses) + 1.5 * fall)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate", fontsize=SMALL)
-    axes.tick_params(labelsize=SMALL)
-    axes.yaxis.offsetText.set_fontsize(SMALL)
-    axes.grid(axis="y", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor="linecolor",
-    )
+    finish_lines(axes)
     return figure
