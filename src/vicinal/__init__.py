@@ -27,7 +27,13 @@ _HOMES = {
     "losses": ("CrossEntropyLossFlat", "MixLoss"),
     "metrics": ("accuracy", "error_rate", "top_k_accuracy"),
     "errors": ("VicinalError",),
-    "data.augment": ("BatchTransform", "Normalize", "aug_transforms"),
+    "data.augment": (
+        "BatchTransform",
+        "ColorJitter",
+        "Normalize",
+        "RandomErasing",
+        "aug_transforms",
+    ),
     "data.block": (
         "CategoryBlock",
         "DataBlock",

@@ -3,7 +3,9 @@
 from pathlib import Path as Path
 
 from vicinal.data.augment import BatchTransform as BatchTransform
+from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
+from vicinal.data.augment import RandomErasing as RandomErasing
 from vicinal.data.augment import aug_transforms as aug_transforms
 from vicinal.data.block import CategoryBlock as CategoryBlock
 from vicinal.data.block import DataBlock as DataBlock

@@ -1,0 +1,154 @@
+"""Where pixels go: shifts, and views that crop, flip, rotate, zoom and tilt."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vicinal.data.augment.transform import (
+    BatchTransform,
+    chance,
+    check,
+    to_unit_floats,
+    uniform,
+)
+
+
+class Translate(BatchTransform):
+    """Shift by up to ``pixels`` each way, the border mirrored, and flip: for small images.
+
+    Args:
+        pixels: the largest shift.
+        flip: mirror half of the images left to right.
+
+    Raises:
+        VicinalError: ``pixels`` is negative.
+    """
+
+    def __init__(self, pixels: int, *, flip: bool = True) -> None:
+        check(pixels >= 0, "the largest shift must be 0 pixels or more", pixels)
+        self.pixels, self.flip = pixels, flip
+
+    def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        rows = self._shifted(x.shape[2], x, generator)
+        columns = self._shifted(x.shape[3], x, generator)
+        if self.flip:
+            mirrored = chance(0.5, x, generator)
+            columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+        sample = torch.arange(len(x), device=x.device)[:, None, None]
+        # Index channels last: three neighbouring bytes are copied for each pixel.
+        pixels = x.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]]
+        return pixels.permute(0, 3, 1, 2)
+
+    def _shifted(self, length: int, x: Tensor, generator: torch.Generator) -> Tensor:
+        """For each sample, the source index of every row (or column)."""
+        shift = uniform(-self.pixels, self.pixels + 1, x, generator).floor().long()
+        source = torch.arange(length, device=x.device) + shift[:, None]
+        period = max(2 * length - 2, 1)  # mirrored without repeating the border
+        source = source.remainder(period)
+        return torch.minimum(source, period - source)
+
+
+class RandomView(BatchTransform):
+    """Look at each image from a random view: crop, flip, rotate, zoom and tilt in one resampling.
+
+    Args:
+        size: side of the square result in pixels; None keeps the image's own height and width.
+        min_scale: a crop shows at least this share of the image's area, in (0, 1].
+        flip, flip_vert: mirror half of the images left to right, upside down.
+        max_rotate: degrees either way.
+        max_zoom: zoom in by up to this factor, 1 or more.
+        max_warp: strength of a tilt of the image plane, in [0, 1), 0 for none.
+        p: the share of samples that are rotated, zoomed and tilted.
+
+    Borders are mirrored.
+
+    Raises:
+        VicinalError: a value lies outside its range.
+    """
+
+    def __init__(
+        self,
+        size: int | None = None,
+        *,
+        min_scale: float = 1.0,
+        flip: bool = True,
+        flip_vert: bool = False,
+        max_rotate: float = 10.0,
+        max_zoom: float = 1.1,
+        max_warp: float = 0.2,
+        p: float = 0.75,
+    ) -> None:
+        check(size is None or size >= 2, "size must be 2 or more", size)
+        check(0 < min_scale <= 1, "min_scale must lie in (0, 1]", min_scale)
+        check(math.isfinite(max_rotate), "max_rotate must be finite", max_rotate)
+        check(1 <= max_zoom < math.inf, "max_zoom must be 1 or more, and finite", max_zoom)
+        check(0 <= max_warp < 1, "max_warp must lie in [0, 1)", max_warp)
+        check(0 <= p <= 1, "the share of samples that are changed must lie in [0, 1]", p)
+        self.size, self.min_scale = size, min_scale
+        self.flip, self.flip_vert = flip, flip_vert
+        self.max_rotate, self.max_zoom, self.max_warp, self.p = max_rotate, max_zoom, max_warp, p
+
+    def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        height, width = (self.size, self.size) if self.size else x.shape[2:]
+        # Down to the resolution at which the smallest crop still has enough pixels: what is left
+        # to the resampling then needs no smoothing.
+        enough = math.ceil(max(height, width) / math.sqrt(self.min_scale))
+        x = resize(x, enough, only_shrink=True)
+        grid = self._grid(x, height, width, generator)
+        pixels = to_unit_floats(x)
+        return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+
+    def valid(self, x: Tensor) -> Tensor:
+        return resize(x, self.size) if self.size else x
+
+    def _grid(self, x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """Where each pixel of the result lies in the image: (B, height, width, 2) in [-1, 1]."""
+        lines = [(torch.arange(n, device=x.device) * 2 + 1) / n - 1 for n in (height, width)]
+        y_out, x_out = torch.meshgrid(*lines, indexing="ij")
+        points = torch.stack([x_out, y_out, torch.ones_like(x_out)]).flatten(1)
+        seen = (self._view(x, width / height, generator) @ points).reshape(-1, 3, height, width)
+        return (seen[:, :2] / seen[:, 2:]).permute(0, 2, 3, 1)
+
+    def _view(self, x: Tensor, aspect: float, generator: torch.Generator) -> Tensor:
+        """(B, 3, 3) homographies from the result's plane to the image's."""
+        one, zero = torch.ones(len(x), device=x.device), torch.zeros(len(x), device=x.device)
+
+        def matrix(*rows: Sequence[Tensor]) -> Tensor:
+            return torch.stack([torch.stack(list(row), -1) for row in rows], -2)
+
+        def sometimes(low: float, high: float, neutral: float) -> Tensor:
+            drawn = uniform(low, high, x, generator)
+            return torch.where(chance(self.p, x, generator), drawn, neutral)
+
+        def sign(wanted: bool) -> Tensor:
+            return torch.where(chance(0.5 if wanted else 0.0, x, generator), -one, one)
+
+        flip = matrix(
+            [sign(self.flip), zero, zero], [zero, sign(self.flip_vert), zero], [zero, zero, one]
+        )
+        tilt_x, tilt_y = (sometimes(-self.max_warp, self.max_warp, 0.0) / 2 for _ in range(2))
+        tilt = matrix([one, zero, zero], [zero, one, zero], [tilt_x, tilt_y, one])
+        angle = sometimes(-self.max_rotate, self.max_rotate, 0.0).deg2rad()
+        zoom = sometimes(1.0, self.max_zoom, 1.0).reciprocal()
+        cosine, sine = angle.cos() * zoom, angle.sin() * zoom
+        # Both sides are 2 long in the plane's units, whatever they are in pixels.
+        turn = matrix(
+            [cosine, -sine / aspect, zero], [sine * aspect, cosine, zero], [zero, zero, one]
+        )
+        side = uniform(self.min_scale, 1, x, generator).sqrt()
+        left, top = ((1 - side) * uniform(-1, 1, x, generator) for _ in range(2))
+        crop = matrix([side, zero, left], [zero, side, top], [zero, zero, one])
+        return crop @ turn @ tilt @ flip
+
+
+def resize(x: Tensor, size: int, *, only_shrink: bool = False) -> Tensor:
+    """A batch of images to ``size`` pixels a side, smoothed where they shrink."""
+    height, width = (min(side, size) if only_shrink else size for side in x.shape[-2:])
+    if (height, width) == x.shape[-2:]:
+        return x
+    if x.device.type != "cpu":  # only there uint8 can be resized with smoothing
+        x = to_unit_floats(x)
+    return F.interpolate(x, (height, width), mode="bilinear", antialias=True, align_corners=False)

@@ -1,0 +1,65 @@
+"""The usual changes, put together."""
+
+import math
+
+from vicinal.data.augment.color import ColorJitter, Lighting
+from vicinal.data.augment.erasing import RandomErasing
+from vicinal.data.augment.geometry import RandomView
+from vicinal.data.augment.transform import BatchTransform, check
+
+
+def aug_transforms(
+    *,
+    mult: float = 1,
+    size: int | None = None,
+    min_scale: float = 1.0,
+    do_flip: bool = True,
+    flip_vert: bool = False,
+    max_rotate: float = 10.0,
+    max_zoom: float = 1.1,
+    max_warp: float = 0.2,
+    max_lighting: float = 0.2,
+    max_saturation: float = 0.0,
+    max_hue: float = 0.0,
+    p_affine: float = 0.75,
+    p_lighting: float = 0.75,
+    p_erase: float = 0.0,
+) -> list[BatchTransform]:
+    """The usual changes for photos, under fastai's names and with its defaults.
+
+    Args:
+        mult: multiplies ``max_rotate``, ``max_warp`` and ``max_lighting``.
+        size: side of the images that the network sees; None keeps that of the items.
+        min_scale: smallest share of an image's area that a crop shows.
+        do_flip, flip_vert: mirror left to right, upside down.
+        max_rotate: degrees; ``max_zoom``: factor; ``max_warp``, ``max_lighting``: strength.
+        max_saturation: strength; ``max_hue``: turns, 0.5 for all hues. With either of them
+            :class:`ColorJitter` makes all changes of light and colour, :class:`Lighting` none.
+        p_affine, p_lighting: the share of samples that these touch.
+        p_erase: the share of which a rectangle is erased, as by :class:`RandomErasing`.
+
+    Raises:
+        VicinalError: a value lies outside its range.
+
+    >>> [type(t).__name__ for t in aug_transforms(size=224, min_scale=0.9)]
+    ['RandomView', 'Lighting']
+    >>> [type(t).__name__ for t in aug_transforms(max_hue=0.1, p_erase=0.25)]
+    ['RandomView', 'ColorJitter', 'RandomErasing']
+    """
+    check(0 <= mult < math.inf, "mult must be 0 or more, and finite", mult)
+    view = RandomView(
+        size,
+        min_scale=min_scale,
+        flip=do_flip,
+        flip_vert=flip_vert,
+        max_rotate=max_rotate * mult,
+        max_zoom=max_zoom,
+        max_warp=max_warp * mult,
+        p=p_affine,
+    )
+    light: BatchTransform = Lighting(max_lighting * mult, p=p_lighting)
+    if max_saturation or max_hue:
+        strength = max_lighting * mult
+        light = ColorJitter(strength, strength, max_saturation, max_hue, p=p_lighting)
+    erasing = RandomErasing(p_erase)
+    return [view, light, erasing] if erasing.p else [view, light]
