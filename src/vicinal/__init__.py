@@ -80,6 +80,7 @@ _HOMES = {
         "EarlyStopping",
         "SaveBest",
     ),
+    "learner.trackers": ("Track",),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}

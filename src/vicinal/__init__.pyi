@@ -38,6 +38,7 @@ from vicinal.learner.techniques import AccumulateGradients as AccumulateGradient
 from vicinal.learner.techniques import ClipGradients as ClipGradients
 from vicinal.learner.techniques import EarlyStopping as EarlyStopping
 from vicinal.learner.techniques import SaveBest as SaveBest
+from vicinal.learner.trackers import Track as Track
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner
 from vicinal.losses import CrossEntropyLossFlat as CrossEntropyLossFlat
