@@ -80,6 +80,7 @@ _HOMES = {
         "EarlyStopping",
         "SaveBest",
     ),
+    "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }

@@ -32,6 +32,7 @@ from vicinal.learner.events import CancelValidate as CancelValidate
 from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.predictor import Predictor as Predictor
+from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.techniques import EMA as EMA
 from vicinal.learner.techniques import AccumulateGradients as AccumulateGradients

@@ -24,10 +24,10 @@ Data = Annotated[
     ),
 ]
 MixName = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="mixup, cutmix, resizemix, fmix, gridmix or smoothmix; several, such as "
-        "mixup+cutmix, take turns by chance; none."
+        "mixup+cutmix, take turns by chance; none. If not given, mixup, or what the recipe says."
     ),
 ]
 Alpha = Annotated[
@@ -47,7 +47,11 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 @app.command()
 def train(
     data: Data,
-    mix: MixName = "mixup",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A published training: cifar10-fast, cifar10-best or imagenette."),
+    ] = None,
+    mix: MixName = None,
     alpha: Alpha = None,
     model: Annotated[str | None, typer.Option(help="A network of timm's, or resnet9.")] = None,
     pretrained: Annotated[
@@ -64,6 +68,12 @@ def train(
     label: Label = None,
     label_pattern: LabelPattern = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    compile: Annotated[
+        bool, typer.Option(help="Compile the network: a minute to begin with, then faster.")
+    ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Log to tensorboard, wandb, mlflow, or another tracker.")
+    ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
@@ -76,10 +86,14 @@ def train(
     from vicinal import runs
     from vicinal.memory import keep_freed_memory
     from vicinal.plan import Wishes
+    from vicinal.processes import this_process
 
     keep_freed_memory()  # this process is ours
+    state = this_process()  # of several processes, the main one speaks
+    tell = state.on_main_process(_tell)
     wishes = Wishes(
         data=data,
+        recipe=recipe,
         mix=mix,
         alpha=alpha,
         model=model,
@@ -92,12 +106,15 @@ def train(
         label=label,
         label_pattern=label_pattern,
         precision=precision,
+        compile=compile,
+        track=track,
         seed=seed,
         skip_bad=skip_bad,
     )
-    folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=_tell)
-    print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
-    print(f"vicinal predict {folder} IMAGE...")
+    folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=tell)
+    state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
+    state.print(f"vicinal predict {folder} IMAGE...")
+    state.destroy_process_group()
 
 
 @app.command()
@@ -137,7 +154,7 @@ def predict(
 @app.command()
 def show(
     data: Data,
-    mix: MixName = "mixup",
+    mix: MixName = None,
     alpha: Alpha = None,
     size: Size = None,
     label: Label = None,

@@ -2,22 +2,31 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: Path, content: bytes | memoryview | str) -> None:
-    """Write a file so that nobody ever sees half of it, also after a crash.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written, of which nobody ever sees half, also after a crash.
 
     Args:
-        path: the file; what was there before is replaced in one step.
-        content: text is written as UTF-8.
+        path: the file; what was there before is replaced in one step, when the block ends without
+            an error.
+
+    >>> with tempfile.TemporaryDirectory() as folder, whole_file(Path(folder, "a")) as file:
+    ...     file.write(b"half")
+    ...     Path(folder, "a").exists()
+    4
+    False
     """
-    data = content.encode() if isinstance(content, str) else content
     # With the process in its name, so that what is left by a killed one can be told.
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp's files are for their owner only; ours are as the user's other files are.
@@ -28,3 +37,14 @@ def write_whole(path: Path, content: bytes | memoryview | str) -> None:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: bytes | memoryview | str) -> None:
+    """Write a file so that nobody ever sees half of it, also after a crash.
+
+    Args:
+        path: the file; what was there before is replaced in one step.
+        content: text is written as UTF-8.
+    """
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

@@ -1,18 +1,23 @@
 """From data and wishes to settings: what is chosen where the user chose nothing, and why."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
 from vicinal.data.augment import BatchTransform, Lighting, Normalize, RandomView, Translate
-from vicinal.data.loaders import default_device
 from vicinal.data.samples import Split
-from vicinal.data.vision import fits_in_memory, one_size
+from vicinal.data.vision import one_size, storage_of
 from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
 from vicinal.models.zoo import WeightsUnavailable, check_name, check_weights, fixed_size
+from vicinal.processes import default_device, this_process
+from vicinal.recipes.recipe import Recipe
 
+CALLED = {"batch_size": "batch size", "lr": "learning rate"}
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
 
 
@@ -21,7 +26,8 @@ class Wishes:
     """What the user asked for; None leaves the choice to :func:`make_plan`."""
 
     data: str
-    mix: str = "mixup"
+    recipe: str | None = None
+    mix: str | None = None
     alpha: float | None = None
     model: str | None = None
     pretrained: bool | None = None
@@ -33,6 +39,8 @@ class Wishes:
     label: str | None = None
     label_pattern: str | None = None
     precision: str = "auto"
+    compile: bool = False
+    track: str | None = None
     seed: int = 0
     skip_bad: bool = False
 
@@ -45,9 +53,10 @@ class Wishes:
         for field in fields(self):
             wish, before = getattr(self, field.name), asked.get(field.name, field.default)
             if wish not in (field.default, before):
-                option = field.name.replace("_", "-")
+                option, begun = field.name.replace("_", "-"), "left open"
+                begun = f"{before}" if before is not None else begun
                 raise VicinalError(
-                    f"the run was begun with {option} {before}, not {wish}: leave that out, or "
+                    f"the run was begun with {option} {begun}, not {wish}: leave that out, or "
                     "begin another run"
                 )
         return Wishes(**asked)
@@ -68,7 +77,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is done with; ``reasons`` has a line for each choice."""
+    """What a training is done with; ``reasons`` has a line for each choice.
+
+    ``listed`` tells apart data of other samples, or samples in another order, by their labels.
+    """
 
     size: int
     item_size: int
@@ -81,41 +93,56 @@ class Plan:
     device: torch.device
     normalize: Normalize | None
     transforms: list[BatchTransform]
+    learner: dict[str, Any]
+    fit: Callable[[Learner, int, float], None]
+    listed: str
     reasons: list[tuple[str, str]]
 
 
-def make_plan(wishes: Wishes, split: Split) -> Plan:
-    """Choose what the user left open, by the size and the number of the images."""
+def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Plan:
+    """Choose what the user left open: by the recipe, or by the size and number of the images."""
     reasons: list[tuple[str, str]] = []
+    fixed = recipe.defaults if recipe else {}
 
-    def choose(name: str, wished: Any, default: Any, why: str) -> Any:
-        chosen = default if wished is None else wished
-        reasons.append((name, f"{chosen} ({why if wished is None else 'as asked'})"))
-        return chosen
+    def choose(field: str, default: Any, why: str) -> Any:
+        wished = getattr(wishes, field)
+        if wished is not None:
+            default, why = wished, "as asked"
+        elif field in fixed:
+            default, why = fixed[field], f"the recipe {wishes.recipe}"
+        reasons.append((CALLED.get(field, field), f"{default} ({why})"))
+        return default
 
-    device = default_device()
-    size = choose("size", wishes.size, *_size(wishes.model, one_size(split.train), device))
+    device, processes = default_device(), this_process().num_processes
+    if processes > 1:
+        reasons.append(("processes", f"{processes}, each with batches of its own"))
+    named = wishes.model or fixed.get("model")
+    size = choose("size", *_size(named, one_size(split.train), device))
     small = size <= SMALL
-    item_size = size if small else round(size * 1.15)
+    item_size = round(size * (recipe.item_scale if recipe else 1.0 if small else 1.15))
     many = len(split.train) >= 10_000
     kind = "small images" if small else "photos"
-    model = choose("model", wishes.model, "resnet9" if small else "resnet18", f"for {kind}")
-    pretrained, why = _pretrained(wishes.pretrained, model, small)
+    model = choose("model", "resnet9" if small else "resnet18", f"for {kind}")
+    if recipe and wishes.pretrained is None:
+        pretrained, why = False, f"the recipe {wishes.recipe}"
+    else:
+        pretrained, why = _pretrained(wishes.pretrained, model, small)
     reasons.append(("weights", f"{'pretrained' if pretrained else 'random'} ({why})"))
-    epochs = choose("epochs", wishes.epochs, *_epochs(small, many, pretrained))
-    batch_size = choose("batch size", wishes.batch_size, *_batch_size(len(split.train), small))
+    epochs = choose("epochs", *_epochs(small, many, pretrained))
+    batch_size = choose("batch_size", *_batch_size(len(split.train) // processes, small))
     if batch_size > len(split.train):
         raise VicinalError(
             f"--batch-size {batch_size} is larger than the {len(split.train):,} training images: "
             f"use {len(split.train)} or less"
         )
-    lr = choose("learning rate", wishes.lr, *_learning_rate(small, many, kind))
+    lr = choose("lr", *_learning_rate(small, many, kind))
     precision, why = choose_precision(wishes.precision, device)
     reasons.append(("precision", f"{precision} ({why})"))
-    transforms, described = _transforms(size, split.mirrored, small, pretrained)
+    transforms, described = (
+        recipe.changes(size) if recipe else _transforms(size, split.mirrored, small, pretrained)
+    )
     reasons.append(("random changes", described))
-    in_memory = fits_in_memory(split, item_size)
-    reasons.append(("images", "kept in memory" if in_memory else "streamed: too many for memory"))
+    reasons.append(("images", storage_of(split, item_size).text))
     stats = Normalize.of(split.train.images) if torch.is_tensor(split.train.images) else None
     return Plan(
         size=size,
@@ -129,8 +156,16 @@ def make_plan(wishes: Wishes, split: Split) -> Plan:
         device=device,
         normalize=stats,
         transforms=transforms,
+        learner=recipe.learner if recipe else {},
+        fit=recipe.fit if recipe else Learner.fine_tune if pretrained else Learner.fit_one_cycle,
+        listed=_listed(split),
         reasons=reasons,
     )
+
+
+def _listed(split: Split) -> str:
+    labels = [split.vocab, *(list(part.labels) for part in (split.train, split.valid))]
+    return hashlib.blake2b(repr(labels).encode(), digest_size=16).hexdigest()
 
 
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:

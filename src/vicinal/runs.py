@@ -5,15 +5,17 @@ import csv
 import inspect
 import io
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
-from vicinal import __version__
+from vicinal import __version__, recipes
 from vicinal.data.augment import to_unit_floats
 from vicinal.data.images import decode
 from vicinal.data.samples import Split
@@ -26,13 +28,17 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, read_config
 from vicinal.learner.resume import Checkpoint
+from vicinal.learner.trackers import Track
 from vicinal.learner.vision import vision_learner
 from vicinal.metrics import accuracy
 from vicinal.mixing import Choice, Mixer, MixUp, methods
+from vicinal.mixing.draws import stream
 from vicinal.plan import Plan, Wishes, make_plan
+from vicinal.processes import this_process
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".lock"
+TRACKED = "tracker"  # a folder
 METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
 OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
@@ -42,18 +48,19 @@ Tell = Callable[[str, str], None]
 
 def make_mixer(wishes: Wishes) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing."""
-    if wishes.mix == "none":
+    mix = wishes.mix or "mixup"
+    if mix == "none":
         return None
-    names = wishes.mix.split("+")
+    names = mix.split("+")
     known = {name.lower(): getattr(methods, name) for name in methods.__all__}
     if not set(names) <= set(known):
         raise VicinalError(
-            f"--mix must be none, or some of {', '.join(known)} joined by +, not {wishes.mix}"
+            f"--mix must be none, or some of {', '.join(known)} joined by +, not {mix}"
         )
     options: dict[str, Any] = {"seed": wishes.seed}
     if wishes.alpha is not None:
         if len(names) > 1 or "alpha" not in inspect.signature(known[names[0]]).parameters:
-            raise VicinalError(f"--alpha says nothing about --mix {wishes.mix}: leave it out")
+            raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
         options["alpha"] = wishes.alpha
     try:
         mixers = [known[name](**options) for name in names]
@@ -84,14 +91,63 @@ def train(
     """
     if overwrite and resume:
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
+    is_main = this_process().is_main_process
+    # One process looks at the folder, and then changes it; the others go by what it has seen.
+    settled = [_settle(wishes, out, overwrite, resume) if is_main else None]
+    folder, wishes, epochs_done = broadcast_object_list(settled)[0]
+    if epochs_done is not None:
+        tell("finished", f"after {epochs_done} epochs: nothing is left to be done")
+        return folder
+    track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
+    with this_process().local_main_process_first():  # which decodes the images for all of them
+        learn, plan = _prepare(wishes, tell)
+    if resume:
+        _check_same_data(folder, plan)
+    checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
+    if checkpoint.found is not None:
+        epochs = len(checkpoint.found["history"])
+        tell("resumed", f"after epoch {epochs}, from {checkpoint.file}")
+    learn.add_cbs(checkpoint)
+    if track is not None:
+        track.parameters = _tracked_parameters(wishes, plan)
+        learn.add_cbs(track)
+    with Run(folder, learn, wishes, plan, resume, tell) if is_main else contextlib.nullcontext():
+        plan.fit(learn, plan.epochs, plan.lr)
+    return folder
+
+
+def _tracked_parameters(wishes: Wishes, plan: Plan) -> dict[str, Any]:
+    chosen = {name: getattr(plan, name) for name in ("model", "epochs", "lr", "size", "pretrained")}
+    return {"data": wishes.data, "seed": wishes.seed, **chosen}
+
+
+def _settle(
+    wishes: Wishes, out: Path | None, overwrite: bool, resume: bool
+) -> tuple[Path, Wishes, int | None]:
+    """The run folder, what is wished in all, and after how many epochs the run has finished."""
     folder = _default_folder(wishes.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
-    if resume and (folder / CONFIG).exists():
-        config = read_config(folder)
-        wishes = wishes.as_before(config["asked"])
-        if config["finished"]:
-            tell("finished", f"after {config['epochs_done']} epochs: nothing is left to be done")
-            return folder
+    if not resume or not (folder / CONFIG).exists():
+        return folder, wishes, None
+    config = read_config(folder)
+    wishes = wishes.as_before(config["asked"])
+    return folder, wishes, config["epochs_done"] if config["finished"] else None
+
+
+def _check_same_data(folder: Path, plan: Plan) -> None:
+    """See to it that a run goes on with what it was begun with: other files, another split."""
+    if (folder / CONFIG).exists() and read_config(folder)["listed"] != plan.listed:
+        raise VicinalError(
+            f"the data are not what they were when the run in {folder} was begun: bring back what "
+            "was there, or begin another run"
+        )
+
+
+def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan]:
+    """The learner that is wished, and what was chosen for it."""
+    recipe = recipes.load(wishes.recipe) if wishes.recipe else None
+    if recipe and wishes.mix is None:
+        wishes = replace(wishes, mix=recipe.defaults["mix"])
     mixer = make_mixer(wishes)
     split = load_split(
         wishes.data,
@@ -103,7 +159,7 @@ def train(
     tell("data", describe(split))
     for note in split.notes:
         tell(*note.split(": ", 1))
-    plan = make_plan(wishes, split)
+    plan = make_plan(wishes, split, recipe)
     for name, reason in plan.reasons:
         tell(name, reason)
     tell("mixing", repr(mixer) if mixer else "none")
@@ -116,28 +172,13 @@ def train(
         metrics=accuracy,
         cbs=[mixer] if mixer else [],
         precision=plan.precision,
+        compile=wishes.compile,
+        **plan.learner,
     )
     _try_out(learn, plan)
-    run = Run(folder, learn, wishes, plan, resumed=resume)
-    run.take_folder()
-    try:
-        checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
-        if checkpoint.found is not None:
-            epochs = len(checkpoint.found["history"])
-            tell("resumed", f"after epoch {epochs}, from {checkpoint.file}")
-        run.begin(checkpoint)
-        if plan.pretrained:
-            learn.fine_tune(plan.epochs, plan.lr)
-        else:
-            learn.fit_one_cycle(plan.epochs, plan.lr)
-    except BaseException as error:
-        run.end(stopped_by=error)
-        if isinstance(error, KeyboardInterrupt):
-            done = f"{len(learn.history)} epoch{'s' if len(learn.history) != 1 else ''}"
-            tell("stopped", f"after {done}; what was trained is in {folder}")
-        raise
-    run.end()
-    return folder
+    if this_process().process_index:  # the same weights, but other random numbers from now on
+        torch.manual_seed(stream(wishes.seed, this_process().process_index))
+    return learn, plan
 
 
 def _try_out(learn: Learner, plan: Plan) -> None:
@@ -177,21 +218,36 @@ def make_loaders(wishes: Wishes, plan: Plan, split: Split) -> ImageDataLoaders:
 class Run(Callback):
     """Writes what a training leaves: settings, metrics by epoch, weights and pictures.
 
-    Every file is written whole or not at all.
+    Every file is written whole or not at all. It is entered where the training begins.
     """
 
     order = 95
 
     def __init__(
-        self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan, *, resumed: bool
+        self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan, resumed: bool, tell: Tell
     ) -> None:
         self.folder, self.learn, self.wishes, self.plan = folder, learn, wishes, plan
-        self.resumed = resumed
+        self.resumed, self.tell = resumed, tell
         self.was_there = folder.exists()
         # Of the operating system, which takes it back from a process that was killed.
         self.lock = FileLock(folder / LOCK)
 
-    def take_folder(self) -> None:
+    def __enter__(self) -> None:
+        self._take_folder()
+        try:
+            self._begin()
+        except BaseException as error:
+            self._end(stopped_by=error)
+            raise
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self._end(stopped_by=error)
+        if isinstance(error, KeyboardInterrupt):
+            epochs = len(self.learn.history)
+            done = f"{epochs} epoch{'s' if epochs != 1 else ''}"
+            self.tell("stopped", f"after {done}; what was trained is in {self.folder}")
+
+    def _take_folder(self) -> None:
         """Make the folder, see to it that no other process trains in it, and clear it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -205,12 +261,12 @@ class Run(Callback):
         except OSError as error:
             raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
-    def begin(self, checkpoint: Checkpoint) -> None:
+    def _begin(self) -> None:
         """Write what is known before the training, and listen to it."""
         from vicinal import plots
 
-        self.learn.add_cbs([self, checkpoint])
-        if checkpoint.found is not None:
+        self.learn.add_cbs(self)
+        if self.resumed and self._file(CONFIG).exists():
             return
         self._write_config(finished=False)
         x, y = self.learn.dls.one_batch()
@@ -228,7 +284,7 @@ class Run(Callback):
         self._write(METRICS[0], table.getvalue())
         self._write(METRICS[1], "".join(json.dumps(row) + "\n" for row in rows))
 
-    def end(self, stopped_by: BaseException | None = None) -> None:
+    def _end(self, stopped_by: BaseException | None) -> None:
         """Save what was trained, also where the training was stopped half-way."""
         try:
             interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
@@ -236,7 +292,7 @@ class Run(Callback):
                 self._save(stopped_by)
             elif not self.resumed:  # nothing was trained, so nothing half-written stays
                 self._clear()
-        except VicinalError:
+        except (VicinalError, OSError):
             if stopped_by is None:
                 raise
             # Else the disk is full or gone, which the first error has said.
@@ -258,8 +314,8 @@ class Run(Callback):
             self._file(CHECKPOINT).unlink(missing_ok=True)
 
     def _remove_empty(self) -> None:
-        self._file(LOCK).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
+            self._file(LOCK).unlink(missing_ok=True)
             self.folder.rmdir()
 
     def _clear(self, *, all_of_it: bool = True) -> None:
@@ -267,6 +323,8 @@ class Run(Callback):
         for file in self.folder.iterdir():
             if _is_half_written(file.name) or (all_of_it and file.name in OWN):
                 file.unlink(missing_ok=True)
+        if all_of_it:
+            shutil.rmtree(self._file(TRACKED), ignore_errors=True)
 
     def _recipe(self) -> ImageRecipe:
         normalize = self.learn.dls.normalize
@@ -285,6 +343,7 @@ class Run(Callback):
             "vicinal": __version__,
             "torch": torch.__version__,
             "asked": asdict(self.wishes),
+            "listed": self.plan.listed,
             "chosen": dict(self.plan.reasons),
             "predict": asdict(self._recipe()),
             "finished": finished,

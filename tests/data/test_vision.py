@@ -1,17 +1,29 @@
 """Labelled images from file names and folders, in memory and streamed."""
 
+import errno
 import re
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from vicinal.data import vision
+from vicinal import files
+from vicinal.data import cache, images, vision
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
 from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
 from vicinal.data.images import BadImage, read_image
+from vicinal.data.loaders import TensorData
 from vicinal.data.samples import Samples, Split
-from vicinal.data.vision import ImageDataLoaders, StreamedImages, fits_in_memory, one_size
+from vicinal.data.vision import (
+    ImageDataLoaders,
+    MappedImages,
+    StreamedImages,
+    choose_storage,
+    one_size,
+    storage_of,
+)
 from vicinal.errors import VicinalError
 
 from .pictures import BROKEN, encoded, noise, pixels, write
@@ -19,10 +31,25 @@ from .pictures import BROKEN, encoded, noise, pixels, write
 PATTERN = r"(.+)_\d+.png$"
 
 
+@pytest.fixture(autouse=True)
+def _an_empty_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("VICINAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+KINDS = {"mapped": MappedImages, "memory": TensorData, "streamed": StreamedImages}
+
+
+def store(monkeypatch, kind):
+    """Leave so little of what goes before it that images are stored in this way."""
+    if kind != "mapped":
+        monkeypatch.setattr(cache, "LIMIT", 0)
+    if kind == "streamed":
+        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+
+
 @pytest.fixture
-def no_memory(monkeypatch):
-    """So little that all images are streamed."""
-    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+def streaming(monkeypatch):
+    store(monkeypatch, "streamed")
 
 
 def named(folder, broken=(), count=24):
@@ -241,21 +268,166 @@ class TestFromFolder:
             ImageDataLoaders.from_folder(make(tmp_path))
 
 
-class TestStreaming:
-    @pytest.mark.parametrize("workers", [0, 2])
-    def test_streamed_batches_are_those_of_memory(self, tmp_path, monkeypatch, workers):
+class TestStorage:
+    @pytest.mark.parametrize(("kind", "workers"), [("memory", 0), ("streamed", 0), ("streamed", 2)])
+    def test_batches_are_the_same_wherever_images_are(self, tmp_path, monkeypatch, kind, workers):
         named(tmp_path)
-        in_memory = from_name_re(tmp_path)
-        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
-        streamed = from_name_re(tmp_path, workers=workers)
-        assert isinstance(streamed.train.dataset, StreamedImages)
-        assert not isinstance(in_memory.train.dataset, StreamedImages)
+        mapped = from_name_re(tmp_path)
+        store(monkeypatch, kind)
+        other = from_name_re(tmp_path, workers=workers)
+        assert type(mapped.train.dataset) is type(mapped.valid.dataset) is MappedImages
+        assert type(other.train.dataset) is type(other.valid.dataset) is KINDS[kind]
         for name in ("train", "valid"):
-            expected, given = (seen(getattr(dls, name), 2) for dls in (in_memory, streamed))
+            expected, given = (seen(getattr(dls, name), 2) for dls in (mapped, other))
             torch.testing.assert_close(given[0], expected[0])
             assert torch.equal(given[1], expected[1])
 
-    def test_one_batch_in_the_middle_of_an_epoch_changes_nothing(self, tmp_path, no_memory):
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_corrupt_images_are_left_out_where_asked(self, tmp_path, monkeypatch, capsys, kind):
+        named(tmp_path, broken=range(0, 24, 5))
+        store(monkeypatch, kind)
+        split = split_by_name(tmp_path, PATTERN, 0.2, 0)
+        good = [int(file.stem.split("_")[-1]) % 5 != 0 for file in split.valid.images]
+        assert 0 < sum(good) < len(good)
+        dls = from_name_re(tmp_path, skip_bad=True, workers=0)
+        x, y = seen(dls.valid)
+        kept = [file for file, fine in zip(split.valid.images, good, strict=True) if fine]
+        expected = torch.stack([read_image(file, 6) for file in kept])
+        torch.testing.assert_close(x, Normalize(*IMAGENET_STATS).valid(expected))
+        labels = [y for y, fine in zip(split.valid.labels, good, strict=True) if fine]
+        assert y.tolist() == labels
+        if kind != "streamed":
+            said = capsys.readouterr().out
+            assert re.search(r"left out: \d of \d+ images .*_\d*[05]\.png", said)
+
+    @pytest.mark.parametrize("kind", ["mapped", "memory"])
+    def test_a_corrupt_image_is_named(self, tmp_path, monkeypatch, kind):
+        store(monkeypatch, kind)
+        named(tmp_path, broken=[5])
+        for _ in range(2):
+            with pytest.raises(BadImage, match=r"^1 of \d+ images .*great_cat_5\.png .*skip_bad"):
+                from_name_re(tmp_path)
+
+    @pytest.mark.parametrize("kind", ["mapped", "memory"])
+    def test_nothing_but_corrupt_images(self, tmp_path, monkeypatch, kind):
+        store(monkeypatch, kind)
+        with pytest.raises(BadImage, match="none of the 19 images can be read, the first is"):
+            from_name_re(named(tmp_path, broken=range(24)), skip_bad=True)
+
+    @pytest.mark.parametrize("kind", ["mapped", "memory"])
+    @pytest.mark.parametrize("fault", ["deleted", "cut off"])
+    def test_a_file_that_goes_bad_while_others_are_decoded(
+        self, tmp_path, monkeypatch, kind, fault
+    ):
+        store(monkeypatch, kind)
+        split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
+        last = split.train.images[-1]
+        content = last.read_bytes()
+        original = images.read_sample
+
+        def read(samples, index, size):
+            if index == 0:
+                last.unlink() if fault == "deleted" else last.write_bytes(content[:100])
+            return original(samples, index, size)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "read_sample", read)
+            patch.setattr(images.os, "cpu_count", lambda: 1)
+            with pytest.raises(BadImage, match=f"1 of 19 images cannot be read: {last} "):
+                from_name_re(tmp_path)
+        last.write_bytes(content)
+        expected = torch.stack([read_image(file, 6) for file in split.train.images])
+        read, _ = from_name_re(tmp_path).train.dataset.__getitems__(range(19))
+        assert torch.equal(read, expected)
+
+    def test_images_without_content_are_kept_in_memory(self):
+        pictures = [noise(6, 6, seed=i) for i in range(12)]
+        decoded = torch.stack([pixels(image) for image in pictures])
+        for kind in (pictures, decoded):
+            part = Samples(kind, [0, 1] * 6)
+            split = Split(part, part, ["a", "b"])
+            assert storage_of(split, 6).kind == "memory"
+            dls = ImageDataLoaders.from_split(split, item_size=6, bs=4, device="cpu")
+            assert torch.equal(dls.train.dataset.x, decoded)
+
+    def test_a_cache_that_turns_out_to_be_full_is_done_without(self, tmp_path, monkeypatch, capsys):
+        expected = seen(from_name_re(named(tmp_path / "a"), item_size=7).valid)[0]
+        cache.clear()
+
+        def full(_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(files.os, "fsync", full)
+        dls = from_name_re(tmp_path / "a", item_size=7)
+        assert isinstance(dls.train.dataset, TensorData)
+        assert torch.equal(seen(dls.valid)[0], expected)
+        said = capsys.readouterr().out
+        assert "the cache cannot be used (No space left on device): images are kept in mem" in said
+        assert list(cache.folder().iterdir()) == []
+
+        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        dls = from_name_re(tmp_path / "a", item_size=7, workers=1)
+        assert isinstance(dls.train.dataset, StreamedImages)
+        torch.testing.assert_close(seen(dls.valid)[0], expected)
+        assert "images are streamed through 1 process: " in capsys.readouterr().out
+
+    @given(
+        needed=st.integers(0, 10**12),
+        free=st.integers(0, 10**12),
+        room=st.integers(0, 10**12),
+        workers=st.integers(0, 8),
+    )
+    def test_what_is_chosen_fits(self, needed, free, room, workers):
+        chosen = choose_storage(needed, free=free, room=room, workers=workers)
+        fits = {"mapped": needed <= room, "memory": needed <= free / 2, "streamed": True}
+        assert fits[chosen.kind]
+        before = list(fits)[: list(fits).index(chosen.kind)]
+        assert not any(fits[kind] for kind in before)
+
+    @pytest.mark.parametrize(
+        ("needed", "free", "room", "workers", "text"),
+        [
+            (60e9, 20e9, 70e9, 2, "mapped from the cache, 60.0 GB on disk"),
+            (6e8, 2e10, 0, 2, "kept in memory, 600.0 MB (half of 20.0 GB free is the limit)"),
+            (
+                6e10,
+                2e10,
+                3e9,
+                2,
+                "streamed through 2 processes: 60.0 GB are too many for memory (10.0 GB) and cache "
+                "(3.0 GB)",
+            ),
+            (
+                9,
+                2,
+                0,
+                0,
+                "streamed through this process: 9 bytes are too many for memory (1 byte) and cache "
+                "(0 bytes)",
+            ),
+        ],
+    )
+    def test_what_is_said(self, needed, free, room, workers, text):
+        chosen = choose_storage(int(needed), free=int(free), room=int(room), workers=workers)
+        assert chosen.text == text
+
+    def test_it_is_chosen_by_this_machine_and_these_images(self, monkeypatch):
+        samples = Samples([b""] * 500, [0] * 500)
+        split = Split(samples, samples, ["a", "b"])
+        needed = 1000 * (3 * 10 * 10 + 1)
+        memory = type("Memory", (), {"available": 2 * needed})
+        monkeypatch.setattr(vision.psutil, "virtual_memory", lambda: memory)
+        monkeypatch.setattr(cache, "LIMIT", needed)
+        assert storage_of(split, 10).kind == "mapped"
+        assert storage_of(split, 10, may_cache=False).kind == "memory"
+        assert storage_of(split, 11).kind == "streamed"
+        cache.LIMIT = needed - 1
+        assert storage_of(split, 10).kind == "memory"
+        assert storage_of(split, 11, workers=3).text.startswith("streamed through 3 processes")
+
+
+class TestStreaming:
+    def test_one_batch_in_the_middle_of_an_epoch_changes_nothing(self, tmp_path, streaming):
         named(tmp_path)
         expected = seen(from_name_re(tmp_path, workers=0).train)[0]
         dls = from_name_re(tmp_path, workers=2)
@@ -265,12 +437,12 @@ class TestStreaming:
             given.append(x)
         torch.testing.assert_close(torch.cat(given), expected)
 
-    def test_streaming_leaves_the_number_of_threads_alone(self, tmp_path, no_memory):
+    def test_streaming_leaves_the_number_of_threads_alone(self, tmp_path, streaming):
         torch.set_num_threads(2)
         list(from_name_re(named(tmp_path), workers=0).train)
         assert torch.get_num_threads() == 2
 
-    def test_decoded_images_are_streamed_too(self, no_memory):
+    def test_decoded_images_are_streamed_too(self, streaming):
         images = torch.stack([pixels(noise(8, 8, seed=i)) for i in range(12)])
         split = Split(Samples(images, [0, 1] * 6), Samples(images[:5], [0] * 5), ["a", "b"])
         dls = ImageDataLoaders.from_split(split, item_size=4, bs=4, workers=0, device="cpu")
@@ -280,7 +452,7 @@ class TestStreaming:
 
     @pytest.mark.parametrize("workers", [0, 2])
     @pytest.mark.parametrize("name", ["train", "valid"])
-    def test_a_corrupt_image_is_named_in_one_sentence(self, tmp_path, no_memory, workers, name):
+    def test_a_corrupt_image_is_named_in_one_sentence(self, tmp_path, streaming, workers, name):
         split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
         file = getattr(split, name).images[2]
         file.write_bytes(BROKEN)
@@ -289,42 +461,28 @@ class TestStreaming:
         with pytest.raises(BadImage, match=rf"{sentence}[^\n]+\Z"):
             list(getattr(dls, name))
 
-    @pytest.mark.parametrize("workers", [0, 2])
-    def test_corrupt_images_are_left_out_where_asked(self, tmp_path, monkeypatch, workers):
+    def test_worker_processes_leave_out_corrupt_images_where_asked(self, tmp_path, streaming):
         named(tmp_path, broken=range(0, 24, 5))
-        in_memory = from_name_re(tmp_path, skip_bad=True)
-        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
-        streamed = from_name_re(tmp_path, skip_bad=True, workers=workers)
-        expected, given = (seen(dls.valid) for dls in (in_memory, streamed))
-        torch.testing.assert_close(given[0], expected[0])
-        assert torch.equal(given[1], expected[1])
-        x, y = seen(streamed.train)
-        assert len(x) == len(y)
-        assert 12 <= len(y) < 19
+        alone, helped = (from_name_re(tmp_path, skip_bad=True, workers=n) for n in (0, 2))
+        for name in ("train", "valid"):
+            expected, given = (seen(getattr(dls, name)) for dls in (alone, helped))
+            torch.testing.assert_close(given[0], expected[0])
+            assert torch.equal(given[1], expected[1])
+        assert 12 <= len(expected[1]) + len(seen(helped.train)[1]) < 24
 
-    def test_a_batch_of_nothing_but_corrupt_images_is_passed_over(self, tmp_path, no_memory):
+    def test_a_batch_of_nothing_but_corrupt_images_is_passed_over(self, tmp_path, streaming):
         split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
         split.valid.images[4].write_bytes(BROKEN)
         dls = from_name_re(tmp_path, bs=2, skip_bad=True, workers=0)
         assert [len(y) for _, y in dls.valid] == [4]
 
-    def test_nothing_but_corrupt_images(self, tmp_path, no_memory):
+    def test_nothing_but_corrupt_images(self, tmp_path, streaming):
         dls = from_name_re(named(tmp_path, broken=range(24)), skip_bad=True, workers=0)
         with pytest.raises(VicinalError, match="none of the 19 samples can be read"):
             list(dls.train)
 
 
-class TestInMemory:
-    def test_a_corrupt_image_is_named(self, tmp_path):
-        named(tmp_path, broken=[5])
-        with pytest.raises(BadImage, match=r"^1 of \d+ images .*great_cat_5\.png .*skip_bad"):
-            from_name_re(tmp_path)
-
-    def test_corrupt_images_are_left_out_where_asked_and_named(self, tmp_path, capsys):
-        dls = from_name_re(named(tmp_path, broken=[5]), skip_bad=True)
-        assert len(dls.train.dataset) + len(dls.valid.dataset) == 23
-        assert re.search(r"left out: 1 of \d+ images .*great_cat_5", capsys.readouterr().out)
-
+class TestSizes:
     def test_parts_of_two_sizes_need_a_size(self):
         def part(side):
             return Samples([noise(side, side, seed=i) for i in range(6)], [0, 1] * 3)
@@ -344,17 +502,6 @@ class TestInMemory:
         torch.testing.assert_close(dls.test_batch(opened), expected)
         decoded = [read_image(file, 6) for file in split.valid.images]
         torch.testing.assert_close(dls.test_batch(decoded), expected)
-
-
-def test_what_fits_in_memory(monkeypatch):
-    samples = Samples([b""] * 500, [0] * 500)
-    split = Split(samples, samples, ["a", "b"])
-    free = 1000 * 3 * 10 * 10 * 2
-    monkeypatch.setattr(
-        vision.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free})
-    )
-    assert fits_in_memory(split, 10)
-    assert not fits_in_memory(split, 11)
 
 
 class TestOneSize:

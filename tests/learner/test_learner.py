@@ -3,7 +3,6 @@
 import copy
 import math
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -407,8 +406,25 @@ def test_the_table_has_a_line_an_epoch(dls, capsys):
     assert lines[2].split()[0] == "2"
 
 
-def test_several_processes_are_refused_for_now(dls, monkeypatch):
-    state = SimpleNamespace(num_processes=2)
-    monkeypatch.setattr("vicinal.learner.learner.PartialState", lambda: state)
-    with pytest.raises(VicinalError, match="on 2 processes is not supported yet"):
-        Learner(dls, network()).fit(1)
+class TestCompiling:
+    def test_trains_alike_and_leaves_the_network_as_it_was(self, dls):
+        histories = []
+        for compile in (False, True):
+            dls.train.order.epoch = 0
+            learn = Learner(dls, network(), metrics=accuracy, cbs=MixUp(seed=0), compile=compile)
+            learn.fit(2, 0.01)
+            histories.append([{**row, "seconds": 0} for row in learn.history])
+            assert type(learn.model) is nn.Sequential
+        assert histories[1] == [pytest.approx(row, rel=1e-3) for row in histories[0]]
+
+    def test_is_of_the_training_alone(self, dls, monkeypatch):
+        called = []
+
+        def compile(model):
+            return lambda x: called.append(model.training) or model(x)
+
+        monkeypatch.setattr(torch, "compile", compile)
+        learn = Learner(dls, network(), compile=True)
+        learn.fit(1)
+        learn.validate()
+        assert called == [True] * len(dls.train)

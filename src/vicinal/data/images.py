@@ -2,10 +2,11 @@
 
 import io
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from vicinal.data.augment import resize
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
 
+T = TypeVar("T")
+
+AHEAD = 4  # images for each processor that are decoded before they are asked for
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
 # How an image of each EXIF orientation is brought upright; 1 is upright already.
@@ -136,6 +140,30 @@ def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
         return f"{image_name(image, index)} ({error})"
 
 
+def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
+    """``function(0)``, ``function(1)``, … in this order, computed on all processors.
+
+    Only a few are computed ahead of what is asked for: that bounds the memory they take.
+
+    >>> list(in_threads(lambda i: i * i, 5))
+    [0, 1, 4, 9, 16]
+    """
+    processors = os.cpu_count() or 1
+    ahead: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(processors) as threads:
+        for index in range(count):
+            ahead.append(threads.submit(function, index))
+            if len(ahead) == AHEAD * processors:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def read_all(samples: Samples, size: int | None) -> Iterator[Tensor | str]:
+    """All images as :func:`read_sample` gives them, in their order, on all processors."""
+    return in_threads(lambda index: read_sample(samples, index, size), len(samples))
+
+
 def decode(
     samples: Samples, size: int | None, *, skip_bad: bool = False, on_image: Any = None
 ) -> tuple[Samples, list[str]]:
@@ -162,33 +190,36 @@ def decode(
     shape = (3, size, size) if size is not None else _first_shape(samples)
     # Filled where it lies: decoded images are there once, however many they are.
     pixels = torch.empty(len(samples), *shape, dtype=torch.uint8)
-
-    def read(index: int) -> str | None:
-        image = read_sample(samples, index, size)
+    labels: list[int] = []
+    bad: list[str] = []
+    for index, image in enumerate(read_all(samples, size)):
         if on_image is not None:
             on_image()
         if isinstance(image, str):
-            return image
+            bad.append(image)
+            continue
         if image.shape != shape:
             raise VicinalError(
                 f"the images differ in size ({image_name(samples.images[index], index)} has "
                 f"{image.shape[1]}x{image.shape[2]} pixels, the first one {shape[1]}x{shape[2]}): "
                 "give a size to bring them to"
             )
-        pixels[index] = image
-        return None
+        pixels[len(labels)] = image
+        labels.append(samples.labels[index])
+    check_readable(bad, len(samples), skip_bad)
+    return Samples(pixels[: len(labels)], labels), bad
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        outcomes = list(threads.map(read, range(len(samples))))
-    bad = [outcome for outcome in outcomes if outcome is not None]
-    if not bad:
-        return Samples(pixels, samples.labels), []
-    if len(bad) == len(samples):
-        raise BadImage(f"none of the {len(bad):,} images can be read, the first is {bad[0]}")
-    if not skip_bad:
-        raise BadImage(bad_images_message(bad, len(samples)))
-    good = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    return Samples(pixels, samples.labels).subset(good), bad
+
+def check_readable(bad: Sequence[str], total: int, skip_bad: bool) -> None:
+    """See to it that images were read, and all of them but where ``skip_bad`` is set.
+
+    Raises:
+        BadImage: else; one of those that cannot be read is named, and they are counted.
+    """
+    if bad and len(bad) == total:
+        raise BadImage(f"none of the {total:,} images can be read, the first is {bad[0]}")
+    if bad and not skip_bad:
+        raise BadImage(bad_images_message(bad, total))
 
 
 def _first_shape(samples: Samples) -> tuple[int, ...]:

@@ -10,15 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.errors import VicinalError
-from vicinal.mixing.draws import stream
-
-
-def default_device() -> torch.device:
-    """The accelerator, where there is one, else the CPU."""
-    accelerator = (
-        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    )
-    return accelerator or torch.device("cpu")
+from vicinal.mixing.draws import place, stream
+from vicinal.processes import default_device
 
 
 class TensorData(Dataset[tuple[Tensor, Tensor]]):
@@ -58,7 +51,11 @@ class ErrorsAsValues(Dataset[Any]):
 
 
 class Order:
-    """The order in which samples come: index lists, another shuffle each epoch, seeded."""
+    """The order in which samples come: index lists, another shuffle each epoch, seeded.
+
+    Where several processes train together, each has its share: in training, its rows of every
+    batch, which they make up together; in validation, a run of neighbouring samples.
+    """
 
     def __init__(self, count: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
         self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
@@ -69,18 +66,23 @@ class Order:
         return torch.Generator().manual_seed(stream(self.seed, purpose, self.epoch))
 
     def __len__(self) -> int:
-        # A last batch that is not full would weigh its samples more in training.
-        full = self.count // self.batch_size
-        return full if self.shuffle else math.ceil(self.count / self.batch_size)
+        rank, processes = place()
+        if self.shuffle:
+            # A last batch that is not full would weigh its samples more in training.
+            return self.count // (self.batch_size * processes)
+        return math.ceil(len(range(self.count)[rank::processes]) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        rank, processes = place()
         if self.shuffle:
-            order = torch.randperm(self.count, generator=self.generator("order")).tolist()
+            order = torch.randperm(self.count, generator=self.generator("order"))
+            together = order[: len(self) * self.batch_size * processes]
+            own = together.view(-1, processes, self.batch_size)[:, rank].flatten()
         else:
-            order = list(range(self.count))
+            own = torch.arange(self.count).tensor_split(processes)[rank]
         self.epoch += 1  # at the start, so that who stops in the middle goes on to the next one
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield order[start : start + self.batch_size]
+        for batch in own.split(self.batch_size) if len(own) else ():
+            yield batch.tolist()
 
 
 class Batches:
@@ -88,7 +90,7 @@ class Batches:
 
     Args:
         dataset: gives a batch for a list of indices (``__getitems__``).
-        batch_size: samples a batch.
+        batch_size: samples a batch, in each of the processes that train together.
         training: shuffle, drop the last batch where it is not full, and change samples at random.
         transforms: changes of a batch, made on the device.
         seed: of the order and the random changes; every epoch has draws of its own.
@@ -132,6 +134,11 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._finished(self._loader)
 
+    def let_workers_go(self) -> None:
+        """End the processes that read ahead; the next epoch begins new ones."""
+        # Left to the garbage collector, torch would wait for each of them in vain.
+        self._loader._iterator = None
+
     def first(self) -> tuple[Tensor, Tensor]:
         """The first batch of the epoch to come, read in this process; nothing else changes."""
         epoch = self.order.epoch
@@ -142,7 +149,10 @@ class Batches:
 
     def _finished(self, read: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches as they are read to batches as the network sees them."""
-        generator, none_yet = self.order.generator("changes"), True
+        rank, _ = place()
+        # Every process changes its samples in other ways.
+        generator = self.order.generator(f"changes of {rank}" if rank else "changes")
+        none_yet = True
         for batch in read:
             if isinstance(batch, VicinalError):
                 try:
@@ -156,7 +166,7 @@ class Batches:
                 x = transform.train(x, generator) if self.training else transform.valid(x)
             none_yet = False
             yield self._as_images(x), y
-        if none_yet and len(self.dataset):
+        if none_yet and len(self.order):
             raise VicinalError(
                 f"none of the {len(self.dataset):,} samples can be read: repair the files"
             )

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import psutil
 import torch
+from rich.filesize import decimal
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -23,8 +25,9 @@ from vicinal.data.images import (
 from vicinal.data.loaders import Batches, DataLoaders, TensorData
 from vicinal.data.samples import Samples, Split
 from vicinal.errors import VicinalError
+from vicinal.processes import this_process
 
-MEMORY_SHARE = 0.5  # of the memory that is free: more images than fit there are streamed
+MEMORY_SHARE = 0.5  # of the memory that is free may be taken by images
 
 
 class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -60,10 +63,81 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
         return x, torch.tensor(labels, dtype=torch.int64)
 
 
+class MappedImages(Dataset[tuple[Tensor, Tensor]]):
+    """Decoded images in a file: what a batch needs of it is read.
+
+    Args:
+        x: (N, 3, H, W) uint8, an array that is mapped into memory.
+        y: (N,) int64, their classes.
+    """
+
+    def __init__(self, x: Any, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.x[indices]), self.y[indices]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where images are while they are trained with.
+
+    Args:
+        kind: ``"mapped"``: decoded once, to a file of the cache; ``"memory"``: decoded once, to
+            memory; ``"streamed"``: decoded again each epoch, by worker processes.
+        text: what that takes, for the user.
+    """
+
+    kind: Literal["mapped", "memory", "streamed"]
+    text: str
+
+
+def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storage:
+    """Where images are kept: in the cache where it has room, else in memory, else nowhere.
+
+    Args:
+        needed: bytes that they take when they are decoded.
+        free: bytes of memory that are free.
+        room: bytes that the cache can take.
+        workers: processes that decode images which are kept nowhere.
+
+    >>> choose_storage(6 * 10**9, free=20 * 10**9, room=10**9, workers=2).text
+    'kept in memory, 6.0 GB (half of 20.0 GB free is the limit)'
+    """
+    limit = int(MEMORY_SHARE * free)
+    if needed <= room:
+        return Storage("mapped", f"mapped from the cache, {decimal(needed)} on disk")
+    if needed <= limit:
+        text = f"kept in memory, {decimal(needed)} (half of {decimal(free)} free is the limit)"
+        return Storage("memory", text)
+    readers = f"{workers} process{'es' if workers > 1 else ''}" if workers else "this process"
+    return Storage(
+        "streamed",
+        f"streamed through {readers}: {decimal(needed)} are too many for memory ({decimal(limit)}) "
+        f"and cache ({decimal(room)})",
+    )
+
+
+def storage_of(
+    split: Split, size: int, *, workers: int | None = None, may_cache: bool = True
+) -> Storage:
+    """:func:`choose_storage` for images of ``size`` pixels on this machine, as it is now."""
+    return choose_storage(
+        cache.decoded_size(len(split.train) + len(split.valid), size),
+        free=psutil.virtual_memory().available // this_process().num_processes,
+        room=cache.room() if may_cache and cache.has_content(split.train) else 0,
+        workers=_processors() if workers is None else workers,
+    )
+
+
 class ImageDataLoaders(DataLoaders):
     """Batches of labelled images.
 
-    Images are decoded once, to uint8, and kept in memory where they fit in half of what is free;
+    Images are decoded once, to uint8, into a file of the cache that is mapped into memory. Where
+    the cache has no room for them they are kept in memory, if they fit in half of what is free;
     else worker processes decode them again each epoch. Random changes are made on the device.
     """
 
@@ -90,8 +164,8 @@ class ImageDataLoaders(DataLoaders):
             normalize: how pixels become floats; None takes ImageNet's statistics.
             bs: batch size in training; validation uses twice as much.
             seed: of the order and the random changes.
-            workers: reading processes for images that do not fit in memory; None takes one for
-                each processor, 0 reads in this process.
+            workers: reading processes for images that fit neither in the cache nor in memory;
+                None takes one for each processor, 0 reads in this process.
             skip_bad: leave out images that cannot be read.
 
         Raises:
@@ -99,18 +173,16 @@ class ImageDataLoaders(DataLoaders):
                 size does not go with the data.
         """
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
-        streamed = item_size is not None and not fits_in_memory(split, item_size)
-        if streamed:
-            assert item_size is not None
-            train: Any = StreamedImages(split.train, item_size, skip_bad=skip_bad)
-            valid: Any = StreamedImages(split.valid, item_size, skip_bad=skip_bad)
-            readers = _processors() if workers is None else workers
+        readers = _processors() if workers is None else workers
+        if item_size is None:
+            storage = Storage("memory", "kept in memory, as they are")
         else:
-            train, valid = (
-                _in_memory(part, item_size, skip_bad) for part in (split.train, split.valid)
-            )
-            readers = 0
+            storage = storage_of(split, item_size, workers=readers)
+        train, valid = _datasets(split, item_size, storage, skip_bad, readers)
+        if item_size is None:
             _check_same_size(train.x, valid.x)
+        if not isinstance(train, StreamedImages):
+            readers = 0
         side = item_size or train.x.shape[-1]
         common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
         dls = cls(
@@ -200,12 +272,6 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fits_in_memory(split: Split, size: int) -> bool:
-    """Whether all images fit, decoded to squares of ``size`` pixels, in the memory that is free."""
-    needed = (len(split.train) + len(split.valid)) * 3 * size * size
-    return bool(needed <= MEMORY_SHARE * psutil.virtual_memory().available)
-
-
 def one_size(samples: Samples, look_at: int = 64) -> int | None:
     """The side of the images, where those looked at are all squares of one size.
 
@@ -235,29 +301,40 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
         )
 
 
-def _in_memory(samples: Samples, size: int | None, skip_bad: bool) -> TensorData:
-    def read() -> Samples:
-        decoded, bad = _decode_with_progress(samples, size, skip_bad)
-        if bad:
-            print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
-        return decoded
+def _datasets(
+    split: Split, size: int | None, storage: Storage, skip_bad: bool, workers: int
+) -> list[Any]:
+    """Both parts of the data, stored as chosen."""
+    parts = (split.train, split.valid)
+    if storage.kind == "memory":
+        return [_decoded(decode, part, size, skip_bad) for part in parts]
+    assert size is not None
+    if storage.kind == "streamed":
+        return [StreamedImages(part, size, skip_bad=skip_bad) for part in parts]
+    try:
+        return [_decoded(cache.cached, part, size, skip_bad) for part in parts]
+    except OSError as error:  # such as a disk that others have filled meanwhile
+        storage = storage_of(split, size, workers=workers, may_cache=False)
+        this_process().print(
+            f"the cache cannot be used ({error.strerror}): images are {storage.text}"
+        )
+        return _datasets(split, size, storage, skip_bad, workers)
 
-    # Where images are of one size already, decoding is quick, and there is no size to be known by.
-    if size is None or isinstance(samples.images, Tensor):
-        decoded = read()
-    else:
-        decoded = cache.cached(samples, size, read)
-    assert isinstance(decoded.images, Tensor)
-    return TensorData(decoded.images, torch.tensor(decoded.labels))
 
-
-def _decode_with_progress(
-    samples: Samples, size: int | None, skip_bad: bool
-) -> tuple[Samples, list[str]]:
+def _decoded(read: Any, samples: Samples, size: int | None, skip_bad: bool) -> Any:
+    """Images that are read by ``decode`` or ``cached``, while somebody watches."""
     if isinstance(samples.images, Tensor):
-        return decode(samples, size)
-    from vicinal.progress import progress_bar
+        decoded, bad = read(samples, size)
+    else:
+        from vicinal.progress import progress_bar
 
-    with progress_bar() as progress:
-        task = progress.add_task("reading images", total=len(samples))
-        return decode(samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task))
+        with progress_bar() as progress:
+            task = progress.add_task("reading images", total=len(samples))
+            decoded, bad = read(
+                samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task)
+            )
+    if bad:
+        this_process().print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
+    labels = torch.tensor(decoded.labels)
+    kind = TensorData if isinstance(decoded.images, Tensor) else MappedImages
+    return kind(decoded.images, labels)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.mixing import Mixer, Schedule
 from vicinal.mixing.batch import first_tensor
+from vicinal.processes import this_process, total
 from vicinal.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class MixBatches(Callback):
         self.mixer = mixer if isinstance(mixer, Mixer) else mixer()
 
     def before_fit(self, learn: "Learner") -> None:
+        if this_process().num_processes > 1:  # each draws by its rank from what one seed gives
+            self.mixer.load_state_dict(broadcast_object_list([self.mixer.state_dict()])[0])
         self.steps, self.begun_at = learn.epochs * len(learn.dls.train), self.mixer.random.draws
         self._begin()
 
@@ -86,17 +90,18 @@ class Average:
     """The mean over samples of a value that comes as a mean over each batch."""
 
     def __init__(self) -> None:
-        self.total: Tensor | float = 0.0
+        self.sum: Tensor | float = 0.0
         self.count = 0
 
     def add(self, value: Tensor, count: int) -> None:
         # Stays on the device: reading it would make the host wait.
-        self.total = self.total + value.detach() * count
+        self.sum = self.sum + value.detach() * count
         self.count += count
 
-    @property
-    def value(self) -> float:
-        return float(self.total) / self.count if self.count else math.nan
+    def mean(self) -> float:
+        """Over the samples of all processes, each of which has to ask for it."""
+        sum_of_all, count = total([float(self.sum), self.count])
+        return sum_of_all / count if count else math.nan
 
 
 class ValidAverages:
@@ -112,8 +117,8 @@ class ValidAverages:
         for name, metric in self.metrics.items():
             self.averages[name].add(metric(pred, y), count)
 
-    def values(self) -> dict[str, float]:
-        return {name: average.value for name, average in self.averages.items()}
+    def means(self) -> dict[str, float]:
+        return {name: average.mean() for name, average in self.averages.items()}
 
 
 class Recorder(Callback):
@@ -139,15 +144,15 @@ class Recorder(Callback):
             self.valid.add(learn.loss, learn.pred, learn.y)
 
     def after_train(self, learn: "Learner") -> None:
-        loss = self.train_loss
-        if loss.count and not math.isfinite(loss.value):
+        loss = self.train_loss.mean()
+        if self.train_loss.count and not math.isfinite(loss):
             raise VicinalError(
-                f"the training loss became {loss.value} in epoch {learn.epoch + 1}: lower the "
+                f"the training loss became {loss} in epoch {learn.epoch + 1}: lower the "
                 "learning rate, and look for NaN or huge values in the inputs"
             )
 
     def after_epoch(self, learn: "Learner") -> None:
-        row = {"train_loss": self.train_loss.value, **self.valid.values()}
+        row = {"train_loss": self.train_loss.mean(), **self.valid.means()}
         seconds = time.perf_counter() - self.started
         learn.history.append({"epoch": len(learn.history) + 1, **row, "seconds": seconds})
 

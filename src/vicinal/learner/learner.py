@@ -5,13 +5,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from accelerate import PartialState
 from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from vicinal.data.loaders import Batches, DataLoaders
 from vicinal.errors import VicinalError
@@ -31,6 +31,7 @@ from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.tta import augmented
 from vicinal.losses import CrossEntropyLossFlat, MixLoss
 from vicinal.mixing import Mixer, MixUp
+from vicinal.processes import gathered, share_buffers, this_process
 
 # fastai's defaults: momentum and decay of AdamW that suit one-cycle training.
 AdamW = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01)
@@ -53,6 +54,8 @@ class Learner:
         splitter: from the model to lists of parameters, the first layers first: the groups that
             ``fine_tune`` freezes and that a slice of learning rates is spread over.
         precision: "fp32", "bf16", "fp16", or "auto" for what the device is fast in.
+        compile: train with the network compiled by ``torch.compile``, which takes a minute to
+            begin with; it is validated and used as it is.
         path: where :meth:`save` puts its files.
 
     Attributes, to callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
@@ -82,8 +85,10 @@ class Learner:
         cbs: Any = (),
         splitter: Callable[[nn.Module], list[list[nn.Parameter]]] | None = None,
         precision: str = "fp32",
+        compile: bool = False,
         path: str | Path = ".",
     ) -> None:
+        this_process()  # begins the group, where this is one of several
         self.dls, self.model = dls, model
         self.loss_func = loss_func or (CrossEntropyLossFlat() if dls.vocab else nn.MSELoss())
         MixLoss(self.loss_func)  # says now what is wrong with a criterion
@@ -93,6 +98,7 @@ class Learner:
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
         self.precision, _ = choose_precision(precision, dls.device)
+        self.compile = compile
         self.path = Path(path)
         self.history: list[dict[str, Any]] = []
         self.fits = 0  # how many trainings have begun
@@ -133,6 +139,8 @@ class Learner:
     def _all_batches(self, batches: Batches) -> None:
         self.batches, self.training = batches, batches.training
         self.model.train(self.training)
+        if not self.training:
+            share_buffers(self.model)
         with torch.set_grad_enabled(self.training):
             for self.x, self.y in batches:
                 self.pred = self.loss = None
@@ -146,8 +154,9 @@ class Learner:
             self._section("step", self._step)
 
     def _predict(self) -> None:
+        network = self.trained_network if self.training else self.model
         with autocast(self.precision, self.dls.device):
-            pred = self.model(self.x)
+            pred = network(self.x)
         self.pred = pred if self.precision == "fp32" else convert_to_fp32(pred)
 
     def _compute_loss(self) -> None:
@@ -182,22 +191,42 @@ class Learner:
     @contextmanager
     def _prepared(self, lr: Rates, cbs: list[Callback]) -> Iterator[None]:
         """What lives as long as one training: device, optimizer, callbacks, precision."""
-        # An Accelerator would fix the precision for the whole process, also for its user's own.
-        processes = PartialState().num_processes
-        if processes > 1:
-            raise VicinalError(f"training on {processes} processes is not supported yet: start one")
+        self._check_share()
         self._to_device()
         self.optimizer = self._make_optimizer(lr)
         self.optimizer.zero_grad()
         self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
+        self.trained_network = self._as_it_is_trained()
         self.callbacks = self._sorted(cbs)
         try:
             with self._modes_kept():
                 yield
         finally:
             self.callbacks = []
+            self.trained_network = self.model
+            for part in (self.dls.train, self.dls.valid):
+                part.let_workers_go()
             self.optimizer.zero_grad()
             self.x = self.y = self.pred = self.loss = None
+
+    def _check_share(self) -> None:
+        """See to it that there is a batch for every process."""
+        processes, bs = this_process().num_processes, self.dls.bs
+        if not len(self.dls.train):
+            raise VicinalError(
+                f"{processes} processes with batches of {bs} need {processes * bs} training "
+                f"samples, not {len(self.dls.train.dataset)}: take smaller batches, or fewer "
+                "processes"
+            )
+
+    def _as_it_is_trained(self) -> nn.Module:
+        """The network with what training puts around it, which shares its weights."""
+        network = self.model
+        if this_process().num_processes > 1:
+            device = self.dls.device
+            own = None if device.type == "cpu" else [torch.accelerator.current_device_index()]
+            network = DistributedDataParallel(network, device_ids=own)
+        return cast(nn.Module, torch.compile(network)) if self.compile else network
 
     def _to_device(self) -> None:
         self.model.to(self.dls.device)
@@ -231,7 +260,8 @@ class Learner:
         return self.opt_func(made, lr=rates[-1])
 
     def _sorted(self, extra: Sequence[Callback] = ()) -> list[Callback]:
-        everything = [*self.cbs, *extra, Recorder(), ProgressTable()]
+        shown = [ProgressTable()] if this_process().is_main_process else []
+        everything = [*self.cbs, *extra, Recorder(), *shown]
         return sorted(everything, key=lambda callback: callback.order)
 
     # ---- schedules ------------------------------------------------------------------------
@@ -400,7 +430,7 @@ class Learner:
         with closing(self._outputs(self.dls.valid)) as outputs:
             for output, y in outputs:
                 averages.add(loss_func(output, y), output, y)
-        return averages.values()
+        return averages.means()
 
     def get_preds(self) -> tuple[Tensor, Tensor]:
         """Probabilities (or values) and targets of the validation part, on the CPU.
@@ -412,8 +442,8 @@ class Learner:
 
     def _preds(self, batches: Batches) -> tuple[Tensor, Tensor]:
         parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
-        outputs, targets = zip(*parts, strict=True)
-        return torch.cat(outputs), torch.cat(targets)
+        outputs, targets = gathered(parts)
+        return outputs, targets
 
     def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
         """Test-time augmentation: as :meth:`get_preds`, over random views of each sample.
@@ -451,7 +481,7 @@ class Learner:
             (self.activation(o).cpu(), y.cpu(), sample_losses(self.loss_func, o, y).cpu())
             for o, y in self._outputs(self.dls.valid)
         ]
-        probabilities, targets, losses = map(torch.cat, zip(*parts, strict=True))
+        probabilities, targets, losses = gathered(parts)
         return Interpretation(self.dls, probabilities, targets, losses)
 
     def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
@@ -499,10 +529,14 @@ class Learner:
         return plots.images(self.dls.pictures(x), titles)
 
     def save(self, name: str) -> Path:
-        """Write the weights to ``path/models/NAME.safetensors``, and return that path."""
+        """Write the weights to ``path/models/NAME.safetensors``, and return that path.
+
+        Of several processes, the main one writes.
+        """
         file = self.path / "models" / f"{name}.safetensors"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_weights(self.model, file)
+        if this_process().is_main_process:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_weights(self.model, file)
         return file
 
     def load(self, name: str) -> "Learner":

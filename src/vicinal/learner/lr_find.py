@@ -9,6 +9,7 @@ from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import reduce
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
@@ -143,7 +144,7 @@ class GrowingRate(Callback):
     def after_batch(self, learn: "Learner") -> None:
         if learn.loss is None:  # the batch was cancelled
             return
-        loss = learn.loss.item()
+        loss = reduce(learn.loss.detach(), "mean").item()  # the same on every process
         if not math.isfinite(loss):
             raise CancelFit
         self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss

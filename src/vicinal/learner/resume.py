@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import gather_object
+from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.checkpoint import misfit
 from vicinal.learner.events import Callback, CancelFit
 from vicinal.learner.state import load_tree, save_tree
+from vicinal.processes import this_process
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -64,8 +67,11 @@ class Checkpoint(Callback):
         restore(learn, self.found)
 
     def after_epoch(self, learn: "Learner") -> None:
+        state = state_of(learn)  # of all processes
+        if not this_process().is_main_process:
+            return
         try:
-            save_tree(self.file, state_of(learn))
+            save_tree(self.file, state)
         except OSError as error:
             raise VicinalError(
                 f"{self.file} cannot be written ({error.strerror}): the one before it is kept"
@@ -84,7 +90,8 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "data": [part.order.epoch for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
-        "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+        # Of each process.
+        "random": gather_object([{"cpu": torch.get_rng_state(), "cuda": _cuda_random()}]),
     }
 
 
@@ -99,10 +106,16 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     for callback, (_, kept) in zip(_with_state(learn), state["callbacks"], strict=True):
         callback.load_state_dict(kept)
     learn.history[:] = state["history"]
-    torch.set_rng_state(state["random"]["cpu"])
-    if len(state["random"]["cuda"]) == torch.cuda.device_count() > 0:
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+    random = state["random"][this_process().process_index]
+    torch.set_rng_state(random["cpu"])
+    if random["cuda"] is not None and learn.dls.device.type == "cuda":
+        torch.cuda.set_rng_state(random["cuda"])
     learn.first_epoch = state["epoch"]
+
+
+def _cuda_random() -> Tensor | None:
+    """The random numbers of the GPU that this process computes on."""
+    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
 
 
 def _with_state(learn: "Learner") -> list[Any]:
@@ -116,6 +129,11 @@ def _check(learn: "Learner", state: dict[str, Any]) -> None:
     if found != own:
         raise VicinalError(
             f"the checkpoint is of a training of {found} epochs, not of {own}: give the same number"
+        )
+    found, own = len(state["random"]), this_process().num_processes
+    if found != own:
+        raise VicinalError(
+            f"the checkpoint is of a training on {found} processes, not on {own}: start as many"
         )
     names = [type(callback).__name__ for callback in _with_state(learn)]
     found_names = [name for name, _ in state["callbacks"]]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages
 from vicinal.learner.events import Callback, CancelFit, CancelStep
 from vicinal.mixing.arguments import number, one_of, whole
+from vicinal.processes import this_process
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -385,11 +386,9 @@ class SaveBest(Monitor):
         if last <= max(before, default=-math.inf):
             return
         averages = [callback for callback in learn.callbacks if isinstance(callback, EMA)]
-        if averages:
-            with averages[0].averaged(learn):
-                learn.save(self.file_name)
-        else:
+        with averages[0].averaged(learn) if averages else nullcontext():
             learn.save(self.file_name)
+        this_process().wait_for_everyone()  # all of them load it in the end
 
     def after_fit(self, learn: "Learner") -> None:
         if max(self.scores(learn), default=-math.inf) > -math.inf:

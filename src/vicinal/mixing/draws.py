@@ -57,7 +57,7 @@ class RandomState:
 
         Last comes how often a state was loaded, from which on everything is drawn anew.
         """
-        return self.seed, _rank(), _worker(), self.loaded
+        return self.seed, place()[0], _worker(), self.loaded
 
     def generator(self, *purpose: int) -> torch.Generator:
         """The generator for a purpose, such as the draw of a certain number."""
@@ -78,10 +78,11 @@ class RandomState:
 _IS_DISTRIBUTED = distributed.is_available()
 
 
-def _rank() -> int:
+def place() -> tuple[int, int]:
+    """The rank of this process, and how many there are in its group; outside of one, (0, 1)."""
     # The same as is_initialized(), without its detours.
     in_group = _IS_DISTRIBUTED and distributed.GroupMember.WORLD is not None
-    return distributed.get_rank() if in_group else 0
+    return (distributed.get_rank(), distributed.get_world_size()) if in_group else (0, 1)
 
 
 def _worker() -> int:

@@ -23,6 +23,24 @@ class _Residual(nn.Module):
         return x + residual
 
 
+def resnet18_small(n_out: int) -> nn.Module:
+    """timm's ResNet-18 for images of 32 pixels: a first layer that leaves them as large.
+
+    Source: K. He et al., Deep residual learning (2016), section 4.2, by the usual form for CIFAR.
+
+    >>> import torch
+    >>> resnet18_small(10)(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+    import timm
+
+    model: nn.Module = timm.create_model("resnet18", num_classes=n_out)
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+    return model
+
+
 class ResNet9(nn.Module):
     """Nine layers for images of 8 to 64 pixels, after David Page's DAWNBench network.
 

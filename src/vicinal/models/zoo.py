@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from vicinal.errors import VicinalError
-from vicinal.models.small import ResNet9
+from vicinal.models.small import ResNet9, resnet18_small
+from vicinal.models.whitened import WhitenNet
 
 OWN: dict[str, Callable[[int], nn.Module]] = {
     "resnet9": ResNet9,
     "resnet9_wide": partial(ResNet9, width=64),
+    "resnet18_small": resnet18_small,
+    "whitennet": WhitenNet,
 }
 # fastai's names for architectures that timm has under another one.
 ALIASES = {
@@ -35,7 +38,8 @@ def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Modul
     """A network by name.
 
     Args:
-        name: one of timm's, ``resnet9``, ``resnet9_wide``, or fastai's ``xresnet18`` to ``101``.
+        name: one of timm's, ``resnet9``, ``resnet9_wide``, ``resnet18_small``, ``whitennet``,
+            or fastai's ``xresnet18`` to ``101``.
         n_out: the number of classes.
         pretrained: with the weights that timm names for it, fetched from the hub or its cache.
 

@@ -1,0 +1,29 @@
+"""What a recipe is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from vicinal.data.augment import BatchTransform
+from vicinal.learner.learner import Learner
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training that is known to work, for certain data.
+
+    Args:
+        defaults: what is taken where the user asks for nothing else: ``model``, ``epochs``,
+            ``batch_size``, ``lr``, ``size``, ``mix``, and the like.
+        changes: from the size of the images in pixels to their random changes, and to what these
+            are called.
+        item_scale: images are kept at so many times the size that the network sees.
+        fit: trains a learner for a number of epochs with a highest learning rate.
+        learner: arguments of the :class:`Learner`, such as its optimizer and its loss.
+    """
+
+    defaults: dict[str, Any]
+    changes: Callable[[int], tuple[list[BatchTransform], str]]
+    fit: Callable[[Learner, int, float], None]
+    learner: dict[str, Any] = field(default_factory=dict)
+    item_scale: float = 1.0

@@ -1,0 +1,128 @@
+"""What each of several processes does in test_processes.py, and leaves in a file to be compared."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vicinal import DataLoaders, Learner, MixUp, SaveBest, accuracy, aug_transforms
+from vicinal.processes import this_process
+
+TRAIN, VALID, CLASSES = 100, 37, 3
+
+
+def data(bs):
+    """Every sample has its own number in its first column; 37 do not go into equal parts."""
+    x = torch.randn(TRAIN + VALID, 5, generator=torch.Generator().manual_seed(0))
+    x[:, 0] = torch.arange(len(x)) / len(x)
+    y = (x[:, 1:4]).argmax(dim=1)
+    parts = x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]
+    return DataLoaders.from_tensors(*parts, bs=bs, device="cpu")
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, CLASSES))
+
+
+def learner(bs, **kwargs):
+    kwargs.setdefault("model", network())
+    return Learner(data(bs), metrics=accuracy, **kwargs)
+
+
+def numbers(batches):
+    return torch.cat([x[:, 0] for x, _ in batches]).mul(TRAIN + VALID).round().int().tolist()
+
+
+def order():
+    dls = data(8)
+    return [numbers(dls.train) for _ in range(2)], numbers(dls.valid), len(dls.train)
+
+
+def as_one(processes):
+    """A training without anything that differs between processes."""
+    learn = learner(24 // processes)
+    learn.fit_one_cycle(3, 0.05)
+    return without_seconds(learn.history), learn.model.state_dict()
+
+
+def without_seconds(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def with_batch_norm(folder):
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES))
+    learn = learner(8, model=model, cbs=[MixUp(0.4), SaveBest()], path=folder)
+    learn.fit(3, 0.05)
+    probabilities, targets = learn.get_preds()
+    return {
+        "weights": model.state_dict(),
+        "validated": learn.validate(),
+        "row": min(learn.history, key=lambda row: row["valid_loss"]),
+        "probabilities": probabilities,
+        "targets": targets,
+        "worst": [sample.index for sample in learn.interpret().top_losses(5)],
+        "rate": learn.lr_find(num_it=30).suggestion,
+    }
+
+
+class Seen(nn.Linear):
+    """Keeps what it is trained on."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.batches = []
+
+    def forward(self, x):
+        if self.training:
+            self.batches.append(x.clone())
+        return super().forward(x)
+
+
+def mixed(mixer):
+    """What one and the same batch becomes."""
+    x, y = torch.tensor([[0.0, 1.0]]).repeat(64, 1), torch.arange(64) % 2
+    x[y == 1] += 2
+    learn = Learner(DataLoaders.from_tensors(x, y, x, y, bs=32, device="cpu"), Seen(), cbs=mixer)
+    learn.fit(1, 0.0)
+    return torch.cat(learn.model.batches)
+
+
+def changed():
+    """What one and the same image becomes."""
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).repeat(64, 1, 1, 1)
+    y, changes = torch.arange(64) % 2, aug_transforms()
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=16, transforms=changes, device="cpu")
+    return torch.cat([x for x, _ in dls.train])
+
+
+def too_many_processes():
+    try:
+        learner(60).fit(1, 0.1)
+    except Exception as error:
+        return str(error)
+
+
+def main(folder):
+    process = this_process()
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        left = {
+            "order": order(),
+            "as_one": as_one(process.num_processes),
+            "batch_norm": with_batch_norm(folder),
+            "mixed": mixed(MixUp(seed=3)),
+            "mixed_without_seed": mixed(MixUp),
+            "changed": changed(),
+            "too_many": too_many_processes(),
+        }
+    left["told"] = told.getvalue()
+    torch.save(left, folder / f"{process.process_index}.pt")
+    process.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,154 @@
+"""Two processes that train one network, over gloo, as torchrun and accelerate start them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import in_processes
+import pytest
+import torch
+from safetensors.torch import load_file
+
+SCRIPT = Path(in_processes.__file__)
+
+
+def launch(*arguments, cwd, timeout=240):
+    """Two processes on this machine; what they said."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=cwd, env=environment, timeout=timeout, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """What the main process left, and the other one."""
+    folder = tmp_path_factory.mktemp("two")
+    done = launch(SCRIPT, folder, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+
+
+def of(left, name):
+    return [each[name] for each in left]
+
+
+class TestTheData:
+    def test_every_training_sample_comes_once_an_epoch(self, left):
+        (epochs, _, batches), (other_epochs, _, other_batches) = of(left, "order")
+        assert batches == other_batches == in_processes.TRAIN // 16
+        for own, others in zip(epochs, other_epochs, strict=True):
+            assert len(own) == len(others) == 8 * batches
+            assert len({*own, *others}) == 16 * batches
+        assert epochs[0] != epochs[1]
+
+    def test_batches_are_rows_of_those_of_one_process(self, left):
+        (epochs, _, _), (other_epochs, _, _) = of(left, "order")
+        alone = in_processes.numbers(in_processes.data(16).train)
+        together = [torch.tensor(own).view(-1, 8) for own in (epochs[0], other_epochs[0])]
+        assert torch.cat(together, dim=1).flatten().tolist() == alone
+
+    def test_every_validation_sample_comes_once(self, left):
+        (_, own, _), (_, others, _) = of(left, "order")
+        assert own + others == list(range(in_processes.TRAIN, 137))
+
+    @pytest.mark.parametrize("name", ["mixed", "mixed_without_seed", "changed"])
+    def test_changes_and_mixes_differ(self, left, name):
+        own, others = of(left, name)
+        assert own.shape == others.shape
+        assert not own.equal(others)
+
+
+class TestTheTraining:
+    def test_is_that_of_one_process_with_the_whole_batch(self, left):
+        history, weights = in_processes.as_one(1)
+        for each, own in of(left, "as_one"):
+            for row, expected in zip(each, history, strict=True):
+                assert row == pytest.approx(expected, rel=1e-5)
+            for name, weight in weights.items():
+                torch.testing.assert_close(own[name], weight, rtol=1e-4, atol=1e-6)
+
+    def test_leaves_the_same_network_everywhere(self, left):
+        own, others = of(left, "batch_norm")
+        for name, weight in own["weights"].items():
+            assert weight.equal(others["weights"][name]), name
+
+    def test_metrics_are_those_of_the_whole_validation_part(self, left):
+        own, others = of(left, "batch_norm")
+        assert own["validated"] == others["validated"]
+        assert own["validated"] == pytest.approx({
+            name: own["row"][name] for name in ("valid_loss", "valid_accuracy")
+        })  # fmt: skip
+        right = own["probabilities"].argmax(dim=1) == own["targets"]
+        assert own["validated"]["valid_accuracy"] == pytest.approx(right.float().mean().item())
+
+    def test_predictions_are_whole_and_in_order(self, left):
+        for each in of(left, "batch_norm"):
+            expected = torch.cat([y for _, y in in_processes.data(8).valid])
+            assert each["targets"].equal(expected)
+            assert each["probabilities"].shape == (37, 3)
+
+    def test_all_find_the_same(self, left):
+        own, others = of(left, "batch_norm")
+        assert own["worst"] == others["worst"]
+        assert own["rate"] == others["rate"]
+
+    def test_one_speaks(self, left):
+        own, others = of(left, "told")
+        assert "valid_accuracy" in own
+        assert not others
+
+    def test_too_few_samples_for_all_are_named(self, left):
+        for each in of(left, "too_many"):
+            assert "2 processes with batches of 60 need 120 training samples, not 100" in each
+
+
+ARGUMENTS = ["-m", "vicinal", "train", "digits", "--batch-size", "64", "--epochs", "3"]
+DIES = """
+import os, signal
+from vicinal.learner import callbacks
+from vicinal.__main__ import main
+
+def die(self, learn, ended=callbacks.Recorder.after_train):
+    ended(self, learn)
+    if learn.epoch == 1:
+        os.kill(os.getppid(), signal.SIGKILL), os.kill(os.getpid(), signal.SIGKILL)
+
+callbacks.Recorder.after_train = die
+main()
+"""
+
+
+class TestARun:
+    def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path):
+        whole = launch(*ARGUMENTS, "--out", "whole", cwd=tmp_path)
+        assert whole.returncode == 0, whole.stderr
+        assert whole.stdout.count("left in whole") == 1
+        assert "processes:      2, each with batches of its own" in whole.stdout
+        (tmp_path / "dies.py").write_text(DIES)
+        assert launch("dies.py", *ARGUMENTS[2:], "--out", "killed", cwd=tmp_path).returncode
+        assert not (tmp_path / "killed" / "model.safetensors").exists()
+        resumed = launch(*ARGUMENTS, "--resume", "--out", "killed", cwd=tmp_path)
+        assert "resumed:        after epoch 1" in resumed.stdout, resumed.stderr
+        first, second = (
+            load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
+        )
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_of_another_number_of_processes_is_not_gone_on_with(self, tmp_path):
+        (tmp_path / "dies.py").write_text(DIES)
+        launch("dies.py", *ARGUMENTS[2:], "--out", "killed", cwd=tmp_path)
+        alone = subprocess.run(
+            [sys.executable, *ARGUMENTS, "--resume", "--out", "killed"],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert alone.returncode == 2
+        assert "of a training on 2 processes, not on 1: start as many" in alone.stderr
+
+    def test_bad_input_is_told_once(self, tmp_path):
+        told = launch("-m", "vicinal", "train", "nosuch", cwd=tmp_path)
+        assert told.returncode
+        assert told.stderr.count("vicinal: ") == 1

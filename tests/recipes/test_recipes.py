@@ -1,0 +1,94 @@
+"""Recipes: each trains, by its name, and what the user asks for goes before what it says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vicinal import VicinalError, recipes
+from vicinal.cli import run
+from vicinal.learner.predictor import Predictor
+from vicinal.recipes import cifar10_fast
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Two classes of 32 pixels that differ in colour."""
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        pixels = generator.integers(0, 156, (32, 32, 3), dtype=np.uint8)
+        pixels[..., number % 2] += 100
+        file = tmp_path / "photos" / ("red", "green")[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+OPTIONS = {
+    "cifar10-fast": ["--epochs", "4", "--batch-size", "8"],
+    "cifar10-best": ["--epochs", "1", "--batch-size", "16"],
+    "imagenette": ["--epochs", "1", "--batch-size", "16", "--size", "32", "--model", "resnet9"],
+}
+
+
+@pytest.mark.parametrize("name", recipes.NAMES)
+def test_each_trains_and_its_network_predicts(photos, capsys, name):
+    options = [*OPTIONS[name], "--precision", "fp32", "--out", "run"]
+    assert run(["train", "photos", "--recipe", name, *options]) == 0
+    said = capsys.readouterr().out
+    assert f"(the recipe {name})" in said
+    assert "(as asked)" in said
+    config = json.loads((photos / "run" / "config.json").read_text())
+    assert config["asked"]["recipe"] == name
+    files = sorted((photos / "photos" / "red").iterdir())[:2]
+    probabilities = torch.stack(list(Predictor.load("run").predict(files)))
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
+
+
+def test_the_fast_one_learns(photos):
+    options = [*OPTIONS["cifar10-fast"], "--out", "run"]
+    assert run(["train", "photos", "--recipe", "cifar10-fast", *options]) == 0
+    rows = [json.loads(row) for row in (photos / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["valid_accuracy"] == 1
+
+
+def test_what_is_asked_for_goes_first(photos, capsys):
+    options = ["--mix", "cutmix", "--model", "resnet9", "--lr", "0.05", *OPTIONS["cifar10-best"]]
+    assert run(["train", "photos", "--recipe", "cifar10-best", *options]) == 0
+    said = capsys.readouterr().out
+    assert "model:          resnet9 (as asked)" in said
+    assert "learning rate:  0.05 (as asked)" in said
+    assert "mixing:         CutMix(" in said
+
+
+def test_filters_keep_their_norm():
+    torch.manual_seed(0)
+    filters, others = torch.nn.Parameter(torch.randn(8, 4, 3, 3)), torch.nn.Parameter(torch.ones(3))
+    optimizer = cifar10_fast.muon([{"params": [filters, others], "lr": 0.1}], 0.1)
+    learn = type("Learn", (), {"optimizer": optimizer})
+    cifar10_fast.UnitFilters().before_step(learn)
+    torch.testing.assert_close(filters.norm(), torch.tensor(8**0.5))
+    assert others.equal(torch.ones(3))
+
+
+def test_steps_of_filters_are_orthogonal():
+    """Muon's steps: all singular values are about the learning rate."""
+    torch.manual_seed(0)
+    filters = torch.nn.Parameter(torch.zeros(8, 4, 3, 3))
+    optimizer = cifar10_fast.muon([{"params": [filters], "lr": 0.1}], 0.1)
+    filters.grad = torch.randn(8, 4, 3, 3)
+    optimizer.step()
+    values = torch.linalg.svdvals(filters.detach().flatten(1)) / 0.1
+    assert 0.5 < values.min() <= values.max() < 1.5
+
+
+def test_a_mistyped_name_is_told():
+    with pytest.raises(
+        VicinalError, match="no recipe named cifar10_fast: did you mean cifar10-fast"
+    ):
+        recipes.load("cifar10_fast")
+    with pytest.raises(VicinalError, match="there are cifar10-fast, cifar10-best, imagenette"):
+        recipes.load("bread")

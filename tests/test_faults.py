@@ -1,0 +1,231 @@
+"""Files that go while they are needed: one sentence, and the last good state stays."""
+
+import errno
+import os
+import re
+import tempfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from vicinal import VicinalError, runs
+from vicinal.cli import run
+from vicinal.data import cache, vision
+from vicinal.data.samples import Split
+from vicinal.data.sources import load_split
+from vicinal.plan import Wishes
+
+EPOCHS = 3
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VICINAL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """So small networks are faster, and the worker processes have the other processors."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def wishes(tmp_path):
+    """For 30 photos of two classes, 24 of them in three training batches of 8."""
+    generator = np.random.default_rng(0)
+    for number in range(30):
+        pixels = generator.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    return Wishes("photos", epochs=EPOCHS, batch_size=8, size=8, precision="fp32")
+
+
+@pytest.fixture
+def streaming(monkeypatch):
+    monkeypatch.setattr(cache, "LIMIT", 0)
+    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+    monkeypatch.setattr(vision, "_processors", lambda: 0)
+
+
+def split_of(wishes: Wishes) -> Split:
+    return load_split(wishes.data, valid_pct=wishes.valid, seed=wishes.seed)
+
+
+def silent(*_):
+    pass
+
+
+def at_epoch(monkeypatch, epoch, action):
+    """Do something before an epoch is trained, once."""
+    left = [action]
+
+    def before_train(self, learn):
+        if learn.epoch == epoch and left:
+            left.pop()()
+
+    monkeypatch.setattr(runs.Run, "before_train", before_train, raising=False)
+
+
+def fails(wishes, folder, **options):
+    with pytest.raises(VicinalError) as caught:
+        runs.train(wishes, folder, **options, tell=silent)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def left(folder):
+    rows = [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+    return load_file(folder / "model.safetensors"), rows
+
+
+def goes_on(wishes, folder):
+    """The run that met a fault ends as one that did not."""
+    assert (folder / "checkpoint.safetensors").exists()
+    runs.train(wishes, folder, resume=True, tell=silent)
+    runs.train(wishes, folder.with_name("undisturbed"), tell=silent)
+    (weights, rows), (expected, expected_rows) = left(folder), left(folder.with_name("undisturbed"))
+    assert rows == expected_rows
+    assert len(rows) == 1 + EPOCHS
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in weights)
+    names = [{file.name for file in f.iterdir()} for f in (folder, folder.with_name("undisturbed"))]
+    assert names[0] == names[1]
+
+
+class TestImages:
+    @pytest.mark.parametrize("part", ["train", "valid"])
+    @pytest.mark.parametrize("fault", ["deleted", "cut off"])
+    def test_one_that_goes_while_it_is_streamed(
+        self, tmp_path, wishes, streaming, monkeypatch, part, fault
+    ):
+        file = getattr(split_of(wishes), part).images[3]
+        content = file.read_bytes()
+        go = file.unlink if fault == "deleted" else lambda: file.write_bytes(content[:60])
+        at_epoch(monkeypatch, 1, go)
+        sentence = fails(wishes, tmp_path / "run")
+        reason = r"No such file or directory" if fault == "deleted" else r"[^()]+"
+        assert re.match(rf"1 of [68] images cannot be read: {file} \({reason}\); repair", sentence)
+        file.write_bytes(content)
+        goes_on(wishes, tmp_path / "run")
+
+    def test_the_command_says_it_in_one_line(
+        self, tmp_path, wishes, streaming, monkeypatch, capsys
+    ):
+        monkeypatch.setattr(vision, "_processors", lambda: 1)
+        file = split_of(wishes).train.images[0]
+        at_epoch(monkeypatch, 1, file.unlink)
+        options = "--epochs 3 --batch-size 8 --size 8 --precision fp32 --out run"
+        assert run(["train", "photos", *options.split()]) == 2
+        said = capsys.readouterr()
+        assert re.search(r"images: +streamed through 1 process: ", said.out)
+        assert re.fullmatch(rf"vicinal: 1 of 8 images cannot be read: {file} .*\n", said.err)
+        assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+    def test_one_that_goes_in_the_first_epoch_leaves_nothing(
+        self, tmp_path, wishes, streaming, monkeypatch
+    ):
+        file = split_of(wishes).valid.images[0]
+        at_epoch(monkeypatch, 0, file.unlink)
+        assert str(file) in fails(wishes, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("limit", [0, cache.LIMIT])
+    def test_one_that_goes_before_it_is_decoded(self, tmp_path, wishes, monkeypatch, limit):
+        """Decoding comes before the run folder is touched, so a run that is there stays."""
+        monkeypatch.setattr(cache, "LIMIT", limit)
+        file = split_of(wishes).valid.images[0]
+        content, original = file.read_bytes(), runs.make_loaders
+
+        def without_it(*arguments):
+            file.unlink()
+            return original(*arguments)
+
+        at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(wishes, tmp_path / "run", tell=silent)
+        before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+        cache.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "make_loaders", without_it)
+            for folder, resume in ((tmp_path / "run", True), (tmp_path / "other", False)):
+                assert f"cannot be read: {file} (" in fails(wishes, folder, resume=resume)
+                file.write_bytes(content)
+        assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+        assert not (tmp_path / "other").exists()
+        goes_on(wishes, tmp_path / "run")
+
+
+class Disk:
+    """A disk on which from some moment on nothing can be changed, also not by root."""
+
+    def __init__(self, monkeypatch, code):
+        self.patch, self.code = monkeypatch, code
+
+    def fail(self):
+        def refuse(*_, **__):
+            raise OSError(self.code, os.strerror(self.code))
+
+        if self.code == errno.EROFS:
+            for owner, name in ((tempfile, "mkstemp"), (os, "unlink"), (os, "rmdir")):
+                self.patch.setattr(owner, name, refuse)
+        else:
+            self.patch.setattr(os, "fsync", refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+class TestRunFolder:
+    def test_that_cannot_be_written_any_more(self, tmp_path, wishes, monkeypatch, code):
+        with monkeypatch.context() as patch:
+            at_epoch(patch, 1, Disk(patch, code).fail)
+            sentence = fails(wishes, tmp_path / "run")
+        assert sentence.startswith(f"{tmp_path / 'run'}")
+        assert "cannot be written" in sentence
+        assert os.strerror(code) in sentence
+        assert len(rows(tmp_path / "run")) == 2
+        goes_on(wishes, tmp_path / "run")
+
+    def test_that_cannot_be_written_from_the_first_epoch_on(
+        self, tmp_path, wishes, monkeypatch, code
+    ):
+        with monkeypatch.context() as patch:
+            at_epoch(patch, 0, Disk(patch, code).fail)
+            sentence = fails(wishes, tmp_path / "run")
+        assert sentence.startswith(f"{tmp_path / 'run'}")
+        assert os.strerror(code) in sentence
+        # Nothing was trained to the end of an epoch, so the same line begins again.
+        runs.train(wishes, tmp_path / "run", resume=True, tell=silent)
+        assert len(rows(tmp_path / "run")) == 1 + EPOCHS
+
+
+def rows(folder):
+    return (folder / "metrics.csv").read_text().splitlines()
+
+
+@pytest.mark.parametrize("change", ["another", "one less"])
+def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, wishes, monkeypatch, change):
+    """They would be split in another way, so that images trained on would be validated with."""
+    at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(wishes, tmp_path / "run", tell=silent)
+    file = tmp_path / "photos" / "cat" / "0.png"
+    moved = file.with_name("99.png") if change == "another" else tmp_path / "0.png"
+    content = file.read_bytes()
+    moved.write_bytes(content)
+    if change == "one less":
+        file.unlink()
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    sentence = fails(wishes, tmp_path / "run", resume=True)
+    assert sentence.startswith("the data are not what they were when the run in")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+    moved.unlink()
+    file.write_bytes(content)
+    goes_on(wishes, tmp_path / "run")
