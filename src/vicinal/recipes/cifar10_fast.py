@@ -20,7 +20,7 @@ from vicinal.learner.resizing import ProgressiveResizing
 from vicinal.models.whitened import WhitenNet
 from vicinal.recipes.recipe import Recipe
 
-OTHERS_LR = 0.1  # times that of the filters, for biases and the classifier
+OTHERS_LR = 0.5  # times that of the filters, for biases and the classifier
 WHITENED_BY = 5000  # images
 
 
