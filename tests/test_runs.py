@@ -144,6 +144,13 @@ class TestResuming:
         runs.train(Wishes("digits", epochs=1), tmp_path / "run", resume=True, tell=silent)
         assert (tmp_path / "run" / "model.safetensors").exists()
 
+    def test_one_killed_before_its_first_picture_gets_it(self, tmp_path, monkeypatch):
+        folder = begun(monkeypatch, tmp_path / "run")
+        for name in ("checkpoint.safetensors", "mixed_batch.png", "metrics.csv"):
+            (folder / name).unlink()
+        runs.train(Wishes("digits"), folder, resume=True, tell=silent)
+        assert (folder / "mixed_batch.png").exists()
+
     def test_a_finished_run_stays_as_it_is(self, tmp_path, capsys):
         assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
         before = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns

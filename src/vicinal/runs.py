@@ -26,7 +26,7 @@ from vicinal.files import write_whole
 from vicinal.learner.checkpoint import weights_of
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.predictor import CONFIG, WEIGHTS, ImageRecipe, read_config
+from vicinal.learner.predictor import CONFIG, WEIGHTS, Preprocessing, read_config
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.learner.vision import vision_learner
@@ -266,8 +266,8 @@ class Run(Callback):
         from vicinal import plots
 
         self.learn.add_cbs(self)
-        if self.resumed and self._file(CONFIG).exists():
-            return
+        if self.resumed and self._file(CHECKPOINT).exists():
+            return  # else the run may have been killed in the middle of what follows
         self._write_config(finished=False)
         x, y = self.learn.dls.one_batch()
         mixer = make_mixer(self.wishes)
@@ -326,10 +326,10 @@ class Run(Callback):
         if all_of_it:
             shutil.rmtree(self._file(TRACKED), ignore_errors=True)
 
-    def _recipe(self) -> ImageRecipe:
+    def _preprocessing(self) -> Preprocessing:
         normalize = self.learn.dls.normalize
         assert normalize is not None
-        return ImageRecipe(
+        return Preprocessing(
             model=self.plan.model,
             vocab=self.learn.dls.vocab or [],
             item_size=self.plan.item_size,
@@ -345,7 +345,7 @@ class Run(Callback):
             "asked": asdict(self.wishes),
             "listed": self.plan.listed,
             "chosen": dict(self.plan.reasons),
-            "predict": asdict(self._recipe()),
+            "predict": asdict(self._preprocessing()),
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }

@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vicinal.processes import default_device
+
 SCRIPT = Path(in_processes.__file__)
 
 
@@ -104,6 +106,14 @@ class TestTheTraining:
     def test_too_few_samples_for_all_are_named(self, left):
         for each in of(left, "too_many"):
             assert "2 processes with batches of 60 need 120 training samples, not 100" in each
+
+
+@pytest.mark.parametrize(("wished", "device"), [("true", "cpu"), ("false", "cuda")])
+def test_accelerate_may_wish_for_the_cpu(monkeypatch, wished, device):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setenv("ACCELERATE_USE_CPU", wished)
+    assert default_device() == torch.device(device)
 
 
 ARGUMENTS = ["-m", "vicinal", "train", "digits", "--batch-size", "64", "--epochs", "3"]

@@ -226,7 +226,7 @@ def test_looking_for_a_learning_rate_is_not_logged():
 
 
 def test_only_the_main_process_logs(monkeypatch):
-    monkeypatch.setattr(trackers, "PartialState", lambda: SimpleNamespace(is_main_process=False))
+    monkeypatch.setattr(trackers, "this_process", lambda: SimpleNamespace(is_main_process=False))
     note = Note()
     learner(Track(note)).fit(1)
     assert not note.calls

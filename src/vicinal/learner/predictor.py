@@ -20,7 +20,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class ImageRecipe:
+class Preprocessing:
     """What was done to validation images, so that new ones are treated alike.
 
     Args:
@@ -44,11 +44,11 @@ class Predictor:
 
     Args:
         model: the network; it is set to evaluation mode.
-        recipe: how images are brought to it.
+        preprocessing: how images are brought to it.
     """
 
-    def __init__(self, model: nn.Module, recipe: ImageRecipe) -> None:
-        self.model, self.recipe = model.eval(), recipe
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
+        self.model, self.preprocessing = model.eval(), preprocessing
 
     @classmethod
     def load(cls, run: str | Path) -> "Predictor":
@@ -60,14 +60,14 @@ class Predictor:
         folder = Path(run)
         config = read_config(folder)
         try:
-            recipe = ImageRecipe(**config["predict"])
+            preprocessing = Preprocessing(**config["predict"])
         except (KeyError, TypeError):
             raise VicinalError(
                 f"{folder / CONFIG} does not say how to predict: it is no run of this version"
             ) from None
-        model = create_model(recipe.model, len(recipe.vocab))
+        model = create_model(preprocessing.model, len(preprocessing.vocab))
         load_weights(model, folder / WEIGHTS)
-        return cls(model, recipe)
+        return cls(model, preprocessing)
 
     def predict(self, images: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, for one image after the other.
@@ -81,7 +81,7 @@ class Predictor:
         batch: list[Tensor] = []
         for image in images:
             try:
-                batch.append(read_image(image, self.recipe.item_size))
+                batch.append(read_image(image, self.preprocessing.item_size))
             except BadImage as error:
                 raise BadImage(f"{image} cannot be read: {error}") from None
             if len(batch) == BATCH:
@@ -93,14 +93,16 @@ class Predictor:
     @torch.no_grad()
     def probabilities(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 images of ``item_size`` pixels to (B, C) probabilities."""
-        x = Normalize(self.recipe.mean, self.recipe.std).valid(resize(pixels, self.recipe.size))
+        x = Normalize(self.preprocessing.mean, self.preprocessing.std).valid(
+            resize(pixels, self.preprocessing.size)
+        )
         scores: Tensor = self.model(x)
         return scores.softmax(dim=1)
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` likeliest classes with their probabilities, the likeliest first."""
-        values, indices = probabilities.topk(min(k, len(self.recipe.vocab)))
-        names = [self.recipe.vocab[i] for i in indices.tolist()]
+        values, indices = probabilities.topk(min(k, len(self.preprocessing.vocab)))
+        names = [self.preprocessing.vocab[i] for i in indices.tolist()]
         return list(zip(names, values.tolist(), strict=True))
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import PartialState
 from accelerate.tracking import (
     LOGGER_TYPE_TO_CLASS,
     GeneralTracker,
@@ -20,6 +19,7 @@ from accelerate.utils import LoggerType
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches, Recorder
 from vicinal.learner.events import Callback
+from vicinal.processes import this_process
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -104,7 +104,7 @@ class Track(Callback):
 
     def before_epoch(self, learn: "Learner") -> None:
         # Only now is the history that of the checkpoint, where there is one.
-        if self.tracker is not None or self.has_failed or not PartialState().is_main_process:
+        if self.tracker is not None or self.has_failed or not this_process().is_main_process:
             return
         if len(learn.history) < self.step:
             raise VicinalError(
