@@ -151,3 +151,29 @@ def test_the_events_and_their_listeners_can_be_printed(dls):
     assert "MixBatches(MixUp(alpha=0.4" in lines["before_batch"]
     assert lines["before_pred"] == "-"
     assert lines["after_epoch"] == "Recorder, ProgressTable"
+
+
+@pytest.mark.parametrize("ends_by", ["itself", "an error"])
+def test_all_are_told_that_the_training_has_ended_also_where_one_fails(dls, ends_by):
+    heard = []
+
+    class Fails(Callback):
+        def after_epoch(self, learn):
+            if ends_by == "an error":
+                raise RuntimeError("in the training")
+
+        def after_fit(self, learn):
+            heard.append("fails")
+            raise ValueError("at its end")
+
+    class Closes(Callback):
+        order = 1
+
+        def after_fit(self, learn):
+            heard.append("closes")
+
+    with pytest.raises(ValueError, match="at its end") as caught:
+        Learner(dls, nn.Linear(2, 2), cbs=[Closes(), Fails()]).fit(1)
+    assert heard == ["fails", "closes"]
+    if ends_by == "an error":
+        assert "in the training" in str(caught.value.__context__)

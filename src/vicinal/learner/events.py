@@ -117,6 +117,18 @@ def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Ite
         yield callback
 
 
+def close(learn: "Learner", callbacks: Iterable[Callback]) -> None:
+    """Tell callbacks of ``after_fit``: all of them, also where one fails."""
+    failed: Exception | None = None
+    for callback in callbacks:
+        try:
+            list(announce(learn, "after_fit", [callback]))
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
 def listeners(callbacks: list[Callback]) -> str:
     """A table of the events and who listens to them, in the order in which they hear."""
     width = max(map(len, EVENTS))

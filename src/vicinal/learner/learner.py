@@ -24,7 +24,7 @@ from vicinal.learner.callbacks import (
     check_names,
 )
 from vicinal.learner.checkpoint import load_weights, save_weights
-from vicinal.learner.events import Callback, Cancel, announce, listeners
+from vicinal.learner.events import Callback, Cancel, announce, close, listeners
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.precision import autocast, choose_precision
@@ -182,9 +182,12 @@ class Learner:
                 raise
         except BaseException:
             if name == "fit":  # what callbacks opened is closed, whatever happened
-                list(announce(self, "after_fit", begun))
+                close(self, begun)
             raise
-        list(announce(self, f"after_{name}", begun))
+        if name == "fit":
+            close(self, begun)
+        else:
+            list(announce(self, f"after_{name}", begun))
 
     # ---- around the loop ------------------------------------------------------------------
 
