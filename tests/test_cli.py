@@ -168,6 +168,23 @@ class TestTrain:
         predict = json.loads((tmp_path / "run" / "config.json").read_text())["predict"]
         assert (predict["size"], predict["item_size"]) == (96, 110)
 
+    def test_shards_that_are_streamed(self, folder, tmp_path, capsys):
+        import datasets
+
+        files = sorted(folder.rglob("*.jpg"))
+        for number in range(2):
+            own = files[number::2]
+            table = {"image": list(map(str, own)), "label": [file.parent.name for file in own]}
+            table = datasets.Dataset.from_dict(table).cast_column("image", datasets.Image())
+            table.to_parquet(tmp_path / "shards" / f"{number}.parquet")
+        options = ["--stream", "--size", "32", "--epochs", "1", "--batch-size", "16"]
+        capsys.readouterr()
+        assert run(["train", str(tmp_path / "shards"), *options, "--out", "run"]) == 0
+        assert "images:         streamed from 2 shards through " in capsys.readouterr().out
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        assert config["asked"]["stream"]
+        assert config["predict"]["vocab"] == ["china", "flower"]
+
     def test_interrupting_saves_what_was_trained(self, tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-m", "vicinal", "train", "digits", "--epochs", "500", "--out", "run"],
@@ -285,6 +302,10 @@ class TestMistakes:
     )
     def test_an_option(self, option, value, said, capsys):
         assert said in fails(capsys, "train", "digits", option, value)
+
+    def test_streaming_what_has_no_shards(self, folder, capsys):
+        for data in ("digits", folder):
+            assert "is not of Parquet shards" in fails(capsys, "train", data, "--stream")
 
     def test_a_pattern_without_a_group(self, folder, capsys):
         assert "has no group" in fails(capsys, "train", folder, "--label-pattern", r".+")

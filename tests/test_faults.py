@@ -52,7 +52,7 @@ def wishes(tmp_path):
 def streaming(monkeypatch):
     monkeypatch.setattr(cache, "LIMIT", 0)
     monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
-    monkeypatch.setattr(vision, "_processors", lambda: 0)
+    monkeypatch.setattr(vision, "processors", lambda: 0)
 
 
 def split_of(wishes: Wishes) -> Split:
@@ -120,7 +120,7 @@ class TestImages:
     def test_the_command_says_it_in_one_line(
         self, tmp_path, wishes, streaming, monkeypatch, capsys
     ):
-        monkeypatch.setattr(vision, "_processors", lambda: 1)
+        monkeypatch.setattr(vision, "processors", lambda: 1)
         file = split_of(wishes).train.images[0]
         at_epoch(monkeypatch, 1, file.unlink)
         options = "--epochs 3 --batch-size 8 --size 8 --precision fp32 --out run"

@@ -81,6 +81,9 @@ def train(
         bool, typer.Option(help="Go on with a run that was stopped or killed.")
     ] = False,
     skip_bad: Annotated[bool, typer.Option(help="Leave out images that cannot be read.")] = False,
+    stream: Annotated[
+        bool, typer.Option(help="Read Parquet shards one after the other, and keep nothing.")
+    ] = False,
 ) -> None:
     """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
     from vicinal import runs
@@ -110,6 +113,7 @@ def train(
         track=track,
         seed=seed,
         skip_bad=skip_bad,
+        stream=stream,
     )
     folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=tell)
     state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")

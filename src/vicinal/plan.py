@@ -9,6 +9,7 @@ import torch
 
 from vicinal.data.augment import BatchTransform, Lighting, Normalize, RandomView, Translate
 from vicinal.data.samples import Split
+from vicinal.data.stream import StreamedSplit
 from vicinal.data.vision import one_size, storage_of
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
@@ -43,6 +44,7 @@ class Wishes:
     track: str | None = None
     seed: int = 0
     skip_bad: bool = False
+    stream: bool = False
 
     def as_before(self, asked: dict[str, Any]) -> "Wishes":
         """These wishes, those that are left open as they were in a run before.
@@ -117,7 +119,8 @@ def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Pla
     if processes > 1:
         reasons.append(("processes", f"{processes}, each with batches of its own"))
     named = wishes.model or fixed.get("model")
-    size = choose("size", *_size(named, one_size(split.train), device))
+    looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
+    size = choose("size", *_size(named, one_size(looked_at), device))
     small = size <= SMALL
     item_size = round(size * (recipe.item_scale if recipe else 1.0 if small else 1.15))
     many = len(split.train) >= 10_000
@@ -137,13 +140,16 @@ def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Pla
         )
     lr = choose("lr", *_learning_rate(small, many, kind))
     precision, why = choose_precision(wishes.precision, device)
-    reasons.append(("precision", f"{precision} ({why})"))
+    reasons.append(("precision", f"{precision} ({why}), channels last"))
     transforms, described = (
         recipe.changes(size) if recipe else _transforms(size, split.mirrored, small, pretrained)
     )
     reasons.append(("random changes", described))
-    reasons.append(("images", storage_of(split, item_size).text))
-    stats = Normalize.of(split.train.images) if torch.is_tensor(split.train.images) else None
+    if isinstance(split, StreamedSplit):
+        reasons.append(("images", split.describe()))
+    else:
+        reasons.append(("images", storage_of(split, item_size).text))
+    stats = Normalize.of(looked_at.images) if torch.is_tensor(looked_at.images) else None
     return Plan(
         size=size,
         item_size=item_size,
@@ -164,8 +170,12 @@ def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Pla
 
 
 def _listed(split: Split) -> str:
-    labels = [split.vocab, *(list(part.labels) for part in (split.train, split.valid))]
-    return hashlib.blake2b(repr(labels).encode(), digest_size=16).hexdigest()
+    parts: list[Any] = [split.train, split.valid]
+    if isinstance(split, StreamedSplit):  # whose labels nobody has read
+        listed = [split.vocab, *((len(part), part.rows.n_shards) for part in parts)]
+    else:
+        listed = [split.vocab, *(list(part.labels) for part in parts)]
+    return hashlib.blake2b(repr(listed).encode(), digest_size=16).hexdigest()
 
 
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from vicinal.data.augment import to_unit_floats
 from vicinal.data.images import decode
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
+from vicinal.data.stream import StreamedBatches, StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
@@ -101,6 +102,8 @@ def train(
     track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
         learn, plan = _prepare(wishes, tell)
+    if isinstance(learn.dls.train, StreamedBatches):  # and so when resumed, whatever the disk has
+        wishes = replace(wishes, stream=True)
     if resume:
         _check_same_data(folder, plan)
     checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
@@ -155,6 +158,7 @@ def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan]:
         label_pattern=wishes.label_pattern,
         valid_pct=wishes.valid,
         seed=wishes.seed,
+        stream=wishes.stream,
     )
     tell("data", describe(split))
     for note in split.notes:
@@ -203,16 +207,18 @@ def describe(split: Split) -> str:
 
 
 def make_loaders(wishes: Wishes, plan: Plan, split: Split) -> ImageDataLoaders:
-    return ImageDataLoaders.from_split(
-        split,
-        item_size=plan.item_size,
-        batch_tfms=plan.transforms,
-        normalize=plan.normalize,
-        bs=plan.batch_size,
-        seed=wishes.seed,
-        device=plan.device,
-        skip_bad=wishes.skip_bad,
-    )
+    options: dict[str, Any] = {
+        "item_size": plan.item_size,
+        "batch_tfms": plan.transforms,
+        "normalize": plan.normalize,
+        "bs": plan.batch_size,
+        "seed": wishes.seed,
+        "device": plan.device,
+        "skip_bad": wishes.skip_bad,
+    }
+    if isinstance(split, StreamedSplit):
+        return streamed_loaders(split, **options)
+    return ImageDataLoaders.from_split(split, **options)
 
 
 class Run(Callback):
@@ -432,10 +438,12 @@ def show(wishes: Wishes, out: Path) -> None:
     split = load_split(
         wishes.data, label=wishes.label, label_pattern=wishes.label_pattern, seed=wishes.seed
     )
-    generator = torch.Generator().manual_seed(wishes.seed)
-    samples = split.train.subset(
-        torch.randperm(len(split.train), generator=generator)[:SHOWN].tolist()
-    )
+    if isinstance(split, StreamedSplit):
+        samples = split.train.head(SHOWN)
+    else:
+        generator = torch.Generator().manual_seed(wishes.seed)
+        chosen = torch.randperm(len(split.train), generator=generator)[:SHOWN]
+        samples = split.train.subset(chosen.tolist())
     decoded, _ = decode(samples, wishes.size or one_size(samples) or 224)
     x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
     drawn = mixer.draw(x, labels)

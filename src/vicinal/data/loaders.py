@@ -1,6 +1,7 @@
 """DataLoaders: a training and a validation part, as batches on the device."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -85,17 +86,21 @@ class Order:
             yield batch.tolist()
 
 
-class Batches:
-    """One part of the data, as batches on the device.
+class Part(ABC):
+    """One part of the data, as batches on the device: what a Learner needs of it.
+
+    That is its length, to go through it, ``first``, ``let_workers_go``, and ``order``: whoever sets
+    ``order.epoch`` goes on from that epoch.
 
     Args:
-        dataset: gives a batch for a list of indices (``__getitems__``).
+        dataset: what the samples come from; it has a length.
         batch_size: samples a batch, in each of the processes that train together.
         training: shuffle, drop the last batch where it is not full, and change samples at random.
         transforms: changes of a batch, made on the device.
         seed: of the order and the random changes; every epoch has draws of its own.
-        workers: processes that read ahead; 0 reads in this one.
     """
+
+    _loader: DataLoader[Any]
 
     def __init__(
         self,
@@ -106,22 +111,28 @@ class Batches:
         transforms: Sequence[BatchTransform] = (),
         seed: int = 0,
         device: torch.device | str | None = None,
-        workers: int = 0,
     ) -> None:
         _check_batch_size(batch_size, len(dataset), training)
         self.dataset, self.training, self.transforms = dataset, training, list(transforms)
         self.device = torch.device(device) if device is not None else default_device()
         self.order = Order(len(dataset), batch_size, shuffle=training, seed=seed)
-        self._reader = ErrorsAsValues(dataset)
-        self._loader: DataLoader[Any] = DataLoader(
-            self._reader,
-            batch_sampler=self.order,  # type: ignore[arg-type]
+
+    @abstractmethod
+    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """The batches of the epoch to come as they are stored; that epoch begins."""
+
+    @abstractmethod
+    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """The same, read in this process and from the first one on."""
+
+    def _loading(self, reader: Any, **options: Any) -> DataLoader[Any]:
+        return DataLoader(
+            reader,
             collate_fn=_as_it_is,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=self.device.type == "cuda" and _on_cpu(dataset),
+            pin_memory=self.device.type == "cuda" and _on_cpu(self.dataset),
             # Without one of its own, torch draws from the global generator each epoch.
             generator=self.order.generator("workers"),
+            **options,
         )
 
     @property
@@ -132,7 +143,7 @@ class Batches:
         return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._finished(self._loader)
+        return self._finished(self._read())
 
     def let_workers_go(self) -> None:
         """End the processes that read ahead; the next epoch begins new ones."""
@@ -140,25 +151,24 @@ class Batches:
         self._loader._iterator = None
 
     def first(self) -> tuple[Tensor, Tensor]:
-        """The first batch of the epoch to come, read in this process; nothing else changes."""
+        """A batch of the epoch to come, read in this process; nothing else changes.
+
+        It is the first one, but of images that are streamed in a random order any.
+        """
         epoch = self.order.epoch
         try:
-            return next(self._finished(map(self._reader.__getitems__, self.order)))
+            return next(self._finished(self._read_here()))
         finally:
             self.order.epoch = epoch
 
-    def _finished(self, read: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _finished(self, read: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches as they are read to batches as the network sees them."""
         rank, _ = place()
         # Every process changes its samples in other ways.
         generator = self.order.generator(f"changes of {rank}" if rank else "changes")
-        none_yet = True
+        any_read, none_yet = False, True
         for batch in read:
-            if isinstance(batch, VicinalError):
-                try:
-                    raise batch
-                finally:  # else the error would hold this frame, itself and the workers for long
-                    del batch
+            any_read = True
             x, y = (part.to(self.device, non_blocking=True) for part in batch)
             if not len(y):  # none of its images can be read, and they are to be left out
                 continue
@@ -166,7 +176,8 @@ class Batches:
                 x = transform.train(x, generator) if self.training else transform.valid(x)
             none_yet = False
             yield self._as_images(x), y
-        if none_yet and len(self.order):
+        # In validation, a process may have no share.
+        if none_yet and (any_read or self.training) and len(self):
             raise VicinalError(
                 f"none of the {len(self.dataset):,} samples can be read: repair the files"
             )
@@ -175,6 +186,44 @@ class Batches:
     def _as_images(x: Tensor) -> Tensor:
         # Convolutions are fastest on channels_last, on CPUs two- to threefold.
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+class Batches(Part):
+    """A part of the data of which any sample can be had, shuffled as a whole.
+
+    Args:
+        dataset: gives a batch for a list of indices (``__getitems__``).
+        batch_size: samples a batch, in each of the processes that train together.
+        workers: processes that read ahead; 0 reads in this one.
+        **kwargs: of :class:`Part`.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, *, workers: int = 0, **kwargs: Any) -> None:
+        super().__init__(dataset, batch_size, **kwargs)
+        self._reader = ErrorsAsValues(dataset)
+        self._loader = self._loading(
+            self._reader,
+            batch_sampler=self.order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+
+    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
+        return raised(self._loader)
+
+    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
+        return raised(map(self._reader.__getitems__, self.order))
+
+
+def raised(read: Iterable[Any]) -> Iterator[Any]:
+    """What was read, where the errors among it are raised."""
+    for batch in read:
+        if isinstance(batch, VicinalError):
+            try:
+                raise batch
+            finally:  # else the error would hold this frame, itself and the workers for long
+                del batch
+        yield batch
 
 
 def _on_cpu(dataset: Any) -> bool:
@@ -213,7 +262,7 @@ class DataLoaders:
         c: the same as ``n_out``, by fastai's name.
     """
 
-    def __init__(self, train: Batches, valid: Batches, vocab: list[str] | None, n_out: int) -> None:
+    def __init__(self, train: Part, valid: Part, vocab: list[str] | None, n_out: int) -> None:
         self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
 
     @classmethod

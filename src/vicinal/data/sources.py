@@ -13,6 +13,7 @@ import torch
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.samples import Samples, Split, held_out
+from vicinal.data.stream import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.tables import split_of_hub, split_of_parquet
 from vicinal.errors import VicinalError
 
@@ -24,6 +25,7 @@ def load_split(
     label_pattern: str | None = None,
     valid_pct: float = 0.2,
     seed: int = 0,
+    stream: bool = False,
 ) -> Split:
     """Find the images of a data set, their classes, and its validation part.
 
@@ -34,6 +36,11 @@ def load_split(
             group is the class; None reads classes off the folders' names.
         valid_pct: the share held out at random where the data have no validation part.
         seed: of that random split.
+        stream: read Parquet files, or a hub's, from one shard after the other, and keep nothing;
+            a hub's data that are larger than what is free on the disk are always streamed.
+
+    Returns:
+        A :class:`~vicinal.data.stream.StreamedSplit` where the data are streamed.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
@@ -47,17 +54,26 @@ def load_split(
         _refuse(data, "is no folder", "--label-pattern", label_pattern)
     if data == "digits" or source == "torchvision":
         _refuse(data, "has no columns", "--label", label)
+        _refuse_stream(data, stream)
     if data == "digits":
         return _digits(valid_pct, seed)
     if source == "hf":
+        reason = None if stream else too_large_for_disk(name)
+        if stream or reason is not None:
+            return stream_of_hub(name, label, valid_pct, seed, reason)
         return split_of_hub(name, label, valid_pct, seed)
     if source == "torchvision":
         return split_of_torchvision(name, valid_pct, seed)
-    return _from_path(Path(data), label, label_pattern, valid_pct, seed)
+    return _from_path(Path(data), label, label_pattern, valid_pct, seed, stream)
 
 
 def _from_path(
-    path: Path, label: str | None, label_pattern: str | None, valid_pct: float, seed: int
+    path: Path,
+    label: str | None,
+    label_pattern: str | None,
+    valid_pct: float,
+    seed: int,
+    stream: bool,
 ) -> Split:
     if not path.exists():
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
@@ -67,10 +83,12 @@ def _from_path(
     found = [path] if path.is_file() else [*path.glob("*.parquet"), *path.glob("data/*.parquet")]
     if found and found[0].suffix == ".parquet":
         _refuse(path, "has columns, of which --label names one", "--label-pattern", label_pattern)
-        return split_of_parquet(sorted(found), label, valid_pct, seed)
+        split_of = stream_of_parquet if stream else split_of_parquet
+        return split_of(sorted(found), label, valid_pct, seed)
     if path.is_file():
         raise VicinalError(f"{path} is no Parquet file: give one, or a folder of images")
     _refuse(path, "has no columns", "--label", label)
+    _refuse_stream(path, stream)
     if label_pattern is not None:
         return split_by_name(path, label_pattern, valid_pct, seed)
     return split_by_folder(path, valid_pct, seed)
@@ -79,6 +97,13 @@ def _from_path(
 def _refuse(data: str | Path, reason: str, option: str, value: str | None) -> None:
     if value is not None:
         raise VicinalError(f"{data} {reason}, so {option} {value} names nothing: leave it out")
+
+
+def _refuse_stream(data: str | Path, stream: bool) -> None:
+    if stream:
+        raise VicinalError(
+            f"{data} is not of Parquet shards, so --stream has nothing to read: leave it out"
+        )
 
 
 def _near_paths(path: Path) -> list[str]:

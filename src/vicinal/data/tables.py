@@ -3,7 +3,7 @@
 import difflib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,19 +38,29 @@ class Column(Sequence[Any]):
 
 
 def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, seed: int) -> Split:
-    import datasets
+    for file in files:
+        parquet_rows(file)
+    return _tables(load_parquet(files), label, valid_pct, seed)
 
-    datasets.disable_progress_bars()
+
+def parts_of(files: list[Path]) -> dict[str, list[str]]:
+    """Parquet files by the parts of the data that their names tell."""
     parts: dict[str, list[str]] = {}
     for file in files:
         words = re.split(r"[^a-z]+", file.stem.lower())
         name = next((word for word in words if word in VALID_NAMES), "train")
         parts.setdefault(name, []).append(str(file))
-    for file in files:
-        _check_parquet(file)
+    return parts
+
+
+def load_parquet(files: list[Path], **options: Any) -> Any:
+    """A hub's tables, one a part, of Parquet files; ``options`` are of ``load_dataset``."""
+    import datasets
+
+    datasets.disable_progress_bars()
     try:
-        with _silent(datasets.logging):
-            tables = datasets.load_dataset("parquet", data_files=parts)
+        with silent(datasets.logging):
+            return datasets.load_dataset("parquet", data_files=parts_of(files), **options)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         cause, folder = error.__cause__ or error, files[0].parent
         if isinstance(cause, datasets.table.CastError):
@@ -59,31 +69,32 @@ def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, see
                 "set in a folder"
             ) from None
         raise VicinalError(
-            f"{folder} holds a Parquet file that cannot be read ({_first_sentence(cause)}): fetch "
+            f"{folder} holds a Parquet file that cannot be read ({first_sentence(cause)}): fetch "
             "it anew or remove it"
         ) from None
-    return _tables(tables, label, valid_pct, seed)
 
 
-def _check_parquet(file: Path) -> None:
+def parquet_rows(file: Path) -> int:
+    """How many rows a Parquet file says that it has; at least one."""
     import pyarrow.parquet  # type: ignore[import-untyped]
 
     try:
-        rows = pyarrow.parquet.read_metadata(file).num_rows
+        rows = int(pyarrow.parquet.read_metadata(file).num_rows)
     except (OSError, ValueError) as error:
         raise VicinalError(
-            f"{file} cannot be read ({_first_sentence(error)}): fetch it anew or remove it"
+            f"{file} cannot be read ({first_sentence(error)}): fetch it anew or remove it"
         ) from None
     if not rows:
         raise VicinalError(f"{file} has no rows: remove it, or give one with images")
+    return rows
 
 
-def _first_sentence(error: BaseException) -> str:
+def first_sentence(error: BaseException) -> str:
     return str(error).split("\n")[0].split(". ")[0].removesuffix(".")
 
 
 @contextmanager
-def _silent(logs: Any) -> Iterator[None]:
+def silent(logs: Any) -> Iterator[None]:
     """What goes wrong is said in one sentence, not in a log before it as well."""
     verbosity = logs.get_verbosity()
     logs.set_verbosity(logging.CRITICAL)
@@ -96,11 +107,18 @@ def _silent(logs: Any) -> Iterator[None]:
 def split_of_hub(name: str, label: str | None, valid_pct: float, seed: int) -> Split:
     import datasets
 
+    return _tables(load_hub(name, datasets.load_dataset), label, valid_pct, seed)
+
+
+def load_hub(name: str, load: Callable[..., Any], **options: Any) -> Any:
+    """What a function of the ``datasets`` library gives for ``NAME`` or ``NAME:CONFIGURATION``."""
+    import datasets
+
     path, _, configuration = name.partition(":")
     if not path:
         raise VicinalError("hf: names no data set: say hf:NAME, or hf:NAME:CONFIGURATION")
     try:
-        tables = datasets.load_dataset(path, configuration or None)
+        return load(path, configuration or None, **options)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         # Which configurations there are stands in the second line.
         reason = " ".join(str(error).partition("\nExample")[0].split())
@@ -108,16 +126,21 @@ def split_of_hub(name: str, label: str | None, valid_pct: float, seed: int) -> S
             f"hf:{name} cannot be had ({reason}): check the name (hf:NAME:CONFIGURATION picks one "
             "of several) and the network, or download its Parquet files and give their folder"
         ) from None
-    return _tables(tables, label, valid_pct, seed)
+
+
+def part_names(tables: Any) -> tuple[str, str | None]:
+    """Which of a hub's tables is the training part, and which the validation part, if any."""
+    train_name = next((name for name in TRAIN_NAMES if name in tables), next(iter(tables)))
+    valid_name = next((name for name in VALID_NAMES if name in tables), None)
+    return train_name, None if valid_name == train_name else valid_name
 
 
 def _tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:
     """From a hub's tables, one a part, to labelled images."""
-    train_name = next((name for name in TRAIN_NAMES if name in tables), next(iter(tables)))
-    valid_name = next((name for name in VALID_NAMES if name in tables), None)
+    train_name, valid_name = part_names(tables)
     train = _labelled(tables[train_name], label)
     notes = [f"labels: column {train.column}"]
-    if valid_name is None or valid_name == train_name:
+    if valid_name is None:
         labels, vocab = index_labels_or_names(train.names, train.labels)
         return held_out(Samples(train.images, labels), vocab, valid_pct, seed, notes)
     valid = _labelled(tables[valid_name], train.column)
@@ -145,8 +168,8 @@ def _labelled(table: Any, label: str | None) -> Labelled:
     import datasets
 
     features = table.features
-    image = _image_column(features)
-    label = _label_column(features, label, image)
+    image = image_column(features)
+    label = label_column(features, label, image)
     labels = table[label][:]
     _check_labels(labels, label)
     table = table.select_columns(image).cast_column(image, datasets.Image(decode=False))
@@ -154,7 +177,7 @@ def _labelled(table: Any, label: str | None) -> Labelled:
     return Labelled(Column(table, image), labels, label, names)
 
 
-def _image_column(features: Any) -> str:
+def image_column(features: Any) -> str:
     import datasets
 
     for name, feature in features.items():
@@ -167,7 +190,7 @@ def _image_column(features: Any) -> str:
     )
 
 
-def _label_column(features: Any, label: str | None, image: str) -> str:
+def label_column(features: Any, label: str | None, image: str) -> str:
     import datasets
 
     others = [name for name in features if name != image]
@@ -194,9 +217,13 @@ def _check_labels(labels: Sequence[Any], column: str) -> None:
             f"{len(missing):,} of {len(labels):,} labels in column {column} are missing, first in "
             f"row {missing[0]}: fill them in or drop the rows"
         )
-    if not isinstance(labels[0], int | str):
+    check_class(labels[0], column)
+
+
+def check_class(value: Any, column: str) -> None:
+    if not isinstance(value, int | str):
         raise VicinalError(
-            f"column {column} holds {type(labels[0]).__name__} values, not classes: "
+            f"column {column} holds {type(value).__name__} values, not classes: "
             "name a column of class names or numbers with --label"
         )
 

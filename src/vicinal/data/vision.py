@@ -129,7 +129,7 @@ def storage_of(
         cache.decoded_size(len(split.train) + len(split.valid), size),
         free=psutil.virtual_memory().available // this_process().num_processes,
         room=cache.room() if may_cache and cache.has_content(split.train) else 0,
-        workers=_processors() if workers is None else workers,
+        workers=processors() if workers is None else workers,
     )
 
 
@@ -173,7 +173,7 @@ class ImageDataLoaders(DataLoaders):
                 size does not go with the data.
         """
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
-        readers = _processors() if workers is None else workers
+        readers = processors() if workers is None else workers
         if item_size is None:
             storage = Storage("memory", "kept in memory, as they are")
         else:
@@ -268,7 +268,7 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_split(split, item_size=item_size or size, **kwargs)
 
 
-def _processors() -> int:
+def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -13,7 +13,7 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.data.loaders import DataLoaders, Part
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import (
     MixBatches,
@@ -136,7 +136,7 @@ class Learner:
         self._section("train", partial(self._all_batches, self.dls.train))
         self._section("validate", partial(self._all_batches, self.dls.valid))
 
-    def _all_batches(self, batches: Batches) -> None:
+    def _all_batches(self, batches: Part) -> None:
         self.batches, self.training = batches, batches.training
         self.model.train(self.training)
         if not self.training:
@@ -443,7 +443,7 @@ class Learner:
         """
         return self._preds(self.dls.valid)
 
-    def _preds(self, batches: Batches) -> tuple[Tensor, Tensor]:
+    def _preds(self, batches: Part) -> tuple[Tensor, Tensor]:
         parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
         outputs, targets = gathered(parts)
         return outputs, targets

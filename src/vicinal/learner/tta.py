@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
-from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.data.loaders import DataLoaders, Part
 from vicinal.errors import VicinalError
 from vicinal.mixing.draws import stream
 
@@ -21,7 +21,7 @@ class AlwaysRandom(BatchTransform):
         return self.transform.train(x, self.generator)
 
 
-def augmented(dls: DataLoaders) -> Batches:
+def augmented(dls: DataLoaders) -> Part:
     """The validation part with the training part's random changes: in order, nothing dropped.
 
     Every pass through it draws anew. The draws follow from the data's seed alone, so that it gives
