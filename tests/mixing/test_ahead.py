@@ -80,7 +80,7 @@ def test_ranks_and_workers_draw_apart_from_the_next_batch_on(make, monkeypatch):
     alone, joined = make(seed=0), make(seed=0)
     first, second = drawn(alone, 3, count=40), drawn(joined, 3, count=40)
     assert all(same(first, second))
-    monkeypatch.setattr(draws, "_rank", lambda: 1)
+    monkeypatch.setattr(draws, "place", lambda: (1, 2))
     other = drawn(joined, 3, count=40)
     monkeypatch.undo()
     assert not any(same(drawn(alone, 3, count=40), other))

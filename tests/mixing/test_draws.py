@@ -131,9 +131,9 @@ def test_a_restored_state_goes_on_where_it_was():
 def test_ranks_draw_from_streams_of_their_own(monkeypatch):
     results = []
     for rank in range(3):
-        monkeypatch.setattr(draws, "_rank", lambda rank=rank: rank)
+        monkeypatch.setattr(draws, "place", lambda rank=rank: (rank, 8))
         results.append(drawn(MixUp(seed=0)))
-    monkeypatch.setattr(draws, "_rank", lambda: 0)
+    monkeypatch.setattr(draws, "place", lambda: (0, 1))
     results.append(drawn(MixUp(seed=1)))  # the next seed is not the next rank
     for i, one in enumerate(results):
         assert not any(torch.equal(one, other) for other in results[i + 1 :])

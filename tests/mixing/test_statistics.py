@@ -279,7 +279,7 @@ class TestStreams:
 
     @staticmethod
     def weights(monkeypatch, seed=0, rank=0, worker=0):
-        monkeypatch.setattr(draws, "_rank", lambda: rank)
+        monkeypatch.setattr(draws, "place", lambda: (rank, 8))
         monkeypatch.setattr(draws, "_worker", lambda: worker)
         mixer, x = MixUp(1.0, folded=False, seed=seed), batch(8)
         return np.stack([mixer.draw(x).weight.numpy() for _ in range(800)])
