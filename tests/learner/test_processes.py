@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vicinal.cli import run
 from vicinal.processes import default_device
 
 SCRIPT = Path(in_processes.__file__)
@@ -133,7 +134,7 @@ main()
 
 
 class TestARun:
-    def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path):
+    def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
         whole = launch(*ARGUMENTS, "--out", "whole", cwd=tmp_path)
         assert whole.returncode == 0, whole.stderr
         assert whole.stdout.count("left in whole") == 1
@@ -141,22 +142,16 @@ class TestARun:
         (tmp_path / "dies.py").write_text(DIES)
         assert launch("dies.py", *ARGUMENTS[2:], "--out", "killed", cwd=tmp_path).returncode
         assert not (tmp_path / "killed" / "model.safetensors").exists()
+        monkeypatch.chdir(tmp_path)
+        assert run([*ARGUMENTS[2:], "--resume", "--out", "killed"]) == 2
+        sentence = "of a training on 2 processes, not on 1: start as many"
+        assert sentence in capsys.readouterr().err
         resumed = launch(*ARGUMENTS, "--resume", "--out", "killed", cwd=tmp_path)
         assert "resumed:        after epoch 1" in resumed.stdout, resumed.stderr
         first, second = (
             load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
-
-    def test_of_another_number_of_processes_is_not_gone_on_with(self, tmp_path):
-        (tmp_path / "dies.py").write_text(DIES)
-        launch("dies.py", *ARGUMENTS[2:], "--out", "killed", cwd=tmp_path)
-        alone = subprocess.run(
-            [sys.executable, *ARGUMENTS, "--resume", "--out", "killed"],
-            cwd=tmp_path, capture_output=True, text=True,
-        )  # fmt: skip
-        assert alone.returncode == 2
-        assert "of a training on 2 processes, not on 1: start as many" in alone.stderr
 
     def test_bad_input_is_told_once(self, tmp_path):
         told = launch("-m", "vicinal", "train", "nosuch", cwd=tmp_path)

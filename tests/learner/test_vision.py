@@ -47,9 +47,9 @@ def _offline(monkeypatch, tmp_path):
 def test_the_learner_as_in_the_article(path):
     dls = ImageDataLoaders.from_name_re(path, r'(.+)_\d+.jpg$', valid_pct=0.2, seed=42, item_size=460, size=224, min_scale=0.9)  # fmt: skip  # noqa: E501
     learn = Learner(dls, xresnet50(n_out=dls.c), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=MixUp)  # fmt: skip  # noqa: E501
-    learn.fit_one_cycle(5, 3e-3)
+    learn.fit_one_cycle(1, 3e-3)  # five in the article, which take a minute and a half here
     assert dls.vocab == ["china", "flower"]
-    assert len(learn.history) == 5
+    assert len(learn.history) == 1
     assert learn.history[-1]["train_loss"] < 2
 
 
