@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
+from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
 from vicinal.data import cache, vision
@@ -59,10 +59,6 @@ def split_of(wishes: Wishes) -> Split:
     return load_split(wishes.data, valid_pct=wishes.valid, seed=wishes.seed)
 
 
-def silent(*_):
-    pass
-
-
 def at_epoch(monkeypatch, epoch, action):
     """Do something before an epoch is trained, once."""
     left = [action]
@@ -82,21 +78,13 @@ def fails(wishes, folder, **options):
     return sentence
 
 
-def left(folder):
-    rows = [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
-    return load_file(folder / "model.safetensors"), rows
-
-
 def goes_on(wishes, folder):
     """The run that met a fault ends as one that did not."""
     assert (folder / "checkpoint.safetensors").exists()
     runs.train(wishes, folder, resume=True, tell=silent)
     runs.train(wishes, folder.with_name("undisturbed"), tell=silent)
-    (weights, rows), (expected, expected_rows) = left(folder), left(folder.with_name("undisturbed"))
-    assert rows == expected_rows
-    assert len(rows) == 1 + EPOCHS
-    assert weights.keys() == expected.keys()
-    assert all(torch.equal(weights[name], expected[name]) for name in weights)
+    assert_same(left(folder), left(folder.with_name("undisturbed")))
+    assert len(left(folder)[1]) == 1 + EPOCHS
     names = [{file.name for file in f.iterdir()} for f in (folder, folder.with_name("undisturbed"))]
     assert names[0] == names[1]
 

@@ -10,9 +10,8 @@ import sys
 import time
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
+from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
 from vicinal.plan import Wishes
@@ -33,10 +32,6 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def silent(*_):
-    pass
-
-
 def train(folder, wishes):
     """What a process does that may be killed."""
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -54,18 +49,6 @@ def finish(folder, wishes):
     process = start(folder, wishes)
     process.join()
     assert process.exitcode == 0
-
-
-def left(folder):
-    """All that a run left, but for the times that it took."""
-    rows = [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
-    return load_file(folder / "model.safetensors"), rows
-
-
-def assert_same(first, second):
-    assert first[1] == second[1]
-    assert first[0].keys() == second[0].keys()
-    assert all(torch.equal(first[0][name], second[0][name]) for name in first[0])
 
 
 def kill_and_resume(tmp_path, wishes, kills, seed):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vicinal.data.augment import BatchTransform, Lighting, Normalize, RandomView, Translate
+from vicinal.data.augment import BatchTransform, Lighting, Normalize, RandomView
 from vicinal.data.samples import Split
 from vicinal.data.stream import StreamedSplit
 from vicinal.data.vision import one_size, storage_of
@@ -16,7 +16,7 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
 from vicinal.models.zoo import WeightsUnavailable, check_name, check_weights, fixed_size
 from vicinal.processes import default_device, this_process
-from vicinal.recipes.recipe import Recipe
+from vicinal.recipes.recipe import Changes, Recipe, shifts
 
 CALLED = {"batch_size": "batch size", "lr": "learning rate"}
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
@@ -55,8 +55,8 @@ class Wishes:
         for field in fields(self):
             wish, before = getattr(self, field.name), asked.get(field.name, field.default)
             if wish not in (field.default, before):
-                option, begun = field.name.replace("_", "-"), "left open"
-                begun = f"{before}" if before is not None else begun
+                option = field.name.replace("_", "-")
+                begun = "left open" if before is None else before
                 raise VicinalError(
                     f"the run was begun with {option} {begun}, not {wish}: leave that out, or "
                     "begin another run"
@@ -142,7 +142,7 @@ def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Pla
     precision, why = choose_precision(wishes.precision, device)
     reasons.append(("precision", f"{precision} ({why}), channels last"))
     transforms, described = (
-        recipe.changes(size) if recipe else _transforms(size, split.mirrored, small, pretrained)
+        recipe.changes(size) if recipe else _changes(size, split.mirrored, small, pretrained)
     )
     reasons.append(("random changes", described))
     if isinstance(split, StreamedSplit):
@@ -221,14 +221,10 @@ def _learning_rate(small: bool, many: bool, kind: str) -> tuple[float, str]:
     return (1e-2, f"{kind}, many of them") if small and many else (3e-3, kind)
 
 
-def _transforms(
-    size: int, mirrored: bool, small: bool, pretrained: bool
-) -> tuple[list[BatchTransform], str]:
-    flips = "flips" if mirrored else "no flips: they would change what is seen"
+def _changes(size: int, mirrored: bool, small: bool, pretrained: bool) -> Changes:
     if small:
-        pixels = max(1, size // 8)
-        shift = Translate(pixels, flip=mirrored)
-        return [shift], f"shifts by up to {pixels} pixel{'s' if pixels > 1 else ''}, {flips}"
+        return shifts(size // 8, flip=mirrored)
+    flips = "flips" if mirrored else "no flips: they would change what is seen"
     share = 0.5 if pretrained else 0.35
     view = RandomView(size, min_scale=share, flip=mirrored)
     described = f"crops of {share:.0%} of the area and more, {flips}, rotation, tilt, light"

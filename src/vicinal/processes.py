@@ -1,11 +1,17 @@
 """Where this process computes, and the others that train the same network with it."""
 
+import os
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env, reduce
 from torch import Tensor, distributed, nn
+
+
+def processors() -> int:
+    """How many processors this process may compute on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_device() -> torch.device:

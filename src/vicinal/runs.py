@@ -20,7 +20,7 @@ from vicinal.data.augment import to_unit_floats
 from vicinal.data.images import decode
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
-from vicinal.data.stream import StreamedBatches, StreamedSplit, streamed_loaders
+from vicinal.data.stream import StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
@@ -95,17 +95,18 @@ def train(
     is_main = this_process().is_main_process
     # One process looks at the folder, and then changes it; the others go by what it has seen.
     settled = [_settle(wishes, out, overwrite, resume) if is_main else None]
-    folder, wishes, epochs_done = broadcast_object_list(settled)[0]
-    if epochs_done is not None:
-        tell("finished", f"after {epochs_done} epochs: nothing is left to be done")
+    folder, wishes, before = broadcast_object_list(settled)[0]
+    if before and before["finished"]:
+        tell("finished", f"after {before['epochs_done']} epochs: nothing is left to be done")
         return folder
     track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, plan = _prepare(wishes, tell)
-    if isinstance(learn.dls.train, StreamedBatches):  # and so when resumed, whatever the disk has
-        wishes = replace(wishes, stream=True)
-    if resume:
-        _check_same_data(folder, plan)
+        learn, plan, wishes = _prepare(wishes, tell)
+    if before and before["listed"] != plan.listed:  # other files, another split
+        raise VicinalError(
+            f"the data are not what they were when the run in {folder} was begun: bring back what "
+            "was there, or begin another run"
+        )
     checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
     if checkpoint.found is not None:
         epochs = len(checkpoint.found["history"])
@@ -126,28 +127,18 @@ def _tracked_parameters(wishes: Wishes, plan: Plan) -> dict[str, Any]:
 
 def _settle(
     wishes: Wishes, out: Path | None, overwrite: bool, resume: bool
-) -> tuple[Path, Wishes, int | None]:
-    """The run folder, what is wished in all, and after how many epochs the run has finished."""
+) -> tuple[Path, Wishes, dict[str, Any] | None]:
+    """The run folder, what is wished in all, and the settings of the run that is gone on with."""
     folder = _default_folder(wishes.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
         return folder, wishes, None
-    config = read_config(folder)
-    wishes = wishes.as_before(config["asked"])
-    return folder, wishes, config["epochs_done"] if config["finished"] else None
+    before = read_config(folder)
+    return folder, wishes.as_before(before["asked"]), before
 
 
-def _check_same_data(folder: Path, plan: Plan) -> None:
-    """See to it that a run goes on with what it was begun with: other files, another split."""
-    if (folder / CONFIG).exists() and read_config(folder)["listed"] != plan.listed:
-        raise VicinalError(
-            f"the data are not what they were when the run in {folder} was begun: bring back what "
-            "was there, or begin another run"
-        )
-
-
-def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan]:
-    """The learner that is wished, and what was chosen for it."""
+def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan, Wishes]:
+    """The learner that is wished, what was chosen for it, and the wishes that this has settled."""
     recipe = recipes.load(wishes.recipe) if wishes.recipe else None
     if recipe and wishes.mix is None:
         wishes = replace(wishes, mix=recipe.defaults["mix"])
@@ -160,6 +151,8 @@ def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan]:
         seed=wishes.seed,
         stream=wishes.stream,
     )
+    if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
+        wishes = replace(wishes, stream=True)
     tell("data", describe(split))
     for note in split.notes:
         tell(*note.split(": ", 1))
@@ -182,7 +175,7 @@ def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan]:
     _try_out(learn, plan)
     if this_process().process_index:  # the same weights, but other random numbers from now on
         torch.manual_seed(stream(wishes.seed, this_process().process_index))
-    return learn, plan
+    return learn, plan, wishes
 
 
 def _try_out(learn: Learner, plan: Plan) -> None:

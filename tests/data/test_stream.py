@@ -1,9 +1,6 @@
 """Images read from one shard after the other: which come when, to whom, and what is said."""
 
 import math
-import os
-import subprocess
-import sys
 from collections import Counter
 from itertools import chain
 
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 
+from two_processes import launch
 from vicinal import runs
 from vicinal.data import loaders, stream
 from vicinal.data.augment import BatchTransform
@@ -238,12 +236,7 @@ class TestSeveralProcesses:
 
     def test_two_that_train_one_network(self, shards, tmp_path):
         (tmp_path / "script.py").write_text(TRAINS.format(folder=shards))
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        done = subprocess.run(
-            [*command, "--nproc_per_node=2", "script.py"],
-            cwd=tmp_path, timeout=240, capture_output=True, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        done = launch("script.py", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         own, others = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
         assert own["steps"] == others["steps"] == 3 * (60 // 8)

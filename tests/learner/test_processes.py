@@ -1,8 +1,5 @@
 """Two processes that train one network, over gloo, as torchrun and accelerate start them."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import in_processes
@@ -10,20 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from two_processes import launch
 from vicinal.cli import run
 from vicinal.processes import default_device
 
 SCRIPT = Path(in_processes.__file__)
-
-
-def launch(*arguments, cwd, timeout=240):
-    """Two processes on this machine; what they said."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=cwd, env=environment, timeout=timeout, capture_output=True, text=True,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from disturbances import At
 from torch import nn
 
 from vicinal import (
@@ -75,19 +76,6 @@ class Note(Callback):
 
     def after_step(self, learn):
         self.weights.append(state(learn.model))
-
-
-class At(Callback):
-    """Raises at an event, the n-th time."""
-
-    def __init__(self, event, error, time=1, order=0):
-        self.left, self.error, self.order = time, error, order
-        setattr(self, event, self.hear)
-
-    def hear(self, learn):
-        self.left -= 1
-        if self.left == 0:
-            raise self.error
 
 
 # ---- AccumulateGradients ----------------------------------------------------------------------

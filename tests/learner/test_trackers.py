@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
+from disturbances import At
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata as hparams
 from torch import nn
@@ -94,19 +95,6 @@ class Note(GeneralTracker):
 
     def finish(self):
         self._call("finish")
-
-
-class At(Callback):
-    """Raises at an event, the n-th time."""
-
-    def __init__(self, event, error, time=1, order=0):
-        self.left, self.error, self.order = time, error, order
-        setattr(self, event, self.hear)
-
-    def hear(self, learn):
-        self.left -= 1
-        if self.left == 0:
-            raise self.error
 
 
 # ---- what is logged ---------------------------------------------------------------------------

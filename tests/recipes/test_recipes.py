@@ -43,6 +43,7 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     assert "(as asked)" in said
     config = json.loads((photos / "run" / "config.json").read_text())
     assert config["asked"]["recipe"] == name
+    assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # as is drawn, too
     files = sorted((photos / "photos" / "red").iterdir())[:2]
     probabilities = torch.stack(list(Predictor.load("run").predict(files)))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))

@@ -17,7 +17,14 @@ import psutil
 from filelock import FileLock
 from torch import Tensor
 
-from vicinal.data.images import BadImage, check_readable, in_threads, read_all, read_sample
+from vicinal.data.images import (
+    BadImage,
+    check_readable,
+    in_threads,
+    read_all,
+    read_sample,
+    stored_as,
+)
 from vicinal.data.samples import Samples
 from vicinal.files import whole_file
 
@@ -154,8 +161,7 @@ def content_key(samples: Samples, size: int) -> str | None:
 
 def _content(image: Any) -> bytes | None:
     """What an image is stored as, nothing where that cannot be read; None where it is no file."""
-    if isinstance(image, dict):
-        image = image["bytes"] if image.get("bytes") is not None else image.get("path") or b""
+    image = stored_as(image) or b"" if isinstance(image, dict) else image
     if isinstance(image, str | os.PathLike):
         try:
             return Path(image).read_bytes()

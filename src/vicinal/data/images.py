@@ -3,7 +3,7 @@
 import io
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from torch import Tensor
 from vicinal.data.augment import resize
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
+from vicinal.processes import processors
 
 T = TypeVar("T")
 
@@ -88,11 +89,17 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
 def _open(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
-    if isinstance(image, dict):
-        image = image["bytes"] if image.get("bytes") is not None else image.get("path")
+    image = stored_as(image)
     if image is None:
         raise ValueError("no image is stored")
     return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+
+
+def stored_as(image: Any) -> Any:
+    """What stands for an image in a hub's ``{"bytes", "path"}`` record; others are as they are."""
+    if not isinstance(image, dict):
+        return image
+    return image["bytes"] if image.get("bytes") is not None else image.get("path")
 
 
 def _centre_square(image: Image.Image, width: float, height: float, size: int) -> Image.Image:
@@ -148,12 +155,12 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     >>> list(in_threads(lambda i: i * i, 5))
     [0, 1, 4, 9, 16]
     """
-    processors = os.cpu_count() or 1
+    threads_at_once = processors()
     ahead: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(processors) as threads:
+    with ThreadPoolExecutor(threads_at_once) as threads:
         for index in range(count):
             ahead.append(threads.submit(function, index))
-            if len(ahead) == AHEAD * processors:
+            if len(ahead) == AHEAD * threads_at_once:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
@@ -226,6 +233,27 @@ def _first_shape(samples: Samples) -> tuple[int, ...]:
     """The shape of the first image that can be read; any, where there is none."""
     images = (read_sample(samples, index, None) for index in range(len(samples)))
     return next((tuple(image.shape) for image in images if isinstance(image, Tensor)), (3, 1, 1))
+
+
+def batch_of(
+    read: Iterable[tuple[Tensor | str, int]], size: int, *, skip_bad: bool
+) -> tuple[Tensor, Tensor]:
+    """A batch of images with their labels, of what :func:`read_sample` gives for each.
+
+    Returns:
+        (B, 3, size, size) uint8 and (B,) int64, of the images that could be read.
+
+    Raises:
+        BadImage: one cannot be read, and ``skip_bad`` is not set.
+    """
+    each = list(read)
+    good = [(image, label) for image, label in each if isinstance(image, Tensor)]
+    bad = [image for image, _ in each if isinstance(image, str)]
+    if bad and not skip_bad:
+        raise BadImage(bad_images_message(bad, len(each)))
+    none = torch.empty(0, 3, size, size, dtype=torch.uint8)
+    images = torch.stack([image for image, _ in good]) if good else none
+    return images, torch.tensor([label for _, label in good], dtype=torch.int64)
 
 
 def bad_images_message(bad: Sequence[str], total: int) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
-from vicinal.data.images import BadImage, bad_images_message, read_image
+from vicinal.data.images import BadImage, batch_of, read_image
 from vicinal.data.loaders import Part, raised
 from vicinal.data.samples import Samples, Split
 from vicinal.data.tables import (
@@ -33,10 +33,10 @@ from vicinal.data.tables import (
     parts_of,
     silent,
 )
-from vicinal.data.vision import ImageDataLoaders, processors
+from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 from vicinal.mixing.draws import place, stream
-from vicinal.processes import this_process
+from vicinal.processes import processors, this_process
 
 BUFFER = 10_000  # encoded images, of all reading processes together, that are shuffled
 LOOKED_AT = 64  # images that tell the size of all
@@ -293,24 +293,19 @@ class ShardReader(IterableDataset[Any]):
             yield error
 
     def _decoded(self, rows: list[Any]) -> tuple[Tensor, Tensor]:
-        images, labels, bad = [], [], []
-        for row in rows:
-            image, label = row[self.shards.image], row[self.shards.label]
-            name = (image or {}).get("path") or f"an image with the label {label}"
-            if label not in self.shards.classes:
-                raise VicinalError(
-                    f"the label {label} of {name} is of no class: correct it or drop the row"
-                )
-            try:
-                images.append(read_image(image, self.size))
-            except BadImage as error:
-                bad.append(f"{name} ({error})")
-                continue
-            labels.append(self.shards.classes[label])
-        if bad and not self.skip_bad:
-            raise BadImage(bad_images_message(bad, len(rows)))
-        none = torch.empty(0, 3, self.size, self.size, dtype=torch.uint8)
-        return torch.stack(images) if images else none, torch.tensor(labels, dtype=torch.int64)
+        return batch_of(map(self._decoded_row, rows), self.size, skip_bad=self.skip_bad)
+
+    def _decoded_row(self, row: Any) -> tuple[Tensor | str, int]:
+        image, label = row[self.shards.image], row[self.shards.label]
+        name = (image or {}).get("path") or f"an image with the label {label}"
+        if label not in self.shards.classes:
+            raise VicinalError(
+                f"the label {label} of {name} is of no class: correct it or drop the row"
+            )
+        try:
+            return read_image(image, self.size), self.shards.classes[label]
+        except BadImage as error:
+            return f"{name} ({error})", self.shards.classes[label]
 
 
 class StreamedBatches(Part):

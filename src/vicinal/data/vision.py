@@ -17,6 +17,7 @@ from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.images import (
     BadImage,
     bad_images_message,
+    batch_of,
     decode,
     image_shape,
     read_image,
@@ -25,7 +26,7 @@ from vicinal.data.images import (
 from vicinal.data.loaders import Batches, DataLoaders, TensorData
 from vicinal.data.samples import Samples, Split
 from vicinal.errors import VicinalError
-from vicinal.processes import this_process
+from vicinal.processes import processors, this_process
 
 MEMORY_SHARE = 0.5  # of the memory that is free may be taken by images
 
@@ -49,18 +50,9 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.samples)
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        images, labels, bad = [], [], []
-        for index in indices:
-            image = read_sample(self.samples, index, self.size)
-            if isinstance(image, str):
-                bad.append(image)
-                continue
-            images.append(image)
-            labels.append(self.samples.labels[index])
-        if bad and not self.skip_bad:
-            raise BadImage(bad_images_message(bad, len(indices)))
-        x = torch.stack(images) if images else torch.empty(0)
-        return x, torch.tensor(labels, dtype=torch.int64)
+        samples = self.samples
+        read = ((read_sample(samples, i, self.size), samples.labels[i]) for i in indices)
+        return batch_of(read, self.size, skip_bad=self.skip_bad)
 
 
 class MappedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -266,10 +258,6 @@ class ImageDataLoaders(DataLoaders):
     ) -> "ImageDataLoaders":
         kwargs.setdefault("batch_tfms", aug_transforms(size=size, min_scale=min_scale))
         return cls.from_split(split, item_size=item_size or size, **kwargs)
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def one_size(samples: Samples, look_at: int = 64) -> int | None:

@@ -11,20 +11,14 @@ from functools import partial
 
 import torch
 
-from vicinal.data.augment import BatchTransform, Translate
 from vicinal.learner.learner import Learner
-from vicinal.recipes.recipe import Recipe
+from vicinal.recipes.recipe import Recipe, shifts
 
 sgd = partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
 
 def fit(learn: Learner, epochs: int, lr: float) -> None:
     learn.fit_flat_cos(epochs, lr, pct_start=0.0)
-
-
-def changes(size: int) -> tuple[list[BatchTransform], str]:
-    pixels = max(1, size // 8)
-    return [Translate(pixels, flip=True)], f"shifts by up to {pixels} pixels, flips"
 
 
 RECIPE = Recipe(
@@ -35,7 +29,7 @@ RECIPE = Recipe(
         "lr": 0.1,
         "mix": "cutmix",
     },
-    changes=changes,
+    changes=lambda size: shifts(size // 8),
     fit=fit,
     learner={"opt_func": sgd},
 )

@@ -12,13 +12,12 @@ import torch
 from timm.optim.muon import Muon
 from torch import nn
 
-from vicinal.data.augment import BatchTransform, Translate
 from vicinal.learner.callbacks import StepScheduler
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resizing import ProgressiveResizing
 from vicinal.models.whitened import WhitenNet
-from vicinal.recipes.recipe import Recipe
+from vicinal.recipes.recipe import Recipe, shifts
 
 OTHERS_LR = 0.5  # times that of the filters, for biases and the classifier
 WHITENED_BY = 5000  # images
@@ -73,14 +72,9 @@ def whiten(learn: Learner) -> None:
         learn.model.whiten(learn.dls.test_batch(list(images)))
 
 
-def changes(size: int) -> tuple[list[BatchTransform], str]:
-    pixels = max(1, size // 16)
-    return [Translate(pixels, flip=True)], f"shifts by up to {pixels} pixels, flips"
-
-
 RECIPE = Recipe(
     defaults={"model": "whitennet", "epochs": 8, "batch_size": 2000, "lr": 0.24, "mix": "none"},
-    changes=changes,
+    changes=lambda size: shifts(size // 16),
     fit=fit,
     learner={"opt_func": muon, "loss_func": nn.CrossEntropyLoss(label_smoothing=0.2)},
 )

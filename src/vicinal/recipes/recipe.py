@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vicinal.data.augment import BatchTransform
+from vicinal.data.augment import BatchTransform, Translate
 from vicinal.learner.learner import Learner
+
+Changes = tuple[list[BatchTransform], str]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,19 @@ class Recipe:
     """
 
     defaults: dict[str, Any]
-    changes: Callable[[int], tuple[list[BatchTransform], str]]
+    changes: Callable[[int], Changes]
     fit: Callable[[Learner, int, float], None]
     learner: dict[str, Any] = field(default_factory=dict)
     item_scale: float = 1.0
+
+
+def shifts(pixels: int, *, flip: bool = True) -> Changes:
+    """Shifts of small images, and what they are called.
+
+    >>> shifts(2)[1]
+    'shifts by up to 2 pixels, flips'
+    """
+    pixels = max(1, pixels)
+    plural = "s" if pixels > 1 else ""
+    flips = "flips" if flip else "no flips: they would change what is seen"
+    return [Translate(pixels, flip=flip)], f"shifts by up to {pixels} pixel{plural}, {flips}"
