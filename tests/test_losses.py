@@ -6,6 +6,8 @@ import functools
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from vicinal import CrossEntropyLossFlat, MixedTarget, MixLoss
@@ -313,3 +315,30 @@ class TestCrossEntropyLossFlat:
         y = scores(B, 7, C).softmax(-1)
         expected = F.cross_entropy(output.movedim(-1, 1), y.movedim(-1, 1))
         assert torch.allclose(CrossEntropyLossFlat()(output, y), expected)
+
+
+class TestOneLossOnTheBlend:
+    """Two losses, shared, and one loss on the blended values: when they are the same."""
+
+    @settings(deadline=None)
+    @given(seed=st.integers(0, 2**31))
+    def test_of_squares_they_differ_by_what_no_output_changes(self, seed):
+        torch.manual_seed(seed)
+        output = torch.randn(B, 2, dtype=torch.float64, requires_grad=True)
+        own, partner = torch.randn(2, B, 2, dtype=torch.float64)
+        y = MixedTarget(own, partner, torch.rand(B, dtype=torch.float64))
+        two = MixLoss(nn.MSELoss())(output, y)
+        one = F.mse_loss(output, y.dense())
+        w = y.weight[:, None]
+        assert torch.allclose(two - one, (w * (1 - w) * (own - partner) ** 2).mean())
+        gradients = [torch.autograd.grad(loss, output)[0] for loss in (two, one)]
+        assert torch.allclose(*gradients)
+
+    @pytest.mark.parametrize("criterion", [nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss(delta=0.1)])
+    def test_of_other_distances_they_have_other_gradients(self, criterion):
+        output = torch.tensor([1.0], requires_grad=True)
+        y = MixedTarget(torch.tensor([0.0]), torch.tensor([4.0]), torch.tensor([0.75]))
+        (two,) = torch.autograd.grad(MixLoss(criterion)(output, y), output)
+        (one,) = torch.autograd.grad(criterion(output, y.dense()), output)
+        assert one == 0  # the output is the blend itself
+        assert abs(two) > 0.01

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from vicinal import MixedTarget, accuracy, error_rate, top_k_accuracy
+from vicinal import MixedTarget, accuracy, accuracy_multi, error_rate, mae, rmse, top_k_accuracy
+from vicinal.metrics import mse
 
 SCORES = torch.tensor([[5.0, 1, 0], [0, 5, 1], [1, 0, 5], [5, 1, 0]])
 
@@ -40,3 +41,36 @@ def test_bad_arguments_are_named():
         top_k_accuracy(SCORES, torch.zeros(4, dtype=torch.long), k=4)
     with pytest.raises(ValueError, match=r"\(5,\).*\(4,\)"):
         accuracy(SCORES, torch.zeros(5, dtype=torch.long))
+
+
+VALUES = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+OFF = VALUES + torch.tensor([[0.0, 1.0], [-2.0, 3.0]])
+
+
+def test_errors_of_values():
+    assert mae(OFF, VALUES) == 1.5
+    assert mse(OFF, VALUES) == 3.5
+    assert rmse(OFF, VALUES) == pytest.approx(3.5**0.5)
+    assert mae(torch.tensor([1, 4]), torch.tensor([1, 2])) == 1  # of classes in an order, too
+
+
+def test_both_values_of_a_mixed_target_count():
+    y = MixedTarget(VALUES, OFF, torch.tensor([0.75, 0.5]))
+    assert mae(OFF, y) == pytest.approx((0.75 * 1 + 0.5 * 5) / 4)
+    assert rmse(OFF, y) == pytest.approx(((0.75 * 1 + 0.5 * 13) / 4) ** 0.5)
+
+
+def test_the_share_of_right_labels():
+    logits = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 0.5, 0.1]])
+    target = torch.tensor([[1, 0, 0], [1, 1, 1]])
+    assert accuracy_multi(logits, target) == pytest.approx(4 / 6)
+    assert accuracy_multi(logits.sigmoid(), target.float(), threshold=0.5) == pytest.approx(4 / 6)
+    y = MixedTarget(target, 1 - target, torch.tensor([1.0, 0.25]))
+    assert accuracy_multi(logits, y) == pytest.approx((2 + 0.25 * 2 + 0.75 * 1) / 6)
+
+
+@pytest.mark.parametrize("metric", [mae, mse, rmse, accuracy_multi])
+def test_a_target_of_another_shape_is_not_made_to_fit(metric):
+    for target in (torch.rand(4), MixedTarget(torch.rand(4), torch.rand(4), torch.rand(4))):
+        with pytest.raises(ValueError, match=r"\(4, 1\), but the target \(4,\)"):
+            metric(torch.rand(4, 1), target)

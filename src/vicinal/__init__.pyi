@@ -2,6 +2,9 @@
 
 from pathlib import Path as Path
 
+from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
+from vicinal.criteria import OrdinalLoss as OrdinalLoss
+from vicinal.criteria import ordinal_class as ordinal_class
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -19,7 +22,11 @@ from vicinal.data.block import using_attr as using_attr
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.loaders import DataLoaders as DataLoaders
+from vicinal.data.preprocessing import TablePreprocessing as TablePreprocessing
+from vicinal.data.text import TextData as TextData
+from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
+from vicinal.detection import DetectionMixUp as DetectionMixUp
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.events import Callback as Callback
 from vicinal.learner.events import CancelBackward as CancelBackward
@@ -31,7 +38,6 @@ from vicinal.learner.events import CancelTrain as CancelTrain
 from vicinal.learner.events import CancelValidate as CancelValidate
 from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
-from vicinal.learner.predictor import Predictor as Predictor
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.techniques import EMA as EMA
@@ -45,20 +51,36 @@ from vicinal.learner.vision import vision_learner as vision_learner
 from vicinal.losses import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.losses import MixLoss as MixLoss
 from vicinal.metrics import accuracy as accuracy
+from vicinal.metrics import accuracy_multi as accuracy_multi
 from vicinal.metrics import error_rate as error_rate
+from vicinal.metrics import mae as mae
+from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
+from vicinal.mixing import BalancedMixUp as BalancedMixUp
+from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
+from vicinal.mixing import ClassMix as ClassMix
+from vicinal.mixing import CMixUp as CMixUp
+from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
+from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
+from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import halves as halves
+from vicinal.models.hub_text import hub_text_model as hub_text_model
+from vicinal.models.rescale import Rescale as Rescale
+from vicinal.models.rescale import ScaledMSELoss as ScaledMSELoss
+from vicinal.models.tabular import TableNet as TableNet
+from vicinal.models.text import TextCNN as TextCNN
+from vicinal.models.text import TextTransformer as TextTransformer
 from vicinal.models.zoo import create_model as create_model
 from vicinal.models.zoo import resnet18 as resnet18
 from vicinal.models.zoo import resnet34 as resnet34
@@ -68,6 +90,7 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.tasks.predictor import Predictor as Predictor
 
 __version__: str
 __all__: list[str]

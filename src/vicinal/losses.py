@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.cross_entropy import is_pair_of_labels, mixed_nll_loss
-from vicinal.mixing.target import MixedTarget, over_rows
+from vicinal.mixing.target import MixedTarget, is_over, over_rows
 
 Criterion = Callable[..., Tensor]
 
@@ -20,11 +20,12 @@ class MixLoss(nn.Module):
     """Make a criterion read mixed targets, exactly.
 
     For a criterion L, each sample's loss is ``weight * L(output, own) + (1 - weight) *
-    L(output, partner)``, before the reduction. The reduction is the criterion's own: where its
-    mean over class indices leaves out ``ignore_index`` and counts a label by its class weight,
-    so does the mean here, each label counted by its share. A target of which nothing is mixed
-    (weight 1) therefore gives just what the plain target gives. Any criterion is called twice,
-    but torch's cross-entropy on class indices reads the output once for both labels.
+    L(output, partner)``, before the reduction; where the target has a weight for each pixel, each
+    pixel's loss is. The reduction is the criterion's own: where its mean over class indices leaves
+    out ``ignore_index`` and counts a label by its class weight, so does the mean here, each label
+    counted by its share. A target of which nothing is mixed (weight 1) therefore gives just what
+    the plain target gives. Any criterion is called twice, but torch's cross-entropy on class
+    indices reads the output once for both labels.
 
     Args:
         criterion: a loss module or function of torch's (or any that has a ``reduction``), or any
@@ -105,11 +106,12 @@ class MixLoss(nn.Module):
     def _two_losses(self, output: Any, target: MixedTarget) -> Tensor:
         (losses,) = self._unreduced
         own, partner = losses(output, target.own), losses(output, target.partner)
-        if own.ndim == 0 or len(own) != len(target):
+        if own.ndim == 0 or not is_over(target.weight, own.shape):
+            each = "sample" if target.weight.ndim == 1 else "pixel"
             raise ValueError(
                 f"{_name(self.criterion)} gave losses of shape {tuple(own.shape)} for "
                 f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
-                "each sample, or take a reduction argument"
+                f"each {each}, or take a reduction argument"
             )
         return self._reduce(_shared(own, partner, target.weight), target)
 

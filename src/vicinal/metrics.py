@@ -1,7 +1,11 @@
 """Metrics that read plain and mixed targets: each label counts by its weight.
 
-Every metric here is a mean over samples, a 0-dimensional float tensor on the output's device.
+Every metric here is a mean over samples, a 0-dimensional float tensor on the output's device, or a
+:class:`RootMean`, the root of one.
 """
+
+import math
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -61,6 +65,95 @@ def top_k_accuracy(output: Tensor, target: Tensor | MixedTarget, k: int = 5) -> 
     if not isinstance(target, MixedTarget):
         return _hits(best, target).mean()
     own, partner = _hits(best, target.own), _hits(best, target.partner)
+    return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
+
+
+def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: float = 0.0) -> Tensor:
+    """The share of labels that are right, where a sample may have several; fastai's name for it.
+
+    Args:
+        output: (B, ...) one number for each label of each sample.
+        target: of the same shape, above 0.5 where the label is there, or a :class:`MixedTarget`.
+        threshold: above it, the output says that the label is there; 0 for logits.
+
+    Raises:
+        ValueError: the target's shape is not the output's.
+
+    >>> import torch
+    >>> logits = torch.tensor([[2.0, -1.0], [-3.0, 0.5]])
+    >>> accuracy_multi(logits, torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+    tensor(0.7500)
+    """
+    return _mean(lambda there: ((output > threshold) == (there > 0.5)).float(), output, target)
+
+
+def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+    """The mean absolute error.
+
+    Args:
+        output: (B, ...) values.
+        target: of the same shape, or a :class:`MixedTarget`, of which both values count.
+
+    Raises:
+        ValueError: the target's shape is not the output's.
+
+    >>> import torch
+    >>> mae(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
+    tensor(1.5000)
+    """
+    return _mean(lambda value: (output - value).abs().float(), output, target)
+
+
+def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+    """The mean squared error; arguments as for :func:`mae`.
+
+    >>> import torch
+    >>> mse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
+    tensor(4.5000)
+    """
+    return _mean(lambda value: (output - value).float().square(), output, target)
+
+
+class RootMean:
+    """The root of a metric's mean over samples, which is not the mean of the roots of batches.
+
+    A Learner averages the values of ``metric`` over the samples, and takes the root of that.
+
+    Args:
+        metric: a function of (output, target) that is a mean over samples, never negative.
+        name: what it is called in tables.
+
+    >>> import torch
+    >>> rmse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))  # the root of mse
+    tensor(2.1213)
+    """
+
+    def __init__(self, metric: Callable[..., Tensor], name: str) -> None:
+        self.metric = metric
+        self.__name__ = name
+
+    def __call__(self, output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+        return self.metric(output, target).sqrt()
+
+    def finish(self, mean: float) -> float:
+        """The metric of all samples, from the mean of ``metric`` over them."""
+        return math.sqrt(mean)
+
+
+rmse = RootMean(mse, "rmse")
+
+
+def _mean(of: Callable[[Tensor], Tensor], output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+    """The mean of a function of the target; of a mixed one, both count by their shares."""
+    shape = target.own.shape if isinstance(target, MixedTarget) else target.shape
+    if shape != output.shape:  # which would be made to fit, and compared with others' targets
+        raise ValueError(
+            f"the output has shape {tuple(output.shape)}, but the target {tuple(shape)}: both must "
+            "be the same"
+        )
+    if not isinstance(target, MixedTarget):
+        return of(target).mean()
+    own, partner = of(target.own), of(target.partner)
     return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
+from vicinal.metrics import RootMean
 from vicinal.mixing import Mixer, Schedule
 from vicinal.mixing.batch import first_tensor
 from vicinal.processes import this_process, total
@@ -54,6 +55,13 @@ class MixBatches(Callback):
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
             learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=True)
+
+    def after_batch(self, learn: "Learner") -> None:
+        if learn.training and learn.pred is None:  # cancelled before the network was called
+            self.mixer.release()
+
+    def after_fit(self, learn: "Learner") -> None:
+        self.mixer.release()
 
     @property
     def name(self) -> str:
@@ -115,10 +123,15 @@ class ValidAverages:
         count = len(first_tensor(y))
         self.averages["valid_loss"].add(loss, count)
         for name, metric in self.metrics.items():
-            self.averages[name].add(metric(pred, y), count)
+            averaged = metric.metric if isinstance(metric, RootMean) else metric
+            self.averages[name].add(averaged(pred, y), count)
 
     def means(self) -> dict[str, float]:
-        return {name: average.mean() for name, average in self.averages.items()}
+        means = {name: average.mean() for name, average in self.averages.items()}
+        for name, metric in self.metrics.items():
+            if isinstance(metric, RootMean):
+                means[name] = metric.finish(means[name])
+        return means
 
 
 class Recorder(Callback):

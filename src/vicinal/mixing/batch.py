@@ -133,13 +133,19 @@ def is_blendable(x: Tensor) -> bool:
     return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
 
 
-def tensors_to_mix(x: Any, fields: Collection[str | int] | None, integers: str) -> list[Tensor]:
-    """The tensors of a nested batch that are mixed."""
+def tensors_to_mix(
+    x: Any,
+    fields: Collection[str | int] | None,
+    integers: str,
+    unite: Collection[str | int] | None = None,
+) -> list[Tensor]:
+    """The tensors of a nested batch that are mixed, without those that are united."""
     return [
         leaf
         for path, leaf in leaves(x)
         if isinstance(leaf, Tensor)
         and (fields is None or is_named(path, fields))
+        and not (unite and is_named(path, unite))
         and (integers != "leave" or is_blendable(leaf))
     ]
 
@@ -150,6 +156,20 @@ def image_size(tensors: list[Tensor]) -> tuple[int, int]:
         if tensor.ndim >= 3:
             return tensor.shape[-2], tensor.shape[-1]
     raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
+
+
+def masks_among(y: Any, size: tuple[int, int]) -> Tensor:
+    """The first masks, (B, H, W) integers, of this height and width among the targets."""
+    tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
+    for tensor in tensors:
+        is_integer = not (tensor.is_floating_point() or tensor.is_complex())
+        if is_integer and tensor.ndim == 3 and tuple(tensor.shape[1:]) == tuple(size):
+            return tensor
+    found = ", ".join(f"{tuple(tensor.shape)} of {tensor.dtype}" for tensor in tensors)
+    raise ValueError(
+        f"classes are pasted by masks of the images: give (B, {size[0]}, {size[1]}) integers as "
+        f"targets, not {found or 'none'}"
+    )
 
 
 def halves(batch: Any) -> tuple[Any, Any]:

@@ -26,6 +26,7 @@ class Blend(Pattern):
     kept: Tensor
 
     spatial = False
+    measure = None
     dtype = torch.float32
 
     @property

@@ -16,11 +16,12 @@ class Choice(Mixer):
 
     Args:
         mixers: such as ``[MixUp(0.2), CutMix(1.0)]``. What they draw for a sample is theirs;
-            partners, fields, integers and random numbers are the choice's own.
+            the options below and random numbers are the choice's own.
         p: the probability of each mixer; what is missing to 1 is that of not being mixed at all.
             None makes all equally likely.
         per: "sample" chooses for each sample, "batch" once for all of them.
-        **options: of :class:`Mixer`: partners, half, fields, integers, seed.
+        **options: of :class:`Mixer`: partners, half, fields, integers, unite, pixelwise,
+            seed.
 
     Raises:
         TypeError: there is no mixer, or one of them is none.
@@ -48,6 +49,9 @@ class Choice(Mixer):
         for mixer in self.mixers:
             if not isinstance(mixer, Mixer):
                 raise TypeError(f"only mixers such as MixUp() can be chosen, not {mixer!r}")
+            mixer.check_inside(self)
+            if mixer.reads_targets:
+                raise TypeError(f"{mixer!r} looks at the targets, so it is no choice: use it alone")
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
         self.ahead = min(mixer.ahead for mixer in self.mixers)

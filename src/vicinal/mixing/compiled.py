@@ -34,9 +34,11 @@ def blend(
     weight, count = _on_host(weight, torch.float32), x.shape[0]
     size = count, x.numel() // count
     if inplace and other is None:
-        partner = _on_host(partner, torch.int64)
-        drawn = partner.data_ptr(), weight.data_ptr()
-        return _checked(x, found.run(found.blend_within, *size, x.data_ptr(), *drawn))
+        rows = _on_host(partner, torch.int64)
+        drawn = rows.data_ptr(), weight.data_ptr()
+        if found.run(found.blend_within, *size, x.data_ptr(), *drawn):
+            return x
+        other = x[partner]  # some rows are met twice: gathered before one is overwritten
     out = x if inplace else torch.empty_like(x)
     sources, partner = _sources(x, partner, other)
     batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
@@ -61,15 +63,17 @@ def paste(
     spans = _on_host(corners, torch.int64)
     if places > 1:
         spans = spans * torch.tensor([1, 1, places, places], device="cpu")
-    sources, partner = _sources(x, partner, other)
-    given = partner.data_ptr(), spans.data_ptr()
     unit = _UNITS[x.element_size()]
     if inplace and other is None:
-        right = found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given)
-    else:
-        batches = out.data_ptr(), sources.data_ptr()
-        right = found.run(_loop("paste_into", unit), *size, *batches, *given)
-    return _checked(out, right)
+        rows = _on_host(partner, torch.int64)
+        given = rows.data_ptr(), spans.data_ptr()
+        if found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given):
+            return x
+        other = x[partner]  # some rows are met twice: gathered before one is overwritten
+    sources, partner = _sources(x, partner, other)
+    given = partner.data_ptr(), spans.data_ptr()
+    batches = out.data_ptr(), sources.data_ptr()
+    return _checked(out, found.run(_loop("paste_into", unit), *size, *batches, *given))
 
 
 def normalize(
@@ -181,8 +185,7 @@ def _checked(out: Tensor, right: bool) -> Tensor:
     if right:
         return out
     raise ValueError(
-        f"the partners must be rows of a batch of {len(out)}, to mix in place each of them once, "
-        "and boxes must lie on the images"
+        f"the partners must be rows of a batch of {len(out)}, and boxes must lie on the images"
     )
 
 

@@ -9,14 +9,12 @@
   few operations on the whole batch.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from vicinal.mixing.at_hand import are_at_hand
-from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.pattern import LayRow, Pattern
 
 LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
@@ -34,7 +32,7 @@ def lay(
 
     Args:
         x: (B, ...), any layout; floating, complex or uint8, or any dtype if all patterns copy.
-        partner: (B,) int64, a permutation of the rows.
+        partner: (B,) int64, for each row its partner's.
         patterns: what shows of the partners; B rows each.
         other: a second batch of ``x``'s shape and dtype; row i is then mixed with its row i.
         inplace: write into ``x``.
@@ -94,22 +92,13 @@ def check(
     """Raise what :func:`lay` raises, before anything is touched."""
     shape = x.shape
     for pattern in patterns:
-        if not (pattern.copies or x.is_floating_point() or is_blendable(x)):
-            raise TypeError(
-                f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
-                "blends its samples: leave them, or mix by boxes or masks alone"
-            )
         for drawn in (partner, pattern.drawn):
             if not shape or shape[0] != drawn.shape[0]:
                 raise ValueError(
                     f"the mix was drawn for {len(drawn)} samples, but this tensor has shape "
                     f"{tuple(shape)}: its first dimension must be the batch"
                 )
-        if pattern.spatial and len(shape) < 3:
-            raise ValueError(
-                f"a tensor of shape {tuple(shape)} has no height and width to cut regions from: "
-                "give (B, ..., H, W), or name the fields to mix"
-            )
+        pattern.check(x)
     if other is not None and (other.shape != x.shape or other.dtype != x.dtype):
         raise ValueError(
             f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
@@ -136,8 +125,11 @@ def _walk(
 ) -> Tensor:
     lay_rows = [pattern.by_row(x) for pattern in patterns]
     if other is None and inplace:
-        _walk_cycles(x.unbind(), partner.tolist(), lay_rows)
-        return x
+        cycles = _cycles(partner.tolist())
+        if cycles is not None:
+            _walk_cycles(x.unbind(), cycles, lay_rows)
+            return x
+        other = _gather(x, partner)  # some rows are met twice
     out = x if inplace else torch.empty_like(x)
     sources = x.unbind() if other is None else other.unbind()
     chosen = partner.tolist() if other is None else range(len(x))
@@ -149,9 +141,9 @@ def _walk(
     return out
 
 
-def _walk_cycles(rows: tuple[Tensor, ...], partner: list[int], lay_rows: list[LayRow]) -> None:
+def _walk_cycles(rows: tuple[Tensor, ...], cycles: list[list[int]], lay_rows: list[LayRow]) -> None:
     saved = torch.empty_like(rows[0])
-    for cycle in list(_cycles(partner)):  # all are found before a row is touched
+    for cycle in cycles:
         # The first row is overwritten long before the last one wants it as partner.
         saved.copy_(rows[cycle[0]])
         for row, source in pairwise(cycle):
@@ -161,8 +153,12 @@ def _walk_cycles(rows: tuple[Tensor, ...], partner: list[int], lay_rows: list[La
             lay_row(rows[cycle[-1]], saved, cycle[-1])
 
 
-def _cycles(partner: list[int]) -> Iterator[list[int]]:
-    """The rows in walking order: in each cycle, every row is followed by its partner."""
+def _cycles(partner: list[int]) -> list[list[int]] | None:
+    """The rows in walking order: in each cycle, every row is followed by its partner.
+
+    None where some row is the partner of several.
+    """
+    cycles = []
     seen = [False] * len(partner)
     for first in range(len(partner)):
         cycle = []
@@ -172,9 +168,7 @@ def _cycles(partner: list[int]) -> Iterator[list[int]]:
             cycle.append(row)
             row = partner[row]
         if cycle and row != first:
-            raise ValueError(
-                "the partners are no permutation, so the batch cannot be mixed in place: lay this "
-                "mix with inplace=False"
-            )
+            return None
         if cycle:
-            yield cycle
+            cycles.append(cycle)
+    return cycles

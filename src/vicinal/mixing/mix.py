@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import mul
 from typing import Any, Literal
 
 import torch
@@ -10,10 +12,11 @@ from torch import Tensor
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.larger import Larger
 from vicinal.mixing.lay import check, lay
 from vicinal.mixing.normalize import lay_normalized
 from vicinal.mixing.pattern import Pattern
-from vicinal.mixing.target import MixedTarget
+from vicinal.mixing.target import MixedTarget, over_rows
 
 Fields = str | int | Collection[str | int]
 Integers = Literal["raise", "leave", "paste"]
@@ -25,7 +28,7 @@ class Mix:
     """Who is mixed with whom, how much, and where: drawn once, laid as often as wanted.
 
     Args:
-        partner: (B,) int64, for each sample the index of the sample mixed into it; a permutation.
+        partner: (B,) int64, for each sample the index of the sample mixed into it.
         weight: (B,) floats in [0, 1], the share that each sample keeps of itself.
         patterns: what shows of the partners; without any, rows are blended by the weights.
 
@@ -52,6 +55,7 @@ class Mix:
         inplace: bool = False,
         fields: Fields | None = None,
         integers: Integers = "raise",
+        unite: Fields | None = None,
     ) -> Any:
         """Lay the mix on a tensor, or on the tensors of a nested batch.
 
@@ -62,57 +66,90 @@ class Mix:
                 ``partner`` is not looked at then.
             inplace: give the batch away; it is mixed where it lies.
             fields: mix only what stands under these dict keys, attributes or positions, and leave
-                the rest as it is; None mixes every tensor.
+                the rest as it is; None mixes every tensor. ``fields=()`` with ``unite`` mixes
+                nothing, and only unites.
             integers: what to do with integer tensors other than uint8 images: "raise", "leave"
                 them as they are, or "paste" regions of the partners into them, too.
+            unite: dict keys, attributes or positions of attention masks and lengths: (B, ...)
+                tensors of any real dtype, in which the larger of both samples' values counts, for
+                each sample of which less than all is its own. They are never blended, whatever
+                ``fields`` and ``integers`` say. A mask must be larger where there is something:
+                turn one that is true where there is padding around.
 
         Returns:
             The mixed batch, of the structure, shapes, dtypes and layouts of ``x``.
 
         Raises:
             TypeError: a tensor holds integers, and nothing was said about them, or something that
-                is no tensor holds data; the sentence names it.
+                is no tensor holds data or is to be united; the sentence names it.
             ValueError: a tensor's first dimension is not the batch this mix was drawn for,
-                ``other`` is not like ``x``, or there is nothing to mix.
+                ``other`` is not like ``x``, there is nothing to mix, or a name in ``unite`` is
+                nowhere in the batch.
+
+        >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
+        >>> series = torch.tensor([[4.0, 0.0], [4.0, 8.0]])
+        >>> mix({"series": series, "length": torch.tensor([1, 2])}, unite="length")
+        {'series': tensor([[4., 2.],
+                [4., 6.]]), 'length': tensor([2, 2])}
         """
         patterns = self.patterns or (Blend(self.weight),)
-        # In a tuple: torch 2.6 compiles no union.
-        fields = (fields,) if isinstance(fields, (str, int)) else fields
-        if isinstance(x, Tensor) and fields is None and _is_mixable(x, integers):
+        fields, unite = _several(fields), _several(unite)
+        if isinstance(x, Tensor) and fields is None and unite is None and _is_mixable(x, integers):
             other = None if other is None else like(x, other)
             return lay(x, self.partner, patterns, other=other, inplace=inplace)
+        # By what is kept of samples: the weight is of their targets, which some methods change.
+        united = () if unite is None else (Larger(reduce(mul, [p.weight for p in patterns])),)
+        laid_by = {"mixed": patterns, "united": united}
 
-        def is_mixed(path: Any, leaf: Any, second: Any = None) -> bool:
-            if fields is not None and not is_named(path, fields):
-                return False
+        def treatment(path: Any, leaf: Any, second: Any = None) -> str | None:
+            is_united = unite is not None and is_named(path, unite)
+            if not is_united and fields is not None and not is_named(path, fields):
+                return None
+            how = "united" if is_united else "mixed"
             try:
-                if not _is_mixable(leaf, integers):
-                    return False
-                check(leaf, self.partner, patterns, second, inplace)
+                if not (_is_unitable(leaf) if is_united else _is_mixable(leaf, integers)):
+                    return None
+                if other is not None and not isinstance(second, Tensor):
+                    kind = type(second).__name__
+                    raise ValueError(f"the second batch holds a {kind} here, the first a tensor")
+                check(leaf, self.partner, laid_by[how], second, inplace)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"batch{name(path)}: {error}" if path else str(error)) from None
-            return True
+            return how
 
         # All are checked before one is touched, and one that appears twice is mixed once.
         others = () if other is None else (like(x, other),)
-        found: list[bool] = []
-        map_leaves(lambda *leaf: found.append(is_mixed(*leaf)), x, *others)
-        if not any(found):
+        found: list[tuple[Any, Any, str | None]] = []
+
+        def find(path: Any, leaf: Any, *second: Any) -> None:
+            found.append((path, leaf, treatment(path, leaf, *second)))
+
+        map_leaves(find, x, *others)
+        for field in unite or ():
+            if not any(is_named(path, (field,)) for path, *_ in found):
+                raise ValueError(f"there is nothing to unite in this batch under {field!r}")
+        tensors = [leaf for _, leaf, how in found if how == "mixed"]
+        only_unites = unite is not None and fields is not None and not fields
+        if not (only_unites or tensors):
             under = "" if fields is None else f" under {', '.join(map(repr, fields))}"
             raise ValueError(f"there is nothing to mix in this batch{under}")
-        taken = iter(found)
-        laid: list[tuple[Any, Any, Tensor]] = []
+        parts = [pattern.over(tensors) for pattern in patterns if tensors]
+        mixed_by = iter([*zip(*parts, strict=True)])
+        treatments = iter(found)
+        laid: list[tuple[Any, Any, str, Tensor]] = []
 
         def lay_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
-            if not next(taken):
+            *_, how = next(treatments)
+            if how is None:
                 return leaf
+            patterns = next(mixed_by) if how == "mixed" else laid_by[how]
             # By `is`, not by id(), for which torch.compile would make a graph for every batch.
-            for own, partners, mixed in laid:
-                if own is leaf and partners is second:
-                    return mixed
-            mixed = lay(leaf, self.partner, patterns, other=second, inplace=inplace)
-            laid.append((leaf, second, mixed))
-            return mixed
+            for own, partners, before, done in laid:
+                if own is leaf and partners is second and before == how:
+                    return done
+            done = lay(leaf, self.partner, patterns, other=second, inplace=inplace)
+            laid.append((leaf, second, how, done))
+            return done
 
         return map_leaves(lay_leaf, x, *others)
 
@@ -148,40 +185,94 @@ class Mix:
         patterns = self.patterns or (Blend(self.weight),)
         return lay_normalized(x, self.partner, patterns, mean, std, dtype, other)
 
-    def target(self, y: Any, *, other: Any = None) -> Any:
-        """The mixed target: a :class:`MixedTarget`, or one for every tensor of a nested target.
+    def target(self, y: Any, *, other: Any = None, pixelwise: bool | None = None) -> Any:
+        """The mixed target of a tensor, or of every tensor of a nested target.
+
+        What is said of a whole sample becomes a :class:`MixedTarget`. What is said of each pixel of
+        an image is mixed as the images are, where that was region by region: patterns that copy
+        pixels copy those of the target along with them, so that it stays a tensor of its dtype.
+        Patterns that blend make a :class:`MixedTarget` of it; soft masks, one with a weight for
+        each pixel.
 
         Args:
-            y: (B, ...) targets, of any dtype: they are paired, never blended.
+            y: (B, ...) targets, of any dtype: they are paired or copied, never blended.
             other: the second batch's targets, where the partners come from a second batch.
+            pixelwise: whether targets (B, ..., H, W) are said of pixels, such as (B, H, W) masks.
+                None takes them for that if they have the height and width of the images. True also
+                takes those of other sizes, on which the mix covers the same part. It matters only
+                where regions of images were mixed, and for at least three dimensions.
 
         Raises:
             TypeError: the targets are mixed already.
-            ValueError: a target's first dimension is not the batch this mix was drawn for.
+            ValueError: a target's first dimension is not the batch this mix was drawn for, or it
+                has to be told whether a target is said of pixels.
+
+        >>> from vicinal.mixing.paste import Masks
+        >>> kept = torch.tensor([[[True, False]], [[True, True]]])
+        >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.5, 1.0]), (Masks(kept),))
+        >>> mix.target(torch.tensor([[[2, 2]], [[7, 8]]]))
+        tensor([[[2, 8]],
+        <BLANKLINE>
+                [[7, 8]]])
         """
         if isinstance(y, MixedTarget):
             raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
 
         if isinstance(y, Tensor) and (other is None or isinstance(other, Tensor)):
-            return self._pair(y, other)
+            return self._target(y, other, pixelwise)
 
-        def pair(path: Any, leaf: Any, second: Any = None) -> Any:
+        def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
             if isinstance(leaf, MixedTarget):
                 raise TypeError(f"the target at {name(path)} is mixed already: mix a batch once")
-            return self._pair(leaf, second) if isinstance(leaf, Tensor) else leaf
+            return self._target(leaf, second, pixelwise) if isinstance(leaf, Tensor) else leaf
 
-        return map_leaves(pair, y, *(() if other is None else (like(y, other),)))
+        return map_leaves(mixed, y, *(() if other is None else (like(y, other),)))
 
-    def _pair(self, y: Tensor, other: Tensor | None) -> MixedTarget:
+    def _target(self, y: Tensor, other: Tensor | None, pixelwise: bool | None) -> Any:
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
             raise ValueError(
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
                 f"{tuple(y.shape)}: its first dimension must be the batch"
             )
-        rows, weight = self.partner, self.weight
+        if self._is_of_pixels(y, pixelwise):
+            return self._target_of_pixels(y, other)
+        return self._pair(y, y, other, self.weight)
+
+    def _is_of_pixels(self, y: Tensor, pixelwise: bool | None) -> bool:
+        if y.ndim < 3 or pixelwise is False:
+            return False
+        size = next((pattern.size for pattern in self.patterns if pattern.spatial), None)
+        if size is None:
+            return False
+        if pixelwise is None and tuple(y.shape[-2:]) != tuple(size):
+            raise ValueError(
+                f"the target has shape {tuple(y.shape)}, but the images have {size[0]} x {size[1]} "
+                "pixels: say pixelwise=True if it is a mask or a map of another size, or "
+                "pixelwise=False if it is said of whole images"
+            )
+        return True
+
+    def _target_of_pixels(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
+        copying = tuple(pattern for pattern in self.patterns if pattern.copies)
+        blending = [pattern for pattern in self.patterns if not pattern.copies]
+        own = lay(y, self.partner, copying, other=other) if copying else y
+        if not blending:
+            return own
+        # What is left of ones under zeros is what the patterns keep.
+        size = y.shape[-2:] if any(pattern.spatial for pattern in blending) else ()
+        kept = torch.ones(y.shape[0], *size, dtype=torch.float32, device=y.device)
+        for pattern in blending:
+            if pattern.spatial:
+                kept = pattern.lay(kept, torch.zeros_like(kept))
+            else:
+                kept = kept * over_rows(pattern.weight.to(y.device, non_blocking=True), kept)
+        return self._pair(own, y, other, kept)
+
+    def _pair(self, own: Tensor, y: Tensor, other: Tensor | None, weight: Tensor) -> MixedTarget:
+        rows = self.partner
         if not (y.is_cpu and weight.is_cpu):
             rows, weight = (t.to(y.device, non_blocking=True) for t in (rows, weight))
-        return MixedTarget(y, y.index_select(0, rows) if other is None else other, weight)
+        return MixedTarget(own, y.index_select(0, rows) if other is None else other, weight)
 
     def tensors(self) -> list[Tensor]:
         """All that was drawn: partner, weight, and a tensor for each pattern."""
@@ -191,6 +282,20 @@ class Mix:
         """Apply a function to each tensor that was drawn, such as a move to a device."""
         patterns = tuple(pattern.map(function) for pattern in self.patterns)
         return Mix(function(self.partner), function(self.weight), patterns)
+
+
+def _several(fields: Fields | None) -> Collection[str | int] | None:
+    # In a tuple: torch 2.6 compiles no union.
+    return (fields,) if isinstance(fields, (str, int)) else fields
+
+
+def _is_unitable(leaf: Any) -> bool:
+    if leaf is None:  # a mask that hides nothing: so do both together
+        return False
+    if not isinstance(leaf, Tensor) or leaf.is_complex():
+        kind = "complex" if isinstance(leaf, Tensor) else type(leaf).__name__
+        raise TypeError(f"{kind} values cannot be united: give masks and lengths as real tensors")
+    return True
 
 
 def _is_mixable(leaf: Any, integers: Integers) -> bool:

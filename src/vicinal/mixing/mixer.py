@@ -18,8 +18,8 @@ from vicinal.mixing.batch import (
     batch_size,
     first_tensor,
     halves,
-    image_size,
     map_leaves,
+    masks_among,
     tensors_to_mix,
 )
 from vicinal.mixing.mix import Fields, Integers, Mix
@@ -35,6 +35,8 @@ class MixerOptions(TypedDict, total=False):
     half: bool
     fields: Fields | None
     integers: Integers
+    unite: Fields | None
+    pixelwise: bool | None
     seed: int | None
 
 
@@ -54,13 +56,19 @@ class Mixer(ABC):
             all.
         integers: what to do with integer tensors other than uint8 images: "raise", "leave" them as
             they are, or "paste" regions of the partners into them, too.
+        unite: the dict keys, attributes or positions of attention masks and lengths in a nested
+            batch: of both samples, the larger values count, and nothing is blended; fields and
+            integers do not matter for them. Masks must be larger where there is something.
+        pixelwise: whether targets (B, ..., H, W) are said of pixels, as masks are; None takes those
+            of the height and width of the images for that. See :meth:`Mix.target`.
         seed: of the mixer's own random numbers; None takes one from the operating system.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
     """
 
-    #: The patterns that it draws, one of each, in this order.
+    #: The patterns that it draws, one of each, in this order. Where not all of a pattern is drawn,
+    #: an example of it stands for its class.
     kinds: tuple[type[Pattern], ...]
     #: For how many batches it draws at once. Where little is drawn for a sample, drawing takes as
     #: long as it has operations, for one batch as for several.
@@ -73,14 +81,18 @@ class Mixer(ABC):
         half: bool = False,
         fields: Fields | None = None,
         integers: Integers = "raise",
+        unite: Fields | None = None,
+        pixelwise: bool | None = None,
         seed: int | None = None,
     ) -> None:
         self.partners = one_of("partners", partners, tuple(draws.PARTNERS))
         self.half = flag("half", half)
         if half and partners == "pairs":
             raise ValueError("half and partners='pairs' exclude each other: take another partners=")
-        self.fields = _names(fields)
+        self.fields = _names("fields", fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
+        self.unite = _names("unite", unite)
+        self.pixelwise = None if pixelwise is None else flag("pixelwise", pixelwise)
         self.random = draws.RandomState(seed)
         self._register()
 
@@ -103,36 +115,68 @@ class Mixer(ABC):
             step: how many mixes this mixer has drawn before.
         """
 
-    def draw(self, x: Any, y: Any = None) -> Mix:
+    def draw(self, x: Any, y: Any = None, *, other: tuple[Any, Any] | None = None) -> Mix:
         """Draw a mix for a batch: random numbers only, no data is touched.
 
         Args:
             x: a tensor (B, ...) or a nested batch; only its sizes and device are read.
-            y: its targets; where given, they must have B rows.
+            y: its targets; where given, they must have B rows. What is in them matters to
+                :class:`ClassMix`, and to the methods of which ``reads_targets`` is true.
+            other: ``(x, y)`` of a second batch that brings the partners; it, too, matters to
+                those alone.
 
         Returns:
             A mix of B samples; with ``half``, of those in the first of :func:`halves`, to be laid
             with the second as ``other``.
 
         Raises:
-            ValueError: x and y do not have the same number of samples, or x holds no images where
-                the method needs them.
+            ValueError: x and y do not have the same number of samples, or x holds no images, or the
+                targets no masks, where the method needs them.
         """
+        mix = self._drawn_for(x, y, other)
+        other_y = None if other is None else other[1]
+        if self.half and y is not None:
+            y, other_y = halves(y)
+        return self.for_targets(mix, y, other_y)
+
+    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
+        """The mix that these targets call for; most methods do not look at them.
+
+        Args:
+            mix: what was drawn for B samples.
+            y: their targets, or None.
+            other: the targets of their partners, where a second batch brings them, or None.
+        """
+        return mix
+
+    @property
+    def reads_targets(self) -> bool:
+        """Whether targets decide whom a sample is mixed with, or how much of its label counts."""
+        return type(self).for_targets is not Mixer.for_targets
+
+    def _drawn_for(self, x: Any, y: Any, other: tuple[Any, Any] | None = None) -> Mix:
+        """The next mix, before :meth:`for_targets`."""
         first = first_tensor(x)
         count, device = batch_size(first, y), first.device
         if self.half:
             count = (count + 1) // 2
         size = (1, 1)
         for kind in self.kinds:
-            if kind.spatial:
-                size = image_size(tensors_to_mix(x, self.fields, self.integers))
+            if kind.measure is not None:
+                mixed = tensors_to_mix(x, self.fields, self.integers, self.unite)
+                size = kind.measure(mixed)
                 break
+        masks = None
+        if any(kind.needs_masks for kind in self.kinds):
+            masks = masks_among(y if other is None else other[1], size)
         if is_compiling():
             counter = self.random.graph_count
             drawn = torch.ops.vicinal.draw(counter, self._handle, count, *size, device)
             counter.copy_(drawn[0])
-            return self._mix(drawn[1:], size)
-        return self._drawn(self.random.next(), count, size, device)
+            mix = self._mix(drawn[1:], size)
+        else:
+            mix = self._drawn(self.random.next(), count, size, device)
+        return mix if masks is None else self._with_masks(mix, masks, is_second=other is not None)
 
     def _drawn(self, draw: int, count: int, size: tuple[int, int], device: torch.device) -> Mix:
         """The mix of the draw of this number."""
@@ -158,11 +202,7 @@ class Mixer(ABC):
             patterns = tuple(
                 pattern.map(lambda t: t[leader]).only(is_paired) for pattern in patterns
             )
-        # Each sample has at most one pattern that is not neutral.
-        weight = patterns[0].weight
-        for pattern in patterns[1:]:
-            weight = weight * pattern.weight
-        mixes = Mix(partner.flatten(), weight.float(), patterns)
+        mixes = Mix(partner.flatten(), _weight(patterns), patterns)
         drawn = (draws.to_device(t, device) for t in mixes.tensors())
         each = (t.view(batches, count, *t.shape[1:]).unbind() for t in drawn)
         return [self._mix(parts, size) for parts in zip(*each, strict=True)]
@@ -172,6 +212,16 @@ class Mixer(ABC):
         partner, weight, *drawn = parts
         kinds = zip(self.kinds, drawn, strict=True)
         return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
+
+    def _with_masks(self, mix: Mix, masks: Tensor, is_second: bool) -> Mix:
+        """The mix, now that it is known what is where: in the batch, or in the second batch."""
+        masks = masks.to(mix.partner.device, non_blocking=True)
+        if self.half:
+            masks = halves(masks)[1]
+        elif not is_second:
+            masks = masks.index_select(0, mix.partner)
+        patterns = tuple(pattern.with_masks(masks) for pattern in mix.patterns)
+        return Mix(mix.partner, _weight(patterns), patterns)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -186,24 +236,35 @@ class Mixer(ABC):
             inplace: the batch is given away and mixed where it lies.
 
         Returns:
-            The mixed batch, and its targets as :class:`MixedTarget`.
+            The mixed batch, and its targets as :meth:`Mix.target` gives them.
 
         Raises:
             TypeError: the batch holds integers, and nothing was said about them.
             ValueError: sizes or structures do not match.
         """
-        mix = self.draw(x, y)
+        other_x, other_y = (None, None) if other is None else self._second(other)
+        mix = self.draw(x, y, other=other)
         if inplace:
             y = self._spared(x, y)
-        other_x, other_y = (None, None) if other is None else self._second(other)
         if self.half:
             inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
+        return self._laid(mix, x, y, other_x, other_y, inplace)
+
+    def _laid(
+        self, mix: Mix, x: Any, y: Any, other_x: Any, other_y: Any, inplace: bool
+    ) -> tuple[Any, Any]:
         # The target first: should its shape be wrong, an in-place batch is still what it was.
-        target = mix.target(y, other=other_y)
-        fields, integers = self.fields, self.integers
-        x = mix(x, other=other_x, inplace=inplace, fields=fields, integers=integers)
+        target = mix.target(y, other=other_y, pixelwise=self.pixelwise)
+        x = mix(
+            x,
+            other=other_x,
+            inplace=inplace,
+            fields=self.fields,
+            integers=self.integers,
+            unite=self.unite,
+        )
         return x, target
 
     def _second(self, other: Any) -> tuple[Any, Any]:
@@ -219,6 +280,8 @@ class Mixer(ABC):
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             return y.clone() if _share_memory(x, y) else y
         mixed = tensors_to_mix(x, self.fields, self.integers)
+        if self.unite:
+            mixed += tensors_to_mix(x, self.unite, "paste")
 
         def spare(_: Any, leaf: Any) -> Any:
             shared = isinstance(leaf, Tensor) and any(_share_memory(leaf, t) for t in mixed)
@@ -229,6 +292,15 @@ class Mixer(ABC):
     def nested(self) -> list["Mixer"]:
         """This mixer and those that it draws with."""
         return [self]
+
+    def check_inside(self, outer: "Mixer") -> None:  # noqa: B027
+        """Raise a ValueError where another mixer, such as a Choice, cannot draw with this one."""
+
+    def release(self) -> None:  # noqa: B027
+        """Let go of what it holds on to, such as hooks on a model; it may be used again after.
+
+        Most mixers hold on to nothing.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on with the same draws: the seed and the number of draws."""
@@ -263,6 +335,14 @@ class Mixer(ABC):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         Mixer._changes += 1
+
+
+def _weight(patterns: Sequence[Pattern]) -> Tensor:
+    """(B,) what samples keep, each of which has at most one pattern that is not neutral."""
+    weight = patterns[0].weight
+    for pattern in patterns[1:]:
+        weight = weight * pattern.weight
+    return weight.float()
 
 
 _HANDLES = itertools.count()
@@ -330,11 +410,11 @@ def _share_memory(x: Tensor, y: Tensor) -> bool:
     return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
 
 
-def _names(fields: Fields | None) -> tuple[str | int, ...] | None:
+def _names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:
     if fields is None:
         return None
     one = isinstance(fields, str) or not isinstance(fields, Iterable)
     names: tuple[Any, ...] = (fields,) if one else tuple(fields)  # type: ignore[arg-type]
     if not names or not all(type(name) in (str, int) for name in names):
-        raise TypeError(f"fields must be names or positions, at least one, not {fields!r}")
+        raise TypeError(f"{option} must be names or positions, at least one, not {fields!r}")
     return names

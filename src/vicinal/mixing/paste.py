@@ -147,6 +147,10 @@ class Masks(Pattern):
     dtype = torch.bool
 
     @property
+    def size(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.kept.shape[-2], self.kept.shape[-1]
+
+    @property
     def weight(self) -> Tensor:
         return self.kept.float().mean((1, 2))
 

@@ -1,11 +1,13 @@
 """Pattern: what each sample keeps of itself, and where its partner shows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+
+from vicinal.mixing.batch import image_size, is_blendable
 
 LayRow = Callable[[Tensor, Tensor, int], None]
 
@@ -22,8 +24,15 @@ class Pattern(ABC):
     copies: ClassVar[bool] = False
     #: Whether a sample must have a height and a width.
     spatial: ClassVar[bool] = True
+    #: How the size to draw for is read off the tensors to mix; None where nothing depends on it.
+    measure: "ClassVar[staticmethod[[list[Tensor]], tuple[int, int]] | None]"
+    measure = staticmethod(image_size)
+    #: Whether it is one only once it is known what is where on the partners: :meth:`with_masks`.
+    needs_masks: ClassVar[bool] = False
     #: Of what is drawn.
     dtype: ClassVar[torch.dtype]
+    #: Height and width of the images that a spatial pattern was drawn for.
+    size: tuple[int, int]
 
     @property
     @abstractmethod
@@ -33,6 +42,23 @@ class Pattern(ABC):
     @abstractmethod
     def only(self, chosen: Tensor) -> Self:
         """The same where ``chosen``, (B,) bool, is true, and neutral elsewhere."""
+
+    def over(self, tensors: Sequence[Tensor]) -> list[Self]:
+        """For each of the tensors of a batch, the pattern to lay on it: mostly, the same one."""
+        return [self] * len(tensors)
+
+    def check(self, x: Tensor) -> None:
+        """Raise a TypeError or ValueError where no partners can be laid on such samples."""
+        if not (self.copies or x.is_floating_point() or is_blendable(x)):
+            raise TypeError(
+                f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
+                "blends its samples: leave them, or mix by boxes or masks alone"
+            )
+        if self.spatial and x.ndim < 3:
+            raise ValueError(
+                f"a tensor of shape {tuple(x.shape)} has no height and width to cut regions from: "
+                "give (B, ..., H, W), or name the fields to mix"
+            )
 
     @abstractmethod
     def lay(self, x: Tensor, partners: Tensor) -> Tensor:
@@ -55,6 +81,10 @@ class Pattern(ABC):
     ) -> Tensor | None:
         """Without them, a faster way for small rows on the CPU; None where there is none."""
         return None
+
+    def with_masks(self, masks: Tensor) -> "Pattern":
+        """The pattern for partners with these masks, (B, H, W) class indices."""
+        return self
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ import torch
 
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.method import over_samples
+from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Pattern
 
@@ -17,13 +18,14 @@ class Schedule(Mixer):
 
     Args:
         mixer: what is mixed with, such as ``MixUp(0.4)``. What it draws for a sample is its own;
-            partners, fields, integers and random numbers are the schedule's.
+            the options below and random numbers are the schedule's.
         until: the share of the training after which nothing is mixed any more, in [0, 1].
         alpha: first and last value of the mixer's ``alpha``, on a straight line from the start of
             the training to ``until``; None leaves it as it is.
         steps: the number of batches in the whole training. None means that the trainer says so by
             :meth:`begin`, as a Learner does.
-        **options: of :class:`Mixer`: partners, half, fields, integers, seed.
+        **options: of :class:`Mixer`: partners, half, fields, integers, unite, pixelwise,
+            seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
@@ -48,6 +50,7 @@ class Schedule(Mixer):
         super().__init__(**options)
         if not isinstance(mixer, Mixer):
             raise TypeError(f"only a mixer such as MixUp() can follow a schedule, not {mixer!r}")
+        mixer.check_inside(self)
         if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
         self.mixer: Any = copy.copy(mixer)  # its alpha changes
@@ -70,6 +73,13 @@ class Schedule(Mixer):
 
     def nested(self) -> list[Mixer]:
         return [self, *self.mixer.nested()]
+
+    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
+        return self.mixer.for_targets(mix, y, other)
+
+    @property
+    def reads_targets(self) -> bool:
+        return bool(self.mixer.reads_targets)
 
     def patterns(
         self,

@@ -12,8 +12,25 @@ from vicinal.mixing.as_pytree import tensors_as_leaves
 
 
 def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
-    """Shape (B,) weights so that they broadcast over the rows of a (B, ...) tensor."""
-    return weight.reshape(-1, *[1] * (rows.ndim - 1))
+    """Shape (B,) weights, or (B, H, W) ones, so that they broadcast over (B, ..., H, W) rows."""
+    between = rows.ndim - weight.ndim
+    return weight.reshape(*weight.shape[:1], *[1] * between, *weight.shape[1:])
+
+
+def is_over(weight: Tensor, shape: torch.Size) -> bool:
+    """Whether these are weights for rows of this shape, as :func:`over_rows` lays them on.
+
+    >>> is_over(torch.rand(2, 4, 5), torch.Size([2, 3, 4, 5]))
+    True
+    """
+    if weight.ndim == 0:  # of a row by itself
+        return True
+    first_of_last = len(shape) - weight.ndim + 1
+    return (
+        first_of_last >= 1
+        and weight.shape[:1] == shape[:1]
+        and weight.shape[1:] == shape[first_of_last:]
+    )
 
 
 @tensors_as_leaves("own", "partner", "weight")
@@ -25,7 +42,8 @@ class MixedTarget:
         own: (B, ...) targets of the samples themselves: class indices (int64), values, one-hot or
             multi-hot rows, masks.
         partner: targets of the partners, of the same shape and dtype.
-        weight: (B,) floats in [0, 1], the share of ``own``; ``partner`` has the rest.
+        weight: (B,) floats in [0, 1], the share of ``own``; ``partner`` has the rest. Where the
+            pixels of (B, ..., H, W) targets have shares of their own, (B, H, W).
 
     Raises:
         ValueError: the three do not have the same number of rows, or own and partner differ in
@@ -56,10 +74,11 @@ class MixedTarget:
                 f"own targets have shape {tuple(self.own.shape)}, but the partners' have "
                 f"{tuple(self.partner.shape)}: give both the same shape"
             )
-        if shape[: self.weight.ndim] != self.weight.shape:
+        if not is_over(self.weight, shape):
+            found = tuple(self.weight.shape) if self.weight.ndim > 1 else len(self.weight)
             raise ValueError(
-                f"there are {len(self.weight)} weights for targets of shape "
-                f"{tuple(self.own.shape)}: give one weight for each row"
+                f"there are {found} weights for targets of shape {tuple(shape)}: give one weight "
+                "for each row, or for each pixel"
             )
 
     def dense(self, num_classes: int | None = None) -> Tensor:

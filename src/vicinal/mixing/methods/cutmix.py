@@ -1,6 +1,6 @@
 """CutMix: a box of another sample pasted on each."""
 
-from typing import Unpack
+from typing import Literal, Unpack
 
 import torch
 
@@ -22,8 +22,11 @@ class CutMix(Method):
         minmax: smallest and largest side of the box, as shares of the image's; sides are then drawn
             evenly between them, each for itself, the box lies wholly inside, and alpha is not
             looked at.
+        dim: the dimension along which is cut, -1 or -2; None cuts along both. The box then has all
+            of the other one, and 1 - t of this one's length. For series: -1 for (B, C, T), -2 for
+            (B, T, F).
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            seed.
+            unite, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -48,11 +51,15 @@ class CutMix(Method):
         alpha: float = 1.0,
         *,
         minmax: tuple[float, float] | None = None,
+        dim: Literal[-1, -2] | None = None,
         **options: Unpack[MethodOptions],
     ) -> None:
         super().__init__(**options)
         self.alpha = number("alpha", alpha)
         self.minmax = None if minmax is None else shares("minmax", minmax)
+        if dim not in (None, -1, -2):
+            raise ValueError(f"dim must be -1, -2 or None, not {dim!r}")
+        self.dim = dim
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Boxes:
         length = torch.tensor(size, dtype=torch.float64, device="cpu")[:, None]
@@ -63,9 +70,12 @@ class CutMix(Method):
             start = _uniform(count, generator).mul_(length - side + 1).floor_()
         else:
             given = draws.kept_share(self.alpha, count, generator).neg_().add_(1)
-            side = given.sqrt_().mul(length).floor_()
+            side = (given if self.dim else given.sqrt_()).mul(length).floor_()
             start = _uniform(count, generator).mul_(length).floor_().sub_((side * 0.5).floor_())
         stop = torch.minimum(start + side, length)
+        if self.dim:
+            other = -1 - self.dim  # -1 stands last and -2 first
+            start[other], stop[other] = 0, size[other]
         edges = torch.stack([start.clamp_(min=0), stop], 1).view(4, count)
         return Boxes(edges.T.to(torch.int64, memory_format=torch.contiguous_format), size)
 

@@ -22,7 +22,7 @@ class FMix(Method):
         decay: how fast the amplitudes of the cloudy image fall with the frequency f, as f**-decay;
             0 scatters single pixels, large values give a few large regions.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            seed.
+            unite, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds

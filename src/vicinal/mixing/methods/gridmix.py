@@ -21,7 +21,7 @@ class GridMix(Method):
             divide is split as evenly as whole pixels allow; on one that has fewer pixels, each
             pixel is a cell.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            seed.
+            unite, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds

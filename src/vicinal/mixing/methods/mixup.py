@@ -18,7 +18,7 @@ class MixUp(Method):
             samples a little, 1 is uniform, large values tend to halves.
         folded: weights become max(t, 1 - t), so that a sample stays mostly itself.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            seed.
+            unite, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.

@@ -1,0 +1,196 @@
+"""Mixing for object detection: images of any sizes, blended together with their boxes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vicinal.errors import VicinalError
+from vicinal.mixing import MixUp
+from vicinal.mixing.batch import is_blendable
+from vicinal.mixing.blend import interpolate_into
+from vicinal.mixing.mixer import Partners
+
+Target = Mapping[str, Any]
+
+
+class DetectionMixUp:
+    """Blend images of any sizes, and keep the boxes of both.
+
+    Both images lie with their upper left corners on a canvas of the larger height and the larger
+    width, black where an image does not reach, so that no object is moved or stretched. The boxes
+    of both are there, each with the weight of its image. Of an image with weight 1 nothing is
+    changed, and no box of the partner is there.
+
+    Batches and targets are those of torchvision's detection models. These do not look at
+    ``"weights"``: for them, all boxes count alike.
+
+    Args:
+        alpha: weights come from Beta(alpha, alpha); 0 mixes nothing.
+        p: the share of images that are mixed at all.
+        partners: as for :class:`Mixer`.
+        image_fields: the tensors in a target that are said of the whole image. An image keeps its
+            own; all others have an entry for each box.
+        seed: of the random numbers; None takes one from the operating system.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+
+    Source: Z. Zhang, T. He, H. Zhang, Z. Zhang, J. Xie, M. Li, Bag of Freebies for Training Object
+    Detection Neural Networks, arXiv 1902.04103 (2019), section 3.1.
+
+    >>> images = [torch.zeros(3, 40, 60), torch.ones(3, 50, 30)]
+    >>> boxes = torch.tensor([[0.0, 0.0, 20.0, 10.0]])
+    >>> targets = [{"boxes": boxes, "labels": torch.tensor([label])} for label in (1, 2)]
+    >>> images, targets = DetectionMixUp(seed=0)(images, targets)
+    >>> [tuple(image.shape) for image in images]
+    [(3, 50, 60), (3, 50, 60)]
+    >>> targets[0]["labels"], bool(torch.isclose(targets[0]["weights"].sum(), torch.ones(())))
+    (tensor([1, 2]), True)
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.5,
+        *,
+        p: float = 1.0,
+        partners: Partners = "cycle",
+        image_fields: Collection[str] = ("image_id",),
+        seed: int | None = None,
+    ) -> None:
+        self.mixer = MixUp(alpha, folded=False, p=p, partners=partners, seed=seed)
+        self.image_fields = tuple(image_fields)
+
+    def __call__(
+        self, images: Tensor | Sequence[Tensor], targets: Sequence[Target]
+    ) -> tuple[Tensor | list[Tensor], list[dict[str, Any]]]:
+        """Mix a batch and its targets.
+
+        Args:
+            images: (C, H, W) floats or uint8, each of a size of its own, or (B, C, H, W).
+            targets: for each image a dict with ``"boxes"``, (N, 4) in pixels from the upper left
+                corner, and other tensors with N entries, such as ``"labels"``, ``"area"``,
+                ``"iscrowd"`` or ``"masks"``, (N, H, W). N may be 0.
+
+        Returns:
+            The mixed images, as a tensor if they were one, and their targets: for each field of
+            tensors, the entries of the image and then those of its partner; ``"weights"``, an
+            entry in (0, 1] for each box; and whatever else the image's own target holds.
+
+        Raises:
+            VicinalError: images and targets do not go together; the sentence names the field.
+        """
+        _check_images(images, targets)
+        fields = _fields_of_boxes(targets, self.image_fields)
+        _check_entries(images, targets, fields)
+        mix = self.mixer.draw(torch.empty(len(images), device="cpu"))
+        mixed, found = [], []
+        for i, (j, weight) in enumerate(
+            zip(mix.partner.tolist(), mix.weight.tolist(), strict=True)
+        ):
+            shares = {i: weight, j: 1 - weight} if i != j else {i: 1.0}
+            shares = {k: share for k, share in shares.items() if share > 0}
+            mixed.append(_blended([images[k] for k in shares], weight))
+            size = mixed[-1].shape[-2:]
+            both = [(targets[k], share) for k, share in shares.items()]
+            joined = {
+                name: torch.cat([_fitted(target[name], size, name) for target, _ in both])
+                for name in fields
+            }
+            weights = [target["boxes"].new_full(target["boxes"].shape[:1], w) for target, w in both]
+            found.append({**targets[i], **joined, "weights": torch.cat(weights)})
+        return (torch.stack(mixed) if isinstance(images, Tensor) else mixed), found
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on with the same draws: the seed and the number of draws."""
+        return self.mixer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the one that gave this state was."""
+        self.mixer.load_state_dict(state)
+
+    def __repr__(self) -> str:
+        return f"DetectionMixUp({self.mixer!r})"
+
+
+def _blended(images: Sequence[Tensor], weight: float) -> Tensor:
+    """One or two images on a canvas that holds them."""
+    size = torch.Size(
+        max(sides) for sides in zip(*(image.shape[-2:] for image in images), strict=True)
+    )
+    canvas, *others = (_padded(image, size) for image in images)
+    for other in others:
+        interpolate_into(canvas, other, canvas, weight)
+    return canvas
+
+
+def _padded(planes: Tensor, size: torch.Size) -> Tensor:
+    """A copy of (..., H, W) planes with zeros below and to the right."""
+    return F.pad(planes, (0, size[1] - planes.shape[-1], 0, size[0] - planes.shape[-2]))
+
+
+def _fitted(entries: Tensor, size: torch.Size, name: str) -> Tensor:
+    return _padded(entries, size) if name == "masks" else entries
+
+
+def _check_images(images: Tensor | Sequence[Tensor], targets: Sequence[Target]) -> None:
+    if len(images) != len(targets) or not len(images):
+        raise VicinalError(
+            f"there are {len(images)} images and {len(targets)} targets: give one target for each "
+            "image, and at least one"
+        )
+    first = images[0]
+    for i, image in enumerate(images):
+        if image.ndim != 3 or not is_blendable(image):
+            raise VicinalError(
+                f"images[{i}] has shape {tuple(image.shape)} and dtype {image.dtype}: give "
+                "(C, H, W) floats or uint8"
+            )
+        if (image.shape[0], image.dtype) != (first.shape[0], first.dtype):
+            raise VicinalError(
+                f"images[{i}] has {image.shape[0]} channels of {image.dtype}, but images[0] has "
+                f"{first.shape[0]} of {first.dtype}: give all images alike"
+            )
+
+
+def _fields_of_boxes(targets: Sequence[Target], image_fields: Collection[str]) -> list[str]:
+    """The tensors that have an entry for each box, in every target."""
+    fields = [
+        [name for name in target if name not in image_fields and isinstance(target[name], Tensor)]
+        for target in targets
+    ]
+    for i, names in enumerate(fields):
+        if "weights" in names:
+            raise VicinalError(f"targets[{i}] has weights already: mix a batch once")
+        if "boxes" not in names or set(names) != set(fields[0]):
+            raise VicinalError(
+                f"targets[{i}] holds tensors for {', '.join(names) or 'nothing'}, and targets[0] "
+                f"for {', '.join(fields[0]) or 'nothing'}: give boxes, and the same in all"
+            )
+    return fields[0]
+
+
+def _check_entries(
+    images: Tensor | Sequence[Tensor], targets: Sequence[Target], fields: Sequence[str]
+) -> None:
+    for i, target in enumerate(targets):
+        boxes = target["boxes"]
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not boxes.is_floating_point():
+            raise VicinalError(
+                f"the boxes in targets[{i}] have shape {tuple(boxes.shape)} and dtype "
+                f"{boxes.dtype}: give (N, 4) floats"
+            )
+        for name in fields:
+            shape = target[name].shape
+            if shape[:1] != boxes.shape[:1]:
+                raise VicinalError(
+                    f"{name!r} in targets[{i}] has shape {tuple(shape)}, but there are "
+                    f"{len(boxes)} boxes: give an entry for each box, or name it in image_fields"
+                )
+            if name == "masks" and shape[1:] != images[i].shape[1:]:
+                raise VicinalError(
+                    f"the masks in targets[{i}] have shape {tuple(shape)}, but the image "
+                    f"{tuple(images[i].shape)}: give both the same height and width"
+                )

@@ -1,0 +1,104 @@
+"""Columns: of each row, some columns come from its partner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.pattern import LayRow, Pattern
+
+
+def row_size(tensors: list[Tensor]) -> tuple[int, int]:
+    """All columns of (B, F) tensors side by side, as the size of a row: (1, columns)."""
+    for tensor in tensors:
+        _check_is_row(tensor)
+    if any(first is second for first, second in combinations(tensors, 2)):
+        raise ValueError(
+            "a tensor stands twice in this batch, so that its columns would count twice: name the "
+            "fields to mix"
+        )
+    columns = sum(tensor.shape[1] for tensor in tensors)
+    if not columns:
+        raise ValueError("there are no columns in this batch: give tensors (B, F)")
+    return 1, columns
+
+
+def _check_is_row(x: Tensor) -> None:
+    if x.ndim != 2:
+        raise ValueError(
+            f"a tensor of shape {tuple(x.shape)} has no columns to choose from: give (B, F), or "
+            "name the fields to mix"
+        )
+
+
+@tensors_as_leaves("kept")
+@dataclass(frozen=True, eq=False)
+class Columns(Pattern):
+    """Each row keeps, column by column, what its mask says.
+
+    Args:
+        kept: (B, F) bool, for the columns of all tensors in the batch, one tensor after the other;
+            all true is neutral.
+    """
+
+    kept: Tensor
+
+    copies = True
+    spatial = False
+    measure = staticmethod(row_size)
+    dtype = torch.bool
+
+    @property
+    def weight(self) -> Tensor:
+        return self.kept.float().mean(1)
+
+    def only(self, chosen: Tensor) -> Self:
+        return type(self)(self.kept | ~chosen.unsqueeze(1))
+
+    @classmethod
+    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
+        return cls(drawn)
+
+    @classmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return size[1:]
+
+    @property
+    def drawn(self) -> Tensor:
+        return self.kept
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(function(self.kept))
+
+    def over(self, tensors: Sequence[Tensor]) -> list[Self]:
+        widths = [tensor.shape[1] for tensor in tensors]
+        if sum(widths) != self.kept.shape[1]:
+            raise ValueError(
+                f"the mix was drawn for {self.kept.shape[1]} columns, but this batch has "
+                f"{sum(widths)}"
+            )
+        return [type(self)(kept) for kept in self.kept.split(widths, dim=1)]
+
+    def check(self, x: Tensor) -> None:
+        _check_is_row(x)
+
+    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+        return torch.where(self._kept_on(x), x, partners)
+
+    def by_row(self, x: Tensor) -> LayRow:
+        kept = self._kept_on(x)
+
+        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
+            row.copy_(torch.where(kept[i], row, partner))
+
+        return lay_row
+
+    def _kept_on(self, x: Tensor) -> Tensor:
+        (own,) = self.over([x])
+        kept = own.kept.to(x.device, non_blocking=True)
+        # What is chosen by a mask has the mask's layout.
+        return kept if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(kept)

@@ -1,0 +1,127 @@
+"""ClassMix: some classes of another sample's mask pasted on each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, Unpack
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.method import Method, MethodOptions
+from vicinal.mixing.paste import Masks
+from vicinal.mixing.pattern import LayRow, Pattern
+
+CLASSES = 256  # as many as a byte can name
+
+
+@tensors_as_leaves("order")
+@dataclass(frozen=True, eq=False)
+class Classes(Pattern):
+    """The partner shows where the first half of its classes is, in a random order.
+
+    Args:
+        order: (B, 256) numbers by which each sample puts classes in order; infinity leaves a class
+            out, and all of them are neutral.
+    """
+
+    order: Tensor
+
+    copies = True
+    needs_masks = True
+    dtype = torch.float32
+
+    def with_masks(self, masks: Tensor) -> Masks:
+        # Column 0 is for pixels of no class. Classes from 256 on have none: torch will say so.
+        index = masks.long().clamp(min=-1).flatten(1) + 1
+        order = F.pad(self.order, (1, 0), value=torch.inf)
+        present = torch.zeros_like(order, dtype=torch.bool).scatter_(1, index, True)
+        order = order.where(present, torch.inf)
+        half = order.isfinite().sum(1, keepdim=True) // 2
+        shows = order.argsort(1).argsort(1) < half
+        return Masks(~shows.gather(1, index).view_as(masks))
+
+    @property
+    def weight(self) -> Tensor:
+        """1, until it is known how large the classes are."""
+        return torch.ones_like(self.order[:, 0])
+
+    def only(self, chosen: Tensor) -> Self:
+        return type(self)(self.order.where(chosen.unsqueeze(1), torch.inf))
+
+    @classmethod
+    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
+        return cls(drawn)
+
+    @classmethod
+    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return (CLASSES,)
+
+    @property
+    def drawn(self) -> Tensor:
+        return self.order
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(function(self.order))
+
+    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+        raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
+
+    def by_row(self, x: Tensor) -> LayRow:
+        raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
+
+
+class ClassMix(Method):
+    """Paste half of the classes in another sample's mask on each, for semantic segmentation.
+
+    Of the n classes that are present in the partner's mask, n / 2 are chosen by chance, rounded
+    down, and all pixels of theirs are pasted, in the image and in the mask. The targets must be, or
+    hold, masks: (B, H, W) integers of the height and width of the images; where there are several,
+    the first ones count. Classes are 0 to 255. Pixels of ``ignore_index`` and of negative numbers
+    have no class, and are never pasted.
+
+    Without labels, take the network's own predictions as masks. Another dataset's images and masks
+    are pasted on those of your own with ``other=``.
+
+    Args:
+        ignore_index: the number in the masks that stands for no class, at most 255.
+        **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
+            unite, pixelwise, seed.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
+            no images (B, ..., H, W), or the targets no masks.
+        RuntimeError: a class is above 255; on a GPU, where the failure is told later.
+
+    Source: V. Olsson, W. Tranheden, J. Pinto, L. Svensson, ClassMix: Segmentation-Based Data
+    Augmentation for Semi-Supervised Learning, WACV 2021, algorithm 1; that half of an odd number
+    is rounded down is from the authors' code.
+
+    >>> masks = torch.tensor([[[0, 0], [0, 0]], [[1, 1], [2, 2]]])
+    >>> x, y = ClassMix(seed=0)(masks.unsqueeze(1).float(), masks)
+    >>> y  # of the classes 1 and 2, one was pasted; of 0 alone, half is none
+    tensor([[[0, 0],
+             [2, 2]],
+    <BLANKLINE>
+            [[1, 1],
+             [2, 2]]])
+    >>> bool((x.squeeze(1) == y).all())
+    True
+    """
+
+    kinds = (Classes,)
+
+    def __init__(self, *, ignore_index: int = 255, **options: Unpack[MethodOptions]) -> None:
+        super().__init__(**options)
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+            raise TypeError(f"ignore_index must be a whole number, not {ignore_index!r}")
+        if ignore_index >= CLASSES:
+            raise ValueError(f"ignore_index must be below {CLASSES}, not {ignore_index}")
+        self.ignore_index = ignore_index
+
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Classes:
+        order = torch.rand(count, CLASSES, generator=generator, dtype=torch.float32, device="cpu")
+        if 0 <= self.ignore_index < CLASSES:
+            order[:, self.ignore_index] = torch.inf
+        return Classes(order)
