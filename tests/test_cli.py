@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from vicinal import Predictor
 from vicinal.cli import run
+from vicinal_cli import fails
 
 FILES = {
     "config.json", "metrics.csv", "metrics.jsonl", "model.safetensors",
@@ -56,15 +57,6 @@ def folder(tmp_path):
             crop = photo[top : top + 90, left : left + 120]
             Image.fromarray(crop).save(tmp_path / "photos" / name / f"{number}.jpg")
     return tmp_path / "photos"
-
-
-def fails(capsys, *arguments):
-    """Run a command that must fail with one sentence and exit code 2; gives the sentence."""
-    assert run([str(a) for a in arguments]) == 2
-    sentence = capsys.readouterr().err
-    assert sentence.startswith("vicinal: ")
-    assert sentence.count("\n") == 1
-    return sentence
 
 
 class TestTrain:
@@ -141,7 +133,7 @@ class TestTrain:
         assert run(arguments) == 0
         made = tmp_path / "runs" / "photos"
         assert left_in(made) == FILES
-        assert json.loads((made / "config.json").read_text())["predict"]["vocab"] == [
+        assert json.loads((made / "config.json").read_text())["predict"]["how"]["vocab"] == [
             "china", "flower"
         ]  # fmt: skip
         assert run(arguments) == 0  # the next free folder, nothing overwritten
@@ -165,7 +157,7 @@ class TestTrain:
     def test_photos_at_full_size_with_a_network_of_timms(self, folder, tmp_path):
         options = ["--size", "96", "--model", "resnet10t", "--no-pretrained", "--epochs", "1"]
         assert run(["train", str(folder), *options, "--batch-size", "16", "--out", "run"]) == 0
-        predict = json.loads((tmp_path / "run" / "config.json").read_text())["predict"]
+        predict = json.loads((tmp_path / "run" / "config.json").read_text())["predict"]["how"]
         assert (predict["size"], predict["item_size"]) == (96, 110)
 
     def test_shards_that_are_streamed(self, folder, tmp_path, capsys):
@@ -183,7 +175,7 @@ class TestTrain:
         assert "images:         streamed from 2 shards through " in capsys.readouterr().out
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         assert config["asked"]["stream"]
-        assert config["predict"]["vocab"] == ["china", "flower"]
+        assert config["predict"]["how"]["vocab"] == ["china", "flower"]
 
     def test_interrupting_saves_what_was_trained(self, tmp_path):
         process = subprocess.Popen(
@@ -286,7 +278,7 @@ class TestMistakes:
             ("--alpha", "strong", "'--alpha'"),
             ("--batch-size", "1", "--batch-size must be 2 or more, not 1"),
             ("--batch-size", "5000", "--batch-size 5000 is larger than the 1,438"),
-            ("--mix", "mixdown", "--mix must be none, or some of cutmix, fmix,"),
+            ("--mix", "mixdown", "--mix must be none, or some of columnmix, cutmix, fmix,"),
             ("--mix", "mixup+none", "joined by +, not mixup+none"),
             ("--epochs", "0", "--epochs must be 1 or more, not 0"),
             ("--lr", "-0.1", "--lr must be above 0, not -0.1"),

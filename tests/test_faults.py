@@ -16,7 +16,8 @@ from vicinal.cli import run
 from vicinal.data import cache, vision
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
-from vicinal.plan import Wishes
+from vicinal.tasks import Wishes
+from vicinal.tasks.images import ImageTask
 
 EPOCHS = 3
 
@@ -131,7 +132,7 @@ class TestImages:
         """Decoding comes before the run folder is touched, so a run that is there stays."""
         monkeypatch.setattr(cache, "LIMIT", limit)
         file = split_of(wishes).valid.images[0]
-        content, original = file.read_bytes(), runs.make_loaders
+        content, original = file.read_bytes(), ImageTask.loaders
 
         def without_it(*arguments):
             file.unlink()
@@ -143,7 +144,7 @@ class TestImages:
         before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
         cache.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "make_loaders", without_it)
+            patch.setattr(ImageTask, "loaders", without_it)
             for folder, resume in ((tmp_path / "run", True), (tmp_path / "other", False)):
                 assert f"cannot be read: {file} (" in fails(wishes, folder, resume=resume)
                 file.write_bytes(content)

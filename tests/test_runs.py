@@ -14,7 +14,7 @@ import pytest
 from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
-from vicinal.plan import Wishes
+from vicinal.tasks import Wishes
 
 # Starts processes that have imported everything, and have not computed yet: so torch's threads are
 # started in each of them.

@@ -20,19 +20,25 @@ app = typer.Typer(
 Data = Annotated[
     str,
     typer.Argument(
-        help="digits, a folder of images, a Parquet file or folder, hf:NAME, or torchvision:NAME."
+        help="digits, a folder of images, a CSV or Parquet file or folder (images, texts or rows), "
+        "hf:NAME, or torchvision:NAME."
     ),
 ]
 MixName = Annotated[
     str | None,
     typer.Option(
-        help="mixup, cutmix, resizemix, fmix, gridmix or smoothmix; several, such as "
-        "mixup+cutmix, take turns by chance; none. If not given, mixup, or what the recipe says."
+        help="All data: mixup; manifoldmixup, inside of the network; remix or balancedmixup, where "
+        "classes are rare; none. Images: cutmix, resizemix, fmix, gridmix or smoothmix; several, "
+        "such as mixup+cutmix, take turns by chance. Tables: columnmix. Values: cmixup. If not "
+        "given, mixup, or what the recipe says."
     ),
 ]
 Alpha = Annotated[
     float | None,
-    typer.Option(help="Strength, by Beta(alpha, alpha); if not given, 0.4 for mixup, else 1."),
+    typer.Option(
+        help="Strength, by Beta(alpha, alpha); if not given, what suits the method: 0.4 for "
+        "mixup, 1 for cutmix."
+    ),
 ]
 Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
 Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
@@ -53,7 +59,13 @@ def train(
     ] = None,
     mix: MixName = None,
     alpha: Alpha = None,
-    model: Annotated[str | None, typer.Option(help="A network of timm's, or resnet9.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Images: a network of timm's, or resnet9. Texts: text_cnn, text_transformer, "
+            "hf:NAME, or the folder of such a one."
+        ),
+    ] = None,
     pretrained: Annotated[
         bool | None,
         typer.Option(
@@ -88,8 +100,9 @@ def train(
     """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
     from vicinal import runs
     from vicinal.memory import keep_freed_memory
-    from vicinal.plan import Wishes
     from vicinal.processes import this_process
+    from vicinal.tasks import Wishes
+    from vicinal.tasks.predictor import preprocessing_of, read_config
 
     keep_freed_memory()  # this process is ours
     state = this_process()  # of several processes, the main one speaks
@@ -117,30 +130,29 @@ def train(
     )
     folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=tell)
     state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
-    state.print(f"vicinal predict {folder} IMAGE...")
+    argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
+    state.print(f"vicinal predict {folder} {argument}...")
     state.destroy_process_group()
 
 
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder that vicinal train left.")],
-    files: Annotated[list[Path], typer.Argument(help="Images.")],
+    samples: Annotated[
+        list[str],
+        typer.Argument(help="Images; tables, CSV or Parquet; or texts, in files or as they are."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
 ) -> None:
-    """Classify images with a trained network."""
-    from vicinal.learner.predictor import Predictor
+    """Predict with a trained network."""
+    from vicinal.tasks.predictor import Predictor
 
     predictor = Predictor.load(run)
-    found = list(zip(files, predictor.predict(files), strict=True))
+    called = predictor.preprocessing.called
+    names, items = zip(*predictor.preprocessing.samples(samples), strict=True)
+    found = list(zip(names, predictor.predict(items), strict=True))
     if as_json:
-        rows = [
-            {
-                "file": str(file),
-                "class": predictor.best(probabilities, 1)[0][0],
-                "probabilities": dict(predictor.best(probabilities, len(probabilities))),
-            }
-            for file, probabilities in found
-        ]
+        rows = [{called: name, **predictor.answer(output)} for name, output in found]
         print(json.dumps(rows, indent=2))
         return
     from rich.console import Console
@@ -148,10 +160,15 @@ def predict(
 
     # Names of files and classes are text, whatever brackets and colons they hold.
     console = Console(markup=False, emoji=False, highlight=False)
-    table = Table("file", "class", "probability", box=None)
-    for file, probabilities in found:
-        for place, (name, probability) in enumerate(predictor.best(probabilities, 3)):
-            table.add_row("" if place else str(file), name, f"{probability:.1%}")
+    if predictor.preprocessing.vocab is None:
+        table = Table(called, "value", box=None)
+        for name, output in found:
+            table.add_row(name, f"{output.item():.6g}")
+    else:
+        table = Table(called, "class", "probability", box=None)
+        for name, output in found:
+            for place, (likely, probability) in enumerate(predictor.best(output, 3)):
+                table.add_row("" if place else name, likely, f"{probability:.1%}")
     console.print(table)
 
 
@@ -168,7 +185,7 @@ def show(
 ) -> None:
     """Draw images, their partners, and the mixes with their targets and weights."""
     from vicinal import runs
-    from vicinal.plan import Wishes
+    from vicinal.tasks import Wishes
 
     wishes = Wishes(
         data=data,

@@ -2,12 +2,11 @@
 
 import contextlib
 import csv
-import inspect
 import io
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,59 +14,36 @@ import torch
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
-from vicinal import __version__, recipes
+from vicinal import __version__
 from vicinal.data.augment import to_unit_floats
 from vicinal.data.images import decode
-from vicinal.data.samples import Split
+from vicinal.data.rows import RowSplit
 from vicinal.data.sources import load_split
-from vicinal.data.stream import StreamedSplit, streamed_loaders
-from vicinal.data.vision import ImageDataLoaders, one_size
+from vicinal.data.stream import StreamedSplit
+from vicinal.data.vision import one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
 from vicinal.learner.checkpoint import weights_of
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.predictor import CONFIG, WEIGHTS, Preprocessing, read_config
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
-from vicinal.learner.vision import vision_learner
-from vicinal.metrics import accuracy
-from vicinal.mixing import Choice, Mixer, MixUp, methods
+from vicinal.mixing import MixUp
 from vicinal.mixing.draws import stream
-from vicinal.plan import Plan, Wishes, make_plan
 from vicinal.processes import this_process
+from vicinal.tasks import Task, Wishes, make_task
+from vicinal.tasks.mixers import check_mix, make_mixer
+from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".lock"
-TRACKED = "tracker"  # a folder
+TRACKED = "tracker"
 METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
+FOLDERS = (TRACKED, NETWORK)
 OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
 SHOWN = 8  # samples in a picture of mixing
 Tell = Callable[[str, str], None]
-
-
-def make_mixer(wishes: Wishes) -> Mixer | None:
-    """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing."""
-    mix = wishes.mix or "mixup"
-    if mix == "none":
-        return None
-    names = mix.split("+")
-    known = {name.lower(): getattr(methods, name) for name in methods.__all__}
-    if not set(names) <= set(known):
-        raise VicinalError(
-            f"--mix must be none, or some of {', '.join(known)} joined by +, not {mix}"
-        )
-    options: dict[str, Any] = {"seed": wishes.seed}
-    if wishes.alpha is not None:
-        if len(names) > 1 or "alpha" not in inspect.signature(known[names[0]]).parameters:
-            raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
-        options["alpha"] = wishes.alpha
-    try:
-        mixers = [known[name](**options) for name in names]
-    except (TypeError, ValueError) as error:
-        raise VicinalError(f"--{error}") from None
-    return mixers[0] if len(mixers) == 1 else Choice(mixers, seed=wishes.seed)
 
 
 def train(
@@ -101,8 +77,8 @@ def train(
         return folder
     track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, plan, wishes = _prepare(wishes, tell)
-    if before and before["listed"] != plan.listed:  # other files, another split
+        learn, task = _prepare(wishes, tell)
+    if before and before["listed"] != task.listed():  # other files, another split
         raise VicinalError(
             f"the data are not what they were when the run in {folder} was begun: bring back what "
             "was there, or begin another run"
@@ -113,16 +89,11 @@ def train(
         tell("resumed", f"after epoch {epochs}, from {checkpoint.file}")
     learn.add_cbs(checkpoint)
     if track is not None:
-        track.parameters = _tracked_parameters(wishes, plan)
+        track.parameters = task.parameters()
         learn.add_cbs(track)
-    with Run(folder, learn, wishes, plan, resume, tell) if is_main else contextlib.nullcontext():
-        plan.fit(learn, plan.epochs, plan.lr)
+    with Run(folder, learn, task, resume, tell) if is_main else contextlib.nullcontext():
+        task.fit(learn, task.epochs, task.lr)
     return folder
-
-
-def _tracked_parameters(wishes: Wishes, plan: Plan) -> dict[str, Any]:
-    chosen = {name: getattr(plan, name) for name in ("model", "epochs", "lr", "size", "pretrained")}
-    return {"data": wishes.data, "seed": wishes.seed, **chosen}
 
 
 def _settle(
@@ -137,81 +108,23 @@ def _settle(
     return folder, wishes.as_before(before["asked"]), before
 
 
-def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Plan, Wishes]:
-    """The learner that is wished, what was chosen for it, and the wishes that this has settled."""
-    recipe = recipes.load(wishes.recipe) if wishes.recipe else None
-    if recipe and wishes.mix is None:
-        wishes = replace(wishes, mix=recipe.defaults["mix"])
-    mixer = make_mixer(wishes)
-    split = load_split(
-        wishes.data,
-        label=wishes.label,
-        label_pattern=wishes.label_pattern,
-        valid_pct=wishes.valid,
-        seed=wishes.seed,
-        stream=wishes.stream,
-    )
-    if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
-        wishes = replace(wishes, stream=True)
-    tell("data", describe(split))
-    for note in split.notes:
+def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Task]:
+    """The learner that is wished for, and what was chosen for it."""
+    check_mix(wishes)
+    task = make_task(wishes)
+    tell("data", task.describe())
+    for note in task.split.notes:
         tell(*note.split(": ", 1))
-    plan = make_plan(wishes, split, recipe)
-    for name, reason in plan.reasons:
+    for name, reason in task.reasons:
         tell(name, reason)
-    tell("mixing", repr(mixer) if mixer else "none")
     torch.manual_seed(wishes.seed)  # of the network's random weights; this process is ours
-    dls = make_loaders(wishes, plan, split)
-    learn = vision_learner(
-        dls,
-        plan.model,
-        pretrained=plan.pretrained,
-        metrics=accuracy,
-        cbs=[mixer] if mixer else [],
-        precision=plan.precision,
-        compile=wishes.compile,
-        **plan.learner,
-    )
-    _try_out(learn, plan)
+    learn = task.learner()
+    mixer = task.mixer(learn)
+    tell("mixing", repr(mixer) if mixer else "none")
+    learn.add_cbs(mixer)
     if this_process().process_index:  # the same weights, but other random numbers from now on
         torch.manual_seed(stream(wishes.seed, this_process().process_index))
-    return learn, plan, wishes
-
-
-def _try_out(learn: Learner, plan: Plan) -> None:
-    """See to it that the network takes such images, before anything is left behind."""
-    try:
-        learn.predict(torch.zeros(3, plan.size, plan.size, dtype=torch.uint8))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise VicinalError(
-            f"{plan.model} does not take images of {plan.size} pixels ({reason}): try another "
-            "--size or --model"
-        ) from None
-
-
-def describe(split: Split) -> str:
-    """How many images and classes there are."""
-    classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
-    return (
-        f"{len(split.train):,} training and {len(split.valid):,} validation images of "
-        f"{len(split.vocab):,} classes ({classes})"
-    )
-
-
-def make_loaders(wishes: Wishes, plan: Plan, split: Split) -> ImageDataLoaders:
-    options: dict[str, Any] = {
-        "item_size": plan.item_size,
-        "batch_tfms": plan.transforms,
-        "normalize": plan.normalize,
-        "bs": plan.batch_size,
-        "seed": wishes.seed,
-        "device": plan.device,
-        "skip_bad": wishes.skip_bad,
-    }
-    if isinstance(split, StreamedSplit):
-        return streamed_loaders(split, **options)
-    return ImageDataLoaders.from_split(split, **options)
+    return learn, task
 
 
 class Run(Callback):
@@ -222,10 +135,8 @@ class Run(Callback):
 
     order = 95
 
-    def __init__(
-        self, folder: Path, learn: Learner, wishes: Wishes, plan: Plan, resumed: bool, tell: Tell
-    ) -> None:
-        self.folder, self.learn, self.wishes, self.plan = folder, learn, wishes, plan
+    def __init__(self, folder: Path, learn: Learner, task: Task, resumed: bool, tell: Tell) -> None:
+        self.folder, self.learn, self.task = folder, learn, task
         self.resumed, self.tell = resumed, tell
         self.was_there = folder.exists()
         # Of the operating system, which takes it back from a process that was killed.
@@ -262,17 +173,14 @@ class Run(Callback):
 
     def _begin(self) -> None:
         """Write what is known before the training, and listen to it."""
-        from vicinal import plots
-
         self.learn.add_cbs(self)
         if self.resumed and self._file(CHECKPOINT).exists():
             return  # else the run may have been killed in the middle of what follows
+        self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        x, y = self.learn.dls.one_batch()
-        mixer = make_mixer(self.wishes)
-        x, target = (mixer or MixUp(0.0))(x, y)
-        pictures, vocab = self.learn.dls.pictures(x), self.learn.dls.vocab or []
-        save_figure(plots.mixed_batch(pictures, target.to("cpu"), vocab), self._file(PICTURES[0]))
+        picture = self.task.picture(self.learn)
+        if picture is not None:
+            save_figure(picture, self._file(PICTURES[0]))
 
     def after_epoch(self, learn: Learner) -> None:
         rows = learn.history
@@ -323,28 +231,18 @@ class Run(Callback):
             if _is_half_written(file.name) or (all_of_it and file.name in OWN):
                 file.unlink(missing_ok=True)
         if all_of_it:
-            shutil.rmtree(self._file(TRACKED), ignore_errors=True)
-
-    def _preprocessing(self) -> Preprocessing:
-        normalize = self.learn.dls.normalize
-        assert normalize is not None
-        return Preprocessing(
-            model=self.plan.model,
-            vocab=self.learn.dls.vocab or [],
-            item_size=self.plan.item_size,
-            size=self.plan.size,
-            mean=normalize.mean,
-            std=normalize.std,
-        )
+            for folder in FOLDERS:
+                shutil.rmtree(self._file(folder), ignore_errors=True)
 
     def _write_config(self, *, finished: bool) -> None:
+        how = self.task.preprocessing(self.learn)
         config = {
             "vicinal": __version__,
             "torch": torch.__version__,
-            "asked": asdict(self.wishes),
-            "listed": self.plan.listed,
-            "chosen": dict(self.plan.reasons),
-            "predict": asdict(self._preprocessing()),
+            "asked": asdict(self.task.wishes),
+            "listed": self.task.listed(),
+            "chosen": dict(self.task.reasons),
+            "predict": {"kind": self.task.kind, "how": how.to_json()},
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }
@@ -431,6 +329,8 @@ def show(wishes: Wishes, out: Path) -> None:
     split = load_split(
         wishes.data, label=wishes.label, label_pattern=wishes.label_pattern, seed=wishes.seed
     )
+    if isinstance(split, RowSplit):
+        raise VicinalError(f"{wishes.data} holds no images, and nothing else can be drawn")
     if isinstance(split, StreamedSplit):
         samples = split.train.head(SHOWN)
     else:

@@ -21,7 +21,7 @@ from vicinal.data.sources import load_split
 from vicinal.data.stream import ShardReader, StreamedBatches, StreamedSplit, of_one_size
 from vicinal.data.stream import streamed_loaders as loaders_of
 from vicinal.errors import VicinalError
-from vicinal.plan import Wishes
+from vicinal.tasks import Wishes
 
 from .pictures import BROKEN, encoded
 

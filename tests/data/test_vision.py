@@ -438,9 +438,9 @@ class TestStreaming:
         torch.testing.assert_close(torch.cat(given), expected)
 
     def test_streaming_leaves_the_number_of_threads_alone(self, tmp_path, streaming):
-        torch.set_num_threads(2)
+        threads = torch.get_num_threads()
         list(from_name_re(named(tmp_path), workers=0).train)
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == threads
 
     def test_decoded_images_are_streamed_too(self, streaming):
         images = torch.stack([pixels(noise(8, 8, seed=i)) for i in range(12)])

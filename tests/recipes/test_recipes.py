@@ -9,8 +9,8 @@ from PIL import Image
 
 from vicinal import VicinalError, recipes
 from vicinal.cli import run
-from vicinal.learner.predictor import Predictor
 from vicinal.recipes import cifar10_fast
+from vicinal.tasks.predictor import Predictor
 
 
 @pytest.fixture

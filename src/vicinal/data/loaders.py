@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -16,20 +17,25 @@ from vicinal.processes import default_device
 
 
 class TensorData(Dataset[tuple[Tensor, Tensor]]):
-    """Samples that lie in memory: a batch of them is gathered in one operation."""
+    """Samples that lie in memory: a batch of them is gathered in one operation.
 
-    def __init__(self, x: Tensor, y: Tensor) -> None:
+    Args:
+        x: (N, ...), or several such tensors in a dict, list or tuple.
+        y: (N, ...), their targets.
+    """
+
+    def __init__(self, x: Any, y: Tensor) -> None:
         self.x, self.y = x, y
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.y)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.x[index], self.y[index]
+    def __getitem__(self, index: int) -> tuple[Any, Tensor]:
+        return slice_tensors(self.x, index), self.y[index]
 
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor]:
         chosen = torch.tensor(indices, dtype=torch.int64)
-        return self.x[chosen], self.y[chosen]
+        return slice_tensors(self.x, chosen), self.y[chosen]
 
 
 class ErrorsAsValues(Dataset[Any]):
@@ -169,7 +175,7 @@ class Part(ABC):
         any_read, none_yet = False, True
         for batch in read:
             any_read = True
-            x, y = (part.to(self.device, non_blocking=True) for part in batch)
+            x, y = send_to_device(batch, self.device, non_blocking=True)
             if not len(y):  # none of its images can be read, and they are to be left out
                 continue
             for transform in self.transforms:
@@ -183,9 +189,10 @@ class Part(ABC):
             )
 
     @staticmethod
-    def _as_images(x: Tensor) -> Tensor:
+    def _as_images(x: Any) -> Any:
         # Convolutions are fastest on channels_last, on CPUs two- to threefold.
-        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        is_image = isinstance(x, Tensor) and x.ndim == 4
+        return x.contiguous(memory_format=torch.channels_last) if is_image else x
 
 
 class Batches(Part):
@@ -227,7 +234,7 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
 
 
 def _on_cpu(dataset: Any) -> bool:
-    return not (isinstance(dataset, TensorData) and dataset.x.device.type != "cpu")
+    return not (isinstance(dataset, TensorData) and dataset.y.device.type != "cpu")
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -344,25 +351,26 @@ class DataLoaders:
         """The first training batch; looking at it changes nothing of the training to come."""
         return self.train.first()
 
-    def test_batch(self, items: Sequence[Any]) -> Tensor:
+    def test_batch(self, items: Sequence[Any]) -> Any:
         """Samples to be predicted, treated as the validation part's are: (B, ...) on the device."""
-        x = self.stack(items).to(self.device)
+        x = send_to_device(self.stack(items), self.device)
         for transform in self.valid.transforms:
             x = transform.valid(x)
         return x
 
-    def stack(self, items: Sequence[Any]) -> Tensor:
-        """Samples as they are given to one tensor."""
+    def stack(self, items: Sequence[Any]) -> Any:
+        """Samples as they are given to one tensor, or to a nested batch."""
         return torch.stack([torch.as_tensor(item) for item in items])
 
-    def pictures(self, x: Tensor) -> Tensor:
+    def pictures(self, x: Any) -> Tensor:
         """A batch of images back to floats in [0, 1], on the CPU, to be shown.
 
         Raises:
             VicinalError: these are no images (B, 3, H, W).
         """
-        if x.ndim != 4 or x.shape[1] not in (1, 3):
-            raise VicinalError(f"batches of shape {tuple(x.shape)} are no images to be shown")
+        if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
+            kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
+            raise VicinalError(f"batches {kind} are no images to be shown")
         shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
 

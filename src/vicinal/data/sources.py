@@ -1,6 +1,6 @@
-"""From the name of a data set to its labelled images.
+"""From the name of a data set to its labelled samples.
 
-A name is ``digits``, a path (a folder of images, a Parquet file or a folder of them),
+A name is ``digits``, a path (a folder of images, a CSV or Parquet file or a folder of them),
 ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME`` for torchvision's data sets.
 """
 
@@ -11,10 +11,19 @@ from pathlib import Path
 import torch
 
 from vicinal.data.folders import split_by_folder, split_by_name
+from vicinal.data.frames import is_table, read_frames
 from vicinal.data.known import split_of_torchvision
+from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out
 from vicinal.data.stream import stream_of_hub, stream_of_parquet, too_large_for_disk
-from vicinal.data.tables import split_of_hub, split_of_parquet
+from vicinal.data.tables import (
+    frames_of,
+    has_images,
+    holds_images,
+    split_of_parquet,
+    split_of_tables,
+    tables_of_hub,
+)
 from vicinal.errors import VicinalError
 
 
@@ -26,8 +35,8 @@ def load_split(
     valid_pct: float = 0.2,
     seed: int = 0,
     stream: bool = False,
-) -> Split:
-    """Find the images of a data set, their classes, and its validation part.
+) -> Split | RowSplit:
+    """Find the samples of a data set, their classes or values, and its validation part.
 
     Args:
         data: ``digits``, a path, ``hf:NAME`` or ``torchvision:NAME``.
@@ -40,7 +49,9 @@ def load_split(
             a hub's data that are larger than what is free on the disk are always streamed.
 
     Returns:
-        A :class:`~vicinal.data.stream.StreamedSplit` where the data are streamed.
+        For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
+        :class:`~vicinal.data.stream.StreamedSplit`; for texts and other tables, a
+        :class:`~vicinal.data.rows.RowSplit`.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
@@ -61,7 +72,10 @@ def load_split(
         reason = None if stream else too_large_for_disk(name)
         if stream or reason is not None:
             return stream_of_hub(name, label, valid_pct, seed, reason)
-        return split_of_hub(name, label, valid_pct, seed)
+        tables = tables_of_hub(name)
+        if has_images(tables):
+            return split_of_tables(tables, label, valid_pct, seed)
+        return split_of_rows(frames_of(tables), label, valid_pct, seed)
     if source == "torchvision":
         return split_of_torchvision(name, valid_pct, seed)
     return _from_path(Path(data), label, label_pattern, valid_pct, seed, stream)
@@ -74,19 +88,23 @@ def _from_path(
     valid_pct: float,
     seed: int,
     stream: bool,
-) -> Split:
+) -> Split | RowSplit:
     if not path.exists():
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
         raise VicinalError(f"{path} is not there{hint}")
     # A clone of a hub's repository has its files in a folder data.
-    found = [path] if path.is_file() else [*path.glob("*.parquet"), *path.glob("data/*.parquet")]
-    if found and found[0].suffix == ".parquet":
+    found = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
+    tables = [file for file in found if is_table(file)]
+    if tables:
         _refuse(path, "has columns, of which --label names one", "--label-pattern", label_pattern)
-        split_of = stream_of_parquet if stream else split_of_parquet
-        return split_of(sorted(found), label, valid_pct, seed)
+        if all(holds_images(file) for file in tables):
+            split_of = stream_of_parquet if stream else split_of_parquet
+            return split_of(tables, label, valid_pct, seed)
+        _refuse_stream(path, stream)
+        return split_of_rows(read_frames(path), label, valid_pct, seed)
     if path.is_file():
-        raise VicinalError(f"{path} is no Parquet file: give one, or a folder of images")
+        raise VicinalError(f"{path} is no table: give a CSV or Parquet file, or a folder of images")
     _refuse(path, "has no columns", "--label", label)
     _refuse_stream(path, stream)
     if label_pattern is not None:

@@ -40,7 +40,7 @@ class Column(Sequence[Any]):
 def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, seed: int) -> Split:
     for file in files:
         parquet_rows(file)
-    return _tables(load_parquet(files), label, valid_pct, seed)
+    return split_of_tables(load_parquet(files), label, valid_pct, seed)
 
 
 def parts_of(files: list[Path]) -> dict[str, list[str]]:
@@ -104,10 +104,49 @@ def silent(logs: Any) -> Iterator[None]:
         logs.set_verbosity(verbosity)
 
 
-def split_of_hub(name: str, label: str | None, valid_pct: float, seed: int) -> Split:
+def tables_of_hub(name: str) -> Any:
+    """A hub's tables, one a part."""
     import datasets
 
-    return _tables(load_hub(name, datasets.load_dataset), label, valid_pct, seed)
+    return load_hub(name, datasets.load_dataset)
+
+
+def has_images(tables: Any) -> bool:
+    """Whether a hub's tables have an image column."""
+    return any(_is_image(feature) for feature in next(iter(tables.values())).features.values())
+
+
+def holds_images(file: Path) -> bool:
+    """Whether a table is a Parquet file with an image column, records of bytes and path."""
+    if file.suffix != ".parquet":
+        return False
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        schema = pyarrow.parquet.read_schema(file)
+    except (OSError, ValueError) as error:
+        raise VicinalError(
+            f"{file} cannot be read ({first_sentence(error)}): fetch it anew or remove it"
+        ) from None
+    kinds = [kind for kind in schema.types if pyarrow.types.is_struct(kind)]
+    return any({"bytes", "path"} <= {field.name for field in kind} for kind in kinds)
+
+
+def frames_of(tables: Any) -> dict[str, Any]:
+    """A hub's tables as data frames, classes by their names."""
+    import datasets
+    import pandas as pd
+
+    frames = {}
+    for part, table in tables.items():
+        frame = table.to_pandas()
+        for name, feature in table.features.items():
+            if isinstance(feature, datasets.ClassLabel):
+                frame[name] = pd.Categorical.from_codes(
+                    frame[name].fillna(-1).astype(int), feature.names
+                )
+        frames[str(part)] = frame
+    return frames
 
 
 def load_hub(name: str, load: Callable[..., Any], **options: Any) -> Any:
@@ -135,7 +174,7 @@ def part_names(tables: Any) -> tuple[str, str | None]:
     return train_name, None if valid_name == train_name else valid_name
 
 
-def _tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:
+def split_of_tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:
     """From a hub's tables, one a part, to labelled images."""
     train_name, valid_name = part_names(tables)
     train = _labelled(tables[train_name], label)
@@ -178,16 +217,20 @@ def _labelled(table: Any, label: str | None) -> Labelled:
 
 
 def image_column(features: Any) -> str:
-    import datasets
-
     for name, feature in features.items():
-        is_record = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
-        if isinstance(feature, datasets.Image) or is_record:
+        if _is_image(feature):
             return str(name)
     raise VicinalError(
         f"none of the columns holds images (they are {', '.join(features)}): an image column has "
         "records of bytes and path"
     )
+
+
+def _is_image(feature: Any) -> bool:
+    import datasets
+
+    is_record = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
+    return is_record or isinstance(feature, datasets.Image)
 
 
 def label_column(features: Any, label: str | None, image: str) -> str:

@@ -49,7 +49,8 @@ class Learner:
             never changed. None takes cross-entropy for classes and mean squared error for values.
         opt_func: from (parameter groups, lr=) to a torch optimizer; by default AdamW.
         lr: learning rate where ``fit`` is given none.
-        metrics: one or several functions of (output, target) that are means over samples.
+        metrics: one or several functions of (output, target) that are means over samples, or
+            :data:`rmse`.
         cbs: one or several callbacks or mixers, as instances or classes.
         splitter: from the model to lists of parameters, the first layers first: the groups that
             ``fine_tune`` freezes and that a slice of learning rates is spread over.

@@ -73,6 +73,9 @@ class ResNet9(nn.Module):
         )
         self.head = nn.Linear(8 * width, n_out)
 
+    #: Where features are taken, as timm's networks tell it.
+    feature_info = tuple({"module": f"features.{layer}"} for layer in (0, 3, 6, 8))
+
     def get_classifier(self) -> nn.Module:
         return self.head
 

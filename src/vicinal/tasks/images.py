@@ -1,181 +1,267 @@
-"""From data and wishes to settings: what is chosen where the user chose nothing, and why."""
+"""Images: what is chosen by their size and number, and how new ones are classified."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor, nn
 
-from vicinal.data.augment import BatchTransform, Lighting, Normalize, RandomView
+from vicinal import recipes
+from vicinal.data.augment import Lighting, Normalize, RandomView, resize
+from vicinal.data.images import BadImage, read_image
 from vicinal.data.samples import Split
-from vicinal.data.stream import StreamedSplit
-from vicinal.data.vision import one_size, storage_of
+from vicinal.data.stream import StreamedSplit, streamed_loaders
+from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.learner.precision import choose_precision
-from vicinal.models.zoo import WeightsUnavailable, check_name, check_weights, fixed_size
-from vicinal.processes import default_device, this_process
-from vicinal.recipes.recipe import Changes, Recipe, shifts
+from vicinal.learner.vision import vision_learner
+from vicinal.mixing import ManifoldMixUp, MixUp
+from vicinal.models.zoo import (
+    WeightsUnavailable,
+    check_name,
+    check_weights,
+    create_model,
+    fixed_size,
+)
+from vicinal.recipes.recipe import Changes, shifts
+from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.task import Chosen, Task
+from vicinal.tasks.wishes import Wishes
 
-CALLED = {"batch_size": "batch size", "lr": "learning rate"}
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user asked for; None leaves the choice to :func:`make_plan`."""
+class ImagePreprocessing(Preprocessing):
+    """What was done to validation images.
 
-    data: str
-    recipe: str | None = None
-    mix: str | None = None
-    alpha: float | None = None
-    model: str | None = None
-    pretrained: bool | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float | None = None
-    size: int | None = None
-    valid: float = 0.2
-    label: str | None = None
-    label_pattern: str | None = None
-    precision: str = "auto"
-    compile: bool = False
-    track: str | None = None
-    seed: int = 0
-    skip_bad: bool = False
-    stream: bool = False
-
-    def as_before(self, asked: dict[str, Any]) -> "Wishes":
-        """These wishes, those that are left open as they were in a run before.
-
-        Raises:
-            VicinalError: something else is wished than then.
-        """
-        for field in fields(self):
-            wish, before = getattr(self, field.name), asked.get(field.name, field.default)
-            if wish not in (field.default, before):
-                option = field.name.replace("_", "-")
-                begun = "left open" if before is None else before
-                raise VicinalError(
-                    f"the run was begun with {option} {begun}, not {wish}: leave that out, or "
-                    "begin another run"
-                )
-        return Wishes(**asked)
-
-    def __post_init__(self) -> None:
-        for name, lowest in (("epochs", 1), ("batch_size", 2), ("size", 8)):
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                option = name.replace("_", "-")
-                raise VicinalError(f"--{option} must be {lowest} or more, not {value}")
-        if not 0 <= self.seed < 2**63:
-            raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
-        if self.alpha == float("inf"):
-            raise VicinalError("--alpha must be a finite number, not inf")
-        if self.lr is not None and not 0 < self.lr < float("inf"):
-            raise VicinalError(f"--lr must be above 0, not {self.lr}")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training is done with; ``reasons`` has a line for each choice.
-
-    ``listed`` tells apart data of other samples, or samples in another order, by their labels.
+    Args:
+        model, vocab: as in :class:`Preprocessing`.
+        item_size: side of the square that an image becomes when it is read.
+        size: side that the network sees.
+        mean, std: of the normalising, for each channel.
     """
 
-    size: int
     item_size: int
-    model: str
-    pretrained: bool
-    epochs: int
-    batch_size: int
-    lr: float
-    precision: str
-    device: torch.device
-    normalize: Normalize | None
-    transforms: list[BatchTransform]
-    learner: dict[str, Any]
-    fit: Callable[[Learner, int, float], None]
-    listed: str
-    reasons: list[tuple[str, str]]
+    size: int
+    mean: list[float]
+    std: list[float]
+
+    called = "file"
+    argument = "IMAGE"
+
+    @classmethod
+    def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        made = cls(**stored)
+        return create_model(made.model, made.n_out), made
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        return ((str(argument), Path(argument)) for argument in arguments)
+
+    def batch(self, items: list[Any]) -> Tensor:
+        """Image files, encoded bytes or PIL images to (B, 3, size, size) floats.
+
+        Raises:
+            BadImage: an image cannot be read; it is named.
+        """
+        pixels = torch.stack([self._read(item) for item in items])
+        return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
+
+    def _read(self, item: Any) -> Tensor:
+        try:
+            return read_image(item, self.item_size)
+        except BadImage as error:
+            raise BadImage(f"{item} cannot be read: {error}") from None
 
 
-def make_plan(wishes: Wishes, split: Split, recipe: Recipe | None = None) -> Plan:
-    """Choose what the user left open: by the recipe, or by the size and number of the images."""
-    reasons: list[tuple[str, str]] = []
-    fixed = recipe.defaults if recipe else {}
+class ImageTask(Task):
+    """Train a network on images.
 
-    def choose(field: str, default: Any, why: str) -> Any:
-        wished = getattr(wishes, field)
-        if wished is not None:
-            default, why = wished, "as asked"
-        elif field in fixed:
-            default, why = fixed[field], f"the recipe {wishes.recipe}"
-        reasons.append((CALLED.get(field, field), f"{default} ({why})"))
-        return default
+    Attributes:
+        size: side of the images that the network sees, in pixels.
+        item_size: side to which they are brought when they are read.
+        model, pretrained: the network's name, and whether it starts from published weights.
+    """
 
-    device, processes = default_device(), this_process().num_processes
-    if processes > 1:
-        reasons.append(("processes", f"{processes}, each with batches of its own"))
-    named = wishes.model or fixed.get("model")
-    looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
-    size = choose("size", *_size(named, one_size(looked_at), device))
-    small = size <= SMALL
-    item_size = round(size * (recipe.item_scale if recipe else 1.0 if small else 1.15))
-    many = len(split.train) >= 10_000
-    kind = "small images" if small else "photos"
-    model = choose("model", "resnet9" if small else "resnet18", f"for {kind}")
-    if recipe and wishes.pretrained is None:
-        pretrained, why = False, f"the recipe {wishes.recipe}"
-    else:
-        pretrained, why = _pretrained(wishes.pretrained, model, small)
-    reasons.append(("weights", f"{'pretrained' if pretrained else 'random'} ({why})"))
-    epochs = choose("epochs", *_epochs(small, many, pretrained))
-    batch_size = choose("batch_size", *_batch_size(len(split.train) // processes, small))
-    if batch_size > len(split.train):
-        raise VicinalError(
-            f"--batch-size {batch_size} is larger than the {len(split.train):,} training images: "
-            f"use {len(split.train)} or less"
+    kind = "images"
+    layout = ", channels last"
+    mixes: ClassVar[dict[str, Any]] = {
+        "mixup": (),
+        "cutmix": (),
+        "resizemix": (),
+        "fmix": (),
+        "gridmix": (),
+        "smoothmix": (),
+        "remix": (),
+        "balancedmixup": (),
+        "manifoldmixup": ("input",),  # and some of the network's
+    }
+
+    def __init__(self, wishes: Wishes, split: Split) -> None:
+        self.recipe = recipes.load(wishes.recipe) if wishes.recipe else None
+        if self.recipe and wishes.mix is None:
+            wishes = replace(wishes, mix=self.recipe.defaults["mix"])
+        if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
+            wishes = replace(wishes, stream=True)
+        super().__init__(wishes, split)
+
+    def _fixed(self) -> dict[str, Any]:
+        return self.recipe.defaults if self.recipe else {}
+
+    def _choose_network(self) -> None:
+        recipe, split = self.recipe, self.split
+        named = self.wishes.model or self.fixed.get("model")
+        self.looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
+        self.size = self._choose("size", _size(named, one_size(self.looked_at), self.device))
+        self.small = self.size <= SMALL
+        scale = recipe.item_scale if recipe else 1.0 if self.small else 1.15
+        self.item_size = round(self.size * scale)
+        self.many = len(split.train) >= 10_000
+        self.looks = "small images" if self.small else "photos"
+        usual = "resnet9" if self.small else "resnet18", f"for {self.looks}"
+        self.model = self._choose("model", usual)
+        if recipe and self.wishes.pretrained is None:
+            self.pretrained, why = False, f"the recipe {self.wishes.recipe}"
+        else:
+            self.pretrained, why = _pretrained(self.wishes.pretrained, self.model, self.small)
+        self.reasons.append(("weights", f"{'pretrained' if self.pretrained else 'random'} ({why})"))
+
+    def _epochs(self) -> Chosen:
+        if self.pretrained:
+            return 5, "enough from pretrained weights"
+        if self.small and self.many:
+            return 10, "from random weights, many images"
+        return 20, "from random weights"
+
+    def _batch_size(self, count: int) -> Chosen:
+        wanted = 256 if self.small and count >= 10_000 else 64
+        # A few steps an epoch are needed to learn anything.
+        return max(2, min(wanted, count // 4)), f"{count:,} training images"
+
+    def _learning_rate(self) -> Chosen:
+        if self.small and self.many:
+            return 1e-2, f"{self.looks}, many of them"
+        return 3e-3, self.looks
+
+    def _choose_reading(self) -> None:
+        split = self.split
+        self.transforms, described = (
+            self.recipe.changes(self.size) if self.recipe else self._changes()
         )
-    lr = choose("lr", *_learning_rate(small, many, kind))
-    precision, why = choose_precision(wishes.precision, device)
-    reasons.append(("precision", f"{precision} ({why}), channels last"))
-    transforms, described = (
-        recipe.changes(size) if recipe else _changes(size, split.mirrored, small, pretrained)
-    )
-    reasons.append(("random changes", described))
-    if isinstance(split, StreamedSplit):
-        reasons.append(("images", split.describe()))
-    else:
-        reasons.append(("images", storage_of(split, item_size).text))
-    stats = Normalize.of(looked_at.images) if torch.is_tensor(looked_at.images) else None
-    return Plan(
-        size=size,
-        item_size=item_size,
-        model=model,
-        pretrained=pretrained,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        precision=precision,
-        device=device,
-        normalize=stats,
-        transforms=transforms,
-        learner=recipe.learner if recipe else {},
-        fit=recipe.fit if recipe else Learner.fine_tune if pretrained else Learner.fit_one_cycle,
-        listed=_listed(split),
-        reasons=reasons,
-    )
+        self.reasons.append(("random changes", described))
+        streamed = isinstance(split, StreamedSplit)
+        how = split.describe() if streamed else storage_of(split, self.item_size).text
+        self.reasons.append(("images", how))
 
+    def _changes(self) -> Changes:
+        mirrored = self.split.mirrored
+        if self.small:
+            return shifts(self.size // 8, flip=mirrored)
+        flips = "flips" if mirrored else "no flips: they would change what is seen"
+        share = 0.5 if self.pretrained else 0.35
+        view = RandomView(self.size, min_scale=share, flip=mirrored)
+        described = f"crops of {share:.0%} of the area and more, {flips}, rotation, tilt, light"
+        return [view, Lighting()], described
 
-def _listed(split: Split) -> str:
-    parts: list[Any] = [split.train, split.valid]
-    if isinstance(split, StreamedSplit):  # whose labels nobody has read
-        listed = [split.vocab, *((len(part), part.rows.n_shards) for part in parts)]
-    else:
-        listed = [split.vocab, *(list(part.labels) for part in parts)]
-    return hashlib.blake2b(repr(listed).encode(), digest_size=16).hexdigest()
+    def parameters(self) -> dict[str, Any]:
+        return {**super().parameters(), "size": self.size, "pretrained": self.pretrained}
+
+    def listed(self) -> str:
+        split = self.split
+        parts: list[Any] = [split.train, split.valid]
+        if isinstance(split, StreamedSplit):  # whose labels nobody has read
+            told = [split.vocab, *((len(part), part.rows.n_shards) for part in parts)]
+        else:
+            told = [split.vocab, *(list(part.labels) for part in parts)]
+        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+    @property
+    def fit(self) -> Any:
+        if self.recipe:
+            return self.recipe.fit
+        return Learner.fine_tune if self.pretrained else Learner.fit_one_cycle
+
+    def loaders(self) -> ImageDataLoaders:
+        images = self.looked_at.images
+        options: dict[str, Any] = {
+            "item_size": self.item_size,
+            "batch_tfms": self.transforms,
+            "normalize": Normalize.of(images) if torch.is_tensor(images) else None,
+            "bs": self.batch_size,
+            "seed": self.wishes.seed,
+            "device": self.device,
+            "skip_bad": self.wishes.skip_bad,
+        }
+        if isinstance(self.split, StreamedSplit):
+            return streamed_loaders(self.split, **options)
+        return ImageDataLoaders.from_split(self.split, **options)
+
+    def learner(self) -> Learner:
+        learn = vision_learner(
+            self.loaders(),
+            self.model,
+            pretrained=self.pretrained,
+            metrics=self.metric,
+            precision=self.precision,
+            compile=self.wishes.compile,
+            **(self.recipe.learner if self.recipe else {}),
+        )
+        self._try_out(learn)
+        return learn
+
+    def _try_out(self, learn: Learner) -> None:
+        """See to it that the network takes such images, before anything is left behind."""
+        try:
+            learn.predict(torch.zeros(3, self.size, self.size, dtype=torch.uint8))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise VicinalError(
+                f"{self.model} does not take images of {self.size} pixels ({reason}): try another "
+                "--size or --model"
+            ) from None
+
+    def preprocessing(self, learn: Learner) -> ImagePreprocessing:
+        normalize = learn.dls.normalize
+        assert normalize is not None
+        return ImagePreprocessing(
+            model=self.model,
+            vocab=self.split.vocab,
+            item_size=self.item_size,
+            size=self.size,
+            mean=normalize.mean,
+            std=normalize.std,
+        )
+
+    def _targets(self) -> Tensor:
+        if isinstance(self.split, StreamedSplit):
+            raise VicinalError(
+                "--mix remix counts the classes, which nobody has read of images that are "
+                "streamed: say balancedmixup"
+            )
+        return torch.tensor(self.split.train.labels)
+
+    def _layers(self, mix: str, learn: Learner) -> list[str]:
+        info: Any = getattr(learn.model, "feature_info", None)
+        if info is None:
+            raise VicinalError(f"--mix {mix} does not know the layers of {self.model}: say mixup")
+        # As in the paper, those of the first half.
+        modules = [feature["module"] for feature in info]
+        return ["input", *modules[: (len(modules) + 1) // 2]]
+
+    def picture(self, learn: Learner) -> Any:
+        from vicinal import plots
+
+        mixer = self.mixer(learn) or MixUp(0.0)
+        if isinstance(mixer, ManifoldMixUp):  # of what is mixed there, there is no picture
+            return None
+        x, target = mixer(*learn.dls.one_batch())
+        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
 
 
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:
@@ -200,32 +286,3 @@ def _pretrained(wished: bool | None, model: str, small: bool) -> tuple[bool, str
             raise
         return False, str(error)
     return True, "as asked" if wished else "they save most of the training"
-
-
-def _epochs(small: bool, many: bool, pretrained: bool) -> tuple[int, str]:
-    if pretrained:
-        return 5, "enough from pretrained weights"
-    if small and many:
-        return 10, "from random weights, many images"
-    return 20, "from random weights"
-
-
-def _batch_size(count: int, small: bool) -> tuple[int, str]:
-    wanted = 256 if small and count >= 10_000 else 64
-    # A few steps an epoch are needed to learn anything.
-    fitting = max(2, min(wanted, count // 4))
-    return fitting, f"{count:,} training images"
-
-
-def _learning_rate(small: bool, many: bool, kind: str) -> tuple[float, str]:
-    return (1e-2, f"{kind}, many of them") if small and many else (3e-3, kind)
-
-
-def _changes(size: int, mirrored: bool, small: bool, pretrained: bool) -> Changes:
-    if small:
-        return shifts(size // 8, flip=mirrored)
-    flips = "flips" if mirrored else "no flips: they would change what is seen"
-    share = 0.5 if pretrained else 0.35
-    view = RandomView(size, min_scale=share, flip=mirrored)
-    described = f"crops of {share:.0%} of the area and more, {flips}, rotation, tilt, light"
-    return [view, Lighting()], described

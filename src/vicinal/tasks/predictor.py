@@ -1,50 +1,79 @@
 """Predictor: a trained network with all that is needed to use it, from and to a run folder."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from vicinal.data.augment import Normalize, resize
-from vicinal.data.images import BadImage, read_image
 from vicinal.errors import VicinalError
 from vicinal.learner.checkpoint import load_weights
-from vicinal.models.zoo import create_model
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+NETWORK = "network"  # the folder of what else makes a network of the hub
 BATCH = 64
+KINDS = {
+    "images": "vicinal.tasks.images.ImagePreprocessing",
+    "rows": "vicinal.tasks.tables.RowPreprocessing",
+    "texts": "vicinal.tasks.texts.TextPreprocessing",
+}
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """What was done to validation images, so that new ones are treated alike.
+class Preprocessing(ABC):
+    """What was done to validation samples, so that new ones are treated alike.
 
     Args:
         model: the network's name.
-        vocab: the names of the classes.
-        item_size: side of the square that an image becomes when it is read.
-        size: side that the network sees.
-        mean, std: of the normalising, for each channel.
+        vocab: the names of the classes; None for values.
     """
 
+    #: What one sample is called in the answers, and what the command line is given.
+    called: ClassVar[str]
+    argument: ClassVar[str]
+
     model: str
-    vocab: list[str]
-    item_size: int
-    size: int
-    mean: list[float]
-    std: list[float]
+    vocab: list[str] | None
+
+    @property
+    def n_out(self) -> int:
+        """How many numbers the network gives for a sample."""
+        return 1 if self.vocab is None else len(self.vocab)
+
+    @classmethod
+    @abstractmethod
+    def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        """The network with random weights, and what :meth:`to_json` gave for this run folder."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+
+    def save(self, folder: Path) -> None:  # noqa: B027 -- most have nothing
+        """Write what does not go into JSON to a run folder."""
+
+    @abstractmethod
+    def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """The samples that the command line names, each with what to call it."""
+
+    @abstractmethod
+    def batch(self, items: list[Any]) -> Any:
+        """Samples as the network takes them, a tensor or a nested batch."""
 
 
 class Predictor:
-    """Classify images with a trained network.
+    """Predict with a trained network.
 
     Args:
         model: the network; it is set to evaluation mode.
-        preprocessing: how images are brought to it.
+        preprocessing: how samples are brought to it.
     """
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
@@ -60,50 +89,52 @@ class Predictor:
         folder = Path(run)
         config = read_config(folder)
         try:
-            preprocessing = Preprocessing(**config["predict"])
+            stored = config["predict"]
+            model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
         except (KeyError, TypeError):
             raise VicinalError(
                 f"{folder / CONFIG} does not say how to predict: it is no run of this version"
             ) from None
-        model = create_model(preprocessing.model, len(preprocessing.vocab))
         load_weights(model, folder / WEIGHTS)
         return cls(model, preprocessing)
 
-    def predict(self, images: Iterable[Any]) -> Iterator[Tensor]:
-        """Probabilities of the classes, (C,) float32, for one image after the other.
+    @torch.no_grad()
+    def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
+        """Probabilities of the classes, (C,) float32, or values, for one sample after the other.
 
         Args:
-            images: files, encoded bytes or PIL images.
+            items: of a network for images: files, encoded bytes or PIL images; for tables: rows
+                as :meth:`Preprocessing.samples` gives them; for texts: strings.
 
         Raises:
-            BadImage: an image cannot be read; it is named.
+            VicinalError: a sample cannot be read; it is named.
         """
-        batch: list[Tensor] = []
-        for image in images:
-            try:
-                batch.append(read_image(image, self.preprocessing.item_size))
-            except BadImage as error:
-                raise BadImage(f"{image} cannot be read: {error}") from None
-            if len(batch) == BATCH:
-                yield from self.probabilities(torch.stack(batch))
-                batch = []
-        if batch:
-            yield from self.probabilities(torch.stack(batch))
+        remaining = iter(items)
+        device = next(self.model.parameters()).device
+        while batch := list(islice(remaining, BATCH)):
+            output: Tensor = self.model(send_to_device(self.preprocessing.batch(batch), device))
+            yield from (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
-    @torch.no_grad()
-    def probabilities(self, pixels: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8 images of ``item_size`` pixels to (B, C) probabilities."""
-        x = Normalize(self.preprocessing.mean, self.preprocessing.std).valid(
-            resize(pixels, self.preprocessing.size)
-        )
-        scores: Tensor = self.model(x)
-        return scores.softmax(dim=1)
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """What was predicted for one sample: a value, or a class with the probabilities of all."""
+        if self.preprocessing.vocab is None:
+            return {"value": output.item()}
+        ranked = self.best(output, len(output))
+        return {"class": ranked[0][0], "probabilities": dict(ranked)}
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` likeliest classes with their probabilities, the likeliest first."""
-        values, indices = probabilities.topk(min(k, len(self.preprocessing.vocab)))
-        names = [self.preprocessing.vocab[i] for i in indices.tolist()]
+        vocab = self.preprocessing.vocab or []
+        values, indices = probabilities.topk(min(k, len(vocab)))
+        names = [vocab[i] for i in indices.tolist()]
         return list(zip(names, values.tolist(), strict=True))
+
+
+def preprocessing_of(kind: str) -> type[Preprocessing]:
+    """What brings samples of a kind to a network."""
+    module, _, name = KINDS[kind].rpartition(".")
+    found: type[Preprocessing] = getattr(import_module(module), name)
+    return found
 
 
 def read_config(folder: Path) -> dict[str, Any]:

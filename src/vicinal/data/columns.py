@@ -1,0 +1,190 @@
+"""What the columns of a table are: numbers, categories, text, or nothing to learn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vicinal.errors import VicinalError
+
+# Strings of which most are different, and more than this many, are names of the rows.
+MANY = 20
+FEW = 10
+
+
+@dataclass(frozen=True)
+class ColumnKinds:
+    """What each column of a table is taken for.
+
+    Args:
+        numeric: columns of numbers, whole ones with few values among them.
+        categorical: strings, booleans, and all that is of pandas' category dtype.
+        text: sentences: strings of three words or more on average, of which most are different.
+        few: those numeric columns that hold whole numbers of at most ten different values.
+        left_out: columns that nothing can be learned from, and why.
+    """
+
+    numeric: list[str]
+    categorical: list[str]
+    text: list[str]
+    few: list[str]
+    left_out: dict[str, str]
+
+    def notes(self) -> list[str]:
+        """Lines that tell the user what was found.
+
+        >>> ColumnKinds(["age"], ["work"], [], [], {"n": "always 1"}).notes()
+        ['columns: 1 numeric (age), 1 categorical (work)', 'left out: n (always 1)']
+        """
+        kinds = {"numeric": self.numeric, "categorical": self.categorical, "of text": self.text}
+        found = [f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names]
+        notes = [f"columns: {', '.join(found) or 'none to learn from'}"]
+        if self.few:
+            notes.append(f"taken as numbers, though they have few values: {listed(self.few)}")
+        if self.left_out:
+            reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
+            notes.append(f"left out: {', '.join(reasons)}")
+        return notes
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a list, to be shown."""
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
+
+
+def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
+    """What each column of a training part is, by its values.
+
+    Numbers are numeric, however few different ones there are: give codes as strings, or in pandas'
+    category dtype, to have them taken for categories. Dates are left out.
+
+    Args:
+        frame: without the label.
+
+    >>> frame = pd.DataFrame({"age": [39, 50, 38], "work": ["state", "self", "self"], "n": [1] * 3})
+    >>> kinds = column_kinds(frame)
+    >>> kinds.numeric, kinds.categorical, kinds.left_out
+    (['age'], ['work'], {'n': 'always 1'})
+    """
+    kinds = ColumnKinds([], [], [], [], {})
+    for name in frame:
+        kind, why = _kind(str(name), frame[name])
+        if kind == "left_out":
+            kinds.left_out[name] = why
+            continue
+        getattr(kinds, kind).append(name)
+        if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
+            kinds.few.append(name)
+    return kinds
+
+
+def text_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that hold sentences: three words or more on average, and mostly different ones.
+
+    >>> questions = ["How far is it to Aspen ?", "Who was Galileo ?", "What is an atom ?"]
+    >>> text_columns(pd.DataFrame({"text": questions, "label": ["NUM", "HUM", "DESC"]}))
+    ['text']
+    """
+    return column_kinds(frame).text
+
+
+def _kind(name: str, values: pd.Series) -> tuple[str, str]:
+    """The field of :class:`ColumnKinds` that a column belongs to; and why it is left out."""
+    if name.startswith("Unnamed: "):  # pandas' name for a column without one
+        return "left_out", "it has no name"
+    has_missing, values = values.hasnans, values.dropna()
+    if not len(values):
+        return "left_out", "empty"
+    held = neither_numbers_nor_names(values)
+    if held:
+        return "left_out", held
+    distinct, is_number = values.nunique(), is_numeric(values)
+    if distinct == 1 and (is_number or not has_missing):
+        return "left_out", f"always {values.iloc[0]}"
+    if is_number:
+        return "numeric", ""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "categorical", ""
+    texts = as_texts(values)
+    if _are_dates(texts):
+        return "left_out", "dates"
+    if distinct > len(values) / 2:
+        if texts.str.split().str.len().mean() >= 3:
+            return "text", ""
+        if distinct > MANY:
+            return "left_out", f"a name, {distinct:,} of {len(values):,} are different"
+    return "categorical", ""
+
+
+def neither_numbers_nor_names(values: pd.Series) -> str | None:
+    """What values are of which nothing can be made: dates, or lists and the like; else None."""
+    if pd.api.types.infer_dtype(values).startswith(("date", "time", "period")):
+        return "dates"
+    if not values.map(pd.api.types.is_scalar).all():
+        return f"values of type {type(values.iloc[0]).__name__}"
+    return None
+
+
+def is_numeric(values: pd.Series) -> bool:
+    """Whether values are numbers; booleans are none."""
+    dtypes = pd.api.types
+    if dtypes.infer_dtype(values, skipna=True) == "decimal":
+        return True
+    return dtypes.is_numeric_dtype(values) and not dtypes.is_bool_dtype(values)
+
+
+def as_texts(values: pd.Series) -> pd.Series:
+    """Values as strings, missing ones as NaN.
+
+    A value has the same string whether a file has it as a string, a number or a boolean: whole
+    numbers have no point, and all spellings of true and false are one.
+
+    >>> as_texts(pd.Series([1.0, None, 2.5])).tolist()
+    ['1', nan, '2.5']
+    >>> as_texts(pd.Series(["TRUE", "false"])).tolist(), as_texts(pd.Series([True])).tolist()
+    (['True', 'False'], ['True'])
+    """
+
+    def text(value: object) -> str:
+        if isinstance(value, float | np.floating) and value.is_integer():
+            return str(int(value))
+        spelled = str(value)
+        return spelled.capitalize() if spelled in ("TRUE", "FALSE", "true", "false") else spelled
+
+    values = values.astype(object)
+    return values.map(text, na_action="ignore").where(values.notna(), np.nan)
+
+
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Values as float64, missing ones as NaN.
+
+    Raises:
+        VicinalError: a value is no number, or infinite; its row is named.
+    """
+    is_number = pd.api.types.is_numeric_dtype(values)
+    found = values if is_number else pd.to_numeric(values.astype("string"), errors="coerce")
+    numbers = pd.Series(found.to_numpy(np.float64, na_value=np.nan), values.index, name=values.name)
+    refuse(values, values.notna() & ~np.isfinite(numbers), "where a number is needed")
+    return numbers
+
+
+def refuse(values: pd.Series, wrong: pd.Series, why: str) -> None:
+    """Raise an error that names the first row where ``wrong`` is true, if there is one."""
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise VicinalError(
+            f"column {values.name} holds {str(values.iloc[place])!r} in row {values.index[place]}, "
+            f"{why}: correct it or drop the row"
+        )
+
+
+def are_whole(values: pd.Series) -> bool:
+    """Whether there are no fractions among numbers."""
+    numbers = as_numbers(values).dropna()
+    return bool((numbers == numbers.round()).all())
+
+
+def _are_dates(texts: pd.Series) -> bool:
+    dates = pd.to_datetime(texts.head(100), format="ISO8601", errors="coerce", utc=True)
+    return bool(dates.notna().all())

@@ -1,0 +1,179 @@
+"""Tables as they are stored: CSV and Parquet files to data frames, and their parts."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from vicinal.data.samples import Samples, random_split
+from vicinal.data.tables import first_sentence, part_names, parts_of
+from vicinal.errors import VicinalError
+
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+SEPARATORS = (",", ";", "\t")
+# What pandas takes for missing, and the mark of the UCI repository; blanks around do not count.
+MISSING = (
+    *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "<NA>"),
+    *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
+
+
+def is_table(file: Path) -> bool:
+    """Whether a file's name is that of a table: CSV, TSV (gzipped or not) or Parquet."""
+    return file.name.lower().endswith((*CSV, ".parquet"))
+
+
+def read_frames(path: str | Path) -> dict[str, pd.DataFrame]:
+    """Read a table, or a folder of the parts of one.
+
+    Args:
+        path: a CSV or Parquet file, or a folder of them, whose names tell the parts: valid, val,
+            validation, test or testing in a name makes a part of that name, all others are train.
+            Files of one part are put one after the other.
+
+    Returns:
+        The parts by their names, as :func:`read_frame` reads them; what is no number in the
+        training part stays as it stands in the others, too.
+
+    Raises:
+        VicinalError: there is no table, a file cannot be read, or files of a part differ in their
+            columns.
+    """
+    path = Path(path)
+    found = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
+    parts = parts_of([file for file in found if is_table(file)])
+    if not parts:
+        raise VicinalError(
+            f"{path} holds no table: give a CSV or Parquet file, or a folder of them"
+        )
+    train_name, _ = part_names(parts)
+    train = _joined(parts.pop(train_name))
+    strings = [str(name) for name in train if not pd.api.types.is_numeric_dtype(train[name])]
+    return {train_name: train} | {name: _joined(files, strings) for name, files in parts.items()}
+
+
+def _joined(files: list[str], strings: Collection[str] = ()) -> pd.DataFrame:
+    frames = [read_frame(file, strings) for file in files]
+    for file, frame in zip(files, frames, strict=True):
+        if set(frame.columns) != set(frames[0].columns):
+            odd = ", ".join(map(str, sorted({*frame.columns} ^ {*frames[0].columns})))
+            raise VicinalError(
+                f"{file} and {files[0]} differ in their columns ({odd}): keep the files of one "
+                "table in a folder"
+            )
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
+    """Read a CSV file (separated by commas, semicolons or tabs; UTF-8; with a header) or Parquet.
+
+    Blanks around strings are stripped, marks of missing values (pandas' own and ``?``) become NaN,
+    and a column in which all else is numbers becomes one of numbers.
+
+    Args:
+        file: ``.csv``, ``.tsv``, either of them with ``.gz``, or ``.parquet``.
+        strings: columns that stay strings, though all of their values may look like numbers.
+
+    Raises:
+        VicinalError: the file cannot be read, has no header or no rows.
+    """
+    file = Path(file)
+    try:
+        is_csv = file.name.lower().endswith(CSV)
+        frame = _read_csv(file, strings) if is_csv else pd.read_parquet(file)
+    except UnicodeDecodeError as error:
+        raise VicinalError(
+            f"{file} is not in UTF-8 (byte {error.object[error.start]:#x}): save it as UTF-8"
+        ) from None
+    except pd.errors.EmptyDataError:
+        raise VicinalError(f"{file} is empty: give a table with a header and rows") from None
+    except (OSError, EOFError, ValueError) as error:
+        reason = first_sentence(ValueError(str(error).rpartition("C error: ")[2]))
+        raise VicinalError(f"{file} cannot be read ({reason}): repair or remove it") from None
+    if not len(frame):
+        raise VicinalError(f"{file} has no rows: remove it, or give one with rows")
+    if any(frame.index.names):  # a column that pandas had set aside before it wrote the file
+        frame = frame.reset_index()
+    return pd.DataFrame(
+        {name: _cleaned(frame[name], name in strings) for name in frame}
+    ).reset_index(drop=True)
+
+
+def _read_csv(file: Path, strings: Collection[str]) -> pd.DataFrame:
+    def read(separator: str, **options: object) -> pd.DataFrame:
+        return pd.read_csv(
+            file, sep=separator, encoding="utf-8-sig", skipinitialspace=True, **options
+        )
+
+    def columns(separator: str) -> int:
+        try:
+            return len(read(separator, nrows=0).columns)
+        except pd.errors.ParserError:  # by this separator, quotes stand at odd places
+            return 0
+
+    separator = max(SEPARATORS, key=columns)
+    frame = read(separator, dtype=dict.fromkeys(strings, str), na_values=["?"], low_memory=False)
+    names = [str(name) for name in frame.columns]
+    if pd.to_numeric(pd.Series(names), errors="coerce").notna().all():
+        raise VicinalError(
+            f"{file} has no header, its first line is {separator.join(names[:4])}…: add a line "
+            "with the names of the columns"
+        )
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise VicinalError(
+            f"the rows of {file} have more values than its header has names ({len(names)}): name "
+            "all columns"
+        )
+    return frame
+
+
+def _cleaned(values: pd.Series, stays_string: bool) -> pd.Series:
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return values
+    values = values.str.strip()
+    values = values.mask(values.isin(MISSING))
+    numbers = pd.to_numeric(values, errors="coerce")
+    is_number = numbers.notna()
+    if stays_string or not is_number.any() or not is_number.equals(values.notna()):
+        return values
+    return numbers
+
+
+def split_frames(
+    frames: dict[str, pd.DataFrame], valid_pct: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """The training part, the validation part, and a line that says where the latter is from.
+
+    It is the table's own, or a random share that is held out; rows keep their numbers.
+
+    Args:
+        frames: the parts by their names, as :func:`read_frames` gives them.
+        valid_pct: the share that is held out where the table has no validation part.
+        seed: of that random choice.
+
+    Raises:
+        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, or the two parts
+            differ in their columns.
+
+    >>> frames = {"train": pd.DataFrame({"x": range(10)})}
+    >>> train, valid, note = split_frames(frames, 0.2, seed=0)
+    >>> len(train), len(valid), note
+    (8, 2, 'validation: 2 rows held out at random (20%)')
+    """
+    train_name, valid_name = part_names(frames)
+    train = frames[train_name]
+    if valid_name is not None:
+        valid = frames[valid_name]
+        missing = [str(name) for name in train if name not in valid]
+        if missing:
+            raise VicinalError(
+                f"the part {valid_name} lacks columns of the part {train_name}: "
+                f"{', '.join(missing)}"
+            )
+        return train, valid, f"validation: the data's part {valid_name}, {len(valid):,} rows"
+    if len(train) < 2:
+        raise VicinalError("the table has a single row: training and validation need one each")
+    rows = range(len(train))
+    learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
+    note = f"validation: {len(held_out):,} rows held out at random ({valid_pct:.0%})"
+    return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note

@@ -1,0 +1,174 @@
+"""What is to be learned from a table: the column of labels, as classes or as values."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vicinal.data.columns import (
+    are_whole,
+    as_numbers,
+    as_texts,
+    is_numeric,
+    listed,
+    neither_numbers_nor_names,
+)
+from vicinal.data.samples import index_labels
+from vicinal.errors import VicinalError
+
+LABEL_NAMES = ("label", "labels", "target", "class", "y")
+MOST_CLASSES = 20  # of whole numbers: with more values, they count or measure something
+
+
+def label_column(columns: Sequence[str], label: str | None) -> str:
+    """The column that holds the labels.
+
+    Args:
+        columns: all of a table.
+        label: its name; None looks for label, labels, target, class or y.
+
+    Raises:
+        VicinalError: there is no such column, or nobody knows which it is.
+
+    >>> label_column(["age", "Class"], None)
+    'Class'
+    """
+    if label is not None:
+        if label in columns:
+            return label
+        near = difflib.get_close_matches(label, columns, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise VicinalError(f"there is no label column {label} among {listed(columns, 30)}{hint}")
+    lower = {name.lower(): name for name in reversed(columns)}
+    for name in LABEL_NAMES:
+        if name in lower:
+            return lower[name]
+    raise VicinalError(f"which column is the label? say --label with one of {listed(columns, 30)}")
+
+
+def label_kind(labels: pd.Series) -> Literal["classes", "values"]:
+    """Whether labels are classes to be told apart, or values to be estimated.
+
+    Strings, booleans and pandas' category dtype are classes; so are whole numbers with at most 20
+    different values. All other numbers are values.
+
+    Raises:
+        VicinalError: nearly all labels are such numbers, but not all; the first that is none is
+            named.
+
+    >>> label_kind(pd.Series(["<=50K", ">50K"])), label_kind(pd.Series([126.2, 125.2]))
+    ('classes', 'values')
+    """
+    if is_numeric(labels):
+        numbers = as_numbers(labels)
+        return "values" if numbers.nunique() > MOST_CLASSES or not are_whole(numbers) else "classes"
+    if isinstance(labels.dtype, pd.CategoricalDtype):
+        return "classes"
+    numbers = pd.to_numeric(labels.astype("string"), errors="coerce")
+    if numbers.notna().mean() >= 0.9 and label_kind(numbers) == "values":
+        as_numbers(labels)
+        return "values"
+    return "classes"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be learned from a table.
+
+    Args:
+        train, valid: (N,) int64 class indices, or (N, 1) float32 values in their own units.
+        vocab: the names of the classes; None for values.
+        notes: what was found, each a line for the user.
+    """
+
+    train: Tensor
+    valid: Tensor
+    vocab: list[str] | None
+    notes: list[str]
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of the training values; None for classes."""
+        if self.vocab is not None:
+            return None
+        values = self.train.double()
+        return float(values.mean()), float(values.std(correction=0))
+
+
+def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
+    """From the label columns of both parts to targets.
+
+    Args:
+        train, valid: labels; :func:`label_kind` of the training part's tells what they are.
+
+    Raises:
+        VicinalError: a label is missing or no number, all are the same, or none of the validation
+            part's classes is known from the training part.
+
+    >>> targets = targets_of(pd.Series(["no", "yes", "no"]), pd.Series(["yes"]))
+    >>> targets.train, targets.valid, targets.vocab
+    (tensor([0, 1, 0]), tensor([1]), ['no', 'yes'])
+    >>> targets_of(pd.Series([126.2, 125.2]), pd.Series([125.8])).valid
+    tensor([[125.8000]])
+    """
+    for labels in (train, valid):
+        _check_labels(labels)
+    if train.nunique() == 1:
+        raise VicinalError(
+            f"all training labels in column {train.name} are {train.iloc[0]}: there is nothing to "
+            "learn"
+        )
+    if label_kind(train) == "values":
+        numbers = [as_numbers(labels) for labels in (train, valid)]
+        low, high = numbers[0].min(), numbers[0].max()
+        note = f"labels: values in column {train.name}, from {low:g} to {high:g}"
+        y, y_valid = (torch.tensor(n.to_numpy(np.float32))[:, None] for n in numbers)
+        return Targets(y, y_valid, None, [note])
+    return _classes(train, valid)
+
+
+def _check_labels(labels: pd.Series) -> None:
+    missing = labels.isna()
+    if missing.any():
+        raise VicinalError(
+            f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing, "
+            f"first in row {labels.index[int(missing.to_numpy().argmax())]}: fill them in or drop "
+            "the rows"
+        )
+    held = neither_numbers_nor_names(labels)
+    if held:
+        raise VicinalError(
+            f"column {labels.name} holds {held}, which are neither classes nor values: name "
+            "another label column"
+        )
+
+
+def _classes(train: pd.Series, valid: pd.Series) -> Targets:
+    if is_numeric(train):  # sorted as numbers, not as strings
+        labels = [[float(n) for n in as_numbers(part)] for part in (train, valid)]
+        indices, _ = index_labels([*labels[0], *labels[1]])
+        vocab = as_texts(pd.Series(sorted({*labels[0], *labels[1]}))).tolist()
+    else:
+        labels = [as_texts(part).tolist() for part in (train, valid)]
+        indices, vocab = index_labels([*labels[0], *labels[1]])
+    y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
+    notes = [f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"]
+    known = torch.isin(y_valid, y)
+    if not known.any():
+        raise VicinalError(
+            f"no label of the validation part ({listed(as_texts(valid).unique().tolist(), 3)}) is "
+            f"one of the training part's ({listed(as_texts(train).unique().tolist(), 3)}): spell "
+            "them alike"
+        )
+    unknown = sorted({vocab[i] for i in y_valid[~known].tolist()})
+    if unknown:
+        notes.append(
+            f"{int((~known).sum()):,} validation rows are of classes that no training row has: "
+            f"{listed(unknown)}"
+        )
+    return Targets(y, y_valid, vocab, notes)

@@ -1,0 +1,159 @@
+"""TablePreprocessing: the rows of a table as tensors."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, listed, refuse
+from vicinal.errors import VicinalError
+
+
+@dataclass(frozen=True)
+class TablePreprocessing:
+    """How rows become tensors, by what was found in a training part.
+
+    A missing number becomes its column's median, and all are standardised. A category becomes its
+    place in the sorted list of the training part's, from 1 on; missing ones and those that the
+    training part did not have are 0. Its fields are JSON as they are.
+
+    Args:
+        median, mean, std: of each numeric column; mean and standard deviation with the medians in
+            the place of missing numbers.
+        categories: of each categorical column.
+
+    >>> from vicinal.data.columns import column_kinds
+    >>> frame = pd.DataFrame({"age": [20, None, 40, 50], "work": ["b", "a", None, "b"]})
+    >>> preprocessing = TablePreprocessing.fit(frame, column_kinds(frame))
+    >>> preprocessing.transform(frame)
+    {'numbers': tensor([[-1.6059],
+            [ 0.2294],
+            [ 0.2294],
+            [ 1.1471]]), 'categories': tensor([[2],
+            [1],
+            [0],
+            [2]])}
+    """
+
+    median: dict[str, float]
+    mean: dict[str, float]
+    std: dict[str, float]
+    categories: dict[str, list[str]]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, kinds: ColumnKinds) -> "TablePreprocessing":
+        """Learn medians, means, deviations and categories from a training part.
+
+        Args:
+            frame: the training part.
+            kinds: what its columns are, by :func:`~vicinal.data.columns.column_kinds`; those of
+                text are not looked at.
+
+        Raises:
+            VicinalError: there is no column to learn from, or a number is infinite or too large.
+        """
+        if not (kinds.numeric or kinds.categorical):
+            raise VicinalError(f"there is no column to learn from: {'; '.join(kinds.notes())}")
+        median, mean, std = {}, {}, {}
+        for name in kinds.numeric:
+            numbers = as_numbers(frame[name])
+            median[name] = float(numbers.median())
+            filled = numbers.fillna(median[name])
+            with np.errstate(over="ignore"):
+                mean[name], std[name] = float(filled.mean()), float(filled.std(ddof=0))
+            if not 0 < std[name] < np.inf:
+                raise VicinalError(
+                    f"the numbers in column {name}, from {filled.min():g} to {filled.max():g}, "
+                    "cannot be standardised: leave the column out or rescale it"
+                )
+        categories = {
+            name: sorted(as_texts(frame[name]).dropna().unique()) for name in kinds.categorical
+        }
+        return cls(median, mean, std, categories)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a table must have."""
+        return [*self.mean, *self.categories]
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """How many different numbers a category may become, for each categorical column."""
+        return [1 + len(names) for names in self.categories.values()]
+
+    def transform(self, frame: pd.DataFrame) -> dict[str, Tensor]:
+        """The rows of a table as tensors.
+
+        Args:
+            frame: N rows; columns that are not known from the training are not looked at.
+
+        Returns:
+            ``"numbers"``, (N, n) float32, and ``"categories"``, (N, m) int64; where there are no
+            columns of a kind, it is not there.
+
+        Raises:
+            VicinalError: columns are missing, or one of numbers holds something else; the row is
+                named.
+        """
+        missing = [name for name in self.columns if name not in frame]
+        if missing:
+            raise VicinalError(
+                f"this table lacks {', '.join(missing)}, from which the network learned: name its "
+                "columns as in the training data"
+            )
+        x = {}
+        if self.mean:
+            numbers = np.stack([self._standardised(frame[name]) for name in self.mean], axis=1)
+            x["numbers"] = torch.from_numpy(numbers)
+        if self.categories:
+            places = np.stack([self._places(frame[name]) for name in self.categories], axis=1)
+            x["categories"] = torch.from_numpy(places)
+        return x
+
+    def _standardised(self, values: pd.Series) -> Any:
+        name = str(values.name)
+        numbers = as_numbers(values).fillna(self.median[name])
+        with np.errstate(over="ignore"):
+            scaled = ((numbers - self.mean[name]) / self.std[name]).astype(np.float32)
+        refuse(values, ~np.isfinite(scaled), "which is too large")
+        return scaled.to_numpy()
+
+    def _places(self, values: pd.Series) -> Any:
+        names = pd.Index(self.categories[str(values.name)], dtype=object)
+        return names.get_indexer(as_texts(values)).astype(np.int64) + 1  # -1 where it is not found
+
+    def unknown(self, frame: pd.DataFrame) -> list[str]:
+        """What a table has that the training part did not have, each a line for the user.
+
+        >>> preprocessing = TablePreprocessing({}, {}, {}, {"work": ["self", "state"]})
+        >>> preprocessing.unknown(pd.DataFrame({"work": ["self", "gig", "gig", None]}))
+        ['work: 2 values that the training data do not have (gig) count as unknown']
+        """
+        lines = []
+        for name in self.categories:
+            texts = as_texts(frame[name]).dropna()
+            new = texts[~texts.isin(self.categories[name])]
+            if len(new):
+                values = "1 value" if len(new) == 1 else f"{len(new):,} values"
+                lines.append(
+                    f"{name}: {values} that the training data do not have "
+                    f"({listed(new.unique().tolist(), 3)}) count as unknown"
+                )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as dicts, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "TablePreprocessing":
+        """From what :meth:`to_json` gave; the tensors are then the same to the last bit.
+
+        Raises:
+            TypeError: it is not of this form.
+        """
+        return cls(**state)

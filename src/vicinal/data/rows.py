@@ -1,0 +1,114 @@
+"""Rows: what a table without images is to a trainer."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from vicinal.data.columns import ColumnKinds, column_kinds
+from vicinal.data.frames import split_frames
+from vicinal.data.labels import label_column, targets_of
+from vicinal.data.text import check_texts
+from vicinal.errors import VicinalError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One part of a table.
+
+    Args:
+        frame: its columns but for the label.
+        y: (N,) int64 class indices, or (N, 1) float32 values.
+    """
+
+    frame: pd.DataFrame
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class RowSplit:
+    """As :class:`~vicinal.data.samples.Split`, of the rows of a table.
+
+    Args:
+        train, valid: the two parts.
+        label: the name of the label column.
+        vocab: the names of the classes; None for values.
+        kinds: what the columns of the training part are.
+        notes: what was found and chosen on the way, each a line for the user.
+    """
+
+    train: Rows
+    valid: Rows
+    label: str
+    vocab: list[str] | None
+    kinds: ColumnKinds
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def values(self) -> str:
+        """The range of the training part's values."""
+        y = self.train.y
+        return f"{self.label} from {y.min():g} to {y.max():g}"
+
+
+@dataclass(frozen=True)
+class TextSplit(RowSplit):
+    """Texts, which stand in one column of a table."""
+
+    @property
+    def column(self) -> str:
+        return self.kinds.text[0]
+
+    def texts(self, part: Rows) -> list[str]:
+        texts: list[str] = part.frame[self.column].tolist()
+        return texts
+
+
+def split_of_rows(
+    frames: dict[str, pd.DataFrame], label: str | None, valid_pct: float, seed: int
+) -> RowSplit:
+    """Find the label, the kinds of the columns and the validation part of a table.
+
+    A table with a column of sentences is one of texts: the other columns are left out.
+
+    Args:
+        frames: its parts by their names.
+        label: the label column; None finds it.
+        valid_pct: the share that is held out where there is no validation part.
+        seed: of that random choice.
+
+    Returns:
+        A :class:`TextSplit` for texts.
+
+    Raises:
+        VicinalError: one sentence that says what is missing and what to do.
+    """
+    train, valid, held = split_frames(frames, valid_pct, seed)
+    label = label_column([str(name) for name in train], label)
+    targets = targets_of(train[label], valid[label])
+    parts = [
+        Rows(frame.drop(columns=label), y)
+        for frame, y in ((train, targets.train), (valid, targets.valid))
+    ]
+    kinds = column_kinds(parts[0].frame)
+    make: Any = RowSplit
+    if kinds.text:
+        make, kinds = TextSplit, _only_text(kinds)
+        for name, part in zip(("training", "validation"), parts, strict=True):
+            check_texts(part.frame[kinds.text[0]].tolist(), f"{kinds.text[0]} ({name} part)")
+    notes = [*targets.notes, held, *kinds.notes()]
+    return make(parts[0], parts[1], label, targets.vocab, kinds, notes)
+
+
+def _only_text(kinds: ColumnKinds) -> ColumnKinds:
+    first, *others = kinds.text
+    if others:
+        raise VicinalError(
+            f"the columns {', '.join(kinds.text)} all hold texts: leave one of them in the table"
+        )
+    beside = dict.fromkeys([*kinds.numeric, *kinds.categorical], f"beside the texts in {first}")
+    return replace(kinds, numeric=[], categorical=[], few=[], left_out={**kinds.left_out, **beside})

@@ -1,0 +1,172 @@
+"""Small networks for texts, learnt from nothing."""
+
+import difflib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vicinal.data.text import MAX_LENGTH, PAD
+from vicinal.errors import VicinalError
+
+
+class TextCNN(nn.Module):
+    """Convolutions over the words, and of each the largest value in the text.
+
+    ``embedding`` gives (B, L, width), zero where there is no word; ``sentence`` gives
+    (B, windows * filters), and ``head`` the scores. Padding never influences them.
+
+    Args:
+        n_words: how many token ids there are; id 0 is padding.
+        n_out: the number of classes.
+        width: of the words' embeddings.
+        filters: of each window.
+        windows: how many words a convolution sees.
+        dropout: share of the sentence's values that are left out in training.
+
+    Source: Y. Kim, Convolutional Neural Networks for Sentence Classification (EMNLP 2014),
+    section 2, as CNN-rand; the convolutions here also see the words at the border.
+
+    >>> x = {"ids": torch.tensor([[5, 2, 0]]), "mask": torch.tensor([[True, True, False]])}
+    >>> TextCNN(n_words=10, n_out=6)(x).shape
+    torch.Size([1, 6])
+    """
+
+    def __init__(
+        self,
+        n_words: int,
+        n_out: int,
+        *,
+        width: int = 300,
+        filters: int = 100,
+        windows: Sequence[int] = (3, 4, 5),
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.embedding = _small(nn.Embedding(n_words, width, padding_idx=PAD))
+        self.sentence = _LargestOfConvolutions(width, filters, windows)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(len(windows) * filters, n_out))
+
+    def forward(self, x: dict[str, Tensor]) -> Tensor:
+        """The scores, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
+        scores: Tensor = self.head(self.sentence(self.embedding(x["ids"]), x["mask"]))
+        return scores
+
+
+def _small(embedding: nn.Embedding) -> nn.Embedding:
+    """Values a tenth of torch's: from large ones, words are learnt late, and less well."""
+    with torch.no_grad():
+        embedding.weight *= 0.1
+    return embedding
+
+
+class _LargestOfConvolutions(nn.Module):
+    def __init__(self, width: int, filters: int, windows: Sequence[int]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(width, filters, window, padding=window // 2) for window in windows
+        )
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        words, mask = words.transpose(1, 2), mask[:, None]
+        # An even window gives one value more than there are words. As no value is below 0, one that
+        # is set to 0 is never the largest.
+        found = [conv(words)[..., : mask.shape[2]].relu() * mask for conv in self.convolutions]
+        return torch.cat([values.amax(dim=2) for values in found], dim=1)
+
+
+class TextTransformer(nn.Module):
+    """A small transformer, and the mean of what it says about the words.
+
+    ``embedding`` gives (B, L, width), words and positions; ``encoder`` the same; ``sentence``
+    gives their mean (B, width), and ``head`` the scores. Padding never influences them.
+
+    Args:
+        n_words: how many token ids there are; id 0 is padding.
+        n_out: the number of classes.
+        max_length: tokens of the longest text.
+        width: of the embeddings.
+        layers: of the encoder.
+        heads: of its attention.
+        dropout: share of the values that are left out in training.
+
+    Source: A. Vaswani et al., Attention Is All You Need (2017), section 3.1, with the
+    normalisation first and learnt positions.
+
+    >>> x = {"ids": torch.tensor([[5, 2, 0]]), "mask": torch.tensor([[True, True, False]])}
+    >>> TextTransformer(n_words=10, n_out=6)(x).shape
+    torch.Size([1, 6])
+    """
+
+    def __init__(
+        self,
+        n_words: int,
+        n_out: int,
+        *,
+        max_length: int = MAX_LENGTH,
+        width: int = 128,
+        layers: int = 2,
+        heads: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.embedding = _WordsAndPositions(n_words, max_length, width)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 4 * width, dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(
+            layer, layers, nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        self.sentence = _MeanOverWords()
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, n_out))
+
+    def forward(self, x: dict[str, Tensor]) -> Tensor:
+        """The scores, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
+        mask = x["mask"]
+        words = self.encoder(self.embedding(x["ids"]), src_key_padding_mask=~mask)
+        scores: Tensor = self.head(self.sentence(words, mask))
+        return scores
+
+
+class _WordsAndPositions(nn.Module):
+    def __init__(self, n_words: int, max_length: int, width: int) -> None:
+        super().__init__()
+        self.words = _small(nn.Embedding(n_words, width, padding_idx=PAD))
+        self.positions = _small(nn.Embedding(max_length, width))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        # Padding has its position alone: mixed with a word, that word keeps the whole position.
+        return self.words(ids) + self.positions.weight[: ids.shape[1]]
+
+
+class _MeanOverWords(nn.Module):
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        mask = mask[..., None]
+        return (words * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+OWN = ("text_cnn", "text_transformer")
+
+
+def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -> nn.Module:
+    """A network of our own for texts, by name.
+
+    Args:
+        name: ``text_cnn`` or ``text_transformer``.
+        n_words: how many token ids there are.
+        n_out: the number of classes.
+        max_length: tokens of the longest text.
+
+    Raises:
+        VicinalError: there is no network of that name; near names are offered.
+
+    >>> create_text_model("text_cnn", 100, 6, max_length=20).head[1].out_features
+    6
+    """
+    if name == "text_cnn":
+        return TextCNN(n_words, n_out)
+    if name == "text_transformer":
+        return TextTransformer(n_words, n_out, max_length=max_length)
+    near = difflib.get_close_matches(name, OWN)
+    hint = f"did you mean {near[0]}?" if near else f"say {', '.join(OWN)} or hf:NAME"
+    raise VicinalError(f"there is no network for texts named {name}: {hint}")

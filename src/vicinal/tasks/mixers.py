@@ -1,0 +1,65 @@
+"""From the options of mixing to a mixer."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from vicinal.errors import VicinalError
+from vicinal.mixing import BalancedMixUp, Choice, CMixUp, Mixer, MixUp, Remix, methods
+from vicinal.tasks.wishes import Wishes
+
+METHODS: dict[str, Any] = {
+    **{name.lower(): getattr(methods, name) for name in methods.__all__},
+    "cmixup": CMixUp,
+    "remix": Remix,
+    "balancedmixup": BalancedMixUp,
+    "manifoldmixup": MixUp,  # laid inside the network
+}
+MANIFOLD_ALPHA = 2.0  # as in its paper
+
+
+def check_mix(wishes: Wishes) -> list[str]:
+    """The methods that ``--mix`` names, if there are such, and ``--alpha`` goes with them.
+
+    Raises:
+        VicinalError: they are not, or it does not.
+    """
+    mix = wishes.mix or "mixup"
+    if mix == "none":
+        return []
+    names = mix.split("+")
+    if not set(names) <= set(METHODS):
+        raise VicinalError(
+            f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}"
+        )
+    takes_alpha = "alpha" in inspect.signature(METHODS[names[0]]).parameters
+    if wishes.alpha is not None and (len(names) > 1 or not takes_alpha):
+        raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
+    return names
+
+
+def make_mixer(
+    wishes: Wishes, learned: Callable[[str], dict[str, Any]] = lambda name: {}
+) -> Mixer | None:
+    """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing.
+
+    Args:
+        learned: from a method's name to those of its arguments that the data tell.
+
+    Raises:
+        VicinalError: as :func:`check_mix`, or alpha is out of its range.
+    """
+    names = check_mix(wishes)
+    options: dict[str, Any] = {"seed": wishes.seed}
+    if wishes.alpha is not None or names == ["manifoldmixup"]:
+        options["alpha"] = MANIFOLD_ALPHA if wishes.alpha is None else wishes.alpha
+    try:
+        mixers = [METHODS[name](**learned(name), **options) for name in names]
+    except (TypeError, ValueError) as error:
+        raise VicinalError(f"--{error}") from None
+    if len(mixers) <= 1:
+        return mixers[0] if mixers else None
+    try:
+        return Choice(mixers, seed=wishes.seed)
+    except (TypeError, ValueError) as error:
+        raise VicinalError(f"--mix {wishes.mix} takes no turns: {error}") from None

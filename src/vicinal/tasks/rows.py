@@ -1,0 +1,80 @@
+"""What training on the rows of a table and on texts have in common."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.data.rows import RowSplit
+from vicinal.learner.learner import Learner
+from vicinal.models.rescale import ScaledMSELoss
+from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.task import Task
+
+
+class RowLoaders(DataLoaders):
+    """Batches of rows or texts; new ones are brought to the network as in ``vicinal predict``."""
+
+    preparation: Preprocessing
+
+    def stack(self, items: Sequence[Any]) -> Any:
+        return self.preparation.batch(list(items))
+
+
+class RowTask(Task):
+    """Train a network on what stands in the rows of a table."""
+
+    refused: ClassVar[tuple[str, ...]] = (
+        "recipe",
+        "size",
+        "label_pattern",
+        "stream",
+        "skip_bad",
+    )
+    split: RowSplit
+    preparation: Preprocessing
+
+    def listed(self) -> str:
+        parts = (self.split.train, self.split.valid)
+        told = [self.split.vocab, *(part.y.tolist() for part in parts)]
+        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+    def learner(self) -> Learner:
+        (train_data, valid_data), device, seed = self._parts(), self.device, self.wishes.seed
+        train = Batches(train_data, self.batch_size, training=True, seed=seed, device=device)
+        valid = Batches(valid_data, 2 * self.batch_size, device=device)
+        dls = RowLoaders(train, valid, self.split.vocab, self.preparation.n_out)
+        dls.preparation = self.preparation
+        rescale = self._rescale()
+        return Learner(
+            dls,
+            self._network(),
+            ScaledMSELoss(rescale[1]) if rescale else None,
+            metrics=self.metric,
+            precision=self.precision,
+            compile=self.wishes.compile,
+        )
+
+    def preprocessing(self, learn: Learner) -> Preprocessing:
+        return self.preparation
+
+    def _targets(self) -> Tensor:
+        return self.split.train.y
+
+    @abstractmethod
+    def _parts(self) -> tuple[Any, Any]:
+        """Data sets that give batches for lists of indices, for training and validation."""
+
+    @abstractmethod
+    def _network(self) -> nn.Module:
+        """The network, before it is trained."""
+
+    def _rescale(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of values that are to be estimated."""
+        if self.split.vocab is not None:
+            return None
+        y = self.split.train.y.double()
+        return y.mean().item(), y.std(correction=0).item()

@@ -1,0 +1,119 @@
+"""Tables: what is chosen for their rows, and how new ones are predicted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+from torch import Tensor, nn
+
+from vicinal.data.frames import read_frame
+from vicinal.data.loaders import TensorData
+from vicinal.data.preprocessing import TablePreprocessing
+from vicinal.data.rows import Rows
+from vicinal.errors import VicinalError
+from vicinal.models.tabular import TableNet
+from vicinal.processes import this_process
+from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.rows import RowTask
+from vicinal.tasks.task import Chosen
+
+MODEL = "table_net"
+STEPS = 1600  # that a small table is trained for
+
+
+@dataclass(frozen=True)
+class RowPreprocessing(Preprocessing):
+    """How the rows of a table are brought to a network.
+
+    Args:
+        model, vocab: as in :class:`Preprocessing`.
+        table: from rows to tensors.
+    """
+
+    table: TablePreprocessing
+
+    called = "row"
+    argument = "TABLE"
+
+    @classmethod
+    def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        made = cls(stored["model"], stored["vocab"], TablePreprocessing.from_json(stored["table"]))
+        # The mean and deviation of values come with the weights.
+        return made.network(None if made.vocab else (0.0, 1.0)), made
+
+    def to_json(self) -> dict[str, Any]:
+        return {"model": self.model, "vocab": self.vocab, "table": self.table.to_json()}
+
+    def network(self, rescale: tuple[float, float] | None) -> nn.Module:
+        numeric, cardinalities = len(self.table.mean), self.table.cardinalities
+        return TableNet(numeric, cardinalities, self.n_out, rescale=rescale)
+
+    def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """The rows of tables, numbered from 1 on."""
+        files = list(arguments)
+        for file in files:
+            frame = read_frame(file, list(self.table.categories))
+            self.table.transform(frame)  # says what is wrong before the first row is predicted
+            for line in self.table.unknown(frame):
+                this_process().print(f"note: {line}")
+            for number, (_, row) in enumerate(frame.iterrows(), start=1):
+                yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
+
+    def batch(self, items: list[Any]) -> dict[str, Tensor]:
+        """Rows, as data frames' or as dicts, to the network's numbers and categories."""
+        return self.table.transform(pd.DataFrame(items))
+
+
+class TableTask(RowTask):
+    """Train a network on the rows of a table."""
+
+    kind = "rows"
+    mixes: ClassVar[dict[str, Any]] = {
+        "mixup": ("inputs",),
+        "columnmix": (),
+        "cmixup": ("inputs",),
+        "remix": ("inputs",),
+        "balancedmixup": ("inputs",),
+        "manifoldmixup": ("inputs", "hidden.*"),
+    }
+    refused = (*RowTask.refused, "pretrained")
+    preparation: RowPreprocessing
+
+    def _choose_network(self) -> None:
+        split = self.split
+        self.model = self._choose("model", (MODEL, "for tables"))
+        if self.model != MODEL:
+            raise VicinalError(f"--model {self.model} takes no tables: leave it out")
+        table = TablePreprocessing.fit(split.train.frame, split.kinds)
+        self.preparation = RowPreprocessing(self.model, split.vocab, table)
+
+    def _epochs(self) -> Chosen:
+        count = len(self.split.train)
+        steps = max(1, count // (self.wishes.batch_size or self._batch_size(count)[0]))
+        return max(10, STEPS // steps), f"about {STEPS:,} steps, and 10 epochs or more"
+
+    def _batch_size(self, count: int) -> Chosen:
+        return max(2, min(256, count // 32)), f"{count:,} training rows"
+
+    def _learning_rate(self) -> Chosen:
+        return 3e-3, "for tables"
+
+    def _precision(self) -> Chosen:
+        if self.wishes.precision == "auto":
+            return "fp32", "numbers of a table may need more than 8 bits"
+        return super()._precision()
+
+    def _choose_reading(self) -> None:
+        for line in self.preparation.table.unknown(self.split.valid.frame):
+            self.reasons.append(("validation", line))
+
+    def _parts(self) -> tuple[TensorData, TensorData]:
+        return self._data(self.split.train), self._data(self.split.valid)
+
+    def _data(self, part: Rows) -> TensorData:
+        return TensorData(self.preparation.table.transform(part.frame), part.y)
+
+    def _network(self) -> nn.Module:
+        return self.preparation.network(self._rescale())

@@ -1,0 +1,161 @@
+"""Texts: what is chosen for them, and how new ones are classified."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from vicinal.data.frames import is_table, read_frame
+from vicinal.data.rows import TextSplit
+from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
+from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner
+from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
+from vicinal.models.rescale import Rescale
+from vicinal.models.text import create_text_model
+from vicinal.tasks.predictor import NETWORK, Preprocessing
+from vicinal.tasks.rows import RowTask
+from vicinal.tasks.task import Chosen
+
+WORDS = ("mixup", "cmixup", "remix", "balancedmixup")  # are mixed by these
+
+
+@dataclass(frozen=True)
+class TextPreprocessing(Preprocessing):
+    """How texts are brought to a network.
+
+    Args:
+        model, vocab: as in :class:`Preprocessing`.
+        column: where texts stand in a table.
+        tokenizer: from texts to the ids of their tokens.
+    """
+
+    column: str
+    tokenizer: Tokenizer
+
+    called = "text"
+    argument = "TEXT"
+
+    @classmethod
+    def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        model, vocab, column = (stored[name] for name in ("model", "vocab", "column"))
+        n_out = 1 if vocab is None else len(vocab)
+        network: nn.Module
+        tokenizer: Tokenizer
+        if stored["tokenizer"] is None:
+            network, tokenizer = hub_text_model(str(folder / NETWORK), n_out, pretrained=False)
+        else:
+            tokenizer = WordTokenizer.from_json(stored["tokenizer"])
+            network = own_network(model, tokenizer, n_out)
+        if vocab is None:  # the mean and deviation of values come with the weights
+            network = nn.Sequential(network, Rescale(0.0, 1.0))
+        return network, cls(model, vocab, column, tokenizer)
+
+    def to_json(self) -> dict[str, Any]:
+        words = self.tokenizer.to_json() if isinstance(self.tokenizer, WordTokenizer) else None
+        told = {"model": self.model, "vocab": self.vocab, "column": self.column}
+        return {**told, "tokenizer": words}
+
+    def save(self, folder: Path) -> None:
+        if isinstance(self.tokenizer, HubTokenizer):
+            save_hub_text(self.tokenizer, folder / NETWORK)
+
+    def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """The texts of tables, the lines of .txt files, and what is no file, as it is."""
+        for argument in arguments:
+            yield from ((text, text) for text in self._texts(argument))
+
+    def _texts(self, argument: str) -> list[str]:
+        file = Path(argument)
+        if is_table(file):
+            frame = read_frame(file, [self.column])
+            if self.column not in frame:
+                raise VicinalError(
+                    f"{file} has no column {self.column}, where the texts stood in training: name "
+                    "the column so"
+                )
+            texts = frame[self.column].tolist()
+            check_texts(texts, self.column)
+            return texts
+        if file.suffix == ".txt":
+            try:
+                lines = file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise VicinalError(f"{file} cannot be read: {error}") from None
+            return [line for line in lines if line.strip()]
+        return [argument]
+
+    def batch(self, items: list[Any]) -> dict[str, Tensor]:
+        return self.tokenizer.encode(items)
+
+
+def own_network(name: str, tokenizer: WordTokenizer, n_out: int) -> nn.Module:
+    return create_text_model(name, len(tokenizer), n_out, max_length=tokenizer.max_length)
+
+
+class TextTask(RowTask):
+    """Train a network on texts."""
+
+    kind = "texts"
+    mixes: ClassVar[dict[str, Any]] = {
+        **dict.fromkeys(WORDS, ("embedding",)),
+        "manifoldmixup": ("sentence",),
+    }
+    unite: ClassVar[dict[str, str]] = dict.fromkeys(WORDS, "mask")
+    split: TextSplit
+    network: nn.Module
+    preparation: TextPreprocessing
+
+    def _choose_network(self) -> None:
+        split = self.split
+        self.model = self._choose("model", ("text_cnn", "for texts"))
+        texts = split.texts(split.train)
+        n_out = 1 if split.vocab is None else len(split.vocab)
+        self.from_hub = self.model.startswith("hf:") or Path(self.model).is_dir()
+        tokenizer: Tokenizer
+        if self.from_hub:
+            pretrained = self.wishes.pretrained is not False
+            torch.manual_seed(self.wishes.seed)  # of a last layer that begins anew
+            self.network, tokenizer = hub_text_model(self.model, n_out, pretrained=pretrained)
+            self.reasons.append(("weights", "pretrained" if pretrained else "random (as asked)"))
+        elif self.wishes.pretrained:
+            raise VicinalError(f"there are no weights for {self.model}: leave out --pretrained")
+        else:
+            tokenizer = WordTokenizer.of(texts)
+            own_network(self.model, tokenizer, n_out)  # says now that there is none of this name
+            self.reasons.append(("words", f"{len(tokenizer.words):,} that occur twice or more"))
+        self.preparation = TextPreprocessing(self.model, split.vocab, split.column, tokenizer)
+
+    def _epochs(self) -> Chosen:
+        return (3, "enough from pretrained weights") if self.from_hub else (10, "for texts")
+
+    def _batch_size(self, count: int) -> Chosen:
+        return max(2, min(32, count // 8)), f"{count:,} training texts"
+
+    def _learning_rate(self) -> Chosen:
+        return (5e-5, "for networks of the hub") if self.from_hub else (1e-3, "for texts")
+
+    def _choose_reading(self) -> None:
+        tokenizer = self.preparation.tokenizer
+        self.train, self.valid = (
+            TextData(tokenizer, self.split.texts(part), part.y)
+            for part in (self.split.train, self.split.valid)
+        )
+        if self.train.note:
+            self.reasons.append(("texts", self.train.note))
+
+    def _parts(self) -> tuple[TextData, TextData]:
+        return self.train, self.valid
+
+    def _network(self) -> nn.Module:
+        tokenizer = self.preparation.tokenizer
+        if isinstance(tokenizer, WordTokenizer):
+            self.network = own_network(self.model, tokenizer, self.preparation.n_out)
+        rescale = self._rescale()
+        return nn.Sequential(self.network, Rescale(*rescale)) if rescale else self.network
+
+    def _layers(self, mix: str, learn: Learner) -> list[nn.Module]:
+        return [getattr(self.network, name) for name in self.mixes[mix]]

@@ -1,0 +1,72 @@
+"""Wishes: what the user asked of a training."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vicinal.errors import VicinalError
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; None leaves the choice to the :class:`Task`."""
+
+    data: str
+    recipe: str | None = None
+    mix: str | None = None
+    alpha: float | None = None
+    model: str | None = None
+    pretrained: bool | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    size: int | None = None
+    valid: float = 0.2
+    label: str | None = None
+    label_pattern: str | None = None
+    precision: str = "auto"
+    compile: bool = False
+    track: str | None = None
+    seed: int = 0
+    skip_bad: bool = False
+    stream: bool = False
+
+    def as_before(self, asked: dict[str, Any]) -> "Wishes":
+        """These wishes, those that are left open as they were in a run before.
+
+        Raises:
+            VicinalError: something else is wished than then.
+        """
+        for field in fields(self):
+            wish, before = getattr(self, field.name), asked.get(field.name, field.default)
+            if wish not in (field.default, before):
+                begun = "left open" if before is None else before
+                raise VicinalError(
+                    f"the run was begun with {option(field.name)} {begun}, not {wish}: leave that "
+                    "out, or begin another run"
+                )
+        return Wishes(**asked)
+
+    def refuse(self, names: tuple[str, ...], data: str) -> None:
+        """Raise a VicinalError where one of these is asked for, which such data have no use for."""
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise VicinalError(
+                    f"--{option(field.name)} says nothing about {data}: leave it out"
+                )
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("epochs", 1), ("batch_size", 2), ("size", 8)):
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise VicinalError(f"--{option(name)} must be {lowest} or more, not {value}")
+        if not 0 <= self.seed < 2**63:
+            raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
+        if self.alpha == float("inf"):
+            raise VicinalError("--alpha must be a finite number, not inf")
+        if self.lr is not None and not 0 < self.lr < float("inf"):
+            raise VicinalError(f"--lr must be above 0, not {self.lr}")
+
+
+def option(field: str) -> str:
+    """What a wish is called on the command line."""
+    return field.replace("_", "-")

@@ -1,0 +1,130 @@
+"""What columns are taken for, and values as numbers and as strings."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vicinal import VicinalError
+from vicinal.data.columns import as_numbers, as_texts, column_kinds, text_columns
+from vicinal.data.frames import read_frame
+
+SENTENCES = [f"What is the number {i} ?" for i in range(40)]
+NAMES = [f"name-{i}" for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1.5, 2.5] * 20, "numeric"),
+        ([1, 2] * 20, "numeric"),
+        (range(40), "numeric"),
+        (pd.array([1, 2, None, None] * 10, "Int64"), "numeric"),
+        ([Decimal("1.5"), Decimal(2)] * 20, "numeric"),
+        (["a", "b"] * 20, "categorical"),
+        (["a", None] * 20, "categorical"),
+        ([True, False] * 20, "categorical"),
+        ([True, None] * 20, "categorical"),
+        (pd.Categorical([1, 2] * 20), "categorical"),
+        (NAMES[:20] * 2, "categorical"),
+        ([1, "a"] * 20, "categorical"),
+        (SENTENCES, "text"),
+        ([None, *SENTENCES[1:]], "text"),
+        (SENTENCES[:4] * 10, "categorical"),
+    ],
+)
+def test_columns_are_taken_for_what_their_values_are(values, kind):
+    kinds = column_kinds(pd.DataFrame({"x": values}))
+    found = {name: getattr(kinds, name) for name in ("numeric", "categorical", "text")}
+    assert found == {name: ["x"] if name == kind else [] for name in found}
+    assert kinds.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([None] * 40, "empty"),
+        ([3] * 40, "always 3"),
+        ([3.5, None] * 20, "always 3.5"),
+        (["a"] * 40, "always a"),
+        (NAMES, "a name, 40 of 40 are different"),
+        ([date(2026, 1, 1), date(2026, 2, 1)] * 20, "dates"),
+        (pd.date_range("2026-01-01", periods=40), "dates"),
+        (["2026-01-01", "2026-02-01T10:00"] * 20, "dates"),
+        ([[1], [2]] * 20, "values of type list"),
+        ([{"bytes": b"x"}] * 40, "values of type dict"),
+    ],
+)
+def test_what_nothing_can_be_learned_from_is_left_out_with_a_reason(values, why):
+    kinds = column_kinds(pd.DataFrame({"x": values}))
+    assert kinds.left_out == {"x": why}
+    assert kinds.notes() == ["columns: none to learn from", f"left out: x ({why})"]
+
+
+def test_a_column_without_a_name_is_left_out(tmp_path):
+    (tmp_path / "a.csv").write_text(",x\n0,1\n1,2\n")
+    kinds = column_kinds(read_frame(tmp_path / "a.csv"))
+    assert list(kinds.left_out.values()) == ["it has no name"]
+    assert kinds.numeric == ["x"]
+
+
+def test_numbers_with_few_values_are_told():
+    frame = pd.DataFrame({"stars": [1, 2, 3, 4] * 10, "size": range(40), "part": [0.5, 1] * 20})
+    kinds = column_kinds(frame)
+    assert kinds.few == ["stars"]
+    assert "taken as numbers, though they have few values: stars" in kinds.notes()
+
+
+def test_notes_name_columns_but_not_hundreds():
+    (note,) = column_kinds(pd.DataFrame({f"x{i}": np.arange(40) * 0.5 for i in range(20)})).notes()
+    assert note == "columns: 20 numeric (x0, x1, x2, x3, x4, x5, x6, x7, …)"
+
+
+def test_text_columns_are_those_with_sentences():
+    frame = pd.DataFrame({"text": SENTENCES, "name": NAMES, "n": range(40)})
+    assert text_columns(frame) == ["text"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**53), 2**53) | st.none(), min_size=1))
+def test_whole_numbers_have_the_same_string_from_any_dtype(values):
+    expected = [None if value is None else str(value) for value in values]
+    for dtype in ("float64", "Int64", "object"):
+        texts = as_texts(pd.Series(values, dtype=dtype))
+        assert [None if pd.isna(text) else text for text in texts] == expected
+
+
+def test_strings_keep_their_spelling():
+    assert as_texts(pd.Series(["01", "1.0", "Truely", "inf"])).tolist() == [
+        *("01", "1.0", "Truely", "inf")
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.none(), min_size=1))
+def test_strings_of_numbers_are_the_numbers(values):
+    strings = pd.Series([None if v is None else repr(v) for v in values], dtype=object)
+    expected = pd.Series(values, dtype="float64")
+    assert np.array_equal(as_numbers(strings), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1, "two"], "'two'"),
+        ([1.0, float("inf")], "'inf'"),
+        (["1", "?"], "'?'"),
+        (pd.to_datetime(["2026-01-01", "2026-01-02"])[::-1], "'2026-01-02 00:00:00'"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_row(values, shown):
+    series = pd.Series(values, index=[3, 7], name="age")
+    row = 3 if shown.startswith("'2026") else 7
+    with pytest.raises(
+        VicinalError, match=f"column age holds {shown.replace('?', '.')} in row {row}"
+    ):
+        as_numbers(series)

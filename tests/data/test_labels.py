@@ -1,0 +1,113 @@
+"""The label column: found by name, as classes or values, and one sentence for what is wrong."""
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vicinal import VicinalError
+from vicinal.data.labels import label_column, label_kind, targets_of
+
+
+@pytest.mark.parametrize("name", ["label", "labels", "target", "class", "y", "Target", "Y"])
+def test_the_label_is_found_by_its_usual_names(name):
+    assert label_column(["a", name, "b"], None) == name
+
+
+def test_a_wrong_name_brings_a_near_one():
+    with pytest.raises(VicinalError, match="no label column incom among age, income, did you mean"):
+        label_column(["age", "income"], "incom")
+
+
+def test_who_names_none_is_asked():
+    with pytest.raises(VicinalError, match="say --label with one of age, income"):
+        label_column(["age", "income"], None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (["a", "b"], "classes"),
+        ([True, False], "classes"),
+        (range(20), "classes"),
+        ([1.0, 2.0], "classes"),
+        (pd.Categorical(range(50)), "classes"),
+        ([f"{i}" for i in range(9)] + ["other"] * 91, "classes"),
+        (["1", "2"] * 20 + ["x"], "classes"),
+        (range(21), "values"),
+        ([1.0, 2.5], "values"),
+        ([f"{i}.5" for i in range(50)], "values"),
+    ],
+)
+def test_classes_and_values_are_told_apart(labels, kind):
+    assert label_kind(pd.Series(labels)) == kind
+
+
+def test_a_string_among_values_is_named():
+    labels = pd.Series([i * 0.5 for i in range(50)] + ["wide"], name="db")
+    with pytest.raises(VicinalError, match="column db holds 'wide' in row 50"):
+        label_kind(labels)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=9).map(lambda more: ["a", "b", *more]),
+    st.lists(st.sampled_from("abcd"), max_size=9).map(lambda more: ["a", *more]),
+)
+def test_classes_are_indices_into_their_names(train, valid):
+    targets = targets_of(pd.Series(train, name="y"), pd.Series(valid, name="y"))
+    assert [targets.vocab[i] for i in targets.train] == train
+    assert [targets.vocab[i] for i in targets.valid] == valid
+    assert targets.vocab == sorted({*train, *valid})
+    assert targets.scale is None
+    strange = [label for label in valid if label not in train]
+    assert any("no training row has" in note for note in targets.notes) == bool(strange)
+
+
+def test_numbers_as_classes_are_in_their_own_order():
+    targets = targets_of(pd.Series([10, 9, 10]), pd.Series([9.0]))
+    assert targets.vocab == ["9", "10"]
+    assert targets.train.tolist() == [1, 0, 1]
+
+
+def test_booleans_of_any_file_are_the_same_classes():
+    targets = targets_of(pd.Series([True, False]), pd.Series(["true", "FALSE"]))
+    assert targets.vocab == ["False", "True"]
+    assert targets.valid.tolist() == [1, 0]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=21, max_size=40, unique=True))
+def test_values_are_columns_of_floats_with_their_scale(values):
+    targets = targets_of(pd.Series(values), pd.Series([0.5]))
+    assert (targets.vocab, targets.valid.tolist()) == (None, [[0.5]])
+    assert torch.equal(targets.train, torch.tensor(values, dtype=torch.float32)[:, None])
+    mean, std = targets.scale
+    assert mean == pytest.approx(sum(values) / len(values), abs=1)
+    assert std == pytest.approx(pd.Series(values).std(ddof=0), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "message"),
+    [
+        (["a", None, "b", None], ["a"], "2 of 4 labels in column y are missing, first in row 1"),
+        (["a", "b"], ["a", None], "1 of 2 labels in column y are missing, first in row 1"),
+        (["a", "a"], ["a"], "all training labels in column y are a"),
+        ([2.5, 2.5], [1.5], "all training labels in column y are 2.5"),
+        ([1.5, 2.5], ["x"], "column y holds 'x' in row 0"),
+        ([1.5, float("inf")], [1.5], "column y holds 'inf' in row 1"),
+        (["<=50K", ">50K"], ["<=50K."], "no label of the validation part"),
+        (pd.date_range("2026-01-01", periods=3), ["a"], "column y holds dates"),
+        ([["a"], ["b"]], ["a"], "column y holds values of type list"),
+    ],
+)
+def test_what_cannot_be_learned_is_one_sentence(train, valid, message):
+    with pytest.raises(VicinalError, match=message):
+        targets_of(pd.Series(train, name="y"), pd.Series(valid, name="y"))
+
+
+def test_the_row_is_that_of_the_file():
+    labels = pd.Series(["a", None, "b"], index=[17, 4, 8], name="y")
+    with pytest.raises(VicinalError, match="first in row 4"):
+        targets_of(labels, labels)

@@ -1,0 +1,188 @@
+"""Rows of tables, from the command line to predictions."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_diabetes, load_wine
+
+from run_folders import assert_same, left, silent
+from vicinal import Predictor, runs
+from vicinal.cli import run
+from vicinal.learner.events import Callback
+from vicinal.tasks import Wishes
+from vicinal_cli import fails, rows_of
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def wine(tmp_path):
+    """178 wines: 13 numbers, one category that follows from one of them, and three growers."""
+    wine = load_wine(as_frame=True)
+    frame = wine.frame.drop(columns="target")
+    frame["strength"] = np.where(frame["alcohol"] > 13, "strong", "light")
+    frame.loc[::20, "ash"] = np.nan
+    frame["grower"] = [f"grower {kind}" for kind in wine.target]
+    frame.to_csv(tmp_path / "wine.csv", index=False)
+    return frame
+
+
+@pytest.fixture
+def diabetes(tmp_path):
+    frame = load_diabetes(as_frame=True, scaled=False).frame
+    frame.to_csv(tmp_path / "diabetes.csv", index=False)
+    return frame
+
+
+WINE = ["train", "wine.csv", "--label", "grower", "--out", "run"]
+DIABETES = ["train", "diabetes.csv", "--label", "target", "--out", "run"]
+
+
+class TestClasses:
+    @pytest.mark.parametrize("mix", ["none", "mixup", "columnmix", "manifoldmixup"])
+    def test_each_mix_learns_and_predicts(self, wine, capsys, mix):
+        assert run([*WINE, "--epochs", "20", "--mix", mix]) == 0
+        said = capsys.readouterr().out
+        assert "142 training and 36 validation rows of 3 classes (grower 0, grower 1," in said
+        assert "13 numeric (alcohol," in said
+        assert "1 categorical (strength)" in said
+        assert said.splitlines()[-1] == "vicinal predict run TABLE..."
+        assert run(["predict", "run", "--json", "wine.csv"]) == 0
+        answers = json.loads(capsys.readouterr().out)
+        assert [answer["row"] for answer in answers] == [str(i + 1) for i in range(len(wine))]
+        right = [a["class"] == grower for a, grower in zip(answers, wine["grower"], strict=True)]
+        assert np.mean(right) > 0.9
+        assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+    def test_a_row_is_predicted_alike_alone_and_in_another_format(self, wine, capsys):
+        assert run([*WINE, "--epochs", "2"]) == 0
+        predictor = Predictor.load("run")
+        whole = torch.stack(list(predictor.predict(row for _, row in wine.iterrows())))
+        alone = next(predictor.predict([wine.iloc[70].drop("grower").to_dict()]))
+        torch.testing.assert_close(alone, whole[70])
+        wine.sample(frac=1, axis=1, random_state=0).to_parquet("wine.parquet")
+        capsys.readouterr()
+        assert run(["predict", "run", "--json", "wine.parquet"]) == 0
+        answers = json.loads(capsys.readouterr().out)
+        found = torch.tensor(
+            [list(dict(sorted(a["probabilities"].items())).values()) for a in answers]
+        )
+        torch.testing.assert_close(found, whole)
+
+    def test_what_was_never_seen_counts_as_unknown_and_is_told(self, wine, capsys):
+        assert run([*WINE, "--epochs", "1"]) == 0
+        wine.loc[3, "strength"] = "fortified"
+        wine.loc[4, "strength"] = np.nan
+        wine.to_csv("new.csv", index=False)
+        capsys.readouterr()
+        assert run(["predict", "run", "new.csv"]) == 0
+        said = capsys.readouterr().out
+        assert "strength: 1 value that the training data do not have (fortified)" in said
+
+    def test_a_run_that_was_stopped_ends_as_one_that_was_not(self, wine, tmp_path, monkeypatch):
+        wishes = Wishes("wine.csv", label="grower", epochs=3, mix="manifoldmixup")
+        runs.train(wishes, tmp_path / "whole", tell=silent)
+
+        class Stop(Callback):
+            def before_train(self, learn):
+                if learn.epoch == 2:
+                    raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.Run, "before_train", Stop.before_train, raising=False)
+            with pytest.raises(KeyboardInterrupt):
+                runs.train(wishes, tmp_path / "part", tell=silent)
+        runs.train(wishes, tmp_path / "part", resume=True, tell=silent)
+        assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
+
+    def test_the_data_must_be_the_same_to_go_on(self, wine, tmp_path, monkeypatch):
+        wishes = Wishes("wine.csv", label="grower", epochs=2)
+        runs.train(wishes, tmp_path / "run", tell=silent)
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
+        wine.iloc[:-1].to_csv("wine.csv", index=False)
+        with pytest.raises(Exception, match="the data are not what they were"):
+            runs.train(wishes, tmp_path / "run", resume=True, tell=silent)
+
+
+class TestValues:
+    def test_the_error_is_in_units_and_so_are_predictions(self, diabetes, capsys):
+        assert run([*DIABETES, "--epochs", "20", "--mix", "none"]) == 0
+        assert "442" not in capsys.readouterr().err
+        last = rows_of("run")[-1]
+        # A mean for everybody errs by the deviation of the targets, 77; a linear model by 55.
+        assert last["valid_rmse"] < 65
+        assert last["valid_loss"] < 1  # a share of the targets' variance
+        assert run(["predict", "run", "--json", "diabetes.csv"]) == 0
+        values = [answer["value"] for answer in json.loads(capsys.readouterr().out)]
+        assert np.corrcoef(values, diabetes["target"])[0, 1] > 0.6
+        assert abs(np.mean(values) - diabetes["target"].mean()) < 15
+
+    @pytest.mark.parametrize("mix", ["mixup", "columnmix", "manifoldmixup", "cmixup"])
+    def test_each_mix_trains(self, diabetes, mix):
+        assert run([*DIABETES, "--epochs", "1", "--mix", mix]) == 0
+        assert rows_of("run")[-1]["valid_rmse"] > 0
+
+    def test_the_answers_are_a_table(self, diabetes, capsys):
+        assert run([*DIABETES, "--epochs", "1"]) == 0
+        capsys.readouterr()
+        assert run(["predict", "run", "diabetes.csv"]) == 0
+        assert capsys.readouterr().out.split()[:3] == ["row", "value", "1"]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--label", "growr"], "no label column growr"),
+            (["--label", "growr"], "did you mean grower?"),
+            ([], "which column is the label?"),
+            (["--label", "grower", "--mix", "cutmix"], "--mix cutmix does not go with rows"),
+            (["--label", "grower", "--mix", "cmixup"], "values"),
+            (["--label", "grower", "--mix", "mixup+columnmix"], "takes no turns"),
+            (["--label", "grower", "--size", "32"], "--size says nothing about rows"),
+            (["--label", "grower", "--recipe", "imagenette"], "--recipe says nothing about rows"),
+            (["--label", "grower", "--model", "resnet18"], "resnet18 takes no tables"),
+            (["--label", "grower", "--stream"], "--stream has nothing to read"),
+            (["--label", "grower", "--batch-size", "500"], "larger than the 142 training rows"),
+        ],
+    )
+    def test_an_option(self, wine, capsys, options, said, tmp_path):
+        assert said in fails(capsys, "train", "wine.csv", *options)
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_label_that_is_missing_or_no_number(self, diabetes, capsys):
+        for value, said in (
+            ("?", "labels in column target are missing, first in row 7"),
+            ("lots", "'lots' in row 7"),
+        ):
+            frame = diabetes.astype({"target": object})
+            frame.loc[7, "target"] = value
+            frame.to_csv("diabetes.csv", index=False)
+            assert said in fails(capsys, *DIABETES)
+
+    def test_columns_that_prediction_lacks(self, wine, capsys):
+        assert run([*WINE, "--epochs", "1"]) == 0
+        wine.drop(columns=["ash", "strength"]).to_csv("short.csv", index=False)
+        assert "this table lacks ash, strength" in fails(capsys, "predict", "run", "short.csv")
+        wine.astype({"ash": object}).assign(ash="high").to_csv("odd.csv", index=False)
+        assert "column ash holds 'high'" in fails(capsys, "predict", "run", "odd.csv")
+        assert "none.csv" in fails(capsys, "predict", "run", "none.csv")
+
+    def test_nothing_to_be_drawn(self, wine, capsys):
+        assert "holds no images" in fails(capsys, "show", "wine.csv", "--label", "grower")
+
+
+def test_a_table_of_one_part_in_two_files(wine, capsys):
+    wine.iloc[::2].to_csv("train-0.csv", index=False)
+    wine.iloc[1::2].to_csv("train-1.csv", index=False)
+    (pd.DataFrame(wine)).to_csv("test.csv", index=False)
+    # The folder holds wine.csv as well, which belongs to the training part by its name.
+    assert run(["train", ".", "--label", "grower", "--epochs", "1", "--out", "run"]) == 0
+    assert "356 training and 178 validation rows" in capsys.readouterr().out

@@ -1,0 +1,160 @@
+"""Texts, from the command line to predictions."""
+
+import json
+import random
+
+import pandas as pd
+import pytest
+
+from run_folders import assert_same, left, silent
+from vicinal import Predictor, runs
+from vicinal.cli import run
+from vicinal.tasks import Wishes
+from vicinal_cli import fails, rows_of
+
+PLACES = ["Aspen", "Rome", "Oslo", "the moon", "Lima", "Cairo"]
+PEOPLE = ["Galileo", "Goethe", "Curie", "Ada", "Homer", "Bach"]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """Questions about places and people, which the first word nearly gives away."""
+    draw = random.Random(0)
+    asked = []
+    for _ in range(120):
+        place, person = draw.choice(PLACES), draw.choice(PEOPLE)
+        asked.append((f"How far is it to {place} from {draw.randint(1, 999)} miles north ?", "LOC"))
+        asked.append((f"Who met {person} in {place} in {draw.randint(1500, 1999)} ?", "HUM"))
+    frame = pd.DataFrame(asked, columns=["question", "label"])
+    frame["number"] = range(len(frame))
+    frame.to_csv(tmp_path / "questions.csv", index=False)
+    return frame
+
+
+TRAIN = ["train", "questions.csv", "--out", "run", "--precision", "fp32"]
+
+
+@pytest.mark.parametrize("mix", ["none", "mixup", "manifoldmixup"])
+@pytest.mark.parametrize("model", ["text_cnn", "text_transformer"])
+def test_each_network_learns_and_predicts(questions, capsys, mix, model, tmp_path):
+    assert run([*TRAIN, "--epochs", "2", "--model", model, "--mix", mix, "--lr", "0.003"]) == 0
+    said = capsys.readouterr().out
+    assert "192 training and 48 validation texts of 2 classes (HUM, LOC)" in said
+    assert "number (beside the texts in question)" in said
+    assert said.splitlines()[-1] == "vicinal predict run TEXT..."
+    assert rows_of("run")[-1]["valid_accuracy"] > 0.9
+    (tmp_path / "new.txt").write_text("How far is Rome ?\n\nWho was Bach ?\n")
+    questions.head(3).to_parquet("new.parquet")
+    assert run(["predict", "run", "--json", "Who met Homer ?", "new.txt", "new.parquet"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    texts = ["Who met Homer ?", "How far is Rome ?", "Who was Bach ?", *questions.question[:3]]
+    assert [answer["text"] for answer in answers] == texts
+    assert [answer["class"] for answer in answers] == ["HUM", "LOC", "HUM", *questions.label[:3]]
+
+
+def test_a_text_is_predicted_alike_among_longer_ones(questions):
+    assert run([*TRAIN, "--epochs", "1"]) == 0
+    predictor = Predictor.load("run")
+    first, _ = predictor.predict(["Who met Ada ?", "How far is it to the moon from Oslo or Rome ?"])
+    (alone,) = predictor.predict(["Who met Ada ?"])
+    assert alone.tolist() == pytest.approx(first.tolist(), abs=1e-6)
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, monkeypatch):
+    wishes = Wishes("questions.csv", epochs=3, mix="manifoldmixup")
+    runs.train(wishes, tmp_path / "whole", tell=silent)
+
+    def stop(self, learn):
+        if learn.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "before_train", stop, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(wishes, tmp_path / "part", tell=silent)
+    runs.train(wishes, tmp_path / "part", resume=True, tell=silent)
+    assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
+
+
+def test_values_of_texts(questions, capsys):
+    questions["label"] = questions.question.str.len() + 0.5
+    questions.to_csv("questions.csv", index=False)
+    assert run([*TRAIN, "--epochs", "3"]) == 0
+    assert rows_of("run")[-1]["valid_rmse"] < questions.label.std()
+    assert run(["predict", "run", "--json", "Who met Ada ?"]) == 0
+    answer = capsys.readouterr().out
+    assert json.loads(answer[answer.index("[\n") :])[0]["value"] > 0
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--model", "text_cn"], "did you mean text_cnn?"),
+            (["--pretrained"], "no weights for text_cnn"),
+            (["--mix", "cutmix"], "--mix cutmix does not go with texts"),
+            (["--size", "32"], "--size says nothing about texts"),
+            (["--label-pattern", "(.)"], "has columns"),
+        ],
+    )
+    def test_an_option(self, questions, capsys, options, said, tmp_path):
+        assert said in fails(capsys, "train", "questions.csv", *options)
+        assert not (tmp_path / "runs").exists()
+
+    def test_an_empty_text(self, questions, capsys):
+        questions.loc[5, "question"] = "  "
+        questions.to_csv("questions.csv", index=False)
+        assert "texts in column question" in fails(capsys, *TRAIN)
+
+    def test_a_column_of_texts_that_is_empty(self, questions, capsys):
+        questions.assign(question="").drop(columns="number").to_csv("questions.csv", index=False)
+        assert "question (empty)" in fails(capsys, *TRAIN)
+
+    def test_two_columns_of_texts(self, questions, capsys):
+        questions.assign(answer=questions.question + " yes").to_csv("questions.csv", index=False)
+        assert "question, answer all hold texts" in fails(capsys, *TRAIN)
+
+    def test_predicting_without_the_column(self, questions, capsys):
+        assert run([*TRAIN, "--epochs", "1"]) == 0
+        questions.rename(columns={"question": "text"}).to_csv("other.csv", index=False)
+        assert "no column question" in fails(capsys, "predict", "run", "other.csv")
+        assert "no such file" in fails(capsys, "predict", "run", "none.txt").lower()
+        assert "are empty" in fails(capsys, "predict", "run", " ")
+
+
+def test_a_network_of_the_hub(questions, tmp_path, capsys):
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    words = sorted({word for text in questions.question for word in text.lower().split()})
+    numbers = {word: i for i, word in enumerate(["[PAD]", "[UNK]", *words])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token="[UNK]"))
+    tokenizer.normalizer = tokenizers.normalizers.Lowercase()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=32
+    )
+    config = transformers.BertConfig(
+        vocab_size=len(numbers),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    for save in (transformers.BertForSequenceClassification(config), wrapped):
+        save.save_pretrained(tmp_path / "tiny")
+    options = ["--model", "./tiny", "--epochs", "4", "--lr", "0.003", "--batch-size", "16"]
+    assert run([*TRAIN, *options]) == 0
+    assert rows_of("run")[-1]["valid_accuracy"] > 0.9
+    # What the run needs is in its folder: the network that it began with may be gone.
+    (tmp_path / "tiny").rename(tmp_path / "gone")
+    capsys.readouterr()
+    assert run(["predict", "run", "--json", "Who met Bach ?"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["class"] == "HUM"
+    assert run(["train", "questions.csv", "--out", "run", "--overwrite", "--epochs", "1"]) == 0
+    assert not (tmp_path / "run" / "network").exists()
