@@ -32,7 +32,7 @@ _HOMES = {
         "halves",
     ),
     "detection": ("DetectionMixUp",),
-    "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class"),
+    "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "losses": ("CrossEntropyLossFlat", "MixLoss"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
     "errors": ("VicinalError",),

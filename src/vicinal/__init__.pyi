@@ -5,6 +5,7 @@ from pathlib import Path as Path
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
 from vicinal.criteria import OrdinalLoss as OrdinalLoss
 from vicinal.criteria import ordinal_class as ordinal_class
+from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize

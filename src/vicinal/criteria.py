@@ -169,6 +169,26 @@ def ordinal_class(output: Tensor) -> Tensor:
     return (output > 0).sum(1)
 
 
+def ordinal_probabilities(output: Tensor) -> Tensor:
+    """The probabilities of the classes that the logits of thresholds tell.
+
+    A class has what lies between its two thresholds. As nothing keeps the thresholds in order, one
+    counts for no more than those below it.
+
+    Args:
+        output: (B, K - 1) logits, as :class:`OrdinalLoss` takes them.
+
+    Returns:
+        (B, K) floats that sum to 1 in each row.
+
+    >>> ordinal_probabilities(torch.tensor([[0.0, -3.0]]))
+    tensor([[0.5000, 0.4526, 0.0474]])
+    """
+    above = output.sigmoid().cummin(1).values
+    ends = above.new_ones(len(above), 1), above.new_zeros(len(above), 1)
+    return -torch.cat([ends[0], above, ends[1]], dim=1).diff(dim=1)
+
+
 def _known(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         raise VicinalError(f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}")

@@ -434,3 +434,20 @@ class TestDataLoaders:
         figure = dls.show_batch(max_n=3)
         shown = {text.get_text() for axes in figure.axes for text in (axes.title, *axes.texts)}
         assert shown & set(dls.vocab)
+
+
+def test_several_tensors_a_sample():
+    x = {"numbers": torch.arange(20.0).view(10, 2), "codes": torch.arange(10).view(10, 1)}
+    y = torch.arange(10) % 2
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
+    batches = list(dls.train)
+    assert [len(labels) for _, labels in batches] == [4, 4]
+    for batch, labels in [*batches, *dls.valid]:
+        assert batch["numbers"].equal(2.0 * batch["codes"] + torch.tensor([0.0, 1.0]))
+        assert labels.equal(batch["codes"][:, 0] % 2)
+    short = {**x, "codes": x["codes"][:9]}
+    with pytest.raises(VicinalError, match="the training part has 9 inputs, but 10 targets"):
+        DataLoaders.from_tensors(short, y, x, y, bs=4)
+    broken = {**x, "numbers": x["numbers"] / 0}
+    with pytest.raises(VicinalError, match="the validation inputs hold NaN"):
+        DataLoaders.from_tensors(x, y, broken, y, bs=4)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vicinal import DataLoaders, Learner, MixLoss
+from vicinal import AsymmetricLoss, DataLoaders, Learner, MixLoss, OrdinalLoss
 
 X = torch.tensor([[2.0, -1.0], [-0.5, -0.25]])
 
@@ -23,6 +23,7 @@ def probabilities(loss_func, y):
     partial(F.binary_cross_entropy_with_logits, pos_weight=torch.ones(2)),
     MixLoss(nn.BCEWithLogitsLoss()),
     MixLoss(F.binary_cross_entropy_with_logits),
+    AsymmetricLoss(),
 ])  # fmt: skip
 def test_of_several_labels(loss_func):
     found = probabilities(loss_func, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
@@ -44,3 +45,11 @@ def test_of_classes(loss_func):
 @pytest.mark.parametrize("loss_func", [None, F.mse_loss, nn.L1Loss()])
 def test_of_values(loss_func):
     assert torch.equal(probabilities(loss_func, torch.zeros(2, 2)), X)
+
+
+def test_of_ordered_classes():
+    found = probabilities(OrdinalLoss(3), torch.tensor([0, 2]))
+    first, second = X[0].sigmoid().tolist()
+    only = X[1].sigmoid()[0].item()  # the second threshold is no lower than the first
+    expected = torch.tensor([[1 - first, first - second, second], [1 - only, 0, only]])
+    torch.testing.assert_close(found, expected)

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.errors import VicinalError
+from vicinal.mixing.batch import leaves
 from vicinal.mixing.draws import place, stream
 from vicinal.processes import default_device
 
@@ -275,9 +276,9 @@ class DataLoaders:
     @classmethod
     def from_tensors(
         cls,
-        x: Tensor,
+        x: Any,
         y: Tensor,
-        x_valid: Tensor,
+        x_valid: Any,
         y_valid: Tensor,
         *,
         bs: int = 64,
@@ -289,7 +290,8 @@ class DataLoaders:
         """From tensors in memory.
 
         Args:
-            x, x_valid: (N, ...) floats, or uint8 images (N, 3, H, W), which are normalised.
+            x, x_valid: (N, ...) floats, or uint8 images (N, 3, H, W), which are normalised; or
+                several tensors of N rows in a dict, list or tuple.
             y, y_valid: (N,) int64 class indices, or float targets (N, ...); (N,) becomes (N, 1).
             bs: batch size in training; validation uses twice as much.
             vocab: names of the classes; without it they are called by their numbers.
@@ -321,7 +323,8 @@ class DataLoaders:
             vocab = _check_classes(y, y_valid, vocab)
             n_out = len(vocab)
         if transforms is None:
-            transforms = [Normalize.of(x)] if x.dtype == torch.uint8 else []
+            is_image = isinstance(x, Tensor) and x.dtype == torch.uint8
+            transforms = [Normalize.of(x)] if is_image else []
         train = Batches(
             TensorData(x, y), bs, training=True, transforms=transforms, seed=seed, device=device
         )
@@ -388,14 +391,16 @@ class DataLoaders:
         return ", ".join(f"{value:.3g}" for value in target.flatten().tolist())
 
 
-def _check_tensors(part: str, x: Tensor, y: Tensor) -> None:
-    if not len(x):
+def _check_tensors(part: str, x: Any, y: Tensor) -> None:
+    if not len(y):
         raise VicinalError(f"the {part} part is empty: give it at least one sample")
-    if len(x) != len(y):
-        raise VicinalError(
-            f"the {part} part has {len(x)} inputs, but {len(y)} targets: give one for each"
-        )
-    for name, values in (("inputs", x), ("targets", y)):
+    inputs = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]
+    for values in inputs:
+        if len(values) != len(y):
+            raise VicinalError(
+                f"the {part} part has {len(values)} inputs, but {len(y)} targets: give one for each"
+            )
+    for name, values in (*(("inputs", values) for values in inputs), ("targets", y)):
         if values.is_floating_point() and not values.isfinite().all():
             row = int((~values.isfinite()).reshape(len(values), -1).any(dim=1).nonzero()[0])
             raise VicinalError(

@@ -13,6 +13,7 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from vicinal.criteria import AsymmetricLoss, OrdinalLoss, ordinal_probabilities
 from vicinal.data.loaders import DataLoaders, Part
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import (
@@ -507,8 +508,11 @@ class Learner:
         """From the network's output to probabilities, as the loss reads it."""
         criterion = MixLoss(self.loss_func).criterion
         called = criterion.func if isinstance(criterion, partial) else criterion
-        if isinstance(called, nn.BCEWithLogitsLoss) or called is F.binary_cross_entropy_with_logits:
+        several = nn.BCEWithLogitsLoss | AsymmetricLoss
+        if isinstance(called, several) or called is F.binary_cross_entropy_with_logits:
             return output.sigmoid()
+        if isinstance(called, OrdinalLoss):
+            return ordinal_probabilities(output)
         if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
             return output.exp()
         return output.softmax(dim=1) if self.dls.vocab else output
