@@ -149,8 +149,9 @@ def predict(
 
     predictor = Predictor.load(run)
     called = predictor.preprocessing.called
-    names, items = zip(*predictor.preprocessing.samples(samples), strict=True)
-    found = list(zip(names, predictor.predict(items), strict=True))
+    named = list(predictor.preprocessing.samples(samples))
+    outputs = predictor.predict(item for _, item in named)
+    found = [(name, output) for (name, _), output in zip(named, outputs, strict=True)]
     if as_json:
         rows = [{called: name, **predictor.answer(output)} for name, output in found]
         print(json.dumps(rows, indent=2))

@@ -81,9 +81,10 @@ class TestClasses:
         wine.loc[4, "strength"] = np.nan
         wine.to_csv("new.csv", index=False)
         capsys.readouterr()
-        assert run(["predict", "run", "new.csv"]) == 0
-        said = capsys.readouterr().out
-        assert "strength: 1 value that the training data do not have (fortified)" in said
+        assert run(["predict", "run", "--json", "new.csv"]) == 0
+        out, err = capsys.readouterr()
+        assert len(json.loads(out)) == len(wine)
+        assert "strength: 1 value that the training data do not have (fortified)" in err
 
     def test_a_run_that_was_stopped_ends_as_one_that_was_not(self, wine, tmp_path, monkeypatch):
         wishes = Wishes("wine.csv", label="grower", epochs=3, mix="manifoldmixup")

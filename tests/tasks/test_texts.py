@@ -119,12 +119,14 @@ class TestMistakes:
         questions.assign(answer=questions.question + " yes").to_csv("questions.csv", index=False)
         assert "question, answer all hold texts" in fails(capsys, *TRAIN)
 
-    def test_predicting_without_the_column(self, questions, capsys):
+    def test_predicting_without_the_column(self, questions, capsys, tmp_path):
         assert run([*TRAIN, "--epochs", "1"]) == 0
         questions.rename(columns={"question": "text"}).to_csv("other.csv", index=False)
         assert "no column question" in fails(capsys, "predict", "run", "other.csv")
         assert "no such file" in fails(capsys, "predict", "run", "none.txt").lower()
         assert "are empty" in fails(capsys, "predict", "run", " ")
+        (tmp_path / "blank.txt").write_text("\n \n")
+        assert "blank.txt is empty" in fails(capsys, "predict", "run", "blank.txt")
 
 
 def test_a_network_of_the_hub(questions, tmp_path, capsys):

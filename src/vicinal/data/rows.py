@@ -48,12 +48,6 @@ class RowSplit:
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def values(self) -> str:
-        """The range of the training part's values."""
-        y = self.train.y
-        return f"{self.label} from {y.min():g} to {y.max():g}"
-
 
 @dataclass(frozen=True)
 class TextSplit(RowSplit):

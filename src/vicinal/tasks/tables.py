@@ -1,5 +1,6 @@
 """Tables: what is chosen for their rows, and how new ones are predicted."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
 from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
-from vicinal.processes import this_process
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Chosen
@@ -57,7 +57,7 @@ class RowPreprocessing(Preprocessing):
             frame = read_frame(file, list(self.table.categories))
             self.table.transform(frame)  # says what is wrong before the first row is predicted
             for line in self.table.unknown(frame):
-                this_process().print(f"note: {line}")
+                print(f"note: {line}", file=sys.stderr)  # what is printed may be JSON
             for number, (_, row) in enumerate(frame.iterrows(), start=1):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 

@@ -85,7 +85,10 @@ class TextPreprocessing(Preprocessing):
                 lines = file.read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise VicinalError(f"{file} cannot be read: {error}") from None
-            return [line for line in lines if line.strip()]
+            texts = [line for line in lines if line.strip()]
+            if not texts:
+                raise VicinalError(f"{file} is empty: write a text on each line")
+            return texts
         return [argument]
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
