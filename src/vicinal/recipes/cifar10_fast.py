@@ -1,9 +1,9 @@
 """CIFAR-10 in the least time.
 
 After K. Jordan's cifar10-airbench (2024): the network with its whitened patches, the optimizer
-Muon on filters of unit norm, batches of 2,000, a linear schedule, and label smoothing of 0.2, in 8
-epochs. What is other: images of 20 and 24 pixels first (progressive resizing), which cost a third
-and a half of those of 32.
+Muon on filters of unit norm, batches of 2,000, a linear schedule, and label smoothing of 0.2. What
+is other: images of 20 and 24 pixels first (progressive resizing), which cost 0.4 and 0.6 of those
+of 32, so that 10 epochs take less time than 8 of the original's.
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ def linear(optimizer: torch.optim.Optimizer, steps: int) -> Any:
 
 def fit(learn: Learner, epochs: int, lr: float) -> None:
     whiten(learn)
-    sizes = ProgressiveResizing([(0.375, 20), (0.375, 24)])
+    sizes = ProgressiveResizing([(0.3, 20), (0.3, 24)])
     learn.fit(epochs, lr, cbs=[UnitFilters(), sizes, StepScheduler(linear)])
 
 
@@ -73,7 +73,7 @@ def whiten(learn: Learner) -> None:
 
 
 RECIPE = Recipe(
-    defaults={"model": "whitennet", "epochs": 8, "batch_size": 2000, "lr": 0.24, "mix": "none"},
+    defaults={"model": "whitennet", "epochs": 10, "batch_size": 2000, "lr": 0.24, "mix": "none"},
     changes=lambda size: shifts(size // 16),
     fit=fit,
     learner={"opt_func": muon, "loss_func": nn.CrossEntropyLoss(label_smoothing=0.2)},
