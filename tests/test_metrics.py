@@ -74,3 +74,14 @@ def test_a_target_of_another_shape_is_not_made_to_fit(metric):
     for target in (torch.rand(4), MixedTarget(torch.rand(4), torch.rand(4), torch.rand(4))):
         with pytest.raises(ValueError, match=r"\(4, 1\), but the target \(4,\)"):
             metric(torch.rand(4, 1), target)
+
+
+def test_a_label_that_does_not_count():
+    output = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])
+    labels = torch.tensor([0, 1, 1, 255])
+    assert accuracy(output, labels) == 0.5
+    assert accuracy(output, labels, ignore_index=255) == pytest.approx(2 / 3)
+    assert error_rate(output, labels, ignore_index=255) == pytest.approx(1 / 3)
+    target = MixedTarget(labels, torch.tensor([0, 0, 255, 1]), torch.tensor([0.5, 0.75, 0.5, 0.25]))
+    # Right: 0.5 + 0.5, 0.25, 0.5, 0.75; what counts: 1, 1, 0.5 and 0.75.
+    assert accuracy(output, target, ignore_index=255) == pytest.approx(2.5 / 3.25)

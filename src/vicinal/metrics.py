@@ -7,18 +7,22 @@ Every metric here is a mean over samples, a 0-dimensional float tensor on the ou
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
-def accuracy(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+def accuracy(
+    output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
+) -> Tensor:
     """The share of right answers.
 
     Args:
         output: (B, C, ...) scores of C classes.
         target: (B, ...) class indices, or a :class:`MixedTarget` of them: an answer then counts
             by the shares of the labels that it matches.
+        ignore_index: a label that does not count, such as that of a mask's unknown pixels.
 
     Raises:
         ValueError: the target's shape does not go with the output's.
@@ -31,24 +35,28 @@ def accuracy(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     >>> accuracy(scores, y)
     tensor(0.8750)
     """
-    return top_k_accuracy(output, target, k=1)
+    return top_k_accuracy(output, target, k=1, ignore_index=ignore_index)
 
 
-def error_rate(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
-    """The share of wrong answers, ``1 - accuracy``.
+def error_rate(
+    output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
+) -> Tensor:
+    """The share of wrong answers, ``1 - accuracy``; arguments as for :func:`accuracy`.
 
     >>> import torch
     >>> error_rate(torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([0, 0]))
     tensor(0.5000)
     """
-    return 1 - accuracy(output, target)
+    return 1 - accuracy(output, target, ignore_index=ignore_index)
 
 
-def top_k_accuracy(output: Tensor, target: Tensor | MixedTarget, k: int = 5) -> Tensor:
+def top_k_accuracy(
+    output: Tensor, target: Tensor | MixedTarget, k: int = 5, *, ignore_index: int | None = None
+) -> Tensor:
     """The share of samples whose label is among the ``k`` highest scores.
 
     Args:
-        output, target: as for :func:`accuracy`.
+        output, target, ignore_index: as for :func:`accuracy`.
         k: from 1 to C.
 
     Raises:
@@ -63,9 +71,21 @@ def top_k_accuracy(output: Tensor, target: Tensor | MixedTarget, k: int = 5) -> 
         raise ValueError(f"k must be between 1 and the {output.shape[1]} classes, not {k}")
     best = output.topk(k, dim=1).indices
     if not isinstance(target, MixedTarget):
-        return _hits(best, target).mean()
+        hits, counted = _hits(best, target), _counted(target, ignore_index)
+        return (hits * counted).sum() / counted.sum()
     own, partner = _hits(best, target.own), _hits(best, target.partner)
-    return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
+    weight = over_rows(target.weight, own).to(own.dtype)
+    counted_own = _counted(target.own, ignore_index) * weight
+    counted_partner = _counted(target.partner, ignore_index) * (1 - weight)
+    right = (own * counted_own + partner * counted_partner).sum()
+    return right / (counted_own + counted_partner).sum()
+
+
+def _counted(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """1 for each label that counts, and 0 for the others."""
+    if ignore_index is None:
+        return torch.ones_like(labels, dtype=torch.float32)
+    return (labels != ignore_index).float()
 
 
 def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: float = 0.0) -> Tensor:
