@@ -232,7 +232,7 @@ def bench(
 
 
 def _tell(name: str, text: str) -> None:
-    print(f"{name + ':':16}{text}", flush=True)
+    print(f"{name + ':':15} {text}", flush=True)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_diabetes, load_wine
 
 from run_folders import assert_same, left, silent
-from vicinal import Predictor, runs
+from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
 from vicinal.learner.events import Callback
 from vicinal.tasks import Wishes
@@ -55,7 +55,7 @@ class TestClasses:
         assert said.splitlines()[-1] == "vicinal predict run TABLE..."
         assert run(["predict", "run", "--json", "wine.csv"]) == 0
         answers = json.loads(capsys.readouterr().out)
-        assert [answer["row"] for answer in answers] == [str(i + 1) for i in range(len(wine))]
+        assert [answer["row"] for answer in answers] == [str(i) for i in range(len(wine))]
         right = [a["class"] == grower for a, grower in zip(answers, wine["grower"], strict=True)]
         assert np.mean(right) > 0.9
         assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -134,7 +134,7 @@ class TestValues:
         assert run([*DIABETES, "--epochs", "1"]) == 0
         capsys.readouterr()
         assert run(["predict", "run", "diabetes.csv"]) == 0
-        assert capsys.readouterr().out.split()[:3] == ["row", "value", "1"]
+        assert capsys.readouterr().out.split()[:3] == ["row", "value", "0"]
 
 
 class TestMistakes:
@@ -145,7 +145,9 @@ class TestMistakes:
             (["--label", "growr"], "did you mean grower?"),
             ([], "which column is the label?"),
             (["--label", "grower", "--mix", "cutmix"], "--mix cutmix does not go with rows"),
-            (["--label", "grower", "--mix", "cmixup"], "values"),
+            (["--label", "grower", "--mix", "cmixup"], "vicinal: --mix cmixup is for values"),
+            (["--label", "grower", "--mix", "colummix"], "did you mean columnmix?"),
+            (["--label", "grower", "--mix", ""], "--mix must be none"),
             (["--label", "grower", "--mix", "mixup+columnmix"], "takes no turns"),
             (["--label", "grower", "--size", "32"], "--size says nothing about rows"),
             (["--label", "grower", "--recipe", "imagenette"], "--recipe says nothing about rows"),
@@ -174,7 +176,9 @@ class TestMistakes:
         assert "this table lacks ash, strength" in fails(capsys, "predict", "run", "short.csv")
         wine.astype({"ash": object}).assign(ash="high").to_csv("odd.csv", index=False)
         assert "column ash holds 'high'" in fails(capsys, "predict", "run", "odd.csv")
-        assert "none.csv" in fails(capsys, "predict", "run", "none.csv")
+        assert "none.csv is not there" in fails(capsys, "predict", "run", "none.csv")
+        assert "is a folder" in fails(capsys, "predict", "run", ".")
+        assert "hello is not there" in fails(capsys, "predict", "run", "hello")
 
     def test_nothing_to_be_drawn(self, wine, capsys):
         assert "holds no images" in fails(capsys, "show", "wine.csv", "--label", "grower")
@@ -187,3 +191,52 @@ def test_a_table_of_one_part_in_two_files(wine, capsys):
     # The folder holds wine.csv as well, which belongs to the training part by its name.
     assert run(["train", ".", "--label", "grower", "--epochs", "1", "--out", "run"]) == 0
     assert "356 training and 178 validation rows" in capsys.readouterr().out
+
+
+def test_numbers_with_a_decimal_comma(diabetes, tmp_path):
+    diabetes.to_csv("diabetes.csv", sep=";", decimal=",", index=False)
+    assert run([*DIABETES, "--epochs", "1"]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    table = config["predict"]["how"]["table"]
+    assert sorted(table["mean"]) == sorted(diabetes.columns.drop("target"))
+    assert not table["categories"]
+    assert table["median"]["bmi"] == pytest.approx(diabetes["bmi"].median(), rel=0.05)
+
+
+def test_a_word_among_numbers_is_named(wine, capsys):
+    wine = wine.astype({"hue": object})
+    wine.loc[9, "hue"] = "abc"
+    wine.to_csv("wine.csv", index=False)
+    assert "column hue holds 'abc' in row 9" in fails(capsys, *WINE)
+
+
+def test_two_columns_of_one_name(wine, capsys):
+    pd.concat([wine, wine[["ash"]]], axis=1).to_csv("wine.csv", index=False)
+    assert "has two columns named ash" in fails(capsys, *WINE)
+
+
+def test_classes_that_floats_could_not_tell_apart(wine, capsys):
+    wine["grower"] = 2**53 + np.arange(len(wine)) % 3
+    wine.to_csv("wine.csv", index=False)
+    assert run([*WINE, "--epochs", "1"]) == 0
+    assert "of 3 classes (9007199254740992, 9007199254740993," in capsys.readouterr().out
+
+
+def test_columnmix_that_takes_turns(wine):
+    assert run([*WINE, "--epochs", "1", "--mix", "columnmix+columnmix"]) == 0
+
+
+def test_what_a_predictor_takes(wine):
+    assert run([*WINE, "--epochs", "1"]) == 0
+    predictor = Predictor.load("run")
+    rows = wine.drop(columns="grower").to_dict("records")
+    expected = torch.stack(list(predictor.predict(rows)))
+    torch.testing.assert_close(torch.stack(list(predictor.predict(wine))), expected)
+    for one in ("wine.csv", rows[0], 5):
+        with pytest.raises(VicinalError, match="predict takes several samples"):
+            predictor.predict(one)
+    short = {name: value for name, value in rows[1].items() if name != "ash"}
+    with pytest.raises(VicinalError, match="lacks ash"):
+        list(predictor.predict([rows[0], short]))
+    with pytest.raises(VicinalError, match="is no row"):
+        list(predictor.predict(["wine"]))

@@ -124,7 +124,8 @@ class TestMistakes:
         questions.rename(columns={"question": "text"}).to_csv("other.csv", index=False)
         assert "no column question" in fails(capsys, "predict", "run", "other.csv")
         assert "no such file" in fails(capsys, "predict", "run", "none.txt").lower()
-        assert "are empty" in fails(capsys, "predict", "run", " ")
+        assert "the text is empty" in fails(capsys, "predict", "run", " ")
+        assert "run holds no texts" in fails(capsys, "predict", "run", "run")
         (tmp_path / "blank.txt").write_text("\n \n")
         assert "blank.txt is empty" in fails(capsys, "predict", "run", "blank.txt")
 

@@ -10,6 +10,7 @@ from vicinal.errors import VicinalError
 
 # Strings of which most are different, and more than this many, are names of the rows.
 MANY = 20
+MOSTLY = 0.95  # of the values of a column are numbers: then one that is none is a mistake
 FEW = 10
 
 
@@ -107,6 +108,9 @@ def _kind(name: str, values: pd.Series) -> tuple[str, str]:
     if isinstance(values.dtype, pd.CategoricalDtype):
         return "categorical", ""
     texts = as_texts(values)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    if numbers.notna().mean() >= MOSTLY and numbers.nunique() > MANY:
+        as_numbers(values)  # says which is none
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:

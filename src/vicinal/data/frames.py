@@ -78,6 +78,12 @@ def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
         VicinalError: the file cannot be read, has no header or no rows.
     """
     file = Path(file)
+    if not file.exists():
+        raise VicinalError(f"{file} is not there: give a CSV or Parquet file")
+    if file.is_dir():
+        raise VicinalError(f"{file} is a folder: name the CSV or Parquet files in it")
+    if not is_table(file):
+        raise VicinalError(f"{file} is no table: give a CSV or Parquet file")
     try:
         is_csv = file.name.lower().endswith(CSV)
         frame = _read_csv(file, strings) if is_csv else pd.read_parquet(file)
@@ -112,7 +118,15 @@ def _read_csv(file: Path, strings: Collection[str]) -> pd.DataFrame:
             return 0
 
     separator = max(SEPARATORS, key=columns)
-    frame = read(separator, dtype=dict.fromkeys(strings, str), na_values=["?"], low_memory=False)
+    header = read(separator, nrows=1, header=None, dtype=str).iloc[0].dropna()
+    twice = header[header.duplicated()]
+    if len(twice):
+        raise VicinalError(f"{file} has two columns named {twice.iloc[0]}: rename one of them")
+    options = {"dtype": dict.fromkeys(strings, str), "na_values": ["?"], "low_memory": False}
+    frame = read(separator, **options)
+    if separator != ",":  # where numbers have a decimal comma, commas separate nothing else
+        with_commas = read(separator, decimal=",", **options)
+        frame = max(frame, with_commas, key=lambda f: f.select_dtypes("number").shape[1])
     names = [str(name) for name in frame.columns]
     if pd.to_numeric(pd.Series(names), errors="coerce").notna().all():
         raise VicinalError(

@@ -117,7 +117,7 @@ def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
     tensor([[125.8000]])
     """
     for labels in (train, valid):
-        _check_labels(labels)
+        check_labels(labels)
     if train.nunique() == 1:
         raise VicinalError(
             f"all training labels in column {train.name} are {train.iloc[0]}: there is nothing to "
@@ -132,7 +132,8 @@ def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
     return _classes(train, valid)
 
 
-def _check_labels(labels: pd.Series) -> None:
+def check_labels(labels: pd.Series) -> None:
+    """Raise a VicinalError where a label is missing, or the column holds no labels."""
     missing = labels.isna()
     if missing.any():
         raise VicinalError(
@@ -150,7 +151,7 @@ def _check_labels(labels: pd.Series) -> None:
 
 def _classes(train: pd.Series, valid: pd.Series) -> Targets:
     if is_numeric(train):  # sorted as numbers, not as strings
-        labels = [[float(n) for n in as_numbers(part)] for part in (train, valid)]
+        labels = [_plain_numbers(part) for part in (train, valid)]
         indices, _ = index_labels([*labels[0], *labels[1]])
         vocab = as_texts(pd.Series(sorted({*labels[0], *labels[1]}))).tolist()
     else:
@@ -163,7 +164,7 @@ def _classes(train: pd.Series, valid: pd.Series) -> Targets:
         raise VicinalError(
             f"no label of the validation part ({listed(as_texts(valid).unique().tolist(), 3)}) is "
             f"one of the training part's ({listed(as_texts(train).unique().tolist(), 3)}): spell "
-            "them alike"
+            "them alike, or name another label column"
         )
     unknown = sorted({vocab[i] for i in y_valid[~known].tolist()})
     if unknown:
@@ -172,3 +173,10 @@ def _classes(train: pd.Series, valid: pd.Series) -> Targets:
             f"{listed(unknown)}"
         )
     return Targets(y, y_valid, vocab, notes)
+
+
+def _plain_numbers(labels: pd.Series) -> list[int] | list[float]:
+    """Labels as Python's numbers: whole ones stay whole, however large they are."""
+    if pd.api.types.is_integer_dtype(labels):
+        return [int(number) for number in labels]
+    return [float(number) for number in as_numbers(labels)]

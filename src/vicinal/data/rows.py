@@ -8,7 +8,8 @@ from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.frames import split_frames
-from vicinal.data.labels import label_column, targets_of
+from vicinal.data.labels import check_labels, label_column, targets_of
+from vicinal.data.tables import part_names
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 
@@ -81,8 +82,11 @@ def split_of_rows(
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
     """
+    label = label_column([str(name) for name in frames[part_names(frames)[0]]], label)
+    for frame in frames.values():  # before rows are held out: whole parts are to be mended
+        if label in frame:
+            check_labels(frame[label])
     train, valid, held = split_frames(frames, valid_pct, seed)
-    label = label_column([str(name) for name in train], label)
     targets = targets_of(train[label], valid[label])
     parts = [
         Rows(frame.drop(columns=label), y)
@@ -92,8 +96,9 @@ def split_of_rows(
     make: Any = RowSplit
     if kinds.text:
         make, kinds = TextSplit, _only_text(kinds)
-        for name, part in zip(("training", "validation"), parts, strict=True):
-            check_texts(part.frame[kinds.text[0]].tolist(), f"{kinds.text[0]} ({name} part)")
+        for frame in frames.values():
+            if kinds.text[0] in frame:
+                check_texts(frame[kinds.text[0]].tolist(), kinds.text[0])
     notes = [*targets.notes, held, *kinds.notes()]
     return make(parts[0], parts[1], label, targets.vocab, kinds, notes)
 

@@ -50,6 +50,8 @@ def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
             f"{texts[missing[0]]!r} in row {missing[0]}: fill them in or drop the rows"
         )
     empty = [row for row, text in enumerate(texts) if not text.strip()]
+    if empty and len(texts) == 1:
+        raise VicinalError(f"the text{of} is empty: say something")
     if len(empty) == len(texts):
         raise VicinalError(f"all {len(texts):,} texts{of} are empty: name the column of the texts")
     if empty:

@@ -1,5 +1,6 @@
 """From the options of mixing to a mixer."""
 
+import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -24,13 +25,16 @@ def check_mix(wishes: Wishes) -> list[str]:
     Raises:
         VicinalError: they are not, or it does not.
     """
-    mix = wishes.mix or "mixup"
+    mix = "mixup" if wishes.mix is None else wishes.mix.lower()
     if mix == "none":
         return []
     names = mix.split("+")
-    if not set(names) <= set(METHODS):
+    unknown = [name for name in names if name not in METHODS]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], METHODS, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
         raise VicinalError(
-            f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}"
+            f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}{hint}"
         )
     takes_alpha = "alpha" in inspect.signature(METHODS[names[0]]).parameters
     if wishes.alpha is not None and (len(names) > 1 or not takes_alpha):
@@ -53,13 +57,16 @@ def make_mixer(
     options: dict[str, Any] = {"seed": wishes.seed}
     if wishes.alpha is not None or names == ["manifoldmixup"]:
         options["alpha"] = MANIFOLD_ALPHA if wishes.alpha is None else wishes.alpha
+    arguments = [learned(name) for name in names]
     try:
-        mixers = [METHODS[name](**learned(name), **options) for name in names]
+        mixers = [
+            METHODS[name](**own, **options) for name, own in zip(names, arguments, strict=True)
+        ]
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
     if len(mixers) <= 1:
         return mixers[0] if mixers else None
     try:
-        return Choice(mixers, seed=wishes.seed)
+        return Choice(mixers, integers=mixers[0].integers, seed=wishes.seed)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--mix {wishes.mix} takes no turns: {error}") from None

@@ -1,8 +1,9 @@
 """Predictor: a trained network with all that is needed to use it, from and to a run folder."""
 
 import json
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -98,18 +99,26 @@ class Predictor:
         load_weights(model, folder / WEIGHTS)
         return cls(model, preprocessing)
 
-    @torch.no_grad()
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
-        """Probabilities of the classes, (C,) float32, or values, for one sample after the other.
+        """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
+
+        :meth:`answer` says them in words.
 
         Args:
-            items: of a network for images: files, encoded bytes or PIL images; for tables: rows
-                as :meth:`Preprocessing.samples` gives them; for texts: strings.
+            items: of a network for images: files, encoded bytes or PIL images; for texts: strings;
+                for tables: a data frame, or rows as dicts.
 
         Raises:
             VicinalError: a sample cannot be read; it is named.
         """
-        remaining = iter(items)
+        one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
+        if one or not isinstance(items, Iterable):
+            raise VicinalError(f"predict takes several samples, not {items!r}: give a list of them")
+        rows = (row for _, row in items.iterrows()) if hasattr(items, "iterrows") else items
+        return self._outputs(iter(rows))
+
+    @torch.no_grad()
+    def _outputs(self, remaining: Iterator[Any]) -> Iterator[Tensor]:
         device = next(self.model.parameters()).device
         while batch := list(islice(remaining, BATCH)):
             output: Tensor = self.model(send_to_device(self.preprocessing.batch(batch), device))

@@ -1,7 +1,7 @@
 """Tables: what is chosen for their rows, and how new ones are predicted."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -51,18 +51,26 @@ class RowPreprocessing(Preprocessing):
         return TableNet(numeric, cardinalities, self.n_out, rescale=rescale)
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """The rows of tables, numbered from 1 on."""
+        """The rows of tables, numbered from 0 on."""
         files = list(arguments)
         for file in files:
             frame = read_frame(file, list(self.table.categories))
-            self.table.transform(frame)  # says what is wrong before the first row is predicted
+            try:  # before the first row is predicted
+                self.table.transform(frame)
+            except VicinalError as error:
+                raise VicinalError(f"{file}: {error}") from None
             for line in self.table.unknown(frame):
                 print(f"note: {line}", file=sys.stderr)  # what is printed may be JSON
-            for number, (_, row) in enumerate(frame.iterrows(), start=1):
+            for number, (_, row) in enumerate(frame.iterrows()):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
         """Rows, as data frames' or as dicts, to the network's numbers and categories."""
+        for item in items:
+            if not isinstance(item, Mapping | pd.Series):
+                raise VicinalError(f"{item!r} is no row: give a data frame, or dicts")
+            if not set(self.table.columns) <= set(item.keys()):
+                self.table.transform(pd.DataFrame([item]))  # says what is missing
         return self.table.transform(pd.DataFrame(items))
 
 

@@ -89,6 +89,10 @@ class TextPreprocessing(Preprocessing):
             if not texts:
                 raise VicinalError(f"{file} is empty: write a text on each line")
             return texts
+        if file.exists():
+            raise VicinalError(
+                f"{file} holds no texts: give a .txt, CSV or Parquet file, or a text"
+            )
         return [argument]
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
