@@ -1,6 +1,6 @@
 """What mixing gives on rare classes, several labels and ordered classes: scikit-learn's own data.
 
-python benchmarks/targets.py
+python benchmarks/targets.py [0.5]      # with half of the epochs
 
 A network of two layers of 128 learns one half of the data, by the Learner's one-cycle policy, and
 is asked for the other half. Each seed has a split, a start and an order of batches of its own, the
@@ -16,6 +16,7 @@ Classes in an order: how far diabetes went on in a year, in five classes of equa
 import contextlib
 import io
 import statistics
+import sys
 from collections.abc import Callable
 
 import torch
@@ -141,16 +142,16 @@ def show(title: str, rows: Rows, decimals: int) -> None:
         print(f"| {name} | {cells[0]} | {'' if values is first else cells[1]} |", flush=True)
 
 
-def rare_classes() -> None:
+def rare_classes(epochs: int) -> None:
     def measure(output: Tensor, target: Tensor) -> float:
         return 100 * float(balanced_accuracy_score(target, output.argmax(1)))
 
     data, mixers = digits_with_rare_classes, MIXERS_FOR_RARE_CLASSES
-    rows = measured(data, mixers, nn.CrossEntropyLoss(), 10, 80, {"": measure})
+    rows = measured(data, mixers, nn.CrossEntropyLoss(), 10, epochs, {"": measure})
     show("accuracy over classes, %", rows, 1)
 
 
-def several_labels() -> None:
+def several_labels(epochs: int) -> None:
     def above(threshold: float) -> Measure:
         return lambda output, target: 100 * float(accuracy_multi(output, target, threshold))
 
@@ -159,7 +160,7 @@ def several_labels() -> None:
     for criterion, thresholds in ((nn.BCEWithLogitsLoss(), [0]), (AsymmetricLoss(), [0, 0.77])):
         name = type(criterion).__name__
         measures = {f"`{name}`, above {t}, ": above(t) for t in thresholds}
-        rows |= measured(digits_with_labels, MIXERS, criterion, 3, 60, measures)
+        rows |= measured(digits_with_labels, MIXERS, criterion, 3, epochs, measures)
     show("`accuracy_multi`, %", rows, 1)
 
 
@@ -181,11 +182,12 @@ def ordered_classes(epochs: int) -> None:
 
 
 def main() -> None:
+    longer = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     print(f"{len(SEEDS)} seeds, {torch.get_num_threads()} thread(s), torch {torch.__version__}")
-    rare_classes()
-    several_labels()
-    ordered_classes(epochs=20)
-    ordered_classes(epochs=100)
+    rare_classes(round(80 * longer))
+    several_labels(round(120 * longer))
+    ordered_classes(round(20 * longer))
+    ordered_classes(round(100 * longer))
 
 
 if __name__ == "__main__":
