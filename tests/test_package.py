@@ -70,6 +70,7 @@ ROOMS = [
     "memory",
     "mixing",
     "detection",
+    "sound",
     "cross_entropy",
     "losses",
     "criteria",

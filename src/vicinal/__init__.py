@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 _HOMES = {
     "mixing": (
         "BalancedMixUp",
-        "BetweenClass",
         "CMixUp",
         "Choice",
         "ClassMix",
@@ -32,6 +31,7 @@ _HOMES = {
         "halves",
     ),
     "detection": ("DetectionMixUp",),
+    "sound": ("BetweenClass",),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "losses": ("CrossEntropyLossFlat", "MixLoss"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),

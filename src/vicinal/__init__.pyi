@@ -58,7 +58,6 @@ from vicinal.metrics import mae as mae
 from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
-from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
 from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
@@ -91,6 +90,7 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.sound import BetweenClass as BetweenClass
 from vicinal.tasks.predictor import Predictor as Predictor
 
 __version__: str

@@ -17,7 +17,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from vicinal.data.images import BadImage, decode
+from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.sources import load_split
+from vicinal.data.tables import frames_of, has_images, split_of_parquet
 from vicinal.errors import VicinalError
 
 from .pictures import BROKEN, encoded, noise, pixels, write
@@ -168,7 +170,9 @@ class TestPaths:
 
     def test_a_file_that_is_no_parquet(self, tmp_path):
         write(tmp_path, a=None)
-        with pytest.raises(VicinalError, match=r"a\.png is no Parquet file: give one, or a folder"):
+        with pytest.raises(
+            VicinalError, match=r"a\.png is no table: give a CSV or Parquet file, or a folder"
+        ):
             load_split(str(tmp_path / "a.png"))
 
     def test_an_empty_folder(self, tmp_path):
@@ -344,10 +348,13 @@ class TestParquet:
         with pytest.raises(VicinalError, match="only the class 'pug'"):
             load_split(parquet(tmp_path / "pets", train=plain_table(["pug"] * 5)))
 
-    def test_no_image_column(self, tmp_path):
-        table = pa.table({"text": ["a", "b"], "label": [0, 1]})
-        with pytest.raises(VicinalError, match=r"columns holds images \(they are text, label\)"):
-            load_split(parquet(tmp_path / "pets", train=table))
+    def test_a_table_without_images_is_one_of_rows(self, tmp_path):
+        table = pa.table({"size": [1.5, 2.5, 3.5, 4.5] * 5, "label": ["a", "b"] * 10})
+        split = load_split(parquet(tmp_path / "pets", train=table))
+        assert isinstance(split, RowSplit)
+        assert (split.kinds.numeric, split.vocab) == (["size"], ["a", "b"])
+        with pytest.raises(VicinalError, match="columns holds images"):
+            split_of_parquet([tmp_path / "pets" / "train.parquet"], None, 0.2, 0)
 
     def test_no_column_but_the_image_s(self, tmp_path):
         table = plain_table([0, 1]).select(["image"])
@@ -582,3 +589,17 @@ class TestImagenette:
         split = load_split(str(IMAGENETTE))
         few = split.train.subset(range(0, len(split.train), 500))
         assert decode(few, 64)[0].images.shape == (19, 3, 64, 64)
+
+
+def test_a_hubs_texts_and_classes_by_their_names():
+    features = datasets.Features(
+        text=datasets.Value("string"), label=datasets.ClassLabel(names=["sad", "glad"])
+    )
+    texts = [f"it was the day number {i} of the year" for i in range(20)]
+    table = datasets.Dataset.from_dict({"text": texts, "label": [0, 1] * 10}, features=features)
+    tables = datasets.DatasetDict(train=table, test=table.select(range(4)))
+    assert not has_images(tables)
+    split = split_of_rows(frames_of(tables), None, 0.2, 0)
+    assert isinstance(split, TextSplit)
+    assert split.texts(split.valid) == texts[:4]
+    assert [split.vocab[i] for i in split.valid.y.tolist()] == ["sad", "glad"] * 2

@@ -13,7 +13,6 @@ from vicinal.mixing.methods import (
     SmoothMix,
 )
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
-from vicinal.mixing.methods.betweenclass import BetweenClass
 from vicinal.mixing.methods.classmix import ClassMix
 from vicinal.mixing.methods.cmixup import CMixUp
 from vicinal.mixing.methods.remix import Remix
@@ -24,7 +23,6 @@ from vicinal.mixing.target import MixedTarget
 
 __all__ = [
     "BalancedMixUp",
-    "BetweenClass",
     "CMixUp",
     "Choice",
     "ClassMix",

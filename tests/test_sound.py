@@ -9,10 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixing.roads import on
 from vicinal import BetweenClass, Choice, CutMix, Mix, MixUp, halves
-from vicinal.mixing.sounds import Sounds, a_weighting, loudness
-
-from .roads import on
+from vicinal.sound import Sounds, a_weighting, loudness
 
 RATE = 16_000
 
