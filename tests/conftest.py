@@ -4,6 +4,11 @@ import tempfile
 
 import pytest
 import torch
+from hypothesis import settings
+
+# Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
+settings.register_profile("short", max_examples=20, deadline=None)
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)
