@@ -407,6 +407,7 @@ def test_the_table_has_a_line_an_epoch(dls, capsys):
 
 
 class TestCompiling:
+    @pytest.mark.slow
     def test_trains_alike_and_leaves_the_network_as_it_was(self, dls):
         histories = []
         for compile in (False, True):

@@ -44,6 +44,7 @@ def _offline(monkeypatch, tmp_path):
     monkeypatch.setattr("vicinal.models.zoo.getproxies", dict)
 
 
+@pytest.mark.slow
 def test_the_learner_as_in_the_article(path):
     dls = ImageDataLoaders.from_name_re(path, r'(.+)_\d+.jpg$', valid_pct=0.2, seed=42, item_size=460, size=224, min_scale=0.9)  # fmt: skip  # noqa: E501
     learn = Learner(dls, xresnet50(n_out=dls.c), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=MixUp)  # fmt: skip  # noqa: E501

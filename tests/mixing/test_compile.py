@@ -103,6 +103,7 @@ def test_a_graph_for_batches_of_any_size(kind):
     assert_same_training(eager, compiled, [batch(n, seed=n) for n in (12, 7, 6, 14)])
 
 
+@pytest.mark.slow
 def test_with_inductor():
     eager, compiled = (Training(MIXERS["Choice"](seed=0), b) for b in (None, "inductor"))
     assert_same_training(eager, compiled, [batch(seed=0), batch(7, seed=1), batch(6, seed=2)])
