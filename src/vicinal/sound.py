@@ -1,7 +1,6 @@
 """BetweenClass: sounds mixed so that each is heard by its share."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, Unpack
 
@@ -11,14 +10,15 @@ from torch import Tensor
 from vicinal.mixing import draws
 from vicinal.mixing.arguments import whole
 from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.blend import Shares
 from vicinal.mixing.method import Method, MethodOptions
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import LayRow
 from vicinal.mixing.target import over_rows
 
 
 @tensors_as_leaves("kept")
 @dataclass(frozen=True, eq=False)
-class Sounds(Pattern):
+class Sounds(Shares):
     """Blend waveforms, (B, T) or (B, ..., T), the louder one by less than its share.
 
     Args:
@@ -26,34 +26,11 @@ class Sounds(Pattern):
         rate: samples per second.
     """
 
-    kept: Tensor
     rate: int
-
-    spatial = False
-    measure = None
-    dtype = torch.float32
-
-    @property
-    def weight(self) -> Tensor:
-        return self.kept
-
-    def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.kept.where(chosen, 1.0), self.rate)
 
     # Of another pattern at the same rate: what was drawn does not tell it.
     def of(self, drawn: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
         return type(self)(drawn, self.rate)
-
-    @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def drawn(self) -> Tensor:
-        return self.kept
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.kept), self.rate)
 
     def check(self, x: Tensor) -> None:
         if not x.is_floating_point():

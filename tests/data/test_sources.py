@@ -348,6 +348,12 @@ class TestParquet:
         with pytest.raises(VicinalError, match="only the class 'pug'"):
             load_split(parquet(tmp_path / "pets", train=plain_table(["pug"] * 5)))
 
+    def test_a_csv_beside_images_is_left_alone(self, tmp_path):
+        folder = parquet(tmp_path / "pets", train=plain_table([0, 1] * 10))
+        (tmp_path / "pets" / "about.csv").write_text("name,age\nrex,3\n")
+        split = load_split(folder)
+        assert (len(split.train), len(split.valid)) == (16, 4)
+
     def test_a_table_without_images_is_one_of_rows(self, tmp_path):
         table = pa.table({"size": [1.5, 2.5, 3.5, 4.5] * 5, "label": ["a", "b"] * 10})
         split = load_split(parquet(tmp_path / "pets", train=table))

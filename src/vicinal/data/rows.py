@@ -38,6 +38,7 @@ class RowSplit:
         train, valid: the two parts.
         label: the name of the label column.
         vocab: the names of the classes; None for values.
+        scale: mean and standard deviation of the training part's values; None for classes.
         kinds: what the columns of the training part are.
         notes: what was found and chosen on the way, each a line for the user.
     """
@@ -46,6 +47,7 @@ class RowSplit:
     valid: Rows
     label: str
     vocab: list[str] | None
+    scale: tuple[float, float] | None
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
 
@@ -100,7 +102,7 @@ def split_of_rows(
             if kinds.text[0] in frame:
                 check_texts(frame[kinds.text[0]].tolist(), kinds.text[0])
     notes = [*targets.notes, held, *kinds.notes()]
-    return make(parts[0], parts[1], label, targets.vocab, kinds, notes)
+    return make(parts[0], parts[1], label, targets.vocab, targets.scale, kinds, notes)
 
 
 def _only_text(kinds: ColumnKinds) -> ColumnKinds:

@@ -98,9 +98,10 @@ def _from_path(
     tables = [file for file in found if is_table(file)]
     if tables:
         _refuse(path, "has columns, of which --label names one", "--label-pattern", label_pattern)
-        if all(holds_images(file) for file in tables):
+        shards = [file for file in tables if file.suffix == ".parquet"]
+        if shards and holds_images(shards[0]):
             split_of = stream_of_parquet if stream else split_of_parquet
-            return split_of(tables, label, valid_pct, seed)
+            return split_of(shards, label, valid_pct, seed)
         _refuse_stream(path, stream)
         return split_of_rows(read_frames(path), label, valid_pct, seed)
     if path.is_file():

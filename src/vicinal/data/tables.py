@@ -117,9 +117,7 @@ def has_images(tables: Any) -> bool:
 
 
 def holds_images(file: Path) -> bool:
-    """Whether a table is a Parquet file with an image column, records of bytes and path."""
-    if file.suffix != ".parquet":
-        return False
+    """Whether a Parquet file has an image column, records of bytes and path."""
     import pyarrow.parquet  # type: ignore[import-untyped]
 
     try:

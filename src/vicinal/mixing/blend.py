@@ -1,7 +1,7 @@
 """Blend: each row becomes weight * itself + (1 - weight) * its partner."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -14,10 +14,9 @@ from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
 
 
-@tensors_as_leaves("kept")
 @dataclass(frozen=True, eq=False)
-class Blend(Pattern):
-    """Blend whole rows.
+class Shares(Pattern):
+    """What all patterns are that lay whole rows by one number for each.
 
     Args:
         kept: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
@@ -34,7 +33,7 @@ class Blend(Pattern):
         return self.kept
 
     def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.kept.where(chosen, 1.0))
+        return replace(self, kept=self.kept.where(chosen, 1.0))
 
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
@@ -49,7 +48,13 @@ class Blend(Pattern):
         return self.kept
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.kept))
+        return replace(self, kept=function(self.kept))
+
+
+@tensors_as_leaves("kept")
+@dataclass(frozen=True, eq=False)
+class Blend(Shares):
+    """Blend whole rows; the arguments are those of :class:`Shares`."""
 
     def lay(self, x: Tensor, partners: Tensor) -> Tensor:
         weight = self.kept.to(x.device, non_blocking=True)

@@ -28,9 +28,6 @@ class OpenBlend(Blend):
 
     place: Tensor
 
-    def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.kept.where(chosen, 1.0), self.place)
-
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
         return cls(*drawn.unbind(1))

@@ -6,18 +6,17 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.blend import Blend
+from vicinal.mixing.blend import Shares
 from vicinal.mixing.pattern import LayRow
 from vicinal.mixing.target import over_rows
 
 
 @tensors_as_leaves("kept")
 @dataclass(frozen=True, eq=False)
-class Larger(Blend):
+class Larger(Shares):
     """Where something of the partner shows, the larger of both values counts; nothing is blended.
 
-    Args:
-        kept: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
+    The arguments are those of :class:`Shares`.
     """
 
     copies = True
@@ -34,13 +33,3 @@ class Larger(Blend):
                 torch.maximum(row, partner, out=row)
 
         return lay_row
-
-    def lay_compiled(
-        self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
-    ) -> Tensor | None:
-        return None
-
-    def lay_small(
-        self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
-    ) -> Tensor | None:
-        return None

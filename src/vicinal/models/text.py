@@ -163,10 +163,16 @@ def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -
     >>> create_text_model("text_cnn", 100, 6, max_length=20).head[1].out_features
     6
     """
+    check_text_model(name)
     if name == "text_cnn":
         return TextCNN(n_words, n_out)
-    if name == "text_transformer":
-        return TextTransformer(n_words, n_out, max_length=max_length)
+    return TextTransformer(n_words, n_out, max_length=max_length)
+
+
+def check_text_model(name: str) -> None:
+    """Raise a VicinalError where there is no network of our own of that name."""
+    if name in OWN:
+        return
     near = difflib.get_close_matches(name, OWN)
     hint = f"did you mean {near[0]}?" if near else f"say {', '.join(OWN)} or hf:NAME"
     raise VicinalError(f"there is no network for texts named {name}: {hint}")

@@ -1,6 +1,5 @@
 """What training on the rows of a table and on texts have in common."""
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -37,10 +36,8 @@ class RowTask(Task):
     split: RowSplit
     preparation: Preprocessing
 
-    def listed(self) -> str:
-        parts = (self.split.train, self.split.valid)
-        told = [self.split.vocab, *(part.y.tolist() for part in parts)]
-        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+    def _told(self) -> list[Any]:
+        return [self.split.train.y.tolist(), self.split.valid.y.tolist()]
 
     def learner(self) -> Learner:
         (train_data, valid_data), device, seed = self._parts(), self.device, self.wishes.seed
@@ -48,11 +45,11 @@ class RowTask(Task):
         valid = Batches(valid_data, 2 * self.batch_size, device=device)
         dls = RowLoaders(train, valid, self.split.vocab, self.preparation.n_out)
         dls.preparation = self.preparation
-        rescale = self._rescale()
+        scale = self.split.scale
         return Learner(
             dls,
             self._network(),
-            ScaledMSELoss(rescale[1]) if rescale else None,
+            ScaledMSELoss(scale[1]) if scale else None,
             metrics=self.metric,
             precision=self.precision,
             compile=self.wishes.compile,
@@ -71,10 +68,3 @@ class RowTask(Task):
     @abstractmethod
     def _network(self) -> nn.Module:
         """The network, before it is trained."""
-
-    def _rescale(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of values that are to be estimated."""
-        if self.split.vocab is not None:
-            return None
-        y = self.split.train.y.double()
-        return y.mean().item(), y.std(correction=0).item()

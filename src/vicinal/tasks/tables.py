@@ -124,4 +124,4 @@ class TableTask(RowTask):
         return TensorData(self.preparation.table.transform(part.frame), part.y)
 
     def _network(self) -> nn.Module:
-        return self.preparation.network(self._rescale())
+        return self.preparation.network(self.split.scale)

@@ -15,7 +15,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
-from vicinal.models.text import create_text_model
+from vicinal.models.text import check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Chosen
@@ -132,7 +132,7 @@ class TextTask(RowTask):
             raise VicinalError(f"there are no weights for {self.model}: leave out --pretrained")
         else:
             tokenizer = WordTokenizer.of(texts)
-            own_network(self.model, tokenizer, n_out)  # says now that there is none of this name
+            check_text_model(self.model)
             self.reasons.append(("words", f"{len(tokenizer.words):,} that occur twice or more"))
         self.preparation = TextPreprocessing(self.model, split.vocab, split.column, tokenizer)
 
@@ -161,8 +161,8 @@ class TextTask(RowTask):
         tokenizer = self.preparation.tokenizer
         if isinstance(tokenizer, WordTokenizer):
             self.network = own_network(self.model, tokenizer, self.preparation.n_out)
-        rescale = self._rescale()
-        return nn.Sequential(self.network, Rescale(*rescale)) if rescale else self.network
+        scale = self.split.scale
+        return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
     def _layers(self, mix: str, learn: Learner) -> list[nn.Module]:
         return [getattr(self.network, name) for name in self.mixes[mix]]
