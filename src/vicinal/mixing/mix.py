@@ -101,7 +101,8 @@ class Mix:
         united = () if unite is None else (Larger(reduce(mul, [p.weight for p in patterns])),)
         laid_by = {"mixed": patterns, "united": united}
 
-        def treatment(path: Any, leaf: Any, second: Any = None) -> str | None:
+        # Any, as torch 2.6 compiles no function in which a union is written.
+        def treatment(path: Any, leaf: Any, second: Any = None) -> Any:
             is_united = unite is not None and is_named(path, unite)
             if not is_united and fields is not None and not is_named(path, fields):
                 return None
@@ -119,7 +120,7 @@ class Mix:
 
         # All are checked before one is touched, and one that appears twice is mixed once.
         others = () if other is None else (like(x, other),)
-        found: list[tuple[Any, Any, str | None]] = []
+        found: list[tuple[Any, Any, Any]] = []
 
         def find(path: Any, leaf: Any, *second: Any) -> None:
             found.append((path, leaf, treatment(path, leaf, *second)))
