@@ -242,9 +242,10 @@ class Mix:
     def _is_of_pixels(self, y: Tensor, pixelwise: bool | None) -> bool:
         if y.ndim < 3 or pixelwise is False:
             return False
-        size = next((pattern.size for pattern in self.patterns if pattern.spatial), None)
-        if size is None:
+        sizes = [pattern.size for pattern in self.patterns if pattern.spatial]
+        if not sizes:
             return False
+        size = sizes[0]
         if pixelwise is None and tuple(y.shape[-2:]) != tuple(size):
             raise ValueError(
                 f"the target has shape {tuple(y.shape)}, but the images have {size[0]} x {size[1]} "
