@@ -187,7 +187,8 @@ class TestTrain:
         )
         metrics = tmp_path / "run" / "metrics.jsonl"
         deadline = time.monotonic() + 120
-        while not metrics.exists() and time.monotonic() < deadline:
+        checkpoint = tmp_path / "run" / "checkpoint.safetensors"  # the last thing of an epoch
+        while not checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

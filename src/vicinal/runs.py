@@ -31,7 +31,7 @@ from vicinal.learner.trackers import Track
 from vicinal.mixing import MixUp
 from vicinal.mixing.draws import stream
 from vicinal.processes import this_process
-from vicinal.tasks import Task, Wishes, make_task
+from vicinal.tasks import Task, Wishes, find_split, make_task
 from vicinal.tasks.mixers import check_mix, make_mixer
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
@@ -100,7 +100,7 @@ def _settle(
     wishes: Wishes, out: Path | None, overwrite: bool, resume: bool
 ) -> tuple[Path, Wishes, dict[str, Any] | None]:
     """The run folder, what is wished in all, and the settings of the run that is gone on with."""
-    folder = _default_folder(wishes.data, resume) if out is None else out
+    folder = default_folder(wishes.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
         return folder, wishes, None
@@ -111,7 +111,7 @@ def _settle(
 def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Task]:
     """The learner that is wished for, and what was chosen for it."""
     check_mix(wishes)
-    task = make_task(wishes)
+    task = make_task(wishes, find_split(wishes))
     tell("data", task.describe())
     for note in task.split.notes:
         tell(*note.split(": ", 1))
@@ -285,9 +285,9 @@ def _finite(learn: Learner) -> bool:
     return all(bool(p.isfinite().all()) for p in learn.model.parameters())
 
 
-def _default_folder(data: str, resume: bool) -> Path:
+def default_folder(data: str, resume: bool, *more: str) -> Path:
     """The next free folder of these data, or to resume, the last one."""
-    name = Path(data.rpartition(":")[2]).resolve().stem or "run"
+    name = "-".join([Path(data.rpartition(":")[2]).resolve().stem or "run", *more])
     folder, number = Path("runs", name), 1
     found = folder
     while folder.exists():

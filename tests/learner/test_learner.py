@@ -19,6 +19,7 @@ from vicinal import (
     error_rate,
     top_k_accuracy,
 )
+from vicinal.data.loaders import Batches, TensorData
 from vicinal.learner.events import Callback, CancelFit
 from vicinal.learner.learner import spread
 
@@ -357,6 +358,24 @@ def test_predict_and_get_preds(dls):
     assert torch.allclose(one, probabilities[3], atol=1e-6)
 
 
+def test_get_preds_of_another_part(dls):
+    learn = Learner(dls, network())
+    part = Batches(TensorData(*dls.valid.dataset[torch.tensor([4, 2])]), 2, device="cpu")
+    outputs, targets = learn.get_preds(part)
+    assert torch.equal(targets, dls.valid.dataset.y[[4, 2]])
+    assert torch.allclose(outputs, learn.get_preds()[0][[4, 2]], atol=1e-6)
+
+
+def test_evaluating_gives_outputs_in_evaluation_mode(dls):
+    learn = Learner(dls, network().train())
+    x = dls.valid.dataset.x
+    with learn.evaluating():
+        assert not learn.model.training
+        one, again = learn.output(x), learn.output(x)
+    assert torch.equal(one, again)
+    assert torch.equal(one[:3], learn.model.eval()(x)[:3])
+
+
 def test_regression(tmp_path):
     g = torch.Generator().manual_seed(0)
     x = torch.randn(300, 3, generator=g)
@@ -404,6 +423,17 @@ def test_the_table_has_a_line_an_epoch(dls, capsys):
         "epoch", "train_loss", "valid_loss", "valid_top_k_accuracy", "seconds"
     ]  # fmt: skip
     assert lines[2].split()[0] == "2"
+
+
+def test_without_logging_nothing_is_said(dls, capsys):
+    learn = Learner(dls, network())
+    with learn.no_logging() as silent:
+        silent.fit(1)
+    with pytest.raises(VicinalError), learn.no_logging():
+        learn.fit(0)
+    assert capsys.readouterr().out == ""
+    learn.fit(1)
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 class TestCompiling:

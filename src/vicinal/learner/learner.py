@@ -103,6 +103,7 @@ class Learner:
         self.compile = compile
         self.path = Path(path)
         self.history: list[dict[str, Any]] = []
+        self.is_logging = True
         self.fits = 0  # how many trainings have begun
         self.callbacks: list[Callback] = []
         self.x: Any = None
@@ -265,7 +266,8 @@ class Learner:
         return self.opt_func(made, lr=rates[-1])
 
     def _sorted(self, extra: Sequence[Callback] = ()) -> list[Callback]:
-        shown = [ProgressTable()] if this_process().is_main_process else []
+        is_shown = self.is_logging and this_process().is_main_process
+        shown = [ProgressTable()] if is_shown else []
         everything = [*self.cbs, *extra, Recorder(), *shown]
         return sorted(everything, key=lambda callback: callback.order)
 
@@ -413,21 +415,40 @@ class Learner:
         self.cbs = [cb for cb in self.cbs if not isinstance(cb, MixBatches)]
         return self.add_cbs(MixUp(alpha, **kwargs))
 
+    @contextmanager
+    def no_logging(self) -> Iterator["Learner"]:
+        """Train without a progress bar and a table: ``with learn.no_logging(): learn.fit(3)``."""
+        logged, self.is_logging = self.is_logging, False
+        try:
+            yield self
+        finally:
+            self.is_logging = logged
+
     def events(self) -> str:
         """The events of a training and who listens to each: ``print(learn.events())``."""
         return listeners(self._sorted())
 
     # ---- using the network ----------------------------------------------------------------
 
-    @torch.no_grad()
-    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The network on the data's device and in evaluation mode; then in its own again."""
         self._to_device()
         with self._modes_kept():
             self.model.eval()
+            yield
+
+    def output(self, x: Any) -> Any:
+        """The network's output for a batch that is on the device, in its mode as it is."""
+        with autocast(self.precision, self.dls.device):
+            output = self.model(x)
+        return convert_to_fp32(output)
+
+    @torch.no_grad()
+    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+        with self.evaluating():
             for x, y in batches:
-                with autocast(self.precision, self.dls.device):
-                    output = self.model(x)
-                yield convert_to_fp32(output), y
+                yield self.output(x), y
 
     def validate(self) -> dict[str, float]:
         """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
@@ -437,15 +458,16 @@ class Learner:
                 averages.add(loss_func(output, y), output, y)
         return averages.means()
 
-    def get_preds(self) -> tuple[Tensor, Tensor]:
-        """Probabilities (or values) and targets of the validation part, on the CPU.
+    def get_preds(self, part: Part | None = None) -> tuple[Tensor, Tensor]:
+        """Probabilities (or values) and targets, on the CPU.
+
+        Args:
+            part: of the data; None is the validation part.
 
         Returns:
             (N, C) float32, (N, ...) targets.
         """
-        return self._preds(self.dls.valid)
-
-    def _preds(self, batches: Part) -> tuple[Tensor, Tensor]:
+        batches = self.dls.valid if part is None else part
         parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
         outputs, targets = gathered(parts)
         return outputs, targets
@@ -471,7 +493,7 @@ class Learner:
         epoch = order.epoch
         try:
             plain, targets = self.get_preds()
-            mean = torch.stack([self._preds(views)[0] for _ in range(n)]).mean(dim=0)
+            mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
         finally:
             order.epoch = epoch
         return mean.lerp(plain, 0.25), targets

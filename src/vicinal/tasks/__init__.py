@@ -1,6 +1,7 @@
 """What is trained: one file for each kind of data, from what the user asks for to a learner."""
 
 from vicinal.data.rows import RowSplit, TextSplit
+from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
 from vicinal.tasks.images import ImageTask
 from vicinal.tasks.tables import TableTask
@@ -8,17 +9,16 @@ from vicinal.tasks.task import Task
 from vicinal.tasks.texts import TextTask
 from vicinal.tasks.wishes import Wishes
 
-__all__ = ["Task", "Wishes", "make_task"]
+__all__ = ["Task", "Wishes", "find_split", "make_task"]
 
 
-def make_task(wishes: Wishes) -> Task:
-    """Find the data that are wished for, and choose what the user left open.
+def find_split(wishes: Wishes) -> Split | RowSplit:
+    """The data that are wished for.
 
     Raises:
-        VicinalError: the data cannot be read, or something that is wished for does not go with
-            them.
+        VicinalError: they cannot be found or read.
     """
-    split = load_split(
+    return load_split(
         wishes.data,
         label=wishes.label,
         label_pattern=wishes.label_pattern,
@@ -26,6 +26,14 @@ def make_task(wishes: Wishes) -> Task:
         seed=wishes.seed,
         stream=wishes.stream,
     )
+
+
+def make_task(wishes: Wishes, split: Split | RowSplit) -> Task:
+    """Choose what the user left open, for data that were found.
+
+    Raises:
+        VicinalError: something that is wished for does not go with them.
+    """
     if isinstance(split, TextSplit):
         return TextTask(wishes, split)
     if isinstance(split, RowSplit):

@@ -102,6 +102,8 @@ class ImageTask(Task):
         "manifoldmixup": ("input",),  # and some of the network's
     }
 
+    compared = ("none", "mixup", "cutmix")
+
     def __init__(self, wishes: Wishes, split: Split) -> None:
         self.recipe = recipes.load(wishes.recipe) if wishes.recipe else None
         if self.recipe and wishes.mix is None:

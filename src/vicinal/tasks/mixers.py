@@ -36,10 +36,17 @@ def check_mix(wishes: Wishes) -> list[str]:
         raise VicinalError(
             f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}{hint}"
         )
-    takes_alpha = "alpha" in inspect.signature(METHODS[names[0]]).parameters
-    if wishes.alpha is not None and (len(names) > 1 or not takes_alpha):
+    if wishes.alpha is not None and usual_alpha(names) is None:
         raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
     return names
+
+
+def usual_alpha(names: list[str]) -> float | None:
+    """The strength of a method where none is given; None for those that have none, or several."""
+    if names == ["manifoldmixup"]:
+        return MANIFOLD_ALPHA
+    found = inspect.signature(METHODS[names[0]]).parameters.get("alpha") if names else None
+    return found.default if found and len(names) == 1 else None
 
 
 def make_mixer(

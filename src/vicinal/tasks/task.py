@@ -40,6 +40,8 @@ class Task(ABC):
     #: The methods of mixing that go with them, by the names that ``--mix`` takes, and the layers
     #: that such a mix is laid on, by chance one of them; none where it is laid on the samples.
     mixes: ClassVar[dict[str, Sequence[str]]]
+    #: Those that are compared where the user names none.
+    compared: ClassVar[tuple[str, ...]] = ("none", "mixup")
     #: How batches lie in memory, where that is worth a word.
     layout: ClassVar[str] = ""
     #: For a method, the part of a batch in which the larger of both samples' values counts.
@@ -95,6 +97,16 @@ class Task(ABC):
         Raises:
             VicinalError: it does not go with them.
         """
+        mixer = self.batch_mixer()
+        names = check_mix(self.wishes)
+        if mixer is None or self.mixes[names[0]] == ():
+            return mixer
+        layers, unite = self._layers(names[0], learn), self.unite.get(names[0])
+        seed = self.wishes.seed
+        return ManifoldMixUp(learn.model, layers, mixer=mixer, unite=unite, seed=seed)
+
+    def batch_mixer(self) -> Mixer | None:
+        """That mixer before it is laid inside the network, where it belongs there."""
         names = check_mix(self.wishes)
         for name in names:
             if name not in self.mixes:
@@ -107,12 +119,7 @@ class Task(ABC):
                     f"--mix {name} is laid inside the network, so it takes no turns with others: "
                     "name it alone"
                 )
-        mixer = make_mixer(self.wishes, self._learned)
-        if mixer is None or self.mixes[names[0]] == ():
-            return mixer
-        layers, unite = self._layers(names[0], learn), self.unite.get(names[0])
-        seed = self.wishes.seed
-        return ManifoldMixUp(learn.model, layers, mixer=mixer, unite=unite, seed=seed)
+        return make_mixer(self.wishes, self._learned)
 
     def _learned(self, mix: str) -> dict[str, Any]:
         """What the data tell about a method: how near values are, how many a class has."""
