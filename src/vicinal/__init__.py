@@ -97,6 +97,7 @@ _HOMES = {
     ),
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
+    "study.compare": ("compare",),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}

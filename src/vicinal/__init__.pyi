@@ -91,6 +91,7 @@ from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
 from vicinal.sound import BetweenClass as BetweenClass
+from vicinal.study.compare import compare as compare
 from vicinal.tasks.predictor import Predictor as Predictor
 
 __version__: str

@@ -40,6 +40,27 @@ Alpha = Annotated[
         "mixup, 1 for cutmix."
     ),
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="A published training: cifar10-fast, cifar10-best or imagenette."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Images: a network of timm's, or resnet9. Texts: text_cnn, text_transformer, "
+        "hf:NAME, or the folder of such a one."
+    ),
+]
+Pretrained = Annotated[
+    bool | None,
+    typer.Option(
+        "--pretrained/--no-pretrained", help="Start from published weights; default for photos."
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(help="Rounds through the data.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples a batch.")]
+Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
 Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
 Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
@@ -53,33 +74,19 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 @app.command()
 def train(
     data: Data,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="A published training: cifar10-fast, cifar10-best or imagenette."),
-    ] = None,
+    recipe: Recipe = None,
     mix: MixName = None,
     alpha: Alpha = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Images: a network of timm's, or resnet9. Texts: text_cnn, text_transformer, "
-            "hf:NAME, or the folder of such a one."
-        ),
-    ] = None,
-    pretrained: Annotated[
-        bool | None,
-        typer.Option(
-            "--pretrained/--no-pretrained", help="Start from published weights; default for photos."
-        ),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Rounds through the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a batch.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
     size: Size = None,
     valid: Valid = 0.2,
     label: Label = None,
     label_pattern: LabelPattern = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Precision = "auto",
     compile: Annotated[
         bool, typer.Option(help="Compile the network: a minute to begin with, then faster.")
     ] = False,
@@ -136,6 +143,144 @@ def train(
 
 
 @app.command()
+def compare(
+    data: Data,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            help="What is compared, between commas, as for train; if not given, "
+            "none,mixup,cutmix for images and none,mixup for others."
+        ),
+    ] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="Strengths between commas, such as 0.1,0.4,1.")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Lengths of training between commas, such as 5,20,80.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of each; 3 if not given. More can be added later.")
+    ] = None,
+    train_size: Annotated[
+        float | None, typer.Option(help="Use so many training samples, or such a share of them.")
+    ] = None,
+    label_noise: Annotated[
+        float, typer.Option(help="Make such a share of the training labels wrong.")
+    ] = 0.0,
+    budget: Annotated[
+        str | None, typer.Option(help="Take no longer than this: 20m, 1h30m, 90s.")
+    ] = None,
+    recipe: Recipe = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    size: Size = None,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    precision: Precision = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with a comparison that was stopped, or add seeds.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes that train at once; one for each GPU.")
+    ] = None,
+    helps: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Find out on DATA whether mixing helps, how strong, and for how many epochs."""
+    from vicinal.memory import keep_freed_memory
+    from vicinal.study.arms import listed
+    from vicinal.study.budget import seconds_of
+    from vicinal.study.command import compare_data
+    from vicinal.study.question import Question
+    from vicinal.tasks import Wishes
+
+    keep_freed_memory()
+    wishes = Wishes(
+        data=data,
+        recipe=recipe,
+        model=model,
+        pretrained=pretrained,
+        batch_size=batch_size,
+        lr=lr,
+        size=size,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+        precision=precision,
+    )
+    question = Question(
+        wishes,
+        mixes=listed("mix", mix, str, "names"),
+        alphas=listed("alpha", alpha, float, "numbers"),
+        epochs=listed("epochs", epochs, int, "whole numbers"),
+        train_size=train_size,
+        label_noise=label_noise,
+    )
+    report = compare_data(
+        question,
+        seeds=seeds,
+        budget=None if budget is None else seconds_of(budget),
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        jobs=jobs,
+        helps=helps,
+        tell=(lambda name, text: None) if helps else _tell,
+    )
+    if not helps:
+        print(f"\nthe report: {report}")
+
+
+@app.command()
+def advise(
+    data: Data,
+    epochs: Epochs = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    label_noise: Annotated[
+        float, typer.Option(help="The share of the labels that are wrong, as far as you know.")
+    ] = 0.0,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+) -> None:
+    """Say what others have found about mixing in such a case; nothing is trained."""
+    from vicinal.study.advice import Situation, rules_for, verdict
+    from vicinal.tasks import Wishes, find_split, make_task
+
+    wishes = Wishes(
+        data=data,
+        epochs=epochs,
+        model=model,
+        pretrained=pretrained,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+    )
+    split = find_split(wishes)
+    task = make_task(wishes, split)
+    situation = Situation(
+        kind=task.kind,
+        samples=len(split.train),
+        classes=None if split.vocab is None else len(split.vocab),
+        epochs=task.epochs,
+        pretrained=getattr(task, "pretrained", False),
+        label_noise=label_noise,
+    )
+    _tell("data", task.describe())
+    start = "published" if situation.pretrained else "random"
+    _tell("training", f"{task.model}, {task.epochs} epochs from {start} weights")
+    for rule in rules_for(situation):
+        _tell(rule.side, rule.text)
+        _tell("", f"({rule.source})")
+    print(f"\n{verdict(situation)}\nvicinal compare {data} tells by trying.")
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder that vicinal train left.")],
     samples: Annotated[
@@ -182,7 +327,11 @@ def show(
     label: Label = None,
     label_pattern: LabelPattern = None,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="The picture, PNG, PDF or SVG.")] = Path("mixed.png"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The picture, PNG, PDF or SVG; HTML for a board to play with."),
+    ] = None,
+    open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
 ) -> None:
     """Draw images, their partners, and the mixes with their targets and weights."""
     from vicinal import runs
@@ -197,8 +346,14 @@ def show(
         label_pattern=label_pattern,
         seed=seed,
     )
-    runs.show(wishes, out)
-    print(f"drawn: {out}")
+    file = out or Path("mixed.html" if open else "mixed.png")
+    if open or file.suffix == ".html":
+        from vicinal.study.board import show_board
+
+        show_board(wishes, file, open=open)
+    else:
+        runs.show(wishes, file)
+    print(f"drawn: {file}")
 
 
 @app.command()

@@ -1,0 +1,127 @@
+"""Arms: the settings that are compared, and the lists on the command line that name them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from vicinal.errors import VicinalError
+from vicinal.tasks.mixers import check_mix, usual_alpha
+from vicinal.tasks.wishes import Wishes
+
+T = TypeVar("T")
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the settings that are compared.
+
+    Args:
+        mix: a method's name, or none.
+        alpha: its strength; None for a method that has none.
+        epochs: how long it trains.
+    """
+
+    mix: str
+    alpha: float | None
+    epochs: int
+
+    @property
+    def method(self) -> str:
+        """What it is called beside others that train as long.
+
+        >>> Arm("mixup", 0.4, 5).method
+        'mixup α = 0.4'
+        """
+        return self.mix if self.alpha is None else f"{self.mix} α = {self.alpha:g}"
+
+    @property
+    def name(self) -> str:
+        """What it is called among all, also in the names of files.
+
+        >>> Arm("mixup", 0.4, 5).name
+        'mixup-0.4-5'
+        """
+        alpha = "" if self.alpha is None else f"-{self.alpha:g}"
+        return f"{self.mix}{alpha}-{self.epochs}"
+
+
+def make_arms(
+    mixes: Sequence[str], alphas: Sequence[float], epochs: Sequence[int], wishes: Wishes
+) -> list[Arm]:
+    """Every method with every alpha that it takes, for every number of epochs.
+
+    Args:
+        mixes: as ``--mix`` of ``vicinal train``.
+        alphas: none, to take what suits each method.
+        epochs: one or more.
+        wishes: of all arms.
+
+    Raises:
+        VicinalError: a name or a number is wrong or occurs twice, an alpha says nothing about any
+            method, or there is only one arm for a number of epochs.
+    """
+    mixes = [mix.lower() for mix in mixes]
+    for name, values in (("mix", mixes), ("alpha", alphas), ("epochs", epochs)):
+        for value in values:
+            if list(values).count(value) > 1:
+                raise VicinalError(f"--{name} names {value} twice: leave out one of them")
+    usual = {mix: usual_alpha(check_mix(replace(wishes, mix=mix))) for mix in mixes}
+    takers = [mix for mix, alpha in usual.items() if alpha is not None]
+    if alphas and not takers:
+        raise VicinalError(f"--alpha says nothing about --mix {','.join(mixes)}: leave it out")
+    methods: list[tuple[str, float | None]] = []
+    for mix, alpha in usual.items():
+        methods += [(mix, each) for each in (alphas if mix in takers and alphas else [alpha])]
+    if len(methods) < 2:
+        raise VicinalError(
+            f"--mix {','.join(mixes)} names one setting, which can be compared to nothing: name "
+            "two or more, such as none,mixup"
+        )
+    arms = [Arm(mix, alpha, n) for n, (mix, alpha) in itertools.product(sorted(epochs), methods)]
+    for arm in arms:
+        replace(wishes, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # says what is wrong
+    return arms
+
+
+def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
+    """Each arm with the one that it is compared to: that without mixing of as many epochs.
+
+    Where no arm goes without mixing, the first one takes its place.
+
+    >>> arms = [Arm("none", None, 5), Arm("mixup", 0.4, 5), Arm("cutmix", None, 5)]
+    >>> [(arm.mix, baseline.mix) for arm, baseline in comparisons(arms)]
+    [('mixup', 'none'), ('cutmix', 'none')]
+    """
+    pairs = []
+    for _, group in itertools.groupby(arms, key=lambda arm: arm.epochs):
+        first, *others = sorted(group, key=lambda arm: arm.mix != NONE)
+        pairs += [(arm, first) for arm in others]
+    return pairs
+
+
+def listed(option: str, text: str | None, of: Callable[[str], T], what: str) -> tuple[T, ...]:
+    """What an option lists between commas; nothing where it is not given.
+
+    Args:
+        option: its name.
+        of: from one word to its value; raises ValueError where it is none.
+        what: what the words are, for the message.
+
+    Raises:
+        VicinalError: one of them is none, or empty.
+
+    >>> listed("epochs", "5, 20", int, "whole numbers")
+    (5, 20)
+    """
+    if text is None:
+        return ()
+    words = [word.strip() for word in text.split(",")]
+    try:
+        if not all(words):
+            raise ValueError
+        return tuple(of(word) for word in words)
+    except ValueError:
+        raise VicinalError(f"--{option} takes {what} between commas, not {text!r}") from None

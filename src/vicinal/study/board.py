@@ -1,0 +1,82 @@
+"""The images of the mixing board, and the page that shows it alone."""
+
+import base64
+import io
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vicinal.data.augment import resize
+from vicinal.data.images import read_sample
+from vicinal.data.samples import Split
+from vicinal.data.stream import StreamedSplit
+from vicinal.errors import VicinalError
+from vicinal.runs import write_file
+from vicinal.study.page import render
+from vicinal.tasks import Wishes, find_split
+
+SHOWN = 12  # images to choose from
+LARGEST = 160  # pixels
+
+
+def board_images(split: Split) -> list[dict[str, str]]:
+    """Training images for the board: one of each class, of up to 12 classes, then more of them.
+
+    Returns:
+        For each its class as ``label``, and itself as ``src``, a PNG or JPEG within the text.
+
+    Raises:
+        VicinalError: fewer than two can be read.
+    """
+    samples = split.train.head() if isinstance(split, StreamedSplit) else split.train
+    found = []
+    for index in _spread(samples.labels):
+        image = read_sample(samples, index, None)
+        if isinstance(image, Tensor):
+            found.append({"label": split.vocab[samples.labels[index]], "src": _written(image)})
+        if len(found) == SHOWN:
+            break
+    if len(found) < 2:
+        raise VicinalError("two images are needed to be mixed, and fewer can be read")
+    return found
+
+
+def _spread(labels: Sequence[int]) -> list[int]:
+    """The samples in an order that brings another class each time, as long as there is one."""
+    seen: dict[int, int] = {}
+    turns = []
+    for index, label in enumerate(labels):
+        turns.append((seen.get(label, 0), label, index))
+        seen[label] = seen.get(label, 0) + 1
+    return [index for _, _, index in sorted(turns)]
+
+
+def _written(image: Tensor) -> str:
+    """A square of at most 160 pixels, as a data address."""
+    side = min(LARGEST, *image.shape[1:])
+    top, left = ((length - min(image.shape[1:])) // 2 for length in image.shape[1:])
+    square = image[:, top : top + min(image.shape[1:]), left : left + min(image.shape[1:])]
+    pixels = resize(square[None], side)[0]
+    kind = "png" if side <= 64 else "jpeg"
+    file = io.BytesIO()
+    Image.fromarray(pixels.to(torch.uint8).permute(1, 2, 0).numpy()).save(file, kind, quality=85)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def show_board(wishes: Wishes, file: Path, *, open: bool) -> None:
+    """Write the board as a page of its own, and show it in the browser if that is asked for.
+
+    Raises:
+        VicinalError: the data hold no images.
+    """
+    split = find_split(wishes)
+    if not isinstance(split, Split):
+        raise VicinalError(f"{wishes.data} holds no images, and nothing else can be shown")
+    images = board_images(split)
+    write_file(file, render("show.html.j2", title=f"Mixing {wishes.data}", images=images))
+    if open:
+        webbrowser.open(file.resolve().as_uri())

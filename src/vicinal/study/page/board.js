@@ -1,0 +1,180 @@
+// The mixing board: what mixing makes of two images, live.
+"use strict";
+(() => {
+  const DRAWS = 500;
+  const BINS = 25;
+  const find = (id) => document.getElementById(id);
+  const samples = JSON.parse(find("board-images").textContent);
+  const state = { box: { x: 0.5, y: 0.5 }, draws: 0 };
+
+  // A generator of its own, so that the page shows the same draws each time it is opened.
+  let seed = 1;
+  function random() {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  }
+
+  // Beta(alpha, alpha) without rejection, by Bailey's polar method.
+  function beta(alpha) {
+    const cosine = Math.cos(2 * Math.PI * random());
+    const spread = 1 / Math.expm1(-Math.log1p(-random()) / alpha);
+    return 0.5 + cosine / (2 * Math.sqrt(cosine * cosine + spread));
+  }
+
+  const alpha = () => 10 ** Number(find("alpha").value);
+  const weight = () => Number(find("weight").value);
+  const isCut = () => find("method").value === "cutmix";
+
+  function drawnWeight() {
+    const drawn = beta(alpha());
+    return find("folded").checked ? Math.max(drawn, 1 - drawn) : drawn;
+  }
+
+  // The box has the partner's share of the area and stays inside, so that the weight is exact.
+  function box(width, height) {
+    const side = Math.sqrt(1 - weight());
+    const [w, h] = [Math.round(side * width), Math.round(side * height)];
+    const x = Math.round(state.box.x * width - w / 2);
+    const y = Math.round(state.box.y * height - h / 2);
+    const inside = (start, length, all) => Math.min(Math.max(start, 0), all - length);
+    return { x: inside(x, w, width), y: inside(y, h, height), w, h };
+  }
+
+  function mix() {
+    const [own, partner] = [find("own-picture"), find("partner-picture")];
+    const mixed = find("mixed");
+    const { width, height } = own;
+    Object.assign(mixed, { width, height });
+    const context = mixed.getContext("2d");
+    context.drawImage(own, 0, 0);
+    let kept = weight();
+    if (isCut()) {
+      const { x, y, w, h } = box(width, height);
+      if (w && h) context.drawImage(partner, x, y, w, h, x, y, w, h);
+      kept = 1 - (w * h) / (width * height);
+    } else {
+      context.globalAlpha = 1 - kept;
+      context.drawImage(partner, 0, 0);
+      context.globalAlpha = 1;
+    }
+    mixed.classList.toggle("cutmix", isCut());
+    showTarget(kept);
+  }
+
+  function showTarget(kept) {
+    const [own, partner] = [find("own").value, find("partner").value].map((i) => samples[i].label);
+    const shares = own === partner ? [[own, 1]] : [[own, kept], [partner, 1 - kept]];
+    const text = (share) => `${(100 * share).toFixed(0)} %`;
+    const rows = shares.map(([name, share]) => {
+      const row = document.createElement("li");
+      const [label, bar, value] = ["span", "span", "span"].map((tag) => document.createElement(tag));
+      label.textContent = name;
+      bar.className = "bar";
+      bar.style.width = `${100 * share}%`;
+      value.textContent = text(share);
+      row.append(label, bar, value);
+      return row;
+    });
+    find("bars").replaceChildren(...rows);
+    const told = shares.map(([name, share]) => `${text(share)} ${name}`).join(", ");
+    find("mixed").setAttribute("aria-label", `the mixed image: ${told}`);
+    find("weight-text").textContent = weight().toFixed(2);
+    markWeight();
+  }
+
+  function markWeight() {
+    const mark = find("histogram").querySelector("line");
+    if (!mark) return;
+    mark.setAttribute("x1", 100 * weight());
+    mark.setAttribute("x2", 100 * weight());
+  }
+
+  function showDraws() {
+    const strength = alpha();
+    const counts = new Array(BINS).fill(0);
+    for (let i = 0; i < DRAWS; i++) counts[Math.min(BINS - 1, Math.floor(BINS * drawnWeight()))]++;
+    const highest = Math.max(...counts);
+    const shape = (name, attributes) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+      return made;
+    };
+    const bars = counts.map((count, i) => {
+      const height = (100 * count) / highest;
+      return shape("rect", { x: (100 * i) / BINS, y: 100 - height, width: 96 / BINS, height });
+    });
+    find("histogram").replaceChildren(...bars, shape("line", { y1: 0, y2: 100 }));
+    find("alpha-text").textContent = strength.toPrecision(2);
+    const outer = counts[0] + counts[1] + counts[BINS - 1] + counts[BINS - 2];
+    const near = Math.round((100 * outer) / DRAWS);
+    const told = `${DRAWS} draws of the weight with this α: ${near} % of them leave more than nine tenths to one image.`;
+    find("histogram-text").textContent = told;
+    find("histogram").setAttribute("aria-label", told);
+    markWeight();
+  }
+
+  function show(which) {
+    const sample = samples[find(which).value];
+    const canvas = find(`${which}-picture`);
+    const picture = new Image();
+    picture.onload = () => {
+      Object.assign(canvas, { width: picture.width, height: picture.height });
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+      canvas.setAttribute("aria-label", sample.label);
+      const isLarge = picture.width > 96;
+      for (const id of ["own-picture", "partner-picture", "mixed"]) find(id).classList.toggle("smooth", isLarge);
+      mix();
+    };
+    picture.src = sample.src;
+  }
+
+  function moveTo(event) {
+    const frame = find("mixed").getBoundingClientRect();
+    state.box.x = Math.min(Math.max((event.clientX - frame.left) / frame.width, 0), 1);
+    state.box.y = Math.min(Math.max((event.clientY - frame.top) / frame.height, 0), 1);
+    mix();
+  }
+
+  const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  find("mixed").addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step || !isCut()) return;
+    event.preventDefault();
+    state.box.x = Math.min(Math.max(state.box.x + 0.05 * step[0], 0), 1);
+    state.box.y = Math.min(Math.max(state.box.y + 0.05 * step[1], 0), 1);
+    mix();
+  });
+  find("mixed").addEventListener("pointerdown", (event) => {
+    if (!isCut()) return;
+    find("mixed").setPointerCapture(event.pointerId);
+    moveTo(event);
+  });
+  find("mixed").addEventListener("pointermove", (event) => {
+    if (isCut() && find("mixed").hasPointerCapture(event.pointerId)) moveTo(event);
+  });
+
+  for (const which of ["own", "partner"]) {
+    samples.forEach((sample, place) => find(which).append(new Option(sample.label, place)));
+    find(which).addEventListener("input", () => show(which));
+  }
+  find("partner").value = samples.findIndex((sample) => sample.label !== samples[0].label);
+  find("weight").addEventListener("input", mix);
+  find("alpha").addEventListener("input", showDraws);
+  find("folded").addEventListener("input", showDraws);
+  find("method").addEventListener("input", () => {
+    const cut = isCut(); // as the papers have it: Beta(1, 1) for boxes, and no folding
+    find("alpha").value = cut ? 0 : -0.4;
+    find("folded").checked = !cut;
+    showDraws();
+    mix();
+  });
+  find("draw").addEventListener("click", () => {
+    find("weight").value = drawnWeight();
+    mix();
+  });
+  showDraws();
+  show("own");
+  show("partner");
+})();

@@ -1,0 +1,151 @@
+"""Question: what is asked of a comparison of the data that the user names."""
+
+import shlex
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import torch
+
+from vicinal import __version__
+from vicinal.data.samples import Split
+from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner
+from vicinal.mixing.draws import stream
+from vicinal.study.arms import NONE, Arm, make_arms
+from vicinal.study.board import board_images
+from vicinal.study.runner import Fit
+from vicinal.study.samples import Changed, changed
+from vicinal.tasks import Task, Wishes, find_split, make_task
+from vicinal.tasks.wishes import option
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the user asked for.
+
+    Args:
+        wishes: of every training; its seed is that of the split.
+        mixes: the methods; none of them takes those that suit the data.
+        alphas: their strengths; none takes what suits each method.
+        epochs: how long to train; none takes what suits the data.
+        train_size: how many training samples, or which share of them.
+        label_noise: the share of training labels that are made wrong.
+    """
+
+    wishes: Wishes
+    mixes: tuple[str, ...] = ()
+    alphas: tuple[float, ...] = ()
+    epochs: tuple[int, ...] = ()
+    train_size: float | None = None
+    label_noise: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_before(self, asked: dict[str, Any]) -> "Question":
+        """This question, what is left open as it was asked before.
+
+        Raises:
+            VicinalError: something else is asked than then.
+        """
+        settings: dict[str, Any] = {"wishes": self.wishes.as_before(asked["wishes"])}
+        for field in fields(self)[1:]:
+            value, before = getattr(self, field.name), asked[field.name]
+            before = tuple(before) if isinstance(before, list) else before
+            if value not in (field.default, before):
+                shown = before if before != field.default else "left open"
+                raise VicinalError(
+                    f"the comparison was begun with --{_option(field.name)} "
+                    f"{_text(shown)}, not {_text(value)}: leave that out, or begin another one"
+                )
+            settings[field.name] = before
+        return Question(**settings)
+
+    def command(self, seeds: int) -> str:
+        """The command line that asks it."""
+        words = ["vicinal", "compare", self.wishes.data]
+        settings = {**asdict(self.wishes), **asdict(self)}
+        for name, default in DEFAULTS.items():
+            value = settings[name]
+            if value == default or name == "data":
+                continue
+            if isinstance(value, bool):
+                words.append(f"--{'' if value else 'no-'}{_option(name)}")
+            else:
+                words += [f"--{_option(name)}", _text(value)]
+        return shlex.join([*words, "--seeds", str(seeds)])
+
+
+OPTIONS = {"mixes": "mix", "alphas": "alpha"}
+DEFAULTS = {field.name: field.default for kind in (Wishes, Question) for field in fields(kind)}
+del DEFAULTS["wishes"], DEFAULTS["mix"], DEFAULTS["alpha"]
+
+
+def _option(name: str) -> str:
+    return OPTIONS.get(name, option(name))
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+class Trainings:
+    """The trainings that answer a question.
+
+    Args:
+        question: what is asked.
+
+    Attributes:
+        arms: what is compared.
+        task: the training without mixing, whose choices are those of all.
+
+    Raises:
+        VicinalError: the data cannot be read, or something that is asked does not go with them.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.split = find_split(question.wishes)
+        self.task = self._task(replace(question.wishes, mix=NONE), seed=0)
+        mixes = question.mixes or self.task.compared
+        epochs = question.epochs or (self.task.epochs,)
+        self.arms = make_arms(mixes, question.alphas, epochs, question.wishes)
+        for arm in self.arms:  # whose mistakes are told now
+            self._task(self._wishes(arm, seed=0), seed=0).batch_mixer()
+
+    def _wishes(self, arm: Arm, seed: int) -> Wishes:
+        wishes = self.question.wishes
+        return replace(wishes, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
+
+    def _task(self, wishes: Wishes, seed: int) -> Task:
+        return make_task(wishes, self._changed(seed).split)
+
+    def _changed(self, seed: int) -> Changed:
+        question = self.question
+        return changed(self.split, question.train_size, question.label_noise, seed)
+
+    def settings(self) -> list[tuple[str, str]]:
+        """What is the same for all arms, by name."""
+        question = self.question
+        same = [("data", self.task.describe())]
+        same += [(name, reason) for name, reason in self.task.reasons if name != "epochs"]
+        if question.label_noise:
+            share = f"{question.label_noise:.0%} of the training labels, other ones for each seed"
+            same.append(("made wrong", share))
+        return [*same, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
+
+    def board(self) -> list[dict[str, str]]:
+        """Images for the mixing board; none where the data have none."""
+        return board_images(self.split) if isinstance(self.split, Split) else []
+
+    def prepare(self, arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:
+        """What a run needs; torch's random numbers are seeded."""
+        task = self._task(self._wishes(arm, seed), seed)
+        torch.manual_seed(stream(seed, "weights"))
+        learn = task.learner()
+        learn.add_cbs(task.mixer(learn))
+
+        def fit(learn: Learner) -> None:
+            task.fit(learn, task.epochs, task.lr)
+
+        return learn, fit, self._changed(seed).wrong

@@ -1,0 +1,169 @@
+"""The report: one HTML file that needs nothing else, for people who have never heard of mixup."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from vicinal.runs import write_file
+from vicinal.study.answer import answer, called, headline
+from vicinal.study.arms import NONE, comparisons
+from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
+from vicinal.study.measures import Measure
+from vicinal.study.page import render
+from vicinal.study.study import Comparison, Study
+
+
+def write_report(
+    file: Path,
+    study: Study,
+    *,
+    title: str = "Does mixing help?",
+    command: str = "",
+    settings: Sequence[tuple[str, str]] = (),
+    images: Sequence[dict[str, str]] = (),
+) -> None:
+    """Write a study as a page.
+
+    Args:
+        file: an HTML file; it is written whole or not at all.
+        study: the results.
+        title: what was asked.
+        command: what makes it again.
+        settings: what was the same for all arms, by name.
+        images: for the mixing board; none leaves it out.
+
+    Raises:
+        VicinalError: the file cannot be written.
+    """
+    page = render(
+        "report.html.j2",
+        title=title,
+        headline=headline(study),
+        answer=answer(study),
+        counts=_counts(study),
+        measures=study.measures,
+        samples=f"{_samples(study):,}",
+        comparisons=len(comparisons(study.arms)),
+        baseline=_baseline(study),
+        names=[called(study, arm) for arm in study.arms],
+        seeds=[len(study.of(arm)) for arm in study.arms],
+        table=_table(study),
+        seconds=_seconds(study),
+        runs=_runs(study),
+        figures=_figures(study),
+        diagrams=_diagrams(study),
+        command=command,
+        settings=settings,
+        images=list(images),
+    )
+    write_file(file, page)
+
+
+def _counts(study: Study) -> str:
+    seeds = len({result.seed for result in study.results})
+    seconds = sum(result.seconds for result in study.results)
+    return (
+        f"{len(study.arms)} settings, {seeds} seed{'s' if seeds != 1 else ''}, "
+        f"{len(study.results)} trainings of {seconds / 60:.1f} minutes in all."
+    )
+
+
+def _samples(study: Study) -> int:
+    """How many validation samples there are."""
+    if not study.measures:
+        return 0
+    name = study.measures[0].name
+    return next(len(r.values[name]) for r in study.results if not r.failed)
+
+
+def _table(study: Study) -> list[dict[str, Any]]:
+    """A row for each measure: every arm's mean, and its difference to the baseline's."""
+    rows = []
+    for measure in study.measures:
+        found = {made.arm: made for made in study.compare(measure)}
+        cells = []
+        for arm in study.arms:
+            values = [result.means()[measure.name] for result in study.of(arm)]
+            text = measure.text(sum(values) / len(values)) if values else "diverged"
+            cells.append({"value": text, **_difference(found.get(arm))})
+        rows.append({"measure": measure, "cells": cells})
+    return rows
+
+
+def _baseline(study: Study) -> str:
+    """What the others are compared to."""
+    methods = {baseline.method for _, baseline in comparisons(study.arms)}
+    return "training without mixing" if methods == {NONE} else " and ".join(sorted(methods))
+
+
+def _seconds(study: Study) -> list[str]:
+    """How long a run of each arm took."""
+    times = [[result.seconds for result in study.of(arm)] for arm in study.arms]
+    return [f"{sum(each) / len(each):.3g}" if each else "" for each in times]
+
+
+def _difference(made: Comparison | None) -> dict[str, str]:
+    if made is None:
+        return {"difference": "", "verdict": ""}
+    interval, measure = made.interval, made.measure
+    text = _signed(measure, interval.mean)
+    if interval.low is not None and interval.high is not None:
+        text += f" ({_signed(measure, interval.low)} to {_signed(measure, interval.high)})"
+    verdict = ""
+    if interval.told:
+        verdict = "better" if measure.gain(interval.mean) > 0 else "worse"
+    return {"difference": text, "verdict": verdict}
+
+
+def _signed(measure: Measure, difference: float) -> str:
+    return f"{100 * difference:+.1f}" if measure.percent else f"{difference:+.3g}"
+
+
+def _runs(study: Study) -> list[dict[str, Any]]:
+    """Every run by its arm and seed, with the main measure, or why it has none."""
+    return [
+        {
+            "name": called(study, arm),
+            "seed": result.seed,
+            "found": result.failed or study.summary(result),
+        }
+        for arm in study.arms
+        for result in sorted(study.results, key=lambda result: result.seed)
+        if result.arm == arm.name
+    ]
+
+
+def _figures(study: Study) -> list[dict[str, Any]]:
+    if not study.measures:
+        return []
+    title = study.measures[0].title
+    drawn = [
+        {
+            "svg": Markup(svg(partial(learning_curves, study), "curves")),
+            "text": f"The {title} on the validation samples after each epoch: lines are means over "
+            "the seeds, bands reach from the lowest to the highest. The numbers are in the table.",
+        }
+    ]
+    if len(list(groupby(study.arms, key=lambda arm: arm.epochs))) > 1:
+        drawn.append(
+            {
+                "svg": Markup(svg(partial(by_epochs, study), "epochs")),
+                "text": f"The {title} at the end of trainings of different lengths. Where two "
+                "lines cross, the other one is the better from there on.",
+            }
+        )
+    return drawn
+
+
+def _diagrams(study: Study) -> list[dict[str, Any]]:
+    drawn = []
+    for arm in study.arms:
+        if any(result.reliability for result in study.of(arm)):
+            picture = svg(partial(reliability, study, arm), f"reliability {arm.name}")
+            text = f"Confidence and accuracy of {called(study, arm)}."
+            drawn.append({"svg": Markup(picture), "text": text})
+    return drawn

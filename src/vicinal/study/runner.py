@@ -1,0 +1,150 @@
+"""One arm with one seed: train, and measure what came of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import Subset
+
+from vicinal.data.loaders import Batches
+from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
+from vicinal.learner.learner import Learner
+from vicinal.learner.state import load_tree, save_tree
+from vicinal.study.measures import Reliability, class_measures, scaled, value_measures
+from vicinal.study.robustness import robustness
+
+Fit = Callable[[Learner], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run gave.
+
+    Args:
+        arm, seed: which run it was.
+        failed: why there is nothing else, in a sentence; empty where there is.
+        history: a row of losses and metrics for each epoch.
+        seconds: of the training, without what was measured after it.
+        samples_per_second: training samples.
+        values: for each measure (N,) float64, whose mean is the measure.
+        reliability: of classes, as it is and after temperature scaling.
+    """
+
+    arm: str
+    seed: int
+    failed: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    samples_per_second: float = 0.0
+    values: dict[str, Tensor] = field(default_factory=dict)
+    reliability: list[Reliability] = field(default_factory=list)
+
+    def means(self) -> dict[str, float]:
+        """Every measure."""
+        return {name: value.mean().item() for name, value in self.values.items()}
+
+    def save(self, file: Path) -> None:
+        """Write it, whole or not at all."""
+        tree = {**vars(self), "reliability": [vars(each) for each in self.reliability]}
+        save_tree(file, tree)
+
+    @classmethod
+    def load(cls, file: Path) -> "Result":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            VicinalError: it is damaged.
+        """
+        tree = load_tree(file)
+        reliability = [Reliability(**each) for each in tree.pop("reliability")]
+        return cls(**tree, reliability=reliability)
+
+
+class TimeIsUp(VicinalError):
+    """A run was stopped, for it would have ended too late."""
+
+
+class Deadline(Callback):
+    """Stop the training at a time of ``time.monotonic``; the epochs that are whole are kept."""
+
+    order = 99
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def after_batch(self, learn: Learner) -> None:
+        if time.monotonic() > self.at:
+            raise TimeIsUp("the time is up")
+
+
+def run(
+    arm: str, seed: int, learn: Learner, fit: Fit, wrong: Tensor, extra: list[Callback]
+) -> Result:
+    """Train a learner, and measure it on the validation part.
+
+    Args:
+        arm, seed: what the run is called.
+        learn: not trained yet.
+        fit: trains it.
+        wrong: (M,) int64, the training samples whose labels were made wrong.
+        extra: callbacks.
+
+    Returns:
+        What was measured; where the training diverged, why.
+
+    Raises:
+        TimeIsUp: a :class:`Deadline` among the callbacks stopped it.
+    """
+    learn.add_cbs(extra)
+    try:
+        fit(learn)
+    except TimeIsUp:
+        raise
+    except VicinalError as error:
+        return Result(arm, seed, failed=str(error), history=learn.history)
+    seconds = sum(row["seconds"] for row in learn.history)
+    trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
+    values, reliability = measured(learn, wrong)
+    if not all(bool(value.isfinite().all()) for value in values.values()):
+        return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
+    return Result(
+        arm=arm,
+        seed=seed,
+        history=learn.history,
+        seconds=seconds,
+        samples_per_second=trained / seconds,
+        values=values,
+        reliability=reliability,
+    )
+
+
+def measured(learn: Learner, wrong: Tensor) -> tuple[dict[str, Tensor], list[Reliability]]:
+    """All measures that go with the data, sample by sample, and the reliability diagrams."""
+    outputs, targets = learn.get_preds()
+    if learn.dls.vocab is None:
+        return value_measures(outputs, targets), []
+    calibrated = scaled(outputs, targets)
+    values = class_measures(outputs, targets)
+    after = class_measures(calibrated, targets)
+    values |= {f"{name}_scaled": after[name] for name in ("nll", "ece")}
+    if learn.dls.normalize is not None:
+        values |= robustness(learn)
+    if len(wrong):
+        values["memorised"] = memorised(learn, wrong)
+    return values, [Reliability.of(p, targets) for p in (outputs, calibrated)]
+
+
+def memorised(learn: Learner, wrong: Tensor) -> Tensor:
+    """Whether the network gives back each of the wrong labels: (M,) float64."""
+    batches = Batches(
+        Subset(learn.dls.train.dataset, wrong.tolist()),
+        2 * learn.dls.bs,
+        transforms=learn.dls.valid.transforms,
+        device=learn.dls.device,
+    )
+    outputs, targets = learn.get_preds(batches)
+    return (outputs.argmax(1) == targets).double()

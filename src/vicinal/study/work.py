@@ -1,0 +1,152 @@
+"""Work through the runs of a comparison, alone or beside other processes that do the same."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.progress import Progress, TaskID
+from torch import Tensor
+
+from vicinal.learner.events import Callback
+from vicinal.learner.learner import Learner
+from vicinal.learner.resume import Checkpoint
+from vicinal.study.arms import Arm
+from vicinal.study.runner import Deadline, Fit, Result, TimeIsUp, run
+
+WAIT = 0.5  # seconds between looks at what another process is at
+ENDINGS = RESULT, CHECKPOINT, LOCK = ".result", ".checkpoint", ".lock"
+
+# From an arm and a seed to a learner that mixes, how it is trained, and which training samples
+# have labels that were made wrong.
+Prepare = Callable[[Arm, int], tuple[Learner, Fit, Tensor]]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results in a folder: a file for each run that has ended, and a checkpoint of others."""
+
+    folder: Path
+
+    def file(self, arm: Arm, seed: int, ending: str) -> Path:
+        return self.folder / f"{arm.name}-seed{seed}{ending}"
+
+    def load(self, arm: Arm, seed: int) -> Result | None:
+        """The result of a run; None where it has not ended."""
+        with suppress(FileNotFoundError):
+            return Result.load(self.file(arm, seed, RESULT))
+        return None
+
+
+class Advance(Callback):
+    """Moves the progress bar on with each batch; an epoch is one of its units."""
+
+    order = 90
+
+    def __init__(self, bar: Progress, task: TaskID, called: str) -> None:
+        self.bar, self.task, self.called = bar, task, called
+
+    def before_epoch(self, learn: Learner) -> None:
+        self.step = 1 / (len(learn.dls.train) + len(learn.dls.valid))
+        epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
+        self.bar.update(self.task, description=f"{self.called}, {epoch}")
+
+    def after_batch(self, learn: Learner) -> None:
+        self.bar.advance(self.task, self.step)
+
+
+class Work:
+    """The runs of a comparison, one after the other.
+
+    Each run that ends is kept at once. A run that was killed goes on after its last whole epoch.
+    Several processes, also on other machines that see the folder, may work at the same runs: each
+    takes what nobody else is at.
+
+    Args:
+        runs: every arm with its seeds, in their order.
+        prepare: makes what a run needs.
+        store: where results are kept.
+        deadline: a time of ``time.monotonic``; no run is begun that would end later.
+        expected: seconds that a run of an arm takes, where that is known before.
+        done: is called with each result, new or found, and how many of all there are.
+        bar: shows how far it is.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[Arm, int]],
+        prepare: Prepare,
+        store: Store,
+        *,
+        deadline: float | None = None,
+        expected: dict[str, float] | None = None,
+        done: Callable[[Result, int], Any],
+        bar: Progress,
+    ) -> None:
+        self.runs, self.prepare, self.store = list(runs), prepare, store
+        self.deadline, self.expected = deadline, dict(expected or {})
+        self.done, self.bar = done, bar
+        self.results: list[Result] = []
+
+    def do(self) -> list[Result]:
+        """Do all that is not done yet, and return the results of all, as far as time allows."""
+        self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
+        left = list(self.runs)
+        with self.bar:
+            while left and not self._is_late():
+                before = len(left)
+                left = [each for each in left if not self._ended(*each)]
+                if len(left) == before:
+                    time.sleep(WAIT)  # others are at all of them
+        return self.results
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _ended(self, arm: Arm, seed: int) -> bool:
+        """Do a run if nobody else does; whether it needs no more looking at."""
+        found = self.store.load(arm, seed)
+        if found is None:
+            if self._would_be_late(arm):
+                return True
+            lock = FileLock(self.store.file(arm, seed, LOCK))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                return False
+            try:
+                found = self.store.load(arm, seed) or self._run(arm, seed)
+            except TimeIsUp:
+                return True
+            finally:
+                lock.release()
+        else:
+            self.bar.advance(self.task, arm.epochs)
+        self.results.append(found)
+        self.done(found, len(self.results))
+        return True
+
+    def _would_be_late(self, arm: Arm) -> bool:
+        end = time.monotonic() + self.expected.get(arm.name, 0.0)
+        return self.deadline is not None and end > self.deadline
+
+    def _run(self, arm: Arm, seed: int) -> Result:
+        began = time.monotonic()
+        learn, fit, wrong = self.prepare(arm, seed)
+        checkpoint = self.store.file(arm, seed, CHECKPOINT)
+        called = f"{arm.method}, seed {seed}"
+        extra: list[Callback] = [
+            Checkpoint(checkpoint, resume=True),
+            Advance(self.bar, self.task, called),
+        ]
+        if self.deadline is not None:
+            extra.append(Deadline(self.deadline))
+        with learn.no_logging():
+            result = run(arm.name, seed, learn, fit, wrong, extra)
+        result.save(self.store.file(arm, seed, RESULT))
+        checkpoint.unlink(missing_ok=True)
+        self.expected[arm.name] = time.monotonic() - began
+        return result

@@ -1,0 +1,119 @@
+"""The answer in words says no more than the numbers bear."""
+
+import pytest
+from studies import CUTMIX, MIXUP, NONE, failed, result, study
+
+from vicinal.study.answer import answer, headline
+from vicinal.study.arms import Arm
+from vicinal.study.study import Study
+
+SEEDS = 6
+LOW, HIGH = [0.70 + 0.001 * i for i in range(SEEDS)], [0.90 + 0.001 * i for i in range(SEEDS)]
+
+
+def test_a_winner_is_named_with_its_interval():
+    found = study({NONE: LOW, MIXUP: HIGH})
+    (sentence,) = answer(found)
+    assert sentence.startswith("mixup α = 0.4 beats none by 20.0 points (")
+    assert headline(found).startswith("mixup α = 0.4 helps here: 20.0 points (")
+    low, high = sentence.partition("(")[2].partition(")")[0].split(" to ")
+    assert float(low) < 20 < float(high)
+
+
+def test_a_loser_is_named():
+    found = study({NONE: HIGH, MIXUP: LOW})
+    assert answer(found)[0].startswith("mixup α = 0.4 loses to none by 20.0 points (")
+    assert (
+        headline(found) == "Nothing here beats training without mixing; everything else is worse."
+    )
+
+
+def test_what_cannot_be_told_is_not_said():
+    found = study({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
+    (sentence,) = answer(found)
+    assert "No difference between mixup α = 0.4 and none can be told from 3 seeds" in sentence
+    assert "beats" not in sentence
+    assert headline(found) == (
+        "Nothing here beats training without mixing, as far as 3 seeds can tell."
+    )
+
+
+def test_it_says_how_many_seeds_would_tell():
+    shares = {NONE: [0.8, 0.8, 0.8], MIXUP: [0.80, 0.81, 0.79]}
+    # Of so many samples that they leave little to chance.
+    (sentence,) = answer(study(shares, samples=20_000))
+    assert "seeds would tell one of half a point" in sentence
+
+
+def test_too_few_samples_are_told():
+    (sentence,) = answer(study({NONE: [0.8] * 3, MIXUP: [0.8, 0.75, 0.85]}, samples=40))
+    assert "more seeds alone would not tell one of half a point" in sentence
+
+
+def test_one_seed_tells_no_interval():
+    found = study({NONE: [0.7], MIXUP: [0.9]})
+    assert answer(found) == [
+        "mixup α = 0.4 has 90.0 %, none 70.0 % (accuracy): one seed tells no interval; 2 or more "
+        "would."
+    ]
+    assert headline(found) == "One seed tells no difference from chance: add seeds."
+
+
+def test_the_best_comes_first():
+    found = study({NONE: LOW, CUTMIX: [0.8] * SEEDS, MIXUP: HIGH})
+    first, second = answer(found)
+    assert first.startswith("mixup")
+    assert second.startswith("cutmix")
+
+
+def test_calibration_and_time_are_told_where_they_differ():
+    results = [result(NONE, seed, 0.80, sure=0.99) for seed in range(SEEDS)]
+    results += [result(MIXUP, seed, 0.81, sure=0.8, seconds=11.0) for seed in range(SEEDS)]
+    (sentence,) = answer(Study([NONE, MIXUP], results))
+    assert "It is better in negative log-likelihood (" in sentence
+    assert "and calibration error (1.0 % against 19.0 %)." in sentence
+    assert sentence.endswith("It takes 10 % more time.")
+
+
+def test_an_arm_that_diverged_is_told_and_the_others_are_compared():
+    found = study({NONE: LOW, MIXUP: HIGH})
+    results = [*found.results, *(failed(CUTMIX, seed) for seed in range(SEEDS))]
+    sentences = answer(Study([NONE, MIXUP, CUTMIX], results))
+    assert sentences[0] == (
+        "cutmix α = 1: 6 of its 6 runs diverged (the training loss became nan in epoch 2)."
+    )
+    assert sentences[1].startswith("mixup α = 0.4 beats none")
+    assert "nothing can be said of them" in sentences[2]
+
+
+def test_seeds_that_one_of_both_lacks_are_left_out():
+    results = [result(NONE, seed, 0.7) for seed in (0, 1, 2)]
+    results += [failed(MIXUP, 0), *(result(MIXUP, seed, 0.9) for seed in (1, 2, 5))]
+    found = Study([NONE, MIXUP], results)
+    (made,) = found.compare(found.measures[0])
+    assert made.interval.seeds == 2
+    assert made.interval.mean == pytest.approx(0.2)
+
+
+def test_lengths_are_named_where_there_are_several():
+    long = [Arm(arm.mix, arm.alpha, 80) for arm in (NONE, MIXUP)]
+    found = study({NONE: HIGH, MIXUP: LOW, long[0]: LOW, long[1]: HIGH})
+    first, second = answer(found)
+    assert first.startswith("mixup α = 0.4 at 80 epochs beats none by 20.0 points")
+    assert second.startswith("mixup α = 0.4 at 5 epochs loses to none by 20.0 points")
+
+
+def test_everything_diverged():
+    found = Study([NONE, MIXUP], [failed(NONE, 0), failed(MIXUP, 0)])
+    assert len(answer(found)) == 2
+    assert headline(found) == "Nothing can be told: no two runs of one seed have ended."
+
+
+def test_the_tables_hold_what_was_said():
+    found = study({NONE: LOW, MIXUP: HIGH})
+    frame = found.frame()
+    assert frame["seed"].tolist() == [*range(SEEDS), *range(SEEDS)]
+    assert frame["accuracy"].tolist() == pytest.approx([*LOW, *HIGH], abs=0.0013)
+    differences = {row["measure"]: row for row in found.differences()}
+    assert differences["accuracy"]["told"]
+    assert differences["accuracy"]["difference"] == pytest.approx(0.2, abs=1e-6)

@@ -1,0 +1,73 @@
+"""Arms and the lists that name them."""
+
+import pytest
+
+from vicinal.errors import VicinalError
+from vicinal.study.arms import Arm, comparisons, listed, make_arms
+from vicinal.tasks import Wishes
+
+
+def made(mixes, alphas=(), epochs=(5,)):
+    return make_arms(mixes, alphas, epochs, Wishes("digits"))
+
+
+def test_every_method_with_every_alpha_for_every_length():
+    arms = made(["none", "mixup", "fmix"], [0.1, 1.0], [20, 5])
+    assert [arm.name for arm in arms] == [
+        "none-5", "mixup-0.1-5", "mixup-1-5", "fmix-0.1-5", "fmix-1-5",
+        "none-20", "mixup-0.1-20", "mixup-1-20", "fmix-0.1-20", "fmix-1-20",
+    ]  # fmt: skip
+
+
+def test_each_is_compared_to_none_of_the_same_length():
+    arms = made(["mixup", "none", "cutmix"], epochs=[5, 20])
+    assert [(a.name, b.name) for a, b in comparisons(arms)] == [
+        ("mixup-0.4-5", "none-5"),
+        ("cutmix-1-5", "none-5"),
+        ("mixup-0.4-20", "none-20"),
+        ("cutmix-1-20", "none-20"),
+    ]
+
+
+def test_without_none_the_first_takes_its_place():
+    arms = made(["mixup"], [0.1, 0.4])
+    assert comparisons(arms) == [(Arm("mixup", 0.4, 5), Arm("mixup", 0.1, 5))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((["none"],), "can be compared to nothing"),
+        ((["none", "none"],), "--mix names none twice"),
+        ((["none", "mixup"], [0.4, 0.4]), "--alpha names 0.4 twice"),
+        ((["none", "mixup"], [], [5, 5]), "--epochs names 5 twice"),
+        ((["none", "mixpu"],), "did you mean mixup"),
+        ((["none", "resizemix"], [0.4]), "--alpha says nothing about --mix none,resizemix"),
+        ((["none", "mixup+cutmix"], [0.4]), "--alpha says nothing"),
+        ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
+        ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(arguments, sentence):
+    with pytest.raises(VicinalError, match=sentence):
+        made(*arguments)
+
+
+def test_a_strength_that_is_left_open_is_the_usual_one():
+    arms = made(["none", "manifoldmixup", "resizemix", "mixup+cutmix"])
+    assert [arm.method for arm in arms] == [
+        "none",
+        "manifoldmixup α = 2",
+        "resizemix",
+        "mixup+cutmix",
+    ]
+
+
+@pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])
+def test_a_list_that_is_none_is_refused(text):
+    with pytest.raises(VicinalError, match="--epochs takes whole numbers between commas"):
+        listed("epochs", text, int, "whole numbers")
+
+
+def test_a_list_that_is_not_given_is_empty():
+    assert listed("epochs", None, int, "whole numbers") == ()

@@ -1,0 +1,260 @@
+"""``vicinal compare``, ``advise`` and the board of ``show``, from the command line."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from vicinal.cli import run
+from vicinal.study.board import board_images
+from vicinal.study.folder import ComparisonFolder
+from vicinal.study.question import Question, Trainings
+from vicinal.tasks import Wishes
+from vicinal_cli import fails
+
+TIMES = ["seconds", "samples_per_second"]
+QUICK = ["--epochs", "1", "--seeds", "2", "--train-size", "128"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def compared(capsys, *arguments):
+    """What the command says."""
+    capsys.readouterr()
+    assert run(["compare", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+class TestCompare:
+    def test_from_the_command_to_a_report(self, capsys, tmp_path):
+        said = compared(capsys, "digits", *QUICK, "--out", "out")
+        folder = tmp_path / "out"
+        assert "compared:       cutmix α = 1 with none, 1 epoch" in said
+        assert "run 6 of 6:" in said
+        assert said.strip().endswith("the report: out/report.html")
+        assert said.count((folder / "answer.txt").read_text()) == 1
+        runs = pd.read_csv(folder / "runs.csv")
+        assert runs["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
+        measures = {"accuracy", "nll", "brier", "ece", "ece_scaled", "nll_scaled", "noise", "blur"}
+        assert measures | {"contrast", "fgsm", "seconds"} <= {*runs}
+        differences = pd.read_csv(folder / "differences.csv")
+        assert ((differences["low"] <= differences["difference"]) | differences["low"].isna()).all()
+        assert "Does mixing help on digits?" in (folder / "report.html").read_text()
+
+    def test_the_command_in_the_report_gives_the_same(self, capsys, tmp_path):
+        arguments = ["--mix", "none,mixup", "--alpha", "0.1,1", "--label-noise", "0.25"]
+        compared(capsys, "digits", *QUICK, *arguments, "--lr", "0.01", "--out", "first")
+        page = (tmp_path / "first" / "report.html").read_text()
+        command = re.search(r"<code>(.*)</code>", page).group(1).split()
+        assert command[:3] == ["vicinal", "compare", "digits"]
+        compared(capsys, *command[2:], "--out", "second")
+        first, second = (
+            pd.read_csv(tmp_path / name / "runs.csv").drop(
+                columns=["seconds", "samples_per_second"]
+            )
+            for name in ("first", "second")
+        )
+        pd.testing.assert_frame_equal(first, second)
+        assert first["memorised"].between(0, 1).all()
+        assert first["alpha"].dropna().unique().tolist() == [0.1, 1.0]
+
+    def test_seeds_are_added_later(self, capsys, tmp_path):
+        compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--out", "out")
+        before = pd.read_csv(tmp_path / "out" / "runs.csv")
+        said = compared(capsys, "digits", "--resume", "--seeds", "3", "--out", "out")
+        assert "run 6 of 6" in said
+        after = pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert len(after) == 6
+        kept = after[after["seed"] < 2].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, before)
+        # A third call finds all done, and does nothing again.
+        compared(capsys, "digits", "--resume", "--out", "out")
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), after)
+
+    def test_to_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
+        compared(capsys, "digits", *QUICK, "--mix", "none,mixup")
+        assert (tmp_path / "runs" / "digits-compare" / "report.html").exists()
+        said = compared(capsys, "digits", "--resume")
+        assert "the report: runs/digits-compare/report.html" in said
+
+    def test_other_data_have_their_own_arms(self, capsys, tmp_path):
+        frame = pd.DataFrame({"a": range(200), "b": [i % 7 for i in range(200)]})
+        frame["label"] = ["yes" if i % 7 > 3 else "no" for i in range(200)]
+        frame.to_csv("table.csv", index=False)
+        said = compared(capsys, "table.csv", "--epochs", "2", "--seeds", "2", "--out", "out")
+        assert "compared:       mixup α = 0.4 with none, 2 epochs" in said
+        assert "fgsm" not in pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert 'id="board"' not in (tmp_path / "out" / "report.html").read_text()
+
+    def test_values_are_compared_by_their_error(self, capsys, tmp_path):
+        frame = pd.DataFrame({"a": [i / 7 for i in range(200)], "b": [i % 7 for i in range(200)]})
+        frame["label"] = frame["a"] + frame["b"] / 3
+        frame.to_csv("table.csv", index=False)
+        arguments = ["--mix", "none,mixup,cmixup", "--epochs", "2", "--seeds", "2", "--out", "out"]
+        compared(capsys, "table.csv", *arguments)
+        assert pd.read_csv(tmp_path / "out" / "differences.csv")["measure"].unique() == ["rmse"]
+
+    def test_jobs_share_the_work(self, capsys, tmp_path):
+        compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--jobs", "2", "--out", "out")
+        compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--out", "alone")
+        together, alone = (
+            pd.read_csv(tmp_path / name / "runs.csv").drop(
+                columns=["seconds", "samples_per_second"]
+            )
+            for name in ("out", "alone")
+        )
+        pd.testing.assert_frame_equal(together, alone, rtol=0.2)
+
+    def test_an_arm_that_diverges_is_said(self, capsys, tmp_path):
+        arguments = ["--mix", "none,mixup", "--lr", "1e30", "--seeds", "1", "--epochs", "1"]
+        said = compared(capsys, "digits", *arguments, "--out", "out")
+        assert "mixup α = 0.4: its run diverged (the training loss became" in said
+        assert pd.read_csv(tmp_path / "out" / "runs.csv")["failed"].str.contains("loss").all()
+        assert "diverged" in (tmp_path / "out" / "report.html").read_text()
+
+
+class TestBudget:
+    def test_it_plans_what_fits_and_says_so(self, capsys, tmp_path):
+        arguments = ["--mix", "none,mixup", "--epochs", "1", "--train-size", "128"]
+        said = compared(
+            capsys, "digits", *arguments, "--budget", "10m", "--seeds", "2", "--out", "out"
+        )
+        assert re.search(r"budget: +10 min: 2 seeds of each arm, about ", said)
+        assert "of the" not in said.partition("budget:")[2].splitlines()[0]
+
+    def test_too_little_time_says_what_it_would_take(self, capsys, tmp_path):
+        sentence = fails(capsys, "compare", "digits", "--budget", "0.1s", "--out", "out")
+        assert re.search(
+            r"--budget 0 s is too small: one run of each of the 3 arms takes", sentence
+        )
+        assert not (tmp_path / "out").exists()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["nowhere"], "nowhere"),
+            (["digits", "--mix", "none"], "can be compared to nothing"),
+            (["digits", "--mix", "none,mixpu"], "did you mean mixup?"),
+            (["digits", "--mix", "none,cmixup"], "--mix cmixup does not go with images"),
+            (["digits", "--mix", "none,columnmix"], "--mix columnmix does not go with images"),
+            (["digits", "--alpha", "strong"], "--alpha takes numbers between commas"),
+            (["digits", "--alpha", "-1"], "alpha"),
+            (["digits", "--epochs", "five"], "--epochs takes whole numbers between commas"),
+            (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
+            (["digits", "--jobs", "0"], "--jobs must be 1 or more, not 0"),
+            (["digits", "--budget", "soon"], "--budget is a time such as 20m"),
+            (["digits", "--train-size", "5000"], "--train-size must be a share below 1"),
+            (["digits", "--label-noise", "1"], "--label-noise must be 0 or more and below 1"),
+            (["digits", "--resume", "--overwrite"], "exclude each other"),
+        ],
+    )
+    def test_each_is_one_sentence_and_leaves_nothing(self, capsys, tmp_path, arguments, sentence):
+        assert sentence in fails(capsys, "compare", *arguments, "--out", "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_what_is_there_is_kept(self, capsys, tmp_path):
+        arguments = ["digits", *QUICK, "--mix", "none,mixup", "--out", "out"]
+        compared(capsys, *arguments)
+        before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+        assert "already holds a comparison" in fails(capsys, "compare", *arguments)
+        other = fails(capsys, "compare", "digits", "--resume", "--epochs", "2", "--out", "out")
+        assert "was begun with --epochs 1, not 2" in other
+        other = fails(capsys, "compare", "digits", "--resume", "--lr", "0.5", "--out", "out")
+        assert "the run was begun with lr left open, not 0.5" in other
+        assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
+        compared(capsys, *arguments, "--overwrite")
+
+    def test_a_folder_of_others_is_not_written_to(self, capsys, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "thesis.txt").write_text("dear")
+        for more in ([], ["--overwrite"], ["--resume"]):
+            sentence = fails(capsys, "compare", "digits", *QUICK, "--out", "out", *more)
+            assert "holds other files: name a new folder" in sentence
+        assert (tmp_path / "out" / "thesis.txt").read_text() == "dear"
+
+    def test_damaged_settings_are_named(self, capsys, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "comparison.json").write_text("{")
+        sentence = fails(capsys, "compare", "digits", "--resume", "--out", "out")
+        assert "comparison.json cannot be read" in sentence
+
+
+def test_interrupting_leaves_the_answer_so_far(tmp_path):
+    command = [sys.executable, "-m", "vicinal", "compare", "digits", "--mix", "none,mixup"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1", "--seeds", "50", "--train-size", "128", "--out", "out"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("run 4 of 100"):
+            process.send_signal(2)
+            break
+    rest = process.stdout.read()
+    assert process.wait() == 130
+    assert "runs: go on with --resume" in rest
+    assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) >= 4
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+class TestAdvise:
+    def said(self, capsys, *arguments):
+        capsys.readouterr()
+        assert run(["advise", *arguments]) == 0
+        return capsys.readouterr().out
+
+    def test_a_short_training_is_advised_against(self, capsys):
+        said = self.said(capsys, "digits", "--epochs", "5")
+        assert "against:" in said
+        assert "Yu et al., Mixup without hesitation (2021)" in said
+        assert said.strip().endswith("vicinal compare digits tells by trying.")
+
+    def test_a_long_one_with_wrong_labels_is_advised_for(self, capsys):
+        said = self.said(capsys, "digits", "--epochs", "200", "--label-noise", "0.4")
+        assert "Mix: what is known speaks for it." in said
+        assert "against:" not in said
+
+    def test_values_are_told_of_their_method(self, capsys):
+        pd.DataFrame({"a": range(50), "label": [i / 3 for i in range(50)]}).to_csv("t.csv")
+        assert "--mix cmixup" in self.said(capsys, "t.csv", "--label", "label")
+
+
+class TestShow:
+    def test_the_board_is_a_page(self, capsys, tmp_path, monkeypatch):
+        opened = []
+        monkeypatch.setattr("webbrowser.open", opened.append)
+        assert run(["show", "digits", "--open"]) == 0
+        assert opened == [(tmp_path / "mixed.html").as_uri()]
+        assert run(["show", "digits", "--out", "board.html"]) == 0
+        assert len(opened) == 1
+        assert (tmp_path / "board.html").read_text() == (tmp_path / "mixed.html").read_text()
+
+    def test_data_without_images_have_none(self, capsys):
+        pd.DataFrame({"a": range(50), "label": [0, 1] * 25}).to_csv("t.csv")
+        sentence = fails(capsys, "show", "t.csv", "--label", "label", "--open")
+        assert "holds no images" in sentence
+
+    def test_each_class_is_there_once_before_any_is_there_twice(self):
+        images = board_images(Trainings(Question(Wishes("digits"))).split)
+        assert [image["label"] for image in images] == [*"0123456789", "0", "1"]
+        assert all(image["src"].startswith("data:image/png;base64,") for image in images)
+
+
+def test_settings_are_as_they_were_asked(tmp_path):
+    folder = ComparisonFolder(tmp_path / "out")
+    question = Question(Wishes("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))
+    folder.begin(question, 3)
+    asked = folder.settings()["asked"]
+    assert question.as_before(asked) == question
+    assert Question(Wishes("digits")).as_before(asked) == question
+    assert json.loads((folder.path / "comparison.json").read_text())["seeds"] == 3
+    shutil.rmtree(folder.path)

@@ -1,0 +1,299 @@
+"""Comparisons from Python, and the work behind them."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from vicinal import Callback, CutMix, DataLoaders, Learner, ManifoldMixUp, MixUp, compare, rmse
+from vicinal.errors import VicinalError
+from vicinal.progress import progress_bar
+from vicinal.study.arms import Arm
+from vicinal.study.runner import Result
+from vicinal.study.work import ENDINGS, Store, Work
+
+NO_WRONG = torch.empty(0, dtype=torch.int64)
+
+
+def points():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, 4, generator=generator)
+    y = (x[:, 0] + 0.3 * torch.randn(300, generator=generator) > 0).long()
+    return x, y
+
+
+def data(seed):
+    x, y = points()
+    return DataLoaders.from_tensors(
+        x[:200], y[:200], x[200:], y[200:], bs=20, seed=seed, device="cpu"
+    )
+
+
+def model():
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+ARMS = {"none": None, "mixup": MixUp(0.4)}
+
+
+class TestCompare:
+    def test_it_gives_a_row_for_each_run_and_says_what_it_found(self, capsys):
+        frame = compare(data, model, ARMS, seeds=3, epochs=2, lr=0.03)
+        assert isinstance(frame, pd.DataFrame)
+        assert frame[["mix", "epochs", "seed"]].values.tolist() == [
+            *(["none", 2, seed] for seed in range(3)),
+            *(["mixup", 2, seed] for seed in range(3)),
+        ]
+        assert frame["accuracy"].between(0.5, 1).all()
+        assert (frame["failed"] == "").all()
+        assert capsys.readouterr().out.strip() == "\n".join(frame.attrs["answer"][1:])
+        differences = pd.DataFrame(frame.attrs["differences"]).set_index("measure")
+        means = frame.groupby("mix")["accuracy"].mean()
+        assert differences.loc["accuracy", "difference"] == pytest.approx(
+            means["mixup"] - means["none"]
+        )
+
+    def test_it_is_a_loop_over_learners(self):
+        """Every run is what the learner gives by itself."""
+        frame = compare(data, model, ARMS, seeds=[3, 5], epochs=2, lr=0.03).set_index("seed")
+        for seed in (3, 5):
+            for name, rows in frame.groupby("mix"):
+                torch.manual_seed(seed)
+                learn = Learner(
+                    data(seed), model(), cbs=MixUp(0.4, seed=seed) if name != "none" else None
+                )
+                with learn.no_logging():
+                    learn.fit_one_cycle(2, 0.03)
+                outputs, targets = learn.get_preds()
+                right = (outputs.argmax(1) == targets).double().mean().item()
+                assert rows.loc[seed, "accuracy"] == pytest.approx(right)
+                loss = nn.functional.nll_loss(outputs.double().log(), targets).item()
+                assert rows.loc[seed, "nll"] == pytest.approx(loss)
+
+    def test_arms_that_are_the_same_differ_in_nothing(self):
+        frame = compare(data, model, {"one": MixUp(0.4), "two": MixUp(0.4)}, seeds=2, epochs=1)
+        for row in frame.attrs["differences"]:
+            assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
+
+    def test_the_callers_random_numbers_stay_where_they_are(self):
+        before = torch.get_rng_state()
+        compare(data, model, ARMS, seeds=1, epochs=1)
+        assert torch.get_rng_state().equal(before)
+
+    def test_mixers_are_classes_copies_and_functions_of_the_learner(self):
+        mixers = {
+            "none": None,
+            "class": MixUp,
+            "inside": lambda learn: ManifoldMixUp(learn.model, ["0", "1"]),
+        }
+        frame = compare(data, model, mixers, seeds=2, epochs=1)
+        assert (frame["failed"] == "").all()
+        assert ARMS["mixup"].random.draws == 0
+
+    def test_values_are_compared_by_their_error(self):
+        x, _ = points()
+        y = x[:, :1] * 2
+
+        def values(seed):
+            return DataLoaders.from_tensors(x, y, x, y, bs=20, seed=seed, device="cpu")
+
+        frame = compare(values, lambda: nn.Linear(4, 1), ARMS, seeds=2, epochs=3, lr=0.1)
+        assert {"rmse"} == {row["measure"] for row in frame.attrs["differences"]}
+        torch.manual_seed(1)
+        learn = Learner(values(1), nn.Linear(4, 1), metrics=rmse)
+        with learn.no_logging():
+            learn.fit_one_cycle(3, 0.1)
+        own = frame[(frame["mix"] == "none") & (frame["seed"] == 1)]
+        assert own["rmse"].item() == pytest.approx(learn.history[-1]["valid_rmse"], rel=1e-5)
+
+    def test_an_arm_that_diverges_is_reported_and_the_others_go_on(self, capsys):
+        class Explode(Callback):
+            def after_step(self, learn):
+                learn.model[0].weight.data.fill_(torch.nan)
+
+        def mixer(learn):
+            learn.add_cbs(Explode())
+            return MixUp()
+
+        frame = compare(
+            data, model, {"none": None, "bad": mixer, "mixup": MixUp}, seeds=2, epochs=1
+        )
+        assert [bool(text) for text in frame["failed"]] == [False, False, True, True, False, False]
+        assert (
+            "bad: 2 of its 2 runs diverged (the training loss became nan" in capsys.readouterr().out
+        )
+
+    @pytest.mark.parametrize(
+        "settings", [{"seeds": 0}, {"mixers": {"none": None}}, {"epochs": []}], ids=str
+    )
+    def test_what_is_no_comparison_is_refused(self, settings):
+        arguments = {"mixers": ARMS, "seeds": 1, "epochs": 1, **settings}
+        with pytest.raises(VicinalError, match="two or more mixers, one seed or more"):
+            compare(data, model, **arguments)
+
+    def test_a_report_is_written(self, tmp_path):
+        compare(data, model, ARMS, seeds=2, epochs=[1, 2], report=tmp_path / "report.html")
+        text = (tmp_path / "report.html").read_text()
+        assert "<!doctype html>" in text
+        assert "by the length of training" in text
+
+
+class TestKept:
+    def test_a_second_call_trains_only_what_is_new(self, tmp_path):
+        trained = []
+
+        def watched():
+            trained.append(1)
+            return model()
+
+        first = compare(data, watched, ARMS, seeds=2, epochs=1, folder=tmp_path)
+        assert len(trained) == 4
+        more = compare(data, watched, ARMS, seeds=3, epochs=1, folder=tmp_path)
+        assert len(trained) == 6
+        same = more[more["seed"] < 2].reset_index(drop=True)
+        pd.testing.assert_frame_equal(same, first.reset_index(drop=True))
+
+    def test_a_damaged_result_is_named(self, tmp_path):
+        compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
+        file = next(tmp_path.glob("*.result"))
+        file.write_bytes(b"nothing")
+        with pytest.raises(VicinalError, match=f"{file} cannot be read"):
+            compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
+
+    def test_what_is_kept_is_what_was_found(self, tmp_path):
+        frame = compare(data, model, ARMS, seeds=1, epochs=2, folder=tmp_path)
+        loaded = Result.load(tmp_path / "mixup-2-seed0.result")
+        assert loaded.means()["accuracy"] == frame["accuracy"].iloc[1]
+        assert len(loaded.reliability) == 2
+        assert len(loaded.history) == 2
+
+
+def slow_model():
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model()
+
+        def forward(self, x):
+            time.sleep(0.005)
+            return self.inner(x)
+
+    return Slow()
+
+
+def in_another_process(folder):
+    compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03, folder=folder)
+
+
+class TestProcesses:
+    def start(self, folder):
+        process = multiprocessing.get_context("spawn").Process(
+            target=in_another_process, args=(folder,)
+        )
+        process.start()
+        return process
+
+    @pytest.mark.parametrize("ended", [".checkpoint", ".result"])
+    def test_one_that_is_killed_goes_on_and_repeats_nothing(self, tmp_path, ended):
+        process = self.start(tmp_path)
+        while not any(tmp_path.glob(f"*{ended}")):
+            assert process.is_alive()
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.result")}
+        found = compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03, folder=tmp_path)
+        whole = compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03)
+        assert all(file.stat().st_mtime_ns == then for file, then in kept.items())
+        times = ["seconds", "samples_per_second"]
+        pd.testing.assert_frame_equal(found.drop(columns=times), whole.drop(columns=times))
+        assert not any(tmp_path.glob("*.checkpoint"))
+
+    def test_two_share_the_work(self, tmp_path):
+        other = self.start(tmp_path)
+        while not any(tmp_path.glob("*.checkpoint")):
+            assert other.is_alive()
+            time.sleep(0.002)
+        trained = []
+
+        def watched():
+            trained.append(1)
+            return slow_model()
+
+        frame = compare(data, watched, ARMS, seeds=2, epochs=4, lr=0.03, folder=tmp_path)
+        other.join()
+        assert len(frame) == 4
+        assert 0 < len(trained) < 4
+
+
+class TestWork:
+    def work(self, folder, prepare, **options):
+        arms = [Arm("none", None, 3), Arm("mixup", 0.4, 3)]
+        runs = [(arm, seed) for seed in range(2) for arm in arms]
+        heard = []
+        done = Work(
+            runs,
+            prepare,
+            Store(folder),
+            done=lambda *each: heard.append(each),
+            bar=progress_bar(),
+            **options,
+        ).do()
+        return done, heard
+
+    def prepare(self, arm, seed):
+        return Learner(data(seed), model()), lambda learn: learn.fit(arm.epochs), NO_WRONG
+
+    def test_every_run_is_told_when_it_ends(self, tmp_path):
+        done, heard = self.work(tmp_path, self.prepare)
+        assert [count for _, count in heard] == [1, 2, 3, 4]
+        assert [result.seed for result in done] == [0, 0, 1, 1]
+
+    def test_no_run_is_begun_that_would_end_too_late(self, tmp_path):
+        expected = {"none-3": 0.0, "mixup-0.4-3": 1000.0}
+        done, _ = self.work(
+            tmp_path, self.prepare, deadline=time.monotonic() + 100, expected=expected
+        )
+        assert {result.arm for result in done} == {"none-3"}
+
+    def test_a_run_that_takes_too_long_stops_and_goes_on_later(self, tmp_path):
+        def slow(arm, seed):
+            return Learner(data(seed), slow_model()), lambda learn: learn.fit(arm.epochs), NO_WRONG
+
+        began = time.monotonic()
+        done, _ = self.work(tmp_path, slow, deadline=began + 0.1)
+        assert done == []
+        assert any(file.suffix in ENDINGS for file in tmp_path.iterdir())
+        done, _ = self.work(tmp_path, slow)
+        assert len(done) == 4
+
+    def test_an_error_in_the_users_code_is_not_swallowed(self, tmp_path):
+        def broken(arm, seed):
+            raise RuntimeError("no such thing")
+
+        with pytest.raises(RuntimeError, match="no such thing"):
+            self.work(tmp_path, broken)
+
+
+def test_images_are_measured_when_they_are_corrupted_and_attacked():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(240) % 2
+    x = torch.randint(0, 90, (240, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    x[y == 1, :, :4] += 120
+
+    def images(seed):
+        return DataLoaders.from_tensors(
+            x[:160], y[:160], x[160:], y[160:], bs=16, seed=seed, device="cpu"
+        )
+
+    def network():
+        return nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+
+    frame = compare(images, network, {"none": None, "cutmix": CutMix()}, seeds=2, epochs=3, lr=0.01)
+    assert (frame["accuracy"] == 1).all()
+    assert frame[["noise", "blur", "contrast", "fgsm"]].stack().between(0, 1).all()

@@ -1,0 +1,277 @@
+"""The report and the mixing board in a real browser."""
+
+import os
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+from studies import CUTMIX, MIXUP, NONE, study
+
+from vicinal.cli import run
+from vicinal.data.samples import Samples, Split
+from vicinal.study.arms import Arm
+from vicinal.study.board import board_images
+from vicinal.study.measures import Reliability
+from vicinal.study.page import render
+from vicinal.study.report import write_report
+
+HOSTILE = '<script>document.title="taken"</script>'
+LONG = "a very long name of a class " * 12
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None and not os.environ.get("CI"):
+        pytest.skip("there is no Chromium to open the pages in")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page, and sees to it that nothing went wrong in it and nothing was loaded."""
+    pages, troubles, loaded = [], [], []
+
+    def open_page(text, **options):
+        file = tmp_path / "page.html"
+        file.write_text(text)
+        page = browser.new_page(**options)
+        page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto(file.as_uri())
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert troubles == []
+    assert [url for url in loaded if not url.startswith(("file:", "data:"))] == []
+
+
+def images(*names):
+    """An image of one grey for each class: 0, 100, 200, …"""
+    pixels = torch.stack([torch.full((3, 20, 20), 100 * i % 256) for i in range(len(names))])
+    samples = Samples(pixels.to(torch.uint8), list(range(len(names))))
+    return board_images(Split(samples, samples, list(names)))
+
+
+def board(*names):
+    return render("show.html.j2", title="Mixing", images=images(*names))
+
+
+def pixel(page, x, y):
+    """The grey of a pixel of the mixed image."""
+    script = (
+        "([x, y]) => document.getElementById('mixed').getContext('2d').getImageData(x, y, 1, 1)"
+    )
+    return page.evaluate(script + ".data[0]", [x, y])
+
+
+def bars(page):
+    return page.locator("#bars li").all_inner_texts()
+
+
+def histogram(page):
+    """The heights of its bars."""
+    script = "all => all.map(e => +e.getAttribute('height'))"
+    return page.locator("#histogram rect").evaluate_all(script)
+
+
+def move(page, control, value):
+    """Set a slider as a hand would leave it."""
+    script = "(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }"
+    page.locator(control).evaluate(script, str(value))
+
+
+class TestBoard:
+    def test_the_weight_mixes_images_and_targets(self, opened):
+        page = opened(board("cat", "dog"))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        assert pixel(page, 5, 5) == pytest.approx(30, abs=1)
+        assert bars(page) == ["cat\n70 %", "dog\n30 %"]
+        for weight in (0, 0.25, 1):
+            move(page, "#weight", weight)
+            assert pixel(page, 5, 5) == pytest.approx(100 * (1 - weight), abs=1)
+            own = f"{100 * weight:.0f} %"
+            assert bars(page) == [f"cat\n{own}", f"dog\n{100 * (1 - weight):.0f} %"]
+            assert page.locator("#weight-text").inner_text() == f"{weight:.2f}"
+
+    def test_a_box_has_its_share_and_is_dragged(self, opened):
+        page = opened(board("cat", "dog"))
+        page.select_option("#method", "cutmix")
+        move(page, "#weight", 0.75)
+        assert bars(page) == ["cat\n75 %", "dog\n25 %"]  # 10 x 10 of 20 x 20 pixels
+        assert (pixel(page, 10, 10), pixel(page, 1, 1)) == (100, 0)
+        frame = page.locator("#mixed").bounding_box()
+        page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + 1, frame["y"] + 1, steps=4)
+        page.mouse.up()
+        assert (pixel(page, 1, 1), pixel(page, 12, 12)) == (100, 0)
+        assert bars(page) == ["cat\n75 %", "dog\n25 %"]
+        page.mouse.move(frame["x"] + frame["width"] - 2, frame["y"] + frame["height"] - 2)
+        assert pixel(page, 1, 1) == 100  # it was let go
+
+    def test_the_box_is_moved_by_keys(self, opened):
+        page = opened(board("cat", "dog"))
+        page.select_option("#method", "cutmix")
+        move(page, "#weight", 0.75)
+        page.locator("#mixed").focus()
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+        assert (pixel(page, 19, 10), pixel(page, 5, 10)) == (100, 0)
+
+    @pytest.mark.parametrize("weight", [0, 0.3, 1])
+    def test_a_box_of_any_size_mixes_by_its_area(self, opened, weight):
+        page = opened(board("cat", "dog"))
+        page.select_option("#method", "cutmix")
+        move(page, "#weight", weight)
+        script = """() => {
+            const { data } = document.getElementById('mixed').getContext('2d')
+              .getImageData(0, 0, 20, 20);
+            let pasted = 0;
+            for (let i = 0; i < data.length; i += 4) pasted += data[i] === 100;
+            return pasted / 400;
+        }"""
+        share = page.evaluate(script)
+        assert share == pytest.approx(1 - weight, abs=0.05)
+        assert bars(page)[1] == f"dog\n{100 * share:.0f} %"
+
+    def test_alpha_changes_the_draws(self, opened):
+        page = opened(board("cat", "dog"))
+        told = page.locator("#histogram-text")
+
+        def outer():
+            return int(told.inner_text().partition(": ")[2].partition(" %")[0])
+
+        move(page, "#alpha", -1)
+        weak = outer()
+        move(page, "#alpha", 1)
+        strong = outer()
+        assert page.locator("#alpha-text").inner_text() == "10"
+        # Beta(0.1, 0.1) leaves 81 % of its mass beyond nine tenths, Beta(10, 10) nothing.
+        assert weak > 65
+        assert strong == 0
+        heights = page.locator("#histogram rect").evaluate_all(
+            "all => all.map(e => +e.getAttribute('height'))"
+        )
+        assert len(heights) == 25
+        assert max(heights) == 100
+        assert all(height == 0 for height in heights[:12])  # folded
+        page.uncheck("#folded")
+        heights = page.locator("#histogram rect").evaluate_all(
+            "all => all.map(e => +e.getAttribute('height'))"
+        )
+        assert any(heights[:12])
+
+    def test_a_draw_moves_the_weight(self, opened):
+        page = opened(board("cat", "dog"))
+        seen = set()
+        for _ in range(8):
+            page.click("#draw")
+            seen.add(float(page.locator("#weight").input_value()))
+        assert len(seen) > 3
+        assert all(0.5 <= weight <= 1 for weight in seen)
+
+    def test_other_images_are_chosen(self, opened):
+        page = opened(board("cat", "dog", "owl"))
+        page.select_option("#partner", label="owl")
+        page.wait_for_function(
+            "document.getElementById('partner-picture').getAttribute('aria-label') == 'owl'"
+        )
+        assert pixel(page, 5, 5) == pytest.approx(60, abs=1)
+        page.select_option("#own", label="owl")
+        page.wait_for_function("document.querySelectorAll('#bars li').length == 1")
+        assert bars(page) == ["owl\n100 %"]
+
+    def test_names_are_text(self, opened):
+        page = opened(board(HOSTILE, LONG))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        assert page.title() == "Mixing"
+        assert bars(page)[0].startswith(HOSTILE)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    def test_a_thousand_classes(self, opened):
+        page = opened(board(*(f"class {i}" for i in range(1000))))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        assert page.locator("#own option").count() == 12
+
+    def test_photos_are_squares_of_the_same_size(self, opened, tmp_path):
+        for name, size in (("cat", (300, 200)), ("dog", (120, 500))):
+            (tmp_path / "photos" / name).mkdir(parents=True)
+            for i in range(3):
+                Image.new("RGB", size, (40 * i, 80, 120)).save(
+                    tmp_path / "photos" / name / f"{i}.jpg"
+                )
+        out = tmp_path / "board.html"
+        assert run(["show", str(tmp_path / "photos"), "--out", str(out)]) == 0
+        page = opened(out.read_text())
+        page.wait_for_function("document.getElementById('mixed').width > 20")
+        sizes = page.locator("canvas").evaluate_all("all => all.map(e => [e.width, e.height])")
+        assert all(width == height for width, height in sizes)
+
+
+def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
+    found = study({arm: [0.7 + 0.1 * place, 0.71 + 0.1 * place] for place, arm in enumerate(arms)})
+    for result in found.results:
+        probabilities = torch.rand(100, 2).softmax(1)
+        reliability = Reliability.of(probabilities, torch.zeros(100, dtype=torch.int64))
+        result.reliability.extend([reliability, reliability])
+    write_report(tmp_path / "report.html", found, **options)
+    return (tmp_path / "report.html").read_text()
+
+
+class TestReport:
+    def test_it_says_what_was_found(self, opened, tmp_path):
+        page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
+        assert page.locator("h1").inner_text() == "Does mixing help?"
+        assert "cutmix α = 1 helps here: 20.0 points" in page.locator(".headline").inner_text()
+        assert page.locator("ul").first.locator("li").count() == 2
+        row = page.locator("table").first.locator("tbody tr").first.inner_text()
+        assert row.split("\t")[0] == "accuracy"
+        assert "+20.0" in row
+        assert "better" in row
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        assert page.locator("svg").count() == 5  # curves, three diagrams, the histogram
+
+    def test_several_lengths_show_where_they_cross(self, opened, tmp_path):
+        arms = [Arm(arm.mix, arm.alpha, n) for n in (5, 20) for arm in (NONE, MIXUP)]
+        page = opened(reports(tmp_path, arms))
+        assert page.locator("figure").count() == 2 + 4
+        assert "mixup α = 0.4 at 20 epochs" in page.locator("table").first.inner_text()
+
+    def test_it_is_readable_on_a_phone_and_in_the_dark(self, opened, tmp_path):
+        text = reports(tmp_path, images=images(LONG, HOSTILE), title=f"Does it help on {HOSTILE}?")
+        for scheme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 24, 28)")):
+            options = {"viewport": {"width": 360, "height": 700}, "color_scheme": scheme}
+            page = opened(text, **options)
+            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert HOSTILE in page.title()
+
+    def test_it_is_printed_without_its_controls(self, opened, tmp_path):
+        page = opened(reports(tmp_path, images=images("cat", "dog")))
+        page.emulate_media(media="print")
+        assert page.locator("#mixed").is_visible()
+        assert not page.locator("#weight").is_visible()
+        assert page.pdf().startswith(b"%PDF")
+
+    def test_those_who_hear_it_hear_all_of_it(self, opened, tmp_path):
+        """Every control and picture has a name, every table its headers."""
+        page = opened(reports(tmp_path, images=images("cat", "dog")))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        named = "input, select, button, canvas, figure[role]"
+        nameless = """named => [...document.querySelectorAll(named)]
+            .filter(e => !(e.ariaLabel || e.labels?.length || e.textContent.trim()))
+            .map(e => e.outerHTML)"""
+        assert page.evaluate(nameless, named) == []
+        assert page.locator("table:not(:has(th[scope]))").count() == 0
+        assert page.locator("html[lang=en]").count() == 1
