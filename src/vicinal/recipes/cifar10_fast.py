@@ -3,7 +3,7 @@
 After K. Jordan's cifar10-airbench (2024): the network with its whitened patches, the optimizer
 Muon on filters of unit norm, batches of 2,000, a linear schedule, and label smoothing of 0.2. What
 is other: images of 20 and 24 pixels first (progressive resizing), which cost 0.4 and 0.6 of those
-of 32, so that 10 epochs take less time than 8 of the original's.
+of 32, so that 11 epochs take less time than 8 of the original's.
 """
 
 from typing import Any
@@ -21,6 +21,7 @@ from vicinal.recipes.recipe import Recipe, shifts
 
 OTHERS_LR = 0.5  # times that of the filters, for biases and the classifier
 WHITENED_BY = 5000  # images
+SMALLEST, SMALL = 0.27, 0.27  # shares of the epochs
 
 
 class UnitFilters(Callback):
@@ -33,6 +34,23 @@ class UnitFilters(Callback):
     def before_step(self, learn: Learner) -> None:
         for filters in learn.optimizer.param_groups[0]["params"]:
             filters.mul_(len(filters) ** 0.5 / filters.norm())
+
+
+class WhiteningBias(Callback):
+    """Learn the bias of the whitened patches on the smallest images only, as it is soon found.
+
+    What is not learnt there need not be passed back so far.
+    """
+
+    def before_epoch(self, learn: Learner) -> None:
+        self._learn_it(learn, learn.epoch < SMALLEST * learn.epochs)
+
+    def after_fit(self, learn: Learner) -> None:
+        self._learn_it(learn, True)
+
+    def _learn_it(self, learn: Learner, wanted: bool) -> None:
+        if isinstance(learn.model, WhitenNet) and learn.model.whitening.bias is not None:
+            learn.model.whitening.bias.requires_grad_(wanted)
 
 
 def muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
@@ -61,8 +79,8 @@ def linear(optimizer: torch.optim.Optimizer, steps: int) -> Any:
 
 def fit(learn: Learner, epochs: int, lr: float) -> None:
     whiten(learn)
-    sizes = ProgressiveResizing([(0.3, 20), (0.3, 24)])
-    learn.fit(epochs, lr, cbs=[UnitFilters(), sizes, StepScheduler(linear)])
+    sizes = ProgressiveResizing([(SMALLEST, 20), (SMALL, 24)])
+    learn.fit(epochs, lr, cbs=[UnitFilters(), sizes, WhiteningBias(), StepScheduler(linear)])
 
 
 def whiten(learn: Learner) -> None:
@@ -73,7 +91,7 @@ def whiten(learn: Learner) -> None:
 
 
 RECIPE = Recipe(
-    defaults={"model": "whitennet", "epochs": 10, "batch_size": 2000, "lr": 0.24, "mix": "none"},
+    defaults={"model": "whitennet", "epochs": 11, "batch_size": 2000, "lr": 0.24, "mix": "none"},
     changes=lambda size: shifts(size // 16),
     fit=fit,
     learner={"opt_func": muon, "loss_func": nn.CrossEntropyLoss(label_smoothing=0.2)},
