@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +61,7 @@ Pretrained = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Rounds through the data.")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples a batch.")]
 Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+SkipBad = Annotated[bool, typer.Option(help="Leave out images that cannot be read.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
 Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
@@ -99,7 +101,7 @@ def train(
     resume: Annotated[
         bool, typer.Option(help="Go on with a run that was stopped or killed.")
     ] = False,
-    skip_bad: Annotated[bool, typer.Option(help="Leave out images that cannot be read.")] = False,
+    skip_bad: SkipBad = False,
     stream: Annotated[
         bool, typer.Option(help="Read Parquet shards one after the other, and keep nothing.")
     ] = False,
@@ -180,6 +182,7 @@ def compare(
     label: Label = None,
     label_pattern: LabelPattern = None,
     precision: Precision = "auto",
+    skip_bad: SkipBad = False,
     out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
     resume: Annotated[
@@ -188,7 +191,6 @@ def compare(
     jobs: Annotated[
         int | None, typer.Option(help="Processes that train at once; one for each GPU.")
     ] = None,
-    helps: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Find out on DATA whether mixing helps, how strong, and for how many epochs."""
     from vicinal.memory import keep_freed_memory
@@ -211,6 +213,7 @@ def compare(
         label=label,
         label_pattern=label_pattern,
         precision=precision,
+        skip_bad=skip_bad,
     )
     question = Question(
         wishes,
@@ -228,11 +231,19 @@ def compare(
         resume=resume,
         overwrite=overwrite,
         jobs=jobs,
-        helps=helps,
-        tell=(lambda name, text: None) if helps else _tell,
+        tell=_tell,
     )
-    if not helps:
-        print(f"\nthe report: {report}")
+    print(f"\nthe report: {report}")
+
+
+@app.command(hidden=True)
+def help_compare(path: Path, seconds: float) -> None:
+    """What the processes do that vicinal compare starts."""
+    from vicinal.memory import keep_freed_memory
+    from vicinal.study import command
+
+    keep_freed_memory()
+    command.help_compare(path, seconds)
 
 
 @app.command()
@@ -250,6 +261,7 @@ def advise(
 ) -> None:
     """Say what others have found about mixing in such a case; nothing is trained."""
     from vicinal.study.advice import Situation, rules_for, verdict
+    from vicinal.study.question import Question
     from vicinal.tasks import Wishes, find_split, make_task
 
     wishes = Wishes(
@@ -261,6 +273,8 @@ def advise(
         label=label,
         label_pattern=label_pattern,
     )
+    if not 0 <= label_noise < 1:
+        raise VicinalError(f"--label-noise must be 0 or more and below 1, not {label_noise}")
     split = find_split(wishes)
     task = make_task(wishes, split)
     situation = Situation(
@@ -268,7 +282,7 @@ def advise(
         samples=len(split.train),
         classes=None if split.vocab is None else len(split.vocab),
         epochs=task.epochs,
-        pretrained=getattr(task, "pretrained", False),
+        pretrained=task.pretrained,
         label_noise=label_noise,
     )
     _tell("data", task.describe())
@@ -277,7 +291,8 @@ def advise(
     for rule in rules_for(situation):
         _tell(rule.side, rule.text)
         _tell("", f"({rule.source})")
-    print(f"\n{verdict(situation)}\nvicinal compare {data} tells by trying.")
+    asked = Question(replace(wishes, epochs=None), epochs=(epochs,) if epochs else ())
+    print(f"\n{verdict(situation)}\n{asked.command()} tells by trying.")
 
 
 @app.command()
@@ -347,7 +362,9 @@ def show(
         seed=seed,
     )
     file = out or Path("mixed.html" if open else "mixed.png")
-    if open or file.suffix == ".html":
+    if open and file.suffix.lower() != ".html":
+        raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
+    if file.suffix.lower() == ".html":
         from vicinal.study.board import show_board
 
         show_board(wishes, file, open=open)

@@ -6,3 +6,7 @@ class VicinalError(ValueError):
 
     The command line prints the sentence and exits with code 2.
     """
+
+
+class Diverged(VicinalError):
+    """A training whose loss is no number any more."""

@@ -7,7 +7,8 @@ from vicinal.study.measures import class_measures
 from vicinal.study.runner import Result
 from vicinal.study.study import Study
 
-NONE, MIXUP, CUTMIX = Arm("none", None, 5), Arm("mixup", 0.4, 5), Arm("cutmix", 1.0, 5)
+NONE = Arm("none", None, 5, mixes=False)
+MIXUP, CUTMIX = Arm("mixup", 0.4, 5), Arm("cutmix", 1.0, 5)
 
 
 def result(arm, seed, right, *, sure=0.9, seconds=10.0, epochs=5, samples=400):

@@ -1,10 +1,13 @@
 """The answer in words says no more than the numbers bear."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from studies import CUTMIX, MIXUP, NONE, failed, result, study
 
 from vicinal.study.answer import answer, headline
-from vicinal.study.arms import Arm
+from vicinal.study.intervals import interval
 from vicinal.study.study import Study
 
 SEEDS = 6
@@ -15,7 +18,7 @@ def test_a_winner_is_named_with_its_interval():
     found = study({NONE: LOW, MIXUP: HIGH})
     (sentence,) = answer(found)
     assert sentence.startswith("mixup α = 0.4 beats none by 20.0 points (")
-    assert headline(found).startswith("mixup α = 0.4 helps here: 20.0 points (")
+    assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 20.0 points")
     low, high = sentence.partition("(")[2].partition(")")[0].split(" to ")
     assert float(low) < 20 < float(high)
 
@@ -24,17 +27,20 @@ def test_a_loser_is_named():
     found = study({NONE: HIGH, MIXUP: LOW})
     assert answer(found)[0].startswith("mixup α = 0.4 loses to none by 20.0 points (")
     assert (
-        headline(found) == "Nothing here beats training without mixing; everything else is worse."
+        headline(found)
+        == "Nothing that was tried beats training without mixing: all of it is worse."
     )
 
 
 def test_what_cannot_be_told_is_not_said():
     found = study({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
     (sentence,) = answer(found)
-    assert "No difference between mixup α = 0.4 and none can be told from 3 seeds" in sentence
+    assert (
+        "3 seeds show no difference between mixup α = 0.4 and none: it may be anything" in sentence
+    )
     assert "beats" not in sentence
     assert headline(found) == (
-        "Nothing here beats training without mixing, as far as 3 seeds can tell."
+        "3 seeds show no gain over training without mixing, but cannot rule one out."
     )
 
 
@@ -42,12 +48,15 @@ def test_it_says_how_many_seeds_would_tell():
     shares = {NONE: [0.8, 0.8, 0.8], MIXUP: [0.80, 0.81, 0.79]}
     # Of so many samples that they leave little to chance.
     (sentence,) = answer(study(shares, samples=20_000))
-    assert "seeds would tell one of half a point" in sentence
+    assert "seeds would narrow that to about half a point either way" in sentence
 
 
 def test_too_few_samples_are_told():
-    (sentence,) = answer(study({NONE: [0.8] * 3, MIXUP: [0.8, 0.75, 0.85]}, samples=40))
-    assert "more seeds alone would not tell one of half a point" in sentence
+    warning, sentence = answer(study({NONE: [0.8] * 3, MIXUP: [0.8, 0.75, 0.85]}, samples=40))
+    assert warning == "There are only 40 validation samples; one of them is 2.5 points."
+    assert (
+        "more seeds alone cannot narrow that to half a point either way: 40 validation" in sentence
+    )
 
 
 def test_one_seed_tells_no_interval():
@@ -96,11 +105,68 @@ def test_seeds_that_one_of_both_lacks_are_left_out():
 
 
 def test_lengths_are_named_where_there_are_several():
-    long = [Arm(arm.mix, arm.alpha, 80) for arm in (NONE, MIXUP)]
+    long = [replace(arm, epochs=80) for arm in (NONE, MIXUP)]
     found = study({NONE: HIGH, MIXUP: LOW, long[0]: LOW, long[1]: HIGH})
     first, second = answer(found)
     assert first.startswith("mixup α = 0.4 at 80 epochs beats none by 20.0 points")
     assert second.startswith("mixup α = 0.4 at 5 epochs loses to none by 20.0 points")
+    assert headline(found).startswith(
+        "With 5 epochs, nothing that was tried beats training without mixing: all of it is worse. "
+        "With 80 epochs, mixup α = 0.4 beats training without mixing by 20.0 points ("
+    )
+
+
+def test_one_arm_with_a_single_seed_does_not_silence_the_others():
+    results = [*study({NONE: LOW, MIXUP: HIGH}).results, result(CUTMIX, 0, 0.9)]
+    found = Study([NONE, MIXUP, CUTMIX], results)
+    assert headline(found).startswith("mixup α = 0.4 beats training without mixing")
+
+
+def test_arms_that_answer_alike_are_not_said_to_be_narrowly_known():
+    _, sentence = answer(study({NONE: [1.0] * 3, MIXUP: [1.0] * 3}, samples=40))
+    assert sentence == "mixup α = 0.4 and none answered alike on every sample, with 3 seeds."
+
+
+def test_without_an_arm_that_does_not_mix_the_baseline_is_named():
+    found = study({MIXUP: LOW, CUTMIX: HIGH})
+    assert headline(found).startswith("cutmix α = 1 beats mixup α = 0.4 by 20.0 points")
+
+
+def test_the_many_other_measures_share_one_chance_of_error():
+    found = study({NONE: LOW, MIXUP: HIGH})
+    others = found.measures[1:]
+    values = {m.name: found.compare(m)[0] for m in found.measures}
+    assert values["accuracy"].interval == interval(differences_of(found, "accuracy"), 1)
+    assert values["nll"].interval == interval(differences_of(found, "nll"), len(others))
+
+
+def differences_of(found, name):
+    own, base = (
+        np.stack([run.values[name].numpy() for run in found.of(arm)]) for arm in (MIXUP, NONE)
+    )
+    return own - base
+
+
+def test_two_seeds_are_told_to_be_few():
+    sentences = answer(study({NONE: LOW[:2], MIXUP: HIGH[:2]}))
+    assert sentences[0].startswith("Two seeds are the fewest that give an interval")
+
+
+def test_a_loser_among_the_undecided_is_named():
+    shares = {NONE: HIGH, MIXUP: [0.9, 0.89, 0.91, 0.9, 0.9, 0.91], CUTMIX: LOW}
+    assert headline(study(shares)) == (
+        "6 seeds show no gain over training without mixing, but cannot rule one out; cutmix α = 1 "
+        "is worse."
+    )
+
+
+def test_networks_that_have_learnt_nothing_are_not_compared():
+    results = [
+        replace(result(arm, seed, right), chance=0.5)
+        for arm, right in ((NONE, 0.48), (MIXUP, 0.54))
+        for seed in range(SEEDS)
+    ]
+    assert headline(Study([NONE, MIXUP], results)).startswith("Nothing has been learnt yet")
 
 
 def test_everything_diverged():

@@ -44,6 +44,7 @@ def test_without_none_the_first_takes_its_place():
         ((["none", "mixpu"],), "did you mean mixup"),
         ((["none", "resizemix"], [0.4]), "--alpha says nothing about --mix none,resizemix"),
         ((["none", "mixup+cutmix"], [0.4]), "--alpha says nothing"),
+        ((["none", "mixup"], [0.4, 0.0]), "--alpha 0 mixes nothing"),
         ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
         ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),
     ],

@@ -1,11 +1,14 @@
 """Times and plans."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 
 from vicinal import DataLoaders, Learner
 from vicinal.errors import VicinalError
-from vicinal.study.budget import Cost, fitting, seconds_of, spoken, trial
+from vicinal.study.budget import Plan, plan, seconds_of, trial
+from vicinal.study.words import spoken
 
 
 @pytest.mark.parametrize(
@@ -25,7 +28,7 @@ def test_what_is_no_time_is_refused(text):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.2, "0 s"),
+        (0.2, "0.2 s"),
         (59.6, "1 min"),
         (60, "1 min"),
         (119.7, "2 min"),
@@ -37,16 +40,23 @@ def test_a_time_is_spoken(seconds, text):
     assert spoken(seconds) == text
 
 
-def test_as_many_seeds_as_fit():
-    cost = Cost(once=1.0, epoch=2.0)  # 11 and 21 seconds for each seed
-    assert fitting(5, [5, 10], cost, budget=32) == 1
-    assert fitting(5, [5, 10], cost, budget=64) == 2
-    assert fitting(5, [5, 10], cost, budget=1000) == 5
+class TestPlan:
+    RUNS: ClassVar = [[11.0, 21.0]] * 5  # of each seed
 
+    def test_as_many_seeds_as_fit(self):
+        assert plan(self.RUNS, 32) == Plan(1, 2, 32.0)
+        assert plan(self.RUNS, 64) == Plan(2, 4, 64.0)
+        assert plan(self.RUNS, 1000) == Plan(5, 10, 160.0)
 
-def test_too_little_time_says_what_it_would_take():
-    with pytest.raises(VicinalError, match=r"takes about 32 s, and 3 seeds of each 1 min 36 s"):
-        fitting(5, [5, 10], Cost(1.0, 2.0), budget=31)
+    def test_too_little_time_says_what_it_would_take(self):
+        with pytest.raises(VicinalError, match="takes about 32 s, and 3 seeds of each 1 min 36 s"):
+            plan(self.RUNS, 31)
+
+    def test_what_is_done_takes_no_time(self):
+        assert plan([[], [], [11.0], [11.0, 21.0]], 11, kept=3) == Plan(3, 1, 11.0)
+
+    def test_seeds_that_were_begun_are_kept_whatever_the_time(self):
+        assert plan([[], [21.0], [11.0, 21.0]], 5, kept=2) == Plan(2, 1, 21.0)
 
 
 def test_a_trial_foretells_an_epoch():

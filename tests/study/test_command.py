@@ -8,6 +8,8 @@ import sys
 
 import pandas as pd
 import pytest
+from filelock import FileLock
+from PIL import Image
 
 from vicinal.cli import run
 from vicinal.study.board import board_images
@@ -39,6 +41,7 @@ class TestCompare:
         assert "compared:       cutmix α = 1 with none, 1 epoch" in said
         assert "run 6 of 6:" in said
         assert said.strip().endswith("the report: out/report.html")
+        assert "done before" not in said
         assert said.count((folder / "answer.txt").read_text()) == 1
         runs = pd.read_csv(folder / "runs.csv")
         assert runs["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
@@ -69,6 +72,8 @@ class TestCompare:
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--out", "out")
         before = pd.read_csv(tmp_path / "out" / "runs.csv")
         said = compared(capsys, "digits", "--resume", "--seeds", "3", "--out", "out")
+        assert "done before:    4 of 6 runs in out" in said
+        assert "run 4 of 6" not in said
         assert "run 6 of 6" in said
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6
@@ -126,15 +131,24 @@ class TestBudget:
         said = compared(
             capsys, "digits", *arguments, "--budget", "10m", "--seeds", "2", "--out", "out"
         )
-        assert re.search(r"budget: +10 min: 2 seeds of each arm, about ", said)
+        assert re.search(r"budget: +2 seeds of each arm, about ", said)
         assert "of the" not in said.partition("budget:")[2].splitlines()[0]
 
     def test_too_little_time_says_what_it_would_take(self, capsys, tmp_path):
-        sentence = fails(capsys, "compare", "digits", "--budget", "0.1s", "--out", "out")
-        assert re.search(
-            r"--budget 0 s is too small: one run of each of the 3 arms takes", sentence
-        )
+        sentence = fails(capsys, "compare", "digits", "--budget", "1s", "--out", "out")
+        assert "--budget is too small: one run of each of the 3 arms takes" in sentence
         assert not (tmp_path / "out").exists()
+
+    def test_what_was_found_before_is_not_lost(self, capsys, tmp_path):
+        arguments = ["digits", "--out", "out", "--resume"]
+        compared(capsys, *arguments, *QUICK, "--mix", "none,mixup")
+        before = pd.read_csv(tmp_path / "out" / "runs.csv")
+        said = compared(capsys, *arguments, "--seeds", "9", "--budget", "0.01s")
+        assert "2 seeds of each arm" in said
+        assert "of the 9 that were asked for" in said
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
+        compared(capsys, *arguments, "--seeds", "1")
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
 
 
 class TestMistakes:
@@ -150,6 +164,7 @@ class TestMistakes:
             (["digits", "--alpha", "-1"], "alpha"),
             (["digits", "--epochs", "five"], "--epochs takes whole numbers between commas"),
             (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
+            (["digits", "--jobs", "99999"], "is more than the"),
             (["digits", "--jobs", "0"], "--jobs must be 1 or more, not 0"),
             (["digits", "--budget", "soon"], "--budget is a time such as 20m"),
             (["digits", "--train-size", "5000"], "--train-size must be a share below 1"),
@@ -173,6 +188,25 @@ class TestMistakes:
         assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
         compared(capsys, *arguments, "--overwrite")
 
+    def test_other_data_are_refused(self, capsys, tmp_path):
+        frame = pd.DataFrame({"a": range(100), "label": [i % 2 for i in range(100)]})
+        frame.to_csv("table.csv", index=False)
+        arguments = ["table.csv", "--label", "label", "--epochs", "1", "--seeds", "2"]
+        compared(capsys, *arguments, "--out", "out")
+        frame["label"] = 1 - frame["label"]
+        frame.to_csv("table.csv", index=False)
+        sentence = fails(capsys, "compare", "table.csv", "--resume", "--seeds", "3", "--out", "out")
+        assert "the data are not what they were when the comparison in out was begun" in sentence
+
+    def test_a_comparison_that_is_worked_at_is_not_replaced(self, capsys, tmp_path):
+        arguments = ["digits", *QUICK, "--mix", "none,mixup", "--out", "out"]
+        compared(capsys, *arguments)
+        lock = next((tmp_path / "out" / "results").glob(".*.lock"))
+        with FileLock(lock):
+            sentence = fails(capsys, "compare", *arguments, "--overwrite")
+        assert "is in use by another comparison" in sentence
+        assert (tmp_path / "out" / "report.html").exists()
+
     def test_a_folder_of_others_is_not_written_to(self, capsys, tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "thesis.txt").write_text("dear")
@@ -180,6 +214,28 @@ class TestMistakes:
             sentence = fails(capsys, "compare", "digits", *QUICK, "--out", "out", *more)
             assert "holds other files: name a new folder" in sentence
         assert (tmp_path / "out" / "thesis.txt").read_text() == "dear"
+
+    def test_what_is_wrong_with_the_data_leaves_nothing(self, capsys, tmp_path):
+        for number in range(40):
+            file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (number, 90, 200 * (number % 2))).save(file)
+        broken = tmp_path / "photos" / "cat" / "0.png"
+        broken.write_bytes(broken.read_bytes()[:60])
+        arguments = ["photos", "--epochs", "1", "--seeds", "1", "--mix", "none,mixup"]
+        sentence = fails(capsys, "compare", *arguments, "--out", "out")
+        assert "leave it out with skip_bad (--skip-bad)" in sentence
+        assert not (tmp_path / "out").exists()
+        both = fails(capsys, "compare", *arguments, "--skip-bad", "--label-noise", "0.5")
+        assert "--skip-bad and --label-noise exclude each other" in both
+        compared(capsys, *arguments, "--skip-bad", "--out", "out")
+
+    def test_one_validation_sample_tells_nothing(self, capsys, tmp_path):
+        frame = pd.DataFrame({"a": range(6), "label": [0, 1] * 3})
+        frame.to_csv("t.csv", index=False)
+        sentence = fails(capsys, "compare", "t.csv", "--label", "label", "--out", "out")
+        assert "one validation sample can tell nothing" in sentence
+        assert not (tmp_path / "out").exists()
 
     def test_damaged_settings_are_named(self, capsys, tmp_path):
         (tmp_path / "out").mkdir()
@@ -216,7 +272,8 @@ class TestAdvise:
         said = self.said(capsys, "digits", "--epochs", "5")
         assert "against:" in said
         assert "Yu et al., Mixup without hesitation (2021)" in said
-        assert said.strip().endswith("vicinal compare digits tells by trying.")
+        assert said.strip().endswith("vicinal compare digits --epochs 5 tells by trying.")
+        assert "against:" in self.said(capsys, "digits", "--epochs", "5", "--label-noise", "0.01")
 
     def test_a_long_one_with_wrong_labels_is_advised_for(self, capsys):
         said = self.said(capsys, "digits", "--epochs", "200", "--label-noise", "0.4")
@@ -238,6 +295,18 @@ class TestShow:
         assert len(opened) == 1
         assert (tmp_path / "board.html").read_text() == (tmp_path / "mixed.html").read_text()
 
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--mix", "nonsense", "--out", "a.html"], "--mix must be none, or some of"),
+            (["--alpha", "-5", "--out", "a.html"], "alpha"),
+            (["--open", "--out", "a.png"], "give --out a name that ends in .html, not a.png"),
+        ],
+    )
+    def test_mistakes_are_told(self, capsys, tmp_path, arguments, sentence):
+        assert sentence in fails(capsys, "show", "digits", *arguments)
+        assert not any(tmp_path.iterdir())
+
     def test_data_without_images_have_none(self, capsys):
         pd.DataFrame({"a": range(50), "label": [0, 1] * 25}).to_csv("t.csv")
         sentence = fails(capsys, "show", "t.csv", "--label", "label", "--open")
@@ -252,8 +321,10 @@ class TestShow:
 def test_settings_are_as_they_were_asked(tmp_path):
     folder = ComparisonFolder(tmp_path / "out")
     question = Question(Wishes("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))
-    folder.begin(question, 3)
-    asked = folder.settings()["asked"]
+    folder.begin(Trainings(question), 3)
+    settings = folder.settings()
+    asked = settings["asked"]
+    assert Wishes(**settings["settled"]).model == "resnet9"
     assert question.as_before(asked) == question
     assert Question(Wishes("digits")).as_before(asked) == question
     assert json.loads((folder.path / "comparison.json").read_text())["seeds"] == 3

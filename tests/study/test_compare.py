@@ -10,7 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from vicinal import Callback, CutMix, DataLoaders, Learner, ManifoldMixUp, MixUp, compare, rmse
+from vicinal import (
+    Callback,
+    CutMix,
+    DataLoaders,
+    EarlyStopping,
+    Learner,
+    ManifoldMixUp,
+    MixUp,
+    compare,
+    rmse,
+)
 from vicinal.errors import VicinalError
 from vicinal.progress import progress_bar
 from vicinal.study.arms import Arm
@@ -51,7 +61,7 @@ class TestCompare:
         ]
         assert frame["accuracy"].between(0.5, 1).all()
         assert (frame["failed"] == "").all()
-        assert capsys.readouterr().out.strip() == "\n".join(frame.attrs["answer"][1:])
+        assert capsys.readouterr().out.strip() == "\n".join(frame.attrs["answer"])
         differences = pd.DataFrame(frame.attrs["differences"]).set_index("measure")
         means = frame.groupby("mix")["accuracy"].mean()
         assert differences.loc["accuracy", "difference"] == pytest.approx(
@@ -136,6 +146,57 @@ class TestCompare:
         with pytest.raises(VicinalError, match="two or more mixers, one seed or more"):
             compare(data, model, **arguments)
 
+    @pytest.mark.parametrize(
+        ("settings", "sentence"),
+        [
+            ({"seeds": [0, 0]}, r"seeds=\[0, 0\] names one twice"),
+            ({"epochs": [1, 1]}, r"epochs=\[1, 1\] names one twice"),
+            ({"epochs": 0}, "must be 1 or more, not 0"),
+            ({"mixers": {"none": None, "mixup": "mixup"}}, "the mixer 'mixup' must be None"),
+            ({"report": "no/such/folder/report.html"}, "no/such/folder is no folder"),
+        ],
+    )
+    def test_mistakes_are_told_before_anything_is_trained(self, settings, sentence):
+        def never(seed):
+            raise AssertionError("it was trained")
+
+        with pytest.raises(VicinalError, match=sentence):
+            compare(never, model, **{"mixers": ARMS, "seeds": 1, "epochs": 1, **settings})
+
+    def test_a_validation_part_that_differs_is_refused(self):
+        def other(seed):
+            x, y = points()
+            x, y = x.roll(seed, 0), y.roll(seed, 0)
+            return DataLoaders.from_tensors(
+                x[:200], y[:200], x[200:], y[200:], bs=20, seed=seed, device="cpu"
+            )
+
+        with pytest.raises(VicinalError, match="the validation part of none-1 with seed 1 is not"):
+            compare(other, model, ARMS, seeds=2, epochs=1)
+
+    def test_the_arm_that_does_not_mix_is_the_baseline_whatever_its_name(self):
+        frame = compare(data, model, {"none": MixUp, "plain": None}, seeds=2, epochs=1)
+        pairs = {(row["mix"], row["against"]) for row in frame.attrs["differences"]}
+        assert pairs == {("none", "plain")}
+
+    def test_an_error_that_is_no_divergence_is_raised(self):
+        class Full(Callback):
+            def after_epoch(self, learn):
+                raise VicinalError("no space left")
+
+        with pytest.raises(VicinalError, match="no space left"):
+            compare(data, model, ARMS, seeds=1, epochs=1, cbs=Full())
+
+    def test_runs_that_stop_early_are_drawn(self, tmp_path):
+        def stopping(learn):
+            learn.add_cbs(EarlyStopping("valid_loss", patience=1))
+
+        mixers = {"none": None, "odd $ name": stopping}
+        frame = compare(
+            data, model, mixers, seeds=3, epochs=6, lr=0.5, report=tmp_path / "report.html"
+        )
+        assert (frame["failed"] == "").all()
+
     def test_a_report_is_written(self, tmp_path):
         compare(data, model, ARMS, seeds=2, epochs=[1, 2], report=tmp_path / "report.html")
         text = (tmp_path / "report.html").read_text()
@@ -157,6 +218,13 @@ class TestKept:
         assert len(trained) == 6
         same = more[more["seed"] < 2].reset_index(drop=True)
         pd.testing.assert_frame_equal(same, first.reset_index(drop=True))
+
+    def test_other_settings_do_not_take_what_was_found_before(self, tmp_path):
+        compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
+        for settings in ({"lr": 0.5}, {"mixers": {"none": None, "mixup": MixUp(8.0)}}):
+            arguments = {"mixers": ARMS, "seeds": 1, "epochs": 1, **settings}
+            with pytest.raises(VicinalError, match="was trained with other settings"):
+                compare(data, model, folder=tmp_path, **arguments)
 
     def test_a_damaged_result_is_named(self, tmp_path):
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
@@ -239,7 +307,7 @@ class TestWork:
         done = Work(
             runs,
             prepare,
-            Store(folder),
+            Store(folder, lambda arm: ""),
             done=lambda *each: heard.append(each),
             bar=progress_bar(),
             **options,
@@ -251,7 +319,9 @@ class TestWork:
 
     def test_every_run_is_told_when_it_ends(self, tmp_path):
         done, heard = self.work(tmp_path, self.prepare)
-        assert [count for _, count in heard] == [1, 2, 3, 4]
+        assert [(count, is_new) for _, count, is_new in heard] == [(n, True) for n in (1, 2, 3, 4)]
+        _, heard = self.work(tmp_path, self.prepare)
+        assert [is_new for *_, is_new in heard] == [False] * 4
         assert [result.seed for result in done] == [0, 0, 1, 1]
 
     def test_no_run_is_begun_that_would_end_too_late(self, tmp_path):

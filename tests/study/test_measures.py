@@ -14,6 +14,7 @@ from vicinal.study.measures import (
     class_measures,
     scaled,
     temperature,
+    unbiased_gaps,
     value_measures,
 )
 
@@ -70,23 +71,54 @@ def test_the_brier_score_is_the_squared_distance_from_one_hot(case):
 @given(cases)
 def test_every_measure_has_a_value_for_every_sample(case):
     probabilities, targets = predictions(*case)
+    compared = {measure.compared_by or name for name, measure in MEASURES.items()}
     for name, values in class_measures(probabilities, targets).items():
         assert values.shape == targets.shape
         assert values.dtype == torch.float64
-        assert name in MEASURES
+        assert name in MEASURES or name in compared
 
 
 def test_a_network_that_is_right_and_sure_errs_in_nothing():
     targets = torch.arange(10) % 3
     found = class_measures(torch.eye(3)[targets], targets)
     assert {name: values.mean().item() for name, values in found.items()} == pytest.approx(
-        {"accuracy": 1.0, "nll": 0.0, "brier": 0.0, "ece": 0.0}
+        {"accuracy": 1.0, "nll": 0.0, "brier": 0.0, "ece": 0.0, "ece_unbiased": 0.0}
     )
 
 
 def test_one_that_is_sure_and_wrong_has_a_finite_likelihood():
     values = class_measures(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))["nll"]
     assert 80 < values.item() < 90
+
+
+class TestWithoutBias:
+    def calibrated(self, low, high, seed, count=359):
+        """Answers that are right as often as the network says."""
+        generator = torch.Generator().manual_seed(seed)
+        confidence = low + (high - low) * torch.rand(count, generator=generator)
+        right = torch.rand(count, generator=generator) < confidence
+        probabilities = torch.stack([confidence, 1 - confidence], 1)
+        return probabilities, (~right).long()
+
+    @pytest.mark.parametrize("limits", [(0.8, 1.0), (0.5, 0.95)])
+    def test_a_network_that_is_calibrated_has_no_error_on_average(self, limits):
+        found = [self.calibrated(*limits, seed) for seed in range(400)]
+        plain, fair = (
+            torch.stack([measure(*each).mean() for each in found])
+            for measure in (calibration_gaps, unbiased_gaps)
+        )
+        assert plain.mean() > 0.02  # what chance makes of it
+        # 4 deviations of the mean are passed once in 16,000 times.
+        assert abs(fair.mean()) < 4 * fair.std() / 20
+
+    def test_of_many_samples_both_are_the_error(self):
+        probabilities, targets = self.calibrated(0.5, 1.0, seed=0, count=200_000)
+        sure = probabilities.clone()
+        sure[:, 0] = 0.5 + probabilities[:, 0] / 2
+        sure[:, 1] = 1 - sure[:, 0]
+        plain, fair = (f(sure, targets).mean().item() for f in (calibration_gaps, unbiased_gaps))
+        assert plain == pytest.approx(fair, abs=0.003)
+        assert plain == pytest.approx(0.125, abs=0.005)
 
 
 class TestTemperature:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ from studies import CUTMIX, MIXUP, NONE, study
 
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
-from vicinal.study.arms import Arm
 from vicinal.study.board import board_images
 from vicinal.study.measures import Reliability
 from vicinal.study.page import render
@@ -204,6 +204,21 @@ class TestBoard:
         page.wait_for_function("document.getElementById('mixed').width == 20")
         assert page.locator("#own option").count() == 12
 
+    def test_images_of_different_sizes_come_to_one(self, opened):
+        pixels = [torch.full((3, side, side), 100 * i) for i, side in enumerate((20, 10))]
+        files = [Image.fromarray(p.to(torch.uint8).permute(1, 2, 0).numpy()) for p in pixels]
+        samples = Samples(files, [0, 1])
+        found = board_images(Split(samples, samples, ["cat", "dog"]))
+        page = opened(render("show.html.j2", title="Mixing", images=found))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        move(page, "#weight", 0.5)
+        assert [pixel(page, x, x) for x in (1, 10, 18)] == pytest.approx([50] * 3, abs=1)
+
+    def test_images_of_one_class_are_mixed_with_each_other(self, opened):
+        page = opened(render("show.html.j2", title="Mixing", images=2 * images("cat", "dog")[:1]))
+        page.wait_for_function("document.querySelectorAll('#bars li').length == 1")
+        assert bars(page) == ["cat\n100 %"]
+
     def test_photos_are_squares_of_the_same_size(self, opened, tmp_path):
         for name, size in (("cat", (300, 200)), ("dog", (120, 500))):
             (tmp_path / "photos" / name).mkdir(parents=True)
@@ -233,8 +248,9 @@ class TestReport:
     def test_it_says_what_was_found(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
         assert page.locator("h1").inner_text() == "Does mixing help?"
-        assert "cutmix α = 1 helps here: 20.0 points" in page.locator(".headline").inner_text()
-        assert page.locator("ul").first.locator("li").count() == 2
+        told = page.locator(".headline").inner_text()
+        assert told.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
+        assert page.locator("ul").first.locator("li").count() == 3
         row = page.locator("table").first.locator("tbody tr").first.inner_text()
         assert row.split("\t")[0] == "accuracy"
         assert "+20.0" in row
@@ -243,10 +259,15 @@ class TestReport:
         assert page.locator("svg").count() == 5  # curves, three diagrams, the histogram
 
     def test_several_lengths_show_where_they_cross(self, opened, tmp_path):
-        arms = [Arm(arm.mix, arm.alpha, n) for n in (5, 20) for arm in (NONE, MIXUP)]
+        arms = [replace(arm, epochs=n) for n in (5, 20) for arm in (NONE, MIXUP)]
         page = opened(reports(tmp_path, arms))
         assert page.locator("figure").count() == 2 + 4
         assert "mixup α = 0.4 at 20 epochs" in page.locator("table").first.inner_text()
+
+    def test_no_two_things_have_one_id(self, opened, tmp_path):
+        page = opened(reports(tmp_path, images=images("cat", "dog")))
+        ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
+        assert len(ids) == len(set(ids)) > 20
 
     def test_it_is_readable_on_a_phone_and_in_the_dark(self, opened, tmp_path):
         text = reports(tmp_path, images=images(LONG, HOSTILE), title=f"Does it help on {HOSTILE}?")

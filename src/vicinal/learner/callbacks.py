@@ -9,7 +9,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
-from vicinal.errors import VicinalError
+from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
 from vicinal.metrics import RootMean
 from vicinal.mixing import Mixer, Schedule
@@ -138,7 +138,7 @@ class Recorder(Callback):
     """Averages losses and metrics over each epoch into ``learn.history``.
 
     Raises:
-        VicinalError: the training loss of an epoch is not finite.
+        Diverged: the training loss of an epoch is not finite.
     """
 
     order = 80
@@ -159,7 +159,7 @@ class Recorder(Callback):
     def after_train(self, learn: "Learner") -> None:
         loss = self.train_loss.mean()
         if self.train_loss.count and not math.isfinite(loss):
-            raise VicinalError(
+            raise Diverged(
                 f"the training loss became {loss} in epoch {learn.epoch + 1}: lower the "
                 "learning rate, and look for NaN or huge values in the inputs"
             )

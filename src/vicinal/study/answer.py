@@ -1,27 +1,56 @@
 """The answer in words, which says no more than the numbers bear."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
-from vicinal.study.arms import NONE, Arm, comparisons
+from vicinal.study.arms import Arm, comparisons
 from vicinal.study.measures import Measure
 from vicinal.study.study import Comparison, Study
+from vicinal.study.words import counted, joined
 
+FEW = 100  # validation samples
 ALSO = ("ece", "nll", "noise", "blur", "contrast", "fgsm", "memorised")
 
 
-def answer(study: Study) -> list[str]:
-    """A sentence or two for each arm, the winners first.
+def headline(study: Study) -> str:
+    """The one sentence above all: whether anything beats not mixing."""
+    made = study.compare(study.measures[0]) if study.measures else []
+    if not made:
+        return "Nothing can be told: no two runs of one seed have ended."
+    if not study.has_learnt:
+        return (
+            "Nothing has been learnt yet, so nothing can be compared: train longer, or with more "
+            "samples."
+        )
+    if all(comparison.interval.low is None for comparison in made):
+        return "One seed tells no difference from chance: add seeds."
+    lengths = [list(group) for _, group in groupby(made, key=lambda c: c.arm.epochs)]
+    return " ".join(_best(group, named=len(lengths) > 1) for group in lengths)
 
-    Raises:
-        ValueError: no run has ended.
-    """
-    if not study.results:
-        raise ValueError("no run has ended: there is nothing to be said")
+
+def _best(made: list[Comparison], *, named: bool) -> str:
+    """What can be said of the arms of one length."""
+    where = f"With {counted(made[0].arm.epochs, 'epoch')}, " if named else ""
+    base = called_baseline(made[0].baseline)
+    told = [comparison for comparison in made if comparison.interval.told]
+    winners = [comparison for comparison in told if _gain(comparison) > 0]
+    if winners:
+        best = max(winners, key=_gain)
+        return _sentence(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
+    if len(told) == len(made):
+        return _sentence(f"{where}nothing that was tried beats {base}: all of it is worse.")
+    worse = "; " + joined([c.arm.method for c in told]) + " is worse" if told else ""
+    shown = f"{_seeds(made)} show no gain over {base}, but cannot rule one out{worse}."
+    return _sentence(where + shown)
+
+
+def answer(study: Study) -> list[str]:
+    """A sentence or two for each arm, the winners first; none where no run has ended."""
     sentences = [_failures(study, arm) for arm in study.arms if study.failed(arm)]
     if not study.measures:
         return sentences
-    main = study.measures[0]
-    made = study.compare(main)
+    sentences += _warnings(study)
+    made = study.compare(study.measures[0])
     sentences += [
         " ".join([_told(study, comparison), *_also(study, comparison)])
         for comparison in sorted(made, key=_gain, reverse=True)
@@ -35,70 +64,72 @@ def answer(study: Study) -> list[str]:
     ]
 
 
-def headline(study: Study) -> str:
-    """The one sentence above all: whether anything beats not mixing."""
-    main = study.measures[0] if study.measures else None
-    made = study.compare(main) if main else []
-    better = [c for c in made if c.interval.told and _gain(c) > 0]
-    worse = [c for c in made if c.interval.told and _gain(c) < 0]
-    if not made:
-        return "Nothing can be told: no two runs of one seed have ended."
-    if any(c.interval.low is None for c in made):
-        return "One seed tells no difference from chance: add seeds."
-    if better:
-        best = max(better, key=_gain)
-        return f"{called(study, best.arm)} helps here: {_difference(best)}."
-    base = made[0].baseline.mix
-    nothing = "Nothing here beats " + ("training without mixing" if base == NONE else base)
-    if len(worse) == len(made):
-        return f"{nothing}; everything else is worse."
-    return f"{nothing}, as far as {_seeds(made)} can tell."
+def _warnings(study: Study) -> list[str]:
+    """What makes any answer weak."""
+    main, warnings = study.measures[0], []
+    if study.samples < FEW:
+        share = f"; one of them is {100 / study.samples:.1f} points" if main.percent else ""
+        warnings.append(f"There are only {counted(study.samples, 'validation sample')}{share}.")
+    made = study.compare(main)
+    if made and min(comparison.interval.seeds for comparison in made) == 2:
+        warnings.append(
+            "Two seeds are the fewest that give an interval, and a wide one: five make it several "
+            "times as narrow."
+        )
+    return warnings
 
 
 def _told(study: Study, comparison: Comparison) -> str:
     found, measure = comparison.interval, comparison.measure
     arm, baseline = called(study, comparison.arm), comparison.baseline.method
-    if found.low is None:
+    if found.low is None or found.high is None:
         return (
             f"{arm} has {measure.text(comparison.value)}, {baseline} "
             f"{measure.text(comparison.base)} ({measure.title}): one seed tells no interval; 2 or "
             "more would."
         )
+    if found.low == found.high == 0:
+        return f"{arm} and {baseline} answered alike on every sample, with {_seeds([comparison])}."
     if found.told:
         verb = "beats" if _gain(comparison) > 0 else "loses to"
         return f"{arm} {verb} {baseline} by {_difference(comparison)}."
     return (
-        f"No difference between {arm} and {baseline} can be told from {_seeds([comparison])}: it "
-        f"lies between {_number(measure, measure.gain(found.low), measure.gain(found.high or 0))}"
-        f"{_advice(comparison)}"
+        f"{_seeds([comparison])} show no difference between {arm} and {baseline}: it may be "
+        f"anything from {_signed(measure, found.low)} to {_signed(measure, found.high)}"
+        f"{_unit(measure)}{_advice(study, comparison)}."
     )
 
 
-def _advice(comparison: Comparison) -> str:
+def _advice(study: Study, comparison: Comparison) -> str:
+    """What more seeds would tell."""
     measure, needed = comparison.measure, comparison.needed
-    worth = "half a point" if measure.percent else "a hundredth of it"
+    worth = "half a point" if measure.percent else "a hundredth of the error"
     if needed is None:
-        return f"; more seeds alone would not tell one of {worth}, as there are too few samples."
+        return (
+            f" (more seeds alone cannot narrow that to {worth} either way: {study.samples:,} "
+            "validation samples are too few)"
+        )
     if needed <= comparison.interval.seeds:
-        return f", so that one of {worth} would have been told."
-    return f"; {needed} seeds would tell one of {worth}."
+        return ""
+    return f" ({needed} seeds would narrow that to about {worth} either way)"
 
 
 def _also(study: Study, comparison: Comparison) -> list[str]:
     """What else can be told of an arm: calibration, robustness, time."""
     told: dict[bool, list[str]] = {True: [], False: []}
-    for measure in study.measures:
+    for measure in study.measures[1:]:
         if measure.name not in ALSO:
             continue
         for other in study.compare(measure):
-            if other.arm == comparison.arm and other.interval.told:
-                values = f"{measure.text(other.value)} against {measure.text(other.base)}"
+            own, base = measure.text(other.value), measure.text(other.base)
+            if other.arm == comparison.arm and other.interval.told and own != base:
+                values = f"{own} against {base}"
                 told[_gain(other) > 0].append(f"{measure.title} ({values})")
     parts = []
     if told[True]:
-        parts.append(f"It is better in {_and(told[True])}.")
+        parts.append(f"It is better in {joined(told[True])}.")
     if told[False]:
-        parts.append(f"It is worse in {_and(told[False])}.")
+        parts.append(f"It is worse in {joined(told[False])}.")
     time = study.time_ratio(comparison.arm, comparison.baseline)
     if time is not None and time.told:
         more = "more" if time.mean > 0 else "less"
@@ -117,35 +148,40 @@ def called(study: Study, arm: Arm) -> str:
     """An arm's name, with its epochs where others train for more or less."""
     if len({each.epochs for each in study.arms}) == 1:
         return arm.method
-    return f"{arm.method} at {arm.epochs} epoch{'s' if arm.epochs != 1 else ''}"
+    return f"{arm.method} at {counted(arm.epochs, 'epoch')}"
+
+
+def called_baseline(arm: Arm) -> str:
+    """What the others are compared to."""
+    return arm.method if arm.mixes else "training without mixing"
 
 
 def _difference(comparison: Comparison) -> str:
     measure, found = comparison.measure, comparison.interval
-    low, high = found.low or 0.0, found.high or 0.0
-    if found.mean < 0:
-        low, high = -high, -low
-    size = abs(found.mean)
+    low, high = sorted((abs(found.low or 0.0), abs(found.high or 0.0)))
     if measure.percent:
-        return f"{100 * size:.1f} points ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{size:.3g} ({low:.3g} to {high:.3g}; {measure.title})"
+        return f"{100 * abs(found.mean):.1f} points ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{abs(found.mean):.3g} ({low:.3g} to {high:.3g}; {measure.title})"
 
 
-def _number(measure: Measure, first: float, second: float) -> str:
-    low, high = sorted((first, second))
+def _signed(measure: Measure, difference: float) -> str:
+    return f"{100 * difference:+.1f}" if measure.percent else f"{difference:+.3g}"
+
+
+def _unit(measure: Measure) -> str:
     if measure.percent:
-        return f"{100 * low:+.1f} and {100 * high:+.1f} points"
-    return f"{low:+.3g} and {high:+.3g} ({measure.title}, above 0 is better)"
+        return " points"
+    side = "above" if measure.better == "higher" else "below"
+    return f" ({measure.title}, {side} 0 is better)"
 
 
 def _seeds(made: Sequence[Comparison]) -> str:
-    fewest = min(comparison.interval.seeds for comparison in made)
-    return f"{fewest} seed{'s' if fewest != 1 else ''}"
+    return counted(min(comparison.interval.seeds for comparison in made), "seed")
 
 
 def _gain(comparison: Comparison) -> float:
     return comparison.measure.gain(comparison.interval.mean)
 
 
-def _and(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.startswith(("nothing",)) else text

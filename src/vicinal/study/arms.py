@@ -22,11 +22,13 @@ class Arm:
         mix: a method's name, or none.
         alpha: its strength; None for a method that has none.
         epochs: how long it trains.
+        mixes: whether it mixes at all.
     """
 
     mix: str
     alpha: float | None
     epochs: int
+    mixes: bool = True
 
     @property
     def method(self) -> str:
@@ -35,7 +37,7 @@ class Arm:
         >>> Arm("mixup", 0.4, 5).method
         'mixup α = 0.4'
         """
-        return self.mix if self.alpha is None else f"{self.mix} α = {self.alpha:g}"
+        return self.mix if self.alpha is None else f"{self.mix} α = {_short(self.alpha)}"
 
     @property
     def name(self) -> str:
@@ -44,8 +46,12 @@ class Arm:
         >>> Arm("mixup", 0.4, 5).name
         'mixup-0.4-5'
         """
-        alpha = "" if self.alpha is None else f"-{self.alpha:g}"
+        alpha = "" if self.alpha is None else f"-{_short(self.alpha)}"
         return f"{self.mix}{alpha}-{self.epochs}"
+
+
+def _short(number: float) -> str:
+    return str(number).removesuffix(".0")
 
 
 def make_arms(
@@ -72,6 +78,8 @@ def make_arms(
     takers = [mix for mix, alpha in usual.items() if alpha is not None]
     if alphas and not takers:
         raise VicinalError(f"--alpha says nothing about --mix {','.join(mixes)}: leave it out")
+    if 0 in alphas:
+        raise VicinalError("--alpha 0 mixes nothing: leave it out, and compare with --mix none")
     methods: list[tuple[str, float | None]] = []
     for mix, alpha in usual.items():
         methods += [(mix, each) for each in (alphas if mix in takers and alphas else [alpha])]
@@ -80,7 +88,10 @@ def make_arms(
             f"--mix {','.join(mixes)} names one setting, which can be compared to nothing: name "
             "two or more, such as none,mixup"
         )
-    arms = [Arm(mix, alpha, n) for n, (mix, alpha) in itertools.product(sorted(epochs), methods)]
+    arms = [
+        Arm(mix, alpha, length, mixes=mix != NONE)
+        for length, (mix, alpha) in itertools.product(sorted(epochs), methods)
+    ]
     for arm in arms:
         replace(wishes, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # says what is wrong
     return arms
@@ -91,13 +102,13 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
 
     Where no arm goes without mixing, the first one takes its place.
 
-    >>> arms = [Arm("none", None, 5), Arm("mixup", 0.4, 5), Arm("cutmix", None, 5)]
+    >>> arms = [Arm("none", None, 5, mixes=False), Arm("mixup", 0.4, 5), Arm("cutmix", 1.0, 5)]
     >>> [(arm.mix, baseline.mix) for arm, baseline in comparisons(arms)]
     [('mixup', 'none'), ('cutmix', 'none')]
     """
     pairs = []
     for _, group in itertools.groupby(arms, key=lambda arm: arm.epochs):
-        first, *others = sorted(group, key=lambda arm: arm.mix != NONE)
+        first, *others = sorted(group, key=lambda arm: arm.mixes)
         pairs += [(arm, first) for arm in others]
     return pairs
 

@@ -18,9 +18,10 @@ from vicinal.errors import VicinalError
 from vicinal.runs import write_file
 from vicinal.study.page import render
 from vicinal.tasks import Wishes, find_split
+from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
-LARGEST = 160  # pixels
+LARGEST, SMALL = 160, 64  # pixels; small ones are kept as they are
 
 
 def board_images(split: Split) -> list[dict[str, str]]:
@@ -33,16 +34,17 @@ def board_images(split: Split) -> list[dict[str, str]]:
         VicinalError: fewer than two can be read.
     """
     samples = split.train.head() if isinstance(split, StreamedSplit) else split.train
-    found = []
+    found: list[tuple[str, Tensor]] = []
     for index in _spread(samples.labels):
         image = read_sample(samples, index, None)
         if isinstance(image, Tensor):
-            found.append({"label": split.vocab[samples.labels[index]], "src": _written(image)})
+            found.append((split.vocab[samples.labels[index]], _square(image)))
         if len(found) == SHOWN:
             break
     if len(found) < 2:
         raise VicinalError("two images are needed to be mixed, and fewer can be read")
-    return found
+    largest = min(LARGEST, max(image.shape[-1] for _, image in found))
+    return [{"label": label, "src": _written(resize(image, largest))} for label, image in found]
 
 
 def _spread(labels: Sequence[int]) -> list[int]:
@@ -55,15 +57,18 @@ def _spread(labels: Sequence[int]) -> list[int]:
     return [index for _, _, index in sorted(turns)]
 
 
+def _square(image: Tensor) -> Tensor:
+    """The square in the middle of an image (3, H, W), as a batch of one."""
+    side = min(image.shape[1:])
+    top, left = ((length - side) // 2 for length in image.shape[1:])
+    return image[None, :, top : top + side, left : left + side]
+
+
 def _written(image: Tensor) -> str:
-    """A square of at most 160 pixels, as a data address."""
-    side = min(LARGEST, *image.shape[1:])
-    top, left = ((length - min(image.shape[1:])) // 2 for length in image.shape[1:])
-    square = image[:, top : top + min(image.shape[1:]), left : left + min(image.shape[1:])]
-    pixels = resize(square[None], side)[0]
-    kind = "png" if side <= 64 else "jpeg"
+    """An image as a data address."""
+    kind = "png" if image.shape[-1] <= SMALL else "jpeg"
     file = io.BytesIO()
-    Image.fromarray(pixels.to(torch.uint8).permute(1, 2, 0).numpy()).save(file, kind, quality=85)
+    Image.fromarray(image[0].to(torch.uint8).permute(1, 2, 0).numpy()).save(file, kind, quality=85)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
@@ -73,6 +78,7 @@ def show_board(wishes: Wishes, file: Path, *, open: bool) -> None:
     Raises:
         VicinalError: the data hold no images.
     """
+    make_mixer(wishes)  # says what is wrong with --mix and --alpha
     split = find_split(wishes)
     if not isinstance(split, Split):
         raise VicinalError(f"{wishes.data} holds no images, and nothing else can be shown")

@@ -9,6 +9,7 @@ from typing import Any
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
+from vicinal.study.words import spoken
 
 UNITS = (3600, 60, 1)  # hours, minutes, seconds
 WARM_UP, TIMED = 2, 6  # batches of a trial
@@ -34,21 +35,6 @@ def seconds_of(text: str) -> float:
     if not total > 0:
         raise VicinalError(f"--budget is a time such as 20m, 1h30m or 90s, not {text!r}")
     return total
-
-
-def spoken(seconds: float) -> str:
-    """A time for people.
-
-    >>> spoken(42.3), spoken(200), spoken(5000)
-    ('42 s', '3 min 20 s', '1 h 23 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    whole = round(seconds / 60)
-    return f"{whole // 60} h" + (f" {whole % 60} min" if whole % 60 else "")
 
 
 @dataclass(frozen=True)
@@ -103,23 +89,46 @@ def trial(make: Callable[[], tuple[Learner, Any]]) -> Cost:
     return Cost(begun + PASSES * valid, train + valid)
 
 
-def fitting(seeds: int, epochs: Sequence[int], cost: Cost, budget: float) -> int:
-    """How many of the seeds fit into the time.
+@dataclass(frozen=True)
+class Plan:
+    """How many seeds there is time for.
 
     Args:
-        seeds: how many are wished for.
-        epochs: of every arm.
-        cost: of a run.
+        seeds: of every arm, those that are done among them.
+        runs: how many are still to be done.
+        seconds: that they take.
+    """
+
+    seeds: int
+    runs: int
+    seconds: float
+
+
+def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0) -> Plan:
+    """Plan what fits into the time.
+
+    Args:
+        runs: for each seed, the seconds of every run that is still to be done.
         budget: seconds.
+        kept: how many seeds are planned whatever the time, as some of their runs are done.
 
     Raises:
-        VicinalError: not even one of each arm does.
+        VicinalError: nothing is done yet, and not even one run of each arm fits.
+
+    >>> plan([[10.0, 10.0]] * 5, budget=45.0)
+    Plan(seeds=2, runs=4, seconds=40.0)
     """
-    each = sum(cost.run(n) for n in epochs)
-    if each > budget:
+    first = sum(runs[0])
+    if first > budget and not kept:
         raise VicinalError(
-            f"--budget {spoken(budget)} is too small: one run of each of the {len(epochs)} arms "
-            f"takes about {spoken(each)}, and 3 seeds of each {spoken(3 * each)}; give that, or "
-            "fewer epochs, arms or samples"
+            f"--budget is too small: one run of each of the {len(runs[0])} arms takes about "
+            f"{spoken(first)}, and 3 seeds of each {spoken(3 * first)}; give that, or fewer "
+            "epochs, arms or samples"
         )
-    return min(seeds, int(budget / each))
+    planned = Plan(0, 0, 0.0)
+    for seed, seconds in enumerate(runs):
+        total = planned.seconds + sum(seconds)
+        if total > budget and seed >= kept:
+            break
+        planned = Plan(seed + 1, planned.runs + len(seconds), total)
+    return planned

@@ -6,25 +6,30 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vicinal.errors import VicinalError
-from vicinal.processes import default_device, processors
+from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
 from vicinal.study.answer import answer, headline
 from vicinal.study.arms import Arm, comparisons
-from vicinal.study.budget import Cost, fitting, spoken, trial
+from vicinal.study.budget import plan, trial
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.question import Question, Trainings
 from vicinal.study.runner import Result
 from vicinal.study.study import Study
+from vicinal.study.words import counted, spoken
 from vicinal.study.work import Store, Work
+from vicinal.tasks import Wishes
 
 SEEDS = 3
-MARGIN = 0.05  # of the time, for what no trial can foresee and for the report
+# Of the time, for what no trial can foresee and for the report; and seconds.
+MARGIN, LEAST_MARGIN = 0.05, 5.0
 
 Tell = Callable[[str, str], None]
 
@@ -38,7 +43,6 @@ def compare_data(
     resume: bool,
     overwrite: bool,
     jobs: int | None,
-    helps: bool,
     tell: Tell,
 ) -> Path:
     """Answer a question, and leave the answer in a folder.
@@ -51,61 +55,110 @@ def compare_data(
         resume: go on with the comparison that is there; seeds may be added.
         overwrite: replace it.
         jobs: how many processes work at it; None takes one for each GPU.
-        helps: this process only works, and says and writes nothing else.
         tell: is called with a name and a text for each thing that was found or chosen.
 
     Returns:
         The report.
 
     Raises:
-        VicinalError: the data, the settings or the folder do not serve.
+        VicinalError: the data, the settings or the folder do not serve, or the time was up before
+            a run had ended.
         KeyboardInterrupt: after what was found is written.
     """
     began = time.monotonic()
-    if resume and overwrite:
-        raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
-    for name, number in (("seeds", seeds), ("jobs", jobs)):
-        if number is not None and number < 1:
-            raise VicinalError(f"--{name} must be 1 or more, not {number}")
+    _check(seeds, jobs, resume, overwrite)
     folder = ComparisonFolder(out or default_folder(question.wishes.data, resume, "compare"))
     folder.check(may_hold_one=resume or overwrite)
     before = folder.settings() if resume else None
-    if before is not None:
-        question = question.as_before(before["asked"])
-    seeds = seeds or (before or {}).get("seeds", SEEDS)
-    trainings = Trainings(question)
+    trainings = _trainings(question, before, folder)
     _tell_plan(trainings, tell)
-    deadline = None
-    expected: dict[str, float] = {}
+    kept = before["seeds"] if before else 0
+    seeds, jobs = max(kept, seeds or kept or SEEDS), jobs or max(1, _gpus())
+    store, deadline, expected = trainings.store(folder.results), None, {}
     if budget is not None:
-        cost = trial(lambda: trainings.prepare(trainings.arms[-1], 0)[:2])
-        seeds, expected = _planned(trainings.arms, seeds, cost, budget, tell)
-        deadline = began + budget * (1 - MARGIN)
+        deadline = began + budget - min(budget / 2, max(MARGIN * budget, LEAST_MARGIN))
+        expected = _expected(trainings)
+        left = [_left(trainings, expected, store if before else None, n) for n in range(seeds)]
+        found = plan(left, jobs * (deadline - time.monotonic()), kept)
+        fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
+        seeds = found.seeds
+        seconds = spoken(found.seconds / jobs)
+        tell("budget", f"{counted(seeds, 'seed')} of each arm, about {seconds}{fewer}")
     if overwrite:
         folder.clear()
-    if not helps:
-        folder.begin(question, seeds)
-    runs = [(arm, seed) for seed in range(seeds) for arm in trainings.arms]
-    tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {_counted(seeds, 'seed')}")
-    teller = _Teller(trainings.arms, len(runs), tell)
-    bar = progress_bar()
-    bar.disable = bar.disable or helps
-    work = Work(
-        runs,
-        trainings.prepare,
-        Store(folder.results),
-        deadline=deadline,
-        expected=expected,
-        done=teller,
-        bar=bar,
-    )
+    folder.begin(trainings, seeds)
+    runs = trainings.runs(seeds)
+    if resume:
+        done = sum(store.load(*run) is not None for run in runs)
+        tell("done before", f"{done} of {counted(len(runs), 'run')} in {folder.path}")
+    tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {counted(seeds, 'seed')}")
+    told = _Teller(trainings.arms, len(runs), tell)
+    times: dict[str, Any] = {"deadline": deadline, "expected": expected}
+    work = Work(runs, trainings.prepare, store, done=told, bar=progress_bar(), **times)
     try:
-        with _helpers(jobs, folder, question.wishes.data, deadline):
+        with _helpers(jobs, folder, deadline):
             work.do()
+    except VicinalError:
+        if not work.results and before is None:  # what is wrong can be mended and asked again
+            folder.remove()
+        raise
     finally:
-        if not helps:
-            _conclude(folder, trainings, work.results, len(runs), tell)
+        _conclude(folder, trainings, work.results, len(runs), tell)
+    if not work.results:
+        raise VicinalError(
+            "the time was up before a run had ended: give more, and go on with --resume"
+        )
     return folder.report
+
+
+def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
+    if this_process().num_processes > 1:
+        raise VicinalError("vicinal compare starts its own processes: call it alone, with --jobs")
+    for name, number in (("seeds", seeds), ("jobs", jobs)):
+        if number is not None and number < 1:
+            raise VicinalError(f"--{name} must be 1 or more, not {number}")
+    if jobs is not None and jobs > max(processors(), _gpus()):
+        raise VicinalError(f"--jobs {jobs} is more than the {processors()} processors: use fewer")
+
+
+def help_compare(path: Path, seconds: float) -> None:
+    """Work at the runs of a comparison that another process has begun, and say nothing."""
+    folder = ComparisonFolder(path)
+    before = folder.settings()
+    if before is None:
+        raise VicinalError(f"{path} holds no comparison")
+    wishes = Wishes(before["asked"]["wishes"]["data"])
+    trainings = _trainings(Question(wishes), before, folder)
+    bar = progress_bar()
+    bar.disable = True
+    Work(
+        trainings.runs(before["seeds"]),
+        trainings.prepare,
+        trainings.store(folder.results),
+        deadline=None if seconds == inf else time.monotonic() + seconds,
+        done=lambda *_: None,
+        bar=bar,
+    ).do()
+
+
+def _trainings(
+    question: Question, before: dict[str, Any] | None, folder: ComparisonFolder
+) -> Trainings:
+    """What is to be trained, as it was asked and chosen before."""
+    if before is None:
+        found = Trainings(question)
+        if len(found.split.valid) < 2:
+            raise VicinalError("one validation sample can tell nothing: hold out more, by --valid")
+        return found
+    found = Trainings(question.as_before(before["asked"]), Wishes(**before["settled"]))
+    if found.task.listed() != before["listed"]:
+        raise VicinalError(
+            f"the data are not what they were when the comparison in {folder.path} was begun: "
+            "bring back what was there, or begin another one"
+        )
+    return found
 
 
 def _tell_plan(trainings: Trainings, tell: Tell) -> None:
@@ -116,37 +169,40 @@ def _tell_plan(trainings: Trainings, tell: Tell) -> None:
         if name != "epochs":
             tell(name, reason)
     for arm, baseline in comparisons(trainings.arms):
-        epochs = _counted(arm.epochs, "epoch")
+        epochs = counted(arm.epochs, "epoch")
         tell("compared", f"{arm.method} with {baseline.method}, {epochs}")
 
 
-def _planned(
-    arms: list[Arm], seeds: int, cost: Cost, budget: float, tell: Tell
-) -> tuple[int, dict[str, float]]:
-    """How many seeds there is time for, and how long a run of each arm takes."""
-    planned = fitting(seeds, [arm.epochs for arm in arms], cost, budget * (1 - MARGIN))
-    expected = {arm.name: cost.run(arm.epochs) for arm in arms}
-    total = planned * sum(expected.values())
-    fewer = f", of the {seeds} that were asked for" if planned < seeds else ""
-    tell(
-        "budget",
-        f"{spoken(budget)}: {_counted(planned, 'seed')} of each arm, about {spoken(total)}{fewer}",
-    )
-    return planned, expected
+def _expected(trainings: Trainings) -> dict[str, float]:
+    """How long a run of each arm takes, in seconds, by a short trial of one that mixes."""
+    tried = next(arm for arm in trainings.arms if arm.mixes)
+    cost = trial(lambda: trainings.prepare(tried, 0)[:2])
+    return {arm.name: cost.run(arm.epochs) for arm in trainings.arms}
+
+
+def _left(
+    trainings: Trainings, expected: dict[str, float], store: Store | None, seed: int
+) -> list[float]:
+    """The seconds of a seed's runs that are still to be done."""
+    arms = [arm for arm in trainings.arms if store is None or store.load(arm, seed) is None]
+    return [expected[arm.name] for arm in arms]
 
 
 class _Teller:
-    """Says what each run gave, and how long the others will take."""
+    """Says what each run gave that was not done before, and how long the others will take."""
 
     def __init__(self, arms: list[Arm], runs: int, tell: Tell) -> None:
         self.arms, self.runs, self.tell = {arm.name: arm for arm in arms}, runs, tell
-        self.began = time.monotonic()
+        self.began, self.new = time.monotonic(), 0
 
-    def __call__(self, result: Result, count: int) -> None:
+    def __call__(self, result: Result, count: int, is_new: bool) -> None:
+        if not is_new:
+            return
+        self.new += 1
         arm = self.arms[result.arm]
-        name = f"{arm.method}, {_counted(arm.epochs, 'epoch')}, seed {result.seed}"
+        name = f"{arm.method}, {counted(arm.epochs, 'epoch')}, seed {result.seed}"
         found = "diverged" if result.failed else Study([arm], [result]).summary(result)
-        left = (time.monotonic() - self.began) / count * (self.runs - count)
+        left = (time.monotonic() - self.began) / self.new * (self.runs - count)
         more = f"; about {spoken(left)} left" if count < self.runs else ""
         self.tell(f"run {count} of {self.runs}", f"{name}: {found}{more}")
 
@@ -157,9 +213,9 @@ def _conclude(
     """Write and say what was found, also where it was stopped half-way."""
     if not results:
         return
-    study = Study(trainings.arms, results)
     if len(results) < runs:
         tell("not done", f"{runs - len(results)} of {runs} runs: go on with --resume")
+    study = Study(trainings.arms, results)
     folder.write(
         study,
         title=f"Does mixing help on {trainings.question.wishes.data}?",
@@ -173,25 +229,20 @@ def _conclude(
 
 
 @contextmanager
-def _helpers(
-    jobs: int | None, folder: ComparisonFolder, data: str, deadline: float | None
-) -> Iterator[None]:
+def _helpers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
     """Other processes that work at the same runs, for as long as this one does."""
-    gpus = torch.accelerator.device_count() if default_device().type != "cpu" else 0
-    jobs = jobs or max(1, gpus)
-    if jobs > 1 and not gpus:
-        torch.set_num_threads(max(1, processors() // jobs))
-    command = [sys.executable, "-m", "vicinal", "compare", data, "--out", str(folder.path)]
-    command += ["--resume", "--helps", "--jobs", "1"]
-    if deadline is not None:
-        command += ["--budget", f"{max(1.0, deadline - time.monotonic()):.0f}s"]
+    threads = max(1, processors() // jobs)
+    if jobs > 1 and not _gpus():
+        torch.set_num_threads(threads)
+    seconds = inf if deadline is None else deadline - time.monotonic()
+    command = [sys.executable, "-m", "vicinal", "help-compare", str(folder.path), str(seconds)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    devices = visible.split(",") if visible else [str(number) for number in range(_gpus())]
     started = []
     for number in range(1, jobs):
-        environment = dict(os.environ)
-        if gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
-        else:
-            environment["OMP_NUM_THREADS"] = str(max(1, processors() // jobs))
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
     try:
         yield
@@ -201,5 +252,5 @@ def _helpers(
             process.wait()
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
+def _gpus() -> int:
+    return torch.accelerator.device_count() if default_device().type != "cpu" else 0

@@ -1,6 +1,7 @@
 """``compare``: many runs, one answer, from Python."""
 
 import copy
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +16,11 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import Mixer
+from vicinal.mixing.draws import stream
 from vicinal.progress import progress_bar
 from vicinal.study.answer import answer, headline
 from vicinal.study.arms import Arm
-from vicinal.study.runner import Fit
+from vicinal.study.runner import Fit, digest
 from vicinal.study.study import Study
 from vicinal.study.work import Store, Work
 
@@ -52,8 +54,9 @@ def compare(
         epochs: how long to train; of several numbers, each is an arm of its own.
         lr: the highest learning rate.
         fit: trains a learner for so many epochs with that rate.
-        folder: where each run is kept when it ends, so that a second call goes on from there;
-            None keeps nothing.
+        folder: where each run is kept when it ends, so that a second call goes on from there.
+            Take another one when ``dls_fn`` or ``model_fn`` change, which cannot be seen. None
+            keeps nothing.
         report: an HTML file to be written.
         **learner: of :class:`Learner`, such as ``loss_func`` and ``precision``.
 
@@ -64,9 +67,13 @@ def compare(
         its interval: ``pd.DataFrame(frame.attrs["differences"])``.
 
     Raises:
-        VicinalError: there are fewer than two arms, or no seed.
+        VicinalError: there are fewer than two arms, what is no mixer, no seed, or a number twice;
+            the validation part differs between seeds; or a run in the folder was trained with other
+            settings (as far as can be seen: data and networks come from functions).
 
-    >>> from vicinal import MixUp
+    >>> import torch
+    >>> from torch import nn
+    >>> from vicinal import DataLoaders, MixUp, compare
     >>> x, y = torch.randn(200, 2), torch.arange(200) % 2
     >>> x[:, 0] += 2 * y
     >>> def data(seed):
@@ -74,15 +81,20 @@ def compare(
     >>> frame = compare(
     ...     data, lambda: nn.Linear(2, 2), {"none": None, "mixup": MixUp(0.4)}, seeds=2, lr=0.1
     ... )
-    No difference between mixup and none can be told from 2 seeds: ...
+    2 seeds show no gain over training without mixing, but cannot rule one out.
+    Two seeds are the fewest ...
+    2 seeds show no difference between mixup and none: ...
     >>> frame[["mix", "seed"]].values.tolist()
     [['none', 0], ['none', 1], ['mixup', 0], ['mixup', 1]]
     """
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     lengths = [epochs] if isinstance(epochs, int) else sorted(epochs)
-    if len(mixers) < 2 or not numbers or not lengths:
-        raise VicinalError("a comparison takes two or more mixers, one seed or more, and epochs")
-    arms = [Arm(name, None, length) for length in lengths for name in mixers]
+    _check(mixers, numbers, lengths, report)
+    arms = [
+        Arm(name, None, length, mixes=mixer is not None)
+        for length in lengths
+        for name, mixer in mixers.items()
+    ]
 
     def prepare(arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:
         torch.manual_seed(seed)
@@ -93,22 +105,49 @@ def compare(
         none = torch.empty(0, dtype=torch.int64)
         return learn, lambda learn: fit(learn, arm.epochs, lr), none
 
+    def settings(arm: Arm) -> str:
+        return digest([_described(mixers[arm.mix]), lr, sorted(learner)])
+
     runs = [(arm, seed) for seed in numbers for arm in arms]
     with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng():
-        store = Store(Path(folder or scratch))
+        store = Store(Path(folder or scratch), settings)
         store.folder.mkdir(parents=True, exist_ok=True)
         work = Work(runs, prepare, store, done=lambda *_: None, bar=progress_bar())
         study = Study(arms, work.do())
     frame = study.frame()
     frame.attrs["answer"] = [headline(study), *answer(study)]
     frame.attrs["differences"] = study.differences()
-    for sentence in frame.attrs["answer"][1:]:
+    for sentence in frame.attrs["answer"]:
         print(sentence)
     if report is not None:
         from vicinal.study.report import write_report
 
         write_report(Path(report), study)
     return frame
+
+
+def _check(
+    mixers: Mapping[str, Any],
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    report: str | Path | None,
+) -> None:
+    """Refuse what could not be compared, before anything is trained."""
+    if len(mixers) < 2 or not seeds or not epochs:
+        raise VicinalError("a comparison takes two or more mixers, one seed or more, and epochs")
+    for name, mixer in mixers.items():
+        if not (mixer is None or isinstance(mixer, Mixer) or callable(mixer)):
+            raise VicinalError(
+                f"the mixer {name!r} must be None, a mixer such as MixUp(), its class, or a "
+                f"function from the learner to one, not {mixer!r}"
+            )
+    for name, numbers in (("seeds", seeds), ("epochs", epochs)):
+        if len(set(numbers)) < len(numbers):
+            raise VicinalError(f"{name}={list(numbers)} names one twice: leave out one of them")
+    if min(epochs) < 1:
+        raise VicinalError(f"the number of epochs must be 1 or more, not {min(epochs)}")
+    if report is not None and not Path(report).absolute().parent.is_dir():
+        raise VicinalError(f"{Path(report).parent} is no folder: make it, or name another report")
 
 
 def _seeded(mixer: Any, learn: Learner, seed: int) -> Mixer | None:
@@ -119,6 +158,14 @@ def _seeded(mixer: Any, learn: Learner, seed: int) -> Mixer | None:
         made = copy.deepcopy(mixer)
     else:
         made = mixer() if isinstance(mixer, type) else mixer(learn)
-    for place, each in enumerate(made.nested()):
-        each.random.load_state_dict({"seed": seed + place, "draws": 0})
+    for place, each in enumerate(made.nested() if made else ()):
+        own = stream(seed, place) if place else seed
+        each.random.load_state_dict({"seed": own, "draws": 0})
     return made
+
+
+def _described(mixer: Any) -> str:
+    """A mixer's settings but for its seeds; a function's name."""
+    if isinstance(mixer, Mixer):
+        return re.sub(r"seed=\d+", "", repr(mixer))
+    return getattr(mixer, "__qualname__", repr(mixer))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure
 from vicinal.study.arms import Arm
 from vicinal.study.study import Study
+from vicinal.study.words import counted
 
 INK = "#010203"  # stands for the page's own
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
@@ -30,12 +31,13 @@ def svg(draw: Callable[[], Figure], name: str) -> str:
         draw: makes the figure.
         name: tells apart the ids of several figures on a page.
     """
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": name}
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False}
     with matplotlib.rc_context(style | dict.fromkeys(INKED, INK)):
         written = io.StringIO()
         empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         draw().savefig(written, format="svg", transparent=True, metadata=empty)
-    text = written.getvalue()
+    own = re.sub(r"\W", "-", name)  # several figures stand on a page
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{own}-", written.getvalue())
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     for place, colour in enumerate(COLOURS):
         text = re.sub(colour, f"var(--line-{place})", text, flags=re.IGNORECASE)
@@ -46,16 +48,17 @@ def learning_curves(study: Study) -> Figure:
     """The main measure on the validation part after each epoch: the mean and range over seeds."""
     lengths = [list(arms) for _, arms in groupby(study.arms, key=lambda arm: arm.epochs)]
     measure = study.measures[0]
-    key, title = f"valid_{measure.name}", f"{measure.title}, validation"
+    key = f"valid_{measure.name}"
     figure = new_figure(max(WIDTH, 3.2 * len(lengths) + 1), HEIGHT)
     for axes, arms in zip(figure.subplots(1, len(lengths), squeeze=False)[0], lengths, strict=True):
         for place, arm in enumerate(arms):
             histories = [result.history for result in study.of(arm)]
             runs = [[row[key] for row in history if key in row] for history in histories]
-            if runs and runs[0]:
-                _draw_band(axes, np.array(runs), place, arm)
+            if any(runs):
+                _draw_band(axes, _even(runs), place, arm)
         axes.set_xlabel("epoch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+        title = f"{measure.title}, {counted(arms[0].epochs, 'epoch')}"
         axes.set_title(title, fontsize=LARGE, loc="left")
         _finish(axes, measure.percent)
     return figure
@@ -64,16 +67,27 @@ def learning_curves(study: Study) -> Figure:
 def _draw_band(axes: Axes, runs: NDArray[np.floating], place: int, arm: Arm) -> None:
     epochs = np.arange(1, runs.shape[1] + 1)
     axes.fill_between(
-        epochs, runs.min(0), runs.max(0), alpha=0.18, linewidth=0, color=_colour(place)
+        epochs,
+        np.nanmin(runs, 0),
+        np.nanmax(runs, 0),
+        alpha=0.18,
+        linewidth=0,
+        color=_colour(place),
     )
     axes.plot(
         epochs,
-        runs.mean(0),
+        np.nanmean(runs, 0),
         label=arm.method,
         linestyle=STYLES[place // len(COLOURS) % len(STYLES)],
         marker="o" if len(epochs) < 3 else None,
         color=_colour(place),
     )
+
+
+def _even(runs: list[list[float]]) -> NDArray[np.floating]:
+    """Rows of the same length; a run that was stopped early is not there any more."""
+    longest = max(map(len, runs))
+    return np.array([[*run, *[np.nan] * (longest - len(run))] for run in runs])
 
 
 def _colour(place: int) -> str:
@@ -106,12 +120,12 @@ def by_epochs(study: Study) -> Figure:
     return figure
 
 
-def reliability(study: Study, arm: Arm) -> Figure:
+def reliability(study: Study, arm: Arm, title: str) -> Figure:
     """Accuracy in each bin of confidence, over all seeds; on the diagonal, both are the same."""
     figure = new_figure(3.0, 3.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
-    for place, title in enumerate(("as it is", "after scaling")):
+    for place, label in enumerate(("as it is", "after scaling")):
         diagrams = [result.reliability[place] for result in study.of(arm)]
         counts = np.array([diagram.counts for diagram in diagrams])
         total = counts.sum(0)
@@ -120,12 +134,12 @@ def reliability(study: Study, arm: Arm) -> Figure:
         seen = total > 0
         sizes = 4 + 60 * total[seen] / total.sum()
         x, y = means[:, seen]
-        axes.scatter(x, y, s=sizes, color=_colour(place), alpha=0.7, label=title)
+        axes.scatter(x, y, s=sizes, color=_colour(place), alpha=0.7, label=label, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_aspect("equal")
     axes.set_xlabel("confidence", fontsize=SMALL)
     axes.set_ylabel("accuracy", fontsize=SMALL)
-    axes.set_title(arm.method, fontsize=LARGE, loc="left", parse_math=False)
+    axes.set_title(title, fontsize=LARGE, loc="left")
     axes.tick_params(labelsize=SMALL)
     axes.legend(frameon=False, fontsize=SMALL, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -134,6 +148,7 @@ def reliability(study: Study, arm: Arm) -> Figure:
 
 def _finish(axes: Axes, percent: bool) -> None:
     if percent:
+        axes.set_ylim(top=min(1.0, axes.get_ylim()[1]))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.tick_params(labelsize=SMALL)
     axes.grid(axis="y", alpha=0.3)

@@ -1,23 +1,26 @@
 """The folder of a comparison: what was asked, each result, the tables and the report."""
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.runs import write_file
 from vicinal.study.answer import answer, headline
-from vicinal.study.question import Question
+from vicinal.study.question import Trainings
 from vicinal.study.report import write_report
 from vicinal.study.study import Study
-from vicinal.study.work import ENDINGS
+from vicinal.study.work import ENDINGS, LOCK
 
 SETTINGS, RESULTS, REPORT, ANSWER = "comparison.json", "results", "report.html", "answer.txt"
+KEPT = ("asked", "settled", "listed", "seeds")
 TABLES = ("runs.csv", "differences.csv")
 
 
@@ -44,7 +47,7 @@ class ComparisonFolder:
         file = self.path / SETTINGS
         try:
             settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return settings if settings["asked"] else None
+            return settings if all(settings[name] for name in KEPT) else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -69,8 +72,8 @@ class ComparisonFolder:
                 "replace it with --overwrite, or name another folder"
             )
 
-    def begin(self, question: Question, seeds: int) -> None:
-        """Make the folder, and write what is asked."""
+    def begin(self, trainings: Trainings, seeds: int) -> None:
+        """Make the folder, and write what is asked and what was chosen for it."""
         try:
             self.results.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,17 +81,39 @@ class ComparisonFolder:
         settings = {
             "vicinal": __version__,
             "torch": torch.__version__,
-            "asked": question.to_json(),
+            "asked": trainings.question.to_json(),
+            "settled": asdict(trainings.settled),
+            "listed": trainings.task.listed(),
             "seeds": seeds,
         }
         write_file(self.path / SETTINGS, json.dumps(settings, indent=2) + "\n")
 
     def clear(self) -> None:
-        """Remove all that a comparison leaves."""
+        """Remove all that a comparison leaves.
+
+        Raises:
+            VicinalError: another process is at one of its runs.
+        """
+        for file in self.results.glob(f".*{LOCK}"):
+            try:
+                with FileLock(file, timeout=0):
+                    pass
+            except Timeout:
+                raise VicinalError(
+                    f"--out {self.path} is in use by another comparison: wait for it, or name "
+                    "another folder"
+                ) from None
         own = [self.path / name for name in (SETTINGS, REPORT, ANSWER, *TABLES)]
         kept = [file for ending in ENDINGS for file in self.results.glob(f"*{ending}")]
-        for file in (*own, *kept):
+        for file in (*own, *kept, *self.results.glob(f".*{LOCK}")):
             file.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take it away, as if it had never been begun; what others put there stays."""
+        self.clear()
+        for folder in (self.results, self.path):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def write(self, study: Study, **told: Any) -> None:
         """Write the tables, the answer and the report."""

@@ -22,9 +22,10 @@ class Measure:
     Args:
         name: in tables and files.
         title: for people.
-        better: which way is better; None where neither is.
+        better: which way is better.
         percent: whether it is a share, to be shown in percent.
         meaning: a sentence for those who have not met it.
+        compared_by: the values whose means are compared; None for its own.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Measure:
     better: Literal["higher", "lower"]
     percent: bool
     meaning: str
+    compared_by: str | None = None
 
     def text(self, value: float) -> str:
         """The value as it is shown.
@@ -39,7 +41,7 @@ class Measure:
         >>> MEASURES["accuracy"].text(0.9123), MEASURES["nll"].text(0.4567)
         ('91.2 %', '0.457')
         """
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
+        return f"{abs(100 * value):.1f} %" if self.percent else f"{value:.3g}"
 
     def gain(self, difference: float) -> float:
         """A difference so that above 0 is better."""
@@ -78,7 +80,9 @@ MEASURES = _listed(
         "calibration error",
         "lower",
         True,
-        "How far the network's confidence is from its share of right answers, in 15 bins.",
+        "How far the network's confidence is from its share of right answers, in 15 bins. Chance "
+        "alone makes some of it; differences are taken without that part.",
+        "ece_unbiased",
     ),
     Measure(
         "ece_scaled",
@@ -86,6 +90,7 @@ MEASURES = _listed(
         "lower",
         True,
         "The same after temperature scaling, the usual repair: one number divides all scores.",
+        "ece_scaled_unbiased",
     ),
     Measure(
         "nll_scaled",
@@ -102,7 +107,7 @@ MEASURES = _listed(
         "accuracy, attacked images",
         "higher",
         True,
-        "Each pixel changed by at most 2/255, the way that misleads the network most.",
+        "Each pixel changed by 2/255, the way that raises the network's loss.",
     ),
     Measure(
         "memorised",
@@ -127,7 +132,7 @@ def class_measures(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
     >>> p = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
     >>> measured = class_measures(p, torch.tensor([0, 1]))
     >>> {name: round(values.mean().item(), 3) for name, values in measured.items()}
-    {'accuracy': 0.5, 'nll': 0.511, 'brier': 0.37, 'ece': 0.35}
+    {'accuracy': 0.5, 'nll': 0.511, 'brier': 0.37, 'ece': 0.35, 'ece_unbiased': 0.0}
     """
     probabilities = probabilities.double()
     own = probabilities.gather(1, targets[:, None]).squeeze(1)
@@ -137,6 +142,7 @@ def class_measures(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
         # (p_own - 1)² and the others' squares.
         "brier": probabilities.square().sum(1) - 2 * own + 1,
         "ece": calibration_gaps(probabilities, targets),
+        "ece_unbiased": unbiased_gaps(probabilities, targets),
     }
 
 
@@ -148,9 +154,34 @@ def calibration_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
 
     Source: Guo et al., On calibration of modern neural networks (2017), equation 3.
     """
+    gaps, bins = _gaps(probabilities, targets)
+    return gaps * _sums(gaps, bins).sign()[bins]
+
+
+def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The same without what chance makes of it: (N,) float64, whose mean may be negative.
+
+    The calibration error of few samples is above 0 also where the network is calibrated, the more
+    so the more its confidence is spread. Here each half of the samples has the signs of the other
+    half's bins, which know nothing of its chance.
+    """
+    gaps, bins = _gaps(probabilities, targets)
+    result = torch.empty_like(gaps)
+    for half, other in _halves(len(gaps)):
+        result[half] = gaps[half] * _sums(gaps[other], bins[other]).sign()[bins[half]]
+    return result
+
+
+def _gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """For each sample, how much better its answer is than its confidence; and its bin."""
     confidence, answer = probabilities.double().max(1)
-    gaps = (answer == targets).double() - confidence
-    return gaps * _sums(gaps, _bin(confidence)).sign()[_bin(confidence)]
+    return (answer == targets).double() - confidence, _bin(confidence)
+
+
+def _halves(count: int) -> list[tuple[Tensor, Tensor]]:
+    """Each half of the samples, with the other one."""
+    even = torch.arange(count) % 2 == 0
+    return [(even, ~even), (~even, even)]
 
 
 def _bin(confidence: Tensor) -> Tensor:
@@ -191,9 +222,8 @@ def scaled(probabilities: Tensor, targets: Tensor) -> Tensor:
     """
     scores = _log(probabilities.double())
     result = torch.empty_like(scores)
-    halves = torch.arange(len(scores)) % 2 == 0
-    for half in (halves, ~halves):
-        found = temperature(scores[~half], targets[~half])
+    for half, other in _halves(len(scores)):
+        found = temperature(scores[other], targets[other])
         result[half] = (scores[half] / found).softmax(1)
     return result
 

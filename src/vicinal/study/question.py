@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from vicinal.learner.learner import Learner
 from vicinal.mixing.draws import stream
 from vicinal.study.arms import NONE, Arm, make_arms
 from vicinal.study.board import board_images
-from vicinal.study.runner import Fit
+from vicinal.study.runner import Fit, digest
 from vicinal.study.samples import Changed, changed
+from vicinal.study.work import Store
 from vicinal.tasks import Task, Wishes, find_split, make_task
 from vicinal.tasks.wishes import option
 
@@ -61,7 +63,7 @@ class Question:
             settings[field.name] = before
         return Question(**settings)
 
-    def command(self, seeds: int) -> str:
+    def command(self, seeds: int | None = None) -> str:
         """The command line that asks it."""
         words = ["vicinal", "compare", self.wishes.data]
         settings = {**asdict(self.wishes), **asdict(self)}
@@ -73,7 +75,7 @@ class Question:
                 words.append(f"--{'' if value else 'no-'}{_option(name)}")
             else:
                 words += [f"--{_option(name)}", _text(value)]
-        return shlex.join([*words, "--seeds", str(seeds)])
+        return shlex.join(words + (["--seeds", str(seeds)] if seeds else []))
 
 
 OPTIONS = {"mixes": "mix", "alphas": "alpha"}
@@ -86,7 +88,9 @@ def _option(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Trainings:
@@ -94,31 +98,40 @@ class Trainings:
 
     Args:
         question: what is asked.
+        settled: the wishes with what was chosen for them, where that is known from before.
 
     Attributes:
-        arms: what is compared.
+        split: the data.
         task: the training without mixing, whose choices are those of all.
+        settled: the wishes with these choices: no run makes them anew.
+        arms: what is compared.
 
     Raises:
         VicinalError: the data cannot be read, or something that is asked does not go with them.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, settled: Wishes | None = None) -> None:
+        if question.wishes.skip_bad and question.label_noise:
+            raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
         self.question = question
         self.split = find_split(question.wishes)
-        self.task = self._task(replace(question.wishes, mix=NONE), seed=0)
+        first = settled or question.wishes
+        self.task = make_task(replace(first, mix=NONE), self._changed(seed=0).split)
+        self.settled = settled or self.task.settled()
         mixes = question.mixes or self.task.compared
         epochs = question.epochs or (self.task.epochs,)
         self.arms = make_arms(mixes, question.alphas, epochs, question.wishes)
         for arm in self.arms:  # whose mistakes are told now
-            self._task(self._wishes(arm, seed=0), seed=0).batch_mixer()
+            self._task(arm, seed=0).batch_mixer()
 
-    def _wishes(self, arm: Arm, seed: int) -> Wishes:
-        wishes = self.question.wishes
-        return replace(wishes, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
-
-    def _task(self, wishes: Wishes, seed: int) -> Task:
-        return make_task(wishes, self._changed(seed).split)
+    def _task(self, arm: Arm, seed: int) -> Task:
+        of_arm: dict[str, Any] = {
+            "mix": arm.mix,
+            "alpha": arm.alpha,
+            "epochs": arm.epochs,
+            "seed": seed,
+        }
+        return make_task(replace(self.settled, **of_arm), self._changed(seed).split)
 
     def _changed(self, seed: int) -> Changed:
         question = self.question
@@ -138,9 +151,18 @@ class Trainings:
         """Images for the mixing board; none where the data have none."""
         return board_images(self.split) if isinstance(self.split, Split) else []
 
+    def runs(self, seeds: int) -> list[tuple[Arm, int]]:
+        """Every arm with every seed; the arms of one seed stand together, as they are paired."""
+        return [(arm, seed) for seed in range(seeds) for arm in self.arms]
+
+    def store(self, folder: Path) -> Store:
+        """Where results are kept; what was settled tells them apart."""
+        settings = digest([asdict(self.settled), asdict(self.question)])
+        return Store(folder, lambda arm: settings)
+
     def prepare(self, arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:
         """What a run needs; torch's random numbers are seeded."""
-        task = self._task(self._wishes(arm, seed), seed)
+        task = self._task(arm, seed)
         torch.manual_seed(stream(seed, "weights"))
         learn = task.learner()
         learn.add_cbs(task.mixer(learn))

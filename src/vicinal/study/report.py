@@ -9,12 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.runs import write_file
-from vicinal.study.answer import answer, called, headline
-from vicinal.study.arms import NONE, comparisons
+from vicinal.study.answer import answer, called, called_baseline, headline
+from vicinal.study.arms import comparisons
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.measures import Measure
 from vicinal.study.page import render
 from vicinal.study.study import Comparison, Study
+from vicinal.study.words import counted, joined, spoken
 
 
 def write_report(
@@ -46,9 +47,9 @@ def write_report(
         answer=answer(study),
         counts=_counts(study),
         measures=study.measures,
-        samples=f"{_samples(study):,}",
+        samples=f"{study.samples:,}",
         comparisons=len(comparisons(study.arms)),
-        baseline=_baseline(study),
+        baseline=joined(sorted({called_baseline(arm) for _, arm in comparisons(study.arms)})),
         names=[called(study, arm) for arm in study.arms],
         seeds=[len(study.of(arm)) for arm in study.arms],
         table=_table(study),
@@ -67,17 +68,9 @@ def _counts(study: Study) -> str:
     seeds = len({result.seed for result in study.results})
     seconds = sum(result.seconds for result in study.results)
     return (
-        f"{len(study.arms)} settings, {seeds} seed{'s' if seeds != 1 else ''}, "
-        f"{len(study.results)} trainings of {seconds / 60:.1f} minutes in all."
+        f"{counted(len(study.arms), 'setting')}, {counted(seeds, 'seed')}, "
+        f"{counted(len(study.results), 'training')} of {spoken(seconds)} in all."
     )
-
-
-def _samples(study: Study) -> int:
-    """How many validation samples there are."""
-    if not study.measures:
-        return 0
-    name = study.measures[0].name
-    return next(len(r.values[name]) for r in study.results if not r.failed)
 
 
 def _table(study: Study) -> list[dict[str, Any]]:
@@ -88,16 +81,11 @@ def _table(study: Study) -> list[dict[str, Any]]:
         cells = []
         for arm in study.arms:
             values = [result.means()[measure.name] for result in study.of(arm)]
-            text = measure.text(sum(values) / len(values)) if values else "diverged"
+            nothing = "diverged" if study.failed(arm) else "not done"
+            text = measure.text(sum(values) / len(values)) if values else nothing
             cells.append({"value": text, **_difference(found.get(arm))})
         rows.append({"measure": measure, "cells": cells})
     return rows
-
-
-def _baseline(study: Study) -> str:
-    """What the others are compared to."""
-    methods = {baseline.method for _, baseline in comparisons(study.arms)}
-    return "training without mixing" if methods == {NONE} else " and ".join(sorted(methods))
 
 
 def _seconds(study: Study) -> list[str]:
@@ -111,6 +99,8 @@ def _difference(made: Comparison | None) -> dict[str, str]:
         return {"difference": "", "verdict": ""}
     interval, measure = made.interval, made.measure
     text = _signed(measure, interval.mean)
+    if measure.compared_by is not None:
+        text = f"¹ {text}"
     if interval.low is not None and interval.high is not None:
         text += f" ({_signed(measure, interval.low)} to {_signed(measure, interval.high)})"
     verdict = ""
@@ -153,7 +143,7 @@ def _figures(study: Study) -> list[dict[str, Any]]:
             {
                 "svg": Markup(svg(partial(by_epochs, study), "epochs")),
                 "text": f"The {title} at the end of trainings of different lengths. Where two "
-                "lines cross, the other one is the better from there on.",
+                "lines cross, the winner may change: the answer above says what can be told.",
             }
         )
     return drawn
@@ -163,7 +153,9 @@ def _diagrams(study: Study) -> list[dict[str, Any]]:
     drawn = []
     for arm in study.arms:
         if any(result.reliability for result in study.of(arm)):
-            picture = svg(partial(reliability, study, arm), f"reliability {arm.name}")
+            picture = svg(
+                partial(reliability, study, arm, called(study, arm)), f"reliability {arm.name}"
+            )
             text = f"Confidence and accuracy of {called(study, arm)}."
             drawn.append({"svg": Markup(picture), "text": text})
     return drawn

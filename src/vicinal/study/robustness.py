@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
 from vicinal.data.augment import Normalize
 from vicinal.learner.learner import Learner
+from vicinal.losses import MixLoss
 
 NOISE = 0.1  # standard deviation, of pixels in [0, 1]
 BLUR = 1 / 32  # standard deviation, of the image's side
@@ -69,12 +69,12 @@ def robustness(learn: Learner) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _right(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
-    return (learn.output(x).argmax(1) == y).cpu()
+    return (learn.activation(learn.output(x)).argmax(1) == y).cpu()
 
 
 def _gradient(learn: Learner, normalize: Normalize, pixels: Tensor, y: Tensor) -> Tensor:
-    """Of the cross-entropy with the true class."""
+    """Of the loss; in full precision, where the gradient of a sure network is not 0."""
     pixels = pixels.detach().requires_grad_()
-    loss = F.cross_entropy(learn.output(normalize.valid(pixels)), y)
+    loss = MixLoss(learn.loss_func)(learn.model(normalize.valid(pixels)), y)
     (gradient,) = torch.autograd.grad(loss, pixels)
     return gradient

@@ -1,5 +1,6 @@
 """One arm with one seed: train, and measure what came of it."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from vicinal.data.loaders import Batches
-from vicinal.errors import VicinalError
+from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.state import load_tree, save_tree
@@ -32,6 +33,10 @@ class Result:
         samples_per_second: training samples.
         values: for each measure (N,) float64, whose mean is the measure.
         reliability: of classes, as it is and after temperature scaling.
+        settings: tell apart runs of one name that were trained otherwise.
+        validated: tells apart validation parts, by their targets.
+        chance: the main measure of an answer that never looks at the sample: the commonest class,
+            or the mean value.
     """
 
     arm: str
@@ -42,6 +47,9 @@ class Result:
     samples_per_second: float = 0.0
     values: dict[str, Tensor] = field(default_factory=dict)
     reliability: list[Reliability] = field(default_factory=list)
+    settings: str = ""
+    validated: str = ""
+    chance: float = 0.0
 
     def means(self) -> dict[str, float]:
         """Every measure."""
@@ -98,17 +106,19 @@ def run(
 
     Raises:
         TimeIsUp: a :class:`Deadline` among the callbacks stopped it.
+        VicinalError: there is only one validation sample, or the training failed otherwise.
     """
     learn.add_cbs(extra)
     try:
         fit(learn)
-    except TimeIsUp:
-        raise
-    except VicinalError as error:
+    except Diverged as error:
         return Result(arm, seed, failed=str(error), history=learn.history)
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
-    values, reliability = measured(learn, wrong)
+    outputs, targets = learn.get_preds()
+    if len(targets) < 2:
+        raise VicinalError("one validation sample can tell nothing: hold out more")
+    values, reliability = measured(learn, outputs, targets, wrong)
     if not all(bool(value.isfinite().all()) for value in values.values()):
         return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
     return Result(
@@ -116,21 +126,42 @@ def run(
         seed=seed,
         history=learn.history,
         seconds=seconds,
-        samples_per_second=trained / seconds,
+        samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
         reliability=reliability,
+        validated=digest(targets.tolist()),
+        chance=_chance(targets),
     )
 
 
-def measured(learn: Learner, wrong: Tensor) -> tuple[dict[str, Tensor], list[Reliability]]:
-    """All measures that go with the data, sample by sample, and the reliability diagrams."""
-    outputs, targets = learn.get_preds()
+def _chance(targets: Tensor) -> float:
+    if targets.is_floating_point():
+        return targets.double().std(correction=0).item()
+    return targets.bincount().max().item() / len(targets)
+
+
+def digest(value: Any) -> str:
+    """Tells apart values that are written otherwise."""
+    return hashlib.blake2b(repr(value).encode(), digest_size=16).hexdigest()
+
+
+def measured(
+    learn: Learner, outputs: Tensor, targets: Tensor, wrong: Tensor
+) -> tuple[dict[str, Tensor], list[Reliability]]:
+    """All measures that go with the data, sample by sample, and the reliability diagrams.
+
+    Args:
+        learn: the trained learner.
+        outputs, targets: of the validation part, as :meth:`Learner.get_preds` gives them.
+        wrong: as for :func:`run`.
+    """
     if learn.dls.vocab is None:
         return value_measures(outputs, targets), []
     calibrated = scaled(outputs, targets)
     values = class_measures(outputs, targets)
     after = class_measures(calibrated, targets)
-    values |= {f"{name}_scaled": after[name] for name in ("nll", "ece")}
+    values["nll_scaled"], values["ece_scaled"] = after["nll"], after["ece"]
+    values["ece_scaled_unbiased"] = after["ece_unbiased"]
     if learn.dls.normalize is not None:
         values |= robustness(learn)
     if len(wrong):

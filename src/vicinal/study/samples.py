@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vicinal.data.columns import ColumnKinds
 from vicinal.data.rows import Rows
 from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
@@ -52,6 +53,8 @@ def changed(split: Any, train_size: float | None, label_noise: float, seed: int)
         count = kept(train_size, len(train))
         rows = torch.randperm(len(train), generator=generator)[:count].sort().values
         train = _subset(train, rows)
+        if isinstance(train, Rows):
+            split = replace(split, kinds=_varying(split.kinds, train.frame))
     if not label_noise:
         return Changed(replace(split, train=train), nothing)
     if split.vocab is None:
@@ -82,6 +85,16 @@ def _subset(part: Any, rows: Tensor) -> Any:
     if isinstance(part, Rows):
         return Rows(part.frame.iloc[rows.tolist()].reset_index(drop=True), part.y[rows])
     return part.subset(rows.tolist())
+
+
+def _varying(kinds: ColumnKinds, frame: Any) -> ColumnKinds:
+    """The columns that still hold more than one value."""
+    same = {name for name in frame if frame[name].nunique() < 2}
+    lists = {
+        field: [name for name in getattr(kinds, field) if name not in same]
+        for field in ("numeric", "categorical", "few")
+    }
+    return replace(kinds, **lists, left_out={**kinds.left_out, **dict.fromkeys(same, "one value")})
 
 
 def _relabelled(part: Any, labels: Tensor) -> Any:

@@ -1,6 +1,6 @@
 """Study: the results of a comparison, and what can be said of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from vicinal.study.intervals import Interval, interval, seeds_needed
 from vicinal.study.measures import MEASURES, Measure
 from vicinal.study.runner import Result
 
+LEARNT = 0.05  # better than chance: five points, or a twentieth of the error
+SHORT = 5.0  # seconds; in shorter trainings chance and beginnings make the time
 NARROW = {True: 0.005, False: 0.01}  # worth telling: half a point, or a hundredth of the value
 
 
@@ -37,6 +39,13 @@ class Comparison:
     needed: int | None
 
 
+def _within(found: Interval, measure: Measure) -> Interval:
+    """The interval within what can be: shares differ by 1 at most."""
+    if not measure.percent or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
+
+
 @dataclass(frozen=True)
 class Study:
     """The results of a comparison.
@@ -48,6 +57,7 @@ class Study:
 
     arms: list[Arm]
     results: list[Result]
+    _compared: dict[str, list[Comparison]] = field(default_factory=dict, init=False, repr=False)
 
     def of(self, arm: Arm) -> list[Result]:
         """An arm's results, by their seeds, without those that diverged."""
@@ -57,6 +67,26 @@ class Study:
     def failed(self, arm: Arm) -> list[Result]:
         """An arm's runs that diverged."""
         return [result for result in self.results if result.arm == arm.name and result.failed]
+
+    @property
+    def samples(self) -> int:
+        """How many validation samples there are; 0 where no run has ended."""
+        counts = [len(result.values[self.measures[0].name]) for result in self._ended()]
+        return counts[0] if counts else 0
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether any arm is clearly better than an answer that never looks at the samples."""
+        main = self.measures[0]
+        gains: dict[str, list[float]] = {}
+        for result in self._ended():
+            worth = LEARNT * (1.0 if main.percent else result.chance)
+            gain = main.gain(result.means()[main.name] - result.chance) - worth
+            gains.setdefault(result.arm, []).append(gain)
+        return any(sum(each) > 0 for each in gains.values())
+
+    def _ended(self) -> list[Result]:
+        return [result for result in self.results if not result.failed]
 
     @property
     def measures(self) -> list[Measure]:
@@ -76,21 +106,28 @@ class Study:
         for result in sorted(self.results, key=lambda r: ([*arms].index(r.arm), r.seed)):
             arm = arms[result.arm]
             row: dict[str, Any] = {"mix": arm.mix, "alpha": arm.alpha, "epochs": arm.epochs}
-            row |= {"seed": result.seed, **result.means(), "seconds": result.seconds}
+            means = {name: value for name, value in result.means().items() if name in MEASURES}
+            row |= {"seed": result.seed, **means, "seconds": result.seconds}
             rows.append(
                 row | {"samples_per_second": result.samples_per_second, "failed": result.failed}
             )
         return pd.DataFrame(rows)
 
     def compare(self, measure: Measure) -> list[Comparison]:
-        """Every arm beside its baseline, by paired differences over the seeds that both have."""
-        made = []
-        pairs = comparisons(self.arms)
-        for arm, baseline in pairs:
-            both = self._pairs(arm, baseline)
-            if both:
-                made.append(self._comparison(arm, baseline, measure, both, len(pairs)))
-        return made
+        """Every arm beside its baseline, by paired differences over the seeds that both have.
+
+        The intervals of the main measure hold together, and so do those of all others.
+        """
+        if measure.name not in self._compared:
+            pairs = comparisons(self.arms)
+            others = 1 if measure == self.measures[0] else len(self.measures) - 1
+            found = [(arm, baseline, self._pairs(arm, baseline)) for arm, baseline in pairs]
+            self._compared[measure.name] = [
+                self._comparison(arm, baseline, measure, both, len(pairs) * others)
+                for arm, baseline, both in found
+                if both
+            ]
+        return self._compared[measure.name]
 
     def differences(self) -> list[dict[str, Any]]:
         """A dict for every comparison by every measure: the difference and its interval."""
@@ -120,28 +157,32 @@ class Study:
         both: list[tuple[Result, Result]],
         count: int,
     ) -> Comparison:
+        compared = measure.compared_by or measure.name
+        differences = np.stack([(a.values[compared] - b.values[compared]).numpy() for a, b in both])
         own, base = (
-            np.stack([r.values[measure.name].numpy() for r in s]) for s in zip(*both, strict=True)
+            sum(each.means()[measure.name] for each in side) / len(both)
+            for side in zip(*both, strict=True)
         )
-        differences = own - base
-        worth = NARROW[measure.percent] * (1.0 if measure.percent else abs(base.mean()))
+        worth = NARROW[measure.percent] * (1.0 if measure.percent else abs(base))
         needed = seeds_needed(differences, worth, count) if len(both) > 1 else None
         return Comparison(
             arm,
             baseline,
             measure,
-            interval(differences, count),
-            float(own.mean()),
-            float(base.mean()),
+            _within(interval(differences, count), measure),
+            own,
+            base,
             needed,
         )
 
     def time_ratio(self, arm: Arm, baseline: Arm) -> Interval | None:
-        """How many times as long an arm takes, less 1; None without two pairs of runs."""
+        """How many times as long an arm takes, less 1; None where it can hardly be timed."""
         both = self._pairs(arm, baseline)
         if not both:
             return None
         seconds: NDArray[np.floating] = np.array([[a.seconds, b.seconds] for a, b in both])
+        if seconds.mean() < SHORT:
+            return None
         return interval((seconds[:, :1] / seconds[:, 1:]) - 1, len(comparisons(self.arms)))
 
     def _pairs(self, arm: Arm, baseline: Arm) -> list[tuple[Result, Result]]:

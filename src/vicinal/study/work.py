@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
+from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
@@ -18,7 +19,8 @@ from vicinal.study.arms import Arm
 from vicinal.study.runner import Deadline, Fit, Result, TimeIsUp, run
 
 WAIT = 0.5  # seconds between looks at what another process is at
-ENDINGS = RESULT, CHECKPOINT, LOCK = ".result", ".checkpoint", ".lock"
+ENDINGS = RESULT, CHECKPOINT = ".result", ".checkpoint"
+LOCK = ".lock"
 
 # From an arm and a seed to a learner that mixes, how it is trained, and which training samples
 # have labels that were made wrong.
@@ -27,18 +29,47 @@ Prepare = Callable[[Arm, int], tuple[Learner, Fit, Tensor]]
 
 @dataclass(frozen=True)
 class Store:
-    """The results in a folder: a file for each run that has ended, and a checkpoint of others."""
+    """The results in a folder: a file for each run that has ended, and a checkpoint of others.
+
+    Args:
+        folder: where they are.
+        settings: from an arm to what tells its runs apart from those that are trained otherwise.
+    """
 
     folder: Path
+    settings: Callable[[Arm], str]
 
     def file(self, arm: Arm, seed: int, ending: str) -> Path:
-        return self.folder / f"{arm.name}-seed{seed}{ending}"
+        hidden = "." if ending == LOCK else ""
+        return self.folder / f"{hidden}{arm.name}-seed{seed}{ending}"
+
+    def lock(self, arm: Arm, seed: int) -> FileLock:
+        """Is held by the process that is at a run; it is the system's, which takes it back."""
+        return FileLock(self.file(arm, seed, LOCK))
 
     def load(self, arm: Arm, seed: int) -> Result | None:
-        """The result of a run; None where it has not ended."""
+        """The result of a run; None where it has not ended.
+
+        Raises:
+            VicinalError: it is damaged, or of other settings.
+        """
+        file = self.file(arm, seed, RESULT)
         with suppress(FileNotFoundError):
-            return Result.load(self.file(arm, seed, RESULT))
+            found = Result.load(file)
+            if found.settings != self.settings(arm):
+                raise VicinalError(
+                    f"{file} was trained with other settings: name another folder, or remove it"
+                )
+            return found
         return None
+
+    def save(self, arm: Arm, result: Result) -> None:
+        kept = replace(result, settings=self.settings(arm))
+        try:
+            kept.save(self.file(arm, result.seed, RESULT))
+        except OSError as error:
+            raise VicinalError(f"{self.folder} cannot be written: {error.strerror}") from None
+        self.file(arm, result.seed, CHECKPOINT).unlink(missing_ok=True)
 
 
 class Advance(Callback):
@@ -71,7 +102,7 @@ class Work:
         store: where results are kept.
         deadline: a time of ``time.monotonic``; no run is begun that would end later.
         expected: seconds that a run of an arm takes, where that is known before.
-        done: is called with each result, new or found, and how many of all there are.
+        done: is called with each result, how many there are by now, and whether it is new.
         bar: shows how far it is.
     """
 
@@ -83,7 +114,7 @@ class Work:
         *,
         deadline: float | None = None,
         expected: dict[str, float] | None = None,
-        done: Callable[[Result, int], Any],
+        done: Callable[[Result, int, bool], Any],
         bar: Progress,
     ) -> None:
         self.runs, self.prepare, self.store = list(runs), prepare, store
@@ -96,23 +127,21 @@ class Work:
         self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
         left = list(self.runs)
         with self.bar:
-            while left and not self._is_late():
+            while left:
                 before = len(left)
                 left = [each for each in left if not self._ended(*each)]
                 if len(left) == before:
                     time.sleep(WAIT)  # others are at all of them
         return self.results
 
-    def _is_late(self) -> bool:
-        return self.deadline is not None and time.monotonic() > self.deadline
-
     def _ended(self, arm: Arm, seed: int) -> bool:
         """Do a run if nobody else does; whether it needs no more looking at."""
         found = self.store.load(arm, seed)
+        is_new = found is None
         if found is None:
             if self._would_be_late(arm):
                 return True
-            lock = FileLock(self.store.file(arm, seed, LOCK))
+            lock = self.store.lock(arm, seed)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -125,13 +154,23 @@ class Work:
                 lock.release()
         else:
             self.bar.advance(self.task, arm.epochs)
+        self._check(found)
         self.results.append(found)
-        self.done(found, len(self.results))
+        self.done(found, len(self.results), is_new)
         return True
 
     def _would_be_late(self, arm: Arm) -> bool:
         end = time.monotonic() + self.expected.get(arm.name, 0.0)
         return self.deadline is not None and end > self.deadline
+
+    def _check(self, result: Result) -> None:
+        """See to it that all are measured on the same samples, as they are compared one by one."""
+        others = {other.validated for other in self.results if not other.failed}
+        if not result.failed and others - {result.validated}:
+            raise VicinalError(
+                f"the validation part of {result.arm} with seed {result.seed} is not that of the "
+                "runs before: make it the same for all seeds"
+            )
 
     def _run(self, arm: Arm, seed: int) -> Result:
         began = time.monotonic()
@@ -146,7 +185,7 @@ class Work:
             extra.append(Deadline(self.deadline))
         with learn.no_logging():
             result = run(arm.name, seed, learn, fit, wrong, extra)
-        result.save(self.store.file(arm, seed, RESULT))
-        checkpoint.unlink(missing_ok=True)
+        self._check(result)
+        self.store.save(arm, result)
         self.expected[arm.name] = time.monotonic() - began
         return result

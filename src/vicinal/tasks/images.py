@@ -102,8 +102,6 @@ class ImageTask(Task):
         "manifoldmixup": ("input",),  # and some of the network's
     }
 
-    compared = ("none", "mixup", "cutmix")
-
     def __init__(self, wishes: Wishes, split: Split) -> None:
         self.recipe = recipes.load(wishes.recipe) if wishes.recipe else None
         if self.recipe and wishes.mix is None:
@@ -159,6 +157,13 @@ class ImageTask(Task):
         streamed = isinstance(split, StreamedSplit)
         how = split.describe() if streamed else storage_of(split, self.item_size).text
         self.reasons.append(("images", how))
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        return ("none", "mixup", "cutmix")
+
+    def settled(self) -> Wishes:
+        return replace(super().settled(), size=self.size, pretrained=self.pretrained)
 
     def _changes(self) -> Changes:
         mirrored = self.split.mirrored

@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -40,8 +41,6 @@ class Task(ABC):
     #: The methods of mixing that go with them, by the names that ``--mix`` takes, and the layers
     #: that such a mix is laid on, by chance one of them; none where it is laid on the samples.
     mixes: ClassVar[dict[str, Sequence[str]]]
-    #: Those that are compared where the user names none.
-    compared: ClassVar[tuple[str, ...]] = ("none", "mixup")
     #: How batches lie in memory, where that is worth a word.
     layout: ClassVar[str] = ""
     #: For a method, the part of a batch in which the larger of both samples' values counts.
@@ -49,6 +48,8 @@ class Task(ABC):
     #: The wishes that say nothing about them.
     refused: ClassVar[tuple[str, ...]] = ()
     model: str
+    #: Whether the network starts from published weights.
+    pretrained: bool = False
 
     def __init__(self, wishes: Wishes, split: Any) -> None:
         wishes.refuse(self.refused, self.kind)
@@ -71,6 +72,18 @@ class Task(ABC):
         self.precision, why = self._precision()
         self.reasons.append(("precision", f"{self.precision} ({why}){self.layout}"))
         self._choose_reading()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The methods that are compared where the user names none."""
+        if self.split.vocab is None and "cmixup" in self.mixes:
+            return ("none", "mixup", "cmixup")
+        return ("none", "mixup")
+
+    def settled(self) -> Wishes:
+        """These wishes with what was chosen for them, so that it is not chosen anew."""
+        chosen = {"model": self.model, "batch_size": self.batch_size, "lr": self.lr}
+        return replace(self.wishes, **chosen, precision=self.precision)
 
     def _choose(self, field: str, otherwise: Chosen) -> Any:
         chosen, why = otherwise

@@ -124,10 +124,11 @@ class TextTask(RowTask):
         self.from_hub = self.model.startswith("hf:") or Path(self.model).is_dir()
         tokenizer: Tokenizer
         if self.from_hub:
-            pretrained = self.wishes.pretrained is not False
+            self.pretrained = self.wishes.pretrained is not False
             torch.manual_seed(self.wishes.seed)  # of a last layer that begins anew
-            self.network, tokenizer = hub_text_model(self.model, n_out, pretrained=pretrained)
-            self.reasons.append(("weights", "pretrained" if pretrained else "random (as asked)"))
+            self.network, tokenizer = hub_text_model(self.model, n_out, pretrained=self.pretrained)
+            start = "pretrained" if self.pretrained else "random (as asked)"
+            self.reasons.append(("weights", start))
         elif self.wishes.pretrained:
             raise VicinalError(f"there are no weights for {self.model}: leave out --pretrained")
         else:

@@ -70,7 +70,8 @@
     const rows = shares.map(([name, share]) => {
       const row = document.createElement("li");
       const [label, bar, value] = ["span", "span", "span"].map((tag) => document.createElement(tag));
-      label.textContent = name;
+      label.className = "name";
+      label.textContent = label.title = name;
       bar.className = "bar";
       bar.style.width = `${100 * share}%`;
       value.textContent = text(share);
@@ -159,7 +160,8 @@
     samples.forEach((sample, place) => find(which).append(new Option(sample.label, place)));
     find(which).addEventListener("input", () => show(which));
   }
-  find("partner").value = samples.findIndex((sample) => sample.label !== samples[0].label);
+  const other = samples.findIndex((sample) => sample.label !== samples[0].label);
+  find("partner").value = other < 0 ? 1 : other;
   find("weight").addEventListener("input", mix);
   find("alpha").addEventListener("input", showDraws);
   find("folded").addEventListener("input", showDraws);
