@@ -1,5 +1,7 @@
 """Where pixels go, against plain references."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,16 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
-from vicinal.data.augment import RandomView, Translate, geometry, resize, to_unit_floats, transform
+from vicinal import DataLoaders
+from vicinal.data.augment import (
+    AlternatingFlip,
+    RandomView,
+    Translate,
+    geometry,
+    resize,
+    to_unit_floats,
+    transform,
+)
 from vicinal.errors import VicinalError
 
 from .batches import bytes_, floats, generator
@@ -33,6 +44,41 @@ def draw_at(monkeypatch, place):
 
     for module in (transform, geometry):
         monkeypatch.setattr(module, "uniform", uniform)
+
+
+class TestAlternatingFlip:
+    def parts(self, order, epochs, x):
+        flip = AlternatingFlip(order)
+        for order.epoch in range(epochs):
+            yield flip.train(x, generator())
+
+    @pytest.mark.parametrize("make", [floats, bytes_], ids=["float", "uint8"])
+    def test_every_image_is_seen_either_way_in_turns(self, make):
+        x = make(400, 5, 6)
+        first, second, third = self.parts(SimpleNamespace(epoch=0), 3, x)
+        mirrored = (first == x.flip(-1)).flatten(1).all(1)
+        assert first[mirrored].equal(x[mirrored].flip(-1))
+        assert first[~mirrored].equal(x[~mirrored])
+        assert second.equal(first.flip(-1))
+        assert third.equal(first)
+        # Of 400 fair coins; 5 deviations are passed once in a million times.
+        assert abs(mirrored.sum().item() - 200) < 5 * 10
+
+    def test_neither_order_nor_batch_matter(self):
+        x = bytes_(40, 5, 6)
+        flip = AlternatingFlip(SimpleNamespace(epoch=1))
+        rows = torch.randperm(40)
+        whole = flip.train(x, generator())
+        parts = [flip.train(part, generator()) for part in x[rows].split(7)]
+        assert torch.cat(parts).equal(whole[rows])
+
+    def test_a_training_part_alternates(self):
+        x, y = bytes_(60, 5, 6), torch.arange(60) % 2
+        dls = DataLoaders.from_tensors(x, y, x, y, bs=60, transforms=[], device="cpu")
+        dls.train.transforms.append(AlternatingFlip(dls.train.order))
+        one, two = (sorted(batch.flatten(1).tolist()) for ((batch, _),) in (dls.train, dls.train))
+        assert one == sorted(torch.tensor(two).view(60, 3, 5, 6).flip(-1).flatten(1).tolist())
+        assert one != two
 
 
 class TestTranslate:
