@@ -7,7 +7,7 @@ import torch
 from hypothesis import settings
 
 # Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
-settings.register_profile("short", max_examples=20, deadline=None)
+settings.register_profile("short", max_examples=12, deadline=None)
 settings.load_profile("short")
 
 

@@ -1,6 +1,5 @@
 """Runs that are killed, resumed, or meet a full disk: nothing is lost, and nothing changes."""
 
-import multiprocessing
 import os
 import random
 import resource
@@ -8,22 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
+from fresh import FRESH
 from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
 from vicinal.tasks import Wishes
 
-# Starts processes that have imported everything, and have not computed yet: so torch's threads are
-# started in each of them.
-FRESH = multiprocessing.get_context("forkserver")
-FRESH.set_forkserver_preload(["vicinal.runs", "vicinal.plots", "timm", "sklearn.datasets"])
-
 WISHES = {
-    "bf16": Wishes("digits", epochs=3, precision="bf16", seed=1),
-    "fp32": Wishes("digits", epochs=3, precision="fp32", mix="mixup+cutmix", seed=2),
+    "bf16": Wishes("digits", epochs=2, precision="bf16", seed=1),
+    "fp32": Wishes("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
 }
 
 
@@ -87,7 +83,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, nam
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WISHES)
 def test_a_run_that_is_killed_often(tmp_path, name):
-    kill_and_resume(tmp_path, WISHES[name], kills=50, seed=1)
+    kill_and_resume(tmp_path, replace(WISHES[name], epochs=4), kills=50, seed=1)
 
 
 def begun(monkeypatch, folder, epochs=3, **wishes):

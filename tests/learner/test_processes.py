@@ -1,5 +1,6 @@
 """Two processes that train one network, over gloo, as torchrun and accelerate start them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import in_processes
@@ -123,12 +124,14 @@ main()
 
 class TestARun:
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
-        whole = launch(*ARGUMENTS, "--out", "whole", cwd=tmp_path)
+        (tmp_path / "dies.py").write_text(DIES)
+        started = ([*ARGUMENTS, "--out", "whole"], ["dies.py", *ARGUMENTS[2:], "--out", "killed"])
+        with ThreadPoolExecutor() as at_once:
+            whole, killed = at_once.map(lambda each: launch(*each, cwd=tmp_path), started)
         assert whole.returncode == 0, whole.stderr
         assert whole.stdout.count("left in whole") == 1
         assert "processes:      2, each with batches of its own" in whole.stdout
-        (tmp_path / "dies.py").write_text(DIES)
-        assert launch("dies.py", *ARGUMENTS[2:], "--out", "killed", cwd=tmp_path).returncode
+        assert killed.returncode
         assert not (tmp_path / "killed" / "model.safetensors").exists()
         monkeypatch.chdir(tmp_path)
         assert run([*ARGUMENTS[2:], "--resume", "--out", "killed"]) == 2

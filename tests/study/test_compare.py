@@ -1,6 +1,5 @@
 """Comparisons from Python, and the work behind them."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -10,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from fresh import FRESH
 from vicinal import (
     Callback,
     CutMix,
@@ -260,9 +260,7 @@ def in_another_process(folder):
 
 class TestProcesses:
     def start(self, folder):
-        process = multiprocessing.get_context("spawn").Process(
-            target=in_another_process, args=(folder,)
-        )
+        process = FRESH.Process(target=in_another_process, args=(folder,))
         process.start()
         return process
 

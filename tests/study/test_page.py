@@ -250,7 +250,7 @@ class TestReport:
         assert page.locator("h1").inner_text() == "Does mixing help?"
         told = page.locator(".headline").inner_text()
         assert told.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
-        assert page.locator("ul").first.locator("li").count() == 3
+        assert page.locator("ul").first.locator("li").count() == 4
         row = page.locator("table").first.locator("tbody tr").first.inner_text()
         assert row.split("\t")[0] == "accuracy"
         assert "+20.0" in row

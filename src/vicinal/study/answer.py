@@ -56,12 +56,26 @@ def answer(study: Study) -> list[str]:
         for comparison in sorted(made, key=_gain, reverse=True)
     ]
     compared = {comparison.arm for comparison in made}
+    if len(study.arms) > 2:
+        sentences.append(_best_of_all(study))
     return sentences + [
         f"{called(study, arm)} and {called(study, baseline)} have no run of the same seed that has "
         "ended, so nothing can be said of them."
         for arm, baseline in comparisons(study.arms)
         if arm not in compared
     ]
+
+
+def _best_of_all(study: Study) -> str:
+    """Which arm has the best mean, whatever chance has to do with it."""
+    main = study.measures[0]
+    means = {
+        arm: sum(result.means()[main.name] for result in runs) / len(runs)
+        for arm in study.arms
+        if (runs := study.of(arm))
+    }
+    best = max(means, key=lambda arm: main.gain(means[arm]))
+    return f"The best mean {main.title} is that of {called(study, best)}: {main.text(means[best])}."
 
 
 def _warnings(study: Study) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -74,41 +75,41 @@ def compare_data(
     _tell_plan(trainings, tell)
     kept = before["seeds"] if before else 0
     seeds, jobs = max(kept, seeds or kept or SEEDS), jobs or max(1, _gpus())
-    store, deadline, expected = trainings.store(folder.results), None, {}
+    schedule = Schedule(seeds)
+    store = trainings.store(folder.results)
     if budget is not None:
         deadline = began + budget - min(budget / 2, max(MARGIN * budget, LEAST_MARGIN))
-        expected = _expected(trainings)
-        left = [_left(trainings, expected, store if before else None, n) for n in range(seeds)]
-        found = plan(left, jobs * (deadline - time.monotonic()), kept)
-        fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
-        seeds = found.seeds
-        seconds = spoken(found.seconds / jobs)
-        tell("budget", f"{counted(seeds, 'seed')} of each arm, about {seconds}{fewer}")
+        kept_in = store if before else None
+        schedule = _scheduled(trainings, seeds, kept, kept_in, deadline, jobs, tell)
     if overwrite:
         folder.clear()
-    folder.begin(trainings, seeds)
-    runs = trainings.runs(seeds)
-    if resume:
-        done = sum(store.load(*run) is not None for run in runs)
-        tell("done before", f"{done} of {counted(len(runs), 'run')} in {folder.path}")
-    tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {counted(seeds, 'seed')}")
-    told = _Teller(trainings.arms, len(runs), tell)
-    times: dict[str, Any] = {"deadline": deadline, "expected": expected}
-    work = Work(runs, trainings.prepare, store, done=told, bar=progress_bar(), **times)
+    folder.begin(trainings, schedule.seeds)
     try:
-        with _helpers(jobs, folder, deadline):
-            work.do()
-    except VicinalError:
-        if not work.results and before is None:  # what is wrong can be mended and asked again
+        _work(trainings, folder, store, schedule, jobs, tell)
+    except Unstarted:
+        if before is None:  # what is wrong can be mended, and all of it asked again
             folder.remove()
         raise
-    finally:
-        _conclude(folder, trainings, work.results, len(runs), tell)
-    if not work.results:
-        raise VicinalError(
-            "the time was up before a run had ended: give more, and go on with --resume"
-        )
     return folder.report
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is to be done until when.
+
+    Args:
+        seeds: of each arm.
+        deadline: a time of ``time.monotonic``; None for no end.
+        expected: the seconds that a run of each arm takes, by its name.
+    """
+
+    seeds: int
+    deadline: float | None = None
+    expected: dict[str, float] = field(default_factory=dict)
+
+
+class Unstarted(VicinalError):
+    """A comparison ended before any of its runs had."""
 
 
 def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -> None:
@@ -173,19 +174,74 @@ def _tell_plan(trainings: Trainings, tell: Tell) -> None:
         tell("compared", f"{arm.method} with {baseline.method}, {epochs}")
 
 
-def _expected(trainings: Trainings) -> dict[str, float]:
-    """How long a run of each arm takes, in seconds, by a short trial of one that mixes."""
+def _scheduled(
+    trainings: Trainings,
+    seeds: int,
+    kept: int,
+    store: Store | None,
+    deadline: float,
+    jobs: int,
+    tell: Tell,
+) -> Schedule:
+    """What there is time for, by a short trial of a run that mixes.
+
+    Args:
+        seeds: how many are wished for.
+        kept: how many were planned before.
+        store: where results from before are; None where there are none.
+    """
     tried = next(arm for arm in trainings.arms if arm.mixes)
     cost = trial(lambda: trainings.prepare(tried, 0)[:2])
-    return {arm.name: cost.run(arm.epochs) for arm in trainings.arms}
+    expected = {arm.name: cost.run(arm.epochs) for arm in trainings.arms}
+
+    def left(seed: int) -> list[float]:
+        arms = [arm for arm in trainings.arms if store is None or store.load(arm, seed) is None]
+        return [expected[arm.name] for arm in arms]
+
+    time_left = jobs * (deadline - time.monotonic())
+    found = plan([left(seed) for seed in range(seeds)], time_left, kept)
+    fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
+    seconds = spoken(found.seconds / jobs)
+    tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {seconds}{fewer}")
+    return Schedule(found.seeds, deadline, expected)
 
 
-def _left(
-    trainings: Trainings, expected: dict[str, float], store: Store | None, seed: int
-) -> list[float]:
-    """The seconds of a seed's runs that are still to be done."""
-    arms = [arm for arm in trainings.arms if store is None or store.load(arm, seed) is None]
-    return [expected[arm.name] for arm in arms]
+def _work(
+    trainings: Trainings,
+    folder: ComparisonFolder,
+    store: Store,
+    schedule: Schedule,
+    jobs: int,
+    tell: Tell,
+) -> None:
+    """Do what is to be done, and write and say what was found, also where it was stopped."""
+    runs = trainings.runs(schedule.seeds)
+    done = sum(store.load(*run) is not None for run in runs)
+    if done:
+        tell("done before", f"{done} of {counted(len(runs), 'run')} in {folder.path}")
+    tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {counted(schedule.seeds, 'seed')}")
+    work = Work(
+        runs,
+        trainings.prepare,
+        store,
+        deadline=schedule.deadline,
+        expected=schedule.expected,
+        done=_Teller(trainings.arms, len(runs), tell),
+        bar=progress_bar(),
+    )
+    try:
+        with _helpers(jobs, folder, schedule.deadline):
+            work.do()
+    except VicinalError as error:
+        if not work.results:
+            raise Unstarted(str(error)) from None
+        raise
+    finally:
+        _conclude(folder, trainings, work.results, len(runs), tell)
+    if not work.results:
+        raise VicinalError(
+            "the time was up before a run had ended: give more, and go on with --resume"
+        )
 
 
 class _Teller:
