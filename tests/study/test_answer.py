@@ -8,6 +8,7 @@ from studies import CUTMIX, MIXUP, NONE, failed, result, study
 
 from vicinal.study.answer import answer, headline
 from vicinal.study.intervals import interval
+from vicinal.study.measures import MEASURES
 from vicinal.study.study import Study
 
 SEEDS = 6
@@ -147,6 +148,15 @@ def differences_of(found, name):
         np.stack([run.values[name].numpy() for run in found.of(arm)]) for arm in (MIXUP, NONE)
     )
     return own - base
+
+
+def test_samples_that_differ_from_seed_to_seed_are_compared_by_their_means():
+    found = study({NONE: LOW, MIXUP: HIGH})
+    for run in found.results:
+        run.values["memorised"] = run.values["nll"].flip(0)
+    made = found.compare(MEASURES["memorised"])[0]
+    means = differences_of(found, "nll").mean(1, keepdims=True)
+    assert made.interval == interval(means, len(found.measures) - 1)
 
 
 def test_two_seeds_are_told_to_be_few():

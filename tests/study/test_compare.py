@@ -22,6 +22,7 @@ from vicinal import (
     rmse,
 )
 from vicinal.errors import VicinalError
+from vicinal.learner.state import save_tree
 from vicinal.progress import progress_bar
 from vicinal.study.arms import Arm
 from vicinal.study.runner import Result
@@ -231,6 +232,12 @@ class TestKept:
         file = next(tmp_path.glob("*.result"))
         file.write_bytes(b"nothing")
         with pytest.raises(VicinalError, match=f"{file} cannot be read"):
+            compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
+
+    @pytest.mark.parametrize("tree", [{"arm": "none"}, {"reliability": [], "age": 3}, [1, 2]])
+    def test_what_is_no_result_is_named(self, tmp_path, tree):
+        save_tree(tmp_path / "none-1-seed0.result", tree)
+        with pytest.raises(VicinalError, match="holds no result of this version"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
 
     def test_what_is_kept_is_what_was_found(self, tmp_path):

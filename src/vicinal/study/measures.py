@@ -27,6 +27,7 @@ class Measure:
         percent: whether it is a share, to be shown in percent.
         meaning: a sentence for those who have not met it.
         compared_by: the values whose means are compared; None for its own.
+        shared: whether all seeds are measured on the same samples.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Measure:
     percent: bool
     meaning: str
     compared_by: str | None = None
+    shared: bool = True
 
     def text(self, value: float) -> str:
         """The value as it is shown.
@@ -116,6 +118,7 @@ MEASURES = _listed(
         "lower",
         True,
         "The share of the training labels that were made wrong which the network gives back.",
+        shared=False,
     ),
 )
 

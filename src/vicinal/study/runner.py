@@ -65,11 +65,14 @@ class Result:
         """Read what :meth:`save` wrote.
 
         Raises:
-            VicinalError: it is damaged.
+            VicinalError: it is damaged, or of another version.
         """
         tree = load_tree(file)
-        reliability = [Reliability(**each) for each in tree.pop("reliability")]
-        return cls(**tree, reliability=reliability)
+        try:
+            reliability = [Reliability(**each) for each in tree.pop("reliability")]
+            return cls(**tree, reliability=reliability)
+        except (AttributeError, KeyError, TypeError):
+            raise VicinalError(f"{file} holds no result of this version: remove it") from None
 
 
 class TimeIsUp(VicinalError):

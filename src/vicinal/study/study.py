@@ -159,6 +159,8 @@ class Study:
     ) -> Comparison:
         compared = measure.compared_by or measure.name
         differences = np.stack([(a.values[compared] - b.values[compared]).numpy() for a, b in both])
+        if not measure.shared:  # a row's numbers are its own, and only its mean can be compared
+            differences = differences.mean(1, keepdims=True)
         own, base = (
             sum(each.means()[measure.name] for each in side) / len(both)
             for side in zip(*both, strict=True)
