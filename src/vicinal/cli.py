@@ -193,9 +193,14 @@ def compare(
     ] = None,
 ) -> None:
     """Find out on DATA whether mixing helps, how strong, and for how many epochs."""
+    from vicinal.study.words import listed, seconds_of
+
+    mixes = listed("mix", mix, str, "names")
+    alphas = listed("alpha", alpha, float, "numbers")
+    lengths = listed("epochs", epochs, int, "whole numbers")
+    time = None if budget is None else seconds_of(budget)
+
     from vicinal.memory import keep_freed_memory
-    from vicinal.study.arms import listed
-    from vicinal.study.budget import seconds_of
     from vicinal.study.command import compare_data
     from vicinal.study.question import Question
     from vicinal.tasks import Wishes
@@ -217,16 +222,16 @@ def compare(
     )
     question = Question(
         wishes,
-        mixes=listed("mix", mix, str, "names"),
-        alphas=listed("alpha", alpha, float, "numbers"),
-        epochs=listed("epochs", epochs, int, "whole numbers"),
+        mixes=mixes,
+        alphas=alphas,
+        epochs=lengths,
         train_size=train_size,
         label_noise=label_noise,
     )
     report = compare_data(
         question,
         seeds=seeds,
-        budget=None if budget is None else seconds_of(budget),
+        budget=time,
         out=out,
         resume=resume,
         overwrite=overwrite,

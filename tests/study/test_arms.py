@@ -3,7 +3,8 @@
 import pytest
 
 from vicinal.errors import VicinalError
-from vicinal.study.arms import Arm, comparisons, listed, make_arms
+from vicinal.study.arms import Arm, comparisons, make_arms
+from vicinal.study.words import listed
 from vicinal.tasks import Wishes
 
 

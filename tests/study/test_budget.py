@@ -7,8 +7,8 @@ import torch
 
 from vicinal import DataLoaders, Learner
 from vicinal.errors import VicinalError
-from vicinal.study.budget import Plan, plan, seconds_of, trial
-from vicinal.study.words import spoken
+from vicinal.study.budget import Plan, plan, trial
+from vicinal.study.words import seconds_of, spoken
 
 
 @pytest.mark.parametrize(

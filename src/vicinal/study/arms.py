@@ -1,15 +1,12 @@
 """Arms: the settings that are compared, and the lists on the command line that name them."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from vicinal.errors import VicinalError
 from vicinal.tasks.mixers import check_mix, usual_alpha
 from vicinal.tasks.wishes import Wishes
-
-T = TypeVar("T")
 
 NONE = "none"
 
@@ -111,28 +108,3 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
         first, *others = sorted(group, key=lambda arm: arm.mixes)
         pairs += [(arm, first) for arm in others]
     return pairs
-
-
-def listed(option: str, text: str | None, of: Callable[[str], T], what: str) -> tuple[T, ...]:
-    """What an option lists between commas; nothing where it is not given.
-
-    Args:
-        option: its name.
-        of: from one word to its value; raises ValueError where it is none.
-        what: what the words are, for the message.
-
-    Raises:
-        VicinalError: one of them is none, or empty.
-
-    >>> listed("epochs", "5, 20", int, "whole numbers")
-    (5, 20)
-    """
-    if text is None:
-        return ()
-    words = [word.strip() for word in text.split(",")]
-    try:
-        if not all(words):
-            raise ValueError
-        return tuple(of(word) for word in words)
-    except ValueError:
-        raise VicinalError(f"--{option} takes {what} between commas, not {text!r}") from None

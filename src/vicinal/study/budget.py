@@ -1,6 +1,5 @@
 """How long runs take, and how many fit into the time that there is."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,30 +10,9 @@ from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
 from vicinal.study.words import spoken
 
-UNITS = (3600, 60, 1)  # hours, minutes, seconds
 WARM_UP, TIMED = 2, 6  # batches of a trial
 PASSES = 7  # through the validation part, to measure all there is
 CANCELS = {True: CancelTrain, False: CancelValidate}
-
-
-def seconds_of(text: str) -> float:
-    """A time such as ``20m``, ``1h30m`` or ``90s``, in seconds.
-
-    Raises:
-        VicinalError: it is none.
-
-    >>> seconds_of("1h30m")
-    5400.0
-    """
-    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text.strip().lower())
-    try:
-        parts = [float(number or 0) for number in found.groups()] if found else []
-    except ValueError:
-        parts = []
-    total = sum(part * unit for part, unit in zip(parts, UNITS, strict=False))
-    if not total > 0:
-        raise VicinalError(f"--budget is a time such as 20m, 1h30m or 90s, not {text!r}")
-    return total
 
 
 @dataclass(frozen=True)
