@@ -278,6 +278,8 @@ class TestAdvise:
     def test_a_long_one_with_wrong_labels_is_advised_for(self, capsys):
         said = self.said(capsys, "digits", "--epochs", "200", "--label-noise", "0.4")
         assert "Mix: what is known speaks for it." in said
+        assert "section 3.4" in said
+        assert "section 3.4" not in self.said(capsys, "digits", "--label-noise", "0.4")
         assert "against:" not in said
 
     def test_values_are_told_of_their_method(self, capsys):
