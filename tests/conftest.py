@@ -1,6 +1,11 @@
 """Settings for all tests."""
 
+import os
 import tempfile
+
+# Of two processes that test at once, each has one of two processors: before torch is loaded.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
