@@ -267,6 +267,7 @@ def advise(
     """Say what others have found about mixing in such a case; nothing is trained."""
     from vicinal.study.advice import Situation, rules_for, verdict
     from vicinal.study.question import Question
+    from vicinal.study.samples import check_label_noise
     from vicinal.tasks import Wishes, find_split, make_task
 
     wishes = Wishes(
@@ -278,8 +279,7 @@ def advise(
         label=label,
         label_pattern=label_pattern,
     )
-    if not 0 <= label_noise < 1:
-        raise VicinalError(f"--label-noise must be 0 or more and below 1, not {label_noise}")
+    check_label_noise(label_noise)
     split = find_split(wishes)
     task = make_task(wishes, split)
     situation = Situation(

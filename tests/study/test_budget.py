@@ -67,7 +67,7 @@ def test_a_trial_foretells_an_epoch():
     def make():
         return Learner(dls, torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.Linear(256, 2)))
 
-    cost = trial(lambda: (make(), None))
+    cost = trial(make)
     learn = make()
     with learn.no_logging():
         learn.fit(3)
@@ -79,5 +79,5 @@ def test_a_trial_foretells_an_epoch():
 def test_a_trial_of_one_batch_is_no_error():
     x, y = torch.randn(8, 2), torch.arange(8) % 2
     dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
-    cost = trial(lambda: (Learner(dls, torch.nn.Linear(2, 2)), None))
+    cost = trial(lambda: Learner(dls, torch.nn.Linear(2, 2)))
     assert cost.epoch >= 0

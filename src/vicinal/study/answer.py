@@ -12,6 +12,11 @@ FEW = 100  # validation samples
 ALSO = ("ece", "nll", "noise", "blur", "contrast", "fgsm", "memorised")
 
 
+def said(study: Study) -> list[str]:
+    """All that is said of a study: the headline, and the answer."""
+    return [headline(study), *answer(study)]
+
+
 def headline(study: Study) -> str:
     """The one sentence above all: whether anything beats not mixing."""
     made = study.compare(study.measures[0]) if study.measures else []
@@ -69,11 +74,7 @@ def answer(study: Study) -> list[str]:
 def _best_of_all(study: Study) -> str:
     """Which arm has the best mean, whatever chance has to do with it."""
     main = study.measures[0]
-    means = {
-        arm: sum(result.means()[main.name] for result in runs) / len(runs)
-        for arm in study.arms
-        if (runs := study.of(arm))
-    }
+    means = {arm: mean for arm in study.arms if (mean := study.mean(arm, main)) is not None}
     best = max(means, key=lambda arm: main.gain(means[arm]))
     return f"The best mean {main.title} is that of {called(study, best)}: {main.text(means[best])}."
 
@@ -160,7 +161,7 @@ def _failures(study: Study, arm: Arm) -> str:
 
 def called(study: Study, arm: Arm) -> str:
     """An arm's name, with its epochs where others train for more or less."""
-    if len({each.epochs for each in study.arms}) == 1:
+    if len(study.lengths) == 1:
         return arm.method
     return f"{arm.method} at {counted(arm.epochs, 'epoch')}"
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
@@ -48,14 +47,14 @@ class Stopwatch(Callback):
         return (times[-1] - times[first]) / max(1, len(times) - 1 - first) if times else 0.0
 
 
-def trial(make: Callable[[], tuple[Learner, Any]]) -> Cost:
+def trial(make: Callable[[], Learner]) -> Cost:
     """Find out what a run costs, by some batches of one.
 
     Args:
-        make: makes a learner that mixes, and how it is trained.
+        make: makes a learner that mixes.
     """
     began = time.perf_counter()
-    learn, _ = make()
+    learn = make()
     begun = time.perf_counter() - began
     watch = Stopwatch()
     with learn.no_logging():

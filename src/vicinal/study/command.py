@@ -17,7 +17,7 @@ from vicinal.errors import VicinalError
 from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
-from vicinal.study.answer import answer, headline
+from vicinal.study.answer import said
 from vicinal.study.arms import Arm, comparisons
 from vicinal.study.budget import plan, trial
 from vicinal.study.folder import ComparisonFolder
@@ -191,11 +191,11 @@ def _scheduled(
         store: where results from before are; None where there are none.
     """
     tried = next(arm for arm in trainings.arms if arm.mixes)
-    cost = trial(lambda: trainings.prepare(tried, 0)[:2])
+    cost = trial(lambda: trainings.prepare(tried, 0)[0])
     expected = {arm.name: cost.run(arm.epochs) for arm in trainings.arms}
 
     def left(seed: int) -> list[float]:
-        arms = [arm for arm in trainings.arms if store is None or store.load(arm, seed) is None]
+        arms = [arm for arm in trainings.arms if store is None or not store.has(arm, seed)]
         return [expected[arm.name] for arm in arms]
 
     time_left = jobs * (deadline - time.monotonic())
@@ -216,7 +216,7 @@ def _work(
 ) -> None:
     """Do what is to be done, and write and say what was found, also where it was stopped."""
     runs = trainings.runs(schedule.seeds)
-    done = sum(store.load(*run) is not None for run in runs)
+    done = sum(store.has(*run) for run in runs)
     if done:
         tell("done before", f"{done} of {counted(len(runs), 'run')} in {folder.path}")
     tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {counted(schedule.seeds, 'seed')}")
@@ -280,7 +280,7 @@ def _conclude(
         images=trainings.board(),
     )
     print()
-    for sentence in (headline(study), *answer(study)):
+    for sentence in said(study):
         print(sentence)
 
 

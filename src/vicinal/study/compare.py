@@ -18,7 +18,7 @@ from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import Mixer
 from vicinal.mixing.draws import stream
 from vicinal.progress import progress_bar
-from vicinal.study.answer import answer, headline
+from vicinal.study.answer import said
 from vicinal.study.arms import Arm
 from vicinal.study.runner import Fit, digest
 from vicinal.study.study import Study
@@ -115,7 +115,7 @@ def compare(
         work = Work(runs, prepare, store, done=lambda *_: None, bar=progress_bar())
         study = Study(arms, work.do())
     frame = study.frame()
-    frame.attrs["answer"] = [headline(study), *answer(study)]
+    frame.attrs["answer"] = said(study)
     frame.attrs["differences"] = study.differences()
     for sentence in frame.attrs["answer"]:
         print(sentence)

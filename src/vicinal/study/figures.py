@@ -3,7 +3,6 @@
 import io
 import re
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 
 import matplotlib
@@ -46,19 +45,20 @@ def svg(draw: Callable[[], Figure], name: str) -> str:
 
 def learning_curves(study: Study) -> Figure:
     """The main measure on the validation part after each epoch: the mean and range over seeds."""
-    lengths = [list(arms) for _, arms in groupby(study.arms, key=lambda arm: arm.epochs)]
+    lengths = study.lengths
     measure = study.measures[0]
     key = f"valid_{measure.name}"
     figure = new_figure(max(WIDTH, 3.2 * len(lengths) + 1), HEIGHT)
-    for axes, arms in zip(figure.subplots(1, len(lengths), squeeze=False)[0], lengths, strict=True):
-        for place, arm in enumerate(arms):
+    panels = figure.subplots(1, len(lengths), squeeze=False)[0]
+    for axes, epochs in zip(panels, lengths, strict=True):
+        for place, arm in enumerate(arm for arm in study.arms if arm.epochs == epochs):
             histories = [result.history for result in study.of(arm)]
             runs = [[row[key] for row in history if key in row] for history in histories]
             if any(runs):
                 _draw_band(axes, _even(runs), place, arm)
         axes.set_xlabel("epoch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        title = f"{measure.title}, {counted(arms[0].epochs, 'epoch')}"
+        title = f"{measure.title}, {counted(epochs, 'epoch')}"
         axes.set_title(title, fontsize=LARGE, loc="left")
         _finish(axes, measure.percent)
     return figure
@@ -103,7 +103,7 @@ def by_epochs(study: Study) -> Figure:
     for place, method in enumerate(methods):
         points = []
         for arm in study.arms:
-            values = [result.means()[measure.name] for result in study.of(arm)]
+            values = [result.mean(measure.name) for result in study.of(arm)]
             if arm.method == method and values:
                 points.append((arm.epochs, np.mean(values), min(values), max(values)))
         if points:
@@ -113,7 +113,7 @@ def by_epochs(study: Study) -> Figure:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(sorted({arm.epochs for arm in study.arms}))
+    axes.set_xticks(study.lengths)
     axes.set_xlabel("epochs", fontsize=SMALL)
     axes.set_title(f"{measure.title}, by the length of training", fontsize=LARGE, loc="left")
     _finish(axes, measure.percent)

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.runs import write_file
-from vicinal.study.answer import answer, headline
+from vicinal.study.answer import said
 from vicinal.study.question import Trainings
 from vicinal.study.report import write_report
 from vicinal.study.study import Study
@@ -120,6 +120,5 @@ class ComparisonFolder:
         tables = (study.frame(), pd.DataFrame(study.differences()))
         for name, table in zip(TABLES, tables, strict=True):
             write_file(self.path / name, table.to_csv(index=False))
-        sentences = [headline(study), *answer(study)]
-        write_file(self.path / ANSWER, "\n".join(sentences) + "\n")
+        write_file(self.path / ANSWER, "\n".join(said(study)) + "\n")
         write_report(self.report, study, **told)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +79,9 @@ def _table(study: Study) -> list[dict[str, Any]]:
         found = {made.arm: made for made in study.compare(measure)}
         cells = []
         for arm in study.arms:
-            values = [result.means()[measure.name] for result in study.of(arm)]
+            mean = study.mean(arm, measure)
             nothing = "diverged" if study.failed(arm) else "not done"
-            text = measure.text(sum(values) / len(values)) if values else nothing
+            text = nothing if mean is None else measure.text(mean)
             cells.append({"value": text, **_difference(found.get(arm))})
         rows.append({"measure": measure, "cells": cells})
     return rows
@@ -138,7 +137,7 @@ def _figures(study: Study) -> list[dict[str, Any]]:
             "the seeds, bands reach from the lowest to the highest. The numbers are in the table.",
         }
     ]
-    if len(list(groupby(study.arms, key=lambda arm: arm.epochs))) > 1:
+    if len(study.lengths) > 1:
         drawn.append(
             {
                 "svg": Markup(svg(partial(by_epochs, study), "epochs")),

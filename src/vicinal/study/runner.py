@@ -51,9 +51,13 @@ class Result:
     validated: str = ""
     chance: float = 0.0
 
+    def mean(self, name: str) -> float:
+        """A measure."""
+        return self.values[name].mean().item()
+
     def means(self) -> dict[str, float]:
         """Every measure."""
-        return {name: value.mean().item() for name, value in self.values.items()}
+        return {name: self.mean(name) for name in self.values}
 
     def save(self, file: Path) -> None:
         """Write it, whole or not at all."""

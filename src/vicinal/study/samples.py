@@ -59,11 +59,16 @@ def changed(split: Any, train_size: float | None, label_noise: float, seed: int)
         return Changed(replace(split, train=train), nothing)
     if split.vocab is None:
         raise VicinalError("--label-noise is for classes, and these are values: leave it out")
-    if not 0 <= label_noise < 1:
-        raise VicinalError(f"--label-noise must be 0 or more and below 1, not {label_noise}")
+    check_label_noise(label_noise)
     labels = train.y if isinstance(train, Rows) else torch.as_tensor(train.labels)
     wrong, labels = _made_wrong(labels, len(split.vocab), label_noise, generator)
     return Changed(replace(split, train=_relabelled(train, labels)), wrong)
+
+
+def check_label_noise(share: float) -> None:
+    """Raise a VicinalError where this is no share of labels that may be wrong."""
+    if not 0 <= share < 1:
+        raise VicinalError(f"--label-noise must be 0 or more and below 1, not {share}")
 
 
 def kept(train_size: float, count: int) -> int:

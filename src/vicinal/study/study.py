@@ -68,6 +68,16 @@ class Study:
         """An arm's runs that diverged."""
         return [result for result in self.results if result.arm == arm.name and result.failed]
 
+    def mean(self, arm: Arm, measure: Measure) -> float | None:
+        """An arm's mean over its runs; None where none has ended."""
+        values = [result.mean(measure.name) for result in self.of(arm)]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def lengths(self) -> list[int]:
+        """The numbers of epochs that were tried, the least first."""
+        return sorted({arm.epochs for arm in self.arms})
+
     @property
     def samples(self) -> int:
         """How many validation samples there are; 0 where no run has ended."""
@@ -81,7 +91,7 @@ class Study:
         gains: dict[str, list[float]] = {}
         for result in self._ended():
             worth = LEARNT * (1.0 if main.percent else result.chance)
-            gain = main.gain(result.means()[main.name] - result.chance) - worth
+            gain = main.gain(result.mean(main.name) - result.chance) - worth
             gains.setdefault(result.arm, []).append(gain)
         return any(sum(each) > 0 for each in gains.values())
 
@@ -97,7 +107,7 @@ class Study:
     def summary(self, result: Result) -> str:
         """The main measure of a run, and how long it took."""
         main = self.measures[0]
-        return f"{main.title} {main.text(result.means()[main.name])} in {result.seconds:.0f} s"
+        return f"{main.title} {main.text(result.mean(main.name))} in {result.seconds:.0f} s"
 
     def frame(self) -> pd.DataFrame:
         """A row for each run: its arm, its seed, its measures, and how long it took."""
@@ -162,7 +172,7 @@ class Study:
         if not measure.shared:  # a row's numbers are its own, and only its mean can be compared
             differences = differences.mean(1, keepdims=True)
         own, base = (
-            sum(each.means()[measure.name] for each in side) / len(both)
+            sum(each.mean(measure.name) for each in side) / len(both)
             for side in zip(*both, strict=True)
         )
         worth = NARROW[measure.percent] * (1.0 if measure.percent else abs(base))

@@ -47,6 +47,10 @@ class Store:
         """Is held by the process that is at a run; it is the system's, which takes it back."""
         return FileLock(self.file(arm, seed, LOCK))
 
+    def has(self, arm: Arm, seed: int) -> bool:
+        """Whether a run has ended, whatever it gave."""
+        return self.file(arm, seed, RESULT).exists()
+
     def load(self, arm: Arm, seed: int) -> Result | None:
         """The result of a run; None where it has not ended.
 
