@@ -537,3 +537,13 @@ class TestTransforms:
         several = torch.stack([scores, 2 * scores])
         found = torch.func.vmap(lambda s: loss(s, y))(several)
         assert torch.allclose(found, torch.stack([loss(s, y) for s in several]))
+
+
+def test_a_loss_may_be_scaled_in_place():
+    output = torch.rand(4, 3, requires_grad=True)
+    target = MixedTarget(torch.tensor([0, 1, 2, 0]), torch.tensor([1, 1, 0, 2]), torch.rand(4))
+    loss = MixLoss(nn.CrossEntropyLoss())(output, target)
+    (expected,) = torch.autograd.grad(loss / 2, output, retain_graph=True)
+    loss /= 2  # as for accumulated gradients
+    loss.backward()
+    torch.testing.assert_close(output.grad, expected)

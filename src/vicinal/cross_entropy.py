@@ -117,7 +117,7 @@ class _OfPairs(torch.autograd.Function):
     ) -> Any:
         ctx.save_for_backward(own, partner, slope)
         ctx.shape = log_probs.shape
-        return loss
+        return loss.clone()  # what comes in and goes out again may not be changed in place
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
