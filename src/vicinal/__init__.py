@@ -32,6 +32,8 @@ _HOMES = {
     ),
     "detection": ("DetectionMixUp",),
     "sound": ("BetweenClass",),
+    "mixed_tensor": ("MixedTensor", "as_tensors"),
+    "batches": ("MixCollate",),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "losses": ("CrossEntropyLossFlat", "MixLoss"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),

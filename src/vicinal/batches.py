@@ -1,0 +1,147 @@
+"""Whole batches as loaders hand them out: mixed, with targets that any loss reads."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch.utils.data import default_collate
+
+from vicinal.mixed_tensor import as_tensors, is_learnt
+from vicinal.mixing.mixer import Mixer
+
+TARGET_NAMES = ("labels", "label", "targets", "target", "y")
+Target = str | int | tuple[str | int, ...]
+
+
+class BatchMixer:
+    """Mixes a batch of which one part, or several, is the target.
+
+    Args:
+        mixer: such as ``MixUp()``.
+        target: the key, attribute or position of the target in a batch, or several of them. None
+            takes the last of a tuple or list, and in a dict what is called labels, label, targets,
+            target or y.
+
+    Raises:
+        TypeError: the mixer is none.
+        ValueError: a batch has no target, or it is not said which part it is.
+
+    >>> from vicinal import MixUp
+    >>> import torch
+    >>> mix = BatchMixer(MixUp(seed=0))
+    >>> batch = mix({"image": torch.rand(4, 3, 8, 8), "label": torch.arange(4)})
+    >>> type(batch["label"]).__name__, batch["label"].partner.shape
+    ('MixedTensor', torch.Size([4]))
+    """
+
+    def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
+        if not isinstance(mixer, Mixer):
+            hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
+            raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
+        self.mixer, self.target = mixer, target
+
+    def __call__(self, batch: Any) -> Any:
+        """The same batch, its inputs mixed and its targets :class:`MixedTensor`."""
+        where = self._places(batch)
+        parts = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
+        y = {place: parts.pop(place) for place in where}
+        x, y = self.mixer(parts, y)
+        return _replaced(batch, x | as_tensors(y))
+
+    def check_learnt(self, batch: Any, step: str) -> None:
+        """Raise where a loss was computed that does not come from the targets of a mixed batch.
+
+        Args:
+            batch: as this mixer gave it.
+            step: what computed the loss, as it is called in the message.
+
+        Raises:
+            RuntimeError: the loss is not of both targets.
+        """
+        if not is_learnt(batch):
+            raise RuntimeError(
+                f"{step} computed a loss, but not from the mixed targets, which it may have read "
+                "as numbers (tolist, numpy, item): let it give them to a loss of torch's as tensors"
+            )
+
+    def _places(self, batch: Any) -> tuple[Any, ...]:
+        if isinstance(batch, Mapping):
+            there = tuple(batch)
+            guessed = tuple(name for name in TARGET_NAMES if name in there)[:1]
+        elif isinstance(batch, (tuple, list)):
+            there = tuple(range(len(batch)))
+            guessed = there[-1:] if len(there) > 1 else ()
+        else:
+            raise ValueError(
+                f"the batch is a {type(batch).__name__} without targets, which mixing needs: let "
+                "the loader give (x, y), or a dict"
+            )
+        wanted = guessed if self.target is None else self.target
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        if isinstance(batch, (tuple, list)):
+            wanted = tuple(_position(batch, place) for place in wanted)
+        if not wanted or not set(wanted) < set(there):
+            said = "" if self.target is None else f" {self.target!r}"
+            named = ", ".join(map(str, there)) or "nothing"
+            raise ValueError(
+                f"the batch holds {named}, but no target{said} beside inputs: say which it is by "
+                "target="
+            )
+        return wanted
+
+
+class MixCollate:
+    """A ``collate_fn`` for :class:`torch.utils.data.DataLoader` that mixes.
+
+    The loader's workers draw differently, and the same again where the program begins with the same
+    ``torch.manual_seed`` or the loader has a seeded ``generator``.
+
+    Args:
+        mixer: such as ``MixUp()``.
+        collate_fn: makes a batch of a list of samples; None takes torch's.
+        target: as for :class:`BatchMixer`.
+
+    Raises:
+        TypeError, ValueError: as :class:`BatchMixer`.
+
+    >>> import torch
+    >>> from torch.utils.data import DataLoader, TensorDataset
+    >>> from vicinal import MixUp
+    >>> data = TensorDataset(torch.rand(8, 3), torch.arange(8) % 2)
+    >>> loader = DataLoader(data, batch_size=4, collate_fn=MixCollate(MixUp(seed=0)))
+    >>> x, y = next(iter(loader))
+    >>> torch.nn.functional.cross_entropy(torch.zeros(4, 2), y)  # log(2)
+    tensor(0.6931)
+    """
+
+    def __init__(
+        self,
+        mixer: Mixer,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        *,
+        target: Target | None = None,
+    ) -> None:
+        self.mix = BatchMixer(mixer, target)
+        self.collate_fn = default_collate if collate_fn is None else collate_fn
+
+    def __call__(self, samples: list[Any]) -> Any:
+        return self.mix(self.collate_fn(samples))
+
+
+def _position(batch: Any, place: str | int) -> Any:
+    """The position of a name or number in a tuple."""
+    if isinstance(place, str):
+        fields = getattr(batch, "_fields", ())
+        return fields.index(place) if place in fields else place
+    return place + len(batch) if place < 0 else place
+
+
+def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:
+    """A batch of the same kind, of other parts."""
+    if isinstance(batch, Mapping):
+        made: Any = copy.copy(batch)
+        for name in batch:
+            made[name] = parts[name]
+        return made
+    values = [parts[place] for place in range(len(batch))]
+    return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
