@@ -1,0 +1,77 @@
+"""Mixing in fastai's Learner."""
+
+from typing import Any
+
+import torch
+
+from vicinal.batches import BatchMixer
+from vicinal.integrations.needs import missing
+from vicinal.mixed_tensor import as_tensors
+from vicinal.mixing.batch import map_leaves
+from vicinal.mixing.mixer import Mixer
+
+try:
+    from fastai.callback.core import Callback
+except ModuleNotFoundError as error:
+    raise missing("fastai", error) from None
+
+
+class Mix(Callback):  # type: ignore[misc]
+    """Mix every training batch of a fastai Learner.
+
+    ::
+
+        learn = vision_learner(dls, resnet34, metrics=accuracy, cbs=Mix(MixUp()))
+
+    Nothing of the learner is replaced, so that ``predict``, ``get_preds``,
+    ``ClassificationInterpretation`` and ``export`` are afterwards what they always were.
+
+    Args:
+        mixer: such as ``MixUp()``; it mixes all inputs, and the targets of whatever kind.
+
+    Raises:
+        TypeError: the mixer is none, or the loss cannot be computed of both targets.
+        ValueError: a batch has no targets.
+    """
+
+    order = 9.5  # after CastToTensor, and before MixedPrecision
+    run_valid = False
+
+    def __init__(self, mixer: Mixer) -> None:
+        super().__init__()
+        self.mix = BatchMixer(mixer)
+
+    @property
+    def mixer(self) -> Mixer:
+        return self.mix.mixer
+
+    def before_batch(self) -> None:
+        if not self.yb:
+            raise ValueError(
+                "the batch has no targets, which mixing needs: let the last block of the DataBlock "
+                "give them, or take a smaller n_inp"
+            )
+        x, y = self.mixer(_plain(self.xb), _plain(self.yb))
+        self.learn.xb, self.learn.yb = x, as_tensors(y)
+
+    def after_loss(self) -> None:
+        self.mix.check_learnt(self.yb, "the learner's loss_func")
+
+    def after_fit(self) -> None:
+        self.mixer.release()
+
+    def after_cancel_fit(self) -> None:
+        self.mixer.release()
+
+
+def _plain(batch: Any) -> Any:
+    """Plain tensors in the place of fastai's, which look at every operation."""
+
+    def plain(_: Any, leaf: Any) -> Any:
+        return (
+            torch._C.TensorBase.as_subclass(leaf, torch.Tensor)
+            if isinstance(leaf, torch.Tensor)
+            else leaf
+        )
+
+    return map_leaves(plain, batch)

@@ -1,0 +1,99 @@
+"""Mixing in the Trainer of Hugging Face's transformers."""
+
+from typing import Any
+
+from vicinal.batches import BatchMixer
+from vicinal.integrations.needs import missing
+from vicinal.mixing.mixer import Mixer
+
+try:
+    from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
+    from transformers.training_args import TrainingArguments
+except ModuleNotFoundError as error:
+    raise missing("transformers", error) from None
+
+
+class Mixing:
+    """What makes a Trainer mix, for a Trainer of your own: ``class Mine(Mixing, Trainer): ...``.
+
+    Args:
+        *args, **kwargs: of the Trainer.
+        mixer: such as ``MixUp()`` for images. Token ids cannot be mixed, but their embeddings can:
+            ``ManifoldMixUp(model, "*.embeddings", mixer=MixUp(), unite="attention_mask")``.
+
+    Batches are mixed where their loss is computed, on their device; evaluation is not mixed. The
+    targets are the parts of a batch that the Trainer's ``label_names`` tell. The state of the draws
+    is in ``trainer_state.json`` of every checkpoint.
+
+    Raises:
+        TypeError: the mixer is none, or the model's loss cannot be computed of both targets.
+        ValueError: a batch has no labels.
+        RuntimeError: no loss is computed from the mixed targets.
+    """
+
+    def __init__(self, *args: Any, mixer: Mixer, **kwargs: Any) -> None:
+        mix = BatchMixer(mixer)
+        super().__init__(*args, **kwargs)
+        self.mix = mix
+        self.add_callback(MixerState(mixer))  # type: ignore[attr-defined]
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        trainer: Any = super()
+        if not model.training:
+            return trainer.compute_loss(model, inputs, *args, **kwargs)
+        self.mix.target = self._targets(inputs)
+        mixed = self.mix(inputs)
+        targets = {name: mixed[name] for name in self.mix.target}
+        result = trainer.compute_loss(model, mixed, *args, **kwargs)
+        self.mix.check_learnt(targets, "the model")
+        return result
+
+    def _targets(self, inputs: Any) -> tuple[str, ...]:
+        names: list[str] = self.label_names  # type: ignore[attr-defined]
+        found = tuple(name for name in names if name in inputs)
+        if not found:
+            raise ValueError(
+                f"the batch holds {', '.join(inputs)}, but no {' or '.join(names)}, which mixing "
+                "needs: name them in the data, or by TrainingArguments(label_names=...)"
+            )
+        return found
+
+
+class MixTrainer(Mixing, Trainer):  # type: ignore[misc]
+    """The Trainer of transformers, with mixing.
+
+    ::
+
+        trainer = MixTrainer(model, arguments, train_dataset=train, mixer=MixUp())
+
+    Everything is as in transformers' own; :class:`Mixing` tells about ``mixer``.
+    """
+
+
+class MixerState(TrainerCallback):  # type: ignore[misc]
+    """Keeps the state of the draws in the Trainer's own, so that a resumed training goes on.
+
+    Args:
+        mixer: whose state it is.
+    """
+
+    def __init__(self, mixer: Mixer) -> None:
+        self.mixer = mixer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        kept = state.stateful_callbacks.get(type(self).__name__)
+        if kept is not None:
+            self.mixer.load_state_dict(kept)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        # Not as an ExportableState, of which the Trainer would make a new one, without a mixer.
+        state.stateful_callbacks[type(self).__name__] = self.mixer.state_dict()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.mixer.release()

@@ -1,0 +1,299 @@
+"""Mixing in fastai's Learner."""
+
+import functools
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from by_hand import assert_same_weights, batches, digits, small_network, train_by_hand, twins
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import fastai.vision.all as fastai
+    from fastai.vision.learner import vision_learner
+
+from PIL import Image
+
+from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, SmoothMix
+from vicinal.integrations.fastai import Mix
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Seen(fastai.Callback):
+    """What the model and the loss get."""
+
+    order = 20
+
+    def before_fit(self):
+        self.losses, self.inputs, self.targets = [], {True: [], False: []}, {True: [], False: []}
+
+    def before_batch(self):
+        self.inputs[self.training].append([x.clone() for x in self.xb])
+        self.targets[self.training].append(self.yb)
+
+    def after_loss(self):
+        if self.training:
+            self.losses.append(self.loss.item())
+
+
+# torch's, so that a loop by hand can be equal.
+sgd = functools.partial(fastai.OptimWrapper, opt=torch.optim.SGD)
+
+
+def learner(model, mixer, loader=None, valid=None, criterion=None, **options):
+    loader = loader or batches()
+    dls = fastai.DataLoaders(loader, valid or loader)
+    criterion = nn.CrossEntropyLoss() if criterion is None else criterion
+    learn = fastai.Learner(
+        dls, model, criterion, opt_func=sgd, lr=0.1, cbs=[Mix(mixer), Seen()],
+        train_bn=False, **options
+    )  # fmt: skip
+    learn.no_bar().__enter__()
+    learn.logger = lambda row: None
+    return learn
+
+
+@pytest.mark.parametrize("make", [MixUp, CutMix], ids=["mixup", "cutmix"])
+def test_equals_the_loop_by_hand_step_by_step(make):
+    model, other = twins()
+    learn = learner(model, make(seed=0))
+    learn.fit(3)
+    expected = train_by_hand(other, batches(), make(seed=0), epochs=3)
+    assert learn.seen.losses == expected
+    assert expected[-1] < 0.7 * expected[0]
+    assert_same_weights(model, other)
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        fastai.CrossEntropyLossFlat(),
+        fastai.CrossEntropyLossFlat(weight=torch.linspace(0.5, 2, 10)),
+        fastai.LabelSmoothingCrossEntropy(),
+        fastai.LabelSmoothingCrossEntropyFlat(),
+        fastai.FocalLossFlat(),
+        F.cross_entropy,
+    ],
+    ids=lambda loss: getattr(loss, "__name__", type(loss).__name__),
+)
+def test_losses_of_fastais_are_exact(criterion):
+    x, y = digits(64)
+    model = small_network()
+    learn = learner(model, MixUp(seed=0), [(x, y)], criterion=criterion)
+    learn.fit(1)
+    other = small_network().train()
+    x, y = MixUp(seed=0)(x, y)
+    output = other(x)
+    each = [
+        weight * criterion(output[i : i + 1], y.own[i : i + 1])
+        + (1 - weight) * criterion(output[i : i + 1], y.partner[i : i + 1])
+        for i, weight in enumerate(y.weight)
+    ]
+    expected = torch.stack(each).mean()
+    if getattr(getattr(criterion, "func", None), "weight", None) is not None:
+        plain = nn.CrossEntropyLoss(torch.linspace(0.5, 2, 10))
+        expected = MixLoss(plain)(output, y)
+    torch.testing.assert_close(torch.tensor(learn.seen.losses[0]), expected.detach())
+
+
+def test_validation_is_not_mixed():
+    learn = learner(small_network(), MixUp(seed=0), valid=batches(64))
+    learn.fit(2)
+    for (x,), (y,) in zip(learn.seen.inputs[False], learn.seen.targets[False], strict=True):
+        assert torch.equal(x, digits(64)[0])
+        assert torch.equal(y, digits(64)[1])
+    assert not torch.equal(learn.seen.inputs[True][0][0], digits(64)[0])
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Digits as image files in class folders."""
+    folder = tmp_path_factory.mktemp("digits")
+    x, y = digits(160)
+    for number, (image, label) in enumerate(zip(x, y, strict=True)):
+        (folder / str(int(label))).mkdir(exist_ok=True)
+        pixels = np.kron((image[0].numpy() * 255).astype(np.uint8), np.ones((4, 4), np.uint8))
+        Image.fromarray(pixels).convert("RGB").save(folder / str(int(label)) / f"{number}.png")
+    return folder
+
+
+def tiny(*_, **__):
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+def test_everything_works_afterwards(pictures, tmp_path):
+    """predict, get_preds, interpretation and export: what fails after fastai's own."""
+    dls = fastai.ImageDataLoaders.from_folder(pictures, valid_pct=0.2, seed=0, bs=32, num_workers=0)
+    learn = fastai.Learner(
+        dls, tiny(), metrics=fastai.accuracy, cbs=Mix(MixUp(seed=0)), path=tmp_path
+    )
+    loss = learn.loss_func
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(2, 1e-2)
+        assert learn.loss_func is loss
+        name, _, probabilities = learn.predict(next(pictures.glob("3/*.png")))
+        assert name in dls.vocab
+        torch.testing.assert_close(probabilities.sum(), torch.tensor(1.0))
+        output, targets, losses = learn.get_preds(with_loss=True)
+        torch.testing.assert_close(
+            losses, F.nll_loss(output.log(), targets.long(), reduction="none"), rtol=1e-3, atol=1e-4
+        )
+        matrix = fastai.ClassificationInterpretation.from_learner(learn).confusion_matrix()
+        assert matrix.sum() == len(dls.valid_ds)
+        learn.export("model.pkl")
+        loaded = fastai.load_learner(tmp_path / "model.pkl")
+        with loaded.no_bar():
+            assert loaded.predict(next(pictures.glob("3/*.png")))[0] == name
+        draws = learn.mix.mixer.state_dict()["draws"]
+        learn.validate()
+        assert learn.mix.mixer.state_dict()["draws"] == draws
+        learn.fit(1)  # and once more
+        learn.lr_find(num_it=8, show_plot=False)
+
+
+def test_an_exported_learner_goes_on_with_the_same_draws(tmp_path):
+    whole, other = small_network(), small_network()
+    learn = learner(whole, MixUp(seed=0))
+    learn.fit(2)
+    first = learner(other, MixUp(seed=0))
+    first.fit(1)
+    state = first.mix.mixer.state_dict()
+    second = learner(other, MixUp(seed=0))
+    second.mix.mixer.load_state_dict(state)
+    second.fit(1)
+    assert_same_weights(other, whole)
+    assert first.seen.losses + second.seen.losses == learn.seen.losses[-10:]
+
+
+def test_a_training_that_breaks_off_leaves_the_learner_as_it_was():
+    class Broken(fastai.Callback):
+        def after_batch(self):
+            if self.iter == 2:
+                raise KeyboardInterrupt
+
+    learn = learner(small_network(), MixUp(seed=0))
+    loss, model = learn.loss_func, learn.model
+    with pytest.raises(KeyboardInterrupt):
+        learn.fit(1, cbs=Broken())
+    assert learn.loss_func is loss
+    assert learn.model is model
+    learn.validate(dl=batches())
+
+
+def test_segmentation():
+    torch.manual_seed(0)
+    x, masks = torch.rand(32, 3, 16, 16), torch.randint(3, (32, 16, 16))
+    for mixer in (MixUp(seed=0), CutMix(seed=0), SmoothMix(seed=0)):
+        loader = DataLoader(TensorDataset(x, masks), 16)
+        model = nn.Conv2d(3, 3, 3, padding=1)
+        learn = learner(model, mixer, loader, criterion=fastai.CrossEntropyLossFlat(axis=1))
+        learn.fit(2)
+        assert np.isfinite(learn.seen.losses).all()
+
+
+def test_values_and_several_labels():
+    x, y = digits(128)
+    for criterion, plain, target in (
+        (fastai.MSELossFlat(), nn.MSELoss(), torch.randn(128, 10)),
+        (fastai.BCEWithLogitsLossFlat(), nn.BCEWithLogitsLoss(), F.one_hot(y, 10).float()),
+    ):
+        loader = DataLoader(TensorDataset(x, target), 64)
+        model, other = twins()
+        learn = learner(model, MixUp(seed=0), loader, criterion=criterion)
+        learn.fit(1)
+        expected = train_by_hand(other, loader, MixUp(seed=0), plain)
+        assert learn.seen.losses == pytest.approx(expected, rel=1e-5)
+
+
+def test_several_inputs_and_targets():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.image, self.row = small_network(), nn.Linear(3, 10)
+
+        def forward(self, image, row):
+            return self.image(image) + self.row(row)
+
+    x, y = digits(128)
+    row, value = torch.rand(128, 3), torch.rand(128, 10)
+    dls = fastai.DataLoaders(*[DataLoader(TensorDataset(x, row, y, value), 64)] * 2)
+    dls.n_inp = 2
+
+    def both(output, label, value):
+        return F.cross_entropy(output, label) + F.mse_loss(output, value)
+
+    learn = fastai.Learner(dls, Two(), both, opt_func=sgd, lr=0.1, cbs=[Mix(MixUp(seed=0)), Seen()])
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1)
+    (image, line), (label, _) = learn.seen.inputs[True][0], learn.seen.targets[True][0]
+    weight = label.weight
+    partner = row[:64][torch.cdist(x[:64].flatten(1), x[:64].flatten(1)).argmin(1)]  # themselves
+    assert torch.equal(partner, row[:64])
+    mix = MixUp(seed=0).draw(x[:64])
+    torch.testing.assert_close(weight, mix.weight)
+    torch.testing.assert_close(image, mix(x[:64]))
+    torch.testing.assert_close(line, mix(row[:64]))
+
+
+def test_half_precision_and_training_metrics():
+    learn = learner(small_network(), MixUp(seed=0), metrics=fastai.accuracy)
+    learn.recorder.train_metrics = True
+    learn.to_bf16() if hasattr(learn, "to_bf16") else None
+    learn.fit(2)
+    assert learn.seen.losses[-1] < learn.seen.losses[0]
+    assert 0 <= learn.recorder.values[-1][1] <= 1
+
+
+def test_mixing_inside_of_the_model():
+    model, other = twins()
+    learn = learner(model, ManifoldMixUp(model, ["input", "2"], seed=0))
+    learn.fit(1)
+    mixer = ManifoldMixUp(other, ["input", "2"], seed=0)
+    assert learn.seen.losses == train_by_hand(other, batches(), mixer)
+    assert not model._forward_pre_hooks
+
+
+def test_vision_learner_takes_it(pictures):
+    dls = fastai.ImageDataLoaders.from_folder(pictures, valid_pct=0.2, seed=0, bs=32, num_workers=0)
+    learn = vision_learner(
+        dls, fastai.resnet18, pretrained=False, metrics=fastai.accuracy, cbs=Mix(MixUp(seed=0))
+    )
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1)
+    assert np.isfinite(learn.recorder.losses).all()
+
+
+def test_bad_input():
+    with pytest.raises(TypeError, match=r"mixer such as MixUp\(\) is needed.*call it, MixUp\(\)"):
+        Mix(MixUp)
+    with pytest.raises(ValueError, match="the batch has no targets, which mixing needs: let"):
+        learner(small_network(), MixUp(), DataLoader(TensorDataset(digits()[0]), 64)).fit(1)
+
+    def hardest(output, target):
+        return F.cross_entropy(output, target, reduction="none").topk(8).values.mean()
+
+    with pytest.raises(TypeError, match="topk cannot be computed from mixed targets"):
+        learner(small_network(), MixUp(), criterion=hardest).fit(1)
+
+    def hiding(output, target):
+        return F.cross_entropy(output, torch.tensor(target.tolist()))
+
+    with pytest.raises(RuntimeError, match="loss_func computed a loss, but not from the mixed"):
+        learner(small_network(), MixUp(), criterion=hiding).fit(1)
+
+
+def test_without_fastai(monkeypatch):
+    for name in [n for n in sys.modules if n.split(".")[0] == "fastai"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "vicinal.integrations.fastai")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[fastai\]'"):
+        import vicinal.integrations.fastai  # noqa: F401

@@ -1,0 +1,349 @@
+"""Mixing in Lightning's Trainer."""
+
+import logging
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from by_hand import assert_same_weights, batches, digits, train_by_hand, twins
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import Accuracy
+
+lightning = pytest.importorskip("lightning")
+L = lightning.pytorch
+
+from vicinal import CutMix, ManifoldMixUp, MixUp, accuracy  # noqa: E402
+from vicinal.integrations.lightning import Mix  # noqa: E402
+
+
+class Classifier(L.LightningModule):
+    """As people write it."""
+
+    def __init__(self, model, criterion=None):
+        super().__init__()
+        self.model = model
+        self.criterion = nn.CrossEntropyLoss() if criterion is None else criterion
+        self.losses, self.seen, self.validated = [], [], []
+
+    def forward(self, x):
+        return self.model(x)
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        loss = self.criterion(self(x), y)
+        self.losses.append(loss.item())
+        self.seen.append(x.clone())
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        assert type(y) is torch.Tensor
+        self.validated.append(x)
+        self.log("valid_loss", self.criterion(self(x), y))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.fixture(autouse=True)
+def silent():
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+
+def trainer_of(tmp_path, *callbacks, **options):
+    options = {
+        "max_epochs": 1, "accelerator": "cpu", "logger": False, "enable_progress_bar": False,
+        "enable_model_summary": False, "enable_checkpointing": False, "num_sanity_val_steps": 1,
+    } | options  # fmt: skip
+    return L.Trainer(default_root_dir=tmp_path, callbacks=list(callbacks), **options)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def mixed(model, mixer, loader=None, tmp_path=None, **options):
+    module = Classifier(model) if not isinstance(model, L.LightningModule) else model
+    held_out = batches(64) if loader is None else None
+    trainer_of(tmp_path, Mix(mixer), **options).fit(module, loader or batches(), held_out)
+    return module
+
+
+class Same:
+    """A loader that hands out the same batch, twice."""
+
+    def __init__(self, batch):
+        self.batch = batch
+
+    def __iter__(self):
+        return iter([self.batch] * 2)
+
+
+@pytest.mark.parametrize("make", [MixUp, CutMix], ids=["mixup", "cutmix"])
+def test_equals_the_loop_by_hand_step_by_step(make, tmp_path):
+    model, other = twins()
+    module = mixed(model, make(seed=0), tmp_path=tmp_path, max_epochs=3)
+    expected = train_by_hand(other, batches(), make(seed=0), epochs=3)
+
+    assert module.losses == expected
+    assert expected[-1] < 0.7 * expected[0]
+    assert_same_weights(module.model, other)
+
+
+def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
+    class Functional(Classifier):
+        def __init__(self, model):
+            super().__init__(model)
+            self.train_accuracy = Accuracy("multiclass", num_classes=10)
+            self.shares = []
+
+        def training_step(self, batch, batch_idx):
+            x, y = batch
+            output = self(x)
+            loss = F.cross_entropy(output, y, label_smoothing=0.1)
+            self.losses.append(loss.item())
+            self.log("accuracy", self.train_accuracy(output, y), prog_bar=True)
+            own = (output.argmax(1) == y).float().mean()
+            self.shares.append((own.item(), accuracy(output, y).item()))
+            return {"loss": loss}
+
+    model, other = twins()
+    module = mixed(Functional(model), MixUp(seed=0), tmp_path=tmp_path)
+    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
+    assert module.losses == train_by_hand(other, batches(), MixUp(seed=0), criterion)
+    for found, share in module.shares:
+        assert found == pytest.approx(share)
+
+
+def test_validation_is_not_mixed_and_the_module_is_left_as_it_was(tmp_path):
+    module = mixed(twins()[0], MixUp(seed=0), tmp_path=tmp_path)
+    for x in module.validated:
+        assert torch.equal(x, digits(64)[0])
+    assert "training_step" not in vars(module)
+
+
+def test_the_callers_batches_are_not_touched(tmp_path):
+    x, y = digits(64)
+    kept = x.clone()
+    mixed(twins()[0], MixUp(seed=0), Same((x, y)), tmp_path=tmp_path, max_epochs=2)
+    assert torch.equal(x, kept)
+
+
+def test_an_error_in_the_middle_leaves_the_module_as_it_was(tmp_path):
+    class Failing(Classifier):
+        def training_step(self, batch, batch_idx):
+            if batch_idx == 2:
+                raise RuntimeError("the disk is gone")
+            return super().training_step(batch, batch_idx)
+
+    module = Failing(twins()[0])
+    with pytest.raises(RuntimeError, match="disk"):
+        trainer_of(tmp_path, Mix(MixUp(seed=0))).fit(module, batches())
+    assert "training_step" not in vars(module)
+
+
+def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
+    torch.manual_seed(0)
+    whole = mixed(twins()[0], MixUp(seed=0), tmp_path=tmp_path, max_epochs=2)
+
+    class Stopped(Classifier):
+        def on_train_epoch_end(self):
+            self.trainer.save_checkpoint(tmp_path / "middle.ckpt")
+            self.trainer.should_stop = True
+
+    first = mixed(Stopped(twins()[0]), MixUp(seed=0), tmp_path=tmp_path, max_epochs=2, min_epochs=1)
+    second = Classifier(twins()[0])
+    trainer = trainer_of(tmp_path, Mix(MixUp(seed=99)), max_epochs=2)
+    trainer.fit(second, batches(), ckpt_path=tmp_path / "middle.ckpt")
+
+    assert len(first.losses) == 5
+    assert first.losses + second.losses == whole.losses
+    assert_same_weights(second.model, whole.model)
+
+
+def test_manual_optimization(tmp_path):
+    class Manual(Classifier):
+        automatic_optimization = False
+
+        def training_step(self, batch, batch_idx):
+            x, y = batch
+            loss = self.criterion(self(x), y)
+            self.optimizers().zero_grad()
+            self.manual_backward(loss)
+            self.optimizers().step()
+            self.losses.append(loss.item())
+
+    model, other = twins()
+    module = mixed(Manual(model), MixUp(seed=0), tmp_path=tmp_path)
+    assert module.losses == train_by_hand(other, batches(), MixUp(seed=0))
+
+
+def test_an_optimizer_that_takes_the_step_several_times_sees_one_mix(tmp_path):
+    class ByLBFGS(Classifier):
+        def configure_optimizers(self):
+            return torch.optim.LBFGS(self.parameters(), max_iter=3)
+
+    module = mixed(ByLBFGS(twins()[0]), MixUp(seed=0), Same(digits(64)), tmp_path=tmp_path)
+    first, second = module.seen[:3], module.seen[3:]
+    assert len(module.seen) == 6
+    assert all(torch.equal(x, first[0]) for x in first)
+    assert all(torch.equal(x, second[0]) for x in second)
+    assert not torch.equal(first[0], second[0])
+
+
+@pytest.mark.parametrize("kind", [dict, list], ids=["dict", "list"])
+def test_several_loaders_are_mixed_each_by_itself(kind, tmp_path):
+    class Several(Classifier):
+        def training_step(self, batch, batch_idx):
+            parts = batch.values() if kind is dict else batch
+            return sum(self.criterion(self(x), y) for x, y in parts)
+
+    loaders = {"a": batches(128), "b": batches(192, 32)}
+    loaders = loaders if kind is dict else list(loaders.values())
+    mixer = MixUp(seed=0)
+    mixed(Several(twins()[0]), mixer, loaders, tmp_path=tmp_path)
+    assert mixer.state_dict()["draws"] == 12  # the shorter loader begins again
+
+
+@pytest.mark.parametrize("target", [None, "digit"])
+def test_batches_of_dicts(target, tmp_path):
+    name = target or "label"
+    x, y = digits(128)
+    data = [{"image": image, name: label} for image, label in zip(x, y, strict=True)]
+
+    class OfDicts(Classifier):
+        def training_step(self, batch, batch_idx):
+            loss = F.cross_entropy(self(batch["image"]), batch[name])
+            self.losses.append(loss.item())
+            return loss
+
+    model, other = twins()
+    module = OfDicts(model)
+    loader = DataLoader(data, batch_size=64)
+    trainer_of(tmp_path, Mix(MixUp(seed=0), target)).fit(module, loader)
+    assert module.losses == train_by_hand(other, batches(128), MixUp(seed=0))
+
+
+def test_gradients_are_accumulated(tmp_path):
+    model, other = twins()
+    module = mixed(
+        model, MixUp(seed=0), batches(256), tmp_path=tmp_path, accumulate_grad_batches=2
+    )  # fmt: skip
+    mixer, optimizer = MixUp(seed=0), torch.optim.SGD(other.parameters(), lr=0.1)
+    other.train()
+    from vicinal import MixLoss
+
+    for number, (x, y) in enumerate(batches(256)):
+        x, y = mixer(x, y)
+        (MixLoss(nn.CrossEntropyLoss())(other(x), y) / 2).backward()
+        if number % 2:
+            optimizer.step()
+            optimizer.zero_grad()
+    assert_same_weights(module.model, other)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions(precision, tmp_path):
+    module = mixed(twins()[0], MixUp(seed=0), tmp_path=tmp_path, precision=precision, max_epochs=3)
+    assert module.losses[-1] < module.losses[0] / 2
+
+
+def test_a_compiled_module(tmp_path):
+    model, other = twins()
+    module = torch.compile(Classifier(model), backend="eager")
+    trainer = trainer_of(tmp_path, Mix(MixUp(seed=0)))
+    trainer.fit(module, batches())
+    compiled = trainer.lightning_module
+    expected = train_by_hand(other, batches(), MixUp(seed=0))
+    assert compiled.losses == pytest.approx(expected, rel=1e-5)
+    assert vars(compiled)["training_step"] is not None  # the compiled one is back
+
+
+def test_mixing_inside_of_the_model(tmp_path):
+    model, other = twins()
+    mixer = ManifoldMixUp(model, ["input", "2"], seed=0)
+    module = mixed(model, mixer, tmp_path=tmp_path)
+    expected = ManifoldMixUp(other, ["input", "2"], seed=0)
+    assert module.losses == train_by_hand(other, batches(), expected)
+    assert not model._forward_pre_hooks
+
+
+def test_values_and_several_labels(tmp_path):
+    for criterion, target in (
+        (nn.BCEWithLogitsLoss(), F.one_hot(digits()[1], 10).float()),
+        (nn.MSELoss(), torch.randn(320, 10)),
+    ):
+        loader = DataLoader(TensorDataset(digits()[0], target), batch_size=64)
+        model, other = twins()
+        module = mixed(Classifier(model, criterion), MixUp(seed=0), loader, tmp_path)
+        assert module.losses == train_by_hand(other, loader, MixUp(seed=0), criterion)
+
+
+# -- What is said of bad input
+
+
+def test_a_step_that_hides_its_targets(tmp_path):
+    class Hiding(Classifier):
+        def training_step(self, batch, batch_idx):
+            x, y = batch
+            return F.cross_entropy(self(x), torch.tensor(y.tolist()))
+
+    with pytest.raises(RuntimeError, match="training_step computed a loss, but not from the mixed"):
+        mixed(Hiding(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
+
+    class HidingManually(Hiding):
+        automatic_optimization = False
+
+        def training_step(self, batch, batch_idx):
+            self.manual_backward(super().training_step(batch, batch_idx))
+
+    with pytest.raises(RuntimeError, match="training_step computed a loss, but not from the mixed"):
+        mixed(HidingManually(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
+
+
+def test_a_criterion_without_a_loss_for_each_sample(tmp_path):
+    def hardest(output, target):
+        return F.cross_entropy(output, target, reduction="none").topk(8).values.mean()
+
+    with pytest.raises(TypeError, match="topk cannot be computed from mixed targets: let"):
+        mixed(Classifier(twins()[0], hardest), MixUp(seed=0), tmp_path=tmp_path)
+
+
+def test_a_batch_without_targets(tmp_path):
+    for loader, said in (
+        (DataLoader(digits()[0], batch_size=64), "the batch is a Tensor without targets"),
+        (DataLoader(TensorDataset(digits()[0]), batch_size=64), "the batch holds 0, but no target"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            mixed(twins()[0], MixUp(seed=0), loader, tmp_path)
+    data = DataLoader([{"image": x, "name": 3} for x in digits(64)[0]], batch_size=8)
+    with pytest.raises(ValueError, match="holds image, name, but no target beside"):
+        mixed(twins()[0], MixUp(seed=0), data, tmp_path)
+    with pytest.raises(ValueError, match="no target 'digit' beside inputs: say which"):
+        trainer_of(tmp_path, Mix(MixUp(), "digit")).fit(Classifier(twins()[0]), batches())
+
+
+def test_a_step_that_fetches_its_batches(tmp_path):
+    class Fetching(Classifier):
+        def training_step(self, dataloader_iter):
+            (x, y), _, _ = next(dataloader_iter)
+            return self.criterion(self(x), y)
+
+    with pytest.raises(RuntimeError, match="dataloader_iter, where they cannot be mixed"):
+        mixed(Fetching(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
+
+
+def test_what_is_no_mixer():
+    with pytest.raises(TypeError, match=r"mixer such as MixUp\(\) is needed.*call it, MixUp\(\)"):
+        Mix(MixUp)
+
+
+def test_without_lightning(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
+    for name in [n for n in sys.modules if n.startswith(("lightning.", "pytorch_lightning."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "vicinal.integrations.lightning")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[lightning\]'"):
+        import vicinal.integrations.lightning  # noqa: F401
