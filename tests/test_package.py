@@ -73,6 +73,9 @@ ROOMS = [
     "sound",
     "cross_entropy",
     "losses",
+    "mixed_tensor",
+    "batches",
+    "integrations",
     "criteria",
     "metrics",
     "processes",
@@ -86,6 +89,14 @@ ROOMS = [
     "bench",
     "cli",
 ]
+
+
+def test_integrations_need_mixing_and_their_trainer_alone():
+    for file in (SRC / "integrations").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("vicinal"):
+                room = node.module.split(".")[1]
+                assert room in ("mixing", "mixed_tensor", "batches", "integrations"), file
 
 
 def test_imports_run_downwards():

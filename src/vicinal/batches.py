@@ -1,13 +1,16 @@
 """Whole batches as loaders hand them out: mixed, with targets that any loss reads."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import distributed
 from torch.utils.data import default_collate
 
 from vicinal.mixed_tensor import as_tensors, is_learnt
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.schedule import Schedule
 
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
 Target = str | int | tuple[str | int, ...]
@@ -39,6 +42,39 @@ class BatchMixer:
             hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
             raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
         self.mixer, self.target = mixer, target
+        self._begun_at: int | None = None  # how many mixes were drawn before the training
+
+    def begin(self, batches: float) -> None:
+        """Say that a training begins, or goes on after :meth:`load_state_dict`.
+
+        Of several processes all draw from the seed of the first, each by its rank.
+
+        Args:
+            batches: how many each process sees; infinity where nobody knows.
+        """
+        if distributed.is_available() and distributed.is_initialized():
+            state = [self.state_dict()]
+            distributed.broadcast_object_list(state)
+            self.load_state_dict(state[0])
+        if self._begun_at is None:
+            self._begun_at = self.mixer.random.draws
+        for mixer in self.mixer.nested():
+            if isinstance(mixer, Schedule) and math.isfinite(batches):
+                mixer.begin(int(batches), at=self._begun_at)
+
+    def end(self) -> None:
+        """Say that a training ends, in whatever way; another one may begin."""
+        self._begun_at = None
+        self.mixer.release()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on in the middle of a training: plain numbers."""
+        return {"mixer": self.mixer.state_dict(), "begun_at": self._begun_at}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where that training was."""
+        self.mixer.load_state_dict(state["mixer"])
+        self._begun_at = state["begun_at"]
 
     def __call__(self, batch: Any) -> Any:
         """The same batch, its inputs mixed and its targets :class:`MixedTensor`."""

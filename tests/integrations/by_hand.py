@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import MixLoss
+from vicinal import MixLoss, MixUp, Schedule
 
 
 def digits(count=320):
@@ -58,3 +58,13 @@ def twins(seed=0):
     """Two networks with the same weights."""
     model = small_network(seed)
     return model, copy.deepcopy(model)
+
+
+def half_mixed():
+    """Mixes the first half of a training, of which somebody must tell the length."""
+    return Schedule(MixUp(), until=0.5, seed=0)
+
+
+def scheduled(batches):
+    """The same, told beforehand."""
+    return Schedule(MixUp(), until=0.5, steps=batches, seed=0)

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from by_hand import assert_same_weights, batches, digits, small_network, train_by_hand, twins
+from by_hand import (
+    assert_same_weights,
+    batches,
+    digits,
+    half_mixed,
+    scheduled,
+    small_network,
+    train_by_hand,
+    twins,
+)
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -100,6 +109,13 @@ def test_losses_of_fastais_are_exact(criterion):
         plain = nn.CrossEntropyLoss(torch.linspace(0.5, 2, 10))
         expected = MixLoss(plain)(output, y)
     torch.testing.assert_close(torch.tensor(learn.seen.losses[0]), expected.detach())
+
+
+def test_a_schedule_is_told_how_long_the_training_is():
+    model, other = twins()
+    learn = learner(model, half_mixed())
+    learn.fit(2)
+    assert learn.seen.losses == train_by_hand(other, batches(), scheduled(10), epochs=2)
 
 
 def test_validation_is_not_mixed():

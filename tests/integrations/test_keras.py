@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from by_hand import digits
+from by_hand import digits, half_mixed, scheduled
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -91,6 +91,13 @@ def test_equals_the_loop_by_hand_step_by_step(make):
     for own, others in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(own, others, rtol=1e-3, atol=1e-5)
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_schedule_is_told_how_long_the_training_is():
+    model, other = network(), network()
+    found, _ = fit(model, half_mixed(), *data(), epochs=2)
+    expected, _ = by_hand(other, scheduled(10), nn.CrossEntropyLoss(), *data(), epochs=2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_metrics_count_labels_by_their_shares():

@@ -6,7 +6,15 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from by_hand import assert_same_weights, batches, digits, train_by_hand, twins
+from by_hand import (
+    assert_same_weights,
+    batches,
+    digits,
+    half_mixed,
+    scheduled,
+    train_by_hand,
+    twins,
+)
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import Accuracy
@@ -114,6 +122,23 @@ def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
     assert module.losses == train_by_hand(other, batches(), MixUp(seed=0), criterion)
     for found, share in module.shares:
         assert found == pytest.approx(share)
+
+
+def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
+    model, other = twins()
+    module = mixed(model, half_mixed(), tmp_path=tmp_path, max_epochs=2)
+    assert module.losses == train_by_hand(other, batches(), scheduled(10), epochs=2)
+
+    class Stopped(Classifier):
+        def on_train_epoch_end(self):
+            self.trainer.save_checkpoint(tmp_path / "half.ckpt")
+            self.trainer.should_stop = True
+
+    mixed(Stopped(twins()[0]), half_mixed(), tmp_path=tmp_path, max_epochs=2, min_epochs=1)
+    second = Classifier(twins()[0])
+    trainer = trainer_of(tmp_path, Mix(half_mixed()), max_epochs=2)
+    trainer.fit(second, batches(), ckpt_path=tmp_path / "half.ckpt")
+    assert second.losses == module.losses[5:]
 
 
 def test_validation_is_not_mixed_and_the_module_is_left_as_it_was(tmp_path):

@@ -8,7 +8,14 @@ import pytest
 import skorch
 import torch
 import torch.nn.functional as F
-from by_hand import assert_same_weights, digits, small_network, train_by_hand
+from by_hand import (
+    assert_same_weights,
+    digits,
+    half_mixed,
+    scheduled,
+    small_network,
+    train_by_hand,
+)
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EpochScoring
@@ -88,6 +95,13 @@ def test_validation_prediction_and_scores_are_not_mixed():
     # On training data: what was answered of mixed images, against the samples' own labels.
     assert 0.3 < net.history[-1, "train_acc"] < 1
     np.testing.assert_allclose(net.predict_proba(x), net.predict_proba(x))
+
+
+def test_a_schedule_is_told_how_long_the_training_is():
+    net, other = net_of(half_mixed(), max_epochs=2), Network()
+    net.fit(*data())
+    expected = train_by_hand(other, loader(), scheduled(10), epochs=2)
+    assert dict(net.callbacks_)["losses"].each == expected
 
 
 def test_values():

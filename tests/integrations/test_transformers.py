@@ -9,7 +9,7 @@ import pandas
 import pytest
 import torch
 import torch.nn.functional as F
-from by_hand import digits
+from by_hand import digits, half_mixed, scheduled
 from torch import nn
 
 transformers = pytest.importorskip("transformers")
@@ -131,6 +131,15 @@ def test_equals_the_loop_by_hand_step_by_step(make, tmp_path):
     assert np.mean(expected[-4:]) < np.mean(expected[:4])
 
 
+def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
+    model, other = vision_model(), vision_model()
+    trained = trainer(tmp_path, model, half_mixed(), images(), num_train_epochs=2)
+    trained.train()
+    assert trained.losses == pytest.approx(
+        by_hand(other, scheduled(8), images(), epochs=2), rel=1e-5
+    )
+
+
 def test_labels_are_smoothed(tmp_path):
     model, other = vision_model(), vision_model()
     trained = trainer(tmp_path, model, MixUp(seed=0), images(), label_smoothing_factor=0.1)
@@ -187,8 +196,7 @@ def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
     second.train(resume_from_checkpoint=str(tmp_path / "a/checkpoint-2"))
     assert second.losses == whole.losses[2:]
     assert_same(second.model, whole.model)
-    draws = whole.mix.mixer.state_dict()
-    assert draws == second.mix.mixer.state_dict() == {"seed": 0, "draws": 6}
+    assert whole.mix.mixer.state_dict() == second.mix.mixer.state_dict() == {"seed": 0, "draws": 6}
     whole.train()  # another training goes on drawing
     assert whole.mix.mixer.state_dict()["draws"] == 12
 

@@ -45,6 +45,9 @@ class Mix(Callback):  # type: ignore[misc]
     def mixer(self) -> Mixer:
         return self.mix.mixer
 
+    def before_fit(self) -> None:
+        self.mix.begin(self.learn.n_epoch * len(self.learn.dls.train))
+
     def before_batch(self) -> None:
         if not self.yb:
             raise ValueError(
@@ -58,10 +61,7 @@ class Mix(Callback):  # type: ignore[misc]
         self.mix.check_learnt(self.yb, "the learner's loss_func")
 
     def after_fit(self) -> None:
-        self.mixer.release()
-
-    def after_cancel_fit(self) -> None:
-        self.mixer.release()
+        self.mix.end()
 
 
 def _plain(batch: Any) -> Any:

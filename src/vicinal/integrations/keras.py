@@ -1,5 +1,6 @@
 """Mixing in Keras 3, on its torch backend."""
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -56,6 +57,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._stop()  # a training that failed may have left it
+        self.mix.begin(self.params["epochs"] * (self.params["steps"] or math.inf))
         model, step = self.model, self.model.train_step
 
         def mixed_step(data: Any) -> Any:
@@ -68,10 +70,10 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_end(self, logs: Any = None) -> None:
         self._stop()
-        self.mixer.release()
 
     def _stop(self) -> None:
-        self.model.__dict__.pop("train_step", None)
+        if self.model.__dict__.pop("train_step", None) is not None:
+            self.mix.end()
 
     def _mixed(self, data: Any) -> Any:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -1,6 +1,7 @@
 """Mixing in Lightning's Trainer."""
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,7 @@ class Mix(Callback):  # type: ignore[misc]
         return self.mix.mixer
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.mix.begin(_batches(trainer))
         step = pl_module.training_step
         own = vars(pl_module).get("training_step")
         self._step, self._has_learnt = (pl_module, own), False
@@ -93,10 +95,10 @@ class Mix(Callback):  # type: ignore[misc]
         self._stop()
 
     def state_dict(self) -> dict[str, Any]:
-        return self.mixer.state_dict()
+        return self.mix.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.mixer.load_state_dict(state_dict)
+        self.mix.load_state_dict(state_dict)
 
     def _each(self, loaders: Any, batch: Any) -> Any:
         """The batch of each loader, mixed."""
@@ -118,4 +120,11 @@ class Mix(Callback):  # type: ignore[misc]
         del module.training_step
         if own is not None:  # a compiled one
             module.training_step = own
-        self.mixer.release()
+        self.mix.end()
+
+
+def _batches(trainer: Trainer) -> float:
+    """How many batches the training has; infinity where it has no end."""
+    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
+    steps = math.inf if trainer.max_steps == -1 else trainer.max_steps
+    return min(epochs * trainer.num_training_batches, steps * trainer.accumulate_grad_batches)

@@ -39,6 +39,11 @@ class Mix(Callback):  # type: ignore[misc]
         self._stop(net)  # a training that failed may have left it
         net.train_step_single = MixedStep(net, self.mixer)
 
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+        if not net.train_step_single.has_begun:
+            batches = len(net.get_iterator(dataset_train, training=True))
+            net.train_step_single.begin(net.max_epochs * batches)
+
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
     ) -> None:
@@ -47,10 +52,11 @@ class Mix(Callback):  # type: ignore[misc]
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self._stop(net)
-        self.mixer.release()
 
     def _stop(self, net: Any) -> None:
-        vars(net).pop("train_step_single", None)
+        step = vars(net).pop("train_step_single", None)
+        if step is not None:
+            step.mix.end()
 
 
 class MixedStep:
@@ -64,6 +70,12 @@ class MixedStep:
     def __init__(self, net: Any, mixer: Mixer) -> None:
         self.net, self.mix = net, BatchMixer(mixer)
         self.mixed: Any = None
+        self.has_begun = False
+
+    def begin(self, batches: int) -> None:
+        """Say how many batches the training has."""
+        self.mix.begin(batches)
+        self.has_begun = True
 
     def take(self, batch: Any) -> None:
         """Mix the batch that the next steps are for."""

@@ -35,7 +35,7 @@ class Mixing:
         mix = BatchMixer(mixer)
         super().__init__(*args, **kwargs)
         self.mix = mix
-        self.add_callback(MixerState(mixer))  # type: ignore[attr-defined]
+        self.add_callback(MixerState(mix))  # type: ignore[attr-defined]
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         trainer: Any = super()
@@ -74,26 +74,27 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     """Keeps the state of the draws in the Trainer's own, so that a resumed training goes on.
 
     Args:
-        mixer: whose state it is.
+        mix: whose state it is.
     """
 
-    def __init__(self, mixer: Mixer) -> None:
-        self.mixer = mixer
+    def __init__(self, mix: BatchMixer) -> None:
+        self.mix = mix
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         kept = state.stateful_callbacks.get(type(self).__name__)
         if kept is not None:
-            self.mixer.load_state_dict(kept)
+            self.mix.load_state_dict(kept)
+        self.mix.begin(state.max_steps * args.gradient_accumulation_steps)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         # Not as an ExportableState, of which the Trainer would make a new one, without a mixer.
-        state.stateful_callbacks[type(self).__name__] = self.mixer.state_dict()
+        state.stateful_callbacks[type(self).__name__] = self.mix.state_dict()
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.mixer.release()
+        self.mix.end()

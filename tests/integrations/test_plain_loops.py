@@ -1,0 +1,130 @@
+"""Loops of one's own: torchvision's pipelines, Accelerate and Fabric."""
+
+import pytest
+import torch
+from accelerate import Accelerator
+from by_hand import assert_same_weights, batches, digits, small_network, train_by_hand, twins
+from lightning.fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, default_collate
+from torchvision.transforms import v2
+
+from vicinal import Choice, CutMix, MixCollate, MixedTarget, MixedTensor, MixLoss, MixUp
+
+
+def test_in_a_pipeline_of_torchvision():
+    x, y = digits(16)
+    pipeline = v2.Compose([v2.Normalize([0.5], [0.5]), MixUp(seed=0)])
+    mixed, target = pipeline(x, y)
+    expected, other = MixUp(seed=0)((x - 0.5) / 0.5, y)
+    torch.testing.assert_close(mixed, expected)
+    assert isinstance(target, MixedTarget)
+    assert torch.equal(target.partner, other.partner)
+
+
+def test_in_the_place_of_torchvisions_mixup():
+    """As its own examples have it, in the collate_fn, and by a random choice of both."""
+    mix = v2.RandomChoice([CutMix(seed=0), MixUp(seed=0)])
+
+    def collate_fn(batch):
+        return mix(*default_collate(batch))
+
+    loader = DataLoader(TensorDataset(*digits(64)), 16, collate_fn=collate_fn)
+    for x, y in loader:
+        assert x.shape == (16, 1, 8, 8)
+        assert isinstance(y, MixedTarget)
+
+
+def test_a_loader_that_mixes_leaves_the_loop_as_it_is():
+    model, other = twins()
+    data = TensorDataset(*digits(320))
+    loader = DataLoader(data, 64, collate_fn=MixCollate(Choice([MixUp(), CutMix()], seed=0)))
+    optimizer, criterion, losses = (
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        nn.CrossEntropyLoss(),
+        [],
+    )
+    model.train()
+    for x, y in loader:
+        loss = criterion(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses == train_by_hand(other, batches(), Choice([MixUp(), CutMix()], seed=0))
+    assert_same_weights(model, other)
+
+
+@pytest.mark.parametrize("collated", [False, True], ids=["in the loop", "by the loader"])
+def test_accelerate(collated, tmp_path):
+    def prepared(mixup):
+        accelerator, model = Accelerator(cpu=True), small_network()
+        collate = MixCollate(mixup) if collated else None
+        loader = DataLoader(TensorDataset(*digits(320)), 64, collate_fn=collate)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        accelerator.register_for_checkpointing(mixup)
+        return accelerator, *accelerator.prepare(model, optimizer, loader)
+
+    def train(accelerator, model, optimizer, loader, mixup):
+        criterion = nn.CrossEntropyLoss() if collated else MixLoss(nn.CrossEntropyLoss())
+        losses = []
+        model.train()
+        for x, y in loader:
+            if not collated:
+                x, y = mixup(x, y)
+            loss = criterion(model(x), y)
+            accelerator.backward(loss)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+        return losses
+
+    mixup, other = MixUp(seed=0), small_network()
+    parts = prepared(mixup)
+    losses = train(*parts, mixup)
+    parts[0].save_state(tmp_path)
+    losses += train(*parts, mixup)
+    assert losses == train_by_hand(other, batches(), MixUp(seed=0), epochs=2)
+
+    again = MixUp(seed=99)
+    resumed = prepared(again)
+    resumed[0].load_state(tmp_path)
+    assert train(*resumed, again) == losses[5:]
+
+
+def test_fabric(tmp_path):
+    def train(mixup, model, epochs, file=None):
+        fabric = Fabric(accelerator="cpu", devices=1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model, optimizer = fabric.setup(model, optimizer)
+        loader = fabric.setup_dataloaders(batches())
+        state = {"model": model, "mixup": mixup}
+        if file is not None:
+            fabric.load(file, state)
+        criterion, losses = MixLoss(nn.CrossEntropyLoss()), []
+        model.train()
+        for _ in range(epochs):
+            for x, y in loader:
+                x, y = mixup(x, y)
+                loss = criterion(model(x), y)
+                optimizer.zero_grad()
+                fabric.backward(loss)
+                optimizer.step()
+                losses.append(loss.item())
+        fabric.save(tmp_path / f"{epochs}.ckpt", state)
+        return losses
+
+    expected = train_by_hand(small_network(), batches(), MixUp(seed=0), epochs=2)
+    assert train(MixUp(seed=0), small_network(), 2) == expected
+    train(MixUp(seed=0), small_network(), 1)
+    assert train(MixUp(seed=9), small_network(), 1, tmp_path / "1.ckpt") == expected[5:]
+
+
+def test_moved_and_pinned_as_loaders_do():
+    x, y = MixCollate(MixUp(seed=0))([(torch.rand(3), index) for index in range(4)])
+    moved = y.to("cpu", non_blocking=True)
+    assert type(moved) is MixedTensor
+    assert torch.equal(moved.weight, y.weight)
+    meta = y.to("meta")
+    assert meta.partner.device.type == meta.weight.device.type == "meta"
+    assert x.shape == (4, 3)

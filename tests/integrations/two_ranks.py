@@ -1,0 +1,127 @@
+"""Run by two processes: trains by the trainer that is named, and writes what a rank has mixed."""
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from by_hand import digits, small_network
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from vicinal import MixedTarget, MixLoss, MixUp
+
+warnings.simplefilter("ignore")
+mixer = MixUp(seed=0)
+seen = []
+
+
+class Model(nn.Module):
+    """Digits to classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = small_network()
+        self.layers[1] = nn.Identity()  # no statistics of batches, which each rank has its own of
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def criterion(output, target):
+    own = target.own if isinstance(target, MixedTarget) else target
+    seen.append([target.weight.tolist(), target.partner.tolist(), own.tolist()])
+    return MixLoss(nn.CrossEntropyLoss())(output, target)
+
+
+def loader(size=16):
+    return DataLoader(TensorDataset(*digits(64)), size)
+
+
+def by_accelerate():
+    from accelerate import Accelerator
+
+    accelerator, model = Accelerator(cpu=True), Model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer, batches = accelerator.prepare(model, optimizer, loader())
+    for x, y in batches:
+        x, y = mixer(x, y)
+        accelerator.backward(criterion(model(x), y))
+        optimizer.step()
+        optimizer.zero_grad()
+    return accelerator.unwrap_model(model)
+
+
+def by_fabric():
+    from lightning.fabric import Fabric
+
+    fabric = Fabric(accelerator="cpu", devices=2)
+    fabric.launch()
+    model = Model()
+    model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    for x, y in fabric.setup_dataloaders(loader()):
+        x, y = mixer(x, y)
+        fabric.backward(criterion(model(x), y))
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.module
+
+
+def by_lightning():
+    import lightning
+
+    from vicinal.integrations.lightning import Mix
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = Model()
+
+        def training_step(self, batch, batch_idx):
+            x, y = batch
+            return criterion(self.model(x), y)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    module = Module()
+    lightning.Trainer(
+        max_epochs=1, accelerator="cpu", devices=2, strategy="ddp", logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        callbacks=Mix(mixer), default_root_dir=sys.argv[2],
+    ).fit(module, loader())  # fmt: skip
+    return module.model
+
+
+def by_transformers():
+    from transformers import TrainingArguments
+
+    from vicinal.integrations.transformers import MixTrainer
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = Model()
+
+        def forward(self, x, labels=None):
+            output = self.model(x)
+            return {"loss": criterion(output, labels), "logits": output}
+
+    data = [{"x": x, "labels": y} for x, y in zip(*digits(64), strict=True)]
+    model = Own()
+    arguments = TrainingArguments(
+        sys.argv[2], per_device_train_batch_size=16, num_train_epochs=1, use_cpu=True,
+        report_to="none", save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
+    )  # fmt: skip
+    MixTrainer(model, arguments, train_dataset=data, mixer=mixer).train()
+    return model.model
+
+
+if __name__ == "__main__":
+    trainer, folder = sys.argv[1], Path(sys.argv[2])
+    model = globals()[f"by_{trainer}"]()
+    weights = [value.flatten()[:5].tolist() for value in model.state_dict().values()]
+    file = folder / f"{os.environ['RANK']}.json"
+    file.write_text(json.dumps({"seen": seen, "weights": weights}))
