@@ -42,7 +42,8 @@ class BatchMixer:
             hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
             raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
         self.mixer, self.target = mixer, target
-        self._begun_at: int | None = None  # how many mixes were drawn before the training
+        self._begun_at = 0  # how many mixes were drawn before the training
+        self._goes_on = False
 
     def begin(self, batches: float) -> None:
         """Say that a training begins, or goes on after :meth:`load_state_dict`.
@@ -52,20 +53,16 @@ class BatchMixer:
         Args:
             batches: how many each process sees; infinity where nobody knows.
         """
+        if not self._goes_on:
+            self._begun_at = self.mixer.random.draws
         if distributed.is_available() and distributed.is_initialized():
             state = [self.state_dict()]
             distributed.broadcast_object_list(state)
             self.load_state_dict(state[0])
-        if self._begun_at is None:
-            self._begun_at = self.mixer.random.draws
+        self._goes_on = False
         for mixer in self.mixer.nested():
             if isinstance(mixer, Schedule) and math.isfinite(batches):
                 mixer.begin(int(batches), at=self._begun_at)
-
-    def end(self) -> None:
-        """Say that a training ends, in whatever way; another one may begin."""
-        self._begun_at = None
-        self.mixer.release()
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on in the middle of a training: plain numbers."""
@@ -74,7 +71,7 @@ class BatchMixer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where that training was."""
         self.mixer.load_state_dict(state["mixer"])
-        self._begun_at = state["begun_at"]
+        self._begun_at, self._goes_on = state["begun_at"], True
 
     def __call__(self, batch: Any) -> Any:
         """The same batch, its inputs mixed and its targets :class:`MixedTensor`."""

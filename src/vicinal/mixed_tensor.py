@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.compiler import disable
 from torch.overrides import resolve_name
 from torch.utils import _pytree as pytree
 
@@ -29,7 +30,8 @@ class MixedTensor(Tensor):
     Operations that only look at the labels, such as ``torch.unique`` or ``y.tolist()``, give what
     they give for the samples' own.
 
-    Made by :func:`as_tensors`.
+    Made by :func:`as_tensors`. Where it is used, ``torch.compile`` breaks the graph; for a whole
+    step in one graph take :class:`vicinal.MixLoss`.
 
     Raises:
         TypeError: an operation of which the gradient is wanted cannot be computed for both, or what
@@ -140,6 +142,7 @@ def _plain(tensor: Tensor) -> Tensor:
         return torch._C.TensorBase.as_subclass(tensor, Tensor)
 
 
+@disable  # type: ignore[untyped-decorator]  # torch 2.6 compiles no such class
 def _compute(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = _name(func)
     found = list(_mixed_among((args, kwargs)))

@@ -291,9 +291,7 @@ def test_half_precision(tmp_path):
     assert np.mean(trained.losses[-4:]) < np.mean(trained.losses[:4])
 
 
-def test_compiled(tmp_path, monkeypatch):
-    # Where fastai is imported, too, as by other tests, its own calls itself when it is compiled.
-    monkeypatch.setattr(torch.Tensor, "as_subclass", torch._C.TensorBase.as_subclass)
+def test_compiled(tmp_path):
     model, other = vision_model(), vision_model()
     compiled = {"torch_compile": True, "torch_compile_backend": "eager"}
     trained = trainer(tmp_path, model, MixUp(seed=0), images(64), **compiled)

@@ -22,6 +22,7 @@ def test_each_process_draws_for_itself(trainer, tmp_path):
     assert len(first["seen"]) == len(second["seen"]) == 2
     for (weights, _, _), (others, _, _) in zip(first["seen"], second["seen"], strict=True):
         assert weights != others
+    assert first["seed"] == second["seed"]
     assert first["weights"] == second["weights"]  # one model is trained
     labels = [label for rank in (first, second) for _, _, own in rank["seen"] for label in own]
     assert sorted(labels) == sorted(digits(64)[1].tolist())  # of all data, each sample once

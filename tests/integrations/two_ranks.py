@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from vicinal import MixedTarget, MixLoss, MixUp
 
 warnings.simplefilter("ignore")
-mixer = MixUp(seed=0)
+# Other trainers' integrations agree on a seed; in a loop of one's own it must be given.
+trainer = sys.argv[1] if __name__ == "__main__" else ""
+mixer = MixUp(seed=0 if trainer in ("accelerate", "fabric") else None)
 seen = []
 
 
@@ -120,8 +122,8 @@ def by_transformers():
 
 
 if __name__ == "__main__":
-    trainer, folder = sys.argv[1], Path(sys.argv[2])
+    folder = Path(sys.argv[2])
     model = globals()[f"by_{trainer}"]()
     weights = [value.flatten()[:5].tolist() for value in model.state_dict().values()]
     file = folder / f"{os.environ['RANK']}.json"
-    file.write_text(json.dumps({"seen": seen, "weights": weights}))
+    file.write_text(json.dumps({"seen": seen, "weights": weights, "seed": mixer.random.seed}))

@@ -61,7 +61,7 @@ class Mix(Callback):  # type: ignore[misc]
         self.mix.check_learnt(self.yb, "the learner's loss_func")
 
     def after_fit(self) -> None:
-        self.mix.end()
+        self.mixer.release()
 
 
 def _plain(batch: Any) -> Any:

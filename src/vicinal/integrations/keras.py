@@ -73,7 +73,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _stop(self) -> None:
         if self.model.__dict__.pop("train_step", None) is not None:
-            self.mix.end()
+            self.mixer.release()
 
     def _mixed(self, data: Any) -> Any:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -120,7 +120,7 @@ class Mix(Callback):  # type: ignore[misc]
         del module.training_step
         if own is not None:  # a compiled one
             module.training_step = own
-        self.mix.end()
+        self.mixer.release()
 
 
 def _batches(trainer: Trainer) -> float:

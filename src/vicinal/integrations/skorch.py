@@ -1,5 +1,6 @@
 """Mixing in skorch's nets."""
 
+import math
 from typing import Any
 
 from vicinal.batches import BatchMixer
@@ -41,8 +42,7 @@ class Mix(Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         if not net.train_step_single.has_begun:
-            batches = len(net.get_iterator(dataset_train, training=True))
-            net.train_step_single.begin(net.max_epochs * batches)
+            net.train_step_single.begin(net.max_epochs * _batches(net, dataset_train))
 
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
@@ -54,9 +54,8 @@ class Mix(Callback):  # type: ignore[misc]
         self._stop(net)
 
     def _stop(self, net: Any) -> None:
-        step = vars(net).pop("train_step_single", None)
-        if step is not None:
-            step.mix.end()
+        if vars(net).pop("train_step_single", None) is not None:
+            self.mixer.release()
 
 
 class MixedStep:
@@ -72,7 +71,7 @@ class MixedStep:
         self.mixed: Any = None
         self.has_begun = False
 
-    def begin(self, batches: int) -> None:
+    def begin(self, batches: float) -> None:
         """Say how many batches the training has."""
         self.mix.begin(batches)
         self.has_begun = True
@@ -85,3 +84,11 @@ class MixedStep:
         result = type(self.net).train_step_single(self.net, self.mixed, **fit_params)
         self.mix.check_learnt(self.mixed, "the net")
         return result
+
+
+def _batches(net: Any, dataset: Any) -> float:
+    """How many batches an epoch has; infinity where the loader cannot tell."""
+    try:
+        return len(net.get_iterator(dataset, training=True))
+    except TypeError:
+        return math.inf

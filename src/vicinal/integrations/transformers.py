@@ -97,4 +97,4 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.mix.end()
+        self.mix.mixer.release()
