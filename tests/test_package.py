@@ -73,7 +73,7 @@ ROOMS = [
     "sound",
     "cross_entropy",
     "losses",
-    "mixed_tensor",
+    "mixed",
     "batches",
     "integrations",
     "criteria",
@@ -96,7 +96,7 @@ def test_integrations_need_mixing_and_their_trainer_alone():
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("vicinal"):
                 room = node.module.split(".")[1]
-                assert room in ("mixing", "mixed_tensor", "batches", "integrations"), file
+                assert room in ("mixing", "mixed", "batches", "integrations"), file
 
 
 def test_imports_run_downwards():

@@ -32,7 +32,7 @@ _HOMES = {
     ),
     "detection": ("DetectionMixUp",),
     "sound": ("BetweenClass",),
-    "mixed_tensor": ("MixedTensor", "as_tensors"),
+    "mixed.tensor": ("MixedTensor", "as_tensors"),
     "batches": ("MixCollate",),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "losses": ("CrossEntropyLossFlat", "MixLoss"),

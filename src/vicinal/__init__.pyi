@@ -58,8 +58,8 @@ from vicinal.metrics import error_rate as error_rate
 from vicinal.metrics import mae as mae
 from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
-from vicinal.mixed_tensor import MixedTensor as MixedTensor
-from vicinal.mixed_tensor import as_tensors as as_tensors
+from vicinal.mixed.tensor import MixedTensor as MixedTensor
+from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import Choice as Choice
 from vicinal.mixing import ClassMix as ClassMix

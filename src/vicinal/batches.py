@@ -8,7 +8,7 @@ from typing import Any
 from torch import distributed
 from torch.utils.data import default_collate
 
-from vicinal.mixed_tensor import as_tensors, is_learnt
+from vicinal.mixed.tensor import as_tensors, is_learnt
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.schedule import Schedule
 

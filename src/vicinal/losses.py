@@ -113,9 +113,10 @@ class MixLoss(nn.Module):
                 f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
                 f"each {each}, or take a reduction argument"
             )
-        return self._reduce(shared(own, partner, target.weight), target)
+        return self.reduce(shared(own, partner, target.weight), target)
 
-    def _reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
+    def reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
+        """The losses of a mixed target, (B, ...), reduced as the criterion does."""
         reduction = self._settings()["reduction"]
         if reduction == "none":
             return loss

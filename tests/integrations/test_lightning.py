@@ -17,13 +17,14 @@ from by_hand import (
 )
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics import Accuracy
+from torchmetrics import Accuracy, ConfusionMatrix
 
 lightning = pytest.importorskip("lightning")
 L = lightning.pytorch
 
 from vicinal import CutMix, ManifoldMixUp, MixUp, accuracy  # noqa: E402
 from vicinal.integrations.lightning import Mix  # noqa: E402
+from vicinal.mixed.tensor import own_targets  # noqa: E402
 
 
 class Classifier(L.LightningModule):
@@ -104,6 +105,7 @@ def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
         def __init__(self, model):
             super().__init__(model)
             self.train_accuracy = Accuracy("multiclass", num_classes=10)
+            self.confusion = ConfusionMatrix("multiclass", num_classes=10)
             self.shares = []
 
         def training_step(self, batch, batch_idx):
@@ -112,8 +114,12 @@ def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
             loss = F.cross_entropy(output, y, label_smoothing=0.1)
             self.losses.append(loss.item())
             self.log("accuracy", self.train_accuracy(output, y), prog_bar=True)
+            self.confusion.update(output, y)
             own = (output.argmax(1) == y).float().mean()
             self.shares.append((own.item(), accuracy(output, y).item()))
+            right = (output.argmax(1) == own_targets(y)).float().mean()
+            assert self.train_accuracy.compute() == right
+            self.train_accuracy.reset()
             return {"loss": loss}
 
     model, other = twins()
@@ -122,6 +128,8 @@ def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
     assert module.losses == train_by_hand(other, batches(), MixUp(seed=0), criterion)
     for found, share in module.shares:
         assert found == pytest.approx(share)
+    assert module.confusion.compute().sum() == 320
+    module.confusion.update(torch.rand(4, 10), torch.arange(4))  # as ever
 
 
 def test_a_schedule_is_told_how_long_the_training_is(tmp_path):

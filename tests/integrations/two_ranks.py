@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from by_hand import digits, small_network
-from torch import nn
+from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from vicinal import MixedTarget, MixLoss, MixUp
@@ -126,4 +126,5 @@ if __name__ == "__main__":
     model = globals()[f"by_{trainer}"]()
     weights = [value.flatten()[:5].tolist() for value in model.state_dict().values()]
     file = folder / f"{os.environ['RANK']}.json"
+    distributed.destroy_process_group()
     file.write_text(json.dumps({"seen": seen, "weights": weights, "seed": mixer.random.seed}))

@@ -248,14 +248,14 @@ class TestKept:
         assert len(loaded.history) == 2
 
 
-def slow_model():
+def slow_model(seconds=0.005):
     class Slow(nn.Module):
         def __init__(self):
             super().__init__()
             self.inner = model()
 
         def forward(self, x):
-            time.sleep(0.005)
+            time.sleep(seconds)
             return self.inner(x)
 
     return Slow()
@@ -337,14 +337,18 @@ class TestWork:
         assert {result.arm for result in done} == {"none-3"}
 
     def test_a_run_that_takes_too_long_stops_and_goes_on_later(self, tmp_path):
-        def slow(arm, seed):
-            return Learner(data(seed), slow_model()), lambda learn: learn.fit(arm.epochs), NO_WRONG
+        def slow(seconds):
+            return lambda arm, seed: (
+                Learner(data(seed), slow_model(seconds)),
+                lambda learn: learn.fit(arm.epochs),
+                NO_WRONG,
+            )
 
         began = time.monotonic()
-        done, _ = self.work(tmp_path, slow, deadline=began + 0.1)
+        done, _ = self.work(tmp_path, slow(0.2), deadline=began + 2)
         assert done == []
         assert any(file.suffix in ENDINGS for file in tmp_path.iterdir())
-        done, _ = self.work(tmp_path, slow)
+        done, _ = self.work(tmp_path, slow(0))
         assert len(done) == 4
 
     def test_an_error_in_the_users_code_is_not_swallowed(self, tmp_path):

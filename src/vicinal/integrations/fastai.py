@@ -6,7 +6,7 @@ import torch
 
 from vicinal.batches import BatchMixer
 from vicinal.integrations.needs import missing
-from vicinal.mixed_tensor import as_tensors
+from vicinal.mixed.tensor import as_tensors
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.mixer import Mixer
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vicinal.batches import BatchMixer
 from vicinal.integrations.needs import missing
+from vicinal.mixed.tensor import own_targets
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.mixer import Mixer
 
@@ -29,9 +30,10 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
         model.fit(x, y, epochs=10, callbacks=[Mix(MixUp())])
 
-    While ``fit`` runs, the model's ``train_step`` gets mixed batches; ``validation_data``,
-    ``evaluate`` and ``predict`` are not mixed. Sample and class weights count with the target that
-    they belong to. Images are taken for such as ``keras.config.image_data_format()`` says.
+    While ``fit`` runs, the model's ``train_step`` gets mixed batches, and its metrics the samples'
+    own targets; ``validation_data``, ``evaluate`` and ``predict`` are not mixed. Sample and class
+    weights count with the target that they belong to. Images are taken for such as
+    ``keras.config.image_data_format()`` says.
 
     Args:
         mixer: such as ``MixUp()``.
@@ -58,7 +60,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:
         self._stop()  # a training that failed may have left it
         self.mix.begin(self.params["epochs"] * (self.params["steps"] or math.inf))
-        model, step = self.model, self.model.train_step
+        model, step, metrics = self.model, self.model.train_step, self.model.compute_metrics
 
         def mixed_step(data: Any) -> Any:
             mixed = self._mixed(data)
@@ -66,12 +68,16 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
             self.mix.check_learnt(mixed, "the model")
             return result
 
-        model.train_step = mixed_step
+        def metrics_of_own(x: Any, y: Any, *others: Any, **options: Any) -> Any:
+            return metrics(x, *own_targets((y, *others)), **own_targets(options))
+
+        model.train_step, model.compute_metrics = mixed_step, metrics_of_own
 
     def on_train_end(self, logs: Any = None) -> None:
         self._stop()
 
     def _stop(self) -> None:
+        self.model.__dict__.pop("compute_metrics", None)
         if self.model.__dict__.pop("train_step", None) is not None:
             self.mixer.release()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vicinal.batches import BatchMixer, Target
 from vicinal.integrations.needs import missing
-from vicinal.mixed_tensor import is_learnt
+from vicinal.mixed.tensor import is_learnt, own_targets
 from vicinal.mixing.mixer import Mixer
 
 try:
@@ -17,6 +17,7 @@ try:
     except ModuleNotFoundError:  # the same under its other name
         from pytorch_lightning import Callback, LightningModule, Trainer
         from pytorch_lightning.utilities import CombinedLoader
+    from torchmetrics import Metric
 except ModuleNotFoundError as error:
     raise missing("lightning", error) from None
 
@@ -29,8 +30,9 @@ class Mix(Callback):  # type: ignore[misc]
         trainer = Trainer(max_epochs=10, callbacks=Mix(MixUp()))
 
     The module stays as it is: its ``training_step`` gets the mixed batch, in which the targets are
-    :class:`vicinal.MixedTensor`. While training goes on, ``training_step`` is wrapped; afterwards,
-    also after an error, it is what it was. The state of the draws is in every checkpoint.
+    :class:`vicinal.MixedTensor`; metrics of torchmetrics get the samples' own. While training goes
+    on, ``training_step`` and the metrics' ``update`` are wrapped; afterwards, also after an error,
+    they are what they were. The state of the draws is in every checkpoint.
 
     Args:
         mixer: such as ``MixUp()``.
@@ -49,6 +51,7 @@ class Mix(Callback):  # type: ignore[misc]
         self.mix = BatchMixer(mixer, target)
         self._mixed: Any = None
         self._step: Any = None
+        self._metrics: list[tuple[Metric, Any]] = []
         self._has_learnt = False
 
     @property
@@ -70,6 +73,9 @@ class Mix(Callback):  # type: ignore[misc]
             return result
 
         pl_module.training_step = mixed_step
+        self._metrics = [(m, m.update) for m in pl_module.modules() if isinstance(m, Metric)]
+        for metric, update in self._metrics:
+            setattr(metric, "update", _of_own(update))  # noqa: B010
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -120,7 +126,17 @@ class Mix(Callback):  # type: ignore[misc]
         del module.training_step
         if own is not None:  # a compiled one
             module.training_step = own
+        for metric, update in self._metrics:
+            setattr(metric, "update", update)  # noqa: B010
         self.mixer.release()
+
+
+def _of_own(update: Any) -> Any:
+    @functools.wraps(update)
+    def of_own(*args: Any, **kwargs: Any) -> Any:
+        return update(*own_targets(args), **own_targets(kwargs))
+
+    return of_own
 
 
 def _batches(trainer: Trainer) -> float:
