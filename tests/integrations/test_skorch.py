@@ -172,7 +172,7 @@ def test_bad_input():
         def forward(self, output, target):
             return F.cross_entropy(output, target, reduction="none").topk(8).values.mean()
 
-    with pytest.raises(TypeError, match="topk cannot be computed from mixed targets"):
+    with pytest.raises(ValueError, match="topk cannot be computed from mixed targets"):
         net_of(MixUp(), Hardest).fit(*data(64))
 
     class Hiding(nn.Module):

@@ -337,7 +337,7 @@ def test_what_cannot_be_computed_for_both():
         lambda: output[y != 2].mean(),
         lambda: F.cross_entropy(output, y, reduction="none").sort().values.mean(),
     ):
-        with pytest.raises(TypeError, match="cannot be computed from mixed targets: let the loss"):
+        with pytest.raises(ValueError, match="cannot be computed from mixed targets: let the loss"):
             wrong()
     assert not is_learnt(y)
 
@@ -353,9 +353,9 @@ def test_targets_of_two_mixes():
 def test_writing_into_a_part_of_a_tensor():
     _, target, _ = batch(0, 8, "classes")
     table = torch.zeros(8, 5)
-    with pytest.raises(TypeError, match="scatter_ cannot be computed from mixed targets"):
+    with pytest.raises(ValueError, match="scatter_ cannot be computed from mixed targets"):
         table[:, :4].scatter_(1, as_tensors(target).clamp(max=3)[:, None], 1.0)
-    with pytest.raises(TypeError, match="scatter_ cannot be computed from mixed targets"):
+    with pytest.raises(ValueError, match="scatter_ cannot be computed from mixed targets"):
         table.data.scatter_(1, as_tensors(target)[:, None], 1.0)
     assert not table.any()
     assert type(table) is torch.Tensor

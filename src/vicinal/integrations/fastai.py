@@ -30,8 +30,8 @@ class Mix(Callback):  # type: ignore[misc]
         mixer: such as ``MixUp()``; it mixes all inputs, and the targets of whatever kind.
 
     Raises:
-        TypeError: the mixer is none, or the loss cannot be computed of both targets.
-        ValueError: a batch has no targets.
+        TypeError: the mixer is none.
+        ValueError: the loss cannot be computed of both targets, or a batch has no targets.
     """
 
     order = 9.5  # after CastToTensor, and before MixedPrecision

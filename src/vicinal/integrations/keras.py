@@ -39,8 +39,9 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         mixer: such as ``MixUp()``.
 
     Raises:
-        TypeError: the mixer is none, or the loss cannot be computed of both targets.
-        ValueError: Keras runs on another backend, or the data have no targets.
+        TypeError: the mixer is none.
+        ValueError: the loss cannot be computed of both targets, Keras runs on another backend, or
+            the data have no targets.
         RuntimeError: the model computes no loss from the mixed targets.
     """
 

@@ -41,8 +41,8 @@ class Mix(Callback):  # type: ignore[misc]
             y. Of several loaders, each one's batch is mixed by itself.
 
     Raises:
-        TypeError: the mixer is none, or the loss cannot be computed of both targets.
-        ValueError: a batch has no target.
+        TypeError: the mixer is none.
+        ValueError: the loss cannot be computed of both targets, or a batch has no target.
         RuntimeError: ``training_step`` computes no loss from the mixed targets, or asks for its
             batches itself, by ``dataloader_iter``.
     """

@@ -28,8 +28,8 @@ class Mix(Callback):  # type: ignore[misc]
         mixer: such as ``MixUp()``.
 
     Raises:
-        TypeError: the mixer is none, or the criterion cannot be computed of both targets.
-        ValueError: the data have no targets.
+        TypeError: the mixer is none.
+        ValueError: the criterion cannot be computed of both targets, or the data have no targets.
         RuntimeError: the net computes no loss from the mixed targets.
     """
 

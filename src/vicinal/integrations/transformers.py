@@ -26,8 +26,8 @@ class Mixing:
     is in ``trainer_state.json`` of every checkpoint.
 
     Raises:
-        TypeError: the mixer is none, or the model's loss cannot be computed of both targets.
-        ValueError: a batch has no labels.
+        TypeError: the mixer is none.
+        ValueError: the model's loss cannot be computed of both targets, or a batch has no labels.
         RuntimeError: no loss is computed from the mixed targets.
     """
 

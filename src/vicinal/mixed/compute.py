@@ -20,8 +20,8 @@ def compute(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the function gives for both targets.
 
     Raises:
-        TypeError: it cannot be computed for both.
-        ValueError: targets of two mixes come together.
+        ValueError: it cannot be computed for both, or targets of two mixes come together. Never a
+            TypeError, of which Python's operators make an answer of their own.
     """
     if "input" in kwargs and func not in lifts.LOSSES:
         kwargs = dict(kwargs)
@@ -30,12 +30,11 @@ def compute(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kwargs = {"dim" if name == "axis" else name: value for name, value in kwargs.items()}
     call = Call(func, _name(func), args, kwargs, list(mixed_among((args, kwargs))))
     if len({id(tensor.origin) for tensor in call.found}) > 1:
-        # Of a TypeError, operators would say that they do not support such operands.
         raise ValueError(f"{_spoken(func)} got targets of two mixes: compute a loss of each")
     try:
         result = _lifted(call)
     except Refused:
-        raise TypeError(
+        raise ValueError(
             f"{_spoken(func)} cannot be computed from mixed targets: let the loss be made of "
             "torch's losses, or of operations on each sample, or mix in the loop with MixLoss"
         ) from None

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vicinal.losses import MixLoss, shared
 from vicinal.mixed.call import Call, Refused, has_tensors
-from vicinal.mixed.shares import agreed, aligned, compact, reshaped
+from vicinal.mixed.shares import agreed, aligned, compact, reshaped, settled
 from vicinal.mixed.tensor import MixedTensor, is_mixed, plain
 from vicinal.mixing.target import MixedTarget
 
@@ -308,8 +308,11 @@ def total(call: Call) -> Any:
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
         raise Refused
     axes = _axes(call)
-    if len(axes) < tensor.ndim and _are_within(tensor, axes):
-        return along(call)
+    if len(axes) < tensor.ndim:
+        if 0 not in axes:  # where it was lost sight of, as by flattening, that they are one
+            tensor.weight = settled(tensor.weight, axes)
+        if _are_within(tensor, axes):
+            return along(call)
     own, partner = plain(tensor), tensor.partner
     if own.requires_grad != partner.requires_grad:
         raise Refused  # a function of somebody's, which has told the gradient of one alone

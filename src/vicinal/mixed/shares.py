@@ -52,6 +52,20 @@ def reshaped(weight: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
     return weight.expand(before).reshape(after)
 
 
+def settled(weight: Tensor, axes: Sequence[int]) -> Tensor:
+    """The weights, of size 1 along those of the axes along which they have one value each.
+
+    >>> settled(torch.tensor([[0.5, 0.5], [0.7, 0.7]]), [1])
+    tensor([[0.5000],
+            [0.7000]])
+    """
+    for axis in axes:
+        first = weight.narrow(axis, 0, min(1, weight.shape[axis]))
+        if torch.equal(weight, first.expand(weight.shape)):
+            weight = first
+    return weight
+
+
 def compact(weight: Tensor) -> Tensor:
     """Views of expanded weights, with size 1 along the axes along which they are one.
 

@@ -26,8 +26,8 @@ class MixedTensor(Tensor):
     graph take :class:`vicinal.MixLoss`.
 
     Raises:
-        TypeError: an operation cannot be computed for both; most can that treat each sample alone.
-        ValueError: targets of two mixes come together in one operation.
+        ValueError: an operation cannot be computed for both; most can that treat each sample alone.
+            Or targets of two mixes come together in one.
 
     Attributes:
         partner: the partners' values, of the tensor's shape and dtype.
