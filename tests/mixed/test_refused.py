@@ -1,5 +1,6 @@
 """Losses as people write them: what a mixed tensor gives for each is exact, or an error."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -196,6 +197,23 @@ def test_a_buffer_does_not_become_mixed():
             write()
     assert type(queue.labels) is torch.Tensor
     assert not queue.labels.any()
+
+
+@pytest.mark.parametrize(
+    "index", [0, np.int64(1), torch.tensor(2), (..., 0), (0, 0), (..., 1, slice(None)), True]
+)
+def test_single_samples_are_refused(index):
+    kind = "classes" if isinstance(index, tuple) and index == (..., 0) else "values"
+    y = as_tensors(drawn(kind)[1])
+    with pytest.raises(ValueError, match="__getitem__ cannot be computed from mixed targets"):
+        y[index]
+    assert y[..., :3].shape[-1] == 3
+
+
+def test_data_may_not_be_exchanged():
+    y = as_tensors(drawn("values")[1])
+    with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
+        y.data = torch.zeros(6, 5)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -54,8 +54,8 @@ def _lifted(call: Call) -> Any:
     lift = _LIFTS.get(call.func if call.func in lifts.LOSSES else plain_name)
     if lift is not None:
         return lift(call)
-    if plain_name in ("iter", "reversed"):
-        raise Refused  # of samples one by one nobody knows how they come together again
+    if plain_name in ("iter", "reversed", "set"):
+        raise Refused  # samples one by one, and attributes such as data that are written over
     result = call.own()
     if has_tensors(result) and plain_name not in _LOOKING:
         raise Refused

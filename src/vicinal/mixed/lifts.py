@@ -151,8 +151,8 @@ def parts(call: Call) -> Any:
     weight = call.func(tensor.weight.expand(tensor.shape), *call.args[1:], **call.kwargs)
     if isinstance(own, Tensor):
         return call.result(own, partner, compact(weight))
-    parts = zip(own, partner, weight, strict=True)
-    return tuple(call.result(own, partner, compact(share)) for own, partner, share in parts)
+    each = zip(own, partner, weight, strict=True)
+    return tuple(call.result(own, partner, compact(share)) for own, partner, share in each)
 
 
 def _keeps_rows(call: Call) -> bool:
@@ -204,7 +204,9 @@ def item(call: Call) -> Any:
 
 
 def _rows(call: Call, tensor: MixedTensor, places: tuple[Any, ...]) -> Any:
-    if len(call.found) > 1 or isinstance(places[0], int) or any(map(_is_listed, places[1:])):
+    if places[0] is Ellipsis and len(places) > tensor.ndim:
+        places = places[1:]
+    if len(call.found) > 1 or _is_one(places[0]) or any(map(_is_listed, places[1:])):
         raise Refused
     own, partner = call.both()
     if not _is_listed(places[0]):
@@ -217,6 +219,11 @@ def _rows(call: Call, tensor: MixedTensor, places: tuple[Any, ...]) -> Any:
     else:
         raise Refused
     return call.result(own, partner, weight)
+
+
+def _is_one(place: Any) -> bool:
+    """Whether it is the number of a sample; a loss of each may not be the loss of all."""
+    return not place.ndim if isinstance(place, Tensor) else hasattr(place, "__index__")
 
 
 def _is_listed(place: Any) -> bool:
