@@ -71,6 +71,42 @@ def by_fabric():
     return model.module
 
 
+def by_timm():
+    from torch.nn.parallel import DistributedDataParallel
+    from torch.utils.data import DistributedSampler
+
+    from vicinal.integrations.timm import Mixup
+
+    distributed.init_process_group("gloo")
+    torch.manual_seed(0)
+    mixup = Mixup(mixup_alpha=0.4, mode="elem", num_classes=10)
+    mixup.mixer = Spied(mixup.mixer)
+    data = TensorDataset(*digits(64))
+    model = DistributedDataParallel(Model())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in DataLoader(data, 16, sampler=DistributedSampler(data, shuffle=False)):
+        x, y = mixup(x, y)
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.module
+
+
+class Spied:
+    """A mixer that tells what it has drawn."""
+
+    half = False
+
+    def __init__(self, mixer):
+        self.mixer = mixer
+
+    def __call__(self, *batch, **options):
+        x, y = self.mixer(*batch, **options)
+        kept = torch.maximum(y.weight, 1 - y.weight)  # timm's are not folded
+        seen.append([kept.tolist(), y.partner.tolist(), y.own.tolist()])
+        return x, y
+
+
 def by_lightning():
     import lightning
 
