@@ -12,8 +12,6 @@ import pytest
 from vicinal import Mixer
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "trainers").glob("*.md"))
-# A loop of one's own mixes in a line and reads the targets in another.
-CHANGES = {"accelerate": 3, "fabric": 3, "timm": 0}
 
 
 def scripts(page):
@@ -30,7 +28,7 @@ def changed(before, after):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_script_changes_by_one_line(page):
     before, after = scripts(page)
-    assert len(changed(before, after)) == CHANGES.get(page.stem, 1)
+    assert len(changed(before, after)) == (0 if page.stem == "timm" else 1)  # there an import
     assert "vicinal" not in before
 
 
