@@ -100,7 +100,11 @@ class BatchMixer:
     def _places(self, batch: Any) -> tuple[Any, ...]:
         if isinstance(batch, Mapping):
             there = tuple(batch)
-            guessed = tuple(name for name in TARGET_NAMES if name in there)[:1]
+            guessed = tuple(name for name in TARGET_NAMES if name in there)
+            if len(guessed) > 1 and self.target is None:
+                raise ValueError(
+                    f"the batch holds {' and '.join(guessed)}: say which is the target by target="
+                )
         elif isinstance(batch, (tuple, list)):
             there = tuple(range(len(batch)))
             guessed = there[-1:] if len(there) > 1 else ()

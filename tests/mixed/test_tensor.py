@@ -391,6 +391,8 @@ def test_collating_other_batches():
     samples = [{"a": torch.rand(3), "kind": index % 2} for index in range(6)]
     with pytest.raises(ValueError, match="holds a, kind, but no target beside inputs: say which"):
         MixCollate(MixUp())(samples)
+    with pytest.raises(ValueError, match="holds label and y: say which is the target by target="):
+        MixCollate(MixUp())([{"x": torch.rand(3), "label": 1, "y": 2}] * 2)
     mixed = MixCollate(MixUp(seed=0), target="kind")(samples)
     assert type(mixed["kind"]) is MixedTensor
 
