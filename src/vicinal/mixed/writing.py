@@ -36,11 +36,15 @@ def write_places(call: Call) -> Tensor:
 
 def _begun(tensor: Tensor, like: MixedTensor) -> MixedTensor:
     """A plain tensor that nobody else looks at, as one of which both are the same."""
-    # Its storage is held by itself and by the object that is asked here.
-    holders = torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
-    if type(tensor) is not Tensor or tensor._is_view() or holders > 2 or tensor.ndim == 0:
+    is_shared = tensor._is_view() or _holders(tensor) > _holders(torch.empty(1, device="cpu"))
+    if type(tensor) is not Tensor or is_shared or tensor.ndim == 0:
         raise Refused
     return make(tensor, tensor.clone(), like.weight.new_ones([1] * tensor.ndim), like.origin)
+
+
+def _holders(tensor: Tensor) -> int:
+    """How many hold a tensor's storage: views that do not say so, such as ``tensor.data``."""
+    return torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
 
 
 def _weight_of_places(call: Call, start: MixedTensor) -> Tensor:
