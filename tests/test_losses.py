@@ -289,6 +289,83 @@ def test_buffers_that_move_later_are_seen():
     loss(scores(), labels())
 
 
+class Powered(nn.Module):
+    """A focal loss with a plain attribute, which knows how often it was called."""
+
+    def __init__(self, gamma):
+        super().__init__()
+        self.gamma, self.reduction, self.calls = gamma, "mean", 0
+
+    def forward(self, output, target):
+        self.calls += 1
+        nll = F.cross_entropy(output, target, reduction="none")
+        losses = (1 - (-nll).exp()) ** self.gamma * nll
+        return losses.mean() if self.reduction == "mean" else losses
+
+
+def test_attributes_that_change_later_are_seen():
+    criterion, output, y = Powered(0.0), scores(), labels()
+    loss = MixLoss(criterion)
+    loss(output, y)
+    assert criterion.calls == 2
+    criterion.gamma = 5.0
+    assert torch.equal(loss(output, y), MixLoss(Powered(5.0))(output, y))
+    soft, rows = nn.CrossEntropyLoss(), values()
+    loss = MixLoss(soft)
+    soft.label_smoothing = 0.3
+    expected = MixLoss(nn.CrossEntropyLoss(label_smoothing=0.3))(output, rows)
+    assert torch.equal(loss(output, rows), expected)
+
+
+@pytest.mark.parametrize("criterion", [
+    nn.CrossEntropyLoss(torch.arange(1.0, 6.0, dtype=torch.float64), ignore_index=2),
+    CrossEntropyLossFlat(axis=1),
+    nn.MSELoss(),
+    Powered(2.0),
+], ids=lambda criterion: type(criterion).__name__)  # fmt: skip
+def test_a_compiled_criterion_is_that_criterion(criterion):
+    output, y = scores(), values() if isinstance(criterion, nn.MSELoss) else labels()
+    compiled = torch.compile(criterion, backend="eager")
+    loss = MixLoss(compiled)
+    if not y.own.is_floating_point():
+        y.own[0] = getattr(criterion, "ignore_index", -100)
+    assert torch.allclose(loss(output, y), MixLoss(criterion)(output, y))
+    assert criterion.reduction == compiled.reduction == "mean"
+    assert torch.allclose(loss(output, y.own), criterion(output, y.own))
+
+
+def test_a_criterion_that_hands_its_reduction_on_is_what_it_was():
+    class Handing:
+        def __init__(self):
+            self.func = Powered(2.0)
+
+        @property
+        def reduction(self):
+            return self.func.reduction
+
+        @reduction.setter
+        def reduction(self, value):
+            self.func.reduction = value
+
+        def __call__(self, output, target):
+            return self.func(output, target)
+
+    criterion, output, y = Handing(), scores(), labels()
+    assert torch.equal(MixLoss(criterion)(output, y), MixLoss(Powered(2.0))(output, y))
+    assert criterion.reduction == "mean"
+    with pytest.raises(IndexError):
+        MixLoss(criterion)(output[:, :1], y)
+    assert criterion.reduction == "mean"
+
+
+def test_a_module_of_two_losses_compiles_with_its_target():
+    loss, y = MixLoss(nn.MSELoss()), values()
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    for _ in range(2):
+        assert torch.allclose(compiled(scores(), y), loss(scores(), y))
+    assert loss.criterion.reduction == "mean"
+
+
 def test_it_compiles_with_its_target():
     loss = MixLoss(nn.CrossEntropyLoss())
     compiled = torch.compile(loss, fullgraph=True, backend="eager")

@@ -1,8 +1,10 @@
+from functools import partial
+
 import pytest
 import torch
 
 from vicinal import MixedTarget, accuracy, accuracy_multi, error_rate, mae, rmse, top_k_accuracy
-from vicinal.metrics import mse
+from vicinal.metrics import mse, sum_and_count
 
 SCORES = torch.tensor([[5.0, 1, 0], [0, 5, 1], [1, 0, 5], [5, 1, 0]])
 
@@ -74,6 +76,29 @@ def test_a_target_of_another_shape_is_not_made_to_fit(metric):
     for target in (torch.rand(4), MixedTarget(torch.rand(4), torch.rand(4), torch.rand(4))):
         with pytest.raises(ValueError, match=r"\(4, 1\), but the target \(4,\)"):
             metric(torch.rand(4, 1), target)
+
+
+@pytest.mark.parametrize("metric", [accuracy, error_rate, partial(top_k_accuracy, k=2)])
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_batches_with_different_numbers_of_labels_that_count(metric, is_mixed):
+    g = torch.Generator().manual_seed(0)
+    output, own = torch.randn(6, 3, 4, 4, generator=g), torch.randint(3, (6, 4, 4), generator=g)
+    own[torch.rand(own.shape, generator=g) < torch.arange(6).view(-1, 1, 1) / 5] = 255
+    assert (own[5] == 255).all()
+    target = MixedTarget(own, own.flip(1), torch.rand(6, generator=g)) if is_mixed else own
+    metric = partial(metric, ignore_index=255)
+    each = [sum_and_count(metric, output[rows], target[rows]) for rows in torch.arange(6).split(1)]
+    sums, counts = (torch.stack(values).sum() for values in zip(*each, strict=True))
+    torch.testing.assert_close(sums / counts, metric(output, target))
+
+
+@pytest.mark.parametrize("metric", [mae, rmse])
+def test_means_over_samples_of_batches_of_different_sizes(metric):
+    output, target = torch.rand(5, 2), torch.rand(5, 2)
+    each = [sum_and_count(metric, output[rows], target[rows]) for rows in torch.arange(5).split(2)]
+    mean = sum(total for total, _ in each) / sum(count for _, count in each)
+    found = metric.finish(mean) if metric is rmse else mean
+    assert found == pytest.approx(metric(output, target).item())
 
 
 def test_a_label_that_does_not_count():

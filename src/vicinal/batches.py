@@ -10,7 +10,7 @@ from torch.utils.data import default_collate
 
 from vicinal.mixed.tensor import as_tensors, is_learnt
 from vicinal.mixing.mixer import Mixer
-from vicinal.mixing.schedule import Schedule
+from vicinal.mixing.schedule import begin_schedules
 
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
 Target = str | int | tuple[str | int, ...]
@@ -42,27 +42,27 @@ class BatchMixer:
             hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
             raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
         self.mixer, self.target = mixer, target
-        self._begun_at = 0  # how many mixes were drawn before the training
+        self._begun_at = 0  # how many mixes were drawn before the training, less what is over of it
         self._goes_on = False
 
-    def begin(self, batches: float) -> None:
+    def begin(self, batches: float, done: int = 0) -> None:
         """Say that a training begins, or goes on after :meth:`load_state_dict`.
 
         Of several processes all draw from the seed of the first, each by its rank.
 
         Args:
             batches: how many each process sees; infinity where nobody knows.
+            done: how many of them are over, in a training that goes on.
         """
         if not self._goes_on:
-            self._begun_at = self.mixer.random.draws
+            self._begun_at = self.mixer.random.draws - done
         if distributed.is_available() and distributed.is_initialized():
             state = [self.state_dict()]
             distributed.broadcast_object_list(state)
             self.load_state_dict(state[0])
         self._goes_on = False
-        for mixer in self.mixer.nested():
-            if isinstance(mixer, Schedule) and math.isfinite(batches):
-                mixer.begin(int(batches), at=self._begun_at)
+        if math.isfinite(batches):
+            begin_schedules(self.mixer, int(batches), at=self._begun_at)
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on in the middle of a training: plain numbers."""
@@ -73,9 +73,14 @@ class BatchMixer:
         self.mixer.load_state_dict(state["mixer"])
         self._begun_at, self._goes_on = state["begun_at"], True
 
-    def __call__(self, batch: Any) -> Any:
-        """The same batch, its inputs mixed and its targets :class:`MixedTensor`."""
-        where = self._places(batch)
+    def __call__(self, batch: Any, target: Target | None = None) -> Any:
+        """The same batch, its inputs mixed and its targets :class:`MixedTensor`.
+
+        Args:
+            batch: a tuple, list or dict.
+            target: as for the class, where it is not the same in all batches.
+        """
+        where = _places(batch, self.target if target is None else target)
         parts = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
         y = {place: parts.pop(place) for place in where}
         x, y = self.mixer(parts, y)
@@ -97,41 +102,13 @@ class BatchMixer:
                 "as numbers (tolist, numpy, item): let it give them to a loss of torch's as tensors"
             )
 
-    def _places(self, batch: Any) -> tuple[Any, ...]:
-        if isinstance(batch, Mapping):
-            there = tuple(batch)
-            guessed = tuple(name for name in TARGET_NAMES if name in there)
-            if len(guessed) > 1 and self.target is None:
-                raise ValueError(
-                    f"the batch holds {' and '.join(guessed)}: say which is the target by target="
-                )
-        elif isinstance(batch, (tuple, list)):
-            there = tuple(range(len(batch)))
-            guessed = there[-1:] if len(there) > 1 else ()
-        else:
-            raise ValueError(
-                f"the batch is a {type(batch).__name__} without targets, which mixing needs: let "
-                "the loader give (x, y), or a dict"
-            )
-        wanted = guessed if self.target is None else self.target
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        if isinstance(batch, (tuple, list)):
-            wanted = tuple(_position(batch, place) for place in wanted)
-        if not wanted or not set(wanted) < set(there):
-            said = "" if self.target is None else f" {self.target!r}"
-            named = ", ".join(map(str, there)) or "nothing"
-            raise ValueError(
-                f"the batch holds {named}, but no target{said} beside inputs: say which it is by "
-                "target="
-            )
-        return wanted
-
 
 class MixCollate:
     """A ``collate_fn`` for :class:`torch.utils.data.DataLoader` that mixes.
 
     The loader's workers draw differently, and the same again where the program begins with the same
-    ``torch.manual_seed`` or the loader has a seeded ``generator``.
+    ``torch.manual_seed`` or the loader has a seeded ``generator``. They draw for themselves: the
+    mixer's own ``state_dict`` does not move on, and a :class:`Schedule` needs ``num_workers=0``.
 
     Args:
         mixer: such as ``MixUp()``.
@@ -140,6 +117,7 @@ class MixCollate:
 
     Raises:
         TypeError, ValueError: as :class:`BatchMixer`.
+        ValueError: a schedule is to draw in a worker.
 
     >>> import torch
     >>> from torch.utils.data import DataLoader, TensorDataset
@@ -163,6 +141,37 @@ class MixCollate:
 
     def __call__(self, samples: list[Any]) -> Any:
         return self.mix(self.collate_fn(samples))
+
+
+def _places(batch: Any, target: Target | None) -> tuple[Any, ...]:
+    """The keys or positions of the target in a batch."""
+    if isinstance(batch, Mapping):
+        there = tuple(batch)
+        guessed = tuple(name for name in TARGET_NAMES if name in there)
+        if len(guessed) > 1 and target is None:
+            raise ValueError(
+                f"the batch holds {' and '.join(guessed)}: say which is the target by target="
+            )
+    elif isinstance(batch, (tuple, list)):
+        there = tuple(range(len(batch)))
+        guessed = there[-1:] if len(there) > 1 else ()
+    else:
+        raise ValueError(
+            f"the batch is a {type(batch).__name__} without targets, which mixing needs: let "
+            "the loader give (x, y), or a dict"
+        )
+    wanted = guessed if target is None else target
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    if isinstance(batch, (tuple, list)):
+        wanted = tuple(_position(batch, place) for place in wanted)
+    if not wanted or not set(wanted) < set(there):
+        said = "" if target is None else f" {target!r}"
+        named = ", ".join(map(str, there)) or "nothing"
+        raise ValueError(
+            f"the batch holds {named}, but no target{said} beside inputs: say which it is by "
+            "target="
+        )
+    return wanted
 
 
 def _position(batch: Any, place: str | int) -> Any:

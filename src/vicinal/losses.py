@@ -1,6 +1,5 @@
 """MixLoss: any criterion, on plain and on mixed targets."""
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -30,7 +29,7 @@ class MixLoss(nn.Module):
     Args:
         criterion: a loss module or function of torch's (or any that has a ``reduction``), or any
             function of (output, target) that gives a loss for each sample; that one is averaged.
-            It is called as it is, and never changed.
+            It is called as it is; for mixed targets its ``reduction`` is "none" meanwhile.
 
     Raises:
         TypeError: the criterion cannot be called.
@@ -54,18 +53,19 @@ class MixLoss(nn.Module):
                 + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
             )
         self.criterion: Criterion = criterion
-        # In a tuple, so that the module is registered once, as the criterion.
-        self._unreduced = (per_sample(criterion),)
+        self._losses = per_sample(criterion)
         # Reading a signature takes longer than a loss: all of it is read here.
         self._defaults = _defaults(criterion)
         self._is_reduced = _has_reduction(criterion)
         # A function's are fixed; a module's attributes may change.
         self._fixed = self._settings() if inspect.isfunction(criterion) else None
-        self._takes_log_probs = _runs(criterion) in _NLL
-        self._takes_pairs = self._takes_log_probs or _runs(criterion) in _CROSS_ENTROPY
+        inner = getattr(criterion, "_orig_mod", criterion)  # what torch.compile was given
+        self._takes_log_probs = _runs(inner) in _NLL
+        self._takes_pairs = self._takes_log_probs or _runs(inner) in _CROSS_ENTROPY
+        self._has_axis = isinstance(inner, CrossEntropyLossFlat)
         # A subclass that computes something else from labels counts them as its base does.
         self._counts_labels = self._takes_pairs or isinstance(
-            criterion, nn.CrossEntropyLoss | nn.NLLLoss
+            inner, nn.CrossEntropyLoss | nn.NLLLoss
         )
 
     def forward(self, output: Any, target: Any) -> Tensor:
@@ -91,7 +91,7 @@ class MixLoss(nn.Module):
 
     def _loss_of_pair(self, output: Tensor, target: MixedTarget) -> Tensor:
         criterion, settings = self.criterion, self._fixed or self._settings()
-        axis = criterion.axis if isinstance(criterion, CrossEntropyLossFlat) else 1
+        axis = getattr(criterion, "axis", 1) if self._has_axis else 1
         log_probs = output if self._takes_log_probs else output.log_softmax(axis)
         if log_probs.itemsize < 4 and torch.is_autocast_enabled(log_probs.device.type):
             log_probs = log_probs.float()  # as autocast does for nll_loss
@@ -104,8 +104,7 @@ class MixLoss(nn.Module):
         return self._two_losses(output, target)  # where torch says what is wrong
 
     def _two_losses(self, output: Any, target: MixedTarget) -> Tensor:
-        (losses,) = self._unreduced
-        own, partner = losses(output, target.own), losses(output, target.partner)
+        own, partner = (self._losses(output, y) for y in (target.own, target.partner))
         if own.ndim == 0 or not is_over(target.weight, own.shape):
             each = "sample" if target.weight.ndim == 1 else "pixel"
             raise ValueError(
@@ -176,19 +175,28 @@ class CrossEntropyLossFlat(nn.CrossEntropyLoss):
 
 
 def per_sample(criterion: Criterion) -> Criterion:
-    """The same criterion, not reduced; the given one is not touched.
+    """The same criterion, not reduced; after each call the given one is what it was.
 
     >>> per_sample(nn.MSELoss())(torch.zeros(3), torch.ones(3))
     tensor([1., 1., 1.])
     """
     if hasattr(criterion, "reduction"):
-        # A shallow copy shares the parameters and buffers, also when they move later.
-        unreduced = copy.copy(criterion)
-        setattr(unreduced, "reduction", "none")  # noqa: B010
-        return unreduced
+        return functools.partial(_unreduced, criterion)
     if _has_reduction(criterion):
         return functools.partial(criterion, reduction="none")
     return criterion
+
+
+def _unreduced(criterion: Any, output: Any, target: Any) -> Tensor:
+    # No copy: that would not see what is changed later, nor count its calls, and where the
+    # criterion hands its reduction on, to one that was compiled, it would change that for good.
+    reduction = criterion.reduction
+    criterion.reduction = "none"
+    try:
+        losses: Tensor = criterion(output, target)
+        return losses
+    finally:
+        criterion.reduction = reduction
 
 
 def _has_reduction(criterion: Criterion) -> bool:

@@ -1,15 +1,19 @@
 """Metrics that read plain and mixed targets: each label counts by its weight.
 
 Every metric here is a mean over samples, a 0-dimensional float tensor on the output's device, or a
-:class:`RootMean`, the root of one.
+:class:`RootMean`, the root of one. With an ``ignore_index`` it is a mean over the labels that
+count. A mean over several batches is that of :func:`sum_and_count`.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
@@ -22,7 +26,8 @@ def accuracy(
         output: (B, C, ...) scores of C classes.
         target: (B, ...) class indices, or a :class:`MixedTarget` of them: an answer then counts
             by the shares of the labels that it matches.
-        ignore_index: a label that does not count, such as that of a mask's unknown pixels.
+        ignore_index: a label that does not count, such as that of a mask's unknown pixels. The
+            share is nan where no label counts.
 
     Raises:
         ValueError: the target's shape does not go with the output's.
@@ -86,6 +91,47 @@ def _counted(labels: Tensor, ignore_index: int | None) -> Tensor:
     if ignore_index is None:
         return torch.ones_like(labels, dtype=torch.float32)
     return (labels != ignore_index).float()
+
+
+def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Tensor | int]:
+    """The sum that a metric is the mean of, and over how many, for means over several batches.
+
+    Args:
+        metric: a function of (output, target) that is a mean over samples, or a :class:`RootMean`,
+            whose own ``metric`` is taken; or ``functools.partial`` of :func:`accuracy`,
+            :func:`error_rate` or :func:`top_k_accuracy` with an ``ignore_index``.
+        output, target: of one batch, as the metric takes them.
+
+    Returns:
+        The sum, without a gradient, and how many samples there are, or how much of the labels
+        counts with ``ignore_index``; both are 0 where no label does.
+
+    >>> import torch
+    >>> scores = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    >>> known = functools.partial(accuracy, ignore_index=255)
+    >>> sum_and_count(accuracy, scores, torch.tensor([0, 255]))
+    (tensor(1.), 2)
+    >>> sum_and_count(known, scores, torch.tensor([0, 255]))
+    (tensor(1.), tensor(1.))
+    >>> sum_and_count(known, scores, torch.tensor([255, 255]))
+    (tensor(0.), tensor(0.))
+    """
+    metric = metric.metric if isinstance(metric, RootMean) else metric
+    mean = torch.as_tensor(metric(output, target)).detach()
+    is_of_labels = isinstance(metric, functools.partial) and metric.func in _OF_LABELS
+    ignore_index = metric.keywords.get("ignore_index") if is_of_labels else None
+    if ignore_index is None:
+        count = len(first_tensor(target))
+        return mean * count, count
+    if isinstance(target, MixedTarget):
+        own, partner = (_counted(y, ignore_index) for y in (target.own, target.partner))
+        counted = partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).sum()
+    else:
+        counted = _counted(target, ignore_index).sum()
+    return (mean * counted).where(counted > 0, 0.0), counted
+
+
+_OF_LABELS = (accuracy, error_rate, top_k_accuracy)
 
 
 def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: float = 0.0) -> Tensor:

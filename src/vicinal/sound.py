@@ -12,6 +12,7 @@ from vicinal.mixing.arguments import whole
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import Shares
 from vicinal.mixing.method import Method, MethodOptions
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow
 from vicinal.mixing.target import over_rows
 
@@ -44,7 +45,7 @@ class Sounds(Shares):
 
     def lay(self, x: Tensor, partners: Tensor) -> Tensor:
         own, theirs = loudness(x, self.rate), loudness(partners, self.rate)
-        weight = self.kept.to(x.device, own.dtype, non_blocking=True)
+        weight = moved(self.kept, x.device).to(own.dtype)
         # Of silence no share is heard, however much it is turned up: it is blended as it is.
         are_heard = (own > 0) & (theirs > 0)
         gain = weight * theirs / (weight * theirs + (1 - weight) * own)

@@ -1,12 +1,14 @@
 """Losses as people write them: what a mixed tensor gives for each is exact, or an error."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vicinal import MixedTarget, MixedTensor, as_tensors
+from vicinal import MixedTarget, MixedTensor, MixLoss, as_tensors
 from vicinal.mixed.tensor import is_learnt, own_targets
 
 CLASSES = 5
@@ -153,6 +155,49 @@ def test_backward_of_losses_that_are_not_reduced():
     F.cross_entropy(output, y, reduction="none").backward(torch.full((6,), 1 / 6))
     torch.testing.assert_close(output.grad, grad)
     assert is_learnt(y)
+
+
+asks_backward = pytest.mark.skipif(
+    "torch_function" not in inspect.getsource(torch.autograd.backward),
+    reason="this torch.autograd.backward does not ask tensors what they are",
+)
+
+
+@pytest.mark.parametrize("take", [
+    lambda loss, output, each: torch.autograd.grad(loss, output, each)[0],
+    lambda loss, output, each: torch.autograd.grad([loss], [output], [each])[0],
+    lambda loss, output, each: torch.autograd.grad(
+        outputs=loss, inputs=output, grad_outputs=each[None], is_grads_batched=True)[0][0],
+    *(pytest.param(take, marks=asks_backward) for take in (
+        lambda loss, output, each: torch.autograd.backward(loss, each) or output.grad,
+        lambda loss, output, each: torch.autograd.backward([loss], [each]) or output.grad,
+        lambda loss, output, each: torch.autograd.backward(
+            tensors=(loss,), grad_tensors=each, inputs=[output]) or output.grad,
+    )),
+])  # fmt: skip
+def test_gradients_that_torch_autograd_takes(take):
+    output, target = drawn("classes")
+    each = torch.rand(6)
+    losses = MixLoss(nn.CrossEntropyLoss(reduction="none"))(output, target)
+    (expected,) = torch.autograd.grad(losses, output, each)
+    y = as_tensors(target)
+    grad = take(F.cross_entropy(output, y, reduction="none"), output, each)
+    torch.testing.assert_close(grad, expected)
+    assert type(grad) is torch.Tensor
+    assert is_learnt(y)
+
+
+def test_gradients_by_mixed_values_are_refused():
+    output, target = drawn("classes")
+    y = as_tensors(target)
+    loss = F.cross_entropy(output, y, reduction="none")
+    for take in (
+        lambda: torch.autograd.grad(loss.sum(), loss),
+        lambda: torch.autograd.grad(loss, output, loss.detach()),
+        lambda: loss.backward(loss.detach()),
+    ):
+        with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
+            take()
 
 
 def test_a_gradient_of_ones_own_that_knows_one_target_alone():

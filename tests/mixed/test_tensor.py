@@ -210,6 +210,20 @@ def test_segmentation():
     torch.testing.assert_close(one_by_one, MixLoss(nn.CrossEntropyLoss())(output, y))
 
 
+def test_soft_maps_with_a_weight_for_each_pixel():
+    torch.manual_seed(0)
+    x, y = SmoothMix(seed=0)(torch.rand(6, 3, 8, 9), torch.rand(6, 5, 8, 9).softmax(1))
+    output = nn.Conv2d(3, 5, 1)(x)
+    for criterion in (nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss(), nn.MSELoss(reduction="sum")):
+        found, expected = criterion(output, as_tensors(y)), MixLoss(criterion)(output, y)
+        torch.testing.assert_close(found, expected)
+    dense = F.cross_entropy(output, y.dense())
+    torch.testing.assert_close(F.cross_entropy(output, as_tensors(y)), dense)
+    top = as_tensors(y)[:, :, :1].expand(-1, -1, 8, -1)  # whose weights are (B, 1, 1, W)
+    rows = y.dense()[:, :, :1].expand(-1, -1, 8, -1)
+    torch.testing.assert_close(F.cross_entropy(output, top), F.cross_entropy(output, rows))
+
+
 def test_tokens():
     torch.manual_seed(0)
     x, y = MixUp(seed=0)(torch.rand(6, 9, 3), torch.randint(4, (6, 9)))

@@ -351,6 +351,20 @@ class TestFields:
             MixUp(fields=fields)(x, torch.arange(6))
 
 
+@every_mixer
+@pytest.mark.parametrize("fields", [None, "image"])
+def test_parts_of_a_batch_in_the_same_memory_are_mixed_once(make, fields):
+    def batch():
+        whole = images()
+        return {"image": whole, "left": whole[..., :4], "right": whole[..., 4:]}
+
+    apart = {name: part.clone() for name, part in batch().items()}
+    expected, _ = make(seed=0, fields=fields)(apart, torch.arange(6))
+    mixed, _ = make(seed=0, fields=fields)(batch(), torch.arange(6), inplace=True)
+    for name, part in expected.items():
+        torch.testing.assert_close(mixed[name], part)
+
+
 class TestIntegers:
     def batch(self, dtype=torch.int64):
         return {"image": images(), "labels": (images(seed=1) * 9).to(dtype)}

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -67,11 +68,38 @@ def test_shapes_that_do_not_match_are_refused():
 
 
 @pytest.mark.parametrize(
-    "rows", [slice(1, 3), torch.tensor([2, 0]), torch.tensor([True, False, True, False]), 1]
+    "rows", [slice(1, 3), torch.tensor([2, 0]), torch.tensor([True, False, True, False])]
 )
 def test_it_is_indexed_by_rows(rows):
     t = target()
     assert same(t[rows], MixedTarget(t.own[rows], t.partner[rows], t.weight[rows]))
+
+
+@pytest.mark.parametrize("row", [1, -3, np.int64(1), torch.tensor(1)])
+@pytest.mark.parametrize(
+    ("own", "weight"),
+    [
+        (torch.rand(4), torch.rand(4)),
+        (torch.rand(4, 6), torch.rand(4)),
+        (torch.rand(4, 6, 6, 6), torch.rand(4, 6, 6)),
+        (torch.arange(4), torch.rand(4)),
+        (torch.randint(5, (4, 6, 6)), torch.rand(4)),
+        (torch.randint(5, (4, 6, 6)), torch.rand(4, 6, 6)),
+    ],
+    ids=["values", "rows", "soft maps", "labels", "masks", "masks by pixel"],
+)
+def test_one_row_is_a_target_of_one(row, own, weight):
+    t = MixedTarget(own, own.flip(0), weight)
+    classes = None if own.is_floating_point() else 5
+    assert torch.equal(t[row].dense(classes), t.dense(classes)[1:2])
+
+
+def test_it_is_iterated_over():
+    t = target()
+    assert [len(row) for row in t] == [1, 1, 1, 1]
+    assert torch.equal(torch.cat([row.dense(5) for row in t]), t.dense(5))
+    with pytest.raises(IndexError):
+        t[4]
 
 
 def test_it_has_a_length_and_a_device():

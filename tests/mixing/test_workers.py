@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from vicinal import MixUp
+from vicinal import Choice, CutMix, MixCollate, MixUp, Schedule
 
 
 class Collate:
@@ -37,3 +37,22 @@ def test_a_rerun_draws_the_same():
         )
         runs.append([w.tolist() for w in loader])
     assert runs[0] == runs[1]
+
+
+def test_a_schedule_in_the_loaders_own_process_counts_all_batches():
+    data = TensorDataset(torch.randn(64, 3), torch.arange(64))
+    mix = MixCollate(Schedule(MixUp(1.0, folded=False), until=0.5, steps=32, seed=0))
+    loader = DataLoader(data, 4, collate_fn=mix)
+    is_mixed = [bool((y.weight < 1).any()) for _ in range(2) for _, y in loader]
+    assert is_mixed == [True] * 16 + [False] * 16
+
+
+@pytest.mark.parametrize("mixer", [
+    Schedule(MixUp(1.0), until=0.5, steps=32),
+    Choice([MixUp(), Schedule(CutMix(), until=0.5, steps=32)]),
+], ids=["alone", "in a choice"])  # fmt: skip
+def test_a_schedule_in_a_worker_does_not_guess_how_far_the_training_is(mixer):
+    data = TensorDataset(torch.randn(64, 3, 4, 4), torch.arange(64))
+    loader = DataLoader(data, 4, collate_fn=MixCollate(mixer), num_workers=1)
+    with pytest.raises(ValueError, match="a schedule cannot draw there: mix in the training loop"):
+        next(iter(loader))

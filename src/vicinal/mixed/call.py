@@ -6,12 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from vicinal.mixed.shares import agreed
+from vicinal.mixed.shares import Refused, agreed
 from vicinal.mixed.tensor import MixedTensor, each_mixed, make, own_targets
-
-
-class Refused(Exception):
-    """An operation cannot be computed for both."""
 
 
 @dataclass
@@ -56,10 +52,7 @@ class Call:
         """The weight of all mixed tensors that come together here."""
         if any(tensor.ndim > ndim for tensor in self.found):
             raise Refused
-        try:
-            return agreed([tensor.weight for tensor in self.found], ndim)
-        except ValueError:
-            raise Refused from None
+        return agreed([tensor.weight for tensor in self.found], ndim)
 
 
 def has_tensors(result: Any) -> bool:

@@ -6,12 +6,14 @@ What is not known to treat both alike is refused: a loss that is wrong in silenc
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.compiler import disable
 from torch.overrides import resolve_name
 
 from vicinal.mixed import lifts, writing
-from vicinal.mixed.call import Call, Refused, has_tensors
+from vicinal.mixed.call import Call, has_tensors
+from vicinal.mixed.shares import Refused
 from vicinal.mixed.tensor import is_mixed, mixed_among
 
 
@@ -51,7 +53,9 @@ def _lifted(call: Call) -> Any:
         if plain_name not in _WRITTEN:
             raise Refused
         return _WRITTEN[plain_name](call)
-    lift = _LIFTS.get(call.func if call.func in lifts.LOSSES else plain_name)
+    if plain_name in _TEMPLATES and not is_mixed(call.first):
+        return call.own()
+    lift = _LIFTS.get(call.func if call.func in _LIFTS else plain_name)
     if lift is not None:
         return lift(call)
     if plain_name in ("iter", "reversed", "set"):
@@ -114,8 +118,10 @@ _WRITTEN_VALUES = _words("""
 # What tells of a tensor's kind, not of its values.
 _LOOKING = _words("""
     zeros_like ones_like full_like empty_like rand_like randn_like randint_like
-    new_zeros new_ones new_full new_empty new_tensor _base grad requires_grad
+    new_zeros new_ones new_full new_empty new_tensor _base grad
 """)
+# Of whose second argument only the shape, type or device counts.
+_TEMPLATES = ("view_as", "reshape_as", "expand_as", "to", "type_as")
 _LIFTS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(lifts.LOSSES, lifts.loss),
     **dict.fromkeys(_ELEMENTWISE, lifts.elementwise),
@@ -143,7 +149,8 @@ _LIFTS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(("sum", "mean"), lifts.total),
     **dict.fromkeys(("any", "all"), lifts.any_or_all),
     **dict.fromkeys(("max", "min"), lifts.extreme),
-    "backward": lifts.backward,
+    "backward": lifts.derived,
+    torch.autograd.grad: lifts.derived,
 }
 _WRITTEN: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(_WRITTEN_VALUES, writing.write_values),

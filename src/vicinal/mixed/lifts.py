@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.losses import MixLoss, shared
-from vicinal.mixed.call import Call, Refused, has_tensors
-from vicinal.mixed.shares import agreed, aligned, compact, reshaped, settled
-from vicinal.mixed.tensor import MixedTensor, is_mixed, plain
+from vicinal.mixed.call import Call, has_tensors
+from vicinal.mixed.shares import Refused, agreed, aligned, compact, extended, reshaped, settled
+from vicinal.mixed.tensor import MixedTensor, each_mixed, is_mixed, mixed_among, plain
 from vicinal.mixing.target import MixedTarget
 
 _LOSSES_OF_TORCH = """
@@ -31,7 +31,6 @@ _OF_CLASSES = (F.cross_entropy, F.nll_loss)
 _OF_LABELS_IN_ROWS = (
     F.multi_margin_loss, F.multilabel_margin_loss, F.multilabel_soft_margin_loss
 )  # fmt: skip
-_TEMPLATES = ("to", "type_as")
 
 
 def loss(call: Call) -> Any:
@@ -72,10 +71,7 @@ def _weight_of_rows(call: Call) -> Tensor:
         if has_classes and (tensor.ndim < 2 or tensor.weight.shape[1] != 1):
             raise Refused
         weights.append(tensor.weight.squeeze(1) if has_classes else tensor.weight)
-    try:
-        return agreed(weights, weights[0].ndim)
-    except ValueError:
-        raise Refused from None
+    return agreed(weights, weights[0].ndim)
 
 
 def _lie_alike(func: Any, output: Tensor, target: Tensor) -> bool:
@@ -91,14 +87,14 @@ def _as_target(tensor: MixedTensor) -> MixedTarget:
     weight = tensor.weight
     if all(size == 1 for size in weight.shape[1:]):
         weight = weight.flatten()
+    elif tensor.is_floating_point() and weight.shape[1] == 1 < tensor.shape[1]:
+        weight = weight.squeeze(1).expand(len(tensor), *tensor.shape[2:])  # one for all classes
     else:
         weight = weight.expand(tensor.shape)
     return MixedTarget(plain(tensor), tensor.partner, weight.expand(len(tensor), *weight.shape[1:]))
 
 
 def elementwise(call: Call) -> Any:
-    if call.found[0] is not call.first and call.name in _TEMPLATES:
-        return call.own()  # only the shape, type or device of the targets counts
     own, partner = call.both()
     if not isinstance(own, Tensor):
         if has_tensors(own):  # as of torch.where with one argument
@@ -109,8 +105,6 @@ def elementwise(call: Call) -> Any:
 
 def reshape(call: Call) -> Any:
     """Another shape for the same values in the same order."""
-    if call.found[0] is not call.first:
-        return call.own()  # view_as, of which only the shape counts
     if any(isinstance(value, torch.dtype) for value in call.args):
         raise Refused
     own, partner = call.both()
@@ -126,8 +120,6 @@ def permute(call: Call) -> Any:
 
 
 def expand(call: Call) -> Any:
-    if call.found[0] is not call.first:
-        return call.own()  # expand_as, of which only the shape counts
     own, partner = call.both()
     return call.result(own, partner, aligned(call.first.weight, own.ndim))
 
@@ -170,10 +162,7 @@ def joined(call: Call) -> Any:
     else:
         weights = [t.weight for t in tensors if is_mixed(t)]
     if all(weight.shape[dim] == 1 for weight in weights):
-        try:
-            return call.result(own, partner, agreed(weights, own.ndim))
-        except ValueError:
-            raise Refused from None
+        return call.result(own, partner, agreed(weights, own.ndim))
     parts = [
         t.weight if is_mixed(t) else weights[0].new_ones(()).expand([1] * own.ndim) for t in tensors
     ]
@@ -199,8 +188,7 @@ def item(call: Call) -> Any:
         raise Refused
     own, partner = call.both()
     ndim = max(place.ndim for place in places)
-    weight = call.agreed(ndim)
-    return call.result(own, partner, weight.reshape(*weight.shape, *[1] * (own.ndim - ndim)))
+    return call.result(own, partner, extended(call.agreed(ndim), own.ndim))
 
 
 def _rows(call: Call, tensor: MixedTensor, places: tuple[Any, ...]) -> Any:
@@ -255,8 +243,7 @@ def selected(call: Call) -> Any:
     if is_mixed(call.first) or call.argument(1, "dim") != 0:
         raise Refused
     own, partner = call.both()
-    weight = call.found[0].weight
-    return call.result(own, partner, weight.reshape(*weight.shape, *[1] * (own.ndim - 1)))
+    return call.result(own, partner, extended(call.found[0].weight, own.ndim))
 
 
 def scattered(call: Call) -> Any:
@@ -344,8 +331,11 @@ def extreme(call: Call) -> Any:
     return torch.maximum(own, partner) if call.name == "max" else torch.minimum(own, partner)
 
 
-def backward(call: Call) -> Any:
-    tensor = call.first
+def derived(call: Call) -> Any:
+    """The gradient of one loss, or several, that were not reduced."""
+    losses = list(mixed_among(call.first))
+    if len(losses) < len(call.found):
+        raise Refused
     call.found[0].origin.is_learnt = True
-    loss = shared(plain(tensor), tensor.partner, tensor.weight)
-    return call.func(loss, *call.args[1:], **call.kwargs)
+    first = each_mixed(call.first, lambda loss: shared(plain(loss), loss.partner, loss.weight))
+    return call.func(first, *call.args[1:], **call.kwargs)

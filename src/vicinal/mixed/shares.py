@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 
 
+class Refused(Exception):
+    """An operation cannot be computed for both targets."""
+
+
 def aligned(weight: Tensor, ndim: int) -> Tensor:
     """The weights for values of more axes, as broadcasting counts them: from the last one.
 
@@ -16,11 +20,20 @@ def aligned(weight: Tensor, ndim: int) -> Tensor:
     return weight.reshape([1] * (ndim - weight.ndim) + list(weight.shape))
 
 
+def extended(weight: Tensor, ndim: int) -> Tensor:
+    """The weights for values that have more axes behind those of the weights.
+
+    >>> extended(torch.rand(3), 2).shape
+    torch.Size([3, 1])
+    """
+    return weight.reshape(*weight.shape, *[1] * (ndim - weight.ndim))
+
+
 def agreed(weights: Sequence[Tensor], ndim: int) -> Tensor:
     """The one weight of several values that come together.
 
     Raises:
-        ValueError: they do not have the same weights.
+        Refused: they do not have the same weights.
 
     >>> weight = torch.tensor([0.5, 0.7])
     >>> agreed([weight, weight[:, None].T], 2)
@@ -30,7 +43,7 @@ def agreed(weights: Sequence[Tensor], ndim: int) -> Tensor:
     for other in others:
         is_same = first.data_ptr() == other.data_ptr() and first.stride() == other.stride()
         if first.shape != other.shape or not (is_same or torch.equal(first, other)):
-            raise ValueError(f"weights {tuple(first.shape)} and {tuple(other.shape)} differ")
+            raise Refused
     return first
 
 

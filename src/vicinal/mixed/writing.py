@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from vicinal.mixed.call import Call, Refused
+from vicinal.mixed.call import Call
 from vicinal.mixed.lifts import weight_of_scattered
-from vicinal.mixed.shares import agreed, aligned
+from vicinal.mixed.shares import Refused, agreed, aligned, extended
 from vicinal.mixed.tensor import MixedTensor, is_mixed, make
 
 
@@ -69,23 +69,18 @@ def _weight_of_items(call: Call, start: MixedTensor) -> Tensor:
     if not mixed:
         return start.weight
     if len(places) == 1 and places[0].dtype == torch.bool:
-        weight = mixed[0].weight
-        weight = weight.reshape(*weight.shape, *[1] * (start.ndim - weight.ndim))
-        return _agreed_with(start, weight)
+        return _agreed_with(start, extended(mixed[0].weight, start.ndim))
     rows, *others = places  # places in rows that are told, such as by arange
     if is_mixed(rows) or not isinstance(rows, Tensor) or len(mixed) != len(others):
         raise Refused
     if rows.ndim != 1 or any(place.ndim != 1 for place in mixed) or rows.dtype == torch.bool:
         raise Refused
     weight = start.weight.new_ones(len(start)).index_put((rows,), mixed[0].weight)
-    return _agreed_with(start, weight.reshape(-1, *[1] * (start.ndim - 1)))
+    return _agreed_with(start, extended(weight, start.ndim))
 
 
 def _agreed_with(start: MixedTensor, weight: Tensor) -> Tensor:
     """The weight of places that are written into; where nothing was mixed before, any goes."""
     if start.weight.numel() == 1 and bool(start.weight == 1):
         return weight
-    try:
-        return agreed([start.weight, weight], start.ndim)
-    except ValueError:
-        raise Refused from None
+    return agreed([start.weight, weight], start.ndim)

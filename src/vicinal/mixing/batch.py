@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.utils import _pytree as pytree
 
 from vicinal.mixing.target import MixedTarget
@@ -205,3 +206,13 @@ def halves(batch: Any) -> tuple[Any, Any]:
         return map_leaves(cut, batch, is_leaf=is_list)
 
     return rows(slice((count + 1) // 2)), rows(slice(count // 2, None))
+
+
+def share_memory(x: Tensor, y: Tensor) -> bool:
+    """Whether both are views of the same memory, be it of different places in it."""
+    if x is y:
+        return True
+    # Views of the same numbers are of one dtype, or the real parts of complex ones.
+    if (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())) or is_compiling():
+        return False
+    return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow, Pattern
 from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
@@ -57,7 +58,7 @@ class Blend(Shares):
     """Blend whole rows; the arguments are those of :class:`Shares`."""
 
     def lay(self, x: Tensor, partners: Tensor) -> Tensor:
-        weight = self.kept.to(x.device, non_blocking=True)
+        weight = moved(self.kept, x.device)
         return interpolate(partners, x, over_rows(weight, x))
 
     def by_row(self, x: Tensor) -> LayRow:

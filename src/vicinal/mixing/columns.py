@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow, Pattern
 
 
@@ -99,6 +100,6 @@ class Columns(Pattern):
 
     def _kept_on(self, x: Tensor) -> Tensor:
         (own,) = self.over([x])
-        kept = own.kept.to(x.device, non_blocking=True)
+        kept = moved(own.kept, x.device)
         # What is chosen by a mask has the mask's layout.
         return kept if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(kept)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import get_worker_info
 
+from vicinal.mixing.move import moved
+
 
 class RandomState:
     """Random numbers of its own: no global generator is read or moved by it.
@@ -192,4 +194,4 @@ def to_device(drawn: Tensor, device: torch.device) -> Tensor:
         return to_device(drawn[:1], device).expand_as(drawn)
     if device.type == "cuda":
         drawn = drawn.pin_memory()
-    return drawn.to(device, non_blocking=True)
+    return moved(drawn, device)

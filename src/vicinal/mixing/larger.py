@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import Shares
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow
 from vicinal.mixing.target import over_rows
 
@@ -22,7 +23,7 @@ class Larger(Shares):
     copies = True
 
     def lay(self, x: Tensor, partners: Tensor) -> Tensor:
-        shows = self.kept.to(x.device, non_blocking=True) < 1
+        shows = moved(self.kept, x.device) < 1
         return torch.where(over_rows(shows, x), torch.maximum(x, partners), x)
 
     def by_row(self, x: Tensor) -> LayRow:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.at_hand import are_at_hand
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow, Pattern
 
 LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
@@ -77,7 +78,7 @@ def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
 
 
 def _gather(x: Tensor, partner: Tensor) -> Tensor:
-    partner = partner.to(x.device, non_blocking=True)
+    partner = moved(partner, x.device)
     # index_select is the faster one, also backwards, but always gives a contiguous tensor.
     return x.index_select(0, partner) if x.is_contiguous() else x[partner]
 

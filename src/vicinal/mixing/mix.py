@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name
+from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name, share_memory
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.larger import Larger
 from vicinal.mixing.lay import check, lay
+from vicinal.mixing.move import moved
 from vicinal.mixing.normalize import lay_normalized
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget, over_rows
@@ -64,7 +65,8 @@ class Mix:
                 of them.
             other: a second batch of the same structure that brings the partners, row i for row i;
                 ``partner`` is not looked at then.
-            inplace: give the batch away; it is mixed where it lies.
+            inplace: give the batch away; it is mixed where it lies, but for tensors of it that lie
+                in the same memory, of which new ones come back.
             fields: mix only what stands under these dict keys, attributes or positions, and leave
                 the rest as it is; None mixes every tensor. ``fields=()`` with ``unite`` mixes
                 nothing, and only unites.
@@ -136,6 +138,7 @@ class Mix:
             raise ValueError(f"there is nothing to mix in this batch{under}")
         parts = [pattern.over(tensors) for pattern in patterns if tensors]
         mixed_by = iter([*zip(*parts, strict=True)])
+        there = [leaf for _, leaf, _ in found if isinstance(leaf, Tensor)]
         treatments = iter(found)
         laid: list[tuple[Any, Any, str, Tensor]] = []
 
@@ -148,7 +151,11 @@ class Mix:
             for own, partners, before, done in laid:
                 if own is leaf and partners is second and before == how:
                     return done
-            done = lay(leaf, self.partner, patterns, other=second, inplace=inplace)
+            # Else another view of it would be mixed twice, or though it shall stay as it is.
+            in_place = inplace and not any(
+                share_memory(leaf, view) for view in there if view is not leaf
+            )
+            done = lay(leaf, self.partner, patterns, other=second, inplace=in_place)
             laid.append((leaf, second, how, done))
             return done
 
@@ -267,13 +274,13 @@ class Mix:
             if pattern.spatial:
                 kept = pattern.lay(kept, torch.zeros_like(kept))
             else:
-                kept = kept * over_rows(pattern.weight.to(y.device, non_blocking=True), kept)
+                kept = kept * over_rows(moved(pattern.weight, y.device), kept)
         return self._pair(own, y, other, kept)
 
     def _pair(self, own: Tensor, y: Tensor, other: Tensor | None, weight: Tensor) -> MixedTarget:
         rows = self.partner
         if not (y.is_cpu and weight.is_cpu):
-            rows, weight = (t.to(y.device, non_blocking=True) for t in (rows, weight))
+            rows, weight = moved(rows, y.device), moved(weight, y.device)
         return MixedTarget(own, y.index_select(0, rows) if other is None else other, weight)
 
     def tensors(self) -> list[Tensor]:

@@ -20,9 +20,11 @@ from vicinal.mixing.batch import (
     halves,
     map_leaves,
     masks_among,
+    share_memory,
     tensors_to_mix,
 )
 from vicinal.mixing.mix import Fields, Integers, Mix
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import Pattern
 
 Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
@@ -215,7 +217,7 @@ class Mixer(ABC):
 
     def _with_masks(self, mix: Mix, masks: Tensor, is_second: bool) -> Mix:
         """The mix, now that it is known what is where: in the batch, or in the second batch."""
-        masks = masks.to(mix.partner.device, non_blocking=True)
+        masks = moved(masks, mix.partner.device)
         if self.half:
             masks = halves(masks)[1]
         elif not is_second:
@@ -278,13 +280,13 @@ class Mixer(ABC):
     def _spared(self, x: Any, y: Any) -> Any:
         """The targets, copied where they lie in memory that is mixed in place."""
         if isinstance(x, Tensor) and isinstance(y, Tensor):
-            return y.clone() if _share_memory(x, y) else y
+            return y.clone() if share_memory(x, y) else y
         mixed = tensors_to_mix(x, self.fields, self.integers)
         if self.unite:
             mixed += tensors_to_mix(x, self.unite, "paste")
 
         def spare(_: Any, leaf: Any) -> Any:
-            shared = isinstance(leaf, Tensor) and any(_share_memory(leaf, t) for t in mixed)
+            shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)
             return leaf.clone() if shared else leaf
 
         return map_leaves(spare, y)
@@ -399,15 +401,6 @@ def _is_told(name: str, value: Any) -> bool:
     internal = name.startswith("_") or name in ("random", "kinds", "ahead")
     default = value is None or (name, value) in (("half", False), ("integers", "raise"))
     return not (internal or default)
-
-
-def _share_memory(x: Tensor, y: Tensor) -> bool:
-    if x is y:
-        return True
-    # Views of the same numbers are of one dtype, or the real parts of complex ones.
-    if (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())) or is_compiling():
-        return False
-    return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
 
 
 def _names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:

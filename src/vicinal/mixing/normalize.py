@@ -8,6 +8,7 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.blend import Blend, column_blocks, flat_rows
 from vicinal.mixing.lay import check, lay, rows_are_at_hand
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.scratch import scratch
 
@@ -50,7 +51,7 @@ def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Ten
     """(1, C, 1, 1) scale and shift: a normalised pixel is ``shift + scale * pixel``."""
     means, stds = torch.tensor([[*mean], [*std]], dtype=torch.float64, device="cpu")
     pair = torch.stack([1 / (255 * stds), -means / stds]).float()
-    scale, shift = pair.to(x.device, non_blocking=True)[:, None, :, None, None]
+    scale, shift = moved(pair, x.device)[:, None, :, None, None]
     return scale, shift
 
 

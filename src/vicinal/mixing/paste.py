@@ -10,6 +10,7 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
+from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import LayRow, Pattern
 
 
@@ -81,7 +82,7 @@ class Boxes(Pattern):
     def _corners_on(self, x: Tensor) -> Tensor:
         corners = self.corners
         if not (x.is_cpu and corners.is_cpu):
-            corners = corners.to(x.device, non_blocking=True)
+            corners = moved(corners, x.device)
         height, width = x.shape[-2:]
         if (height, width) == self.size:
             return corners
@@ -185,7 +186,7 @@ class Masks(Pattern):
         return lay_row
 
     def _kept_on(self, x: Tensor) -> Tensor:
-        kept = self.kept.to(x.device, non_blocking=True)
+        kept = moved(self.kept, x.device)
         for axis in (-2, -1):
             side, drawn = x.shape[axis], kept.shape[axis]
             if side != drawn:

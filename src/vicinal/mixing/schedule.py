@@ -5,6 +5,7 @@ import math
 from typing import Any, Unpack
 
 import torch
+from torch.utils.data import get_worker_info
 
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.method import over_samples
@@ -29,7 +30,8 @@ class Schedule(Mixer):
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
-        ValueError: at the first batch, nobody has said how long the training is.
+        ValueError: at the first batch, nobody has said how long the training is, or the batch is
+            mixed in a worker of a data loader, which sees only some of the batches.
 
     >>> from vicinal import MixUp
     >>> mixer = Schedule(MixUp(), until=0.9, alpha=(0.0, 0.4), steps=1000, seed=0)
@@ -89,6 +91,11 @@ class Schedule(Mixer):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Pattern, ...]:
+        if get_worker_info() is not None:
+            raise ValueError(
+                "a data loader's worker cannot tell how far the training is, so a schedule cannot "
+                "draw there: mix in the training loop, or let the loader have num_workers=0"
+            )
         if self._span is None:
             raise ValueError(
                 "the schedule does not know how long the training is: give it steps=, the number "
@@ -102,3 +109,15 @@ class Schedule(Mixer):
         mixing = over_samples(torch.arange(step, step + batches, device="cpu") < end, count)
         patterns = self.mixer.patterns(batches, count, size, generator, step)
         return tuple(pattern.only(mixing) for pattern in patterns)
+
+
+def begin_schedules(mixer: Mixer, steps: int, at: int) -> None:
+    """Say how long the training is to every schedule that a mixer draws with.
+
+    Args:
+        mixer: which may be one itself, or hold some.
+        steps, at: as for :meth:`Schedule.begin`.
+    """
+    for inner in mixer.nested():
+        if isinstance(inner, Schedule):
+            inner.begin(steps, at=at)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -50,9 +51,9 @@ class MixedTarget:
             shape.
 
     A mixed target is a pytree and behaves like a tensor with B rows: it has a length, is indexed
-    by rows, moved with ``to``, pinned, mapped over with ``tree_map`` and passed through
-    ``torch.compile``. To gather it from several processes, map the gathering over it:
-    ``tree_map(accelerator.gather, target)``.
+    by rows (of which one by its number is a mixed target of one row), moved with ``to``, pinned,
+    mapped over with ``tree_map`` and passed through ``torch.compile``. To gather it from several
+    processes, map the gathering over it: ``tree_map(accelerator.gather, target)``.
 
     30 % church (class 2) and 70 % gas station (class 7), out of ten classes:
 
@@ -60,7 +61,7 @@ class MixedTarget:
     >>> target.dense(10)
     tensor([[0.0000, 0.0000, 0.3000, 0.0000, 0.0000, 0.0000, 0.0000, 0.7000, 0.0000, 0.0000]])
     >>> target[0].own
-    tensor(2)
+    tensor([2])
     """
 
     own: Tensor
@@ -125,6 +126,9 @@ class MixedTarget:
         return self._map(Tensor.pin_memory)
 
     def __getitem__(self, rows: Any) -> "MixedTarget":
+        if isinstance(rows, Integral) or (isinstance(rows, Tensor) and not rows.ndim):
+            row = range(len(self))[rows]  # which an iteration wants to end
+            rows = slice(row, row + 1)  # else the axis after it would be taken for the samples
         return self._map(lambda t: t[rows])
 
     def __len__(self) -> int:

@@ -11,6 +11,7 @@ from vicinal.mixing.arguments import number
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
+from vicinal.mixing.move import moved
 
 
 class Remix(Method):
@@ -86,7 +87,7 @@ class Remix(Method):
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.ndim != 1:
             kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
             raise TypeError(f"Remix needs class indices of shape (B,) as targets, not {kind}")
-        counts = self._counts.to(labels.device, non_blocking=True)
+        counts = moved(self._counts, labels.device)
         try:
             return counts.index_select(0, labels.long())
         except IndexError:
