@@ -89,6 +89,11 @@ def test_parquet_numbers_in_strings_become_numbers(tmp_path):
     assert read_frame(tmp_path / "a.parquet")["n"].tolist()[::2] == [1, 2.5]
 
 
+def test_columns_that_are_called_by_numbers_are_named_by_them(tmp_path):
+    pd.DataFrame({0: [1.5], 3: ["x"]}).to_parquet(tmp_path / "a.parquet")
+    assert list(read_frame(tmp_path / "a.parquet").columns) == ["0", "3"]
+
+
 def test_a_column_that_was_an_index_is_a_column_again(tmp_path):
     frame = pd.DataFrame({"city": ["a", "b"], "n": [1, 2]}).set_index("city")
     frame.to_parquet(tmp_path / "a.parquet")

@@ -74,10 +74,12 @@ def test_sixteen_bit_greyscale_keeps_its_whole_range():
     assert image.tolist() == [[[0, 1, 100, 200, 255]]] * 3
 
 
-def test_thirty_two_bit_greyscale_does_not_wrap():
-    values = np.array([[-5, 0, 65535, 70_000]], dtype=np.int32)
-    image = read_image(encoded(Image.fromarray(values), "TIFF"))
-    assert image.tolist() == [[[0, 0, 255, 255]]] * 3
+@pytest.mark.parametrize("values", [[0, 65535, 70_000], [0, 200, 252], [0.0, 0.5, 1.0]])
+def test_thirty_two_bits_of_no_known_range_are_refused(values):
+    values = np.array([values])
+    values = values.astype(np.float32 if values.dtype == float else np.int32)
+    with pytest.raises(BadImage, match="32 bits a pixel, of no known range: store it with 8 or 16"):
+        read_image(encoded(Image.fromarray(values), "TIFF"))
 
 
 def test_one_bit_is_black_and_white():
@@ -383,6 +385,13 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     write(root, cats__1=None, cats__ok=None)
     write(root, **{"cats__.2": None, ".checkpoints__3": None, "__.DS": None})
     assert [path.name for path in find_images(root)] == ["1.png", "ok.png"]
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path):
+    write(tmp_path, cats__1=None, dogs__2=None)
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "cats" / "up").symlink_to("..", target_is_directory=True)
+    assert [path.name for path in find_images(tmp_path)] == ["1.png", "2.png"]
 
 
 def test_linked_class_folders_are_followed(tmp_path):

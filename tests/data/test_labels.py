@@ -62,7 +62,7 @@ def test_classes_are_indices_into_their_names(train, valid):
     assert targets.vocab == sorted({*train, *valid})
     assert targets.scale is None
     strange = [label for label in valid if label not in train]
-    assert any("no training row has" in note for note in targets.notes) == bool(strange)
+    assert any("no training sample has" in note for note in targets.notes) == bool(strange)
 
 
 def test_numbers_as_classes_are_in_their_own_order():
@@ -97,7 +97,7 @@ def test_values_are_columns_of_floats_with_their_scale(values):
         ([2.5, 2.5], [1.5], "all training labels in column y are 2.5"),
         ([1.5, 2.5], ["x"], "column y holds 'x' in row 0"),
         ([1.5, float("inf")], [1.5], "column y holds 'inf' in row 1"),
-        (["<=50K", ">50K"], ["<=50K."], "no label of the validation part"),
+        (["<=50K", ">50K"], ["<=50K."], "no class of the validation part"),
         (pd.date_range("2026-01-01", periods=3), ["a"], "column y holds dates"),
         ([["a"], ["b"]], ["a"], "column y holds values of type list"),
     ],

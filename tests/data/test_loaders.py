@@ -292,6 +292,11 @@ class TestFromTensors:
         assert dls.one_batch()[1].shape == (4, 2)
         assert dls.label(torch.tensor([0.5, 1.25])) == "0.5, 1.25"
 
+    def test_grey_images_without_a_channel_are_refused(self):
+        x = torch.randint(0, 200, (20, 28, 28), dtype=torch.uint8)
+        with pytest.raises(VicinalError, match=r"not \(20, 28, 28\): give grey ones a channel by"):
+            from_tensors(x=x, x_valid=x)
+
     def test_uint8_images_are_normalised(self):
         x = torch.randint(0, 200, (20, 3, 6, 6), dtype=torch.uint8)
         dls = from_tensors(x=x, x_valid=x)

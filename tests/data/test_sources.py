@@ -2,6 +2,9 @@
 
 import inspect
 import logging
+import os
+import shutil
+import sys
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from vicinal.data.images import BadImage, decode
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
+from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
 from vicinal.data.tables import frames_of, has_images, split_of_parquet
 from vicinal.errors import VicinalError
@@ -142,6 +146,33 @@ class TestPaths:
         assert split.vocab == ["cat", "pug"]
         assert (len(split.train), len(split.valid)) == (7, 3)
 
+    @pytest.mark.parametrize("options", [{}, {"label_pattern": r"(\d)"}])
+    def test_a_csv_that_tells_of_images_in_folders_is_left_alone(self, tmp_path, options):
+        write(tmp_path, **{f"{'pug' if i % 2 else 'cat'}__{i}": None for i in range(10)})
+        (tmp_path / "noisy.csv").write_text("path,label\ncat/0.png,1\npug/1.png,0\n" * 5)
+        split = load_split(str(tmp_path), **options)
+        assert isinstance(split, Split)
+        assert "left alone: noisy.csv, beside the images" in split.notes
+        assert isinstance(load_split(str(tmp_path), label="label"), RowSplit)
+
+    def test_classes_of_the_validation_part_that_nobody_learns(self, tmp_path):
+        folders = ("train__cat", "train__dog", "valid__cat", "valid__fox", "valid__dog")
+        for folder in folders:
+            write(tmp_path.joinpath(*folder.split("__")), **{f"{i}": None for i in range(4)})
+        told = "unknown: 4 validation samples are of classes that no training sample has: fox"
+        assert told in load_split(str(tmp_path)).notes
+        for name in ("cat", "dog"):
+            shutil.rmtree(tmp_path / "valid" / name)
+        with pytest.raises(VicinalError, match=r"no class of the validation part \(fox\) is one"):
+            load_split(str(tmp_path))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+    def test_a_class_folder_whose_name_is_not_in_utf_8_is_named(self, tmp_path):
+        write(tmp_path, cat__1=None, dog__2=None)
+        os.rename(os.fsencode(tmp_path / "cat"), os.fsencode(tmp_path) + b"/caf\xe9")
+        with pytest.raises(VicinalError, match=r"caf.xe9' has a name that is not in UTF-8: rename"):
+            load_split(str(tmp_path))
+
     def test_a_folder_with_classes_in_the_names(self, tmp_path):
         write(tmp_path, **{f"{'pug' if i % 2 else 'cat'}_{i}": None for i in range(10)})
         split = load_split(str(tmp_path), label_pattern=r"(.+)_\d+")
@@ -208,13 +239,13 @@ class TestParquet:
         folder = parquet(
             tmp_path / "pets",
             train=plain_table(["pug", "cat", "pug"]),
-            validation=plain_table(["ant"], start=3),
+            validation=plain_table(["ant", "cat"], start=3),
         )
         split = load_split(folder)
         assert split.vocab == ["ant", "cat", "pug"]
-        assert (split.train.labels, split.valid.labels) == ([2, 1, 2], [0])
+        assert (split.train.labels, split.valid.labels) == ([2, 1, 2], [0, 1])
         assert torch.equal(decoded(split.train), pictures(3))
-        assert torch.equal(decoded(split.valid), pictures(1, start=3))
+        assert torch.equal(decoded(split.valid), pictures(2, start=3))
 
     def test_images_named_by_their_path_alone(self, tmp_path):
         file = write(tmp_path / "images", a=noise()) / "a.png"

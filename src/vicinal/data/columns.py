@@ -1,11 +1,11 @@
 """What the columns of a table are: numbers, categories, text, or nothing to learn from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
 # Strings of which most are different, and more than this many, are names of the rows.
@@ -47,11 +47,6 @@ class ColumnKinds:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
             notes.append(f"left out: {', '.join(reasons)}")
         return notes
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """The first names of a list, to be shown."""
-    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
 def column_kinds(frame: pd.DataFrame) -> ColumnKinds:

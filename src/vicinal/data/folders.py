@@ -14,6 +14,7 @@ from vicinal.data.samples import (
     held_out,
     index_labels,
     random_split,
+    unknown_classes,
 )
 from vicinal.errors import VicinalError
 
@@ -72,12 +73,11 @@ def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | 
     valid_files = image_files(valid_folder)
     valid_names = [_class_folder(file, valid_folder) for file in valid_files]
     labels, vocab = index_labels(names + valid_names)
-    return Split(
-        Samples(train_files, labels[: len(names)]),
-        Samples(valid_files, labels[len(names) :]),
-        vocab,
-        [f"validation: the folder {valid_folder.name}"],
-    )
+    train = Samples(train_files, labels[: len(names)])
+    valid = Samples(valid_files, labels[len(names) :])
+    note = f"validation: the folder {valid_folder.name}"
+    notes = [note, *unknown_classes(train.labels, valid.labels, vocab)]
+    return Split(train, valid, vocab, notes)
 
 
 def _class_folder(file: Path, root: Path) -> str:
@@ -87,6 +87,12 @@ def _class_folder(file: Path, root: Path) -> str:
             f"{file} lies in no class folder: put it into one, or read classes off the file names "
             "with a pattern (--label-pattern)"
         )
+    try:
+        parts[0].encode()
+    except UnicodeEncodeError:
+        raise VicinalError(
+            f"the folder {os.fsencode(parts[0])!r} has a name that is not in UTF-8: rename it"
+        ) from None
     return parts[0]
 
 

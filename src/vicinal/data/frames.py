@@ -101,7 +101,7 @@ def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
     if any(frame.index.names):  # a column that pandas had set aside before it wrote the file
         frame = frame.reset_index()
     return pd.DataFrame(
-        {name: _cleaned(frame[name], name in strings) for name in frame}
+        {str(name): _cleaned(frame[name], str(name) in strings) for name in frame}
     ).reset_index(drop=True)
 
 

@@ -86,6 +86,14 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
+def read_named(image: Any, size: int | None = None) -> Tensor:
+    """:func:`read_image`, with the image's name in the sentence that says why it cannot be read."""
+    try:
+        return read_image(image, size)
+    except BadImage as error:
+        raise BadImage(f"{image} cannot be read: {error}") from None
+
+
 def _open(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
@@ -110,7 +118,10 @@ def _centre_square(image: Image.Image, width: float, height: float, size: int) -
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):  # 16 bits a pixel; PIL's own conversion would clip
+    # Older versions of Pillow read PNG files of 16 bits so.
+    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+        raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
+    if image.mode.startswith("I"):  # 16 bits a pixel; PIL's own conversion would clip
         grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
         image = Image.fromarray(grey.astype(np.uint8))
     if image.has_transparency_data:
@@ -268,11 +279,17 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
 def find_images(folder: Path) -> list[Path]:
     """All image files below a folder, by their ending, in the order of their names.
 
-    Hidden files and what lies in hidden folders are left out.
+    Hidden files and what lies in hidden folders are left out; a link that leads back to a folder
+    above it is not followed.
     """
     found = []
     for root, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        here = Path(root).resolve()
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
+        ]
         paths = [Path(root, name) for name in files if not name.startswith(".")]
         found += [path for path in paths if path.suffix.lower() in SUFFIXES]
     return sorted(found)

@@ -15,10 +15,9 @@ from vicinal.data.columns import (
     as_numbers,
     as_texts,
     is_numeric,
-    listed,
     neither_numbers_nor_names,
 )
-from vicinal.data.samples import index_labels
+from vicinal.data.samples import index_labels, listed, unknown_classes
 from vicinal.errors import VicinalError
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
@@ -159,19 +158,7 @@ def _classes(train: pd.Series, valid: pd.Series) -> Targets:
         indices, vocab = index_labels([*labels[0], *labels[1]])
     y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
     notes = [f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"]
-    known = torch.isin(y_valid, y)
-    if not known.any():
-        raise VicinalError(
-            f"no label of the validation part ({listed(as_texts(valid).unique().tolist(), 3)}) is "
-            f"one of the training part's ({listed(as_texts(train).unique().tolist(), 3)}): spell "
-            "them alike, or name another label column"
-        )
-    unknown = sorted({vocab[i] for i in y_valid[~known].tolist()})
-    if unknown:
-        notes.append(
-            f"{int((~known).sum()):,} validation rows are of classes that no training row has: "
-            f"{listed(unknown)}"
-        )
+    notes += unknown_classes(y.tolist(), y_valid.tolist(), vocab)
     return Targets(y, y_valid, vocab, notes)
 
 

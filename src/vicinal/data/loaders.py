@@ -14,7 +14,7 @@ from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import leaves
 from vicinal.mixing.draws import place, stream
-from vicinal.processes import default_device
+from vicinal.processes import default_device, this_process
 
 
 class TensorData(Dataset[tuple[Tensor, Tensor]]):
@@ -324,6 +324,11 @@ class DataLoaders:
             n_out = len(vocab)
         if transforms is None:
             is_image = isinstance(x, Tensor) and x.dtype == torch.uint8
+            if is_image and x.ndim != 4:
+                raise VicinalError(
+                    f"images have shape (N, C, H, W), not {tuple(x.shape)}: give grey ones a "
+                    "channel by x[:, None]"
+                )
             transforms = [Normalize.of(x)] if is_image else []
         train = Batches(
             TensorData(x, y), bs, training=True, transforms=transforms, seed=seed, device=device
@@ -352,7 +357,18 @@ class DataLoaders:
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """The first training batch; looking at it changes nothing of the training to come."""
+        self.check_share()
         return self.train.first()
+
+    def check_share(self) -> None:
+        """Raise a VicinalError where there is no training batch for each of the processes."""
+        if not len(self.train):
+            processes = this_process().num_processes
+            raise VicinalError(
+                f"{processes} processes with batches of {self.bs} need {processes * self.bs} "
+                f"training samples, not {len(self.train.dataset)}: take smaller batches, or fewer "
+                "processes"
+            )
 
     def test_batch(self, items: Sequence[Any]) -> Any:
         """Samples to be predicted, treated as the validation part's are: (B, ...) on the device."""

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, listed, refuse
+from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, refuse
+from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
 

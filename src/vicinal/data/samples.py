@@ -93,6 +93,38 @@ def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
     return [index[label] for label in labels], [str(label) for label in classes]
 
 
+def unknown_classes(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> list[str]:
+    """A note where validation samples are of classes that no training sample has; else none.
+
+    Args:
+        train, valid: indices of classes.
+        vocab: their names.
+
+    Raises:
+        VicinalError: none of the validation part's classes is known from the training part.
+
+    >>> unknown_classes([0, 1, 1], [1, 2, 2], ["cat", "dog", "fox"])
+    ['unknown: 2 validation samples are of classes that no training sample has: fox']
+    """
+    known = set(train)
+    unknown = sorted(set(valid) - known)
+    names = [vocab[index] for index in unknown]
+    if not set(valid) & known:
+        trained = [vocab[index] for index in sorted(known)]
+        raise VicinalError(
+            f"no class of the validation part ({listed(names, 3)}) is one of the training part's "
+            f"({listed(trained, 3)}): spell them alike, or name other labels"
+        )
+    count = sum(index not in known for index in valid)
+    told = f"{count:,} validation samples are of classes that no training sample has"
+    return [f"unknown: {told}: {listed(names)}"] if unknown else []
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a list, to be shown."""
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
+
+
 def held_out(
     samples: Samples, vocab: list[str], valid_pct: float, seed: int, notes: Sequence[str] = ()
 ) -> Split:

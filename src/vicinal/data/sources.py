@@ -12,6 +12,7 @@ import torch
 
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.frames import is_table, read_frames
+from vicinal.data.images import find_images
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out
@@ -96,10 +97,11 @@ def _from_path(
     # A clone of a hub's repository has its files in a folder data.
     found = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
     tables = [file for file in found if is_table(file)]
-    if tables:
+    shards = [file for file in tables if file.suffix == ".parquet"]
+    of_images = bool(shards) and holds_images(shards[0])
+    if of_images or (tables and not _are_beside_images(path, label, label_pattern)):
         _refuse(path, "has columns, of which --label names one", "--label-pattern", label_pattern)
-        shards = [file for file in tables if file.suffix == ".parquet"]
-        if shards and holds_images(shards[0]):
+        if of_images:
             split_of = stream_of_parquet if stream else split_of_parquet
             return split_of(shards, label, valid_pct, seed)
         _refuse_stream(path, stream)
@@ -109,8 +111,19 @@ def _from_path(
     _refuse(path, "has no columns", "--label", label)
     _refuse_stream(path, stream)
     if label_pattern is not None:
-        return split_by_name(path, label_pattern, valid_pct, seed)
-    return split_by_folder(path, valid_pct, seed)
+        split = split_by_name(path, label_pattern, valid_pct, seed)
+    else:
+        split = split_by_folder(path, valid_pct, seed)
+    beside = [f"left alone: {file.name}, beside the images" for file in tables]
+    return replace(split, notes=[*split.notes, *beside])
+
+
+def _are_beside_images(path: Path, label: str | None, label_pattern: str | None) -> bool:
+    """Whether tables in a folder only tell something of the images there, which have classes."""
+    if label is not None:  # a column
+        return False
+    images = find_images(path)
+    return bool(images if label_pattern else [file for file in images if file.parent != path])
 
 
 def _refuse(data: str | Path, reason: str, option: str, value: str | None) -> None:

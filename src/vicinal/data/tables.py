@@ -16,6 +16,7 @@ from vicinal.data.samples import (
     Split,
     held_out,
     index_labels,
+    unknown_classes,
 )
 from vicinal.errors import VicinalError
 
@@ -183,11 +184,12 @@ def split_of_tables(tables: Any, label: str | None, valid_pct: float, seed: int)
     valid = _labelled(tables[valid_name], train.column)
     labels, vocab = index_labels_or_names(train.names, [*train.labels, *valid.labels])
     count = len(train.labels)
+    notes += [
+        f"validation: the data's part {valid_name}",
+        *unknown_classes(labels[:count], labels[count:], vocab),
+    ]
     return Split(
-        Samples(train.images, labels[:count]),
-        Samples(valid.images, labels[count:]),
-        vocab,
-        [*notes, f"validation: the data's part {valid_name}"],
+        Samples(train.images, labels[:count]), Samples(valid.images, labels[count:]), vocab, notes
     )
 
 

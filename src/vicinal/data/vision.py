@@ -20,7 +20,7 @@ from vicinal.data.images import (
     batch_of,
     decode,
     image_shape,
-    read_image,
+    read_named,
     read_sample,
 )
 from vicinal.data.loaders import Batches, DataLoaders, TensorData
@@ -192,7 +192,7 @@ class ImageDataLoaders(DataLoaders):
         """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are."""
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        return torch.stack([read_image(item, self.item_size) for item in items])
+        return torch.stack([read_named(item, self.item_size) for item in items])
 
     @classmethod
     def from_name_re(
