@@ -30,10 +30,10 @@ def batches(count=320, size=64):
     return DataLoader(TensorDataset(*digits(count)), batch_size=size)
 
 
-def train_by_hand(model, loader, mixer, criterion=None, *, lr=0.1, epochs=1, optimizer=None):
+def train_by_hand(model, loader, mixer, criterion=None, *, epochs=1):
     """The losses of each step, by SGD; the model is trained where it is."""
     criterion = MixLoss(nn.CrossEntropyLoss() if criterion is None else criterion)
-    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=lr)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = []
     model.train()
     for _ in range(epochs):

@@ -14,7 +14,7 @@ from by_hand import digits, half_mixed, scheduled
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import CutMix, MixLoss, MixUp, accuracy
+from vicinal import CutMix, MixLoss, MixUp, Schedule, accuracy
 from vicinal.integrations.keras import Mix
 
 
@@ -210,6 +210,51 @@ def test_a_training_that_breaks_off_leaves_the_model_usable():
     assert "train_step" not in vars(model)
 
 
+@pytest.mark.parametrize("event", ["on_train_batch_end", "on_epoch_end"])
+def test_after_a_training_that_broke_off_nothing_is_mixed_without_the_callback(event):
+    def fail(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    broken = type("Broken", (keras.callbacks.Callback,), {event: fail})()
+    model, other = network(), network()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data(64), batch_size=64, verbose=0, callbacks=[Mix(MixUp(seed=0)), broken])
+    assert not {"train_step", "compute_metrics"} & vars(model).keys()
+    model.set_weights(other.get_weights())
+    for each in (model, other):
+        each.fit(*data(), shuffle=False, verbose=0)
+    for own, others in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, others)
+
+
+def test_a_step_of_ones_own_is_mixed_and_kept():
+    def counted(data):
+        steps.append(data)
+        return type(model).train_step(model, data)
+
+    model, other, steps = network(), network(), []
+    model.train_step = counted
+    found, _ = fit(model, MixUp(seed=0), *data())
+    expected, _ = by_hand(other, MixUp(seed=0), nn.CrossEntropyLoss(), *data())
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert model.train_step is counted
+    assert len(steps) == 5
+
+
+@pytest.mark.parametrize(("first", "mixed"), [(0, 10), (1, 5), (2, 0)])
+def test_a_training_that_goes_on_at_an_epoch_follows_the_schedule_from_there(first, mixed):
+    shares = []
+
+    def loss(target, output):
+        shares.append(float(getattr(target, "weight", torch.ones(1)).min()))
+        return nn.functional.cross_entropy(output, target.long(), reduction="none")
+
+    mixer = Schedule(MixUp(1.0, folded=False), until=0.5, seed=0)
+    fit(network(loss), mixer, *data(), initial_epoch=first, epochs=4)
+    is_mixed = [share < 1 for share in shares[-5 * (4 - first) :]]
+    assert is_mixed == [True] * mixed + [False] * 10
+
+
 def autoencoder():
     """One whose loss is of its inputs alone."""
     layers = [keras.Input((8, 8, 1)), keras.layers.ActivityRegularization(l2=0.1)]
@@ -236,14 +281,6 @@ def test_bad_input():
 
     with pytest.raises(RuntimeError, match="the model computed a loss, but not from the mixed"):
         fit(network(hiding), MixUp(), *data(64))
-
-
-def test_without_keras(monkeypatch):
-    for name in [n for n in sys.modules if n.split(".")[0] == "keras"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "vicinal.integrations.keras")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[keras\]'"):
-        import vicinal.integrations.keras  # noqa: F401
 
 
 def test_on_another_backend():

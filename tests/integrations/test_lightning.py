@@ -1,7 +1,6 @@
 """Mixing in Lightning's Trainer."""
 
 import logging
-import sys
 
 import pytest
 import torch
@@ -370,13 +369,3 @@ def test_a_step_that_fetches_its_batches(tmp_path):
 def test_what_is_no_mixer():
     with pytest.raises(TypeError, match=r"mixer such as MixUp\(\) is needed.*call it, MixUp\(\)"):
         Mix(MixUp)
-
-
-def test_without_lightning(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lightning", None)
-    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
-    for name in [n for n in sys.modules if n.startswith(("lightning.", "pytorch_lightning."))]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "vicinal.integrations.lightning")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[lightning\]'"):
-        import vicinal.integrations.lightning  # noqa: F401

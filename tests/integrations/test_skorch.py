@@ -1,7 +1,6 @@
 """Mixing in skorch's nets."""
 
 import pickle
-import sys
 
 import numpy as np
 import pytest
@@ -164,6 +163,45 @@ def test_a_training_that_breaks_off_leaves_the_net_usable():
     assert "train_step_single" not in vars(net)
 
 
+def broken(event):
+    """A callback that fails there."""
+
+    def fail(self, net, **kwargs):
+        raise OSError("the disk is gone")
+
+    return type("Broken", (Callback,), {event: fail})()
+
+
+@pytest.mark.parametrize("event", ["on_batch_begin", "on_grad_computed", "on_batch_end"])
+def test_after_a_training_that_broke_off_nothing_is_mixed_without_the_callback(event):
+    plain, net = net_of(None), net_of(MixUp(seed=0))
+    net.set_params(callbacks=[*net.callbacks, ("broken", broken(event))])
+    with pytest.raises(OSError, match="disk"):
+        net.fit(*data())
+    net.set_params(callbacks=None)
+    assert_same_weights(net.fit(*data()).module_, plain.fit(*data()).module_)
+
+
+def test_a_step_that_fails_leaves_the_net_its_own_step():
+    class Failing(nn.Module):
+        def forward(self, output, target):
+            raise OSError("the disk is gone")
+
+    net = net_of(MixUp(seed=0), Failing)
+    with pytest.raises(OSError, match="disk"):
+        net.fit(*data(64))
+    assert "train_step_single" not in vars(net)
+
+
+def test_a_step_that_makes_another_batch_is_no_step_without_mixing():
+    class Net(skorch.NeuralNetClassifier):
+        def train_step(self, batch, **fit_params):
+            return super().train_step([part.clone() for part in batch], **fit_params)
+
+    with pytest.raises(RuntimeError, match="train_step did not give its batch to train_step_sing"):
+        net_of(MixUp(), kind=Net).fit(*data(64))
+
+
 def test_bad_input():
     with pytest.raises(TypeError, match=r"mixer such as MixUp\(\) is needed.*call it, MixUp\(\)"):
         net_of(MixUp).fit(*data(64))
@@ -181,11 +219,3 @@ def test_bad_input():
 
     with pytest.raises(RuntimeError, match="the net computed a loss, but not from the mixed"):
         net_of(MixUp(), Hiding).fit(*data(64))
-
-
-def test_without_skorch(monkeypatch):
-    for name in [n for n in sys.modules if n.split(".")[0] == "skorch"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "vicinal.integrations.skorch")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[skorch\]'"):
-        import vicinal.integrations.skorch  # noqa: F401

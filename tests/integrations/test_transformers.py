@@ -1,7 +1,6 @@
 """Mixing in the Trainer of transformers."""
 
 import copy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -315,11 +314,3 @@ def test_bad_input(tmp_path):
 
     with pytest.raises(RuntimeError, match="the model computed a loss, but not from the mixed"):
         trainer(tmp_path, vision_model(), MixUp(), images(), compute_loss_func=hiding).train()
-
-
-def test_without_transformers(monkeypatch):
-    for name in [n for n in sys.modules if n.split(".")[0] == "transformers"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "vicinal.integrations.transformers")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'vicinal\[transformers\]'"):
-        import vicinal.integrations.transformers  # noqa: F401

@@ -42,17 +42,21 @@ def loader(size=16):
     return DataLoader(TensorDataset(*digits(64)), size)
 
 
+def train(model, optimizer, batches, backward):
+    for x, y in batches:
+        x, y = mixer(x, y)
+        backward(criterion(model(x), y))
+        optimizer.step()
+        optimizer.zero_grad()
+
+
 def by_accelerate():
     from accelerate import Accelerator
 
     accelerator, model = Accelerator(cpu=True), Model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model, optimizer, batches = accelerator.prepare(model, optimizer, loader())
-    for x, y in batches:
-        x, y = mixer(x, y)
-        accelerator.backward(criterion(model(x), y))
-        optimizer.step()
-        optimizer.zero_grad()
+    train(model, optimizer, batches, accelerator.backward)
     return accelerator.unwrap_model(model)
 
 
@@ -63,11 +67,7 @@ def by_fabric():
     fabric.launch()
     model = Model()
     model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    for x, y in fabric.setup_dataloaders(loader()):
-        x, y = mixer(x, y)
-        fabric.backward(criterion(model(x), y))
-        optimizer.step()
-        optimizer.zero_grad()
+    train(model, optimizer, fabric.setup_dataloaders(loader()), fabric.backward)
     return model.module
 
 

@@ -59,37 +59,72 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         return self.mix.mixer
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._stop()  # a training that failed may have left it
-        self.mix.begin(self.params["epochs"] * (self.params["steps"] or math.inf))
-        model, step, metrics = self.model, self.model.train_step, self.model.compute_metrics
+        self._has_begun = False
 
-        def mixed_step(data: Any) -> Any:
-            mixed = self._mixed(data)
-            result = step(mixed)
-            self.mix.check_learnt(mixed, "the model")
-            return result
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if not self._has_begun:  # fit(initial_epoch=...) goes on with a training
+            steps = self.params["steps"]
+            self.mix.begin(self.params["epochs"] * (steps or math.inf), epoch * (steps or 0))
+            self._has_begun = True
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        _set(self.model, "train_step", MixedStep(self.model, self.mix))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.mixer.release()
+
+
+class MixedStep:
+    """A model's ``train_step`` for the next batch, which it mixes.
+
+    It takes itself off the model before it does: no callback hears of a training that broke off.
+
+    Args:
+        model: whose step it is.
+        mix: which mixes the batch.
+    """
+
+    def __init__(self, model: Any, mix: BatchMixer) -> None:
+        self.model, self.mix = model, mix
+        before = vars(model).get("train_step")
+        # One of a training that broke off before its batch would mix once more.
+        self.before: Any = before.before if isinstance(before, MixedStep) else before
+
+    def __call__(self, data: Any) -> Any:
+        _set(self.model, "train_step", self.before)
+        metrics, before = self.model.compute_metrics, vars(self.model).get("compute_metrics")
 
         def metrics_of_own(x: Any, y: Any, *others: Any, **options: Any) -> Any:
             return metrics(x, *own_targets((y, *others)), **own_targets(options))
 
-        model.train_step, model.compute_metrics = mixed_step, metrics_of_own
+        _set(self.model, "compute_metrics", metrics_of_own)
+        try:
+            mixed = _mixed(self.mix, data)
+            result = self.model.train_step(mixed)
+            self.mix.check_learnt(mixed, "the model")
+        except BaseException:
+            self.mix.mixer.release()
+            raise
+        finally:
+            _set(self.model, "compute_metrics", before)
+        return result
 
-    def on_train_end(self, logs: Any = None) -> None:
-        self._stop()
 
-    def _stop(self) -> None:
-        self.model.__dict__.pop("compute_metrics", None)
-        if self.model.__dict__.pop("train_step", None) is not None:
-            self.mixer.release()
+def _set(model: Any, method: str, function: Any) -> None:
+    """Give a model a method of its own; None leaves it that of its class."""
+    vars(model).pop(method, None)
+    if function is not None:
+        vars(model)[method] = function
 
-    def _mixed(self, data: Any) -> Any:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if y is None:
-            raise ValueError("the data have no targets, which mixing needs: give fit(x, y)")
-        targets = (y,) if sample_weight is None else (y, sample_weight)
-        self.mix.target = tuple(range(1, 1 + len(targets)))
-        x, *targets = self.mix((_moved(x, -1, 1), *targets))
-        return (_moved(x, 1, -1), *targets)
+
+def _mixed(mix: BatchMixer, data: Any) -> Any:
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is None:
+        raise ValueError("the data have no targets, which mixing needs: give fit(x, y)")
+    targets = (y,) if sample_weight is None else (y, sample_weight)
+    places = tuple(range(1, 1 + len(targets)))
+    x, *targets = mix((_moved(x, -1, 1), *targets), places)
+    return (_moved(x, 1, -1), *targets)
 
 
 def _moved(x: Any, source: int, to: int) -> Any:

@@ -25,19 +25,20 @@ class Mix(Callback):  # type: ignore[misc]
     own targets. The state of the draws is pickled with the net.
 
     Args:
-        mixer: such as ``MixUp()``.
+        mixer: such as ``MixUp()``. To a :class:`Schedule` in it the training has ``max_epochs``;
+            of ``fit(..., epochs=n)`` and ``partial_fit`` no callback hears.
 
     Raises:
         TypeError: the mixer is none.
         ValueError: the criterion cannot be computed of both targets, or the data have no targets.
-        RuntimeError: the net computes no loss from the mixed targets.
+        RuntimeError: the net computes no loss from the mixed targets, or its ``train_step`` gives
+            ``train_step_single`` another batch than it gets.
     """
 
     def __init__(self, mixer: Mixer) -> None:
         self.mixer = mixer
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        self._stop(net)  # a training that failed may have left it
         net.train_step_single = MixedStep(net, self.mixer)
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
@@ -47,19 +48,23 @@ class Mix(Callback):  # type: ignore[misc]
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
     ) -> None:
-        if training:  # once, also for an optimizer that computes the loss of a batch several times
+        if training:
             net.train_step_single.take(batch)
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        self._stop(net)
+    def on_batch_end(self, net: Any, training: bool | None = None, **kwargs: Any) -> None:
+        if training:
+            net.train_step_single.let_go()
 
-    def _stop(self, net: Any) -> None:
-        if vars(net).pop("train_step_single", None) is not None:
-            self.mixer.release()
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        if isinstance(vars(net).get("train_step_single"), MixedStep):
+            net.train_step_single.stop()
 
 
 class MixedStep:
     """A net's ``train_step_single`` on mixed batches.
+
+    No callback hears of a training that broke off. So other batches than those that it was told of
+    are left as they are.
 
     Args:
         net: whose step it is.
@@ -68,7 +73,7 @@ class MixedStep:
 
     def __init__(self, net: Any, mixer: Mixer) -> None:
         self.net, self.mix = net, BatchMixer(mixer)
-        self.mixed: Any = None
+        self.batch = self.mixed = None
         self.has_begun = False
 
     def begin(self, batches: float) -> None:
@@ -77,12 +82,34 @@ class MixedStep:
         self.has_begun = True
 
     def take(self, batch: Any) -> None:
-        """Mix the batch that the next steps are for."""
-        self.mixed = self.mix(batch)
+        """Say which batch the next steps are for, of which some optimizers take several."""
+        self.batch, self.mixed = batch, None
+
+    def let_go(self) -> None:
+        """Forget that batch, after its steps."""
+        if self.batch is not None and self.mixed is None:
+            raise RuntimeError(
+                "the net's train_step did not give its batch to train_step_single, so that nothing "
+                "was mixed: change batches in the dataset or the iterator"
+            )
+        self.batch = self.mixed = None
+
+    def stop(self) -> None:
+        """Give the net its own step back."""
+        vars(self.net).pop("train_step_single", None)
+        self.mix.mixer.release()
 
     def __call__(self, batch: Any, **fit_params: Any) -> Any:
-        result = type(self.net).train_step_single(self.net, self.mixed, **fit_params)
-        self.mix.check_learnt(self.mixed, "the net")
+        step = type(self.net).train_step_single
+        if batch is not self.batch:
+            return step(self.net, batch, **fit_params)
+        try:
+            self.mixed = self.mix(batch) if self.mixed is None else self.mixed
+            result = step(self.net, self.mixed, **fit_params)
+            self.mix.check_learnt(self.mixed, "the net")
+        except BaseException:
+            self.stop()
+            raise
         return result
 
 

@@ -41,9 +41,9 @@ class Mixing:
         trainer: Any = super()
         if not model.training:
             return trainer.compute_loss(model, inputs, *args, **kwargs)
-        self.mix.target = self._targets(inputs)
-        mixed = self.mix(inputs)
-        targets = {name: mixed[name] for name in self.mix.target}
+        names = self._targets(inputs)
+        mixed = self.mix(inputs, names)
+        targets = [mixed[name] for name in names]  # the Trainer may take them out of the batch
         result = trainer.compute_loss(model, mixed, *args, **kwargs)
         self.mix.check_learnt(targets, "the model")
         return result
