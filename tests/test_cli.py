@@ -362,9 +362,11 @@ def test_predict_names_a_bad_image(tmp_path, capsys):
 
 
 class TestShow:
-    @pytest.mark.parametrize("alpha", ["0", "0.4", "8"])
-    def test_digits(self, tmp_path, alpha):
-        assert run(["show", "digits", "--alpha", alpha, "--out", "mixed.png"]) == 0
+    @pytest.mark.parametrize("options", [
+        ["--alpha", "0"], ["--alpha", "0.4"], ["--alpha", "8"], ["--mix", "remix"]
+    ])  # fmt: skip
+    def test_digits(self, tmp_path, options):
+        assert run(["show", "digits", *options, "--out", "mixed.png"]) == 0
         picture = Image.open(tmp_path / "mixed.png")
         assert min(picture.size) > 400
 

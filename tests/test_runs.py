@@ -1,5 +1,6 @@
 """Runs that are killed, resumed, or meet a full disk: nothing is lost, and nothing changes."""
 
+import json
 import os
 import random
 import resource
@@ -7,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -16,6 +18,7 @@ from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
 from vicinal.tasks import Wishes
+from vicinal.tasks.images import ImageTask
 
 WISHES = {
     "bf16": Wishes("digits", epochs=2, precision="bf16", seed=1),
@@ -113,6 +116,32 @@ class TestResuming:
         runs.train(Wishes("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", tell=silent)
         assert_same(left(folder), left(tmp_path / "a"))
 
+    def test_what_was_chosen_is_not_chosen_anew(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(ImageTask, "_epochs", lambda task: (3, "the machine of then"))
+        folder = begun(monkeypatch, tmp_path / "run", epochs=None)
+        before = json.loads((folder / "config.json").read_text())
+        for choice in ("_epochs", "_batch_size", "_learning_rate"):
+            monkeypatch.setattr(ImageTask, choice, lambda task, *_: (7, "another machine"))
+        monkeypatch.setattr(
+            "vicinal.tasks.task.choose_precision",
+            lambda wished, device: ("fp32" if wished == "auto" else wished, "another machine"),
+        )
+        said = []
+        runs.train(Wishes("digits"), folder, resume=True, tell=lambda *line: said.append(line))
+        after = json.loads((folder / "config.json").read_text())
+        for config in (before, after):
+            del config["chosen"]["images"]  # what of the memory is free
+        for settings in ("asked", "settled", "chosen"):
+            assert after[settings] == before[settings]
+        assert after["epochs_done"] == 3
+        assert set(before["chosen"].items()) <= set(said)
+
+    @pytest.mark.parametrize("data", ["photos", "photos/", "./photos"])
+    def test_a_folder_may_be_spelt_otherwise(self, data):
+        assert Wishes(data).as_before(asdict(Wishes("photos/"))) == Wishes("photos/")
+        with pytest.raises(VicinalError, match="begun with data photos/, not pictures"):
+            Wishes("pictures").as_before(asdict(Wishes("photos/")))
+
     def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
         assert run(["train", "digits", "--epochs", "1"]) == 0
         begun(monkeypatch, None)
@@ -166,6 +195,22 @@ class TestResuming:
 
 
 class TestTwoAtOnce:
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_a_run_that_ended_while_data_were_read_is_kept(self, tmp_path, monkeypatch, overwrite):
+        folder, prepare = tmp_path / "run", runs._prepare
+
+        def slowly(*arguments):
+            monkeypatch.setattr(runs, "_prepare", prepare)
+            runs.train(Wishes("digits", epochs=2, seed=7), folder, tell=silent)
+            return prepare(*arguments)
+
+        monkeypatch.setattr(runs, "_prepare", slowly)
+        refused = pytest.raises(VicinalError, match="already holds a run")
+        with nullcontext() if overwrite else refused:
+            runs.train(Wishes("digits", epochs=1), folder, overwrite=overwrite, tell=silent)
+        seed = json.loads((folder / "config.json").read_text())["asked"]["seed"]
+        assert seed == (0 if overwrite else 7)
+
     def test_are_refused_and_the_first_goes_on(self, tmp_path):
         folder, wishes = tmp_path / "run", Wishes("digits", epochs=60)
         first = start(folder, wishes)

@@ -186,7 +186,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
     resume: Annotated[
-        bool, typer.Option(help="Go on with a comparison that was stopped, or add seeds.")
+        bool, typer.Option(help="Go on with a comparison, or add to it: seeds, methods, epochs.")
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(help="Processes that train at once; one for each GPU.")

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from vicinal.errors import VicinalError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
@@ -48,3 +50,28 @@ def write_whole(path: Path, content: bytes | memoryview | str) -> None:
     """
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_file(file: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        VicinalError: it cannot be written.
+    """
+    with written(file):
+        write_whole(file, content)
+
+
+@contextmanager
+def written(what: object) -> Iterator[None]:
+    """Say in a sentence that something cannot be written, where that turns out.
+
+    >>> with written("--out a"):
+    ...     raise PermissionError(13, "Permission denied")
+    Traceback (most recent call last):
+    vicinal.errors.VicinalError: --out a cannot be written: Permission denied
+    """
+    try:
+        yield
+    except OSError as error:
+        raise VicinalError(f"{what} cannot be written: {error.strerror}") from None

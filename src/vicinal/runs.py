@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from vicinal import __version__
 from vicinal.data.augment import to_unit_floats
 from vicinal.data.images import decode
 from vicinal.data.rows import RowSplit
-from vicinal.data.sources import load_split
 from vicinal.data.stream import StreamedSplit
 from vicinal.data.vision import one_size
 from vicinal.errors import VicinalError
-from vicinal.files import write_whole
+from vicinal.files import write_file
 from vicinal.learner.checkpoint import weights_of
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
@@ -32,7 +31,7 @@ from vicinal.mixing import MixUp
 from vicinal.mixing.draws import stream
 from vicinal.processes import this_process
 from vicinal.tasks import Task, Wishes, find_split, make_task
-from vicinal.tasks.mixers import check_mix, make_mixer
+from vicinal.tasks.mixers import check_mix
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -77,8 +76,9 @@ def train(
         return folder
     track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, task = _prepare(wishes, tell)
-    if before and before["listed"] != task.listed():  # other files, another split
+        learn, task, chosen = _prepare(wishes, before, tell)
+    listed = task.listed()
+    if before and before["listed"] != listed:  # other files, another split
         raise VicinalError(
             f"the data are not what they were when the run in {folder} was begun: bring back what "
             "was there, or begin another run"
@@ -91,7 +91,17 @@ def train(
     if track is not None:
         track.parameters = task.parameters()
         learn.add_cbs(track)
-    with Run(folder, learn, task, resume, tell) if is_main else contextlib.nullcontext():
+    settings = {
+        "asked": before["asked"] if before else asdict(task.wishes),
+        "settled": asdict(task.settled()),
+        "chosen": chosen,
+        "listed": listed,
+    }
+    with (
+        Run(folder, learn, task, settings, overwrite=overwrite, resumed=resume, tell=tell)
+        if is_main
+        else contextlib.nullcontext()
+    ):
         task.fit(learn, task.epochs, task.lr)
     return folder
 
@@ -99,23 +109,30 @@ def train(
 def _settle(
     wishes: Wishes, out: Path | None, overwrite: bool, resume: bool
 ) -> tuple[Path, Wishes, dict[str, Any] | None]:
-    """The run folder, what is wished in all, and the settings of the run that is gone on with."""
+    """The run folder, what is wished in all, and the settings of the run that is gone on with.
+
+    What was chosen when that was begun is wished for, too: the hub may be out of reach by now.
+    """
     folder = default_folder(wishes.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
         return folder, wishes, None
     before = read_config(folder)
-    return folder, wishes.as_before(before["asked"]), before
+    wishes.as_before(before["asked"])  # says what is not
+    return folder, Wishes(**before["settled"]), before
 
 
-def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Task]:
-    """The learner that is wished for, and what was chosen for it."""
+def _prepare(
+    wishes: Wishes, before: dict[str, Any] | None, tell: Tell
+) -> tuple[Learner, Task, dict[str, str]]:
+    """The learner that is wished for, and what was chosen for it and why."""
     check_mix(wishes)
     task = make_task(wishes, find_split(wishes))
     tell("data", task.describe())
     for note in task.split.notes:
         tell(*note.split(": ", 1))
-    for name, reason in task.reasons:
+    chosen = task.chosen(before["chosen"] if before else None)
+    for name, reason in chosen.items():
         tell(name, reason)
     torch.manual_seed(wishes.seed)  # of the network's random weights; this process is ours
     learn = task.learner()
@@ -124,7 +141,7 @@ def _prepare(wishes: Wishes, tell: Tell) -> tuple[Learner, Task]:
     learn.add_cbs(mixer)
     if this_process().process_index:  # the same weights, but other random numbers from now on
         torch.manual_seed(stream(wishes.seed, this_process().process_index))
-    return learn, task
+    return learn, task, chosen
 
 
 class Run(Callback):
@@ -135,9 +152,20 @@ class Run(Callback):
 
     order = 95
 
-    def __init__(self, folder: Path, learn: Learner, task: Task, resumed: bool, tell: Tell) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        learn: Learner,
+        task: Task,
+        settings: dict[str, Any],
+        *,
+        overwrite: bool,
+        resumed: bool,
+        tell: Tell,
+    ) -> None:
         self.folder, self.learn, self.task = folder, learn, task
-        self.resumed, self.tell = resumed, tell
+        self.settings, self.tell = settings, tell
+        self.overwrite, self.resumed = overwrite, resumed
         self.was_there = folder.exists()
         # Of the operating system, which takes it back from a process that was killed.
         self.lock = FileLock(folder / LOCK)
@@ -162,7 +190,12 @@ class Run(Callback):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock.acquire(timeout=0)
+            # While the data were read, another training may have begun and ended here.
+            _check_folder(self.folder, self.overwrite or self.resumed)
             self._clear(all_of_it=not self.resumed)
+        except VicinalError:
+            self.lock.release()
+            raise
         except Timeout:
             raise VicinalError(
                 f"--out {self.folder} is in use by another training: wait for it, or name another "
@@ -239,9 +272,7 @@ class Run(Callback):
         config = {
             "vicinal": __version__,
             "torch": torch.__version__,
-            "asked": asdict(self.task.wishes),
-            "listed": self.task.listed(),
-            "chosen": dict(self.task.reasons),
+            **self.settings,
             "predict": {"kind": self.task.kind, "how": how.to_json()},
             "finished": finished,
             "epochs_done": len(self.learn.history),
@@ -267,18 +298,6 @@ def save_figure(figure: Any, file: Path) -> None:
     except ValueError as error:
         raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
     write_file(file, picture.getvalue())
-
-
-def write_file(file: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        VicinalError: it cannot be written.
-    """
-    try:
-        write_whole(file, content)
-    except OSError as error:
-        raise VicinalError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _finite(learn: Learner) -> bool:
@@ -323,14 +342,18 @@ def show(wishes: Wishes, out: Path) -> None:
     """Draw how training images of a data set are mixed, and write the picture to ``out``."""
     from vicinal import plots
 
-    mixer = make_mixer(wishes)
-    if mixer is None:
-        raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
-    split = load_split(
-        wishes.data, label=wishes.label, label_pattern=wishes.label_pattern, seed=wishes.seed
-    )
+    split = find_split(wishes)
     if isinstance(split, RowSplit):
         raise VicinalError(f"{wishes.data} holds no images, and nothing else can be drawn")
+    task = make_task(replace(wishes, model="resnet9", pretrained=False), split)  # any network
+    mixer = task.batch_mixer()
+    if mixer is None:
+        raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
+    if task.mixes[check_mix(wishes)[0]]:
+        raise VicinalError(
+            f"--mix {wishes.mix} mixes inside of the network, of which there is no picture: say "
+            "mixup"
+        )
     if isinstance(split, StreamedSplit):
         samples = split.train.head(SHOWN)
     else:

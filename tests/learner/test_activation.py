@@ -7,7 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vicinal import AsymmetricLoss, DataLoaders, Learner, MixLoss, OrdinalLoss
+from vicinal import (
+    AsymmetricLoss,
+    CrossEntropyLossFlat,
+    DataLoaders,
+    Learner,
+    MixLoss,
+    OrdinalLoss,
+)
 
 X = torch.tensor([[2.0, -1.0], [-0.5, -0.25]])
 
@@ -40,6 +47,14 @@ def test_of_logarithms(loss_func):
 @pytest.mark.parametrize("loss_func", [None, F.cross_entropy, lambda o, t: o.exp().sum(1)])
 def test_of_classes(loss_func):
     assert torch.equal(probabilities(loss_func, torch.tensor([0, 1])), X.softmax(1))
+
+
+@pytest.mark.parametrize("loss_func", [
+    nn.CrossEntropyLoss(), F.cross_entropy, MixLoss(nn.CrossEntropyLoss()), CrossEntropyLossFlat()
+])  # fmt: skip
+def test_of_shares_of_classes(loss_func):
+    found = probabilities(loss_func, torch.tensor([[0.3, 0.7], [1.0, 0.0]]))
+    assert torch.equal(found, X.softmax(1))
 
 
 @pytest.mark.parametrize("loss_func", [None, F.mse_loss, nn.L1Loss()])

@@ -212,6 +212,16 @@ class TestPictures:
         with pytest.raises(VicinalError, match=r"shape \(8, 3\) are no images"):
             answers(TRUTH, PREDICTED).plot_top_losses()
 
+    def test_what_is_nested_is_refused(self):
+        class First(nn.Linear):
+            def forward(self, batch):
+                return super().forward(batch["a"])
+
+        x, y = {"a": torch.rand(8, 2), "b": torch.rand(8)}, torch.arange(8) % 2
+        dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
+        with pytest.raises(VicinalError, match="batches of a, b are no images"):
+            Learner(dls, First(2, 2)).interpret().plot_top_losses()
+
 
 def test_one_pass_that_changes_nothing():
     passes = []

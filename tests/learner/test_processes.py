@@ -123,6 +123,14 @@ main()
 
 
 class TestARun:
+    def test_with_too_few_samples_is_refused_in_one_sentence(self, tmp_path):
+        too_many = ["-m", "vicinal", "train", "digits", "--batch-size", "1000", "--out", "out"]
+        done = launch(*too_many, cwd=tmp_path)
+        assert done.returncode != 0
+        assert "2 processes with batches of 1000 need 2000 training samples" in done.stderr
+        assert "StopIteration" not in done.stderr
+        assert not (tmp_path / "out").exists()
+
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
         (tmp_path / "dies.py").write_text(DIES)
         started = ([*ARGUMENTS, "--out", "whole"], ["dies.py", *ARGUMENTS[2:], "--out", "killed"])

@@ -1,5 +1,7 @@
 """Progressive resizing: what the network sees, epoch by epoch."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,6 +53,19 @@ def test_they_are_shrunk_by_smoothing():
     learn.fit(1, 0.0)
     expected = F.interpolate(x, (8, 8), mode="bilinear", antialias=True)
     torch.testing.assert_close(learn.model.last, expected)
+
+
+def test_images_that_are_not_square_keep_their_shape():
+    resizing = ProgressiveResizing([(1.0, 8)])
+    learn = SimpleNamespace(training=True, epoch=0, epochs=1, x=torch.rand(2, 3, 32, 12))
+    resizing.before_batch(learn)
+    assert learn.x.shape == (2, 3, 21, 8)
+
+
+def test_shares_that_add_up_to_one_but_for_rounding_are_taken():
+    shares = [0.05, 0.55, 0.3, 0.1]
+    assert sum(shares) > 1
+    assert ProgressiveResizing([(share, 8) for share in shares]).side(9, 10) == 8
 
 
 @pytest.mark.parametrize(

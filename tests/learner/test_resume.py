@@ -14,6 +14,7 @@ from vicinal import (
     FMix,
     Learner,
     MixUp,
+    SaveBest,
     Schedule,
     VicinalError,
     accuracy,
@@ -101,6 +102,31 @@ def test_it_ends_as_if_it_were_not_stopped(tmp_path, method, batch):
     METHODS[method](whole, [Checkpoint(tmp_path / "whole")])
     resumed = stopped_and_resumed(tmp_path / "checkpoint", batch, METHODS[method])
     assert_same(resumed, whole)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_the_best_weights_are_those_of_the_training_that_goes_on(tmp_path, epoch):
+    """Also where a later training has replaced the file, and was killed before its checkpoint."""
+
+    class StopBeforeTheCheckpoint(Callback):
+        order = 90
+
+        def after_epoch(self, learn):
+            if learn.fits == 2 and learn.epoch == epoch:
+                raise Stopped
+
+    def train(path, *more):
+        learn = learner(path=path)
+        try:
+            METHODS["fine_tune"](learn, [SaveBest(), *more])
+        except Stopped:
+            return train(path, Checkpoint(path / "checkpoint", resume=True))
+        return learn
+
+    whole = train(tmp_path / "whole")
+    part = tmp_path / "part"
+    part.mkdir()
+    assert_same(train(part, Checkpoint(part / "checkpoint"), StopBeforeTheCheckpoint()), whole)
 
 
 @pytest.mark.parametrize("mix", mixers())
@@ -230,7 +256,21 @@ class TestAnotherTraining:
         sentence = "was made with the callbacks MixBatches, not with none"
         self.assert_refused(learner("none"), checkpoint, sentence)
 
+    def test_by_another_optimizer(self, checkpoint):
+        sentence = "is of a training by AdamW, not by SGD: give the same optimizer"
+        self.assert_refused(learner(opt_func=torch.optim.SGD), checkpoint, sentence)
 
-def test_where_nothing_can_be_written_the_sentence_says_so(tmp_path):
-    with pytest.raises(VicinalError, match=r"c cannot be written \(No such file"):
-        learner().fit(1, cbs=Checkpoint(tmp_path / "nowhere" / "c"))
+
+def test_where_nothing_can_be_written_the_sentence_says_so_at_once(tmp_path):
+    (tmp_path / "file").touch()
+    learn = learner()
+    with pytest.raises(VicinalError, match=r"c cannot be written \(File exists\)$"):
+        learn.fit(1, cbs=Checkpoint(tmp_path / "file" / "c"))
+    assert not learn.history
+    with pytest.raises(VicinalError, match=r"best\.safetensors cannot be written: Not a directory"):
+        learner(path=tmp_path / "file").fit(1, cbs=SaveBest())
+
+
+def test_a_new_folder_is_made(tmp_path):
+    learner().fit(1, cbs=Checkpoint(tmp_path / "new" / "c"))
+    assert (tmp_path / "new" / "c").exists()

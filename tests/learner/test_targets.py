@@ -1,5 +1,7 @@
 """Learners on values, several labels, rare classes and classes in an order."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from vicinal import (
     OrdinalLoss,
     Remix,
     Schedule,
+    accuracy,
     accuracy_multi,
     mae,
     ordinal_class,
@@ -41,6 +44,21 @@ def test_the_root_mean_squared_error_is_that_of_all_samples():
     assert means["valid_mae"] == pytest.approx((outputs - targets).abs().mean().item())
     learn.fit(1, 0.1)
     assert learn.history[-1]["valid_rmse"] == pytest.approx(learn.validate()["valid_rmse"])
+
+
+def test_a_share_of_the_labels_that_count_is_that_of_all_batches():
+    y = torch.where(torch.arange(250) % 7 < 3, CLASSES, 255)
+    y[200:240] = 255  # a whole batch of the validation part, of which no label counts
+    known = partial(accuracy, ignore_index=255)
+    dls = DataLoaders.from_tensors(X[:200], y[:200], X[200:], y[200:], bs=20, device="cpu")
+    learn = Learner(dls, nn.Linear(3, 256), nn.CrossEntropyLoss(ignore_index=255), metrics=known)
+    outputs, targets = learn.get_preds()
+    assert learn.validate()["valid_accuracy"] == pytest.approx(known(outputs, targets).item())
+
+
+def test_metrics_may_be_plain_numbers():
+    learn = Learner(loaders(CLASSES), nn.Linear(3, 2), metrics=lambda output, y: 0.25)
+    assert learn.validate()["valid_<lambda>"] == 0.25
 
 
 @pytest.mark.parametrize("how", ["batch", "pool", "schedule"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from two_processes import launch
 from vicinal import VicinalError, recipes
 from vicinal.cli import run
 from vicinal.recipes import cifar10_fast
@@ -54,6 +55,12 @@ def test_the_fast_one_learns(photos):
     assert run(["train", "photos", "--recipe", "cifar10-fast", *options]) == 0
     rows = [json.loads(row) for row in (photos / "run" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["valid_accuracy"] == 1
+
+
+def test_the_fast_one_trains_in_two_processes(photos):
+    options = ["--recipe", "cifar10-fast", *OPTIONS["cifar10-fast"]]
+    done = launch("-m", "vicinal", "train", "photos", *options, cwd=photos)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_asked_for_goes_first(photos, capsys):

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from studies import CUTMIX, MIXUP, NONE, failed, result, study
 
 from vicinal.study.answer import answer, headline
 from vicinal.study.intervals import interval
-from vicinal.study.measures import MEASURES
+from vicinal.study.measures import MEASURES, value_measures
+from vicinal.study.runner import Result
 from vicinal.study.study import Study
 
 SEEDS = 6
@@ -52,8 +54,20 @@ def test_it_says_how_many_seeds_would_tell():
     assert "seeds would narrow that to about half a point either way" in sentence
 
 
+def test_many_seeds_are_not_counted_and_are_no_lack_of_samples():
+    """What differs between the seeds alone, more of them would tell, if only very many."""
+    shares = {NONE: [0.80, 0.82], MIXUP: [0.70, 0.79]}
+    *_, sentence = answer(study(shares, samples=10_000))
+    assert "more than 100 seeds would be needed to narrow that to half a point" in sentence
+    assert "too few" not in sentence
+
+
 def test_too_few_samples_are_told():
-    warning, sentence = answer(study({NONE: [0.8] * 3, MIXUP: [0.8, 0.75, 0.85]}, samples=40))
+    runs = [(NONE, seed, 0.8) for seed in range(3)]
+    runs += [(MIXUP, seed, right) for seed, right in enumerate([0.6, 0.7, 0.9])]
+    # Every seed is right in the same samples, as far as it is.
+    results = [replace(result(arm, 0, right, samples=40), seed=seed) for arm, seed, right in runs]
+    warning, sentence = answer(Study([NONE, MIXUP], results))
     assert warning == "There are only 40 validation samples; one of them is 2.5 points."
     assert (
         "more seeds alone cannot narrow that to half a point either way: 40 validation" in sentence
@@ -172,13 +186,53 @@ def test_a_loser_among_the_undecided_is_named():
     )
 
 
+def test_one_seed_of_one_length_tells_nothing_of_it():
+    long = [replace(arm, epochs=20) for arm in (NONE, MIXUP)]
+    found = study({NONE: HIGH, MIXUP: LOW, long[0]: [0.7], long[1]: [0.8]})
+    assert headline(found).endswith(
+        "all of it is worse. With 20 epochs, one seed tells no difference from chance: add seeds."
+    )
+
+
+def test_an_arm_with_a_single_seed_is_not_among_the_seeds_that_show_no_gain():
+    results = study({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]}).results
+    found = Study([NONE, MIXUP, CUTMIX], [*results, result(CUTMIX, 0, 0.9)])
+    assert headline(found).startswith("3 seeds show no gain")
+
+
+def with_chance(chance, shares, **options):
+    found = study(shares, **options)
+    return Study(found.arms, [replace(each, chance=chance) for each in found.results])
+
+
 def test_networks_that_have_learnt_nothing_are_not_compared():
+    found = with_chance(0.5, {NONE: [0.30] * SEEDS, MIXUP: [0.52] * SEEDS})
+    assert headline(found).startswith("Nothing has been learnt yet")
+    assert answer(found) == []
+
+
+def test_what_is_better_than_the_commonest_class_has_learnt_however_common_that_is():
+    shares = {NONE: [0.985, 0.986, 0.984], MIXUP: [0.995, 0.996, 0.995]}
+    found = with_chance(0.97, shares, samples=10_000)
+    assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 1.0 points")
+    assert answer(found)[0].startswith("mixup α = 0.4 beats none by 1.0 points")
+    always = with_chance(0.97, {NONE: [0.97] * 3, MIXUP: [0.9701] * 3}, samples=10_000)
+    assert not always.has_learnt
+
+
+@pytest.mark.parametrize(("samples", "learnt"), [(20_000, True), (200, False)])
+def test_values_of_which_little_can_be_foretold_are_learnt_where_the_samples_tell(samples, learnt):
+    generator = torch.Generator().manual_seed(0)
+    known, unknown = torch.randn(2, samples, 1, generator=generator).double()
+    y = 0.28 * known + 0.96 * unknown  # of whose variance 8 % can be foretold
     results = [
-        replace(result(arm, seed, right), chance=0.5)
-        for arm, right in ((NONE, 0.48), (MIXUP, 0.54))
-        for seed in range(SEEDS)
+        Result(arm.name, seed, values=value_measures(share * known, y), chance=y.std().item())
+        for arm, share in ((NONE, 0.20), (MIXUP, 0.28))
+        for seed in range(3)
     ]
-    assert headline(Study([NONE, MIXUP], results)).startswith("Nothing has been learnt yet")
+    assert Study([NONE, MIXUP], results).has_learnt == learnt
+    mean = replace(results[0], values=value_measures(y.mean().expand_as(y), y))
+    assert not Study([NONE], [mean]).has_learnt
 
 
 def test_everything_diverged():

@@ -1,9 +1,12 @@
 """Times and plans."""
 
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vicinal import DataLoaders, Learner
 from vicinal.errors import VicinalError
@@ -58,6 +61,46 @@ class TestPlan:
     def test_seeds_that_were_begun_are_kept_whatever_the_time(self):
         assert plan([[], [21.0], [11.0, 21.0]], 5, kept=2) == Plan(2, 1, 21.0)
 
+    def test_a_run_is_not_shared_by_two_processes(self):
+        runs = [[60.0] * 3] * 3
+        with pytest.raises(VicinalError, match="takes about 2 min, and 3 seeds of each 5 min"):
+            plan(runs, 95, jobs=2)
+        assert plan(runs, 120, jobs=2) == Plan(1, 3, 120.0)
+        assert plan(runs, 180, jobs=2) == Plan(2, 6, 180.0)
+
+    @given(st.lists(st.lists(st.floats(1, 100), min_size=1), min_size=1), st.integers(1, 5))
+    def test_processes_are_busy_until_the_last_runs(self, runs, jobs):
+        planned, every = (
+            plan(runs, float("inf"), jobs=jobs),
+            [each for seed in runs for each in seed],
+        )
+        assert planned.runs == len(every)
+        alone = sum(every) / jobs
+        assert max(*every, alone) * 0.999 <= planned.seconds <= 1.001 * (alone + max(every))
+
+
+@pytest.mark.parametrize("train", [1, 2, 3, 8, 9, 30])
+@pytest.mark.parametrize("valid", [1, 2, 3, 30])
+def test_a_trial_times_parts_of_few_batches_too(monkeypatch, train, valid):
+    """By a clock that tells a second for a batch of training, and two for one of validation."""
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
+    monkeypatch.setattr("vicinal.study.budget.time", clock)
+
+    class Ticking(torch.nn.Linear):
+        def forward(self, x):
+            clock.now += 1.0 if self.training else 2.0
+            return super().forward(x)
+
+    x, y = torch.randn(240, 2), torch.arange(240) % 2
+    dls = DataLoaders.from_tensors(
+        x[: 4 * train], y[: 4 * train], x[: 8 * valid], y[: 8 * valid], bs=4, device="cpu"
+    )
+    assert (len(dls.train), len(dls.valid)) == (train, valid)
+    cost = trial(lambda: Learner(dls, Ticking(2, 2)))
+    assert cost.epoch == train + 2 * valid
+    assert cost.once == 7 * 2 * valid
+
 
 def test_a_trial_foretells_an_epoch():
     torch.manual_seed(0)
@@ -80,4 +123,4 @@ def test_a_trial_of_one_batch_is_no_error():
     x, y = torch.randn(8, 2), torch.arange(8) % 2
     dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
     cost = trial(lambda: Learner(dls, torch.nn.Linear(2, 2)))
-    assert cost.epoch >= 0
+    assert cost.epoch > 0

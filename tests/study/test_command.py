@@ -8,17 +8,23 @@ import sys
 
 import pandas as pd
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
+from vicinal import Learner
 from vicinal.cli import run
+from vicinal.errors import VicinalError
 from vicinal.study.board import board_images
+from vicinal.study.budget import Cost
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.question import Question, Trainings
 from vicinal.tasks import Wishes
+from vicinal.tasks.images import ImageTask
 from vicinal_cli import fails
 
 TIMES = ["seconds", "samples_per_second"]
+FAST = ["--recipe", "cifar10-fast", "--size", "32"]
 QUICK = ["--epochs", "1", "--seeds", "2", "--train-size", "128"]
 
 
@@ -74,6 +80,9 @@ class TestCompare:
         said = compared(capsys, "digits", "--resume", "--seeds", "3", "--out", "out")
         assert "done before:    4 of 6 runs in out" in said
         assert "run 4 of 6" not in said
+        assert "learning rate:  0.003 (small images)" in said
+        for told in (said, (tmp_path / "out" / "report.html").read_text()):
+            assert "(as asked)" not in told  # but chosen, if long ago
         assert "run 6 of 6" in said
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6
@@ -82,6 +91,27 @@ class TestCompare:
         # A third call finds all done, and does nothing again.
         compared(capsys, "digits", "--resume", "--out", "out")
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), after)
+
+    def test_arms_are_added_later(self, capsys, tmp_path):
+        quick = ["digits", "--seeds", "1", "--train-size", "64"]
+        compared(capsys, *quick, "--epochs", "1", "--mix", "none,mixup", "--out", "out")
+        before = pd.read_csv(tmp_path / "out" / "runs.csv")
+        resume = ["digits", "--resume", "--out", "out"]
+        said = compared(capsys, *resume, "--mix", "none,mixup,cutmix", "--epochs", "1,2")
+        assert "done before:    2 of 6 runs in out" in said
+        after = pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert len(after) == 6
+        columns = ["mix", "epochs", "seed"]
+        kept = before[columns].merge(after, on=columns)[before.columns]
+        pd.testing.assert_frame_equal(kept, before)
+        sentence = fails(capsys, "compare", *resume, "--mix", "none,cutmix")
+        assert "has mixup-0.4-1, mixup-0.4-2, too: arms may be added" in sentence
+        # What is left open is now as it was asked last; it gives what one comparison gives.
+        assert "6 of 6 runs" in compared(capsys, *resume)
+        compared(capsys, *quick, "--epochs", "1,2", "--mix", "none,mixup,cutmix", "--out", "whole")
+        columns = list(after.columns.drop(["seconds", "samples_per_second"]))
+        at_once = pd.read_csv(tmp_path / "whole" / "runs.csv")
+        pd.testing.assert_frame_equal(at_once[columns], after[columns])
 
     def test_to_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup")
@@ -139,6 +169,30 @@ class TestBudget:
         assert "--budget is too small: one run of each of the 3 arms takes" in sentence
         assert not (tmp_path / "out").exists()
 
+    def test_a_trial_has_as_many_threads_as_each_of_the_runs(self, capsys, monkeypatch):
+        threads = []
+
+        def trial(make):
+            threads.append(torch.get_num_threads())
+            raise VicinalError("enough")
+
+        monkeypatch.setattr("vicinal.study.command.trial", trial)
+        monkeypatch.setattr("vicinal.study.command.processors", lambda: 6)
+        before = torch.get_num_threads()
+        try:
+            fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out")
+        finally:
+            torch.set_num_threads(before)
+        assert threads == [3]
+
+    def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
+        monkeypatch.setattr("vicinal.study.command.trial", lambda make: Cost(once=0.0, epoch=10.0))
+        arguments = ["--epochs", "2", "--mix", "none,mixup", "--budget", "1s", "--out", "out"]
+        for fit, seconds in ((Learner.fit_one_cycle, "40 s"), (Learner.fine_tune, "1 min")):
+            monkeypatch.setattr(ImageTask, "fit", property(lambda task, fit=fit: fit))
+            said = fails(capsys, "compare", "digits", *arguments)
+            assert f"one run of each of the 2 arms takes about {seconds}" in said
+
     def test_what_was_found_before_is_not_lost(self, capsys, tmp_path):
         arguments = ["digits", "--out", "out", "--resume"]
         compared(capsys, *arguments, *QUICK, "--mix", "none,mixup")
@@ -147,7 +201,8 @@ class TestBudget:
         assert "2 seeds of each arm" in said
         assert "of the 9 that were asked for" in said
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
-        compared(capsys, *arguments, "--seeds", "1")
+        sentence = fails(capsys, "compare", *arguments, "--seeds", "1")
+        assert "--seeds 1 is fewer than the 2 of the comparison in out" in sentence
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
 
 
@@ -160,6 +215,10 @@ class TestMistakes:
             (["digits", "--mix", "none,mixpu"], "did you mean mixup?"),
             (["digits", "--mix", "none,cmixup"], "--mix cmixup does not go with images"),
             (["digits", "--mix", "none,columnmix"], "--mix columnmix does not go with images"),
+            (
+                ["digits", *FAST, "--mix", "none,manifoldmixup"],
+                "--mix manifoldmixup does not know the layers of whitennet",
+            ),
             (["digits", "--alpha", "strong"], "--alpha takes numbers between commas"),
             (["digits", "--alpha", "-1"], "alpha"),
             (["digits", "--epochs", "five"], "--epochs takes whole numbers between commas"),
@@ -181,9 +240,11 @@ class TestMistakes:
         compared(capsys, *arguments)
         before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
         assert "already holds a comparison" in fails(capsys, "compare", *arguments)
-        other = fails(capsys, "compare", "digits", "--resume", "--epochs", "2", "--out", "out")
-        assert "was begun with --epochs 1, not 2" in other
-        other = fails(capsys, "compare", "digits", "--resume", "--lr", "0.5", "--out", "out")
+        resume = ["compare", "digits", "--resume", "--out", "out"]
+        assert "has mixup-0.4-1, none-1, too" in fails(capsys, *resume, "--epochs", "2")
+        other = fails(capsys, *resume, "--train-size", "64")
+        assert "was begun with --train-size 128, not 64" in other
+        other = fails(capsys, *resume, "--lr", "0.5")
         assert "the run was begun with lr left open, not 0.5" in other
         assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
         compared(capsys, *arguments, "--overwrite")
@@ -302,6 +363,13 @@ class TestShow:
         [
             (["--mix", "nonsense", "--out", "a.html"], "--mix must be none, or some of"),
             (["--alpha", "-5", "--out", "a.html"], "alpha"),
+            (["--alpha", "50", "--out", "a.html"], "an --alpha from 0.05 to 10, not 50"),
+            (["--mix", "fmix", "--out", "a.html"], "shows mixup and cutmix, not --mix fmix"),
+            (["--mix", "none", "--out", "a.html"], "shows mixup and cutmix, not --mix none"),
+            (["--size", "16", "--out", "a.html"], "--size says nothing about the board"),
+            (["--mix", "columnmix"], "--mix columnmix does not go with images"),
+            (["--mix", "cmixup"], "--mix cmixup does not go with images"),
+            (["--mix", "manifoldmixup"], "--mix manifoldmixup mixes inside of the network"),
             (["--open", "--out", "a.png"], "give --out a name that ends in .html, not a.png"),
         ],
     )
@@ -318,6 +386,12 @@ class TestShow:
         images = board_images(Trainings(Question(Wishes("digits"))).split)
         assert [image["label"] for image in images] == [*"0123456789", "0", "1"]
         assert all(image["src"].startswith("data:image/png;base64,") for image in images)
+
+
+def test_a_command_has_all_digits():
+    asked = Question(Wishes("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0)
+    words = asked.command().split()
+    assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
 
 
 def test_settings_are_as_they_were_asked(tmp_path):

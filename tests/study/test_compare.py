@@ -2,7 +2,9 @@
 
 import os
 import signal
+import threading
 import time
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -227,6 +229,51 @@ class TestKept:
             with pytest.raises(VicinalError, match="was trained with other settings"):
                 compare(data, model, folder=tmp_path, **arguments)
 
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"precision": "bf16"},
+            {"opt_func": torch.optim.SGD},
+            {"opt_func": partial(torch.optim.SGD, momentum=0.9)},
+            {"fit": Learner.fit},
+        ],
+        ids=["precision", "function", "argument", "fit"],
+    )
+    def test_nor_do_other_arguments_of_the_learner(self, tmp_path, settings):
+        before = {"opt_func": partial(torch.optim.SGD, momentum=0.5), "precision": "fp32"}
+        compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
+        compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
+        with pytest.raises(VicinalError, match="was trained with other settings"):
+            compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before | settings)
+
+    def test_a_run_that_was_killed_goes_on_with_its_own_settings_alone(self, tmp_path):
+        class Killed(Exception):
+            pass
+
+        class Kill(Callback):
+            order = 98  # after the checkpoint
+
+            def after_epoch(self, learn):
+                raise Killed
+
+        begun = []
+
+        def fit(learn, epochs, lr):
+            learn.fit(epochs, lr, cbs=[] if begun else Kill())
+
+        called = partial(compare, data, model, seeds=1, epochs=2, fit=fit)
+        with pytest.raises(Killed):
+            called(ARMS, lr=0.5, folder=tmp_path)
+        begun.append(1)
+        (kept,) = tmp_path.glob("*.checkpoint")
+        before = kept.read_bytes()
+        for mixers, lr in ((ARMS, 0.01), ({"none": MixUp(8.0), "mixup": MixUp}, 0.5)):
+            with pytest.raises(VicinalError, match=f"{kept} was trained with other settings"):
+                called(mixers, lr=lr, folder=tmp_path)
+        assert kept.read_bytes() == before
+        found, whole = called(ARMS, lr=0.5, folder=tmp_path), called(ARMS, lr=0.5)
+        assert found["nll"].tolist() == whole["nll"].tolist()
+
     def test_a_damaged_result_is_named(self, tmp_path):
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
         file = next(tmp_path.glob("*.result"))
@@ -328,6 +375,48 @@ class TestWork:
         _, heard = self.work(tmp_path, self.prepare)
         assert [is_new for *_, is_new in heard] == [False] * 4
         assert [result.seed for result in done] == [0, 0, 1, 1]
+
+    def test_a_run_that_another_process_is_at_is_waited_for(self, tmp_path):
+        """While there is time, also where this process had too little to do it, and it is told."""
+        none, mixup = Arm("none", None, 3), Arm("mixup", 0.4, 3)
+        self.work(tmp_path / "done", self.prepare)
+        store, done = Store(tmp_path, lambda arm: ""), Store(tmp_path / "done", lambda arm: "")
+
+        def other():
+            time.sleep(0.2)
+            for seed in range(2):
+                store.save(mixup, done.load(mixup, seed))
+
+        with store.lock(mixup, 0), store.lock(mixup, 1):
+            process = threading.Thread(target=other)
+            process.start()
+            results, heard = self.work(
+                tmp_path,
+                self.prepare,
+                deadline=time.monotonic() + 100,
+                expected={mixup.name: 1000.0},
+            )
+            process.join()
+        assert {(result.arm, result.seed) for result in results} == {
+            (arm.name, seed) for arm in (none, mixup) for seed in range(2)
+        }
+        assert [is_new for *_, is_new in heard] == [True] * 4
+
+    def test_nobody_is_waited_for_when_the_time_is_up(self, tmp_path):
+        with Store(tmp_path, lambda arm: "").lock(Arm("mixup", 0.4, 3), 0):
+            done, _ = self.work(tmp_path, self.prepare, deadline=time.monotonic() + 0.5)
+        assert ("mixup-0.4-3", 0) not in {(result.arm, result.seed) for result in done}
+
+    def test_what_was_done_before_counts_first(self, tmp_path):
+        self.work(tmp_path, self.prepare)
+        (tmp_path / "none-3-seed0.result").unlink()
+        _, heard = self.work(tmp_path, self.prepare)
+        assert [(count, is_new) for _, count, is_new in heard] == [
+            (1, False),
+            (2, False),
+            (3, False),
+            (4, True),
+        ]
 
     def test_no_run_is_begun_that_would_end_too_late(self, tmp_path):
         expected = {"none-3": 0.0, "mixup-0.4-3": 1000.0}

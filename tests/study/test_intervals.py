@@ -127,6 +127,17 @@ class TestSeedsNeeded:
         values = np.random.default_rng(6).standard_normal((1, 20)) + np.zeros((3, 1))
         assert seeds_needed(values, 0.01) is None
 
+    def test_what_differs_by_seeds_alone_some_number_of_them_tells(self):
+        """However far apart they are, and where chance gave the samples less than no part."""
+        for seed in range(20):
+            generator = np.random.default_rng(seed)
+            values = 3 * generator.standard_normal((3, 1)) + generator.standard_normal((3, 50))
+            values -= values.mean(0) - values.mean()  # every sample has the same mean
+            spread = Spread.of(values)
+            assert spread.by_samples < spread.by_both
+            needed = seeds_needed(values, 0.01)
+            assert spread.half_width(0.95, needed) <= 0.01 < spread.half_width(0.95, needed - 1)
+
     def test_it_is_right_on_average(self):
         """Spread from one run, the half width for 12 seeds is near that of 12 seeds."""
         generator = np.random.default_rng(7)

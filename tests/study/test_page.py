@@ -63,8 +63,8 @@ def images(*names):
     return board_images(Split(samples, samples, list(names)))
 
 
-def board(*names):
-    return render("show.html.j2", title="Mixing", images=images(*names))
+def board(*names, **shown):
+    return render("show.html.j2", title="Mixing", images=images(*names), **shown)
 
 
 def pixel(page, x, y):
@@ -92,6 +92,17 @@ def move(page, control, value):
 
 
 class TestBoard:
+    def test_it_begins_with_what_was_asked_for(self, opened):
+        page = opened(board("cat", "dog", method="cutmix", alpha=0.4))
+        assert page.locator("#method").input_value() == "cutmix"
+        assert page.locator("#alpha-text").inner_text() == "0.40"
+        assert not page.locator("#folded").is_checked()
+        usual = opened(board("cat", "dog"))
+        assert usual.locator("#method").input_value() == "mixup"
+        assert usual.locator("#alpha-text").inner_text() == "0.40"
+        assert usual.locator("#folded").is_checked()
+        assert opened(board("cat", "dog", alpha=8)).locator("#alpha-text").inner_text() == "8.0"
+
     def test_the_weight_mixes_images_and_targets(self, opened):
         page = opened(board("cat", "dog"))
         page.wait_for_function("document.getElementById('mixed').width == 20")

@@ -102,13 +102,20 @@ class TestClasses:
         runs.train(wishes, tmp_path / "part", resume=True, tell=silent)
         assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
-    def test_the_data_must_be_the_same_to_go_on(self, wine, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("changed", ["rows", "number", "name"])
+    def test_the_data_must_be_the_same_to_go_on(self, wine, tmp_path, changed):
         wishes = Wishes("wine.csv", label="grower", epochs=2)
         runs.train(wishes, tmp_path / "run", tell=silent)
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
-        wine.iloc[:-1].to_csv("wine.csv", index=False)
-        with pytest.raises(Exception, match="the data are not what they were"):
+        if changed == "rows":
+            wine = wine.iloc[:-1]
+        elif changed == "number":
+            wine.loc[5, "alcohol"] += 0.01
+        else:
+            wine.loc[[5, 6], "strength"] = ["light", "strong"]
+        wine.to_csv("wine.csv", index=False)
+        with pytest.raises(VicinalError, match="the data are not what they were"):
             runs.train(wishes, tmp_path / "run", resume=True, tell=silent)
 
 

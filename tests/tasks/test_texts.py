@@ -65,6 +65,16 @@ def test_a_text_is_predicted_alike_among_longer_ones(questions):
     assert alone.tolist() == pytest.approx(first.tolist(), abs=1e-6)
 
 
+def test_any_text_is_predicted_as_it_stands(questions, capsys):
+    assert run([*TRAIN, "--epochs", "1"]) == 0
+    long = "How far is it to the moon ? " * 40
+    capsys.readouterr()
+    assert run(["predict", "run", "--json", long, "Who / what : is *.txt ?", "a\0b"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 3
+    assert run(["predict", "run", ""]) == 2
+    assert "the text is empty" in capsys.readouterr().err
+
+
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, monkeypatch):
     wishes = Wishes("questions.csv", epochs=3, mix="manifoldmixup")
     runs.train(wishes, tmp_path / "whole", tell=silent)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
-from vicinal.metrics import RootMean
-from vicinal.mixing import Mixer, Schedule
+from vicinal.metrics import RootMean, sum_and_count
+from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
+from vicinal.mixing.schedule import begin_schedules
 from vicinal.processes import this_process, total
 from vicinal.progress import progress_bar
 
@@ -40,9 +41,7 @@ class MixBatches(Callback):
         self._begin()
 
     def _begin(self) -> None:
-        for mixer in self.mixer.nested():
-            if isinstance(mixer, Schedule):
-                mixer.begin(self.steps, at=self.begun_at)
+        begin_schedules(self.mixer, self.steps, at=self.begun_at)
 
     def state_dict(self) -> dict[str, Any]:
         return {"mixer": self.mixer.state_dict(), "begun_at": self.begun_at}
@@ -95,20 +94,25 @@ class StepScheduler(Callback):
 
 
 class Average:
-    """The mean over samples of a value that comes as a mean over each batch."""
+    """The mean of what comes as a sum over each batch, and how many it is of."""
 
     def __init__(self) -> None:
         self.sum: Tensor | float = 0.0
-        self.count = 0
+        self.count: Tensor | float = 0.0
 
-    def add(self, value: Tensor, count: int) -> None:
-        # Stays on the device: reading it would make the host wait.
-        self.sum = self.sum + value.detach() * count
-        self.count += count
+    def add(self, of_batch: Tensor, count: Tensor | int) -> None:
+        # Both stay on the device: reading them would make the host wait.
+        self.sum = self.sum + of_batch
+        self.count = self.count + count
+
+    def add_loss(self, loss: Tensor, y: Any) -> None:
+        """Of a loss that is the mean over the samples of a batch with these targets."""
+        count = len(first_tensor(y))
+        self.add(loss.detach() * count, count)
 
     def mean(self) -> float:
         """Over the samples of all processes, each of which has to ask for it."""
-        sum_of_all, count = total([float(self.sum), self.count])
+        sum_of_all, count = total([float(self.sum), float(self.count)])
         return sum_of_all / count if count else math.nan
 
 
@@ -120,11 +124,9 @@ class ValidAverages:
         self.averages = {name: Average() for name in ("valid_loss", *self.metrics)}
 
     def add(self, loss: Tensor, pred: Any, y: Any) -> None:
-        count = len(first_tensor(y))
-        self.averages["valid_loss"].add(loss, count)
+        self.averages["valid_loss"].add_loss(loss, y)
         for name, metric in self.metrics.items():
-            averaged = metric.metric if isinstance(metric, RootMean) else metric
-            self.averages[name].add(averaged(pred, y), count)
+            self.averages[name].add(*sum_and_count(metric, pred, y))
 
     def means(self) -> dict[str, float]:
         means = {name: average.mean() for name, average in self.averages.items()}
@@ -152,7 +154,7 @@ class Recorder(Callback):
         if learn.loss is None:  # the batch was cancelled
             return
         if learn.training:
-            self.train_loss.add(learn.loss, len(first_tensor(learn.y)))
+            self.train_loss.add_loss(learn.loss, learn.y)
         else:
             self.valid.add(learn.loss, learn.pred, learn.y)
 

@@ -8,12 +8,18 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
-from vicinal.files import write_whole
+from vicinal.files import write_whole, written
 
 
 def save_weights(model: nn.Module, file: Path) -> None:
-    """Write a model's weights, whole or not at all."""
-    write_whole(file, weights_of(model))
+    """Write a model's weights, whole or not at all.
+
+    Raises:
+        VicinalError: the file cannot be written.
+    """
+    with written(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, weights_of(model))
 
 
 def weights_of(model: nn.Module) -> bytes:

@@ -148,8 +148,8 @@ class Interpretation:
 
         worst = self.top_losses(k)
         x, _ = self.dls.valid.dataset.__getitems__([sample.index for sample in worst])
-        pictures = self.dls.pictures(self.dls.test_batch(list(x)))
-        return plots.images(pictures, [_caption(sample) for sample in worst])
+        seen = self.dls.test_batch(list(x)) if isinstance(x, Tensor) else x
+        return plots.images(self.dls.pictures(seen), [_caption(sample) for sample in worst])
 
     def _top_loss(self, row: int, index: int) -> TopLoss:
         answer, target = self.probabilities[row], self.targets[row]

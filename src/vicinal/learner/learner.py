@@ -92,7 +92,9 @@ class Learner:
     ) -> None:
         this_process()  # begins the group, where this is one of several
         self.dls, self.model = dls, model
-        self.loss_func = loss_func or (CrossEntropyLossFlat() if dls.vocab else nn.MSELoss())
+        if loss_func is None:
+            loss_func = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+        self.loss_func = loss_func
         MixLoss(self.loss_func)  # says now what is wrong with a criterion
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.metrics = as_list(metrics)
@@ -197,7 +199,7 @@ class Learner:
     @contextmanager
     def _prepared(self, lr: Rates, cbs: list[Callback]) -> Iterator[None]:
         """What lives as long as one training: device, optimizer, callbacks, precision."""
-        self._check_share()
+        self.dls.check_share()
         self._to_device()
         self.optimizer = self._make_optimizer(lr)
         self.optimizer.zero_grad()
@@ -214,16 +216,6 @@ class Learner:
                 part.let_workers_go()
             self.optimizer.zero_grad()
             self.x = self.y = self.pred = self.loss = None
-
-    def _check_share(self) -> None:
-        """See to it that there is a batch for every process."""
-        processes, bs = this_process().num_processes, self.dls.bs
-        if not len(self.dls.train):
-            raise VicinalError(
-                f"{processes} processes with batches of {bs} need {processes * bs} training "
-                f"samples, not {len(self.dls.train.dataset)}: take smaller batches, or fewer "
-                "processes"
-            )
 
     def _as_it_is_trained(self) -> nn.Module:
         """The network with what training puts around it, which shares its weights."""
@@ -537,7 +529,11 @@ class Learner:
             return ordinal_probabilities(output)
         if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
             return output.exp()
-        return output.softmax(dim=1) if self.dls.vocab else output
+        of_shares = isinstance(called, nn.CrossEntropyLoss) or called is F.cross_entropy
+        if self.dls.vocab or of_shares:
+            axis = called.axis if isinstance(called, CrossEntropyLossFlat) else 1
+            return output.softmax(dim=axis)
+        return output
 
     def show_batch(self, max_n: int = 9) -> Any:
         """A figure of training images; see :meth:`DataLoaders.show_batch`."""
@@ -562,10 +558,12 @@ class Learner:
         """Write the weights to ``path/models/NAME.safetensors``, and return that path.
 
         Of several processes, the main one writes.
+
+        Raises:
+            VicinalError: it cannot be written.
         """
         file = self.path / "models" / f"{name}.safetensors"
         if this_process().is_main_process:
-            file.parent.mkdir(parents=True, exist_ok=True)
             save_weights(self.model, file)
         return file
 

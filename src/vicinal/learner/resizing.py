@@ -1,5 +1,6 @@
 """Progressive resizing: small images first, which cost less."""
 
+from math import fsum
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
@@ -18,8 +19,8 @@ class ProgressiveResizing(Callback):
     validated is not shrunk. The network has to take images of any size.
 
     Args:
-        sizes: sides in pixels, one for each part of the training: (share of the epochs, side), in
-            their order; where the shares end, images keep their size.
+        sizes: shorter sides in pixels, one for each part of the training: (share of the epochs,
+            side), in their order; where the shares end, images keep their size.
 
     Raises:
         VicinalError: a share or a side is out of its range, or the shares exceed 1.
@@ -33,7 +34,7 @@ class ProgressiveResizing(Callback):
     order = 45  # before the batch is mixed, which then costs less, too
 
     def __init__(self, sizes: list[tuple[float, int]]) -> None:
-        if not all(0 < share <= 1 for share, _ in sizes) or sum(s for s, _ in sizes) > 1:
+        if not all(0 < share <= 1 for share, _ in sizes) or fsum(s for s, _ in sizes) > 1:
             raise VicinalError(
                 f"the shares of the training must lie in (0, 1] and add up to 1 at most, not "
                 f"{[share for share, _ in sizes]}"
@@ -55,7 +56,8 @@ class ProgressiveResizing(Callback):
 
     def before_batch(self, learn: "Learner") -> None:
         side = self.side(learn.epoch, learn.epochs)
-        if learn.training and side is not None and side < learn.x.shape[-1]:
-            learn.x = F.interpolate(
-                learn.x, (side, side), mode="bilinear", antialias=True, align_corners=False
-            )
+        if not learn.training or side is None or side >= min(learn.x.shape[-2:]):
+            return
+        scale = side / min(learn.x.shape[-2:])
+        size = [round(scale * length) for length in learn.x.shape[-2:]]
+        learn.x = F.interpolate(learn.x, size, mode="bilinear", antialias=True, align_corners=False)

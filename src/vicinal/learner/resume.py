@@ -1,6 +1,7 @@
 """Checkpoint: a training that was killed goes on as if nothing had happened."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,9 @@ class Checkpoint(Callback):
                 self.found = load_tree(self.file)
 
     def before_fit(self, learn: "Learner") -> None:
+        if this_process().is_main_process:
+            with self._written_to():
+                self.file.parent.mkdir(parents=True, exist_ok=True)
         if self.found is None or learn.fits > self.found["fit"]:
             return
         if learn.fits < self.found["fit"]:
@@ -70,12 +74,16 @@ class Checkpoint(Callback):
         state = state_of(learn)  # of all processes
         if not this_process().is_main_process:
             return
-        try:
+        with self._written_to():
             save_tree(self.file, state)
+
+    @contextmanager
+    def _written_to(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise VicinalError(
-                f"{self.file} cannot be written ({error.strerror}): the one before it is kept"
-            ) from None
+            kept = ": the one before it is kept" if self.file.exists() else ""
+            raise VicinalError(f"{self.file} cannot be written ({error.strerror}){kept}") from None
 
 
 def state_of(learn: "Learner") -> dict[str, Any]:
@@ -86,6 +94,7 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "epochs": learn.epochs,
         "model": learn.model.state_dict(),
         "optimizer": learn.optimizer.state_dict(),
+        "stepped_by": type(learn.optimizer).__name__,
         "scaler": learn.scaler.state_dict(),
         "data": [part.order.epoch for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
@@ -134,6 +143,12 @@ def _check(learn: "Learner", state: dict[str, Any]) -> None:
     if found != own:
         raise VicinalError(
             f"the checkpoint is of a training on {found} processes, not on {own}: start as many"
+        )
+    optimizer = type(learn.optimizer).__name__
+    if state["stepped_by"] != optimizer:
+        raise VicinalError(
+            f"the checkpoint is of a training by {state['stepped_by']}, not by {optimizer}: give "
+            "the same optimizer"
         )
     names = [type(callback).__name__ for callback in _with_state(learn)]
     found_names = [name for name, _ in state["callbacks"]]

@@ -13,7 +13,6 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages
 from vicinal.learner.events import Callback, CancelFit, CancelStep
 from vicinal.mixing.arguments import number, one_of, whole
-from vicinal.processes import this_process
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -369,17 +368,19 @@ class SaveBest(Monitor):
     >>> folder.cleanup()
     """
 
-    order = 85  # after the Recorder; before a checkpoint, which then finds the file that it means
+    order = 85  # after the Recorder; before a checkpoint, which keeps the best weights, too
 
     def __init__(
         self, name: str = "best", monitor: str = "valid_loss", mode: str | None = None
     ) -> None:
         super().__init__(monitor, mode)
         self.file_name = name
+        self.weights: dict[str, Tensor] = {}
 
     def before_fit(self, learn: "Learner") -> None:
         _only_one(self, learn)
         super().before_fit(learn)
+        self.weights = {}
 
     def after_epoch(self, learn: "Learner") -> None:
         *before, last = self.scores(learn)
@@ -388,11 +389,22 @@ class SaveBest(Monitor):
         averages = [callback for callback in learn.callbacks if isinstance(callback, EMA)]
         with averages[0].averaged(learn) if averages else nullcontext():
             learn.save(self.file_name)
-        this_process().wait_for_everyone()  # all of them load it in the end
+            weights = learn.model.state_dict()
+            self.weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
 
     def after_fit(self, learn: "Learner") -> None:
-        if max(self.scores(learn), default=-math.inf) > -math.inf:
-            learn.load(self.file_name)
+        if self.weights:
+            learn.model.load_state_dict(self.weights)
+        self.weights = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the training began, and the best weights: the file may be a later one's by now."""
+        return {**super().state_dict(), "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the weights that were the best then."""
+        super().load_state_dict(state)
+        self.weights = state["weights"]
 
 
 LOWER_IS_BETTER = ("loss", "error", "distance", "divergence", "perplexity")

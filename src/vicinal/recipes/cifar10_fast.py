@@ -1,9 +1,10 @@
 """CIFAR-10 in the least time.
 
 After K. Jordan's cifar10-airbench (2024): the network with its whitened patches, the optimizer
-Muon on filters of unit norm, batches of 2,000, a linear schedule, label smoothing of 0.2, and flips
-in every other epoch. What is other: images of 20 and 24 pixels first (progressive resizing), which
-cost 0.4 and 0.6 of those of 32, so that 11 epochs take less time than 8 of the original's.
+Muon on filters of unit norm, a linear schedule, label smoothing of 0.2, and flips in every other
+epoch. What is other: images of 20 and 24 pixels first (progressive resizing), which cost 0.4 and
+0.6 of those of 32, so that 10 epochs take less time than 8 of the original's; and batches of 1,000
+in the place of 2,000, as a processor needs no larger ones: twice the steps at the same cost.
 """
 
 from typing import Any
@@ -18,11 +19,12 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resizing import ProgressiveResizing
 from vicinal.models.whitened import WhitenNet
+from vicinal.processes import this_process
 from vicinal.recipes.recipe import Changes, Recipe
 
 OTHERS_LR = 0.5  # times that of the filters, for biases and the classifier
 WHITENED_BY = 5000  # images
-SMALLEST, SMALL = 0.27, 0.36  # shares of the epochs
+SMALLEST, SMALL = 0.3, 0.3  # shares of the epochs
 
 
 class UnitFilters(Callback):
@@ -40,11 +42,13 @@ class UnitFilters(Callback):
 class WhiteningBias(Callback):
     """Learn the bias of the whitened patches on the smallest images only, as it is soon found.
 
-    What is not learnt there need not be passed back so far.
+    What is not learnt there need not be passed back so far. Several processes have to say at the
+    beginning what they learn: they learn it to the end.
     """
 
     def before_epoch(self, learn: Learner) -> None:
-        self._learn_it(learn, learn.epoch < SMALLEST * learn.epochs)
+        if this_process().num_processes == 1:
+            self._learn_it(learn, learn.epoch < SMALLEST * learn.epochs)
 
     def after_fit(self, learn: Learner) -> None:
         self._learn_it(learn, True)
@@ -99,7 +103,7 @@ def whiten(learn: Learner) -> None:
 
 
 RECIPE = Recipe(
-    defaults={"model": "whitennet", "epochs": 11, "batch_size": 2000, "lr": 0.24, "mix": "none"},
+    defaults={"model": "whitennet", "epochs": 10, "batch_size": 1000, "lr": 0.24, "mix": "none"},
     changes=_changes,
     fit=fit,
     learner={"opt_func": muon, "loss_func": nn.CrossEntropyLoss(label_smoothing=0.2)},

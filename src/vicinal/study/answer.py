@@ -9,6 +9,7 @@ from vicinal.study.study import Comparison, Study
 from vicinal.study.words import counted, joined
 
 FEW = 100  # validation samples
+MOST_SEEDS = 100  # more are not worth a number
 ALSO = ("ece", "nll", "noise", "blur", "contrast", "fgsm", "memorised")
 
 
@@ -27,8 +28,6 @@ def headline(study: Study) -> str:
             "Nothing has been learnt yet, so nothing can be compared: train longer, or with more "
             "samples."
         )
-    if all(comparison.interval.low is None for comparison in made):
-        return "One seed tells no difference from chance: add seeds."
     lengths = [list(group) for _, group in groupby(made, key=lambda c: c.arm.epochs)]
     return " ".join(_best(group, named=len(lengths) > 1) for group in lengths)
 
@@ -37,7 +36,10 @@ def _best(made: list[Comparison], *, named: bool) -> str:
     """What can be said of the arms of one length."""
     where = f"With {counted(made[0].arm.epochs, 'epoch')}, " if named else ""
     base = called_baseline(made[0].baseline)
-    told = [comparison for comparison in made if comparison.interval.told]
+    known = [comparison for comparison in made if comparison.interval.low is not None]
+    if not known:
+        return _sentence(f"{where}one seed tells no difference from chance: add seeds.")
+    told = [comparison for comparison in known if comparison.interval.told]
     winners = [comparison for comparison in told if _gain(comparison) > 0]
     if winners:
         best = max(winners, key=_gain)
@@ -45,21 +47,25 @@ def _best(made: list[Comparison], *, named: bool) -> str:
     if len(told) == len(made):
         return _sentence(f"{where}nothing that was tried beats {base}: all of it is worse.")
     worse = "; " + joined([c.arm.method for c in told]) + " is worse" if told else ""
-    shown = f"{_seeds(made)} show no gain over {base}, but cannot rule one out{worse}."
+    shown = f"{_seeds(known)} show no gain over {base}, but cannot rule one out{worse}."
     return _sentence(where + shown)
 
 
 def answer(study: Study) -> list[str]:
-    """A sentence or two for each arm, the winners first; none where no run has ended."""
+    """A sentence or two for each arm, the winners first.
+
+    None where no run has ended, and no arm is compared where nothing has been learnt.
+    """
     sentences = [_failures(study, arm) for arm in study.arms if study.failed(arm)]
     if not study.measures:
         return sentences
     sentences += _warnings(study)
     made = study.compare(study.measures[0])
-    sentences += [
-        " ".join([_told(study, comparison), *_also(study, comparison)])
-        for comparison in sorted(made, key=_gain, reverse=True)
-    ]
+    if study.has_learnt:
+        sentences += [
+            " ".join([_told(study, comparison), *_also(study, comparison)])
+            for comparison in sorted(made, key=_gain, reverse=True)
+        ]
     compared = {comparison.arm for comparison in made}
     if len(study.arms) > 2:
         sentences.append(_best_of_all(study))
@@ -126,6 +132,10 @@ def _advice(study: Study, comparison: Comparison) -> str:
         )
     if needed <= comparison.interval.seeds:
         return ""
+    if needed > MOST_SEEDS:
+        return (
+            f" (more than {MOST_SEEDS} seeds would be needed to narrow that to {worth} either way)"
+        )
     return f" ({needed} seeds would narrow that to about {worth} either way)"
 
 
@@ -199,4 +209,4 @@ def _gain(comparison: Comparison) -> float:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith(("nothing",)) else text
+    return text[:1].upper() + text[1:] if text.startswith(("nothing", "one seed")) else text

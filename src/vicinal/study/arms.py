@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
+from vicinal.study.words import exact
 from vicinal.tasks.mixers import check_mix, usual_alpha
 from vicinal.tasks.wishes import Wishes
 
@@ -34,7 +35,7 @@ class Arm:
         >>> Arm("mixup", 0.4, 5).method
         'mixup α = 0.4'
         """
-        return self.mix if self.alpha is None else f"{self.mix} α = {_short(self.alpha)}"
+        return self.mix if self.alpha is None else f"{self.mix} α = {exact(self.alpha)}"
 
     @property
     def name(self) -> str:
@@ -43,12 +44,8 @@ class Arm:
         >>> Arm("mixup", 0.4, 5).name
         'mixup-0.4-5'
         """
-        alpha = "" if self.alpha is None else f"-{_short(self.alpha)}"
+        alpha = "" if self.alpha is None else f"-{exact(self.alpha)}"
         return f"{self.mix}{alpha}-{self.epochs}"
-
-
-def _short(number: float) -> str:
-    return str(number).removesuffix(".0")
 
 
 def make_arms(

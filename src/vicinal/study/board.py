@@ -15,12 +15,14 @@ from vicinal.data.images import read_sample
 from vicinal.data.samples import Split
 from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
-from vicinal.runs import write_file
+from vicinal.files import write_file
 from vicinal.study.page import render
 from vicinal.tasks import Wishes, find_split
 from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
+METHODS = "mixup", "cutmix"
+ALPHAS = 0.05, 10  # as far as its slider goes
 LARGEST, SMALL = 160, 64  # pixels; small ones are kept as they are
 
 
@@ -76,13 +78,26 @@ def show_board(wishes: Wishes, file: Path, *, open: bool) -> None:
     """Write the board as a page of its own, and show it in the browser if that is asked for.
 
     Raises:
-        VicinalError: the data hold no images.
+        VicinalError: the data hold no images, or it cannot show what is wished for.
     """
     make_mixer(wishes)  # says what is wrong with --mix and --alpha
+    wishes.refuse(("size",), "the board")
+    method, alpha = (wishes.mix or METHODS[0]).lower(), wishes.alpha
+    if method not in METHODS:
+        raise VicinalError(
+            f"the board shows {' and '.join(METHODS)}, not --mix {method}: say one of them, or "
+            "draw a picture, --out mixed.png"
+        )
+    if alpha is not None and not ALPHAS[0] <= alpha <= ALPHAS[1]:
+        raise VicinalError(
+            f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: say such "
+            "a one, or draw a picture, --out mixed.png"
+        )
     split = find_split(wishes)
     if not isinstance(split, Split):
         raise VicinalError(f"{wishes.data} holds no images, and nothing else can be shown")
     images = board_images(split)
-    write_file(file, render("show.html.j2", title=f"Mixing {wishes.data}", images=images))
+    shown = {"images": images, "method": method, "alpha": alpha or ""}
+    write_file(file, render("show.html.j2", title=f"Mixing {wishes.data}", **shown))
     if open:
         webbrowser.open(file.resolve().as_uri())

@@ -1,7 +1,8 @@
 """How long runs take, and how many fit into the time that there is."""
 
+import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from vicinal.errors import VicinalError
@@ -26,25 +27,34 @@ class Cost:
 
 
 class Stopwatch(Callback):
-    """Times some batches of training and of validation, and ends the training then."""
+    """Times some batches of training and of validation, and ends the training then.
+
+    Of each it keeps when it began, and when each batch ended.
+    """
 
     order = 98
 
     def __init__(self) -> None:
         self.times: dict[bool, list[float]] = {True: [], False: []}
 
+    def before_train(self, learn: Learner) -> None:
+        self.times[True].append(time.perf_counter())
+
+    def before_validate(self, learn: Learner) -> None:
+        self.times[False].append(time.perf_counter())
+
     def after_batch(self, learn: Learner) -> None:
         if learn.loss is not None:
             learn.loss.item()  # waits for the device
         self.times[learn.training].append(time.perf_counter())
-        if len(self.times[learn.training]) == WARM_UP + TIMED:
+        if len(self.times[learn.training]) > WARM_UP + TIMED:
             raise CANCELS[learn.training]
 
     def seconds(self, training: bool) -> float:
-        """The mean time of a batch; of one alone, nothing is known."""
+        """The mean time of a batch; that of the last one, where there are few."""
         times = self.times[training]
-        first = min(WARM_UP, len(times) - 1)
-        return (times[-1] - times[first]) / max(1, len(times) - 1 - first) if times else 0.0
+        timed = min(TIMED, max(1, len(times) - 1 - WARM_UP))
+        return (times[-1] - times[-1 - timed]) / timed
 
 
 def trial(make: Callable[[], Learner]) -> Cost:
@@ -73,7 +83,7 @@ class Plan:
     Args:
         seeds: of every arm, those that are done among them.
         runs: how many are still to be done.
-        seconds: that they take.
+        seconds: until they are.
     """
 
     seeds: int
@@ -81,13 +91,14 @@ class Plan:
     seconds: float
 
 
-def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0) -> Plan:
+def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0, *, jobs: int = 1) -> Plan:
     """Plan what fits into the time.
 
     Args:
         runs: for each seed, the seconds of every run that is still to be done.
         budget: seconds.
         kept: how many seeds are planned whatever the time, as some of their runs are done.
+        jobs: processes; each takes the next run as soon as it is free.
 
     Raises:
         VicinalError: nothing is done yet, and not even one run of each arm fits.
@@ -95,17 +106,30 @@ def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0) -> Plan:
     >>> plan([[10.0, 10.0]] * 5, budget=45.0)
     Plan(seeds=2, runs=4, seconds=40.0)
     """
-    first = sum(runs[0])
+    idle = [0.0] * jobs
+    first = max(_after(runs[0], idle))
     if first > budget and not kept:
         raise VicinalError(
             f"--budget is too small: one run of each of the {len(runs[0])} arms takes about "
-            f"{spoken(first)}, and 3 seeds of each {spoken(3 * first)}; give that, or fewer "
-            "epochs, arms or samples"
+            f"{spoken(first)}, and 3 seeds of each {spoken(max(_after([*runs[0]] * 3, idle)))}; "
+            "give that, or fewer epochs, arms or samples"
         )
-    planned = Plan(0, 0, 0.0)
+    planned, ends = Plan(0, 0, 0.0), idle
     for seed, seconds in enumerate(runs):
-        total = planned.seconds + sum(seconds)
-        if total > budget and seed >= kept:
+        ends = _after(seconds, ends)
+        if max(ends) > budget and seed >= kept:
             break
-        planned = Plan(seed + 1, planned.runs + len(seconds), total)
+        planned = Plan(seed + 1, planned.runs + len(seconds), max(ends))
     return planned
+
+
+def _after(runs: Iterable[float], ends: Sequence[float]) -> list[float]:
+    """When each process is free, once these runs are shared by those that are so at ``ends``.
+
+    >>> _after([60.0, 60.0, 60.0], [0.0, 0.0])
+    [60.0, 120.0]
+    """
+    ends = list(ends)
+    for seconds in runs:
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return ends

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
@@ -53,7 +54,7 @@ def compare_data(
         seeds: how many; None takes 3, or as many as before.
         budget: seconds that all of it may take; None for as long as it takes.
         out: the folder; None takes the next free one below ``runs``, or to resume, the last one.
-        resume: go on with the comparison that is there; seeds may be added.
+        resume: go on with the comparison that is there; seeds and arms may be added.
         overwrite: replace it.
         jobs: how many processes work at it; None takes one for each GPU.
         tell: is called with a name and a text for each thing that was found or chosen.
@@ -74,7 +75,14 @@ def compare_data(
     trainings = _trainings(question, before, folder)
     _tell_plan(trainings, tell)
     kept = before["seeds"] if before else 0
-    seeds, jobs = max(kept, seeds or kept or SEEDS), jobs or max(1, _gpus())
+    seeds, jobs = seeds or kept or SEEDS, jobs or max(1, _gpus())
+    if seeds < kept:
+        raise VicinalError(
+            f"--seeds {seeds} is fewer than the {kept} of the comparison in {folder.path}: leave "
+            "it out, or begin another one"
+        )
+    if jobs > 1 and not _gpus():  # before the trial, which is to be as slow as the runs
+        torch.set_num_threads(_threads(jobs))
     schedule = Schedule(seeds)
     store = trainings.store(folder.results)
     if budget is not None:
@@ -153,11 +161,18 @@ def _trainings(
         if len(found.split.valid) < 2:
             raise VicinalError("one validation sample can tell nothing: hold out more, by --valid")
         return found
-    found = Trainings(question.as_before(before["asked"]), Wishes(**before["settled"]))
+    asked, settled = question.as_before(before["asked"]), Wishes(**before["settled"])
+    found = Trainings(asked, settled, before.get("chosen"))
     if found.task.listed() != before["listed"]:
         raise VicinalError(
             f"the data are not what they were when the comparison in {folder.path} was begun: "
             "bring back what was there, or begin another one"
+        )
+    left_out = set(before["arms"]) - {arm.name for arm in found.arms}
+    if left_out:
+        raise VicinalError(
+            f"the comparison in {folder.path} has {', '.join(sorted(left_out))}, too: arms may be "
+            "added by --mix, --alpha and --epochs, but name all that are there"
         )
     return found
 
@@ -166,7 +181,7 @@ def _tell_plan(trainings: Trainings, tell: Tell) -> None:
     tell("data", trainings.task.describe())
     for note in trainings.split.notes:
         tell(*note.split(": ", 1))
-    for name, reason in trainings.task.reasons:
+    for name, reason in trainings.chosen.items():
         if name != "epochs":
             tell(name, reason)
     for arm, baseline in comparisons(trainings.arms):
@@ -192,16 +207,17 @@ def _scheduled(
     """
     tried = next(arm for arm in trainings.arms if arm.mixes)
     cost = trial(lambda: trainings.prepare(tried, 0)[0])
-    expected = {arm.name: cost.run(arm.epochs) for arm in trainings.arms}
+    frozen = 1 if trainings.task.fit is Learner.fine_tune else 0  # epochs of the head alone
+    expected = {arm.name: cost.run(frozen + arm.epochs) for arm in trainings.arms}
 
     def left(seed: int) -> list[float]:
         arms = [arm for arm in trainings.arms if store is None or not store.has(arm, seed)]
         return [expected[arm.name] for arm in arms]
 
-    time_left = jobs * (deadline - time.monotonic())
-    found = plan([left(seed) for seed in range(seeds)], time_left, kept)
+    runs = [left(seed) for seed in range(seeds)]
+    found = plan(runs, deadline - time.monotonic(), kept, jobs=jobs)
     fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
-    seconds = spoken(found.seconds / jobs)
+    seconds = spoken(found.seconds)
     tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {seconds}{fewer}")
     return Schedule(found.seeds, deadline, expected)
 
@@ -287,16 +303,13 @@ def _conclude(
 @contextmanager
 def _helpers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
     """Other processes that work at the same runs, for as long as this one does."""
-    threads = max(1, processors() // jobs)
-    if jobs > 1 and not _gpus():
-        torch.set_num_threads(threads)
     seconds = inf if deadline is None else deadline - time.monotonic()
     command = [sys.executable, "-m", "vicinal", "help-compare", str(folder.path), str(seconds)]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     devices = visible.split(",") if visible else [str(number) for number in range(_gpus())]
     started = []
     for number in range(1, jobs):
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(_threads(jobs))}
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
@@ -306,6 +319,11 @@ def _helpers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Ite
         for process in started:
             process.terminate()
             process.wait()
+
+
+def _threads(jobs: int) -> int:
+    """Of each of several processes."""
+    return max(1, processors() // jobs)
 
 
 def _gpus() -> int:

@@ -105,12 +105,11 @@ def compare(
         none = torch.empty(0, dtype=torch.int64)
         return learn, lambda learn: fit(learn, arm.epochs, lr), none
 
-    def settings(arm: Arm) -> str:
-        return digest([_described(mixers[arm.mix]), lr, sorted(learner)])
-
+    same = [lr, fit, sorted(learner.items())]
+    settings = {arm: digest(_described([mixers[arm.mix], *same])) for arm in arms}
     runs = [(arm, seed) for seed in numbers for arm in arms]
     with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng():
-        store = Store(Path(folder or scratch), settings)
+        store = Store(Path(folder or scratch), settings.__getitem__)
         store.folder.mkdir(parents=True, exist_ok=True)
         work = Work(runs, prepare, store, done=lambda *_: None, bar=progress_bar())
         study = Study(arms, work.do())
@@ -164,8 +163,10 @@ def _seeded(mixer: Any, learn: Learner, seed: int) -> Mixer | None:
     return made
 
 
-def _described(mixer: Any) -> str:
-    """A mixer's settings but for its seeds; a function's name."""
-    if isinstance(mixer, Mixer):
-        return re.sub(r"seed=\d+", "", repr(mixer))
-    return getattr(mixer, "__qualname__", repr(mixer))
+def _described(settings: Any) -> str:
+    """Settings as far as they can be seen, without seeds and places in memory.
+
+    >>> _described([_seeded, 0.1])
+    '[<function _seeded>, 0.1]'
+    """
+    return re.sub(r"seed=\d+| at 0x[0-9a-fA-F]+", "", repr(settings))

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
-from vicinal.runs import write_file
+from vicinal.files import write_file, written
 from vicinal.study.answer import said
 from vicinal.study.question import Trainings
 from vicinal.study.report import write_report
@@ -20,7 +20,7 @@ from vicinal.study.study import Study
 from vicinal.study.work import ENDINGS, LOCK
 
 SETTINGS, RESULTS, REPORT, ANSWER = "comparison.json", "results", "report.html", "answer.txt"
-KEPT = ("asked", "settled", "listed", "seeds")
+KEPT = ("asked", "settled", "listed", "arms", "seeds")
 TABLES = ("runs.csv", "differences.csv")
 
 
@@ -74,16 +74,16 @@ class ComparisonFolder:
 
     def begin(self, trainings: Trainings, seeds: int) -> None:
         """Make the folder, and write what is asked and what was chosen for it."""
-        try:
+        with written(f"--out {self.path}"):
             self.results.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise VicinalError(f"--out {self.path} cannot be written: {error.strerror}") from None
         settings = {
             "vicinal": __version__,
             "torch": torch.__version__,
             "asked": trainings.question.to_json(),
             "settled": asdict(trainings.settled),
+            "chosen": trainings.chosen,
             "listed": trainings.task.listed(),
+            "arms": [arm.name for arm in trainings.arms],
             "seeds": seeds,
         }
         write_file(self.path / SETTINGS, json.dumps(settings, indent=2) + "\n")

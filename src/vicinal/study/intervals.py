@@ -1,6 +1,7 @@
 """How far a difference between two arms can be trusted: an interval from its seeds and samples."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
-MOST_SEEDS = 100  # more are not worth advising
+UNLIMITED = 10**9  # seeds; what so many do not tell, no number does
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Spread:
         more = (seeds or self.seeds) / self.seeds
         by_seeds, by_both = self.by_seeds / more, self.by_both / more
         # Of the samples' part, what is theirs alone stays, however many seeds there are.
-        by_samples = self.by_samples - self.by_both + by_both
+        by_samples = max(self.by_samples - self.by_both + by_both, 0.0)
         variance = max(by_seeds + by_samples - by_both, by_seeds, by_samples)
         if variance <= 0:
             return 0.0
@@ -129,14 +130,13 @@ def seeds_needed(
         differences, comparisons: as for :func:`interval`, of 2 seeds or more.
 
     Returns:
-        2 or more; None where more than 100 would not do, as the samples are too few.
+        2 or more; None where no number would do, as the samples are too few.
 
     >>> seeds_needed(np.array([[0.01], [0.02], [0.03]]), half_width=0.0125)
     5
     """
     spread = Spread.of(differences.astype(float))
     level = corrected(comparisons)
-    for seeds in range(2, MOST_SEEDS + 1):
-        if spread.half_width(level, seeds) <= half_width:
-            return seeds
-    return None
+    seeds = range(2, UNLIMITED)
+    first = bisect_left(seeds, True, key=lambda n: spread.half_width(level, n) <= half_width)
+    return seeds[first] if first < len(seeds) else None

@@ -16,6 +16,7 @@ from vicinal.study.arms import NONE, Arm, make_arms
 from vicinal.study.board import board_images
 from vicinal.study.runner import Fit, digest
 from vicinal.study.samples import Changed, changed
+from vicinal.study.words import exact
 from vicinal.study.work import Store
 from vicinal.tasks import Task, Wishes, find_split, make_task
 from vicinal.tasks.wishes import option
@@ -45,7 +46,7 @@ class Question:
         return asdict(self)
 
     def as_before(self, asked: dict[str, Any]) -> "Question":
-        """This question, what is left open as it was asked before.
+        """This question, what is left open as it was asked before; arms may be other ones.
 
         Raises:
             VicinalError: something else is asked than then.
@@ -54,13 +55,15 @@ class Question:
         for field in fields(self)[1:]:
             value, before = getattr(self, field.name), asked[field.name]
             before = tuple(before) if isinstance(before, list) else before
-            if value not in (field.default, before):
+            if value == field.default:
+                value = before
+            elif value != before and field.name not in OF_ARMS:
                 shown = before if before != field.default else "left open"
                 raise VicinalError(
                     f"the comparison was begun with --{_option(field.name)} "
                     f"{_text(shown)}, not {_text(value)}: leave that out, or begin another one"
                 )
-            settings[field.name] = before
+            settings[field.name] = value
         return Question(**settings)
 
     def command(self, seeds: int | None = None) -> str:
@@ -78,6 +81,7 @@ class Question:
         return shlex.join(words + (["--seeds", str(seeds)] if seeds else []))
 
 
+OF_ARMS = "mixes", "alphas", "epochs"
 OPTIONS = {"mixes": "mix", "alphas": "alpha"}
 DEFAULTS = {field.name: field.default for kind in (Wishes, Question) for field in fields(kind)}
 del DEFAULTS["wishes"], DEFAULTS["mix"], DEFAULTS["alpha"]
@@ -90,7 +94,7 @@ def _option(name: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_text, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return exact(value) if isinstance(value, float) else str(value)
 
 
 class Trainings:
@@ -99,18 +103,25 @@ class Trainings:
     Args:
         question: what is asked.
         settled: the wishes with what was chosen for them, where that is known from before.
+        chosen: why, as :meth:`Task.chosen` said it then.
 
     Attributes:
         split: the data.
         task: the training without mixing, whose choices are those of all.
         settled: the wishes with these choices: no run makes them anew.
+        chosen: what was chosen and why, by name.
         arms: what is compared.
 
     Raises:
         VicinalError: the data cannot be read, or something that is asked does not go with them.
     """
 
-    def __init__(self, question: Question, settled: Wishes | None = None) -> None:
+    def __init__(
+        self,
+        question: Question,
+        settled: Wishes | None = None,
+        chosen: dict[str, str] | None = None,
+    ) -> None:
         if question.wishes.skip_bad and question.label_noise:
             raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
         self.question = question
@@ -118,11 +129,20 @@ class Trainings:
         first = settled or question.wishes
         self.task = make_task(replace(first, mix=NONE), self._changed(seed=0).split)
         self.settled = settled or self.task.settled()
+        self.chosen = self.task.chosen(chosen)
         mixes = question.mixes or self.task.compared
         epochs = question.epochs or (self.task.epochs,)
         self.arms = make_arms(mixes, question.alphas, epochs, question.wishes)
-        for arm in self.arms:  # whose mistakes are told now
+        self._check()
+
+    def _check(self) -> None:
+        """Make a mixer of each arm, so that its mistakes are told before anything is trained."""
+        for arm in self.arms:
             self._task(arm, seed=0).batch_mixer()
+        for arm in {arm.mix: arm for arm in self.arms}.values():  # of each method, one
+            if self.task.mixes.get(arm.mix):  # inside the network, whose layers may not be known
+                task = self._task(arm, seed=0)
+                task.mixer(task.learner())
 
     def _task(self, arm: Arm, seed: int) -> Task:
         of_arm: dict[str, Any] = {
@@ -141,7 +161,7 @@ class Trainings:
         """What is the same for all arms, by name."""
         question = self.question
         same = [("data", self.task.describe())]
-        same += [(name, reason) for name, reason in self.task.reasons if name != "epochs"]
+        same += [(name, reason) for name, reason in self.chosen.items() if name != "epochs"]
         if question.label_noise:
             share = f"{question.label_noise:.0%} of the training labels, other ones for each seed"
             same.append(("made wrong", share))
@@ -156,8 +176,9 @@ class Trainings:
         return [(arm, seed) for seed in range(seeds) for arm in self.arms]
 
     def store(self, folder: Path) -> Store:
-        """Where results are kept; what was settled tells them apart."""
-        settings = digest([asdict(self.settled), asdict(self.question)])
+        """Where results are kept; what is the same for all arms tells them apart."""
+        question = self.question
+        settings = digest([asdict(self.settled), question.train_size, question.label_noise])
         return Store(folder, lambda arm: settings)
 
     def prepare(self, arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:

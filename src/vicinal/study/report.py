@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vicinal.runs import write_file
+from vicinal.files import write_file
 from vicinal.study.answer import answer, called, called_baseline, headline
 from vicinal.study.arms import comparisons
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg

@@ -12,7 +12,7 @@ from vicinal.study.intervals import Interval, interval, seeds_needed
 from vicinal.study.measures import MEASURES, Measure
 from vicinal.study.runner import Result
 
-LEARNT = 0.05  # better than chance: five points, or a twentieth of the error
+LEARNT = 0.05  # clearly better than chance: by a twentieth of what is to be gained
 SHORT = 5.0  # seconds; in shorter trainings chance and beginnings make the time
 NARROW = {True: 0.005, False: 0.01}  # worth telling: half a point, or a hundredth of the value
 
@@ -27,7 +27,8 @@ class Comparison:
         interval: of the arm's mean less the baseline's.
         value, base: the two means, over the same seeds.
         needed: how many seeds would tell a difference of half a point (of what is no share, of a
-            hundredth of it); None where no number would, or one seed tells nothing.
+            hundredth of it), however many that is; None where no number would, as the validation
+            samples are too few, or one seed tells nothing.
     """
 
     arm: Arm
@@ -90,10 +91,19 @@ class Study:
         main = self.measures[0]
         gains: dict[str, list[float]] = {}
         for result in self._ended():
-            worth = LEARNT * (1.0 if main.percent else result.chance)
-            gain = main.gain(result.mean(main.name) - result.chance) - worth
-            gains.setdefault(result.arm, []).append(gain)
+            gain = main.gain(result.mean(main.name) - result.chance)
+            gains.setdefault(result.arm, []).append(gain - self._clear(result))
         return any(sum(each) > 0 for each in gains.values())
+
+    def _clear(self, result: Result) -> float:
+        """By how much a run is to be better than chance, to be so clearly."""
+        main = self.measures[0]
+        if main.percent:
+            return LEARNT * (1 - result.chance)
+        # Of values little may be foretold, which is learnt where the samples are enough to tell.
+        values = result.values[main.name]
+        two_errors = 2 * values.std().item() / len(values) ** 0.5
+        return min(LEARNT * result.chance, two_errors)
 
     def _ended(self) -> list[Result]:
         return [result for result in self.results if not result.failed]

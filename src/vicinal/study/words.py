@@ -23,6 +23,15 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
+def exact(number: float) -> str:
+    """A number with all its digits, as short as they allow.
+
+    >>> exact(0.00123456789), exact(1234567.0)
+    ('0.00123456789', '1234567')
+    """
+    return str(number).removesuffix(".0")
+
+
 def joined(parts: Sequence[str]) -> str:
     """Several things in a sentence.
 

@@ -12,6 +12,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from vicinal.errors import VicinalError
+from vicinal.files import written
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
@@ -21,6 +22,8 @@ from vicinal.study.runner import Deadline, Fit, Result, TimeIsUp, run
 WAIT = 0.5  # seconds between looks at what another process is at
 ENDINGS = RESULT, CHECKPOINT = ".result", ".checkpoint"
 LOCK = ".lock"
+
+OTHERWISE = "was trained with other settings: name another folder, or remove it"
 
 # From an arm and a seed to a learner that mixes, how it is trained, and which training samples
 # have labels that were made wrong.
@@ -61,19 +64,35 @@ class Store:
         with suppress(FileNotFoundError):
             found = Result.load(file)
             if found.settings != self.settings(arm):
-                raise VicinalError(
-                    f"{file} was trained with other settings: name another folder, or remove it"
-                )
+                raise VicinalError(f"{file} {OTHERWISE}")
             return found
         return None
 
     def save(self, arm: Arm, result: Result) -> None:
         kept = replace(result, settings=self.settings(arm))
-        try:
+        with written(self.folder):
             kept.save(self.file(arm, result.seed, RESULT))
-        except OSError as error:
-            raise VicinalError(f"{self.folder} cannot be written: {error.strerror}") from None
         self.file(arm, result.seed, CHECKPOINT).unlink(missing_ok=True)
+
+
+class RunCheckpoint(Checkpoint):
+    """A checkpoint that knows its settings, and goes on with none of others.
+
+    Raises:
+        VicinalError: the one that is there is damaged, or of other settings.
+    """
+
+    def __init__(self, file: Path, settings: str) -> None:
+        super().__init__(file, resume=True)
+        self.settings = settings
+        if self.found and dict(self.found["callbacks"]).get(self.name) != self.state_dict():
+            raise VicinalError(f"{file} {OTHERWISE}")
+
+    def state_dict(self) -> dict[str, str]:
+        return {"settings": self.settings}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """Nothing is to be done: they are the same."""
 
 
 class Advance(Callback):
@@ -106,7 +125,8 @@ class Work:
         store: where results are kept.
         deadline: a time of ``time.monotonic``; no run is begun that would end later.
         expected: seconds that a run of an arm takes, where that is known before.
-        done: is called with each result, how many there are by now, and whether it is new.
+        done: is called with each result, how many there are by now, and whether it is new: this
+            process or another one has done it since the work began.
         bar: shows how far it is.
     """
 
@@ -129,7 +149,8 @@ class Work:
     def do(self) -> list[Result]:
         """Do all that is not done yet, and return the results of all, as far as time allows."""
         self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
-        left = list(self.runs)
+        self.kept = {run for run in self.runs if self.store.has(*run)}
+        left = sorted(self.runs, key=lambda run: run not in self.kept)  # so that these count first
         with self.bar:
             while left:
                 before = len(left)
@@ -141,15 +162,12 @@ class Work:
     def _ended(self, arm: Arm, seed: int) -> bool:
         """Do a run if nobody else does; whether it needs no more looking at."""
         found = self.store.load(arm, seed)
-        is_new = found is None
         if found is None:
-            if self._would_be_late(arm):
-                return True
             lock = self.store.lock(arm, seed)
             try:
                 lock.acquire(timeout=0)
-            except Timeout:
-                return False
+            except Timeout:  # another process is at it, which is waited for while there is time
+                return self._is_late()
             try:
                 found = self.store.load(arm, seed) or self._run(arm, seed)
             except TimeIsUp:
@@ -160,12 +178,12 @@ class Work:
             self.bar.advance(self.task, arm.epochs)
         self._check(found)
         self.results.append(found)
-        self.done(found, len(self.results), is_new)
+        self.done(found, len(self.results), (arm, seed) not in self.kept)
         return True
 
-    def _would_be_late(self, arm: Arm) -> bool:
-        end = time.monotonic() + self.expected.get(arm.name, 0.0)
-        return self.deadline is not None and end > self.deadline
+    def _is_late(self, seconds: float = 0.0) -> bool:
+        """Whether it will be too late in so many seconds."""
+        return self.deadline is not None and time.monotonic() + seconds > self.deadline
 
     def _check(self, result: Result) -> None:
         """See to it that all are measured on the same samples, as they are compared one by one."""
@@ -177,12 +195,15 @@ class Work:
             )
 
     def _run(self, arm: Arm, seed: int) -> Result:
+        if self._is_late(self.expected.get(arm.name, 0.0)):
+            raise TimeIsUp("the run would end too late")
         began = time.monotonic()
+        file = self.store.file(arm, seed, CHECKPOINT)
+        checkpoint = RunCheckpoint(file, self.store.settings(arm))
         learn, fit, wrong = self.prepare(arm, seed)
-        checkpoint = self.store.file(arm, seed, CHECKPOINT)
         called = f"{arm.method}, seed {seed}"
         extra: list[Callback] = [
-            Checkpoint(checkpoint, resume=True),
+            checkpoint,
             Advance(self.bar, self.task, called),
         ]
         if self.deadline is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vicinal import recipes
 from vicinal.data.augment import Lighting, Normalize, RandomView, resize
-from vicinal.data.images import BadImage, read_image
+from vicinal.data.images import read_named
 from vicinal.data.samples import Split
 from vicinal.data.stream import StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
@@ -69,14 +69,8 @@ class ImagePreprocessing(Preprocessing):
         Raises:
             BadImage: an image cannot be read; it is named.
         """
-        pixels = torch.stack([self._read(item) for item in items])
+        pixels = torch.stack([read_named(item, self.item_size) for item in items])
         return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
-
-    def _read(self, item: Any) -> Tensor:
-        try:
-            return read_image(item, self.item_size)
-        except BadImage as error:
-            raise BadImage(f"{item} cannot be read: {error}") from None
 
 
 class ImageTask(Task):

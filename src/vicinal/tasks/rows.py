@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from pandas.util import hash_pandas_object
 from torch import Tensor, nn
 
 from vicinal.data.loaders import Batches, DataLoaders
@@ -37,7 +38,10 @@ class RowTask(Task):
     preparation: Preprocessing
 
     def _told(self) -> list[Any]:
-        return [self.split.train.y.tolist(), self.split.valid.y.tolist()]
+        kinds, parts = self.split.kinds, (self.split.train, self.split.valid)
+        read = [*kinds.numeric, *kinds.categorical, *kinds.text]
+        hashed = [hash_pandas_object(part.frame[read], index=False) for part in parts]
+        return [*(part.y.tolist() for part in parts), *(each.tolist() for each in hashed)]
 
     def learner(self) -> Learner:
         (train_data, valid_data), device, seed = self._parts(), self.device, self.wishes.seed

@@ -82,8 +82,24 @@ class Task(ABC):
 
     def settled(self) -> Wishes:
         """These wishes with what was chosen for them, so that it is not chosen anew."""
-        chosen = {"model": self.model, "batch_size": self.batch_size, "lr": self.lr}
-        return replace(self.wishes, **chosen, precision=self.precision)
+        return replace(
+            self.wishes,
+            model=self.model,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            precision=self.precision,
+        )
+
+    def chosen(self, before: dict[str, str] | None = None) -> dict[str, str]:
+        """What was chosen and why, by name.
+
+        Args:
+            before: the same of a run that is gone on with, whose choices are only asked for now;
+                but how images are kept may be new.
+        """
+        kept = {name: why for name, why in (before or {}).items() if name != "images"}
+        return dict(self.reasons) | kept
 
     def _choose(self, field: str, otherwise: Chosen) -> Any:
         chosen, why = otherwise
@@ -196,13 +212,16 @@ class Task(ABC):
         return {"data": self.wishes.data, "seed": self.wishes.seed, **told}
 
     def listed(self) -> str:
-        """Tells apart data of other samples, or samples in another order, by their labels."""
+        """Tells apart data of other samples, or samples in another order.
+
+        Images are known by their labels alone, as they are not read for it.
+        """
         told = [self.split.vocab, *self._told()]
         return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
     @abstractmethod
     def _told(self) -> list[Any]:
-        """What is known of the labels of each part."""
+        """What is known of the samples of each part."""
 
     @abstractmethod
     def learner(self) -> Learner:

@@ -1,5 +1,6 @@
 """Texts: what is chosen for them, and how new ones are classified."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ class TextPreprocessing(Preprocessing):
             if not texts:
                 raise VicinalError(f"{file} is empty: write a text on each line")
             return texts
-        if file.exists():
+        if os.path.exists(argument):  # which Path.exists() does not say of a long text
             raise VicinalError(
                 f"{file} holds no texts: give a .txt, CSV or Parquet file, or a text"
             )

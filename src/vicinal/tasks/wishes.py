@@ -1,6 +1,7 @@
 """Wishes: what the user asked of a training."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from vicinal.errors import VicinalError
@@ -38,6 +39,8 @@ class Wishes:
         """
         for field in fields(self):
             wish, before = getattr(self, field.name), asked.get(field.name, field.default)
+            if field.name == "data" and Path(wish).resolve() == Path(before).resolve():
+                continue  # photos, photos/ and ./photos
             if wish not in (field.default, before):
                 begun = "left open" if before is None else before
                 raise VicinalError(

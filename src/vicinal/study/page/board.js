@@ -165,10 +165,13 @@
   find("weight").addEventListener("input", mix);
   find("alpha").addEventListener("input", showDraws);
   find("folded").addEventListener("input", showDraws);
+  // As the papers have it: Beta(1, 1) for boxes, and no folding.
+  function useUsual(strength) {
+    find("alpha").value = strength ? Math.log10(strength) : isCut() ? 0 : -0.4;
+    find("folded").checked = !isCut();
+  }
   find("method").addEventListener("input", () => {
-    const cut = isCut(); // as the papers have it: Beta(1, 1) for boxes, and no folding
-    find("alpha").value = cut ? 0 : -0.4;
-    find("folded").checked = !cut;
+    useUsual();
     showDraws();
     mix();
   });
@@ -176,6 +179,8 @@
     find("weight").value = drawnWeight();
     mix();
   });
+  find("method").value = find("board").dataset.method;
+  useUsual(Number(find("board").dataset.alpha));
   showDraws();
   show("own");
   show("partner");
