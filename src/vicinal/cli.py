@@ -141,7 +141,6 @@ def train(
     state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
     argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
     state.print(f"vicinal predict {folder} {argument}...")
-    state.destroy_process_group()
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """Where this process computes, and the others that train the same network with it."""
 
+import atexit
+import gc
 import os
 from typing import Any
 
@@ -7,6 +9,10 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env, reduce
 from torch import Tensor, distributed, nn
+
+if distributed.is_available():
+    # Its functions have the group as a default, and would keep one that began before for good.
+    import torch.distributed.nn.functional
 
 
 def processors() -> int:
@@ -30,7 +36,20 @@ def this_process() -> PartialState:
     It is accelerate's PartialState only: an Accelerator would fix the precision for the whole
     process, also for its user's own.
     """
-    return PartialState(cpu=default_device().type == "cpu")
+    has_begun = distributed.is_available() and distributed.is_initialized()
+    state = PartialState(cpu=default_device().type == "cpu")
+    if state.num_processes > 1 and not has_begun:
+        atexit.register(_end_group, state)
+    return state
+
+
+def _end_group(state: PartialState) -> None:
+    """End the threads of a group while there is an interpreter, which they need for what they hold.
+
+    Without one they abort the process. They end when nothing has the group any more.
+    """
+    state.destroy_process_group()
+    gc.collect()
 
 
 def total(values: list[float]) -> list[float]:

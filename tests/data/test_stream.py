@@ -268,7 +268,6 @@ learn.fit_one_cycle(3, 0.01)
 targets = len(learn.get_preds()[1])
 left = dict(steps=steps.count, targets=targets, weights=model[1].weight.detach())
 torch.save(left, f"{{process.process_index}}.pt")
-process.destroy_process_group()
 """
 
 

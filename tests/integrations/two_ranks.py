@@ -1,5 +1,6 @@
 """Run by two processes: trains by the trainer that is named, and writes what a rank has mixed."""
 
+import gc
 import json
 import os
 import sys
@@ -7,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import torch
+import torch.distributed.nn.functional  # would keep a group that began before it
 from by_hand import digits, small_network
 from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -163,4 +165,5 @@ if __name__ == "__main__":
     weights = [value.flatten()[:5].tolist() for value in model.state_dict().values()]
     file = folder / f"{os.environ['RANK']}.json"
     distributed.destroy_process_group()
+    gc.collect()  # and what still has the group, whose threads would abort the process at its end
     file.write_text(json.dumps({"seen": seen, "weights": weights, "seed": mixer.random.seed}))

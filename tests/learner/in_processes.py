@@ -121,7 +121,6 @@ def main(folder):
         }
     left["told"] = told.getvalue()
     torch.save(left, folder / f"{process.process_index}.pt")
-    process.destroy_process_group()
 
 
 if __name__ == "__main__":

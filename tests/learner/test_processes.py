@@ -120,6 +120,18 @@ def die(self, learn, ended=callbacks.Recorder.after_train):
 callbacks.Recorder.after_train = die
 main()
 """
+ENDS = """
+import atexit, os
+
+def tell():  # what was registered first is done last
+    tasks = "/proc/self/task"
+    names = [open(f"{tasks}/{each}/comm").read().strip() for each in os.listdir(tasks)]
+    print("threads at the end:", *names)
+
+atexit.register(tell)
+from vicinal.__main__ import main
+main()
+"""
 
 
 class TestARun:
@@ -132,13 +144,18 @@ class TestARun:
         assert not (tmp_path / "out").exists()
 
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
-        (tmp_path / "dies.py").write_text(DIES)
-        started = ([*ARGUMENTS, "--out", "whole"], ["dies.py", *ARGUMENTS[2:], "--out", "killed"])
+        started = []
+        for out, script in (("whole", ENDS), ("killed", DIES)):
+            (tmp_path / f"{out}.py").write_text(script)
+            started.append([f"{out}.py", *ARGUMENTS[2:], "--out", out])
         with ThreadPoolExecutor() as at_once:
             whole, killed = at_once.map(lambda each: launch(*each, cwd=tmp_path), started)
         assert whole.returncode == 0, whole.stderr
         assert whole.stdout.count("left in whole") == 1
         assert "processes:      2, each with batches of its own" in whole.stdout
+        # Those of the group abort a process whose interpreter ends before them.
+        assert whole.stdout.count("threads at the end") == 2
+        assert "gloo" not in whole.stdout
         assert killed.returncode
         assert not (tmp_path / "killed" / "model.safetensors").exists()
         monkeypatch.chdir(tmp_path)

@@ -1122,7 +1122,7 @@ class TestLearner:
 
 
 SCRIPT = """
-import sys
+import gc, sys
 from pathlib import Path
 
 import torch
@@ -1169,7 +1169,9 @@ Learner(dls, model, cbs=ManifoldMixUp(model)).fit(2)
 left["trained"] = torch.cat([p.detach().flatten() for p in model.parameters()])
 left["hooks"] = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
 torch.save(left, Path(sys.argv[1]) / f"{rank}.pt")
+del called, mixup  # which have the group, whose threads would abort the process at its end
 distributed.destroy_process_group()
+gc.collect()
 """
 
 
