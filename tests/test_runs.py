@@ -181,6 +181,12 @@ class TestResuming:
             runs.train(Wishes("digits", **changed), folder, resume=True, tell=silent)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
+    def test_what_is_typed_counts_also_where_it_is_the_default(self, tmp_path, capsys):
+        assert run(["train", "digits", "--epochs", "1", "--seed", "5", "--out", "run"]) == 0
+        assert run(["train", "digits", "--out", "run", "--resume", "--seed", "0"]) == 2
+        assert "the run was begun with seed 5, not 0" in capsys.readouterr().err
+        assert run(["train", "digits", "--out", "run", "--resume", "--seed", "5"]) == 0
+
     def test_a_damaged_checkpoint_is_refused(self, tmp_path, monkeypatch):
         folder = begun(monkeypatch, tmp_path / "run")
         checkpoint = folder / "checkpoint.safetensors"

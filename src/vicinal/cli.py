@@ -75,6 +75,7 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data,
     recipe: Recipe = None,
     mix: MixName = None,
@@ -137,7 +138,9 @@ def train(
         skip_bad=skip_bad,
         stream=stream,
     )
-    folder = runs.train(wishes, out, overwrite=overwrite, resume=resume, tell=tell)
+    folder = runs.train(
+        wishes, out, overwrite=overwrite, resume=resume, typed=_typed(context), tell=tell
+    )
     state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
     argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
     state.print(f"vicinal predict {folder} {argument}...")
@@ -145,6 +148,7 @@ def train(
 
 @app.command()
 def compare(
+    context: typer.Context,
     data: Data,
     mix: Annotated[
         str | None,
@@ -235,6 +239,7 @@ def compare(
         resume=resume,
         overwrite=overwrite,
         jobs=jobs,
+        typed=_typed(context),
         tell=_tell,
     )
     print(f"\nthe report: {report}")
@@ -405,6 +410,12 @@ def bench(
     from vicinal.bench import report
 
     report.bench(device, seconds, out, tell=_tell)
+
+
+def _typed(context: typer.Context) -> list[str]:
+    """The options that stand on the command line, also where they say what holds without them."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
 def _tell(name: str, text: str) -> None:

@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,13 @@ Tell = Callable[[str, str], None]
 
 
 def train(
-    wishes: Wishes, out: Path | None, *, overwrite: bool = False, resume: bool = False, tell: Tell
+    wishes: Wishes,
+    out: Path | None,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    typed: Collection[str] = (),
+    tell: Tell,
 ) -> Path:
     """Train as wished, and leave everything in a run folder.
 
@@ -56,6 +62,7 @@ def train(
             one of these data.
         overwrite: replace a run that is there.
         resume: go on with the run that is there, as it was asked for; without one, begin.
+        typed: the names of wishes that are to be as in that run, though they be the default.
         tell: is called with a name and a text for each thing that was found or chosen.
 
     Returns:
@@ -69,7 +76,7 @@ def train(
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
     is_main = this_process().is_main_process
     # One process looks at the folder, and then changes it; the others go by what it has seen.
-    settled = [_settle(wishes, out, overwrite, resume) if is_main else None]
+    settled = [_settle(wishes, out, overwrite, resume, typed) if is_main else None]
     folder, wishes, before = broadcast_object_list(settled)[0]
     if before and before["finished"]:
         tell("finished", f"after {before['epochs_done']} epochs: nothing is left to be done")
@@ -107,7 +114,7 @@ def train(
 
 
 def _settle(
-    wishes: Wishes, out: Path | None, overwrite: bool, resume: bool
+    wishes: Wishes, out: Path | None, overwrite: bool, resume: bool, typed: Collection[str]
 ) -> tuple[Path, Wishes, dict[str, Any] | None]:
     """The run folder, what is wished in all, and the settings of the run that is gone on with.
 
@@ -118,7 +125,7 @@ def _settle(
     if not resume or not (folder / CONFIG).exists():
         return folder, wishes, None
     before = read_config(folder)
-    wishes.as_before(before["asked"])  # says what is not
+    wishes.as_before(before["asked"], typed)  # says what is not
     return folder, Wishes(**before["settled"]), before
 
 

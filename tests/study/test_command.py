@@ -394,6 +394,16 @@ def test_a_command_has_all_digits():
     assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
 
 
+def test_what_is_typed_counts_also_where_it_is_the_default():
+    asked = Question(Wishes("digits", valid=0.3), label_noise=0.2).to_json()
+    again = Question(Wishes("digits"))
+    assert again.as_before(asked, typed=["mixes"]).label_noise == 0.2
+    with pytest.raises(VicinalError, match=r"begun with --label-noise 0\.2, not 0:"):
+        again.as_before(asked, typed=["label_noise"])
+    with pytest.raises(VicinalError, match=r"begun with valid 0\.3, not 0\.2:"):
+        again.as_before(asked, typed=["valid"])
+
+
 def test_settings_are_as_they_were_asked(tmp_path):
     folder = ComparisonFolder(tmp_path / "out")
     question = Question(Wishes("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))

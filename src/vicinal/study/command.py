@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
@@ -45,6 +45,7 @@ def compare_data(
     resume: bool,
     overwrite: bool,
     jobs: int | None,
+    typed: Collection[str] = (),
     tell: Tell,
 ) -> Path:
     """Answer a question, and leave the answer in a folder.
@@ -57,6 +58,7 @@ def compare_data(
         resume: go on with the comparison that is there; seeds and arms may be added.
         overwrite: replace it.
         jobs: how many processes work at it; None takes one for each GPU.
+        typed: the names of settings that are to be as before, though they be the default.
         tell: is called with a name and a text for each thing that was found or chosen.
 
     Returns:
@@ -72,7 +74,7 @@ def compare_data(
     folder = ComparisonFolder(out or default_folder(question.wishes.data, resume, "compare"))
     folder.check(may_hold_one=resume or overwrite)
     before = folder.settings() if resume else None
-    trainings = _trainings(question, before, folder)
+    trainings = _trainings(question, before, folder, typed)
     _tell_plan(trainings, tell)
     kept = before["seeds"] if before else 0
     seeds, jobs = seeds or kept or SEEDS, jobs or max(1, _gpus())
@@ -153,7 +155,10 @@ def help_compare(path: Path, seconds: float) -> None:
 
 
 def _trainings(
-    question: Question, before: dict[str, Any] | None, folder: ComparisonFolder
+    question: Question,
+    before: dict[str, Any] | None,
+    folder: ComparisonFolder,
+    typed: Collection[str] = (),
 ) -> Trainings:
     """What is to be trained, as it was asked and chosen before."""
     if before is None:
@@ -161,7 +166,7 @@ def _trainings(
         if len(found.split.valid) < 2:
             raise VicinalError("one validation sample can tell nothing: hold out more, by --valid")
         return found
-    asked, settled = question.as_before(before["asked"]), Wishes(**before["settled"])
+    asked, settled = question.as_before(before["asked"], typed), Wishes(**before["settled"])
     found = Trainings(asked, settled, before.get("chosen"))
     if found.task.listed() != before["listed"]:
         raise VicinalError(

@@ -1,6 +1,7 @@
 """Question: what is asked of a comparison of the data that the user names."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,21 @@ class Question:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def as_before(self, asked: dict[str, Any]) -> "Question":
+    def as_before(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "Question":
         """This question, what is left open as it was asked before; arms may be other ones.
+
+        Args:
+            asked: what was asked before.
+            typed: the names of settings that are not left open, though they be the default.
 
         Raises:
             VicinalError: something else is asked than then.
         """
-        settings: dict[str, Any] = {"wishes": self.wishes.as_before(asked["wishes"])}
+        settings: dict[str, Any] = {"wishes": self.wishes.as_before(asked["wishes"], typed)}
         for field in fields(self)[1:]:
             value, before = getattr(self, field.name), asked[field.name]
             before = tuple(before) if isinstance(before, list) else before
-            if value == field.default:
+            if value == field.default and field.name not in typed:
                 value = before
             elif value != before and field.name not in OF_ARMS:
                 shown = before if before != field.default else "left open"

@@ -1,5 +1,6 @@
 """Wishes: what the user asked of a training."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,12 @@ class Wishes:
     skip_bad: bool = False
     stream: bool = False
 
-    def as_before(self, asked: dict[str, Any]) -> "Wishes":
+    def as_before(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "Wishes":
         """These wishes, those that are left open as they were in a run before.
+
+        Args:
+            asked: what was asked of that run.
+            typed: the names of wishes that are not left open, though they be the default.
 
         Raises:
             VicinalError: something else is wished than then.
@@ -41,7 +46,8 @@ class Wishes:
             wish, before = getattr(self, field.name), asked.get(field.name, field.default)
             if field.name == "data" and Path(wish).resolve() == Path(before).resolve():
                 continue  # photos, photos/ and ./photos
-            if wish not in (field.default, before):
+            left_open = wish == field.default and field.name not in typed
+            if wish != before and not left_open:
                 begun = "left open" if before is None else before
                 raise VicinalError(
                     f"the run was begun with {option(field.name)} {begun}, not {wish}: leave that "
