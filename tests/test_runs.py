@@ -1,6 +1,7 @@
 """Runs that are killed, resumed, or meet a full disk: nothing is lost, and nothing changes."""
 
 import json
+import math
 import os
 import random
 import resource
@@ -12,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
 from fresh import FRESH
 from run_folders import assert_same, left, silent
@@ -232,6 +234,18 @@ class TestTwoAtOnce:
         # The operating system has taken the lock back.
         with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
             runs.train(Wishes("digits", epochs=61), folder, resume=True, tell=silent)
+
+
+def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
+    def unknown(pred, target):
+        return torch.tensor(math.nan)
+
+    monkeypatch.setattr(ImageTask, "metric", staticmethod(unknown))
+    runs.train(Wishes("digits", epochs=1), tmp_path / "run", tell=silent)
+    text = (tmp_path / "run" / "metrics.jsonl").read_text()
+    row = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert row["valid_unknown"] is None
+    assert "nan" in (tmp_path / "run" / "metrics.csv").read_text()
 
 
 LIMITED = """

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
@@ -229,7 +230,7 @@ class Run(Callback):
         writer.writeheader()
         writer.writerows(rows)
         self._write(METRICS[0], table.getvalue())
-        self._write(METRICS[1], "".join(json.dumps(row) + "\n" for row in rows))
+        self._write(METRICS[1], "".join(f"{_json_row(row)}\n" for row in rows))
 
     def _end(self, stopped_by: BaseException | None) -> None:
         """Save what was trained, also where the training was stopped half-way."""
@@ -305,6 +306,11 @@ def save_figure(figure: Any, file: Path) -> None:
     except ValueError as error:
         raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
     write_file(file, picture.getvalue())
+
+
+def _json_row(row: dict[str, float]) -> str:
+    """An epoch's numbers; JSON knows no infinity and no NaN, so null stands for them."""
+    return json.dumps({n: value if math.isfinite(value) else None for n, value in row.items()})
 
 
 def _finite(learn: Learner) -> bool:
