@@ -1,9 +1,11 @@
 """Training by the Learner, beside the same loop written by hand and fastai's Learner.
 
-One network, one batch size and the same images in memory; all take turns, an epoch each, in
-processes of their own, and medians are compared. The loop by hand is the fastest that we know to
-write in plain torch: it gathers uint8 images, normalises them, and computes in bfloat16 and
-channels_last where the processor has it. It does not mix. fastai's Learner mixes, as ours does.
+One network, one batch size and the same image files; all take turns, an epoch each, and medians
+are compared. The loop by hand is the fastest that we know to write in plain torch: it reads the
+files once, gathers uint8 images, normalises them, and computes in bfloat16 and channels_last where
+the processor has it. It does not mix. fastai's Learner mixes, as ours does; it is timed on the
+files, and on normalised floats in memory. It reads them itself: on few cores worker processes only
+take turns with the training.
 
 python benchmarks/training.py            # images of 28, 64 and 128 pixels
 python benchmarks/training.py 28 5       # one size, for five seconds
@@ -13,20 +15,23 @@ import contextlib
 import io
 import multiprocessing
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torchvision.io import decode_image, write_jpeg
 
-from vicinal import DataLoaders, Learner, MixUp, Normalize
+from vicinal import ImageDataLoaders, Learner, MixUp, Normalize
 from vicinal.bench.timing import Candidate, interleave
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.memory import keep_freed_memory
 from vicinal.models.zoo import create_model
 
+Maker = Callable[[Path, int], Any]  # a trainer of the images in a folder, in such batches
 CPU = torch.device("cpu")
 BATCHES = 20
 SIZES = {28: 256, 64: 128, 128: 64}  # pixels, and images in a batch
@@ -43,11 +48,26 @@ def adamw(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(model.parameters(), 1e-3)
 
 
+def write_images(folder: Path, size: int) -> None:
+    """As many JPEG files as the batches need, of ten classes, and a few to validate with."""
+    generator = torch.Generator().manual_seed(0)
+    for part, count in ("train", BATCHES * SIZES[size]), ("valid", 20):
+        for number in range(count):
+            there = folder / part / str(number % 10)
+            there.mkdir(parents=True, exist_ok=True)
+            coarse = torch.rand(1, 3, 8, 8, generator=generator) * 255
+            image = F.interpolate(coarse, size=(size, size), mode="bicubic")[0].clamp(0, 255)
+            write_jpeg(image.byte(), str(there / f"{number}.jpg"), quality=90)
+
+
 class ByHand:
     """The loop that people write who want all of the machine."""
 
-    def __init__(self, images: Tensor, labels: Tensor, batch_size: int) -> None:
-        self.images, self.labels, self.batch_size = images, labels, batch_size
+    def __init__(self, folder: Path, batch_size: int) -> None:
+        files = list((folder / "train").glob("*/*.jpg"))
+        self.images = torch.stack([decode_image(str(file)) for file in files])
+        self.labels = torch.tensor([int(file.parent.name) for file in files])
+        self.batch_size = batch_size
         self.model = network().to(memory_format=torch.channels_last).train()
         self.optimizer = adamw(self.model)
         self.mean, self.std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
@@ -67,17 +87,11 @@ class Ours:
     """The Learner, with a mixer or without."""
 
     def __init__(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        batch_size: int,
-        mixes: bool = False,
-        compile: bool = False,
+        self, folder: Path, batch_size: int, mixes: bool = False, compile: bool = False
     ) -> None:
-        dls = DataLoaders.from_tensors(
-            images, labels, images[:16], labels[:16],
-            bs=batch_size, transforms=[Normalize(MEAN, STD)], device="cpu",
-        )  # fmt: skip
+        dls = ImageDataLoaders.from_folder(
+            folder, bs=batch_size, batch_tfms=[], normalize=Normalize(MEAN, STD), device="cpu"
+        )
         self.learn = Learner(
             dls,
             network(),
@@ -93,18 +107,30 @@ class Ours:
 
 
 class Fastai:
-    """fastai's Learner with its MixUp, on normalised floats that lie in memory."""
+    """fastai's Learner with its MixUp."""
 
-    def __init__(self, images: Tensor, labels: Tensor, batch_size: int) -> None:
+    def __init__(self, folder: Path, batch_size: int, in_memory: bool = False) -> None:
         import fastai.callback.progress  # noqa: F401  (gives the Learner no_bar)
         from fastai.callback.mixup import MixUp as Mix
         from fastai.data.core import DataLoaders as Loaders
+        from fastai.data.transforms import Normalize as Normalized
         from fastai.learner import Learner as Their
         from fastai.losses import CrossEntropyLossFlat
+        from fastai.vision.data import ImageDataLoaders as Images
 
-        x = (images.float() / 255 - MEAN[0]) / STD[0]
-        samples = list(zip(x, labels, strict=True))
-        dls = Loaders.from_dsets(samples, samples[:16], bs=batch_size, num_workers=0, device="cpu")
+        dls = Images.from_folder(
+            folder,
+            bs=batch_size,
+            batch_tfms=Normalized.from_stats(MEAN, STD, cuda=False),
+            device="cpu",
+            num_workers=0,
+        )
+        if in_memory:
+            pairs = [pair for x, y in dls.train for pair in zip(x, y, strict=True)]
+            samples = [(torch.Tensor(x), torch.tensor(int(y))) for x, y in pairs]
+            dls = Loaders.from_dsets(
+                samples, samples[:20], bs=batch_size, num_workers=0, device="cpu"
+            )
         self.learn = Their(dls, network(), CrossEntropyLossFlat(), cbs=Mix(0.4))
 
     def epoch(self) -> None:
@@ -112,23 +138,35 @@ class Fastai:
             self.learn.fit(1, 1e-3)
 
 
-class InItsOwnProcess:
-    """A trainer in a process of its own, as its users start it; it trains when it is told to.
+OURS: dict[str, Maker] = {
+    "by hand, no mixing": ByHand,
+    "Learner, no mixing": Ours,
+    "Learner, MixUp": partial(Ours, mixes=True),
+    "Learner, MixUp, compiled": partial(Ours, mixes=True, compile=True),
+}
+IN_MEMORY: dict[str, Maker] = {"fastai, MixUp, in memory": partial(Fastai, in_memory=True)}
+FROM_FILES: dict[str, Maker] = {"fastai, MixUp, from files": Fastai}
+
+
+class TrainingProcess:
+    """Trainers in a process of their own, as their users start it; each trains when it is told to.
 
     ``vicinal train`` keeps the memory that it frees; so do our trainers here and the loop by hand.
     fastai is taken as it comes.
     """
 
-    def __init__(self, make: Callable[..., Any], size: int, keeps_memory: bool) -> None:
+    def __init__(
+        self, makers: dict[str, Maker], folder: Path, size: int, keeps_memory: bool
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
-        work = (there, make, size, keeps_memory)
+        work = (there, makers, folder, size, keeps_memory)
         self.process = context.Process(target=_work, args=work, daemon=True)
         self.process.start()
         self.pipe.recv()
 
-    def epoch(self) -> None:
-        self.pipe.send("epoch")
+    def epoch(self, name: str) -> None:
+        self.pipe.send(name)
         self.pipe.recv()
 
     def end(self) -> None:
@@ -136,27 +174,33 @@ class InItsOwnProcess:
         self.process.join()
 
 
-def _work(pipe: Any, make: Callable[..., Any], size: int, keeps_memory: bool) -> None:
+def _work(pipe: Any, makers: dict[str, Maker], folder: Path, size: int, keeps_memory: bool) -> None:
     if keeps_memory:
         keep_freed_memory()
-    generator = torch.Generator().manual_seed(0)
-    count = BATCHES * SIZES[size]
-    shape = (count, 3, size, size)
-    images = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
-    trainer = make(images, torch.randint(10, (count,), generator=generator), SIZES[size])
+    trainers = {name: make(folder, SIZES[size]) for name, make in makers.items()}
     while True:
         pipe.send("ready")
-        pipe.recv()
-        trainer.epoch()
+        trainers[pipe.recv()].epoch()
 
 
-TRAINERS: dict[str, tuple[Callable[..., Any], bool]] = {
-    "by hand, no mixing": (ByHand, True),
-    "Learner, no mixing": (Ours, True),
-    "Learner, MixUp": (partial(Ours, mixes=True), True),
-    "Learner, MixUp, compiled": (partial(Ours, mixes=True, compile=True), True),
-    "fastai, MixUp": (Fastai, False),
-}
+def race(size: int, seconds: float) -> None:
+    """Time all trainers on images of one size, and print how they compare."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        write_images(Path(folder), size)
+        candidates = []
+        for makers in (OURS, IN_MEMORY, FROM_FILES):
+            process = TrainingProcess(makers, Path(folder), size, keeps_memory=makers is OURS)
+            running.callback(process.end)
+            candidates += [Candidate(name, partial(process.epoch, name)) for name in makers]
+        interleave(candidates, seconds, CPU)
+    print(f"{size} pixels, batches of {SIZES[size]}")
+    by_hand, *_, in_memory, from_files = (each.median for each in candidates)
+    for each in candidates:
+        print(
+            f"  {each.name:26}{BATCHES * SIZES[size] / each.median:8.0f} images/s, "
+            f"{by_hand / each.median:.3f} of by hand, {in_memory / each.median:.2f} of fastai's "
+            f"in memory, {from_files / each.median:.2f} from files"
+        )
 
 
 def main() -> None:
@@ -164,19 +208,7 @@ def main() -> None:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60
     print(f"{PRECISION}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for size in sizes:
-        trainers = {
-            name: InItsOwnProcess(make, size, keeps) for name, (make, keeps) in TRAINERS.items()
-        }
-        candidates = [Candidate(name, trainer.epoch) for name, trainer in trainers.items()]
-        interleave(candidates, seconds, CPU)
-        print(f"{size} pixels, batches of {SIZES[size]}")
-        fastest, slowest = candidates[0].median, candidates[-1].median
-        for each in candidates:
-            speed = BATCHES * SIZES[size] / each.median
-            ratios = f"{fastest / each.median:.3f} of by hand, {slowest / each.median:.2f} fastai's"
-            print(f"  {each.name:26}{speed:8.0f} images/s  {ratios}")
-        for trainer in trainers.values():
-            trainer.end()
+        race(size, seconds)
 
 
 if __name__ == "__main__":
