@@ -91,7 +91,7 @@ def train(
     label_pattern: LabelPattern = None,
     precision: Precision = "auto",
     compile: Annotated[
-        bool, typer.Option(help="Compile the network: a minute to begin with, then faster.")
+        bool, typer.Option(help="Use torch.compile: a minute to begin with, and not always faster.")
     ] = False,
     track: Annotated[
         str | None, typer.Option(help="Log to tensorboard, wandb, mlflow, or another tracker.")
