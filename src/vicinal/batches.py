@@ -81,9 +81,12 @@ class BatchMixer:
             target: as for the class, where it is not the same in all batches.
         """
         where = _places(batch, self.target if target is None else target)
-        parts = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
-        y = {place: parts.pop(place) for place in where}
-        x, y = self.mixer(parts, y)
+        inputs = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
+        targets = {place: inputs.pop(place) for place in where}
+        # Some mixers read the targets, or have samples of their own: lone ones come as they are.
+        named = isinstance(batch, Mapping)  # inputs, which a mixer may know by their names
+        x, y = self.mixer(inputs if named else _lone(inputs), _lone(targets))
+        x, y = x if named else _placed(x, inputs), _placed(y, targets)
         return _replaced(batch, x | as_tensors(y))
 
     def check_learnt(self, batch: Any, step: str) -> None:
@@ -101,6 +104,21 @@ class BatchMixer:
                 f"{step} computed a loss, but not from the mixed targets, which it may have read "
                 "as numbers (tolist, numpy, item): let it give them to a loss of torch's as tensors"
             )
+
+
+def batches_of(steps: int, batches: int, accumulated: int) -> int:
+    """How many batches so many steps of an optimizer take, of which the last of an epoch is short.
+
+    Args:
+        steps: of the whole training.
+        batches: in an epoch.
+        accumulated: in a step.
+
+    >>> batches_of(5, batches=5, accumulated=3)  # 3 and 2, 3 and 2, 3
+    13
+    """
+    epochs, rest = divmod(steps, math.ceil(batches / accumulated))
+    return epochs * batches + rest * accumulated
 
 
 class MixCollate:
@@ -180,6 +198,16 @@ def _position(batch: Any, place: str | int) -> Any:
         fields = getattr(batch, "_fields", ())
         return fields.index(place) if place in fields else place
     return place + len(batch) if place < 0 else place
+
+
+def _lone(parts: dict[Any, Any]) -> Any:
+    """The only part by itself; several with their places."""
+    return parts if len(parts) > 1 else next(iter(parts.values()))
+
+
+def _placed(parts: Any, before: dict[Any, Any]) -> dict[Any, Any]:
+    """What was made of :func:`_lone`, with places again."""
+    return parts if len(before) > 1 else dict.fromkeys(before, parts)
 
 
 def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:

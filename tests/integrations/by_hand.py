@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import MixLoss, MixUp, Schedule
+from vicinal import MixLoss, MixUp, Remix, Schedule
 
 
 def digits(count=320):
@@ -68,3 +68,8 @@ def half_mixed():
 def scheduled(batches):
     """The same, told beforehand."""
     return Schedule(MixUp(), until=0.5, steps=batches, seed=0)
+
+
+def remix(seed):
+    """Reads the targets, half of which it takes for rare."""
+    return Remix([1000] * 5 + [10] * 5, seed=seed)

@@ -12,6 +12,7 @@ from by_hand import (
     batches,
     digits,
     half_mixed,
+    remix,
     scheduled,
     small_network,
     train_by_hand,
@@ -67,7 +68,7 @@ def learner(model, mixer, loader=None, valid=None, criterion=None, **options):
     return learn
 
 
-@pytest.mark.parametrize("make", [MixUp, CutMix], ids=["mixup", "cutmix"])
+@pytest.mark.parametrize("make", [MixUp, CutMix, remix], ids=["mixup", "cutmix", "remix"])
 def test_equals_the_loop_by_hand_step_by_step(make):
     model, other = twins()
     learn = learner(model, make(seed=0))

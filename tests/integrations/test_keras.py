@@ -168,6 +168,21 @@ def test_a_loader_of_torch():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"pixelwise": True}], ids=["by shape", "as said"])
+def test_masks_are_cut_where_images_are(options):
+    masks = np.random.default_rng(0).integers(0, 2, (8, 8, 8, 1)).astype("float32")
+
+    def differing(target, output):
+        return torch.as_tensor(target != output).float().mean(dim=(1, 2, 3)) + 0 * output.sum()
+
+    scale = keras.layers.Rescaling(1.0)
+    model = keras.Sequential([keras.Input((8, 8, 1)), scale, keras.layers.Conv2D(1, 1)])
+    model.layers[-1].set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])  # what it gets, it gives
+    model.compile(keras.optimizers.SGD(0.0), differing)
+    losses, _ = fit(model, CutMix(seed=0, **options), masks, masks, batch_size=8)
+    assert losses.tolist() == [0.0]
+
+
 def test_several_inputs_and_targets():
     keras.utils.set_random_seed(0)
     image, row = keras.Input((8, 8, 1), name="image"), keras.Input((3,), name="row")

@@ -10,6 +10,7 @@ from by_hand import (
     batches,
     digits,
     half_mixed,
+    remix,
     scheduled,
     train_by_hand,
     twins,
@@ -88,7 +89,7 @@ class Same:
         return iter([self.batch] * 2)
 
 
-@pytest.mark.parametrize("make", [MixUp, CutMix], ids=["mixup", "cutmix"])
+@pytest.mark.parametrize("make", [MixUp, CutMix, remix], ids=["mixup", "cutmix", "remix"])
 def test_equals_the_loop_by_hand_step_by_step(make, tmp_path):
     model, other = twins()
     module = mixed(model, make(seed=0), tmp_path=tmp_path, max_epochs=3)
@@ -146,6 +147,30 @@ def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
     trainer = trainer_of(tmp_path, Mix(half_mixed()), max_epochs=2)
     trainer.fit(second, batches(), ckpt_path=tmp_path / "half.ckpt")
     assert second.losses == module.losses[5:]
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["automatic", "manual"])
+def test_a_schedule_is_of_batches_not_of_steps(by_hand, tmp_path):
+    class Counting(Classifier):
+        def training_step(self, batch, batch_idx):
+            self.seen.append(bool((batch[1].weight < 1).any()))
+            if self.automatic_optimization:
+                return self.criterion(self(batch[0]), batch[1])
+            for optimizer in self.optimizers():
+                optimizer.zero_grad()
+                self.manual_backward(self.criterion(self(batch[0]), batch[1]))
+                optimizer.step()
+
+        def configure_optimizers(self):
+            return [torch.optim.SGD([p], lr=0.1) for p in self.parameters()][: 1 + by_hand]
+
+    module = Counting(twins()[0])
+    module.automatic_optimization = not by_hand
+    # Five batches an epoch: two steps automatically; by hand as many as there are optimizers.
+    length = {"max_epochs": 2, "max_steps": 1000} if by_hand else {"max_steps": 4}
+    accumulated = {} if by_hand else {"accumulate_grad_batches": 4, "max_epochs": -1}
+    mixed(module, half_mixed(), tmp_path=tmp_path, **length, **accumulated)
+    assert module.seen == [True] * 5 + [False] * 5
 
 
 def test_validation_is_not_mixed_and_the_module_is_left_as_it_was(tmp_path):
@@ -222,6 +247,30 @@ def test_an_optimizer_that_takes_the_step_several_times_sees_one_mix(tmp_path):
     assert all(torch.equal(x, first[0]) for x in first)
     assert all(torch.equal(x, second[0]) for x in second)
     assert not torch.equal(first[0], second[0])
+
+
+def test_a_validation_that_takes_the_training_step_is_not_mixed(tmp_path):
+    class Sharing(Classifier):
+        def validation_step(self, batch, batch_idx):
+            super().validation_step(batch, batch_idx)
+            assert self.training_step(batch, batch_idx) == self.criterion(self(batch[0]), batch[1])
+
+    module = mixed(Sharing(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
+    seen = module.seen[-1]  # in the validation, which comes last
+    assert torch.equal(seen, module.validated[-1])
+    assert sum(torch.equal(x, seen) for x in module.seen) == 2  # once before training, too
+
+
+def test_what_hooks_do_to_a_batch_is_mixed(tmp_path):
+    class Scaling(Classifier):
+        def on_train_batch_start(self, batch, batch_idx):
+            batch[0].mul_(100)
+
+    plain, scaled = (
+        mixed(kind(twins()[0]), MixUp(seed=0), Same(digits(64)), tmp_path=tmp_path, max_steps=1)
+        for kind in (Classifier, Scaling)
+    )
+    torch.testing.assert_close(scaled.seen[0], 100 * plain.seen[0])
 
 
 @pytest.mark.parametrize("kind", [dict, list], ids=["dict", "list"])

@@ -1,5 +1,7 @@
 """Loops of one's own: torchvision's pipelines, Accelerate and Fabric."""
 
+import copy
+
 import pytest
 import torch
 from accelerate import Accelerator
@@ -9,7 +11,19 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 from torchvision.transforms import v2
 
-from vicinal import Choice, CutMix, MixCollate, MixedTarget, MixedTensor, MixLoss, MixUp
+from vicinal import (
+    BalancedMixUp,
+    Choice,
+    CMixUp,
+    CutMix,
+    MixCollate,
+    MixedTarget,
+    MixedTensor,
+    MixLoss,
+    MixUp,
+    Remix,
+    Schedule,
+)
 
 
 def test_in_a_pipeline_of_torchvision():
@@ -53,6 +67,27 @@ def test_a_loader_that_mixes_leaves_the_loop_as_it_is():
         losses.append(loss.item())
     assert losses == train_by_hand(other, batches(), Choice([MixUp(), CutMix()], seed=0))
     assert_same_weights(model, other)
+
+
+@pytest.mark.parametrize(
+    "mixer",
+    [
+        CMixUp(0.5, seed=0),
+        CMixUp(0.5, pool=(torch.rand(8, 1, 8, 8), torch.rand(8)), seed=0),
+        BalancedMixUp(seed=0),
+        Remix([9, 9, 1], seed=0),
+        Schedule(Remix([9, 9, 1], seed=0), until=0.9, steps=10),
+    ],
+    ids=["cmixup", "pool", "balancedmixup", "remix", "scheduled"],
+)
+def test_mixers_that_read_targets_or_have_samples_of_their_own(mixer):
+    x, y = digits(16)
+    reader = mixer.mixer if isinstance(mixer, Schedule) else mixer
+    y = y / 10 if isinstance(reader, CMixUp) else y % 3
+    expected, target = copy.deepcopy(mixer)(x, y)
+    got, found = MixCollate(mixer)(list(zip(x, y, strict=True)))
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+    assert torch.equal(found.partner, target.partner)
 
 
 @pytest.mark.parametrize("collated", [False, True], ids=["in the loop", "by the loader"])

@@ -1,6 +1,7 @@
 """Mixing in the Trainer of transformers."""
 
 import copy
+import math
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,23 @@ def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
     )
 
 
+@pytest.mark.parametrize("length", [{"num_train_epochs": 4}, {"max_steps": 7}], ids=str)
+def test_the_last_step_of_an_epoch_may_be_short(length, tmp_path):
+    model, mixer, mixed = vision_model(), half_mixed(), []
+    # Five batches an epoch, in two steps.
+    trained = trainer(
+        tmp_path, model, mixer, images(160), gradient_accumulation_steps=4, **length
+    )  # fmt: skip
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: mixed.append(bool((kwargs["labels"].weight < 1).any())),
+        with_kwargs=True,
+    )
+    trained.train()
+    half = math.ceil(len(mixed) / 2)
+    assert len(mixed) == (20 if "num_train_epochs" in length else 19)
+    assert mixed == [True] * half + [False] * (len(mixed) - half)
+
+
 def test_labels_are_smoothed(tmp_path):
     model, other = vision_model(), vision_model()
     trained = trainer(tmp_path, model, MixUp(seed=0), images(), label_smoothing_factor=0.1)
@@ -187,7 +205,7 @@ def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
         mixer = ManifoldMixUp(model, "*.embeddings", unite="attention_mask", seed=mixer_seed)
         return trainer(
             tmp_path / folder, model, mixer, texts(), num_train_epochs=2, save_strategy="steps",
-            save_steps=2, seed=1,
+            save_steps=2, seed=1, restore_callback_states_from_checkpoint=folder == "b",
         )  # fmt: skip
 
     whole, second = words(0, "a"), words(99, "b")

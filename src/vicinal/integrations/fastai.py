@@ -6,7 +6,6 @@ import torch
 
 from vicinal.batches import BatchMixer
 from vicinal.integrations.needs import missing
-from vicinal.mixed.tensor import as_tensors
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.mixer import Mixer
 
@@ -54,8 +53,12 @@ class Mix(Callback):  # type: ignore[misc]
                 "the batch has no targets, which mixing needs: let the last block of the DataBlock "
                 "give them, or take a smaller n_inp"
             )
-        x, y = self.mixer(_plain(self.xb), _plain(self.yb))
-        self.learn.xb, self.learn.yb = x, as_tensors(y)
+        mixed = self.mix((*_plain(self.xb), *_plain(self.yb)), self._places())
+        self.learn.xb, self.learn.yb = mixed[: len(self.xb)], mixed[len(self.xb) :]
+
+    def _places(self) -> tuple[int, ...]:
+        """Of the targets, behind the inputs."""
+        return tuple(range(len(self.xb), len(self.xb) + len(self.yb)))
 
     def after_loss(self) -> None:
         self.mix.check_learnt(self.yb, "the learner's loss_func")

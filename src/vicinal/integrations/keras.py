@@ -123,17 +123,17 @@ def _mixed(mix: BatchMixer, data: Any) -> Any:
         raise ValueError("the data have no targets, which mixing needs: give fit(x, y)")
     targets = (y,) if sample_weight is None else (y, sample_weight)
     places = tuple(range(1, 1 + len(targets)))
-    x, *targets = mix((_moved(x, -1, 1), *targets), places)
-    return (_moved(x, 1, -1), *targets)
+    mixed = mix(tuple(_moved(part, -1, 1) for part in (x, *targets)), places)
+    return tuple(_moved(part, 1, -1) for part in mixed)
 
 
-def _moved(x: Any, source: int, to: int) -> Any:
-    """Images with their channels at another place, where Keras has them last and we do not."""
+def _moved(part: Any, source: int, to: int) -> Any:
+    """Images and masks with channels at another place, where Keras has them last and we do not."""
     if keras.config.image_data_format() != "channels_last":
-        return x
+        return part
 
     def moved(_: Any, leaf: Any) -> Any:
         is_image = isinstance(leaf, Tensor) and leaf.ndim >= 4
         return leaf.movedim(source, to) if is_image else leaf
 
-    return map_leaves(moved, x)
+    return map_leaves(moved, part)

@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from vicinal.batches import BatchMixer, Target
+from torch.utils import _pytree as pytree
+
+from vicinal.batches import BatchMixer, Target, batches_of
 from vicinal.integrations.needs import missing
 from vicinal.mixed.tensor import is_learnt, own_targets
 from vicinal.mixing.mixer import Mixer
@@ -49,6 +51,7 @@ class Mix(Callback):  # type: ignore[misc]
 
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
         self.mix = BatchMixer(mixer, target)
+        self._parts: list[Any] = []
         self._mixed: Any = None
         self._step: Any = None
         self._metrics: list[tuple[Metric, Any]] = []
@@ -66,6 +69,12 @@ class Mix(Callback):  # type: ignore[misc]
 
         @functools.wraps(step)
         def mixed_step(batch: Any, *others: Any, **options: Any) -> Any:
+            if not trainer.training:  # a validation_step has called it
+                return step(batch, *others, **options)
+            # An optimizer may take the step several times for a batch, which others pack anew.
+            parts = pytree.tree_leaves(batch)
+            if [*map(id, parts)] != [*map(id, self._parts)]:
+                self._parts, self._mixed = parts, self._each(trainer.train_dataloader, batch)
             result = step(self._mixed, *others, **options)
             self._has_learnt |= is_learnt(self._mixed)
             if result is not None and pl_module.automatic_optimization:
@@ -80,13 +89,12 @@ class Mix(Callback):  # type: ignore[misc]
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # Here and not in the step, which an optimizer may take several times for a batch.
         if batch is None:
             raise RuntimeError(
                 "training_step asks for its batches by dataloader_iter, where they cannot be "
                 "mixed: let it take batch, or mix there, x, y = mixer(x, y)"
             )
-        self._mixed = self._each(trainer.train_dataloader, batch)
+        self._parts = []
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._has_learnt:  # where the step itself optimizes, not each must be by targets
@@ -122,7 +130,8 @@ class Mix(Callback):  # type: ignore[misc]
     def _stop(self) -> None:
         if self._step is None:
             return
-        (module, own), self._step, self._mixed = self._step, None, None
+        (module, own), self._step = self._step, None
+        self._parts, self._mixed = [], None
         del module.training_step
         if own is not None:  # a compiled one
             module.training_step = own
@@ -141,6 +150,11 @@ def _of_own(update: Any) -> Any:
 
 def _batches(trainer: Trainer) -> float:
     """How many batches the training has; infinity where it has no end."""
+    in_epoch, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
     epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
-    steps = math.inf if trainer.max_steps == -1 else trainer.max_steps
-    return min(epochs * trainer.num_training_batches, steps * trainer.accumulate_grad_batches)
+    # Steps that a module makes itself may be several for a batch.
+    if trainer.max_steps == -1 or not trainer.lightning_module.automatic_optimization:
+        return epochs * in_epoch
+    if math.isinf(in_epoch):
+        return trainer.max_steps * accumulated
+    return min(epochs * in_epoch, batches_of(trainer.max_steps, in_epoch, accumulated))

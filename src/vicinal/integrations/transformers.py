@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vicinal.batches import BatchMixer
+from vicinal.batches import BatchMixer, batches_of
 from vicinal.integrations.needs import missing
 from vicinal.mixing.mixer import Mixer
 
@@ -70,6 +70,10 @@ class MixTrainer(Mixing, Trainer):  # type: ignore[misc]
     """
 
 
+# Not the callback's name, for which the Trainer would make a new one, without a mixer.
+STATE = "vicinal.mixer"
+
+
 class MixerState(TrainerCallback):  # type: ignore[misc]
     """Keeps the state of the draws in the Trainer's own, so that a resumed training goes on.
 
@@ -81,18 +85,27 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
         self.mix = mix
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        train_dataloader: Any = None,
+        **_: Any,
     ) -> None:
-        kept = state.stateful_callbacks.get(type(self).__name__)
+        kept = state.stateful_callbacks.get(STATE)
         if kept is not None:
             self.mix.load_state_dict(kept)
-        self.mix.begin(state.max_steps * args.gradient_accumulation_steps)
+        steps, accumulated = state.max_steps, args.gradient_accumulation_steps
+        try:
+            batches = batches_of(steps, len(train_dataloader), accumulated)
+        except TypeError:  # a loader without an end
+            batches = steps * accumulated
+        self.mix.begin(batches)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        # Not as an ExportableState, of which the Trainer would make a new one, without a mixer.
-        state.stateful_callbacks[type(self).__name__] = self.mix.state_dict()
+        state.stateful_callbacks[STATE] = self.mix.state_dict()
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
