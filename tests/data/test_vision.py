@@ -162,6 +162,14 @@ class TestFromNameRe:
         with pytest.raises(VicinalError, match="batch size 64 is larger than the 19 training"):
             from_name_re(named(tmp_path), bs=64)
 
+    def test_folders_that_tell_the_part(self, tmp_path):
+        write(tmp_path / "train", pug_1=None, pug_2=None, cat_1=None)
+        write(tmp_path / "valid", cat_2=None, pug_3=None)
+        split = split_by_name(tmp_path, r"(.+)_\d", 0.2, 0)
+        assert {file.parent.name for file in split.valid.images} == {"valid"}
+        assert (sorted(split.train.labels), sorted(split.valid.labels)) == ([0, 1, 1], [0, 1])
+        assert split.notes == ["validation: the folder valid"]
+
     def test_a_folder_that_is_missing(self, tmp_path):
         with pytest.raises(VicinalError, match=r"none is not there: give the folder"):
             from_name_re(tmp_path / "none")
@@ -210,7 +218,8 @@ class TestFromFolder:
         class_folders(tmp_path / "train", pug=5, cat=4)
         class_folders(tmp_path / "test", pug=1, cat=1)
         class_folders(tmp_path / "val", pug=2, cat=3)
-        assert split_by_folder(tmp_path, 0.2, 0).notes == ["validation: the folder val"]
+        left_out = "left out: 2 images beside train, in test"
+        assert split_by_folder(tmp_path, 0.2, 0).notes == [left_out, "validation: the folder val"]
 
     def test_a_training_folder_alone(self, tmp_path):
         class_folders(tmp_path / "train", pug=6, cat=4)
@@ -218,7 +227,42 @@ class TestFromFolder:
         split = split_by_folder(tmp_path, 0.3, 0)
         assert split.vocab == ["cat", "pug"]
         assert (len(split.train), len(split.valid)) == (7, 3)
-        assert split.notes == ["validation: 3 images held out at random (30%)"]
+        held_out = "validation: 3 images held out at random (30%)"
+        assert split.notes == ["left out: 3 images beside train, in unlabelled", held_out]
+
+    def test_a_class_that_is_called_like_a_part(self, tmp_path):
+        class_folders(tmp_path, car=4, train=5, val=3)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["car", "train", "val"]
+        assert len(split.train) + len(split.valid) == 12
+
+    def test_a_test_part_without_classes(self, tmp_path):
+        class_folders(tmp_path / "train", pug=6, cat=4)
+        write(tmp_path / "test", unknown=None, other=None)
+        split = split_by_folder(tmp_path, 0.2, 0)
+        assert split.vocab == ["cat", "pug"]
+        assert split.notes[0] == "left out: 2 images beside train, in test"
+
+    def test_a_validation_part_beside_classes(self, tmp_path):
+        class_folders(tmp_path, pug=6, cat=4)
+        class_folders(tmp_path / "valid", pug=2, cat=3)
+        with pytest.raises(VicinalError, match="holds the part valid, but none that is called tr"):
+            split_by_folder(tmp_path, 0.2, 0)
+
+    def test_images_that_are_no_squares_stay_as_they_are(self, tmp_path):
+        for i in range(12):
+            for name in ("pug", "cat"):
+                file = tmp_path / name / f"{i}.png"
+                file.parent.mkdir(exist_ok=True)
+                noise(10, 30, seed=i).save(file)
+        dls = ImageDataLoaders.from_folder(tmp_path, bs=4, batch_tfms=[], seed=0, device="cpu")
+        file, label = dls.valid.dataset, next(iter(dls.valid))[1]
+        assert (len(file), label.shape) == (5, (5,))
+        x = dls.test_batch(sorted((tmp_path / "pug").iterdir())[:2])
+        assert x.shape == (2, 3, 10, 30)
+        noise(30, 10).save(tmp_path / "other.png")
+        with pytest.raises(VicinalError, match=r"other\.png has 30x10 pixels, the training"):
+            dls.test_batch([tmp_path / "other.png"])
 
     def test_class_folders_alone(self, tmp_path):
         class_folders(tmp_path, pug=6, cat=4)

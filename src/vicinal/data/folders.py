@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from vicinal.data.images import find_images
@@ -13,7 +14,7 @@ from vicinal.data.samples import (
     Split,
     held_out,
     index_labels,
-    random_split,
+    listed,
     unknown_classes,
 )
 from vicinal.errors import VicinalError
@@ -23,11 +24,17 @@ def split_by_name(
     path: str | os.PathLike[str], pattern: str, valid_pct: float, seed: int | None
 ) -> Split:
     """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
-    files = image_files(path)
     label = name_labeller(pattern)
-    labels, vocab = index_labels([label(file.name) for file in files])
-    train, valid = random_split(Samples(files, labels), valid_pct, seed or 0)
-    return Split(train, valid, vocab)
+    files = image_files(path)
+    parts = _parts(Path(path), files, in_class_folders=False)
+    return _split(parts, lambda file, part: label(file.name), valid_pct, seed or 0)
+
+
+def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
+    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
+    files = image_files(path)
+    parts = _parts(Path(path), files, in_class_folders=True)
+    return _split(parts, _class_folder, valid_pct, seed or 0)
 
 
 def name_labeller(pattern: str) -> Callable[[str], str]:
@@ -58,25 +65,80 @@ def name_labeller(pattern: str) -> Callable[[str], str]:
     return label
 
 
-def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
-    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
-    root = Path(path)
-    files = image_files(root)
-    folders = {child.name.lower(): child for child in root.iterdir() if child.is_dir()}
-    train_folder = next((folders[name] for name in TRAIN_NAMES if name in folders), None)
-    valid_folder = next((folders[name] for name in VALID_NAMES if name in folders), None)
-    train_files = files if train_folder is None else image_files(train_folder)
-    names = [_class_folder(file, train_folder or root) for file in train_files]
-    if train_folder is None or valid_folder is None:
+@dataclass(frozen=True)
+class Parts:
+    """The folders of the training and the validation part, and their images.
+
+    Args:
+        train, valid: the folders; no validation folder where the data have none.
+        files: the images of each.
+        notes: lines for the user.
+    """
+
+    train: Path
+    valid: Path | None
+    files: dict[Path, list[Path]]
+    notes: list[str]
+
+
+def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
+    """Which folder is which part, by its name.
+
+    Args:
+        root: where all images lie, at some depth.
+        files: the images.
+        in_class_folders: only a folder of class folders can be a part; others are classes.
+
+    Raises:
+        VicinalError: there is a validation part, but no training part.
+    """
+    below: dict[str, list[Path]] = {}
+    for file in files:
+        first, *others = file.relative_to(root).parts
+        below.setdefault(first if others else "", []).append(file)
+    depth = len(root.parts) + (2 if in_class_folders else 1)
+    parts = {
+        name.lower(): name
+        for name, images in below.items()
+        if name and all(len(image.parts) > depth for image in images)
+    }
+    train = next((parts[name] for name in TRAIN_NAMES if name in parts), None)
+    valid = next((parts[name] for name in VALID_NAMES if name in parts), None)
+    if train is None and valid is not None:
+        raise VicinalError(
+            f"{root} holds the part {valid}, but none that is called {TRAIN_NAMES[0]}: put the "
+            f"other images into a folder {TRAIN_NAMES[0]}, or rename {valid}"
+        )
+    if train is None:
+        return Parts(root, None, {root: files}, [])
+    found = {root / name: below.pop(name) for name in (train, valid) if name is not None}
+    count = sum(map(len, below.values()))
+    names = listed([name or "no folder" for name in below], 3)
+    notes = [f"left out: {count:,} images beside {train}, in {names}"] if below else []
+    return Parts(root / train, None if valid is None else root / valid, found, notes)
+
+
+def _split(
+    parts: Parts, class_of: Callable[[Path, Path], str], valid_pct: float, seed: int
+) -> Split:
+    """The split of labelled images.
+
+    Args:
+        parts: where they lie.
+        class_of: from an image and the folder of its part to its class.
+        valid_pct, seed: to hold out images where there is no validation part.
+    """
+    train_files = parts.files[parts.train]
+    names = [class_of(file, parts.train) for file in train_files]
+    if parts.valid is None:
         labels, vocab = index_labels(names)
-        return held_out(Samples(train_files, labels), vocab, valid_pct, seed or 0)
-    valid_files = image_files(valid_folder)
-    valid_names = [_class_folder(file, valid_folder) for file in valid_files]
-    labels, vocab = index_labels(names + valid_names)
+        return held_out(Samples(train_files, labels), vocab, valid_pct, seed, parts.notes)
+    valid_files = parts.files[parts.valid]
+    labels, vocab = index_labels(names + [class_of(file, parts.valid) for file in valid_files])
     train = Samples(train_files, labels[: len(names)])
     valid = Samples(valid_files, labels[len(names) :])
-    note = f"validation: the folder {valid_folder.name}"
-    notes = [note, *unknown_classes(train.labels, valid.labels, vocab)]
+    note = f"validation: the folder {parts.valid.name}"
+    notes = [*parts.notes, note, *unknown_classes(train.labels, valid.labels, vocab)]
     return Split(train, valid, vocab, notes)
 
 

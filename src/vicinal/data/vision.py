@@ -175,7 +175,8 @@ class ImageDataLoaders(DataLoaders):
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
             readers = 0
-        side = item_size or train.x.shape[-1]
+        if item_size is None and train.x.shape[-2] == train.x.shape[-1]:
+            item_size = train.x.shape[-1]
         common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
         dls = cls(
             Batches(train, bs, training=True, seed=seed or 0, **common),
@@ -183,16 +184,30 @@ class ImageDataLoaders(DataLoaders):
             split.vocab,
             len(split.vocab),
         )
-        dls.item_size = side
+        dls.item_size = item_size
         return dls
 
-    item_size: int
+    #: Side of the square that images become; None where they are no squares, and stay as they are.
+    item_size: int | None
 
     def stack(self, items: Sequence[Any]) -> Tensor:
-        """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are."""
+        """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
+
+        Raises:
+            VicinalError: one cannot be read, or where images stay as they are, is of another size.
+        """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        return torch.stack([read_named(item, self.item_size) for item in items])
+        images = [read_named(item, self.item_size) for item in items]
+        if self.item_size is None:
+            _, _, *wanted = self.train.dataset.x.shape
+            for item, image in zip(items, images, strict=True):
+                if [*image.shape[1:]] != wanted:
+                    raise VicinalError(
+                        f"{item} has {image.shape[1]}x{image.shape[2]} pixels, the training images "
+                        f"{wanted[0]}x{wanted[1]}: bring it to that size"
+                    )
+        return torch.stack(images)
 
     @classmethod
     def from_name_re(
