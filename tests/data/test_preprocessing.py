@@ -135,6 +135,14 @@ def test_what_the_network_cannot_read_is_one_sentence(new, message):
         preprocessing.transform(pd.DataFrame(new))
 
 
+def test_columns_may_be_called_by_numbers():
+    frame = pd.DataFrame({0: [1.0, 2.0, 4.0], 1: ["a", "b", "a"]})
+    preprocessing = TablePreprocessing.fit(frame, column_kinds(frame))
+    x = preprocessing.transform(frame)
+    assert x["numbers"].shape == x["categories"].shape == (3, 1)
+    assert preprocessing.unknown(pd.DataFrame({0: [1.0], 1: ["c"]}))[0].startswith("1: 1 value")
+
+
 def test_nothing_to_learn_from_is_one_sentence():
     frame = pd.DataFrame({"x": [1, 1], "y": [None, None]})
     with pytest.raises(VicinalError, match=r"no column to learn from.*x .always 1., y .empty."):

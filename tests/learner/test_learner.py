@@ -389,6 +389,16 @@ def test_regression(tmp_path):
     assert math.isclose(float(text), value.item(), rel_tol=0.01)
 
 
+@pytest.mark.parametrize("mixer", [None, MixUp(seed=0)])
+def test_outputs_that_lack_the_targets_last_dimension(mixer):
+    x, y = torch.randn(40, 3), torch.randn(40)
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=10, device="cpu")
+    model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    learn = Learner(dls, model, lambda p, t: ((p - t) ** 2).mean(), cbs=mixer)
+    with pytest.raises(VicinalError, match=r"shape \(10,\) and the targets \(10, 1\): let it give"):
+        learn.fit(1)
+
+
 def test_weights_are_saved_and_loaded(dls, tmp_path):
     learn = Learner(dls, network(), path=tmp_path)
     file = learn.save("first")

@@ -112,7 +112,7 @@ def test_the_best_weights_are_those_of_the_training_that_goes_on(tmp_path, epoch
         order = 90
 
         def after_epoch(self, learn):
-            if learn.fits == 2 and learn.epoch == epoch:
+            if len(learn.ended) == 1 and learn.epoch == epoch:
                 raise Stopped
 
     def train(path, *more):
@@ -175,6 +175,35 @@ def test_one_that_had_ended_is_not_trained_again(tmp_path):
     resumed = learner()
     METHODS["fit"](resumed, [StopAt(0), Checkpoint(tmp_path / "c", resume=True)])
     assert len(resumed.history) == EPOCHS
+
+
+def test_a_stopped_cell_that_is_run_again_goes_on(tmp_path):
+    """On the same learner, as in a notebook; and in a new one afterwards nothing is left to do."""
+    whole = learner()
+    METHODS["fit_one_cycle"](whole, [Checkpoint(tmp_path / "whole")])
+
+    def cell(learn, *more):
+        METHODS["fit_one_cycle"](learn, [*more, Checkpoint(tmp_path / "c", resume=True)])
+
+    learn = learner()
+    with pytest.raises(Stopped):
+        cell(learn, StopAt(9))
+    cell(learn)
+    assert_same(learn, whole)
+    anew = learner()
+    cell(anew, StopAt(0))
+    assert_same(anew, whole)
+
+
+def test_what_is_left_out_is_said_and_leaves_what_was_learnt(tmp_path, capsys):
+    tuned = learner()
+    METHODS["fine_tune"](tuned, [Checkpoint(tmp_path / "c")])
+    anew = learner()
+    anew.fit(1, cbs=Checkpoint(tmp_path / "c", resume=True))
+    assert "training 1 had ended, as" in capsys.readouterr().out
+    assert_same(anew, tuned)
+    with pytest.raises(VicinalError, match="of a training of 1 epochs, not of 7: give the same"):
+        learner().fit(7, cbs=Checkpoint(tmp_path / "c", resume=True))
 
 
 def test_without_a_checkpoint_it_begins(tmp_path):

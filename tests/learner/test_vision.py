@@ -110,10 +110,15 @@ def test_weights_from_the_hub_bring_their_normalising(path, monkeypatch, tmp_pat
         "timm.models._builder.get_pretrained_cfg", lambda *a, **k: stand_in, raising=False
     )
     dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=64)
+    before = dls.normalize.mean
     learn = vision_learner(dls, "resnet18")
     assert torch.equal(learn.model.conv1.weight, given.conv1.weight)
     assert learn.model.fc.out_features == 2
-    assert dls.normalize.mean == [0.1, 0.2, 0.3]
+    assert learn.dls.normalize.mean == [0.1, 0.2, 0.3]
+    assert dls.normalize.mean == before  # another network's
+    x, _ = next(iter(dls.valid))
+    own, _ = next(iter(learn.dls.valid))
+    torch.testing.assert_close(dls.normalize.undo(x), learn.dls.normalize.undo(own))
 
 
 def test_a_network_that_is_not_there_offers_near_names(path):

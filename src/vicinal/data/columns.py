@@ -63,9 +63,9 @@ def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
     >>> kinds.numeric, kinds.categorical, kinds.left_out
     (['age'], ['work'], {'n': 'always 1'})
     """
-    kinds = ColumnKinds([], [], [], [], {})
+    kinds, frame = ColumnKinds([], [], [], [], {}), frame.rename(columns=str)
     for name in frame:
-        kind, why = _kind(str(name), frame[name])
+        kind, why = _kind(name, frame[name])
         if kind == "left_out":
             kinds.left_out[name] = why
             continue

@@ -1,9 +1,10 @@
 """DataLoaders: a training and a validation part, as batches on the device."""
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from accelerate.utils import send_to_device, slice_tensors
@@ -349,6 +350,21 @@ class DataLoaders:
         """The transform that normalises images, if there is one."""
         found = [t for t in self.valid.transforms if isinstance(t, Normalize)]
         return found[-1] if found else None
+
+    def normalized(self, mean: Sequence[float], std: Sequence[float]) -> Self:
+        """The same data, normalised otherwise; these loaders stay as they are.
+
+        Args:
+            mean, std: as of :class:`Normalize`.
+        """
+        own = copy.copy(self)
+        own.train, own.valid = copy.copy(self.train), copy.copy(self.valid)
+        for part in (own.train, own.valid):
+            part.transforms = [
+                Normalize(mean, std) if isinstance(transform, Normalize) else transform
+                for transform in part.transforms
+            ]
+        return own
 
     def to(self, device: torch.device | str) -> "DataLoaders":
         """Bring batches to another device from now on."""

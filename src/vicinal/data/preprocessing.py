@@ -57,6 +57,7 @@ class TablePreprocessing:
         Raises:
             VicinalError: there is no column to learn from, or a number is infinite or too large.
         """
+        frame = frame.rename(columns=str)
         if not (kinds.numeric or kinds.categorical):
             raise VicinalError(f"there is no column to learn from: {'; '.join(kinds.notes())}")
         median, mean, std = {}, {}, {}
@@ -100,6 +101,7 @@ class TablePreprocessing:
             VicinalError: columns are missing, or one of numbers holds something else; the row is
                 named.
         """
+        frame = frame.rename(columns=str)  # as they are kept
         missing = [name for name in self.columns if name not in frame]
         if missing:
             raise VicinalError(
@@ -134,7 +136,7 @@ class TablePreprocessing:
         >>> preprocessing.unknown(pd.DataFrame({"work": ["self", "gig", "gig", None]}))
         ['work: 2 values that the training data do not have (gig) count as unknown']
         """
-        lines = []
+        lines, frame = [], frame.rename(columns=str)
         for name in self.categories:
             texts = as_texts(frame[name]).dropna()
             new = texts[~texts.isin(self.categories[name])]

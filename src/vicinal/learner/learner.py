@@ -31,7 +31,7 @@ from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.tta import augmented
 from vicinal.losses import CrossEntropyLossFlat, MixLoss
-from vicinal.mixing import Mixer, MixUp
+from vicinal.mixing import MixedTarget, Mixer, MixUp
 from vicinal.processes import gathered, share_buffers, this_process
 
 # fastai's defaults: momentum and decay of AdamW that suit one-cycle training.
@@ -106,7 +106,7 @@ class Learner:
         self.path = Path(path)
         self.history: list[dict[str, Any]] = []
         self.is_logging = True
-        self.fits = 0  # how many trainings have begun
+        self.ended: list[int] = []  # the epochs of each training that came to its end
         self.callbacks: list[Callback] = []
         self.x: Any = None
         self.y: Any = None
@@ -129,9 +129,9 @@ class Learner:
         if epochs < 1:
             raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
         self.epochs, self.first_epoch = epochs, 0
-        self.fits += 1
         with self._prepared(self.lr if lr is None else lr, as_callbacks(cbs)):
             self._section("fit", self._all_epochs)
+        self.ended = [*self.ended, epochs]
 
     def _all_epochs(self) -> None:
         for self.epoch in range(self.first_epoch, self.epochs):
@@ -165,6 +165,7 @@ class Learner:
         self.pred = pred if self.precision == "fp32" else convert_to_fp32(pred)
 
     def _compute_loss(self) -> None:
+        _check_shapes(self.pred, self.y)
         self.loss = MixLoss(self.loss_func)(self.pred, self.y)
 
     def _backward(self) -> None:
@@ -621,6 +622,18 @@ def spread(lr: Rates, groups: int) -> list[float]:
         return [highest]
     step = (math.log(highest) - math.log(lr.start)) / (groups - 1)
     return [float(f"{lr.start * math.exp(step * i):.12g}") for i in range(groups)]
+
+
+def _check_shapes(pred: Any, y: Any) -> None:
+    """Refuse what most losses would compare each with each: values (B, 1) and outputs (B,)."""
+    target = y.own if isinstance(y, MixedTarget) else y
+    if not (isinstance(pred, Tensor) and isinstance(target, Tensor) and pred.ndim == 1):
+        return
+    if target.is_floating_point() and target.shape == (len(pred), 1) and len(pred) > 1:
+        raise VicinalError(
+            f"the network's outputs have the shape {tuple(pred.shape)} and the targets "
+            f"{tuple(target.shape)}: let it give {tuple(target.shape)}, without squeeze or flatten"
+        )
 
 
 def _has_momentum(optimizer: torch.optim.Optimizer) -> bool:

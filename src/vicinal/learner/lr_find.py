@@ -53,7 +53,7 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
 
     Afterwards, also where it was interrupted, all is as it was: the model with its gradients, the
     learner with its optimizer and history, the order of the data, the draws of its mixers, torch's
-    random numbers, and the attributes of callbacks.
+    random numbers, and the attributes of callbacks (but what these add to a list of theirs stays).
 
     Args:
         learn: the learner.

@@ -31,7 +31,7 @@ class Checkpoint(Callback):
     Args:
         file: the checkpoint; it is replaced whole or not at all, so that the last good one stays.
         resume: go on from the checkpoint, if there is one. Where a program trains several times,
-            as ``fine_tune`` does, the trainings that had ended are left out.
+            as ``fine_tune`` does, the trainings that had ended are left out, which is said.
 
     Raises:
         VicinalError: the checkpoint cannot be written or read, or is of another training.
@@ -64,11 +64,20 @@ class Checkpoint(Callback):
         if this_process().is_main_process:
             with self._written_to():
                 self.file.parent.mkdir(parents=True, exist_ok=True)
-        if self.found is None or learn.fits > self.found["fit"]:
+        if self.found is None or len(learn.ended) > len(self.found["ended"]):
             return
-        if learn.fits < self.found["fit"]:
-            raise CancelFit
-        restore(learn, self.found)
+        ended = self.found["ended"][len(learn.ended) :]
+        _check_training(learn, self.found, ended[0] if ended else self.found["epochs"])
+        if not ended:
+            restore(learn, self.found)
+            return
+        # What was learnt is there also where the program has no other training.
+        learn.model.load_state_dict(self.found["model"])
+        learn.history[:] = self.found["history"]
+        if learn.is_logging:
+            number = len(learn.ended) + 1
+            this_process().print(f"training {number} had ended, as {self.file} says: left out")
+        raise CancelFit
 
     def after_epoch(self, learn: "Learner") -> None:
         state = state_of(learn)  # of all processes
@@ -89,7 +98,7 @@ class Checkpoint(Callback):
 def state_of(learn: "Learner") -> dict[str, Any]:
     """All that a training is made of, at the end of an epoch."""
     return {
-        "fit": learn.fits,
+        "ended": learn.ended,
         "epoch": learn.epoch + 1,
         "epochs": learn.epochs,
         "model": learn.model.state_dict(),
@@ -106,7 +115,7 @@ def state_of(learn: "Learner") -> dict[str, Any]:
 
 def restore(learn: "Learner", state: dict[str, Any]) -> None:
     """Bring a training that has just begun to where the other one was."""
-    _check(learn, state)
+    _check_means(learn, state)
     learn.model.load_state_dict(state["model"])
     learn.optimizer.load_state_dict(state["optimizer"])
     learn.scaler.load_state_dict(state["scaler"])
@@ -132,13 +141,23 @@ def _with_state(learn: "Learner") -> list[Any]:
     return [callback for callback in learn.callbacks if hasattr(callback, "state_dict")]
 
 
-def _check(learn: "Learner", state: dict[str, Any]) -> None:
-    """See to it that the checkpoint is of this training, before anything is changed."""
-    found, own = state["epochs"], learn.epochs
-    if found != own:
+def _check_training(learn: "Learner", state: dict[str, Any], epochs: int) -> None:
+    """See to it that the checkpoint is of such a training, before anything is changed.
+
+    Args:
+        epochs: of that training, or of the one before it in the same program.
+    """
+    if epochs != learn.epochs:
         raise VicinalError(
-            f"the checkpoint is of a training of {found} epochs, not of {own}: give the same number"
+            f"the checkpoint is of a training of {epochs} epochs, not of {learn.epochs}: give the "
+            "same number, or another file"
         )
+    if misfit(learn.model, state["model"]) is not None:
+        raise VicinalError("the checkpoint is of another network: give the same one")
+
+
+def _check_means(learn: "Learner", state: dict[str, Any]) -> None:
+    """See to it that the training goes on by the means by which it began."""
     found, own = len(state["random"]), this_process().num_processes
     if found != own:
         raise VicinalError(
@@ -157,5 +176,3 @@ def _check(learn: "Learner", state: dict[str, Any]) -> None:
             f"the checkpoint was made with the callbacks {', '.join(found_names) or 'none'}, not "
             f"with {', '.join(names) or 'none'}: give the same ones"
         )
-    if misfit(learn.model, state["model"]) is not None:
-        raise VicinalError("the checkpoint is of another network: give the same one")

@@ -25,8 +25,9 @@ def vision_learner(
         dls: labelled images.
         arch: a network's name (see :func:`vicinal.create_model`), or a function such as
             ``resnet34`` that takes ``n_out`` and ``pretrained``.
-        pretrained: start from weights of the hub and normalise images as those were trained;
-            where they cannot be had, a warning says why and the weights start random.
+        pretrained: start from weights of the hub, and normalise images as those were trained, in
+            loaders of its own, ``learn.dls``; where weights cannot be had, a warning says why and
+            they start random.
         **kwargs: of :class:`Learner`.
 
     Raises:
@@ -41,7 +42,7 @@ def vision_learner(
         else:
             stats = pretrained_stats(model)
             if stats and dls.normalize:
-                dls.normalize.mean, dls.normalize.std = stats
+                dls = dls.normalized(*stats)
     else:
         model = _build(arch, dls.c, pretrained=False)
     return Learner(dls, model, splitter=kwargs.pop("splitter", body_and_head), **kwargs)

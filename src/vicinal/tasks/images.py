@@ -1,5 +1,6 @@
 """Images: what is chosen by their size and number, and how new ones are classified."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from vicinal import recipes
 from vicinal.data.augment import Lighting, Normalize, RandomView, resize
 from vicinal.data.images import read_named
-from vicinal.data.samples import Split
+from vicinal.data.samples import Samples, Split
 from vicinal.data.stream import StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
 from vicinal.errors import VicinalError
@@ -176,7 +177,7 @@ class ImageTask(Task):
         parts: list[Any] = [self.split.train, self.split.valid]
         if isinstance(self.split, StreamedSplit):  # whose labels nobody has read
             return [(len(part), part.rows.n_shards) for part in parts]
-        return [list(part.labels) for part in parts]
+        return [(list(part.labels), _files(part)) for part in parts]
 
     @property
     def fit(self) -> Any:
@@ -259,6 +260,12 @@ class ImageTask(Task):
             return None
         x, target = mixer(*learn.dls.one_batch())
         return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+
+def _files(samples: Samples) -> list[tuple[str, str, int]]:
+    """Folder, name and size of each image file; none of images that lie elsewhere."""
+    files = [image for image in samples.images if isinstance(image, Path)]
+    return [(file.parent.name, file.name, os.path.getsize(file)) for file in files if file.exists()]
 
 
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:

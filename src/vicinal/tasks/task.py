@@ -214,7 +214,8 @@ class Task(ABC):
     def listed(self) -> str:
         """Tells apart data of other samples, or samples in another order.
 
-        Images are known by their labels alone, as they are not read for it.
+        Images are not read for it: they are known by their labels, and by their files' names and
+        sizes.
         """
         told = [self.split.vocab, *self._told()]
         return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
