@@ -154,7 +154,7 @@ def compare(
         str | None,
         typer.Option(
             help="What is compared, between commas, as for train; if not given, "
-            "none,mixup,cutmix for images and none,mixup for others."
+            "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[
@@ -296,10 +296,11 @@ def advise(
     )
     _tell("data", task.describe())
     start = "published" if situation.pretrained else "random"
-    _tell("training", f"{task.model}, {task.epochs} epochs from {start} weights")
+    weights = task.chosen().get("weights", start)  # with a reason, where there is one
+    _tell("training", f"{task.model}, {task.epochs} epochs, weights: {weights}")
     for rule in rules_for(situation):
         _tell(rule.side, rule.text)
-        _tell("", f"({rule.source})")
+        print(f"{'':15} ({rule.source})")
     asked = Question(replace(wishes, epochs=None), epochs=(epochs,) if epochs else ())
     print(f"\n{verdict(situation)}\n{asked.command()} tells by trying.")
 

@@ -82,6 +82,8 @@ def train(
     if before and before["finished"]:
         tell("finished", f"after {before['epochs_done']} epochs: nothing is left to be done")
         return folder
+    if resume and not before:
+        tell("resume", f"nothing is in {folder} yet: it is begun")
     track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
         learn, task, chosen = _prepare(wishes, before, tell)

@@ -8,6 +8,7 @@ import torch
 from studies import CUTMIX, MIXUP, NONE, failed, result, study
 
 from vicinal.study.answer import answer, headline
+from vicinal.study.arms import Arm
 from vicinal.study.intervals import interval
 from vicinal.study.measures import MEASURES, value_measures
 from vicinal.study.runner import Result
@@ -211,13 +212,25 @@ def test_networks_that_have_learnt_nothing_are_not_compared():
     assert answer(found) == []
 
 
+def test_nothing_is_compared_to_an_arm_that_has_learnt_nothing():
+    found = with_chance(0.14, {NONE: [0.09] * SEEDS, MIXUP: [0.22] * SEEDS})
+    assert headline(found).startswith("Training without mixing has learnt nothing yet, so nothing")
+    assert answer(found) == []
+
+
+def test_several_arms_that_are_worse_are_so_in_the_plural():
+    arms = {NONE: [0.90, 0.91, 0.89], MIXUP: [0.90, 0.89, 0.91]}
+    bad = {CUTMIX: [0.60, 0.61, 0.59], Arm("fmix", 1.0, 5): [0.61, 0.60, 0.59]}
+    assert "cutmix α = 1 and fmix α = 1 are worse." in headline(study(arms | bad))
+
+
 def test_what_is_better_than_the_commonest_class_has_learnt_however_common_that_is():
     shares = {NONE: [0.985, 0.986, 0.984], MIXUP: [0.995, 0.996, 0.995]}
     found = with_chance(0.97, shares, samples=10_000)
     assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 1.0 points")
     assert answer(found)[0].startswith("mixup α = 0.4 beats none by 1.0 points")
     always = with_chance(0.97, {NONE: [0.97] * 3, MIXUP: [0.9701] * 3}, samples=10_000)
-    assert not always.has_learnt
+    assert not any(map(always.has_learnt, always.arms))
 
 
 @pytest.mark.parametrize(("samples", "learnt"), [(20_000, True), (200, False)])
@@ -230,9 +243,10 @@ def test_values_of_which_little_can_be_foretold_are_learnt_where_the_samples_tel
         for arm, share in ((NONE, 0.20), (MIXUP, 0.28))
         for seed in range(3)
     ]
-    assert Study([NONE, MIXUP], results).has_learnt == learnt
+    found = Study([NONE, MIXUP], results)
+    assert any(map(found.has_learnt, found.arms)) == learnt
     mean = replace(results[0], values=value_measures(y.mean().expand_as(y), y))
-    assert not Study([NONE], [mean]).has_learnt
+    assert not Study([NONE], [mean]).has_learnt(NONE)
 
 
 def test_everything_diverged():

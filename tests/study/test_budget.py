@@ -52,7 +52,9 @@ class TestPlan:
         assert plan(self.RUNS, 1000) == Plan(5, 10, 160.0)
 
     def test_too_little_time_says_what_it_would_take(self):
-        with pytest.raises(VicinalError, match="takes about 32 s, and 3 seeds of each 1 min 36 s"):
+        with pytest.raises(
+            VicinalError, match="give about 41 s, and for 5 seeds of each 3 min 6 s"
+        ):
             plan(self.RUNS, 31)
 
     def test_what_is_done_takes_no_time(self):
@@ -63,7 +65,9 @@ class TestPlan:
 
     def test_a_run_is_not_shared_by_two_processes(self):
         runs = [[60.0] * 3] * 3
-        with pytest.raises(VicinalError, match="takes about 2 min, and 3 seeds of each 5 min"):
+        with pytest.raises(
+            VicinalError, match="about 2 min 19 s, and for 3 seeds of each 5 min 48 s"
+        ):
             plan(runs, 95, jobs=2)
         assert plan(runs, 120, jobs=2) == Plan(1, 3, 120.0)
         assert plan(runs, 180, jobs=2) == Plan(2, 6, 180.0)

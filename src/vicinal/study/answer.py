@@ -23,19 +23,24 @@ def headline(study: Study) -> str:
     made = study.compare(study.measures[0]) if study.measures else []
     if not made:
         return "Nothing can be told: no two runs of one seed have ended."
-    if not study.has_learnt:
+    if not any(study.has_learnt(arm) for arm in study.arms):
         return (
             "Nothing has been learnt yet, so nothing can be compared: train longer, or with more "
             "samples."
         )
     lengths = [list(group) for _, group in groupby(made, key=lambda c: c.arm.epochs)]
-    return " ".join(_best(group, named=len(lengths) > 1) for group in lengths)
+    return " ".join(_best(study, group, named=len(lengths) > 1) for group in lengths)
 
 
-def _best(made: list[Comparison], *, named: bool) -> str:
+def _best(study: Study, made: list[Comparison], *, named: bool) -> str:
     """What can be said of the arms of one length."""
     where = f"With {counted(made[0].arm.epochs, 'epoch')}, " if named else ""
     base = called_baseline(made[0].baseline)
+    if not study.has_learnt(made[0].baseline):
+        return _sentence(
+            f"{where}{base} has learnt nothing yet, so nothing can be compared to it: train "
+            "longer, or with more samples."
+        )
     known = [comparison for comparison in made if comparison.interval.low is not None]
     if not known:
         return _sentence(f"{where}one seed tells no difference from chance: add seeds.")
@@ -46,7 +51,8 @@ def _best(made: list[Comparison], *, named: bool) -> str:
         return _sentence(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
     if len(told) == len(made):
         return _sentence(f"{where}nothing that was tried beats {base}: all of it is worse.")
-    worse = "; " + joined([c.arm.method for c in told]) + " is worse" if told else ""
+    are = "are" if len(told) > 1 else "is"
+    worse = "; " + joined([c.arm.method for c in told]) + f" {are} worse" if told else ""
     shown = f"{_seeds(known)} show no gain over {base}, but cannot rule one out{worse}."
     return _sentence(where + shown)
 
@@ -54,18 +60,18 @@ def _best(made: list[Comparison], *, named: bool) -> str:
 def answer(study: Study) -> list[str]:
     """A sentence or two for each arm, the winners first.
 
-    None where no run has ended, and no arm is compared where nothing has been learnt.
+    None where no run has ended, and no arm is compared to one that has learnt nothing.
     """
     sentences = [_failures(study, arm) for arm in study.arms if study.failed(arm)]
     if not study.measures:
         return sentences
     sentences += _warnings(study)
     made = study.compare(study.measures[0])
-    if study.has_learnt:
-        sentences += [
-            " ".join([_told(study, comparison), *_also(study, comparison)])
-            for comparison in sorted(made, key=_gain, reverse=True)
-        ]
+    sentences += [
+        " ".join([_told(study, comparison), *_also(study, comparison)])
+        for comparison in sorted(made, key=_gain, reverse=True)
+        if study.has_learnt(comparison.baseline)
+    ]
     compared = {comparison.arm for comparison in made}
     if len(study.arms) > 2:
         sentences.append(_best_of_all(study))
@@ -209,4 +215,8 @@ def _gain(comparison: Comparison) -> float:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith(("nothing", "one seed")) else text
+    return (
+        text[:1].upper() + text[1:]
+        if text.startswith(("nothing", "one seed", "training"))
+        else text
+    )

@@ -1,6 +1,7 @@
 """How long runs take, and how many fit into the time that there is."""
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
-from vicinal.study.words import spoken
+from vicinal.study.words import counted, spoken
 
 WARM_UP, TIMED = 2, 6  # batches of a trial
 PASSES = 7  # through the validation part, to measure all there is
+# Of the time, for what no trial can foresee and for the report; and seconds.
+MARGIN, LEAST_MARGIN = 0.05, 5.0
 CANCELS = {True: CancelTrain, False: CancelValidate}
 
 
@@ -91,14 +94,36 @@ class Plan:
     seconds: float
 
 
-def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0, *, jobs: int = 1) -> Plan:
+def usable(budget: float) -> float:
+    """What of the time is for runs; the rest is for what no trial can foresee."""
+    return budget - min(budget / 2, max(MARGIN * budget, LEAST_MARGIN))
+
+
+def needed(seconds: float) -> float:
+    """The time of which so much is usable.
+
+    >>> [usable(needed(seconds)) for seconds in (3.0, 50.0, 950.0)]
+    [3.0, 50.0, 950.0]
+    """
+    return min(2 * seconds, max(seconds + LEAST_MARGIN, seconds / (1 - MARGIN)))
+
+
+def plan(
+    runs: Sequence[Sequence[float]],
+    budget: float,
+    kept: int = 0,
+    *,
+    jobs: int = 1,
+    spent: float = 0.0,
+) -> Plan:
     """Plan what fits into the time.
 
     Args:
         runs: for each seed, the seconds of every run that is still to be done.
-        budget: seconds.
+        budget: seconds that are left for them.
         kept: how many seeds are planned whatever the time, as some of their runs are done.
         jobs: processes; each takes the next run as soon as it is free.
+        spent: seconds that were spent before.
 
     Raises:
         VicinalError: nothing is done yet, and not even one run of each arm fits.
@@ -109,10 +134,12 @@ def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0, *, jobs:
     idle = [0.0] * jobs
     first = max(_after(runs[0], idle))
     if first > budget and not kept:
+        each = counted(len(runs), "seed")
+        every = max(_after([run for seed in runs for run in seed], idle))
         raise VicinalError(
-            f"--budget is too small: one run of each of the {len(runs[0])} arms takes about "
-            f"{spoken(first)}, and 3 seeds of each {spoken(max(_after([*runs[0]] * 3, idle)))}; "
-            "give that, or fewer epochs, arms or samples"
+            f"--budget is too small: for one run of each of the {len(runs[0])} arms give about "
+            f"{_asked(first + spent)}, and for {each} of each {_asked(every + spent)}; or fewer "
+            "epochs, arms or samples"
         )
     planned, ends = Plan(0, 0, 0.0), idle
     for seed, seconds in enumerate(runs):
@@ -121,6 +148,11 @@ def plan(runs: Sequence[Sequence[float]], budget: float, kept: int = 0, *, jobs:
             break
         planned = Plan(seed + 1, planned.runs + len(seconds), max(ends))
     return planned
+
+
+def _asked(seconds: float) -> str:
+    """The budget to ask for; a little more, as a trial is short."""
+    return spoken(math.ceil(needed(1.1 * seconds)))
 
 
 def _after(runs: Iterable[float], ends: Sequence[float]) -> list[float]:

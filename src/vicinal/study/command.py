@@ -20,7 +20,7 @@ from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
 from vicinal.study.answer import said
 from vicinal.study.arms import Arm, comparisons
-from vicinal.study.budget import plan, trial
+from vicinal.study.budget import plan, trial, usable
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.question import Question, Trainings
 from vicinal.study.runner import Result
@@ -30,8 +30,6 @@ from vicinal.study.work import Store, Work
 from vicinal.tasks import Wishes
 
 SEEDS = 3
-# Of the time, for what no trial can foresee and for the report; and seconds.
-MARGIN, LEAST_MARGIN = 0.05, 5.0
 
 Tell = Callable[[str, str], None]
 
@@ -74,6 +72,8 @@ def compare_data(
     folder = ComparisonFolder(out or default_folder(question.wishes.data, resume, "compare"))
     folder.check(may_hold_one=resume or overwrite)
     before = folder.settings() if resume else None
+    if resume and before is None:
+        tell("resume", f"nothing is in {folder.path} yet: it is begun")
     trainings = _trainings(question, before, folder, typed)
     _tell_plan(trainings, tell)
     kept = before["seeds"] if before else 0
@@ -88,9 +88,8 @@ def compare_data(
     schedule = Schedule(seeds)
     store = trainings.store(folder.results)
     if budget is not None:
-        deadline = began + budget - min(budget / 2, max(MARGIN * budget, LEAST_MARGIN))
         kept_in = store if before else None
-        schedule = _scheduled(trainings, seeds, kept, kept_in, deadline, jobs, tell)
+        schedule = _scheduled(trainings, seeds, kept, kept_in, began, usable(budget), jobs, tell)
     if overwrite:
         folder.clear()
     folder.begin(trainings, schedule.seeds)
@@ -199,7 +198,8 @@ def _scheduled(
     seeds: int,
     kept: int,
     store: Store | None,
-    deadline: float,
+    began: float,
+    usable: float,
     jobs: int,
     tell: Tell,
 ) -> Schedule:
@@ -209,6 +209,8 @@ def _scheduled(
         seeds: how many are wished for.
         kept: how many were planned before.
         store: where results from before are; None where there are none.
+        began: when, by ``time.monotonic``.
+        usable: seconds from then on for all of it.
     """
     tried = next(arm for arm in trainings.arms if arm.mixes)
     cost = trial(lambda: trainings.prepare(tried, 0)[0])
@@ -220,11 +222,12 @@ def _scheduled(
         return [expected[arm.name] for arm in arms]
 
     runs = [left(seed) for seed in range(seeds)]
-    found = plan(runs, deadline - time.monotonic(), kept, jobs=jobs)
+    spent = time.monotonic() - began
+    found = plan(runs, usable - spent, kept, jobs=jobs, spent=spent)
     fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
     seconds = spoken(found.seconds)
     tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {seconds}{fewer}")
-    return Schedule(found.seeds, deadline, expected)
+    return Schedule(found.seeds, began + usable, expected)
 
 
 def _work(

@@ -134,7 +134,7 @@ def _figures(study: Study) -> list[dict[str, Any]]:
         {
             "svg": Markup(svg(partial(learning_curves, study), "curves")),
             "text": f"The {title} on the validation samples after each epoch: lines are means over "
-            "the seeds, bands reach from the lowest to the highest. The numbers are in the table.",
+            "the seeds, bands reach from the lowest to the highest. The table has the last ones.",
         }
     ]
     if len(study.lengths) > 1:

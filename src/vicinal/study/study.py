@@ -85,15 +85,14 @@ class Study:
         counts = [len(result.values[self.measures[0].name]) for result in self._ended()]
         return counts[0] if counts else 0
 
-    @property
-    def has_learnt(self) -> bool:
-        """Whether any arm is clearly better than an answer that never looks at the samples."""
+    def has_learnt(self, arm: Arm) -> bool:
+        """Whether an arm is clearly better than an answer that never looks at the samples."""
         main = self.measures[0]
-        gains: dict[str, list[float]] = {}
-        for result in self._ended():
-            gain = main.gain(result.mean(main.name) - result.chance)
-            gains.setdefault(result.arm, []).append(gain - self._clear(result))
-        return any(sum(each) > 0 for each in gains.values())
+        gains = (
+            main.gain(result.mean(main.name) - result.chance) - self._clear(result)
+            for result in self.of(arm)
+        )
+        return sum(gains) > 0
 
     def _clear(self, result: Result) -> float:
         """By how much a run is to be better than chance, to be so clearly."""
