@@ -116,6 +116,23 @@ def test_it_is_switched_off_as_timms():
     assert not torch.equal(mixup(x.clone(), y)[0], x)
 
 
+def test_attributes_that_are_set_later_hold():
+    torch.manual_seed(0)
+    mixup = Mixup(mixup_alpha=1.0, cutmix_alpha=1.0, num_classes=10)
+    x, y = digits(64)
+    before = mixup(x.clone(), y)[0]
+    mixup.mix_prob = 0.0
+    assert torch.equal(mixup(x.clone(), y)[0], x)
+    mixup.mix_prob, mixup.switch_prob = 1.0, 1.0
+    pasted = mixup(x.clone(), y)[0]
+    assert torch.isin(pasted, x).all()  # boxes, and no blends
+    assert not torch.equal(pasted, x)
+    assert mixup.mixer.state_dict()["draws"] == 3
+    torch.manual_seed(0)
+    again = Mixup(mixup_alpha=1.0, cutmix_alpha=1.0, num_classes=10)
+    assert torch.equal(again(x.clone(), y)[0], before)
+
+
 def images(count=64):
     x, y = digits(count)
     pictures = (x * 255).to(torch.uint8).expand(-1, 3, -1, -1).numpy()

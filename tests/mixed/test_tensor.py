@@ -325,6 +325,16 @@ def test_compiled(backend):
     torch.testing.assert_close(loss(output, as_tensors(target)), expected)
 
 
+def test_made_inside_of_what_is_compiled():
+    output, target, _ = batch(0, 8, "classes")
+
+    @functools.partial(torch.compile, backend="eager")
+    def loss(output, target):
+        return F.cross_entropy(output, as_tensors(target))
+
+    torch.testing.assert_close(loss(output, target), MixLoss(F.cross_entropy)(output, target))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_under_autocast(dtype):
     output, target, _ = batch(0, 8, "classes")

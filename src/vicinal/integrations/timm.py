@@ -29,7 +29,7 @@ class Mixup(TimmMixup):
     The random numbers are its own, begun by ``torch.initial_seed()``, so that the script's
     ``--seed`` holds, and each rank and worker draws differently. Partners are drawn, too, where
     timm takes the batch backwards; so batches may be odd. Set ``mixup_enabled`` to False to stop
-    mixing.
+    mixing; other attributes may be set in the middle of a training, too.
 
     Args:
         mixup_alpha: of MixUp's Beta(alpha, alpha); 0 for none.
@@ -54,6 +54,8 @@ class Mixup(TimmMixup):
     (torch.Size([4, 10]), tensor([1., 1., 1., 1.]))
     """
 
+    mixer: Mixer
+
     def __init__(
         self,
         mixup_alpha: float = 1.0,
@@ -77,7 +79,21 @@ class Mixup(TimmMixup):
             label_smoothing, num_classes,
         )  # fmt: skip
         self.multi_label = multi_label  # which older versions do not take
-        self.mixer = self._make_mixer()
+        self.made_of: tuple[Any, ...] = ()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Make the mixer anew where attributes were set since, as timm reads them at each call."""
+        made_of = (
+            self.mixup_alpha, self.cutmix_alpha, self.cutmix_minmax, self.mix_prob,
+            self.switch_prob, self.mode,
+        )  # fmt: skip
+        if made_of == self.made_of:
+            return
+        mixer = self._make_mixer()
+        if self.made_of:
+            mixer.load_state_dict(self.mixer.state_dict())
+        self.mixer, self.made_of = mixer, made_of
 
     def _make_mixer(self) -> Mixer:
         each: dict[str, Any] = {"per": "batch" if self.mode == "batch" else "sample"}
@@ -105,6 +121,7 @@ class Mixup(TimmMixup):
         Returns:
             x, and (B, num_classes) float32 targets.
         """
+        self._follow()
         target = target.float() if self.multi_label else target
         if self.mixup_enabled:
             x, mixed = self.mixer(x, target, inplace=True)

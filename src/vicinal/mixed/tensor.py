@@ -86,6 +86,7 @@ class Origin:
     is_learnt = False
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def as_tensors(target: Any) -> Any:
     """The targets that a mixer gave, each :class:`MixedTarget` among them as one tensor.
 

@@ -8,6 +8,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -36,6 +37,10 @@ class RandomState:
         self.graph_count = torch.zeros(1, dtype=torch.int64, device="cpu")
         self.is_in_graph = False
         self.loaded = 0
+        self.sender = 0  # the rank of the process that has sent it, where it was sent
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"sender": place()[0]}
 
     @property
     def draws(self) -> int:
@@ -59,7 +64,10 @@ class RandomState:
 
         Last comes how often a state was loaded, from which on everything is drawn anew.
         """
-        return self.seed, place()[0], _worker(), self.loaded
+        worker = _worker()
+        # A worker that was spawned is in no group, and draws for the process that it reads for.
+        rank = place()[0] or (self.sender if worker else 0)
+        return self.seed, rank, worker, self.loaded
 
     def generator(self, *purpose: int) -> torch.Generator:
         """The generator for a purpose, such as the draw of a certain number."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from markupsafe import Markup
@@ -88,9 +89,9 @@ def _table(study: Study) -> list[dict[str, Any]]:
 
 
 def _seconds(study: Study) -> list[str]:
-    """How long a run of each arm took."""
+    """How long a run of each arm took, in the median: the first one of a process warms it up."""
     times = [[result.seconds for result in study.of(arm)] for arm in study.arms]
-    return [f"{sum(each) / len(each):.3g}" if each else "" for each in times]
+    return [f"{median(each):.3g}" if each else "" for each in times]
 
 
 def _difference(made: Comparison | None) -> dict[str, str]:
