@@ -23,8 +23,10 @@ class MixLoss(nn.Module):
     pixel's loss is. The reduction is the criterion's own: where its mean over class indices leaves
     out ``ignore_index`` and counts a label by its class weight, so does the mean here, each label
     counted by its share. A target of which nothing is mixed (weight 1) therefore gives just what
-    the plain target gives. Any criterion is called twice, but torch's cross-entropy on class
-    indices reads the output once for both labels.
+    the plain target gives; a subclass of torch's cross-entropy or NLL loss is averaged as its base
+    is, whatever it does itself (let its reduction be "none", and average, for another mean). Any
+    criterion is called twice, but torch's cross-entropy on class indices reads the output once for
+    both labels.
 
     Args:
         criterion: a loss module or function of torch's (or any that has a ``reduction``), or any
