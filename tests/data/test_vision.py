@@ -236,6 +236,12 @@ class TestFromFolder:
         assert split.vocab == ["car", "train", "val"]
         assert len(split.train) + len(split.valid) == 12
 
+    def test_an_image_beside_the_class_folders_of_a_part(self, tmp_path):
+        class_folders(tmp_path / "train", pug=6, cat=4)
+        write(tmp_path / "train", cover=None)
+        with pytest.raises(VicinalError, match=r"cover\.png lies in no class folder"):
+            split_by_folder(tmp_path, 0.2, 0)
+
     def test_a_test_part_without_classes(self, tmp_path):
         class_folders(tmp_path / "train", pug=6, cat=4)
         write(tmp_path / "test", unknown=None, other=None)

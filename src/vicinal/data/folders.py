@@ -87,7 +87,7 @@ def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
     Args:
         root: where all images lie, at some depth.
         files: the images.
-        in_class_folders: only a folder of class folders can be a part; others are classes.
+        in_class_folders: only what holds class folders can be a part; others are classes.
 
     Raises:
         VicinalError: there is a validation part, but no training part.
@@ -100,7 +100,7 @@ def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
     parts = {
         name.lower(): name
         for name, images in below.items()
-        if name and all(len(image.parts) > depth for image in images)
+        if name and any(len(image.parts) > depth for image in images)
     }
     train = next((parts[name] for name in TRAIN_NAMES if name in parts), None)
     valid = next((parts[name] for name in VALID_NAMES if name in parts), None)

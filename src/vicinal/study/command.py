@@ -199,7 +199,7 @@ def _scheduled(
     kept: int,
     store: Store | None,
     began: float,
-    usable: float,
+    seconds: float,
     jobs: int,
     tell: Tell,
 ) -> Schedule:
@@ -210,7 +210,7 @@ def _scheduled(
         kept: how many were planned before.
         store: where results from before are; None where there are none.
         began: when, by ``time.monotonic``.
-        usable: seconds from then on for all of it.
+        seconds: from then on, for all of it.
     """
     tried = next(arm for arm in trainings.arms if arm.mixes)
     cost = trial(lambda: trainings.prepare(tried, 0)[0])
@@ -223,11 +223,11 @@ def _scheduled(
 
     runs = [left(seed) for seed in range(seeds)]
     spent = time.monotonic() - began
-    found = plan(runs, usable - spent, kept, jobs=jobs, spent=spent)
+    found = plan(runs, seconds - spent, kept, jobs=jobs, spent=spent)
     fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
-    seconds = spoken(found.seconds)
-    tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {seconds}{fewer}")
-    return Schedule(found.seeds, began + usable, expected)
+    about = spoken(found.seconds)
+    tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {about}{fewer}")
+    return Schedule(found.seeds, began + seconds, expected)
 
 
 def _work(
