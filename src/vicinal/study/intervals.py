@@ -90,7 +90,9 @@ def interval(differences: NDArray[np.floating], comparisons: int = 1) -> Interva
     The interval is that of a t distribution. It tells of other seeds and of other validation
     samples of the same kind: both are taken as drawn at random, and crossed, for every seed is
     validated on the same samples. Where several comparisons are made, Bonferroni's correction
-    makes 95 % the probability that all their intervals hold together.
+    makes 95 % the probability that all their intervals hold together. Of two or three seeds, whose
+    variance is known badly, they are somewhat too narrow; ``benchmarks/coverage.py`` says by how
+    much.
 
     Args:
         differences: (S, N) floats, for S seeds the differences of both arms on each of N samples;
