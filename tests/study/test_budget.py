@@ -53,7 +53,7 @@ class TestPlan:
 
     def test_too_little_time_says_what_it_would_take(self):
         with pytest.raises(
-            VicinalError, match="give about 41 s, and for 5 seeds of each 3 min 6 s"
+            VicinalError, match="give about 47 s, and for 5 seeds of each 3 min 39 s"
         ):
             plan(self.RUNS, 31)
 
@@ -66,7 +66,7 @@ class TestPlan:
     def test_a_run_is_not_shared_by_two_processes(self):
         runs = [[60.0] * 3] * 3
         with pytest.raises(
-            VicinalError, match="about 2 min 19 s, and for 3 seeds of each 5 min 48 s"
+            VicinalError, match="about 2 min 45 s, and for 3 seeds of each 6 min 51 s"
         ):
             plan(runs, 95, jobs=2)
         assert plan(runs, 120, jobs=2) == Plan(1, 3, 120.0)

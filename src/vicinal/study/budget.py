@@ -15,6 +15,7 @@ WARM_UP, TIMED = 2, 6  # batches of a trial
 PASSES = 7  # through the validation part, to measure all there is
 # Of the time, for what no trial can foresee and for the report; and seconds.
 MARGIN, LEAST_MARGIN = 0.05, 5.0
+LONGER = 1.3  # than a trial says, which is short, a run may take
 CANCELS = {True: CancelTrain, False: CancelValidate}
 
 
@@ -151,8 +152,8 @@ def plan(
 
 
 def _asked(seconds: float) -> str:
-    """The budget to ask for; a little more, as a trial is short."""
-    return spoken(math.ceil(needed(1.1 * seconds)))
+    """The budget to ask for."""
+    return spoken(math.ceil(needed(LONGER * seconds)))
 
 
 def _after(runs: Iterable[float], ends: Sequence[float]) -> list[float]:
