@@ -81,13 +81,13 @@ class BatchMixer:
             target: as for the class, where it is not the same in all batches.
         """
         where = _places(batch, self.target if target is None else target)
-        inputs = dict(batch) if isinstance(batch, Mapping) else dict(enumerate(batch))
+        named = isinstance(batch, Mapping)  # a mixer may know inputs by their names
+        inputs = dict(batch) if named else dict(enumerate(batch))
         targets = {place: inputs.pop(place) for place in where}
         # Some mixers read the targets, or have samples of their own: lone ones come as they are.
-        named = isinstance(batch, Mapping)  # inputs, which a mixer may know by their names
         x, y = self.mixer(inputs if named else _lone(inputs), _lone(targets))
-        x, y = x if named else _placed(x, inputs), _placed(y, targets)
-        return _replaced(batch, x | as_tensors(y))
+        x = x if named else _placed(x, inputs)
+        return _replaced(batch, x | as_tensors(_placed(y, targets)))
 
     def check_learnt(self, batch: Any, step: str) -> None:
         """Raise where a loss was computed that does not come from the targets of a mixed batch.
@@ -106,17 +106,27 @@ class BatchMixer:
             )
 
 
-def batches_of(steps: int, batches: int, accumulated: int) -> int:
+def length(loader: Any) -> float:
+    """How many batches a loader has; infinity where it cannot tell."""
+    try:
+        return len(loader)
+    except TypeError:
+        return math.inf
+
+
+def batches_of(steps: int, batches: float, accumulated: int) -> float:
     """How many batches so many steps of an optimizer take, of which the last of an epoch is short.
 
     Args:
         steps: of the whole training.
-        batches: in an epoch.
+        batches: in an epoch; infinity where nobody knows.
         accumulated: in a step.
 
     >>> batches_of(5, batches=5, accumulated=3)  # 3 and 2, 3 and 2, 3
     13
     """
+    if math.isinf(batches):
+        return steps * accumulated
     epochs, rest = divmod(steps, math.ceil(batches / accumulated))
     return epochs * batches + rest * accumulated
 

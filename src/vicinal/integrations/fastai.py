@@ -53,12 +53,9 @@ class Mix(Callback):  # type: ignore[misc]
                 "the batch has no targets, which mixing needs: let the last block of the DataBlock "
                 "give them, or take a smaller n_inp"
             )
-        mixed = self.mix((*_plain(self.xb), *_plain(self.yb)), self._places())
-        self.learn.xb, self.learn.yb = mixed[: len(self.xb)], mixed[len(self.xb) :]
-
-    def _places(self) -> tuple[int, ...]:
-        """Of the targets, behind the inputs."""
-        return tuple(range(len(self.xb), len(self.xb) + len(self.yb)))
+        batch, inputs = (*_plain(self.xb), *_plain(self.yb)), len(self.xb)
+        mixed = self.mix(batch, tuple(range(inputs, len(batch))))
+        self.learn.xb, self.learn.yb = mixed[:inputs], mixed[inputs:]
 
     def after_loss(self) -> None:
         self.mix.check_learnt(self.yb, "the learner's loss_func")

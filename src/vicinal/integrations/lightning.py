@@ -155,6 +155,4 @@ def _batches(trainer: Trainer) -> float:
     # Steps that a module makes itself may be several for a batch.
     if trainer.max_steps == -1 or not trainer.lightning_module.automatic_optimization:
         return epochs * in_epoch
-    if math.isinf(in_epoch):
-        return trainer.max_steps * accumulated
     return min(epochs * in_epoch, batches_of(trainer.max_steps, in_epoch, accumulated))

@@ -1,9 +1,8 @@
 """Mixing in skorch's nets."""
 
-import math
 from typing import Any
 
-from vicinal.batches import BatchMixer
+from vicinal.batches import BatchMixer, length
 from vicinal.integrations.needs import missing
 from vicinal.mixing.mixer import Mixer
 
@@ -43,7 +42,8 @@ class Mix(Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         if not net.train_step_single.has_begun:
-            net.train_step_single.begin(net.max_epochs * _batches(net, dataset_train))
+            in_epoch = length(net.get_iterator(dataset_train, training=True))
+            net.train_step_single.begin(net.max_epochs * in_epoch)
 
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
@@ -111,11 +111,3 @@ class MixedStep:
             self.stop()
             raise
         return result
-
-
-def _batches(net: Any, dataset: Any) -> float:
-    """How many batches an epoch has; infinity where the loader cannot tell."""
-    try:
-        return len(net.get_iterator(dataset, training=True))
-    except TypeError:
-        return math.inf

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vicinal.batches import BatchMixer, batches_of
+from vicinal.batches import BatchMixer, batches_of, length
 from vicinal.integrations.needs import missing
 from vicinal.mixing.mixer import Mixer
 
@@ -95,12 +95,8 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
         kept = state.stateful_callbacks.get(STATE)
         if kept is not None:
             self.mix.load_state_dict(kept)
-        steps, accumulated = state.max_steps, args.gradient_accumulation_steps
-        try:
-            batches = batches_of(steps, len(train_dataloader), accumulated)
-        except TypeError:  # a loader without an end
-            batches = steps * accumulated
-        self.mix.begin(batches)
+        accumulated = args.gradient_accumulation_steps
+        self.mix.begin(batches_of(state.max_steps, length(train_dataloader), accumulated))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
