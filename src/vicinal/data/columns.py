@@ -63,7 +63,7 @@ def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
     >>> kinds.numeric, kinds.categorical, kinds.left_out
     (['age'], ['work'], {'n': 'always 1'})
     """
-    kinds, frame = ColumnKinds([], [], [], [], {}), frame.rename(columns=str)
+    kinds, frame = ColumnKinds([], [], [], [], {}), with_names(frame)
     for name in frame:
         kind, why = _kind(name, frame[name])
         if kind == "left_out":
@@ -73,6 +73,13 @@ def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
         if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
             kinds.few.append(name)
     return kinds
+
+
+def with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table and values, its columns called by strings, as they are kept."""
+    named = frame.copy(deep=False)
+    named.columns = frame.columns.map(str)
+    return named
 
 
 def text_columns(frame: pd.DataFrame) -> list[str]:

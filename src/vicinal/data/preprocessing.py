@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, refuse
+from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, refuse, with_names
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
@@ -57,7 +57,7 @@ class TablePreprocessing:
         Raises:
             VicinalError: there is no column to learn from, or a number is infinite or too large.
         """
-        frame = frame.rename(columns=str)
+        frame = with_names(frame)
         if not (kinds.numeric or kinds.categorical):
             raise VicinalError(f"there is no column to learn from: {'; '.join(kinds.notes())}")
         median, mean, std = {}, {}, {}
@@ -101,7 +101,7 @@ class TablePreprocessing:
             VicinalError: columns are missing, or one of numbers holds something else; the row is
                 named.
         """
-        frame = frame.rename(columns=str)  # as they are kept
+        frame = with_names(frame)
         missing = [name for name in self.columns if name not in frame]
         if missing:
             raise VicinalError(
@@ -136,7 +136,7 @@ class TablePreprocessing:
         >>> preprocessing.unknown(pd.DataFrame({"work": ["self", "gig", "gig", None]}))
         ['work: 2 values that the training data do not have (gig) count as unknown']
         """
-        lines, frame = [], frame.rename(columns=str)
+        lines, frame = [], with_names(frame)
         for name in self.categories:
             texts = as_texts(frame[name]).dropna()
             new = texts[~texts.isin(self.categories[name])]
