@@ -21,18 +21,15 @@ SHARES = (0.0, 0.5, 0.75, 0.9, 0.99)  # of the seeds, of the variance of the mea
 def missed(seeds: int, share: float, comparisons: int, times: int) -> float:
     """The share of intervals that do not hold the truth, which is 0."""
     generator = np.random.default_rng(0)
-    by_sample = 1.0
-    by_seed = (seeds / SAMPLES * share / (1 - share)) ** 0.5 * by_sample
+    by_seed = (seeds / SAMPLES * share / (1 - share)) ** 0.5  # where that of a sample is 1
     count = 0
     for _ in range(times):
         differences = (
             by_seed * generator.standard_normal((seeds, 1))
-            + by_sample * generator.standard_normal((1, SAMPLES))
+            + generator.standard_normal((1, SAMPLES))
             + generator.standard_normal((seeds, SAMPLES))
         )
-        found = interval(differences, comparisons)
-        half = found.mean - found.low if found.low is not None else 0.0
-        count += abs(found.mean) > half
+        count += interval(differences, comparisons).told
     return count / times
 
 

@@ -300,7 +300,7 @@ def advise(
     _tell("training", f"{task.model}, {task.epochs} epochs, weights: {weights}")
     for rule in rules_for(situation):
         _tell(rule.side, rule.text)
-        print(f"{'':15} ({rule.source})")
+        _tell("", f"({rule.source})")
     asked = Question(replace(wishes, epochs=None), epochs=(epochs,) if epochs else ())
     print(f"\n{verdict(situation)}\n{asked.command()} tells by trying.")
 
@@ -420,7 +420,7 @@ def _typed(context: typer.Context) -> list[str]:
 
 
 def _tell(name: str, text: str) -> None:
-    print(f"{name + ':':15} {text}", flush=True)
+    print(f"{name and name + ':':15} {text}", flush=True)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -25,15 +25,13 @@ def split_by_name(
 ) -> Split:
     """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
     label = name_labeller(pattern)
-    files = image_files(path)
-    parts = _parts(Path(path), files, in_class_folders=False)
+    parts = _parts(Path(path), in_class_folders=False)
     return _split(parts, lambda file, part: label(file.name), valid_pct, seed or 0)
 
 
 def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
     """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
-    files = image_files(path)
-    parts = _parts(Path(path), files, in_class_folders=True)
+    parts = _parts(Path(path), in_class_folders=True)
     return _split(parts, _class_folder, valid_pct, seed or 0)
 
 
@@ -81,17 +79,17 @@ class Parts:
     notes: list[str]
 
 
-def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
+def _parts(root: Path, *, in_class_folders: bool) -> Parts:
     """Which folder is which part, by its name.
 
     Args:
         root: where all images lie, at some depth.
-        files: the images.
         in_class_folders: only what holds class folders can be a part; others are classes.
 
     Raises:
-        VicinalError: there is a validation part, but no training part.
+        VicinalError: there is no image, or a validation part, but no training part.
     """
+    files = image_files(root)
     below: dict[str, list[Path]] = {}
     for file in files:
         first, *others = file.relative_to(root).parts
