@@ -262,8 +262,8 @@ class TestFromFolder:
                 file.parent.mkdir(exist_ok=True)
                 noise(10, 30, seed=i).save(file)
         dls = ImageDataLoaders.from_folder(tmp_path, bs=4, batch_tfms=[], seed=0, device="cpu")
-        file, label = dls.valid.dataset, next(iter(dls.valid))[1]
-        assert (len(file), label.shape) == (5, (5,))
+        data, labels = dls.valid.dataset, next(iter(dls.valid))[1]
+        assert (len(data), labels.shape) == (5, (5,))
         x = dls.test_batch(sorted((tmp_path / "pug").iterdir())[:2])
         assert x.shape == (2, 3, 10, 30)
         noise(30, 10).save(tmp_path / "other.png")

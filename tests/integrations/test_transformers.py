@@ -144,9 +144,7 @@ def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
 def test_the_last_step_of_an_epoch_may_be_short(length, tmp_path):
     model, mixer, mixed = vision_model(), half_mixed(), []
     # Five batches an epoch, in two steps.
-    trained = trainer(
-        tmp_path, model, mixer, images(160), gradient_accumulation_steps=4, **length
-    )  # fmt: skip
+    trained = trainer(tmp_path, model, mixer, images(160), gradient_accumulation_steps=4, **length)
     model.register_forward_pre_hook(
         lambda _, args, kwargs: mixed.append(bool((kwargs["labels"].weight < 1).any())),
         with_kwargs=True,
