@@ -13,7 +13,7 @@ import torch
 
 from vicinal import Callback
 from vicinal.memory import keep_freed_memory
-from vicinal.tasks import Wishes, find_split, make_task
+from vicinal.tasks import TrainOptions, find_split, make_task
 
 
 class Stopwatch(Callback):
@@ -32,9 +32,9 @@ class Stopwatch(Callback):
 
 def main(data, seed="0", mix="none"):
     keep_freed_memory()
-    wishes = Wishes(data, recipe="cifar10-fast", seed=int(seed), mix=mix)
-    task = make_task(wishes, find_split(wishes))
-    torch.manual_seed(wishes.seed)
+    options = TrainOptions(data, recipe="cifar10-fast", seed=int(seed), mix=mix)
+    task = make_task(options, find_split(options))
+    torch.manual_seed(options.seed)
     learn = task.learner()
     watch = Stopwatch()
     learn.add_cbs([watch, task.mixer(learn)] if mix != "none" else watch)

@@ -20,9 +20,9 @@ from vicinal import CutMix, Mixer, MixLoss, MixUp
 
 MIXERS: dict[str, Callable[..., Mixer] | None] = {
     "no mixing": None,
-    "MixUp": lambda **o: MixUp(0.4, unite="length", **o),
+    "MixUp": lambda **o: MixUp(0.4, maximum="length", **o),
     "MixUp, lengths as they are": lambda **o: MixUp(0.4, fields="series", **o),
-    "CutMix along time": lambda **o: CutMix(1.0, dim=-2, unite="length", **o),
+    "CutMix along time": lambda **o: CutMix(1.0, dim=-2, maximum="length", **o),
 }
 SEEDS, EPOCHS, BATCH = range(3), 60, 64
 

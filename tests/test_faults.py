@@ -16,7 +16,7 @@ from vicinal.cli import run
 from vicinal.data import cache, vision
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
 EPOCHS = 3
@@ -38,7 +38,7 @@ def _one_thread():
 
 
 @pytest.fixture
-def wishes(tmp_path):
+def options(tmp_path):
     """For 30 photos of two classes, 24 of them in three training batches of 8."""
     generator = np.random.default_rng(0)
     for number in range(30):
@@ -46,7 +46,7 @@ def wishes(tmp_path):
         file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(file)
-    return Wishes("photos", epochs=EPOCHS, batch_size=8, size=8, precision="fp32")
+    return TrainOptions("photos", epochs=EPOCHS, batch_size=8, size=8, precision="fp32")
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def streaming(monkeypatch):
     monkeypatch.setattr(vision, "processors", lambda: 0)
 
 
-def split_of(wishes: Wishes) -> Split:
-    return load_split(wishes.data, valid_pct=wishes.valid, seed=wishes.seed)
+def split_of(options: TrainOptions) -> Split:
+    return load_split(options.data, valid_pct=options.valid, seed=options.seed)
 
 
 def at_epoch(monkeypatch, epoch, action):
@@ -71,19 +71,19 @@ def at_epoch(monkeypatch, epoch, action):
     monkeypatch.setattr(runs.Run, "before_train", before_train, raising=False)
 
 
-def fails(wishes, folder, **options):
+def fails(options, folder, **arguments):
     with pytest.raises(VicinalError) as caught:
-        runs.train(wishes, folder, **options, tell=silent)
+        runs.train(options, folder, **arguments, tell=silent)
     sentence = str(caught.value)
     assert "\n" not in sentence
     return sentence
 
 
-def goes_on(wishes, folder):
+def goes_on(options, folder):
     """The run that met a fault ends as one that did not."""
     assert (folder / "checkpoint.safetensors").exists()
-    runs.train(wishes, folder, resume=True, tell=silent)
-    runs.train(wishes, folder.with_name("undisturbed"), tell=silent)
+    runs.train(options, folder, resume=True, tell=silent)
+    runs.train(options, folder.with_name("undisturbed"), tell=silent)
     assert_same(left(folder), left(folder.with_name("undisturbed")))
     assert len(left(folder)[1]) == 1 + EPOCHS
     names = [{file.name for file in f.iterdir()} for f in (folder, folder.with_name("undisturbed"))]
@@ -94,23 +94,23 @@ class TestImages:
     @pytest.mark.parametrize("part", ["train", "valid"])
     @pytest.mark.parametrize("fault", ["deleted", "cut off"])
     def test_one_that_goes_while_it_is_streamed(
-        self, tmp_path, wishes, streaming, monkeypatch, part, fault
+        self, tmp_path, options, streaming, monkeypatch, part, fault
     ):
-        file = getattr(split_of(wishes), part).images[3]
+        file = getattr(split_of(options), part).images[3]
         content = file.read_bytes()
         go = file.unlink if fault == "deleted" else lambda: file.write_bytes(content[:60])
         at_epoch(monkeypatch, 1, go)
-        sentence = fails(wishes, tmp_path / "run")
+        sentence = fails(options, tmp_path / "run")
         reason = r"No such file or directory" if fault == "deleted" else r"[^()]+"
         assert re.match(rf"1 of [68] images cannot be read: {file} \({reason}\); repair", sentence)
         file.write_bytes(content)
-        goes_on(wishes, tmp_path / "run")
+        goes_on(options, tmp_path / "run")
 
     def test_the_command_says_it_in_one_line(
-        self, tmp_path, wishes, streaming, monkeypatch, capsys
+        self, tmp_path, options, streaming, monkeypatch, capsys
     ):
         monkeypatch.setattr(vision, "processors", lambda: 1)
-        file = split_of(wishes).train.images[0]
+        file = split_of(options).train.images[0]
         at_epoch(monkeypatch, 1, file.unlink)
         options = "--epochs 3 --batch-size 8 --size 8 --precision fp32 --out run"
         assert run(["train", "photos", *options.split()]) == 2
@@ -120,18 +120,18 @@ class TestImages:
         assert (tmp_path / "run" / "checkpoint.safetensors").exists()
 
     def test_one_that_goes_in_the_first_epoch_leaves_nothing(
-        self, tmp_path, wishes, streaming, monkeypatch
+        self, tmp_path, options, streaming, monkeypatch
     ):
-        file = split_of(wishes).valid.images[0]
+        file = split_of(options).valid.images[0]
         at_epoch(monkeypatch, 0, file.unlink)
-        assert str(file) in fails(wishes, tmp_path / "run")
+        assert str(file) in fails(options, tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize("limit", [0, cache.LIMIT])
-    def test_one_that_goes_before_it_is_decoded(self, tmp_path, wishes, monkeypatch, limit):
+    def test_one_that_goes_before_it_is_decoded(self, tmp_path, options, monkeypatch, limit):
         """Decoding comes before the run folder is touched, so a run that is there stays."""
         monkeypatch.setattr(cache, "LIMIT", limit)
-        file = split_of(wishes).valid.images[0]
+        file = split_of(options).valid.images[0]
         content, original = file.read_bytes(), ImageTask.loaders
 
         def without_it(*arguments):
@@ -140,17 +140,17 @@ class TestImages:
 
         at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
         with pytest.raises(KeyboardInterrupt):
-            runs.train(wishes, tmp_path / "run", tell=silent)
+            runs.train(options, tmp_path / "run", tell=silent)
         before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
         cache.clear()
         with monkeypatch.context() as patch:
             patch.setattr(ImageTask, "loaders", without_it)
             for folder, resume in ((tmp_path / "run", True), (tmp_path / "other", False)):
-                assert f"cannot be read: {file} (" in fails(wishes, folder, resume=resume)
+                assert f"cannot be read: {file} (" in fails(options, folder, resume=resume)
                 file.write_bytes(content)
         assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
         assert not (tmp_path / "other").exists()
-        goes_on(wishes, tmp_path / "run")
+        goes_on(options, tmp_path / "run")
 
 
 class Disk:
@@ -172,26 +172,26 @@ class Disk:
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
 class TestRunFolder:
-    def test_that_cannot_be_written_any_more(self, tmp_path, wishes, monkeypatch, code):
+    def test_that_cannot_be_written_any_more(self, tmp_path, options, monkeypatch, code):
         with monkeypatch.context() as patch:
             at_epoch(patch, 1, Disk(patch, code).fail)
-            sentence = fails(wishes, tmp_path / "run")
+            sentence = fails(options, tmp_path / "run")
         assert sentence.startswith(f"{tmp_path / 'run'}")
         assert "cannot be written" in sentence
         assert os.strerror(code) in sentence
         assert len(rows(tmp_path / "run")) == 2
-        goes_on(wishes, tmp_path / "run")
+        goes_on(options, tmp_path / "run")
 
     def test_that_cannot_be_written_from_the_first_epoch_on(
-        self, tmp_path, wishes, monkeypatch, code
+        self, tmp_path, options, monkeypatch, code
     ):
         with monkeypatch.context() as patch:
             at_epoch(patch, 0, Disk(patch, code).fail)
-            sentence = fails(wishes, tmp_path / "run")
+            sentence = fails(options, tmp_path / "run")
         assert sentence.startswith(f"{tmp_path / 'run'}")
         assert os.strerror(code) in sentence
         # Nothing was trained to the end of an epoch, so the same line begins again.
-        runs.train(wishes, tmp_path / "run", resume=True, tell=silent)
+        runs.train(options, tmp_path / "run", resume=True, tell=silent)
         assert len(rows(tmp_path / "run")) == 1 + EPOCHS
 
 
@@ -200,11 +200,11 @@ def rows(folder):
 
 
 @pytest.mark.parametrize("change", ["another", "one less", "one in its place"])
-def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, wishes, monkeypatch, change):
+def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, options, monkeypatch, change):
     """They would be split in another way, so that images trained on would be validated with."""
     at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
     with pytest.raises(KeyboardInterrupt):
-        runs.train(wishes, tmp_path / "run", tell=silent)
+        runs.train(options, tmp_path / "run", tell=silent)
     file = tmp_path / "photos" / "cat" / "0.png"
     moved = file.with_name("99.png") if change == "another" else tmp_path / "0.png"
     content = file.read_bytes()
@@ -215,9 +215,9 @@ def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, wishes, monkeypat
         moved.unlink()
         file.write_bytes(content[:-4])
     before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
-    sentence = fails(wishes, tmp_path / "run", resume=True)
+    sentence = fails(options, tmp_path / "run", resume=True)
     assert sentence.startswith("the data are not what they were when the run in")
     assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
     moved.unlink(missing_ok=True)
     file.write_bytes(content)
-    goes_on(wishes, tmp_path / "run")
+    goes_on(options, tmp_path / "run")

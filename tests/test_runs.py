@@ -19,12 +19,12 @@ from fresh import FRESH
 from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
 WISHES = {
-    "bf16": Wishes("digits", epochs=2, precision="bf16", seed=1),
-    "fp32": Wishes("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
+    "bf16": TrainOptions("digits", epochs=2, precision="bf16", seed=1),
+    "fp32": TrainOptions("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
 }
 
 
@@ -33,36 +33,36 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def train(folder, wishes):
+def train(folder, options):
     """What a process does that may be killed."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
-    runs.train(wishes, folder, resume=True, tell=silent)
+    runs.train(options, folder, resume=True, tell=silent)
 
 
-def start(folder, wishes):
-    process = FRESH.Process(target=train, args=(folder, wishes), daemon=True)
+def start(folder, options):
+    process = FRESH.Process(target=train, args=(folder, options), daemon=True)
     process.start()
     return process
 
 
-def finish(folder, wishes):
-    process = start(folder, wishes)
+def finish(folder, options):
+    process = start(folder, options)
     process.join()
     assert process.exitcode == 0
 
 
-def kill_and_resume(tmp_path, wishes, kills, seed):
+def kill_and_resume(tmp_path, options, kills, seed):
     """Kill processes at random moments; all runs must end like the one that was not killed."""
-    finish(tmp_path / "whole", wishes)
+    finish(tmp_path / "whole", options)
     expected = left(tmp_path / "whole")
     began = time.monotonic()
-    finish(tmp_path / "timed", wishes)
+    finish(tmp_path / "timed", options)
     seconds = time.monotonic() - began
     chance, killed, number = random.Random(seed), 0, 0
     folder = tmp_path / "0"
     while killed < kills:
-        process = start(folder, wishes)
+        process = start(folder, options)
         process.join(chance.uniform(0, seconds))
         if process.exitcode is None:
             process.kill()
@@ -74,7 +74,7 @@ def kill_and_resume(tmp_path, wishes, kills, seed):
             folder = tmp_path / str(number)
         else:
             assert process.exitcode == -signal.SIGKILL
-    finish(folder, wishes)
+    finish(folder, options)
     assert_same(left(folder), expected)
     names = {file.name for file in folder.iterdir()}
     assert names == {file.name for file in (tmp_path / "whole").iterdir()}
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_often(tmp_path, name):
     kill_and_resume(tmp_path, replace(WISHES[name], epochs=4), kills=50, seed=1)
 
 
-def begun(monkeypatch, folder, epochs=3, **wishes):
+def begun(monkeypatch, folder, epochs=3, **options):
     """A run that was stopped after its first epoch."""
 
     def stop(self, learn):
@@ -105,7 +105,7 @@ def begun(monkeypatch, folder, epochs=3, **wishes):
             raising=False,
         )
         with pytest.raises(KeyboardInterrupt):
-            runs.train(Wishes("digits", epochs=epochs, **wishes), folder, tell=silent)
+            runs.train(TrainOptions("digits", epochs=epochs, **options), folder, tell=silent)
     return folder
 
 
@@ -115,7 +115,9 @@ class TestResuming:
         assert run(["train", "digits", "--out", "run", "--resume"]) == 0
         said = capsys.readouterr().out
         assert "after epoch 1, from run/checkpoint.safetensors" in said.replace("\n", "")
-        runs.train(Wishes("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", tell=silent)
+        runs.train(
+            TrainOptions("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", tell=silent
+        )
         assert_same(left(folder), left(tmp_path / "a"))
 
     def test_what_was_chosen_is_not_chosen_anew(self, tmp_path, monkeypatch):
@@ -129,20 +131,24 @@ class TestResuming:
             lambda wished, device: ("fp32" if wished == "auto" else wished, "another machine"),
         )
         said = []
-        runs.train(Wishes("digits"), folder, resume=True, tell=lambda *line: said.append(line))
+        runs.train(
+            TrainOptions("digits"), folder, resume=True, tell=lambda *line: said.append(line)
+        )
         after = json.loads((folder / "config.json").read_text())
         for config in (before, after):
             del config["chosen"]["images"]  # what of the memory is free
-        for settings in ("asked", "settled", "chosen"):
+        for settings in ("asked", "resolved", "chosen"):
             assert after[settings] == before[settings]
         assert after["epochs_done"] == 3
         assert set(before["chosen"].items()) <= set(said)
 
     @pytest.mark.parametrize("data", ["photos", "photos/", "./photos"])
     def test_a_folder_may_be_spelt_otherwise(self, data):
-        assert Wishes(data).as_before(asdict(Wishes("photos/"))) == Wishes("photos/")
+        assert TrainOptions(data).merged_with(asdict(TrainOptions("photos/"))) == TrainOptions(
+            "photos/"
+        )
         with pytest.raises(VicinalError, match="begun with data photos/, not pictures"):
-            Wishes("pictures").as_before(asdict(Wishes("photos/")))
+            TrainOptions("pictures").merged_with(asdict(TrainOptions("photos/")))
 
     def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
         assert run(["train", "digits", "--epochs", "1"]) == 0
@@ -151,14 +157,14 @@ class TestResuming:
         assert "left in runs/digits-2" in capsys.readouterr().out
 
     def test_what_is_not_there_is_begun(self, tmp_path):
-        runs.train(Wishes("digits", epochs=1), tmp_path / "run", resume=True, tell=silent)
+        runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", resume=True, tell=silent)
         assert (tmp_path / "run" / "model.safetensors").exists()
 
     def test_one_killed_before_its_first_picture_gets_it(self, tmp_path, monkeypatch):
         folder = begun(monkeypatch, tmp_path / "run")
         for name in ("checkpoint.safetensors", "mixed_batch.png", "metrics.csv"):
             (folder / name).unlink()
-        runs.train(Wishes("digits"), folder, resume=True, tell=silent)
+        runs.train(TrainOptions("digits"), folder, resume=True, tell=silent)
         assert (folder / "mixed_batch.png").exists()
 
     def test_a_finished_run_stays_as_it_is(self, tmp_path, capsys):
@@ -180,7 +186,7 @@ class TestResuming:
         folder = begun(monkeypatch, tmp_path / "run")
         before = {file.name: file.read_bytes() for file in folder.iterdir()}
         with pytest.raises(VicinalError, match=sentence):
-            runs.train(Wishes("digits", **changed), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits", **changed), folder, resume=True, tell=silent)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
     def test_what_is_typed_counts_also_where_it_is_the_default(self, tmp_path, capsys):
@@ -194,12 +200,12 @@ class TestResuming:
         checkpoint = folder / "checkpoint.safetensors"
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
         with pytest.raises(VicinalError, match=r"checkpoint.safetensors cannot be read"):
-            runs.train(Wishes("digits"), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits"), folder, resume=True, tell=silent)
         assert (folder / "metrics.csv").exists()
 
     def test_resuming_and_overwriting_exclude_each_other(self):
         with pytest.raises(VicinalError, match="--overwrite and --resume exclude each other"):
-            runs.train(Wishes("digits"), None, overwrite=True, resume=True, tell=silent)
+            runs.train(TrainOptions("digits"), None, overwrite=True, resume=True, tell=silent)
 
 
 class TestTwoAtOnce:
@@ -209,31 +215,31 @@ class TestTwoAtOnce:
 
         def slowly(*arguments):
             monkeypatch.setattr(runs, "_prepare", prepare)
-            runs.train(Wishes("digits", epochs=2, seed=7), folder, tell=silent)
+            runs.train(TrainOptions("digits", epochs=2, seed=7), folder, tell=silent)
             return prepare(*arguments)
 
         monkeypatch.setattr(runs, "_prepare", slowly)
         refused = pytest.raises(VicinalError, match="already holds a run")
         with nullcontext() if overwrite else refused:
-            runs.train(Wishes("digits", epochs=1), folder, overwrite=overwrite, tell=silent)
+            runs.train(TrainOptions("digits", epochs=1), folder, overwrite=overwrite, tell=silent)
         seed = json.loads((folder / "config.json").read_text())["asked"]["seed"]
         assert seed == (0 if overwrite else 7)
 
     def test_are_refused_and_the_first_goes_on(self, tmp_path):
-        folder, wishes = tmp_path / "run", Wishes("digits", epochs=60)
-        first = start(folder, wishes)
+        folder, options = tmp_path / "run", TrainOptions("digits", epochs=60)
+        first = start(folder, options)
         while not (folder / "checkpoint.safetensors").exists():
             assert first.exitcode is None
             time.sleep(0.05)
-        for options in ({"resume": True}, {"overwrite": True}):
+        for how in ({"resume": True}, {"overwrite": True}):
             with pytest.raises(VicinalError, match="is in use by another training"):
-                runs.train(wishes, folder, **options, tell=silent)
+                runs.train(options, folder, **how, tell=silent)
         assert first.exitcode is None
         first.kill()
         first.join()
         # The operating system has taken the lock back.
         with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
-            runs.train(Wishes("digits", epochs=61), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits", epochs=61), folder, resume=True, tell=silent)
 
 
 def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
@@ -241,7 +247,7 @@ def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
         return torch.tensor(math.nan)
 
     monkeypatch.setattr(ImageTask, "metric", staticmethod(unknown))
-    runs.train(Wishes("digits", epochs=1), tmp_path / "run", tell=silent)
+    runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", tell=silent)
     text = (tmp_path / "run" / "metrics.jsonl").read_text()
     row = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert row["valid_unknown"] is None
@@ -279,5 +285,5 @@ def test_a_full_disk_is_one_sentence_and_the_last_good_state_stays(tmp_path):
     assert (tmp_path / "run" / "metrics.csv").read_text().count("\n") == 3
     assert not [f for f in (tmp_path / "run").iterdir() if f.name.startswith(".metrics")]
     for folder in ("run", "whole"):
-        finish(tmp_path / folder, Wishes("digits", epochs=4))
+        finish(tmp_path / folder, TrainOptions("digits", epochs=4))
     assert_same(left(tmp_path / "run"), left(tmp_path / "whole"))

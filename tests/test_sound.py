@@ -174,7 +174,7 @@ def test_all_roads_give_the_same(second, inplace, options):
     x, other, y = sounds(), sounds(seed=1), torch.arange(6)
     mixer = BetweenClass(RATE, **options, seed=0)
     mix = copy.deepcopy(mixer).draw(x)
-    expected = mix.patterns[0].lay(x, other if second else x[mix.partner])
+    expected = mix.patterns[0].apply(x, other if second else x[mix.partner])
     for road in ("compiled", "walking", "whole batch"):
         with on(road):
             called, _ = copy.deepcopy(mixer)(x.clone(), y, inplace=inplace)
@@ -228,7 +228,7 @@ def test_a_choice_with_mixup():
     mixed, target = second(x, y)
     assert torch.equal(target.weight, mix.weight)
     for chosen, pattern in ((heard, mix.patterns[0]), (blended, mix.patterns[1])):
-        assert torch.allclose(mixed[chosen], pattern.lay(x, x[mix.partner])[chosen], atol=1e-6)
+        assert torch.allclose(mixed[chosen], pattern.apply(x, x[mix.partner])[chosen], atol=1e-6)
     assert torch.equal(mixed[~heard & ~blended], x[~heard & ~blended])
 
 

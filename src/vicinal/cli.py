@@ -111,13 +111,13 @@ def train(
     from vicinal import runs
     from vicinal.memory import keep_freed_memory
     from vicinal.processes import this_process
-    from vicinal.tasks import Wishes
+    from vicinal.tasks import TrainOptions
     from vicinal.tasks.predictor import preprocessing_of, read_config
 
     keep_freed_memory()  # this process is ours
     state = this_process()  # of several processes, the main one speaks
     tell = state.on_main_process(_tell)
-    wishes = Wishes(
+    options = TrainOptions(
         data=data,
         recipe=recipe,
         mix=mix,
@@ -139,7 +139,7 @@ def train(
         stream=stream,
     )
     folder = runs.train(
-        wishes, out, overwrite=overwrite, resume=resume, typed=_typed(context), tell=tell
+        options, out, overwrite=overwrite, resume=resume, typed=_typed(context), tell=tell
     )
     state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
     argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
@@ -206,10 +206,10 @@ def compare(
     from vicinal.memory import keep_freed_memory
     from vicinal.study.command import compare_data
     from vicinal.study.question import Question
-    from vicinal.tasks import Wishes
+    from vicinal.tasks import TrainOptions
 
     keep_freed_memory()
-    wishes = Wishes(
+    options = TrainOptions(
         data=data,
         recipe=recipe,
         model=model,
@@ -224,7 +224,7 @@ def compare(
         skip_bad=skip_bad,
     )
     question = Question(
-        wishes,
+        options,
         mixes=mixes,
         alphas=alphas,
         epochs=lengths,
@@ -272,9 +272,9 @@ def advise(
     from vicinal.study.advice import Situation, rules_for, verdict
     from vicinal.study.question import Question
     from vicinal.study.samples import check_label_noise
-    from vicinal.tasks import Wishes, find_split, make_task
+    from vicinal.tasks import TrainOptions, find_split, make_task
 
-    wishes = Wishes(
+    options = TrainOptions(
         data=data,
         epochs=epochs,
         model=model,
@@ -284,8 +284,8 @@ def advise(
         label_pattern=label_pattern,
     )
     check_label_noise(label_noise)
-    split = find_split(wishes)
-    task = make_task(wishes, split)
+    split = find_split(options)
+    task = make_task(options, split)
     situation = Situation(
         kind=task.kind,
         samples=len(split.train),
@@ -301,7 +301,7 @@ def advise(
     for rule in rules_for(situation):
         _tell(rule.side, rule.text)
         _tell("", f"({rule.source})")
-    asked = Question(replace(wishes, epochs=None), epochs=(epochs,) if epochs else ())
+    asked = Question(replace(options, epochs=None), epochs=(epochs,) if epochs else ())
     print(f"\n{verdict(situation)}\n{asked.command()} tells by trying.")
 
 
@@ -360,9 +360,9 @@ def show(
 ) -> None:
     """Draw images, their partners, and the mixes with their targets and weights."""
     from vicinal import runs
-    from vicinal.tasks import Wishes
+    from vicinal.tasks import TrainOptions
 
-    wishes = Wishes(
+    options = TrainOptions(
         data=data,
         mix=mix,
         alpha=alpha,
@@ -377,9 +377,9 @@ def show(
     if file.suffix.lower() == ".html":
         from vicinal.study.board import show_board
 
-        show_board(wishes, file, open=open)
+        show_board(options, file, open=open)
     else:
-        runs.show(wishes, file)
+        runs.show(options, file)
     print(f"drawn: {file}")
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, is_grad_enabled
 
 from vicinal.mixing import compiled
-from vicinal.mixing.at_hand import are_at_hand
+from vicinal.mixing.plain import are_plain_cpu_tensors
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
@@ -101,7 +101,7 @@ def _compiled(
         log_probs.ndim != 2
         or axis not in (1, -1)
         or is_derived
-        or not are_at_hand(read, are_derived=False)
+        or not are_plain_cpu_tensors(read, are_derived=False)
     ):
         return None
     found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)
@@ -122,7 +122,7 @@ class _OfPairs(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         own, partner, slope = ctx.saved_tensors
-        if are_at_hand([gradient]) and not is_grad_enabled():
+        if are_plain_cpu_tensors([gradient]) and not is_grad_enabled():
             spread = compiled.spread_pairs(own, partner, slope, gradient, ctx.shape)
         else:  # a second derivative is wanted, or many gradients at once
             labels = torch.stack((own, partner), 1) * slope.ne(0)

@@ -23,7 +23,7 @@ def processors() -> int:
 def default_device() -> torch.device:
     """The accelerator, where there is one, else the CPU.
 
-    ``accelerate launch --cpu`` wishes for the CPU.
+    ``accelerate launch --cpu`` options for the CPU.
     """
     if torch.accelerator.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
         return torch.accelerator.current_accelerator() or torch.device("cpu")

@@ -29,9 +29,9 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.mixing import MixUp
-from vicinal.mixing.draws import stream
 from vicinal.processes import this_process
-from vicinal.tasks import Task, Wishes, find_split, make_task
+from vicinal.rng import derive_seed
+from vicinal.tasks import Task, TrainOptions, find_split, make_task
 from vicinal.tasks.mixers import check_mix
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
@@ -47,7 +47,7 @@ Tell = Callable[[str, str], None]
 
 
 def train(
-    wishes: Wishes,
+    options: TrainOptions,
     out: Path | None,
     *,
     overwrite: bool = False,
@@ -58,12 +58,12 @@ def train(
     """Train as wished, and leave everything in a run folder.
 
     Args:
-        wishes: what the user asked for.
+        options: what the user asked for.
         out: the run folder; None takes the next free one below ``runs``, or to resume, the last
             one of these data.
         overwrite: replace a run that is there.
         resume: go on with the run that is there, as it was asked for; without one, begin.
-        typed: the names of wishes that are to be as in that run, though they be the default.
+        typed: the names of options that are to be as in that run, though they be the default.
         tell: is called with a name and a text for each thing that was found or chosen.
 
     Returns:
@@ -77,16 +77,16 @@ def train(
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
     is_main = this_process().is_main_process
     # One process looks at the folder, and then changes it; the others go by what it has seen.
-    settled = [_settle(wishes, out, overwrite, resume, typed) if is_main else None]
-    folder, wishes, before = broadcast_object_list(settled)[0]
+    resolved = [_settle(options, out, overwrite, resume, typed) if is_main else None]
+    folder, options, before = broadcast_object_list(resolved)[0]
     if before and before["finished"]:
         tell("finished", f"after {before['epochs_done']} epochs: nothing is left to be done")
         return folder
     if resume and not before:
         tell("resume", f"nothing is in {folder} yet: it is begun")
-    track = Track(wishes.track, folder=folder / TRACKED) if wishes.track else None
+    track = Track(options.track, folder=folder / TRACKED) if options.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, task, chosen = _prepare(wishes, before, tell)
+        learn, task, chosen = _prepare(options, before, tell)
     listed = task.listed()
     if before and before["listed"] != listed:  # other files, another split
         raise VicinalError(
@@ -102,8 +102,8 @@ def train(
         track.parameters = task.parameters()
         learn.add_cbs(track)
     settings = {
-        "asked": before["asked"] if before else asdict(task.wishes),
-        "settled": asdict(task.settled()),
+        "asked": before["asked"] if before else asdict(task.options),
+        "resolved": asdict(task.resolved()),
         "chosen": chosen,
         "listed": listed,
     }
@@ -117,40 +117,40 @@ def train(
 
 
 def _settle(
-    wishes: Wishes, out: Path | None, overwrite: bool, resume: bool, typed: Collection[str]
-) -> tuple[Path, Wishes, dict[str, Any] | None]:
+    options: TrainOptions, out: Path | None, overwrite: bool, resume: bool, typed: Collection[str]
+) -> tuple[Path, TrainOptions, dict[str, Any] | None]:
     """The run folder, what is wished in all, and the settings of the run that is gone on with.
 
     What was chosen when that was begun is wished for, too: the hub may be out of reach by now.
     """
-    folder = default_folder(wishes.data, resume) if out is None else out
+    folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
-        return folder, wishes, None
+        return folder, options, None
     before = read_config(folder)
-    wishes.as_before(before["asked"], typed)  # says what is not
-    return folder, Wishes(**before["settled"]), before
+    options.merged_with(before["asked"], typed)  # says what is not
+    return folder, TrainOptions(**before["resolved"]), before
 
 
 def _prepare(
-    wishes: Wishes, before: dict[str, Any] | None, tell: Tell
+    options: TrainOptions, before: dict[str, Any] | None, tell: Tell
 ) -> tuple[Learner, Task, dict[str, str]]:
     """The learner that is wished for, and what was chosen for it and why."""
-    check_mix(wishes)
-    task = make_task(wishes, find_split(wishes))
+    check_mix(options)
+    task = make_task(options, find_split(options))
     tell("data", task.describe())
     for note in task.split.notes:
         tell(*note.split(": ", 1))
     chosen = task.chosen(before["chosen"] if before else None)
     for name, reason in chosen.items():
         tell(name, reason)
-    torch.manual_seed(wishes.seed)  # of the network's random weights; this process is ours
+    torch.manual_seed(options.seed)  # of the network's random weights; this process is ours
     learn = task.learner()
     mixer = task.mixer(learn)
     tell("mixing", repr(mixer) if mixer else "none")
     learn.add_cbs(mixer)
     if this_process().process_index:  # the same weights, but other random numbers from now on
-        torch.manual_seed(stream(wishes.seed, this_process().process_index))
+        torch.manual_seed(derive_seed(options.seed, this_process().process_index))
     return learn, task, chosen
 
 
@@ -353,29 +353,29 @@ def _is_half_written(name: str) -> bool:
     return any(name.startswith(f".{own}.") for own in OWN)
 
 
-def show(wishes: Wishes, out: Path) -> None:
+def show(options: TrainOptions, out: Path) -> None:
     """Draw how training images of a data set are mixed, and write the picture to ``out``."""
     from vicinal import plots
 
-    split = find_split(wishes)
+    split = find_split(options)
     if isinstance(split, RowSplit):
-        raise VicinalError(f"{wishes.data} holds no images, and nothing else can be drawn")
-    task = make_task(replace(wishes, model="resnet9", pretrained=False), split)  # any network
+        raise VicinalError(f"{options.data} holds no images, and nothing else can be drawn")
+    task = make_task(replace(options, model="resnet9", pretrained=False), split)  # any network
     mixer = task.batch_mixer()
     if mixer is None:
         raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
-    if task.mixes[check_mix(wishes)[0]]:
+    if task.mixes[check_mix(options)[0]]:
         raise VicinalError(
-            f"--mix {wishes.mix} mixes inside of the network, of which there is no picture: say "
+            f"--mix {options.mix} mixes inside of the network, of which there is no picture: say "
             "mixup"
         )
     if isinstance(split, StreamedSplit):
         samples = split.train.head(SHOWN)
     else:
-        generator = torch.Generator().manual_seed(wishes.seed)
+        generator = torch.Generator().manual_seed(options.seed)
         chosen = torch.randperm(len(split.train), generator=generator)[:SHOWN]
         samples = split.train.subset(chosen.tolist())
-    decoded, _ = decode(samples, wishes.size or one_size(samples) or 224)
+    decoded, _ = decode(samples, options.size or one_size(samples) or 224)
     x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
     drawn = mixer.draw(x, labels)
     partners, target = x[drawn.partner], drawn.target(labels)

@@ -7,23 +7,23 @@ from typing import Self, Unpack
 import torch
 from torch import Tensor
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import whole
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.blend import Shares
+from vicinal.mixing.beta import sample_lam
+from vicinal.mixing.blend import RowPattern
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.move import moved
-from vicinal.mixing.pattern import LayRow
+from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
 
-@tensors_as_leaves("kept")
+@tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
-class Sounds(Shares):
+class Sounds(RowPattern):
     """Blend waveforms, (B, T) or (B, ..., T), the louder one by less than its share.
 
     Args:
-        kept: (B,) floats in [0, 1], the share by which each sound is heard; 1 is neutral.
+        lam: (B,) floats in [0, 1], the share by which each sound is heard; 1 is neutral.
         rate: samples per second.
     """
 
@@ -43,9 +43,9 @@ class Sounds(Shares):
                 "(B, ..., T), or name the fields to mix"
             )
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         own, theirs = loudness(x, self.rate), loudness(partners, self.rate)
-        weight = moved(self.kept, x.device).to(own.dtype)
+        weight = moved(self.lam, x.device).to(own.dtype)
         # Of silence no share is heard, however much it is turned up: it is blended as it is.
         are_heard = (own > 0) & (theirs > 0)
         gain = weight * theirs / (weight * theirs + (1 - weight) * own)
@@ -54,15 +54,15 @@ class Sounds(Shares):
         mixed = over_rows(gain * scale, x) * x + over_rows((1 - gain) * scale, x) * partners
         return torch.where(over_rows(weight < 1, x), mixed.to(x.dtype), x)
 
-    def by_row(self, x: Tensor) -> LayRow:
-        shows = (self.kept < 1).tolist()
+    def by_row(self, x: Tensor) -> ApplyRow:
+        shows = (self.lam < 1).tolist()
 
-        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
             if shows[i]:
-                alone = type(self)(self.kept[i : i + 1], self.rate)
-                row.copy_(alone.lay(row.unsqueeze(0), partner.unsqueeze(0))[0])
+                alone = type(self)(self.lam[i : i + 1], self.rate)
+                row.copy_(alone.apply(row.unsqueeze(0), partner.unsqueeze(0))[0])
 
-        return lay_row
+        return apply_row
 
 
 class BetweenClass(Method):
@@ -80,7 +80,7 @@ class BetweenClass(Method):
     Args:
         rate: samples per second; it says what a window is, and which frequencies are heard.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -109,7 +109,7 @@ class BetweenClass(Method):
         return (Sounds(torch.empty(0, device="cpu"), self.rate),)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Sounds:
-        return Sounds(draws.kept_share(1.0, count, generator).float(), self.rate)
+        return Sounds(sample_lam(1.0, count, generator).float(), self.rate)
 
 
 def loudness(x: Tensor, rate: int) -> Tensor:

@@ -47,8 +47,8 @@ def test_a_missing_peer_is_named(monkeypatch):
 
 
 def test_a_bound_is_met_or_missed():
-    assert Row("laying", "case", "size", OURS, 1.0, 1.9, 2.0).is_met
-    assert not Row("laying", "case", "size", OURS, 1.0, 2.1, 2.0).is_met
+    assert Row("apply", "case", "size", OURS, 1.0, 1.9, 2.0).is_met
+    assert not Row("apply", "case", "size", OURS, 1.0, 2.1, 2.0).is_met
     assert Row("whole call", "case", "size", "peer", 1.0, 99.0).is_met
 
 

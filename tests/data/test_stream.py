@@ -21,7 +21,7 @@ from vicinal.data.sources import load_split
 from vicinal.data.stream import ShardReader, StreamedBatches, StreamedSplit, of_one_size
 from vicinal.data.stream import streamed_loaders as loaders_of
 from vicinal.errors import VicinalError
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 
 from .pictures import BROKEN, encoded
 
@@ -103,7 +103,7 @@ def in_processes(monkeypatch):
 
     def be(rank, processes):
         for module in (loaders, stream):
-            monkeypatch.setattr(module, "place", lambda: (rank, processes))
+            monkeypatch.setattr(module, "rank_and_world_size", lambda: (rank, processes))
 
     return be
 
@@ -465,7 +465,7 @@ def silent(name, text):
     pass
 
 
-def begun(monkeypatch, wishes, folder):
+def begun(monkeypatch, options, folder):
     """A run that was stopped in its second epoch."""
 
     def stop(run, learn):
@@ -475,17 +475,17 @@ def begun(monkeypatch, wishes, folder):
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "before_train", stop, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(wishes, folder, tell=silent)
+            runs.train(options, folder, tell=silent)
 
 
 class TestRuns:
     @staticmethod
-    def wishes(folder):
-        return Wishes(str(folder), stream=True, epochs=3, batch_size=8, seed=3)
+    def options(folder):
+        return TrainOptions(str(folder), stream=True, epochs=3, batch_size=8, seed=3)
 
     def test_what_is_chosen_is_said(self, shards, tmp_path):
         told = {}
-        runs.train(self.wishes(shards), tmp_path / "run", tell=told.__setitem__)
+        runs.train(self.options(shards), tmp_path / "run", tell=told.__setitem__)
         readers = min(4, stream.processors())
         assert told["images"] == (
             f"streamed from 4 shards through {readers} process{'es' if readers > 1 else ''}, "
@@ -495,10 +495,10 @@ class TestRuns:
         assert told["size"] == "8 (as the images are)"
 
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, shards, tmp_path, monkeypatch):
-        runs.train(self.wishes(shards), tmp_path / "whole", tell=silent)
+        runs.train(self.options(shards), tmp_path / "whole", tell=silent)
 
-        begun(monkeypatch, self.wishes(shards), tmp_path / "killed")
-        again = Wishes(str(shards))  # as it was asked for
+        begun(monkeypatch, self.options(shards), tmp_path / "killed")
+        again = TrainOptions(str(shards))  # as it was asked for
         runs.train(again, tmp_path / "killed", resume=True, tell=silent)
         whole, killed = (
             load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
@@ -506,10 +506,10 @@ class TestRuns:
         assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
     def test_other_shards_are_not_gone_on_with(self, shards, tmp_path, monkeypatch):
-        begun(monkeypatch, self.wishes(shards), tmp_path / "run")
+        begun(monkeypatch, self.options(shards), tmp_path / "run")
         write(shards, [10], "train-more", start=100)
         with pytest.raises(VicinalError, match="the data are not what they were"):
-            runs.train(self.wishes(shards), tmp_path / "run", resume=True, tell=silent)
+            runs.train(self.options(shards), tmp_path / "run", resume=True, tell=silent)
 
     def test_a_rate_is_found_and_leaves_no_trace(self, shards):
         from vicinal import Learner
@@ -532,5 +532,5 @@ class TestRuns:
 
     def test_a_picture_of_mixing(self, hub, tmp_path, monkeypatch):
         free(monkeypatch, 0)
-        runs.show(Wishes(f"hf:{hub}"), tmp_path / "mixed.png")
+        runs.show(TrainOptions(f"hf:{hub}"), tmp_path / "mixed.png")
         assert (tmp_path / "mixed.png").exists()

@@ -200,7 +200,7 @@ def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
     def words(mixer_seed, folder):
         # Not ViT, whose weights transformers 5.23 saves under names that a resumed run lacks.
         model = text_model(pad_token_id=0)
-        mixer = ManifoldMixUp(model, "*.embeddings", unite="attention_mask", seed=mixer_seed)
+        mixer = ManifoldMixUp(model, "*.embeddings", maximum="attention_mask", seed=mixer_seed)
         return trainer(
             tmp_path / folder, model, mixer, texts(), num_train_epochs=2, save_strategy="steps",
             save_steps=2, seed=1, restore_callback_states_from_checkpoint=folder == "b",
@@ -223,7 +223,7 @@ def test_texts_are_mixed_in_their_embeddings(kind, tmp_path):
 
     def mixer(model):
         return ManifoldMixUp(
-            model, "*.embeddings", mixer=MixUp(1.0), unite="attention_mask", seed=0
+            model, "*.embeddings", mixer=MixUp(1.0), maximum="attention_mask", seed=0
         )
 
     trained = trainer(tmp_path, model, mixer(model), texts(), num_train_epochs=6)
@@ -249,7 +249,7 @@ def test_questions_of_trec(tmp_path):
         }
         data.append(sample)
     model = text_model(pad_token_id=0)
-    mixer = ManifoldMixUp(model, "*.embeddings", unite="attention_mask", seed=0)
+    mixer = ManifoldMixUp(model, "*.embeddings", maximum="attention_mask", seed=0)
     trained = trainer(tmp_path, model, mixer, data, num_train_epochs=8, eval_dataset=data)
     trained.train()
     assert np.mean(trained.losses[-10:]) < np.mean(trained.losses[:10])

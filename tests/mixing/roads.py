@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from vicinal.mixing import apply as apply_module
 from vicinal.mixing import compiled
-from vicinal.mixing import lay as laying
 
 
 @contextmanager
@@ -15,5 +15,5 @@ def on(road):
         if road != "compiled":
             patch.setattr(compiled, "loops", lambda: None)
         if road == "walking":
-            patch.setattr(laying, "LARGE_ROW", 0)
+            patch.setattr(apply_module, "LARGE_ROW", 0)
         yield

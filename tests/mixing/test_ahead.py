@@ -6,8 +6,7 @@ import pickle
 import pytest
 import torch
 
-from vicinal import Choice, CutMix, FMix, MixLoss, MixUp, ResizeMix, Schedule
-from vicinal.mixing import draws
+from vicinal import Choice, CutMix, FMix, MixLoss, MixUp, ResizeMix, Schedule, rng
 from vicinal.mixing.mixer import _kept
 
 MIXERS = {
@@ -80,7 +79,7 @@ def test_ranks_and_workers_draw_apart_from_the_next_batch_on(make, monkeypatch):
     alone, joined = make(seed=0), make(seed=0)
     first, second = drawn(alone, 3, count=40), drawn(joined, 3, count=40)
     assert all(same(first, second))
-    monkeypatch.setattr(draws, "place", lambda: (1, 2))
+    monkeypatch.setattr(rng, "rank_and_world_size", lambda: (1, 2))
     other = drawn(joined, 3, count=40)
     monkeypatch.undo()
     assert not any(same(drawn(alone, 3, count=40), other))

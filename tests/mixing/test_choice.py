@@ -112,7 +112,7 @@ def test_all_roads_give_the_same(monkeypatch, road, inplace):
     assert chosen(mix).any(0).all()
     expected = x.clone()
     for pattern in mix.patterns:  # from the definition
-        expected = pattern.lay(expected, x[mix.partner])
+        expected = pattern.apply(expected, x[mix.partner])
     x.requires_grad_(road == "autograd")
     mixed = mix(x * 1, inplace=inplace)
     assert torch.allclose(mixed, expected, atol=1e-6)

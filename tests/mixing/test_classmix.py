@@ -55,18 +55,18 @@ def test_half_of_the_partners_classes_are_pasted(
     (pattern,) = mix.patterns
     assert type(pattern) is Masks
     for i, j in enumerate(mix.partner.tolist()):
-        classes, shown = pasted(pattern.kept[i], masks[j])
+        classes, shown = pasted(pattern.keep[i], masks[j])
         assert len(shown) in {len(classes) // 2, 0}
         if p == 1 and not (partners == "pairs" and i == j):  # the one that is left over
             assert len(shown) == len(classes) // 2
         if p == 0:
             assert not shown
-    assert torch.allclose(mix.weight, pattern.kept.float().mean((1, 2)))
+    assert torch.allclose(mix.weight, pattern.keep.float().mean((1, 2)))
     assert mix.weight.dtype == torch.float32
-    assert torch.equal(mix(x), torch.where(pattern.kept[:, None], x, x[mix.partner]))
+    assert torch.equal(mix(x), torch.where(pattern.keep[:, None], x, x[mix.partner]))
     target = mix.target(given)
     assert target.dtype == dtype
-    assert torch.equal(target, torch.where(pattern.kept, given, given[mix.partner]))
+    assert torch.equal(target, torch.where(pattern.keep, given, given[mix.partner]))
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])
@@ -75,7 +75,7 @@ def test_all_halves_are_equally_likely(count):
     classes = list(range(100, 100 + count))
     mask = torch.tensor(classes).view(1, 1, count).expand(6000, 1, count)
     mix = ClassMix(seed=0).draw(images_of(mask), mask)
-    chosen = [tuple(row.nonzero().flatten().tolist()) for row in ~mix.patterns[0].kept[:, 0]]
+    chosen = [tuple(row.nonzero().flatten().tolist()) for row in ~mix.patterns[0].keep[:, 0]]
     subsets = list(combinations(range(count), count // 2))
     assert set(chosen) <= set(subsets)
     assert stats.chisquare([chosen.count(subset) for subset in subsets]).pvalue > 1e-6
@@ -84,7 +84,7 @@ def test_all_halves_are_equally_likely(count):
 def test_classes_are_drawn_for_each_sample_or_for_the_batch():
     mask = torch.arange(8).view(1, 1, 8).expand(50, 1, 8)
     for per, kinds in (("batch", 1), ("sample", 2)):
-        kept = ClassMix(per=per, seed=0).draw(images_of(mask), mask).patterns[0].kept
+        kept = ClassMix(per=per, seed=0).draw(images_of(mask), mask).patterns[0].keep
         assert (len(kept.unique(dim=0)) > 1) == (kinds > 1)
 
 
@@ -94,7 +94,7 @@ def test_pixels_of_no_class_are_never_pasted_nor_counted(ignored):
     mask = torch.tensor([[[4, 5, ignored], [4, 5, ignored]]]).expand(20, 2, 3).clone()
     mask[0] = ignored
     mix = ClassMix(ignore_index=ignored, seed=0).draw(images_of(mask), mask)
-    kept = mix.patterns[0].kept
+    kept = mix.patterns[0].keep
     alone = (mix.partner == 0).nonzero()
     assert bool(kept[..., 2].all())
     assert bool(kept[alone].all())
@@ -104,7 +104,7 @@ def test_pixels_of_no_class_are_never_pasted_nor_counted(ignored):
 
 def test_without_an_ignored_number_255_is_a_class_like_any():
     mask = torch.tensor([[[255, 1]]]).expand(200, 1, 2)
-    kept = ClassMix(ignore_index=-1, seed=0).draw(images_of(mask), mask).patterns[0].kept
+    kept = ClassMix(ignore_index=-1, seed=0).draw(images_of(mask), mask).patterns[0].keep
     assert bool((kept.sum((1, 2)) == 1).all())
     assert 0.3 < float(kept[:, 0, 0].float().mean()) < 0.7
 
@@ -122,12 +122,12 @@ def test_the_second_half_is_pasted_on_the_first():
         x = images_of(masks)
         mix = ClassMix(half=True, seed=0).draw(x, masks)
         second = halves(masks)[1]
-        for kept, mask in zip(mix.patterns[0].kept, second, strict=True):
+        for kept, mask in zip(mix.patterns[0].keep, second, strict=True):
             classes, shown = pasted(kept, mask)
             assert len(shown) == len(classes) // 2
         mixed, target = ClassMix(half=True, seed=0)(x, masks)
         first = halves(masks)[0]
-        assert torch.equal(target, torch.where(mix.patterns[0].kept, first, second))
+        assert torch.equal(target, torch.where(mix.patterns[0].keep, first, second))
         assert torch.equal(mixed[:, 0], mix(halves(x)[0], other=halves(x)[1])[:, 0])
 
 
@@ -149,7 +149,7 @@ def test_masks_among_other_targets():
     y = {"kind": torch.arange(6), "depth": torch.rand(6, 1, 6, 7), "mask": masks}
     mix = ClassMix(fields="photo", seed=0).draw(x, y)
     alone = ClassMix(seed=0).draw(images_of(masks), masks)
-    assert torch.equal(mix.patterns[0].kept, alone.patterns[0].kept)
+    assert torch.equal(mix.patterns[0].keep, alone.patterns[0].keep)
     target = mix.target(y)
     assert torch.equal(target["kind"].weight, alone.weight)
     assert torch.equal(target["depth"], mix(y["depth"]))
@@ -193,10 +193,10 @@ def test_a_seed_and_a_state_give_the_same_again():
     first = ClassMix(seed=3)
     first.draw(images_of(masks), masks)
     state = first.state_dict()
-    expected = first.draw(images_of(masks), masks).patterns[0].kept
+    expected = first.draw(images_of(masks), masks).patterns[0].keep
     second = ClassMix()
     second.load_state_dict(state)
-    assert torch.equal(second.draw(images_of(masks), masks).patterns[0].kept, expected)
+    assert torch.equal(second.draw(images_of(masks), masks).patterns[0].keep, expected)
 
 
 def test_pairs_are_mixed_both_ways():
@@ -204,7 +204,7 @@ def test_pairs_are_mixed_both_ways():
     mix = ClassMix(partners="pairs", seed=0).draw(images_of(masks), masks)
     assert torch.equal(mix.partner[mix.partner], torch.arange(6))
     for i, j in enumerate(mix.partner.tolist()):
-        classes, shown = pasted(mix.patterns[0].kept[i], masks[j])
+        classes, shown = pasted(mix.patterns[0].keep[i], masks[j])
         assert len(shown) == len(classes) // 2
 
 

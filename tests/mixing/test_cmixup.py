@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vicinal import Choice, CMixUp, CutMix, Mix, MixUp, Schedule
-from vicinal.mixing import draws
+from vicinal import Choice, CMixUp, CutMix, Mix, MixUp, Schedule, rng
 from vicinal.mixing.chosen import choose
 
 from .roads import on
@@ -275,7 +274,7 @@ class TestRandomNumbers:
         y = torch.rand(64)
         met = []
         for rank in range(2):
-            monkeypatch.setattr(draws, "place", lambda rank=rank: (rank, 2))
+            monkeypatch.setattr(rng, "rank_and_world_size", lambda rank=rank: (rank, 2))
             met.append(CMixUp(1.0, seed=0).draw(y, y).partner)
         assert not torch.equal(*met)
 

@@ -59,16 +59,16 @@ def test_every_setting_gives_what_loops_by_hand_give(
     mix = ColumnMix(alpha, **options).draw(x, y)
     (pattern,) = mix.patterns
     assert type(pattern) is Columns
-    assert (pattern.kept.shape, pattern.kept.dtype) == ((count, numbers + categories), torch.bool)
+    assert (pattern.keep.shape, pattern.keep.dtype) == ((count, numbers + categories), torch.bool)
     if per == "batch" and partners != "pairs":  # the one that is left over stays as it is
-        assert len(pattern.kept.unique(dim=0)) <= 1
-    expected = by_hand(x, mix.partner, pattern.kept)
+        assert len(pattern.keep.unique(dim=0)) <= 1
+    expected = by_hand(x, mix.partner, pattern.keep)
     mixed, target = ColumnMix(alpha, **options)(x, y, inplace=inplace)
     assert side_by_side(mixed) == expected
     assert (mixed["numbers"] is x["numbers"]) == inplace
     assert mixed["categories"].dtype == torch.int64
     assert target.weight.dtype == torch.float32
-    shares = [sum(keep) / len(keep) for keep in pattern.kept.tolist()]
+    shares = [sum(keep) / len(keep) for keep in pattern.keep.tolist()]
     assert torch.allclose(target.weight, torch.tensor(shares), atol=1e-6)
     assert torch.equal(target.partner, y[mix.partner])
 
@@ -78,7 +78,7 @@ def test_every_setting_gives_what_loops_by_hand_give(
 def test_all_roads_and_layouts_give_the_same(road, inplace):
     whole = torch.randn(6, 9, generator=generator())
     mix = ColumnMix(seed=0).draw(whole)
-    expected = torch.where(mix.patterns[0].kept, whole, whole[mix.partner])
+    expected = torch.where(mix.patterns[0].keep, whole, whole[mix.partner])
     by_columns = whole.T.contiguous().T
     with on(road):
         for x in (whole.clone(), by_columns.clone(), torch.cat([whole, whole], 1)[:, :9]):
@@ -93,7 +93,7 @@ def test_a_second_batch_brings_the_partners():
     x, other, y = table(5), table(5, seed=1), torch.arange(5)
     mix = ColumnMix(seed=0).draw(x)
     mixed, target = ColumnMix(seed=0)(x, y, other=(other, y + 5))
-    rows = zip(side_by_side(x), side_by_side(other), mix.patterns[0].kept.tolist(), strict=True)
+    rows = zip(side_by_side(x), side_by_side(other), mix.patterns[0].keep.tolist(), strict=True)
     assert side_by_side(mixed) == [
         [a if keeps else b for a, b, keeps in zip(own, shown, kept, strict=True)]
         for own, shown, kept in rows
@@ -114,14 +114,14 @@ def test_the_second_half_is_laid_on_the_first(count):
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
 def test_the_number_of_kept_columns_is_beta_binomial(alpha):
     count = 20_000
-    kept = ColumnMix(alpha).pattern(count, (1, 9), generator()).kept.sum(1)
+    kept = ColumnMix(alpha).pattern(count, (1, 9), generator()).keep.sum(1)
     expected = count * stats.betabinom(9, alpha, alpha).pmf(np.arange(10))
     # False alarm: 1e-6.
     assert stats.chisquare(np.bincount(kept, minlength=10), expected).pvalue > 1e-6
 
 
 def test_each_column_is_kept_for_itself():
-    kept = ColumnMix(keep=0.9).pattern(20_000, (1, 3), generator()).kept
+    kept = ColumnMix(keep=0.9).pattern(20_000, (1, 3), generator()).keep
     found = np.bincount(kept.long() @ torch.tensor([1, 2, 4]), minlength=8)
     expected = [0.1 ** (3 - n.bit_count()) * 0.9 ** n.bit_count() for n in range(8)]
     # False alarm: 1e-6.
@@ -149,7 +149,7 @@ def test_fields_choose_the_columns():
 def test_integers_that_are_left_count_for_nothing():
     x, y = table(8), torch.arange(8)
     mixer = ColumnMix(keep=0, integers="leave", seed=0)
-    assert mixer.draw(x).patterns[0].kept.shape == (8, 3)
+    assert mixer.draw(x).patterns[0].keep.shape == (8, 3)
     mixed, _ = mixer(x, y)
     assert mixed["categories"] is x["categories"]
 
@@ -171,7 +171,7 @@ def test_it_is_mixed_with_mixup_where_there_are_numbers_alone():
     mixer = Choice([MixUp(1.0), ColumnMix()], seed=0)
     mix = mixer.draw(x)
     blend, columns = mix.patterns
-    weight, kept = blend.weight[:, None], columns.kept
+    weight, kept = blend.weight[:, None], columns.keep
     expected = torch.where(kept, x, x[mix.partner]).lerp(x[mix.partner], 1 - weight)
     assert torch.allclose(mixer.__class__([MixUp(1.0), ColumnMix()], seed=0)(x, y)[0], expected)
     assert bool(((weight[:, 0] == 1) | kept.all(1)).all())

@@ -188,7 +188,7 @@ class TestPixelsKeepTheirLabels:
     def test_soft_masks_give_each_pixel_its_weight(self):
         masks = random_masks()
         mix = SmoothMix(seed=0).draw(images_of(masks), masks)
-        assert torch.equal(mix.target(masks).weight, mix.patterns[0].kept)
+        assert torch.equal(mix.target(masks).weight, mix.patterns[0].keep)
 
     def test_patterns_multiply(self):
         """Of hand-made mixes, too: a blend, a soft mask and a box, one after the other."""
@@ -198,7 +198,7 @@ class TestPixelsKeepTheirLabels:
         masks = random_masks(2)
         mix = Mix(torch.tensor([1, 0]), torch.ones(2), (blend, soft, box))
         target = mix.target(masks)
-        assert torch.allclose(target.weight, kept * blend.kept.view(2, 1, 1))
+        assert torch.allclose(target.weight, kept * blend.lam.view(2, 1, 1))
         assert torch.equal(
             target.own, Mix(mix.partner, box.weight, (box,))(masks, integers="paste")
         )

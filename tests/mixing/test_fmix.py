@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vicinal import FMix
-from vicinal.mixing import draws
+from vicinal.mixing.beta import symmetric_beta
 from vicinal.mixing.methods.fmix import brightest, cloudy_images
 from vicinal.mixing.paste import Masks
 
@@ -46,13 +46,13 @@ def test_every_setting_gives_a_lawful_mix(
     mix = mixer.draw(x, y)
     (pattern,) = mix.patterns
     assert type(pattern) is Masks
-    assert (pattern.kept.shape, pattern.kept.dtype) == ((count, height, width), torch.bool)
+    assert (pattern.keep.shape, pattern.keep.dtype) == ((count, height, width), torch.bool)
     if per == "batch" and partners != "pairs":  # the one that is left over stays as it is
-        assert len(pattern.kept.unique(dim=0)) <= 1
+        assert len(pattern.keep.unique(dim=0)) <= 1
     mixed, target = mix(x), mix.target(y)
-    assert torch.equal(mixed, torch.where(pattern.kept[:, None], x, x[mix.partner]))
+    assert torch.equal(mixed, torch.where(pattern.keep[:, None], x, x[mix.partner]))
     assert mix.weight.dtype == torch.float32
-    assert torch.allclose(target.weight, pattern.kept.float().mean((1, 2)), atol=1e-6)
+    assert torch.allclose(target.weight, pattern.keep.float().mean((1, 2)), atol=1e-6)
     again, _ = FMix(alpha, decay, per=per, partners=partners, p=p, seed=seed)(x, y)
     assert torch.equal(mixed, again)
 
@@ -103,8 +103,8 @@ def test_different_frequencies_have_nothing_to_do_with_each_other():
 @pytest.mark.parametrize("alpha", [0.4, 1.0, 5.0])
 def test_the_share_is_rounded_to_pixels_by_a_fair_coin(alpha):
     """Of the same numbers: the shares come first."""
-    share = draws.symmetric_beta(alpha, 3000, generator()) * 63
-    pixels = FMix(alpha).pattern(3000, (7, 9), generator()).kept.sum((1, 2))
+    share = symmetric_beta(alpha, 3000, generator()) * 63
+    pixels = FMix(alpha).pattern(3000, (7, 9), generator()).keep.sum((1, 2))
     up = pixels == share.ceil()
     assert bool((up | (pixels == share.floor())).all())
     # False alarm: 1e-6.
@@ -120,7 +120,7 @@ def test_the_weight_is_beta(alpha):
 
 
 def test_masks_of_a_batch_differ():
-    kept = FMix(1e6).pattern(50, (16, 16), generator()).kept
+    kept = FMix(1e6).pattern(50, (16, 16), generator()).keep
     assert len(kept.unique(dim=0)) == 50
     # Each pixel is bright as often as dark; false alarm: below 256 * 2e-7.
     assert stats.binom(50, 0.5).ppf(1e-7) <= int(kept.sum(0).min())
@@ -129,16 +129,16 @@ def test_masks_of_a_batch_differ():
 
 def test_a_larger_decay_gives_larger_regions():
     def edges(decay):
-        kept = FMix(1e6, decay).pattern(200, (16, 16), generator()).kept
+        kept = FMix(1e6, decay).pattern(200, (16, 16), generator()).keep
         return float((kept[:, 1:] ^ kept[:, :-1]).float().mean())
 
     assert edges(0) > edges(1) > edges(2) > edges(3) > edges(1000)
 
 
 def test_a_full_batch_of_imagenet_size():
-    kept = FMix().pattern(64, (224, 224), generator()).kept
+    kept = FMix().pattern(64, (224, 224), generator()).keep
     assert kept.shape == (64, 224, 224)
-    share = draws.symmetric_beta(1.0, 64, generator())
+    share = symmetric_beta(1.0, 64, generator())
     assert bool((kept.sum((1, 2)) - share * 224**2).abs().max() < 1)
 
 

@@ -35,13 +35,13 @@ def test_every_setting_gives_a_lawful_mix(
     mix = mixer.draw(x, y)
     (pattern,) = mix.patterns
     assert type(pattern) is Masks
-    assert (pattern.kept.shape, pattern.kept.dtype) == ((count, height, width), torch.bool)
+    assert (pattern.keep.shape, pattern.keep.dtype) == ((count, height, width), torch.bool)
     if per == "batch" and partners != "pairs":  # the one that is left over stays as it is
-        assert len(pattern.kept.unique(dim=0)) <= 1
+        assert len(pattern.keep.unique(dim=0)) <= 1
     mixed, target = mix(x), mix.target(y)
-    assert torch.equal(mixed, torch.where(pattern.kept[:, None], x, x[mix.partner]))
+    assert torch.equal(mixed, torch.where(pattern.keep[:, None], x, x[mix.partner]))
     assert mix.weight.dtype == torch.float32
-    assert torch.allclose(target.weight, pattern.kept.float().mean((1, 2)), atol=1e-6)
+    assert torch.allclose(target.weight, pattern.keep.float().mean((1, 2)), atol=1e-6)
     again, _ = GridMix(alpha, cells, per=per, partners=partners, p=p, seed=seed)(x, y)
     assert torch.equal(mixed, again)
 
@@ -55,7 +55,7 @@ def grid_lines(kept, axis):
 @settings(deadline=None)
 def test_cells_are_as_even_as_whole_pixels_allow(cells, height, width):
     # At 500 masks, that two neighbouring cells never differ has a probability below 1e-150.
-    kept = GridMix(float("inf"), cells).pattern(500, (height, width), generator()).kept
+    kept = GridMix(float("inf"), cells).pattern(500, (height, width), generator()).keep
     for axis, side in ((1, height), (2, width)):
         lines = [0, *grid_lines(kept, axis), side]
         assert len(lines) - 1 == min(cells, side)
@@ -64,7 +64,7 @@ def test_cells_are_as_even_as_whole_pixels_allow(cells, height, width):
 
 
 def test_pixels_of_a_cell_stay_together():
-    kept = GridMix(cells=3).pattern(20, (7, 11), generator()).kept
+    kept = GridMix(cells=3).pattern(20, (7, 11), generator()).keep
     for mask in kept:
         for row in range(3):
             for column in range(3):
@@ -80,21 +80,21 @@ def test_pixels_of_a_cell_stay_together():
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
 def test_the_number_of_kept_cells_is_beta_binomial(alpha):
     count = 20_000
-    kept = GridMix(alpha, cells=3).pattern(count, (3, 3), generator()).kept.sum((1, 2))
+    kept = GridMix(alpha, cells=3).pattern(count, (3, 3), generator()).keep.sum((1, 2))
     expected = count * stats.betabinom(9, alpha, alpha).pmf(np.arange(10))
     # False alarm: 1e-6.
     assert stats.chisquare(np.bincount(kept, minlength=10), expected).pvalue > 1e-6
 
 
 def test_each_cell_is_kept_for_itself():
-    kept = GridMix(float("inf"), cells=2).pattern(20_000, (2, 2), generator()).kept
+    kept = GridMix(float("inf"), cells=2).pattern(20_000, (2, 2), generator()).keep
     found = np.bincount(kept.flatten(1).long() @ torch.tensor([1, 2, 4, 8]), minlength=16)
     # False alarm: 1e-6.
     assert stats.chisquare(found).pvalue > 1e-6
 
 
 def test_one_cell_is_the_whole_image():
-    kept = GridMix(cells=1).pattern(50, (4, 5), generator()).kept
+    kept = GridMix(cells=1).pattern(50, (4, 5), generator()).keep
     assert set(kept.float().mean((1, 2)).tolist()) == {0.0, 1.0}
 
 

@@ -328,7 +328,7 @@ class TestMixers:
     def test_masks_are_united_where_the_mix_is_laid_inside(self):
         net = Transformer()
         x, y = texts(), labels()
-        given, _ = ManifoldMixUp(net, "embedding", unite="mask", seed=0)(x, y)
+        given, _ = ManifoldMixUp(net, "embedding", maximum="mask", seed=0)(x, y)
         mix = MixUp(2.0, seed=0).draw(x, y)
         assert given["ids"] is x["ids"]
         assert torch.equal(given["mask"], x["mask"] | x["mask"][mix.partner])
@@ -861,7 +861,7 @@ class TestGradientCheckpointing:
             if reentrant is not None:
                 net.gradient_checkpointing_enable({"use_reentrant": reentrant})
             layers = ["bert.embeddings", "bert.encoder.layer.?", "bert.encoder", "bert"]
-            mixup, torch_seed = ManifoldMixUp(net, layers, unite="mask", seed=1), 5
+            mixup, torch_seed = ManifoldMixUp(net, layers, maximum="mask", seed=1), 5
             torch.manual_seed(torch_seed)
             for _ in range(6):
                 given, target = mixup(x, y)

@@ -24,9 +24,9 @@ def test_other_dtypes_and_layouts_get_the_same(kind, dtype):
 
 @pytest.mark.parametrize("kind", [FMix, GridMix])
 def test_large_rows_get_the_same(kind):
-    x = torch.randn(4, 9, 64, 64)  # above lay.LARGE_ROW
+    x = torch.randn(4, 9, 64, 64)  # above apply.LARGE_ROW
     mix = kind(seed=0).draw(x)
-    expected = torch.where(mix.patterns[0].kept[:, None], x, x[mix.partner])
+    expected = torch.where(mix.patterns[0].keep[:, None], x, x[mix.partner])
     assert torch.equal(mix(x), expected)
     assert torch.equal(mix(x, inplace=True), expected)
 

@@ -27,8 +27,8 @@ from vicinal import (
     SmoothMix,
     halves,
 )
+from vicinal.mixing import apply as apply_module
 from vicinal.mixing import compiled, methods
-from vicinal.mixing import lay as laying
 from vicinal.mixing.batch import leaves
 
 OF_IMAGES = [name for name in methods.__all__ if name != "ColumnMix"]  # it takes rows of tables
@@ -159,7 +159,7 @@ def test_all_roads_give_the_same(monkeypatch, make, road, second):
     expected = mix(x.clone().requires_grad_(), other=other).detach()
     if road != "compiled":
         monkeypatch.setattr(compiled, "loops", lambda: None)
-    monkeypatch.setattr(laying, "LARGE_ROW", 0 if road == "large rows" else 10**9)
+    monkeypatch.setattr(apply_module, "LARGE_ROW", 0 if road == "large rows" else 10**9)
     assert torch.allclose(mix(x, other=other), expected, atol=1e-6)
     assert torch.allclose(mix(x, other=other, inplace=True), expected, atol=1e-6)
 

@@ -45,7 +45,7 @@ IMAGES, MASKS = (6, 3, 8, 8), (6, 8, 8)
 @pytest.mark.parametrize(
     ("mixer", "shape", "target"),
     [
-        (MixUp(seed=0, unite="length"), (6, 4), (6,)),
+        (MixUp(seed=0, maximum="length"), (6, 4), (6,)),
         (MixUp(seed=0), IMAGES, MASKS),
         (CutMix(seed=0), IMAGES, MASKS),
         (ResizeMix(seed=0), IMAGES, MASKS),
@@ -59,7 +59,7 @@ IMAGES, MASKS = (6, 3, 8, 8), (6, 8, 8)
 )
 def test_nothing_is_read_before_it_is_in_the_hosts_memory(mixer, shape, target):
     x, y = torch.rand(shape, requires_grad=True), torch.arange(6)
-    x = {"x": x, "length": torch.arange(6)} if mixer.unite else x
+    x = {"x": x, "length": torch.arange(6)} if mixer.maximum else x
     y = y.view(-1, *[1] * (len(target) - 1)).expand(target).contiguous()
     with Moves() as moves:
         as_tensors(mixer(x, y)[1])

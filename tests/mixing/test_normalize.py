@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vicinal import Choice, CutMix, Mix, MixUp
-from vicinal.mixing import lay as laying
+from vicinal.mixing import apply as apply_module
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.scratch import BLOCK
 
@@ -90,7 +90,7 @@ def test_it_is_normalising_and_then_mixing(
 @pytest.mark.parametrize("road", ROADS)
 def test_large_images_and_several_blocks(kind, layout, road):
     x = laid_out(images(5, 3, 400, 410), layout)
-    assert x[0].numel() * 4 >= laying.LARGE_ROW
+    assert x[0].numel() * 4 >= apply_module.LARGE_ROW
     assert x.numel() * 4 > 2 * BLOCK
     mix = MIXERS[kind](0).draw(x)
     with on(road):

@@ -10,9 +10,9 @@ from torch.autograd import forward_ad
 from torch.testing._internal.two_tensor import TwoTensor
 
 from vicinal import Mix
-from vicinal.mixing import draws
-from vicinal.mixing import lay as laying
+from vicinal.mixing import apply as apply_module
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
 
 from .roads import on
@@ -103,8 +103,8 @@ def cases(draw, dtypes, min_side=1):
     x = laid_out(numbers((count, *planes, *size), dtype, seed), layout)
     other_layout = draw(st.sampled_from(LAYOUTS))
     other = laid_out(numbers(x.shape, dtype, seed + 1), other_layout) if second else None
-    name = draw(st.sampled_from(sorted(draws.PARTNERS)))
-    (partner,) = draws.PARTNERS[name](1, count, torch.Generator().manual_seed(seed))
+    name = draw(st.sampled_from(sorted(PARTNERS)))
+    (partner,) = PARTNERS[name](1, count, torch.Generator().manual_seed(seed))
     return x, other, partner, size, seed, road, inplace
 
 
@@ -179,7 +179,7 @@ def test_large_images(make, layout, second, inplace):
     """They are walked where no compiled loop serves, as for transposed ones."""
     x = laid_out(numbers((4, 3, 110, 111)), layout)
     other = numbers(x.shape, seed=1) if second else None
-    assert x[0].nbytes >= laying.LARGE_ROW
+    assert x[0].nbytes >= apply_module.LARGE_ROW
     corners, partner = boxes(4, (110, 111)), torch.tensor([1, 0, 2, 3])
     partners = x[partner] if other is None else other
     wanted = (pasted if make is Boxes else shrunk)(x, partners, corners)
@@ -213,7 +213,7 @@ def test_each_road_is_the_one_that_is_meant(monkeypatch):
 
         monkeypatch.setattr(owner, name, watched)
 
-    for owner, name in [(loops, "run"), (laying, "_walk"), (laying, "_gather")]:
+    for owner, name in [(loops, "run"), (apply_module, "_walk"), (apply_module, "_gather")]:
         watch(owner, name)
     mix = Mix(torch.tensor([1, 0]), torch.ones(2), (Boxes(boxes(2, (4, 4)), (4, 4)),))
     for road in ROADS:
@@ -469,7 +469,7 @@ class TestMemory:
         if road == "compiled":
             pytest.importorskip("vicinal.mixing.loops")
         x, partner = numbers((3, 2, 4, 5)), torch.tensor([1, 1, 0])
-        mix, expected = Mix(partner, torch.ones(3), (pattern,)), pattern.lay(x, x[partner])
+        mix, expected = Mix(partner, torch.ones(3), (pattern,)), pattern.apply(x, x[partner])
         with on(road):
             assert torch.allclose(mix(x), expected)
             assert torch.allclose(mix(x, inplace=True), expected)
@@ -481,7 +481,7 @@ class TestMemory:
     def test_partners_of_another_dtype(self, kind, inplace, dtype):
         pattern = Blend(torch.rand(3)) if kind is Blend else Boxes(boxes(3, (4, 5)), (4, 5))
         x, partner = numbers((3, 2, 4, 5)), torch.tensor([1, 2, 0])
-        expected = pattern.lay(x, x[partner])
+        expected = pattern.apply(x, x[partner])
         mixed = Mix(partner.to(dtype), torch.ones(3), (pattern,))(x, inplace=inplace)
         assert torch.allclose(mixed, expected)
 

@@ -24,8 +24,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from vicinal import Choice, CrossEntropyLossFlat, CutMix, Mix, MixLoss, MixUp
+from vicinal.mixing.apply import LARGE_ROW
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.lay import LARGE_ROW
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes
 
 CLASSES = 5

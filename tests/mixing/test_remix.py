@@ -74,7 +74,7 @@ def test_a_second_batch_is_weighed_by_its_own_labels():
 def test_masks_are_united_wherever_something_of_the_partner_shows():
     y = torch.tensor([4, 0] * 20)
     x = {"series": torch.rand(40, 3), "mask": torch.eye(2).repeat(20, 1)}
-    mixed, target = Remix(COUNTS, fields="series", unite="mask", seed=0)(x, y)
+    mixed, target = Remix(COUNTS, fields="series", maximum="mask", seed=0)(x, y)
     alone = (target.weight == 1) & (target.partner != target.own)
     assert bool(alone.any())
     assert bool((mixed["mask"][alone] == 1).all())

@@ -105,7 +105,7 @@ def test_patches_are_the_published_ones(height, width, seed):
 
 
 def test_patches_of_large_rows_are_the_published_ones():
-    x = torch.randn(4, 9, 64, 64)  # above lay.LARGE_ROW
+    x = torch.randn(4, 9, 64, 64)  # above apply.LARGE_ROW
     mix = ResizeMix(seed=0).draw(x)
     expected = published(x, mix.partner, mix.patterns[0].corners)
     assert torch.equal(mix(x), expected)

@@ -28,7 +28,7 @@ class TestLengths:
     def test_a_series_fades_where_the_shorter_one_ends(self, lengths, features, inplace, seed):
         x = series(lengths, features, seed)
         own, given_x = x["series"].tolist(), {name: t.clone() for name, t in x.items()}
-        mixed, target = MixUp(1.0, unite="length", seed=seed)(
+        mixed, target = MixUp(1.0, maximum="length", seed=seed)(
             given_x, torch.arange(len(lengths)), inplace=inplace
         )
         drawn = zip(target.partner.tolist(), target.weight.tolist(), strict=True)
@@ -42,7 +42,7 @@ class TestLengths:
 
     def test_nothing_stands_behind_the_new_end(self):
         x = series([3, 9, 1, 5], [4])
-        mixed, _ = MixUp(1.0, unite="length", seed=0)(x, torch.arange(4))
+        mixed, _ = MixUp(1.0, maximum="length", seed=0)(x, torch.arange(4))
         for row, length in zip(mixed["series"], mixed["length"].tolist(), strict=True):
             assert bool((row[length:] == 0).all())
             assert bool((row[:length] != 0).all())
@@ -51,7 +51,7 @@ class TestLengths:
         """A class for each series, or the values that are to be forecast."""
         x = series([3, 9, 1, 5], [4])
         forecast = torch.rand(4, 7)
-        _, target = MixUp(1.0, unite="length", seed=0)(
+        _, target = MixUp(1.0, maximum="length", seed=0)(
             x, {"class": torch.arange(4), "next": forecast}
         )
         w, j = target["next"].weight[:, None], target["class"].partner

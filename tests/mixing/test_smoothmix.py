@@ -47,19 +47,19 @@ def test_every_setting_gives_a_lawful_mix(sigma, count, height, width, per, part
     mix = mixer.draw(x, y)
     (pattern,) = mix.patterns
     assert type(pattern) is SoftMasks
-    assert (pattern.kept.shape, pattern.kept.dtype) == ((count, height, width), torch.float32)
-    assert bool(((pattern.kept >= 0) & (pattern.kept <= 1)).all())
+    assert (pattern.keep.shape, pattern.keep.dtype) == ((count, height, width), torch.float32)
+    assert bool(((pattern.keep >= 0) & (pattern.keep <= 1)).all())
     if per == "batch" and partners != "pairs":  # the one that is left over stays as it is
-        assert len(pattern.kept.unique(dim=0)) <= 1
+        assert len(pattern.keep.unique(dim=0)) <= 1
     mixed, target = mix(x), mix.target(y)
-    kept, other = pattern.kept[:, None], x[mix.partner]
+    kept, other = pattern.keep[:, None], x[mix.partner]
     assert torch.allclose(mixed, kept * x + (1 - kept) * other, atol=1e-5)
     slack = 1e-6 * (1 + x.abs() + other.abs())
     assert bool((mixed >= torch.minimum(x, other) - slack).all())
     assert bool((mixed <= torch.maximum(x, other) + slack).all())
     assert mix.weight.dtype == torch.float32
     assert bool(((mix.weight >= 0) & (mix.weight <= 1)).all())
-    assert torch.allclose(target.weight, pattern.kept.double().mean((1, 2)).float(), atol=1e-6)
+    assert torch.allclose(target.weight, pattern.keep.double().mean((1, 2)).float(), atol=1e-6)
     again, _ = SmoothMix(sigma, per=per, partners=partners, p=p, seed=seed)(x, y)
     assert torch.equal(mixed, again)
 
@@ -68,7 +68,7 @@ def test_every_setting_gives_a_lawful_mix(sigma, count, height, width, per, part
 @given(side=st.integers(1, 12), seed=st.integers(0, 999))
 def test_on_a_square_the_spot_is_the_published_one(side, seed):
     """Of the same numbers: sigma first, then the centre's row and column."""
-    kept = SmoothMix().pattern(4, (side, side), generator(seed)).kept
+    kept = SmoothMix().pattern(4, (side, side), generator(seed)).keep
     uniform = torch.rand(3, 4, generator=generator(seed), dtype=torch.float64)
     for mask, (share, row, column) in zip(kept, uniform.T.tolist(), strict=True):
         sigma = (share / 4 + 0.25) * side
@@ -77,7 +77,7 @@ def test_on_a_square_the_spot_is_the_published_one(side, seed):
 
 
 def test_elsewhere_it_is_stretched_with_the_image():
-    wide = SmoothMix().pattern(4, (6, 18), generator()).kept
+    wide = SmoothMix().pattern(4, (6, 18), generator()).keep
     uniform = torch.rand(3, 4, generator=generator(), dtype=torch.float64)
     for mask, (share, row, column) in zip(wide, uniform.T.tolist(), strict=True):
         sigma = share / 4 + 0.25
@@ -101,7 +101,7 @@ def centres_and_sigmas(kept, axis_length):
 
 def test_the_centre_is_any_corner_and_sigma_is_uniform():
     side = 40
-    kept = SmoothMix().pattern(20_000, (side, 1), generator()).kept
+    kept = SmoothMix().pattern(20_000, (side, 1), generator()).keep
     centres, sigmas = centres_and_sigmas(kept, side)
     corners = centres + 0.5
     assert (corners - corners.round()).abs().max() < 0.05
@@ -113,7 +113,7 @@ def test_the_centre_is_any_corner_and_sigma_is_uniform():
 
 
 def test_both_axes_have_a_centre_of_their_own():
-    kept = SmoothMix((0.3, 0.3)).pattern(20_000, (3, 4), generator()).kept
+    kept = SmoothMix((0.3, 0.3)).pattern(20_000, (3, 4), generator()).keep
     found = np.unique(kept.numpy(), axis=0, return_counts=True)[1]
     assert len(found) == 12
     # False alarm: 1e-6.
@@ -149,9 +149,9 @@ def test_integers_are_refused():
 
 
 def test_large_rows_get_the_same():
-    x = torch.randn(4, 9, 64, 64)  # above lay.LARGE_ROW
+    x = torch.randn(4, 9, 64, 64)  # above apply.LARGE_ROW
     mix = SmoothMix(seed=0).draw(x)
-    kept = mix.patterns[0].kept[:, None]
+    kept = mix.patterns[0].keep[:, None]
     expected = kept * x + (1 - kept) * x[mix.partner]
     assert torch.allclose(mix(x), expected, atol=1e-5)
     assert torch.allclose(mix(x, inplace=True), expected, atol=1e-5)

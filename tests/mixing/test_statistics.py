@@ -11,8 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from vicinal import Choice, CutMix, MixUp
-from vicinal.mixing import draws
+from vicinal import Choice, CutMix, MixUp, rng
 
 FALSE_ALARM = 1e-6
 HUGE = 10**6  # pixels a side: boxes on such an image are shares of it, to six digits
@@ -279,8 +278,8 @@ class TestStreams:
 
     @staticmethod
     def weights(monkeypatch, seed=0, rank=0, worker=0):
-        monkeypatch.setattr(draws, "place", lambda: (rank, 8))
-        monkeypatch.setattr(draws, "_worker", lambda: worker)
+        monkeypatch.setattr(rng, "rank_and_world_size", lambda: (rank, 8))
+        monkeypatch.setattr(rng, "_worker", lambda: worker)
         mixer, x = MixUp(1.0, folded=False, seed=seed), batch(8)
         return np.stack([mixer.draw(x).weight.numpy() for _ in range(800)])
 

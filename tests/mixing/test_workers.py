@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from vicinal import Choice, CutMix, MixCollate, MixUp, Schedule
-from vicinal.mixing import draws
+from vicinal import Choice, CutMix, MixCollate, MixUp, Schedule, rng
 
 
 class Collate:
@@ -33,13 +32,13 @@ def test_every_worker_and_epoch_draws_anew(seed):
 
 def test_a_worker_that_is_spawned_draws_for_its_rank(monkeypatch):
     """It is in no group, and gets its mixer pickled; one that is forked inherits the group."""
-    monkeypatch.setattr(draws, "get_worker_info", lambda: SimpleNamespace(seed=3))
+    monkeypatch.setattr(rng, "get_worker_info", lambda: SimpleNamespace(seed=3))
     seeds = set()
     for rank in (0, 1):
         mixer = MixUp(seed=0)
-        monkeypatch.setattr(draws, "place", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(rng, "rank_and_world_size", lambda rank=rank: (rank, 2))
         forked, sent = mixer.random.generator().initial_seed(), pickle.dumps(mixer)
-        monkeypatch.setattr(draws, "place", lambda: (0, 1))
+        monkeypatch.setattr(rng, "rank_and_world_size", lambda: (0, 1))
         assert pickle.loads(sent).random.generator().initial_seed() == forked
         seeds.add(forked)
     assert len(seeds) == 2

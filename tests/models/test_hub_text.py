@@ -117,7 +117,7 @@ def test_mixed_embeddings_are_of_texts_padded_with_zeros(folders, kind):
     """The wordMixup of Guo, Mao and Zhang (2019), of a longer and a shorter text."""
     model, tokenizer = hub_text_model(folders[kind], 3)
     both = ["what is the one ?", "three"]
-    mixup = ManifoldMixUp(model, ["embedding"], unite="mask", seed=0)
+    mixup = ManifoldMixUp(model, ["embedding"], maximum="mask", seed=0)
     x, y = mixup(tokenizer.encode(both), torch.arange(2))
     model.train()  # without dropout
     found = model(x)

@@ -137,7 +137,7 @@ def test_mixed_embeddings_give_word_mixup(network, lengths, seed):
     """Guo, Mao and Zhang (2019): both texts are padded with zeros to the same length."""
     model = small(network, dropout=0.0)
     x = batch(lengths, seed)
-    mixup = ManifoldMixUp(model, ["embedding"], mixer=MixUp(1.0), unite="mask", seed=seed)
+    mixup = ManifoldMixUp(model, ["embedding"], mixer=MixUp(1.0), maximum="mask", seed=seed)
     mixed, y = mixup(x, torch.arange(4))
     target = MixedTarget(LABELS, LABELS[y.partner], y.weight)
     loss = MixLoss(nn.CrossEntropyLoss())(model(mixed), target)

@@ -5,11 +5,11 @@ import pytest
 from vicinal.errors import VicinalError
 from vicinal.study.arms import Arm, comparisons, make_arms
 from vicinal.study.words import listed
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 
 
 def made(mixes, alphas=(), epochs=(5,)):
-    return make_arms(mixes, alphas, epochs, Wishes("digits"))
+    return make_arms(mixes, alphas, epochs, TrainOptions("digits"))
 
 
 def test_every_method_with_every_alpha_for_every_length():

@@ -19,7 +19,7 @@ from vicinal.study.board import board_images
 from vicinal.study.budget import Cost
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.question import Question, Trainings
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 from vicinal_cli import fails
 
@@ -383,35 +383,35 @@ class TestShow:
         assert "holds no images" in sentence
 
     def test_each_class_is_there_once_before_any_is_there_twice(self):
-        images = board_images(Trainings(Question(Wishes("digits"))).split)
+        images = board_images(Trainings(Question(TrainOptions("digits"))).split)
         assert [image["label"] for image in images] == [*"0123456789", "0", "1"]
         assert all(image["src"].startswith("data:image/png;base64,") for image in images)
 
 
 def test_a_command_has_all_digits():
-    asked = Question(Wishes("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0)
+    asked = Question(TrainOptions("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0)
     words = asked.command().split()
     assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
 
 
 def test_what_is_typed_counts_also_where_it_is_the_default():
-    asked = Question(Wishes("digits", valid=0.3), label_noise=0.2).to_json()
-    again = Question(Wishes("digits"))
-    assert again.as_before(asked, typed=["mixes"]).label_noise == 0.2
+    asked = Question(TrainOptions("digits", valid=0.3), label_noise=0.2).to_json()
+    again = Question(TrainOptions("digits"))
+    assert again.merged_with(asked, typed=["mixes"]).label_noise == 0.2
     with pytest.raises(VicinalError, match=r"begun with --label-noise 0\.2, not 0:"):
-        again.as_before(asked, typed=["label_noise"])
+        again.merged_with(asked, typed=["label_noise"])
     with pytest.raises(VicinalError, match=r"begun with valid 0\.3, not 0\.2:"):
-        again.as_before(asked, typed=["valid"])
+        again.merged_with(asked, typed=["valid"])
 
 
 def test_settings_are_as_they_were_asked(tmp_path):
     folder = ComparisonFolder(tmp_path / "out")
-    question = Question(Wishes("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))
+    question = Question(TrainOptions("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))
     folder.begin(Trainings(question), 3)
     settings = folder.settings()
     asked = settings["asked"]
-    assert Wishes(**settings["settled"]).model == "resnet9"
-    assert question.as_before(asked) == question
-    assert Question(Wishes("digits")).as_before(asked) == question
+    assert TrainOptions(**settings["resolved"]).model == "resnet9"
+    assert question.merged_with(asked) == question
+    assert Question(TrainOptions("digits")).merged_with(asked) == question
     assert json.loads((folder.path / "comparison.json").read_text())["seeds"] == 3
     shutil.rmtree(folder.path)

@@ -12,7 +12,7 @@ from run_folders import assert_same, left, silent
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
 from vicinal.learner.events import Callback
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 from vicinal_cli import fails, rows_of
 
 
@@ -87,8 +87,8 @@ class TestClasses:
         assert "strength: 1 value that the training data do not have (fortified)" in err
 
     def test_a_run_that_was_stopped_ends_as_one_that_was_not(self, wine, tmp_path, monkeypatch):
-        wishes = Wishes("wine.csv", label="grower", epochs=3, mix="manifoldmixup")
-        runs.train(wishes, tmp_path / "whole", tell=silent)
+        options = TrainOptions("wine.csv", label="grower", epochs=3, mix="manifoldmixup")
+        runs.train(options, tmp_path / "whole", tell=silent)
 
         class Stop(Callback):
             def before_train(self, learn):
@@ -98,14 +98,14 @@ class TestClasses:
         with monkeypatch.context() as patch:
             patch.setattr(runs.Run, "before_train", Stop.before_train, raising=False)
             with pytest.raises(KeyboardInterrupt):
-                runs.train(wishes, tmp_path / "part", tell=silent)
-        runs.train(wishes, tmp_path / "part", resume=True, tell=silent)
+                runs.train(options, tmp_path / "part", tell=silent)
+        runs.train(options, tmp_path / "part", resume=True, tell=silent)
         assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
     @pytest.mark.parametrize("changed", ["rows", "number", "name"])
     def test_the_data_must_be_the_same_to_go_on(self, wine, tmp_path, changed):
-        wishes = Wishes("wine.csv", label="grower", epochs=2)
-        runs.train(wishes, tmp_path / "run", tell=silent)
+        options = TrainOptions("wine.csv", label="grower", epochs=2)
+        runs.train(options, tmp_path / "run", tell=silent)
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
         if changed == "rows":
@@ -116,7 +116,7 @@ class TestClasses:
             wine.loc[[5, 6], "strength"] = ["light", "strong"]
         wine.to_csv("wine.csv", index=False)
         with pytest.raises(VicinalError, match="the data are not what they were"):
-            runs.train(wishes, tmp_path / "run", resume=True, tell=silent)
+            runs.train(options, tmp_path / "run", resume=True, tell=silent)
 
 
 class TestValues:

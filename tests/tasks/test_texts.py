@@ -9,7 +9,7 @@ import pytest
 from run_folders import assert_same, left, silent
 from vicinal import Predictor, runs
 from vicinal.cli import run
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 from vicinal_cli import fails, rows_of
 
 PLACES = ["Aspen", "Rome", "Oslo", "the moon", "Lima", "Cairo"]
@@ -76,8 +76,8 @@ def test_any_text_is_predicted_as_it_stands(questions, capsys):
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, monkeypatch):
-    wishes = Wishes("questions.csv", epochs=3, mix="manifoldmixup")
-    runs.train(wishes, tmp_path / "whole", tell=silent)
+    options = TrainOptions("questions.csv", epochs=3, mix="manifoldmixup")
+    runs.train(options, tmp_path / "whole", tell=silent)
 
     def stop(self, learn):
         if learn.epoch == 2:
@@ -86,8 +86,8 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "before_train", stop, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(wishes, tmp_path / "part", tell=silent)
-    runs.train(wishes, tmp_path / "part", resume=True, tell=silent)
+            runs.train(options, tmp_path / "part", tell=silent)
+    runs.train(options, tmp_path / "part", resume=True, tell=silent)
     assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
 

@@ -25,7 +25,7 @@ class Row:
     """One line of the table.
 
     Args:
-        part: what is timed: laying, whole call, drawing, loss.
+        part: what is timed: apply, whole call, drawing, loss.
         case: the operation and its reference.
         size: the batch, or the number of classes.
         name: who was timed.
@@ -50,7 +50,7 @@ class Row:
         return {**asdict(self), "met": self.is_met}
 
 
-def laying(device: torch.device, budget: float) -> Iterator[Row]:
+def apply(device: torch.device, budget: float) -> Iterator[Row]:
     """A mix that is drawn already is laid on a batch."""
     bounds = {
         "MixUp in place": (2.0, 1.15, 1.15),
@@ -60,14 +60,14 @@ def laying(device: torch.device, budget: float) -> Iterator[Row]:
         "uint8 to normalised bfloat16": (0.33, 0.33, 0.33),
     }
     for place, shape in enumerate(SHAPES):
-        references, ours = _laying_candidates(shape, device)
+        references, ours = _apply_candidates(shape, device)
         interleave(
             [*references.values(), *(candidate for candidate, _ in ours.values())], budget, device
         )
         for case, (candidate, reference) in ours.items():
             against = references[reference]
             yield Row(
-                "laying",
+                "apply",
                 f"{case} / {reference}",
                 _size(shape),
                 OURS,
@@ -77,7 +77,7 @@ def laying(device: torch.device, budget: float) -> Iterator[Row]:
             )
 
 
-def _laying_candidates(
+def _apply_candidates(
     shape: tuple[int, ...], device: torch.device
 ) -> tuple[dict[str, Candidate], dict[str, tuple[Candidate, str]]]:
     source = torch.rand(shape, device=device)
@@ -205,4 +205,4 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-PARTS = {"laying": laying, "whole call": whole_call, "drawing": drawing, "loss": loss}
+PARTS = {"apply": apply, "whole call": whole_call, "drawing": drawing, "loss": loss}

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import leaves
-from vicinal.mixing.draws import place, stream
 from vicinal.processes import default_device, this_process
+from vicinal.rng import derive_seed, rank_and_world_size
 
 
 class TensorData(Dataset[tuple[Tensor, Tensor]]):
@@ -72,17 +72,17 @@ class Order:
 
     def generator(self, purpose: str) -> torch.Generator:
         """Random numbers for one purpose in the epoch to come."""
-        return torch.Generator().manual_seed(stream(self.seed, purpose, self.epoch))
+        return torch.Generator().manual_seed(derive_seed(self.seed, purpose, self.epoch))
 
     def __len__(self) -> int:
-        rank, processes = place()
+        rank, processes = rank_and_world_size()
         if self.shuffle:
             # A last batch that is not full would weigh its samples more in training.
             return self.count // (self.batch_size * processes)
         return math.ceil(len(range(self.count)[rank::processes]) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        rank, processes = place()
+        rank, processes = rank_and_world_size()
         if self.shuffle:
             order = torch.randperm(self.count, generator=self.generator("order"))
             together = order[: len(self) * self.batch_size * processes]
@@ -171,7 +171,7 @@ class Part(ABC):
 
     def _finished(self, read: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches as they are read to batches as the network sees them."""
-        rank, _ = place()
+        rank, _ = rank_and_world_size()
         # Every process changes its samples in other ways.
         generator = self.order.generator(f"changes of {rank}" if rank else "changes")
         any_read, none_yet = False, True

@@ -35,8 +35,8 @@ from vicinal.data.tables import (
 )
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
-from vicinal.mixing.draws import place, stream
 from vicinal.processes import processors, this_process
+from vicinal.rng import derive_seed, rank_and_world_size
 
 BUFFER = 10_000  # encoded images, of all reading processes together, that are shuffled
 LOOKED_AT = 64  # images that tell the size of all
@@ -258,7 +258,7 @@ def _own_share(rows: Any) -> Any:
     """What this process reads of the rows that all processes read together."""
     from datasets.distributed import split_dataset_by_node
 
-    rank, processes = place()
+    rank, processes = rank_and_world_size()
     return split_dataset_by_node(rows, rank=rank, world_size=processes)
 
 
@@ -361,7 +361,7 @@ class StreamedBatches(Part):
         yield from raised(self._loader)
 
     def _shuffled(self, epoch: int, number: int, buffer: int) -> Any:
-        seed = stream(self.order.seed, "order", epoch, number)
+        seed = derive_seed(self.order.seed, "order", epoch, number)
         shuffle = self.dataset.shards.rows.shuffle
         # Newer versions would read ten shards at once by threads, and end each pass by a sleep.
         newer = "max_buffer_input_shards" in inspect.signature(shuffle).parameters

@@ -19,7 +19,7 @@ class Mixing:
     Args:
         *args, **kwargs: of the Trainer.
         mixer: such as ``MixUp()`` for images. Token ids cannot be mixed, but their embeddings can:
-            ``ManifoldMixUp(model, "*.embeddings", mixer=MixUp(), unite="attention_mask")``.
+            ``ManifoldMixUp(model, "*.embeddings", mixer=MixUp(), maximum="attention_mask")``.
 
     Batches are mixed where their loss is computed, on their device; evaluation is not mixed. The
     targets are the parts of a batch that the Trainer's ``label_names`` tell. The state of the draws

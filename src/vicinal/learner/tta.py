@@ -8,7 +8,7 @@ from torch import Tensor
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.loaders import DataLoaders, Part
 from vicinal.errors import VicinalError
-from vicinal.mixing.draws import stream
+from vicinal.rng import derive_seed
 
 
 class AlwaysRandom(BatchTransform):
@@ -44,7 +44,7 @@ def augmented(dls: DataLoaders) -> Part:
             "the training samples are not changed at random, so that all passes would be the "
             "same: make the data with aug_transforms(), or take get_preds()"
         )
-    generator = torch.Generator().manual_seed(stream(dls.train.order.seed, "tta"))
+    generator = torch.Generator().manual_seed(derive_seed(dls.train.order.seed, "tta"))
     batches = copy.copy(dls.valid)  # reads by the same worker processes
     batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
     return batches

@@ -138,7 +138,7 @@ def tensors_to_mix(
     x: Any,
     fields: Collection[str | int] | None,
     integers: str,
-    unite: Collection[str | int] | None = None,
+    maximum: Collection[str | int] | None = None,
 ) -> list[Tensor]:
     """The tensors of a nested batch that are mixed, without those that are united."""
     return [
@@ -146,7 +146,7 @@ def tensors_to_mix(
         for path, leaf in leaves(x)
         if isinstance(leaf, Tensor)
         and (fields is None or is_named(path, fields))
-        and not (unite and is_named(path, unite))
+        and not (maximum and is_named(path, maximum))
         and (integers != "leave" or is_blendable(leaf))
     ]
 

@@ -10,20 +10,20 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.move import moved
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
 
 
 @dataclass(frozen=True, eq=False)
-class Shares(Pattern):
+class RowPattern(Pattern):
     """What all patterns are that lay whole rows by one number for each.
 
     Args:
-        kept: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
+        lam: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
     """
 
-    kept: Tensor
+    lam: Tensor
 
     spatial = False
     measure = None
@@ -31,10 +31,10 @@ class Shares(Pattern):
 
     @property
     def weight(self) -> Tensor:
-        return self.kept
+        return self.lam
 
     def only(self, chosen: Tensor) -> Self:
-        return replace(self, kept=self.kept.where(chosen, 1.0))
+        return replace(self, lam=self.lam.where(chosen, 1.0))
 
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
@@ -46,36 +46,36 @@ class Shares(Pattern):
 
     @property
     def drawn(self) -> Tensor:
-        return self.kept
+        return self.lam
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return replace(self, kept=function(self.kept))
+        return replace(self, lam=function(self.lam))
 
 
-@tensors_as_leaves("kept")
+@tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
-class Blend(Shares):
-    """Blend whole rows; the arguments are those of :class:`Shares`."""
+class Blend(RowPattern):
+    """Blend whole rows; the arguments are those of :class:`RowPattern`."""
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
-        weight = moved(self.kept, x.device)
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
+        weight = moved(self.lam, x.device)
         return interpolate(partners, x, over_rows(weight, x))
 
-    def by_row(self, x: Tensor) -> LayRow:
-        kept = self.kept.tolist()
+    def by_row(self, x: Tensor) -> ApplyRow:
+        lam = self.lam.tolist()
 
-        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
-            if kept[i] < 1:
-                interpolate_into(row, partner, row, kept[i])
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
+            if lam[i] < 1:
+                interpolate_into(row, partner, row, lam[i])
 
-        return lay_row
+        return apply_row
 
-    def lay_compiled(
+    def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        return compiled.blend(x, partner, self.kept, other, inplace)
+        return compiled.blend(x, partner, self.lam, other, inplace)
 
-    def lay_small(
+    def apply_small_rows(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         if not compiled.are_dense(x, other):
@@ -83,7 +83,7 @@ class Blend(Shares):
         out = x if inplace else torch.empty_like(x)
         rows, laid = flat_rows(x), flat_rows(out)
         others = None if other is None else flat_rows(other)
-        weight = self.kept.to(x.device).unsqueeze(1)
+        weight = self.lam.to(x.device).unsqueeze(1)
         # A row that keeps all of itself must not meet its partner's inf or nan: 0 * inf is nan.
         meets = weight < 1
         sources = partner.to(x.device).where(meets[:, 0], torch.arange(len(x), device=x.device))

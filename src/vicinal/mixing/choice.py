@@ -20,7 +20,7 @@ class Choice(Mixer):
         p: the probability of each mixer; what is missing to 1 is that of not being mixed at all.
             None makes all equally likely.
         per: "sample" chooses for each sample, "batch" once for all of them.
-        **options: of :class:`Mixer`: partners, half, fields, integers, unite, pixelwise,
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
             seed.
 
     Raises:

@@ -16,17 +16,17 @@ from vicinal.mixing.mix import Fields, Integers, Mix
 from vicinal.mixing.pattern import Pattern
 
 
-@tensors_as_leaves("kept", "place")
+@tensors_as_leaves("lam", "uniform")
 @dataclass(frozen=True, eq=False)
 class OpenBlend(Blend):
     """A blend whose partners are still to be chosen, when the targets are known.
 
     Args:
-        kept: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
-        place: (B,) floats in [0, 1), drawn evenly: which partner it will be.
+        lam: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
+        uniform: (B,) floats in [0, 1), drawn evenly: which partner it will be.
     """
 
-    place: Tensor
+    uniform: Tensor
 
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
@@ -38,7 +38,7 @@ class OpenBlend(Blend):
 
     @property
     def drawn(self) -> Tensor:
-        return torch.stack((self.kept, self.place), 1)
+        return torch.stack((self.lam, self.uniform), 1)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(*function(self.drawn).unbind(1))
@@ -52,7 +52,7 @@ class ChosenOptions(TypedDict, total=False):
     p: float
     fields: Fields | None
     integers: Integers
-    unite: Fields | None
+    maximum: Fields | None
     seed: int | None
 
 
@@ -65,7 +65,7 @@ class ChosenPartners(Method):
         pool: ``(x, y)``, samples that partners are chosen from, such as the whole training part, in
             memory and prepared as the batches are; None chooses them in the batch itself.
         per, p: of :class:`Method`.
-        fields, integers, unite, seed: of :class:`Mixer`.
+        fields, integers, maximum, seed: of :class:`Mixer`.
     """
 
     kinds = (OpenBlend,)
@@ -81,10 +81,10 @@ class ChosenPartners(Method):
         p: float = 1.0,
         fields: Fields | None = None,
         integers: Integers = "raise",
-        unite: Fields | None = None,
+        maximum: Fields | None = None,
         seed: int | None = None,
     ) -> None:
-        super().__init__(per=per, p=p, fields=fields, integers=integers, unite=unite, seed=seed)
+        super().__init__(per=per, p=p, fields=fields, integers=integers, maximum=maximum, seed=seed)
         del self.partners  # no option of this mixer: that of the class holds
         self._pool = None if pool is None else self._checked_pool(pool)
 
@@ -114,8 +114,8 @@ class ChosenPartners(Method):
     ) -> tuple[Pattern, ...]:
         (blend,) = super().patterns(batches, count, size, generator, step)
         drawn = batches * count
-        place = torch.rand(drawn, generator=generator, dtype=torch.float32, device="cpu")
-        return (OpenBlend(blend.weight, place),)
+        uniform = torch.rand(drawn, generator=generator, dtype=torch.float32, device="cpu")
+        return (OpenBlend(blend.weight, uniform),)
 
     def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
         name = type(self).__name__
@@ -162,7 +162,7 @@ class ChosenPartners(Method):
         mix, (other_x, other_y) = self.draw_from_pool(x, y)
         if inplace:
             y = self._spared(x, y)
-        return self._laid(mix, x, y, other_x, other_y, inplace)
+        return self._apply(mix, x, y, other_x, other_y, inplace)
 
     def _chosen(self, mix: Mix, y: Any, pool: Tensor | None) -> Mix:
         y = self.readable(y)
@@ -170,8 +170,10 @@ class ChosenPartners(Method):
         assert isinstance(blend, OpenBlend)
         partner = mix.partner
         if len(y):
-            partner = choose(self.log_shares(y, pool), blend.place.to(y.device)).to(partner.device)
-        return Mix(partner, mix.weight, (Blend(blend.kept),))
+            partner = choose(self.log_shares(y, pool), blend.uniform.to(y.device)).to(
+                partner.device
+            )
+        return Mix(partner, mix.weight, (Blend(blend.lam),))
 
     def _checked_pool(self, pool: tuple[Any, Any]) -> tuple[Any, Tensor]:
         if not isinstance(pool, tuple | list) or len(pool) != 2:
@@ -184,13 +186,13 @@ class ChosenPartners(Method):
         return x, y
 
 
-def choose(log_shares: Tensor, place: Tensor) -> Tensor:
+def choose(log_shares: Tensor, uniform: Tensor) -> Tensor:
     """Choose a column for each row, by the inverse of its distribution function.
 
     Args:
         log_shares: (B, N), or (N,) for all rows alike: logarithms of the columns' probabilities, up
             to a constant; -inf is never chosen where there is anything else.
-        place: (B,) floats in [0, 1).
+        uniform: (B,) floats in [0, 1).
 
     Returns:
         (B,) int64 columns. Nothing about the numbers has to be known on the host.
@@ -199,10 +201,10 @@ def choose(log_shares: Tensor, place: Tensor) -> Tensor:
     tensor([0, 1, 1, 2])
     """
     risen = log_shares.softmax(-1).cumsum(-1)
-    # Below 1 also after rounding, so that the place lies below the last step upwards.
-    place = place.to(risen.dtype).clamp(max=1 - torch.finfo(risen.dtype).eps)
-    place = place if risen.ndim == 1 else place.unsqueeze(1)
-    column = torch.searchsorted(risen, place * risen[..., -1:], right=True)
+    # Below 1 also after rounding, so that the uniform lies below the last step upwards.
+    uniform = uniform.to(risen.dtype).clamp(max=1 - torch.finfo(risen.dtype).eps)
+    uniform = uniform if risen.ndim == 1 else uniform.unsqueeze(1)
+    column = torch.searchsorted(risen, uniform * risen[..., -1:], right=True)
     return column.flatten().clamp(max=risen.shape[-1] - 1)  # which it exceeds where all is nan
 
 

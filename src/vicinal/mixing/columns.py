@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.move import moved
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
 def row_size(tensors: list[Tensor]) -> tuple[int, int]:
@@ -36,17 +36,17 @@ def _check_is_row(x: Tensor) -> None:
         )
 
 
-@tensors_as_leaves("kept")
+@tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class Columns(Pattern):
     """Each row keeps, column by column, what its mask says.
 
     Args:
-        kept: (B, F) bool, for the columns of all tensors in the batch, one tensor after the other;
+        keep: (B, F) bool, for the columns of all tensors in the batch, one tensor after the other;
             all true is neutral.
     """
 
-    kept: Tensor
+    keep: Tensor
 
     copies = True
     spatial = False
@@ -55,10 +55,10 @@ class Columns(Pattern):
 
     @property
     def weight(self) -> Tensor:
-        return self.kept.float().mean(1)
+        return self.keep.float().mean(1)
 
     def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.kept | ~chosen.unsqueeze(1))
+        return type(self)(self.keep | ~chosen.unsqueeze(1))
 
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
@@ -70,36 +70,36 @@ class Columns(Pattern):
 
     @property
     def drawn(self) -> Tensor:
-        return self.kept
+        return self.keep
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.kept))
+        return type(self)(function(self.keep))
 
     def over(self, tensors: Sequence[Tensor]) -> list[Self]:
         widths = [tensor.shape[1] for tensor in tensors]
-        if sum(widths) != self.kept.shape[1]:
+        if sum(widths) != self.keep.shape[1]:
             raise ValueError(
-                f"the mix was drawn for {self.kept.shape[1]} columns, but this batch has "
+                f"the mix was drawn for {self.keep.shape[1]} columns, but this batch has "
                 f"{sum(widths)}"
             )
-        return [type(self)(kept) for kept in self.kept.split(widths, dim=1)]
+        return [type(self)(keep) for keep in self.keep.split(widths, dim=1)]
 
     def check(self, x: Tensor) -> None:
         _check_is_row(x)
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
-        return torch.where(self._kept_on(x), x, partners)
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
+        return torch.where(self._keep_on(x), x, partners)
 
-    def by_row(self, x: Tensor) -> LayRow:
-        kept = self._kept_on(x)
+    def by_row(self, x: Tensor) -> ApplyRow:
+        keep = self._keep_on(x)
 
-        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
-            row.copy_(torch.where(kept[i], row, partner))
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
+            row.copy_(torch.where(keep[i], row, partner))
 
-        return lay_row
+        return apply_row
 
-    def _kept_on(self, x: Tensor) -> Tensor:
+    def _keep_on(self, x: Tensor) -> Tensor:
         (own,) = self.over([x])
-        kept = moved(own.kept, x.device)
+        keep = moved(own.keep, x.device)
         # What is chosen by a mask has the mask's layout.
-        return kept if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(kept)
+        return keep if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(keep)

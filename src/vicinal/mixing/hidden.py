@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.compiler import is_compiling
 
-from vicinal.mixing import draws
 from vicinal.mixing.batch import is_blendable, tensors_to_mix
 from vicinal.mixing.hooks import Drawn, Hooks
 from vicinal.mixing.layers import INPUT, Layer, chosen, default, unwrapped
@@ -16,6 +15,7 @@ from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Pattern
+from vicinal.rng import derive_seed
 
 
 class ManifoldMixUp(Mixer):
@@ -48,8 +48,8 @@ class ManifoldMixUp(Mixer):
             is its own; the options below and random numbers are those given here.
             None takes ``MixUp(2.0)``. Boxes and masks need feature maps (B, C, H, W), on which they
             cover the same part as on the images.
-        **options: of :class:`Mixer`: partners, fields, integers, unite, pixelwise, seed. fields and
-            integers are about the input; unite counts wherever the mix is laid.
+        **options: of :class:`Mixer`: partners, fields, integers, maximum, pixelwise, seed. fields
+            and integers are about the input; maximum counts wherever the mix is applied.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, or no layer matches.
@@ -142,25 +142,25 @@ class ManifoldMixUp(Mixer):
                 "ManifoldMixUp takes the partners from the batch: give no second batch"
             )
         self._hooks.attach()
-        self._hooks.check_laid()
+        self._hooks.check_applied()
         layer = self._draw_layer(x)
         if layer == INPUT:
             return super().__call__(x, y, inplace=inplace)
         mix = self.draw(x, y)
         target = mix.target(y, pixelwise=self.pixelwise)
-        if self.unite is not None:
-            x = mix(x, fields=(), unite=self.unite)
+        if self.maximum is not None:
+            x = mix(x, fields=(), maximum=self.maximum)
         self._hooks.waiting = Drawn(layer, mix.partner, mix.patterns)
         return x, target
 
     def _draw_layer(self, x: Any) -> str:
         layers = self.layers
         if self._spares_integers and self.integers == "raise":
-            tensors = tensors_to_mix(x, self.fields, self.integers, self.unite)
+            tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
             if not all(map(is_blendable, tensors)):
                 layers = layers[1:]
         own, rank, worker, _ = self.random.source
-        drawn = draws.stream(own, "layer", self.random.draws, rank, worker)
+        drawn = derive_seed(own, "layer", self.random.draws, rank, worker)
         return layers[drawn % len(layers)]
 
     def nested(self) -> list[Mixer]:

@@ -15,8 +15,8 @@ from torch.autograd import Variable
 from torch.compiler import is_compiling
 from torch.utils.hooks import RemovableHandle
 
+from vicinal.mixing.apply import apply
 from vicinal.mixing.batch import leaves, map_leaves, name
-from vicinal.mixing.lay import lay
 from vicinal.mixing.pattern import Pattern
 
 # The number of the backward pass in the middle of which gradient checkpointing calls modules; else
@@ -53,7 +53,7 @@ class Hooks:
         self.on_layers = {layer: _OnLayer(layer) for layer in layers}
         self.handles: list[RemovableHandle] = []
         self.waiting: Drawn | None = None  # for the next forward pass
-        self.laying: Drawn | None = None  # in the pass that goes on, or in what it computes anew
+        self.active: Drawn | None = None  # in the pass that goes on, or in what it computes anew
         self.is_followed = False  # whether it is known to which pass a backward pass belongs
 
     def attach(self) -> None:
@@ -79,7 +79,7 @@ class Hooks:
         self.waiting = None
         self._end_backward()
 
-    def check_laid(self) -> None:
+    def check_applied(self) -> None:
         """Raise a RuntimeError where a mix was drawn before, and is not laid."""
         if self.waiting is None:
             return
@@ -98,7 +98,7 @@ class Hooks:
             drawn = None
             if module.training:
                 drawn, self.waiting = self.waiting, None
-            self._lay(drawn)
+            self._set_active(drawn)
         elif not self.is_followed:
             raise RuntimeError(
                 "reentrant gradient checkpointing computes the whole model anew, and does not tell "
@@ -108,11 +108,11 @@ class Hooks:
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not is_compiling() and _backward_pass() >= 0:
             return
-        drawn = self.laying
+        drawn = self.active
         if drawn is not None:
             drawn.is_over = True
         if not is_compiling():  # else what is computed anew is taken for part of the last pass
-            self._lay(None)
+            self._set_active(None)
         if output is None:  # the forward pass has failed
             return
         if drawn is not None and not drawn.calls:
@@ -126,24 +126,24 @@ class Hooks:
                 if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
                     leaf.register_hook(functools.partial(self._begin_backward, drawn))
 
-    def _lay(self, drawn: Drawn | None) -> None:
+    def _set_active(self, drawn: Drawn | None) -> None:
         """From now on, lay this on its layer, and nothing on any other."""
         # All are written, and none is read: so compiled code does not depend on what was before.
         for hook in self.on_layers.values():
             hook.drawn = None
         if drawn is not None:
             self.on_layers[drawn.layer].drawn = drawn
-        self.laying = drawn
+        self.active = drawn
 
     def _begin_backward(self, drawn: Drawn | None, grad: Tensor) -> None:
         """The gradient has come to a forward pass, parts of which may now be computed anew."""
         self.is_followed = True
-        self._lay(drawn)
+        self._set_active(drawn)
         Variable._execution_engine.queue_callback(self._end_backward)  # type: ignore[attr-defined]
 
     def _end_backward(self) -> None:
         self.is_followed = False
-        self._lay(None)
+        self._set_active(None)
 
 
 class _OnLayer:
@@ -171,14 +171,14 @@ class _OnLayer:
                 f"layer {self.layer!r} is called {drawn.calls} times in a forward pass, and "
                 "gradient checkpointing does not tell which it computes anew: choose another layer"
             )
-        return _laid(drawn, output)
+        return _apply(drawn, output)
 
 
 def _nobody() -> None:
     return None
 
 
-def _laid(drawn: Drawn, output: Any) -> Any:
+def _apply(drawn: Drawn, output: Any) -> Any:
     """What a layer gives, mixed."""
     is_spatial = any(pattern.spatial for pattern in drawn.patterns)
     done: list[tuple[Tensor, Tensor]] = []
@@ -186,7 +186,7 @@ def _laid(drawn: Drawn, output: Any) -> Any:
     def place(path: Any) -> str:
         return f"layer {drawn.layer!r}" + (f", output{name(path)}" if path else "")
 
-    def lay_leaf(path: Any, leaf: Any) -> Any:
+    def apply_to_leaf(path: Any, leaf: Any) -> Any:
         if leaf is None or isinstance(leaf, (str, int, float)):
             return leaf
         if not isinstance(leaf, Tensor):
@@ -203,13 +203,13 @@ def _laid(drawn: Drawn, output: Any) -> Any:
                 "boxes and masks: choose layers that give feature maps (B, C, H, W)"
             )
         try:
-            mixed = lay(leaf, drawn.partner, drawn.patterns)
+            mixed = apply(leaf, drawn.partner, drawn.patterns)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{place(path)}: {error}") from None
         done.append((leaf, mixed))
         return mixed
 
-    mixed = map_leaves(lay_leaf, output)
+    mixed = map_leaves(apply_to_leaf, output)
     if not done:
         raise ValueError(f"{place(())} gives nothing that can be mixed: choose other layers")
     return mixed

@@ -39,14 +39,14 @@ def default(model: nn.Module) -> tuple[str, ...]:
 
 
 def chosen(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[str, ...]:
-    """The names of the layers that match one of the wishes, each once.
+    """The names of the layers that match one of the selectors, each once.
 
     Args:
         model: the module that holds them.
         layers: one or several of "input", names and patterns of names, types, and modules.
 
     Raises:
-        TypeError, ValueError: a wish is none of these, or no layer matches it.
+        TypeError, ValueError: a selector is none of these, or no layer matches it.
 
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU(), nn.Linear(3, 2)))
     >>> chosen(model, ["input", nn.Linear, "1.?"])
@@ -59,32 +59,38 @@ def chosen(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[str, ...]
         for place, module in model.named_modules()
         if place and not isinstance(module, never_called)
     }
-    wishes = layers if isinstance(layers, list | tuple) else [layers]
-    if not wishes:
+    selectors = layers if isinstance(layers, list | tuple) else [layers]
+    if not selectors:
         raise ValueError("layers must name at least one layer")
-    return tuple(dict.fromkeys(place for wish in wishes for place in _matches(inner, wish)))
+    return tuple(
+        dict.fromkeys(place for selector in selectors for place in _matches(inner, selector))
+    )
 
 
-def _matches(inner: dict[str, nn.Module], wish: Any) -> list[str]:
-    if isinstance(wish, nn.Module):
-        found = [place for place, module in inner.items() if module is wish]
+def _matches(inner: dict[str, nn.Module], selector: Any) -> list[str]:
+    if isinstance(selector, nn.Module):
+        found = [place for place, module in inner.items() if module is selector]
         hint = "give one that it holds and calls"
-        wish = type(wish).__name__
-    elif isinstance(wish, type) and issubclass(wish, nn.Module):
-        found = [place for place, module in inner.items() if isinstance(module, wish)]
+        selector = type(selector).__name__
+    elif isinstance(selector, type) and issubclass(selector, nn.Module):
+        found = [place for place, module in inner.items() if isinstance(module, selector)]
         hint = f"its layers are {_listed(list(inner))}"
-        wish = wish.__name__
-    elif isinstance(wish, str):
-        found = [INPUT] if wish == INPUT else [place for place in inner if _is_like(place, wish)]
-        near = difflib.get_close_matches(wish, [INPUT, *inner])
+        selector = selector.__name__
+    elif isinstance(selector, str):
+        found = (
+            [INPUT]
+            if selector == INPUT
+            else [place for place in inner if _is_like(place, selector)]
+        )
+        near = difflib.get_close_matches(selector, [INPUT, *inner])
         hint = (
             f"did you mean {_listed(near)}?" if near else f"its layers are {_listed(list(inner))}"
         )
-        wish = repr(wish)
+        selector = repr(selector)
     else:
-        raise TypeError(f"a layer is given by its name, its type or itself, not by {wish!r}")
+        raise TypeError(f"a layer is given by its name, its type or itself, not by {selector!r}")
     if not found:
-        raise ValueError(f"no layer of the model is {wish}: {hint}")
+        raise ValueError(f"no layer of the model is {selector}: {hint}")
     return found
 
 

@@ -25,7 +25,7 @@ class Method(Mixer):
     Args:
         per: "sample" draws for each sample, "batch" once for all of them.
         p: the share of samples (or of batches, with per="batch") that are mixed at all.
-        **options: of :class:`Mixer`: partners, half, fields, integers, unite, pixelwise,
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
             seed.
     """
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from vicinal.mixing.apply import apply, check
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name, share_memory
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.larger import Larger
-from vicinal.mixing.lay import check, lay
+from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.move import moved
-from vicinal.mixing.normalize import lay_normalized
+from vicinal.mixing.normalize import apply_normalized
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget, over_rows
 
@@ -56,7 +56,7 @@ class Mix:
         inplace: bool = False,
         fields: Fields | None = None,
         integers: Integers = "raise",
-        unite: Fields | None = None,
+        maximum: Fields | None = None,
     ) -> Any:
         """Lay the mix on a tensor, or on the tensors of a nested batch.
 
@@ -72,7 +72,7 @@ class Mix:
                 nothing, and only unites.
             integers: what to do with integer tensors other than uint8 images: "raise", "leave"
                 them as they are, or "paste" regions of the partners into them, too.
-            unite: dict keys, attributes or positions of attention masks and lengths: (B, ...)
+            maximum: dict keys, attributes or positions of attention masks and lengths: (B, ...)
                 tensors of any real dtype, in which the larger of both samples' values counts, for
                 each sample of which less than all is its own. They are never blended, whatever
                 ``fields`` and ``integers`` say. A mask must be larger where there is something:
@@ -90,32 +90,37 @@ class Mix:
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
         >>> series = torch.tensor([[4.0, 0.0], [4.0, 8.0]])
-        >>> mix({"series": series, "length": torch.tensor([1, 2])}, unite="length")
+        >>> mix({"series": series, "length": torch.tensor([1, 2])}, maximum="length")
         {'series': tensor([[4., 2.],
                 [4., 6.]]), 'length': tensor([2, 2])}
         """
         patterns = self.patterns or (Blend(self.weight),)
-        fields, unite = _several(fields), _several(unite)
-        if isinstance(x, Tensor) and fields is None and unite is None and _is_mixable(x, integers):
+        fields, maximum = _several(fields), _several(maximum)
+        if (
+            isinstance(x, Tensor)
+            and fields is None
+            and maximum is None
+            and _is_mixable(x, integers)
+        ):
             other = None if other is None else like(x, other)
-            return lay(x, self.partner, patterns, other=other, inplace=inplace)
+            return apply(x, self.partner, patterns, other=other, inplace=inplace)
         # By what is kept of samples: the weight is of their targets, which some methods change.
-        united = () if unite is None else (Larger(reduce(mul, [p.weight for p in patterns])),)
-        laid_by = {"mixed": patterns, "united": united}
+        united = () if maximum is None else (Maximum(reduce(mul, [p.weight for p in patterns])),)
+        patterns_of = {"mixed": patterns, "united": united}
 
         # Any, as torch 2.6 compiles no function in which a union is written.
         def treatment(path: Any, leaf: Any, second: Any = None) -> Any:
-            is_united = unite is not None and is_named(path, unite)
-            if not is_united and fields is not None and not is_named(path, fields):
+            is_maximum = maximum is not None and is_named(path, maximum)
+            if not is_maximum and fields is not None and not is_named(path, fields):
                 return None
-            how = "united" if is_united else "mixed"
+            how = "united" if is_maximum else "mixed"
             try:
-                if not (_is_unitable(leaf) if is_united else _is_mixable(leaf, integers)):
+                if not (_is_unitable(leaf) if is_maximum else _is_mixable(leaf, integers)):
                     return None
                 if other is not None and not isinstance(second, Tensor):
                     kind = type(second).__name__
                     raise ValueError(f"the second batch holds a {kind} here, the first a tensor")
-                check(leaf, self.partner, laid_by[how], second, inplace)
+                check(leaf, self.partner, patterns_of[how], second, inplace)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"batch{name(path)}: {error}" if path else str(error)) from None
             return how
@@ -128,12 +133,12 @@ class Mix:
             found.append((path, leaf, treatment(path, leaf, *second)))
 
         map_leaves(find, x, *others)
-        for field in unite or ():
+        for field in maximum or ():
             if not any(is_named(path, (field,)) for path, *_ in found):
-                raise ValueError(f"there is nothing to unite in this batch under {field!r}")
+                raise ValueError(f"there is nothing to maximum in this batch under {field!r}")
         tensors = [leaf for _, leaf, how in found if how == "mixed"]
-        only_unites = unite is not None and fields is not None and not fields
-        if not (only_unites or tensors):
+        only_maximum = maximum is not None and fields is not None and not fields
+        if not (only_maximum or tensors):
             under = "" if fields is None else f" under {', '.join(map(repr, fields))}"
             raise ValueError(f"there is nothing to mix in this batch{under}")
         parts = [pattern.over(tensors) for pattern in patterns if tensors]
@@ -142,11 +147,11 @@ class Mix:
         treatments = iter(found)
         laid: list[tuple[Any, Any, str, Tensor]] = []
 
-        def lay_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
+        def apply_to_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
             *_, how = next(treatments)
             if how is None:
                 return leaf
-            patterns = next(mixed_by) if how == "mixed" else laid_by[how]
+            patterns = next(mixed_by) if how == "mixed" else patterns_of[how]
             # By `is`, not by id(), for which torch.compile would make a graph for every batch.
             for own, partners, before, done in laid:
                 if own is leaf and partners is second and before == how:
@@ -155,11 +160,11 @@ class Mix:
             in_place = inplace and not any(
                 share_memory(leaf, view) for view in there if view is not leaf
             )
-            done = lay(leaf, self.partner, patterns, other=second, inplace=in_place)
+            done = apply(leaf, self.partner, patterns, other=second, inplace=in_place)
             laid.append((leaf, second, how, done))
             return done
 
-        return map_leaves(lay_leaf, x, *others)
+        return map_leaves(apply_to_leaf, x, *others)
 
     def normalized(
         self,
@@ -191,7 +196,7 @@ class Mix:
         tensor([-0.5000,  0.5000])
         """
         patterns = self.patterns or (Blend(self.weight),)
-        return lay_normalized(x, self.partner, patterns, mean, std, dtype, other)
+        return apply_normalized(x, self.partner, patterns, mean, std, dtype, other)
 
     def target(self, y: Any, *, other: Any = None, pixelwise: bool | None = None) -> Any:
         """The mixed target of a tensor, or of every tensor of a nested target.
@@ -264,7 +269,7 @@ class Mix:
     def _target_of_pixels(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
         copying = tuple(pattern for pattern in self.patterns if pattern.copies)
         blending = [pattern for pattern in self.patterns if not pattern.copies]
-        own = lay(y, self.partner, copying, other=other) if copying else y
+        own = apply(y, self.partner, copying, other=other) if copying else y
         if not blending:
             return own
         # What is left of ones under zeros is what the patterns keep.
@@ -272,7 +277,7 @@ class Mix:
         kept = torch.ones(y.shape[0], *size, dtype=torch.float32, device=y.device)
         for pattern in blending:
             if pattern.spatial:
-                kept = pattern.lay(kept, torch.zeros_like(kept))
+                kept = pattern.apply(kept, torch.zeros_like(kept))
             else:
                 kept = kept * over_rows(moved(pattern.weight, y.device), kept)
         return self._pair(own, y, other, kept)

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import flag, one_of
-from vicinal.mixing.at_hand import is_transformed
 from vicinal.mixing.batch import (
     batch_size,
     first_tensor,
@@ -24,8 +22,11 @@ from vicinal.mixing.batch import (
     tensors_to_mix,
 )
 from vicinal.mixing.mix import Fields, Integers, Mix
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import moved, to_device
+from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.plain import is_transformed
+from vicinal.rng import RandomState
 
 Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
 
@@ -37,7 +38,7 @@ class MixerOptions(TypedDict, total=False):
     half: bool
     fields: Fields | None
     integers: Integers
-    unite: Fields | None
+    maximum: Fields | None
     pixelwise: bool | None
     seed: int | None
 
@@ -58,7 +59,7 @@ class Mixer(ABC):
             all.
         integers: what to do with integer tensors other than uint8 images: "raise", "leave" them as
             they are, or "paste" regions of the partners into them, too.
-        unite: the dict keys, attributes or positions of attention masks and lengths in a nested
+        maximum: the dict keys, attributes or positions of attention masks and lengths in a nested
             batch: of both samples, the larger values count, and nothing is blended; fields and
             integers do not matter for them. Masks must be larger where there is something.
         pixelwise: whether targets (B, ..., H, W) are said of pixels, as masks are; None takes those
@@ -83,19 +84,19 @@ class Mixer(ABC):
         half: bool = False,
         fields: Fields | None = None,
         integers: Integers = "raise",
-        unite: Fields | None = None,
+        maximum: Fields | None = None,
         pixelwise: bool | None = None,
         seed: int | None = None,
     ) -> None:
-        self.partners = one_of("partners", partners, tuple(draws.PARTNERS))
+        self.partners = one_of("partners", partners, tuple(PARTNERS))
         self.half = flag("half", half)
         if half and partners == "pairs":
             raise ValueError("half and partners='pairs' exclude each other: take another partners=")
         self.fields = _names("fields", fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
-        self.unite = _names("unite", unite)
+        self.maximum = _names("maximum", maximum)
         self.pixelwise = None if pixelwise is None else flag("pixelwise", pixelwise)
-        self.random = draws.RandomState(seed)
+        self.random = RandomState(seed)
         self._register()
 
     @abstractmethod
@@ -165,7 +166,7 @@ class Mixer(ABC):
         size = (1, 1)
         for kind in self.kinds:
             if kind.measure is not None:
-                mixed = tensors_to_mix(x, self.fields, self.integers, self.unite)
+                mixed = tensors_to_mix(x, self.fields, self.integers, self.maximum)
                 size = kind.measure(mixed)
                 break
         masks = None
@@ -195,7 +196,7 @@ class Mixer(ABC):
         batches = self.ahead
         # Batches of another size, such as the last one, have numbers of their own.
         generator = self.random.generator(block, count)
-        partner = draws.PARTNERS[self.partners](batches, count, generator)
+        partner = PARTNERS[self.partners](batches, count, generator)
         patterns = self.patterns(batches, count, size, generator, block * batches)
         if self.partners == "pairs":
             rows = torch.arange(batches * count, device="cpu").view(batches, count)
@@ -205,7 +206,7 @@ class Mixer(ABC):
                 pattern.map(lambda t: t[leader]).only(is_paired) for pattern in patterns
             )
         mixes = Mix(partner.flatten(), _weight(patterns), patterns)
-        drawn = (draws.to_device(t, device) for t in mixes.tensors())
+        drawn = (to_device(t, device) for t in mixes.tensors())
         each = (t.view(batches, count, *t.shape[1:]).unbind() for t in drawn)
         return [self._mix(parts, size) for parts in zip(*each, strict=True)]
 
@@ -252,9 +253,9 @@ class Mixer(ABC):
             inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
-        return self._laid(mix, x, y, other_x, other_y, inplace)
+        return self._apply(mix, x, y, other_x, other_y, inplace)
 
-    def _laid(
+    def _apply(
         self, mix: Mix, x: Any, y: Any, other_x: Any, other_y: Any, inplace: bool
     ) -> tuple[Any, Any]:
         # The target first: should its shape be wrong, an in-place batch is still what it was.
@@ -265,7 +266,7 @@ class Mixer(ABC):
             inplace=inplace,
             fields=self.fields,
             integers=self.integers,
-            unite=self.unite,
+            maximum=self.maximum,
         )
         return x, target
 
@@ -282,8 +283,8 @@ class Mixer(ABC):
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             return y.clone() if share_memory(x, y) else y
         mixed = tensors_to_mix(x, self.fields, self.integers)
-        if self.unite:
-            mixed += tensors_to_mix(x, self.unite, "paste")
+        if self.maximum:
+            mixed += tensors_to_mix(x, self.maximum, "paste")
 
         def spare(_: Any, leaf: Any) -> Any:
             shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)

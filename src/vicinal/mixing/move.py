@@ -16,3 +16,12 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     device(type='meta')
     """
     return tensor.to(device, non_blocking=device.type != "cpu")
+
+
+def to_device(drawn: Tensor, device: torch.device) -> Tensor:
+    """Move a drawn tensor to a device without making the host wait."""
+    if drawn.ndim and len(drawn) > 1 and drawn.stride(0) == 0:  # one for the whole batch
+        return to_device(drawn[:1], device).expand_as(drawn)
+    if device.type == "cuda":
+        drawn = drawn.pin_memory()
+    return moved(drawn, device)

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing import compiled
+from vicinal.mixing.apply import apply, check, rows_are_plain
 from vicinal.mixing.blend import Blend, column_blocks, flat_rows
-from vicinal.mixing.lay import check, lay, rows_are_at_hand
 from vicinal.mixing.move import moved
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.scratch import scratch
 
 
-def lay_normalized(
+def apply_normalized(
     x: Tensor,
     partner: Tensor,
     patterns: tuple[Pattern, ...],
@@ -33,18 +33,18 @@ def lay_normalized(
         )
     scale, shift = _affine(x, mean, std)
     pattern = patterns[0]
-    dense = rows_are_at_hand(x, patterns, other) and compiled.are_dense(x, other)
+    dense = rows_are_plain(x, patterns, other) and compiled.are_dense(x, other)
     if dense and isinstance(pattern, Blend) and len(patterns) == 1:
         # Laid out like an image, so that columns of pixels meet their own scale and shift.
         maps = [torch.empty_like(x[:1], dtype=torch.float32).copy_(t) for t in (scale, shift)]
         scales, shifts = map(flat_rows, maps)
-        laid = compiled.normalize(x, partner, pattern.kept, other, scales, shifts, dtype)
+        laid = compiled.normalize(x, partner, pattern.lam, other, scales, shifts, dtype)
         if laid is None:
-            laid = _blend_by_blocks(x, partner, pattern.kept, scales, shifts, dtype, other)
+            laid = _blend_by_blocks(x, partner, pattern.lam, scales, shifts, dtype, other)
         return laid
     values = torch.addcmul(shift, x.float(), scale)
     others = None if other is None else torch.addcmul(shift, other.float(), scale)
-    return lay(values, partner, patterns, other=others, inplace=True).to(dtype)
+    return apply(values, partner, patterns, other=others, inplace=True).to(dtype)
 
 
 def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -58,7 +58,7 @@ def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Ten
 def _blend_by_blocks(
     x: Tensor,
     partner: Tensor,
-    kept: Tensor,
+    lam: Tensor,
     scales: Tensor,
     shifts: Tensor,
     dtype: torch.dtype,
@@ -67,7 +67,7 @@ def _blend_by_blocks(
     out = torch.empty_like(x, dtype=dtype)
     rows, laid = flat_rows(x), flat_rows(out)
     others = None if other is None else flat_rows(other)
-    weight = kept.float().unsqueeze(1)
+    weight = lam.float().unsqueeze(1)
 
     def read(pixels: Tensor, block: slice, into: Tensor) -> None:
         into.copy_(pixels[:, block]).mul_(scales[:, block]).add_(shifts[:, block])

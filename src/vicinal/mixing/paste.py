@@ -11,7 +11,7 @@ from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
 from vicinal.mixing.move import moved
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
 @tensors_as_leaves("corners")
@@ -56,25 +56,25 @@ class Boxes(Pattern):
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.corners), self.size)
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         corners = self._corners_on(x)
         outside = _along(_outside(corners[:, :2], x.shape[-2]), x, -2)
         outside = outside | _along(_outside(corners[:, 2:], x.shape[-1]), x, -1)
         return torch.where(outside, x, self._shown(partners, corners))
 
-    def by_row(self, x: Tensor) -> LayRow:
+    def by_row(self, x: Tensor) -> ApplyRow:
         corners = self._corners_on(x).tolist()
 
-        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
             top, left = max(corners[i][0], 0), max(corners[i][2], 0)
             bottom, right = min(corners[i][1], x.shape[-2]), min(corners[i][3], x.shape[-1])
             if top < bottom and left < right:
                 shown = self._shown_in_row(partner, top, bottom, left, right)
                 _window(row, top, bottom, left, right).copy_(shown)
 
-        return lay_row
+        return apply_row
 
-    def lay_compiled(
+    def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         return compiled.paste(x, partner, self._corners_on(x), other, inplace)
@@ -106,7 +106,7 @@ class Boxes(Pattern):
 class ResizedBoxes(Boxes):
     """The whole partner shows inside a box, shrunk to it by taking the nearest pixels."""
 
-    def lay_compiled(
+    def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         return None
@@ -132,31 +132,31 @@ class ResizedBoxes(Boxes):
         return partner
 
 
-@tensors_as_leaves("kept")
+@tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class Masks(Pattern):
     """Each sample keeps, pixel by pixel, what its mask says.
 
     Args:
-        kept: (B, H, W) bool; all true is neutral. On images of another size the nearest values
+        keep: (B, H, W) bool; all true is neutral. On images of another size the nearest values
             count.
     """
 
-    kept: Tensor
+    keep: Tensor
 
     copies = True
     dtype = torch.bool
 
     @property
     def size(self) -> tuple[int, int]:  # type: ignore[override]
-        return self.kept.shape[-2], self.kept.shape[-1]
+        return self.keep.shape[-2], self.keep.shape[-1]
 
     @property
     def weight(self) -> Tensor:
-        return self.kept.float().mean((1, 2))
+        return self.keep.float().mean((1, 2))
 
     def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.kept.where(chosen[:, None, None], torch.ones_like(self.kept)))
+        return type(self)(self.keep.where(chosen[:, None, None], torch.ones_like(self.keep)))
 
     @classmethod
     def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
@@ -168,46 +168,46 @@ class Masks(Pattern):
 
     @property
     def drawn(self) -> Tensor:
-        return self.kept
+        return self.keep
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.kept))
+        return type(self)(function(self.keep))
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
-        kept = self._kept_on(x)
-        return _masked(x, partners, kept.view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:]))
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
+        keep = self._keep_on(x)
+        return _masked(x, partners, keep.view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:]))
 
-    def by_row(self, x: Tensor) -> LayRow:
-        kept = self._kept_on(x)
+    def by_row(self, x: Tensor) -> ApplyRow:
+        keep = self._keep_on(x)
 
-        def lay_row(row: Tensor, partner: Tensor, i: int) -> None:
-            row.copy_(_masked(row, partner, kept[i]))
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
+            row.copy_(_masked(row, partner, keep[i]))
 
-        return lay_row
+        return apply_row
 
-    def _kept_on(self, x: Tensor) -> Tensor:
-        kept = moved(self.kept, x.device)
+    def _keep_on(self, x: Tensor) -> Tensor:
+        keep = moved(self.keep, x.device)
         for axis in (-2, -1):
-            side, drawn = x.shape[axis], kept.shape[axis]
+            side, drawn = x.shape[axis], keep.shape[axis]
             if side != drawn:
                 nearest = torch.arange(side, device=x.device) * drawn // side
-                kept = kept.index_select(axis, nearest)
-        return kept
+                keep = keep.index_select(axis, nearest)
+        return keep
 
 
-@tensors_as_leaves("kept")
+@tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class SoftMasks(Masks):
-    """Masks with soft edges: ``kept`` holds floats in [0, 1]."""
+    """Masks with soft edges: ``keep`` holds floats in [0, 1]."""
 
     copies = False
     dtype = torch.float32
 
 
-def _masked(x: Tensor, partner: Tensor, kept: Tensor) -> Tensor:
-    if kept.dtype == torch.bool:
-        return torch.where(kept, x, partner)
-    return interpolate(partner, x, kept)
+def _masked(x: Tensor, partner: Tensor, keep: Tensor) -> Tensor:
+    if keep.dtype == torch.bool:
+        return torch.where(keep, x, partner)
+    return interpolate(partner, x, keep)
 
 
 def _outside(edges: Tensor, side: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing.batch import image_size, is_blendable
 
-LayRow = Callable[[Tensor, Tensor, int], None]
+ApplyRow = Callable[[Tensor, Tensor, int], None]
 
 
 class Pattern(ABC):
@@ -61,22 +61,22 @@ class Pattern(ABC):
             )
 
     @abstractmethod
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         """Lay ``partners`` on ``x``, both (B, ...), into a new tensor, by operations on the whole
         batch: for any device, autograd and torch.compile."""
 
     @abstractmethod
-    def by_row(self, x: Tensor) -> LayRow:
-        """For batches like ``x`` on the CPU: ``lay_row(row, partner, i)``, which lays sample i's
+    def by_row(self, x: Tensor) -> ApplyRow:
+        """For batches like ``x`` on the CPU: ``apply_row(row, partner, i)``, which lays sample i's
         partner on ``row`` in place."""
 
-    def lay_compiled(
+    def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         """Lay by compiled loops on the CPU; None where there are none for such batches."""
         return None
 
-    def lay_small(
+    def apply_small_rows(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         """Without them, a faster way for small rows on the CPU; None where there is none."""

@@ -25,7 +25,7 @@ class Schedule(Mixer):
             the training to ``until``; None leaves it as it is.
         steps: the number of batches in the whole training. None means that the trainer says so by
             :meth:`begin`, as a Learner does.
-        **options: of :class:`Mixer`: partners, half, fields, integers, unite, pixelwise,
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
             seed.
 
     Raises:

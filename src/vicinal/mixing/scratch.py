@@ -9,7 +9,7 @@ from torch import Tensor
 
 BLOCK = 2 * 1024 * 1024  # bytes worked on at a time, small enough to stay in cache
 
-_kept = threading.local()
+_buffers = threading.local()
 
 
 def scratch(name: str, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
@@ -19,10 +19,10 @@ def scratch(name: str, shape: Sequence[int], dtype: torch.dtype = torch.float32)
     torch.Size([2, 3])
     """
     bytes_needed = math.prod(shape) * dtype.itemsize
-    memory: Tensor | None = getattr(_kept, name, None)
+    memory: Tensor | None = getattr(_buffers, name, None)
     if memory is None or len(memory) < bytes_needed:
         with torch.inference_mode(False):
             memory = torch.empty(max(bytes_needed, BLOCK), dtype=torch.uint8, device="cpu")
         if bytes_needed <= BLOCK:
-            setattr(_kept, name, memory)
+            setattr(_buffers, name, memory)
     return memory[:bytes_needed].view(dtype).view(*shape)

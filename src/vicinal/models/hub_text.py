@@ -126,7 +126,7 @@ def hub_text_model(
 
 def _load(transformers: Any, name: str, n_out: int, pretrained: bool) -> tuple[Any, Any]:
     path = name.removeprefix("hf:")
-    _check_at_hand(name, path)
+    _check_plain(name, path)
     options: dict[str, Any] = {"num_labels": n_out, "trust_remote_code": False}
     hub = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     models = transformers.AutoModelForSequenceClassification
@@ -153,7 +153,7 @@ def save_hub_text(tokenizer: HubTokenizer, folder: Path) -> None:
     tokenizer.hub.save_pretrained(folder)
 
 
-def _check_at_hand(name: str, path: str) -> None:
+def _check_plain(name: str, path: str) -> None:
     """The hub's client would find out only after many retries that there is no network."""
     from huggingface_hub import constants, try_to_load_from_cache
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from vicinal.errors import VicinalError
 from vicinal.study.words import exact
 from vicinal.tasks.mixers import check_mix, usual_alpha
-from vicinal.tasks.wishes import Wishes
+from vicinal.tasks.options import TrainOptions
 
 NONE = "none"
 
@@ -49,7 +49,7 @@ class Arm:
 
 
 def make_arms(
-    mixes: Sequence[str], alphas: Sequence[float], epochs: Sequence[int], wishes: Wishes
+    mixes: Sequence[str], alphas: Sequence[float], epochs: Sequence[int], options: TrainOptions
 ) -> list[Arm]:
     """Every method with every alpha that it takes, for every number of epochs.
 
@@ -57,7 +57,7 @@ def make_arms(
         mixes: as ``--mix`` of ``vicinal train``.
         alphas: none, to take what suits each method.
         epochs: one or more.
-        wishes: of all arms.
+        options: of all arms.
 
     Raises:
         VicinalError: a name or a number is wrong or occurs twice, an alpha says nothing about any
@@ -68,7 +68,7 @@ def make_arms(
         for value in values:
             if list(values).count(value) > 1:
                 raise VicinalError(f"--{name} names {value} twice: leave out one of them")
-    usual = {mix: usual_alpha(check_mix(replace(wishes, mix=mix))) for mix in mixes}
+    usual = {mix: usual_alpha(check_mix(replace(options, mix=mix))) for mix in mixes}
     takers = [mix for mix, alpha in usual.items() if alpha is not None]
     if alphas and not takers:
         raise VicinalError(f"--alpha says nothing about --mix {','.join(mixes)}: leave it out")
@@ -87,7 +87,7 @@ def make_arms(
         for length, (mix, alpha) in itertools.product(sorted(epochs), methods)
     ]
     for arm in arms:
-        replace(wishes, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # says what is wrong
+        replace(options, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # says what is wrong
     return arms
 
 

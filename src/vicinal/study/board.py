@@ -17,7 +17,7 @@ from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.study.page import render
-from vicinal.tasks import Wishes, find_split
+from vicinal.tasks import TrainOptions, find_split
 from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
@@ -74,15 +74,15 @@ def _written(image: Tensor) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def show_board(wishes: Wishes, file: Path, *, open: bool) -> None:
+def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
     """Write the board as a page of its own, and show it in the browser if that is asked for.
 
     Raises:
         VicinalError: the data hold no images, or it cannot show what is wished for.
     """
-    make_mixer(wishes)  # says what is wrong with --mix and --alpha
-    wishes.refuse(("size",), "the board")
-    method, alpha = (wishes.mix or METHODS[0]).lower(), wishes.alpha
+    make_mixer(options)  # says what is wrong with --mix and --alpha
+    options.refuse(("size",), "the board")
+    method, alpha = (options.mix or METHODS[0]).lower(), options.alpha
     if method not in METHODS:
         raise VicinalError(
             f"the board shows {' and '.join(METHODS)}, not --mix {method}: say one of them, or "
@@ -93,11 +93,11 @@ def show_board(wishes: Wishes, file: Path, *, open: bool) -> None:
             f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: say such "
             "a one, or draw a picture, --out mixed.png"
         )
-    split = find_split(wishes)
+    split = find_split(options)
     if not isinstance(split, Split):
-        raise VicinalError(f"{wishes.data} holds no images, and nothing else can be shown")
+        raise VicinalError(f"{options.data} holds no images, and nothing else can be shown")
     images = board_images(split)
     shown = {"images": images, "method": method, "alpha": alpha or ""}
-    write_file(file, render("show.html.j2", title=f"Mixing {wishes.data}", **shown))
+    write_file(file, render("show.html.j2", title=f"Mixing {options.data}", **shown))
     if open:
         webbrowser.open(file.resolve().as_uri())

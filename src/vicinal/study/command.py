@@ -27,7 +27,7 @@ from vicinal.study.runner import Result
 from vicinal.study.study import Study
 from vicinal.study.words import counted, spoken
 from vicinal.study.work import Store, Work
-from vicinal.tasks import Wishes
+from vicinal.tasks import TrainOptions
 
 SEEDS = 3
 
@@ -69,7 +69,7 @@ def compare_data(
     """
     began = time.monotonic()
     _check(seeds, jobs, resume, overwrite)
-    folder = ComparisonFolder(out or default_folder(question.wishes.data, resume, "compare"))
+    folder = ComparisonFolder(out or default_folder(question.options.data, resume, "compare"))
     folder.check(may_hold_one=resume or overwrite)
     before = folder.settings() if resume else None
     if resume and before is None:
@@ -139,8 +139,8 @@ def help_compare(path: Path, seconds: float) -> None:
     before = folder.settings()
     if before is None:
         raise VicinalError(f"{path} holds no comparison")
-    wishes = Wishes(before["asked"]["wishes"]["data"])
-    trainings = _trainings(Question(wishes), before, folder)
+    options = TrainOptions(before["asked"]["options"]["data"])
+    trainings = _trainings(Question(options), before, folder)
     bar = progress_bar()
     bar.disable = True
     Work(
@@ -165,8 +165,11 @@ def _trainings(
         if len(found.split.valid) < 2:
             raise VicinalError("one validation sample can tell nothing: hold out more, by --valid")
         return found
-    asked, settled = question.as_before(before["asked"], typed), Wishes(**before["settled"])
-    found = Trainings(asked, settled, before.get("chosen"))
+    asked, resolved = (
+        question.merged_with(before["asked"], typed),
+        TrainOptions(**before["resolved"]),
+    )
+    found = Trainings(asked, resolved, before.get("chosen"))
     if found.task.listed() != before["listed"]:
         raise VicinalError(
             f"the data are not what they were when the comparison in {folder.path} was begun: "
@@ -298,7 +301,7 @@ def _conclude(
     study = Study(trainings.arms, results)
     folder.write(
         study,
-        title=f"Does mixing help on {trainings.question.wishes.data}?",
+        title=f"Does mixing help on {trainings.question.options.data}?",
         command=trainings.question.command(max(result.seed for result in results) + 1),
         settings=trainings.settings(),
         images=trainings.board(),

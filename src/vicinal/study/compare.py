@@ -16,8 +16,8 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import Mixer
-from vicinal.mixing.draws import stream
 from vicinal.progress import progress_bar
+from vicinal.rng import derive_seed
 from vicinal.study.answer import said
 from vicinal.study.arms import Arm
 from vicinal.study.runner import Fit, digest
@@ -158,7 +158,7 @@ def _seeded(mixer: Any, learn: Learner, seed: int) -> Mixer | None:
     else:
         made = mixer() if isinstance(mixer, type) else mixer(learn)
     for place, each in enumerate(made.nested() if made else ()):
-        own = stream(seed, place) if place else seed
+        own = derive_seed(seed, place) if place else seed
         each.random.load_state_dict({"seed": own, "draws": 0})
     return made
 

@@ -20,7 +20,7 @@ from vicinal.study.study import Study
 from vicinal.study.work import ENDINGS, LOCK
 
 SETTINGS, RESULTS, REPORT, ANSWER = "comparison.json", "results", "report.html", "answer.txt"
-KEPT = ("asked", "settled", "listed", "arms", "seeds")
+KEPT = ("asked", "resolved", "listed", "arms", "seeds")
 TABLES = ("runs.csv", "differences.csv")
 
 
@@ -80,7 +80,7 @@ class ComparisonFolder:
             "vicinal": __version__,
             "torch": torch.__version__,
             "asked": trainings.question.to_json(),
-            "settled": asdict(trainings.settled),
+            "resolved": asdict(trainings.resolved),
             "chosen": trainings.chosen,
             "listed": trainings.task.listed(),
             "arms": [arm.name for arm in trainings.arms],

@@ -12,15 +12,15 @@ from vicinal import __version__
 from vicinal.data.samples import Split
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.mixing.draws import stream
+from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms
 from vicinal.study.board import board_images
 from vicinal.study.runner import Fit, digest
 from vicinal.study.samples import Changed, changed
 from vicinal.study.words import exact
 from vicinal.study.work import Store
-from vicinal.tasks import Task, Wishes, find_split, make_task
-from vicinal.tasks.wishes import option
+from vicinal.tasks import Task, TrainOptions, find_split, make_task
+from vicinal.tasks.options import option
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Question:
     """What the user asked for.
 
     Args:
-        wishes: of every training; its seed is that of the split.
+        options: of every training; its seed is that of the split.
         mixes: the methods; none of them takes those that suit the data.
         alphas: their strengths; none takes what suits each method.
         epochs: how long to train; none takes what suits the data.
@@ -36,7 +36,7 @@ class Question:
         label_noise: the share of training labels that are made wrong.
     """
 
-    wishes: Wishes
+    options: TrainOptions
     mixes: tuple[str, ...] = ()
     alphas: tuple[float, ...] = ()
     epochs: tuple[int, ...] = ()
@@ -46,7 +46,7 @@ class Question:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def as_before(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "Question":
+    def merged_with(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "Question":
         """This question, what is left open as it was asked before; arms may be other ones.
 
         Args:
@@ -56,7 +56,7 @@ class Question:
         Raises:
             VicinalError: something else is asked than then.
         """
-        settings: dict[str, Any] = {"wishes": self.wishes.as_before(asked["wishes"], typed)}
+        settings: dict[str, Any] = {"options": self.options.merged_with(asked["options"], typed)}
         for field in fields(self)[1:]:
             value, before = getattr(self, field.name), asked[field.name]
             before = tuple(before) if isinstance(before, list) else before
@@ -73,8 +73,8 @@ class Question:
 
     def command(self, seeds: int | None = None) -> str:
         """The command line that asks it."""
-        words = ["vicinal", "compare", self.wishes.data]
-        settings = {**asdict(self.wishes), **asdict(self)}
+        words = ["vicinal", "compare", self.options.data]
+        settings = {**asdict(self.options), **asdict(self)}
         for name, default in DEFAULTS.items():
             value = settings[name]
             if value == default or name == "data":
@@ -88,8 +88,10 @@ class Question:
 
 OF_ARMS = "mixes", "alphas", "epochs"
 OPTIONS = {"mixes": "mix", "alphas": "alpha"}
-DEFAULTS = {field.name: field.default for kind in (Wishes, Question) for field in fields(kind)}
-del DEFAULTS["wishes"], DEFAULTS["mix"], DEFAULTS["alpha"]
+DEFAULTS = {
+    field.name: field.default for kind in (TrainOptions, Question) for field in fields(kind)
+}
+del DEFAULTS["options"], DEFAULTS["mix"], DEFAULTS["alpha"]
 
 
 def _option(name: str) -> str:
@@ -107,13 +109,13 @@ class Trainings:
 
     Args:
         question: what is asked.
-        settled: the wishes with what was chosen for them, where that is known from before.
+        resolved: the options with what was chosen for them, where that is known from before.
         chosen: why, as :meth:`Task.chosen` said it then.
 
     Attributes:
         split: the data.
         task: the training without mixing, whose choices are those of all.
-        settled: the wishes with these choices: no run makes them anew.
+        resolved: the options with these choices: no run makes them anew.
         chosen: what was chosen and why, by name.
         arms: what is compared.
 
@@ -124,20 +126,20 @@ class Trainings:
     def __init__(
         self,
         question: Question,
-        settled: Wishes | None = None,
+        resolved: TrainOptions | None = None,
         chosen: dict[str, str] | None = None,
     ) -> None:
-        if question.wishes.skip_bad and question.label_noise:
+        if question.options.skip_bad and question.label_noise:
             raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
         self.question = question
-        self.split = find_split(question.wishes)
-        first = settled or question.wishes
+        self.split = find_split(question.options)
+        first = resolved or question.options
         self.task = make_task(replace(first, mix=NONE), self._changed(seed=0).split)
-        self.settled = settled or self.task.settled()
+        self.resolved = resolved or self.task.resolved()
         self.chosen = self.task.chosen(chosen)
         mixes = question.mixes or self.task.compared
         epochs = question.epochs or (self.task.epochs,)
-        self.arms = make_arms(mixes, question.alphas, epochs, question.wishes)
+        self.arms = make_arms(mixes, question.alphas, epochs, question.options)
         self._check()
 
     def _check(self) -> None:
@@ -156,7 +158,7 @@ class Trainings:
             "epochs": arm.epochs,
             "seed": seed,
         }
-        return make_task(replace(self.settled, **of_arm), self._changed(seed).split)
+        return make_task(replace(self.resolved, **of_arm), self._changed(seed).split)
 
     def _changed(self, seed: int) -> Changed:
         question = self.question
@@ -183,13 +185,13 @@ class Trainings:
     def store(self, folder: Path) -> Store:
         """Where results are kept; what is the same for all arms tells them apart."""
         question = self.question
-        settings = digest([asdict(self.settled), question.train_size, question.label_noise])
+        settings = digest([asdict(self.resolved), question.train_size, question.label_noise])
         return Store(folder, lambda arm: settings)
 
     def prepare(self, arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:
         """What a run needs; torch's random numbers are seeded."""
         task = self._task(arm, seed)
-        torch.manual_seed(stream(seed, "weights"))
+        torch.manual_seed(derive_seed(seed, "weights"))
         learn = task.learner()
         learn.add_cbs(task.mixer(learn))
 

@@ -10,7 +10,7 @@ from vicinal.data.columns import ColumnKinds
 from vicinal.data.rows import Rows
 from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
-from vicinal.mixing.draws import stream
+from vicinal.rng import derive_seed
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def changed(split: Any, train_size: float | None, label_noise: float, seed: int)
         raise VicinalError(
             "images that are streamed cannot be picked: leave out --train-size and --label-noise"
         )
-    generator = torch.Generator().manual_seed(stream(seed, "training samples"))
+    generator = torch.Generator().manual_seed(derive_seed(seed, "training samples"))
     train = split.train
     if train_size is not None:
         count = kept(train_size, len(train))

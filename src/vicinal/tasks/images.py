@@ -27,9 +27,9 @@ from vicinal.models.zoo import (
     fixed_size,
 )
 from vicinal.recipes.recipe import Changes, shifts
+from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.task import Chosen, Task
-from vicinal.tasks.wishes import Wishes
 
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
 
@@ -97,20 +97,20 @@ class ImageTask(Task):
         "manifoldmixup": ("input",),  # and some of the network's
     }
 
-    def __init__(self, wishes: Wishes, split: Split) -> None:
-        self.recipe = recipes.load(wishes.recipe) if wishes.recipe else None
-        if self.recipe and wishes.mix is None:
-            wishes = replace(wishes, mix=self.recipe.defaults["mix"])
+    def __init__(self, options: TrainOptions, split: Split) -> None:
+        self.recipe = recipes.load(options.recipe) if options.recipe else None
+        if self.recipe and options.mix is None:
+            options = replace(options, mix=self.recipe.defaults["mix"])
         if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
-            wishes = replace(wishes, stream=True)
-        super().__init__(wishes, split)
+            options = replace(options, stream=True)
+        super().__init__(options, split)
 
     def _fixed(self) -> dict[str, Any]:
         return self.recipe.defaults if self.recipe else {}
 
     def _choose_network(self) -> None:
         recipe, split = self.recipe, self.split
-        named = self.wishes.model or self.fixed.get("model")
+        named = self.options.model or self.fixed.get("model")
         self.looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
         self.size = self._choose("size", _size(named, one_size(self.looked_at), self.device))
         self.small = self.size <= SMALL
@@ -120,10 +120,10 @@ class ImageTask(Task):
         self.looks = "small images" if self.small else "photos"
         usual = "resnet9" if self.small else "resnet18", f"for {self.looks}"
         self.model = self._choose("model", usual)
-        if recipe and self.wishes.pretrained is None:
-            self.pretrained, why = False, f"the recipe {self.wishes.recipe}"
+        if recipe and self.options.pretrained is None:
+            self.pretrained, why = False, f"the recipe {self.options.recipe}"
         else:
-            self.pretrained, why = _pretrained(self.wishes.pretrained, self.model, self.small)
+            self.pretrained, why = _pretrained(self.options.pretrained, self.model, self.small)
         self.reasons.append(("weights", f"{'pretrained' if self.pretrained else 'random'} ({why})"))
 
     def _epochs(self) -> Chosen:
@@ -157,8 +157,8 @@ class ImageTask(Task):
     def compared(self) -> tuple[str, ...]:
         return ("none", "mixup", "cutmix")
 
-    def settled(self) -> Wishes:
-        return replace(super().settled(), size=self.size, pretrained=self.pretrained)
+    def resolved(self) -> TrainOptions:
+        return replace(super().resolved(), size=self.size, pretrained=self.pretrained)
 
     def _changes(self) -> Changes:
         mirrored = self.split.mirrored
@@ -192,9 +192,9 @@ class ImageTask(Task):
             "batch_tfms": self.transforms,
             "normalize": Normalize.of(images) if torch.is_tensor(images) else None,
             "bs": self.batch_size,
-            "seed": self.wishes.seed,
+            "seed": self.options.seed,
             "device": self.device,
-            "skip_bad": self.wishes.skip_bad,
+            "skip_bad": self.options.skip_bad,
         }
         if isinstance(self.split, StreamedSplit):
             return streamed_loaders(self.split, **options)
@@ -207,7 +207,7 @@ class ImageTask(Task):
             pretrained=self.pretrained,
             metrics=self.metric,
             precision=self.precision,
-            compile=self.wishes.compile,
+            compile=self.options.compile,
             **(self.recipe.learner if self.recipe else {}),
         )
         self._try_out(learn)

@@ -7,7 +7,7 @@ from typing import Any
 
 from vicinal.errors import VicinalError
 from vicinal.mixing import BalancedMixUp, Choice, CMixUp, Mixer, MixUp, Remix, methods
-from vicinal.tasks.wishes import Wishes
+from vicinal.tasks.options import TrainOptions
 
 METHODS: dict[str, Any] = {
     **{name.lower(): getattr(methods, name) for name in methods.__all__},
@@ -19,13 +19,13 @@ METHODS: dict[str, Any] = {
 MANIFOLD_ALPHA = 2.0  # as in its paper
 
 
-def check_mix(wishes: Wishes) -> list[str]:
+def check_mix(options: TrainOptions) -> list[str]:
     """The methods that ``--mix`` names, if there are such, and ``--alpha`` goes with them.
 
     Raises:
         VicinalError: they are not, or it does not.
     """
-    mix = "mixup" if wishes.mix is None else wishes.mix.lower()
+    mix = "mixup" if options.mix is None else options.mix.lower()
     if mix == "none":
         return []
     names = mix.split("+")
@@ -36,7 +36,7 @@ def check_mix(wishes: Wishes) -> list[str]:
         raise VicinalError(
             f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}{hint}"
         )
-    if wishes.alpha is not None and usual_alpha(names) is None:
+    if options.alpha is not None and usual_alpha(names) is None:
         raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
     return names
 
@@ -50,7 +50,7 @@ def usual_alpha(names: list[str]) -> float | None:
 
 
 def make_mixer(
-    wishes: Wishes, learned: Callable[[str], dict[str, Any]] = lambda name: {}
+    options: TrainOptions, learned: Callable[[str], dict[str, Any]] = lambda name: {}
 ) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing.
 
@@ -60,20 +60,20 @@ def make_mixer(
     Raises:
         VicinalError: as :func:`check_mix`, or alpha is out of its range.
     """
-    names = check_mix(wishes)
-    options: dict[str, Any] = {"seed": wishes.seed}
-    if wishes.alpha is not None or names == ["manifoldmixup"]:
-        options["alpha"] = MANIFOLD_ALPHA if wishes.alpha is None else wishes.alpha
-    arguments = [learned(name) for name in names]
+    names = check_mix(options)
+    arguments: dict[str, Any] = {"seed": options.seed}
+    if options.alpha is not None or names == ["manifoldmixup"]:
+        arguments["alpha"] = MANIFOLD_ALPHA if options.alpha is None else options.alpha
+    learnt = [learned(name) for name in names]
     try:
         mixers = [
-            METHODS[name](**own, **options) for name, own in zip(names, arguments, strict=True)
+            METHODS[name](**own, **arguments) for name, own in zip(names, learnt, strict=True)
         ]
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
     if len(mixers) <= 1:
         return mixers[0] if mixers else None
     try:
-        return Choice(mixers, integers=mixers[0].integers, seed=wishes.seed)
+        return Choice(mixers, integers=mixers[0].integers, seed=options.seed)
     except (TypeError, ValueError) as error:
-        raise VicinalError(f"--mix {wishes.mix} takes no turns: {error}") from None
+        raise VicinalError(f"--mix {options.mix} takes no turns: {error}") from None

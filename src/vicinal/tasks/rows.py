@@ -44,7 +44,7 @@ class RowTask(Task):
         return [*(part.y.tolist() for part in parts), *(each.tolist() for each in hashed)]
 
     def learner(self) -> Learner:
-        (train_data, valid_data), device, seed = self._parts(), self.device, self.wishes.seed
+        (train_data, valid_data), device, seed = self._parts(), self.device, self.options.seed
         train = Batches(train_data, self.batch_size, training=True, seed=seed, device=device)
         valid = Batches(valid_data, 2 * self.batch_size, device=device)
         dls = RowLoaders(train, valid, self.split.vocab, self.preparation.n_out)
@@ -56,7 +56,7 @@ class RowTask(Task):
             ScaledMSELoss(scale[1]) if scale else None,
             metrics=self.metric,
             precision=self.precision,
-            compile=self.wishes.compile,
+            compile=self.options.compile,
         )
 
     def preprocessing(self, learn: Learner) -> Preprocessing:

@@ -99,7 +99,7 @@ class TableTask(RowTask):
 
     def _epochs(self) -> Chosen:
         count = len(self.split.train)
-        steps = max(1, count // (self.wishes.batch_size or self._batch_size(count)[0]))
+        steps = max(1, count // (self.options.batch_size or self._batch_size(count)[0]))
         return max(10, STEPS // steps), f"about {STEPS:,} steps, and 10 epochs or more"
 
     def _batch_size(self, count: int) -> Chosen:
@@ -109,7 +109,7 @@ class TableTask(RowTask):
         return 3e-3, "for tables"
 
     def _precision(self) -> Chosen:
-        if self.wishes.precision == "auto":
+        if self.options.precision == "auto":
             return "fp32", "numbers of a table may need more than 8 bits"
         return super()._precision()
 

@@ -16,8 +16,8 @@ from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.processes import default_device, this_process
 from vicinal.tasks.mixers import check_mix, make_mixer
+from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
-from vicinal.tasks.wishes import Wishes
 
 CALLED = {"batch_size": "batch size", "lr": "learning rate"}
 Chosen = tuple[Any, str]  # what is chosen, and why
@@ -27,7 +27,7 @@ class Task(ABC):
     """What is chosen where the user chose nothing, and why; and the learner that comes of it.
 
     Args:
-        wishes: what the user asked for.
+        options: what the user asked for.
         split: the data.
 
     Attributes:
@@ -44,16 +44,16 @@ class Task(ABC):
     #: How batches lie in memory, where that is worth a word.
     layout: ClassVar[str] = ""
     #: For a method, the part of a batch in which the larger of both samples' values counts.
-    unite: ClassVar[dict[str, str]] = {}
-    #: The wishes that say nothing about them.
+    maximum: ClassVar[dict[str, str]] = {}
+    #: The options that say nothing about them.
     refused: ClassVar[tuple[str, ...]] = ()
     model: str
     #: Whether the network starts from published weights.
     pretrained: bool = False
 
-    def __init__(self, wishes: Wishes, split: Any) -> None:
-        wishes.refuse(self.refused, self.kind)
-        self.wishes, self.split = wishes, split
+    def __init__(self, options: TrainOptions, split: Any) -> None:
+        options.refuse(self.refused, self.kind)
+        self.options, self.split = options, split
         self.fixed = self._fixed()
         self.reasons: list[tuple[str, str]] = []
         self.device, processes = default_device(), this_process().num_processes
@@ -80,10 +80,10 @@ class Task(ABC):
             return ("none", "mixup", "cmixup")
         return ("none", "mixup")
 
-    def settled(self) -> Wishes:
-        """These wishes with what was chosen for them, so that it is not chosen anew."""
+    def resolved(self) -> TrainOptions:
+        """These options with what was chosen for them, so that it is not chosen anew."""
         return replace(
-            self.wishes,
+            self.options,
             model=self.model,
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -103,11 +103,11 @@ class Task(ABC):
 
     def _choose(self, field: str, otherwise: Chosen) -> Any:
         chosen, why = otherwise
-        wished = getattr(self.wishes, field)
+        wished = getattr(self.options, field)
         if wished is not None:
             chosen, why = wished, "as asked"
         elif field in self.fixed:
-            chosen, why = self.fixed[field], f"the recipe {self.wishes.recipe}"
+            chosen, why = self.fixed[field], f"the recipe {self.options.recipe}"
         self.reasons.append((CALLED.get(field, field), f"{chosen} ({why})"))
         return chosen
 
@@ -127,16 +127,16 @@ class Task(ABC):
             VicinalError: it does not go with them.
         """
         mixer = self.batch_mixer()
-        names = check_mix(self.wishes)
+        names = check_mix(self.options)
         if mixer is None or self.mixes[names[0]] == ():
             return mixer
-        layers, unite = self._layers(names[0], learn), self.unite.get(names[0])
-        seed = self.wishes.seed
-        return ManifoldMixUp(learn.model, layers, mixer=mixer, unite=unite, seed=seed)
+        layers, maximum = self._layers(names[0], learn), self.maximum.get(names[0])
+        seed = self.options.seed
+        return ManifoldMixUp(learn.model, layers, mixer=mixer, maximum=maximum, seed=seed)
 
     def batch_mixer(self) -> Mixer | None:
         """That mixer before it is laid inside the network, where it belongs there."""
-        names = check_mix(self.wishes)
+        names = check_mix(self.options)
         for name in names:
             if name not in self.mixes:
                 raise VicinalError(
@@ -148,7 +148,7 @@ class Task(ABC):
                     f"--mix {name} is laid inside the network, so it takes no turns with others: "
                     "name it alone"
                 )
-        return make_mixer(self.wishes, self._learned)
+        return make_mixer(self.options, self._learned)
 
     def _learned(self, mix: str) -> dict[str, Any]:
         """What the data tell about a method: how near values are, how many a class has."""
@@ -200,7 +200,7 @@ class Task(ABC):
     def _learning_rate(self) -> Chosen: ...
 
     def _precision(self) -> Chosen:
-        return choose_precision(self.wishes.precision, self.device)
+        return choose_precision(self.options.precision, self.device)
 
     @abstractmethod
     def _choose_reading(self) -> None:
@@ -209,7 +209,7 @@ class Task(ABC):
     def parameters(self) -> dict[str, Any]:
         """The choices that a tracker is told of."""
         told = {"model": self.model, "epochs": self.epochs, "lr": self.lr}
-        return {"data": self.wishes.data, "seed": self.wishes.seed, **told}
+        return {"data": self.options.data, "seed": self.options.seed, **told}
 
     def listed(self) -> str:
         """Tells apart data of other samples, or samples in another order.

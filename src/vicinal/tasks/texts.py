@@ -112,7 +112,7 @@ class TextTask(RowTask):
         **dict.fromkeys(WORDS, ("embedding",)),
         "manifoldmixup": ("sentence",),
     }
-    unite: ClassVar[dict[str, str]] = dict.fromkeys(WORDS, "mask")
+    maximum: ClassVar[dict[str, str]] = dict.fromkeys(WORDS, "mask")
     split: TextSplit
     network: nn.Module
     preparation: TextPreprocessing
@@ -125,12 +125,12 @@ class TextTask(RowTask):
         self.from_hub = self.model.startswith("hf:") or Path(self.model).is_dir()
         tokenizer: Tokenizer
         if self.from_hub:
-            self.pretrained = self.wishes.pretrained is not False
-            torch.manual_seed(self.wishes.seed)  # of a last layer that begins anew
+            self.pretrained = self.options.pretrained is not False
+            torch.manual_seed(self.options.seed)  # of a last layer that begins anew
             self.network, tokenizer = hub_text_model(self.model, n_out, pretrained=self.pretrained)
             start = "pretrained" if self.pretrained else "random (as asked)"
             self.reasons.append(("weights", start))
-        elif self.wishes.pretrained:
+        elif self.options.pretrained:
             raise VicinalError(f"there are no weights for {self.model}: leave out --pretrained")
         else:
             tokenizer = WordTokenizer.of(texts)

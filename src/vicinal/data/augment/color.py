@@ -14,7 +14,7 @@ from vicinal.data.augment.transform import (
     to_unit_floats,
     uniform,
 )
-from vicinal.mixing.draws import to_device
+from vicinal.mixing.move import to_device
 
 IMAGENET_STATS = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vicinal.data.augment.color import IMAGENET_STATS
 from vicinal.data.augment.transform import BatchTransform, by_channel, check
-from vicinal.mixing.draws import to_device
+from vicinal.mixing.move import to_device
 
 
 class RandomErasing(BatchTransform):

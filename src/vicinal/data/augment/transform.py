@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.mixing.draws import to_device
+from vicinal.mixing.move import to_device
 
 
 class BatchTransform:

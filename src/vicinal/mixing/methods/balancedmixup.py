@@ -21,7 +21,7 @@ class BalancedMixUp(ChosenPartners):
         alpha: of the partner's share, which is alpha / (alpha + 1) on average; 0 mixes nothing, 1
             is uniform.
         **options: pool (of :class:`ChosenPartners`); per and p (of :class:`Method`); fields,
-            integers, unite and seed (of :class:`Mixer`).
+            integers, maximum and seed (of :class:`Mixer`).
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of

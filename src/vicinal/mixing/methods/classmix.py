@@ -11,7 +11,7 @@ from torch import Tensor
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.paste import Masks
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import ApplyRow, Pattern
 
 CLASSES = 256  # as many as a byte can name
 
@@ -65,10 +65,10 @@ class Classes(Pattern):
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.order))
 
-    def lay(self, x: Tensor, partners: Tensor) -> Tensor:
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
 
-    def by_row(self, x: Tensor) -> LayRow:
+    def by_row(self, x: Tensor) -> ApplyRow:
         raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
 
 
@@ -87,7 +87,7 @@ class ClassMix(Method):
     Args:
         ignore_index: the number in the masks that stands for no class, at most 255.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds

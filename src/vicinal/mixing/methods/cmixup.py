@@ -6,8 +6,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.chosen import ChosenOptions, ChosenPartners
 
@@ -25,7 +25,7 @@ class CMixUp(ChosenPartners):
             large one takes any, as :class:`MixUp` does.
         alpha: of the weights; 0 mixes nothing, 1 is uniform, large values tend to halves.
         **options: pool (of :class:`ChosenPartners`); per and p (of :class:`Method`); fields,
-            integers, unite and seed (of :class:`Mixer`).
+            integers, maximum and seed (of :class:`Mixer`).
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of
@@ -54,7 +54,7 @@ class CMixUp(ChosenPartners):
         self.alpha = number("alpha", alpha)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
-        return Blend(draws.kept_share(self.alpha, count, generator).float())
+        return Blend(sample_lam(self.alpha, count, generator).float())
 
     def readable(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or not y.is_floating_point() or not y.ndim:

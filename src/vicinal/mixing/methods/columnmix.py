@@ -4,8 +4,8 @@ from typing import Unpack
 
 import torch
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.method import Method, MethodOptions
 
@@ -21,7 +21,7 @@ class ColumnMix(Method):
         alpha: t comes from Beta(alpha, alpha), one for each row; 1 is uniform, 0 mixes nothing.
         keep: the probability t itself, the same for all rows; alpha is then not looked at.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, seed. Integers are pasted unless told otherwise.
+            maximum, seed. Integers are pasted unless told otherwise.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -59,7 +59,7 @@ class ColumnMix(Method):
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Columns:
         if self.keep is None:
-            share = draws.kept_share(self.alpha, count, generator)
+            share = sample_lam(self.alpha, count, generator)
         else:
             share = torch.full((count,), self.keep, dtype=torch.float64, device="cpu")
         _, columns = size

@@ -4,8 +4,8 @@ from typing import Literal, Unpack
 
 import torch
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number, shares
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.paste import Boxes
 
@@ -26,7 +26,7 @@ class CutMix(Method):
             of the other one, and 1 - t of this one's length. For series: -1 for (B, C, T), -2 for
             (B, T, F).
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -69,7 +69,7 @@ class CutMix(Method):
             side = share.mul_(length).floor_()
             start = _uniform(count, generator).mul_(length - side + 1).floor_()
         else:
-            given = draws.kept_share(self.alpha, count, generator).neg_().add_(1)
+            given = sample_lam(self.alpha, count, generator).neg_().add_(1)
             side = (given if self.dim else given.sqrt_()).mul(length).floor_()
             start = _uniform(count, generator).mul_(length).floor_().sub_((side * 0.5).floor_())
         stop = torch.minimum(start + side, length)

@@ -5,8 +5,8 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.paste import Masks
 
@@ -22,7 +22,7 @@ class FMix(Method):
         decay: how fast the amplitudes of the cloudy image fall with the frequency f, as f**-decay;
             0 scatters single pixels, large values give a few large regions.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -50,7 +50,7 @@ class FMix(Method):
         self.decay = number("decay", decay)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Masks:
-        pixels = draws.kept_share(self.alpha, count, generator) * (size[0] * size[1])
+        pixels = sample_lam(self.alpha, count, generator) * (size[0] * size[1])
         coin = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
         pixels = torch.where(coin < 0.5, pixels.ceil(), pixels.floor())
         return Masks(brightest(cloudy_images(count, size, self.decay, generator), pixels))

@@ -4,8 +4,8 @@ from typing import Unpack
 
 import torch
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number, whole
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.paste import Masks
 
@@ -21,7 +21,7 @@ class GridMix(Method):
             divide is split as evenly as whole pixels allow; on one that has fewer pixels, each
             pixel is a cell.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
@@ -49,7 +49,7 @@ class GridMix(Method):
         self.cells = whole("cells", cells)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Masks:
-        share = draws.kept_share(self.alpha, count, generator)
+        share = sample_lam(self.alpha, count, generator)
         grid = (count, self.cells, self.cells)
         uniform = torch.rand(grid, generator=generator, dtype=torch.float64, device="cpu")
         kept = uniform < share[:, None, None]

@@ -4,8 +4,8 @@ from typing import Unpack
 
 import torch
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import flag, number
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.method import Method, MethodOptions
 
@@ -18,7 +18,7 @@ class MixUp(Method):
             samples a little, 1 is uniform, large values tend to halves.
         folded: weights become max(t, 1 - t), so that a sample stays mostly itself.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
@@ -44,7 +44,7 @@ class MixUp(Method):
         self.folded = flag("folded", folded)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
-        weight = draws.kept_share(self.alpha, count, generator)
+        weight = sample_lam(self.alpha, count, generator)
         if self.folded:
             weight = torch.maximum(weight, 1 - weight)
         return Blend(weight.float())

@@ -6,8 +6,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from vicinal.mixing import draws
 from vicinal.mixing.arguments import number
+from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
@@ -29,7 +29,7 @@ class Remix(Method):
         tau: the share below which a sample of the much larger class gives way, in [0, 1]; 0 leaves
             all weights as they are.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, seed.
+            maximum, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of
@@ -70,7 +70,7 @@ class Remix(Method):
         self.tau = number("tau", tau, upper=1.0)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
-        return Blend(draws.kept_share(self.alpha, count, generator).float())
+        return Blend(sample_lam(self.alpha, count, generator).float())
 
     def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
         own = self._count(y)

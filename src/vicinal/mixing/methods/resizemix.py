@@ -21,7 +21,7 @@ class ResizeMix(Method):
         scope: smallest and largest tau, a share of the image's sides, drawn evenly between them;
             (0, 0) mixes nothing.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            unite, pixelwise, seed.
+            maximum, pixelwise, seed.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds

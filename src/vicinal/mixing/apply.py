@@ -14,14 +14,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from vicinal.mixing.at_hand import are_at_hand
 from vicinal.mixing.move import moved
-from vicinal.mixing.pattern import LayRow, Pattern
+from vicinal.mixing.pattern import ApplyRow, Pattern
+from vicinal.mixing.plain import are_plain_cpu_tensors
 
 LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
 
 
-def lay(
+def apply(
     x: Tensor,
     partner: Tensor,
     patterns: tuple[Pattern, ...],
@@ -48,31 +48,31 @@ def lay(
 
     >>> from vicinal.mixing.blend import Blend
     >>> x = torch.tensor([[0.0, 0.0], [8.0, 4.0]])
-    >>> lay(x, torch.tensor([1, 0]), (Blend(torch.tensor([0.75, 0.5])),))
+    >>> apply(x, torch.tensor([1, 0]), (Blend(torch.tensor([0.75, 0.5])),))
     tensor([[2., 1.],
             [4., 2.]])
     """
     check(x, partner, patterns, other, inplace)
-    if rows_are_at_hand(x, patterns, other):
+    if rows_are_plain(x, patterns, other):
         alone = patterns[0] if len(patterns) == 1 else None
-        laid = alone.lay_compiled(x, partner, other, inplace) if alone else None
+        laid = alone.apply_compiled(x, partner, other, inplace) if alone else None
         if laid is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
             laid = _walk(x, partner, patterns, other, inplace)
         if laid is None and alone:
-            laid = alone.lay_small(x, partner, other, inplace)
+            laid = alone.apply_small_rows(x, partner, other, inplace)
         if laid is not None:
             return laid
-    partners = _gather(x, partner) if other is None else _laid_out_like(x, other)
+    partners = _gather(x, partner) if other is None else _in_layout_of(x, other)
     mixed = x
     for pattern in patterns:
-        mixed = pattern.lay(mixed, partners)
+        mixed = pattern.apply(mixed, partners)
     if not inplace:
         return mixed
     x.copy_(mixed)
     return x
 
 
-def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
+def _in_layout_of(x: Tensor, other: Tensor) -> Tensor:
     """The other batch in the memory layout of ``x``, which the result shall have."""
     return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
 
@@ -90,7 +90,7 @@ def check(
     other: Tensor | None,
     inplace: bool,
 ) -> None:
-    """Raise what :func:`lay` raises, before anything is touched."""
+    """Raise what :func:`apply` raises, before anything is touched."""
     shape = x.shape
     for pattern in patterns:
         for drawn in (partner, pattern.drawn):
@@ -109,12 +109,14 @@ def check(
         raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
 
 
-def rows_are_at_hand(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
+def rows_are_plain(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
     inputs = [x, *[pattern.drawn for pattern in patterns]]
     if other is not None:
         inputs.append(other)
-    return are_at_hand(inputs) and x.numel() > 0 and x.stride(0) != 0  # an expanded one is one row
+    return (
+        are_plain_cpu_tensors(inputs) and x.numel() > 0 and x.stride(0) != 0
+    )  # an expanded one is one row
 
 
 def _walk(
@@ -124,11 +126,11 @@ def _walk(
     other: Tensor | None,
     inplace: bool,
 ) -> Tensor:
-    lay_rows = [pattern.by_row(x) for pattern in patterns]
+    row_functions = [pattern.by_row(x) for pattern in patterns]
     if other is None and inplace:
         cycles = _cycles(partner.tolist())
         if cycles is not None:
-            _walk_cycles(x.unbind(), cycles, lay_rows)
+            _walk_cycles(x.unbind(), cycles, row_functions)
             return x
         other = _gather(x, partner)  # some rows are met twice
     out = x if inplace else torch.empty_like(x)
@@ -137,21 +139,23 @@ def _walk(
     for i, (row, own, source) in enumerate(zip(out.unbind(), x.unbind(), chosen, strict=True)):
         if not inplace:
             row.copy_(own)
-        for lay_row in lay_rows:
-            lay_row(row, sources[source], i)
+        for apply_row in row_functions:
+            apply_row(row, sources[source], i)
     return out
 
 
-def _walk_cycles(rows: tuple[Tensor, ...], cycles: list[list[int]], lay_rows: list[LayRow]) -> None:
+def _walk_cycles(
+    rows: tuple[Tensor, ...], cycles: list[list[int]], row_functions: list[ApplyRow]
+) -> None:
     saved = torch.empty_like(rows[0])
     for cycle in cycles:
         # The first row is overwritten long before the last one wants it as partner.
         saved.copy_(rows[cycle[0]])
         for row, source in pairwise(cycle):
-            for lay_row in lay_rows:
-                lay_row(rows[row], rows[source], row)
-        for lay_row in lay_rows:
-            lay_row(rows[cycle[-1]], saved, cycle[-1])
+            for apply_row in row_functions:
+                apply_row(rows[row], rows[source], row)
+        for apply_row in row_functions:
+            apply_row(rows[cycle[-1]], saved, cycle[-1])
 
 
 def _cycles(partner: list[int]) -> list[list[int]] | None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vicinal import Choice, CutMix, Mix, MixUp, Schedule, halves
-from vicinal.mixing import lay as laying
-from vicinal.mixing.larger import Larger
+from vicinal.mixing import apply as apply_module
+from vicinal.mixing.maximum import Maximum
 
 from .roads import on
 
@@ -47,7 +47,7 @@ def test_masks_and_lengths_are_united_and_the_rest_is_mixed(make, integers):
     if integers == "paste" and make is not CutMix:
         return
     x, y = sentences(), torch.arange(6)
-    mixer, alone = (make(seed=0, unite=u, integers=integers) for u in (["mask", "length"], None))
+    mixer, alone = (make(seed=0, maximum=u, integers=integers) for u in (["mask", "length"], None))
     mixed, target = mixer(x, y)
     expected, wanted = alone(x["series"], y)
     assert torch.equal(mixed["series"], expected)
@@ -80,7 +80,7 @@ def test_every_shape_and_dtype(dtype, shape, count, inplace, second, road, seed)
     mix, kept = Mix(partner, weight), x.clone()
     with on(road):
         (found,) = mix(
-            (x,), other=(other,) if second else None, inplace=inplace, fields=(), unite=0
+            (x,), other=(other,) if second else None, inplace=inplace, fields=(), maximum=0
         )
     assert torch.equal(found, expected)
     assert (found is x) == inplace
@@ -89,7 +89,7 @@ def test_every_shape_and_dtype(dtype, shape, count, inplace, second, road, seed)
 
 def test_samples_of_which_nothing_shows_keep_theirs():
     x = sentences(500)
-    mixed, target = MixUp(1.0, p=0.4, unite=("mask", "length"), seed=0)(x, torch.arange(500))
+    mixed, target = MixUp(1.0, p=0.4, maximum=("mask", "length"), seed=0)(x, torch.arange(500))
     unmixed = target.weight == 1
     assert 200 < int(unmixed.sum()) < 400
     assert torch.equal(mixed["length"][unmixed], x["length"][unmixed])
@@ -101,7 +101,7 @@ def test_samples_of_which_nothing_shows_keep_theirs():
 def test_half_and_a_second_batch(make, inplace):
     x, y = sentences(), torch.arange(6)
     (x1, x2), (y1, y2) = halves(x), halves(y)
-    options = {"unite": ("mask", "length"), "seed": 0}
+    options = {"maximum": ("mask", "length"), "seed": 0}
     expected, target = make(**options)(x1, y1, other=(x2, y2))
     assert torch.equal(expected["length"], united(x1["length"], x2["length"], target.weight))
     mixed, _ = make(half=True, **options)(x, y, inplace=inplace)
@@ -111,9 +111,9 @@ def test_half_and_a_second_batch(make, inplace):
 @every_mixer
 def test_in_place_everything_is_given_away(make):
     x, y = sentences(), torch.arange(6)
-    expected, _ = make(unite=("mask", "length"), seed=0)(x, y)
+    expected, _ = make(maximum=("mask", "length"), seed=0)(x, y)
     given = {name: t.clone() for name, t in x.items()}
-    mixed, _ = make(unite=("mask", "length"), seed=0)(given, y, inplace=True)
+    mixed, _ = make(maximum=("mask", "length"), seed=0)(given, y, inplace=True)
     for name, t in given.items():
         assert mixed[name] is t
         assert torch.equal(t, expected[name])
@@ -122,7 +122,7 @@ def test_in_place_everything_is_given_away(make):
 def test_targets_that_lie_in_the_same_memory_are_spared():
     x = sentences()
     kept = x["length"].clone()
-    mixed, target = MixUp(1.0, unite="length", fields="series", seed=0)(
+    mixed, target = MixUp(1.0, maximum="length", fields="series", seed=0)(
         x, {"length": x["length"]}, inplace=True
     )
     assert torch.equal(target["length"].own, kept)
@@ -131,7 +131,7 @@ def test_targets_that_lie_in_the_same_memory_are_spared():
 
 def test_only_uniting():
     x, mix = sentences(), MixUp(seed=0).draw(torch.empty(6, 1))
-    found = mix(x, fields=(), unite="mask")
+    found = mix(x, fields=(), maximum="mask")
     assert torch.equal(found["mask"], united(x["mask"], x["mask"][mix.partner], mix.weight))
     assert found["series"] is x["series"]
     assert found["length"] is x["length"]
@@ -140,8 +140,8 @@ def test_only_uniting():
 def test_united_wins_over_mixed():
     x = sentences(dtype=torch.float32)
     mix = MixUp(seed=0).draw(x["series"])
-    mixed = mix(x, fields=["series", "mask"], unite="mask")
-    assert torch.equal(mixed["mask"], mix(x, fields=(), unite="mask")["mask"])
+    mixed = mix(x, fields=["series", "mask"], maximum="mask")
+    assert torch.equal(mixed["mask"], mix(x, fields=(), maximum="mask")["mask"])
     assert mixed["length"] is x["length"]
 
 
@@ -154,8 +154,8 @@ def test_names_lie_anywhere_in_a_batch():
     x = sentences()
     nested = Batch(x["series"], [{"mask": x["mask"]}, "text", (x["length"],)])
     mix = MixUp(seed=0).draw(nested.series)
-    expected = mix(x, unite=("mask", "length"))
-    mixed = mix(nested, unite=("mask", 2))
+    expected = mix(x, maximum=("mask", "length"))
+    mixed = mix(nested, maximum=("mask", 2))
     assert torch.equal(mixed.series, expected["series"])
     assert torch.equal(mixed.more[0]["mask"], expected["mask"])
     assert torch.equal(mixed.more[2][0], expected["length"])
@@ -163,17 +163,17 @@ def test_names_lie_anywhere_in_a_batch():
 
 def test_boxes_are_drawn_for_the_series_and_not_for_their_masks():
     x = {"mask": torch.ones(6, 1, 3, 3), "image": torch.rand(6, 2, 8, 9)}
-    mix = CutMix(unite="mask", seed=0).draw(x)
+    mix = CutMix(maximum="mask", seed=0).draw(x)
     assert mix.patterns[0].size == (8, 9)
     assert torch.equal(mix.weight, CutMix(seed=0).draw(x["image"]).weight)
 
 
 def test_a_tensor_that_stands_twice_is_united_once():
     x = sentences()
-    once = MixUp(1.0, unite="length", fields="series", seed=0)(x, torch.arange(6))[0]
+    once = MixUp(1.0, maximum="length", fields="series", seed=0)(x, torch.arange(6))[0]
     given = {"series": x["series"], "length": [x["length"], x["length"]]}
     for inplace in (False, True):
-        mixed, _ = MixUp(1.0, unite="length", fields="series", seed=0)(
+        mixed, _ = MixUp(1.0, maximum="length", fields="series", seed=0)(
             {**given, "series": x["series"].clone()}, torch.arange(6), inplace=inplace
         )
         assert mixed["length"][0] is mixed["length"][1]
@@ -185,25 +185,25 @@ def test_additive_masks_and_masks_that_are_none():
     hidden = sentences()["mask"].float().log()
     x = {"series": sentences()["series"], "mask": hidden, "no": None}
     mix = MixUp(seed=0).draw(x["series"])
-    mixed = mix(x, unite=["mask", "no"])
+    mixed = mix(x, maximum=["mask", "no"])
     either = sentences()["mask"] | sentences()["mask"][mix.partner]
     assert torch.equal(mixed["mask"], either.float().log())
     assert mixed["no"] is None
 
 
 def test_large_rows_are_walked_one_by_one(monkeypatch):
-    x = torch.rand(4, laying.LARGE_ROW // 4)
+    x = torch.rand(4, apply_module.LARGE_ROW // 4)
     mix = Mix(torch.tensor([1, 2, 3, 0]), torch.tensor([0.5, 1.0, 0.0, 0.9]))
-    expected = mix([x], fields=(), unite=0)[0]
+    expected = mix([x], fields=(), maximum=0)[0]
     assert torch.equal(expected, torch.where(mix.weight[:, None] < 1, x.maximum(x.roll(-1, 0)), x))
-    monkeypatch.setattr(Larger, "lay", None)
-    assert torch.equal(mix([x], fields=(), unite=0, inplace=True)[0], expected)
+    monkeypatch.setattr(Maximum, "apply", None)
+    assert torch.equal(mix([x], fields=(), maximum=0, inplace=True)[0], expected)
 
 
 def test_gradients_reach_the_larger_one():
     mask = torch.tensor([[1.0, 3.0], [2.0, 1.0]], requires_grad=True)
     mix = Mix(torch.tensor([1, 0]), torch.tensor([0.5, 1.0]))
-    mix([mask], fields=(), unite=0)[0].sum().backward()
+    mix([mask], fields=(), maximum=0)[0].sum().backward()
     assert torch.equal(mask.grad, torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
 
 
@@ -211,7 +211,7 @@ def test_gradients_reach_the_larger_one():
 @torch._dynamo.config.patch(error_on_recompile=True)
 def test_it_compiles_to_one_graph(inplace):
     torch._dynamo.reset()
-    eager, mixer = (MixUp(unite=("mask", "length"), seed=0) for _ in range(2))
+    eager, mixer = (MixUp(maximum=("mask", "length"), seed=0) for _ in range(2))
     layer = nn.Linear(5, 2)
 
     @torch.compile(fullgraph=True, backend="aot_eager")
@@ -231,7 +231,7 @@ def test_it_compiles_to_one_graph(inplace):
 def test_meta_tensors_have_shapes_alone():
     mix = Mix(torch.arange(4), torch.ones(4))
     mask = torch.empty(4, 7, dtype=torch.bool, device="meta")
-    found = mix([mask], fields=(), unite=0)[0]
+    found = mix([mask], fields=(), maximum=0)[0]
     assert (found.shape, found.dtype, found.device.type) == (mask.shape, mask.dtype, "meta")
 
 
@@ -240,12 +240,17 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("change", "options", "error", "message"),
         [
-            ({}, {"unite": "masks"}, ValueError, "nothing to unite in this batch under 'masks'"),
-            ({}, {"unite": ("mask", 3)}, ValueError, "nothing to unite in this batch under 3"),
-            ({}, {"fields": "serie", "unite": "mask"}, ValueError, "nothing to mix .* 'serie'"),
+            (
+                {},
+                {"maximum": "masks"},
+                ValueError,
+                "nothing to maximum in this batch under 'masks'",
+            ),
+            ({}, {"maximum": ("mask", 3)}, ValueError, "nothing to maximum in this batch under 3"),
+            ({}, {"fields": "serie", "maximum": "mask"}, ValueError, "nothing to mix .* 'serie'"),
             (
                 {"length": [1, 2, 3, 4, 5, 6]},
-                {"unite": "length"},
+                {"maximum": "length"},
                 TypeError,
                 r"batch\['length'\]\[0\]: int values cannot be united: give masks and lengths",
             ),
@@ -257,36 +262,38 @@ class TestErrors:
     def test_nothing_is_touched(self, change, options, error, message, inplace):
         x = sentences() | change
         kept = {name: t.clone() for name, t in sentences().items()}
-        mixer = MixUp(**{"unite": ["mask", "length"], "integers": "leave", **options})
+        mixer = MixUp(**{"maximum": ["mask", "length"], "integers": "leave", **options})
         with pytest.raises(error, match=message):
             mixer(x, torch.arange(6), inplace=inplace)
         assert all(torch.equal(x[name], kept[name]) for name in ("series", "mask"))
 
     def test_a_single_tensor_has_no_names(self):
-        with pytest.raises(ValueError, match="nothing to unite in this batch under 'mask'"):
-            MixUp(unite="mask")(torch.rand(6, 3), torch.arange(6))
+        with pytest.raises(ValueError, match="nothing to maximum in this batch under 'mask'"):
+            MixUp(maximum="mask")(torch.rand(6, 3), torch.arange(6))
 
     @pytest.mark.parametrize("value", [(), [], 1.5, ["mask", None], True])
     def test_what_is_no_name(self, value):
-        with pytest.raises(TypeError, match="unite must be names or positions, at least one, not"):
-            MixUp(unite=value)
+        with pytest.raises(
+            TypeError, match="maximum must be names or positions, at least one, not"
+        ):
+            MixUp(maximum=value)
 
-    @pytest.mark.parametrize("unite", ["mask", "series"])
+    @pytest.mark.parametrize("maximum", ["mask", "series"])
     @pytest.mark.parametrize("missing", ["mask", "series"])
-    def test_a_second_batch_without_a_tensor(self, unite, missing):
+    def test_a_second_batch_without_a_tensor(self, maximum, missing):
         x = sentences(dtype=torch.float32)
         with pytest.raises(ValueError, match=rf"'{missing}'\]: the second batch holds a NoneType"):
-            MixUp(unite=unite, integers="leave")(
+            MixUp(maximum=maximum, integers="leave")(
                 x, torch.arange(6), other=(x | {missing: None}, torch.arange(6))
             )
 
     def test_a_second_batch_of_another_shape(self):
         x, y = sentences(), torch.arange(6)
         with pytest.raises(ValueError, match=r"batch\['mask'\]: the second batch has shape"):
-            MixUp(unite=("mask", "length"))(x, y, other=(x | {"mask": x["mask"][:, :5]}, y))
+            MixUp(maximum=("mask", "length"))(x, y, other=(x | {"mask": x["mask"][:, :5]}, y))
 
 
 def test_the_option_is_told():
-    mixer = Choice([MixUp()], unite=["mask", "length"], seed=0)
-    assert "unite=('mask', 'length')" in repr(mixer)
-    assert "unite" not in repr(MixUp())
+    mixer = Choice([MixUp()], maximum=["mask", "length"], seed=0)
+    assert "maximum=('mask', 'length')" in repr(mixer)
+    assert "maximum" not in repr(MixUp())

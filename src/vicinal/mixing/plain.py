@@ -11,7 +11,7 @@ from torch.compiler import is_compiling
 from torch.nn import Parameter
 
 
-def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -> bool:
+def are_plain_cpu_tensors(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -> bool:
     """Whether all of these lie in the host's memory, as they are.
 
     Args:
@@ -19,8 +19,10 @@ def are_at_hand(tensors: Sequence[Tensor], *, are_derived: bool | None = None) -
         are_derived: whether autograd may follow them; None asks whether it is enabled.
 
     >>> import torch
-    >>> are_at_hand([torch.ones(2)]), are_at_hand([torch.ones(2, device="meta")])
-    (True, False)
+    >>> are_plain_cpu_tensors([torch.ones(2)])
+    True
+    >>> are_plain_cpu_tensors([torch.ones(2, device="meta")])
+    False
     """
     if is_transformed() or is_compiling():
         return False

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal import Mix, MixUp
-from vicinal.mixing import lay as laying
+from vicinal.mixing import apply as apply_module
+from vicinal.mixing.apply import apply
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.lay import lay
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 STEP = {torch.float32: 1e-6, torch.float64: 1e-13, torch.float16: 1e-3, torch.bfloat16: 8e-3}
@@ -16,7 +16,7 @@ LARGE = (3, 110, 110)  # rows above LARGE_ROW in float32, so they are walked
 
 
 def blend(x, partner, weight, **how):
-    return lay(x, partner, (Blend(weight),), **how)
+    return apply(x, partner, (Blend(weight),), **how)
 
 
 def formula(x, partner, weight):
@@ -70,9 +70,9 @@ def test_it_is_the_formula_for_every_shape_and_dtype(shape, dtype, seed, inplace
 def test_large_rows_give_the_same_on_both_roads(monkeypatch, dtype, inplace):
     partner, weight = drawn(5)
     x = batch((5, 3, 220, 220), dtype)
-    assert x[0].nbytes >= laying.LARGE_ROW
+    assert x[0].nbytes >= apply_module.LARGE_ROW
     walked = blend(x.clone(), partner, weight, inplace=inplace)
-    monkeypatch.setattr(laying, "LARGE_ROW", 10**9)
+    monkeypatch.setattr(apply_module, "LARGE_ROW", 10**9)
     gathered = blend(x.clone(), partner, weight, inplace=inplace)
     tolerance = 1 if dtype == torch.uint8 else STEP[dtype]
     assert torch.allclose(walked.double(), gathered.double(), rtol=tolerance, atol=tolerance)

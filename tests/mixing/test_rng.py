@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from vicinal import MixUp
-from vicinal.mixing import draws
+from vicinal import MixUp, rng
+from vicinal.mixing.beta import symmetric_beta
+from vicinal.mixing.partners import PARTNERS, cycle, reverse
 
 FALSE_ALARM = 1e-6
 
@@ -37,7 +38,7 @@ def assert_distributed(drawn, cdf, low, high):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1, 0.4, 0.5, 1.0, 2.0, 8.0, 300.0])
 def test_weights_follow_the_beta_distribution(alpha):
-    drawn = draws.symmetric_beta(alpha, 20_000, generator()).numpy()
+    drawn = symmetric_beta(alpha, 20_000, generator()).numpy()
     assert_distributed(drawn, stats.beta(alpha, alpha).cdf, 0.001, 0.999)
 
 
@@ -50,17 +51,17 @@ def test_folded_weights_follow_the_folded_beta_distribution(alpha):
 
 @given(alpha=st.floats(1e-4, 1e12), seed=st.integers(0, 2**31))
 def test_weights_stay_in_range_for_every_alpha(alpha, seed):
-    drawn = draws.symmetric_beta(alpha, 64, generator(seed))
+    drawn = symmetric_beta(alpha, 64, generator(seed))
     assert bool(((drawn >= 0) & (drawn <= 1)).all())
 
 
 def test_an_infinite_alpha_gives_halves():
-    assert draws.symmetric_beta(float("inf"), 5, generator()).tolist() == [0.5] * 5
+    assert symmetric_beta(float("inf"), 5, generator()).tolist() == [0.5] * 5
 
 
 @given(count=st.integers(0, 40), seed=st.integers(0, 2**31))
 def test_the_cycle_is_one_cycle_through_everybody(count, seed):
-    (partner,) = draws.cycle(1, count, generator(seed)).tolist()
+    (partner,) = cycle(1, count, generator(seed)).tolist()
     visited, row = [], 0
     for _ in range(count):
         visited.append(row)
@@ -71,7 +72,7 @@ def test_the_cycle_is_one_cycle_through_everybody(count, seed):
 
 @given(count=st.integers(3, 40), seed=st.integers(0, 2**31))
 def test_the_cycle_repeats_no_pair_and_pairs_nobody_with_himself(count, seed):
-    (partner,) = draws.cycle(1, count, generator(seed)).tolist()
+    (partner,) = cycle(1, count, generator(seed)).tolist()
     pairs = {frozenset(pair) for pair in enumerate(partner)}
     assert len(pairs) == count
     assert all(len(pair) == 2 for pair in pairs)
@@ -81,7 +82,7 @@ def test_partners_are_uniform_over_the_others():
     g, count = generator(), 6
     seen = np.zeros((count, count))
     for _ in range(6000):
-        seen[np.arange(count), draws.cycle(1, count, g)[0].numpy()] += 1
+        seen[np.arange(count), cycle(1, count, g)[0].numpy()] += 1
     for row in range(count):
         others = np.delete(seen[row], row)
         assert seen[row, row] == 0
@@ -90,10 +91,10 @@ def test_partners_are_uniform_over_the_others():
 
 @given(batches=st.integers(1, 4), count=st.integers(0, 20), seed=st.integers(0, 2**31))
 def test_partners_are_permutations_of_each_batch(batches, count, seed):
-    for draw in draws.PARTNERS.values():
+    for draw in PARTNERS.values():
         partner = draw(batches, count, generator(seed)).tolist()
         assert [sorted(batch) for batch in partner] == [list(range(count))] * batches
-    assert draws.reverse(1, count, generator()).tolist() == [list(range(count))[::-1]]
+    assert reverse(1, count, generator()).tolist() == [list(range(count))[::-1]]
 
 
 def drawn(mixer, batches=3):
@@ -131,9 +132,9 @@ def test_a_restored_state_goes_on_where_it_was():
 def test_ranks_draw_from_streams_of_their_own(monkeypatch):
     results = []
     for rank in range(3):
-        monkeypatch.setattr(draws, "place", lambda rank=rank: (rank, 8))
+        monkeypatch.setattr(rng, "rank_and_world_size", lambda rank=rank: (rank, 8))
         results.append(drawn(MixUp(seed=0)))
-    monkeypatch.setattr(draws, "place", lambda: (0, 1))
+    monkeypatch.setattr(rng, "rank_and_world_size", lambda: (0, 1))
     results.append(drawn(MixUp(seed=1)))  # the next seed is not the next rank
     for i, one in enumerate(results):
         assert not any(torch.equal(one, other) for other in results[i + 1 :])

@@ -1,4 +1,4 @@
-"""Wishes: what the user asked of a training."""
+"""TrainOptions: what the user asked of a training."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from vicinal.errors import VicinalError
 
 
 @dataclass(frozen=True)
-class Wishes:
+class TrainOptions:
     """What the user asked for; None leaves the choice to the :class:`Task`."""
 
     data: str
@@ -32,12 +32,12 @@ class Wishes:
     skip_bad: bool = False
     stream: bool = False
 
-    def as_before(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "Wishes":
-        """These wishes, those that are left open as they were in a run before.
+    def merged_with(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "TrainOptions":
+        """These options, those that are left open as they were in a run before.
 
         Args:
             asked: what was asked of that run.
-            typed: the names of wishes that are not left open, though they be the default.
+            typed: the names of options that are not left open, though they be the default.
 
         Raises:
             VicinalError: something else is wished than then.
@@ -53,7 +53,7 @@ class Wishes:
                     f"the run was begun with {option(field.name)} {begun}, not {wish}: leave that "
                     "out, or begin another run"
                 )
-        return Wishes(**asked)
+        return TrainOptions(**asked)
 
     def refuse(self, names: tuple[str, ...], data: str) -> None:
         """Raise a VicinalError where one of these is asked for, which such data have no use for."""

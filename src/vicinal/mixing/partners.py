@@ -1,0 +1,52 @@
+"""Partners: for each sample of a batch, the index of the sample that is mixed into it."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def cycle(batches: int, count: int, generator: torch.Generator) -> Tensor:
+    """One random cycle: nobody is his own partner, and no pair appears twice (from 3 on).
+
+    Returns:
+        (batches, count) int64: for each sample, its partner in its own batch.
+
+    >>> partner = cycle(2, 5, torch.Generator().manual_seed(0))
+    >>> bool((partner == torch.arange(5)).any())
+    False
+    """
+    order = shuffle(batches, count, generator)
+    return torch.empty_like(order).scatter_(1, order, order.roll(-1, 1))
+
+
+def shuffle(batches: int, count: int, generator: torch.Generator) -> Tensor:
+    """A plain shuffle, as in most published code: about one sample a batch meets itself."""
+    each = [torch.randperm(count, generator=generator, device="cpu") for _ in range(batches)]
+    return torch.stack(each)
+
+
+def pairs(batches: int, count: int, generator: torch.Generator) -> Tensor:
+    """A random pairing: two samples are each other's partner; of an odd count, one stays alone.
+
+    >>> (partner,) = pairs(1, 4, torch.Generator().manual_seed(0))
+    >>> bool((partner[partner] == torch.arange(4)).all())
+    True
+    """
+    order = shuffle(batches, count, generator)
+    swapped, paired = order.clone(), count // 2 * 2
+    swapped[:, :paired:2], swapped[:, 1:paired:2] = order[:, 1:paired:2], order[:, :paired:2]
+    return torch.empty_like(order).scatter_(1, order, swapped)
+
+
+def reverse(batches: int, count: int, generator: torch.Generator) -> Tensor:
+    """The batch read backwards: no random number is drawn."""
+    return torch.arange(count - 1, -1, -1, device="cpu").expand(batches, count)
+
+
+PARTNERS: dict[str, Callable[[int, int, torch.Generator], Tensor]] = {
+    "cycle": cycle,
+    "shuffle": shuffle,
+    "pairs": pairs,
+    "reverse": reverse,
+}
