@@ -55,7 +55,8 @@ class HiddenFromTheWholeSet:
         self.mixer = CMixUp(1.75, **PAPERS, pool=train, seed=seed)
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Any]:
-        mix, (others, values) = self.mixer.draw_from_pool(x, y)
+        mix = self.mixer.draw(x, y)
+        others, values = mix.other
         hidden = mix(self.first(x), other=self.first(others))
         return self.rest(hidden), mix.target(y, other=values)
 

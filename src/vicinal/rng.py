@@ -23,6 +23,7 @@ class RandomState:
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
+        self.is_seeded = seed is not None
         self.seed = secrets.randbits(63) if seed is None else seed
         # Compiled graphs count in a tensor, which is looked at only once there are any.
         self.count = 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vicinal import Choice, CutMix, FMix, MixLoss, MixUp, ResizeMix, Schedule, rng
-from vicinal.mixing.mixer import _kept
+from vicinal.mixing import blocks
 
 MIXERS = {
     "MixUp": MixUp,
@@ -143,10 +143,56 @@ def test_other_mixers_do_not_matter():
 
 
 @every_mixer
-def test_little_is_kept(make):
+def test_little_is_cached(make):
     one = make(seed=0)
-    drawn(one, 40)
-    assert _kept.cache_info().currsize <= 4
+    for count in range(1, 6):
+        drawn(one, 40, count=count)
+    assert len(one._blocks) <= 2
+
+
+@pytest.fixture
+def blocks_drawn(monkeypatch):
+    """The blocks that are drawn from now on, as (mixer, number of the block)."""
+    found, draw = [], blocks._block
+
+    def noted(mixer, block, *arguments):
+        found.append((mixer, block))
+        return draw(mixer, block, *arguments)
+
+    monkeypatch.setattr(blocks, "_block", noted)
+    return found
+
+
+class TestTheCacheIsOfTheMixer:
+    """Each block of sixteen is drawn once, whatever other mixers do in between."""
+
+    def test_of_five_mixers_in_turn(self, blocks_drawn):
+        mixers = [MixUp(seed=i) for i in range(5)]
+        for _ in range(16):
+            for mixer in mixers:
+                drawn(mixer)
+        assert len(blocks_drawn) == 5
+
+    def test_beside_one_whose_strength_changes_at_every_batch(self, blocks_drawn):
+        one, ramp = MixUp(seed=0), Schedule(MixUp(), alpha=(0.1, 1.0), steps=16, seed=0)
+        for _ in range(16):
+            drawn(one), drawn(ramp)
+        assert len(blocks_drawn) == 1 + 16
+
+    def test_of_whole_batches_and_a_last_one(self, blocks_drawn):
+        mixer = MixUp(seed=0)
+        for _ in range(4):
+            drawn(mixer, 3)
+            drawn(mixer, count=2)
+        assert len(blocks_drawn) == 2
+
+    def test_and_not_of_its_copies(self, blocks_drawn):
+        mixer = MixUp(seed=0)
+        drawn(mixer)
+        for copied in (copy.deepcopy(mixer), pickle.loads(pickle.dumps(mixer))):
+            assert not copied._blocks
+            drawn(copied)
+        assert len(blocks_drawn) == 3
 
 
 def gradient(mixer, times):

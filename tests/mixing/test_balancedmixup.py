@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from vicinal import BalancedMixUp, Choice, CutMix, Schedule
+from vicinal import BalancedMixUp, Choice, MixUp, Schedule
 
 FALSE_ALARM = 1e-6
 LABELS = torch.tensor([7] * 12 + [0] * 5 + [-3] * 2 + [1])  # any integers
@@ -35,7 +35,7 @@ def test_partners_of_the_batch_are_of_all_classes_alike(per):
 def test_partners_of_the_pool_are_of_all_classes_alike():
     mixer = BalancedMixUp(pool=(torch.rand(len(LABELS), 1), LABELS), seed=1)
     x, y = torch.rand(4, 1), torch.tensor([7, 7, 7, 5])
-    assert_balanced(met(lambda: mixer.draw_from_pool(x, y)[0]), LABELS)
+    assert_balanced(met(lambda: mixer.draw(x, y)), LABELS)
 
 
 def test_neighbours_in_a_batch_choose_for_themselves():
@@ -89,12 +89,12 @@ def test_a_pool_brings_classes_that_the_batch_has_not():
     assert torch.allclose(shown[target.partner == 2], torch.tensor(5.0), atol=1e-3)
 
 
-def test_it_goes_into_a_schedule_and_into_no_choice():
+def test_it_goes_into_a_schedule_and_a_choice():
     y = torch.tensor([0, 0, 1])
     mixed, target = Schedule(BalancedMixUp(1.0), steps=1, seed=0)(y.float(), y, inplace=True)
     assert torch.allclose(mixed, target.dense(2)[:, 1], atol=1e-6)
-    with pytest.raises(TypeError, match="looks at the targets"):
-        Choice([CutMix(), BalancedMixUp()])
+    mixed, target = Choice([MixUp(), BalancedMixUp(1.0)], seed=0)(y.float(), y)
+    assert torch.allclose(mixed, target.dense(2)[:, 1], atol=1e-6)
 
 
 def test_it_compiles_to_the_same_numbers():

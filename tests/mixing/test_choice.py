@@ -136,7 +136,7 @@ def test_what_is_not_finite_stays_where_it_shows(monkeypatch, value, road):
 
 
 def test_its_partners_are_its_own():
-    inner = [mixup(partners="reverse"), cutmix(partners="shuffle")]
+    inner = [mixup(), cutmix()]
     mix = Choice(inner, partners="pairs", seed=0).draw(images(6))
     assert torch.equal(mix.partner[mix.partner], torch.arange(6))
     assert torch.equal(mix.weight[mix.partner], mix.weight)
@@ -151,7 +151,7 @@ def test_inner_mixers_keep_their_own_strength():
 
 
 def test_inner_mixers_draw_nothing_of_their_own():
-    inner = [mixup(seed=5), cutmix(seed=5)]
+    inner = [mixup(), cutmix()]
     first, second = (Choice(inner, seed=0) for _ in range(2))
     for _ in range(3):
         assert torch.equal(first.draw(images(9)).weight, second.draw(images(9)).weight)
@@ -209,8 +209,12 @@ def test_a_choice_of_one_is_that_one():
     [
         (([],), TypeError, r"mixers must be a list of at least one, not \[\]"),
         ((MixUp(seed=0),), TypeError, r"mixers must be a list of at least one, not MixUp\("),
-        (([MixUp],), TypeError, r"only mixers such as MixUp\(\) can be chosen, not <class"),
-        (([MixUp(), 3],), TypeError, r"only mixers such as MixUp\(\) can be chosen, not 3"),
+        (
+            ([MixUp],),
+            TypeError,
+            r"mixers such as MixUp\(\), not with <class .*call it, MixUp\(\)",
+        ),
+        (([MixUp(), 3],), TypeError, r"draws with mixers such as MixUp\(\), not with 3"),
         (([MixUp()], 0.5), TypeError, "p must be a list of probabilities, not 0.5"),
         (([MixUp()], [0.5, 0.5]), ValueError, "p gives 2 probabilities for 1 mixers"),
         (([MixUp()], ["a"]), TypeError, "p must be a number, not 'a'"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vicinal import Choice, CMixUp, CutMix, Mix, MixUp, Schedule, rng
+from vicinal import Choice, CMixUp, ManifoldMixUp, Mix, MixUp, Schedule, rng
 from vicinal.mixing.chosen import choose
 
 from .roads import on
@@ -60,7 +60,7 @@ class TestPartners:
         pool = torch.linspace(-1, 4, 9)[:, None].expand(9, 2) * torch.tensor([1.0, -0.5])
         mixer = CMixUp(0.8, pool=(torch.arange(9.0), pool), seed=1)
         x, y = torch.zeros(3), torch.tensor([[0.0, 0.0], [3.5, -1.0], [-9.0, 4.0]])
-        met = np.stack([mixer.draw_from_pool(x, y)[0].partner.numpy() for _ in range(3000)])
+        met = np.stack([mixer.draw(x, y).partner.numpy() for _ in range(3000)])
         for row, expected in zip(met.T, shares(y, pool, 0.8), strict=True):
             assert_frequencies(row, expected, parts=3)
 
@@ -200,7 +200,8 @@ class TestPool:
         mixer, again = (CMixUp(0.1, pool=pool, seed=0) for _ in range(2))
         kept = x.clone()
         mixed, target = mixer({"a": x}, y)
-        mix, (others, values) = again.draw_from_pool({"a": x}, y)
+        mix = again.draw({"a": x}, y)
+        others, values = mix.other
         assert torch.equal(others["a"], pool[0]["a"][mix.partner])
         assert torch.equal(values, pool[1][mix.partner])
         w = mix.weight[:, None]
@@ -218,7 +219,8 @@ class TestPool:
         mixed, _ = second(given, y, inplace=True)
         assert mixed is given
         assert torch.allclose(given, expected)
-        mix, (others, _) = third.draw_from_pool(x, y)
+        mix = third.draw(x, y)
+        others, _ = mix.other
         hidden = mix(x * 3, other=others * 3)
         assert torch.allclose(hidden, 3 * expected, atol=1e-6)
 
@@ -226,14 +228,30 @@ class TestPool:
         with pytest.raises(ValueError, match="CMixUp chooses the partners itself"):
             CMixUp(1.0)(torch.rand(3, 2), torch.rand(3), other=(torch.rand(3, 2), torch.rand(3)))
 
-    def test_a_mix_that_would_need_it_is_not_drawn_without(self):
-        mixer = CMixUp(1.0, pool=(torch.rand(9, 2), torch.rand(9)))
-        with pytest.raises(ValueError, match="takes the partners from its pool"):
-            mixer.draw(torch.rand(3, 2), torch.rand(3))
-        with pytest.raises(ValueError, match="takes the partners from its pool"):
-            Schedule(mixer, steps=3)(torch.rand(3, 2), torch.rand(3))
-        with pytest.raises(ValueError, match="has no pool"):
-            CMixUp(1.0).draw_from_pool(torch.rand(3, 2), torch.rand(3))
+    def test_a_schedule_takes_partners_from_it_too(self):
+        x, y = torch.zeros(4, 2), torch.rand(4)
+        mixer = Schedule(
+            CMixUp(0.1, alpha=8.0, pool=(torch.ones(9, 2), torch.rand(9))), until=0.5, steps=4
+        )
+        for mixing in (True, True, False, False):
+            mixed, target = mixer(x, y)
+            expected = (1 - target.weight) if mixing else torch.zeros(4)
+            assert torch.allclose(mixed, expected[:, None].expand(4, 2))
+            assert bool((target.weight < 1).all()) == mixing
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda mixer: Choice([MixUp(), mixer]),
+            lambda mixer: ManifoldMixUp(
+                torch.nn.Sequential(torch.nn.Linear(2, 2)), "0", mixer=mixer
+            ),
+        ],
+    )
+    def test_who_cannot_hand_it_on_says_so(self, wrap):
+        mixer = wrap(CMixUp(1.0, pool=(torch.rand(9, 2), torch.rand(9))))
+        with pytest.raises(ValueError, match="takes its partners from a pool"):
+            mixer(torch.rand(3, 2), torch.rand(3))
 
     @pytest.mark.parametrize(
         ("pool", "error", "message"),
@@ -296,11 +314,20 @@ class TestScheduleAndChoice:
             assert bool((target.weight < 1).all()) == mixing
             assert mixing or bool((target.weight == 1).all())
 
-    @pytest.mark.parametrize("wrap", [lambda m: m, lambda m: Schedule(m, steps=3)])
-    def test_a_choice_refuses_it(self, wrap):
-        with pytest.raises(TypeError, match=r"CMixUp\(.*looks at the targets"):
-            Choice([CutMix(), wrap(CMixUp(1.0))])
-        assert not MixUp().reads_targets
+    @pytest.mark.parametrize("wrap", [lambda m: m, lambda m: Schedule(m, steps=99)])
+    def test_a_choice_chooses_partners_for_its_own_samples_alone(self, wrap):
+        y = torch.cat([torch.rand(200), 100 + torch.rand(200)])
+        mixer = Choice([MixUp(float("inf")), wrap(CMixUp(0.1, alpha=float("inf")))], seed=0)
+        x, target = mixer(y.clone(), y)
+        assert torch.allclose(x, target.dense(), atol=1e-3)
+        plain, near = (pattern.weight < 1 for pattern in mixer.draw(y, y).patterns)
+        assert torch.equal(plain, ~near)
+        mix = mixer.draw(y, y)
+        plain, near = (pattern.weight < 1 for pattern in mix.patterns)
+        distance = (y - y[mix.partner]).abs()
+        assert float(distance[near].max()) < 2
+        # Half of the partners of a cycle lie in the other group.
+        assert 0.3 < float((distance[plain] > 50).double().mean()) < 0.7
 
 
 @pytest.mark.parametrize(

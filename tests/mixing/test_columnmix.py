@@ -245,7 +245,7 @@ def test_a_hand_made_pattern_is_laid_part_by_part():
 def test_drawing_reads_no_data():
     x = {"numbers": torch.empty(4, 3, device="meta")}
     mix = ColumnMix(seed=0).draw(x)
-    assert mix.patterns[0].drawn.is_meta
+    assert mix.patterns[0].values.is_meta
     assert mix(x)["numbers"].shape == (4, 3)
 
 

@@ -244,15 +244,20 @@ class TestErrors:
                 {},
                 {"maximum": "masks"},
                 ValueError,
-                "nothing to maximum in this batch under 'masks'",
+                "nothing to take the maximum of in this batch at 'masks'",
             ),
-            ({}, {"maximum": ("mask", 3)}, ValueError, "nothing to maximum in this batch under 3"),
+            (
+                {},
+                {"maximum": ("mask", 3)},
+                ValueError,
+                "nothing to take the maximum of in this batch at 3",
+            ),
             ({}, {"fields": "serie", "maximum": "mask"}, ValueError, "nothing to mix .* 'serie'"),
             (
                 {"length": [1, 2, 3, 4, 5, 6]},
                 {"maximum": "length"},
                 TypeError,
-                r"batch\['length'\]\[0\]: int values cannot be united: give masks and lengths",
+                r"batch\['length'\]\[0\]: of int values no maximum can be taken: give masks",
             ),
             ({"length": torch.zeros(6, dtype=torch.complex64)}, {}, TypeError, "complex values"),
             ({"length": torch.zeros(5)}, {}, ValueError, r"batch\['length'\]: the mix was drawn f"),
@@ -268,7 +273,9 @@ class TestErrors:
         assert all(torch.equal(x[name], kept[name]) for name in ("series", "mask"))
 
     def test_a_single_tensor_has_no_names(self):
-        with pytest.raises(ValueError, match="nothing to maximum in this batch under 'mask'"):
+        with pytest.raises(
+            ValueError, match="nothing to take the maximum of in this batch at 'mask'"
+        ):
             MixUp(maximum="mask")(torch.rand(6, 3), torch.arange(6))
 
     @pytest.mark.parametrize("value", [(), [], 1.5, ["mask", None], True])

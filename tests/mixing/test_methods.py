@@ -34,7 +34,7 @@ def test_large_rows_get_the_same(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_drawing_reads_no_data(kind):
     mix = kind(seed=0).draw(torch.empty(4, 3, 8, 8, device="meta"))
-    assert mix.patterns[0].drawn.is_meta
+    assert mix.patterns[0].values.is_meta
     assert mix(torch.empty(4, 3, 8, 8, device="meta")).shape == (4, 3, 8, 8)
 
 

@@ -267,7 +267,7 @@ class TestPairs:
         rows = torch.arange(count)
         assert torch.equal(mix.partner[mix.partner], rows)
         assert int((mix.partner == rows).sum()) == count % 2
-        for t in (mix.weight, *(pattern.drawn for pattern in mix.patterns)):
+        for t in (mix.weight, *(pattern.values for pattern in mix.patterns)):
             assert torch.equal(t[mix.partner], t)
         alone = mix.partner == rows
         assert torch.equal(mix.weight[alone], torch.ones(count % 2))

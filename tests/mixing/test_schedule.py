@@ -52,7 +52,7 @@ def test_a_share_of_hundred_is_that_number(until):
     assert sum(bool(schedule.draw(rows()).weight[0] < 1) for _ in range(100)) == round(100 * until)
 
 
-@pytest.mark.parametrize("mixer", [MixUp(seed=1), CutMix(seed=1)])
+@pytest.mark.parametrize("mixer", [MixUp(), CutMix()])
 def test_what_is_not_mixed_stays_as_it_is(mixer):
     schedule = Schedule(mixer, until=0, steps=10, seed=0)
     x, y = torch.rand(4, 3, 8, 8), torch.arange(4)
@@ -61,7 +61,7 @@ def test_what_is_not_mixed_stays_as_it_is(mixer):
     assert torch.equal(target.weight, torch.ones(4))
 
 
-@pytest.mark.parametrize("mixer", [MixUp(seed=1), CutMix(seed=1)])
+@pytest.mark.parametrize("mixer", [MixUp(), CutMix()])
 def test_beginning_with_alpha_zero(mixer):
     schedule = Schedule(mixer, alpha=(0, 1), steps=3, seed=0)
     weights = [schedule.draw(torch.empty(32, 3, 8, 8)).weight for _ in range(3)]
@@ -78,7 +78,7 @@ def test_without_an_alpha_the_mixer_is_as_it_was():
 
 def test_the_users_mixer_is_not_touched():
     mixer = MixUp(0.3, seed=7)
-    schedule = Schedule(mixer, alpha=(1, 2), steps=5, seed=0)
+    schedule = Schedule(mixer, alpha=(1, 2), steps=5)
     alphas(schedule, 5)
     assert mixer.alpha == 0.3
     assert mixer.random.draws == 0
@@ -163,7 +163,7 @@ class TestNesting:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"mixer": MixUp}, TypeError, r"only a mixer such as MixUp\(\) can follow .*<class"),
+        ({"mixer": MixUp}, TypeError, r"draws with mixers such as MixUp\(\), not with .*<class"),
         ({"until": 1.5}, ValueError, "until must be between 0 and 1, not 1.5"),
         ({"until": "end"}, TypeError, "until must be a number, not 'end'"),
         ({"alpha": 0.4}, TypeError, "alpha must be two numbers, not 0.4"),

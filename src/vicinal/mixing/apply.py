@@ -55,13 +55,13 @@ def apply(
     check(x, partner, patterns, other, inplace)
     if rows_are_plain(x, patterns, other):
         alone = patterns[0] if len(patterns) == 1 else None
-        laid = alone.apply_compiled(x, partner, other, inplace) if alone else None
-        if laid is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
-            laid = _walk(x, partner, patterns, other, inplace)
-        if laid is None and alone:
-            laid = alone.apply_small_rows(x, partner, other, inplace)
-        if laid is not None:
-            return laid
+        mixed = alone.apply_compiled(x, partner, other, inplace) if alone else None
+        if mixed is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
+            mixed = _walk(x, partner, patterns, other, inplace)
+        if mixed is None and alone:
+            mixed = alone.apply_small_rows(x, partner, other, inplace)
+        if mixed is not None:
+            return mixed
     partners = _gather(x, partner) if other is None else _in_layout_of(x, other)
     mixed = x
     for pattern in patterns:
@@ -93,7 +93,7 @@ def check(
     """Raise what :func:`apply` raises, before anything is touched."""
     shape = x.shape
     for pattern in patterns:
-        for drawn in (partner, pattern.drawn):
+        for drawn in (partner, pattern.values):
             if not shape or shape[0] != drawn.shape[0]:
                 raise ValueError(
                     f"the mix was drawn for {len(drawn)} samples, but this tensor has shape "
@@ -111,7 +111,7 @@ def check(
 
 def rows_are_plain(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
-    inputs = [x, *[pattern.drawn for pattern in patterns]]
+    inputs = [x, *[pattern.values for pattern in patterns]]
     if other is not None:
         inputs.append(other)
     return (

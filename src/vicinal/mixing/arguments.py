@@ -1,6 +1,10 @@
 """Checks of the arguments that many mixers have."""
 
 import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+Fields = str | int | Collection[str | int]
 
 
 def number(name: str, value: float, upper: float = math.inf) -> float:
@@ -50,3 +54,14 @@ def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
     if low > high:
         raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")
     return low, high
+
+
+def names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:
+    """Names or positions in a nested batch as a tuple, or an error that names the option."""
+    if fields is None:
+        return None
+    one = isinstance(fields, str) or not isinstance(fields, Iterable)
+    listed: tuple[Any, ...] = (fields,) if one else tuple(fields)  # type: ignore[arg-type]
+    if not listed or not all(type(name) in (str, int) for name in listed):
+        raise TypeError(f"{option} must be names or positions, at least one, not {fields!r}")
+    return listed

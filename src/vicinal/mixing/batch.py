@@ -140,7 +140,7 @@ def tensors_to_mix(
     integers: str,
     maximum: Collection[str | int] | None = None,
 ) -> list[Tensor]:
-    """The tensors of a nested batch that are mixed, without those that are united."""
+    """The tensors of a nested batch that are mixed, without those of which the maximum is taken."""
     return [
         leaf
         for path, leaf in leaves(x)

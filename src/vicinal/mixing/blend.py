@@ -17,7 +17,7 @@ from vicinal.mixing.target import over_rows
 
 @dataclass(frozen=True, eq=False)
 class RowPattern(Pattern):
-    """What all patterns are that lay whole rows by one number for each.
+    """What all patterns are that mix whole rows by one number for each.
 
     Args:
         lam: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
@@ -37,15 +37,15 @@ class RowPattern(Pattern):
         return replace(self, lam=self.lam.where(chosen, 1.0))
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(drawn)
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(values)
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return ()
 
     @property
-    def drawn(self) -> Tensor:
+    def values(self) -> Tensor:
         return self.lam
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -81,7 +81,7 @@ class Blend(RowPattern):
         if not compiled.are_dense(x, other):
             return None
         out = x if inplace else torch.empty_like(x)
-        rows, laid = flat_rows(x), flat_rows(out)
+        rows, mixed = flat_rows(x), flat_rows(out)
         others = None if other is None else flat_rows(other)
         weight = self.lam.to(x.device).unsqueeze(1)
         # A row that keeps all of itself must not meet its partner's inf or nan: 0 * inf is nan.
@@ -95,7 +95,7 @@ class Blend(RowPattern):
                 torch.index_select(own, 0, sources, out=partners)
             else:
                 torch.where(meets, others[:, block], own, out=partners)
-            interpolate_into(laid[:, block], partners, own, weight)
+            interpolate_into(mixed[:, block], partners, own, weight)
         return out
 
 

@@ -6,9 +6,12 @@ from typing import Unpack
 import torch
 
 from vicinal.mixing.arguments import number, one_of
+from vicinal.mixing.completion import Batch
+from vicinal.mixing.inner import Selection, adopted, check_inner, complete_selected
 from vicinal.mixing.method import Per, over_samples
+from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
-from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.pattern import Drawn
 
 
 class Choice(Mixer):
@@ -42,20 +45,25 @@ class Choice(Mixer):
         per: Per = "sample",
         **options: Unpack[MixerOptions],
     ) -> None:
-        super().__init__(**options)
         if not isinstance(mixers, list | tuple) or not mixers:
             raise TypeError(f"mixers must be a list of at least one, not {mixers!r}")
+        for mixer in mixers:
+            check_inner("Choice", mixer)
+        super().__init__(**adopted("Choice", options, mixers))
         self.mixers = tuple(mixers)
-        for mixer in self.mixers:
-            if not isinstance(mixer, Mixer):
-                raise TypeError(f"only mixers such as MixUp() can be chosen, not {mixer!r}")
-            mixer.check_inside(self)
-            if mixer.reads_targets:
-                raise TypeError(f"{mixer!r} looks at the targets, so it is no choice: use it alone")
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
         self.ahead = min(mixer.ahead for mixer in self.mixers)
-        self.kinds = tuple(kind for mixer in self.mixers for kind in mixer.kinds)
+        # Where none of them looks at the batch, nothing needs to be known of who was chosen.
+        selection = (Selection,) if self.looks else ()
+        self.kinds = (*selection, *(kind for mixer in self.mixers for kind in mixer.kinds))
+
+    @property
+    def looks(self) -> bool:
+        return any(mixer.looks for mixer in self.mixers)
+
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        return complete_selected(self.mixers, mix, batch) if self.looks else mix
 
     def nested(self) -> list[Mixer]:
         return [self, *(inner for mixer in self.mixers for inner in mixer.nested())]
@@ -67,19 +75,21 @@ class Choice(Mixer):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
-        drawn = batches if self.per == "batch" else batches * count
-        place = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu")
+    ) -> tuple[Drawn, ...]:
+        choices = batches if self.per == "batch" else batches * count
+        uniform = torch.rand(choices, generator=generator, dtype=torch.float64, device="cpu")
         if self.per == "batch":
-            place = over_samples(place, count)
-        chosen: list[Pattern] = []
+            uniform = over_samples(uniform, count)
+        index = torch.full_like(uniform, -1, dtype=torch.int64)
+        drawn: list[Drawn] = []
         start = 0.0
-        for mixer, p in zip(self.mixers, self.p, strict=True):
-            own = (place >= start) & (place < start + p)
+        for place, (mixer, p) in enumerate(zip(self.mixers, self.p, strict=True)):
+            chosen = (uniform >= start) & (uniform < start + p)
             start += p
+            index.masked_fill_(chosen, place)
             patterns = mixer.patterns(batches, count, size, generator, step)
-            chosen += [pattern.only(own) for pattern in patterns]
-        return tuple(chosen)
+            drawn += [pattern.only(chosen) for pattern in patterns]
+        return (Selection(index), *drawn) if self.looks else tuple(drawn)
 
 
 def _probabilities(p: Sequence[float] | None, count: int) -> tuple[float, ...]:

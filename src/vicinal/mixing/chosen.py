@@ -8,12 +8,15 @@ from typing import Any, Self, TypedDict
 import torch
 from torch import Tensor
 
+from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import batch_size, map_leaves
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.completion import Batch, rows
 from vicinal.mixing.method import Method, Per
-from vicinal.mixing.mix import Fields, Integers, Mix
-from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.mix import Mix
+from vicinal.mixing.nested import Integers
+from vicinal.mixing.pattern import Drawn
 
 
 @tensors_as_leaves("lam", "uniform")
@@ -29,19 +32,19 @@ class OpenBlend(Blend):
     uniform: Tensor
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*drawn.unbind(1))
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(*values.unbind(1))
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (2,)
 
     @property
-    def drawn(self) -> Tensor:
+    def values(self) -> Tensor:
         return torch.stack((self.lam, self.uniform), 1)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.drawn).unbind(1))
+        return type(self)(*function(self.values).unbind(1))
 
 
 class ChosenOptions(TypedDict, total=False):
@@ -111,69 +114,41 @@ class ChosenPartners(Method):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
+    ) -> tuple[Drawn, ...]:
         (blend,) = super().patterns(batches, count, size, generator, step)
-        drawn = batches * count
-        uniform = torch.rand(drawn, generator=generator, dtype=torch.float32, device="cpu")
+        samples = batches * count
+        uniform = torch.rand(samples, generator=generator, dtype=torch.float32, device="cpu")
         return (OpenBlend(blend.weight, uniform),)
 
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        name = type(self).__name__
-        if other is not None:
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        if batch.other is not None:
             raise ValueError(
-                f"{name} chooses the partners itself, by the targets: give it no second batch and "
-                "no half, but pool=(x, y) where they shall come from elsewhere"
+                f"{type(self).__name__} chooses the partners itself, by the targets: give it no "
+                "second batch and no half, but pool=(x, y) to take them from elsewhere"
             )
-        if self._pool is not None:
-            raise ValueError(
-                f"this {name} takes the partners from its pool: call it, or draw_from_pool(x, y)"
-            )
-        return self._chosen(mix, y, None)
-
-    def draw_from_pool(self, x: Any, y: Any) -> tuple[Mix, tuple[Any, Any]]:
-        """Draw a mix, and take the partners out of the pool.
-
-        Returns:
-            The mix, whose ``partner`` are rows of the pool, and the partners ``(x, y)``: the second
-            batch to lay it with, as ``other``. The pool stays on the device of the last batch.
-
-        Raises:
-            ValueError: the mixer has no pool.
-        """
-        if self._pool is None:
-            raise ValueError(f"this {type(self).__name__} has no pool: give it pool=(x, y)")
-        mix = self._drawn_for(x, y)
-        if self.readable(y).shape[1:] != self._pool[1].shape[1:] or y.dtype != self._pool[1].dtype:
-            raise ValueError(
-                f"a target of the pool is {_kind(self._pool[1])}, but one of the batch {_kind(y)}: "
-                "prepare both alike"
-            )
-        device = mix.weight.device
-        if device != self._pool[1].device:
-            self._pool = _of_tensors(lambda t: t.to(device), self._pool)
-        mix = self._chosen(mix, y, self._pool[1])
-        return mix, _of_tensors(lambda t: t.index_select(0, mix.partner), self._pool)
-
-    def __call__(
-        self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
-    ) -> tuple[Any, Any]:
-        if self._pool is None or other is not None:
-            return super().__call__(x, y, other=other, inplace=inplace)
-        mix, (other_x, other_y) = self.draw_from_pool(x, y)
-        if inplace:
-            y = self._spared(x, y)
-        return self._apply(mix, x, y, other_x, other_y, inplace)
-
-    def _chosen(self, mix: Mix, y: Any, pool: Tensor | None) -> Mix:
-        y = self.readable(y)
+        y = self.readable(batch.y)
         (blend,) = mix.patterns
         assert isinstance(blend, OpenBlend)
+        pool = None if self._pool is None else self._pool_for(y, mix.weight.device)
         partner = mix.partner
         if len(y):
-            partner = choose(self.log_shares(y, pool), blend.uniform.to(y.device)).to(
-                partner.device
+            log_shares = self.log_shares(y, None if pool is None else pool[1])
+            partner = choose(log_shares, blend.uniform.to(y.device)).to(partner.device)
+        other = None if pool is None else (rows(pool[0], partner), rows(pool[1], partner))
+        return Mix(partner, mix.weight, (Blend(blend.lam),), other)
+
+    def _pool_for(self, y: Tensor, device: torch.device) -> tuple[Any, Tensor]:
+        """The pool, moved to the device of the batch, where it stays."""
+        assert self._pool is not None
+        own = self._pool[1]
+        if y.shape[1:] != own.shape[1:] or y.dtype != own.dtype:
+            raise ValueError(
+                f"a target of the pool is {_kind(own)}, but one of the batch {_kind(y)}: prepare "
+                "both alike"
             )
-        return Mix(partner, mix.weight, (Blend(blend.lam),))
+        if device != own.device:
+            self._pool = _of_tensors(lambda t: t.to(device), self._pool)
+        return self._pool
 
     def _checked_pool(self, pool: tuple[Any, Any]) -> tuple[Any, Tensor]:
         if not isinstance(pool, tuple | list) or len(pool) != 2:

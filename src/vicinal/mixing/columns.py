@@ -61,15 +61,15 @@ class Columns(Pattern):
         return type(self)(self.keep | ~chosen.unsqueeze(1))
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(drawn)
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(values)
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size[1:]
 
     @property
-    def drawn(self) -> Tensor:
+    def values(self) -> Tensor:
         return self.keep
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:

@@ -9,21 +9,24 @@ from torch import nn
 from torch.compiler import is_compiling
 
 from vicinal.mixing.batch import is_blendable, tensors_to_mix
-from vicinal.mixing.hooks import Drawn, Hooks
+from vicinal.mixing.blend import Blend
+from vicinal.mixing.completion import Batch
+from vicinal.mixing.hooks import Hooks, LayerMix
+from vicinal.mixing.inner import adopted, check_inner, complete
 from vicinal.mixing.layers import INPUT, Layer, chosen, default, unwrapped
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
-from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.pattern import Drawn
 from vicinal.rng import derive_seed
 
 
 class ManifoldMixUp(Mixer):
     """Mix inside of a model: at every batch, what one of its layers gives, drawn anew.
 
-    A call draws a mix and a layer, and gives the batch as it is with its mixed targets; the next
-    forward pass of the model in training mode lays the mix on what the layer gives. Where the input
-    is drawn, the batch is mixed at once. Nothing of the model's code changes::
+    A call draws a mix and a layer, and returns the batch as it is with its mixed targets; the next
+    forward pass of the model in training mode applies the mix to the layer's output. Where the
+    input is drawn, the batch is mixed at once. Nothing of the model's code changes::
 
         x, y = mixup(x, y)
         loss = MixLoss(criterion)(model(x), y)
@@ -53,8 +56,8 @@ class ManifoldMixUp(Mixer):
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, or no layer matches.
-        RuntimeError: in training, a mix that was drawn is not laid, as its layer or the whole model
-            was not called.
+        RuntimeError: in training, a mix is not applied, as its layer or the whole model was not
+            called.
 
     Hooks stay on the model until :meth:`release`, the end of ``with mixup:``, or that of a
     Learner's training; copies of the model have none that do anything.
@@ -82,13 +85,12 @@ class ManifoldMixUp(Mixer):
         mixer: Mixer | None = None,
         **options: Unpack[MixerOptions],
     ) -> None:
-        super().__init__(**options)
+        mixer = MixUp(2.0) if mixer is None else mixer
+        check_inner("ManifoldMixUp", mixer)
+        super().__init__(**adopted("ManifoldMixUp", options, [mixer]))
         if self.half:
             raise ValueError("half cannot be mixed inside of a model: give the whole batch")
-        self.mixer = MixUp(2.0) if mixer is None else mixer
-        if not isinstance(self.mixer, Mixer):
-            raise TypeError(f"only a mixer such as MixUp() can draw for layers, not {mixer!r}")
-        self.mixer.check_inside(self)
+        self.mixer = mixer
         self.kinds, self.ahead = self.mixer.kinds, self.mixer.ahead
         model = unwrapped(model)
         self.layers = default(model) if layers is None else chosen(model, layers)
@@ -103,15 +105,23 @@ class ManifoldMixUp(Mixer):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
+    ) -> tuple[Drawn, ...]:
         return self.mixer.patterns(batches, count, size, generator, step)
 
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        return self.mixer.for_targets(mix, y, other)
-
     @property
-    def reads_targets(self) -> bool:
-        return self.mixer.reads_targets
+    def looks(self) -> bool:
+        return self.mixer.looks
+
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        if not self.looks:
+            return mix
+        mix = complete(self.mixer, mix, batch)
+        if mix.other is not None:
+            raise ValueError(
+                f"{self.mixer!r} takes its partners from a pool, of which the model's layers know "
+                "nothing: leave out the pool, or mix the input alone"
+            )
+        return mix
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -125,13 +135,13 @@ class ManifoldMixUp(Mixer):
             inplace: the batch is given away; where the input is drawn, it is mixed where it lies.
 
         Returns:
-            The batch, mixed where the input is drawn, else as it is but for what is united; and its
-            targets as :class:`MixedTarget`.
+            The batch, mixed where the input is drawn, else as it is but for fields of which the
+            maximum is taken; and its targets as :class:`MixedTarget`.
 
         Raises:
             TypeError: the input is drawn, and holds integers of which nothing was said.
             ValueError: sizes do not match.
-            RuntimeError: the last mix was not laid; or this call itself is compiled as a whole.
+            RuntimeError: the last mix was not applied; or this call itself is compiled as a whole.
         """
         if is_compiling():
             raise RuntimeError(
@@ -150,7 +160,7 @@ class ManifoldMixUp(Mixer):
         target = mix.target(y, pixelwise=self.pixelwise)
         if self.maximum is not None:
             x = mix(x, fields=(), maximum=self.maximum)
-        self._hooks.waiting = Drawn(layer, mix.partner, mix.patterns)
+        self._hooks.waiting = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
         return x, target
 
     def _draw_layer(self, x: Any) -> str:
@@ -166,15 +176,14 @@ class ManifoldMixUp(Mixer):
     def nested(self) -> list[Mixer]:
         return [self, *self.mixer.nested()]
 
-    def check_inside(self, outer: Mixer) -> None:
-        kind = type(outer).__name__
+    def check_inside(self, outer: str) -> None:
         raise ValueError(
-            f"a {kind} cannot draw with ManifoldMixUp: turn it round, ManifoldMixUp(model, "
+            f"a {outer} cannot draw with ManifoldMixUp: turn it round, ManifoldMixUp(model, "
             "mixer=...), with the mixers in it that draw for samples"
         )
 
     def release(self) -> None:
-        """Take the hooks off the model, and forget a mix that was not laid.
+        """Take the hooks off the model, and forget a mix that was not applied.
 
         The next call puts them on again.
         """

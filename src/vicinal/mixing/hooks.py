@@ -1,7 +1,7 @@
-"""Hooks that lay a mix on what a layer of a model gives.
+"""Hooks that apply a mix to what a layer of a model gives.
 
-They stay on the model while it is trained, and what was drawn says what they do: ``torch.compile``
-looks for hooks only when it compiles.
+They stay on the model while it is trained, and the mix that is active says what they do:
+``torch.compile`` looks for hooks only when it compiles.
 """
 
 import functools
@@ -25,7 +25,7 @@ _backward_pass = torch._C._current_graph_task_id  # type: ignore[attr-defined]
 
 
 @dataclass(eq=False)
-class Drawn:
+class LayerMix:
     """What one layer mixes, in one forward pass and in what is computed anew of it.
 
     It holds the parts of a :class:`Mix`, for torch 2.6 compiles a callable anew for each object.
@@ -43,7 +43,7 @@ class Hooks:
 
     Args:
         model: one draw is for one forward pass of it.
-        layers: the names of the layers in it on which mixes may be laid.
+        layers: the names of the layers in it to which mixes may be applied.
         owner: gives the mixer that draws for them, or None where it is lost.
     """
 
@@ -52,8 +52,8 @@ class Hooks:
         # Made once: compiled code knows them again when they were off in between.
         self.on_layers = {layer: _OnLayer(layer) for layer in layers}
         self.handles: list[RemovableHandle] = []
-        self.waiting: Drawn | None = None  # for the next forward pass
-        self.active: Drawn | None = None  # in the pass that goes on, or in what it computes anew
+        self.waiting: LayerMix | None = None  # for the next forward pass
+        self.active: LayerMix | None = None  # in the pass that goes on, or in what it computes anew
         self.is_followed = False  # whether it is known to which pass a backward pass belongs
 
     def attach(self) -> None:
@@ -72,7 +72,7 @@ class Hooks:
             self.handles.append(self.model.get_submodule(layer).register_forward_hook(hook))
 
     def remove(self) -> None:
-        """Take them off again, and forget a mix that was not laid."""
+        """Take them off again, and forget a mix that was not applied."""
         for handle in self.handles:
             handle.remove()
         self.handles = []
@@ -80,12 +80,12 @@ class Hooks:
         self._end_backward()
 
     def check_applied(self) -> None:
-        """Raise a RuntimeError where a mix was drawn before, and is not laid."""
+        """Raise a RuntimeError where the last mix was not applied."""
         if self.waiting is None:
             return
         layer, self.waiting = self.waiting.layer, None
         raise RuntimeError(
-            f"the last mix, for layer {layer!r}, was not laid: call the model in training mode "
+            f"the last mix, for layer {layer!r}, was not applied: call the model in training mode "
             "after every draw (if it was, call torch.compiler.reset(), for the model was compiled "
             "before this mixer's first draw), or release() where a batch is left out"
         )
@@ -95,10 +95,10 @@ class Hooks:
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         if is_compiling() or _backward_pass() < 0:
-            drawn = None
+            mix = None
             if module.training:
-                drawn, self.waiting = self.waiting, None
-            self._set_active(drawn)
+                mix, self.waiting = self.waiting, None
+            self._set_active(mix)
         elif not self.is_followed:
             raise RuntimeError(
                 "reentrant gradient checkpointing computes the whole model anew, and does not tell "
@@ -108,37 +108,37 @@ class Hooks:
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not is_compiling() and _backward_pass() >= 0:
             return
-        drawn = self.active
-        if drawn is not None:
-            drawn.is_over = True
+        mix = self.active
+        if mix is not None:
+            mix.is_over = True
         if not is_compiling():  # else what is computed anew is taken for part of the last pass
             self._set_active(None)
         if output is None:  # the forward pass has failed
             return
-        if drawn is not None and not drawn.calls:
+        if mix is not None and not mix.calls:
             raise RuntimeError(
-                f"the mix for layer {drawn.layer!r} was not laid, as this forward pass did not "
+                f"the mix for layer {mix.layer!r} was not applied, as this forward pass did not "
                 "call the layer: choose layers= without it (if it does call it, call "
                 "torch.compiler.reset(), for the model was compiled before this mixer's first draw)"
             )
         if not is_compiling():  # hooks on tensors cannot be compiled
             for _, leaf in leaves(output):
                 if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
-                    leaf.register_hook(functools.partial(self._begin_backward, drawn))
+                    leaf.register_hook(functools.partial(self._begin_backward, mix))
 
-    def _set_active(self, drawn: Drawn | None) -> None:
-        """From now on, lay this on its layer, and nothing on any other."""
+    def _set_active(self, mix: LayerMix | None) -> None:
+        """From now on, apply this to its layer, and nothing to any other."""
         # All are written, and none is read: so compiled code does not depend on what was before.
         for hook in self.on_layers.values():
-            hook.drawn = None
-        if drawn is not None:
-            self.on_layers[drawn.layer].drawn = drawn
-        self.active = drawn
+            hook.mix = None
+        if mix is not None:
+            self.on_layers[mix.layer].mix = mix
+        self.active = mix
 
-    def _begin_backward(self, drawn: Drawn | None, grad: Tensor) -> None:
+    def _begin_backward(self, mix: LayerMix | None, grad: Tensor) -> None:
         """The gradient has come to a forward pass, parts of which may now be computed anew."""
         self.is_followed = True
-        self._set_active(drawn)
+        self._set_active(mix)
         Variable._execution_engine.queue_callback(self._end_backward)  # type: ignore[attr-defined]
 
     def _end_backward(self) -> None:
@@ -151,40 +151,40 @@ class _OnLayer:
 
     def __init__(self, layer: str) -> None:
         self.layer = layer
-        self.drawn: Drawn | None = None
+        self.mix: LayerMix | None = None
 
     def __reduce__(self) -> tuple[type["_OnLayer"], tuple[str]]:
         return _OnLayer, (self.layer,)
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        drawn = self.drawn
-        if drawn is None:
+        mix = self.mix
+        if mix is None:
             return None
-        if not drawn.is_over:
-            drawn.calls += 1
-            if drawn.calls > 1:
+        if not mix.is_over:
+            mix.calls += 1
+            if mix.calls > 1:
                 return None
         elif not is_compiling() and _backward_pass() < 0:
             return None  # somebody calls the layer alone
-        elif drawn.calls > 1:
+        elif mix.calls > 1:
             raise RuntimeError(
-                f"layer {self.layer!r} is called {drawn.calls} times in a forward pass, and "
+                f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and "
                 "gradient checkpointing does not tell which it computes anew: choose another layer"
             )
-        return _apply(drawn, output)
+        return _apply(mix, output)
 
 
 def _nobody() -> None:
     return None
 
 
-def _apply(drawn: Drawn, output: Any) -> Any:
+def _apply(mix: LayerMix, output: Any) -> Any:
     """What a layer gives, mixed."""
-    is_spatial = any(pattern.spatial for pattern in drawn.patterns)
+    is_spatial = any(pattern.spatial for pattern in mix.patterns)
     done: list[tuple[Tensor, Tensor]] = []
 
     def place(path: Any) -> str:
-        return f"layer {drawn.layer!r}" + (f", output{name(path)}" if path else "")
+        return f"layer {mix.layer!r}" + (f", output{name(path)}" if path else "")
 
     def apply_to_leaf(path: Any, leaf: Any) -> Any:
         if leaf is None or isinstance(leaf, (str, int, float)):
@@ -203,7 +203,7 @@ def _apply(drawn: Drawn, output: Any) -> Any:
                 "boxes and masks: choose layers that give feature maps (B, C, H, W)"
             )
         try:
-            mixed = apply(leaf, drawn.partner, drawn.patterns)
+            mixed = apply(leaf, mix.partner, mix.patterns)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{place(path)}: {error}") from None
         done.append((leaf, mixed))

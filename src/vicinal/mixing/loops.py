@@ -59,19 +59,19 @@ def blend_within(data: Any) -> None:
         number[0] = -1
         return
     start, stop = _part(x.shape[1], 64)
-    laid = np.zeros(len(x), np.bool_)
+    done = np.zeros(len(x), np.bool_)
     saved = np.empty(stop - start, np.float32)
     for first in range(len(x)):
-        if laid[first]:
+        if done[first]:
             continue
         # Along the cycle each row is read before it is written, but for the first one.
         saved[:] = x[first, start:stop]
         row = first
-        while not laid[row]:
+        while not done[row]:
             source = partner[row]
             shown = saved if source == first else x[source, start:stop]
             _blend_onto(x[row, start:stop], shown, weight[row])
-            laid[row] = True
+            done[row] = True
             row = source
 
 
@@ -96,18 +96,18 @@ def blend_into(data: Any) -> None:
     is_large = x.shape[1] >= LARGE
     if is_large:
         (first_row, last_row), (start, stop) = (0, len(x)), _part(x.shape[1], 64)
-    laid = np.zeros(len(x), np.bool_)
+    done = np.zeros(len(x), np.bool_)
     for first in range(first_row, last_row):
         # Large rows from row to partner: in one batch, that is the next row, still in cache.
         row = first
-        while not laid[row]:
+        while not done[row]:
             own, shown = x[row, start:stop], others[partner[row], start:stop]
             # Where two arrays may be one, they are not computed in vectors.
             if number[3] == number[4]:
                 _blend_onto(own, shown, weight[row])
             else:
                 _blend_into(out[row, start:stop], own, shown, weight[row])
-            laid[row] = True
+            done[row] = True
             row = partner[row] if is_large else row
 
 
@@ -170,20 +170,20 @@ def paste_within(unit: Any) -> Any:
             number[0] = -1
             return
         start, stop = _part(x.shape[2], 1)
-        laid = np.zeros(len(x), np.bool_)
+        done = np.zeros(len(x), np.bool_)
         saved = np.empty((1, x.shape[1], max(stop - start, 0), x.shape[3]), unit)
         for first in range(len(x)):
-            if laid[first]:
+            if done[first]:
                 continue
             saved[0] = x[first, :, start:stop]
             row = first
-            while not laid[row]:
+            while not done[row]:
                 source = partner[row]
                 if source == first:
                     _paste(x, row, saved, 0, spans, start, stop)
                 else:
                     _paste(x, row, x, source, spans, start, stop)
-                laid[row] = True
+                done[row] = True
                 row = source
 
     return loop

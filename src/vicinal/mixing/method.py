@@ -7,7 +7,7 @@ import torch
 
 from vicinal.mixing.arguments import number, one_of
 from vicinal.mixing.mixer import Mixer, MixerOptions
-from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.pattern import Drawn
 
 Per = Literal["sample", "batch"]
 
@@ -37,7 +37,7 @@ class Method(Mixer):
         self.p = number("p", p, upper=1.0)
 
     @abstractmethod
-    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Pattern:
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Drawn:
         """Draw the pattern of ``count`` samples of this height and width.
 
         On the CPU, from this generator alone.
@@ -50,7 +50,7 @@ class Method(Mixer):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
+    ) -> tuple[Drawn, ...]:
         drawn = batches if self.per == "batch" else batches * count
         pattern = self.pattern(drawn, size, generator)
         if self.p < 1:

@@ -1,37 +1,35 @@
-"""Mix: one draw for one batch, and how it is laid."""
+"""Mix: one draw for one batch, and how it is applied."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import mul
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from vicinal.mixing.apply import apply, check
+from vicinal.mixing.apply import apply
+from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name, share_memory
+from vicinal.mixing.batch import like, map_leaves, name
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.move import moved
+from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
-from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget, over_rows
 
-Fields = str | int | Collection[str | int]
-Integers = Literal["raise", "leave", "paste"]
 
-
-@tensors_as_leaves("partner", "weight", "patterns")
+@tensors_as_leaves("partner", "weight", "patterns", "other")
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """Who is mixed with whom, how much, and where: drawn once, laid as often as wanted.
+    """Who is mixed with whom, how much, and where: drawn once, applied as often as wanted.
 
     Args:
         partner: (B,) int64, for each sample the index of the sample mixed into it.
-        weight: (B,) floats in [0, 1], the share that each sample keeps of itself.
-        patterns: what shows of the partners; without any, rows are blended by the weights.
+        weight: (B,) floats in [0, 1], the share that each sample keeps of itself: the papers' λ.
+        patterns: what shows of the partners, one :class:`Pattern` after the other; without any,
+            rows are blended by the weights.
+        other: ``(x, y)``, the partners row by row, where they come from neither the batch nor a
+            second one: from a pool, in which ``partner`` then tells their places.
 
     >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
     >>> mix(torch.tensor([[0.0], [4.0]]))
@@ -46,7 +44,8 @@ class Mix:
 
     partner: Tensor
     weight: Tensor
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Any, ...] = ()
+    other: tuple[Any, Any] | None = None
 
     def __call__(
         self,
@@ -68,8 +67,8 @@ class Mix:
             inplace: give the batch away; it is mixed where it lies, but for tensors of it that lie
                 in the same memory, of which new ones come back.
             fields: mix only what stands under these dict keys, attributes or positions, and leave
-                the rest as it is; None mixes every tensor. ``fields=()`` with ``unite`` mixes
-                nothing, and only unites.
+                the rest as it is; None mixes every tensor. ``fields=()`` with ``maximum``
+                mixes nothing, and only takes maxima.
             integers: what to do with integer tensors other than uint8 images: "raise", "leave"
                 them as they are, or "paste" regions of the partners into them, too.
             maximum: dict keys, attributes or positions of attention masks and lengths: (B, ...)
@@ -83,9 +82,9 @@ class Mix:
 
         Raises:
             TypeError: a tensor holds integers, and nothing was said about them, or something that
-                is no tensor holds data or is to be united; the sentence names it.
+                is no tensor holds data or is named in ``maximum``; the sentence names it.
             ValueError: a tensor's first dimension is not the batch this mix was drawn for,
-                ``other`` is not like ``x``, there is nothing to mix, or a name in ``unite`` is
+                ``other`` is not like ``x``, there is nothing to mix, or a name in ``maximum`` is
                 nowhere in the batch.
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
@@ -94,77 +93,23 @@ class Mix:
         {'series': tensor([[4., 2.],
                 [4., 6.]]), 'length': tensor([2, 2])}
         """
+        if other is None and self.other is not None:
+            other = self.other[0]
         patterns = self.patterns or (Blend(self.weight),)
         fields, maximum = _several(fields), _several(maximum)
-        if (
-            isinstance(x, Tensor)
-            and fields is None
-            and maximum is None
-            and _is_mixable(x, integers)
-        ):
+        if isinstance(x, Tensor) and fields is None and maximum is None and is_mixable(x, integers):
             other = None if other is None else like(x, other)
             return apply(x, self.partner, patterns, other=other, inplace=inplace)
-        # By what is kept of samples: the weight is of their targets, which some methods change.
-        united = () if maximum is None else (Maximum(reduce(mul, [p.weight for p in patterns])),)
-        patterns_of = {"mixed": patterns, "united": united}
-
-        # Any, as torch 2.6 compiles no function in which a union is written.
-        def treatment(path: Any, leaf: Any, second: Any = None) -> Any:
-            is_maximum = maximum is not None and is_named(path, maximum)
-            if not is_maximum and fields is not None and not is_named(path, fields):
-                return None
-            how = "united" if is_maximum else "mixed"
-            try:
-                if not (_is_unitable(leaf) if is_maximum else _is_mixable(leaf, integers)):
-                    return None
-                if other is not None and not isinstance(second, Tensor):
-                    kind = type(second).__name__
-                    raise ValueError(f"the second batch holds a {kind} here, the first a tensor")
-                check(leaf, self.partner, patterns_of[how], second, inplace)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"batch{name(path)}: {error}" if path else str(error)) from None
-            return how
-
-        # All are checked before one is touched, and one that appears twice is mixed once.
-        others = () if other is None else (like(x, other),)
-        found: list[tuple[Any, Any, Any]] = []
-
-        def find(path: Any, leaf: Any, *second: Any) -> None:
-            found.append((path, leaf, treatment(path, leaf, *second)))
-
-        map_leaves(find, x, *others)
-        for field in maximum or ():
-            if not any(is_named(path, (field,)) for path, *_ in found):
-                raise ValueError(f"there is nothing to maximum in this batch under {field!r}")
-        tensors = [leaf for _, leaf, how in found if how == "mixed"]
-        only_maximum = maximum is not None and fields is not None and not fields
-        if not (only_maximum or tensors):
-            under = "" if fields is None else f" under {', '.join(map(repr, fields))}"
-            raise ValueError(f"there is nothing to mix in this batch{under}")
-        parts = [pattern.over(tensors) for pattern in patterns if tensors]
-        mixed_by = iter([*zip(*parts, strict=True)])
-        there = [leaf for _, leaf, _ in found if isinstance(leaf, Tensor)]
-        treatments = iter(found)
-        laid: list[tuple[Any, Any, str, Tensor]] = []
-
-        def apply_to_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
-            *_, how = next(treatments)
-            if how is None:
-                return leaf
-            patterns = next(mixed_by) if how == "mixed" else patterns_of[how]
-            # By `is`, not by id(), for which torch.compile would make a graph for every batch.
-            for own, partners, before, done in laid:
-                if own is leaf and partners is second and before == how:
-                    return done
-            # Else another view of it would be mixed twice, or though it shall stay as it is.
-            in_place = inplace and not any(
-                share_memory(leaf, view) for view in there if view is not leaf
-            )
-            done = apply(leaf, self.partner, patterns, other=second, inplace=in_place)
-            laid.append((leaf, second, how, done))
-            return done
-
-        return map_leaves(apply_to_leaf, x, *others)
+        return apply_nested(
+            x,
+            self.partner,
+            patterns,
+            other=other,
+            inplace=inplace,
+            fields=fields,
+            integers=integers,
+            maximum=maximum,
+        )
 
     def normalized(
         self,
@@ -230,6 +175,8 @@ class Mix:
         """
         if isinstance(y, MixedTarget):
             raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
+        if other is None and self.other is not None:
+            other = self.other[1]
 
         if isinstance(y, Tensor) and (other is None or isinstance(other, Tensor)):
             return self._target(y, other, pixelwise)
@@ -290,43 +237,21 @@ class Mix:
 
     def tensors(self) -> list[Tensor]:
         """All that was drawn: partner, weight, and a tensor for each pattern."""
-        return [self.partner, self.weight, *(pattern.drawn for pattern in self.patterns)]
+        return [self.partner, self.weight, *(pattern.values for pattern in self.patterns)]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Mix":
-        """Apply a function to each tensor that was drawn, such as a move to a device."""
+        """Apply a function to each tensor of the mix, such as a move to a device."""
         patterns = tuple(pattern.map(function) for pattern in self.patterns)
-        return Mix(function(self.partner), function(self.weight), patterns)
+        other = self.other
+
+        def of_leaf(_: Any, leaf: Any) -> Any:
+            return function(leaf) if isinstance(leaf, Tensor) else leaf
+
+        if other is not None:
+            other = map_leaves(of_leaf, other[0]), map_leaves(of_leaf, other[1])
+        return Mix(function(self.partner), function(self.weight), patterns, other)
 
 
 def _several(fields: Fields | None) -> Collection[str | int] | None:
     # In a tuple: torch 2.6 compiles no union.
     return (fields,) if isinstance(fields, (str, int)) else fields
-
-
-def _is_unitable(leaf: Any) -> bool:
-    if leaf is None:  # a mask that hides nothing: so do both together
-        return False
-    if not isinstance(leaf, Tensor) or leaf.is_complex():
-        kind = "complex" if isinstance(leaf, Tensor) else type(leaf).__name__
-        raise TypeError(f"{kind} values cannot be united: give masks and lengths as real tensors")
-    return True
-
-
-def _is_mixable(leaf: Any, integers: Integers) -> bool:
-    if isinstance(leaf, MixedTarget):
-        raise TypeError("this is a mixed target, not samples: mix the samples")
-    if not isinstance(leaf, Tensor):
-        if leaf is None or isinstance(leaf, (str, bytes, int, float, complex)):
-            return False
-        raise TypeError(
-            f"a {type(leaf).__name__} cannot be mixed: give tensors, or name the fields to mix"
-        )
-    if leaf.is_floating_point() or is_blendable(leaf) or integers == "paste":
-        return True
-    if integers == "leave":
-        return False
-    raise TypeError(
-        f"{str(leaf.dtype).removeprefix('torch.')} values cannot be blended: give floats or uint8 "
-        "images (for token ids, mix their embeddings), or say integers='leave' or "
-        "integers='paste'"
-    )

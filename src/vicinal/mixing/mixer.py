@@ -1,31 +1,27 @@
 """Mixer: the shape that everything has that draws mixes."""
 
-import functools
-import itertools
-import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from vicinal.mixing.arguments import flag, one_of
+from vicinal.mixing.arguments import Fields, flag, names, one_of
 from vicinal.mixing.batch import (
     batch_size,
     first_tensor,
     halves,
     map_leaves,
-    masks_among,
     share_memory,
     tensors_to_mix,
 )
-from vicinal.mixing.mix import Fields, Integers, Mix
-from vicinal.mixing.move import moved, to_device
+from vicinal.mixing.blocks import next_mix, register
+from vicinal.mixing.completion import Batch
+from vicinal.mixing.mix import Mix
+from vicinal.mixing.nested import Integers
 from vicinal.mixing.partners import PARTNERS
-from vicinal.mixing.pattern import Pattern
-from vicinal.mixing.plain import is_transformed
+from vicinal.mixing.pattern import Drawn
 from vicinal.rng import RandomState
 
 Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
@@ -54,7 +50,7 @@ class Mixer(ABC):
             "shuffle" (a plain shuffle), "pairs" (two samples are mixed both ways, with one draw
             for both; of an odd batch, one sample stays as it is), or "reverse" (the batch read
             backwards).
-        half: lay the second half of the batch on the first; half as many samples come out.
+        half: mix the second half of the batch into the first; half as many samples come out.
         fields: the dict keys, attributes or positions of a nested batch that are mixed; None means
             all.
         integers: what to do with integer tensors other than uint8 images: "raise", "leave" them as
@@ -70,9 +66,9 @@ class Mixer(ABC):
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
     """
 
-    #: The patterns that it draws, one of each, in this order. Where not all of a pattern is drawn,
-    #: an example of it stands for its class.
-    kinds: tuple[type[Pattern], ...]
+    #: What it draws, one of each, in this order. Where not all of a pattern is drawn, an example of
+    #: it stands for its class.
+    kinds: tuple[type[Drawn], ...]
     #: For how many batches it draws at once. Where little is drawn for a sample, drawing takes as
     #: long as it has operations, for one batch as for several.
     ahead: int = 1
@@ -92,12 +88,14 @@ class Mixer(ABC):
         self.half = flag("half", half)
         if half and partners == "pairs":
             raise ValueError("half and partners='pairs' exclude each other: take another partners=")
-        self.fields = _names("fields", fields)
+        self.fields = names("fields", fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
-        self.maximum = _names("maximum", maximum)
+        self.maximum = names("maximum", maximum)
         self.pixelwise = None if pixelwise is None else flag("pixelwise", pixelwise)
         self.random = RandomState(seed)
-        self._register()
+        self._blocks: dict[Any, tuple[Any, list[Mix]]] = {}  # see blocks.py
+        self._given: tuple[Mix, Batch] | None = None  # see inner.py
+        self._handle = register(self)
 
     @abstractmethod
     def patterns(
@@ -107,8 +105,8 @@ class Mixer(ABC):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
-        """Draw what shows of the partners: one pattern of each of ``kinds``.
+    ) -> tuple[Drawn, ...]:
+        """The random part of several mixes, by sizes alone: one of each of ``kinds``.
 
         Args:
             batches: for how many batches, whose samples follow each other.
@@ -118,113 +116,63 @@ class Mixer(ABC):
             step: how many mixes this mixer has drawn before.
         """
 
-    def draw(self, x: Any, y: Any = None, *, other: tuple[Any, Any] | None = None) -> Mix:
-        """Draw a mix for a batch: random numbers only, no data is touched.
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        """The mix, now that the batch may be looked at; most methods have no need to.
+
+        It may look at samples, targets, the partners of a second batch, or a model, and choose
+        other partners, weights and patterns. Whoever draws with this mixer, such as a
+        :class:`Choice`, hands the batch on to it.
 
         Args:
-            x: a tensor (B, ...) or a nested batch; only its sizes and device are read.
-            y: its targets; where given, they must have B rows. What is in them matters to
-                :class:`ClassMix`, and to the methods of which ``reads_targets`` is true.
-            other: ``(x, y)`` of a second batch that brings the partners; it, too, matters to
-                those alone.
+            mix: what was drawn for B samples; patterns that are neutral for a sample must stay so.
+            batch: the samples and targets; with ``half``, half of them.
 
         Returns:
-            A mix of B samples; with ``half``, of those in the first of :func:`halves`, to be laid
-            with the second as ``other``.
+            A mix for the same samples.
+        """
+        return mix
+
+    @property
+    def looks(self) -> bool:
+        """Whether it may look at the batch, by its own ``complete`` or ``draw``."""
+        own = type(self)
+        return own.complete is not Mixer.complete or own.draw is not Mixer.draw
+
+    def draw(self, x: Any, y: Any = None, *, other: tuple[Any, Any] | None = None) -> Mix:
+        """Draw a mix for a batch: random numbers by sizes alone, and then :meth:`complete`.
+
+        Args:
+            x: a tensor (B, ...) or a nested batch; most methods read only its sizes and device.
+            y: its targets; where given, they must have B rows.
+            other: ``(x, y)`` of a second batch that brings the partners.
+
+        Returns:
+            A mix of B samples; with ``half``, of those in the first of :func:`halves`, to be
+            applied with the second as ``other``.
 
         Raises:
             ValueError: x and y do not have the same number of samples, or x holds no images, or the
                 targets no masks, where the method needs them.
         """
-        mix = self._drawn_for(x, y, other)
-        other_y = None if other is None else other[1]
-        if self.half and y is not None:
-            y, other_y = halves(y)
-        return self.for_targets(mix, y, other_y)
-
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        """The mix that these targets call for; most methods do not look at them.
-
-        Args:
-            mix: what was drawn for B samples.
-            y: their targets, or None.
-            other: the targets of their partners, where a second batch brings them, or None.
-        """
-        return mix
-
-    @property
-    def reads_targets(self) -> bool:
-        """Whether targets decide whom a sample is mixed with, or how much of its label counts."""
-        return type(self).for_targets is not Mixer.for_targets
-
-    def _drawn_for(self, x: Any, y: Any, other: tuple[Any, Any] | None = None) -> Mix:
-        """The next mix, before :meth:`for_targets`."""
+        if self._given is not None:  # by a mixer that draws with this one
+            return self.complete(*self._given)
+        batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         first = first_tensor(x)
-        count, device = batch_size(first, y), first.device
+        count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2
-        size = (1, 1)
-        for kind in self.kinds:
-            if kind.measure is not None:
-                mixed = tensors_to_mix(x, self.fields, self.integers, self.maximum)
-                size = kind.measure(mixed)
-                break
-        masks = None
-        if any(kind.needs_masks for kind in self.kinds):
-            masks = masks_among(y if other is None else other[1], size)
+            batch = batch.halved() if self.looks else batch
+        # Height and width, where what is drawn depends on them.
+        measure = next((kind.measure for kind in self.kinds if kind.measure is not None), None)
+        size = (1, 1) if measure is None else measure(batch.mixed())
+        mix = next_mix(self, count, size, first.device)
         if is_compiling():
-            counter = self.random.graph_count
-            drawn = torch.ops.vicinal.draw(counter, self._handle, count, *size, device)
-            counter.copy_(drawn[0])
-            mix = self._mix(drawn[1:], size)
-        else:
-            mix = self._drawn(self.random.next(), count, size, device)
-        return mix if masks is None else self._with_masks(mix, masks, is_second=other is not None)
-
-    def _drawn(self, draw: int, count: int, size: tuple[int, int], device: torch.device) -> Mix:
-        """The mix of the draw of this number."""
-        block, place = divmod(draw, self.ahead)
-        if self.ahead == 1 or is_transformed():
-            return self._block(block, count, size, device)[place]
-        changes = Mixer._changes
-        return _kept(self._handle, block, count, size, device, self.random.source, changes)[place]
-
-    def _block(
-        self, block: int, count: int, size: tuple[int, int], device: torch.device
-    ) -> list[Mix]:
-        """Draw the mixes of a block of batches, each of ``count`` samples."""
-        batches = self.ahead
-        # Batches of another size, such as the last one, have numbers of their own.
-        generator = self.random.generator(block, count)
-        partner = PARTNERS[self.partners](batches, count, generator)
-        patterns = self.patterns(batches, count, size, generator, block * batches)
-        if self.partners == "pairs":
-            rows = torch.arange(batches * count, device="cpu").view(batches, count)
-            paired = partner + rows[:, :1]
-            leader, is_paired = torch.minimum(rows, paired).flatten(), (paired != rows).flatten()
-            patterns = tuple(
-                pattern.map(lambda t: t[leader]).only(is_paired) for pattern in patterns
-            )
-        mixes = Mix(partner.flatten(), _weight(patterns), patterns)
-        drawn = (to_device(t, device) for t in mixes.tensors())
-        each = (t.view(batches, count, *t.shape[1:]).unbind() for t in drawn)
-        return [self._mix(parts, size) for parts in zip(*each, strict=True)]
-
-    def _mix(self, parts: Sequence[Tensor], size: tuple[int, int]) -> Mix:
-        """The mix of the tensors that were drawn for it."""
-        partner, weight, *drawn = parts
-        kinds = zip(self.kinds, drawn, strict=True)
-        return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
-
-    def _with_masks(self, mix: Mix, masks: Tensor, is_second: bool) -> Mix:
-        """The mix, now that it is known what is where: in the batch, or in the second batch."""
-        masks = moved(masks, mix.partner.device)
-        if self.half:
-            masks = halves(masks)[1]
-        elif not is_second:
-            masks = masks.index_select(0, mix.partner)
-        patterns = tuple(pattern.with_masks(masks) for pattern in mix.patterns)
-        return Mix(mix.partner, _weight(patterns), patterns)
+            return self.complete(mix, batch)
+        try:
+            return self.complete(mix, batch)
+        except Exception:
+            self.random.count -= 1  # a batch that is refused uses up no draw
+            raise
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -253,11 +201,6 @@ class Mixer(ABC):
             inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
-        return self._apply(mix, x, y, other_x, other_y, inplace)
-
-    def _apply(
-        self, mix: Mix, x: Any, y: Any, other_x: Any, other_y: Any, inplace: bool
-    ) -> tuple[Any, Any]:
         # The target first: should its shape be wrong, an in-place batch is still what it was.
         target = mix.target(y, other=other_y, pixelwise=self.pixelwise)
         x = mix(
@@ -296,8 +239,8 @@ class Mixer(ABC):
         """This mixer and those that it draws with."""
         return [self]
 
-    def check_inside(self, outer: "Mixer") -> None:  # noqa: B027
-        """Raise a ValueError where another mixer, such as a Choice, cannot draw with this one."""
+    def check_inside(self, outer: str) -> None:  # noqa: B027
+        """Raise a ValueError where another mixer, such as a "Choice", cannot draw with this one."""
 
     def release(self) -> None:  # noqa: B027
         """Let go of what it holds on to, such as hooks on a model; it may be used again after.
@@ -314,101 +257,46 @@ class Mixer(ABC):
         self.random.load_state_dict(state)
 
     def __repr__(self) -> str:
-        settings = {name: value for name, value in vars(self).items() if _is_told(name, value)}
+        return self._described(f"seed={self.random.seed}")
+
+    def _described(self, seed: str = "") -> str:
+        """As it is written in Python; mixers inside of it draw from its seed, and have none."""
+        settings = {name: value for name, value in vars(self).items() if _is_shown(name, value)}
         # What a method adds comes before what all have.
-        names = sorted(
+        order = sorted(
             settings, key=lambda name: name in (*MixerOptions.__annotations__, "per", "p")
         )
-        listed = ", ".join(f"{name}={settings[name]!r}" for name in names)
-        return f"{type(self).__name__}({listed}, seed={self.random.seed})"
-
-    # torch.compile cannot look into drawing. It sees one operation, which finds its mixer by
-    # number; a copy of a mixer has a number of its own.
-    def _register(self) -> None:
-        self._handle = next(_HANDLES)
-        _MIXERS[self._handle] = self
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._register()
-
-    # How often anything was changed in any mixer: what was drawn ahead before holds no more.
-    _changes = 0
+        listed = [f"{name}={_shown(settings[name])}" for name in order]
+        return f"{type(self).__name__}({', '.join([*listed, seed] if seed else listed)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        Mixer._changes += 1
+        if name not in ("_given", "_changes"):  # which change nothing about what is drawn
+            self._changes = getattr(self, "_changes", 0) + 1
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """It is another one after an option of this mixer, or of one inside of it, was set."""
+        return tuple(mixer._changes for mixer in self.nested())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_blocks": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._handle = register(self)
 
 
-def _weight(patterns: Sequence[Pattern]) -> Tensor:
-    """(B,) what samples keep, each of which has at most one pattern that is not neutral."""
-    weight = patterns[0].weight
-    for pattern in patterns[1:]:
-        weight = weight * pattern.weight
-    return weight.float()
-
-
-_HANDLES = itertools.count()
-_MIXERS: weakref.WeakValueDictionary[int, Mixer] = weakref.WeakValueDictionary()
-
-
-@functools.lru_cache(maxsize=4)
-def _kept(
-    mixer: int,
-    block: int,
-    count: int,
-    size: tuple[int, int],
-    device: torch.device,
-    source: tuple[int, ...],
-    changes: int,
-) -> list[Mix]:
-    """The block of a mixer, drawn when its first mix is wanted, and kept for the others."""
-    with torch.inference_mode(False):  # else these tensors could not be used outside
-        return _MIXERS[mixer]._block(block, count, size, device)
-
-
-# A pure function of the counter, which its caller sets to the first tensor that comes back:
-# compilers may then copy, move or repeat the call.
-@torch.library.custom_op(
-    "vicinal::draw",
-    mutates_args=(),
-    schema="(Tensor counter, int mixer, SymInt count, SymInt height, SymInt width, Device device) "
-    "-> Tensor[]",
-)
-def _draw(
-    counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
-) -> list[Tensor]:
-    drawing, counter = _MIXERS[mixer], counter.clone()
-    draw = drawing.random.next_in_graph(counter)
-    mix = drawing._drawn(draw, count, (height, width), device)
-    return [counter, *(t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())]
-
-
-@_draw.register_fake
-def _(
-    counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
-) -> list[Tensor]:
-    def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-        return torch.empty(count, *shape, dtype=dtype, device=device)
-
-    kinds = _MIXERS[mixer].kinds
-    parts = [empty(*kind.shape((height, width)), dtype=kind.dtype) for kind in kinds]
-    partner, weight = empty(dtype=torch.int64), empty(dtype=torch.float32)
-    return [torch.empty_like(counter), partner, weight, *parts]
-
-
-def _is_told(name: str, value: Any) -> bool:
+def _is_shown(name: str, value: Any) -> bool:
     """Whether the repr shows an attribute."""
     internal = name.startswith("_") or name in ("random", "kinds", "ahead")
     default = value is None or (name, value) in (("half", False), ("integers", "raise"))
     return not (internal or default)
 
 
-def _names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:
-    if fields is None:
-        return None
-    one = isinstance(fields, str) or not isinstance(fields, Iterable)
-    names: tuple[Any, ...] = (fields,) if one else tuple(fields)  # type: ignore[arg-type]
-    if not names or not all(type(name) in (str, int) for name in names):
-        raise TypeError(f"{option} must be names or positions, at least one, not {fields!r}")
-    return names
+def _shown(value: Any) -> str:
+    if isinstance(value, Mixer):
+        return value._described()
+    if isinstance(value, tuple) and any(isinstance(inner, Mixer) for inner in value):
+        return f"[{', '.join(map(_shown, value))}]"
+    return repr(value)

@@ -38,10 +38,10 @@ def apply_normalized(
         # Laid out like an image, so that columns of pixels meet their own scale and shift.
         maps = [torch.empty_like(x[:1], dtype=torch.float32).copy_(t) for t in (scale, shift)]
         scales, shifts = map(flat_rows, maps)
-        laid = compiled.normalize(x, partner, pattern.lam, other, scales, shifts, dtype)
-        if laid is None:
-            laid = _blend_by_blocks(x, partner, pattern.lam, scales, shifts, dtype, other)
-        return laid
+        mixed = compiled.normalize(x, partner, pattern.lam, other, scales, shifts, dtype)
+        if mixed is None:
+            mixed = _blend_by_blocks(x, partner, pattern.lam, scales, shifts, dtype, other)
+        return mixed
     values = torch.addcmul(shift, x.float(), scale)
     others = None if other is None else torch.addcmul(shift, other.float(), scale)
     return apply(values, partner, patterns, other=others, inplace=True).to(dtype)
@@ -65,7 +65,7 @@ def _blend_by_blocks(
     other: Tensor | None,
 ) -> Tensor:
     out = torch.empty_like(x, dtype=dtype)
-    rows, laid = flat_rows(x), flat_rows(out)
+    rows, mixed = flat_rows(x), flat_rows(out)
     others = None if other is None else flat_rows(other)
     weight = lam.float().unsqueeze(1)
 
@@ -81,7 +81,7 @@ def _blend_by_blocks(
         else:
             read(others, block, into=partners)
         if dtype == torch.float32:
-            torch.lerp(partners, own, weight, out=laid[:, block])
+            torch.lerp(partners, own, weight, out=mixed[:, block])
         else:
-            laid[:, block].copy_(torch.lerp(partners, own, weight, out=own))
+            mixed[:, block].copy_(torch.lerp(partners, own, weight, out=own))
     return out

@@ -1,4 +1,4 @@
-"""Regions of a partner laid on each sample: boxes and masks."""
+"""Regions of a partner pasted on each sample: boxes and masks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,15 +42,15 @@ class Boxes(Pattern):
         return type(self)(self.corners * chosen.unsqueeze(1), self.size)
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(drawn, size)
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(values, size)
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (4,)
 
     @property
-    def drawn(self) -> Tensor:
+    def values(self) -> Tensor:
         return self.corners
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -159,15 +159,15 @@ class Masks(Pattern):
         return type(self)(self.keep.where(chosen[:, None, None], torch.ones_like(self.keep)))
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(drawn)
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(values)
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size
 
     @property
-    def drawn(self) -> Tensor:
+    def values(self) -> Tensor:
         return self.keep
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:

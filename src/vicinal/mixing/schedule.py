@@ -8,10 +8,12 @@ import torch
 from torch.utils.data import get_worker_info
 
 from vicinal.mixing.arguments import number, pair, whole
+from vicinal.mixing.completion import Batch
+from vicinal.mixing.inner import Selection, adopted, check_inner, complete_selected
 from vicinal.mixing.method import over_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
-from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.pattern import Drawn
 
 
 class Schedule(Mixer):
@@ -49,17 +51,15 @@ class Schedule(Mixer):
         steps: int | None = None,
         **options: Unpack[MixerOptions],
     ) -> None:
-        super().__init__(**options)
-        if not isinstance(mixer, Mixer):
-            raise TypeError(f"only a mixer such as MixUp() can follow a schedule, not {mixer!r}")
-        mixer.check_inside(self)
+        check_inner("Schedule", mixer)
+        super().__init__(**adopted("Schedule", options, [mixer]))
         if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
         self.mixer: Any = copy.copy(mixer)  # its alpha changes
         self.until = number("until", until, upper=1.0)
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
-        self.kinds = mixer.kinds
+        self.kinds = (Selection, *mixer.kinds) if self.looks else mixer.kinds
         self.ahead = mixer.ahead if alpha is None else 1
         self._span = None if steps is None else (0, steps)
 
@@ -76,12 +76,12 @@ class Schedule(Mixer):
     def nested(self) -> list[Mixer]:
         return [self, *self.mixer.nested()]
 
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        return self.mixer.for_targets(mix, y, other)
-
     @property
-    def reads_targets(self) -> bool:
-        return bool(self.mixer.reads_targets)
+    def looks(self) -> bool:
+        return bool(self.mixer.looks)
+
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        return complete_selected([self.mixer], mix, batch) if self.looks else mix
 
     def patterns(
         self,
@@ -90,7 +90,7 @@ class Schedule(Mixer):
         size: tuple[int, int],
         generator: torch.Generator,
         step: int,
-    ) -> tuple[Pattern, ...]:
+    ) -> tuple[Drawn, ...]:
         if get_worker_info() is not None:
             raise ValueError(
                 "a data loader's worker cannot tell how far the training is, so a schedule cannot "
@@ -107,8 +107,9 @@ class Schedule(Mixer):
             first, last = self.alpha
             self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
         mixing = over_samples(torch.arange(step, step + batches, device="cpu") < end, count)
-        patterns = self.mixer.patterns(batches, count, size, generator, step)
-        return tuple(pattern.only(mixing) for pattern in patterns)
+        drawn = self.mixer.patterns(batches, count, size, generator, step)
+        drawn = tuple(pattern.only(mixing) for pattern in drawn)
+        return (Selection(mixing.long() - 1), *drawn) if self.looks else drawn
 
 
 def begin_schedules(mixer: Mixer, steps: int, at: int) -> None:

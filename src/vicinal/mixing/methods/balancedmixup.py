@@ -8,6 +8,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.chosen import ChosenOptions, ChosenPartners
+from vicinal.mixing.completion import Batch
 from vicinal.mixing.mix import Mix
 
 
@@ -50,9 +51,10 @@ class BalancedMixUp(ChosenPartners):
         given = given.pow_(1 / self.alpha) if self.alpha else given.zero_()
         return Blend((1 - given).float())
 
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        # A second batch is balanced by who brings it.
-        return mix if other is not None else super().for_targets(mix, y)
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        if batch.other is None or self._pool is not None:
+            return super().complete(mix, batch)
+        return Mix(mix.partner, mix.weight, (Blend(mix.weight),))  # balanced by who brings it
 
     def readable(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.ndim != 1:

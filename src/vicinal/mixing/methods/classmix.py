@@ -9,17 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.batch import image_size, masks_among
+from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
+from vicinal.mixing.mix import Mix
+from vicinal.mixing.move import moved
 from vicinal.mixing.paste import Masks
-from vicinal.mixing.pattern import ApplyRow, Pattern
+from vicinal.mixing.pattern import Drawn
 
 CLASSES = 256  # as many as a byte can name
 
 
 @tensors_as_leaves("order")
 @dataclass(frozen=True, eq=False)
-class Classes(Pattern):
-    """The partner shows where the first half of its classes is, in a random order.
+class Classes(Drawn):
+    """The order in which the classes of a partner are pasted: half of those that it has.
 
     Args:
         order: (B, 256) numbers by which each sample puts classes in order; infinity leaves a class
@@ -28,19 +32,22 @@ class Classes(Pattern):
 
     order: Tensor
 
-    copies = True
-    needs_masks = True
     dtype = torch.float32
 
-    def with_masks(self, masks: Tensor) -> Masks:
+    def masks(self, partners: Tensor) -> Masks:
+        """What is pasted of partners with these masks, (B, H, W) class indices."""
         # Column 0 is for pixels of no class. Classes from 256 on have none: torch will say so.
-        index = masks.long().clamp(min=-1).flatten(1) + 1
+        index = partners.long().clamp(min=-1).flatten(1) + 1
         order = F.pad(self.order, (1, 0), value=torch.inf)
         present = torch.zeros_like(order, dtype=torch.bool).scatter_(1, index, True)
         order = order.where(present, torch.inf)
         half = order.isfinite().sum(1, keepdim=True) // 2
         shows = order.argsort(1).argsort(1) < half
-        return Masks(~shows.gather(1, index).view_as(masks))
+        return Masks(~shows.gather(1, index).view_as(partners))
+
+    @property
+    def values(self) -> Tensor:
+        return self.order
 
     @property
     def weight(self) -> Tensor:
@@ -51,25 +58,15 @@ class Classes(Pattern):
         return type(self)(self.order.where(chosen.unsqueeze(1), torch.inf))
 
     @classmethod
-    def of(cls, drawn: Tensor, size: tuple[int, int]) -> Self:
-        return cls(drawn)
+    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(values)
 
     @classmethod
     def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (CLASSES,)
 
-    @property
-    def drawn(self) -> Tensor:
-        return self.order
-
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.order))
-
-    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
-
-    def by_row(self, x: Tensor) -> ApplyRow:
-        raise TypeError("the classes to paste are not known yet: lay with_masks(masks)")
 
 
 class ClassMix(Method):
@@ -125,3 +122,13 @@ class ClassMix(Method):
         if 0 <= self.ignore_index < CLASSES:
             order[:, self.ignore_index] = torch.inf
         return Classes(order)
+
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        (classes,) = mix.patterns
+        assert isinstance(classes, Classes)
+        source = batch.y if batch.other is None else batch.other[1]
+        masks = moved(masks_among(source, image_size(batch.mixed())), mix.partner.device)
+        if batch.other is None:
+            masks = masks.index_select(0, mix.partner)
+        pasted = classes.masks(masks)
+        return Mix(mix.partner, pasted.weight, (pasted,))

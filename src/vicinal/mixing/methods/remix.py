@@ -9,6 +9,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import moved
@@ -72,9 +73,12 @@ class Remix(Method):
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
         return Blend(sample_lam(self.alpha, count, generator).float())
 
-    def for_targets(self, mix: Mix, y: Any, other: Any = None) -> Mix:
-        own = self._count(y)
-        partner = own[mix.partner.to(own.device)] if other is None else self._count(other)
+    def complete(self, mix: Mix, batch: Batch) -> Mix:
+        own = self._count(batch.y)
+        if batch.other is None:
+            partner = own[mix.partner.to(own.device)]
+        else:
+            partner = self._count(batch.other[1])
         share = mix.weight
         own, partner = own.to(share.device), partner.to(share.device)
         gives_way = (own >= self.kappa * partner) & (share < self.tau)
