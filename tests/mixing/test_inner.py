@@ -165,9 +165,7 @@ class TestLooking:
                 return super().__call__(2 * x, y, other=other, inplace=inplace)
 
         for wrap in list(WRAPS.values())[1:]:
-            with pytest.raises(
-                TypeError, match="Loud overrides __call__, which a .* does not call"
-            ):
+            with pytest.raises(TypeError, match=r"Loud overrides __call__, which a \w+ does"):
                 wrap(Loud())
 
     def test_a_batch_that_is_refused_uses_up_no_draw(self, batch):
