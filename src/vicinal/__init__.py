@@ -12,11 +12,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "mixing": (
         "BalancedMixUp",
+        "BetweenClass",
         "CMixUp",
         "Choice",
         "ClassMix",
         "ColumnMix",
         "CutMix",
+        "DetectionMixUp",
         "FMix",
         "GridMix",
         "ManifoldMixUp",
@@ -30,8 +32,6 @@ _HOMES = {
         "SmoothMix",
         "halves",
     ),
-    "detection": ("DetectionMixUp",),
-    "sound": ("BetweenClass",),
     "mixed.tensor": ("MixedTensor", "as_tensors"),
     "batches": ("MixCollate",),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),

@@ -28,7 +28,6 @@ from vicinal.data.preprocessing import TablePreprocessing as TablePreprocessing
 from vicinal.data.text import TextData as TextData
 from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
-from vicinal.detection import DetectionMixUp as DetectionMixUp
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.events import Callback as Callback
 from vicinal.learner.events import CancelBackward as CancelBackward
@@ -61,11 +60,13 @@ from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
+from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
 from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
+from vicinal.mixing import DetectionMixUp as DetectionMixUp
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
@@ -93,7 +94,6 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
-from vicinal.sound import BetweenClass as BetweenClass
 from vicinal.study.compare import compare as compare
 from vicinal.tasks.predictor import Predictor as Predictor
 

@@ -8,18 +8,20 @@ from vicinal.mixing.completion import Batch
 from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
+    BalancedMixUp,
+    BetweenClass,
+    ClassMix,
+    CMixUp,
     ColumnMix,
     CutMix,
+    DetectionMixUp,
     FMix,
     GridMix,
     MixUp,
+    Remix,
     ResizeMix,
     SmoothMix,
 )
-from vicinal.mixing.methods.balancedmixup import BalancedMixUp
-from vicinal.mixing.methods.classmix import ClassMix
-from vicinal.mixing.methods.cmixup import CMixUp
-from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
@@ -30,6 +32,7 @@ from vicinal.mixing.target import MixedTarget
 __all__ = [
     "BalancedMixUp",
     "Batch",
+    "BetweenClass",
     "Blend",
     "Boxes",
     "CMixUp",
@@ -38,6 +41,7 @@ __all__ = [
     "ColumnMix",
     "Columns",
     "CutMix",
+    "DetectionMixUp",
     "Drawn",
     "FMix",
     "GridMix",

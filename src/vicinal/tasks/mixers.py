@@ -9,8 +9,9 @@ from vicinal.errors import VicinalError
 from vicinal.mixing import BalancedMixUp, Choice, CMixUp, Mixer, MixUp, Remix, methods
 from vicinal.tasks.options import TrainOptions
 
+_OF_IMAGES = ("ColumnMix", "CutMix", "FMix", "GridMix", "MixUp", "ResizeMix", "SmoothMix")
 METHODS: dict[str, Any] = {
-    **{name.lower(): getattr(methods, name) for name in methods.__all__},
+    **{name.lower(): getattr(methods, name) for name in _OF_IMAGES},
     "cmixup": CMixUp,
     "remix": Remix,
     "balancedmixup": BalancedMixUp,

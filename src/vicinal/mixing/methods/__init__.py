@@ -1,11 +1,31 @@
 """One published method a file."""
 
+from vicinal.mixing.methods.balancedmixup import BalancedMixUp
+from vicinal.mixing.methods.betweenclass import BetweenClass
+from vicinal.mixing.methods.classmix import ClassMix
+from vicinal.mixing.methods.cmixup import CMixUp
 from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
+from vicinal.mixing.methods.detectionmixup import DetectionMixUp
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
 from vicinal.mixing.methods.mixup import MixUp
+from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
 
-__all__ = ["ColumnMix", "CutMix", "FMix", "GridMix", "MixUp", "ResizeMix", "SmoothMix"]
+__all__ = [
+    "BalancedMixUp",
+    "BetweenClass",
+    "CMixUp",
+    "ClassMix",
+    "ColumnMix",
+    "CutMix",
+    "DetectionMixUp",
+    "FMix",
+    "GridMix",
+    "MixUp",
+    "Remix",
+    "ResizeMix",
+    "SmoothMix",
+]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mixing.roads import on
 from vicinal import BetweenClass, Choice, CutMix, Mix, MixUp, halves
-from vicinal.sound import Sounds, a_weighting, loudness
+from vicinal.mixing.sounds import Sounds, a_weighting, loudness
 
 RATE = 16_000
 

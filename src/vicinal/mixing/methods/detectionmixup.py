@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.mixing import MixUp
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.blend import interpolate_into
+from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.mixer import Partners
 
 Target = Mapping[str, Any]
