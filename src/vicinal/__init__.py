@@ -30,6 +30,7 @@ _HOMES = {
         "ResizeMix",
         "Schedule",
         "SmoothMix",
+        "check_mixer",
         "halves",
     ),
     "mixed.tensor": ("MixedTensor", "as_tensors"),

@@ -78,6 +78,7 @@ from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
+from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
 from vicinal.models.hub_text import hub_text_model as hub_text_model
 from vicinal.models.rescale import Rescale as Rescale

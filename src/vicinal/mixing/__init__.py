@@ -2,6 +2,7 @@
 
 from vicinal.mixing.batch import halves
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.checks import check_mixer
 from vicinal.mixing.choice import Choice
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
@@ -59,5 +60,6 @@ __all__ = [
     "Schedule",
     "SmoothMix",
     "SoftMasks",
+    "check_mixer",
     "halves",
 ]

@@ -1,0 +1,372 @@
+"""check_mixer: does a mixer, also one of your own, keep what the others promise?"""
+
+import copy
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from vicinal import rng
+from vicinal.mixing.batch import batch_size, map_leaves, tensors_to_mix
+from vicinal.mixing.choice import Choice
+from vicinal.mixing.completion import rows
+from vicinal.mixing.hidden import ManifoldMixUp
+from vicinal.mixing.mix import Mix
+from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.schedule import Schedule
+from vicinal.mixing.target import over_rows
+
+
+def check_mixer(
+    mixer: Mixer, x: Any = None, y: Any = None, *, skip: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Check that a mixer keeps what all mixers promise; a mixer of your own, above all.
+
+    It is called on small batches, in the manner of scikit-learn's ``check_estimator``: the same
+    seed gives the same mixes and another rank other ones, a state is taken up, the weights are what
+    was in fact kept of the samples, the caller's tensors stay as they are, every dtype and layout
+    gives the same numbers, odd and empty batches work, and so do halves, second batches,
+    ``torch.compile``, and the mixers that draw with others.
+
+    Args:
+        mixer: which is copied, and neither drawn with nor changed.
+        x: (B, ...) samples that it can mix, four at least, a tensor or a nested batch; None takes
+            small images, (7, 3, 8, 8) floats.
+        y: (B, ...) targets that it can mix; None takes class indices (7,).
+        skip: names of checks that do not hold by design, out of :data:`CHECKS`. A method whose
+            target deliberately counts something else than what is kept skips "weights", such as
+            :class:`Remix`.
+
+    Returns:
+        The names of the checks that were made.
+
+    Raises:
+        AssertionError: a check fails; the sentence names it and what was found.
+        TypeError, ValueError: ``mixer`` is no mixer that can be copied, it cannot mix such a batch,
+            or a name in ``skip`` is that of no check.
+
+    >>> from vicinal import CutMix
+    >>> check_mixer(CutMix(), skip=["compiled"])
+    ("caller's tensors", 'seed', 'rank', 'state', 'global generators', 'weights', ...)
+    >>> class Broken(CutMix):
+    ...     def complete(self, mix, batch):
+    ...         return type(mix)(mix.partner, mix.weight / 2, mix.patterns)
+    >>> check_mixer(Broken())
+    Traceback (most recent call last):
+    AssertionError: Broken fails the check of its weights: it kept ... of sample ..., but weight ...
+    """
+    if not isinstance(mixer, Mixer):
+        raise TypeError(f"a mixer such as MixUp() can be checked, not {mixer!r}")
+    if isinstance(mixer, ManifoldMixUp):
+        raise TypeError("a ManifoldMixUp belongs to its model: check the mixer that it draws with")
+    for unknown in set(skip) - set(CHECKS):
+        raise ValueError(f"there is no check {unknown!r}: skip some of {', '.join(CHECKS)}")
+    if x is None:
+        x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    if y is None:
+        y = torch.arange(batch_size(x)) % 3
+    case = Case(mixer, x, y)
+    case.fresh()(*case.batch())  # what cannot be mixed at all says so by itself
+    made = tuple(check for check in CHECKS if check not in skip)
+    for check in made:
+        CHECKS[check](case)
+    return made
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mixer and a batch that it can mix."""
+
+    mixer: Mixer
+    x: Any
+    y: Any
+
+    def fresh(self, mixer: Mixer | None = None) -> Mixer:
+        """A copy of the mixer, or another one, that has drawn nothing from seed 0."""
+        made = copy.deepcopy(self.mixer) if mixer is None else mixer
+        made.load_state_dict({"seed": 0, "draws": 0})
+        return made
+
+    def batch(self) -> tuple[Any, Any]:
+        """A copy of the batch."""
+        return _copied(self.x), _copied(self.y)
+
+    def rows(self, count: int) -> tuple[Any, Any]:
+        """The first samples of it."""
+        index = torch.arange(count)
+        return rows(self.x, index), rows(self.y, index)
+
+    def constant(self, offset: float = 0.0) -> tuple[Any, Tensor]:
+        """The batch with samples of one value each, and these values, (B,)."""
+        values = torch.arange(batch_size(self.x)) + offset
+
+        def fill(_: Any, leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            value = over_rows(values.to(leaf.device), leaf)
+            return torch.empty_like(leaf).copy_(value.expand(leaf.shape))
+
+        return map_leaves(fill, self.x), values
+
+    def require(self, holds: bool, check: str, found: str) -> None:
+        if not holds:
+            raise AssertionError(f"{type(self.mixer).__name__} fails the check of {check}: {found}")
+
+    def require_shares(self, check: str, weight: Tensor, shares: Tensor) -> None:
+        """That the weights of a mix are the shares that were kept."""
+        weight = weight.cpu().double()
+        inside = bool(((weight >= 0) & (weight <= 1)).all())
+        span = f"weights lie between {weight.min():.3g} and {weight.max():.3g}"
+        self.require(inside, check, span)
+        for row in (~torch.isclose(shares, weight, atol=1e-3)).nonzero().flatten().tolist():
+            kept = f"it kept {shares[row]:.3f} of sample {row}, but weight is {weight[row]:.3f}"
+            self.require(False, check, kept)
+
+    def keeps_weights(self) -> bool:
+        """Whether the target counts what is kept of the samples; some methods decide otherwise."""
+        try:
+            check_weights(self)
+        except AssertionError:
+            return False
+        return True
+
+
+def check_seed(case: Case) -> None:
+    first, second = case.fresh(), case.fresh()
+    for number in range(3):
+        same = _same(first(*case.batch()), second(*case.batch()))
+        case.require(same, "its seed", f"two of one seed differ in batch {number}")
+
+
+def check_rank(case: Case) -> None:
+    alone, other = case.fresh(), case.fresh()
+    with mock.patch.object(rng, "rank_and_world_size", return_value=(1, 2)):
+        second = [other.draw(*case.batch()) for _ in range(8)]
+    first = [alone.draw(*case.batch()) for _ in range(8)]
+    differ = any(
+        not (torch.equal(a.partner, b.partner) and torch.equal(a.weight, b.weight))
+        for a, b in zip(first, second, strict=True)
+    )
+    case.require(differ, "its ranks", "two processes draw the same mixes")
+
+
+def check_state(case: Case) -> None:
+    first, second = case.fresh(), case.fresh()
+    for _ in range(2):
+        first(*case.batch())
+    second.load_state_dict(first.state_dict())
+    same = _same(first(*case.batch()), second(*case.batch()))
+    case.require(same, "its state", "one that takes up another's state goes on otherwise")
+
+
+def check_global_generators(case: Case) -> None:
+    before, python = torch.get_rng_state(), random.getstate()
+    case.fresh()(*case.batch())
+    moved = not torch.equal(before, torch.get_rng_state()) or python != random.getstate()
+    case.require(not moved, "global generators", "it draws from one of torch's or Python's")
+
+
+def check_weights(case: Case) -> None:
+    x, values = case.constant()
+    mixer = case.fresh()
+    for _ in range(4):
+        mix = mixer.draw(x, case.y)
+        if mix.other is None:
+            shares = shares_of(mixer, mix, x, values, values[mix.partner.cpu()])
+            case.require_shares("its weights", mix.weight, shares)
+
+
+def check_callers_tensors(case: Case) -> None:
+    x, y = case.batch()
+    case.fresh()(x, y)
+    case.require(_same((x, y), (case.x, case.y)), "the caller's tensors", "they are changed")
+
+
+def check_in_place(case: Case) -> None:
+    first = case.fresh()(*case.batch())
+    second = case.fresh()(*case.batch(), inplace=True)
+    case.require(_same(first, second), "inplace=True", "other numbers come out than without it")
+
+
+def check_dtypes(case: Case) -> None:
+    if case.fresh().draw(*case.batch()).other is not None:
+        return  # a pool has one dtype
+    expected, _ = case.fresh()(*case.batch())
+    for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
+        x = _floats_as(case.x, dtype)
+        mixed, _ = case.fresh()(x, _copied(case.y))
+        found = _dtypes(mixed)
+        case.require(found == _dtypes(x), "dtypes", f"of {dtype} it gives {found}")
+        close = _close(_floats_as(mixed, torch.float32), expected, 2e-2)
+        case.require(close, "dtypes", f"in {dtype} it gives other numbers")
+
+
+def check_layouts(case: Case) -> None:
+    expected, _ = case.fresh()(*case.batch())
+    for lay_out in (_last_axis_first, _with_gaps):
+        x = map_leaves(lambda _, leaf, to=lay_out: to(leaf), case.x)
+        mixed, _ = case.fresh()(x, _copied(case.y))
+        case.require(_close(mixed, expected, 1e-5), "layouts", "of strides it gives other numbers")
+
+
+def check_batch_sizes(case: Case) -> None:
+    for count in (3, 1, 0):
+        x, y = case.rows(count)
+        mixed, _ = case.fresh()(_copied(x), y)
+        alike = _dtypes(mixed) == _dtypes(x)
+        case.require(alike, "batch sizes", f"of {count} samples it gives {_dtypes(mixed)}")
+
+
+def check_second_batch(case: Case) -> None:
+    (x, values), (other, others) = case.constant(), case.constant(offset=100.0)
+    mixer = case.fresh()
+    try:
+        mix = mixer.draw(x, case.y, other=(other, case.y))
+    except (TypeError, ValueError):
+        return  # it says that it takes none
+    if case.keeps_weights():
+        shares = shares_of(mixer, mix, x, values, others, other)
+        case.require_shares("a second batch", mix.weight, shares)
+
+
+def check_half(case: Case) -> None:
+    mixer = case.fresh()
+    mixer.half = True
+    try:
+        mixed, target = mixer(*case.batch())
+    except (TypeError, ValueError):
+        return
+    count = (batch_size(case.x) + 1) // 2
+    found = batch_size(mixed), batch_size(target)
+    case.require(found == (count, count), "half", f"of {batch_size(case.x)} samples come {found}")
+
+
+def check_wrapped(case: Case) -> None:
+    inner = case.fresh()
+    kinds = [type(pattern) for pattern in inner.draw(*case.batch()).patterns]
+    inner = copy.deepcopy(case.mixer)
+    inner.random.is_seeded = False  # whatever seed it has is not used inside of another one
+    for mixer in (
+        Choice([inner]),
+        Schedule(inner, steps=9),
+        ManifoldMixUp(nn.Sequential(nn.Identity()), "input", mixer=inner),
+    ):
+        where = f"use inside of {type(mixer).__name__}"
+        try:
+            mix = case.fresh(mixer).draw(*case.batch())
+        except ValueError:  # one with a pool of partners
+            continue
+        found = [type(pattern) for pattern in mix.patterns]
+        case.require(found == kinds, where, f"it draws {found}, but {kinds} alone")
+        again = case.fresh(mixer)(*case.batch())
+        case.require(_same(again, case.fresh(mixer)(*case.batch())), where, "a seed is no seed")
+        x, values = case.constant()
+        mix = case.fresh(mixer).draw(x, case.y)
+        if mix.other is None and case.keeps_weights():
+            shares = shares_of(mixer, mix, x, values, values[mix.partner.cpu()])
+            case.require_shares(where, mix.weight, shares)
+
+
+def check_compiled(case: Case) -> None:
+    eager, inner = case.fresh(), case.fresh()
+
+    def call(x: Any, y: Any) -> Any:
+        return inner(x, y)
+
+    # torch.compile caches by code object, and only so many mixers would find room on one.
+    call = FunctionType(call.__code__.replace(), globals(), closure=call.__closure__)
+    compiled: Any = torch.compile(call, fullgraph=True, backend="eager")
+    for _ in range(2):
+        found, expected = compiled(*case.batch()), eager(*case.batch())
+        case.require(_close(found, expected, 1e-5), "torch.compile", "it gives other numbers")
+
+
+#: The checks by their names, in the order in which they are made.
+CHECKS: dict[str, Callable[[Case], None]] = {
+    "caller's tensors": check_callers_tensors,
+    "seed": check_seed,
+    "rank": check_rank,
+    "state": check_state,
+    "global generators": check_global_generators,
+    "weights": check_weights,
+    "in place": check_in_place,
+    "dtypes": check_dtypes,
+    "layouts": check_layouts,
+    "batch sizes": check_batch_sizes,
+    "second batch": check_second_batch,
+    "half": check_half,
+    "wrapped": check_wrapped,
+    "compiled": check_compiled,
+}
+
+
+def shares_of(
+    mixer: Mixer, mix: Mix, x: Any, values: Tensor, partners: Tensor, other: Any = None
+) -> Tensor:
+    """What a mix keeps of samples of one value each, (B,) float64; 1 where both values are equal.
+
+    Args:
+        x: samples, which hold ``values``, (B,), alone.
+        partners: (B,) the values of the partners.
+        other: the second batch that holds these, where there is one.
+    """
+    options: Any = {name: getattr(mixer, name) for name in ("fields", "integers", "maximum")}
+    mixed = mix(x, other=other, **options)
+    mixed = tensors_to_mix(mixed, options["fields"], options["integers"], options["maximum"])
+    flat = torch.cat([t.cpu().double().reshape(len(values), -1) for t in mixed], 1)
+    distance = values.double() - partners.double()
+    shares = (flat.mean(1) - partners) / distance.where(distance != 0, 1.0)
+    return shares.where(distance != 0, mix.weight.cpu().double())
+
+
+def _copied(batch: Any) -> Any:
+    return map_leaves(lambda _, t: t.clone() if isinstance(t, Tensor) else t, batch)
+
+
+def _tensors(batch: Any) -> list[Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor)]
+
+
+def _same(first: Any, second: Any) -> bool:
+    return all(map(torch.equal, _tensors(first), _tensors(second)))
+
+
+def _close(first: Any, second: Any, tolerance: float) -> bool:
+    def is_close(a: Tensor, b: Tensor) -> bool:
+        size = float(b.abs().max()) if b.numel() else 0.0
+        return torch.allclose(a.double(), b.double(), rtol=0, atol=tolerance * max(size, 1.0))
+
+    return all(map(is_close, _tensors(first), _tensors(second)))
+
+
+def _dtypes(batch: Any) -> list[str]:
+    return [f"{tuple(t.shape)} of {t.dtype}" for t in _tensors(batch)]
+
+
+def _floats_as(batch: Any, dtype: torch.dtype) -> Any:
+    def cast(_: Any, leaf: Any) -> Any:
+        is_float = isinstance(leaf, Tensor) and leaf.is_floating_point()
+        return leaf.to(dtype, copy=True) if is_float else leaf
+
+    return map_leaves(cast, batch)
+
+
+def _last_axis_first(leaf: Any) -> Any:
+    """The same numbers in another order of memory; images with their channels last."""
+    if not isinstance(leaf, Tensor) or leaf.ndim < 2:
+        return leaf
+    if leaf.ndim == 4:
+        return leaf.contiguous(memory_format=torch.channels_last)
+    return leaf.transpose(0, -1).contiguous().transpose(0, -1)
+
+
+def _with_gaps(leaf: Any) -> Any:
+    """The same numbers, of which each second row of memory is left out."""
+    is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0
+    return leaf.repeat_interleave(2, 0)[::2] if is_batch else leaf

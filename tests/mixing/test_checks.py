@@ -1,0 +1,217 @@
+"""check_mixer: all of ours pass, and each check finds what it is there for."""
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal import (
+    BalancedMixUp,
+    BetweenClass,
+    Choice,
+    ClassMix,
+    CMixUp,
+    ColumnMix,
+    CutMix,
+    FMix,
+    GridMix,
+    ManifoldMixUp,
+    Mix,
+    MixUp,
+    Remix,
+    ResizeMix,
+    Schedule,
+    SmoothMix,
+    check_mixer,
+)
+from vicinal.mixing import Blend, Mixer
+from vicinal.mixing.checks import CHECKS
+
+IMAGES = torch.rand(7, 3, 8, 8)
+ROW = {"numbers": torch.rand(7, 3), "categories": torch.randint(5, (7, 2))}
+VALUES = torch.rand(7)
+SOUNDS = torch.randn(7, 800)
+MASKS = torch.randint(4, (7, 8, 8))
+POOL = torch.rand(20, 3, 8, 8), torch.rand(20)
+
+MIXERS = {
+    "MixUp": (MixUp, ()),
+    "MixUp of one weight": (lambda: MixUp(per="batch", p=0.7), ()),
+    "MixUp in pairs": (lambda: MixUp(partners="pairs"), ()),
+    "MixUp of texts": (lambda: MixUp(integers="leave"), (ROW,)),
+    "CutMix": (CutMix, ()),
+    "FMix": (FMix, ()),
+    "GridMix": (GridMix, ()),
+    "ResizeMix": (ResizeMix, ()),
+    "SmoothMix": (SmoothMix, ()),
+    "ColumnMix": (ColumnMix, (ROW,)),
+    "ClassMix": (ClassMix, (IMAGES, MASKS)),
+    "CMixUp": (lambda: CMixUp(0.5), (IMAGES, VALUES)),
+    "CMixUp from a pool": (lambda: CMixUp(0.5, pool=POOL), (IMAGES, VALUES)),
+    "BalancedMixUp": (BalancedMixUp, ()),
+    "Choice": (lambda: Choice([MixUp(), CutMix()], [0.5, 0.3]), ()),
+    "Choice of one that looks": (lambda: Choice([CutMix(), BalancedMixUp()]), ()),
+    "Schedule": (lambda: Schedule(MixUp(), until=0.5, steps=20), ()),
+    "Ramp": (lambda: Schedule(CutMix(), alpha=(0.5, 2.0), steps=20), ()),
+}
+# Their targets count something else than what is kept of the samples.
+DECIDED = {
+    "Remix": (lambda: Remix([5, 3, 1]), ()),
+    "BetweenClass": (lambda: BetweenClass(8000), (SOUNDS,)),
+}
+
+
+@pytest.mark.parametrize(("make", "batch"), MIXERS.values(), ids=MIXERS)
+def test_all_of_ours_keep_what_they_promise(make, batch):
+    assert check_mixer(make(), *batch) == tuple(CHECKS)
+
+
+@pytest.mark.parametrize(("make", "batch"), DECIDED.values(), ids=DECIDED)
+def test_those_that_decide_about_targets_keep_the_rest(make, batch):
+    with pytest.raises(AssertionError, match="fails the check of its weights: it kept"):
+        check_mixer(make(), *batch)
+    assert check_mixer(make(), *batch, skip=["weights"]) == tuple(set_without("weights"))
+
+
+def set_without(*skipped):
+    return [name for name in CHECKS if name not in skipped]
+
+
+def test_no_method_is_left_out():
+    names = {name.split()[0] for name in [*MIXERS, *DECIDED]}
+    mixers = {name for name in methods_of_mixing() if name != "DetectionMixUp"}  # of its own shape
+    assert mixers <= names
+
+
+def methods_of_mixing():
+    from vicinal.mixing import methods
+
+    return methods.__all__
+
+
+def test_the_mixer_itself_is_left_alone():
+    mixer = MixUp(seed=3)
+    before = repr(mixer)
+    check_mixer(mixer)
+    assert (repr(mixer), mixer.random.draws) == (before, 0)
+
+
+class OwnGenerator(MixUp):
+    """Draws from torch's own generator."""
+
+    def pattern(self, count, size, generator):
+        return Blend(torch.rand(count))
+
+
+class ReadsTorchsSeed(MixUp):
+    """Draws what torch's seed says, without moving it."""
+
+    def pattern(self, count, size, generator):
+        own = torch.Generator().manual_seed(torch.initial_seed() + torch.get_rng_state()[0].item())
+        return Blend(torch.rand(count, generator=own))
+
+
+class EveryRankAlike(MixUp):
+    def complete(self, mix, batch):
+        half = torch.full_like(mix.weight, 0.5)
+        order = torch.arange(len(half)).roll(1)
+        return Mix(order, half, (Blend(half),))
+
+
+class Stateful(MixUp):
+    """Counts its batches where no state knows of it."""
+
+    batches = 0
+
+    def complete(self, mix, batch):
+        self.batches += 1
+        weight = mix.weight / self.batches
+        return Mix(mix.partner, weight, (Blend(weight),))
+
+
+class OtherWeights(CutMix):
+    def complete(self, mix, batch):
+        return Mix(mix.partner, mix.weight.sqrt(), mix.patterns)
+
+
+class WeightsAboveOne(MixUp):
+    def complete(self, mix, batch):
+        return Mix(mix.partner, mix.weight + 1, mix.patterns)
+
+
+class ChangesTheBatch(MixUp):
+    def complete(self, mix, batch):
+        batch.y[0] = 1  # as it is in all further batches of the checks before
+        return mix
+
+
+class InFloat64(MixUp):
+    def __call__(self, x, y, *, other=None, inplace=False):
+        x, y = super().__call__(x, y, other=other, inplace=inplace)
+        return x.double(), y
+
+
+class TakesOnlyEvenBatches(MixUp):
+    def complete(self, mix, batch):
+        if len(batch.x) < 2:
+            raise AssertionError("TakesOnlyEvenBatches fails the check of batch sizes: too small")
+        return mix
+
+
+class LooksAtTheHost(MixUp):
+    """A decision of the host cannot be compiled."""
+
+    def complete(self, mix, batch):
+        return mix if float(batch.x.sum()) < 1e9 else Mix(mix.partner, mix.weight)
+
+
+class RefusesToBeWrapped(MixUp):
+    def check_inside(self, outer):
+        raise TypeError(f"it cannot be used inside of {outer}")
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        (OwnGenerator, "its seed: two of one seed differ in batch 0"),
+        (EveryRankAlike, "its ranks: two processes draw the same mixes"),
+        (Stateful, "its state: one that takes up another's state goes on otherwise"),
+        (OtherWeights, "its weights: it kept"),
+        (WeightsAboveOne, "its weights: weights lie between"),
+        (ChangesTheBatch, "the caller's tensors: they are changed"),
+        (InFloat64, "dtypes: of torch.float32 it gives"),
+        (TakesOnlyEvenBatches, "batch sizes"),
+    ],
+)
+def test_what_is_broken_is_named(broken, found):
+    with pytest.raises(AssertionError, match=rf"^{broken.__name__} fails the check of {found}"):
+        check_mixer(broken())
+
+
+def test_one_that_cannot_be_compiled_is_found():
+    with pytest.raises(torch._dynamo.exc.TorchDynamoException):
+        check_mixer(LooksAtTheHost())
+    assert "compiled" not in check_mixer(LooksAtTheHost(), skip=["compiled"])
+
+
+def test_one_that_cannot_be_wrapped_is_found():
+    with pytest.raises(TypeError, match="cannot be used inside of Choice"):
+        check_mixer(RefusesToBeWrapped())
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: check_mixer(MixUp), TypeError, "a mixer such as MixUp.* can be checked, not <cla"),
+        (
+            lambda: check_mixer(ManifoldMixUp(nn.Sequential(nn.Linear(2, 2)), "0")),
+            TypeError,
+            "belongs to its model: check the mixer",
+        ),
+        (lambda: check_mixer(MixUp(), skip=["weight"]), ValueError, "no check 'weight': skip some"),
+        (lambda: check_mixer(CutMix(), torch.rand(7, 3)), ValueError, "there are no images"),
+    ],
+)
+def test_what_cannot_be_checked_says_why(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+    assert issubclass(CutMix, Mixer)
