@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from vicinal import rng
 from vicinal.mixing.batch import batch_size, map_leaves, tensors_to_mix
 from vicinal.mixing.choice import Choice
 from vicinal.mixing.completion import rows
@@ -146,7 +145,7 @@ def check_seed(case: Case) -> None:
 
 def check_rank(case: Case) -> None:
     alone, other = case.fresh(), case.fresh()
-    with mock.patch.object(rng, "rank_and_world_size", return_value=(1, 2)):
+    with mock.patch("vicinal.rng.rank_and_world_size", return_value=(1, 2)):
         second = [other.draw(*case.batch()) for _ in range(8)]
     first = [alone.draw(*case.batch()) for _ in range(8)]
     differ = any(
