@@ -4,7 +4,7 @@ import pytest
 
 from vicinal.errors import VicinalError
 from vicinal.study.arms import Arm, comparisons, make_arms
-from vicinal.study.words import listed
+from vicinal.study.formatting import parse_list
 from vicinal.tasks import TrainOptions
 
 
@@ -38,13 +38,13 @@ def test_without_none_the_first_takes_its_place():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((["none"],), "can be compared to nothing"),
+        ((["none"],), "is one arm"),
         ((["none", "none"],), "--mix names none twice"),
         ((["none", "mixup"], [0.4, 0.4]), "--alpha names 0.4 twice"),
         ((["none", "mixup"], [], [5, 5]), "--epochs names 5 twice"),
         ((["none", "mixpu"],), "did you mean mixup"),
-        ((["none", "resizemix"], [0.4]), "--alpha says nothing about --mix none,resizemix"),
-        ((["none", "mixup+cutmix"], [0.4]), "--alpha says nothing"),
+        ((["none", "resizemix"], [0.4]), "--alpha does not apply to --mix none,resizemix"),
+        ((["none", "mixup+cutmix"], [0.4]), "--alpha does not apply to"),
         ((["none", "mixup"], [0.4, 0.0]), "--alpha 0 mixes nothing"),
         ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
         ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),
@@ -67,9 +67,9 @@ def test_a_strength_that_is_left_open_is_the_usual_one():
 
 @pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])
 def test_a_list_that_is_none_is_refused(text):
-    with pytest.raises(VicinalError, match="--epochs takes whole numbers between commas"):
-        listed("epochs", text, int, "whole numbers")
+    with pytest.raises(VicinalError, match="--epochs takes whole numbers, separated by commas"):
+        parse_list("epochs", text, int, "whole numbers")
 
 
 def test_a_list_that_is_not_given_is_empty():
-    assert listed("epochs", None, int, "whole numbers") == ()
+    assert parse_list("epochs", None, int, "whole numbers") == ()

@@ -1,20 +1,23 @@
 """The report and the mixing board in a real browser."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from analyses import CUTMIX, MIXUP, NONE, analysis
 from PIL import Image
-from studies import CUTMIX, MIXUP, NONE, study
 
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
+from vicinal.study.answer import answer
 from vicinal.study.board import board_images
-from vicinal.study.measures import Reliability
-from vicinal.study.page import render
+from vicinal.study.calibration import Reliability
+from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
+from vicinal.tasks.mixers import METHODS
 
 HOSTILE = '<script>document.title="taken"</script>'
 LONG = "a very long name of a class " * 12
@@ -61,6 +64,13 @@ def images(*names):
     pixels = torch.stack([torch.full((3, 20, 20), 100 * i % 256) for i in range(len(names))])
     samples = Samples(pixels.to(torch.uint8), list(range(len(names))))
     return board_images(Split(samples, samples, list(names)))
+
+
+def test_the_board_offers_the_methods_that_train_knows_and_it_can_draw():
+    assert list(BOARD_METHODS) == ["mixup", "cutmix"]
+    assert set(BOARD_METHODS) <= set(METHODS)
+    page = render("show.html.j2", title="Mixing")
+    assert re.findall(r'<option value="(.*)">', page) == list(BOARD_METHODS)
 
 
 def board(*names, **shown):
@@ -129,7 +139,7 @@ class TestBoard:
         assert (pixel(page, 1, 1), pixel(page, 12, 12)) == (100, 0)
         assert bars(page) == ["cat\n75 %", "dog\n25 %"]
         page.mouse.move(frame["x"] + frame["width"] - 2, frame["y"] + frame["height"] - 2)
-        assert pixel(page, 1, 1) == 100  # it was let go
+        assert pixel(page, 1, 1) == 100  # the button was released
 
     def test_the_box_is_moved_by_keys(self, opened):
         page = opened(board("cat", "dog"))
@@ -158,10 +168,10 @@ class TestBoard:
 
     def test_alpha_changes_the_draws(self, opened):
         page = opened(board("cat", "dog"))
-        told = page.locator("#histogram-text")
+        summary = page.locator("#histogram-text")
 
         def outer():
-            return int(told.inner_text().partition(": ")[2].partition(" %")[0])
+            return int(summary.inner_text().partition(": in ")[2].partition(" %")[0])
 
         move(page, "#alpha", -1)
         weak = outer()
@@ -246,12 +256,14 @@ class TestBoard:
 
 
 def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
-    found = study({arm: [0.7 + 0.1 * place, 0.71 + 0.1 * place] for place, arm in enumerate(arms)})
+    found = analysis(
+        {arm: [0.7 + 0.1 * place, 0.71 + 0.1 * place] for place, arm in enumerate(arms)}
+    )
     for result in found.results:
         probabilities = torch.rand(100, 2).softmax(1)
         reliability = Reliability.of(probabilities, torch.zeros(100, dtype=torch.int64))
         result.reliability.extend([reliability, reliability])
-    write_report(tmp_path / "report.html", found, **options)
+    write_report(tmp_path / "report.html", found, answer(found), **options)
     return (tmp_path / "report.html").read_text()
 
 
@@ -259,8 +271,8 @@ class TestReport:
     def test_it_says_what_was_found(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
         assert page.locator("h1").inner_text() == "Does mixing help?"
-        told = page.locator(".headline").inner_text()
-        assert told.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
+        headline = page.locator(".headline").inner_text()
+        assert headline.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
         assert page.locator("ul").first.locator("li").count() == 4
         row = page.locator("table").first.locator("tbody tr").first.inner_text()
         assert row.split("\t")[0] == "accuracy"
