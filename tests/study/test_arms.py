@@ -1,4 +1,4 @@
-"""Arms and the lists that name them."""
+"""Arms, and the options that name them."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_every_method_with_every_alpha_for_every_length():
     ]  # fmt: skip
 
 
-def test_each_is_compared_to_none_of_the_same_length():
+def test_the_baseline_is_the_arm_without_mixing_of_the_same_length():
     arms = made(["mixup", "none", "cutmix"], epochs=[5, 20])
     assert [(a.name, b.name) for a, b in comparisons(arms)] == [
         ("mixup-0.4-5", "none-5"),
@@ -30,7 +30,7 @@ def test_each_is_compared_to_none_of_the_same_length():
     ]
 
 
-def test_without_none_the_first_takes_its_place():
+def test_without_such_an_arm_the_first_is_the_baseline():
     arms = made(["mixup"], [0.1, 0.4])
     assert comparisons(arms) == [(Arm("mixup", 0.4, 5), Arm("mixup", 0.1, 5))]
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_compared_is_refused(arguments, sentence):
         made(*arguments)
 
 
-def test_a_strength_that_is_left_open_is_the_usual_one():
+def test_alpha_defaults_to_that_of_the_method():
     arms = made(["none", "manifoldmixup", "resizemix", "mixup+cutmix"])
     assert [arm.method for arm in arms] == [
         "none",
@@ -66,7 +66,7 @@ def test_a_strength_that_is_left_open_is_the_usual_one():
 
 
 @pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])
-def test_a_list_that_is_none_is_refused(text):
+def test_a_malformed_list_is_refused(text):
     with pytest.raises(VicinalError, match="--epochs takes whole numbers, separated by commas"):
         parse_list("epochs", text, int, "whole numbers")
 

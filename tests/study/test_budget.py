@@ -1,4 +1,4 @@
-"""Times and plans."""
+"""Durations, and how many runs fit into a budget."""
 
 from types import SimpleNamespace
 from typing import ClassVar
@@ -18,12 +18,12 @@ from vicinal.study.formatting import format_duration, parse_duration
     ("text", "seconds"),
     [("20m", 1200), ("1h30m", 5400), ("90s", 90), ("0.5h", 1800), (" 2M ", 120), ("1h1m1s", 3661)],
 )
-def test_a_time_is_read(text, seconds):
+def test_a_duration_is_parsed(text, seconds):
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "20", "m", "-5m", "0m", "5 minutes", "1.2.3m", "soon", "m5"])
-def test_what_is_no_time_is_refused(text):
+def test_anything_else_is_refused(text):
     with pytest.raises(VicinalError, match="--budget takes a duration such as 20m"):
         parse_duration(text)
 
@@ -39,7 +39,7 @@ def test_what_is_no_time_is_refused(text):
         (7300, "2 h 2 min"),
     ],
 )
-def test_a_time_is_spoken(seconds, text):
+def test_a_duration_is_formatted(seconds, text):
     assert format_duration(seconds) == text
 
 
@@ -51,19 +51,19 @@ class TestPlan:
         assert plan_seeds(self.RUNS, 64) == SeedPlan(2, 4, 64.0)
         assert plan_seeds(self.RUNS, 1000) == SeedPlan(5, 10, 160.0)
 
-    def test_too_little_time_says_what_it_would_take(self):
+    def test_too_little_time_says_how_much_is_needed(self):
         with pytest.raises(
             VicinalError, match="give about 47 s, and for 5 seeds of each 3 min 39 s"
         ):
             plan_seeds(self.RUNS, 31)
 
-    def test_what_is_done_takes_no_time(self):
+    def test_finished_runs_take_no_time(self):
         assert plan_seeds([[], [], [11.0], [11.0, 21.0]], 11, least=3) == SeedPlan(3, 1, 11.0)
 
-    def test_seeds_that_were_begun_are_kept_whatever_the_time(self):
+    def test_seeds_that_were_begun_are_planned_in_any_case(self):
         assert plan_seeds([[], [21.0], [11.0, 21.0]], 5, least=2) == SeedPlan(2, 1, 21.0)
 
-    def test_a_run_is_not_shared_by_two_processes(self):
+    def test_a_run_is_not_split_between_processes(self):
         runs = [[60.0] * 3] * 3
         with pytest.raises(
             VicinalError, match="about 2 min 45 s, and for 3 seeds of each 6 min 51 s"
@@ -86,7 +86,7 @@ class TestPlan:
 @pytest.mark.parametrize("train", [1, 2, 3, 8, 9, 30])
 @pytest.mark.parametrize("valid", [1, 2, 3, 30])
 def test_a_trial_times_parts_of_few_batches_too(monkeypatch, train, valid):
-    """By a clock that tells a second for a batch of training, and two for one of validation."""
+    """By a clock that advances a second with a training batch, and two with a validation batch."""
     clock = SimpleNamespace(now=0.0)
     clock.perf_counter = lambda: clock.now
     monkeypatch.setattr("vicinal.study.budget.time", clock)
@@ -106,7 +106,7 @@ def test_a_trial_times_parts_of_few_batches_too(monkeypatch, train, valid):
     assert cost.once == 7 * 2 * valid
 
 
-def test_a_trial_foretells_an_epoch():
+def test_a_trial_predicts_an_epoch():
     torch.manual_seed(0)
     x, y = torch.randn(4096, 64), torch.arange(4096) % 2
     dls = DataLoaders.from_tensors(x, y, x[:512], y[:512], bs=64, device="cpu")
@@ -123,7 +123,7 @@ def test_a_trial_foretells_an_epoch():
     assert real / 10 < cost.epoch < 10 * real
 
 
-def test_a_trial_of_one_batch_is_no_error():
+def test_a_trial_of_one_batch_works():
     x, y = torch.randn(8, 2), torch.arange(8) % 2
     dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
     cost = measure_cost(lambda: Learner(dls, torch.nn.Linear(2, 2)))

@@ -58,7 +58,7 @@ class TestCompare:
         assert ((differences["low"] <= differences["difference"]) | differences["low"].isna()).all()
         assert "Does mixing help on digits?" in (folder / "report.html").read_text()
 
-    def test_the_command_in_the_report_gives_the_same(self, capsys, tmp_path):
+    def test_the_command_in_the_report_reproduces_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--alpha", "0.1,1", "--label-noise", "0.25"]
         compared(capsys, "digits", *QUICK, *arguments, "--lr", "0.01", "--out", "first")
         page = (tmp_path / "first" / "report.html").read_text()
@@ -114,7 +114,7 @@ class TestCompare:
         at_once = pd.read_csv(tmp_path / "whole" / "runs.csv")
         pd.testing.assert_frame_equal(at_once[columns], after[columns])
 
-    def test_to_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
+    def test_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup")
         assert (tmp_path / "runs" / "digits-compare" / "report.html").exists()
         printed = compared(capsys, "digits", "--resume")
@@ -165,7 +165,7 @@ class TestBudget:
         assert re.search(r"budget: +2 seeds of each arm, about ", printed)
         assert "of the" not in printed.partition("budget:")[2].splitlines()[0]
 
-    def test_too_little_time_says_what_it_would_take(self, capsys, tmp_path):
+    def test_too_little_time_says_how_much_is_needed(self, capsys, tmp_path):
         sentence = fails(capsys, "compare", "digits", "--budget", "1s", "--out", "out")
         assert "--budget is too small: for one run of each of the 3 arms give about" in sentence
         assert not (tmp_path / "out").exists()
@@ -385,7 +385,7 @@ class TestShow:
         sentence = fails(capsys, "show", "t.csv", "--label", "label", "--open")
         assert "has no images" in sentence
 
-    def test_each_class_is_there_once_before_any_is_there_twice(self):
+    def test_each_class_comes_once_before_any_comes_twice(self):
         images = board_images(Experiment(ExperimentConfig(TrainOptions("digits"))).split)
         assert [image["label"] for image in images] == [*"0123456789", "0", "1"]
         assert all(image["src"].startswith("data:image/png;base64,") for image in images)

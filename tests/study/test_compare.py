@@ -71,7 +71,7 @@ class TestCompare:
             means["mixup"] - means["none"]
         )
 
-    def test_it_is_a_loop_over_learners(self):
+    def test_it_equals_a_loop_over_learners(self):
         """Every run is what the learner gives by itself."""
         frame = compare(data, model, ARMS, seeds=[3, 5], epochs=2, lr=0.03).set_index("seed")
         for seed in (3, 5):
@@ -93,12 +93,12 @@ class TestCompare:
         for row in frame.attrs["differences"]:
             assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
 
-    def test_the_callers_random_numbers_stay_where_they_are(self):
+    def test_the_global_generator_is_left_as_it_was(self):
         before = torch.get_rng_state()
         compare(data, model, ARMS, seeds=1, epochs=1)
         assert torch.get_rng_state().equal(before)
 
-    def test_mixers_are_classes_copies_and_functions_of_the_learner(self):
+    def test_mixers_may_be_instances_classes_and_functions_of_the_learner(self):
         arms = {
             "none": None,
             "class": MixUp,
@@ -182,7 +182,7 @@ class TestCompare:
         pairs = {(row["mix"], row["against"]) for row in frame.attrs["differences"]}
         assert pairs == {("none", "plain")}
 
-    def test_an_error_that_is_no_divergence_is_raised(self):
+    def test_an_error_other_than_divergence_is_raised(self):
         class Full(Callback):
             def after_epoch(self, learn):
                 raise VicinalError("no space left")
@@ -360,7 +360,7 @@ class TestStored:
         same = more[more["seed"] < 2].reset_index(drop=True)
         pd.testing.assert_frame_equal(same, first.reset_index(drop=True))
 
-    def test_other_settings_do_not_take_what_was_found_before(self, tmp_path):
+    def test_results_of_other_settings_are_refused(self, tmp_path):
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
         for settings in ({"lr": 0.5}, {"arms": {"none": None, "mixup": MixUp(8.0)}}):
             arguments = {"arms": ARMS, "seeds": 1, "epochs": 1, **settings}
@@ -377,14 +377,14 @@ class TestStored:
         ],
         ids=["precision", "function", "argument", "fit"],
     )
-    def test_nor_do_other_arguments_of_the_learner(self, tmp_path, settings):
+    def test_results_of_other_arguments_of_the_learner_are_refused(self, tmp_path, settings):
         before = {"opt_func": partial(torch.optim.SGD, momentum=0.5), "precision": "fp32"}
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
         with pytest.raises(VicinalError, match="was trained with other settings"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before | settings)
 
-    def test_a_run_that_was_killed_goes_on_with_its_own_settings_alone(self, tmp_path):
+    def test_a_killed_run_resumes_only_with_its_own_settings(self, tmp_path):
         class Killed(Exception):
             pass
 
@@ -394,15 +394,15 @@ class TestStored:
             def after_epoch(self, learn):
                 raise Killed
 
-        begun = []
+        resumed = []
 
         def fit(learn, epochs, lr):
-            learn.fit(epochs, lr, cbs=[] if begun else Kill())
+            learn.fit(epochs, lr, cbs=[] if resumed else Kill())
 
         called = partial(compare, data, model, seeds=1, epochs=2, fit=fit)
         with pytest.raises(Killed):
             called(ARMS, lr=0.5, folder=tmp_path)
-        begun.append(1)
+        resumed.append(1)
         (file,) = tmp_path.glob("*.checkpoint")
         before = file.read_bytes()
         for arms, lr in ((ARMS, 0.01), ({"none": MixUp(8.0), "mixup": MixUp}, 0.5)):
@@ -457,7 +457,7 @@ class TestProcesses:
         return process
 
     @pytest.mark.parametrize("ended", [".checkpoint", ".result"])
-    def test_one_that_is_killed_goes_on_and_repeats_nothing(self, tmp_path, ended):
+    def test_a_killed_process_resumes_and_repeats_nothing(self, tmp_path, ended):
         process = self.start(tmp_path)
         while not any(tmp_path.glob(f"*{ended}")):
             assert process.is_alive()
@@ -493,25 +493,25 @@ class TestRunner:
     def run(self, folder, prepare, **options):
         arms = [Arm("none", None, 3), Arm("mixup", 0.4, 3)]
         runs = [(arm, seed) for seed in range(2) for arm in arms]
-        heard = []
+        calls = []
         results = Runner(
             runs,
             prepare,
             ResultStore(folder, lambda arm: ""),
-            done=lambda *each: heard.append(each),
+            done=lambda *each: calls.append(each),
             bar=progress_bar(),
             **options,
         ).run()
-        return results, heard
+        return results, calls
 
     def prepare(self, arm, seed):
         return PreparedRun(Learner(data(seed), model()), lambda learn: learn.fit(arm.epochs))
 
     def test_every_result_is_passed_on(self, tmp_path):
-        results, heard = self.run(tmp_path, self.prepare)
-        assert [(count, is_new) for _, count, is_new in heard] == [(n, True) for n in (1, 2, 3, 4)]
-        _, heard = self.run(tmp_path, self.prepare)
-        assert [is_new for *_, is_new in heard] == [False] * 4
+        results, calls = self.run(tmp_path, self.prepare)
+        assert [(count, is_new) for _, count, is_new in calls] == [(n, True) for n in (1, 2, 3, 4)]
+        _, calls = self.run(tmp_path, self.prepare)
+        assert [is_new for *_, is_new in calls] == [False] * 4
         assert [result.seed for result in results] == [0, 0, 1, 1]
 
     def test_a_run_of_another_process_is_waited_for(self, tmp_path):
@@ -531,7 +531,7 @@ class TestRunner:
         with store.lock(mixup, 0), store.lock(mixup, 1):
             process = threading.Thread(target=other)
             process.start()
-            results, heard = self.run(
+            results, calls = self.run(
                 tmp_path,
                 self.prepare,
                 deadline=time.monotonic() + 100,
@@ -541,7 +541,7 @@ class TestRunner:
         assert {(result.arm, result.seed) for result in results} == {
             (arm.name, seed) for arm in (none, mixup) for seed in range(2)
         }
-        assert [is_new for *_, is_new in heard] == [True] * 4
+        assert [is_new for *_, is_new in calls] == [True] * 4
 
     def test_no_process_is_waited_for_when_the_time_is_up(self, tmp_path):
         with ResultStore(tmp_path, lambda arm: "").lock(Arm("mixup", 0.4, 3), 0):
@@ -551,8 +551,8 @@ class TestRunner:
     def test_earlier_results_are_counted_first(self, tmp_path):
         self.run(tmp_path, self.prepare)
         (tmp_path / "none-3-seed0.result").unlink()
-        _, heard = self.run(tmp_path, self.prepare)
-        assert [(count, is_new) for _, count, is_new in heard] == [
+        _, calls = self.run(tmp_path, self.prepare)
+        assert [(count, is_new) for _, count, is_new in calls] == [
             (1, False),
             (2, False),
             (3, False),
@@ -566,7 +566,7 @@ class TestRunner:
         )
         assert {result.arm for result in results} == {"none-3"}
 
-    def test_a_run_that_takes_too_long_stops_and_goes_on_later(self, tmp_path):
+    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path):
         def slow(seconds):
             return lambda arm, seed: PreparedRun(
                 Learner(data(seed), slow_model(seconds)), lambda learn: learn.fit(arm.epochs)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
+from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.board import board_images
 from vicinal.study.calibration import Reliability
@@ -38,15 +39,15 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Opens a page, and sees to it that nothing went wrong in it and nothing was loaded."""
-    pages, troubles, loaded = [], [], []
+    """Opens a page, and checks that it has no errors and loads nothing."""
+    pages, errors, loaded = [], [], []
 
     def open_page(text, **options):
         file = tmp_path / "page.html"
         file.write_text(text)
         page = browser.new_page(**options)
-        page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: loaded.append(request.url))
         page.goto(file.as_uri())
         pages.append(page)
@@ -55,7 +56,7 @@ def opened(browser, tmp_path):
     yield open_page
     for page in pages:
         page.close()
-    assert troubles == []
+    assert errors == []
     assert [url for url in loaded if not url.startswith(("file:", "data:"))] == []
 
 
@@ -96,13 +97,13 @@ def histogram(page):
 
 
 def move(page, control, value):
-    """Set a slider as a hand would leave it."""
+    """Set a slider as a user does."""
     script = "(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }"
     page.locator(control).evaluate(script, str(value))
 
 
 class TestBoard:
-    def test_it_begins_with_what_was_asked_for(self, opened):
+    def test_it_starts_with_the_options(self, opened):
         page = opened(board("cat", "dog", method="cutmix", alpha=0.4))
         assert page.locator("#method").input_value() == "cutmix"
         assert page.locator("#alpha-text").inner_text() == "0.40"
@@ -225,7 +226,7 @@ class TestBoard:
         page.wait_for_function("document.getElementById('mixed').width == 20")
         assert page.locator("#own option").count() == 12
 
-    def test_images_of_different_sizes_come_to_one(self, opened):
+    def test_images_of_different_sizes_are_resized_to_one(self, opened):
         pixels = [torch.full((3, side, side), 100 * i) for i, side in enumerate((20, 10))]
         files = [Image.fromarray(p.to(torch.uint8).permute(1, 2, 0).numpy()) for p in pixels]
         samples = Samples(files, [0, 1])
@@ -256,9 +257,7 @@ class TestBoard:
 
 
 def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
-    found = analysis(
-        {arm: [0.7 + 0.1 * place, 0.71 + 0.1 * place] for place, arm in enumerate(arms)}
-    )
+    found = analysis({arm: [0.7 + 0.1 * i, 0.71 + 0.1 * i] for i, arm in enumerate(arms)})
     for result in found.results:
         probabilities = torch.rand(100, 2).softmax(1)
         reliability = Reliability.of(probabilities, torch.zeros(100, dtype=torch.int64))
@@ -267,8 +266,18 @@ def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
     return (tmp_path / "report.html").read_text()
 
 
+def test_the_measures_of_a_report_are_collected_once(tmp_path, monkeypatch):
+    """However often the answer, the tables and the figures ask for them."""
+    calls = []
+    collect = vars(Analysis)["measures"]
+    collecting = collect.func
+    monkeypatch.setattr(collect, "func", lambda self: calls.append(1) or collecting(self))
+    reports(tmp_path)
+    assert len(calls) == 1
+
+
 class TestReport:
-    def test_it_says_what_was_found(self, opened, tmp_path):
+    def test_it_has_the_answer_and_the_numbers(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
         assert page.locator("h1").inner_text() == "Does mixing help?"
         headline = page.locator(".headline").inner_text()
@@ -287,7 +296,7 @@ class TestReport:
         assert page.locator("figure").count() == 2 + 4
         assert "mixup α = 0.4 at 20 epochs" in page.locator("table").first.inner_text()
 
-    def test_no_two_things_have_one_id(self, opened, tmp_path):
+    def test_ids_are_unique(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog")))
         ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
         assert len(ids) == len(set(ids)) > 20
@@ -308,7 +317,7 @@ class TestReport:
         assert not page.locator("#weight").is_visible()
         assert page.pdf().startswith(b"%PDF")
 
-    def test_those_who_hear_it_hear_all_of_it(self, opened, tmp_path):
+    def test_a_screen_reader_reads_all_of_it(self, opened, tmp_path):
         """Every control and picture has a name, every table its headers."""
         page = opened(reports(tmp_path, images=images("cat", "dog")))
         page.wait_for_function("document.getElementById('mixed').width == 20")

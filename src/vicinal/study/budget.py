@@ -17,7 +17,7 @@ WARM_UP, TIMED = 2, 6  # batches of a trial
 PASSES = 1 + sum(measure.passes for measure in MEASURES.values())
 # What is set aside for the report, and for what no trial can foresee: a share, and seconds.
 MARGIN, LEAST_MARGIN = 0.05, 5.0
-LONGER = 1.3  # a run may take so many times as long as a short trial predicts
+LONGER = 1.3  # a run may take this many times as long as a short trial predicts
 CANCELS = {True: CancelTrain, False: CancelValidate}
 
 
@@ -103,7 +103,7 @@ def usable(budget: float) -> float:
 
 
 def budget_for(seconds: float) -> float:
-    """The budget of which so many seconds are usable.
+    """The budget of which this many seconds are usable.
 
     >>> [usable(budget_for(seconds)) for seconds in (3.0, 50.0, 950.0)]
     [3.0, 50.0, 950.0]

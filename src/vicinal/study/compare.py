@@ -13,7 +13,6 @@ from torch import nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner, as_callbacks, as_list
 from vicinal.metrics import accuracy, rmse
@@ -41,7 +40,7 @@ def compare(
     report: str | Path | None = None,
     **learner: Any,
 ) -> pd.DataFrame:
-    """Train every arm with every seed, measure the results, and say which differences are real.
+    """Train every arm with every seed, and say which differences between them are significant.
 
     Arms share their seeds: for one seed they have the same data in the same order, and begin with
     the same weights, so that they are compared in pairs.
@@ -59,7 +58,7 @@ def compare(
         seeds: how many, or which ones.
         epochs: the length of training; each of several numbers makes arms of its own.
         lr: the highest learning rate.
-        fit: trains a learner for so many epochs with that rate.
+        fit: trains a learner, given the number of epochs and the rate.
         folder: where each result is stored, so that a second call goes on from there. Name another
             folder when ``dls_fn`` or ``model_fn`` change, which cannot be detected. None stores
             nothing.
@@ -112,7 +111,7 @@ def compare(
         return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr))
 
     common = [lr, fit, sorted(learner.items())]
-    settings = {arm: digest(_described([arms[arm.mix], *common])) for arm in made}
+    settings = {arm: digest(_described([_visible(arms[arm.mix]), *common])) for arm in made}
     runs = [(arm, seed) for seed in numbers for arm in made]
     with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng():
         store = ResultStore(Path(folder or scratch), settings.__getitem__)
@@ -184,9 +183,8 @@ def _callbacks(content: Any, learn: Learner, seed: int) -> list[Callback]:
             callbacks += as_callbacks(_copied("", each))
         else:
             callbacks += as_callbacks(each(learn))
-    # A mixer may be in several places: it is seeded once, so that a run has one stream of it.
-    mixers = list(dict.fromkeys(_mixers(callbacks)))
-    for number, mixer in enumerate(mixers):
+    # Each mixer draws by a seed of its own, the first by that of the run.
+    for number, mixer in enumerate(_mixers(callbacks)):
         own = derive_seed(seed, number) if number else seed
         mixer.random.load_state_dict({"seed": own, "draws": 0})
     return callbacks
@@ -206,13 +204,16 @@ def _described(settings: Any) -> str:
     >>> _described([_check, 0.1])
     '[<function _check>, 0.1]'
     """
-    return re.sub(r"seed=\d+| at 0x[0-9a-fA-F]+", "", repr(_visible(settings)))
+    return re.sub(r"seed=\d+| at 0x[0-9a-fA-F]+", "", repr(settings))
 
 
-def _visible(settings: Any) -> Any:
-    """The same with the attributes of callbacks, which their repr does not show."""
-    if isinstance(settings, list | tuple):
-        return type(settings)(map(_visible, settings))
-    if isinstance(settings, Callback) and not isinstance(settings, MixBatches):
-        return type(settings), _visible(sorted(vars(settings).items()))
-    return settings
+def _visible(content: Any) -> Any:
+    """The content of an arm with the attributes of its callbacks, which their repr does not show.
+
+    They do not change when a run trains, as it has a copy.
+    """
+    if isinstance(content, list | tuple):
+        return [_visible(each) for each in content]
+    if isinstance(content, Callback):
+        return type(content), sorted(vars(content).items())
+    return content

@@ -198,7 +198,7 @@ class Runner:
         return True
 
     def _is_late(self, seconds: float = 0.0) -> bool:
-        """Whether the deadline is less than so many seconds away."""
+        """Whether the deadline is less than this many seconds away."""
         return self.deadline is not None and time.monotonic() + seconds > self.deadline
 
     def _check(self, result: Result) -> None:

@@ -45,7 +45,7 @@ def modify_training_set(
         seed: of both.
 
     Raises:
-        VicinalError: a number is out of its range, there are not so many samples, or the data have
+        VicinalError: a number is out of its range, there are fewer samples, or the data have
             no classes, or are streamed.
     """
     if train_size is None and not label_noise:
