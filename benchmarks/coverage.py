@@ -29,7 +29,7 @@ def missed(seeds: int, share: float, comparisons: int, times: int) -> float:
             + generator.standard_normal((1, SAMPLES))
             + generator.standard_normal((seeds, SAMPLES))
         )
-        count += interval(differences, comparisons).told
+        count += interval(differences, comparisons).significant
     return count / times
 
 

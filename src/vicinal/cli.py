@@ -153,24 +153,25 @@ def compare(
     mix: Annotated[
         str | None,
         typer.Option(
-            help="What is compared, between commas, as for train; if not given, "
+            help="Methods to compare, separated by commas, as for train; if not given, "
             "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(help="Strengths between commas, such as 0.1,0.4,1.")
+        str | None, typer.Option(help="Strengths, separated by commas, such as 0.1,0.4,1.")
     ] = None,
     epochs: Annotated[
-        str | None, typer.Option(help="Lengths of training between commas, such as 5,20,80.")
+        str | None, typer.Option(help="Lengths of training, separated by commas, such as 5,20,80.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Trainings of each; 3 if not given. More can be added later.")
+        int | None,
+        typer.Option(help="Trainings of each arm; 3 if not given. Add more later."),
     ] = None,
     train_size: Annotated[
-        float | None, typer.Option(help="Use so many training samples, or such a share of them.")
+        float | None, typer.Option(help="Use this many training samples, or this share of them.")
     ] = None,
     label_noise: Annotated[
-        float, typer.Option(help="Make such a share of the training labels wrong.")
+        float, typer.Option(help="Replace this share of the training labels by another class.")
     ] = 0.0,
     budget: Annotated[
         str | None, typer.Option(help="Take no longer than this: 20m, 1h30m, 90s.")
@@ -192,20 +193,21 @@ def compare(
         bool, typer.Option(help="Go on with a comparison, or add to it: seeds, methods, epochs.")
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option(help="Processes that train at once; one for each GPU.")
+        int | None,
+        typer.Option(help="Processes that train at once; by default, one for each GPU."),
     ] = None,
 ) -> None:
-    """Find out on DATA whether mixing helps, how strong, and for how many epochs."""
-    from vicinal.study.words import listed, seconds_of
+    """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
+    from vicinal.study.formatting import parse_duration, parse_list
 
-    mixes = listed("mix", mix, str, "names")
-    alphas = listed("alpha", alpha, float, "numbers")
-    lengths = listed("epochs", epochs, int, "whole numbers")
-    time = None if budget is None else seconds_of(budget)
+    mixes = parse_list("mix", mix, str, "names")
+    alphas = parse_list("alpha", alpha, float, "numbers")
+    lengths = parse_list("epochs", epochs, int, "whole numbers")
+    time = None if budget is None else parse_duration(budget)
 
     from vicinal.memory import keep_freed_memory
     from vicinal.study.command import compare_data
-    from vicinal.study.question import Question
+    from vicinal.study.config import ExperimentConfig
     from vicinal.tasks import TrainOptions
 
     keep_freed_memory()
@@ -223,7 +225,7 @@ def compare(
         precision=precision,
         skip_bad=skip_bad,
     )
-    question = Question(
+    config = ExperimentConfig(
         options,
         mixes=mixes,
         alphas=alphas,
@@ -232,7 +234,7 @@ def compare(
         label_noise=label_noise,
     )
     report = compare_data(
-        question,
+        config,
         seeds=seeds,
         budget=time,
         out=out,
@@ -240,19 +242,19 @@ def compare(
         overwrite=overwrite,
         jobs=jobs,
         typed=_typed(context),
-        tell=_tell,
+        log=_tell,
     )
     print(f"\nthe report: {report}")
 
 
 @app.command(hidden=True)
-def help_compare(path: Path, seconds: float) -> None:
-    """What the processes do that vicinal compare starts."""
+def compare_worker(path: Path, seconds: float) -> None:
+    """Do runs of a comparison beside the process that started it."""
     from vicinal.memory import keep_freed_memory
     from vicinal.study import command
 
     keep_freed_memory()
-    command.help_compare(path, seconds)
+    command.compare_worker(path, seconds)
 
 
 @app.command()
@@ -268,10 +270,10 @@ def advise(
     label: Label = None,
     label_pattern: LabelPattern = None,
 ) -> None:
-    """Say what others have found about mixing in such a case; nothing is trained."""
+    """Say what published results suggest for DATA; nothing is trained."""
     from vicinal.study.advice import Situation, rules_for, verdict
-    from vicinal.study.question import Question
-    from vicinal.study.samples import check_label_noise
+    from vicinal.study.config import ExperimentConfig
+    from vicinal.study.training_set import check_label_noise
     from vicinal.tasks import TrainOptions, find_split, make_task
 
     options = TrainOptions(
@@ -301,8 +303,8 @@ def advise(
     for rule in rules_for(situation):
         _tell(rule.side, rule.text)
         _tell("", f"({rule.source})")
-    asked = Question(replace(options, epochs=None), epochs=(epochs,) if epochs else ())
-    print(f"\n{verdict(situation)}\n{asked.command()} tells by trying.")
+    config = ExperimentConfig(replace(options, epochs=None), epochs=(epochs,) if epochs else ())
+    print(f"\n{verdict(situation)}\nTo measure it: {config.command()}")
 
 
 @app.command()

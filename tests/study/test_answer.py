@@ -1,26 +1,26 @@
-"""The answer in words says no more than the numbers bear."""
+"""The answer in sentences claims no more than the numbers support."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from studies import CUTMIX, MIXUP, NONE, failed, result, study
+from analyses import CUTMIX, MIXUP, NONE, analysis, failed, result
 
-from vicinal.study.answer import answer, headline
+from vicinal.study.analysis import Analysis
+from vicinal.study.answer import details, headline
 from vicinal.study.arms import Arm
 from vicinal.study.intervals import interval
-from vicinal.study.measures import MEASURES, value_measures
-from vicinal.study.runner import Result
-from vicinal.study.study import Study
+from vicinal.study.measures import MEASURES, Evaluation, compute_measures
+from vicinal.study.result import Result
 
 SEEDS = 6
 LOW, HIGH = [0.70 + 0.001 * i for i in range(SEEDS)], [0.90 + 0.001 * i for i in range(SEEDS)]
 
 
 def test_a_winner_is_named_with_its_interval():
-    found = study({NONE: LOW, MIXUP: HIGH})
-    (sentence,) = answer(found)
+    found = analysis({NONE: LOW, MIXUP: HIGH})
+    (sentence,) = details(found)
     assert sentence.startswith("mixup α = 0.4 beats none by 20.0 points (")
     assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 20.0 points")
     low, high = sentence.partition("(")[2].partition(")")[0].split(" to ")
@@ -28,17 +28,17 @@ def test_a_winner_is_named_with_its_interval():
 
 
 def test_a_loser_is_named():
-    found = study({NONE: HIGH, MIXUP: LOW})
-    assert answer(found)[0].startswith("mixup α = 0.4 loses to none by 20.0 points (")
+    found = analysis({NONE: HIGH, MIXUP: LOW})
+    assert details(found)[0].startswith("mixup α = 0.4 loses to none by 20.0 points (")
     assert (
         headline(found)
         == "Nothing that was tried beats training without mixing: all of it is worse."
     )
 
 
-def test_what_cannot_be_told_is_not_said():
-    found = study({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
-    (sentence,) = answer(found)
+def test_what_is_not_significant_is_not_claimed():
+    found = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
+    (sentence,) = details(found)
     assert (
         "3 seeds show no difference between mixup α = 0.4 and none: it may be anything" in sentence
     )
@@ -48,74 +48,75 @@ def test_what_cannot_be_told_is_not_said():
     )
 
 
-def test_it_says_how_many_seeds_would_tell():
+def test_it_says_how_many_seeds_would_be_enough():
     shares = {NONE: [0.8, 0.8, 0.8], MIXUP: [0.80, 0.81, 0.79]}
-    # Of so many samples that they leave little to chance.
-    (sentence,) = answer(study(shares, samples=20_000))
+    # With this many samples, the seeds alone make the interval.
+    (sentence,) = details(analysis(shares, samples=20_000))
     assert "seeds would narrow that to about half a point either way" in sentence
 
 
-def test_many_seeds_are_not_counted_and_are_no_lack_of_samples():
-    """What differs between the seeds alone, more of them would tell, if only very many."""
+def test_a_need_of_very_many_seeds_is_not_a_lack_of_samples():
+    """Where arms differ by the seeds alone, some number of seeds would be enough."""
     shares = {NONE: [0.80, 0.82], MIXUP: [0.70, 0.79]}
-    *_, sentence = answer(study(shares, samples=10_000))
+    *_, sentence = details(analysis(shares, samples=10_000))
     assert "more than 100 seeds would be needed to narrow that to half a point" in sentence
     assert "too few" not in sentence
 
 
-def test_too_few_samples_are_told():
+def test_too_few_samples_are_reported():
     runs = [(NONE, seed, 0.8) for seed in range(3)]
     runs += [(MIXUP, seed, right) for seed, right in enumerate([0.6, 0.7, 0.9])]
-    # Every seed is right in the same samples, as far as it is.
+    # All seeds are right on the same samples, as far as they are right.
     results = [replace(result(arm, 0, right, samples=40), seed=seed) for arm, seed, right in runs]
-    warning, sentence = answer(Study([NONE, MIXUP], results))
+    warning, sentence = details(Analysis([NONE, MIXUP], results))
     assert warning == "There are only 40 validation samples; one of them is 2.5 points."
     assert (
         "more seeds alone cannot narrow that to half a point either way: 40 validation" in sentence
     )
 
 
-def test_one_seed_tells_no_interval():
-    found = study({NONE: [0.7], MIXUP: [0.9]})
-    assert answer(found) == [
-        "mixup α = 0.4 has 90.0 %, none 70.0 % (accuracy): one seed tells no interval; 2 or more "
-        "would."
+def test_one_seed_gives_no_interval():
+    found = analysis({NONE: [0.7], MIXUP: [0.9]})
+    assert details(found) == [
+        "mixup α = 0.4 has 90.0 %, none 70.0 % (accuracy): one seed gives no interval; take 2 "
+        "or more."
     ]
-    assert headline(found) == "One seed tells no difference from chance: add seeds."
+    assert headline(found) == "One seed cannot tell a difference from chance: add seeds."
 
 
 def test_the_best_comes_first():
-    found = study({NONE: LOW, CUTMIX: [0.8] * SEEDS, MIXUP: HIGH})
-    first, second, last = answer(found)
+    found = analysis({NONE: LOW, CUTMIX: [0.8] * SEEDS, MIXUP: HIGH})
+    first, second, last = details(found)
     assert first.startswith("mixup")
     assert second.startswith("cutmix")
     assert last == "The best mean accuracy is that of mixup α = 0.4: 90.2 %."
 
 
-def test_calibration_and_time_are_told_where_they_differ():
-    results = [result(NONE, seed, 0.80, sure=0.99) for seed in range(SEEDS)]
-    results += [result(MIXUP, seed, 0.81, sure=0.8, seconds=11.0) for seed in range(SEEDS)]
-    (sentence,) = answer(Study([NONE, MIXUP], results))
-    assert "It is better in negative log-likelihood (" in sentence
-    assert "and calibration error (1.0 % against 19.0 %)." in sentence
+def test_significant_differences_of_calibration_and_time_are_reported():
+    results = [result(NONE, seed, 0.80, confidence=0.99) for seed in range(SEEDS)]
+    results += [result(MIXUP, seed, 0.81, confidence=0.8, seconds=11.0) for seed in range(SEEDS)]
+    (sentence,) = details(Analysis([NONE, MIXUP], results))
+    better = sentence.partition("It is better in ")[2]
+    assert "negative log-likelihood (" in better
+    assert "calibration error (1.0 % against 19.0 %)" in better
     assert sentence.endswith("It takes 10 % more time.")
 
 
-def test_an_arm_that_diverged_is_told_and_the_others_are_compared():
-    found = study({NONE: LOW, MIXUP: HIGH})
+def test_an_arm_that_diverged_is_reported_and_the_others_are_compared():
+    found = analysis({NONE: LOW, MIXUP: HIGH})
     results = [*found.results, *(failed(CUTMIX, seed) for seed in range(SEEDS))]
-    sentences = answer(Study([NONE, MIXUP, CUTMIX], results))
+    sentences = details(Analysis([NONE, MIXUP, CUTMIX], results))
     assert sentences[0] == (
         "cutmix α = 1: 6 of its 6 runs diverged (the training loss became nan in epoch 2)."
     )
     assert sentences[1].startswith("mixup α = 0.4 beats none")
-    assert "nothing can be said of them" in sentences[3]
+    assert "so they cannot be compared" in sentences[3]
 
 
-def test_seeds_that_one_of_both_lacks_are_left_out():
+def test_seeds_that_only_one_arm_has_are_left_out():
     results = [result(NONE, seed, 0.7) for seed in (0, 1, 2)]
     results += [failed(MIXUP, 0), *(result(MIXUP, seed, 0.9) for seed in (1, 2, 5))]
-    found = Study([NONE, MIXUP], results)
+    found = Analysis([NONE, MIXUP], results)
     (made,) = found.compare(found.measures[0])
     assert made.interval.seeds == 2
     assert made.interval.mean == pytest.approx(0.2)
@@ -123,8 +124,8 @@ def test_seeds_that_one_of_both_lacks_are_left_out():
 
 def test_lengths_are_named_where_there_are_several():
     long = [replace(arm, epochs=80) for arm in (NONE, MIXUP)]
-    found = study({NONE: HIGH, MIXUP: LOW, long[0]: LOW, long[1]: HIGH})
-    first, second, last = answer(found)
+    found = analysis({NONE: HIGH, MIXUP: LOW, long[0]: LOW, long[1]: HIGH})
+    first, second, last = details(found)
     assert last == "The best mean accuracy is that of none at 5 epochs: 90.2 %."
     assert first.startswith("mixup α = 0.4 at 80 epochs beats none by 20.0 points")
     assert second.startswith("mixup α = 0.4 at 5 epochs loses to none by 20.0 points")
@@ -135,23 +136,25 @@ def test_lengths_are_named_where_there_are_several():
 
 
 def test_one_arm_with_a_single_seed_does_not_silence_the_others():
-    results = [*study({NONE: LOW, MIXUP: HIGH}).results, result(CUTMIX, 0, 0.9)]
-    found = Study([NONE, MIXUP, CUTMIX], results)
+    results = [*analysis({NONE: LOW, MIXUP: HIGH}).results, result(CUTMIX, 0, 0.9)]
+    found = Analysis([NONE, MIXUP, CUTMIX], results)
     assert headline(found).startswith("mixup α = 0.4 beats training without mixing")
 
 
-def test_arms_that_answer_alike_are_not_said_to_be_narrowly_known():
-    _, sentence = answer(study({NONE: [1.0] * 3, MIXUP: [1.0] * 3}, samples=40))
-    assert sentence == "mixup α = 0.4 and none answered alike on every sample, with 3 seeds."
+def test_arms_that_do_not_differ_on_any_sample_have_no_interval():
+    _, sentence = details(analysis({NONE: [1.0] * 3, MIXUP: [1.0] * 3}, samples=40))
+    assert (
+        sentence == "mixup α = 0.4 and none have the same accuracy on every sample, with 3 seeds."
+    )
 
 
 def test_without_an_arm_that_does_not_mix_the_baseline_is_named():
-    found = study({MIXUP: LOW, CUTMIX: HIGH})
+    found = analysis({MIXUP: LOW, CUTMIX: HIGH})
     assert headline(found).startswith("cutmix α = 1 beats mixup α = 0.4 by 20.0 points")
 
 
-def test_the_many_other_measures_share_one_chance_of_error():
-    found = study({NONE: LOW, MIXUP: HIGH})
+def test_all_other_measures_share_one_error_probability():
+    found = analysis({NONE: LOW, MIXUP: HIGH})
     others = found.measures[1:]
     values = {m.name: found.compare(m)[0] for m in found.measures}
     assert values["accuracy"].interval == interval(differences_of(found, "accuracy"), 1)
@@ -166,7 +169,7 @@ def differences_of(found, name):
 
 
 def test_samples_that_differ_from_seed_to_seed_are_compared_by_their_means():
-    found = study({NONE: LOW, MIXUP: HIGH})
+    found = analysis({NONE: LOW, MIXUP: HIGH})
     for run in found.results:
         run.values["memorised"] = run.values["nll"].flip(0)
     made = found.compare(MEASURES["memorised"])[0]
@@ -174,92 +177,145 @@ def test_samples_that_differ_from_seed_to_seed_are_compared_by_their_means():
     assert made.interval == interval(means, len(found.measures) - 1)
 
 
-def test_two_seeds_are_told_to_be_few():
-    sentences = answer(study({NONE: LOW[:2], MIXUP: HIGH[:2]}))
+def test_two_seeds_get_a_warning():
+    sentences = details(analysis({NONE: LOW[:2], MIXUP: HIGH[:2]}))
     assert sentences[0].startswith("Two seeds are the fewest that give an interval")
 
 
 def test_a_loser_among_the_undecided_is_named():
     shares = {NONE: HIGH, MIXUP: [0.9, 0.89, 0.91, 0.9, 0.9, 0.91], CUTMIX: LOW}
-    assert headline(study(shares)) == (
+    assert headline(analysis(shares)) == (
         "6 seeds show no gain over training without mixing, but cannot rule one out; cutmix α = 1 "
         "is worse."
     )
 
 
-def test_one_seed_of_one_length_tells_nothing_of_it():
+def test_one_seed_of_one_length_decides_nothing_about_it():
     long = [replace(arm, epochs=20) for arm in (NONE, MIXUP)]
-    found = study({NONE: HIGH, MIXUP: LOW, long[0]: [0.7], long[1]: [0.8]})
+    found = analysis({NONE: HIGH, MIXUP: LOW, long[0]: [0.7], long[1]: [0.8]})
     assert headline(found).endswith(
-        "all of it is worse. With 20 epochs, one seed tells no difference from chance: add seeds."
+        "all of it is worse. With 20 epochs, one seed cannot tell a difference from chance: add "
+        "seeds."
     )
 
 
 def test_an_arm_with_a_single_seed_is_not_among_the_seeds_that_show_no_gain():
-    results = study({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]}).results
-    found = Study([NONE, MIXUP, CUTMIX], [*results, result(CUTMIX, 0, 0.9)])
+    results = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]}).results
+    found = Analysis([NONE, MIXUP, CUTMIX], [*results, result(CUTMIX, 0, 0.9)])
     assert headline(found).startswith("3 seeds show no gain")
 
 
 def with_chance(chance, shares, **options):
-    found = study(shares, **options)
-    return Study(found.arms, [replace(each, chance=chance) for each in found.results])
+    found = analysis(shares, **options)
+    return Analysis(found.arms, [replace(each, chance=chance) for each in found.results])
 
 
-def test_networks_that_have_learnt_nothing_are_not_compared():
+def test_arms_no_better_than_chance_are_not_compared():
     found = with_chance(0.5, {NONE: [0.30] * SEEDS, MIXUP: [0.52] * SEEDS})
-    assert headline(found).startswith("Nothing has been learnt yet")
-    assert answer(found) == []
+    assert headline(found).startswith("No arm is better than chance yet")
+    assert details(found) == []
 
 
-def test_nothing_is_compared_to_an_arm_that_has_learnt_nothing():
+def test_nothing_is_compared_with_a_baseline_no_better_than_chance():
     found = with_chance(0.14, {NONE: [0.09] * SEEDS, MIXUP: [0.22] * SEEDS})
-    assert headline(found).startswith("Training without mixing has learnt nothing yet, so nothing")
-    assert answer(found) == []
+    assert headline(found).startswith(
+        "Training without mixing is no better than chance yet, so nothing"
+    )
+    assert details(found) == []
 
 
-def test_several_arms_that_are_worse_are_so_in_the_plural():
+def test_several_losers_take_the_plural():
     arms = {NONE: [0.90, 0.91, 0.89], MIXUP: [0.90, 0.89, 0.91]}
     bad = {CUTMIX: [0.60, 0.61, 0.59], Arm("fmix", 1.0, 5): [0.61, 0.60, 0.59]}
-    assert "cutmix α = 1 and fmix α = 1 are worse." in headline(study(arms | bad))
+    assert "cutmix α = 1 and fmix α = 1 are worse." in headline(analysis(arms | bad))
 
 
-def test_what_is_better_than_the_commonest_class_has_learnt_however_common_that_is():
+def test_chance_is_the_most_frequent_class_however_frequent():
     shares = {NONE: [0.985, 0.986, 0.984], MIXUP: [0.995, 0.996, 0.995]}
     found = with_chance(0.97, shares, samples=10_000)
     assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 1.0 points")
-    assert answer(found)[0].startswith("mixup α = 0.4 beats none by 1.0 points")
+    assert details(found)[0].startswith("mixup α = 0.4 beats none by 1.0 points")
     always = with_chance(0.97, {NONE: [0.97] * 3, MIXUP: [0.9701] * 3}, samples=10_000)
-    assert not any(map(always.has_learnt, always.arms))
+    assert not any(map(always.beats_chance, always.arms))
 
 
-@pytest.mark.parametrize(("samples", "learnt"), [(20_000, True), (200, False)])
-def test_values_of_which_little_can_be_foretold_are_learnt_where_the_samples_tell(samples, learnt):
+def values_of(outputs, targets):
+    return compute_measures(Evaluation(outputs, targets, is_classifier=False))
+
+
+@pytest.mark.parametrize(("samples", "beats"), [(20_000, True), (200, False)])
+def test_a_weak_regression_beats_chance_where_the_samples_are_enough_to_show_it(samples, beats):
     generator = torch.Generator().manual_seed(0)
     known, unknown = torch.randn(2, samples, 1, generator=generator).double()
-    y = 0.28 * known + 0.96 * unknown  # of whose variance 8 % can be foretold
+    y = 0.28 * known + 0.96 * unknown  # 8 % of its variance can be predicted
     results = [
-        Result(arm.name, seed, values=value_measures(share * known, y), chance=y.std().item())
+        Result(arm.name, seed, values=values_of(share * known, y), chance=y.std().item())
         for arm, share in ((NONE, 0.20), (MIXUP, 0.28))
         for seed in range(3)
     ]
-    found = Study([NONE, MIXUP], results)
-    assert any(map(found.has_learnt, found.arms)) == learnt
-    mean = replace(results[0], values=value_measures(y.mean().expand_as(y), y))
-    assert not Study([NONE], [mean]).has_learnt(NONE)
+    found = Analysis([NONE, MIXUP], results)
+    assert any(map(found.beats_chance, found.arms)) == beats
+    mean = replace(results[0], values=values_of(y.mean().expand_as(y), y))
+    assert not Analysis([NONE], [mean]).beats_chance(NONE)
 
 
 def test_everything_diverged():
-    found = Study([NONE, MIXUP], [failed(NONE, 0), failed(MIXUP, 0)])
-    assert len(answer(found)) == 2
-    assert headline(found) == "Nothing can be told: no two runs of one seed have ended."
+    found = Analysis([NONE, MIXUP], [failed(NONE, 0), failed(MIXUP, 0)])
+    assert len(details(found)) == 2
+    assert (
+        headline(found)
+        == "There is nothing to compare: no arm has finished a seed that its baseline has, too."
+    )
 
 
-def test_the_tables_hold_what_was_said():
-    found = study({NONE: LOW, MIXUP: HIGH})
+def test_the_tables_agree_with_the_answer():
+    found = analysis({NONE: LOW, MIXUP: HIGH})
     frame = found.frame()
     assert frame["seed"].tolist() == [*range(SEEDS), *range(SEEDS)]
     assert frame["accuracy"].tolist() == pytest.approx([*LOW, *HIGH], abs=0.0013)
     differences = {row["measure"]: row for row in found.differences()}
-    assert differences["accuracy"]["told"]
+    assert differences["accuracy"]["significant"]
     assert differences["accuracy"]["difference"] == pytest.approx(0.2, abs=1e-6)
+
+
+class TestMissingMeasures:
+    """Results of an earlier version lack measures that were added since."""
+
+    def without(self, results, name, seeds):
+        for each in results:
+            if each.seed in seeds:
+                del each.values[name]
+        return results
+
+    def test_an_arm_without_a_measure_lacks_it_and_the_others_are_compared(self):
+        old = self.without(analysis({NONE: LOW}).results, "brier", range(SEEDS))
+        new = analysis({MIXUP: HIGH, CUTMIX: LOW}).results
+        found = Analysis([NONE, MIXUP, CUTMIX], [*old, *new])
+        brier = MEASURES["brier"]
+        assert brier in found.measures
+        assert found.mean(NONE, brier) is None
+        assert found.mean(MIXUP, brier) is not None
+        assert found.compare(brier) == []
+        assert len(found.compare(MEASURES["nll"])) == 2
+        sentence = "Brier score was not measured in none: an earlier version did not have it."
+        assert details(found)[0] == sentence
+        frame = found.frame().set_index("mix")["brier"]
+        assert frame["none"].isna().all()
+        assert frame["mixup"].notna().all()
+
+    def test_seeds_that_were_added_since_are_compared(self):
+        results = analysis({NONE: LOW, MIXUP: HIGH}).results
+        found = Analysis([NONE, MIXUP], self.without(results, "ece_unbiased", range(4)))
+        (made,) = found.compare(MEASURES["ece"])
+        assert made.interval.seeds == SEEDS - 4
+        (main,) = found.compare(found.main)
+        assert main.interval.seeds == SEEDS
+        assert details(found)[0] == (
+            "Calibration error was not measured in 4 of the 6 runs of none and 4 of the 6 runs of "
+            "mixup α = 0.4: an earlier version did not have it."
+        )
+
+    def test_nothing_is_said_where_all_are_measured(self):
+        found = analysis({NONE: LOW, MIXUP: HIGH})
+        assert found.missing == []
+        assert "not measured" not in " ".join(details(found))

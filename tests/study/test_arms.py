@@ -1,10 +1,10 @@
-"""Arms and the lists that name them."""
+"""Arms, and the options that name them."""
 
 import pytest
 
 from vicinal.errors import VicinalError
 from vicinal.study.arms import Arm, comparisons, make_arms
-from vicinal.study.words import listed
+from vicinal.study.formatting import parse_list
 from vicinal.tasks import TrainOptions
 
 
@@ -20,7 +20,7 @@ def test_every_method_with_every_alpha_for_every_length():
     ]  # fmt: skip
 
 
-def test_each_is_compared_to_none_of_the_same_length():
+def test_the_baseline_is_the_arm_without_mixing_of_the_same_length():
     arms = made(["mixup", "none", "cutmix"], epochs=[5, 20])
     assert [(a.name, b.name) for a, b in comparisons(arms)] == [
         ("mixup-0.4-5", "none-5"),
@@ -30,7 +30,7 @@ def test_each_is_compared_to_none_of_the_same_length():
     ]
 
 
-def test_without_none_the_first_takes_its_place():
+def test_without_such_an_arm_the_first_is_the_baseline():
     arms = made(["mixup"], [0.1, 0.4])
     assert comparisons(arms) == [(Arm("mixup", 0.4, 5), Arm("mixup", 0.1, 5))]
 
@@ -38,13 +38,13 @@ def test_without_none_the_first_takes_its_place():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((["none"],), "can be compared to nothing"),
+        ((["none"],), "is one arm"),
         ((["none", "none"],), "--mix names none twice"),
         ((["none", "mixup"], [0.4, 0.4]), "--alpha names 0.4 twice"),
         ((["none", "mixup"], [], [5, 5]), "--epochs names 5 twice"),
         ((["none", "mixpu"],), "did you mean mixup"),
-        ((["none", "resizemix"], [0.4]), "--alpha says nothing about --mix none,resizemix"),
-        ((["none", "mixup+cutmix"], [0.4]), "--alpha says nothing"),
+        ((["none", "resizemix"], [0.4]), "--alpha does not apply to --mix none,resizemix"),
+        ((["none", "mixup+cutmix"], [0.4]), "--alpha does not apply to"),
         ((["none", "mixup"], [0.4, 0.0]), "--alpha 0 mixes nothing"),
         ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
         ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),
@@ -55,7 +55,7 @@ def test_what_cannot_be_compared_is_refused(arguments, sentence):
         made(*arguments)
 
 
-def test_a_strength_that_is_left_open_is_the_usual_one():
+def test_alpha_defaults_to_that_of_the_method():
     arms = made(["none", "manifoldmixup", "resizemix", "mixup+cutmix"])
     assert [arm.method for arm in arms] == [
         "none",
@@ -66,10 +66,10 @@ def test_a_strength_that_is_left_open_is_the_usual_one():
 
 
 @pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])
-def test_a_list_that_is_none_is_refused(text):
-    with pytest.raises(VicinalError, match="--epochs takes whole numbers between commas"):
-        listed("epochs", text, int, "whole numbers")
+def test_a_malformed_list_is_refused(text):
+    with pytest.raises(VicinalError, match="--epochs takes whole numbers, separated by commas"):
+        parse_list("epochs", text, int, "whole numbers")
 
 
 def test_a_list_that_is_not_given_is_empty():
-    assert listed("epochs", None, int, "whole numbers") == ()
+    assert parse_list("epochs", None, int, "whole numbers") == ()

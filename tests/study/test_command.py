@@ -17,8 +17,9 @@ from vicinal.cli import run
 from vicinal.errors import VicinalError
 from vicinal.study.board import board_images
 from vicinal.study.budget import Cost
+from vicinal.study.config import ExperimentConfig
+from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
-from vicinal.study.question import Question, Trainings
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 from vicinal_cli import fails
@@ -34,7 +35,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def compared(capsys, *arguments):
-    """What the command says."""
+    """What the command prints."""
     capsys.readouterr()
     assert run(["compare", *map(str, arguments)]) == 0
     return capsys.readouterr().out
@@ -42,13 +43,13 @@ def compared(capsys, *arguments):
 
 class TestCompare:
     def test_from_the_command_to_a_report(self, capsys, tmp_path):
-        said = compared(capsys, "digits", *QUICK, "--out", "out")
+        printed = compared(capsys, "digits", *QUICK, "--out", "out")
         folder = tmp_path / "out"
-        assert "compared:       cutmix α = 1 with none, 1 epoch" in said
-        assert "run 6 of 6:" in said
-        assert said.strip().endswith("the report: out/report.html")
-        assert "done before" not in said
-        assert said.count((folder / "answer.txt").read_text()) == 1
+        assert "compared:       cutmix α = 1 with none, 1 epoch" in printed
+        assert "run 6 of 6:" in printed
+        assert printed.strip().endswith("the report: out/report.html")
+        assert "done before" not in printed
+        assert printed.count((folder / "answer.txt").read_text()) == 1
         runs = pd.read_csv(folder / "runs.csv")
         assert runs["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
         measures = {"accuracy", "nll", "brier", "ece", "ece_scaled", "nll_scaled", "noise", "blur"}
@@ -57,7 +58,7 @@ class TestCompare:
         assert ((differences["low"] <= differences["difference"]) | differences["low"].isna()).all()
         assert "Does mixing help on digits?" in (folder / "report.html").read_text()
 
-    def test_the_command_in_the_report_gives_the_same(self, capsys, tmp_path):
+    def test_the_command_in_the_report_reproduces_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--alpha", "0.1,1", "--label-noise", "0.25"]
         compared(capsys, "digits", *QUICK, *arguments, "--lr", "0.01", "--out", "first")
         page = (tmp_path / "first" / "report.html").read_text()
@@ -77,18 +78,18 @@ class TestCompare:
     def test_seeds_are_added_later(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--out", "out")
         before = pd.read_csv(tmp_path / "out" / "runs.csv")
-        said = compared(capsys, "digits", "--resume", "--seeds", "3", "--out", "out")
-        assert "done before:    4 of 6 runs in out" in said
-        assert "run 4 of 6" not in said
-        assert "learning rate:  0.003 (small images)" in said
-        for told in (said, (tmp_path / "out" / "report.html").read_text()):
-            assert "(as asked)" not in told  # but chosen, if long ago
-        assert "run 6 of 6" in said
+        printed = compared(capsys, "digits", "--resume", "--seeds", "3", "--out", "out")
+        assert "done before:    4 of 6 runs in out" in printed
+        assert "run 4 of 6" not in printed
+        assert "learning rate:  0.003 (small images)" in printed
+        for text in (printed, (tmp_path / "out" / "report.html").read_text()):
+            assert "(as asked)" not in text  # but chosen by the first call
+        assert "run 6 of 6" in printed
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6
-        kept = after[after["seed"] < 2].reset_index(drop=True)
-        pd.testing.assert_frame_equal(kept, before)
-        # A third call finds all done, and does nothing again.
+        same = after[after["seed"] < 2].reset_index(drop=True)
+        pd.testing.assert_frame_equal(same, before)
+        # A third call finds all runs done.
         compared(capsys, "digits", "--resume", "--out", "out")
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), after)
 
@@ -97,34 +98,34 @@ class TestCompare:
         compared(capsys, *quick, "--epochs", "1", "--mix", "none,mixup", "--out", "out")
         before = pd.read_csv(tmp_path / "out" / "runs.csv")
         resume = ["digits", "--resume", "--out", "out"]
-        said = compared(capsys, *resume, "--mix", "none,mixup,cutmix", "--epochs", "1,2")
-        assert "done before:    2 of 6 runs in out" in said
+        printed = compared(capsys, *resume, "--mix", "none,mixup,cutmix", "--epochs", "1,2")
+        assert "done before:    2 of 6 runs in out" in printed
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6
         columns = ["mix", "epochs", "seed"]
-        kept = before[columns].merge(after, on=columns)[before.columns]
-        pd.testing.assert_frame_equal(kept, before)
+        same = before[columns].merge(after, on=columns)[before.columns]
+        pd.testing.assert_frame_equal(same, before)
         sentence = fails(capsys, "compare", *resume, "--mix", "none,cutmix")
         assert "has mixup-0.4-1, mixup-0.4-2, too: arms may be added" in sentence
-        # What is left open is now as it was asked last; it gives what one comparison gives.
+        # What is left open is taken from the last call; the results are those of one comparison.
         assert "6 of 6 runs" in compared(capsys, *resume)
         compared(capsys, *quick, "--epochs", "1,2", "--mix", "none,mixup,cutmix", "--out", "whole")
         columns = list(after.columns.drop(["seconds", "samples_per_second"]))
         at_once = pd.read_csv(tmp_path / "whole" / "runs.csv")
         pd.testing.assert_frame_equal(at_once[columns], after[columns])
 
-    def test_to_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
+    def test_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup")
         assert (tmp_path / "runs" / "digits-compare" / "report.html").exists()
-        said = compared(capsys, "digits", "--resume")
-        assert "the report: runs/digits-compare/report.html" in said
+        printed = compared(capsys, "digits", "--resume")
+        assert "the report: runs/digits-compare/report.html" in printed
 
     def test_other_data_have_their_own_arms(self, capsys, tmp_path):
         frame = pd.DataFrame({"a": range(200), "b": [i % 7 for i in range(200)]})
         frame["label"] = ["yes" if i % 7 > 3 else "no" for i in range(200)]
         frame.to_csv("table.csv", index=False)
-        said = compared(capsys, "table.csv", "--epochs", "2", "--seeds", "2", "--out", "out")
-        assert "compared:       mixup α = 0.4 with none, 2 epochs" in said
+        printed = compared(capsys, "table.csv", "--epochs", "2", "--seeds", "2", "--out", "out")
+        assert "compared:       mixup α = 0.4 with none, 2 epochs" in printed
         assert "fgsm" not in pd.read_csv(tmp_path / "out" / "runs.csv")
         assert 'id="board"' not in (tmp_path / "out" / "report.html").read_text()
 
@@ -147,24 +148,24 @@ class TestCompare:
         )
         pd.testing.assert_frame_equal(together, alone, rtol=0.2)
 
-    def test_an_arm_that_diverges_is_said(self, capsys, tmp_path):
+    def test_an_arm_that_diverges_is_reported(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--lr", "1e30", "--seeds", "1", "--epochs", "1"]
-        said = compared(capsys, "digits", *arguments, "--out", "out")
-        assert "mixup α = 0.4: its run diverged (the training loss became" in said
+        printed = compared(capsys, "digits", *arguments, "--out", "out")
+        assert "mixup α = 0.4: its run diverged (the training loss became" in printed
         assert pd.read_csv(tmp_path / "out" / "runs.csv")["failed"].str.contains("loss").all()
         assert "diverged" in (tmp_path / "out" / "report.html").read_text()
 
 
 class TestBudget:
-    def test_it_plans_what_fits_and_says_so(self, capsys, tmp_path):
+    def test_it_plans_what_fits_and_logs_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--epochs", "1", "--train-size", "128"]
-        said = compared(
+        printed = compared(
             capsys, "digits", *arguments, "--budget", "10m", "--seeds", "2", "--out", "out"
         )
-        assert re.search(r"budget: +2 seeds of each arm, about ", said)
-        assert "of the" not in said.partition("budget:")[2].splitlines()[0]
+        assert re.search(r"budget: +2 seeds of each arm, about ", printed)
+        assert "of the" not in printed.partition("budget:")[2].splitlines()[0]
 
-    def test_too_little_time_says_what_it_would_take(self, capsys, tmp_path):
+    def test_too_little_time_says_how_much_is_needed(self, capsys, tmp_path):
         sentence = fails(capsys, "compare", "digits", "--budget", "1s", "--out", "out")
         assert "--budget is too small: for one run of each of the 3 arms give about" in sentence
         assert not (tmp_path / "out").exists()
@@ -176,7 +177,7 @@ class TestBudget:
             threads.append(torch.get_num_threads())
             raise VicinalError("enough")
 
-        monkeypatch.setattr("vicinal.study.command.trial", trial)
+        monkeypatch.setattr("vicinal.study.command.measure_cost", trial)
         monkeypatch.setattr("vicinal.study.command.processors", lambda: 6)
         before = torch.get_num_threads()
         try:
@@ -186,20 +187,22 @@ class TestBudget:
         assert threads == [3]
 
     def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
-        monkeypatch.setattr("vicinal.study.command.trial", lambda make: Cost(once=0.0, epoch=8.0))
+        monkeypatch.setattr(
+            "vicinal.study.command.measure_cost", lambda make: Cost(once=0.0, epoch=8.0)
+        )
         arguments = ["--epochs", "2", "--mix", "none,mixup", "--budget", "1s", "--out", "out"]
         for fit, seconds in ((Learner.fit_one_cycle, r"[45]\d s"), (Learner.fine_tune, "1 min")):
             monkeypatch.setattr(ImageTask, "fit", property(lambda task, fit=fit: fit))
-            said = fails(capsys, "compare", "digits", *arguments)
-            assert re.search(f"one run of each of the 2 arms give about {seconds}", said)
+            printed = fails(capsys, "compare", "digits", *arguments)
+            assert re.search(f"one run of each of the 2 arms give about {seconds}", printed)
 
-    def test_what_was_found_before_is_not_lost(self, capsys, tmp_path):
+    def test_earlier_results_are_not_lost(self, capsys, tmp_path):
         arguments = ["digits", "--out", "out", "--resume"]
         compared(capsys, *arguments, *QUICK, "--mix", "none,mixup")
         before = pd.read_csv(tmp_path / "out" / "runs.csv")
-        said = compared(capsys, *arguments, "--seeds", "9", "--budget", "0.01s")
-        assert "2 seeds of each arm" in said
-        assert "of the 9 that were asked for" in said
+        printed = compared(capsys, *arguments, "--seeds", "9", "--budget", "0.01s")
+        assert "2 seeds of each arm" in printed
+        assert "of the 9 that were asked for" in printed
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
         sentence = fails(capsys, "compare", *arguments, "--seeds", "1")
         assert "--seeds 1 is fewer than the 2 of the comparison in out" in sentence
@@ -211,7 +214,7 @@ class TestMistakes:
         ("arguments", "sentence"),
         [
             (["nowhere"], "nowhere"),
-            (["digits", "--mix", "none"], "can be compared to nothing"),
+            (["digits", "--mix", "none"], "is one arm"),
             (["digits", "--mix", "none,mixpu"], "did you mean mixup?"),
             (["digits", "--mix", "none,cmixup"], "--mix cmixup does not go with images"),
             (["digits", "--mix", "none,columnmix"], "--mix columnmix does not go with images"),
@@ -219,13 +222,13 @@ class TestMistakes:
                 ["digits", *FAST, "--mix", "none,manifoldmixup"],
                 "--mix manifoldmixup does not know the layers of whitennet",
             ),
-            (["digits", "--alpha", "strong"], "--alpha takes numbers between commas"),
+            (["digits", "--alpha", "strong"], "--alpha takes numbers, separated by commas"),
             (["digits", "--alpha", "-1"], "alpha"),
-            (["digits", "--epochs", "five"], "--epochs takes whole numbers between commas"),
+            (["digits", "--epochs", "five"], "--epochs takes whole numbers, separated by commas"),
             (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
             (["digits", "--jobs", "99999"], "is more than the"),
             (["digits", "--jobs", "0"], "--jobs must be 1 or more, not 0"),
-            (["digits", "--budget", "soon"], "--budget is a time such as 20m"),
+            (["digits", "--budget", "soon"], "--budget takes a duration such as 20m"),
             (["digits", "--train-size", "5000"], "--train-size must be a share below 1"),
             (["digits", "--label-noise", "1"], "--label-noise must be 0 or more and below 1"),
             (["digits", "--resume", "--overwrite"], "exclude each other"),
@@ -235,7 +238,7 @@ class TestMistakes:
         assert sentence in fails(capsys, "compare", *arguments, "--out", "out")
         assert not (tmp_path / "out").exists()
 
-    def test_what_is_there_is_kept(self, capsys, tmp_path):
+    def test_an_existing_comparison_is_not_overwritten(self, capsys, tmp_path):
         arguments = ["digits", *QUICK, "--mix", "none,mixup", "--out", "out"]
         compared(capsys, *arguments)
         before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
@@ -257,9 +260,9 @@ class TestMistakes:
         frame["label"] = 1 - frame["label"]
         frame.to_csv("table.csv", index=False)
         sentence = fails(capsys, "compare", "table.csv", "--resume", "--seeds", "3", "--out", "out")
-        assert "the data are not what they were when the comparison in out was begun" in sentence
+        assert "the data have changed since the comparison in out was begun" in sentence
 
-    def test_a_comparison_that_is_worked_at_is_not_replaced(self, capsys, tmp_path):
+    def test_a_comparison_in_use_is_not_replaced(self, capsys, tmp_path):
         arguments = ["digits", *QUICK, "--mix", "none,mixup", "--out", "out"]
         compared(capsys, *arguments)
         lock = next((tmp_path / "out" / "results").glob(".*.lock"))
@@ -268,7 +271,7 @@ class TestMistakes:
         assert "is in use by another comparison" in sentence
         assert (tmp_path / "out" / "report.html").exists()
 
-    def test_a_folder_of_others_is_not_written_to(self, capsys, tmp_path):
+    def test_a_folder_with_other_files_is_not_written_to(self, capsys, tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "thesis.txt").write_text("dear")
         for more in ([], ["--overwrite"], ["--resume"]):
@@ -276,7 +279,7 @@ class TestMistakes:
             assert "holds other files: name a new folder" in sentence
         assert (tmp_path / "out" / "thesis.txt").read_text() == "dear"
 
-    def test_what_is_wrong_with_the_data_leaves_nothing(self, capsys, tmp_path):
+    def test_bad_data_leave_nothing(self, capsys, tmp_path):
         for number in range(40):
             file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -291,11 +294,11 @@ class TestMistakes:
         assert "--skip-bad and --label-noise exclude each other" in both
         compared(capsys, *arguments, "--skip-bad", "--out", "out")
 
-    def test_one_validation_sample_tells_nothing(self, capsys, tmp_path):
+    def test_one_validation_sample_is_too_few(self, capsys, tmp_path):
         frame = pd.DataFrame({"a": range(6), "label": [0, 1] * 3})
         frame.to_csv("t.csv", index=False)
         sentence = fails(capsys, "compare", "t.csv", "--label", "label", "--out", "out")
-        assert "one validation sample can tell nothing" in sentence
+        assert "one validation sample is too few to compare" in sentence
         assert not (tmp_path / "out").exists()
 
     def test_damaged_settings_are_named(self, capsys, tmp_path):
@@ -324,28 +327,28 @@ def test_interrupting_leaves_the_answer_so_far(tmp_path):
 
 
 class TestAdvise:
-    def said(self, capsys, *arguments):
+    def advice(self, capsys, *arguments):
         capsys.readouterr()
         assert run(["advise", *arguments]) == 0
         return capsys.readouterr().out
 
     def test_a_short_training_is_advised_against(self, capsys):
-        said = self.said(capsys, "digits", "--epochs", "5")
-        assert "against:" in said
-        assert "Yu et al., Mixup without hesitation (2021)" in said
-        assert said.strip().endswith("vicinal compare digits --epochs 5 tells by trying.")
-        assert "against:" in self.said(capsys, "digits", "--epochs", "5", "--label-noise", "0.01")
+        printed = self.advice(capsys, "digits", "--epochs", "5")
+        assert "against:" in printed
+        assert "Yu et al., Mixup without hesitation (2021)" in printed
+        assert printed.strip().endswith("To measure it: vicinal compare digits --epochs 5")
+        assert "against:" in self.advice(capsys, "digits", "--epochs", "5", "--label-noise", "0.01")
 
     def test_a_long_one_with_wrong_labels_is_advised_for(self, capsys):
-        said = self.said(capsys, "digits", "--epochs", "200", "--label-noise", "0.4")
-        assert "Mix: what is known speaks for it." in said
-        assert "section 3.4" in said
-        assert "section 3.4" not in self.said(capsys, "digits", "--label-noise", "0.4")
-        assert "against:" not in said
+        printed = self.advice(capsys, "digits", "--epochs", "200", "--label-noise", "0.4")
+        assert "Recommended: train with mixing." in printed
+        assert "section 3.4" in printed
+        assert "section 3.4" not in self.advice(capsys, "digits", "--label-noise", "0.4")
+        assert "against:" not in printed
 
-    def test_values_are_told_of_their_method(self, capsys):
+    def test_values_get_their_method(self, capsys):
         pd.DataFrame({"a": range(50), "label": [i / 3 for i in range(50)]}).to_csv("t.csv")
-        assert "--mix cmixup" in self.said(capsys, "t.csv", "--label", "label")
+        assert "--mix cmixup" in self.advice(capsys, "t.csv", "--label", "label")
 
 
 class TestShow:
@@ -373,45 +376,49 @@ class TestShow:
             (["--open", "--out", "a.png"], "give --out a name that ends in .html, not a.png"),
         ],
     )
-    def test_mistakes_are_told(self, capsys, tmp_path, arguments, sentence):
+    def test_mistakes_are_reported(self, capsys, tmp_path, arguments, sentence):
         assert sentence in fails(capsys, "show", "digits", *arguments)
         assert not any(tmp_path.iterdir())
 
-    def test_data_without_images_have_none(self, capsys):
+    def test_data_without_images_are_refused(self, capsys):
         pd.DataFrame({"a": range(50), "label": [0, 1] * 25}).to_csv("t.csv")
         sentence = fails(capsys, "show", "t.csv", "--label", "label", "--open")
-        assert "holds no images" in sentence
+        assert "has no images" in sentence
 
-    def test_each_class_is_there_once_before_any_is_there_twice(self):
-        images = board_images(Trainings(Question(TrainOptions("digits"))).split)
+    def test_each_class_comes_once_before_any_comes_twice(self):
+        images = board_images(Experiment(ExperimentConfig(TrainOptions("digits"))).split)
         assert [image["label"] for image in images] == [*"0123456789", "0", "1"]
         assert all(image["src"].startswith("data:image/png;base64,") for image in images)
 
 
 def test_a_command_has_all_digits():
-    asked = Question(TrainOptions("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0)
-    words = asked.command().split()
+    config = ExperimentConfig(
+        TrainOptions("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0
+    )
+    words = config.command().split()
     assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
 
 
-def test_what_is_typed_counts_also_where_it_is_the_default():
-    asked = Question(TrainOptions("digits", valid=0.3), label_noise=0.2).to_json()
-    again = Question(TrainOptions("digits"))
-    assert again.merged_with(asked, typed=["mixes"]).label_noise == 0.2
+def test_a_typed_setting_counts_even_where_it_is_the_default():
+    stored = ExperimentConfig(TrainOptions("digits", valid=0.3), label_noise=0.2).to_json()
+    again = ExperimentConfig(TrainOptions("digits"))
+    assert again.merged_with(stored, typed=["mixes"]).label_noise == 0.2
     with pytest.raises(VicinalError, match=r"begun with --label-noise 0\.2, not 0:"):
-        again.merged_with(asked, typed=["label_noise"])
+        again.merged_with(stored, typed=["label_noise"])
     with pytest.raises(VicinalError, match=r"begun with valid 0\.3, not 0\.2:"):
-        again.merged_with(asked, typed=["valid"])
+        again.merged_with(stored, typed=["valid"])
 
 
-def test_settings_are_as_they_were_asked(tmp_path):
+def test_the_config_is_stored_and_read_again(tmp_path):
     folder = ComparisonFolder(tmp_path / "out")
-    question = Question(TrainOptions("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20))
-    folder.begin(Trainings(question), 3)
+    config = ExperimentConfig(
+        TrainOptions("digits", lr=0.1), mixes=("none", "mixup"), epochs=(5, 20)
+    )
+    folder.begin(Experiment(config), 3)
     settings = folder.settings()
-    asked = settings["asked"]
+    stored = settings["config"]
     assert TrainOptions(**settings["resolved"]).model == "resnet9"
-    assert question.merged_with(asked) == question
-    assert Question(TrainOptions("digits")).merged_with(asked) == question
+    assert config.merged_with(stored) == config
+    assert ExperimentConfig(TrainOptions("digits")).merged_with(stored) == config
     assert json.loads((folder.path / "comparison.json").read_text())["seeds"] == 3
     shutil.rmtree(folder.path)

@@ -1,4 +1,4 @@
-"""Comparisons from Python, and the work behind them."""
+"""Comparisons from Python, and the runner behind them."""
 
 import os
 import signal
@@ -19,18 +19,18 @@ from vicinal import (
     EarlyStopping,
     Learner,
     ManifoldMixUp,
+    MixLoss,
     MixUp,
     compare,
     rmse,
 )
 from vicinal.errors import VicinalError
-from vicinal.learner.state import save_tree
+from vicinal.learner.state import load_tree, save_tree
 from vicinal.progress import progress_bar
 from vicinal.study.arms import Arm
-from vicinal.study.runner import Result
-from vicinal.study.work import ENDINGS, Store, Work
-
-NO_WRONG = torch.empty(0, dtype=torch.int64)
+from vicinal.study.result import Result
+from vicinal.study.runner import PreparedRun, Runner
+from vicinal.study.store import SUFFIXES, ResultStore
 
 
 def points():
@@ -55,7 +55,7 @@ ARMS = {"none": None, "mixup": MixUp(0.4)}
 
 
 class TestCompare:
-    def test_it_gives_a_row_for_each_run_and_says_what_it_found(self, capsys):
+    def test_it_returns_a_row_for_each_run_and_prints_the_answer(self, capsys):
         frame = compare(data, model, ARMS, seeds=3, epochs=2, lr=0.03)
         assert isinstance(frame, pd.DataFrame)
         assert frame[["mix", "epochs", "seed"]].values.tolist() == [
@@ -71,7 +71,7 @@ class TestCompare:
             means["mixup"] - means["none"]
         )
 
-    def test_it_is_a_loop_over_learners(self):
+    def test_it_equals_a_loop_over_learners(self):
         """Every run is what the learner gives by itself."""
         frame = compare(data, model, ARMS, seeds=[3, 5], epochs=2, lr=0.03).set_index("seed")
         for seed in (3, 5):
@@ -88,23 +88,23 @@ class TestCompare:
                 loss = nn.functional.nll_loss(outputs.double().log(), targets).item()
                 assert rows.loc[seed, "nll"] == pytest.approx(loss)
 
-    def test_arms_that_are_the_same_differ_in_nothing(self):
+    def test_identical_arms_do_not_differ(self):
         frame = compare(data, model, {"one": MixUp(0.4), "two": MixUp(0.4)}, seeds=2, epochs=1)
         for row in frame.attrs["differences"]:
             assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
 
-    def test_the_callers_random_numbers_stay_where_they_are(self):
+    def test_the_global_generator_is_left_as_it_was(self):
         before = torch.get_rng_state()
         compare(data, model, ARMS, seeds=1, epochs=1)
         assert torch.get_rng_state().equal(before)
 
-    def test_mixers_are_classes_copies_and_functions_of_the_learner(self):
-        mixers = {
+    def test_mixers_may_be_instances_classes_and_functions_of_the_learner(self):
+        arms = {
             "none": None,
             "class": MixUp,
             "inside": lambda learn: ManifoldMixUp(learn.model, ["0", "1"]),
         }
-        frame = compare(data, model, mixers, seeds=2, epochs=1)
+        frame = compare(data, model, arms, seeds=2, epochs=1)
         assert (frame["failed"] == "").all()
         assert ARMS["mixup"].random.draws == 0
 
@@ -142,11 +142,11 @@ class TestCompare:
         )
 
     @pytest.mark.parametrize(
-        "settings", [{"seeds": 0}, {"mixers": {"none": None}}, {"epochs": []}], ids=str
+        "settings", [{"seeds": 0}, {"arms": {"none": None}}, {"epochs": []}], ids=str
     )
-    def test_what_is_no_comparison_is_refused(self, settings):
-        arguments = {"mixers": ARMS, "seeds": 1, "epochs": 1, **settings}
-        with pytest.raises(VicinalError, match="two or more mixers, one seed or more"):
+    def test_fewer_than_two_arms_or_no_run_are_refused(self, settings):
+        arguments = {"arms": ARMS, "seeds": 1, "epochs": 1, **settings}
+        with pytest.raises(VicinalError, match="two or more arms, one or more seeds"):
             compare(data, model, **arguments)
 
     @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ class TestCompare:
             ({"seeds": [0, 0]}, r"seeds=\[0, 0\] names one twice"),
             ({"epochs": [1, 1]}, r"epochs=\[1, 1\] names one twice"),
             ({"epochs": 0}, "must be 1 or more, not 0"),
-            ({"mixers": {"none": None, "mixup": "mixup"}}, "the mixer 'mixup' must be None"),
+            ({"arms": {"none": None, "mixup": "mixup"}}, "the arm 'mixup' must be None"),
             ({"report": "no/such/folder/report.html"}, "no/such/folder is no folder"),
         ],
     )
-    def test_mistakes_are_told_before_anything_is_trained(self, settings, sentence):
+    def test_mistakes_are_reported_before_any_training(self, settings, sentence):
         def never(seed):
             raise AssertionError("it was trained")
 
         with pytest.raises(VicinalError, match=sentence):
-            compare(never, model, **{"mixers": ARMS, "seeds": 1, "epochs": 1, **settings})
+            compare(never, model, **{"arms": ARMS, "seeds": 1, "epochs": 1, **settings})
 
     def test_a_validation_part_that_differs_is_refused(self):
         def other(seed):
@@ -182,7 +182,7 @@ class TestCompare:
         pairs = {(row["mix"], row["against"]) for row in frame.attrs["differences"]}
         assert pairs == {("none", "plain")}
 
-    def test_an_error_that_is_no_divergence_is_raised(self):
+    def test_an_error_other_than_divergence_is_raised(self):
         class Full(Callback):
             def after_epoch(self, learn):
                 raise VicinalError("no space left")
@@ -194,9 +194,9 @@ class TestCompare:
         def stopping(learn):
             learn.add_cbs(EarlyStopping("valid_loss", patience=1))
 
-        mixers = {"none": None, "odd $ name": stopping}
+        arms = {"none": None, "odd $ name": stopping}
         frame = compare(
-            data, model, mixers, seeds=3, epochs=6, lr=0.5, report=tmp_path / "report.html"
+            data, model, arms, seeds=3, epochs=6, lr=0.5, report=tmp_path / "report.html"
         )
         assert (frame["failed"] == "").all()
 
@@ -207,7 +207,145 @@ class TestCompare:
         assert "by the length of training" in text
 
 
-class TestKept:
+class CleanAndMixed(Callback):
+    """Trains on the mean of the loss of the plain batch and that of the mixed one."""
+
+    order = 50
+
+    def __init__(self, mixer, weight=0.5):
+        self.mixer, self.weight = mixer, weight
+
+    def before_batch(self, learn):
+        if learn.training:
+            self.clean = learn.x, learn.y
+            learn.x, learn.y = self.mixer(learn.x, learn.y)
+
+    def after_loss(self, learn):
+        if learn.training:
+            x, y = self.clean
+            clean = MixLoss(learn.loss_func)(learn.model(x), y)
+            learn.loss = self.weight * clean + (1 - self.weight) * learn.loss
+
+    def after_fit(self, learn):
+        self.clean = None
+        self.mixer.release()
+
+
+class TestCallbackArms:
+    """Callbacks are arms as mixers are; each run has copies of its own."""
+
+    def by_hand(self, seed, *callbacks):
+        torch.manual_seed(seed)
+        learn = Learner(data(seed), model(), cbs=list(callbacks))
+        with learn.no_logging():
+            learn.fit_one_cycle(2, 0.03)
+        outputs, targets = learn.get_preds()
+        return nn.functional.nll_loss(outputs.double().log(), targets).item()
+
+    def test_an_objective_is_an_arm(self, tmp_path):
+        objective = CleanAndMixed(MixUp(0.4))
+        arms = {"none": None, "mixup": MixUp(0.4), "clean+mixed": objective}
+        report = tmp_path / "report.html"
+        frame = compare(data, model, arms, seeds=2, epochs=2, lr=0.03, report=report)
+        assert frame["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["clean+mixed"] * 2
+        for seed, nll in frame[frame["mix"] == "clean+mixed"][["seed", "nll"]].values:
+            own = CleanAndMixed(MixUp(0.4, seed=int(seed)))
+            assert nll == pytest.approx(self.by_hand(int(seed), own))
+        assert frame["nll"].nunique() == 6
+        assert objective.mixer.random.draws == 0
+        assert "clean" not in vars(objective)
+        assert {row["mix"] for row in frame.attrs["differences"]} == {"mixup", "clean+mixed"}
+        assert any("clean+mixed" in sentence for sentence in frame.attrs["answer"])
+        assert '<th scope="col">clean+mixed</th>' in report.read_text()
+
+    def test_instances_classes_functions_and_lists_give_the_same(self):
+        class Usual(CleanAndMixed):
+            def __init__(self):
+                super().__init__(MixUp(0.4))
+
+        arms = {
+            "none": None,
+            "instance": Usual(),
+            "class": Usual,
+            "function": lambda learn: CleanAndMixed(MixUp(0.4)),
+            "list": [Usual(), lambda learn: None],
+        }
+        frame = compare(data, model, arms, seeds=2, epochs=1, lr=0.03)
+        values = frame.groupby("mix", sort=False)["nll"].apply(list)
+        assert values["instance"] == values["class"] == values["function"] == values["list"]
+        assert values["instance"] != values["none"]
+
+    def test_a_list_has_a_mixer_and_a_callback(self):
+        arms = {"none": None, "both": [MixUp(0.4), EarlyStopping("valid_loss", patience=9)]}
+        both = compare(data, model, arms, seeds=1, epochs=2, lr=0.03)["nll"].iloc[1]
+        assert both == pytest.approx(self.by_hand(0, MixUp(0.4, seed=0)))
+
+    def test_state_is_not_carried_from_run_to_run(self):
+        class Count(Callback):
+            batches = 0
+
+            def after_step(self, learn):
+                self.batches += 1
+                assert self.batches <= 10  # of one run, by 200 samples in batches of 20
+
+        arm = Count()
+        compare(data, model, {"none": None, "count": arm}, seeds=2, epochs=1)
+        assert arm.batches == 0
+
+    def test_what_cannot_be_copied_needs_a_function(self):
+        class Locked(Callback):
+            def __init__(self):
+                self.lock = threading.Lock()
+
+        def never(seed):
+            raise AssertionError("it was trained")
+
+        sentence = "the arm 'locked' holds .* cannot be copied .*: give a function"
+        with pytest.raises(VicinalError, match=sentence):
+            compare(never, model, {"none": None, "locked": Locked()}, seeds=1, epochs=1)
+        arms = {"none": None, "locked": lambda learn: Locked()}
+        assert len(compare(data, model, arms, seeds=1, epochs=1)) == 2
+
+    def test_other_settings_of_a_callback_are_other_settings(self, tmp_path):
+        def called(weight):
+            arms = {"none": None, "both": CleanAndMixed(MixUp(0.4), weight)}
+            return compare(data, model, arms, seeds=1, epochs=1, folder=tmp_path)
+
+        called(0.5)
+        called(0.5)
+        with pytest.raises(VicinalError, match="was trained with other settings"):
+            called(0.9)
+
+    @pytest.mark.parametrize("content", ["mixup", nn.Linear, [None, 3]], ids=str)
+    def test_anything_else_is_refused(self, content):
+        with pytest.raises(VicinalError, match="the arm 'odd' must be None, a mixer such as"):
+            compare(data, model, {"none": None, "odd": content}, seeds=1, epochs=1)
+
+
+class TestStored:
+    def test_results_of_a_version_without_a_measure_are_read(self, tmp_path):
+        """After new runs, which have it: the arms of the earlier version lack it."""
+        compare(data, model, ARMS, seeds=2, epochs=1, folder=tmp_path)
+        for file in tmp_path.glob("*.result"):
+            tree = load_tree(file)
+            del tree["values"]["brier"]
+            save_tree(file, tree)
+        arms = {**ARMS, "cutmix": MixUp(1.0)}
+        frame = compare(
+            data, model, arms, seeds=2, epochs=1, folder=tmp_path, report=tmp_path / "report.html"
+        )
+        brier = frame.set_index("mix")["brier"]
+        assert brier[["none", "mixup"]].isna().all()
+        assert brier["cutmix"].notna().all()
+        sentence = (
+            "Brier score was not measured in none and mixup: an earlier version did not have it."
+        )
+        assert sentence in frame.attrs["answer"]
+        page = (tmp_path / "report.html").read_text()
+        assert sentence in page
+        assert page.count("<td>not measured</td>") == 2
+        assert "nll" in {row["measure"] for row in frame.attrs["differences"]}
+
     def test_a_second_call_trains_only_what_is_new(self, tmp_path):
         trained = []
 
@@ -222,10 +360,10 @@ class TestKept:
         same = more[more["seed"] < 2].reset_index(drop=True)
         pd.testing.assert_frame_equal(same, first.reset_index(drop=True))
 
-    def test_other_settings_do_not_take_what_was_found_before(self, tmp_path):
+    def test_results_of_other_settings_are_refused(self, tmp_path):
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
-        for settings in ({"lr": 0.5}, {"mixers": {"none": None, "mixup": MixUp(8.0)}}):
-            arguments = {"mixers": ARMS, "seeds": 1, "epochs": 1, **settings}
+        for settings in ({"lr": 0.5}, {"arms": {"none": None, "mixup": MixUp(8.0)}}):
+            arguments = {"arms": ARMS, "seeds": 1, "epochs": 1, **settings}
             with pytest.raises(VicinalError, match="was trained with other settings"):
                 compare(data, model, folder=tmp_path, **arguments)
 
@@ -239,14 +377,14 @@ class TestKept:
         ],
         ids=["precision", "function", "argument", "fit"],
     )
-    def test_nor_do_other_arguments_of_the_learner(self, tmp_path, settings):
+    def test_results_of_other_arguments_of_the_learner_are_refused(self, tmp_path, settings):
         before = {"opt_func": partial(torch.optim.SGD, momentum=0.5), "precision": "fp32"}
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before)
         with pytest.raises(VicinalError, match="was trained with other settings"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before | settings)
 
-    def test_a_run_that_was_killed_goes_on_with_its_own_settings_alone(self, tmp_path):
+    def test_a_killed_run_resumes_only_with_its_own_settings(self, tmp_path):
         class Killed(Exception):
             pass
 
@@ -256,21 +394,21 @@ class TestKept:
             def after_epoch(self, learn):
                 raise Killed
 
-        begun = []
+        resumed = []
 
         def fit(learn, epochs, lr):
-            learn.fit(epochs, lr, cbs=[] if begun else Kill())
+            learn.fit(epochs, lr, cbs=[] if resumed else Kill())
 
         called = partial(compare, data, model, seeds=1, epochs=2, fit=fit)
         with pytest.raises(Killed):
             called(ARMS, lr=0.5, folder=tmp_path)
-        begun.append(1)
-        (kept,) = tmp_path.glob("*.checkpoint")
-        before = kept.read_bytes()
-        for mixers, lr in ((ARMS, 0.01), ({"none": MixUp(8.0), "mixup": MixUp}, 0.5)):
-            with pytest.raises(VicinalError, match=f"{kept} was trained with other settings"):
-                called(mixers, lr=lr, folder=tmp_path)
-        assert kept.read_bytes() == before
+        resumed.append(1)
+        (file,) = tmp_path.glob("*.checkpoint")
+        before = file.read_bytes()
+        for arms, lr in ((ARMS, 0.01), ({"none": MixUp(8.0), "mixup": MixUp}, 0.5)):
+            with pytest.raises(VicinalError, match=f"{file} was trained with other settings"):
+                called(arms, lr=lr, folder=tmp_path)
+        assert file.read_bytes() == before
         found, whole = called(ARMS, lr=0.5, folder=tmp_path), called(ARMS, lr=0.5)
         assert found["nll"].tolist() == whole["nll"].tolist()
 
@@ -282,15 +420,15 @@ class TestKept:
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
 
     @pytest.mark.parametrize("tree", [{"arm": "none"}, {"reliability": [], "age": 3}, [1, 2]])
-    def test_what_is_no_result_is_named(self, tmp_path, tree):
+    def test_a_file_that_is_no_result_is_named(self, tmp_path, tree):
         save_tree(tmp_path / "none-1-seed0.result", tree)
         with pytest.raises(VicinalError, match="holds no result of this version"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
 
-    def test_what_is_kept_is_what_was_found(self, tmp_path):
+    def test_the_stored_result_is_the_one_that_was_returned(self, tmp_path):
         frame = compare(data, model, ARMS, seeds=1, epochs=2, folder=tmp_path)
         loaded = Result.load(tmp_path / "mixup-2-seed0.result")
-        assert loaded.means()["accuracy"] == frame["accuracy"].iloc[1]
+        assert loaded.mean("accuracy") == frame["accuracy"].iloc[1]
         assert len(loaded.reliability) == 2
         assert len(loaded.history) == 2
 
@@ -319,17 +457,17 @@ class TestProcesses:
         return process
 
     @pytest.mark.parametrize("ended", [".checkpoint", ".result"])
-    def test_one_that_is_killed_goes_on_and_repeats_nothing(self, tmp_path, ended):
+    def test_a_killed_process_resumes_and_repeats_nothing(self, tmp_path, ended):
         process = self.start(tmp_path)
         while not any(tmp_path.glob(f"*{ended}")):
             assert process.is_alive()
             time.sleep(0.002)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.result")}
+        stored = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.result")}
         found = compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03, folder=tmp_path)
         whole = compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03)
-        assert all(file.stat().st_mtime_ns == then for file, then in kept.items())
+        assert all(file.stat().st_mtime_ns == then for file, then in stored.items())
         times = ["seconds", "samples_per_second"]
         pd.testing.assert_frame_equal(found.drop(columns=times), whole.drop(columns=times))
         assert not any(tmp_path.glob("*.checkpoint"))
@@ -351,36 +489,39 @@ class TestProcesses:
         assert 0 < len(trained) < 4
 
 
-class TestWork:
-    def work(self, folder, prepare, **options):
+class TestRunner:
+    def run(self, folder, prepare, **options):
         arms = [Arm("none", None, 3), Arm("mixup", 0.4, 3)]
         runs = [(arm, seed) for seed in range(2) for arm in arms]
-        heard = []
-        done = Work(
+        calls = []
+        results = Runner(
             runs,
             prepare,
-            Store(folder, lambda arm: ""),
-            done=lambda *each: heard.append(each),
+            ResultStore(folder, lambda arm: ""),
+            done=lambda *each: calls.append(each),
             bar=progress_bar(),
             **options,
-        ).do()
-        return done, heard
+        ).run()
+        return results, calls
 
     def prepare(self, arm, seed):
-        return Learner(data(seed), model()), lambda learn: learn.fit(arm.epochs), NO_WRONG
+        return PreparedRun(Learner(data(seed), model()), lambda learn: learn.fit(arm.epochs))
 
-    def test_every_run_is_told_when_it_ends(self, tmp_path):
-        done, heard = self.work(tmp_path, self.prepare)
-        assert [(count, is_new) for _, count, is_new in heard] == [(n, True) for n in (1, 2, 3, 4)]
-        _, heard = self.work(tmp_path, self.prepare)
-        assert [is_new for *_, is_new in heard] == [False] * 4
-        assert [result.seed for result in done] == [0, 0, 1, 1]
+    def test_every_result_is_passed_on(self, tmp_path):
+        results, calls = self.run(tmp_path, self.prepare)
+        assert [(count, is_new) for _, count, is_new in calls] == [(n, True) for n in (1, 2, 3, 4)]
+        _, calls = self.run(tmp_path, self.prepare)
+        assert [is_new for *_, is_new in calls] == [False] * 4
+        assert [result.seed for result in results] == [0, 0, 1, 1]
 
-    def test_a_run_that_another_process_is_at_is_waited_for(self, tmp_path):
-        """While there is time, also where this process had too little to do it, and it is told."""
+    def test_a_run_of_another_process_is_waited_for(self, tmp_path):
+        """While there is time, even too little to do it here; its result is passed on, too."""
         none, mixup = Arm("none", None, 3), Arm("mixup", 0.4, 3)
-        self.work(tmp_path / "done", self.prepare)
-        store, done = Store(tmp_path, lambda arm: ""), Store(tmp_path / "done", lambda arm: "")
+        self.run(tmp_path / "done", self.prepare)
+        store, done = (
+            ResultStore(tmp_path, lambda arm: ""),
+            ResultStore(tmp_path / "done", lambda arm: ""),
+        )
 
         def other():
             time.sleep(0.2)
@@ -390,7 +531,7 @@ class TestWork:
         with store.lock(mixup, 0), store.lock(mixup, 1):
             process = threading.Thread(target=other)
             process.start()
-            results, heard = self.work(
+            results, calls = self.run(
                 tmp_path,
                 self.prepare,
                 deadline=time.monotonic() + 100,
@@ -400,52 +541,50 @@ class TestWork:
         assert {(result.arm, result.seed) for result in results} == {
             (arm.name, seed) for arm in (none, mixup) for seed in range(2)
         }
-        assert [is_new for *_, is_new in heard] == [True] * 4
+        assert [is_new for *_, is_new in calls] == [True] * 4
 
-    def test_nobody_is_waited_for_when_the_time_is_up(self, tmp_path):
-        with Store(tmp_path, lambda arm: "").lock(Arm("mixup", 0.4, 3), 0):
-            done, _ = self.work(tmp_path, self.prepare, deadline=time.monotonic() + 0.5)
-        assert ("mixup-0.4-3", 0) not in {(result.arm, result.seed) for result in done}
+    def test_no_process_is_waited_for_when_the_time_is_up(self, tmp_path):
+        with ResultStore(tmp_path, lambda arm: "").lock(Arm("mixup", 0.4, 3), 0):
+            results, _ = self.run(tmp_path, self.prepare, deadline=time.monotonic() + 0.5)
+        assert ("mixup-0.4-3", 0) not in {(result.arm, result.seed) for result in results}
 
-    def test_what_was_done_before_counts_first(self, tmp_path):
-        self.work(tmp_path, self.prepare)
+    def test_earlier_results_are_counted_first(self, tmp_path):
+        self.run(tmp_path, self.prepare)
         (tmp_path / "none-3-seed0.result").unlink()
-        _, heard = self.work(tmp_path, self.prepare)
-        assert [(count, is_new) for _, count, is_new in heard] == [
+        _, calls = self.run(tmp_path, self.prepare)
+        assert [(count, is_new) for _, count, is_new in calls] == [
             (1, False),
             (2, False),
             (3, False),
             (4, True),
         ]
 
-    def test_no_run_is_begun_that_would_end_too_late(self, tmp_path):
+    def test_no_run_is_started_that_would_end_too_late(self, tmp_path):
         expected = {"none-3": 0.0, "mixup-0.4-3": 1000.0}
-        done, _ = self.work(
+        results, _ = self.run(
             tmp_path, self.prepare, deadline=time.monotonic() + 100, expected=expected
         )
-        assert {result.arm for result in done} == {"none-3"}
+        assert {result.arm for result in results} == {"none-3"}
 
-    def test_a_run_that_takes_too_long_stops_and_goes_on_later(self, tmp_path):
+    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path):
         def slow(seconds):
-            return lambda arm, seed: (
-                Learner(data(seed), slow_model(seconds)),
-                lambda learn: learn.fit(arm.epochs),
-                NO_WRONG,
+            return lambda arm, seed: PreparedRun(
+                Learner(data(seed), slow_model(seconds)), lambda learn: learn.fit(arm.epochs)
             )
 
         # An epoch takes 0.6 seconds and some more, and a run of three therefore longer than 1.5.
-        done, _ = self.work(tmp_path, slow(0.04), deadline=time.monotonic() + 1.5)
-        assert done == []
-        assert any(file.suffix in ENDINGS for file in tmp_path.iterdir())
-        done, _ = self.work(tmp_path, slow(0))
-        assert len(done) == 4
+        results, _ = self.run(tmp_path, slow(0.04), deadline=time.monotonic() + 1.5)
+        assert results == []
+        assert any(file.suffix in SUFFIXES for file in tmp_path.iterdir())
+        results, _ = self.run(tmp_path, slow(0))
+        assert len(results) == 4
 
     def test_an_error_in_the_users_code_is_not_swallowed(self, tmp_path):
         def broken(arm, seed):
             raise RuntimeError("no such thing")
 
         with pytest.raises(RuntimeError, match="no such thing"):
-            self.work(tmp_path, broken)
+            self.run(tmp_path, broken)
 
 
 def test_images_are_measured_when_they_are_corrupted_and_attacked():

@@ -1,4 +1,4 @@
-"""Intervals hold what they say: their coverage is simulated."""
+"""Intervals cover the truth as often as they claim: their coverage is simulated."""
 
 import math
 
@@ -25,11 +25,11 @@ def drawn(generator, seeds, samples, by_seed, by_sample, rest):
 
 def coverage(times, seeds, samples, *spreads):
     generator = np.random.default_rng(0)
-    held = 0
+    covered = 0
     for _ in range(times):
         found = interval(drawn(generator, seeds, samples, *spreads))
-        held += found.low <= TRUTH <= found.high
-    return held / times
+        covered += found.low <= TRUTH <= found.high
+    return covered / times
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 8])
@@ -38,9 +38,9 @@ def coverage(times, seeds, samples, *spreads):
     [(1.0, 0.0, 0.0), (0.02, 1.0, 0.0), (0.1, 1.0, 0.0), (0.0, 0.0, 1.0), (0.1, 0.5, 1.0)],
     ids=["seeds alone", "samples mostly", "as much of both", "of each pair", "all three"],
 )
-def test_intervals_hold_the_truth_as_often_as_they_say(seeds, spreads):
+def test_intervals_cover_the_truth_as_often_as_they_claim(seeds, spreads):
     times = 1500
-    # Of 95 % intervals, so few hold it by chance once in 10,000 of these tests.
+    # 95 % intervals cover it less often than this once in 10,000 of these tests.
     least = stats.binom.ppf(1e-4, times, 0.94) / times
     assert coverage(times, seeds, 100, *spreads) >= least
 
@@ -52,7 +52,7 @@ def test_intervals_are_not_wider_than_they_need_to_be():
     assert coverage(times, 3, 200, 1.0, 0.0, 0.0) <= most
 
 
-def test_one_number_a_run_gives_students_paired_interval():
+def test_with_one_number_a_run_it_is_students_paired_interval():
     generator = np.random.default_rng(1)
     own, base = generator.standard_normal((2, 6))
     found = interval((own - base)[:, None])
@@ -60,14 +60,14 @@ def test_one_number_a_run_gives_students_paired_interval():
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_alike_seeds_give_students_interval_of_the_samples():
+def test_with_identical_seeds_it_is_students_interval_of_the_samples():
     values = np.random.default_rng(2).standard_normal(50)
     found = interval(np.stack([values, values, values]))
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_several_intervals_hold_together():
+def test_several_intervals_hold_jointly():
     generator = np.random.default_rng(3)
     times, together = 800, 0
     for _ in range(times):
@@ -76,14 +76,14 @@ def test_several_intervals_hold_together():
     assert together / times >= stats.binom.ppf(1e-4, times, 0.94) / times
 
 
-def test_one_seed_tells_no_interval():
+def test_one_seed_gives_no_interval():
     found = interval(np.ones((1, 10)))
-    assert (found.mean, found.low, found.high, found.told) == (1.0, None, None, False)
+    assert (found.mean, found.low, found.high, found.significant) == (1.0, None, None, False)
 
 
-def test_differences_that_never_vary_are_known_exactly():
+def test_differences_without_variance_are_known_exactly():
     found = interval(np.full((3, 4), 0.5))
-    assert (found.low, found.high, found.told) == (0.5, 0.5, True)
+    assert (found.low, found.high, found.significant) == (0.5, 0.5, True)
 
 
 @given(st.integers(2, 6), st.integers(2, 30), st.integers(0, 1000), st.integers(1, 20))
@@ -104,20 +104,39 @@ def test_signs_and_units_do_not_matter(s, n, seed):
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,)])
-def test_no_difference_is_refused(shape):
+def test_a_wrong_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"shape \(seeds, samples\)"):
         interval(np.empty(shape))
 
 
+class TestComponents:
+    """The half width from its three variances: seeds 4, samples 3, interaction 1 (of 5 seeds)."""
+
+    SPREAD = Spread(0.0, by_seeds=4.0, by_samples=3.0, by_both=1.0, seeds=5, samples=50)
+
+    def half_width(self, by_seeds, by_samples, by_both, seeds):
+        variance = by_seeds + by_samples - by_both
+        freedom = variance**2 / (by_seeds**2 / (seeds - 1) + by_samples**2 / 49)
+        return stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+
+    def test_the_interaction_counts_once(self):
+        assert self.SPREAD.half_width(0.95) == pytest.approx(self.half_width(4, 3, 1, 5))
+
+    def test_more_seeds_shrink_only_their_own_share_and_the_interaction(self):
+        # Of the samples' 3, the interaction is 1, which becomes 1/4; their own 2 stay.
+        expected = self.half_width(4 / 4, 2 + 1 / 4, 1 / 4, 20)
+        assert self.SPREAD.half_width(0.95, 20) == pytest.approx(expected)
+
+
 class TestSeedsNeeded:
-    def test_so_many_seeds_are_as_narrow_as_was_asked(self):
+    def test_this_number_and_no_smaller_one_is_narrow_enough(self):
         values = np.random.default_rng(4).standard_normal((4, 1))
         asked = 0.5
         needed = seeds_needed(values, asked)
         spread = Spread.of(values)
         assert spread.half_width(0.95, needed) <= asked < spread.half_width(0.95, needed - 1)
 
-    def test_for_as_many_as_there_are_it_is_the_interval(self):
+    def test_for_the_seeds_there_are_it_is_the_interval(self):
         values = np.random.default_rng(5).standard_normal((4, 30))
         found = interval(values)
         half = Spread.of(values).half_width(0.95, 4)
@@ -127,8 +146,8 @@ class TestSeedsNeeded:
         values = np.random.default_rng(6).standard_normal((1, 20)) + np.zeros((3, 1))
         assert seeds_needed(values, 0.01) is None
 
-    def test_what_differs_by_seeds_alone_some_number_of_them_tells(self):
-        """However far apart they are, and where chance gave the samples less than no part."""
+    def test_a_difference_of_seeds_alone_needs_some_number_of_them(self):
+        """However far apart they are, and where the samples' share is estimated below zero."""
         for seed in range(20):
             generator = np.random.default_rng(seed)
             values = 3 * generator.standard_normal((3, 1)) + generator.standard_normal((3, 50))
@@ -138,15 +157,15 @@ class TestSeedsNeeded:
             needed = seeds_needed(values, 0.01)
             assert spread.half_width(0.95, needed) <= 0.01 < spread.half_width(0.95, needed - 1)
 
-    def test_it_is_right_on_average(self):
+    def test_it_is_unbiased(self):
         """Spread from one run, the half width for 12 seeds is near that of 12 seeds."""
         generator = np.random.default_rng(7)
-        foretold, found = [], []
+        predicted, found = [], []
         for _ in range(300):
             values = drawn(generator, 12, 40, 1.0, 0.5, 1.0)
-            foretold.append(Spread.of(values[:6]).half_width(0.95, 12))
+            predicted.append(Spread.of(values[:6]).half_width(0.95, 12))
             found.append(Spread.of(values).half_width(0.95))
-        assert np.mean(foretold) == pytest.approx(np.mean(found), rel=0.15)
+        assert np.mean(predicted) == pytest.approx(np.mean(found), rel=0.15)
 
 
 def test_the_level_is_shared_among_comparisons():

@@ -1,22 +1,17 @@
-"""Measures against other libraries and closed forms."""
+"""The registry of measures: against other libraries and closed forms, and the docs."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, root_mean_squared_error
-from torchmetrics.functional.classification import multiclass_calibration_error
 
-from vicinal.study.measures import (
-    MEASURES,
-    Reliability,
-    calibration_gaps,
-    class_measures,
-    scaled,
-    temperature,
-    unbiased_gaps,
-    value_measures,
-)
+from vicinal.study.measures import MEASURES, Evaluation, compute_measures, main_measure
+
+DOCS = Path(__file__).parents[2] / "docs" / "compare.md"
 
 
 def predictions(seed, count, classes, sharpness=2.0):
@@ -25,20 +20,13 @@ def predictions(seed, count, classes, sharpness=2.0):
     return scores.softmax(1), torch.randint(classes, (count,), generator=generator)
 
 
+def measured(outputs, targets, **options):
+    return compute_measures(Evaluation(outputs, targets, **options))
+
+
 cases = st.tuples(
     st.integers(0, 10_000), st.integers(1, 200), st.integers(2, 12), st.floats(0.1, 8.0)
 )
-
-
-@given(cases)
-def test_the_calibration_error_is_that_of_torchmetrics(case):
-    probabilities, targets = predictions(*case)
-    expected = multiclass_calibration_error(
-        probabilities.double(), targets, probabilities.shape[1], n_bins=15, norm="l1"
-    )
-    assert calibration_gaps(probabilities, targets).mean().item() == pytest.approx(
-        expected.item(), abs=1e-6
-    )
 
 
 @given(cases)
@@ -48,7 +36,7 @@ def test_the_likelihood_is_that_of_scikit_learn(case):
     probabilities /= probabilities.sum(1, keepdim=True)
     labels = range(probabilities.shape[1])
     expected = log_loss(targets.numpy(), probabilities.numpy(), labels=labels)
-    assert class_measures(probabilities, targets)["nll"].mean().item() == pytest.approx(expected)
+    assert measured(probabilities, targets)["nll"].mean().item() == pytest.approx(expected)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 200))
@@ -57,7 +45,7 @@ def test_the_brier_score_of_two_classes_is_twice_that_of_scikit_learn(seed, coun
     targets[:2] = torch.tensor([0, 1])
     own = probabilities.double() / probabilities.double().sum(1, keepdim=True)
     expected = 2 * brier_score_loss(targets.numpy(), own[:, 1].numpy())
-    assert class_measures(own, targets)["brier"].mean().item() == pytest.approx(expected)
+    assert measured(own, targets)["brier"].mean().item() == pytest.approx(expected)
 
 
 @given(cases)
@@ -65,100 +53,39 @@ def test_the_brier_score_is_the_squared_distance_from_one_hot(case):
     probabilities, targets = predictions(*case)
     one_hot = torch.nn.functional.one_hot(targets, probabilities.shape[1])
     expected = (probabilities.double() - one_hot).square().sum(1)
-    torch.testing.assert_close(class_measures(probabilities, targets)["brier"], expected)
+    torch.testing.assert_close(measured(probabilities, targets)["brier"], expected)
 
 
 @given(cases)
 def test_every_measure_has_a_value_for_every_sample(case):
     probabilities, targets = predictions(*case)
-    compared = {measure.compared_by or name for name, measure in MEASURES.items()}
-    for name, values in class_measures(probabilities, targets).items():
+    names = {name for each in MEASURES.values() for name in (each.name, each.compared)}
+    for name, values in measured(probabilities, targets).items():
         assert values.shape == targets.shape
         assert values.dtype == torch.float64
-        assert name in MEASURES or name in compared
+        assert name in names
 
 
-def test_a_network_that_is_right_and_sure_errs_in_nothing():
+def test_a_network_that_is_right_and_confident_has_no_error():
     targets = torch.arange(10) % 3
-    found = class_measures(torch.eye(3)[targets], targets)
-    assert {name: values.mean().item() for name, values in found.items()} == pytest.approx(
-        {"accuracy": 1.0, "nll": 0.0, "brier": 0.0, "ece": 0.0, "ece_unbiased": 0.0}
-    )
+    found = measured(torch.eye(3)[targets], targets)
+    for measure in MEASURES.values():
+        if measure.name in found:
+            best = 1.0 if measure.better == "higher" else 0.0
+            assert found[measure.name].mean().item() == pytest.approx(best)
+            assert found[measure.compared].mean().item() == pytest.approx(best)
 
 
-def test_one_that_is_sure_and_wrong_has_a_finite_likelihood():
-    values = class_measures(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))["nll"]
+def test_one_that_is_wrong_and_confident_has_a_finite_likelihood():
+    values = measured(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))["nll"]
     assert 80 < values.item() < 90
-
-
-class TestWithoutBias:
-    def calibrated(self, low, high, seed, count=359):
-        """Answers that are right as often as the network says."""
-        generator = torch.Generator().manual_seed(seed)
-        confidence = low + (high - low) * torch.rand(count, generator=generator)
-        right = torch.rand(count, generator=generator) < confidence
-        probabilities = torch.stack([confidence, 1 - confidence], 1)
-        return probabilities, (~right).long()
-
-    @pytest.mark.parametrize("limits", [(0.8, 1.0), (0.5, 0.95)])
-    def test_a_network_that_is_calibrated_has_no_error_on_average(self, limits):
-        found = [self.calibrated(*limits, seed) for seed in range(400)]
-        plain, fair = (
-            torch.stack([measure(*each).mean() for each in found])
-            for measure in (calibration_gaps, unbiased_gaps)
-        )
-        assert plain.mean() > 0.02  # what chance makes of it
-        # 4 deviations of the mean are passed once in 16,000 times.
-        assert abs(fair.mean()) < 4 * fair.std() / 20
-
-    def test_of_many_samples_both_are_the_error(self):
-        probabilities, targets = self.calibrated(0.5, 1.0, seed=0, count=200_000)
-        sure = probabilities.clone()
-        sure[:, 0] = 0.5 + probabilities[:, 0] / 2
-        sure[:, 1] = 1 - sure[:, 0]
-        plain, fair = (f(sure, targets).mean().item() for f in (calibration_gaps, unbiased_gaps))
-        assert plain == pytest.approx(fair, abs=0.003)
-        assert plain == pytest.approx(0.125, abs=0.005)
-
-
-class TestTemperature:
-    @pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
-    def test_it_is_found_where_it_is_known(self, truth):
-        generator = torch.Generator().manual_seed(0)
-        scores = torch.randn(20_000, 5, generator=generator, dtype=torch.float64)
-        targets = scores.softmax(1).multinomial(1, generator=generator).squeeze(1)
-        assert temperature(truth * scores, targets) == pytest.approx(truth, rel=0.05)
-
-    def test_scaling_calibrates_what_is_too_sure(self):
-        generator = torch.Generator().manual_seed(0)
-        scores = torch.randn(4000, 5, generator=generator, dtype=torch.float64)
-        targets = scores.softmax(1).multinomial(1, generator=generator).squeeze(1)
-        sure = (4 * scores).softmax(1)
-        before, after = (calibration_gaps(p, targets).mean() for p in (sure, scaled(sure, targets)))
-        assert before > 0.2
-        assert after < 0.05
-
-    @given(cases)
-    def test_scaling_keeps_answers_and_sums(self, case):
-        probabilities, targets = predictions(*case)
-        found = scaled(probabilities, targets)
-        torch.testing.assert_close(found.sum(1), torch.ones(len(found), dtype=torch.float64))
-        assert found.argmax(1).equal(probabilities.argmax(1))
-
-    def test_no_sample_helps_to_find_its_own_temperature(self):
-        probabilities, targets = predictions(0, 200, 4)
-        other = targets.clone()
-        other[0] = (targets[0] + 1) % 4
-        one, two = scaled(probabilities, targets), scaled(probabilities, other)
-        assert one[0].equal(two[0])
-        assert not one[1].equal(two[1])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))
 def test_the_error_of_values_is_that_of_scikit_learn(seed, count):
     generator = torch.Generator().manual_seed(seed)
     values, targets = torch.randn(2, count, 1, generator=generator, dtype=torch.float64)
-    found = value_measures(values, targets)["rmse"]
+    found = measured(values, targets, is_classifier=False)["rmse"]
     assert found.shape == (count,)
     assert found.mean().item() == pytest.approx(
         root_mean_squared_error(targets.numpy(), values.numpy())
@@ -167,16 +94,35 @@ def test_the_error_of_values_is_that_of_scikit_learn(seed, count):
 
 def test_values_that_are_right_have_no_error():
     values = torch.ones(3, 1)
-    assert value_measures(values, values)["rmse"].tolist() == [0, 0, 0]
+    assert measured(values, values, is_classifier=False)["rmse"].tolist() == [0, 0, 0]
 
 
-@given(cases)
-def test_a_reliability_diagram_adds_up_to_the_calibration_error(case):
-    probabilities, targets = predictions(*case)
-    found = Reliability.of(probabilities, targets)
-    counts, confidence, accuracy = map(torch.tensor, vars(found).values())
-    assert counts.sum() == len(targets)
-    error = (counts * (confidence - accuracy).abs()).sum() / len(targets)
-    assert error.item() == pytest.approx(
-        calibration_gaps(probabilities, targets).mean().item(), abs=1e-6
-    )
+class TestRegistry:
+    def test_a_classifier_without_a_learner_has_the_measures_of_its_outputs(self):
+        found = measured(*predictions(0, 50, 3))
+        assert {"accuracy", "nll", "brier", "ece", "ece_scaled", "nll_scaled"} <= found.keys()
+        assert not {"rmse", "noise", "blur", "contrast", "fgsm", "memorised"} & found.keys()
+
+    def test_values_have_their_error(self):
+        values, targets = torch.randn(2, 9, 1)
+        found = measured(values, targets, is_classifier=False)
+        assert "rmse" in found
+        assert not {"accuracy", "nll", "noise"} & found.keys()
+
+    def test_the_main_measure_knows_what_chance_gives(self):
+        targets = torch.tensor([0, 0, 0, 1])
+        main = main_measure(Evaluation(torch.eye(2)[targets], targets))
+        assert (main.name, main.chance(targets)) == ("accuracy", 0.75)
+        values = torch.tensor([[1.0], [3.0]])
+        main = main_measure(Evaluation(values, values, is_classifier=False))
+        assert (main.name, main.chance(values)) == ("rmse", 1.0)
+
+    def test_every_entry_is_computed_in_one_way(self):
+        for measure in MEASURES.values():
+            assert (measure.compute is None) != (measure.on_batch is None)
+            assert (measure.on_batch is None) == (measure.passes == 0)
+
+    def test_the_docs_list_every_measure_and_its_direction(self):
+        section = DOCS.read_text().partition("## What is measured")[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| ([^|]+) \| (higher|lower) \| [^|]+ \|$", section, re.MULTILINE)
+        assert rows == [(measure.title, measure.better) for measure in MEASURES.values()]

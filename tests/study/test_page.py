@@ -1,20 +1,24 @@
 """The report and the mixing board in a real browser."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from analyses import CUTMIX, MIXUP, NONE, analysis
 from PIL import Image
-from studies import CUTMIX, MIXUP, NONE, study
 
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
+from vicinal.study.analysis import Analysis
+from vicinal.study.answer import answer
 from vicinal.study.board import board_images
-from vicinal.study.measures import Reliability
-from vicinal.study.page import render
+from vicinal.study.calibration import Reliability
+from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
+from vicinal.tasks.mixers import METHODS
 
 HOSTILE = '<script>document.title="taken"</script>'
 LONG = "a very long name of a class " * 12
@@ -35,15 +39,15 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Opens a page, and sees to it that nothing went wrong in it and nothing was loaded."""
-    pages, troubles, loaded = [], [], []
+    """Opens a page, and checks that it has no errors and loads nothing."""
+    pages, errors, loaded = [], [], []
 
     def open_page(text, **options):
         file = tmp_path / "page.html"
         file.write_text(text)
         page = browser.new_page(**options)
-        page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: loaded.append(request.url))
         page.goto(file.as_uri())
         pages.append(page)
@@ -52,7 +56,7 @@ def opened(browser, tmp_path):
     yield open_page
     for page in pages:
         page.close()
-    assert troubles == []
+    assert errors == []
     assert [url for url in loaded if not url.startswith(("file:", "data:"))] == []
 
 
@@ -61,6 +65,13 @@ def images(*names):
     pixels = torch.stack([torch.full((3, 20, 20), 100 * i % 256) for i in range(len(names))])
     samples = Samples(pixels.to(torch.uint8), list(range(len(names))))
     return board_images(Split(samples, samples, list(names)))
+
+
+def test_the_board_offers_the_methods_that_train_knows_and_it_can_draw():
+    assert list(BOARD_METHODS) == ["mixup", "cutmix"]
+    assert set(BOARD_METHODS) <= set(METHODS)
+    page = render("show.html.j2", title="Mixing")
+    assert re.findall(r'<option value="(.*)">', page) == list(BOARD_METHODS)
 
 
 def board(*names, **shown):
@@ -86,13 +97,13 @@ def histogram(page):
 
 
 def move(page, control, value):
-    """Set a slider as a hand would leave it."""
+    """Set a slider as a user does."""
     script = "(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }"
     page.locator(control).evaluate(script, str(value))
 
 
 class TestBoard:
-    def test_it_begins_with_what_was_asked_for(self, opened):
+    def test_it_starts_with_the_options(self, opened):
         page = opened(board("cat", "dog", method="cutmix", alpha=0.4))
         assert page.locator("#method").input_value() == "cutmix"
         assert page.locator("#alpha-text").inner_text() == "0.40"
@@ -129,7 +140,7 @@ class TestBoard:
         assert (pixel(page, 1, 1), pixel(page, 12, 12)) == (100, 0)
         assert bars(page) == ["cat\n75 %", "dog\n25 %"]
         page.mouse.move(frame["x"] + frame["width"] - 2, frame["y"] + frame["height"] - 2)
-        assert pixel(page, 1, 1) == 100  # it was let go
+        assert pixel(page, 1, 1) == 100  # the button was released
 
     def test_the_box_is_moved_by_keys(self, opened):
         page = opened(board("cat", "dog"))
@@ -158,10 +169,10 @@ class TestBoard:
 
     def test_alpha_changes_the_draws(self, opened):
         page = opened(board("cat", "dog"))
-        told = page.locator("#histogram-text")
+        summary = page.locator("#histogram-text")
 
         def outer():
-            return int(told.inner_text().partition(": ")[2].partition(" %")[0])
+            return int(summary.inner_text().partition(": in ")[2].partition(" %")[0])
 
         move(page, "#alpha", -1)
         weak = outer()
@@ -215,7 +226,7 @@ class TestBoard:
         page.wait_for_function("document.getElementById('mixed').width == 20")
         assert page.locator("#own option").count() == 12
 
-    def test_images_of_different_sizes_come_to_one(self, opened):
+    def test_images_of_different_sizes_are_resized_to_one(self, opened):
         pixels = [torch.full((3, side, side), 100 * i) for i, side in enumerate((20, 10))]
         files = [Image.fromarray(p.to(torch.uint8).permute(1, 2, 0).numpy()) for p in pixels]
         samples = Samples(files, [0, 1])
@@ -246,21 +257,31 @@ class TestBoard:
 
 
 def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
-    found = study({arm: [0.7 + 0.1 * place, 0.71 + 0.1 * place] for place, arm in enumerate(arms)})
+    found = analysis({arm: [0.7 + 0.1 * i, 0.71 + 0.1 * i] for i, arm in enumerate(arms)})
     for result in found.results:
         probabilities = torch.rand(100, 2).softmax(1)
         reliability = Reliability.of(probabilities, torch.zeros(100, dtype=torch.int64))
         result.reliability.extend([reliability, reliability])
-    write_report(tmp_path / "report.html", found, **options)
+    write_report(tmp_path / "report.html", found, answer(found), **options)
     return (tmp_path / "report.html").read_text()
 
 
+def test_the_measures_of_a_report_are_collected_once(tmp_path, monkeypatch):
+    """However often the answer, the tables and the figures ask for them."""
+    calls = []
+    collect = vars(Analysis)["measures"]
+    collecting = collect.func
+    monkeypatch.setattr(collect, "func", lambda self: calls.append(1) or collecting(self))
+    reports(tmp_path)
+    assert len(calls) == 1
+
+
 class TestReport:
-    def test_it_says_what_was_found(self, opened, tmp_path):
+    def test_it_has_the_answer_and_the_numbers(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
         assert page.locator("h1").inner_text() == "Does mixing help?"
-        told = page.locator(".headline").inner_text()
-        assert told.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
+        headline = page.locator(".headline").inner_text()
+        assert headline.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
         assert page.locator("ul").first.locator("li").count() == 4
         row = page.locator("table").first.locator("tbody tr").first.inner_text()
         assert row.split("\t")[0] == "accuracy"
@@ -275,7 +296,7 @@ class TestReport:
         assert page.locator("figure").count() == 2 + 4
         assert "mixup α = 0.4 at 20 epochs" in page.locator("table").first.inner_text()
 
-    def test_no_two_things_have_one_id(self, opened, tmp_path):
+    def test_ids_are_unique(self, opened, tmp_path):
         page = opened(reports(tmp_path, images=images("cat", "dog")))
         ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
         assert len(ids) == len(set(ids)) > 20
@@ -296,7 +317,7 @@ class TestReport:
         assert not page.locator("#weight").is_visible()
         assert page.pdf().startswith(b"%PDF")
 
-    def test_those_who_hear_it_hear_all_of_it(self, opened, tmp_path):
+    def test_a_screen_reader_reads_all_of_it(self, opened, tmp_path):
         """Every control and picture has a name, every table its headers."""
         page = opened(reports(tmp_path, images=images("cat", "dog")))
         page.wait_for_function("document.getElementById('mixed').width == 20")

@@ -1,103 +1,106 @@
-"""The answer in words, which says no more than the numbers bear."""
+"""The answer in sentences, which claim no more than the numbers support."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
+from vicinal.study.analysis import Analysis, Comparison, Missing
 from vicinal.study.arms import Arm, comparisons
-from vicinal.study.measures import Measure
-from vicinal.study.study import Comparison, Study
-from vicinal.study.words import counted, joined
+from vicinal.study.formatting import join_and, pluralize
 
 FEW = 100  # validation samples
 MOST_SEEDS = 100  # more are not worth a number
-ALSO = ("ece", "nll", "noise", "blur", "contrast", "fgsm", "memorised")
 
 
-def said(study: Study) -> list[str]:
-    """All that is said of a study: the headline, and the answer."""
-    return [headline(study), *answer(study)]
+def answer(analysis: Analysis) -> list[str]:
+    """All sentences: the headline, and the details."""
+    return [headline(analysis), *details(analysis)]
 
 
-def headline(study: Study) -> str:
-    """The one sentence above all: whether anything beats not mixing."""
-    made = study.compare(study.measures[0]) if study.measures else []
+def headline(analysis: Analysis) -> str:
+    """One sentence: whether anything beats training without mixing."""
+    made = analysis.compare(analysis.main) if analysis.measures else []
     if not made:
-        return "Nothing can be told: no two runs of one seed have ended."
-    if not any(study.has_learnt(arm) for arm in study.arms):
+        return "There is nothing to compare: no arm has finished a seed that its baseline has, too."
+    if not any(analysis.beats_chance(arm) for arm in analysis.arms):
         return (
-            "Nothing has been learnt yet, so nothing can be compared: train longer, or with more "
-            "samples."
+            "No arm is better than chance yet, so there is nothing to compare: train longer, or "
+            "with more samples."
         )
     lengths = [list(group) for _, group in groupby(made, key=lambda c: c.arm.epochs)]
-    return " ".join(_best(study, group, named=len(lengths) > 1) for group in lengths)
+    return " ".join(_best(analysis, group, named=len(lengths) > 1) for group in lengths)
 
 
-def _best(study: Study, made: list[Comparison], *, named: bool) -> str:
-    """What can be said of the arms of one length."""
-    where = f"With {counted(made[0].arm.epochs, 'epoch')}, " if named else ""
-    base = called_baseline(made[0].baseline)
-    if not study.has_learnt(made[0].baseline):
-        return _sentence(
-            f"{where}{base} has learnt nothing yet, so nothing can be compared to it: train "
-            "longer, or with more samples."
+def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
+    """The headline for the arms of one length; ``named`` where there are others."""
+    where = f"With {pluralize(made[0].arm.epochs, 'epoch')}, " if named else ""
+    base = baseline_name(made[0].baseline)
+    if not analysis.beats_chance(made[0].baseline):
+        return _capitalized(
+            f"{where}{base} is no better than chance yet, so nothing can be compared with it: "
+            "train longer, or with more samples."
         )
     known = [comparison for comparison in made if comparison.interval.low is not None]
     if not known:
-        return _sentence(f"{where}one seed tells no difference from chance: add seeds.")
-    told = [comparison for comparison in known if comparison.interval.told]
-    winners = [comparison for comparison in told if _gain(comparison) > 0]
+        return _capitalized(f"{where}one seed cannot tell a difference from chance: add seeds.")
+    significant = [comparison for comparison in known if comparison.interval.significant]
+    winners = [comparison for comparison in significant if comparison.gain > 0]
     if winners:
-        best = max(winners, key=_gain)
-        return _sentence(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
-    if len(told) == len(made):
-        return _sentence(f"{where}nothing that was tried beats {base}: all of it is worse.")
-    are = "are" if len(told) > 1 else "is"
-    worse = "; " + joined([c.arm.method for c in told]) + f" {are} worse" if told else ""
-    shown = f"{_seeds(known)} show no gain over {base}, but cannot rule one out{worse}."
-    return _sentence(where + shown)
+        best = max(winners, key=lambda comparison: comparison.gain)
+        return _capitalized(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
+    if len(significant) == len(made):
+        return _capitalized(f"{where}nothing that was tried beats {base}: all of it is worse.")
+    are = "are" if len(significant) > 1 else "is"
+    losers = join_and([c.arm.method for c in significant]) if significant else ""
+    worse = f"; {losers} {are} worse" if losers else ""
+    return _capitalized(
+        f"{where}{_seeds(known)} show no gain over {base}, but cannot rule one out{worse}."
+    )
 
 
-def answer(study: Study) -> list[str]:
-    """A sentence or two for each arm, the winners first.
+def details(analysis: Analysis) -> list[str]:
+    """A sentence or two for each arm, the winners first, and what weakens the answer.
 
-    None where no run has ended, and no arm is compared to one that has learnt nothing.
+    No arm is compared with a baseline that is no better than chance.
     """
-    sentences = [_failures(study, arm) for arm in study.arms if study.failed(arm)]
-    if not study.measures:
+    sentences = [_failures(analysis, arm) for arm in analysis.arms if analysis.failed(arm)]
+    if not analysis.measures:
         return sentences
-    sentences += _warnings(study)
-    made = study.compare(study.measures[0])
+    sentences += _warnings(analysis) + _missing(analysis)
+    made = analysis.compare(analysis.main)
     sentences += [
-        " ".join([_told(study, comparison), *_also(study, comparison)])
-        for comparison in sorted(made, key=_gain, reverse=True)
-        if study.has_learnt(comparison.baseline)
+        " ".join([_main_difference(analysis, comparison), *_others(analysis, comparison)])
+        for comparison in sorted(made, key=lambda comparison: comparison.gain, reverse=True)
+        if analysis.beats_chance(comparison.baseline)
     ]
     compared = {comparison.arm for comparison in made}
-    if len(study.arms) > 2:
-        sentences.append(_best_of_all(study))
+    if len(analysis.arms) > 2:
+        sentences.append(_best_mean(analysis))
     return sentences + [
-        f"{called(study, arm)} and {called(study, baseline)} have no run of the same seed that has "
-        "ended, so nothing can be said of them."
-        for arm, baseline in comparisons(study.arms)
+        f"{full_name(analysis, arm)} and {full_name(analysis, baseline)} have not finished a run "
+        "of the same seed, so they cannot be compared."
+        for arm, baseline in comparisons(analysis.arms)
         if arm not in compared
     ]
 
 
-def _best_of_all(study: Study) -> str:
-    """Which arm has the best mean, whatever chance has to do with it."""
-    main = study.measures[0]
-    means = {arm: mean for arm in study.arms if (mean := study.mean(arm, main)) is not None}
+def _best_mean(analysis: Analysis) -> str:
+    """The arm with the best mean, whether or not by chance."""
+    main = analysis.main
+    means = {arm: mean for arm in analysis.arms if (mean := analysis.mean(arm, main)) is not None}
     best = max(means, key=lambda arm: main.gain(means[arm]))
-    return f"The best mean {main.title} is that of {called(study, best)}: {main.text(means[best])}."
+    name, value = full_name(analysis, best), main.text(means[best])
+    return f"The best mean {main.title} is that of {name}: {value}."
 
 
-def _warnings(study: Study) -> list[str]:
-    """What makes any answer weak."""
-    main, warnings = study.measures[0], []
-    if study.samples < FEW:
-        share = f"; one of them is {100 / study.samples:.1f} points" if main.percent else ""
-        warnings.append(f"There are only {counted(study.samples, 'validation sample')}{share}.")
-    made = study.compare(main)
+def _warnings(analysis: Analysis) -> list[str]:
+    """What weakens any answer."""
+    main, warnings = analysis.main, []
+    if analysis.samples < FEW:
+        share = f"; one of them is {100 / analysis.samples:.1f} points" if main.percent else ""
+        warnings.append(
+            f"There are only {pluralize(analysis.samples, 'validation sample')}{share}."
+        )
+    made = analysis.compare(main)
     if made and min(comparison.interval.seeds for comparison in made) == 2:
         warnings.append(
             "Two seeds are the fewest that give an interval, and a wide one: five make it several "
@@ -106,88 +109,107 @@ def _warnings(study: Study) -> list[str]:
     return warnings
 
 
-def _told(study: Study, comparison: Comparison) -> str:
+def _missing(analysis: Analysis) -> list[str]:
+    """Which arms lack a measure, as their runs were measured by an earlier version."""
+
+    def runs(missing: Missing) -> str:
+        if missing.runs == missing.of:
+            return full_name(analysis, missing.arm)
+        return f"{missing.runs} of the {missing.of} runs of {full_name(analysis, missing.arm)}"
+
+    return [
+        f"{each.title[:1].upper()}{each.title[1:]} was not measured in "
+        + join_and([runs(missing) for missing in analysis.missing if missing.measure == each])
+        + ": an earlier version did not have it."
+        for each in analysis.measures
+        if any(missing.measure == each for missing in analysis.missing)
+    ]
+
+
+def _main_difference(analysis: Analysis, comparison: Comparison) -> str:
     found, measure = comparison.interval, comparison.measure
-    arm, baseline = called(study, comparison.arm), comparison.baseline.method
+    arm, baseline = full_name(analysis, comparison.arm), comparison.baseline.method
     if found.low is None or found.high is None:
         return (
             f"{arm} has {measure.text(comparison.value)}, {baseline} "
-            f"{measure.text(comparison.base)} ({measure.title}): one seed tells no interval; 2 or "
-            "more would."
+            f"{measure.text(comparison.base)} ({measure.title}): one seed gives no interval; take "
+            "2 or more."
         )
     if found.low == found.high == 0:
-        return f"{arm} and {baseline} answered alike on every sample, with {_seeds([comparison])}."
-    if found.told:
-        verb = "beats" if _gain(comparison) > 0 else "loses to"
+        seeds = _seeds([comparison])
+        return f"{arm} and {baseline} have the same {measure.title} on every sample, with {seeds}."
+    if found.significant:
+        verb = "beats" if comparison.gain > 0 else "loses to"
         return f"{arm} {verb} {baseline} by {_difference(comparison)}."
     return (
         f"{_seeds([comparison])} show no difference between {arm} and {baseline}: it may be "
-        f"anything from {_signed(measure, found.low)} to {_signed(measure, found.high)}"
-        f"{_unit(measure)}{_advice(study, comparison)}."
+        f"anything from {measure.signed(found.low)} to {measure.signed(found.high)}"
+        f"{measure.unit}{_seeds_needed(analysis, comparison)}."
     )
 
 
-def _advice(study: Study, comparison: Comparison) -> str:
-    """What more seeds would tell."""
+def _seeds_needed(analysis: Analysis, comparison: Comparison) -> str:
+    """How far more seeds would narrow the interval."""
     measure, needed = comparison.measure, comparison.needed
-    worth = "half a point" if measure.percent else "a hundredth of the error"
+    width = "half a point" if measure.percent else "a hundredth of the error"
     if needed is None:
         return (
-            f" (more seeds alone cannot narrow that to {worth} either way: {study.samples:,} "
+            f" (more seeds alone cannot narrow that to {width} either way: {analysis.samples:,} "
             "validation samples are too few)"
         )
     if needed <= comparison.interval.seeds:
         return ""
     if needed > MOST_SEEDS:
         return (
-            f" (more than {MOST_SEEDS} seeds would be needed to narrow that to {worth} either way)"
+            f" (more than {MOST_SEEDS} seeds would be needed to narrow that to {width} either way)"
         )
-    return f" ({needed} seeds would narrow that to about {worth} either way)"
+    return f" ({needed} seeds would narrow that to about {width} either way)"
 
 
-def _also(study: Study, comparison: Comparison) -> list[str]:
-    """What else can be told of an arm: calibration, robustness, time."""
-    told: dict[bool, list[str]] = {True: [], False: []}
-    for measure in study.measures[1:]:
-        if measure.name not in ALSO:
+def _others(analysis: Analysis, comparison: Comparison) -> list[str]:
+    """Significant differences in other measures, and in time."""
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for measure in analysis.measures[1:]:
+        if not measure.in_answer:
             continue
-        for other in study.compare(measure):
+        for other in analysis.compare(measure):
             own, base = measure.text(other.value), measure.text(other.base)
-            if other.arm == comparison.arm and other.interval.told and own != base:
-                values = f"{own} against {base}"
-                told[_gain(other) > 0].append(f"{measure.title} ({values})")
+            # What is shown as the same number is not worth a sentence.
+            if other.arm == comparison.arm and other.interval.significant and own != base:
+                found[other.gain > 0].append(f"{measure.title} ({own} against {base})")
     parts = []
-    if told[True]:
-        parts.append(f"It is better in {joined(told[True])}.")
-    if told[False]:
-        parts.append(f"It is worse in {joined(told[False])}.")
-    time = study.time_ratio(comparison.arm, comparison.baseline)
-    if time is not None and time.told:
+    if found[True]:
+        parts.append(f"It is better in {join_and(found[True])}.")
+    if found[False]:
+        parts.append(f"It is worse in {join_and(found[False])}.")
+    time = analysis.time_ratio(comparison.arm, comparison.baseline)
+    if time is not None and time.significant:
         more = "more" if time.mean > 0 else "less"
         parts.append(f"It takes {abs(100 * time.mean):.0f} % {more} time.")
     return parts
 
 
-def _failures(study: Study, arm: Arm) -> str:
-    failed, ended = study.failed(arm), study.of(arm)
-    count = len(failed) + len(ended)
+def _failures(analysis: Analysis, arm: Arm) -> str:
+    failed, finished = analysis.failed(arm), analysis.of(arm)
+    count = len(failed) + len(finished)
     runs = "its run" if count == 1 else f"{len(failed)} of its {count} runs"
-    return f"{called(study, arm)}: {runs} diverged ({failed[0].failed})."
+    return f"{full_name(analysis, arm)}: {runs} diverged ({failed[0].failed})."
 
 
-def called(study: Study, arm: Arm) -> str:
-    """An arm's name, with its epochs where others train for more or less."""
-    if len(study.lengths) == 1:
+def full_name(analysis: Analysis, arm: Arm) -> str:
+    """An arm's name, with its epochs where other arms have more or fewer."""
+    if len(analysis.lengths) == 1:
         return arm.method
-    return f"{arm.method} at {counted(arm.epochs, 'epoch')}"
+    return f"{arm.method} at {pluralize(arm.epochs, 'epoch')}"
 
 
-def called_baseline(arm: Arm) -> str:
-    """What the others are compared to."""
+def baseline_name(arm: Arm) -> str:
+    """The name of the arm that others are compared with."""
     return arm.method if arm.mixes else "training without mixing"
 
 
 def _difference(comparison: Comparison) -> str:
+    """A significant difference with its interval, as text."""
     measure, found = comparison.measure, comparison.interval
     low, high = sorted((abs(found.low or 0.0), abs(found.high or 0.0)))
     if measure.percent:
@@ -195,28 +217,12 @@ def _difference(comparison: Comparison) -> str:
     return f"{abs(found.mean):.3g} ({low:.3g} to {high:.3g}; {measure.title})"
 
 
-def _signed(measure: Measure, difference: float) -> str:
-    return f"{100 * difference:+.1f}" if measure.percent else f"{difference:+.3g}"
-
-
-def _unit(measure: Measure) -> str:
-    if measure.percent:
-        return " points"
-    side = "above" if measure.better == "higher" else "below"
-    return f" ({measure.title}, {side} 0 is better)"
-
-
 def _seeds(made: Sequence[Comparison]) -> str:
-    return counted(min(comparison.interval.seeds for comparison in made), "seed")
+    return pluralize(min(comparison.interval.seeds for comparison in made), "seed")
 
 
-def _gain(comparison: Comparison) -> float:
-    return comparison.measure.gain(comparison.interval.mean)
-
-
-def _sentence(text: str) -> str:
-    return (
-        text[:1].upper() + text[1:]
-        if text.startswith(("nothing", "one seed", "training"))
-        else text
-    )
+def _capitalized(text: str) -> str:
+    """A sentence with a capital letter, unless it begins with the name of an arm."""
+    if text.startswith(("nothing", "one seed", "training")):
+        return text[:1].upper() + text[1:]
+    return text

@@ -1,4 +1,4 @@
-"""The images of the mixing board, and the page that shows it alone."""
+"""The images of the mixing board, and the page that shows the board alone."""
 
 import base64
 import io
@@ -16,21 +16,21 @@ from vicinal.data.samples import Split
 from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
-from vicinal.study.page import render
+from vicinal.study.page import BOARD_METHODS, render
 from vicinal.tasks import TrainOptions, find_split
 from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
-METHODS = "mixup", "cutmix"
-ALPHAS = 0.05, 10  # as far as its slider goes
-LARGEST, SMALL = 160, 64  # pixels; small ones are kept as they are
+ALPHAS = 0.05, 10  # the range of its slider
+LARGEST = 160  # pixels; larger images are scaled down
+SMALL = 64  # pixels; up to there, images are stored without loss
 
 
 def board_images(split: Split) -> list[dict[str, str]]:
-    """Training images for the board: one of each class, of up to 12 classes, then more of them.
+    """Up to 12 training images for the board: one of each class first, then a second, and so on.
 
     Returns:
-        For each its class as ``label``, and itself as ``src``, a PNG or JPEG within the text.
+        For each its class as ``label``, and as ``src`` a data URL of a PNG or JPEG.
 
     Raises:
         VicinalError: fewer than two can be read.
@@ -44,19 +44,19 @@ def board_images(split: Split) -> list[dict[str, str]]:
         if len(found) == SHOWN:
             break
     if len(found) < 2:
-        raise VicinalError("two images are needed to be mixed, and fewer can be read")
+        raise VicinalError("mixing takes two images, and fewer can be read")
     largest = min(LARGEST, max(image.shape[-1] for _, image in found))
-    return [{"label": label, "src": _written(resize(image, largest))} for label, image in found]
+    return [{"label": label, "src": _data_url(resize(image, largest))} for label, image in found]
 
 
 def _spread(labels: Sequence[int]) -> list[int]:
-    """The samples in an order that brings another class each time, as long as there is one."""
-    seen: dict[int, int] = {}
-    turns = []
+    """The indices of the samples, so that each class comes once before any comes twice."""
+    counts: dict[int, int] = {}
+    keys = []
     for index, label in enumerate(labels):
-        turns.append((seen.get(label, 0), label, index))
-        seen[label] = seen.get(label, 0) + 1
-    return [index for _, _, index in sorted(turns)]
+        keys.append((counts.get(label, 0), label, index))
+        counts[label] = counts.get(label, 0) + 1
+    return [index for _, _, index in sorted(keys)]
 
 
 def _square(image: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ def _square(image: Tensor) -> Tensor:
     return image[None, :, top : top + side, left : left + side]
 
 
-def _written(image: Tensor) -> str:
-    """An image as a data address."""
+def _data_url(image: Tensor) -> str:
+    """An image as a data URL."""
     kind = "png" if image.shape[-1] <= SMALL else "jpeg"
     file = io.BytesIO()
     Image.fromarray(image[0].to(torch.uint8).permute(1, 2, 0).numpy()).save(file, kind, quality=85)
@@ -75,27 +75,27 @@ def _written(image: Tensor) -> str:
 
 
 def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
-    """Write the board as a page of its own, and show it in the browser if that is asked for.
+    """Write the board as a page of its own, and open it in the browser if asked to.
 
     Raises:
-        VicinalError: the data hold no images, or it cannot show what is wished for.
+        VicinalError: the data have no images, or the board cannot show an option.
     """
-    make_mixer(options)  # says what is wrong with --mix and --alpha
+    make_mixer(options)  # checks --mix and --alpha
     options.refuse(("size",), "the board")
-    method, alpha = (options.mix or METHODS[0]).lower(), options.alpha
-    if method not in METHODS:
+    method, alpha = (options.mix or next(iter(BOARD_METHODS))).lower(), options.alpha
+    if method not in BOARD_METHODS:
         raise VicinalError(
-            f"the board shows {' and '.join(METHODS)}, not --mix {method}: say one of them, or "
-            "draw a picture, --out mixed.png"
+            f"the board shows {' and '.join(BOARD_METHODS)}, not --mix {method}: name one of them, "
+            "or draw a picture by --out mixed.png"
         )
     if alpha is not None and not ALPHAS[0] <= alpha <= ALPHAS[1]:
         raise VicinalError(
-            f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: say such "
-            "a one, or draw a picture, --out mixed.png"
+            f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: give "
+            "another, or draw a picture by --out mixed.png"
         )
     split = find_split(options)
     if not isinstance(split, Split):
-        raise VicinalError(f"{options.data} holds no images, and nothing else can be shown")
+        raise VicinalError(f"{options.data} has no images, and only images can be shown")
     images = board_images(split)
     shown = {"images": images, "method": method, "alpha": alpha or ""}
     write_file(file, render("show.html.j2", title=f"Mixing {options.data}", **shown))

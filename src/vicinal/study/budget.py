@@ -1,4 +1,4 @@
-"""How long runs take, and how many fit into the time that there is."""
+"""How long runs take, and how many fit into a budget of time."""
 
 import heapq
 import math
@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
-from vicinal.study.words import counted, spoken
+from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.measures import MEASURES
 
 WARM_UP, TIMED = 2, 6  # batches of a trial
-PASSES = 7  # through the validation part, to measure all there is
-# Of the time, for what no trial can foresee and for the report; and seconds.
+# Through the validation part: one for the outputs, and more for measures that run the network.
+PASSES = 1 + sum(measure.passes for measure in MEASURES.values())
+# What is set aside for the report, and for what no trial can foresee: a share, and seconds.
 MARGIN, LEAST_MARGIN = 0.05, 5.0
-LONGER = 1.3  # than a trial says, which is short, a run may take
+LONGER = 1.3  # a run may take this many times as long as a short trial predicts
 CANCELS = {True: CancelTrain, False: CancelValidate}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs, in seconds: to begin it and measure it, and for each epoch."""
+    """What a run costs, in seconds: to set up and measure, and for each epoch."""
 
     once: float
     epoch: float
@@ -31,9 +33,9 @@ class Cost:
 
 
 class Stopwatch(Callback):
-    """Times some batches of training and of validation, and ends the training then.
+    """Times some batches of training and of validation, and then ends the training.
 
-    Of each it keeps when it began, and when each batch ended.
+    ``times`` has, for training and for validation, the start and the end of each batch.
     """
 
     order = 98
@@ -49,27 +51,27 @@ class Stopwatch(Callback):
 
     def after_batch(self, learn: Learner) -> None:
         if learn.loss is not None:
-            learn.loss.item()  # waits for the device
+            learn.loss.item()  # wait for the device
         self.times[learn.training].append(time.perf_counter())
         if len(self.times[learn.training]) > WARM_UP + TIMED:
             raise CANCELS[learn.training]
 
     def seconds(self, training: bool) -> float:
-        """The mean time of a batch; that of the last one, where there are few."""
+        """The mean time of a batch after the warm-up; of few batches, that of the last one."""
         times = self.times[training]
         timed = min(TIMED, max(1, len(times) - 1 - WARM_UP))
         return (times[-1] - times[-1 - timed]) / timed
 
 
-def trial(make: Callable[[], Learner]) -> Cost:
-    """Find out what a run costs, by some batches of one.
+def measure_cost(make: Callable[[], Learner]) -> Cost:
+    """What a run costs, by a trial of some batches.
 
     Args:
-        make: makes a learner that mixes.
+        make: makes the learner of a run.
     """
     began = time.perf_counter()
     learn = make()
-    begun = time.perf_counter() - began
+    setup = time.perf_counter() - began
     watch = Stopwatch()
     with learn.no_logging():
         learn.fit(1, cbs=watch)
@@ -77,17 +79,17 @@ def trial(make: Callable[[], Learner]) -> Cost:
         watch.seconds(training) * len(part)
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
-    return Cost(begun + PASSES * valid, train + valid)
+    return Cost(setup + PASSES * valid, train + valid)
 
 
 @dataclass(frozen=True)
-class Plan:
+class SeedPlan:
     """How many seeds there is time for.
 
     Args:
-        seeds: of every arm, those that are done among them.
-        runs: how many are still to be done.
-        seconds: until they are.
+        seeds: of every arm, including those that are done.
+        runs: how many remain.
+        seconds: how long these take.
     """
 
     seeds: int
@@ -96,68 +98,68 @@ class Plan:
 
 
 def usable(budget: float) -> float:
-    """What of the time is for runs; the rest is for what no trial can foresee."""
+    """The part of a budget for runs; the margin is set aside."""
     return budget - min(budget / 2, max(MARGIN * budget, LEAST_MARGIN))
 
 
-def needed(seconds: float) -> float:
-    """The time of which so much is usable.
+def budget_for(seconds: float) -> float:
+    """The budget of which this many seconds are usable.
 
-    >>> [usable(needed(seconds)) for seconds in (3.0, 50.0, 950.0)]
+    >>> [usable(budget_for(seconds)) for seconds in (3.0, 50.0, 950.0)]
     [3.0, 50.0, 950.0]
     """
     return min(2 * seconds, max(seconds + LEAST_MARGIN, seconds / (1 - MARGIN)))
 
 
-def plan(
+def plan_seeds(
     runs: Sequence[Sequence[float]],
     budget: float,
-    kept: int = 0,
+    least: int = 0,
     *,
     jobs: int = 1,
     spent: float = 0.0,
-) -> Plan:
-    """Plan what fits into the time.
+) -> SeedPlan:
+    """How many seeds fit into a budget.
 
     Args:
-        runs: for each seed, the seconds of every run that is still to be done.
+        runs: for each seed, the seconds of every run that remains.
         budget: seconds that are left for them.
-        kept: how many seeds are planned whatever the time, as some of their runs are done.
+        least: how many seeds to plan in any case, as some of their runs are done.
         jobs: processes; each takes the next run as soon as it is free.
-        spent: seconds that were spent before.
+        spent: seconds that this call has used already.
 
     Raises:
         VicinalError: nothing is done yet, and not even one run of each arm fits.
 
-    >>> plan([[10.0, 10.0]] * 5, budget=45.0)
-    Plan(seeds=2, runs=4, seconds=40.0)
+    >>> plan_seeds([[10.0, 10.0]] * 5, budget=45.0)
+    SeedPlan(seeds=2, runs=4, seconds=40.0)
     """
     idle = [0.0] * jobs
     first = max(_after(runs[0], idle))
-    if first > budget and not kept:
-        each = counted(len(runs), "seed")
+    if first > budget and not least:
+        seeds = pluralize(len(runs), "seed")
         every = max(_after([run for seed in runs for run in seed], idle))
         raise VicinalError(
             f"--budget is too small: for one run of each of the {len(runs[0])} arms give about "
-            f"{_asked(first + spent)}, and for {each} of each {_asked(every + spent)}; or fewer "
-            "epochs, arms or samples"
+            f"{_suggested(first + spent)}, and for {seeds} of each "
+            f"{_suggested(every + spent)}; or fewer epochs, arms or samples"
         )
-    planned, ends = Plan(0, 0, 0.0), idle
+    planned, ends = SeedPlan(0, 0, 0.0), idle
     for seed, seconds in enumerate(runs):
         ends = _after(seconds, ends)
-        if max(ends) > budget and seed >= kept:
+        if max(ends) > budget and seed >= least:
             break
-        planned = Plan(seed + 1, planned.runs + len(seconds), max(ends))
+        planned = SeedPlan(seed + 1, planned.runs + len(seconds), max(ends))
     return planned
 
 
-def _asked(seconds: float) -> str:
-    """The budget to ask for."""
-    return spoken(math.ceil(needed(LONGER * seconds)))
+def _suggested(seconds: float) -> str:
+    """The budget to ask the user for."""
+    return format_duration(math.ceil(budget_for(LONGER * seconds)))
 
 
 def _after(runs: Iterable[float], ends: Sequence[float]) -> list[float]:
-    """When each process is free, once these runs are shared by those that are so at ``ends``.
+    """When each process becomes free, if these runs are shared by processes free at ``ends``.
 
     >>> _after([60.0, 60.0, 60.0], [0.0, 0.0])
     [60.0, 120.0]

@@ -1,4 +1,4 @@
-"""What ``vicinal compare`` does: from a question to a folder with its answer."""
+"""What ``vicinal compare`` does: from a config to a folder with the answer."""
 
 import os
 import subprocess
@@ -18,24 +18,26 @@ from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
-from vicinal.study.answer import said
+from vicinal.study.analysis import Analysis
+from vicinal.study.answer import answer
 from vicinal.study.arms import Arm, comparisons
-from vicinal.study.budget import plan, trial, usable
+from vicinal.study.budget import measure_cost, plan_seeds, usable
+from vicinal.study.config import ExperimentConfig
+from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
-from vicinal.study.question import Question, Trainings
-from vicinal.study.runner import Result
-from vicinal.study.study import Study
-from vicinal.study.words import counted, spoken
-from vicinal.study.work import Store, Work
+from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.result import Result
+from vicinal.study.runner import Runner
+from vicinal.study.store import ResultStore
 from vicinal.tasks import TrainOptions
 
 SEEDS = 3
 
-Tell = Callable[[str, str], None]
+Log = Callable[[str, str], None]
 
 
 def compare_data(
-    question: Question,
+    config: ExperimentConfig,
     *,
     seeds: int | None,
     budget: float | None,
@@ -44,71 +46,72 @@ def compare_data(
     overwrite: bool,
     jobs: int | None,
     typed: Collection[str] = (),
-    tell: Tell,
+    log: Log,
 ) -> Path:
-    """Answer a question, and leave the answer in a folder.
+    """Run an experiment, and write its answer to a folder.
 
     Args:
-        question: what is asked.
+        config: what to compare.
         seeds: how many; None takes 3, or as many as before.
-        budget: seconds that all of it may take; None for as long as it takes.
+        budget: seconds that all of it may take; None for no limit.
         out: the folder; None takes the next free one below ``runs``, or to resume, the last one.
         resume: go on with the comparison that is there; seeds and arms may be added.
         overwrite: replace it.
-        jobs: how many processes work at it; None takes one for each GPU.
-        typed: the names of settings that are to be as before, though they be the default.
-        tell: is called with a name and a text for each thing that was found or chosen.
+        jobs: how many processes share the runs; None takes one for each GPU.
+        typed: the names of settings that the user typed, as for
+            :meth:`ExperimentConfig.merged_with`.
+        log: called with a name and a text for each thing that was found or chosen.
 
     Returns:
         The report.
 
     Raises:
-        VicinalError: the data, the settings or the folder do not serve, or the time was up before
-            a run had ended.
-        KeyboardInterrupt: after what was found is written.
+        VicinalError: the data, the settings or the folder cannot be used, or the time was up
+            before a run had finished.
+        KeyboardInterrupt: after the results so far are written.
     """
     began = time.monotonic()
     _check(seeds, jobs, resume, overwrite)
-    folder = ComparisonFolder(out or default_folder(question.options.data, resume, "compare"))
-    folder.check(may_hold_one=resume or overwrite)
+    folder = ComparisonFolder(out or default_folder(config.options.data, resume, "compare"))
+    folder.check(may_exist=resume or overwrite)
     before = folder.settings() if resume else None
     if resume and before is None:
-        tell("resume", f"nothing is in {folder.path} yet: it is begun")
-    trainings = _trainings(question, before, folder, typed)
-    _tell_plan(trainings, tell)
-    kept = before["seeds"] if before else 0
-    seeds, jobs = seeds or kept or SEEDS, jobs or max(1, _gpus())
-    if seeds < kept:
+        log("resume", f"{folder.path} holds no comparison yet: starting one")
+    experiment = _experiment(config, before, folder, typed)
+    _log_setup(experiment, log)
+    least = before["seeds"] if before else 0
+    seeds, jobs = seeds or least or SEEDS, jobs or max(1, _gpus())
+    if seeds < least:
         raise VicinalError(
-            f"--seeds {seeds} is fewer than the {kept} of the comparison in {folder.path}: leave "
+            f"--seeds {seeds} is fewer than the {least} of the comparison in {folder.path}: leave "
             "it out, or begin another one"
         )
-    if jobs > 1 and not _gpus():  # before the trial, which is to be as slow as the runs
+    if jobs > 1 and not _gpus():  # before the trial, which must be as slow as the runs
         torch.set_num_threads(_threads(jobs))
-    schedule = Schedule(seeds)
-    store = trainings.store(folder.results)
+    plan = RunPlan(seeds)
+    store = experiment.store(folder.results)
     if budget is not None:
-        kept_in = store if before else None
-        schedule = _scheduled(trainings, seeds, kept, kept_in, began, usable(budget), jobs, tell)
+        earlier = store if before else None
+        plan = _plan(experiment, seeds, least, earlier, began, usable(budget), jobs, log)
     if overwrite:
         folder.clear()
-    folder.begin(trainings, schedule.seeds)
+    folder.begin(experiment, plan.seeds)
     try:
-        _work(trainings, folder, store, schedule, jobs, tell)
-    except Unstarted:
-        if before is None:  # what is wrong can be mended, and all of it asked again
+        _run(experiment, folder, store, plan, jobs, log)
+    except NoResults:
+        if before is None:  # the user can correct the mistake, and give the same command again
             folder.remove()
         raise
     return folder.report
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What is to be done until when.
+class RunPlan:
+    """What to run, and until when.
 
     Args:
         seeds: of each arm.
-        deadline: a time of ``time.monotonic``; None for no end.
+        deadline: a time of ``time.monotonic``; None for no limit.
         expected: the seconds that a run of each arm takes, by its name.
     """
 
@@ -117,8 +120,8 @@ class Schedule:
     expected: dict[str, float] = field(default_factory=dict)
 
 
-class Unstarted(VicinalError):
-    """A comparison ended before any of its runs had."""
+class NoResults(VicinalError):
+    """A comparison failed before any of its runs had finished."""
 
 
 def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -> None:
@@ -133,149 +136,148 @@ def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -
         raise VicinalError(f"--jobs {jobs} is more than the {processors()} processors: use fewer")
 
 
-def help_compare(path: Path, seconds: float) -> None:
-    """Work at the runs of a comparison that another process has begun, and say nothing."""
+def compare_worker(path: Path, seconds: float) -> None:
+    """Do runs of a comparison that another process has begun, and print nothing."""
     folder = ComparisonFolder(path)
     before = folder.settings()
     if before is None:
         raise VicinalError(f"{path} holds no comparison")
-    options = TrainOptions(before["asked"]["options"]["data"])
-    trainings = _trainings(Question(options), before, folder)
+    options = TrainOptions(before["config"]["options"]["data"])
+    experiment = _experiment(ExperimentConfig(options), before, folder)
     bar = progress_bar()
     bar.disable = True
-    Work(
-        trainings.runs(before["seeds"]),
-        trainings.prepare,
-        trainings.store(folder.results),
+    Runner(
+        experiment.runs(before["seeds"]),
+        experiment.prepare,
+        experiment.store(folder.results),
         deadline=None if seconds == inf else time.monotonic() + seconds,
-        done=lambda *_: None,
         bar=bar,
-    ).do()
+    ).run()
 
 
-def _trainings(
-    question: Question,
+def _experiment(
+    config: ExperimentConfig,
     before: dict[str, Any] | None,
     folder: ComparisonFolder,
     typed: Collection[str] = (),
-) -> Trainings:
-    """What is to be trained, as it was asked and chosen before."""
+) -> Experiment:
+    """The experiment, with the choices of the one in the folder where it is resumed."""
     if before is None:
-        found = Trainings(question)
-        if len(found.split.valid) < 2:
-            raise VicinalError("one validation sample can tell nothing: hold out more, by --valid")
-        return found
-    asked, resolved = (
-        question.merged_with(before["asked"], typed),
-        TrainOptions(**before["resolved"]),
-    )
-    found = Trainings(asked, resolved, before.get("chosen"))
-    if found.task.listed() != before["listed"]:
+        experiment = Experiment(config)
+        if len(experiment.split.valid) < 2:
+            raise VicinalError(
+                "one validation sample is too few to compare: hold out more, by --valid"
+            )
+        return experiment
+    merged = config.merged_with(before["config"], typed)
+    experiment = Experiment(merged, TrainOptions(**before["resolved"]), before.get("choices"))
+    if experiment.task.listed() != before["data"]:
         raise VicinalError(
-            f"the data are not what they were when the comparison in {folder.path} was begun: "
-            "bring back what was there, or begin another one"
+            f"the data have changed since the comparison in {folder.path} was begun: restore them, "
+            "or begin another one"
         )
-    left_out = set(before["arms"]) - {arm.name for arm in found.arms}
+    left_out = set(before["arms"]) - {arm.name for arm in experiment.arms}
     if left_out:
         raise VicinalError(
             f"the comparison in {folder.path} has {', '.join(sorted(left_out))}, too: arms may be "
             "added by --mix, --alpha and --epochs, but name all that are there"
         )
-    return found
+    return experiment
 
 
-def _tell_plan(trainings: Trainings, tell: Tell) -> None:
-    tell("data", trainings.task.describe())
-    for note in trainings.split.notes:
-        tell(*note.split(": ", 1))
-    for name, reason in trainings.chosen.items():
+def _log_setup(experiment: Experiment, log: Log) -> None:
+    log("data", experiment.task.describe())
+    for note in experiment.split.notes:
+        log(*note.split(": ", 1))
+    for name, reason in experiment.choices.items():
         if name != "epochs":
-            tell(name, reason)
-    for arm, baseline in comparisons(trainings.arms):
-        epochs = counted(arm.epochs, "epoch")
-        tell("compared", f"{arm.method} with {baseline.method}, {epochs}")
+            log(name, reason)
+    for arm, baseline in comparisons(experiment.arms):
+        epochs = pluralize(arm.epochs, "epoch")
+        log("compared", f"{arm.method} with {baseline.method}, {epochs}")
 
 
-def _scheduled(
-    trainings: Trainings,
+def _plan(
+    experiment: Experiment,
     seeds: int,
-    kept: int,
-    store: Store | None,
+    least: int,
+    store: ResultStore | None,
     began: float,
     seconds: float,
     jobs: int,
-    tell: Tell,
-) -> Schedule:
-    """What there is time for, by a short trial of a run that mixes.
+    log: Log,
+) -> RunPlan:
+    """What there is time for, by a short trial of an arm that mixes.
 
     Args:
-        seeds: how many are wished for.
-        kept: how many were planned before.
-        store: where results from before are; None where there are none.
-        began: when, by ``time.monotonic``.
-        seconds: from then on, for all of it.
+        seeds: how many the user wants.
+        least: how many an earlier call planned.
+        store: the results of earlier calls; None where there are none.
+        began: when this call began, by ``time.monotonic``.
+        seconds: how long all of it may take from then on.
     """
-    tried = next(arm for arm in trainings.arms if arm.mixes)
-    cost = trial(lambda: trainings.prepare(tried, 0)[0])
-    frozen = 1 if trainings.task.fit is Learner.fine_tune else 0  # epochs of the head alone
-    expected = {arm.name: cost.run(frozen + arm.epochs) for arm in trainings.arms}
+    tried = next(arm for arm in experiment.arms if arm.mixes)
+    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    # fine_tune trains the head alone for an epoch first.
+    frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
+    expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}
 
     def left(seed: int) -> list[float]:
-        arms = [arm for arm in trainings.arms if store is None or not store.has(arm, seed)]
+        arms = [arm for arm in experiment.arms if store is None or not store.has(arm, seed)]
         return [expected[arm.name] for arm in arms]
 
     runs = [left(seed) for seed in range(seeds)]
     spent = time.monotonic() - began
-    found = plan(runs, seconds - spent, kept, jobs=jobs, spent=spent)
-    fewer = f", of the {seeds} that were asked for" if found.seeds < seeds else ""
-    about = spoken(found.seconds)
-    tell("budget", f"{counted(found.seeds, 'seed')} of each arm, about {about}{fewer}")
-    return Schedule(found.seeds, began + seconds, expected)
+    fitting = plan_seeds(runs, seconds - spent, least, jobs=jobs, spent=spent)
+    fewer = f", of the {seeds} that were asked for" if fitting.seeds < seeds else ""
+    about = format_duration(fitting.seconds)
+    log("budget", f"{pluralize(fitting.seeds, 'seed')} of each arm, about {about}{fewer}")
+    return RunPlan(fitting.seeds, began + seconds, expected)
 
 
-def _work(
-    trainings: Trainings,
+def _run(
+    experiment: Experiment,
     folder: ComparisonFolder,
-    store: Store,
-    schedule: Schedule,
+    store: ResultStore,
+    plan: RunPlan,
     jobs: int,
-    tell: Tell,
+    log: Log,
 ) -> None:
-    """Do what is to be done, and write and say what was found, also where it was stopped."""
-    runs = trainings.runs(schedule.seeds)
+    """Do the runs, and write and print what they gave, also where they were stopped."""
+    runs = experiment.runs(plan.seeds)
     done = sum(store.has(*run) for run in runs)
     if done:
-        tell("done before", f"{done} of {counted(len(runs), 'run')} in {folder.path}")
-    tell("runs", f"{len(runs)}: {len(trainings.arms)} arms of {counted(schedule.seeds, 'seed')}")
-    work = Work(
+        log("done before", f"{done} of {pluralize(len(runs), 'run')} in {folder.path}")
+    log("runs", f"{len(runs)}: {len(experiment.arms)} arms of {pluralize(plan.seeds, 'seed')}")
+    runner = Runner(
         runs,
-        trainings.prepare,
+        experiment.prepare,
         store,
-        deadline=schedule.deadline,
-        expected=schedule.expected,
-        done=_Teller(trainings.arms, len(runs), tell),
+        deadline=plan.deadline,
+        expected=plan.expected,
+        done=_RunLogger(experiment.arms, len(runs), log),
         bar=progress_bar(),
     )
     try:
-        with _helpers(jobs, folder, schedule.deadline):
-            work.do()
+        with _workers(jobs, folder, plan.deadline):
+            runner.run()
     except VicinalError as error:
-        if not work.results:
-            raise Unstarted(str(error)) from None
+        if not runner.results:
+            raise NoResults(str(error)) from None
         raise
     finally:
-        _conclude(folder, trainings, work.results, len(runs), tell)
-    if not work.results:
+        _conclude(folder, experiment, runner.results, len(runs), log)
+    if not runner.results:
         raise VicinalError(
-            "the time was up before a run had ended: give more, and go on with --resume"
+            "the time was up before a run had finished: give more, and go on with --resume"
         )
 
 
-class _Teller:
-    """Says what each run gave that was not done before, and how long the others will take."""
+class _RunLogger:
+    """Logs each new result, and how long the other runs will take."""
 
-    def __init__(self, arms: list[Arm], runs: int, tell: Tell) -> None:
-        self.arms, self.runs, self.tell = {arm.name: arm for arm in arms}, runs, tell
+    def __init__(self, arms: list[Arm], runs: int, log: Log) -> None:
+        self.arms, self.runs, self.log = {arm.name: arm for arm in arms}, runs, log
         self.began, self.new = time.monotonic(), 0
 
     def __call__(self, result: Result, count: int, is_new: bool) -> None:
@@ -283,39 +285,41 @@ class _Teller:
             return
         self.new += 1
         arm = self.arms[result.arm]
-        name = f"{arm.method}, {counted(arm.epochs, 'epoch')}, seed {result.seed}"
-        found = "diverged" if result.failed else Study([arm], [result]).summary(result)
+        name = f"{arm.method}, {pluralize(arm.epochs, 'epoch')}, seed {result.seed}"
+        outcome = "diverged" if result.failed else Analysis([arm], [result]).summary(result)
         left = (time.monotonic() - self.began) / self.new * (self.runs - count)
-        more = f"; about {spoken(left)} left" if count < self.runs else ""
-        self.tell(f"run {count} of {self.runs}", f"{name}: {found}{more}")
+        more = f"; about {format_duration(left)} left" if count < self.runs else ""
+        self.log(f"run {count} of {self.runs}", f"{name}: {outcome}{more}")
 
 
 def _conclude(
-    folder: ComparisonFolder, trainings: Trainings, results: list[Result], runs: int, tell: Tell
+    folder: ComparisonFolder, experiment: Experiment, results: list[Result], runs: int, log: Log
 ) -> None:
-    """Write and say what was found, also where it was stopped half-way."""
+    """Write and print what was found so far."""
     if not results:
         return
     if len(results) < runs:
-        tell("not done", f"{runs - len(results)} of {runs} runs: go on with --resume")
-    study = Study(trainings.arms, results)
+        log("not done", f"{runs - len(results)} of {runs} runs: go on with --resume")
+    analysis = Analysis(experiment.arms, results)
+    sentences = answer(analysis)
     folder.write(
-        study,
-        title=f"Does mixing help on {trainings.question.options.data}?",
-        command=trainings.question.command(max(result.seed for result in results) + 1),
-        settings=trainings.settings(),
-        images=trainings.board(),
+        analysis,
+        sentences,
+        title=f"Does mixing help on {experiment.config.options.data}?",
+        command=experiment.config.command(max(result.seed for result in results) + 1),
+        settings=experiment.settings(),
+        images=experiment.board(),
     )
     print()
-    for sentence in said(study):
+    for sentence in sentences:
         print(sentence)
 
 
 @contextmanager
-def _helpers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
-    """Other processes that work at the same runs, for as long as this one does."""
+def _workers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
+    """Other processes that do runs of the same comparison, for as long as this one does."""
     seconds = inf if deadline is None else deadline - time.monotonic()
-    command = [sys.executable, "-m", "vicinal", "help-compare", str(folder.path), str(seconds)]
+    command = [sys.executable, "-m", "vicinal", "compare-worker", str(folder.path), str(seconds)]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     devices = visible.split(",") if visible else [str(number) for number in range(_gpus())]
     started = []
@@ -333,7 +337,7 @@ def _helpers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Ite
 
 
 def _threads(jobs: int) -> int:
-    """Of each of several processes."""
+    """The number of threads of each of several processes."""
     return max(1, processors() // jobs)
 
 

@@ -3,7 +3,7 @@
 import copy
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,24 @@ from torch import nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.learner import Learner
+from vicinal.learner.events import Callback
+from vicinal.learner.learner import Learner, as_callbacks, as_list
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import Mixer
 from vicinal.progress import progress_bar
 from vicinal.rng import derive_seed
-from vicinal.study.answer import said
+from vicinal.study.analysis import Analysis
+from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
-from vicinal.study.runner import Fit, digest
-from vicinal.study.study import Study
-from vicinal.study.work import Store, Work
+from vicinal.study.result import digest
+from vicinal.study.runner import PreparedRun, Runner
+from vicinal.study.store import ResultStore
 
 
 def compare(
     dls_fn: Callable[[int], DataLoaders],
     model_fn: Callable[[], nn.Module],
-    mixers: Mapping[str, Any],
+    arms: Mapping[str, Any],
     *,
     seeds: int | Sequence[int] = 3,
     epochs: int | Sequence[int] = 5,
@@ -38,38 +40,42 @@ def compare(
     report: str | Path | None = None,
     **learner: Any,
 ) -> pd.DataFrame:
-    """Train every arm with every seed, measure what comes of it, and say what can be told.
+    """Train every arm with every seed, and say which differences between them are significant.
 
     Arms share their seeds: for one seed they have the same data in the same order, and begin with
     the same weights, so that they are compared in pairs.
 
     Args:
-        dls_fn: from a seed to the data; the seed is to be that of their order. The validation
-            part must be the same for all.
-        model_fn: a new network; torch's random numbers are seeded before it is called.
-        mixers: the arms by their names: None for no mixing, a mixer, its class, or a function from
-            the learner to a mixer. Each run has a copy, seeded by its seed. The arm of None, or
-            else the first one, is what the others are compared to.
+        dls_fn: from a seed to the data, in an order that follows from the seed. The validation
+            part must be the same for all seeds.
+        model_fn: makes a network; torch's global generator is seeded before it is called.
+        arms: what to compare, by name: None for no mixing; a mixer or a callback, such as one that
+            changes the loss, or a list of them; a class of either; or a function from the learner
+            to any of these. An instance is deep-copied for each run, as mixers and callbacks have
+            state, and mixers are seeded with the seed of the run, also those that are attributes
+            of a callback. What cannot be copied needs a function. The arm of None, or without one
+            the first arm, is the baseline of the others.
         seeds: how many, or which ones.
-        epochs: how long to train; of several numbers, each is an arm of its own.
+        epochs: the length of training; each of several numbers makes arms of its own.
         lr: the highest learning rate.
-        fit: trains a learner for so many epochs with that rate.
-        folder: where each run is kept when it ends, so that a second call goes on from there.
-            Take another one when ``dls_fn`` or ``model_fn`` change, which cannot be seen. None
-            keeps nothing.
-        report: an HTML file to be written.
-        **learner: of :class:`Learner`, such as ``loss_func`` and ``precision``.
+        fit: trains a learner, given the number of epochs and the rate.
+        folder: where each result is stored, so that a second call goes on from there. Name another
+            folder when ``dls_fn`` or ``model_fn`` change, which cannot be detected. None stores
+            nothing.
+        report: an HTML file to write.
+        **learner: arguments of :class:`Learner`, such as ``loss_func`` and ``precision``.
 
     Returns:
-        A row for each run: mix, alpha, epochs, seed, the measures, seconds, samples_per_second, and
-        why it failed, where it diverged. ``frame.attrs["answer"]`` has the answer in sentences,
-        which are printed, too, and ``frame.attrs["differences"]`` a dict for each difference with
-        its interval: ``pd.DataFrame(frame.attrs["differences"])``.
+        A row for each run: mix (the name of the arm), alpha, epochs, seed, the measures, seconds,
+        samples_per_second, and why it failed, if it diverged. ``frame.attrs["answer"]`` has the
+        answer in sentences, which are also printed, and ``frame.attrs["differences"]`` a dict for
+        each difference with its interval: ``pd.DataFrame(frame.attrs["differences"])``.
 
     Raises:
-        VicinalError: there are fewer than two arms, what is no mixer, no seed, or a number twice;
-            the validation part differs between seeds; or a run in the folder was trained with other
-            settings (as far as can be seen: data and networks come from functions).
+        VicinalError: there are fewer than two arms, something else than these in an arm, no seed,
+            or a number twice; the validation part differs between seeds; or a run in the folder
+            was trained with other settings (as far as can be seen: data and networks come from
+            functions).
 
     >>> import torch
     >>> from torch import nn
@@ -89,84 +95,125 @@ def compare(
     """
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     lengths = [epochs] if isinstance(epochs, int) else sorted(epochs)
-    _check(mixers, numbers, lengths, report)
-    arms = [
-        Arm(name, None, length, mixes=mixer is not None)
+    _check(arms, numbers, lengths, report)
+    made = [
+        Arm(name, None, length, mixes=content is not None)
         for length in lengths
-        for name, mixer in mixers.items()
+        for name, content in arms.items()
     ]
 
-    def prepare(arm: Arm, seed: int) -> tuple[Learner, Fit, torch.Tensor]:
+    def prepare(arm: Arm, seed: int) -> PreparedRun:
         torch.manual_seed(seed)
         dls = dls_fn(seed)
         metrics = accuracy if dls.vocab else rmse
         learn = Learner(dls, model_fn(), **{"metrics": metrics, **learner})
-        learn.add_cbs(_seeded(mixers[arm.mix], learn, seed))
-        none = torch.empty(0, dtype=torch.int64)
-        return learn, lambda learn: fit(learn, arm.epochs, lr), none
+        learn.add_cbs(_callbacks(arms[arm.mix], learn, seed))
+        return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr))
 
-    same = [lr, fit, sorted(learner.items())]
-    settings = {arm: digest(_described([mixers[arm.mix], *same])) for arm in arms}
-    runs = [(arm, seed) for seed in numbers for arm in arms]
+    common = [lr, fit, sorted(learner.items())]
+    settings = {arm: digest(_described([_visible(arms[arm.mix]), *common])) for arm in made}
+    runs = [(arm, seed) for seed in numbers for arm in made]
     with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng():
-        store = Store(Path(folder or scratch), settings.__getitem__)
+        store = ResultStore(Path(folder or scratch), settings.__getitem__)
         store.folder.mkdir(parents=True, exist_ok=True)
-        work = Work(runs, prepare, store, done=lambda *_: None, bar=progress_bar())
-        study = Study(arms, work.do())
-    frame = study.frame()
-    frame.attrs["answer"] = said(study)
-    frame.attrs["differences"] = study.differences()
+        analysis = Analysis(made, Runner(runs, prepare, store, bar=progress_bar()).run())
+    frame = analysis.frame()
+    frame.attrs["answer"] = answer(analysis)
+    frame.attrs["differences"] = analysis.differences()
     for sentence in frame.attrs["answer"]:
         print(sentence)
     if report is not None:
         from vicinal.study.report import write_report
 
-        write_report(Path(report), study)
+        write_report(Path(report), analysis, frame.attrs["answer"])
     return frame
 
 
 def _check(
-    mixers: Mapping[str, Any],
+    arms: Mapping[str, Any],
     seeds: Sequence[int],
     epochs: Sequence[int],
     report: str | Path | None,
 ) -> None:
-    """Refuse what could not be compared, before anything is trained."""
-    if len(mixers) < 2 or not seeds or not epochs:
-        raise VicinalError("a comparison takes two or more mixers, one seed or more, and epochs")
-    for name, mixer in mixers.items():
-        if not (mixer is None or isinstance(mixer, Mixer) or callable(mixer)):
-            raise VicinalError(
-                f"the mixer {name!r} must be None, a mixer such as MixUp(), its class, or a "
-                f"function from the learner to one, not {mixer!r}"
-            )
-    for name, numbers in (("seeds", seeds), ("epochs", epochs)):
+    """Refuse what cannot be compared, before any training."""
+    if len(arms) < 2 or not seeds or not epochs:
+        raise VicinalError("a comparison takes two or more arms, one or more seeds, and epochs")
+    for name, content in arms.items():
+        for each in as_list(content):
+            if not _is_arm(each):
+                raise VicinalError(
+                    f"the arm {name!r} must be None, a mixer such as MixUp(), a callback, a class "
+                    f"of either, or a function from the learner to one, not {each!r}"
+                )
+            if not isinstance(each, type):
+                _copied(name, each)
+    for option, numbers in (("seeds", seeds), ("epochs", epochs)):
         if len(set(numbers)) < len(numbers):
-            raise VicinalError(f"{name}={list(numbers)} names one twice: leave out one of them")
+            raise VicinalError(f"{option}={list(numbers)} names one twice: leave out one of them")
     if min(epochs) < 1:
         raise VicinalError(f"the number of epochs must be 1 or more, not {min(epochs)}")
     if report is not None and not Path(report).absolute().parent.is_dir():
         raise VicinalError(f"{Path(report).parent} is no folder: make it, or name another report")
 
 
-def _seeded(mixer: Any, learn: Learner, seed: int) -> Mixer | None:
-    """A mixer of its own for a run."""
-    if mixer is None:
-        return None
-    if isinstance(mixer, Mixer):
-        made = copy.deepcopy(mixer)
-    else:
-        made = mixer() if isinstance(mixer, type) else mixer(learn)
-    for place, each in enumerate(made.nested() if made else ()):
-        own = derive_seed(seed, place) if place else seed
-        each.random.load_state_dict({"seed": own, "draws": 0})
-    return made
+def _is_arm(content: Any) -> bool:
+    if isinstance(content, type):
+        return issubclass(content, Mixer | Callback)
+    return isinstance(content, Mixer | Callback) or callable(content)
+
+
+def _copied(name: str, content: Any) -> Any:
+    """A copy of a mixer or a callback; a function is the same for all runs."""
+    if not isinstance(content, Mixer | Callback):
+        return content
+    try:
+        return copy.deepcopy(content)
+    except (TypeError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise VicinalError(
+            f"the arm {name!r} holds {content!r}, which cannot be copied for each run ({error}): "
+            "give a function from the learner to a new one"
+        ) from None
+
+
+def _callbacks(content: Any, learn: Learner, seed: int) -> list[Callback]:
+    """The callbacks of a run, which no other run shares, with seeded mixers."""
+    callbacks: list[Callback] = []
+    for each in as_list(content):
+        if isinstance(each, type | Mixer | Callback):
+            callbacks += as_callbacks(_copied("", each))
+        else:
+            callbacks += as_callbacks(each(learn))
+    # Each mixer draws by a seed of its own, the first by that of the run.
+    for number, mixer in enumerate(_mixers(callbacks)):
+        own = derive_seed(seed, number) if number else seed
+        mixer.random.load_state_dict({"seed": own, "draws": 0})
+    return callbacks
+
+
+def _mixers(callbacks: Sequence[Callback]) -> Iterator[Mixer]:
+    """Every mixer of these callbacks, also those inside of other mixers."""
+    for callback in callbacks:
+        for value in vars(callback).values():
+            if isinstance(value, Mixer):
+                yield from value.nested()
 
 
 def _described(settings: Any) -> str:
-    """Settings as far as they can be seen, without seeds and places in memory.
+    """A repr of settings, without seeds and addresses in memory.
 
-    >>> _described([_seeded, 0.1])
-    '[<function _seeded>, 0.1]'
+    >>> _described([_check, 0.1])
+    '[<function _check>, 0.1]'
     """
     return re.sub(r"seed=\d+| at 0x[0-9a-fA-F]+", "", repr(settings))
+
+
+def _visible(content: Any) -> Any:
+    """The content of an arm with the attributes of its callbacks, which their repr does not show.
+
+    They do not change when a run trains, as it has a copy.
+    """
+    if isinstance(content, list | tuple):
+        return [_visible(each) for each in content]
+    if isinstance(content, Callback):
+        return type(content), sorted(vars(content).items())
+    return content

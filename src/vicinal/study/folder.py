@@ -1,7 +1,8 @@
-"""The folder of a comparison: what was asked, each result, the tables and the report."""
+"""The folder of a comparison: its config, the results, the tables and the report."""
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,19 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import write_file, written
-from vicinal.study.answer import said
-from vicinal.study.question import Trainings
+from vicinal.study.analysis import Analysis
+from vicinal.study.experiment import Experiment
 from vicinal.study.report import write_report
-from vicinal.study.study import Study
-from vicinal.study.work import ENDINGS, LOCK
+from vicinal.study.store import LOCK, SUFFIXES
 
 SETTINGS, RESULTS, REPORT, ANSWER = "comparison.json", "results", "report.html", "answer.txt"
-KEPT = ("asked", "resolved", "listed", "arms", "seeds")
+REQUIRED = ("config", "resolved", "data", "arms", "seeds")
 TABLES = ("runs.csv", "differences.csv")
 
 
 @dataclass(frozen=True)
 class ComparisonFolder:
-    """Where a comparison is kept."""
+    """The folder of a comparison."""
 
     path: Path
 
@@ -39,7 +39,7 @@ class ComparisonFolder:
         return self.path / REPORT
 
     def settings(self) -> dict[str, Any] | None:
-        """What was asked before; None where nothing was.
+        """What :meth:`begin` wrote; None where there is nothing.
 
         Raises:
             VicinalError: they cannot be read.
@@ -47,7 +47,7 @@ class ComparisonFolder:
         file = self.path / SETTINGS
         try:
             settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return settings if all(settings[name] for name in KEPT) else None
+            return settings if all(settings[name] for name in REQUIRED) else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -55,44 +55,44 @@ class ComparisonFolder:
                 f"{file} cannot be read ({error}): it is no comparison of this version"
             ) from None
 
-    def check(self, *, may_hold_one: bool) -> None:
-        """See to it that the folder may be written to.
+    def check(self, *, may_exist: bool) -> None:
+        """Check that the folder may be written to.
 
         Raises:
-            VicinalError: it holds something else, or a comparison that is to be kept.
+            VicinalError: it holds something else, or a comparison that must not be overwritten.
         """
         if self.path.is_file():
             raise VicinalError(f"--out {self.path} is a file: name a folder")
-        held = self.settings()
-        if held is None and self.path.exists() and any(self.path.iterdir()):
+        found = self.settings()
+        if found is None and self.path.exists() and any(self.path.iterdir()):
             raise VicinalError(f"--out {self.path} holds other files: name a new folder")
-        if held is not None and not may_hold_one:
+        if found is not None and not may_exist:
             raise VicinalError(
                 f"--out {self.path} already holds a comparison: go on with it with --resume, "
                 "replace it with --overwrite, or name another folder"
             )
 
-    def begin(self, trainings: Trainings, seeds: int) -> None:
-        """Make the folder, and write what is asked and what was chosen for it."""
+    def begin(self, experiment: Experiment, seeds: int) -> None:
+        """Make the folder, and write the config and the choices that were made for it."""
         with written(f"--out {self.path}"):
             self.results.mkdir(parents=True, exist_ok=True)
         settings = {
             "vicinal": __version__,
             "torch": torch.__version__,
-            "asked": trainings.question.to_json(),
-            "resolved": asdict(trainings.resolved),
-            "chosen": trainings.chosen,
-            "listed": trainings.task.listed(),
-            "arms": [arm.name for arm in trainings.arms],
+            "config": experiment.config.to_json(),
+            "resolved": asdict(experiment.resolved),
+            "choices": experiment.choices,
+            "data": experiment.task.listed(),
+            "arms": [arm.name for arm in experiment.arms],
             "seeds": seeds,
         }
         write_file(self.path / SETTINGS, json.dumps(settings, indent=2) + "\n")
 
     def clear(self) -> None:
-        """Remove all that a comparison leaves.
+        """Remove all files of a comparison.
 
         Raises:
-            VicinalError: another process is at one of its runs.
+            VicinalError: another process is working on one of its runs.
         """
         for file in self.results.glob(f".*{LOCK}"):
             try:
@@ -104,21 +104,27 @@ class ComparisonFolder:
                     "another folder"
                 ) from None
         own = [self.path / name for name in (SETTINGS, REPORT, ANSWER, *TABLES)]
-        kept = [file for ending in ENDINGS for file in self.results.glob(f"*{ending}")]
-        for file in (*own, *kept, *self.results.glob(f".*{LOCK}")):
+        runs = [file for suffix in SUFFIXES for file in self.results.glob(f"*{suffix}")]
+        for file in (*own, *runs, *self.results.glob(f".*{LOCK}")):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Take it away, as if it had never been begun; what others put there stays."""
+        """Remove the comparison, and its folders if they hold nothing else."""
         self.clear()
         for folder in (self.results, self.path):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    def write(self, study: Study, **told: Any) -> None:
-        """Write the tables, the answer and the report."""
-        tables = (study.frame(), pd.DataFrame(study.differences()))
+    def write(self, analysis: Analysis, answer: Sequence[str], **report: Any) -> None:
+        """Write the tables, the answer and the report.
+
+        Args:
+            analysis: the results.
+            answer: in sentences, the headline first.
+            **report: as for :func:`write_report`.
+        """
+        tables = (analysis.frame(), pd.DataFrame(analysis.differences()))
         for name, table in zip(TABLES, tables, strict=True):
             write_file(self.path / name, table.to_csv(index=False))
-        write_file(self.path / ANSWER, "\n".join(said(study)) + "\n")
-        write_report(self.report, study, **told)
+        write_file(self.path / ANSWER, "\n".join(answer) + "\n")
+        write_report(self.report, analysis, answer, **report)

@@ -1,4 +1,4 @@
-"""How far a difference between two arms can be trusted: an interval from its seeds and samples."""
+"""Confidence intervals of the difference between two arms, over seeds and validation samples."""
 
 import math
 from bisect import bisect_left
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
-UNLIMITED = 10**9  # seeds; what so many do not tell, no number does
+UNLIMITED = 10**9  # seeds; where so many are too few, no number suffices
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean difference, and the interval that it is known to.
+    """A mean difference and its confidence interval.
 
     Args:
         mean: the difference of the means.
-        low, high: of the interval; None where one seed tells none.
+        low, high: of the interval; None where one seed gives none.
         seeds: how many pairs of runs it is the mean of.
     """
 
@@ -28,20 +28,20 @@ class Interval:
     seeds: int
 
     @property
-    def told(self) -> bool:
-        """Whether zero lies outside."""
+    def significant(self) -> bool:
+        """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What makes a mean of (S, N) paired differences uncertain, as variances of that mean.
+    """The variance of the mean of (S, N) paired differences, by its components.
 
     Args:
         mean: of the differences.
-        by_seeds: from one seed to another, of S seeds.
-        by_samples: from one validation sample to another, of N samples.
-        by_both: the part of either that is neither's own, and is counted in both.
+        by_seeds: of the seeds' means, over S.
+        by_samples: of the samples' means, over N.
+        by_both: of the interaction of both, over S N; each of the other two includes it.
         seeds, samples: S and N; N is 1 where a run gives one number, such as its seconds.
     """
 
@@ -54,7 +54,7 @@ class Spread:
 
     @classmethod
     def of(cls, differences: NDArray[np.floating]) -> "Spread":
-        """Of paired differences (S, N), S seeds of N samples each; S must be 2 or more."""
+        """Of paired differences (S, N), for S seeds and N samples; S must be 2 or more."""
         seeds, samples = differences.shape
         rows, columns = differences.mean(1), differences.mean(0)
         by_seeds = rows.var(ddof=1) / seeds
@@ -68,11 +68,12 @@ class Spread:
         return cls(float(rows.mean()), *parts, seeds, samples)
 
     def half_width(self, level: float, seeds: int | None = None) -> float:
-        """Half of the interval's width; ``seeds`` asks for that of another number of seeds."""
+        """Half the width of the interval, for these seeds or for another number of them."""
         more = (seeds or self.seeds) / self.seeds
         by_seeds, by_both = self.by_seeds / more, self.by_both / more
-        # Of the samples' part, what is theirs alone stays, however many seeds there are.
+        # More seeds shrink the interaction, but not the samples' own share of the variance.
         by_samples = max(self.by_samples - self.by_both + by_both, 0.0)
+        # The interaction is in both parts and counts once. An estimate of it can exceed either.
         variance = max(by_seeds + by_samples - by_both, by_seeds, by_samples)
         if variance <= 0:
             return 0.0
@@ -87,20 +88,19 @@ class Spread:
 def interval(differences: NDArray[np.floating], comparisons: int = 1) -> Interval:
     """The mean of paired differences, and its interval.
 
-    The interval is that of a t distribution. It tells of other seeds and of other validation
-    samples of the same kind: both are taken as drawn at random, and crossed, for every seed is
-    validated on the same samples. Where several comparisons are made, Bonferroni's correction
-    makes 95 % the probability that all their intervals hold together. Of two or three seeds, whose
-    variance is known badly, they are somewhat too narrow; ``benchmarks/coverage.py`` says by how
-    much.
+    The interval is that of a t distribution. It covers other seeds and other validation samples of
+    the same kind: both are taken as random effects, which are crossed, as every seed is validated
+    on the same samples. Of several comparisons, Bonferroni's correction makes all intervals hold
+    jointly with 95 %. With two or three seeds, whose variance is estimated badly, intervals are
+    somewhat too narrow; ``benchmarks/coverage.py`` measures by how much.
 
     Args:
         differences: (S, N) floats, for S seeds the differences of both arms on each of N samples;
             (S, 1) where a run gives one number.
-        comparisons: how many are made at once; 1 or more.
+        comparisons: how many intervals are to hold jointly; 1 or more.
 
     Raises:
-        ValueError: there is no difference, or they are not (S, N).
+        ValueError: the differences are empty, or not of shape (S, N).
 
     >>> found = interval(np.array([[0.01], [0.02], [0.03]]))
     >>> f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})"
@@ -119,7 +119,7 @@ def interval(differences: NDArray[np.floating], comparisons: int = 1) -> Interva
 
 
 def corrected(comparisons: int) -> float:
-    """The level of each of several intervals, so that all hold together with 95 %."""
+    """The level of each of several intervals, so that all hold jointly with 95 %."""
     return 1 - (1 - LEVEL) / comparisons
 
 
@@ -132,7 +132,7 @@ def seeds_needed(
         differences, comparisons: as for :func:`interval`, of 2 seeds or more.
 
     Returns:
-        2 or more; None where no number would do, as the samples are too few.
+        2 or more; None where no number suffices, as the samples are too few.
 
     >>> seeds_needed(np.array([[0.01], [0.02], [0.03]]), half_width=0.0125)
     5

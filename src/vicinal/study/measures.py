@@ -1,274 +1,385 @@
-"""What is measured of a network on samples that it has not seen, each as a mean over samples.
+"""The registry of measures: what is measured of a trained network on the validation samples.
 
-Every measure is a tensor of one value for each sample whose mean is the measure, so that one rule
-gives the intervals of all.
+Everything about a measure is in its entry of :data:`MEASURES`: what it needs, how it is computed,
+named and formatted, and whether higher or lower is better. The answer, the tables, the report and
+its figures, and the budget all follow from it. To add a measure, add an entry, and a row to the
+table of ``docs/compare.md``, which a test compares with the registry.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
+from torch.utils.data import Subset
 
-BINS = 15  # of the calibration error, as in its source
-TEMPERATURES = (0.05, 20.0)
-MANY = 5000  # samples
+from vicinal.data.augment import Normalize
+from vicinal.data.loaders import Batches
+from vicinal.learner.learner import Learner
+from vicinal.study import robustness
+from vicinal.study.calibration import (
+    calibration_gaps,
+    log_probabilities,
+    temperature_scaled,
+    unbiased_gaps,
+)
+from vicinal.study.training_set import no_noise
+
+
+@dataclass
+class Evaluation:
+    """A trained network and its outputs, from which measures are computed.
+
+    Args:
+        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values.
+        targets: (N,) int64 class indices, or values of the outputs' shape.
+        is_classifier: whether the outputs are probabilities.
+        learn: the trained learner; None where there are only outputs.
+        noisy: (M,) int64, the indices of the training samples with injected label noise.
+    """
+
+    outputs: Tensor
+    targets: Tensor
+    is_classifier: bool = True
+    learn: Learner | None = None
+    noisy: Tensor = field(default_factory=no_noise)
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """(N, C) float64."""
+        return self.outputs.double()
+
+    @cached_property
+    def scaled(self) -> Tensor:
+        """The probabilities after temperature scaling, (N, C) float64."""
+        return temperature_scaled(self.outputs, self.targets)
+
+    @property
+    def normalize(self) -> Normalize | None:
+        """How the network's images are normalised; None where its samples are not images."""
+        return None if self.learn is None else self.learn.dls.normalize
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a measure is called and how it is read.
+    """All there is to a measure.
+
+    Exactly one of ``compute`` and ``on_batch`` is given.
 
     Args:
         name: in tables and files.
-        title: for people.
-        better: which way is better.
-        percent: whether it is a share, to be shown in percent.
-        meaning: a sentence for those who have not met it.
-        compared_by: the values whose means are compared; None for its own.
-        shared: whether all seeds are measured on the same samples.
+        title: in text.
+        better: which direction is better.
+        description: a sentence for readers who do not know it.
+        applies: whether it can be computed.
+        compute: its values, (N,) float64, one for each validation sample, whose mean is the
+            measure, so that one rule gives the intervals of all measures.
+        on_batch: the same for measures that run the network again: from the learner and a
+            validation batch to its values (B,). All such measures share one pass over the data.
+        passes: how many forward passes over the validation part it takes, for the budget.
+        unbiased: the same as ``compute``, without a bias that all arms have; differences between
+            arms are taken of these values, and stored as ``NAME_unbiased``.
+        chance: of a main measure, from the targets to its value for a prediction that ignores the
+            samples.
+        percent: whether it is a share, shown in percent and its differences in points.
+        in_answer: whether the answer mentions significant differences.
+        paired: whether its values are of the same samples for every seed. If not, only their
+            means can be compared.
     """
 
     name: str
     title: str
     better: Literal["higher", "lower"]
-    percent: bool
-    meaning: str
-    compared_by: str | None = None
-    shared: bool = True
+    description: str
+    applies: Callable[[Evaluation], bool]
+    compute: Callable[[Evaluation], Tensor] | None = None
+    on_batch: Callable[[Learner, Tensor, Tensor], Tensor] | None = None
+    passes: int = 0
+    unbiased: Callable[[Evaluation], Tensor] | None = None
+    chance: Callable[[Tensor], float] | None = None
+    percent: bool = False
+    in_answer: bool = False
+    paired: bool = True
+
+    @property
+    def compared(self) -> str:
+        """The name of the values whose means are compared."""
+        return self.name if self.unbiased is None else f"{self.name}_unbiased"
+
+    @property
+    def unit(self) -> str:
+        """What follows a difference in text.
+
+        >>> MEASURES["accuracy"].unit, MEASURES["rmse"].unit
+        (' points', ' (root mean square error, below 0 is better)')
+        """
+        if self.percent:
+            return " points"
+        side = "above" if self.better == "higher" else "below"
+        return f" ({self.title}, {side} 0 is better)"
 
     def text(self, value: float) -> str:
-        """The value as it is shown.
+        """The value as text.
 
         >>> MEASURES["accuracy"].text(0.9123), MEASURES["nll"].text(0.4567)
         ('91.2 %', '0.457')
         """
         return f"{abs(100 * value):.1f} %" if self.percent else f"{value:.3g}"
 
+    def signed(self, difference: float) -> str:
+        """A difference as text, without its unit.
+
+        >>> MEASURES["accuracy"].signed(0.0123), MEASURES["nll"].signed(-0.4567)
+        ('+1.2', '-0.457')
+        """
+        return f"{100 * difference:+.1f}" if self.percent else f"{difference:+.3g}"
+
     def gain(self, difference: float) -> float:
-        """A difference so that above 0 is better."""
+        """The difference with its sign changed where lower is better, so that above 0 is better."""
         return difference if self.better == "higher" else -difference
 
 
-def _listed(*measures: Measure) -> dict[str, Measure]:
+def main_measure(evaluation: Evaluation) -> Measure:
+    """The measure that decides which arm is better: the first one that applies."""
+    return next(measure for measure in MEASURES.values() if measure.applies(evaluation))
+
+
+def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
+    """The values of all measures that apply.
+
+    Returns:
+        For each measure, and for those without bias, (N,) float64.
+
+    >>> p = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> values = compute_measures(Evaluation(p, torch.tensor([0, 1])))
+    >>> values["accuracy"].tolist(), round(values["nll"].mean().item(), 3)
+    ([1.0, 0.0], 0.511)
+    """
+    measures = [measure for measure in MEASURES.values() if measure.applies(evaluation)]
+    on_batches = _on_batches(evaluation, [m for m in measures if m.on_batch is not None])
+    values = {}
+    for measure in measures:
+        found = on_batches.get(measure.name)
+        if measure.compute is not None:
+            found = measure.compute(evaluation)
+        assert found is not None
+        values[measure.name] = found
+        if measure.unbiased is not None:
+            values[measure.compared] = measure.unbiased(evaluation)
+    return values
+
+
+def _on_batches(evaluation: Evaluation, measures: list[Measure]) -> dict[str, Tensor]:
+    """The values of those that run the network again, in one pass over the validation part."""
+    learn = evaluation.learn
+    if learn is None or not measures:
+        return {}
+    parts: dict[str, list[Tensor]] = {measure.name: [] for measure in measures}
+    with learn.evaluating():
+        for x, y in learn.dls.valid:
+            for measure in measures:
+                assert measure.on_batch is not None
+                parts[measure.name].append(measure.on_batch(learn, x, y).cpu())
+    return {name: torch.cat(part).double() for name, part in parts.items()}
+
+
+# ---- when a measure applies ---------------------------------------------------------------------
+
+
+def _classes(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier
+
+
+def _values(evaluation: Evaluation) -> bool:
+    return not evaluation.is_classifier
+
+
+def _images_of_classes(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and evaluation.normalize is not None
+
+
+def _label_noise(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and evaluation.learn is not None and len(evaluation.noisy) > 0
+
+
+# ---- how it is computed -------------------------------------------------------------------------
+
+
+def _accuracy(e: Evaluation) -> Tensor:
+    return (e.probabilities.argmax(1) == e.targets).double()
+
+
+def _own(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The probability of each sample's own class."""
+    return probabilities.gather(1, targets[:, None]).squeeze(1)
+
+
+def _brier(e: Evaluation) -> Tensor:
+    # (p_own - 1)² and the squares of the others.
+    return e.probabilities.square().sum(1) - 2 * _own(e.probabilities, e.targets) + 1
+
+
+def _rmse(e: Evaluation) -> Tensor:
+    """The root mean square error, linearised at its value, so that it is a mean over samples."""
+    squares = (e.outputs.double() - e.targets.double()).square().flatten(1).mean(1)
+    root = squares.mean().sqrt()
+    return squares / (2 * root) + root / 2 if root > 0 else squares
+
+
+def _memorised(e: Evaluation) -> Tensor:
+    """Whether the network predicts the injected label: (M,), one for each noisy sample."""
+    learn = e.learn
+    assert learn is not None
+    batches = Batches(
+        Subset(learn.dls.train.dataset, e.noisy.tolist()),
+        2 * learn.dls.bs,
+        transforms=learn.dls.valid.transforms,
+        device=learn.dls.device,
+    )
+    outputs, targets = learn.get_preds(batches)
+    return (outputs.argmax(1) == targets).double()
+
+
+def _most_frequent(targets: Tensor) -> float:
+    return targets.bincount().max().item() / len(targets)
+
+
+def _deviation(targets: Tensor) -> float:
+    return targets.double().std(correction=0).item()
+
+
+# ---- the registry -------------------------------------------------------------------------------
+
+
+def _by_name(*measures: Measure) -> dict[str, Measure]:
     return {measure.name: measure for measure in measures}
 
 
-MEASURES = _listed(
-    Measure("accuracy", "accuracy", "higher", True, "The share of right answers."),
+#: The first one that applies is the main measure.
+MEASURES = _by_name(
+    Measure(
+        "accuracy",
+        "accuracy",
+        "higher",
+        "The share of correct predictions.",
+        applies=_classes,
+        compute=_accuracy,
+        chance=_most_frequent,
+        percent=True,
+    ),
     Measure(
         "rmse",
         "root mean square error",
         "lower",
-        False,
         "How far predicted values are from the true ones, in the unit of the values.",
+        applies=_values,
+        compute=_rmse,
+        chance=_deviation,
     ),
     Measure(
         "nll",
         "negative log-likelihood",
         "lower",
-        False,
-        "How surprising the true classes are to the network; sure and wrong costs most.",
+        "How little probability the network gives the true classes; confident errors cost most.",
+        applies=_classes,
+        compute=lambda e: -log_probabilities(_own(e.probabilities, e.targets)),
+        in_answer=True,
     ),
     Measure(
         "brier",
         "Brier score",
         "lower",
-        False,
         "The squared error of the probabilities, from 0 to 2.",
+        applies=_classes,
+        compute=_brier,
     ),
     Measure(
         "ece",
         "calibration error",
         "lower",
-        True,
-        "How far the network's confidence is from its share of right answers, in 15 bins. Chance "
-        "alone makes some of it; differences are taken without that part.",
-        "ece_unbiased",
+        "How far the network's confidence is from its accuracy, in 15 bins. Few samples make it "
+        "larger by chance; differences are taken without that bias.",
+        applies=_classes,
+        compute=lambda e: calibration_gaps(e.outputs, e.targets),
+        unbiased=lambda e: unbiased_gaps(e.outputs, e.targets),
+        percent=True,
+        in_answer=True,
     ),
     Measure(
         "ece_scaled",
         "calibration error, scaled",
         "lower",
-        True,
-        "The same after temperature scaling, the usual repair: one number divides all scores.",
-        "ece_scaled_unbiased",
+        "The same after temperature scaling, the usual remedy: one number divides all logits.",
+        applies=_classes,
+        compute=lambda e: calibration_gaps(e.scaled, e.targets),
+        unbiased=lambda e: unbiased_gaps(e.scaled, e.targets),
+        percent=True,
     ),
     Measure(
         "nll_scaled",
         "negative log-likelihood, scaled",
         "lower",
-        False,
         "The negative log-likelihood after temperature scaling.",
+        applies=_classes,
+        compute=lambda e: -log_probabilities(_own(e.scaled, e.targets)),
     ),
-    Measure("noise", "accuracy, noisy images", "higher", True, "With noise of 0.1 of the range."),
-    Measure("blur", "accuracy, blurred images", "higher", True, "Blurred by 1/32 of the side."),
-    Measure("contrast", "accuracy, pale images", "higher", True, "With 0.3 of the contrast."),
+    Measure(
+        "noise",
+        "accuracy, noisy images",
+        "higher",
+        "With Gaussian noise of 0.1 of the range of pixels.",
+        applies=_images_of_classes,
+        on_batch=robustness.accuracy_under(robustness.noise),
+        passes=1,
+        percent=True,
+        in_answer=True,
+    ),
+    Measure(
+        "blur",
+        "accuracy, blurred images",
+        "higher",
+        "With a Gaussian blur of 1/32 of the side.",
+        applies=_images_of_classes,
+        on_batch=robustness.accuracy_under(robustness.blur),
+        passes=1,
+        percent=True,
+        in_answer=True,
+    ),
+    Measure(
+        "contrast",
+        "accuracy, low-contrast images",
+        "higher",
+        "With 0.3 of the contrast.",
+        applies=_images_of_classes,
+        on_batch=robustness.accuracy_under(robustness.contrast),
+        passes=1,
+        percent=True,
+        in_answer=True,
+    ),
     Measure(
         "fgsm",
         "accuracy, attacked images",
         "higher",
-        True,
-        "Each pixel changed by 2/255, the way that raises the network's loss.",
+        "Under the fast gradient sign method: each pixel changed by 2/255, in the direction that "
+        "raises the loss.",
+        applies=_images_of_classes,
+        on_batch=robustness.accuracy_under_attack,
+        passes=3,  # forward, backward, and forward again
+        percent=True,
+        in_answer=True,
     ),
     Measure(
         "memorised",
-        "wrong labels learnt",
+        "noisy labels memorised",
         "lower",
-        True,
-        "The share of the training labels that were made wrong which the network gives back.",
-        shared=False,
+        "The share of the training samples with injected label noise for which the network "
+        "predicts the injected label.",
+        applies=_label_noise,
+        compute=_memorised,
+        percent=True,
+        in_answer=True,
+        paired=False,  # other training samples are noisy for each seed
     ),
 )
-
-
-def class_measures(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """The measures of a classifier, sample by sample.
-
-    Args:
-        probabilities: (N, C) floats, the rows of which sum to 1.
-        targets: (N,) int64 class indices.
-
-    Returns:
-        For each measure (N,) float64, whose mean is the measure.
-
-    >>> p = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
-    >>> measured = class_measures(p, torch.tensor([0, 1]))
-    >>> {name: round(values.mean().item(), 3) for name, values in measured.items()}
-    {'accuracy': 0.5, 'nll': 0.511, 'brier': 0.37, 'ece': 0.35, 'ece_unbiased': 0.0}
-    """
-    probabilities = probabilities.double()
-    own = probabilities.gather(1, targets[:, None]).squeeze(1)
-    return {
-        "accuracy": (probabilities.argmax(1) == targets).double(),
-        "nll": -_log(own),
-        # (p_own - 1)² and the others' squares.
-        "brier": probabilities.square().sum(1) - 2 * own + 1,
-        "ece": calibration_gaps(probabilities, targets),
-        "ece_unbiased": unbiased_gaps(probabilities, targets),
-    }
-
-
-def calibration_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """The expected calibration error, sample by sample: (N,) float64.
-
-    Of the samples of a bin, it is the confidence less the answer (1 where right) or the other way
-    round, whichever way their mean is not negative.
-
-    Source: Guo et al., On calibration of modern neural networks (2017), equation 3.
-    """
-    gaps, bins = _gaps(probabilities, targets)
-    return gaps * _sums(gaps, bins).sign()[bins]
-
-
-def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """The same without what chance makes of it: (N,) float64, whose mean may be negative.
-
-    The calibration error of few samples is above 0 also where the network is calibrated, the more
-    so the more its confidence is spread. Here each half of the samples has the signs of the other
-    half's bins, which know nothing of its chance.
-    """
-    gaps, bins = _gaps(probabilities, targets)
-    result = torch.empty_like(gaps)
-    for half, other in _halves(len(gaps)):
-        result[half] = gaps[half] * _sums(gaps[other], bins[other]).sign()[bins[half]]
-    return result
-
-
-def _gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """For each sample, how much better its answer is than its confidence; and its bin."""
-    confidence, answer = probabilities.double().max(1)
-    return (answer == targets).double() - confidence, _bin(confidence)
-
-
-def _halves(count: int) -> list[tuple[Tensor, Tensor]]:
-    """Each half of the samples, with the other one."""
-    even = torch.arange(count) % 2 == 0
-    return [(even, ~even), (~even, even)]
-
-
-def _bin(confidence: Tensor) -> Tensor:
-    """Which bin each confidence is in; a bin has its upper end."""
-    return (confidence * BINS).ceil().long().clamp(1, BINS) - 1
-
-
-def _sums(values: Tensor, bins: Tensor) -> Tensor:
-    return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values.double())
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """A reliability diagram: for each bin, how many samples, their confidence and accuracy."""
-
-    counts: list[int]
-    confidence: list[float]
-    accuracy: list[float]
-
-    @classmethod
-    def of(cls, probabilities: Tensor, targets: Tensor) -> "Reliability":
-        """Of (N, C) probabilities and (N,) targets; means of empty bins are 0."""
-        confidence, answer = probabilities.double().max(1)
-        bins = _bin(confidence)
-        counts = _sums(torch.ones(len(bins)), bins)
-        sums = (_sums(confidence, bins), _sums((answer == targets).double(), bins))
-        means = [(each / counts.clamp(min=1)).tolist() for each in sums]
-        return cls(counts.long().tolist(), *means)
-
-
-def scaled(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Probabilities after temperature scaling, (N, C) float64.
-
-    The temperature of each part of the samples is found on all others, so that no sample is judged
-    by a temperature that it helped to find.
-
-    Source: Guo et al., On calibration of modern neural networks (2017), section 4.2.
-    """
-    scores = _log(probabilities.double())
-    result = torch.empty_like(scores)
-    # Few samples are best used by many parts; of many samples, half are enough.
-    parts = torch.arange(len(scores)) % (10 if len(scores) < MANY else 2)
-    for part in parts.unique():
-        found = temperature(scores[parts != part], targets[parts != part])
-        result[parts == part] = (scores[parts == part] / found).softmax(1)
-    return result
-
-
-def temperature(scores: Tensor, targets: Tensor) -> float:
-    """The temperature that makes the targets likeliest; 1 without samples.
-
-    Args:
-        scores: (N, C) logits, or logarithms of probabilities.
-        targets: (N,) int64.
-
-    Returns:
-        From 0.05 to 20; above 1 where the network is too sure.
-    """
-    if not len(targets):
-        return 1.0
-
-    def loss(log_temperature: float) -> float:
-        return torch.nn.functional.cross_entropy(
-            scores / torch.tensor(log_temperature).exp(), targets
-        ).item()
-
-    limits = torch.tensor(TEMPERATURES).log().tolist()
-    return float(torch.tensor(minimize_scalar(loss, bounds=limits, method="bounded").x).exp())
-
-
-def value_measures(values: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """The measure of a regression, sample by sample, linearised at its value.
-
-    Args:
-        values, targets: (N, ...) floats of the same shape.
-
-    >>> value_measures(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [5.0]]))["rmse"].mean()
-    tensor(2.1213, dtype=torch.float64)
-    """
-    squares = (values.double() - targets.double()).square().flatten(1).mean(1)
-    root = squares.mean().sqrt()
-    return {"rmse": squares / (2 * root) + root / 2 if root > 0 else squares}
-
-
-def _log(probabilities: Tensor) -> Tensor:
-    return probabilities.clamp(min=torch.finfo(torch.float32).tiny).log()

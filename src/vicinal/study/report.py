@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, for people who have never heard of mixup."""
+"""The report: one self-contained HTML file, for readers who have never heard of mixup."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,54 +9,57 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.files import write_file
-from vicinal.study.answer import answer, called, called_baseline, headline
-from vicinal.study.arms import comparisons
+from vicinal.study.analysis import Analysis, Comparison
+from vicinal.study.answer import baseline_name, full_name
+from vicinal.study.arms import Arm, comparisons
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
+from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.measures import Measure
 from vicinal.study.page import render
-from vicinal.study.study import Comparison, Study
-from vicinal.study.words import counted, joined, spoken
 
 
 def write_report(
     file: Path,
-    study: Study,
+    analysis: Analysis,
+    answer: Sequence[str],
     *,
     title: str = "Does mixing help?",
     command: str = "",
     settings: Sequence[tuple[str, str]] = (),
     images: Sequence[dict[str, str]] = (),
 ) -> None:
-    """Write a study as a page.
+    """Write a report.
 
     Args:
         file: an HTML file; it is written whole or not at all.
-        study: the results.
-        title: what was asked.
-        command: what makes it again.
-        settings: what was the same for all arms, by name.
-        images: for the mixing board; none leaves it out.
+        analysis: the results.
+        answer: the answer in sentences, the headline first.
+        title: the question.
+        command: the command line that reproduces it.
+        settings: what all arms have in common, by name.
+        images: for the mixing board; empty leaves it out.
 
     Raises:
         VicinalError: the file cannot be written.
     """
+    pairs = comparisons(analysis.arms)
     page = render(
         "report.html.j2",
         title=title,
-        headline=headline(study),
-        answer=answer(study),
-        counts=_counts(study),
-        measures=study.measures,
-        samples=f"{study.samples:,}",
-        comparisons=len(comparisons(study.arms)),
-        baseline=joined(sorted({called_baseline(arm) for _, arm in comparisons(study.arms)})),
-        names=[called(study, arm) for arm in study.arms],
-        seeds=[len(study.of(arm)) for arm in study.arms],
-        table=_table(study),
-        seconds=_seconds(study),
-        runs=_runs(study),
-        figures=_figures(study),
-        diagrams=_diagrams(study),
+        headline=answer[0],
+        answer=answer[1:],
+        counts=_counts(analysis),
+        measures=analysis.measures,
+        samples=f"{analysis.samples:,}",
+        comparisons=len(pairs),
+        baseline=join_and(sorted({baseline_name(arm) for _, arm in pairs})),
+        names=[full_name(analysis, arm) for arm in analysis.arms],
+        seeds=[len(analysis.of(arm)) for arm in analysis.arms],
+        table=_table(analysis),
+        seconds=_seconds(analysis),
+        runs=_runs(analysis),
+        figures=_figures(analysis),
+        diagrams=_diagrams(analysis),
         command=command,
         settings=settings,
         images=list(images),
@@ -64,33 +67,41 @@ def write_report(
     write_file(file, page)
 
 
-def _counts(study: Study) -> str:
-    seeds = len({result.seed for result in study.results})
-    seconds = sum(result.seconds for result in study.results)
+def _counts(analysis: Analysis) -> str:
+    seeds = len({result.seed for result in analysis.results})
+    seconds = sum(result.seconds for result in analysis.results)
     return (
-        f"{counted(len(study.arms), 'setting')}, {counted(seeds, 'seed')}, "
-        f"{counted(len(study.results), 'training')} of {spoken(seconds)} in all."
+        f"{pluralize(len(analysis.arms), 'arm')}, {pluralize(seeds, 'seed')}, "
+        f"{pluralize(len(analysis.results), 'run')} of {format_duration(seconds)} in all."
     )
 
 
-def _table(study: Study) -> list[dict[str, Any]]:
+def _table(analysis: Analysis) -> list[dict[str, Any]]:
     """A row for each measure: every arm's mean, and its difference to the baseline's."""
     rows = []
-    for measure in study.measures:
-        found = {made.arm: made for made in study.compare(measure)}
-        cells = []
-        for arm in study.arms:
-            mean = study.mean(arm, measure)
-            nothing = "diverged" if study.failed(arm) else "not done"
-            text = nothing if mean is None else measure.text(mean)
-            cells.append({"value": text, **_difference(found.get(arm))})
+    for measure in analysis.measures:
+        found = {made.arm: made for made in analysis.compare(measure)}
+        cells = [
+            {"value": _mean(analysis, arm, measure), **_difference(found.get(arm))}
+            for arm in analysis.arms
+        ]
         rows.append({"measure": measure, "cells": cells})
     return rows
 
 
-def _seconds(study: Study) -> list[str]:
-    """How long a run of each arm took, in the median: the first one of a process warms it up."""
-    times = [[result.seconds for result in study.of(arm)] for arm in study.arms]
+def _mean(analysis: Analysis, arm: Arm, measure: Measure) -> str:
+    """An arm's mean, or why there is none."""
+    mean = analysis.mean(arm, measure)
+    if mean is not None:
+        return measure.text(mean)
+    if analysis.of(arm):
+        return "not measured"
+    return "diverged" if analysis.failed(arm) else "not done"
+
+
+def _seconds(analysis: Analysis) -> list[str]:
+    """The median time of each arm's runs: the first run of a process also warms it up."""
+    times = [[result.seconds for result in analysis.of(arm)] for arm in analysis.arms]
     return [f"{median(each):.3g}" if each else "" for each in times]
 
 
@@ -98,64 +109,60 @@ def _difference(made: Comparison | None) -> dict[str, str]:
     if made is None:
         return {"difference": "", "verdict": ""}
     interval, measure = made.interval, made.measure
-    text = _signed(measure, interval.mean)
-    if measure.compared_by is not None:
+    text = measure.signed(interval.mean)
+    if measure.unbiased is not None:
         text = f"¹ {text}"
     if interval.low is not None and interval.high is not None:
-        text += f" ({_signed(measure, interval.low)} to {_signed(measure, interval.high)})"
+        text += f" ({measure.signed(interval.low)} to {measure.signed(interval.high)})"
     verdict = ""
-    if interval.told:
-        verdict = "better" if measure.gain(interval.mean) > 0 else "worse"
+    if interval.significant:
+        verdict = "better" if made.gain > 0 else "worse"
     return {"difference": text, "verdict": verdict}
 
 
-def _signed(measure: Measure, difference: float) -> str:
-    return f"{100 * difference:+.1f}" if measure.percent else f"{difference:+.3g}"
-
-
-def _runs(study: Study) -> list[dict[str, Any]]:
+def _runs(analysis: Analysis) -> list[dict[str, Any]]:
     """Every run by its arm and seed, with the main measure, or why it has none."""
     return [
         {
-            "name": called(study, arm),
+            "name": full_name(analysis, arm),
             "seed": result.seed,
-            "found": result.failed or study.summary(result),
+            "outcome": result.failed or analysis.summary(result),
         }
-        for arm in study.arms
-        for result in sorted(study.results, key=lambda result: result.seed)
+        for arm in analysis.arms
+        for result in sorted(analysis.results, key=lambda result: result.seed)
         if result.arm == arm.name
     ]
 
 
-def _figures(study: Study) -> list[dict[str, Any]]:
-    if not study.measures:
+def _figures(analysis: Analysis) -> list[dict[str, Any]]:
+    if not analysis.measures:
         return []
-    title = study.measures[0].title
+    title = analysis.main.title
     drawn = [
         {
-            "svg": Markup(svg(partial(learning_curves, study), "curves")),
+            "svg": Markup(svg(partial(learning_curves, analysis), "curves")),
             "text": f"The {title} on the validation samples after each epoch: lines are means over "
-            "the seeds, bands reach from the lowest to the highest. The table has the last ones.",
+            "the seeds, bands span the lowest and the highest. The table has the final values.",
         }
     ]
-    if len(study.lengths) > 1:
+    if len(analysis.lengths) > 1:
         drawn.append(
             {
-                "svg": Markup(svg(partial(by_epochs, study), "epochs")),
+                "svg": Markup(svg(partial(by_epochs, analysis), "epochs")),
                 "text": f"The {title} at the end of trainings of different lengths. Where two "
-                "lines cross, the winner may change: the answer above says what can be told.",
+                "lines cross, the winner may change: the answer above says which differences are "
+                "significant.",
             }
         )
     return drawn
 
 
-def _diagrams(study: Study) -> list[dict[str, Any]]:
+def _diagrams(analysis: Analysis) -> list[dict[str, Any]]:
     drawn = []
-    for arm in study.arms:
-        if any(result.reliability for result in study.of(arm)):
-            picture = svg(
-                partial(reliability, study, arm, called(study, arm)), f"reliability {arm.name}"
-            )
-            text = f"Confidence and accuracy of {called(study, arm)}."
+    for arm in analysis.arms:
+        if any(result.reliability for result in analysis.of(arm)):
+            name = full_name(analysis, arm)
+            picture = svg(partial(reliability, analysis, arm, name), f"reliability {arm.name}")
+            text = f"Confidence and accuracy of {name}."
             drawn.append({"svg": Markup(picture), "text": text})
     return drawn

@@ -1,4 +1,9 @@
-"""How a network stands images that are worse than those it was trained on."""
+"""Accuracy on validation images that are corrupted or attacked.
+
+Source: the kinds of corruption are those of Hendrycks and Dietterich, Benchmarking neural network
+robustness (2019); the attack is the fast gradient sign method of Goodfellow et al., Explaining and
+harnessing adversarial examples (2015).
+"""
 
 from collections.abc import Callable
 
@@ -12,68 +17,73 @@ from vicinal.losses import MixLoss
 
 NOISE = 0.1  # standard deviation, of pixels in [0, 1]
 BLUR = 1 / 32  # standard deviation, of the image's side
-CONTRAST = 0.3  # of its own
+CONTRAST = 0.3  # of the image's own
 EPSILON = 2 / 255  # the largest change of a pixel by the attack
+
+OnBatch = Callable[[Learner, Tensor, Tensor], Tensor]
 
 
 def noise(x: Tensor) -> Tensor:
-    """Gaussian noise, the same at each call; x: (B, 3, H, W) in [0, 1], as for all of these."""
+    """Add Gaussian noise to (B, 3, H, W) floats in [0, 1]; the same noise at each call."""
     generator = torch.Generator().manual_seed(0)
     return (x + NOISE * torch.randn(x.shape, generator=generator).to(x)).clamp(0, 1)
 
 
 def blur(x: Tensor) -> Tensor:
+    """Blur (B, 3, H, W) floats in [0, 1]."""
     sigma = BLUR * min(x.shape[-2:])
-    reach = 2 * max(1, round(3 * sigma)) + 1
-    return tv.gaussian_blur(x, [reach, reach], [sigma, sigma])
+    kernel = 2 * max(1, round(3 * sigma)) + 1
+    return tv.gaussian_blur(x, [kernel, kernel], [sigma, sigma])
 
 
 def contrast(x: Tensor) -> Tensor:
+    """Lower the contrast of (B, 3, H, W) floats in [0, 1]."""
     return tv.adjust_contrast(x, CONTRAST)
 
 
-CORRUPTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "noise": noise,
-    "blur": blur,
-    "contrast": contrast,
-}
-
-
-def robustness(learn: Learner) -> dict[str, Tensor]:
-    """Whether each validation image is recognised when it is corrupted, and when it is attacked.
+def accuracy_under(corrupt: Callable[[Tensor], Tensor]) -> OnBatch:
+    """Whether each image of a batch is classified correctly once it is corrupted.
 
     Args:
-        learn: of images, with their normalising among the transforms.
+        corrupt: from (B, 3, H, W) floats in [0, 1] to the same.
 
     Returns:
-        For ``noise``, ``blur``, ``contrast`` and ``fgsm`` (N,) float64, 1 where right.
-
-    Source: the kinds of corruption are of Hendrycks and Dietterich, Benchmarking neural network
-    robustness (2019); the attack is the fast gradient sign method of Goodfellow et al., Explaining
-    and harnessing adversarial examples (2015).
+        A function of the learner and a batch to (B,) bools. The learner must have a network in
+        evaluation mode, and know how its images are normalised.
     """
+
+    def on_batch(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
+        normalize = _normalize(learn)
+        return _correct(learn, normalize.valid(corrupt(normalize.undo(x))), y)
+
+    return on_batch
+
+
+def accuracy_under_attack(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
+    """The same for images that are attacked by the fast gradient sign method."""
+    normalize = _normalize(learn)
+    pixels = normalize.undo(x)
+    step = EPSILON * _gradient(learn, normalize, pixels, y).sign()
+    return _correct(learn, normalize.valid((pixels + step).clamp(0, 1)), y)
+
+
+def _normalize(learn: Learner) -> Normalize:
     normalize = learn.dls.normalize
     assert normalize is not None
-    right: dict[str, list[Tensor]] = {name: [] for name in (*CORRUPTIONS, "fgsm")}
-    with learn.evaluating():
-        for x, y in learn.dls.valid:
-            pixels = normalize.undo(x)
-            for name, corrupt in CORRUPTIONS.items():
-                right[name].append(_right(learn, normalize.valid(corrupt(pixels)), y))
-            attacked = (pixels + EPSILON * _gradient(learn, normalize, pixels, y).sign()).clamp(
-                0, 1
-            )
-            right["fgsm"].append(_right(learn, normalize.valid(attacked), y))
-    return {name: torch.cat(parts).double() for name, parts in right.items()}
+    return normalize
 
 
 @torch.no_grad()
-def _right(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
-    return (learn.activation(learn.output(x)).argmax(1) == y).cpu()
+def _correct(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
+    return learn.activation(learn.output(x)).argmax(1) == y
 
 
 def _gradient(learn: Learner, normalize: Normalize, pixels: Tensor, y: Tensor) -> Tensor:
-    """Of the loss; in full precision, where the gradient of a sure network is not 0."""
+    """Of the loss with respect to the pixels.
+
+    It is computed without autocast: in half precision, the gradient of a confident network
+    underflows to 0, and an attack would change nothing.
+    """
     pixels = pixels.detach().requires_grad_()
     loss = MixLoss(learn.loss_func)(learn.model(normalize.valid(pixels)), y)
     (gradient,) = torch.autograd.grad(loss, pixels)

@@ -1,90 +1,48 @@
-"""One arm with one seed: train, and measure what came of it."""
+"""Runner: train and measure the runs of an experiment, alone or beside other processes."""
 
-import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+from rich.progress import Progress, TaskID
 from torch import Tensor
-from torch.utils.data import Subset
 
-from vicinal.data.loaders import Batches
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.state import load_tree, save_tree
-from vicinal.study.measures import Reliability, class_measures, scaled, value_measures
-from vicinal.study.robustness import robustness
+from vicinal.study.arms import Arm
+from vicinal.study.calibration import Reliability
+from vicinal.study.measures import Evaluation, compute_measures, main_measure
+from vicinal.study.result import Result, digest
+from vicinal.study.store import ResultStore
+from vicinal.study.training_set import no_noise
 
-Fit = Callable[[Learner], None]
+WAIT = 0.5  # seconds between looks at the runs of other processes
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one run gave.
+class PreparedRun:
+    """What is trained in a run.
 
     Args:
-        arm, seed: which run it was.
-        failed: why there is nothing else, in a sentence; empty where there is.
-        history: a row of losses and metrics for each epoch.
-        seconds: of the training, without what was measured after it.
-        samples_per_second: training samples.
-        values: for each measure (N,) float64, whose mean is the measure.
-        reliability: of classes, as it is and after temperature scaling.
-        settings: tell apart runs of one name that were trained otherwise.
-        validated: tells apart validation parts, by their targets.
-        chance: the main measure of an answer that never looks at the sample: the commonest class,
-            or the mean value.
+        learn: not trained yet.
+        fit: trains it.
+        noisy: (M,) int64, the indices of the training samples with injected label noise.
     """
 
-    arm: str
-    seed: int
-    failed: str = ""
-    history: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-    samples_per_second: float = 0.0
-    values: dict[str, Tensor] = field(default_factory=dict)
-    reliability: list[Reliability] = field(default_factory=list)
-    settings: str = ""
-    validated: str = ""
-    chance: float = 0.0
-
-    def mean(self, name: str) -> float:
-        """A measure."""
-        return self.values[name].mean().item()
-
-    def means(self) -> dict[str, float]:
-        """Every measure."""
-        return {name: self.mean(name) for name in self.values}
-
-    def save(self, file: Path) -> None:
-        """Write it, whole or not at all."""
-        tree = {**vars(self), "reliability": [vars(each) for each in self.reliability]}
-        save_tree(file, tree)
-
-    @classmethod
-    def load(cls, file: Path) -> "Result":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            VicinalError: it is damaged, or of another version.
-        """
-        tree = load_tree(file)
-        try:
-            reliability = [Reliability(**each) for each in tree.pop("reliability")]
-            return cls(**tree, reliability=reliability)
-        except (AttributeError, KeyError, TypeError):
-            raise VicinalError(f"{file} holds no result of this version: remove it") from None
+    learn: Learner
+    fit: Callable[[Learner], None]
+    noisy: Tensor = field(default_factory=no_noise)
 
 
 class TimeIsUp(VicinalError):
-    """A run was stopped, for it would have ended too late."""
+    """A run was stopped, or not started, because it would end after the deadline."""
 
 
 class Deadline(Callback):
-    """Stop the training at a time of ``time.monotonic``; the epochs that are whole are kept."""
+    """Stop the training at a time of ``time.monotonic``; its last checkpoint stays."""
 
     order = 99
 
@@ -96,38 +54,58 @@ class Deadline(Callback):
             raise TimeIsUp("the time is up")
 
 
-def run(
-    arm: str, seed: int, learn: Learner, fit: Fit, wrong: Tensor, extra: list[Callback]
+class Advance(Callback):
+    """Advances the progress bar with each batch; an epoch is one of its units."""
+
+    order = 90
+
+    def __init__(self, bar: Progress, task: TaskID, name: str) -> None:
+        self.bar, self.task, self.run_name = bar, task, name
+
+    def before_epoch(self, learn: Learner) -> None:
+        self.step = 1 / (len(learn.dls.train) + len(learn.dls.valid))
+        epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
+        self.bar.update(self.task, description=f"{self.run_name}, {epoch}")
+
+    def after_batch(self, learn: Learner) -> None:
+        self.bar.advance(self.task, self.step)
+
+
+def train_and_measure(
+    arm: str, seed: int, prepared: PreparedRun, extra: Sequence[Callback] = ()
 ) -> Result:
     """Train a learner, and measure it on the validation part.
 
     Args:
-        arm, seed: what the run is called.
-        learn: not trained yet.
-        fit: trains it.
-        wrong: (M,) int64, the training samples whose labels were made wrong.
-        extra: callbacks.
+        arm, seed: the name of the run.
+        prepared: the learner and how it is trained.
+        extra: more callbacks.
 
     Returns:
-        What was measured; where the training diverged, why.
+        The measures; where the training diverged, the reason instead.
 
     Raises:
         TimeIsUp: a :class:`Deadline` among the callbacks stopped it.
         VicinalError: there is only one validation sample, or the training failed otherwise.
     """
-    learn.add_cbs(extra)
+    learn = prepared.learn
+    learn.add_cbs(list(extra))
     try:
-        fit(learn)
+        prepared.fit(learn)
     except Diverged as error:
         return Result(arm, seed, failed=str(error), history=learn.history)
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
     outputs, targets = learn.get_preds()
     if len(targets) < 2:
-        raise VicinalError("one validation sample can tell nothing: hold out more")
-    values, reliability = measured(learn, outputs, targets, wrong)
+        raise VicinalError("one validation sample is too few to compare: hold out more")
+    evaluation = Evaluation(
+        outputs, targets, learn.dls.vocab is not None, learn=learn, noisy=prepared.noisy
+    )
+    values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):
         return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
+    chance = main_measure(evaluation).chance
     return Result(
         arm=arm,
         seed=seed,
@@ -135,54 +113,117 @@ def run(
         seconds=seconds,
         samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
-        reliability=reliability,
+        reliability=_reliability(evaluation),
         validated=digest(targets.tolist()),
-        chance=_chance(targets),
+        chance=chance(targets) if chance else 0.0,
     )
 
 
-def _chance(targets: Tensor) -> float:
-    if targets.is_floating_point():
-        return targets.double().std(correction=0).item()
-    return targets.bincount().max().item() / len(targets)
+def _reliability(evaluation: Evaluation) -> list[Reliability]:
+    """The diagrams before and after temperature scaling; none of values."""
+    if not evaluation.is_classifier:
+        return []
+    both = evaluation.outputs, evaluation.scaled
+    return [Reliability.of(probabilities, evaluation.targets) for probabilities in both]
 
 
-def digest(value: Any) -> str:
-    """Tells apart values that are written otherwise."""
-    return hashlib.blake2b(repr(value).encode(), digest_size=16).hexdigest()
+class Runner:
+    """Does the runs of an experiment, one after the other.
 
-
-def measured(
-    learn: Learner, outputs: Tensor, targets: Tensor, wrong: Tensor
-) -> tuple[dict[str, Tensor], list[Reliability]]:
-    """All measures that go with the data, sample by sample, and the reliability diagrams.
+    Each result is stored at once. A run that was killed resumes after its last whole epoch.
+    Several processes, also on other machines that see the folder, can work on the same runs: each
+    takes one that no other process is working on.
 
     Args:
-        learn: the trained learner.
-        outputs, targets: of the validation part, as :meth:`Learner.get_preds` gives them.
-        wrong: as for :func:`run`.
+        runs: every arm with its seeds, in order.
+        prepare: makes the learner of a run.
+        store: where results are stored.
+        deadline: a time of ``time.monotonic``; no run is started that would end later.
+        expected: seconds that a run of an arm takes, where that is known.
+        done: called with each result, the number of results so far, and whether it is new: done
+            since this runner started, by this process or another one.
+        bar: shows the progress.
     """
-    if learn.dls.vocab is None:
-        return value_measures(outputs, targets), []
-    calibrated = scaled(outputs, targets)
-    values = class_measures(outputs, targets)
-    after = class_measures(calibrated, targets)
-    values["nll_scaled"], values["ece_scaled"] = after["nll"], after["ece"]
-    values["ece_scaled_unbiased"] = after["ece_unbiased"]
-    if learn.dls.normalize is not None:
-        values |= robustness(learn)
-    if len(wrong):
-        values["memorised"] = memorised(learn, wrong)
-    return values, [Reliability.of(p, targets) for p in (outputs, calibrated)]
 
+    def __init__(
+        self,
+        runs: Sequence[tuple[Arm, int]],
+        prepare: Callable[[Arm, int], PreparedRun],
+        store: ResultStore,
+        *,
+        deadline: float | None = None,
+        expected: dict[str, float] | None = None,
+        done: Callable[[Result, int, bool], Any] = lambda *_: None,
+        bar: Progress,
+    ) -> None:
+        self.runs, self.prepare, self.store = list(runs), prepare, store
+        self.deadline, self.expected = deadline, dict(expected or {})
+        self.done, self.bar = done, bar
+        self.results: list[Result] = []
 
-def memorised(learn: Learner, wrong: Tensor) -> Tensor:
-    """Whether the network gives back each of the wrong labels: (M,) float64."""
-    batches = Batches(
-        Subset(learn.dls.train.dataset, wrong.tolist()),
-        2 * learn.dls.bs,
-        transforms=learn.dls.valid.transforms,
-        device=learn.dls.device,
-    )
-    outputs, targets = learn.get_preds(batches)
-    return (outputs.argmax(1) == targets).double()
+    def run(self) -> list[Result]:
+        """Do all runs that are not done yet, and return the results of all that time allows."""
+        self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
+        self.earlier = {run for run in self.runs if self.store.has(*run)}
+        left = sorted(self.runs, key=lambda run: run not in self.earlier)  # these are counted first
+        with self.bar:
+            while left:
+                before = len(left)
+                left = [each for each in left if not self._finish(*each)]
+                if len(left) == before:
+                    time.sleep(WAIT)  # other processes are working on all of them
+        return self.results
+
+    def _finish(self, arm: Arm, seed: int) -> bool:
+        """Load or do a run, unless another process is doing it; whether it needs no more looks."""
+        result = self.store.load(arm, seed)
+        if result is None:
+            lock = self.store.lock(arm, seed)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:  # another process is doing it: wait for its result while there is time
+                return self._is_late()
+            try:
+                # Again, as another process may have finished it just before it gave up the lock.
+                result = self.store.load(arm, seed) or self._train(arm, seed)
+            except TimeIsUp:
+                return True
+            finally:
+                lock.release()
+        else:
+            self.bar.advance(self.task, arm.epochs)
+        self._check(result)
+        self.results.append(result)
+        self.done(result, len(self.results), (arm, seed) not in self.earlier)
+        return True
+
+    def _is_late(self, seconds: float = 0.0) -> bool:
+        """Whether the deadline is less than this many seconds away."""
+        return self.deadline is not None and time.monotonic() + seconds > self.deadline
+
+    def _check(self, result: Result) -> None:
+        """Refuse a result of other validation samples: runs are compared sample by sample."""
+        others = {other.validated for other in self.results if not other.failed}
+        if not result.failed and others - {result.validated}:
+            raise VicinalError(
+                f"the validation part of {result.arm} with seed {result.seed} is not that of the "
+                "runs before: make it the same for all seeds"
+            )
+
+    def _train(self, arm: Arm, seed: int) -> Result:
+        if self._is_late(self.expected.get(arm.name, 0.0)):
+            raise TimeIsUp("the run would end too late")
+        began = time.monotonic()
+        # Before the data are prepared: it refuses what was trained with other settings.
+        checkpoint = self.store.checkpoint(arm, seed)
+        prepared = self.prepare(arm, seed)
+        name = f"{arm.method}, seed {seed}"
+        extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name)]
+        if self.deadline is not None:
+            extra.append(Deadline(self.deadline))
+        with prepared.learn.no_logging():
+            result = train_and_measure(arm.name, seed, prepared, extra)
+        self._check(result)
+        self.store.save(arm, result)
+        self.expected[arm.name] = time.monotonic() - began
+        return result

@@ -1,4 +1,4 @@
-"""The pages that are shown in a browser: one file each, which loads nothing from elsewhere."""
+"""The pages for a browser: self-contained HTML files, which load nothing from elsewhere."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,11 +7,23 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from vicinal.tasks import mixers
+
+# What board.js can draw, with the label of its menu.
+DRAWABLE = {"mixup": "mixup", "cutmix": "cutmix: drag the box"}
+#: The methods of the mixing board, of those that ``--mix`` knows.
+BOARD_METHODS = {name: label for name, label in DRAWABLE.items() if name in mixers.METHODS}
+
 
 def render(template: str, **values: Any) -> str:
-    """A template of this folder with its values; all text is escaped, but for Markup."""
-    own = {"style": _own("style.css"), "board_js": _own("board.js"), "images": []}
-    return _environment().get_template(template).render(**{**own, **values})
+    """Render a template of this folder; all text is escaped, except Markup."""
+    shared = {
+        "style": _read("style.css"),
+        "board_js": _read("board.js"),
+        "board_methods": BOARD_METHODS,
+        "images": [],
+    }
+    return _environment().get_template(template).render(**{**shared, **values})
 
 
 @cache
@@ -26,5 +38,5 @@ def _environment() -> Environment:
 
 
 @cache
-def _own(name: str) -> Markup:
+def _read(name: str) -> Markup:
     return Markup((files(__package__) / name).read_text(encoding="utf-8"))

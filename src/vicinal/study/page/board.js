@@ -1,4 +1,4 @@
-// The mixing board: what mixing makes of two images, live.
+// The mixing board: the mix of two images, live.
 "use strict";
 (() => {
   const DRAWS = 500;
@@ -7,7 +7,7 @@
   const samples = JSON.parse(find("board-images").textContent);
   const state = { box: { x: 0.5, y: 0.5 }, draws: 0 };
 
-  // A generator of its own, so that the page shows the same draws each time it is opened.
+  // A seeded generator (mulberry32), so that the page shows the same draws whenever it is opened.
   let seed = 1;
   function random() {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -27,12 +27,12 @@
   const weight = () => Number(find("weight").value);
   const isCut = () => find("method").value === "cutmix";
 
-  function drawnWeight() {
-    const drawn = beta(alpha());
-    return find("folded").checked ? Math.max(drawn, 1 - drawn) : drawn;
+  function drawWeight() {
+    const lam = beta(alpha());
+    return find("folded").checked ? Math.max(lam, 1 - lam) : lam;
   }
 
-  // The box has the partner's share of the area and stays inside, so that the weight is exact.
+  // The box has the partner's share of the area and stays inside the image, so the weight is exact.
   function box(width, height) {
     const side = Math.sqrt(1 - weight());
     const [w, h] = [Math.round(side * width), Math.round(side * height)];
@@ -49,23 +49,23 @@
     Object.assign(mixed, { width, height });
     const context = mixed.getContext("2d");
     context.drawImage(own, 0, 0);
-    let kept = weight();
+    let lam = weight();
     if (isCut()) {
       const { x, y, w, h } = box(width, height);
       if (w && h) context.drawImage(partner, x, y, w, h, x, y, w, h);
-      kept = 1 - (w * h) / (width * height);
+      lam = 1 - (w * h) / (width * height);
     } else {
-      context.globalAlpha = 1 - kept;
+      context.globalAlpha = 1 - lam;
       context.drawImage(partner, 0, 0);
       context.globalAlpha = 1;
     }
     mixed.classList.toggle("cutmix", isCut());
-    showTarget(kept);
+    showTarget(lam);
   }
 
-  function showTarget(kept) {
+  function showTarget(lam) {
     const [own, partner] = [find("own").value, find("partner").value].map((i) => samples[i].label);
-    const shares = own === partner ? [[own, 1]] : [[own, kept], [partner, 1 - kept]];
+    const shares = own === partner ? [[own, 1]] : [[own, lam], [partner, 1 - lam]];
     const text = (share) => `${(100 * share).toFixed(0)} %`;
     const rows = shares.map(([name, share]) => {
       const row = document.createElement("li");
@@ -79,8 +79,8 @@
       return row;
     });
     find("bars").replaceChildren(...rows);
-    const told = shares.map(([name, share]) => `${text(share)} ${name}`).join(", ");
-    find("mixed").setAttribute("aria-label", `the mixed image: ${told}`);
+    const target = shares.map(([name, share]) => `${text(share)} ${name}`).join(", ");
+    find("mixed").setAttribute("aria-label", `the mixed image: ${target}`);
     find("weight-text").textContent = weight().toFixed(2);
     markWeight();
   }
@@ -95,7 +95,7 @@
   function showDraws() {
     const strength = alpha();
     const counts = new Array(BINS).fill(0);
-    for (let i = 0; i < DRAWS; i++) counts[Math.min(BINS - 1, Math.floor(BINS * drawnWeight()))]++;
+    for (let i = 0; i < DRAWS; i++) counts[Math.min(BINS - 1, Math.floor(BINS * drawWeight()))]++;
     const highest = Math.max(...counts);
     const shape = (name, attributes) => {
       const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -110,9 +110,9 @@
     find("alpha-text").textContent = strength.toPrecision(2);
     const outer = counts[0] + counts[1] + counts[BINS - 1] + counts[BINS - 2];
     const near = Math.round((100 * outer) / DRAWS);
-    const told = `${DRAWS} draws of the weight with this α: ${near} % of them leave more than nine tenths to one image.`;
-    find("histogram-text").textContent = told;
-    find("histogram").setAttribute("aria-label", told);
+    const summary = `${DRAWS} draws of the weight with this α: in ${near} % of them, one image has more than nine tenths.`;
+    find("histogram-text").textContent = summary;
+    find("histogram").setAttribute("aria-label", summary);
     markWeight();
   }
 
@@ -157,7 +157,7 @@
   });
 
   for (const which of ["own", "partner"]) {
-    samples.forEach((sample, place) => find(which).append(new Option(sample.label, place)));
+    samples.forEach((sample, index) => find(which).append(new Option(sample.label, index)));
     find(which).addEventListener("input", () => show(which));
   }
   const other = samples.findIndex((sample) => sample.label !== samples[0].label);
@@ -165,22 +165,22 @@
   find("weight").addEventListener("input", mix);
   find("alpha").addEventListener("input", showDraws);
   find("folded").addEventListener("input", showDraws);
-  // As the papers have it: Beta(1, 1) for boxes, and no folding.
-  function useUsual(strength) {
+  // As in the papers: Beta(1, 1) for boxes, and no folding.
+  function useDefaults(strength) {
     find("alpha").value = strength ? Math.log10(strength) : isCut() ? 0 : -0.4;
     find("folded").checked = !isCut();
   }
   find("method").addEventListener("input", () => {
-    useUsual();
+    useDefaults();
     showDraws();
     mix();
   });
   find("draw").addEventListener("click", () => {
-    find("weight").value = drawnWeight();
+    find("weight").value = drawWeight();
     mix();
   });
   find("method").value = find("board").dataset.method;
-  useUsual(Number(find("board").dataset.alpha));
+  useDefaults(Number(find("board").dataset.alpha));
   showDraws();
   show("own");
   show("partner");

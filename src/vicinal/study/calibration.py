@@ -1,0 +1,129 @@
+"""Calibration of a classifier: errors, temperature scaling, reliability diagrams."""
+
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+BINS = 15  # of the calibration error, as in its source
+TEMPERATURES = (0.05, 20.0)
+MANY = 5000  # samples
+
+
+def calibration_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The expected calibration error, sample by sample.
+
+    A sample's gap is its correctness (1 or 0) minus its confidence, times the sign of the sum of
+    these over its bin. So the mean over the samples is the expected calibration error.
+
+    Args:
+        probabilities: (N, C) floats, whose rows sum to 1.
+        targets: (N,) int64 class indices.
+
+    Returns:
+        (N,) float64.
+
+    Source: Guo et al., On calibration of modern neural networks (2017), equation 3.
+    """
+    gaps, bins = _gaps(probabilities, targets)
+    return gaps * _sums(gaps, bins).sign()[bins]
+
+
+def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The same without the bias of few samples: (N,) float64, whose mean may be negative.
+
+    Of few samples, the calibration error is above 0 even where the network is calibrated, the more
+    so the more its confidences vary. Here the bins of each half of the samples give the signs for
+    the other half, which are therefore independent of its chance.
+    """
+    gaps, bins = _gaps(probabilities, targets)
+    result = torch.empty_like(gaps)
+    for half, other in _halves(len(gaps)):
+        result[half] = gaps[half] * _sums(gaps[other], bins[other]).sign()[bins[half]]
+    return result
+
+
+def _gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """For each sample, its correctness minus its confidence; and its bin."""
+    confidence, predicted = probabilities.double().max(1)
+    return (predicted == targets).double() - confidence, _bin(confidence)
+
+
+def _halves(count: int) -> list[tuple[Tensor, Tensor]]:
+    """Masks of each half of the samples, with the other half."""
+    even = torch.arange(count) % 2 == 0
+    return [(even, ~even), (~even, even)]
+
+
+def _bin(confidence: Tensor) -> Tensor:
+    """The bin of each confidence; a bin includes its upper end, as in the source."""
+    return (confidence * BINS).ceil().long().clamp(1, BINS) - 1
+
+
+def _sums(values: Tensor, bins: Tensor) -> Tensor:
+    return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values.double())
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram: for each bin, the number of samples, their confidence and accuracy."""
+
+    counts: list[int]
+    confidence: list[float]
+    accuracy: list[float]
+
+    @classmethod
+    def of(cls, probabilities: Tensor, targets: Tensor) -> "Reliability":
+        """Of (N, C) probabilities and (N,) targets; the means of empty bins are 0."""
+        confidence, predicted = probabilities.double().max(1)
+        bins = _bin(confidence)
+        counts = _sums(torch.ones(len(bins)), bins)
+        sums = (_sums(confidence, bins), _sums((predicted == targets).double(), bins))
+        means = [(each / counts.clamp(min=1)).tolist() for each in sums]
+        return cls(counts.long().tolist(), *means)
+
+
+def temperature_scaled(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Probabilities after temperature scaling, (N, C) float64.
+
+    The samples are split into folds, and the temperature of each is fitted on all others, so that
+    no sample is measured with a temperature that was fitted on it.
+
+    Source: Guo et al., On calibration of modern neural networks (2017), section 4.2.
+    """
+    scores = log_probabilities(probabilities.double())
+    result = torch.empty_like(scores)
+    # Few samples are best used by many folds; of many samples, half are enough.
+    folds = torch.arange(len(scores)) % (10 if len(scores) < MANY else 2)
+    for fold in folds.unique():
+        fitted = fit_temperature(scores[folds != fold], targets[folds != fold])
+        result[folds == fold] = (scores[folds == fold] / fitted).softmax(1)
+    return result
+
+
+def fit_temperature(scores: Tensor, targets: Tensor) -> float:
+    """The temperature that maximises the likelihood of the targets; 1 without samples.
+
+    Args:
+        scores: (N, C) logits, or logarithms of probabilities.
+        targets: (N,) int64.
+
+    Returns:
+        From 0.05 to 20; above 1 where the network is overconfident.
+    """
+    if not len(targets):
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        return torch.nn.functional.cross_entropy(
+            scores / torch.tensor(log_temperature).exp(), targets
+        ).item()
+
+    limits = torch.tensor(TEMPERATURES).log().tolist()
+    return float(torch.tensor(minimize_scalar(loss, bounds=limits, method="bounded").x).exp())
+
+
+def log_probabilities(probabilities: Tensor) -> Tensor:
+    """Their logarithms, which are finite also where a probability is 0."""
+    return probabilities.clamp(min=torch.finfo(torch.float32).tiny).log()

@@ -1,0 +1,96 @@
+"""ExperimentConfig: what the user asked ``vicinal compare`` for."""
+
+import shlex
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from vicinal.errors import VicinalError
+from vicinal.study.formatting import format_exact
+from vicinal.tasks import TrainOptions
+from vicinal.tasks.options import option
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """What the user asked for.
+
+    Args:
+        options: of every training; its seed is that of the split.
+        mixes: the methods to compare; empty for those that suit the data.
+        alphas: their strengths; empty for the default of each method.
+        epochs: the lengths of training; empty for what suits the data.
+        train_size: how many training samples, or which share of them.
+        label_noise: the share of training labels that are replaced by another class.
+    """
+
+    options: TrainOptions
+    mixes: tuple[str, ...] = ()
+    alphas: tuple[float, ...] = ()
+    epochs: tuple[int, ...] = ()
+    train_size: float | None = None
+    label_noise: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def merged_with(
+        self, earlier: dict[str, Any], typed: Collection[str] = ()
+    ) -> "ExperimentConfig":
+        """This config, with what it leaves open taken from an earlier one; arms may differ.
+
+        Args:
+            earlier: the earlier config, as :meth:`to_json` gives it.
+            typed: the names of settings that the user typed, so that they are not open even where
+                they equal the default.
+
+        Raises:
+            VicinalError: a setting contradicts the earlier one.
+        """
+        settings: dict[str, Any] = {"options": self.options.merged_with(earlier["options"], typed)}
+        for field in fields(self)[1:]:
+            value, before = getattr(self, field.name), earlier[field.name]
+            before = tuple(before) if isinstance(before, list) else before  # JSON has no tuples
+            if value == field.default and field.name not in typed:
+                value = before
+            elif value != before and field.name not in ARM_FIELDS:
+                shown = before if before != field.default else "left open"
+                raise VicinalError(
+                    f"the comparison was begun with --{_option(field.name)} {_text(shown)}, not "
+                    f"{_text(value)}: leave that out, or begin another comparison"
+                )
+            settings[field.name] = value
+        return ExperimentConfig(**settings)
+
+    def command(self, seeds: int | None = None) -> str:
+        """The command line that runs this experiment."""
+        words = ["vicinal", "compare", self.options.data]
+        settings = {**asdict(self.options), **asdict(self)}
+        for name, default in DEFAULTS.items():
+            value = settings[name]
+            if value == default or name == "data":
+                continue
+            if isinstance(value, bool):
+                words.append(f"--{'' if value else 'no-'}{_option(name)}")
+            else:
+                words += [f"--{_option(name)}", _text(value)]
+        return shlex.join(words + (["--seeds", str(seeds)] if seeds else []))
+
+
+ARM_FIELDS = "mixes", "alphas", "epochs"
+OPTIONS = {"mixes": "mix", "alphas": "alpha"}
+DEFAULTS = {
+    field.name: field.default for kind in (TrainOptions, ExperimentConfig) for field in fields(kind)
+}
+# The arms' own fields take the place of these two options of a single training.
+del DEFAULTS["options"], DEFAULTS["mix"], DEFAULTS["alpha"]
+
+
+def _option(name: str) -> str:
+    return OPTIONS.get(name, option(name))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return format_exact(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,126 @@
+"""Experiment: the arms of ``vicinal compare``, and the training of each of their runs."""
+
+import copy
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from vicinal import __version__
+from vicinal.data.samples import Split
+from vicinal.errors import VicinalError
+from vicinal.learner.learner import Learner
+from vicinal.rng import derive_seed
+from vicinal.study.arms import NONE, Arm, make_arms
+from vicinal.study.board import board_images
+from vicinal.study.config import ExperimentConfig
+from vicinal.study.result import digest
+from vicinal.study.runner import PreparedRun
+from vicinal.study.store import ResultStore
+from vicinal.study.training_set import ModifiedSplit, modify_training_set
+from vicinal.tasks import TrainOptions, find_split, make_task
+
+
+class Experiment:
+    """The runs that a config asks for.
+
+    Args:
+        config: what the user asked for.
+        resolved: the options with every open choice made, where an earlier call has made them.
+        choices: the reasons for these choices, as :meth:`Task.chosen` gave them then.
+
+    Attributes:
+        split: the data.
+        task: the training without mixing, whose choices hold for all runs.
+        resolved: the options with these choices, so that no run makes them again.
+        choices: what was chosen and why, by name.
+        arms: what is compared.
+
+    Raises:
+        VicinalError: the data cannot be read, or a setting does not go with them.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        resolved: TrainOptions | None = None,
+        choices: dict[str, str] | None = None,
+    ) -> None:
+        if config.options.skip_bad and config.label_noise:
+            raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
+        self.config = config
+        self.split = find_split(config.options)
+        self._modified: tuple[int, ModifiedSplit] | None = None
+        first = resolved or config.options
+        self.task = make_task(replace(first, mix=NONE), self._data(seed=0).split)
+        self.resolved = resolved or self.task.resolved()
+        self.choices = self.task.chosen(choices)
+        mixes = config.mixes or self.task.compared
+        epochs = config.epochs or (self.task.epochs,)
+        self.arms = make_arms(mixes, config.alphas, epochs, config.options)
+        self._check()
+
+    def _check(self) -> None:
+        """Make the mixer of each arm, so that mistakes are reported before any training."""
+        hidden = set()
+        for arm in self.arms:
+            # No new task: its choices, which read the data, are the same for all arms.
+            task = copy.copy(self.task)
+            task.options = self._options(arm, seed=0)
+            task.batch_mixer()
+            # Inside the network, whose layers the method may not know: one learner shows that.
+            if task.mixes.get(arm.mix) and arm.mix not in hidden:
+                hidden.add(arm.mix)
+                task.mixer(task.learner())
+
+    def _options(self, arm: Arm, seed: int) -> TrainOptions:
+        return replace(self.resolved, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
+
+    def _data(self, seed: int) -> ModifiedSplit:
+        """The data of a seed, made once for all its arms, whose runs follow each other."""
+        if self._modified is None or self._modified[0] != seed:
+            config = self.config
+            self._modified = (
+                seed,
+                modify_training_set(self.split, config.train_size, config.label_noise, seed),
+            )
+        return self._modified[1]
+
+    def settings(self) -> list[tuple[str, str]]:
+        """What all arms have in common, by name."""
+        config = self.config
+        common = [("data", self.task.describe())]
+        common += [(name, reason) for name, reason in self.choices.items() if name != "epochs"]
+        if config.label_noise:
+            share = f"{config.label_noise:.0%} of the training labels, drawn anew for each seed"
+            common.append(("label noise", share))
+        return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
+
+    def board(self) -> list[dict[str, str]]:
+        """Images for the mixing board; none where the data have none."""
+        return board_images(self.split) if isinstance(self.split, Split) else []
+
+    def runs(self, seeds: int) -> list[tuple[Arm, int]]:
+        """Every arm with every seed. The arms of a seed are adjacent, as they are compared in
+        pairs: an experiment that is stopped early has whole pairs."""
+        return [(arm, seed) for seed in range(seeds) for arm in self.arms]
+
+    def store(self, folder: Path) -> ResultStore:
+        """The store of the results; it refuses those of other settings."""
+        config = self.config
+        settings = digest([asdict(self.resolved), config.train_size, config.label_noise])
+        return ResultStore(folder, lambda arm: settings)
+
+    def prepare(self, arm: Arm, seed: int) -> PreparedRun:
+        """The learner of a run; torch's global generator is seeded for its weights."""
+        data = self._data(seed)
+        # A task of its own for each run: some own the network that they give their learner.
+        task = make_task(self._options(arm, seed), data.split)
+        torch.manual_seed(derive_seed(seed, "weights"))
+        learn = task.learner()
+        learn.add_cbs(task.mixer(learn))
+
+        def fit(learn: Learner) -> None:
+            task.fit(learn, task.epochs, task.lr)
+
+        return PreparedRun(learn, fit, data.noisy)

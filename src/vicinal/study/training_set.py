@@ -1,0 +1,128 @@
+"""Fewer training samples, and injected label noise: what a comparison may change in the data."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vicinal.data.columns import ColumnKinds
+from vicinal.data.rows import Rows
+from vicinal.data.stream import StreamedSplit
+from vicinal.errors import VicinalError
+from vicinal.rng import derive_seed
+
+
+def no_noise() -> Tensor:
+    """No training sample has a noisy label: (0,) int64."""
+    return torch.empty(0, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class ModifiedSplit:
+    """A split whose training part was modified.
+
+    Args:
+        split: the data.
+        noisy: (M,) int64, the indices of the training samples with injected label noise.
+    """
+
+    split: Any
+    noisy: Tensor = field(default_factory=no_noise)
+
+
+def modify_training_set(
+    split: Any, train_size: float | None, label_noise: float, seed: int
+) -> ModifiedSplit:
+    """Take some of the training samples, and inject label noise.
+
+    Args:
+        split: the data.
+        train_size: how many samples to take: a number, 2 or more, or a share, below 1; drawn at
+            random. None takes all.
+        label_noise: the share of the labels that are replaced by another class, drawn uniformly;
+            in [0, 1).
+        seed: of both.
+
+    Raises:
+        VicinalError: a number is out of its range, there are fewer samples, or the data have
+            no classes, or are streamed.
+    """
+    if train_size is None and not label_noise:
+        return ModifiedSplit(split)
+    if isinstance(split, StreamedSplit):
+        raise VicinalError(
+            "images that are streamed cannot be selected: leave out --train-size and --label-noise"
+        )
+    generator = torch.Generator().manual_seed(derive_seed(seed, "training samples"))
+    train = split.train
+    if train_size is not None:
+        count = train_count(train_size, len(train))
+        rows = torch.randperm(len(train), generator=generator)[:count].sort().values
+        train = _subset(train, rows)
+        if isinstance(train, Rows):
+            split = replace(split, kinds=_varying(split.kinds, train.frame))
+    if not label_noise:
+        return ModifiedSplit(replace(split, train=train))
+    if split.vocab is None:
+        raise VicinalError("--label-noise is for classes, and these are values: leave it out")
+    check_label_noise(label_noise)
+    labels = train.y if isinstance(train, Rows) else torch.as_tensor(train.labels)
+    noisy, labels = _with_noise(labels, len(split.vocab), label_noise, generator)
+    return ModifiedSplit(replace(split, train=_relabelled(train, labels)), noisy)
+
+
+def check_label_noise(share: float) -> None:
+    """Raise a VicinalError where this cannot be a share of noisy labels."""
+    if not 0 <= share < 1:
+        raise VicinalError(f"--label-noise must be 0 or more and below 1, not {share}")
+
+
+def train_count(train_size: float, available: int) -> int:
+    """How many of the available samples a number or a share asks for.
+
+    >>> train_count(0.25, 1000), train_count(40, 1000)
+    (250, 40)
+    """
+    number = round(train_size * available) if train_size < 1 else train_size
+    if not 2 <= number <= available or number != int(number):
+        raise VicinalError(
+            f"--train-size must be a share below 1 or a number from 2 to the {available:,} "
+            f"training samples, not {train_size:g}"
+        )
+    return int(number)
+
+
+def _subset(part: Any, rows: Tensor) -> Any:
+    if isinstance(part, Rows):
+        return Rows(part.frame.iloc[rows.tolist()].reset_index(drop=True), part.y[rows])
+    return part.subset(rows.tolist())
+
+
+def _varying(kinds: ColumnKinds, frame: Any) -> ColumnKinds:
+    """The columns that still have more than one value in fewer rows."""
+    constant = {name for name in frame if frame[name].nunique() < 2}
+    lists = {
+        field: [name for name in getattr(kinds, field) if name not in constant]
+        for field in ("numeric", "categorical", "few")
+    }
+    left_out = {**kinds.left_out, **dict.fromkeys(constant, "one value")}
+    return replace(kinds, **lists, left_out=left_out)
+
+
+def _relabelled(part: Any, labels: Tensor) -> Any:
+    if isinstance(part, Rows):
+        return replace(part, y=labels)
+    return replace(part, labels=labels.tolist())
+
+
+def _with_noise(
+    labels: Tensor, classes: int, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The indices of the noisy labels, and all labels with them."""
+    count = round(share * len(labels))
+    noisy = torch.randperm(len(labels), generator=generator)[:count].sort().values
+    shift = torch.randint(1, classes, (count,), generator=generator)  # never to the same class
+    labels = labels.clone()
+    labels[noisy] = (labels[noisy] + shift) % classes
+    return noisy, labels

@@ -1,0 +1,60 @@
+"""Experiments: the runs of a config, and that nothing is decided twice for them."""
+
+import pytest
+import torch
+
+from vicinal.study import experiment
+from vicinal.study.config import ExperimentConfig
+from vicinal.study.experiment import Experiment
+from vicinal.tasks import TrainOptions
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often tasks are made, and training sets modified."""
+    counts = {"make_task": 0, "modify_training_set": 0}
+
+    def counting(name, function):
+        def call(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return call
+
+    for name in counts:
+        monkeypatch.setattr(experiment, name, counting(name, getattr(experiment, name)))
+    return counts
+
+
+def made(mixes, **options):
+    config = ExperimentConfig(
+        TrainOptions("digits"), mixes=mixes, epochs=(1,), train_size=64, **options
+    )
+    return Experiment(config)
+
+
+def test_there_is_one_task_for_the_choices_and_one_for_each_run(counted):
+    found = made(("none", "mixup"))
+    assert counted["make_task"] == 1
+    for run in found.runs(2):
+        found.prepare(*run)
+    assert counted["make_task"] == 1 + 4
+
+
+def test_the_data_of_a_seed_are_modified_once(counted):
+    found = made(("none", "mixup"), label_noise=0.5)
+    prepared = [found.prepare(*run) for run in found.runs(2)]
+    assert counted["modify_training_set"] == 2
+    assert prepared[0].noisy.equal(prepared[1].noisy)
+    assert not prepared[0].noisy.equal(prepared[2].noisy)
+
+
+def test_checking_the_arms_leaves_no_trace_in_their_runs():
+    """A method that mixes inside the network is tried on a learner; a run begins anew."""
+    found = made(("none", "manifoldmixup"))
+    arm = found.arms[1]
+    first, second = (found.prepare(arm, 0).learn for _ in range(2))
+    assert first.model is not second.model
+    for one, two in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(one, two)
+    assert found.task.options.mix == "none"
