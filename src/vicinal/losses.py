@@ -114,7 +114,7 @@ class MixLoss(nn.Module):
                 f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
                 f"each {each}, or take a reduction argument"
             )
-        return self.reduce(shared(own, partner, target.weight), target)
+        return self.reduce(weighted_sum(own, partner, target.weight), target)
 
     def reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
         """The losses of a mixed target, (B, ...), reduced as the criterion does."""
@@ -126,7 +126,7 @@ class MixLoss(nn.Module):
         if reduction == "mean" and self._counts_labels and not target.own.is_floating_point():
             dtype = torch.promote_types(loss.dtype, torch.float32)
             own, partner = self._counts(target.own, dtype), self._counts(target.partner, dtype)
-            total = shared(own, partner, target.weight).sum()
+            total = weighted_sum(own, partner, target.weight).sum()
             return (loss.sum(dtype=dtype) / total).to(loss.dtype)
         if reduction == "mean":
             return loss.mean()
@@ -231,7 +231,7 @@ def _runs(criterion: Criterion) -> Any:
     return criterion
 
 
-def shared(own: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+def weighted_sum(own: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     """``weight * own + (1 - weight) * partner``, where nothing of infinity is nothing."""
     weight = over_rows(weight, own).to(own.dtype)
     own, partner = own.masked_fill(weight == 0, 0), partner.masked_fill(weight == 1, 0)

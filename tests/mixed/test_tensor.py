@@ -25,7 +25,7 @@ from vicinal import (
     accuracy,
     as_tensors,
 )
-from vicinal.mixed.tensor import is_learnt, own_targets
+from vicinal.mixed.tensor import own_targets, reached_loss
 
 timm_losses = pytest.importorskip("timm.loss")
 
@@ -177,7 +177,7 @@ def test_any_loss_is_exact(kind, loss, seed, count):
     (grad,) = torch.autograd.grad(found, network.weight, retain_graph=True)
     (other,) = torch.autograd.grad(expected, network.weight)
     torch.testing.assert_close(grad, other, rtol=2e-4, atol=1e-6)
-    assert is_learnt(y)
+    assert reached_loss(y)
     assert torch.equal(own_targets(y), target.own)  # nothing was written into the targets
     assert torch.equal(y.partner, target.partner)
 
@@ -239,7 +239,7 @@ def test_the_share_of_right_answers():
     torch.testing.assert_close((output.argmax(1) == y).float().mean(), share)
     torch.testing.assert_close((output.argmax(1) == y).sum() / len(y), share)
     torch.testing.assert_close(accuracy(output, y), share)
-    assert not is_learnt(y)
+    assert not reached_loss(y)
 
 
 def test_what_only_looks_at_labels_sees_those_of_the_samples():
@@ -361,14 +361,16 @@ def test_what_cannot_be_computed_for_both():
         lambda: output[y != 2].mean(),
         lambda: F.cross_entropy(output, y, reduction="none").sort().values.mean(),
     ):
-        with pytest.raises(ValueError, match="cannot be computed from mixed targets: let the loss"):
+        with pytest.raises(
+            ValueError, match="cannot be computed from mixed targets: build the loss"
+        ):
             wrong()
-    assert not is_learnt(y)
+    assert not reached_loss(y)
 
 
 def test_targets_of_two_mixes():
     output, target, _ = batch(0, 8, "classes")
-    with pytest.raises(ValueError, match="got targets of two mixes: compute a loss of each"):
+    with pytest.raises(ValueError, match="got targets of two mixes: compute a loss for each"):
         as_tensors(target) + as_tensors(target)
     both = F.cross_entropy(output, as_tensors(target)) + F.cross_entropy(output, as_tensors(target))
     torch.testing.assert_close(both, 2 * MixLoss(F.cross_entropy)(output, target))
