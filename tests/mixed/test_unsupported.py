@@ -255,6 +255,62 @@ def test_single_samples_are_refused(index):
     assert y[..., :3].shape[-1] == 3
 
 
+@pytest.mark.parametrize("function", [
+    lambda y: y.softmax(0),
+    lambda y: y.log_softmax(0),
+    lambda y: y.cumsum(0),
+    lambda y: F.normalize(y, dim=0),
+    lambda y: F.softmax(y, -2),
+    lambda y: y.norm(dim=0, keepdim=True),
+    lambda y: y.logsumexp(0, keepdim=True),
+    lambda y: y.amax((0, 1), keepdim=True),
+    lambda y: y.argmin(0, keepdim=True),
+])  # fmt: skip
+def test_functions_along_the_samples(function):
+    """Own values would be computed from the other samples' own ones, whatever the weights."""
+    y = as_tensors(drawn("values")[1])
+    with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
+        function(y)
+
+
+@pytest.mark.parametrize("function", [
+    lambda y: y.softmax(1),
+    lambda y: y.cumsum(-1),
+    lambda y: F.normalize(y),
+    lambda y: y.norm(dim=1, keepdim=True),
+    lambda y: y.amax(1),
+])  # fmt: skip
+def test_functions_within_each_sample(function):
+    _, target = drawn("values")
+    found = function(as_tensors(target))
+    assert torch.equal(own_targets(found), function(target.own))
+    assert torch.equal(found.partner, function(target.partner))
+    assert torch.equal(found.weight.flatten(), target.weight)
+
+
+@pytest.mark.parametrize(
+    ("own", "partner", "is_any", "is_all"),
+    [(0, 0, False, False), (0, 1, True, False), (1, 0, True, False), (1, 1, True, True)],
+)
+def test_any_is_of_one_target_and_all_of_both(own, partner, is_any, is_all):
+    own, partner = torch.tensor([own] * 3), torch.tensor([partner] * 3)
+    y = as_tensors(MixedTarget(own, partner, torch.rand(3))) == 1
+    assert (bool(y.any()), bool(torch.any(y))) == (is_any, is_any)
+    assert (bool(y.all()), bool(torch.all(y))) == (is_all, is_all)
+
+
+def test_weights_of_another_order_in_the_same_memory():
+    """A square mask and its transpose: one shape, one address, but other weights at each pixel."""
+    own, partner = torch.randint(CLASSES, (2, 3, 4, 4))
+    weight = torch.rand(3, 4, 4)
+    y = as_tensors(MixedTarget(own, partner, weight))
+    with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
+        y == y.transpose(1, 2)  # noqa: B015
+    assert torch.equal((y == y.view(3, 4, 4)).weight, weight)
+    symmetric = as_tensors(MixedTarget(own, partner, weight + weight.mT))
+    assert own_targets(symmetric == symmetric.transpose(1, 2)).diagonal(dim1=1, dim2=2).all()
+
+
 def test_data_may_not_be_exchanged():
     y = as_tensors(drawn("values")[1])
     with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
