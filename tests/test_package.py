@@ -59,57 +59,6 @@ def test_type_checkers_see_the_same_names():
     assert named == set(vicinal.__all__)
 
 
-def test_the_mixing_room_imports_nothing_else_of_the_package():
-    for file in (SRC / "mixing").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("vicinal"):
-                assert node.module.startswith(("vicinal.mixing", "vicinal.rng")), file
-
-
-ROOMS = [
-    "rng",
-    "memory",
-    "mixing",
-    "detection",
-    "sound",
-    "cross_entropy",
-    "losses",
-    "mixed",
-    "batches",
-    "integrations",
-    "criteria",
-    "metrics",
-    "processes",
-    "data",
-    "models",
-    "plots",
-    "learner",
-    "recipes",
-    "tasks",
-    "runs",
-    "bench",
-    "cli",
-]
-
-
-def test_integrations_need_mixing_and_their_trainer_alone():
-    for file in (SRC / "integrations").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("vicinal"):
-                room = node.module.split(".")[1]
-                assert room in ("rng", "mixing", "mixed", "batches", "integrations"), file
-
-
-def test_imports_run_downwards():
-    for level, room in enumerate(ROOMS):
-        files = (SRC / room).rglob("*.py") if (SRC / room).is_dir() else [SRC / f"{room}.py"]
-        above = tuple(f"vicinal.{name}" for name in ROOMS[level + 1 :])
-        for file in files:
-            for node in ast.parse(file.read_text()).body:
-                if isinstance(node, ast.ImportFrom):
-                    assert not node.module.startswith(above), (file, node.module)
-
-
 @pytest.mark.parametrize("missing", ["accelerate", "rich"])
 def test_a_missing_extra_is_named(missing):
     code = f"""
