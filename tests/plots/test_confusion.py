@@ -134,5 +134,5 @@ def test_no_sample_at_all(assert_readable):
 
 
 def test_every_class_has_a_row_and_a_column():
-    with pytest.raises(ValueError, match=r"counts have shape \(2, 2\) for 3 classes"):
+    with pytest.raises(ValueError, match=r"counts have shape \(2, 2\), but vocab names 3 classes"):
         plots.confusion(counts(2), ["a", "b", "c"])

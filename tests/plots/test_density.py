@@ -59,7 +59,7 @@ class TestBetaDensity:
 
     @pytest.mark.parametrize("alpha", [-0.1, math.inf, math.nan])
     def test_errors(self, alpha):
-        with pytest.raises(ValueError, match=f"alpha is {alpha}"):
+        with pytest.raises(ValueError, match=f"at least 0, not {alpha}"):
             plots.beta_density(torch.tensor([0.5]), alpha, True)
 
 

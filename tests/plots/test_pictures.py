@@ -94,7 +94,7 @@ class TestImages:
     @pytest.mark.parametrize(
         ("shape", "titles", "message"),
         [
-            ((2, 1, 8, 8), "ab", r"\(2, 1, 8, 8\), not \(N, 3, H, W\)"),
+            ((2, 1, 8, 8), "ab", r"shape \(N, 3, H, W\), not \(2, 1, 8, 8\)"),
             ((2, 3, 8, 8), "abc", "longer"),
         ],
     )
@@ -198,7 +198,7 @@ class TestMixing:
         x, y = rgb(2), target([0, 1], [1, 0], [0.5, 0.5])
         with pytest.raises(ValueError, match="shorter"):
             plots.mixing(x, x[:1], x, y, ["a", "b"], 1.0)
-        with pytest.raises(ValueError, match="alpha is -1"):
+        with pytest.raises(ValueError, match="at least 0, not -1"):
             plots.mixing(x, x, x, y, ["a", "b"], -1)
 
 
