@@ -243,7 +243,7 @@ def test_a_loss_for_the_whole_batch_is_refused_for_mixed_targets_alone():
         return focal(output, target).mean()
 
     assert MixLoss(whole)(scores(), labels().own) == whole(scores(), labels().own)
-    with pytest.raises(ValueError, match=r"whole gave losses of shape \(\) for 8 samples"):
+    with pytest.raises(ValueError, match=r"whole returned losses of shape \(\) for 8 samples"):
         MixLoss(whole)(scores(), labels())
 
 
