@@ -144,7 +144,7 @@ def test_imports_run_downwards():
 @pytest.mark.parametrize(
     ("room", "allowed"),
     [
-        ("mixing", {"mixing", "rng"}),
+        ("mixing", {"mixing", "rng", "errors"}),
         ("integrations", {"integrations", "batches", "mixed", "mixing", "rng"}),
     ],
 )
