@@ -1,4 +1,4 @@
-"""What importing costs, and what the package shows of itself."""
+"""The cost of importing, and the public names."""
 
 import ast
 import subprocess
@@ -37,13 +37,13 @@ def test_the_help_does_not_load_torch():
     assert not loaded_after(code) & ({"torch", "numpy"} | HEAVY - {"rich", "typer"})
 
 
-def test_every_name_is_there():
+def test_every_public_name_exists():
     for name in vicinal.__all__:
         assert getattr(vicinal, name) is not None
     assert set(vicinal.__all__) <= set(dir(vicinal))
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'MixDown'"):
         vicinal.MixDown  # noqa: B018
 

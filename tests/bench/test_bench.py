@@ -19,7 +19,7 @@ def small(monkeypatch):
     monkeypatch.setattr(cases, "CLASSES", (3, 10))
 
 
-def test_candidates_are_called_in_turn_and_prepared_each_time():
+def test_candidates_take_turns_and_are_prepared_each_time():
     calls = []
     candidates = [
         Candidate(name, lambda name=name: calls.append(name), lambda: calls.append("prepared"))
@@ -74,7 +74,7 @@ def test_the_command_prints_tables_and_saves_json_and_a_chart(tmp_path, capsys):
         (["--seconds", "nan"], "must be more than 0, not nan"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, capsys):
+def test_an_error_is_one_sentence(arguments, message, capsys):
     assert run(["bench", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error

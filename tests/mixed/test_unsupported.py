@@ -1,4 +1,4 @@
-"""Losses as people write them: what a mixed tensor gives for each is exact, or an error."""
+"""Losses as people write them: on mixed tensors each is exact, or raises."""
 
 import inspect
 
@@ -147,7 +147,7 @@ def test_unsupported(kind, loss):
     assert torch.equal(target.partner, partner)
 
 
-def test_backward_of_losses_that_are_not_reduced():
+def test_backward_of_unreduced_losses():
     output, target = drawn("classes")
     expected = one_by_one(F.cross_entropy, output, target)
     (grad,) = torch.autograd.grad(expected, output)
@@ -175,7 +175,7 @@ asks_backward = pytest.mark.skipif(
             tensors=(loss,), grad_tensors=each, inputs=[output]) or output.grad,
     )),
 ])  # fmt: skip
-def test_gradients_that_torch_autograd_takes(take):
+def test_gradients_by_torch_autograd(take):
     output, target = drawn("classes")
     each = torch.rand(6)
     losses = MixLoss(nn.CrossEntropyLoss(reduction="none"))(output, target)
@@ -187,7 +187,7 @@ def test_gradients_that_torch_autograd_takes(take):
     assert reached_loss(y)
 
 
-def test_gradients_by_mixed_values_are_refused():
+def test_mixed_grad_outputs_are_unsupported():
     output, target = drawn("classes")
     y = as_tensors(target)
     loss = F.cross_entropy(output, y, reduction="none")
@@ -200,7 +200,7 @@ def test_gradients_by_mixed_values_are_refused():
             take()
 
 
-def test_a_gradient_of_ones_own_that_knows_one_target_alone():
+def test_a_custom_backward_that_knows_the_own_target_alone():
     class Own(torch.autograd.Function):
         @staticmethod
         def forward(ctx, output, y):
@@ -219,7 +219,7 @@ def test_a_gradient_of_ones_own_that_knows_one_target_alone():
     assert not reached_loss(y)  # which the integrations refuse
 
 
-def test_on_another_device_a_weight_stays_one_for_many_values():
+def test_weights_stay_compact_on_another_device():
     _, target = drawn("labels")
     assert as_tensors(target).to("meta").weight.shape == (6, 1)
     assert as_tensors(target.to("meta")).weight.shape == (6, 1)
@@ -247,7 +247,7 @@ def test_a_buffer_does_not_become_mixed():
 @pytest.mark.parametrize(
     "index", [0, np.int64(1), torch.tensor(2), (..., 0), (0, 0), (..., 1, slice(None)), True]
 )
-def test_single_samples_are_refused(index):
+def test_indexing_single_samples_is_unsupported(index):
     kind = "classes" if isinstance(index, tuple) and index == (..., 0) else "values"
     y = as_tensors(drawn(kind)[1])
     with pytest.raises(ValueError, match="__getitem__ cannot be computed from mixed targets"):
@@ -311,14 +311,14 @@ def test_weights_of_another_order_in_the_same_memory():
     assert own_targets(symmetric == symmetric.transpose(1, 2)).diagonal(dim1=1, dim2=2).all()
 
 
-def test_data_may_not_be_exchanged():
+def test_setting_data_is_unsupported():
     y = as_tensors(drawn("values")[1])
     with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
         y.data = torch.zeros(6, 5)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_in_place_reshaping_is_refused(count):
+def test_in_place_reshaping_is_unsupported(count):
     _, target = drawn("classes", count)
     with pytest.raises(ValueError, match="unsqueeze_ cannot be computed from mixed targets"):
         as_tensors(target).unsqueeze_(1)
