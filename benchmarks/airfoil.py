@@ -2,11 +2,11 @@
 
 As in the code that its authors published: 1,503 rows are shuffled, the five inputs scaled to [0, 1]
 over all rows, and split into 1,003, 300 and 200 rows for training, validation and test. A network
-of two layers of 128 (LeakyReLU of slope 0.1) learns the sound pressure in dB, as it is, by Adam at
-0.01 for 100 epochs of 62 batches of 16. Weights come from Beta(2, 2), one for each batch; the
-bandwidth is 1.75 dB. Hidden mixing is that of the first layer's output. The root mean squared error
-on the test part is that of the epoch with the least on the validation part, as theirs, and that of
-the last epoch.
+with two layers of 128 units (LeakyReLU of slope 0.1) is trained on the unscaled sound pressure in
+dB by Adam at 0.01 for 100 epochs of 62 batches of 16. Weights come from Beta(2, 2), one for each
+batch; the bandwidth is 1.75 dB. Hidden mixing mixes the first layer's output. The root mean squared
+error on the test part is reported of the epoch with the lowest one on the validation part, as in
+the paper, and of the last epoch.
 
 python benchmarks/airfoil.py ../shared/data/airfoil/airfoil.csv            # seeds 0 to 4
 python benchmarks/airfoil.py ../shared/data/airfoil/airfoil.csv 20         # seeds 0 to 19
@@ -98,7 +98,7 @@ METHODS: dict[str, Callable[..., Forward]] = {
 
 
 def trained(make: Callable[..., Forward], file: str, seed: int) -> tuple[float, float]:
-    """The test error at the best epoch of the validation part, and at the last."""
+    """Train, and return the test errors of the best epoch and of the last."""
     train, valid, test = parts(file, seed)
     model = network(seed)
     forward, criterion = make(model, train, seed), MixLoss(nn.MSELoss())

@@ -1,9 +1,9 @@
-"""The recipe cifar10-fast as cifar10-airbench counts: seconds of training, accuracy at the end.
+"""The recipe cifar10-fast, timed as cifar10-airbench does: seconds of training and final accuracy.
 
     python benchmarks/cifar10_fast.py DATA [SEED] [MIX]
 
-Validation after each epoch, reading the images and starting are left out of the seconds. Where
-other work runs beside it, take one thread (OMP_NUM_THREADS=1), and the seconds of the processors.
+The seconds exclude validation, reading the images and starting. If other programs run beside it,
+use one thread (OMP_NUM_THREADS=1), and compare processor seconds.
 """
 
 import sys
@@ -17,7 +17,7 @@ from vicinal.tasks import TrainOptions, find_split, make_task
 
 
 class Stopwatch(Callback):
-    """Counts the seconds of training, by the clock and of all processors."""
+    """Counts the seconds of training: wall-clock time and processor time."""
 
     clock = processors = 0.0
 

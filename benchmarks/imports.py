@@ -1,4 +1,4 @@
-"""What importing vicinal costs beside importing torch: medians of fresh interpreters, interleaved.
+"""The time of importing vicinal, beside that of torch: medians of fresh interpreters, interleaved.
 
 python benchmarks/imports.py
 """
@@ -25,12 +25,12 @@ def seconds(code: str) -> float:
 def main() -> None:
     for code in IMPORTS.values():
         seconds(code)  # warms the disk cache
-    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    all_times: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(RUNS):
         for name, code in IMPORTS.items():
-            taken[name].append(seconds(code))
-    torch_alone = statistics.median(taken["import torch"])
-    for name, times in taken.items():
+            all_times[name].append(seconds(code))
+    torch_alone = statistics.median(all_times["import torch"])
+    for name, times in all_times.items():
         median = statistics.median(times)
         print(f"{name:36} {median:6.2f} s   {median / torch_alone:5.2f} of import torch")
 

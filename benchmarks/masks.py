@@ -1,16 +1,16 @@
-"""What mixing gives in segmentation with few images: two handwritten digits on each.
+"""The effect of mixing on segmentation with few images: two handwritten digits on each.
 
 python benchmarks/masks.py
 
-Two of scikit-learn's 1,797 digits, 8 x 8 with ink from 0 to 16, stand side by side on 16 x 16
-pixels, each at a random height. In the mask, pixels with ink of 8 or more are of the digit's class,
-1 to 10, those without ink of class 0, and those between are ignored. 200 images, others for each
-seed, train a small convolutional network from random weights by the Learner for 60 epochs; 400
+Two of scikit-learn's 1,797 digits, 8 x 8 with ink from 0 to 16, are placed side by side on 16 x 16
+pixels, each at a random height. In the mask, pixels with ink of 8 or more have the digit's class,
+1 to 10, those without ink class 0, and those between are ignored. A small convolutional network is
+trained by the Learner from random weights on 200 images, drawn for each seed, for 60 epochs; 400
 images of other digits are held out. The learning rate is the best of three without mixing, on other
-seeds. A seed gives all methods the same images, weights to begin with, and order of batches.
+seeds. For each seed, all methods have the same images, initial weights and order of batches.
 
-The intersection over union of each of the 11 classes is that of all pixels held out that are not
-ignored, after the last epoch; their plain mean is reported.
+The intersection over union of each of the 11 classes is computed on all valid pixels held out,
+after the last epoch; the unweighted mean over classes is reported.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ CLASSES, IGNORED = 11, 255
 
 
 def canvases(digits: Tensor, labels: Tensor) -> TensorData:
-    """Two digits on each: (N, 1, 16, 16) floats in [0, 1], and (N, 16, 16) masks."""
+    """Images of two digits, (N, 1, 16, 16) floats in [0, 1], and their (N, 16, 16) masks."""
     ink = torch.zeros(len(digits), 16, 8, dtype=torch.int64)
     for canvas, digit, top in zip(ink, digits, torch.randint(9, (len(digits),)), strict=True):
         canvas[top : top + 8] = digit
@@ -64,7 +64,7 @@ def data(seed: int) -> DataLoaders:
 
 
 def network() -> nn.Sequential:
-    """On half the pixels each way, and back; every pixel is seen with 19 x 19 around it."""
+    """Downsampling by 2, and upsampling again; the receptive field is 19 x 19 pixels."""
 
     def block(inputs: int, outputs: int, **options: int) -> list[nn.Module]:
         conv = nn.Conv2d(inputs, outputs, 3, bias=False, **options)
@@ -80,7 +80,7 @@ def network() -> nn.Sequential:
 
 
 def overlap(make: Callable[[int], Mixer] | None, seed: int) -> float:
-    """The mean intersection over union, in per cent."""
+    """Train a network, and return its mean intersection over union, in per cent."""
     dls = data(seed)
     torch.manual_seed(seed)
     criterion = nn.CrossEntropyLoss(ignore_index=IGNORED)
@@ -88,9 +88,9 @@ def overlap(make: Callable[[int], Mixer] | None, seed: int) -> float:
     with contextlib.redirect_stdout(io.StringIO()):
         learn.fit_one_cycle(EPOCHS, 2e-2)
     scores, masks = learn.get_preds()
-    kept = masks != IGNORED
-    found = scores.argmax(dim=1)[kept]
-    return 100 * float(jaccard_score(masks[kept], found, average="macro"))
+    valid = masks != IGNORED
+    predicted = scores.argmax(dim=1)[valid]
+    return 100 * float(jaccard_score(masks[valid], predicted, average="macro"))
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""What mixing gives on short series of different lengths: digits, read from left to right.
+"""The effect of mixing on short series of different lengths: digits, read from left to right.
 
 python benchmarks/series.py
 
 scikit-learn's 1,797 digits become series of their columns, 8 values each, without the empty columns
-on both sides. A GRU reads a random half of them for 60 epochs, and is asked for the other half.
+on both sides. A GRU is trained on a random half of them for 60 epochs, and tested on the other.
 """
 
 import statistics
@@ -28,7 +28,7 @@ SEEDS, EPOCHS, BATCH = range(3), 60, 64
 
 
 class Reader(nn.Module):
-    """A GRU, asked at the end of each series."""
+    """A GRU that classifies by its last state of each series."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def rows(x: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
 
 
 def accuracy(make: Callable[..., Mixer] | None, seed: int, x: Any, y: Tensor) -> float:
-    """Of the half that was not trained on, in per cent."""
+    """Train on one half of the data, and return the accuracy on the other, in per cent."""
     torch.manual_seed(seed)
     train, test = torch.randperm(len(y)).tensor_split(2)
     mixer = None if make is None else make(seed=seed)
@@ -76,8 +76,8 @@ def accuracy(make: Callable[..., Mixer] | None, seed: int, x: Any, y: Tensor) ->
             optimizer.zero_grad()
             schedule.step()
     with torch.no_grad():
-        right = model(rows(x, test)).argmax(1) == y[test]
-    return 100 * float(right.double().mean())
+        correct = model(rows(x, test)).argmax(1) == y[test]
+    return 100 * float(correct.double().mean())
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""What mixing costs in a training step of ResNet-50: its share, its kernels, and that nobody waits.
+"""The cost of mixing in a training step of ResNet-50: its share, its kernels, and no host sync.
 
 python benchmarks/step.py            # on the GPU, 256 images of 224 pixels, bfloat16
 python benchmarks/step.py cpu 4      # a dry run
 
-On a GPU, drawing, laying, target and loss run under torch's sync debug mode, which raises at any
+On a GPU, draw, apply, target and loss run under torch's sync debug mode, which raises at any
 operation that makes the host wait for the device; kernels are counted by torch's profiler.
 """
 
@@ -23,7 +23,7 @@ ROUNDS = 20
 
 
 class Step:
-    """A training step, with a mixer or without."""
+    """A training step with or without a mixer."""
 
     def __init__(self, device: torch.device, count: int) -> None:
         self.device = device
@@ -35,11 +35,11 @@ class Step:
         self.criterion = MixLoss(F.cross_entropy)
 
     def run(self, mixer: Mixer | None) -> float:
-        """Seconds of a step."""
+        """Run a step and return its seconds."""
         x, y = self.source.clone(), self.labels
-        self._wait()
+        self._synchronize()
         start = time.perf_counter()
-        with no_waiting(self.device):
+        with no_host_sync(self.device):
             if mixer is not None:
                 x, y = mixer(x, y, inplace=True)
             with torch.autocast(self.device.type, torch.bfloat16):
@@ -48,7 +48,7 @@ class Step:
             loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self._wait()
+        self._synchronize()
         return time.perf_counter() - start
 
     def kernels(self, mixer: Mixer) -> int:
@@ -58,14 +58,14 @@ class Step:
             mixer(x, self.labels, inplace=True)
         return sum(event.device_type.name == "CUDA" for event in profiled.events())
 
-    def _wait(self) -> None:
+    def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 @contextmanager
-def no_waiting(device: torch.device):
-    """Raise at whatever makes the host wait for the GPU."""
+def no_host_sync(device: torch.device):
+    """Raise at any operation that makes the host wait for the GPU."""
     if device.type != "cuda":
         yield
         return
@@ -83,9 +83,9 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in mixers}
     for round_ in range(ROUNDS + 3):
         for name, mixer in mixers.items():
-            taken = step.run(mixer)
-            if round_ >= 3:  # the first ones choose kernels
-                seconds[name].append(taken)
+            duration = step.run(mixer)
+            if round_ >= 3:  # cuDNN chooses its kernels in the first ones
+                seconds[name].append(duration)
     plain = statistics.median(seconds["plain"])
     for name, mixer in mixers.items():
         median = statistics.median(seconds[name])

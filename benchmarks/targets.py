@@ -1,16 +1,16 @@
-"""What mixing gives on rare classes, several labels and ordered classes: scikit-learn's own data.
+"""The effect of mixing on rare classes, several labels and ordered classes of scikit-learn's data.
 
 python benchmarks/targets.py [0.5]      # with half of the epochs
 
-A network of two layers of 128 learns one half of the data, by the Learner's one-cycle policy, and
-is asked for the other half. Each seed has a split, a start and an order of batches of its own, the
-same for all that are compared; what a row has more than the first row is of the same seed.
+A network with two layers of 128 units is trained on one half of the data by the Learner's one-cycle
+policy, and tested on the other half. Each seed has its own split, initial weights and order of
+batches, the same for all methods; gains over the first row are differences within a seed.
 
-Rare classes: digits, of which class k keeps 20^(-k/9) of its training images: all of the zeros, a
-twentieth of the nines. The test part stays as it is.
+Rare classes: digits with a fraction of 20^(-k/9) of the training images of class k: all of the
+zeros, a twentieth of the nines. The test part is unchanged.
 Several labels: digits with three labels each: even, 5 or more, and with a closed loop, as 0, 6, 8
 and 9 are (4 is mostly written open).
-Classes in an order: how far diabetes went on in a year, in five classes of equal size.
+Ordered classes: the progression of diabetes after a year, in five classes of equal size.
 """
 
 import contextlib
@@ -39,10 +39,10 @@ from vicinal import (
 )
 
 SEEDS = range(5)
-# Inputs and targets to train on, and to test on.
+# Training inputs and targets, test inputs and targets.
 Data = tuple[Tensor, Tensor, Tensor, Tensor]
 Mixers = dict[str, Callable[[Data, int], Mixer | None]]
-# Of outputs and targets of the test part.
+# From outputs and targets of the test part to a number.
 Measure = Callable[[Tensor, Tensor], float]
 Rows = dict[str, list[float]]
 
@@ -97,12 +97,12 @@ def diabetes_in_fifths(seed: int) -> Data:
 def outputs(
     data: Data, mixer: Mixer | None, criterion: nn.Module, n_out: int, epochs: int, seed: int
 ) -> Tensor:
-    """Of a trained network for the test part, (N, n_out)."""
+    """Train a network, and return its (N, n_out) outputs for the test part."""
     x, y, x_test, y_test = data
     torch.manual_seed(seed)
     layers = [nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()]
     model = nn.Sequential(*layers, nn.Linear(128, n_out))
-    # The Learner validates after each epoch, for which some rows will do.
+    # The Learner validates after each epoch; a few rows save time.
     dls = DataLoaders.from_tensors(x, y, x_test[:64], y_test[:64], bs=32, seed=seed, device="cpu")
     learn = Learner(dls, model, criterion, cbs=mixer)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -131,13 +131,13 @@ def measured(
 
 
 def show(title: str, rows: Rows, decimals: int) -> None:
-    print(f"\n| {title} | mean ± deviation | more than the first row |\n|---|---:|---:|")
+    print(f"\n| {title} | mean ± deviation | gain over the first row |\n|---|---:|---:|")
     first, *_ = rows.values()
     for name, values in rows.items():
-        more = [a - b for a, b in zip(values, first, strict=True)]
+        gains = [a - b for a, b in zip(values, first, strict=True)]
         cells = [
             f"{statistics.mean(each):{sign}.{decimals}f} ± {statistics.stdev(each):.{decimals}f}"
-            for each, sign in ((values, ""), (more, "+"))
+            for each, sign in ((values, ""), (gains, "+"))
         ]
         print(f"| {name} | {cells[0]} | {'' if values is first else cells[1]} |", flush=True)
 
@@ -156,7 +156,7 @@ def several_labels(epochs: int) -> None:
         return lambda output, target: 100 * float(accuracy_multi(output, target, threshold))
 
     rows: Rows = {}
-    # A label that is as likely there as not has the least AsymmetricLoss at a logit of 0.77.
+    # For a label with a probability of 1/2, AsymmetricLoss is lowest at a logit of 0.77.
     for criterion, thresholds in ((nn.BCEWithLogitsLoss(), [0]), (AsymmetricLoss(), [0, 0.77])):
         name = type(criterion).__name__
         measures = {f"`{name}`, above {t}, ": above(t) for t in thresholds}

@@ -1,11 +1,11 @@
-"""Training by the Learner, beside the same loop written by hand and fastai's Learner.
+"""The speed of training by the Learner, beside the same loop written by hand and fastai's Learner.
 
-One network, one batch size and the same image files; all take turns, an epoch each, and medians
-are compared. The loop by hand is the fastest that we know to write in plain torch: it reads the
-files once, gathers uint8 images, normalises them, and computes in bfloat16 and channels_last where
-the processor has it. It does not mix. fastai's Learner mixes, as ours does; it is timed on the
-files, and on normalised floats in memory. It reads them itself: on few cores worker processes only
-take turns with the training.
+All use the same network, batch size and image files; they take turns, an epoch each, and medians
+are compared. The loop by hand is the fastest that we can write in plain torch: it reads the files
+once, gathers uint8 images, normalises them, and computes in bfloat16 and channels_last if the
+processor supports it. It does not mix. fastai's Learner mixes, as ours does; it is timed on files
+and on normalised floats in memory, without worker processes, which on few cores only compete with
+the training.
 
 python benchmarks/training.py            # images of 28, 64 and 128 pixels
 python benchmarks/training.py 28 5       # one size, for five seconds
@@ -31,7 +31,7 @@ from vicinal.learner.precision import autocast, choose_precision
 from vicinal.memory import keep_freed_memory
 from vicinal.models.zoo import create_model
 
-Maker = Callable[[Path, int], Any]  # a trainer of the images in a folder, in such batches
+Maker = Callable[[Path, int], Any]  # from a folder of images and a batch size to a trainer
 CPU = torch.device("cpu")
 BATCHES = 20
 SIZES = {28: 256, 64: 128, 128: 64}  # pixels, and images in a batch
@@ -49,19 +49,19 @@ def adamw(model: torch.nn.Module) -> torch.optim.Optimizer:
 
 
 def write_images(folder: Path, size: int) -> None:
-    """As many JPEG files as the batches need, of ten classes, and a few to validate with."""
+    """Write JPEG files of ten classes: as many as the batches need, and a few for validation."""
     generator = torch.Generator().manual_seed(0)
     for part, count in ("train", BATCHES * SIZES[size]), ("valid", 20):
         for number in range(count):
-            there = folder / part / str(number % 10)
-            there.mkdir(parents=True, exist_ok=True)
+            class_folder = folder / part / str(number % 10)
+            class_folder.mkdir(parents=True, exist_ok=True)
             coarse = torch.rand(1, 3, 8, 8, generator=generator) * 255
             image = F.interpolate(coarse, size=(size, size), mode="bicubic")[0].clamp(0, 255)
-            write_jpeg(image.byte(), str(there / f"{number}.jpg"), quality=90)
+            write_jpeg(image.byte(), str(class_folder / f"{number}.jpg"), quality=90)
 
 
 class ByHand:
-    """The loop that people write who want all of the machine."""
+    """A hand-written training loop, optimised for speed."""
 
     def __init__(self, folder: Path, batch_size: int) -> None:
         files = list((folder / "train").glob("*/*.jpg"))
@@ -84,7 +84,7 @@ class ByHand:
 
 
 class Ours:
-    """The Learner, with a mixer or without."""
+    """The Learner with or without a mixer."""
 
     def __init__(
         self, folder: Path, batch_size: int, mixes: bool = False, compile: bool = False
@@ -149,19 +149,19 @@ FROM_FILES: dict[str, Maker] = {"fastai, MixUp, from files": Fastai}
 
 
 class TrainingProcess:
-    """Trainers in a process of their own, as their users start it; each trains when it is told to.
+    """Trainers in a process of their own, each of which trains an epoch on request.
 
-    ``vicinal train`` keeps the memory that it frees; so do our trainers here and the loop by hand.
-    fastai is taken as it comes.
+    ``vicinal train`` does not return freed memory to the system; nor do our trainers and the loop
+    by hand here. fastai runs with its defaults.
     """
 
     def __init__(
         self, makers: dict[str, Maker], folder: Path, size: int, keeps_memory: bool
     ) -> None:
         context = multiprocessing.get_context("spawn")
-        self.pipe, there = context.Pipe()
-        work = (there, makers, folder, size, keeps_memory)
-        self.process = context.Process(target=_work, args=work, daemon=True)
+        self.pipe, other_end = context.Pipe()
+        arguments = (other_end, makers, folder, size, keeps_memory)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         self.pipe.recv()
 
@@ -174,7 +174,9 @@ class TrainingProcess:
         self.process.join()
 
 
-def _work(pipe: Any, makers: dict[str, Maker], folder: Path, size: int, keeps_memory: bool) -> None:
+def _serve(
+    pipe: Any, makers: dict[str, Maker], folder: Path, size: int, keeps_memory: bool
+) -> None:
     if keeps_memory:
         keep_freed_memory()
     trainers = {name: make(folder, SIZES[size]) for name, make in makers.items()}

@@ -1,4 +1,4 @@
-"""Criteria for several labels and for classes in an order, plain and mixed."""
+"""Criteria for several labels and for ordered classes, on plain and mixed targets."""
 
 import pytest
 import torch
@@ -61,7 +61,7 @@ class TestAsymmetricLoss:
         ours = AsymmetricLoss(gamma_pos, 4, margin, reduction="sum")
         assert torch.allclose(ours(output, target).float(), theirs(output, target), rtol=1e-5)
 
-    def test_with_nothing_asymmetric_it_is_binary_cross_entropy(self):
+    def test_with_all_parameters_0_it_is_binary_cross_entropy(self):
         output, target = random(B, L) * 60, multi_hot()  # where a sigmoid is 0 or 1, too
         for reduction in ("mean", "sum", "none"):
             expected = nn.BCEWithLogitsLoss(reduction=reduction)(output, target)
@@ -90,7 +90,7 @@ class TestAsymmetricLoss:
         loss(far, torch.tensor([[1.0, 1.0], [0.0, 0.0]])).backward()
         assert bool(far.grad.isfinite().all())
 
-    def test_sixteen_bits_are_computed_in_thirty_two(self):
+    def test_half_precision_is_computed_in_float32(self):
         output, target = random(B, L).to(torch.bfloat16), multi_hot()
         loss = AsymmetricLoss()(output, target.bool())
         assert loss.dtype == torch.float32
@@ -105,11 +105,11 @@ class TestAsymmetricLoss:
             ({"reduction": "average"}, "reduction must be 'mean', 'sum' or 'none', not 'average'"),
         ],
     )
-    def test_bad_settings_are_one_sentence(self, arguments, message):
+    def test_invalid_settings_raise_one_sentence(self, arguments, message):
         with pytest.raises(VicinalError, match=message):
             AsymmetricLoss(**arguments)
 
-    def test_a_target_of_another_shape_is_not_made_to_fit(self):
+    def test_a_target_of_another_shape_does_not_broadcast(self):
         with pytest.raises(VicinalError, match=r"\(6, 4\), but the target \(6, 1\)"):
             AsymmetricLoss()(random(B, L), torch.ones(B, 1))
 
@@ -173,18 +173,18 @@ class TestOrdinalLoss:
             optimizer.zero_grad()
         assert mae(ordinal_class(model(x)), y) < 0.1
 
-    def test_it_moves_and_is_saved_without_its_table(self):
+    def test_its_buffer_moves_and_is_not_saved(self):
         criterion = OrdinalLoss(K).to("meta")
         assert criterion.above.is_meta
         assert not criterion.state_dict()
 
     @pytest.mark.parametrize("label", [-1, K, -100])
-    def test_a_label_out_of_range_is_refused(self, label):
-        with pytest.raises(VicinalError, match="none of the 5 classes"):
+    def test_a_label_out_of_range_raises(self, label):
+        with pytest.raises(VicinalError, match=r"not in \[0, 5\)"):
             OrdinalLoss(K)(random(1, K - 1), torch.tensor([label]))
 
-    def test_an_output_for_each_class_is_refused(self):
-        with pytest.raises(VicinalError, match=r"5 classes in an order .* \(B, 4\).*\(6, 5\)"):
+    def test_an_output_for_each_class_raises(self):
+        with pytest.raises(VicinalError, match=r"5 ordered classes .* \(B, 4\).*\(6, 5\)"):
             OrdinalLoss(K)(random(B, K), LABELS)
         with pytest.raises(VicinalError, match="num_classes must be 2 or more, not 1"):
             OrdinalLoss(1)

@@ -1,4 +1,4 @@
-"""Cross-entropy of pairs of labels in one pass: the same as twice the criterion, in everything."""
+"""Cross-entropy of mixed targets in one pass equals two calls of the criterion in every respect."""
 
 import copy
 import functools
@@ -93,7 +93,7 @@ def test_it_is_the_criterion_called_twice(arguments, shape, seed):
 
 @settings(deadline=None)
 @given(arguments, st.sampled_from([-3, -2, -1, 0, 1, 2]))
-def test_the_classes_lie_along_any_axis(arguments, axis):
+def test_any_class_axis(arguments, axis):
     scores, y = batch(4, 3)
     y = ignored(y, arguments["ignore_index"])
     scores = scores.movedim(1, axis).detach().requires_grad_()
@@ -105,7 +105,7 @@ def test_the_classes_lie_along_any_axis(arguments, axis):
 
 @settings(deadline=None)
 @given(arguments)
-def test_log_probabilities_are_read_as_they_are(arguments):
+def test_nll_reads_log_probabilities(arguments):
     del arguments["label_smoothing"]
     scores, y = batch(7, 2)
     y = ignored(y, arguments["ignore_index"])
@@ -218,7 +218,7 @@ class TestCompiled:
 
         assert_equal(penalised(nn.CrossEntropyLoss()), penalised(TwoCalls()), eps=1e-6)
 
-    def test_several_gradients_at_once(self):
+    def test_batched_gradients(self):
         scores, y = batch(7, dtype=torch.float32)
         loss = MixLoss(nn.CrossEntropyLoss())(scores, y)
         (once,) = torch.autograd.grad(loss, scores, retain_graph=True)
@@ -226,7 +226,7 @@ class TestCompiled:
         (several,) = torch.autograd.grad(loss, scores, times, is_grads_batched=True)
         assert_equal([several], [once * times[:, None, None]])
 
-    def test_shares_that_are_learned(self):
+    def test_weights_that_require_grad(self):
         scores, y = batch(7, dtype=torch.float32)
         share = y.weight.mul(0.8).add(0.1).requires_grad_()
 
@@ -236,8 +236,8 @@ class TestCompiled:
 
         assert_equal(gradient(nn.CrossEntropyLoss()), gradient(TwoCalls()), eps=1e-6)
 
-    def test_it_is_taken(self, monkeypatch):
-        """Otherwise the tests above would compare one road with itself."""
+    def test_the_loop_runs(self, monkeypatch):
+        """Otherwise the tests above would compare one implementation with itself."""
         loops = pytest.importorskip("vicinal.mixing.loops")
         taken, run = [], loops.run
 
@@ -262,7 +262,7 @@ class TestWithoutShare:
     """A label that does not count brings nothing in, not even its infinity."""
 
     @pytest.fixture(autouse=True)
-    def road(self, with_loops, monkeypatch):
+    def loops_or_operations(self, with_loops, monkeypatch):
         if not with_loops:
             monkeypatch.setattr(compiled, "loops", lambda: None)
 
@@ -302,7 +302,7 @@ class TestWithoutShare:
         assert bool(torch.autograd.grad(loss, scores)[0].isfinite().all())
 
     @pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss, TwoCalls])
-    def test_where_all_is_ignored_the_mean_is_of_nothing_as_in_torch(self, criterion):
+    def test_if_all_labels_are_ignored_the_mean_is_that_of_torch(self, criterion):
         scores, y = batch(3)
         y = MixedTarget(y.own * 0 - 100, y.partner * 0 - 100, y.weight)
         loss = MixLoss(criterion())(scores, y)
@@ -321,7 +321,7 @@ class TestWithoutShare:
             loss_and_gradient(TwoCalls(), scores, y),
         )
 
-    def test_a_score_that_is_no_number_is_not_hidden(self):
+    def test_nan_scores_give_nan(self):
         scores, y = batch(4)
         with torch.no_grad():
             scores[2, 3] = torch.nan
@@ -331,7 +331,7 @@ class TestWithoutShare:
 @pytest.mark.parametrize("classes", [1, 5])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("rows", [0, 1])
-def test_no_sample_and_one(rows, reduction, classes):
+def test_no_samples_and_one_sample(rows, reduction, classes):
     scores, y = batch(rows, classes=classes)
     expected = loss_and_gradient(TwoCalls(reduction=reduction), scores, y)
     found = loss_and_gradient(nn.CrossEntropyLoss(reduction=reduction), scores, y)
@@ -350,7 +350,7 @@ ROADS = [nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1), TwoCal
 @pytest.mark.parametrize("criterion", ROADS)
 @pytest.mark.parametrize("label", [-1, -5, 5, 99])
 @pytest.mark.parametrize("side", ["own", "partner"])
-def test_a_label_that_is_no_class_is_refused(criterion, side, label):
+def test_a_label_out_of_range_raises(criterion, side, label):
     """Also one without any share: row 0 has weight 1, row 1 has weight 0."""
     for row in range(3):
         scores, y = batch(3)
@@ -368,7 +368,7 @@ def test_a_label_that_is_no_class_is_refused(criterion, side, label):
     ({"reduction": "batchmean"}, ValueError),
     ({"reduction": None}, ValueError),
 ])  # fmt: skip
-def test_settings_that_torch_refuses_are_refused(arguments, error):
+def test_settings_that_torch_rejects_are_rejected(arguments, error):
     scores, y = batch(6)
     for criterion in (
         nn.CrossEntropyLoss(**arguments),
@@ -382,7 +382,7 @@ def test_settings_that_torch_refuses_are_refused(arguments, error):
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (5, 5), (6, 5, 2), (6,), (6, 2, 5)])
-def test_an_output_that_does_not_fit_the_labels_is_refused(shape):
+def test_an_output_of_another_shape_raises(shape):
     _, y = batch(6)
     output = torch.zeros(shape, dtype=torch.float64)
     with pytest.raises((ValueError, RuntimeError, IndexError)):
@@ -391,7 +391,7 @@ def test_an_output_that_does_not_fit_the_labels_is_refused(shape):
         MixLoss(F.cross_entropy)(output, y)
 
 
-def test_a_mask_smaller_than_the_output_is_refused():
+def test_a_mask_smaller_than_the_output_raises():
     scores, _ = batch(2, 4, 4)
     _, y = batch(2, 3, 4)
     with pytest.raises((ValueError, RuntimeError)):
@@ -399,7 +399,7 @@ def test_a_mask_smaller_than_the_output_is_refused():
 
 
 @pytest.mark.parametrize("weight", [None, torch.linspace(0.2, 2, 5, dtype=torch.float64)])
-def test_labels_of_eight_bits(weight):
+def test_uint8_labels(weight):
     scores, y = batch(6)
     y = ignored(y, 255)
     bits = MixedTarget(y.own.byte(), y.partner.byte(), y.weight)
@@ -438,7 +438,7 @@ class TestOnePass:
         ):
             assert softmaxes(criterion, scores, y) == 1
 
-    def test_a_forward_of_the_users_is_called(self):
+    def test_an_overridden_forward_is_called(self):
         class Doubled(nn.CrossEntropyLoss):
             def forward(self, input, target):
                 return 2 * super().forward(input, target)
@@ -457,7 +457,7 @@ class TestOnePass:
         rows = MixedTarget(F.one_hot(y.own, 5).double(), F.one_hot(y.partner, 5).double(), y.weight)
         assert softmaxes(nn.CrossEntropyLoss(), scores, rows) == 2
 
-    def test_a_deprecated_argument_is_not_overlooked(self):
+    def test_deprecated_arguments_count(self):
         scores, y = batch(6)
         with (
             pytest.warns(UserWarning, match="size_average"),
@@ -465,7 +465,7 @@ class TestOnePass:
         ):
             MixLoss(functools.partial(F.cross_entropy, size_average=False))(scores, y)
 
-    def test_settings_that_change_later_are_seen(self):
+    def test_later_changes_of_settings_count(self):
         scores, y = batch(6)
         criterion = nn.CrossEntropyLoss()
         loss = MixLoss(criterion)
@@ -501,7 +501,7 @@ class TestTransforms:
         F.cross_entropy,
         functools.partial(F.nll_loss, ignore_index=3),
     ])  # fmt: skip
-    def test_it_compiles_whole(self, criterion):
+    def test_it_compiles_in_one_graph(self, criterion):
         torch.compiler.reset()
         loss = MixLoss(criterion)
         compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
@@ -516,7 +516,7 @@ class TestTransforms:
                 torch.autograd.grad(expected.sum(), scores),
             )
 
-    def test_gradients_and_maps_of_functions(self):
+    def test_functorch_grad_and_vmap(self):
         loss = MixLoss(nn.CrossEntropyLoss(label_smoothing=0.1))
         scores, y = batch(6)
         expected = torch.autograd.grad(loss(scores, y), scores)[0]
@@ -527,7 +527,7 @@ class TestTransforms:
             hessian, torch.autograd.functional.hessian(lambda s: loss(s, y), scores)
         )
 
-    def test_maps_over_weights_labels_and_scores(self):
+    def test_vmap_over_weights_labels_and_scores(self):
         loss = MixLoss(nn.CrossEntropyLoss())
         scores, y = batch(6)
         shares = torch.rand(3, 6, dtype=torch.float64)

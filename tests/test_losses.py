@@ -1,4 +1,4 @@
-"""MixLoss: exact for every criterion, and the criterion stays what it was."""
+"""MixLoss is exact for every criterion, and leaves the criterion unchanged."""
 
 import copy
 import functools
@@ -59,11 +59,11 @@ def test_class_weights_are_those_of_the_dense_target(reduction, smoothing):
     assert torch.allclose(MixLoss(criterion)(output, y), expected)
 
 
-def test_the_weighted_mean_counts_each_label_by_its_share():
+def test_the_weighted_mean_weights_each_label_by_its_share():
     weight = torch.rand(C, dtype=torch.float64) + 0.1
     criterion = nn.CrossEntropyLoss(weight)
     output, y = scores(), labels()
-    # What the criterion says of 2B samples that are there with a share of themselves each.
+    # The criterion on 2B samples, of which each has a share.
     shares = torch.cat([y.weight, 1 - y.weight])
     both = torch.cat([y.own, y.partner])
     nll = F.nll_loss(output.repeat(2, 1).log_softmax(1), both, weight, reduction="none")
@@ -79,7 +79,7 @@ def test_the_weighted_mean_counts_each_label_by_its_share():
     functools.partial(F.cross_entropy, ignore_index=2),
     F.nll_loss,
 ])  # fmt: skip
-def test_where_nothing_is_mixed_it_is_the_plain_loss(criterion):
+def test_with_weight_1_it_is_the_plain_loss(criterion):
     output, y = scores(), labels()
     unmixed = MixedTarget(y.own, y.partner, torch.ones(B, dtype=torch.float64))
     turned = MixedTarget(y.partner, y.own, torch.zeros(B, dtype=torch.float64))
@@ -89,7 +89,7 @@ def test_where_nothing_is_mixed_it_is_the_plain_loss(criterion):
     assert torch.allclose(MixLoss(criterion)(output, turned), plain)
 
 
-def test_an_infinite_loss_of_a_partner_without_a_share_does_not_matter():
+def test_an_infinite_loss_with_share_0_does_not_count():
     output = torch.tensor([[0.0, 1.0, -torch.inf]], requires_grad=True)
     y = MixedTarget(torch.tensor([0]), torch.tensor([2]), torch.ones(1))
     loss = MixLoss(nn.CrossEntropyLoss())(output, y)
@@ -112,7 +112,7 @@ def test_infinite_losses_of_any_criterion(share):
 
 
 @pytest.mark.parametrize("reduction", ["average", "Mean", None])
-def test_an_unknown_reduction_is_no_mean(reduction):
+def test_an_unknown_reduction_raises(reduction):
     class Own(nn.MSELoss):
         def forward(self, input, target):
             return (input - target).square()
@@ -121,7 +121,7 @@ def test_an_unknown_reduction_is_no_mean(reduction):
         MixLoss(Own(reduction=reduction))(scores(), values())
 
 
-def test_the_count_is_as_exact_as_the_loss():
+def test_the_sum_of_label_weights_is_as_exact_as_the_loss():
     class Focal(nn.CrossEntropyLoss):
         def forward(self, input, target):
             return super().forward(input, target) ** 2
@@ -199,7 +199,7 @@ def test_the_batch_mean_of_the_divergence():
     assert torch.allclose(MixLoss(criterion)(output, y), expected)
 
 
-def test_functions_of_torch_and_their_partials():
+def test_torch_functions_and_partials():
     output, y = scores(), labels()
     assert torch.allclose(
         MixLoss(F.cross_entropy)(output, y), MixLoss(nn.CrossEntropyLoss())(output, y)
@@ -216,14 +216,14 @@ def focal(output, target):
     return (1 - (-nll).exp()) ** 2 * nll
 
 
-def test_a_users_function_of_one_loss_a_sample():
+def test_a_function_that_returns_a_loss_for_each_sample():
     output, y = scores(), labels()
     expected = y.weight * focal(output, y.own) + (1 - y.weight) * focal(output, y.partner)
     assert torch.allclose(MixLoss(focal)(output, y), expected.mean())
     assert torch.allclose(MixLoss(focal)(output, y.own), focal(output, y.own).mean())
 
 
-def test_a_users_module_with_a_reduction():
+def test_a_custom_module_with_a_reduction():
     class Focal(nn.Module):
         def __init__(self, reduction="mean"):
             super().__init__()
@@ -238,16 +238,16 @@ def test_a_users_module_with_a_reduction():
     assert torch.allclose(MixLoss(Focal("sum"))(output, y), MixLoss(focal)(output, y) * B)
 
 
-def test_a_loss_for_the_whole_batch_is_refused_for_mixed_targets_alone():
+def test_a_loss_for_the_whole_batch_raises_for_mixed_targets_alone():
     def whole(output, target):
         return focal(output, target).mean()
 
     assert MixLoss(whole)(scores(), labels().own) == whole(scores(), labels().own)
-    with pytest.raises(ValueError, match=r"whole gave losses of shape \(\) for 8 samples"):
+    with pytest.raises(ValueError, match=r"whole returned losses of shape \(\) for 8 samples"):
         MixLoss(whole)(scores(), labels())
 
 
-def test_a_class_in_place_of_a_criterion_says_what_to_write():
+def test_a_class_in_place_of_a_criterion_raises():
     with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
         MixLoss(nn.CrossEntropyLoss)
     with pytest.raises(TypeError, match="not 3"):
@@ -282,7 +282,7 @@ def test_the_criterion_is_never_changed():
     assert MixLoss(loss).criterion is criterion
 
 
-def test_buffers_that_move_later_are_seen():
+def test_later_moves_of_buffers_count():
     criterion = nn.CrossEntropyLoss(torch.ones(C))
     loss = MixLoss(criterion).double()
     assert criterion.weight.dtype == torch.float64
@@ -303,7 +303,7 @@ class Powered(nn.Module):
         return losses.mean() if self.reduction == "mean" else losses
 
 
-def test_attributes_that_change_later_are_seen():
+def test_later_changes_of_attributes_count():
     criterion, output, y = Powered(0.0), scores(), labels()
     loss = MixLoss(criterion)
     loss(output, y)
@@ -334,7 +334,7 @@ def test_a_compiled_criterion_is_that_criterion(criterion):
     assert torch.allclose(loss(output, y.own), criterion(output, y.own))
 
 
-def test_a_criterion_that_hands_its_reduction_on_is_what_it_was():
+def test_a_criterion_that_forwards_its_reduction_is_restored():
     class Handing:
         def __init__(self):
             self.func = Powered(2.0)

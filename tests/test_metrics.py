@@ -38,7 +38,7 @@ def test_masks_are_counted_by_pixel():
     assert accuracy(output, MixedTarget(y, output.argmax(1), torch.tensor([0.25, 0.25]))) == 0.875
 
 
-def test_bad_arguments_are_named():
+def test_invalid_arguments_raise():
     with pytest.raises(ValueError, match=r"between 1 and the 3 classes, not 4"):
         top_k_accuracy(SCORES, torch.zeros(4, dtype=torch.long), k=4)
     with pytest.raises(ValueError, match=r"\(5,\).*\(4,\)"):
@@ -49,7 +49,7 @@ VALUES = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 OFF = VALUES + torch.tensor([[0.0, 1.0], [-2.0, 3.0]])
 
 
-def test_errors_of_values():
+def test_regression_errors():
     assert mae(OFF, VALUES) == 1.5
     assert mse(OFF, VALUES) == 3.5
     assert rmse(OFF, VALUES) == pytest.approx(3.5**0.5)
@@ -62,7 +62,7 @@ def test_both_values_of_a_mixed_target_count():
     assert rmse(OFF, y) == pytest.approx(((0.75 * 1 + 0.5 * 13) / 4) ** 0.5)
 
 
-def test_the_share_of_right_labels():
+def test_multi_label_accuracy():
     logits = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 0.5, 0.1]])
     target = torch.tensor([[1, 0, 0], [1, 1, 1]])
     assert accuracy_multi(logits, target) == pytest.approx(4 / 6)
@@ -72,7 +72,7 @@ def test_the_share_of_right_labels():
 
 
 @pytest.mark.parametrize("metric", [mae, mse, rmse, accuracy_multi])
-def test_a_target_of_another_shape_is_not_made_to_fit(metric):
+def test_a_target_of_another_shape_does_not_broadcast(metric):
     for target in (torch.rand(4), MixedTarget(torch.rand(4), torch.rand(4), torch.rand(4))):
         with pytest.raises(ValueError, match=r"\(4, 1\), but the target \(4,\)"):
             metric(torch.rand(4, 1), target)
@@ -80,7 +80,7 @@ def test_a_target_of_another_shape_is_not_made_to_fit(metric):
 
 @pytest.mark.parametrize("metric", [accuracy, error_rate, partial(top_k_accuracy, k=2)])
 @pytest.mark.parametrize("is_mixed", [False, True])
-def test_batches_with_different_numbers_of_labels_that_count(metric, is_mixed):
+def test_batches_with_different_numbers_of_valid_labels(metric, is_mixed):
     g = torch.Generator().manual_seed(0)
     output, own = torch.randn(6, 3, 4, 4, generator=g), torch.randint(3, (6, 4, 4), generator=g)
     own[torch.rand(own.shape, generator=g) < torch.arange(6).view(-1, 1, 1) / 5] = 255
@@ -101,12 +101,12 @@ def test_means_over_samples_of_batches_of_different_sizes(metric):
     assert found == pytest.approx(metric(output, target).item())
 
 
-def test_a_label_that_does_not_count():
+def test_ignore_index():
     output = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])
     labels = torch.tensor([0, 1, 1, 255])
     assert accuracy(output, labels) == 0.5
     assert accuracy(output, labels, ignore_index=255) == pytest.approx(2 / 3)
     assert error_rate(output, labels, ignore_index=255) == pytest.approx(1 / 3)
     target = MixedTarget(labels, torch.tensor([0, 0, 255, 1]), torch.tensor([0.5, 0.75, 0.5, 0.25]))
-    # Right: 0.5 + 0.5, 0.25, 0.5, 0.75; what counts: 1, 1, 0.5 and 0.75.
+    # Correct: 0.5 + 0.5, 0.25, 0.5, 0.75; valid: 1, 1, 0.5 and 0.75.
     assert accuracy(output, target, ignore_index=255) == pytest.approx(2.5 / 3.25)

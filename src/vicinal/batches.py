@@ -8,7 +8,7 @@ from typing import Any
 from torch import distributed
 from torch.utils.data import default_collate
 
-from vicinal.mixed.tensor import as_tensors, is_learnt
+from vicinal.mixed.tensor import as_tensors, reached_loss
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.schedule import begin_schedules
 
@@ -99,7 +99,7 @@ class BatchMixer:
         Raises:
             RuntimeError: the loss is not of both targets.
         """
-        if not is_learnt(batch):
+        if not reached_loss(batch):
             raise RuntimeError(
                 f"{step} computed a loss, but not from the mixed targets, which it may have read "
                 "as numbers (tolist, numpy, item): let it give them to a loss of torch's as tensors"

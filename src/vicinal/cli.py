@@ -412,7 +412,7 @@ def bench(
     """Time mixing beside a plain copy and the other libraries that are installed."""
     from vicinal.bench import report
 
-    report.bench(device, seconds, out, tell=_tell)
+    report.bench(device, seconds, out, _tell)
 
 
 def _typed(context: typer.Context) -> list[str]:

@@ -1,4 +1,4 @@
-"""Criteria that torch lacks: for several labels, and for classes in an order."""
+"""Criteria that torch lacks: for multi-label and for ordinal classification."""
 
 from typing import Any
 
@@ -10,22 +10,23 @@ from vicinal.errors import VicinalError
 
 
 class AsymmetricLoss(nn.Module):
-    """Binary cross-entropy that looks away from easy negatives: for several labels a sample.
+    """Binary cross-entropy that down-weights easy negatives, for multi-label classification.
 
-    With p the probability that the output gives a label, the loss of that label is
-    ``-(1 - p)**gamma_pos * log(p)`` where it is there, and ``-q**gamma_neg * log(1 - q)`` with
-    ``q = max(p - margin, 0)`` where it is not. A target between 0 and 1 counts both by its shares,
-    so that :class:`MixLoss` and the blended target give the same.
+    With p the predicted probability of a label, its loss is ``-(1 - p)**gamma_pos * log(p)`` if it
+    is positive, and ``-q**gamma_neg * log(1 - q)`` with ``q = max(p - margin, 0)`` if it is
+    negative. A target t between 0 and 1 weights the two by t and 1 - t, so that :class:`MixLoss`
+    and the blended target give the same loss.
 
     Args:
-        gamma_pos, gamma_neg: how much less an easy positive or negative counts, 0 or more.
-        margin: negatives with a probability up to it do not count, in [0, 1).
+        gamma_pos, gamma_neg: the focusing parameters of positives and negatives, 0 or more; the
+            larger, the less easy ones count.
+        margin: negatives with a probability up to this have no loss, in [0, 1).
         reduction: "mean" (over samples and labels), "sum" or "none".
 
     Raises:
         VicinalError: an argument is out of its range; output and target differ in shape.
 
-    All three at 0 make it :class:`torch.nn.BCEWithLogitsLoss`.
+    With all three at 0 it is :class:`torch.nn.BCEWithLogitsLoss`.
 
     Source: T. Ridnik, E. Ben-Baruch, N. Zamir, A. Noy, I. Friedman, M. Protter, L. Zelnik-Manor,
     Asymmetric Loss For Multi-Label Classification, ICCV 2021, equation (7), with its defaults.
@@ -52,33 +53,33 @@ class AsymmetricLoss(nn.Module):
                 limits = "between 0 and below 1" if upper == 1 else "0 or more, and finite"
                 raise VicinalError(f"{name} must be {limits}, not {value}")
         self.gamma_pos, self.gamma_neg, self.margin = gamma_pos, gamma_neg, margin
-        self.reduction = _known(reduction)
+        self.reduction = _checked_reduction(reduction)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss.
 
         Args:
             output: (B, ...) logits, one for each label.
-            target: of the same shape, 1 where the label is there and 0 where it is not.
+            target: of the same shape, 1 for positive labels and 0 for negative ones.
 
         Returns:
-            The reduced loss, of 32 bits or more; with ``reduction="none"``, of the output's shape.
+            The reduced loss, float32 or wider; with ``reduction="none"``, of the output's shape.
         """
         if output.shape != target.shape:
             raise VicinalError(
                 f"the output has shape {tuple(output.shape)}, but the target "
                 f"{tuple(target.shape)}: give one number for each label of each sample"
             )
-        output = _precise(output)
+        output = _at_least_float32(output)
         target = target.to(output.dtype)
-        # In logarithms, so that nothing is lost where a probability is almost 0 or 1.
-        there = (self.gamma_pos * F.logsigmoid(-output)).exp() * F.logsigmoid(output)
+        # In logarithms, for precision where a probability is almost 0 or 1.
+        positive = (self.gamma_pos * F.logsigmoid(-output)).exp() * F.logsigmoid(output)
         if self.margin:
             q = (output.sigmoid() - self.margin).clamp(min=0)
-            absent = q**self.gamma_neg * torch.log1p(-q)
+            negative = q**self.gamma_neg * torch.log1p(-q)
         else:
-            absent = (self.gamma_neg * F.logsigmoid(output)).exp() * F.logsigmoid(-output)
-        return _reduced(-torch.lerp(absent, there, target), self.reduction)
+            negative = (self.gamma_neg * F.logsigmoid(output)).exp() * F.logsigmoid(-output)
+        return _reduce(-torch.lerp(negative, positive, target), self.reduction)
 
     def extra_repr(self) -> str:
         return (
@@ -88,11 +89,11 @@ class AsymmetricLoss(nn.Module):
 
 
 class OrdinalLoss(nn.Module):
-    """Cross-entropy for classes in an order: is the class above each of the thresholds?
+    """Cross-entropy for ordered classes: is the class above each of the thresholds?
 
-    K classes have K - 1 thresholds between them. The network has an output for each, the logit of
-    the class being above it, and the loss of a sample is the sum of their binary cross-entropies.
-    To miss by two classes costs more than to miss by one. :func:`ordinal_class` tells the class.
+    K classes have K - 1 thresholds between them. The network has one output for each, the logit
+    that the class is above it; a sample's loss is the sum of their binary cross-entropies. Missing
+    by two classes costs more than missing by one. :func:`ordinal_class` decodes the output.
 
     Args:
         num_classes: K, 2 or more.
@@ -104,8 +105,8 @@ class OrdinalLoss(nn.Module):
 
     Source: E. Frank, M. Hall, A Simple Approach to Ordinal Classification, ECML 2001; with one
     network, Z. Niu, M. Zhou, L. Wang, X. Gao, G. Hua, Ordinal Regression with Multiple Output CNN
-    for Age Estimation, CVPR 2016. Where the last layer has the same weights for all thresholds and
-    a bias for each, it is the loss of W. Cao, V. Mirjalili, S. Raschka, Rank Consistent Ordinal
+    for Age Estimation, CVPR 2016. If the last layer shares its weights between all thresholds and
+    has a bias for each, it is the loss of W. Cao, V. Mirjalili, S. Raschka, Rank Consistent Ordinal
     Regression for Neural Networks, Pattern Recognition Letters 140 (2020).
 
     >>> output = torch.tensor([[3.0, 1.0, -2.0]])  # above the first and the second of 3 thresholds
@@ -118,8 +119,8 @@ class OrdinalLoss(nn.Module):
         if num_classes < 2:
             raise VicinalError(f"num_classes must be 2 or more, not {num_classes}")
         self.num_classes = num_classes
-        self.reduction = _known(reduction)
-        # Row k: 1 for each threshold that class k is above.
+        self.reduction = _checked_reduction(reduction)
+        # Row k has a 1 for each threshold that class k is above.
         above = torch.ones(num_classes, num_classes - 1).tril(-1)
         self.register_buffer("above", above, persistent=False)
 
@@ -131,12 +132,12 @@ class OrdinalLoss(nn.Module):
             target: (B,) class indices.
 
         Returns:
-            The reduced loss, of 32 bits or more; with ``reduction="none"``, (B,) losses.
+            The reduced loss, float32 or wider; with ``reduction="none"``, (B,) losses.
         """
         if output.shape != (*target.shape, self.num_classes - 1) or target.ndim != 1:
             raise VicinalError(
-                f"{self.num_classes} classes in an order need an output of shape (B, "
-                f"{self.num_classes - 1}) and labels (B,), not {tuple(output.shape)} and "
+                f"{self.num_classes} ordered classes need an output of shape (B, "
+                f"{self.num_classes - 1}) and labels of shape (B,), not {tuple(output.shape)} and "
                 f"{tuple(target.shape)}"
             )
         above: Any = self.above
@@ -144,18 +145,19 @@ class OrdinalLoss(nn.Module):
             above = above.to(output.device).index_select(0, target.long())
         except IndexError:
             raise VicinalError(
-                f"a label is none of the {self.num_classes} classes: they count from 0"
+                f"a label is not in [0, {self.num_classes}): number the {self.num_classes} classes "
+                "from 0"
             ) from None
-        output = _precise(output)
+        output = _at_least_float32(output)
         losses = F.binary_cross_entropy_with_logits(output, above.to(output), reduction="none")
-        return _reduced(losses.sum(1), self.reduction)
+        return _reduce(losses.sum(1), self.reduction)
 
     def extra_repr(self) -> str:
         return f"{self.num_classes}, reduction={self.reduction!r}"
 
 
 def ordinal_class(output: Tensor) -> Tensor:
-    """The class that the logits of thresholds tell: how many of them it is above.
+    """Decode threshold logits: the predicted class is the number of thresholds it is above.
 
     Args:
         output: (B, K - 1) logits, as :class:`OrdinalLoss` takes them.
@@ -170,10 +172,10 @@ def ordinal_class(output: Tensor) -> Tensor:
 
 
 def ordinal_probabilities(output: Tensor) -> Tensor:
-    """The probabilities of the classes that the logits of thresholds tell.
+    """Decode threshold logits into class probabilities.
 
-    A class has what lies between its two thresholds. As nothing keeps the thresholds in order, one
-    counts for no more than those below it.
+    A class's probability is the difference between those of being above its two thresholds. As a
+    network may predict a higher one for a higher threshold, each is limited to those below it.
 
     Args:
         output: (B, K - 1) logits, as :class:`OrdinalLoss` takes them.
@@ -189,18 +191,17 @@ def ordinal_probabilities(output: Tensor) -> Tensor:
     return -torch.cat([ends[0], above, ends[1]], dim=1).diff(dim=1)
 
 
-def _known(reduction: str) -> str:
+def _checked_reduction(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         raise VicinalError(f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}")
     return reduction
 
 
-def _precise(output: Tensor) -> Tensor:
-    """In 32 bits at least."""
+def _at_least_float32(output: Tensor) -> Tensor:
     return output.to(torch.promote_types(output.dtype, torch.float32))
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
+def _reduce(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.mean()

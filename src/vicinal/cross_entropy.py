@@ -1,4 +1,4 @@
-"""The loss of a pair of labels, in one pass over the log-probabilities."""
+"""Cross-entropy of mixed targets in one pass over the log-probabilities."""
 
 from typing import Any
 
@@ -20,20 +20,20 @@ def mixed_nll_loss(
     label_smoothing: float = 0.0,
     axis: int = 1,
 ) -> Tensor:
-    """:func:`torch.nn.functional.nll_loss` of both labels, each counted by its share.
+    """:func:`torch.nn.functional.nll_loss` of both labels, each weighted by its share.
 
     Args:
         log_probs: (B, C), (B, C, ...) or, with another ``axis``, (B, ..., C) log-probabilities.
-        target: labels of shape (B, ...) that :func:`is_pair_of_labels` accepts.
-        weight: (C,) weights of the classes.
-        ignore_index: the label that does not count. Its share is not given to the other label.
-        reduction: ``"mean"`` (over the shares that count), ``"sum"`` or ``"none"``.
-        label_smoothing: the part of each label's share that goes to all classes alike, as in
+        target: (B, ...) labels that :func:`is_pair_of_labels` accepts.
+        weight: (C,) class weights.
+        ignore_index: the label that has no loss. Its share is not given to the other label.
+        reduction: ``"mean"`` (weighted by share and class weight), ``"sum"`` or ``"none"``.
+        label_smoothing: the fraction of each label's share that is spread over all classes, as in
             :func:`torch.nn.functional.cross_entropy`.
-        axis: the axis of the classes in the log-probabilities.
+        axis: the class axis of the log-probabilities.
 
     Returns:
-        The loss, a number; without reduction, (B, ...) losses.
+        The loss, a scalar; without reduction, (B, ...) losses.
 
     Raises:
         RuntimeError: a label is neither in [0, C) nor ``ignore_index``.
@@ -47,22 +47,24 @@ def mixed_nll_loss(
         loss = _compiled(log_probs, target, weight, ignore_index, reduction == "mean", axis)
         if loss is not None:
             return loss
-    # Both labels lie along the axis of the classes, so that one gather reads them. With few
-    # classes a step takes as long as it has operations: none is there without need.
+    # Both labels are stacked along the class axis, so that one gather reads them. With few classes
+    # the time is that of launching operations, so each one avoided counts.
     labels = torch.stack((target.own, target.partner), axis)
-    kept = labels.ne(ignore_index)
-    labels, shares = labels * kept, _shares(target, log_probs.dtype, axis) * kept
-    counts = shares if weight is None else shares * weight[labels]
-    total = counts.sum() if reduction == "mean" else 1
+    valid = labels.ne(ignore_index)
+    labels, shares = labels * valid, _shares(target, log_probs.dtype, axis) * valid
+    label_weights = shares if weight is None else shares * weight[labels]
+    total = label_weights.sum() if reduction == "mean" else 1
 
     losses = log_probs.gather(axis, labels)
-    if label_smoothing > 0:  # a third label: every class at once
+    if label_smoothing > 0:  # as a third label, of all classes at once
         smoothed = shares.sum(axis, keepdim=True)
         losses = torch.cat((losses, _mean_over_classes(log_probs, weight, axis)), axis)
-        counts = torch.cat(((1 - label_smoothing) * counts, label_smoothing * smoothed), axis)
+        label_weights = torch.cat(
+            ((1 - label_smoothing) * label_weights, label_smoothing * smoothed), axis
+        )
         shares = torch.cat((shares, smoothed), axis)
-    # A label without any share must not bring in its infinite loss: inf * 0 is nan.
-    losses = losses.masked_fill(shares.eq(0), 0) * (counts / -total)
+    # The loss of a label with share 0 may be infinite, and inf * 0 is nan.
+    losses = losses.masked_fill(shares.eq(0), 0) * (label_weights / -total)
     loss = losses.sum(axis) if reduction == "none" else losses.sum()
     return loss.to(log_probs.dtype)
 
@@ -70,7 +72,7 @@ def mixed_nll_loss(
 def is_pair_of_labels(
     log_probs: Tensor, target: MixedTarget, weight: Tensor | None = None, axis: int = 1
 ) -> bool:
-    """Whether the labels, and the weights of the classes, fit the log-probabilities.
+    """Whether the labels are class indices that, with the class weights, fit the log-probabilities.
 
     >>> labels = torch.tensor([2, 7])
     >>> is_pair_of_labels(torch.rand(2, 10), MixedTarget(labels, labels, torch.rand(2)))
@@ -93,7 +95,7 @@ def _compiled(
     is_mean: bool,
     axis: int,
 ) -> Tensor | None:
-    """By a compiled loop, which spares the dozen small operations of a step with few classes."""
+    """The loss by a compiled loop in place of a dozen small operations; None where it cannot."""
     own, partner, share = target.own.contiguous(), target.partner.contiguous(), target.weight
     read = [log_probs, own, partner, share] + ([] if weight is None else [weight])
     is_derived = share.requires_grad or (weight is not None and weight.requires_grad)
@@ -105,11 +107,11 @@ def _compiled(
     ):
         return None
     found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)
-    return None if found is None else _OfPairs.apply(log_probs, own, partner, *found)
+    return None if found is None else _CompiledLoss.apply(log_probs, own, partner, *found)
 
 
-class _OfPairs(torch.autograd.Function):
-    """A loss that was computed from log-probabilities, and is linear in them."""
+class _CompiledLoss(torch.autograd.Function):
+    """A loss computed outside of autograd, which is linear in the log-probabilities."""
 
     @staticmethod
     def forward(
@@ -117,14 +119,15 @@ class _OfPairs(torch.autograd.Function):
     ) -> Any:
         ctx.save_for_backward(own, partner, slope)
         ctx.shape = log_probs.shape
-        return loss.clone()  # what comes in and goes out again may not be changed in place
+        # Autograd forbids in-place changes (loss /= steps) of an input that is returned as it is.
+        return loss.clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         own, partner, slope = ctx.saved_tensors
         if are_plain_cpu_tensors([gradient]) and not is_grad_enabled():
             spread = compiled.spread_pairs(own, partner, slope, gradient, ctx.shape)
-        else:  # a second derivative is wanted, or many gradients at once
+        else:  # double backward, or batched gradients: by operations that autograd can follow
             labels = torch.stack((own, partner), 1) * slope.ne(0)
             zeros = slope.new_zeros(ctx.shape)
             spread = zeros.scatter_add(1, labels, slope * gradient)
@@ -132,7 +135,7 @@ class _OfPairs(torch.autograd.Function):
 
 
 def _shares(target: MixedTarget, dtype: torch.dtype, axis: int) -> Tensor:
-    """The shares of both labels, which lie as the labels do."""
+    """The shares of both labels, stacked along the axis as the labels are."""
     share, dtype = target.weight, torch.promote_types(dtype, torch.float32)
     if share.dtype != dtype:
         share = share.to(dtype)

@@ -1,8 +1,8 @@
-"""Metrics that read plain and mixed targets: each label counts by its weight.
+"""Metrics for plain and mixed targets: each of the two labels counts by its weight.
 
 Every metric here is a mean over samples, a 0-dimensional float tensor on the output's device, or a
-:class:`RootMean`, the root of one. With an ``ignore_index`` it is a mean over the labels that
-count. A mean over several batches is that of :func:`sum_and_count`.
+:class:`RootMean`, the root of one. With an ``ignore_index`` it is a mean over the valid labels. For
+the mean over several batches, add up what :func:`sum_and_count` returns.
 """
 
 import functools
@@ -20,17 +20,17 @@ from vicinal.mixing.target import MixedTarget, over_rows
 def accuracy(
     output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
 ) -> Tensor:
-    """The share of right answers.
+    """The fraction of correct predictions.
 
     Args:
         output: (B, C, ...) scores of C classes.
-        target: (B, ...) class indices, or a :class:`MixedTarget` of them: an answer then counts
-            by the shares of the labels that it matches.
-        ignore_index: a label that does not count, such as that of a mask's unknown pixels. The
-            share is nan where no label counts.
+        target: (B, ...) class indices, or a :class:`MixedTarget` of them: a prediction then scores
+            the share of each label that it matches.
+        ignore_index: a label that is skipped, such as that of a mask's unlabelled pixels. The
+            accuracy is nan if all labels are.
 
     Raises:
-        ValueError: the target's shape does not go with the output's.
+        ValueError: the target's shape does not match the output's.
 
     >>> import torch
     >>> scores = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
@@ -46,7 +46,7 @@ def accuracy(
 def error_rate(
     output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
 ) -> Tensor:
-    """The share of wrong answers, ``1 - accuracy``; arguments as for :func:`accuracy`.
+    """The fraction of wrong predictions, ``1 - accuracy``; arguments as for :func:`accuracy`.
 
     >>> import torch
     >>> error_rate(torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([0, 0]))
@@ -58,11 +58,11 @@ def error_rate(
 def top_k_accuracy(
     output: Tensor, target: Tensor | MixedTarget, k: int = 5, *, ignore_index: int | None = None
 ) -> Tensor:
-    """The share of samples whose label is among the ``k`` highest scores.
+    """The fraction of samples whose label is among the ``k`` highest scores.
 
     Args:
         output, target, ignore_index: as for :func:`accuracy`.
-        k: from 1 to C.
+        k: between 1 and C.
 
     Raises:
         ValueError: ``k`` is out of its range, or shapes do not match.
@@ -74,37 +74,37 @@ def top_k_accuracy(
     """
     if not 1 <= k <= output.shape[1]:
         raise ValueError(f"k must be between 1 and the {output.shape[1]} classes, not {k}")
-    best = output.topk(k, dim=1).indices
+    top_k = output.topk(k, dim=1).indices
     if not isinstance(target, MixedTarget):
-        hits, counted = _hits(best, target), _counted(target, ignore_index)
-        return (hits * counted).sum() / counted.sum()
-    own, partner = _hits(best, target.own), _hits(best, target.partner)
+        hits, valid = _hits(top_k, target), _valid(target, ignore_index)
+        return (hits * valid).sum() / valid.sum()
+    own, partner = _hits(top_k, target.own), _hits(top_k, target.partner)
     weight = over_rows(target.weight, own).to(own.dtype)
-    counted_own = _counted(target.own, ignore_index) * weight
-    counted_partner = _counted(target.partner, ignore_index) * (1 - weight)
-    right = (own * counted_own + partner * counted_partner).sum()
-    return right / (counted_own + counted_partner).sum()
+    own_weight = _valid(target.own, ignore_index) * weight
+    partner_weight = _valid(target.partner, ignore_index) * (1 - weight)
+    correct = (own * own_weight + partner * partner_weight).sum()
+    return correct / (own_weight + partner_weight).sum()
 
 
-def _counted(labels: Tensor, ignore_index: int | None) -> Tensor:
-    """1 for each label that counts, and 0 for the others."""
+def _valid(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """1.0 for each valid label, 0.0 for those to ignore."""
     if ignore_index is None:
         return torch.ones_like(labels, dtype=torch.float32)
     return (labels != ignore_index).float()
 
 
 def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Tensor | int]:
-    """The sum that a metric is the mean of, and over how many, for means over several batches.
+    """A metric of one batch as a sum and a count, to average over several batches.
 
     Args:
-        metric: a function of (output, target) that is a mean over samples, or a :class:`RootMean`,
-            whose own ``metric`` is taken; or ``functools.partial`` of :func:`accuracy`,
+        metric: a function of (output, target) that is a mean over samples; a :class:`RootMean`,
+            of which ``metric.metric`` is summed; or ``functools.partial`` of :func:`accuracy`,
             :func:`error_rate` or :func:`top_k_accuracy` with an ``ignore_index``.
         output, target: of one batch, as the metric takes them.
 
     Returns:
-        The sum, without a gradient, and how many samples there are, or how much of the labels
-        counts with ``ignore_index``; both are 0 where no label does.
+        The sum, detached, and the number of samples; with an ``ignore_index``, the total weight of
+        the valid labels. Both are 0 if no label is valid.
 
     >>> import torch
     >>> scores = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
@@ -118,29 +118,29 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
     """
     metric = metric.metric if isinstance(metric, RootMean) else metric
     mean = torch.as_tensor(metric(output, target)).detach()
-    is_of_labels = isinstance(metric, functools.partial) and metric.func in _OF_LABELS
-    ignore_index = metric.keywords.get("ignore_index") if is_of_labels else None
+    may_ignore = isinstance(metric, functools.partial) and metric.func in _WITH_IGNORE_INDEX
+    ignore_index = metric.keywords.get("ignore_index") if may_ignore else None
     if ignore_index is None:
         count = len(first_tensor(target))
         return mean * count, count
     if isinstance(target, MixedTarget):
-        own, partner = (_counted(y, ignore_index) for y in (target.own, target.partner))
-        counted = partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).sum()
+        own, partner = (_valid(y, ignore_index) for y in (target.own, target.partner))
+        valid = partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).sum()
     else:
-        counted = _counted(target, ignore_index).sum()
-    return (mean * counted).where(counted > 0, 0.0), counted
+        valid = _valid(target, ignore_index).sum()
+    return (mean * valid).where(valid > 0, 0.0), valid  # the mean over no label is nan
 
 
-_OF_LABELS = (accuracy, error_rate, top_k_accuracy)
+_WITH_IGNORE_INDEX = (accuracy, error_rate, top_k_accuracy)
 
 
 def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: float = 0.0) -> Tensor:
-    """The share of labels that are right, where a sample may have several; fastai's name for it.
+    """The fraction of correct labels in multi-label classification, as in fastai.
 
     Args:
-        output: (B, ...) one number for each label of each sample.
-        target: of the same shape, above 0.5 where the label is there, or a :class:`MixedTarget`.
-        threshold: above it, the output says that the label is there; 0 for logits.
+        output: (B, ...) one score for each label of each sample.
+        target: of the same shape, above 0.5 for a positive label, or a :class:`MixedTarget`.
+        threshold: scores above it predict a positive label; 0 for logits.
 
     Raises:
         ValueError: the target's shape is not the output's.
@@ -150,7 +150,7 @@ def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: floa
     >>> accuracy_multi(logits, torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
     tensor(0.7500)
     """
-    return _mean(lambda there: ((output > threshold) == (there > 0.5)).float(), output, target)
+    return _mean(lambda labels: ((output > threshold) == (labels > 0.5)).float(), output, target)
 
 
 def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
@@ -158,7 +158,8 @@ def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
 
     Args:
         output: (B, ...) values.
-        target: of the same shape, or a :class:`MixedTarget`, of which both values count.
+        target: of the same shape, or a :class:`MixedTarget`: the errors to both values are
+            weighted.
 
     Raises:
         ValueError: the target's shape is not the output's.
@@ -181,13 +182,14 @@ def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
 
 
 class RootMean:
-    """The root of a metric's mean over samples, which is not the mean of the roots of batches.
+    """The square root of a mean over samples, such as :data:`rmse`.
 
-    A Learner averages the values of ``metric`` over the samples, and takes the root of that.
+    The mean of the roots of batches would be another number. So a Learner averages ``metric`` over
+    all samples and calls :meth:`finish` on the mean.
 
     Args:
-        metric: a function of (output, target) that is a mean over samples, never negative.
-        name: what it is called in tables.
+        metric: a function of (output, target) that is a non-negative mean over samples.
+        name: its name in tables.
 
     >>> import torch
     >>> rmse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))  # the root of mse
@@ -202,31 +204,34 @@ class RootMean:
         return self.metric(output, target).sqrt()
 
     def finish(self, mean: float) -> float:
-        """The metric of all samples, from the mean of ``metric`` over them."""
+        """The root metric of all samples, from the mean of ``metric`` over them."""
         return math.sqrt(mean)
 
 
 rmse = RootMean(mse, "rmse")
 
 
-def _mean(of: Callable[[Tensor], Tensor], output: Tensor, target: Tensor | MixedTarget) -> Tensor:
-    """The mean of a function of the target; of a mixed one, both count by their shares."""
+def _mean(
+    score: Callable[[Tensor], Tensor], output: Tensor, target: Tensor | MixedTarget
+) -> Tensor:
+    """The mean of an elementwise score of targets; of mixed ones, weighted over both."""
     shape = target.own.shape if isinstance(target, MixedTarget) else target.shape
-    if shape != output.shape:  # which would be made to fit, and compared with others' targets
+    if shape != output.shape:  # (B, 1) and (B,) would broadcast: each sample against all targets
         raise ValueError(
             f"the output has shape {tuple(output.shape)}, but the target {tuple(shape)}: both must "
             "be the same"
         )
     if not isinstance(target, MixedTarget):
-        return of(target).mean()
-    own, partner = of(target.own), of(target.partner)
+        return score(target).mean()
+    own, partner = score(target.own), score(target.partner)
     return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
 
 
-def _hits(best: Tensor, labels: Tensor) -> Tensor:
-    if best[:, 0].shape != labels.shape:
+def _hits(top_k: Tensor, labels: Tensor) -> Tensor:
+    """1.0 for each label that is among the predicted classes (B, k, ...)."""
+    if top_k[:, 0].shape != labels.shape:
         raise ValueError(
             f"the labels have shape {tuple(labels.shape)}, but this output needs "
-            f"{tuple(best[:, 0].shape)}"
+            f"{tuple(top_k[:, 0].shape)}"
         )
-    return (best == labels.unsqueeze(1)).any(dim=1).float()
+    return (top_k == labels.unsqueeze(1)).any(dim=1).float()

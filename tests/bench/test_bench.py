@@ -1,4 +1,4 @@
-"""The benchmark: fair timing, real peers, and a report that keeps what was measured."""
+"""The benchmark: fair timing, real peers, and a report that saves each part."""
 
 import json
 
@@ -19,7 +19,7 @@ def small(monkeypatch):
     monkeypatch.setattr(cases, "CLASSES", (3, 10))
 
 
-def test_candidates_are_called_in_turn_and_prepared_each_time():
+def test_candidates_take_turns_and_are_prepared_each_time():
     calls = []
     candidates = [
         Candidate(name, lambda name=name: calls.append(name), lambda: calls.append("prepared"))
@@ -53,7 +53,7 @@ def test_a_bound_is_met_or_missed():
 
 
 @pytest.mark.usefixtures("small")
-def test_the_command_prints_tables_and_leaves_json_and_a_chart(tmp_path, capsys):
+def test_the_command_prints_tables_and_saves_json_and_a_chart(tmp_path, capsys):
     assert run(["bench", "--seconds", "0.01", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     for part in cases.PARTS:
@@ -67,22 +67,22 @@ def test_the_command_prints_tables_and_leaves_json_and_a_chart(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--device", "warp"], "there is no device 'warp' here"),
         (["--seconds", "0"], "must be more than 0, not 0.0"),
         (["--seconds", "nan"], "must be more than 0, not nan"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, said, capsys):
+def test_an_error_is_one_sentence(arguments, message, capsys):
     assert run(["bench", *arguments]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 
 def test_the_table_is_markdown():
-    rows = [Row("drawing", "MixUp", "512", OURS, 1e-4, 100.0, 150.0)]
+    rows = [Row("draw", "MixUp", "512", OURS, 1e-4, 100.0, 150.0)]
     lines = report.table(rows).splitlines()
     assert len(lines) == 3
     assert all(line.startswith("| ") and line.endswith(" |") for line in lines)

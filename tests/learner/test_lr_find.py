@@ -277,7 +277,7 @@ def test_the_figure(dls):
 
 
 @pytest.mark.parametrize(("losses", "suggestion", "message"), [
-    ([1.0], 0.1, "2 rates, but 1 losses"), ([1.0, 2.0], 0.2, "suggestion 0.2 is none of the rates")
+    ([1.0], 0.1, "2 rates, but 1 losses"), ([1.0, 2.0], 0.2, "0.2 is not among the rates")
 ])  # fmt: skip
 def test_a_figure_of_what_does_not_match(losses, suggestion, message):
     with pytest.raises(ValueError, match=message):

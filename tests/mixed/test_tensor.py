@@ -1,4 +1,4 @@
-"""A tensor that stands for two: whatever is computed from it is computed for both."""
+"""MixedTensor: what is computed from it is computed for both targets."""
 
 import copy
 import functools
@@ -25,7 +25,7 @@ from vicinal import (
     accuracy,
     as_tensors,
 )
-from vicinal.mixed.tensor import is_learnt, own_targets
+from vicinal.mixed.tensor import own_targets, reached_loss
 
 timm_losses = pytest.importorskip("timm.loss")
 
@@ -84,7 +84,7 @@ OF_CLASSES = {
     "smoothed": nn.CrossEntropyLoss(label_smoothing=0.1),
     "flattened": lambda output, y: F.cross_entropy(output.view(-1, CLASSES), y.view(-1)),
     "nll": lambda output, y: F.nll_loss(output.log_softmax(1), y),
-    "by place": lambda output, y: -output.log_softmax(1)[torch.arange(len(y)), y].mean(),
+    "by index": lambda output, y: -output.log_softmax(1)[torch.arange(len(y)), y].mean(),
     "gathered": lambda output, y: -output.log_softmax(1).gather(1, y[:, None]).mean(),
     "taken": lambda output, y: -torch.take_along_dim(output.log_softmax(1), y[:, None], 1).mean(),
     "one hot": lambda output, y: F.mse_loss(output.softmax(1), F.one_hot(y, CLASSES).float()),
@@ -177,7 +177,7 @@ def test_any_loss_is_exact(kind, loss, seed, count):
     (grad,) = torch.autograd.grad(found, network.weight, retain_graph=True)
     (other,) = torch.autograd.grad(expected, network.weight)
     torch.testing.assert_close(grad, other, rtol=2e-4, atol=1e-6)
-    assert is_learnt(y)
+    assert reached_loss(y)
     assert torch.equal(own_targets(y), target.own)  # nothing was written into the targets
     assert torch.equal(y.partner, target.partner)
 
@@ -192,7 +192,7 @@ def test_any_loss_is_exact(kind, loss, seed, count):
     ],
     ids=str,
 )
-def test_torchs_losses_of_classes_are_mixloss_to_the_bit(criterion):
+def test_class_losses_equal_mixloss_to_the_bit(criterion):
     output, target, _ = batch(0, 32, "classes")
     assert torch.equal(criterion(output, as_tensors(target)), MixLoss(criterion)(output, target))
 
@@ -233,16 +233,16 @@ def test_tokens():
     torch.testing.assert_close(found, MixLoss(nn.CrossEntropyLoss())(output.movedim(-1, 1), y))
 
 
-def test_the_share_of_right_answers():
+def test_accuracy_by_hand():
     output, target, _ = batch(0, 64, "classes")
     y, share = as_tensors(target), accuracy(output, target)
     torch.testing.assert_close((output.argmax(1) == y).float().mean(), share)
     torch.testing.assert_close((output.argmax(1) == y).sum() / len(y), share)
     torch.testing.assert_close(accuracy(output, y), share)
-    assert not is_learnt(y)
+    assert not reached_loss(y)
 
 
-def test_what_only_looks_at_labels_sees_those_of_the_samples():
+def test_conversions_give_the_own_labels():
     _, target, _ = batch(0, 64, "classes")
     y = as_tensors(target)
     assert y.tolist() == target.own.tolist()
@@ -276,7 +276,7 @@ def test_what_only_looks_at_labels_sees_those_of_the_samples():
         lambda y: pickle.loads(pickle.dumps(y)),
     ],
 )
-def test_both_go_the_same_way(change):
+def test_operations_apply_to_both_targets(change):
     _, target, _ = batch(0, 32, "classes")
     changed = change(as_tensors(target))
     assert type(changed) is MixedTensor
@@ -297,14 +297,14 @@ def test_both_go_the_same_way(change):
         lambda y: y.repeat(2).chunk(3)[1],
     ],
 )
-def test_weights_move_along_with_their_values(move):
+def test_weights_follow_their_values(move):
     weight = torch.rand(32)
     moved = move(as_tensors(MixedTarget(torch.arange(32), torch.arange(32).flip(0), weight)))
     assert torch.equal(moved.weight.expand(moved.shape), weight[own_targets(moved)])
     assert torch.equal(moved.partner, 31 - own_targets(moved))
 
 
-def test_as_saved_and_loaded():
+def test_save_and_load():
     _, target, _ = batch(0, 8, "classes")
     file = io.BytesIO()
     torch.save(as_tensors(target), file)
@@ -325,7 +325,7 @@ def test_compiled(backend):
     torch.testing.assert_close(loss(output, as_tensors(target)), expected)
 
 
-def test_made_inside_of_what_is_compiled():
+def test_created_inside_a_compiled_function():
     output, target, _ = batch(0, 8, "classes")
 
     @functools.partial(torch.compile, backend="eager")
@@ -350,10 +350,10 @@ def test_several_targets_of_one_mix():
     assert torch.equal((first * second).partner, first.partner * second.partner)
 
 
-# -- What is refused
+# -- Unsupported operations
 
 
-def test_what_cannot_be_computed_for_both():
+def test_unsupported_operations():
     output, target, _ = batch(0, 8, "classes")
     y = as_tensors(target)
     for wrong in (
@@ -361,20 +361,22 @@ def test_what_cannot_be_computed_for_both():
         lambda: output[y != 2].mean(),
         lambda: F.cross_entropy(output, y, reduction="none").sort().values.mean(),
     ):
-        with pytest.raises(ValueError, match="cannot be computed from mixed targets: let the loss"):
+        with pytest.raises(
+            ValueError, match="cannot be computed from mixed targets: build the loss"
+        ):
             wrong()
-    assert not is_learnt(y)
+    assert not reached_loss(y)
 
 
 def test_targets_of_two_mixes():
     output, target, _ = batch(0, 8, "classes")
-    with pytest.raises(ValueError, match="got targets of two mixes: compute a loss of each"):
+    with pytest.raises(ValueError, match="got targets of two mixes: compute a loss for each"):
         as_tensors(target) + as_tensors(target)
     both = F.cross_entropy(output, as_tensors(target)) + F.cross_entropy(output, as_tensors(target))
     torch.testing.assert_close(both, 2 * MixLoss(F.cross_entropy)(output, target))
 
 
-def test_writing_into_a_part_of_a_tensor():
+def test_writing_into_shared_memory():
     _, target, _ = batch(0, 8, "classes")
     table = torch.zeros(8, 5)
     with pytest.raises(ValueError, match="scatter_ cannot be computed from mixed targets"):
@@ -411,7 +413,7 @@ def test_a_loader_mixes(workers):
     assert len(set(weights)) == len(weights)  # each batch, worker and epoch draws its own
 
 
-def test_collating_other_batches():
+def test_collate_other_batches():
     samples = [{"a": torch.rand(3), "kind": index % 2} for index in range(6)]
     with pytest.raises(ValueError, match="holds a, kind, but no target beside inputs: say which"):
         MixCollate(MixUp())(samples)
@@ -431,6 +433,6 @@ def test_collating_other_batches():
     assert type(mixed["y"]) is MixedTensor
 
 
-def test_equal_pairs_have_a_plain_form():
+def test_repr():
     y = as_tensors(MixedTarget(torch.tensor([1]), torch.tensor([2]), torch.tensor([0.5])))
     assert repr(y) == ("MixedTensor(own=tensor([1]), partner=tensor([2]), weight=tensor([0.5000]))")

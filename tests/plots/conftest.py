@@ -1,4 +1,4 @@
-"""What makes a picture readable."""
+"""The check that a plot is readable."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Confusion matrices: their numbers, and that they can be read, few classes or many."""
+"""Confusion matrices: correct numbers, and readable with few classes or many."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +25,7 @@ def names(axis):
     return [label.get_text() for label in axis.get_ticklabels()]
 
 
-def test_every_cell_bears_its_count():
+def test_every_cell_shows_its_count():
     (axes,) = plots.confusion(torch.tensor([[8, 2], [0, 7]]), ["cat", "dog"]).axes
     assert written(axes) == ["8", "2", "0", "7"]
     assert [text.get_position() for text in axes.texts] == [(0, 0), (1, 0), (0, 1), (1, 1)]
@@ -77,14 +77,14 @@ def test_numbers_fit_in_their_cells(classes, each, normalize):
 
 
 @pytest.mark.parametrize(("classes", "has_numbers"), [(2, True), (10, True), (25, True), (100, False)])  # fmt: skip  # noqa: E501
-def test_where_no_numbers_fit_a_bar_tells_the_colours(classes, has_numbers):
+def test_a_colour_bar_where_no_numbers_fit(classes, has_numbers):
     figure = plots.confusion(counts(classes), ["x"] * classes)
     assert bool(figure.axes[0].texts) == has_numbers
     assert len(figure.axes) == (1 if has_numbers else 2)
 
 
 @pytest.mark.parametrize("classes", [2, 10, 37, 100, 1000])
-def test_names_stand_beside_their_classes(classes):
+def test_names_are_beside_their_classes(classes):
     axes = plots.confusion(counts(classes), [f"c{i}" for i in range(classes)]).axes[0]
     for axis in (axes.xaxis, axes.yaxis):
         assert names(axis) == [f"c{place:.0f}" for place in axis.get_ticklocs()]
@@ -115,7 +115,7 @@ def test_readable_in_the_users_own_style(assert_readable):
     assert dict(plt.rcParams) == before
 
 
-def test_long_names_are_cut():
+def test_long_names_are_truncated():
     axes = plots.confusion(counts(2), [LONG, "two\nlines"]).axes[0]
     first, second = names(axes.yaxis)
     assert LONG.startswith(first[:-1])
@@ -129,10 +129,10 @@ def test_dollars_are_no_formulas(assert_readable):
     assert_readable(figure)
 
 
-def test_no_sample_at_all(assert_readable):
+def test_no_samples(assert_readable):
     assert_readable(plots.confusion(torch.zeros(2, 2, dtype=torch.int64), ["cat", "dog"]))
 
 
 def test_every_class_has_a_row_and_a_column():
-    with pytest.raises(ValueError, match=r"counts have shape \(2, 2\) for 3 classes"):
+    with pytest.raises(ValueError, match=r"counts have shape \(2, 2\), but vocab names 3 classes"):
         plots.confusion(counts(2), ["a", "b", "c"])

@@ -1,4 +1,4 @@
-"""Curves of losses and metrics: their numbers, and that they can be read."""
+"""Learning curves: correct numbers, and readable."""
 
 import math
 
@@ -21,7 +21,7 @@ def labels(axes):
     return [text.get_text() for text in axes.get_legend().texts]
 
 
-def test_losses_left_other_metrics_right():
+def test_losses_are_left_and_other_metrics_right():
     losses, metrics = plots.curves(
         history(4, valid_accuracy=lambda e: 1 - 0.5 / e, valid_f1=lambda e: 0.1 * e)
     ).axes
@@ -88,6 +88,6 @@ def test_readable(epochs, assert_readable):
     assert_readable(plots.curves(history(epochs, **close, **large)))
 
 
-def test_a_history_of_no_epoch():
+def test_an_empty_history():
     with pytest.raises(ValueError, match="history is empty"):
         plots.curves([])

@@ -1,4 +1,4 @@
-"""The density of the weights, in numbers and as it is drawn."""
+"""The density of the weights, as numbers and as a plot."""
 
 import math
 
@@ -20,7 +20,7 @@ class TestBetaDensity:
     )  # fmt: skip
 
     @pytest.mark.parametrize("alpha", [1e-6, 0.1, 0.4, 1, 1.5, 8.0, 1e3, 1e6])
-    def test_equals_scipys(self, alpha):
+    def test_equals_scipy(self, alpha):
         expected = torch.from_numpy(stats.beta.pdf(self.weight, alpha, alpha))
         density = plots.beta_density(self.weight, alpha, False)
         torch.testing.assert_close(density, expected, rtol=1e-7, atol=1e-12)
@@ -30,7 +30,7 @@ class TestBetaDensity:
 
     @pytest.mark.parametrize("folded", [True, False])
     @pytest.mark.parametrize("alpha", [1.0, 2.5, 1e4])
-    def test_a_sum_over_weights_is_1(self, alpha, folded):
+    def test_the_density_integrates_to_1(self, alpha, folded):
         weight = (torch.arange(400_000, dtype=torch.float64) + 0.5) / 400_000
         assert plots.beta_density(weight, alpha, folded).mean() == pytest.approx(1, abs=1e-6)
 
@@ -59,7 +59,7 @@ class TestBetaDensity:
 
     @pytest.mark.parametrize("alpha", [-0.1, math.inf, math.nan])
     def test_errors(self, alpha):
-        with pytest.raises(ValueError, match=f"alpha is {alpha}"):
+        with pytest.raises(ValueError, match=f"at least 0, not {alpha}"):
             plots.beta_density(torch.tensor([0.5]), alpha, True)
 
 

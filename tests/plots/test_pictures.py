@@ -1,4 +1,4 @@
-"""Pictures of samples: what they show, and that it can be read."""
+"""Pictures of samples: correct content, and readable."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,7 +64,7 @@ class TestImages:
         assert not caplog.records
 
     @pytest.mark.parametrize(("count", "columns"), [(1, 1), (4, 4), (16, 4), (25, 5)])
-    def test_is_about_as_wide_as_high(self, count, columns):
+    def test_the_grid_is_about_square(self, count, columns):
         grid = plots.images(rgb(count), [""] * count).axes[0].get_gridspec()
         assert grid.ncols == columns
 
@@ -74,7 +74,7 @@ class TestImages:
         assert title.startswith("start middle")
         assert title.endswith("…")
 
-    def test_titles_that_fit_stay_and_lines_are_kept(self):
+    def test_short_titles_and_line_breaks_are_unchanged(self):
         title = "English springer\npredicted church"
         assert plots.images(rgb(1), [title]).axes[0].get_title() == title
 
@@ -94,7 +94,7 @@ class TestImages:
     @pytest.mark.parametrize(
         ("shape", "titles", "message"),
         [
-            ((2, 1, 8, 8), "ab", r"\(2, 1, 8, 8\), not \(N, 3, H, W\)"),
+            ((2, 1, 8, 8), "ab", r"shape \(N, 3, H, W\), not \(2, 1, 8, 8\)"),
             ((2, 3, 8, 8), "abc", "longer"),
         ],
     )
@@ -121,7 +121,7 @@ class TestMixedBatch:
         assert bar(mixed) == [(0, 0.75, BLUE), (0.75, 1, ORANGE)]
         assert bar(same) == [(0, 1, BLUE), (1, 1, ORANGE)]
 
-    def test_bars_leave_the_pictures_whole(self):
+    def test_bars_do_not_cover_the_pictures(self):
         (axes,) = plots.mixed_batch(rgb(1), target([0], [1], [0.7]), "ab").axes
         assert axes.get_xlim() == (-0.5, 7.5)
         assert axes.get_ylim() == (7.5, -0.5)
@@ -142,7 +142,7 @@ class TestMixedBatch:
         assert len(figure.axes) == 3
         np.testing.assert_array_equal(shown(figure.axes[2]), x[2].permute(1, 2, 0))
 
-    def test_long_names_stand_each_on_its_own_lines(self):
+    def test_long_names_are_on_separate_lines(self):
         y = target([3], [4], [0.9])
         lines = plots.mixed_batch(rgb(1), y, LONG_VOCAB).axes[0].get_xlabel().split("\n")
         assert len(lines) == 6
@@ -177,7 +177,7 @@ class TestMixing:
             assert top.x0 == pytest.approx(middle.x0) == pytest.approx(low.x0)
             assert top.y0 > middle.y0 > low.y0 > figure.axes[9].get_position().y1
 
-    def test_bars_tell_what_is_in_each_picture(self):
+    def test_bars_show_the_shares_of_each_picture(self):
         figure, _, _, y = mixing_figure(3)
         assert bar(figure.axes[0])[0] == (0, 1, BLUE)
         assert bar(figure.axes[3])[1] == (0, 1, ORANGE)
@@ -198,7 +198,7 @@ class TestMixing:
         x, y = rgb(2), target([0, 1], [1, 0], [0.5, 0.5])
         with pytest.raises(ValueError, match="shorter"):
             plots.mixing(x, x[:1], x, y, ["a", "b"], 1.0)
-        with pytest.raises(ValueError, match="alpha is -1"):
+        with pytest.raises(ValueError, match="at least 0, not -1"):
             plots.mixing(x, x, x, y, ["a", "b"], -1)
 
 

@@ -1,1 +1,1 @@
-"""How fast mixing is on this machine, beside the peers that are installed and a plain copy."""
+"""``vicinal bench``: the speed of mixing beside a plain copy and the installed peer libraries."""

@@ -1,4 +1,4 @@
-"""What is timed, against what, and what it may cost."""
+"""What ``vicinal bench`` times, against which reference, and the ratio it must not exceed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -25,13 +25,13 @@ class Row:
     """One line of the table.
 
     Args:
-        part: what is timed: apply, whole call, drawing, loss.
+        part: what is timed, a key of ``PARTS``: "apply", "whole call", "draw" or "loss".
         case: the operation and its reference.
         size: the batch, or the number of classes.
-        name: who was timed.
-        seconds: its median.
-        ratio: its multiple of the reference's median; for drawing, microseconds.
-        bound: the largest ratio that is allowed to us, or None.
+        name: the library that was timed.
+        seconds: the median time of a call.
+        ratio: ``seconds`` over the reference's median; for "draw", microseconds.
+        bound: the largest ratio that we allow ourselves, or None.
     """
 
     part: str
@@ -51,7 +51,7 @@ class Row:
 
 
 def apply(device: torch.device, budget: float) -> Iterator[Row]:
-    """A mix that is drawn already is laid on a batch."""
+    """Apply a mix that is already drawn to a batch."""
     bounds = {
         "MixUp in place": (2.0, 1.15, 1.15),
         "MixUp to a new tensor": (2.0, 1.4, 1.4),
@@ -59,21 +59,20 @@ def apply(device: torch.device, budget: float) -> Iterator[Row]:
         "uint8 to normalised float32": (0.33, 0.33, 0.33),
         "uint8 to normalised bfloat16": (0.33, 0.33, 0.33),
     }
-    for place, shape in enumerate(SHAPES):
+    for index, shape in enumerate(SHAPES):
         references, ours = _apply_candidates(shape, device)
         interleave(
             [*references.values(), *(candidate for candidate, _ in ours.values())], budget, device
         )
         for case, (candidate, reference) in ours.items():
-            against = references[reference]
             yield Row(
                 "apply",
                 f"{case} / {reference}",
                 _size(shape),
                 OURS,
                 candidate.median,
-                candidate.median / against.median,
-                bounds[case][place],
+                candidate.median / references[reference].median,
+                bounds[case][index],
             )
 
 
@@ -87,9 +86,11 @@ def _apply_candidates(
     mixup, cutmix = MixUp(0.4, seed=0), CutMix(1.0, seed=0)
     mix = {"mixup": mixup.draw(x), "cutmix": cutmix.draw(x)}
 
-    def fresh() -> None:  # a batch that has just come, and another draw each time
-        x.copy_(source)
-        mix.update(mixup=mixup.draw(x), cutmix=cutmix.draw(x))
+    def restore() -> None:
+        x.copy_(source)  # mixing in place again and again would average all samples
+        mix.update(
+            mixup=mixup.draw(x), cutmix=cutmix.draw(x)
+        )  # the cost of a box depends on its size
 
     def by_torch(dtype: torch.dtype) -> Tensor:
         values = (images.float() / 255 - mean) / std
@@ -100,7 +101,7 @@ def _apply_candidates(
         return mix["mixup"].normalized(images, MEAN, STD, dtype=dtype)
 
     def timed(call: Callable[[], object]) -> Candidate:
-        return Candidate("", call, fresh)
+        return Candidate("", call, restore)
 
     references = {
         "plain copy": timed(lambda: copy.copy_(x)),
@@ -125,7 +126,7 @@ def _apply_candidates(
 
 
 def whole_call(device: torch.device, budget: float) -> Iterator[Row]:
-    """Draw, lay and target, beside the peers; ours in place, theirs as they are."""
+    """Draw, apply and mix the target in one call, beside the peers: ours in place."""
     mixers: dict[str, Mixer] = {"MixUp": MixUp(0.4, seed=0), "CutMix": CutMix(1.0, seed=0)}
     for method, mixer in mixers.items():
         for shape in SHAPES:
@@ -139,18 +140,18 @@ def _whole_call(
     x, copy = source.clone(), source.clone()
     y = torch.arange(len(x), device=device) % 10
 
-    def fresh() -> None:
+    def restore() -> None:
         x.copy_(source)
 
-    reference = Candidate("plain copy", lambda: copy.copy_(x), fresh)
-    ours = Candidate(OURS, lambda: mixer(x, y, inplace=True), fresh)
+    reference = Candidate("plain copy", lambda: copy.copy_(x), restore)
+    ours = Candidate(OURS, lambda: mixer(x, y, inplace=True), restore)
     calls, _ = installed(method)
-    peers = [Candidate(name, partial(call, x, y), fresh) for name, call in calls.items()]
+    peers = [Candidate(name, partial(call, x, y), restore) for name, call in calls.items()]
     interleave([reference, ours, *peers], budget, device)
-    # Twice as fast as the fastest peer, on the large batch five times.
-    share = 1 / 5 if shape == SHAPES[-1] else 1 / 2
+    # The goal: twice as fast as the fastest peer, on the large batch five times.
+    fraction = 1 / 5 if shape == SHAPES[-1] else 1 / 2
     fastest = min((peer.median for peer in peers), default=None)
-    bound = None if fastest is None else share * fastest / reference.median
+    bound = None if fastest is None else fraction * fastest / reference.median
     for candidate in (ours, *peers):
         yield Row(
             "whole call",
@@ -163,16 +164,16 @@ def _whole_call(
         )
 
 
-def drawing(device: torch.device, budget: float) -> Iterator[Row]:
-    """Random numbers for a batch of 512."""
+def draw(device: torch.device, budget: float) -> Iterator[Row]:
+    """Draw the random numbers for a batch of 512."""
     x = torch.empty(512, 3, 32, 32, device=device)
     for mixer in (MixUp(0.4, seed=0), CutMix(1.0, seed=0)):
-        # As many as are drawn at once, so that all are paid for.
+        # One call draws for several batches ahead: a single one would be the dearest or be free.
         candidate = Candidate(OURS, partial(_draw_several, mixer, x, mixer.ahead))
         interleave([candidate], budget / 4, device)
         case = f"{type(mixer).__name__}, microseconds"
         seconds = candidate.median / mixer.ahead
-        yield Row("drawing", case, "512", OURS, seconds, seconds * 1e6, 150)
+        yield Row("draw", case, "512", OURS, seconds, seconds * 1e6, 150)
 
 
 def _draw_several(mixer: Mixer, x: Tensor, times: int) -> None:
@@ -205,4 +206,4 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-PARTS = {"apply": apply, "whole call": whole_call, "drawing": drawing, "loss": loss}
+PARTS = {"apply": apply, "whole call": whole_call, "draw": draw, "loss": loss}

@@ -1,4 +1,4 @@
-"""The peers, each by its own public call; one that is not installed is named as missing."""
+"""The peer libraries, each called through its own public interface."""
 
 import importlib.metadata
 import warnings
@@ -40,7 +40,8 @@ def _fastai(name: str) -> Call:
         warnings.simplefilter("ignore")
         from fastai.callback.mixup import CutMix, MixUp
     callback = MixUp(ALPHA) if name == "MixUp" else CutMix(1.0)
-    callback.stack_y = True  # as its Learner sets it for class indices: the loss mixes the labels
+    # As its Learner sets it for class indices, whose loss mixes the two losses.
+    callback.stack_y = True
 
     def call(x: Tensor, y: Tensor) -> object:
         callback.learn = SimpleNamespace(xb=(x,), yb=(y,), x=x, y=y)
@@ -78,17 +79,20 @@ PEERS: dict[str, tuple[str, Callable[[str], Call]]] = {
 
 
 def installed(method: str) -> tuple[dict[str, Call], dict[str, str]]:
-    """The peers' calls by name, and the reasons why others are missing.
+    """The peers that are installed, and why the others are missing.
 
     Args:
         method: "MixUp" or "CutMix".
+
+    Returns:
+        A function of (x, y) for each installed peer, and a reason for each missing one, by name.
     """
     calls: dict[str, Call] = {}
     missing: dict[str, str] = {}
     for name, (package, make) in PEERS.items():
         try:
             calls[name] = make(method)
-        except Exception as error:  # a broken install is no reason to stop
+        except Exception as error:  # a broken install must not stop the benchmark
             missing[name] = (
                 f"{package} is not installed" if isinstance(error, ImportError) else str(error)
             )
@@ -96,12 +100,12 @@ def installed(method: str) -> tuple[dict[str, Call], dict[str, str]]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of everything that is timed."""
+    """The versions of torch, numba and all peers; "missing" where one is not installed."""
     packages = ["torch", "numba", *dict.fromkeys(package for package, _ in PEERS.values())]
-    found = {}
+    installed_versions = {}
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed_versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found[package] = "missing"
-    return found
+            installed_versions[package] = "missing"
+    return installed_versions

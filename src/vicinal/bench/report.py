@@ -17,52 +17,55 @@ from vicinal.errors import VicinalError
 from vicinal.files import write_whole
 from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
 
-Tell = Callable[[str, str], None]
+Log = Callable[[str, str], None]
 
 
-def bench(device: str, budget: float, folder: Path | None, tell: Tell) -> list[Row]:
-    """Time everything, part by part, and say what comes of it.
+def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row]:
+    """Run the benchmark part by part, and report each as soon as it is done.
 
     Args:
-        device: where; "cpu" or "cuda".
+        device: "cpu" or "cuda".
         budget: seconds for each comparison.
-        folder: for ``bench.json`` and ``bench.png``; None writes nothing.
-        tell: is given names and texts as they come.
+        folder: for ``bench.json`` and ``bench.png``; None writes no files.
+        log: called with the name and the text of each thing to print.
+
+    Returns:
+        All rows of all tables.
 
     Raises:
-        VicinalError: there is no such device, or no time.
+        VicinalError: there is no such device, or the budget is not positive and finite.
     """
-    place = _device(device)
+    torch_device = _checked_device(device)
     if not 0 < budget < math.inf:
         raise VicinalError(f"the seconds for each comparison must be more than 0, not {budget}")
-    about = machine(place)
-    tell("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
-    tell("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
+    about = machine(torch_device)
+    log("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
+    log("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
     for name, reason in about["missing"].items():
-        tell("missing", f"{name}: {reason}")
+        log("missing", f"{name}: {reason}")
     rows: list[Row] = []
     for name, part in PARTS.items():
-        found = list(part(place, budget))
-        rows += found
-        tell(f"\n{name}", f"{part.__doc__}\n\n{table(found)}")
-        if folder is not None:  # what was measured is kept, whatever comes
+        new_rows = list(part(torch_device, budget))
+        rows += new_rows
+        log(f"\n{name}", f"{part.__doc__}\n\n{table(new_rows)}")
+        if folder is not None:  # after each part, so that Ctrl-C loses only the one under way
             save(rows, about, folder)
     if folder is not None:
-        tell("\nleft in", str(folder))
+        log("\nsaved to", str(folder))
     return rows
 
 
-def _device(name: str) -> torch.device:
+def _checked_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
-        raise VicinalError(f"there is no device {name!r} here: take cpu") from None
+        raise VicinalError(f"there is no device {name!r} here: use cpu") from None
     return device
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Where the figures come from."""
+    """The hardware and software that the figures are measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "device": name,
@@ -85,13 +88,13 @@ def _processor() -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """All rows as a Markdown table, to be read as it is or pasted into a page."""
+    """The rows as an aligned Markdown table."""
     lines = [["", "size", "", "ms", "ratio", "at most", ""], ["---"] * 3 + ["---:"] * 3 + ["---"]]
     for row in rows:
         bound = "" if row.bound is None else f"{row.bound:.3g}"
         verdict = "" if row.bound is None else ("met" if row.is_met else "MISSED")
-        figures = [f"{row.seconds * 1e3:.3f}", f"{row.ratio:.3g}", bound, verdict]
-        lines.append([row.case, row.size, row.name, *figures])
+        numbers = [f"{row.seconds * 1e3:.3f}", f"{row.ratio:.3g}", bound, verdict]
+        lines.append([row.case, row.size, row.name, *numbers])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "| "
@@ -111,7 +114,7 @@ def save(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
 
 
 def chart(rows: list[Row]) -> Figure:
-    """Bars: the whole call of everybody, in plain copies of the batch."""
+    """A bar chart of the whole calls of all libraries, in units of a plain copy of the batch."""
     calls = [row for row in rows if row.part == "whole call"]
     names = list(dict.fromkeys(row.name for row in calls))
     cases, sizes = (
@@ -119,8 +122,8 @@ def chart(rows: list[Row]) -> Figure:
     )
     figure = new_figure(2.6 * len(sizes) + 1.6, len(cases) * (0.22 * len(names) + 0.7))
     panels = figure.subplots(len(cases), len(sizes), squeeze=False, sharey=True)
-    for case, line_of_panels in zip(cases, panels, strict=True):
-        for size, axes in zip(sizes, line_of_panels, strict=True):
+    for case, row_of_panels in zip(cases, panels, strict=True):
+        for size, axes in zip(sizes, row_of_panels, strict=True):
             ratios = {row.name: row.ratio for row in calls if (row.case, row.size) == (case, size)}
             bars = axes.barh(names, [ratios[name] for name in names], color=GREY)
             bars[names.index(OURS)].set_color(OWN)

@@ -16,7 +16,8 @@ class Candidate:
     Args:
         name: what the table calls it.
         call: what is timed.
-        prepare: what comes before each call and is not timed, such as a fresh batch.
+        prepare: runs before each call, untimed, such as restoring a batch.
+        seconds: the time of each call, filled by :func:`interleave`.
     """
 
     name: str
@@ -32,7 +33,8 @@ class Candidate:
 def interleave(candidates: list[Candidate], budget: float, device: torch.device) -> None:
     """Time all candidates in turn, in a new order each round, for about ``budget`` seconds.
 
-    So what else runs on the machine meets all of them alike. Each is called twice before it counts.
+    Other load on the machine then slows all candidates alike, and none always runs after the same
+    one, in the cache that it left. Two calls of each warm up; at least five are timed.
     """
     for candidate in candidates * 2:
         _time(candidate, device)
@@ -49,13 +51,13 @@ def interleave(candidates: list[Candidate], budget: float, device: torch.device)
 
 def _time(candidate: Candidate, device: torch.device) -> float:
     candidate.prepare()
-    _wait(device)
+    _synchronize(device)
     start = time.perf_counter()
     candidate.call()
-    _wait(device)
+    _synchronize(device)  # calls on a GPU return before their kernels have run
     return time.perf_counter() - start
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -9,7 +9,7 @@ from torch.utils import _pytree as pytree
 
 from vicinal.batches import BatchMixer, Target, batches_of
 from vicinal.integrations.needs import missing
-from vicinal.mixed.tensor import is_learnt, own_targets
+from vicinal.mixed.tensor import own_targets, reached_loss
 from vicinal.mixing.mixer import Mixer
 
 try:
@@ -76,7 +76,7 @@ class Mix(Callback):  # type: ignore[misc]
             if [*map(id, parts)] != [*map(id, self._parts)]:
                 self._parts, self._mixed = parts, self._each(trainer.train_dataloader, batch)
             result = step(self._mixed, *others, **options)
-            self._has_learnt |= is_learnt(self._mixed)
+            self._has_learnt |= reached_loss(self._mixed)
             if result is not None and pl_module.automatic_optimization:
                 self.mix.check_learnt(self._mixed, "training_step")
             return result

@@ -1,1 +1,1 @@
-"""Mixed targets as tensors, for losses and metrics that nobody rewrites."""
+"""Mixed targets as tensors, for losses and metrics that know nothing of mixing."""

@@ -1,4 +1,4 @@
-"""A call of one of torch's functions with mixed tensors among its arguments."""
+"""A call of a torch function with mixed tensors among its arguments."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,53 +6,67 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from vicinal.mixed.shares import Refused, agreed
-from vicinal.mixed.tensor import MixedTensor, each_mixed, make, own_targets
+from vicinal.mixed.tensor import MixedTensor, make_mixed, map_mixed, own_targets
+from vicinal.mixed.weights import Unsupported, common_weight
 
 
 @dataclass
 class Call:
-    """A call of one of torch's functions with mixed tensors among its arguments."""
+    """A call of a torch function with mixed tensors among its arguments.
+
+    Args:
+        func: the function, method or attribute getter, as ``__torch_function__`` receives it.
+        name: its name, such as ``add_``.
+        args, kwargs: its arguments.
+        mixed: all mixed tensors among them.
+    """
 
     func: Any
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    found: list[MixedTensor]
+    mixed: list[MixedTensor]
 
     @property
     def first(self) -> Any:
         return self.args[0] if self.args else None
 
     @property
-    def is_alone(self) -> bool:
-        """Whether the first argument is the only mixed one."""
-        return len(self.found) == 1 and self.found[0] is self.first
+    def only_first_is_mixed(self) -> bool:
+        return len(self.mixed) == 1 and self.mixed[0] is self.first
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
-    def own(self) -> Any:
+    def on_own(self) -> Any:
+        """The function's result for the samples' own targets."""
         return self.func(*own_targets(self.args), **own_targets(self.kwargs))
 
-    def both(self) -> tuple[Any, Any]:
+    def on_both(self) -> tuple[Any, Any]:
+        """The function's results for the samples' own targets and for the partners'."""
+
         def partners(tree: Any) -> Any:
-            return each_mixed(tree, lambda tensor: tensor.partner)
+            return map_mixed(tree, lambda tensor: tensor.partner)
 
-        return self.own(), self.func(*partners(self.args), **partners(self.kwargs))
+        return self.on_own(), self.func(*partners(self.args), **partners(self.kwargs))
 
-    def result(self, own: Any, partner: Any, weight: Tensor) -> Any:
+    def mixed_result(self, own: Any, partner: Any, weight: Tensor) -> MixedTensor:
+        """Both results as a mixed tensor.
+
+        Raises:
+            Unsupported: their shapes differ, or the weight does not broadcast to them.
+        """
         if not isinstance(own, Tensor) or own.shape != partner.shape or weight.ndim != own.ndim:
-            raise Refused
+            raise Unsupported
         if any(size not in (1, own.shape[axis]) for axis, size in enumerate(weight.shape)):
-            raise Refused
-        return make(own, partner, weight, self.found[0].origin)
+            raise Unsupported
+        return make_mixed(own, partner, weight, self.mixed[0].origin)
 
-    def agreed(self, ndim: int) -> Tensor:
-        """The weight of all mixed tensors that come together here."""
-        if any(tensor.ndim > ndim for tensor in self.found):
-            raise Refused
-        return agreed([tensor.weight for tensor in self.found], ndim)
+    def common_weight(self, ndim: int) -> Tensor:
+        """The one weight of all mixed arguments, with ``ndim`` axes."""
+        if any(tensor.ndim > ndim for tensor in self.mixed):
+            raise Unsupported
+        return common_weight([tensor.weight for tensor in self.mixed], ndim)
 
 
 def has_tensors(result: Any) -> bool:

@@ -1,4 +1,4 @@
-"""MixedTensor: targets as a tensor that stands for two."""
+"""MixedTensor: mixed targets as a tensor subclass."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -14,25 +14,25 @@ from vicinal.mixing.target import MixedTarget, over_rows
 
 
 class MixedTensor(Tensor):
-    """A tensor of targets that stands for two: each sample's own, and its partner's.
+    """A tensor of targets that holds two values for each: the sample's own and its partner's.
 
-    To code that knows nothing of mixing it is the tensor of the samples' own targets. But what is
-    computed from it is computed for both, and where samples are summed up or averaged, each
-    counts by its weight. So any loss that is made of torch's losses, or of operations on each
-    sample, is the exact loss of :class:`vicinal.MixLoss`, in code that stays as it is; the share of
-    right answers, ``(output.argmax(1) == y).float().mean()``, counts each label by its weight.
+    To code that knows nothing of mixing, it is the tensor of the samples' own targets. But torch
+    functions compute their result for both, and a sum or mean over samples counts each of the two
+    by its weight. So any loss that is built from torch's losses, or from operations on each sample,
+    equals that of :class:`vicinal.MixLoss` exactly, without a change of its code; the accuracy
+    ``(output.argmax(1) == y).float().mean()`` counts each label by its weight.
 
-    Made by :func:`as_tensors`. What makes numbers of it (``tolist``, ``item``, ``numpy``) gives the
-    samples' own. Where it is used, ``torch.compile`` breaks the graph; for a whole step in one
-    graph take :class:`vicinal.MixLoss`.
+    Create it with :func:`as_tensors`. Conversions to numbers (``tolist``, ``item``, ``numpy``) give
+    the samples' own targets. ``torch.compile`` breaks the graph where it is used; for a whole step
+    in one graph use :class:`vicinal.MixLoss`.
 
     Raises:
-        ValueError: an operation cannot be computed for both; most can that treat each sample alone.
-            Or targets of two mixes come together in one.
+        ValueError: an operation cannot be computed for both targets (most operations on each sample
+            can), or its operands are targets of two mixes.
 
     Attributes:
         partner: the partners' values, of the tensor's shape and dtype.
-        weight: the share of the samples' own, of a size that broadcasts to the tensor's.
+        weight: λ, the share of the own values, of a shape that broadcasts to the tensor's.
 
     >>> import torch.nn.functional as F
     >>> target = MixedTarget(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([0.7, 1.0]))
@@ -56,93 +56,98 @@ class MixedTensor(Tensor):
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        from vicinal.mixed.compute import compute
+        from vicinal.mixed.dispatch import dispatch  # it imports this module
 
         with torch._C.DisableTorchFunctionSubclass():
-            return compute(func, args, kwargs or {})
+            return dispatch(func, args, kwargs or {})
 
     def as_subclass(self, cls: type) -> "MixedTensor":  # type: ignore[override]
-        """Itself: a tensor of another class, which libraries would make of it, stands for one."""
+        """Itself: libraries (fastai) recast tensors to their own class, which drops the partner."""
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return make, (plain(self), self.partner, self.weight, self.origin)
+        return make_mixed, (as_plain(self), self.partner, self.weight, self.origin)
 
     def __deepcopy__(self, memo: Any) -> "MixedTensor":
-        parts = copy.deepcopy((plain(self), self.partner, self.weight), memo)
-        return make(*parts, self.origin)
+        parts = copy.deepcopy((as_plain(self), self.partner, self.weight), memo)
+        return make_mixed(*parts, self.origin)
 
     def __repr__(self) -> str:  # type: ignore[override]
-        return f"MixedTensor(own={plain(self)}, partner={self.partner}, weight={self.weight})"
+        return f"MixedTensor(own={as_plain(self)}, partner={self.partner}, weight={self.weight})"
 
 
 class Origin:
-    """The mix that tensors come from; values of different mixes do not go together.
+    """The mix that mixed tensors come from; those of different mixes cannot be combined.
 
     Attributes:
-        is_learnt: whether both targets came to a number of which a gradient can be taken.
+        reached_loss: whether both targets entered a scalar that requires grad.
     """
 
-    is_learnt = False
+    reached_loss = False
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def as_tensors(target: Any) -> Any:
-    """The targets that a mixer gave, each :class:`MixedTarget` among them as one tensor.
+    """Convert a mixer's targets to :class:`MixedTensor`.
 
     Args:
         target: a :class:`MixedTarget`, or a nested batch of them; all of one mix.
+
+    Returns:
+        The same nested batch, each :class:`MixedTarget` a :class:`MixedTensor` of its shape; other
+        leaves as they are.
     """
     origin = Origin()
 
     def as_tensor(_: Any, leaf: Any) -> Any:
         if not isinstance(leaf, MixedTarget):
             return leaf
-        return make(leaf.own, leaf.partner, over_rows(leaf.weight, leaf.own), origin)
+        return make_mixed(leaf.own, leaf.partner, over_rows(leaf.weight, leaf.own), origin)
 
     return map_leaves(as_tensor, target)
 
 
-def is_learnt(target: Any) -> bool:
-    """Whether a loss was computed from these targets, of both samples.
+def reached_loss(target: Any) -> bool:
+    """Whether a loss that requires grad was computed from both of each sample's targets.
 
-    Of targets that are mixed themselves, such as masks where boxes are pasted, any loss is.
+    It is false where the loss read the targets as numbers, and so saw the own ones alone. Targets
+    that are blended or pasted themselves hold no pair, so it is always true of them.
 
     >>> y = as_tensors(MixedTarget(torch.tensor([0]), torch.tensor([1]), torch.tensor([0.7])))
     >>> loss = torch.nn.functional.cross_entropy(torch.zeros(1, 2, requires_grad=True), y)
-    >>> is_learnt(y)
+    >>> reached_loss(y)
     True
     """
-    origins = [tensor.origin for tensor in mixed_among((target,))]
-    return not origins or any(origin.is_learnt for origin in origins)
+    origins = [tensor.origin for tensor in mixed_leaves((target,))]
+    return not origins or any(origin.reached_loss for origin in origins)
 
 
 def own_targets(target: Any) -> Any:
-    """The same targets without their partners."""
-    return each_mixed(target, plain)
+    """The samples' own targets alone, as plain tensors; other leaves as they are."""
+    return map_mixed(target, as_plain)
 
 
-def make(own: Tensor, partner: Tensor, weight: Tensor, origin: Origin) -> MixedTensor:
-    """A mixed tensor of its parts; the weight has the axes of the others."""
+def make_mixed(own: Tensor, partner: Tensor, weight: Tensor, origin: Origin) -> MixedTensor:
+    """A mixed tensor of its parts; the weight has as many axes as the two values."""
     mixed = torch._C.TensorBase.as_subclass(own, MixedTensor)
-    mixed.partner, mixed.origin = plain(partner), origin
+    mixed.partner, mixed.origin = as_plain(partner), origin
     mixed.weight = moved(weight, own.device)
     return mixed
 
 
-def plain(tensor: Tensor) -> Tensor:
-    """The tensor as one of torch's own."""
-    # Not by the method, which fastai replaces by one that hands on all attributes.
+def as_plain(tensor: Tensor) -> Tensor:
+    """The tensor's own values as a :class:`torch.Tensor`, in the same memory."""
+    # Not by the method as_subclass: fastai replaces it by one that copies all attributes.
     with torch._C.DisableTorchFunctionSubclass():
         return torch._C.TensorBase.as_subclass(tensor, Tensor)
 
 
-def each_mixed(tree: Any, function: Callable[[MixedTensor], Any]) -> Any:
-    """The nested arguments, each mixed tensor among them replaced."""
+def map_mixed(tree: Any, function: Callable[[MixedTensor], Any]) -> Any:
+    """The nested arguments with the function applied to each mixed tensor among them."""
     return pytree.tree_map(lambda leaf: function(leaf) if is_mixed(leaf) else leaf, tree)
 
 
-def mixed_among(tree: Any) -> Iterator[MixedTensor]:
+def mixed_leaves(tree: Any) -> Iterator[MixedTensor]:
     return (leaf for leaf in pytree.tree_leaves(tree) if is_mixed(leaf))
 
 

@@ -1,7 +1,7 @@
-"""Pictures of data, of mixes and of training, as matplotlib figures.
+"""Plots of data, of mixes and of training, as matplotlib figures.
 
-Every function returns a ``matplotlib.figure.Figure`` and touches no global state: no window opens,
-nothing has to be closed, and ``figure.savefig("picture.png")`` writes it.
+Every function returns a ``matplotlib.figure.Figure`` and changes no global state: no window opens,
+no figure has to be closed, and ``figure.savefig("plot.png")`` writes it.
 """
 
 from vicinal.plots.confusion import confusion

@@ -1,4 +1,4 @@
-"""How often each class is taken for each."""
+"""The confusion matrix."""
 
 import math
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from torch import Tensor
 from vicinal.plots.layout import GREY, LARGE, LINE, PAD, SMALL, TILE, new_figure, text_width
 
 # Inches.
-NARROWEST, WIDEST = 2.0, 8.0  # of the matrix
-ROOM = 0.1  # around a number or a name
-BAR = 0.9  # the colour bar and its numbers
+MIN_WIDTH, MAX_WIDTH = 2.0, 8.0  # of the matrix
+MARGIN = 0.1  # around a number or a name
+COLOUR_BAR = 0.9  # with its numbers
 
 
 def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> Figure:
     """Draw a confusion matrix.
 
-    Every cell bears its number where all numbers fit; else a colour bar tells them. Of many
-    classes only every second, third, ... is named.
+    Each cell shows its number if all numbers fit; otherwise there is a colour bar. With many
+    classes, only every second, third, … is labelled.
 
     Args:
         counts: (C, C) int64: a row for each true class, a column for each predicted one.
         vocab: the name of each class.
-        normalize: show shares of each true class; they are 0 for a class without samples.
+        normalize: show each count as a fraction of its true class (0 for a class without samples).
 
     Raises:
-        ValueError: counts do not have a row and a column for each class.
+        ValueError: counts do not have one row and one column for each class.
 
     >>> import torch
     >>> figure = confusion(torch.tensor([[3, 1], [0, 4]]), ["cat", "dog"], normalize=True)
@@ -38,21 +38,24 @@ def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> 
     """
     classes = len(vocab)
     if counts.shape != (classes, classes):
-        raise ValueError(f"counts have shape {tuple(counts.shape)} for {classes} classes")
+        raise ValueError(
+            f"counts have shape {tuple(counts.shape)}, but vocab names {classes} classes: give one "
+            "row and one column for each"
+        )
     number = "{:.2f}" if normalize else "{}"
     values = counts / counts.sum(dim=1, keepdim=True).clamp(min=1) if normalize else counts
-    widest = ROOM + text_width(number.format(values.max().item()))
-    cell = min(max(widest, 2 * LINE, NARROWEST / classes), WIDEST / classes)
+    number_width = MARGIN + text_width(number.format(values.max().item()))
+    cell = min(max(number_width, 2 * LINE, MIN_WIDTH / classes), MAX_WIDTH / classes)
     every = math.ceil(LINE / cell)
-    names = [_cut(name) for name in vocab[::every]]
-    has_numbers = max(widest, LINE) <= cell
-    is_upright = max(map(text_width, names)) + ROOM > every * cell
-    figure = _figure(cell * classes, names, is_upright, has_bar=not has_numbers)
+    names = [_truncate(name) for name in vocab[::every]]
+    has_numbers = max(number_width, LINE) <= cell
+    is_vertical = max(map(text_width, names)) + MARGIN > every * cell
+    figure = _figure(cell * classes, names, is_vertical, has_bar=not has_numbers)
     axes = figure.add_subplot()
-    # Most samples lie on the diagonal; on a scale of square roots the errors are seen as well.
+    # Most samples lie on the diagonal: on a linear scale, all errors would look like zero.
     scale = PowerNorm(0.5, vmin=0, vmax=1 if normalize else max(1, int(counts.max())))
     matrix = axes.imshow(values.numpy(), cmap="Blues", norm=scale)
-    _name_classes(axes, names, every, is_upright)
+    _label_classes(axes, names, every, is_vertical)
     axes.set_title(
         "share of each true class" if normalize else "samples", fontsize=LARGE, loc="left"
     )
@@ -64,19 +67,19 @@ def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> 
     return figure
 
 
-def _figure(side: float, names: list[str], is_upright: bool, has_bar: bool) -> Figure:
+def _figure(side: float, names: list[str], is_vertical: bool, has_bar: bool) -> Figure:
     """A figure with room for a matrix of this side, the names of its classes, and a colour bar."""
-    beside = max(map(text_width, names))
-    below = beside if is_upright else LINE
-    # The numbers are inches for the ticks and the names of the axes, and for the title.
-    width = side + beside + 0.5 + 2 * PAD + (BAR if has_bar else 0)
+    left = max(map(text_width, names))
+    below = left if is_vertical else LINE
+    # 0.5 inches for the ticks and the name of an axis, 0.3 for the title.
+    width = side + left + 0.5 + 2 * PAD + (COLOUR_BAR if has_bar else 0)
     return new_figure(width, side + below + 0.5 + 0.3 + 2 * PAD)
 
 
-def _name_classes(axes: Axes, names: Sequence[str], every: int, is_upright: bool) -> None:
-    places = range(0, every * len(names), every)
-    axes.set_yticks(places, names, parse_math=False)
-    axes.set_xticks(places, names, parse_math=False, rotation=90 if is_upright else 0)
+def _label_classes(axes: Axes, names: Sequence[str], every: int, is_vertical: bool) -> None:
+    ticks = range(0, every * len(names), every)
+    axes.set_yticks(ticks, names, parse_math=False)
+    axes.set_xticks(ticks, names, parse_math=False, rotation=90 if is_vertical else 0)
     axes.tick_params(labelsize=SMALL)
     axes.set_ylabel("truth", fontsize=LARGE)
     axes.set_xlabel("predicted", fontsize=LARGE)
@@ -85,17 +88,16 @@ def _name_classes(axes: Axes, names: Sequence[str], every: int, is_upright: bool
 
 
 def _write_numbers(matrix: AxesImage, values: Tensor, number: str) -> None:
-    dark = matrix.get_clim()[1] / 2
-    for row, line in enumerate(values.tolist()):
-        for column, value in enumerate(line):
-            ink = "white" if value > dark else "black" if value else GREY
-            matrix.axes.text(
-                column, row, number.format(value), color=ink, size=SMALL, ha="center", va="center"
-            )
+    threshold = matrix.get_clim()[1] / 2  # above it, cells are too dark for black text
+    for row, row_values in enumerate(values.tolist()):
+        for column, value in enumerate(row_values):
+            colour = "white" if value > threshold else "black" if value else GREY
+            text = number.format(value)
+            matrix.axes.text(column, row, text, color=colour, size=SMALL, ha="center", va="center")
 
 
-def _cut(name: str) -> str:
-    """The name as it fits on a line as wide as a picture."""
+def _truncate(name: str) -> str:
+    """The name on one line, truncated to the width of a picture."""
     name = " ".join(name.split())
     if text_width(name) <= TILE:
         return name

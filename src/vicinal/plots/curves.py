@@ -1,4 +1,4 @@
-"""Losses and metrics over the epochs."""
+"""Learning curves: losses and metrics over the epochs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ from matplotlib.ticker import MaxNLocator
 
 from vicinal.plots.layout import COLOURS, LARGE, SMALL, finish_lines, new_figure, text_width
 
-Lines = dict[str, list[float]]  # the values at each epoch, under the line's label
+Lines = dict[str, list[float]]  # label to the values of all epochs
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the losses and the validation metrics over the epochs.
 
-    On the left the losses, on the right every other number named ``valid_...``. Metrics that
-    leave [-1, 1] get a panel of their own, lest an error of 50 flatten an accuracy of 0.9. Each
-    line's name and last value stand beside its panel.
+    The losses are on the left, every other ``valid_...`` number on the right. Metrics that leave
+    [-1, 1] have a panel of their own, so that an error of 50 does not flatten an accuracy of 0.9.
+    The legend beside each panel gives the last value of each line.
 
     Args:
-        history: a mapping for each epoch, with ``epoch`` (1, 2, ...), ``train_loss``,
-            ``valid_loss``, ``valid_accuracy``, ...; numbers may be missing or not finite.
+        history: a mapping for each epoch, with ``epoch`` (1, 2, …), ``train_loss``,
+            ``valid_loss``, ``valid_accuracy``, …; numbers may be missing or not finite.
 
     Raises:
         ValueError: history is empty.
@@ -33,13 +33,13 @@ def curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     ['train 1.4', 'valid 1.3']
     """
     if not history:
-        raise ValueError("the history is empty: draw its curves after the first epoch")
+        raise ValueError("the history is empty: plot it after the first epoch")
     epochs = [row["epoch"] for row in history]
     panels = _panels(history)
     label_width = sum(max(map(text_width, lines)) for _, lines in panels)
     figure = new_figure(4.2 * len(panels) + label_width, 3.2)
-    places = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (title, lines) in zip(places, panels, strict=True):
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, lines) in zip(all_axes, panels, strict=True):
         axes.set_title(title, fontsize=LARGE, loc="left")
         _draw_lines(axes, epochs, lines)
     return figure

@@ -1,4 +1,4 @@
-"""The density from which the weights of mixes are drawn."""
+"""The density of the distribution that the weights of mixes are drawn from."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def beta_density(weight: Tensor, alpha: float, folded: bool) -> Tensor:
 
     Args:
         weight: floats of any shape; the density is 0 outside [0, 1].
-        alpha: finite and at least 0; with 0 nothing mixes and all mass lies at weight 1.
+        alpha: finite and at least 0; with 0 nothing is mixed, and all mass is at weight 1.
         folded: whether each weight is replaced by ``max(weight, 1 - weight)``.
 
     Returns:
@@ -32,7 +32,7 @@ def beta_density(weight: Tensor, alpha: float, folded: bool) -> Tensor:
     tensor([0.0000, 2.2500], dtype=torch.float64)
     """
     if not 0 <= alpha < math.inf:
-        raise ValueError(f"alpha is {alpha}: give a finite number that is not negative")
+        raise ValueError(f"alpha must be finite and at least 0, not {alpha}")
     weight = weight.double()
     if alpha == 0:
         return torch.zeros_like(weight).masked_fill(weight == 1, math.inf)
@@ -44,7 +44,7 @@ def beta_density(weight: Tensor, alpha: float, folded: bool) -> Tensor:
 
 
 def draw_density(axes: Axes, alpha: float | None, folded: bool, weights: Sequence[float]) -> None:
-    """Draw the density, if there is one, with a tick on the axis for each of the weights."""
+    """Draw the density, if alpha is given, with a tick on the axis for each of the weights."""
     if alpha is None:
         top = 1.0
     elif alpha == 0:
@@ -52,19 +52,19 @@ def draw_density(axes: Axes, alpha: float | None, folded: bool, weights: Sequenc
         top = 1.0
     else:
         top = _draw_beta(axes, alpha, folded)
-    ticks = [0.075 * top] * len(weights)  # as high as they stand on the axis
+    ticks = [0.075 * top] * len(weights)  # half the height of a marker, so that it ends at 0
     axes.plot(
         weights, ticks, "|", markersize=12, markeredgewidth=2, color=OWN, label="these samples"
     )
     axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.1 * top), xticks=(0, 0.25, 0.5, 0.75, 1), yticks=[])
-    axes.set_xlabel("weight: the share that the image keeps of itself", fontsize=SMALL)
+    axes.set_xlabel("weight λ: the share of the image itself", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=SMALL)
 
 
 def _draw_beta(axes: Axes, alpha: float, folded: bool) -> float:
-    """Draw it, and return up to where it is worth showing: for alpha < 1 it grows without end."""
+    """Draw the density; return the height to show, as for alpha < 1 it diverges at 0 and 1."""
     name = f"Beta({alpha:.3g}, {alpha:.3g})"
     x = torch.arange(1, 1000, dtype=torch.float64) / 1000
     if folded:

@@ -1,4 +1,4 @@
-"""Colours, sizes, and text that fits: what all pictures share."""
+"""Colours, sizes and the layout of text that all plots share."""
 
 import textwrap
 
@@ -8,9 +8,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
-# Of Okabe and Ito's and of Tol's colours for the colour-blind, those that are dark enough for text.
-# The first two stand for a sample and its partner wherever they appear. All other ink is that of
-# the user's own matplotlib style.
+# Colour-blind safe colours of Okabe and Ito and of Tol that are dark enough for text. The first two
+# stand for a sample and its partner in every plot. Everything else has the colours of the user's
+# matplotlib style.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#997700")
 OWN, PARTNER, DENSITY = COLOURS[:3]
 GREY = "#888888"
@@ -25,13 +25,13 @@ PAD = 0.1  # the space on each side of everything
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that makes room for the texts of whatever is added to it."""
+    """An empty figure whose layout makes room for the labels of whatever is added to it."""
     layout = ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD, wspace=0, hspace=0, compress=True)
     return Figure(figsize=(width, height), layout=layout)
 
 
 def finish_lines(axes: Axes) -> None:
-    """Give lines that are drawn their grid and, to their right, a legend in their colours."""
+    """Add a grid, and to the right a legend in the lines' colours; call it after plotting."""
     axes.tick_params(labelsize=SMALL)
     axes.yaxis.offsetText.set_fontsize(SMALL)
     axes.grid(axis="y", alpha=0.3)
@@ -52,12 +52,12 @@ def text_width(text: str) -> float:
 
 
 def text_height(texts: list[str]) -> float:
-    """The height of the one with the most lines, in inches."""
+    """The height of the text with the most lines, in inches."""
     return max(text.count("\n") + 1 for text in texts) * LINE
 
 
 def fit(text: str) -> str:
-    """The text as it fits under a picture: each line wrapped, and cut after three.
+    """Fit the text under a picture: each line is wrapped, and truncated after three.
 
     >>> print(fit("a black Chesapeake Bay retriever"))
     a black Chesapeake Bay

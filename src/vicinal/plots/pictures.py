@@ -32,10 +32,10 @@ def images(pictures: Tensor, titles: Sequence[str]) -> Figure:
 
     Args:
         pictures: (N, 3, H, W), uint8, or floats in [0, 1]; what lies outside is clipped.
-        titles: N texts. Long lines are wrapped, longer ones cut.
+        titles: N texts. Long lines are wrapped, and truncated after three.
 
     Raises:
-        ValueError: pictures are not what is said above, or there are not N titles.
+        ValueError: pictures have another shape, or there are not N titles.
 
     >>> figure = images(torch.rand(2, 3, 8, 8), ["cat", "dog"])
     >>> [axes.get_title() for axes in figure.axes]
@@ -51,16 +51,16 @@ def images(pictures: Tensor, titles: Sequence[str]) -> Figure:
 def mixed_batch(
     pictures: Tensor, target: MixedTarget, vocab: Sequence[str], limit: int = 16
 ) -> Figure:
-    """Show mixed pictures, under each its labels and their shares, as text and as a bar.
+    """Show mixed pictures, each above its labels and their shares, as a bar and as text.
 
     Args:
         pictures: (N, 3, H, W) mixed pictures, uint8, or floats in [0, 1].
         target: their target: (N,) int64 labels in [0, len(vocab)).
         vocab: the name of each class.
-        limit: the most pictures shown; they are the first of the batch.
+        limit: the maximum number of pictures; the first of the batch are shown.
 
     Raises:
-        ValueError: pictures are not what is said above, or there are not N targets.
+        ValueError: pictures have another shape, or there are not N targets.
 
     >>> y = MixedTarget(torch.tensor([0]), torch.tensor([1]), torch.tensor([0.7]))
     >>> figure = mixed_batch(torch.rand(1, 3, 8, 8), y, ["cat", "dog"])
@@ -85,11 +85,11 @@ def mixing(
     alpha: float | None,
     folded: bool = True,
 ) -> Figure:
-    """Show how mixes come about: pictures, their partners, the mixes, and where weights fall.
+    """Show how mixes are made: pictures, their partners, the mixes, and the drawn weights.
 
-    A column is a sample; the first 8 are shown. The bar under each picture tells how much of the
-    image (blue) and of its partner (orange) is in it. Below stands the density from which the
-    weights were drawn, with those of the shown samples as ticks on its axis.
+    Each column is a sample; the first 8 are shown. The bar under each picture gives the shares of
+    the image (blue) and of its partner (orange). At the bottom is the density that the weights are
+    drawn from, with those of the shown samples as ticks on its axis.
 
     Args:
         pictures: (N, 3, H, W), uint8, or floats in [0, 1].
@@ -97,12 +97,13 @@ def mixing(
         mixes: the same, mixed.
         target: the mixed target: (N,) int64 labels in [0, len(vocab)).
         vocab: the name of each class.
-        alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing mixes.
-            None where the weights come from something else: no density is drawn then.
+        alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing is mixed.
+            None if the weights have another distribution: then no density is drawn.
         folded: whether the weights were folded onto [1/2, 1].
 
     Raises:
-        ValueError: an argument is not what is said above, or they differ in number.
+        ValueError: pictures have another shape, alpha is out of its range, or the arguments differ
+            in their number of samples.
 
     >>> x = torch.rand(2, 3, 8, 8)
     >>> y = MixedTarget(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([0.7, 0.9]))
@@ -118,8 +119,8 @@ def mixing(
         ("partner", PARTNER, partners, [0.0] * count, [""] * count),
         ("mix", rcParams["axes.labelcolor"], mixes, weights, captions),
     )
-    # The density takes the width of 3 pictures at least. The other numbers are inches for the names
-    # of the rows, for the bars, and for the legend and the axis of the density.
+    # The density needs the width of 3 pictures. The other numbers are inches: 0.7 for the names of
+    # the rows, 0.12 for a bar, 0.9 for the legend and the axis of the density.
     columns, height = max(count, 3), _height(pictures)
     panel = 0.3 if alpha is None else 1.2
     figure = new_figure(
@@ -138,7 +139,7 @@ def mixing(
 
 
 def _captions(target: MixedTarget, vocab: Sequence[str]) -> list[str]:
-    """The labels of each sample and their shares: "70 % cat / 30 % dog"."""
+    """The labels of each sample with their shares, such as "70 % cat / 30 % dog"."""
     columns = target.own.tolist(), target.partner.tolist(), target.weight.tolist()
     return [_caption(*row, vocab) for row in zip(*columns, strict=True)]
 
@@ -152,7 +153,7 @@ def _caption(own: int, partner: int, weight: float, vocab: Sequence[str]) -> str
 
 
 def _grid(pictures: Tensor, room: float) -> tuple[Figure, list[Axes]]:
-    """A figure of pictures, about as wide as high, with room for each one's text, in inches."""
+    """A nearly square grid of pictures, with ``room`` inches of height for the text of each."""
     columns = min(max(math.ceil(math.sqrt(len(pictures))), 4), len(pictures))
     rows = math.ceil(len(pictures) / columns)
     figure = new_figure(columns * (TILE + 2 * PAD), rows * (_height(pictures) + 2 * PAD + room))
@@ -163,9 +164,9 @@ def _grid(pictures: Tensor, room: float) -> tuple[Figure, list[Axes]]:
 
 
 def _height(pictures: Tensor) -> float:
-    """How high one of them is shown, in inches."""
+    """The height of one picture in the plot, in inches."""
     if pictures.ndim != 4 or pictures.shape[1] != 3:
-        raise ValueError(f"pictures have shape {tuple(pictures.shape)}, not (N, 3, H, W)")
+        raise ValueError(f"pictures must have shape (N, 3, H, W), not {tuple(pictures.shape)}")
     return TILE * pictures.shape[2] / pictures.shape[3]
 
 
@@ -174,12 +175,12 @@ def _show(axes: Axes, picture: Tensor) -> None:
         picture = picture.float().clamp(0, 1)
     axes.imshow(picture.detach().permute(1, 2, 0).cpu().numpy())
     axes.set(xticks=[], yticks=[])
-    # Thin, so that a white picture ends somewhere on a white page.
+    # A thin frame, so that the edge of a white picture shows on a white page.
     axes.spines[:].set(linewidth=0.5, color=GREY)
 
 
 def _draw_bar(axes: Axes, own_share: float, caption: str = "") -> None:
-    """A bar of two colours under the picture, and a caption under the bar."""
+    """Draw a bar of two colours under the picture, and a caption under the bar."""
     below = axes.transAxes + ScaledTranslation(0, -5 / 72, axes.figure.dpi_scale_trans)
     for x, colour in (([0, own_share], OWN), ([own_share, 1], PARTNER)):
         (part,) = axes.plot(x, [0, 0], transform=below, color=colour, linewidth=4, clip_on=False)

@@ -1,4 +1,4 @@
-"""The loss over the learning rate, of a range test."""
+"""The learning rate range test: loss over learning rate."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,11 @@ from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, finish_lines, new_
 def range_test(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> Figure:
     """Draw the losses of a learning rate range test, and the rate that it suggests.
 
-    The height shows the fall, and half as much again of how the loss leaves after it.
+    The y-axis ends half the loss's decrease above its highest value before the minimum, so that
+    the divergence at the end does not flatten the valley.
 
     Args:
-        rates: positive and ascending; they are drawn by their logarithm.
+        rates: positive and ascending; their axis is logarithmic.
         losses: the (smoothed) loss at each of them.
         suggestion: one of the rates.
 
@@ -25,9 +26,11 @@ def range_test(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     ['suggestion 0.01']
     """
     if len(rates) != len(losses):
-        raise ValueError(f"there are {len(rates)} rates, but {len(losses)} losses: give as many")
+        raise ValueError(
+            f"there are {len(rates)} rates, but {len(losses)} losses: give one loss for each rate"
+        )
     if suggestion not in rates:
-        raise ValueError(f"the suggestion {suggestion} is none of the rates: give one of them")
+        raise ValueError(f"the suggestion {suggestion} is not among the rates: give one of them")
     label = f"suggestion {suggestion:.2g}"
     figure = new_figure(4.2 + text_width(label), 3.2)
     axes = figure.subplots()
@@ -36,9 +39,9 @@ def range_test(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     axes.plot(rates, losses, color=COLOURS[0])
     height = losses[list(rates).index(suggestion)]
     axes.plot([suggestion], [height], "o", color=COLOURS[1], markersize=6, label=label)
-    fall = max(losses[: losses.index(min(losses)) + 1]) - min(losses)
-    if fall:  # how the loss leaves at the end would flatten the valley
-        axes.set_ylim(min(losses) - 0.1 * fall, min(losses) + 1.5 * fall)
+    decrease = max(losses[: losses.index(min(losses)) + 1]) - min(losses)
+    if decrease:
+        axes.set_ylim(min(losses) - 0.1 * decrease, min(losses) + 1.5 * decrease)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate", fontsize=SMALL)
     finish_lines(axes)

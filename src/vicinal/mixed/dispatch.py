@@ -1,0 +1,159 @@
+"""Dispatch of torch functions on mixed tensors to their handlers.
+
+A function that has no handler raises, unless its result holds no values of the targets: a loss
+that is wrong in silence is the worst that could happen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.compiler import disable
+from torch.overrides import resolve_name
+
+from vicinal.mixed import handlers, in_place
+from vicinal.mixed.call import Call, has_tensors
+from vicinal.mixed.tensor import is_mixed, mixed_leaves
+from vicinal.mixed.weights import Unsupported
+
+
+@disable  # type: ignore[untyped-decorator]  # torch 2.6 compiles no such class
+def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The function's result for both targets.
+
+    Raises:
+        ValueError: it cannot be computed for both, or its operands are targets of two mixes. Never
+            a TypeError: Python's operators would answer that by trying the reflected method.
+    """
+    # Handlers find their operands by position and "dim"; torch accepts these names for them, too.
+    if "input" in kwargs and func not in handlers.LOSSES:
+        kwargs = dict(kwargs)
+        args = (kwargs.pop("input"), *args)
+    if "axis" in kwargs:
+        kwargs = {"dim" if name == "axis" else name: value for name, value in kwargs.items()}
+    call = Call(func, _name(func), args, kwargs, list(mixed_leaves((args, kwargs))))
+    if len({id(tensor.origin) for tensor in call.mixed}) > 1:
+        raise ValueError(
+            f"{_qualified_name(func)} got targets of two mixes: compute a loss for each"
+        )
+    try:
+        result = _handle(call)
+    except Unsupported:
+        raise ValueError(
+            f"{_qualified_name(func)} cannot be computed from mixed targets: build the loss from "
+            "torch's losses or from operations on each sample, or use MixLoss in the training loop"
+        ) from None
+    # A plain tensor with a gradient is a loss that has counted both targets by their weights.
+    if isinstance(result, Tensor) and result.requires_grad and not is_mixed(result):
+        call.mixed[0].origin.reached_loss = True
+    return result
+
+
+def _handle(call: Call) -> Any:
+    if call.kwargs.get("out") is not None:
+        raise Unsupported
+    base_name = _base_name(call.name)
+    if _is_in_place(call.name):
+        if base_name not in _IN_PLACE_HANDLERS:
+            raise Unsupported
+        return _IN_PLACE_HANDLERS[base_name](call)
+    if base_name in _USES_METADATA_OF_OTHER and not is_mixed(call.first):
+        return call.on_own()
+    handler = _HANDLERS.get(call.func if call.func in _HANDLERS else base_name)
+    if handler is not None:
+        return handler(call)
+    # Iteration gives samples one by one, and "set" assigns to attributes such as data.
+    if base_name in ("iter", "reversed", "set"):
+        raise Unsupported
+    result = call.on_own()
+    if has_tensors(result) and base_name not in _METADATA_ONLY:
+        raise Unsupported
+    return result
+
+
+def _name(func: Any) -> str:
+    """The function's name; for the getter of an attribute such as ``Tensor.T``, "T"."""
+    name = getattr(func, "__name__", "")
+    return getattr(func.__self__, "__name__", "") if name == "__get__" else name
+
+
+def _base_name(name: str) -> str:
+    """``add`` for ``add_``, ``__add__``, ``__radd__`` and ``__iadd__``."""
+    if name.startswith("__"):
+        name = name.strip("_")
+        return name if name not in _REFLECTED else name[1:]
+    return name.removesuffix("_")
+
+
+def _is_in_place(name: str) -> bool:
+    return (name.endswith("_") and not name.endswith("__")) or name in _IN_PLACE_OPERATORS
+
+
+def _qualified_name(func: Any) -> str:
+    return resolve_name(func) or _name(func)
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+_OPERATORS = _names("add sub mul truediv floordiv pow mod div and or xor lshift rshift")
+_REFLECTED = {prefix + name for prefix in "ri" for name in _OPERATORS}
+_IN_PLACE_OPERATORS = {"__setitem__"} | {f"__i{name}__" for name in _OPERATORS}
+
+_ELEMENTWISE = _names("""
+    abs absolute add sub subtract rsub mul multiply div divide true_divide truediv floor_divide
+    floordiv pow float_power neg negative positive exp exp2 expm1 log log2 log10 log1p sqrt
+    rsqrt square reciprocal sigmoid logit logsigmoid tanh sin cos erf relu relu6 elu leaky_relu
+    softplus gelu silu hardtanh sign round floor ceil trunc frac clamp clip clamp_min clamp_max
+    minimum maximum fmin fmax addcmul addcdiv eq ne lt le gt ge not_equal less less_equal
+    greater greater_equal isclose logical_and logical_or logical_not logical_xor bitwise_and
+    bitwise_or bitwise_not bitwise_xor and or xor invert where lerp masked_fill remainder fmod
+    mod xlogy nan_to_num isnan isinf isfinite atan2 hypot float double half bfloat16 long int
+    short char byte bool type type_as to cpu cuda pin_memory clone detach contiguous data
+""")
+_ELEMENTWISE_IN_PLACE = _names("""
+    add sub subtract mul multiply div divide true_divide truediv floor_divide floordiv pow neg
+    abs exp log sqrt square sigmoid tanh relu sign round floor ceil trunc clamp clip clamp_min
+    clamp_max eq ne lt le gt ge logical_and logical_or logical_not and or xor remainder mod
+    nan_to_num copy fill zero
+""")
+# They read a tensor's shape, dtype or device, never its values.
+_METADATA_ONLY = _names("""
+    zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros
+    new_ones new_full new_empty new_tensor _base grad
+""")
+# They take shape, dtype or device from their second argument.
+_USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as")
+_RESHAPES = _names("view reshape view_as reshape_as flatten ravel unflatten squeeze unsqueeze")
+_PERMUTES = _names("transpose swapaxes swapdims permute movedim moveaxis t T mT adjoint flip roll")
+_ALONG_AXES = _names("""
+    softmax log_softmax logsumexp argmax argmin amax amin prod norm normalize cumsum
+""")
+_SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
+_HANDLERS: dict[Any, Callable[[Call], Any]] = {
+    **dict.fromkeys(handlers.LOSSES, handlers.loss),
+    **dict.fromkeys(_ELEMENTWISE, handlers.elementwise),
+    **dict.fromkeys(_RESHAPES, handlers.reshape),
+    **dict.fromkeys(_PERMUTES, handlers.permute),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), handlers.expand),
+    "repeat": handlers.repeat,
+    **dict.fromkeys(_SPLITS, handlers.split),
+    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), handlers.concatenate),
+    "getitem": handlers.getitem,
+    **dict.fromkeys(("one_hot", "embedding"), handlers.append_axis),
+    **dict.fromkeys(("gather", "take_along_dim"), handlers.gather),
+    "index_select": handlers.index_select,
+    "scatter": handlers.scatter,
+    **dict.fromkeys(_ALONG_AXES, handlers.along_axes),
+    **dict.fromkeys(("sum", "mean"), handlers.total),
+    **dict.fromkeys(("any", "all"), handlers.any_or_all),
+    **dict.fromkeys(("max", "min"), handlers.extreme),
+    "backward": handlers.backward,
+    torch.autograd.grad: handlers.backward,
+}
+_IN_PLACE_HANDLERS: dict[str, Callable[[Call], Any]] = {
+    **dict.fromkeys(_ELEMENTWISE_IN_PLACE, in_place.elementwise_in_place),
+    **dict.fromkeys(("setitem", "scatter", "masked_fill"), in_place.write_at_targets),
+}
