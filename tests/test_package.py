@@ -78,6 +78,7 @@ ROOMS = [
     "batches",
     "integrations",
     "criteria",
+    "activations",
     "metrics",
     "processes",
     "data",

@@ -20,8 +20,8 @@ from vicinal import (
     top_k_accuracy,
 )
 from vicinal.data.loaders import Batches, TensorData
-from vicinal.learner.events import Callback, CancelFit
-from vicinal.learner.learner import spread
+from vicinal.learner.events import Callback, CancelFit, CancelStep
+from vicinal.learner.optimizer import make_optimizer, spread
 
 
 def network(seed=0):
@@ -141,15 +141,8 @@ def test_nothing_but_the_weights_is_changed(dls, error):
     learn.fit(1, 0.1)
 
 
-def test_cbs_may_be_classes_instances_or_lists_of_either(dls):
-    class Quiet(Callback):
-        pass
-
-    for cbs in (MixUp, MixUp(), [MixUp, Quiet], [Quiet(), MixUp(0.2)]):
-        learn = Learner(dls, network(), cbs=cbs)
-        assert any(cb.name.startswith("MixBatches(MixUp(") for cb in learn.cbs)
-    learn = Learner(dls, network()).mixup(alpha=0.2)
-    assert learn.cbs[0].mixer.alpha == 0.2
+def test_mixup_in_one_line(dls):
+    assert Learner(dls, network()).mixup(alpha=0.2).cbs[0].mixer.alpha == 0.2
 
 
 def test_none_means_none(dls):
@@ -157,10 +150,12 @@ def test_none_means_none(dls):
     assert (learn.metrics, learn.cbs) == ([], [])
 
 
-@pytest.mark.parametrize("cbs", [3, "MixUp", [nn.ReLU()]])
+@pytest.mark.parametrize("cbs", [3, [nn.ReLU()]])
 def test_what_is_no_callback_is_refused(dls, cbs):
     with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
         Learner(dls, network(), cbs=cbs)
+    with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
+        Learner(dls, network()).fit(1, cbs=cbs)
 
 
 def test_a_loss_class_is_refused_at_once(dls):
@@ -178,6 +173,149 @@ def test_a_loss_that_becomes_nan_stops_the_training(dls):
 def test_epochs_must_be_positive(dls, epochs):
     with pytest.raises(VicinalError, match="1 or more"):
         Learner(dls, network()).fit(epochs)
+
+
+class TestLossFunc:
+    def test_it_is_wrapped_once_for_all_batches(self, dls, monkeypatch):
+        made = []
+
+        class Counted(MixLoss):
+            def __init__(self, criterion):
+                made.append(criterion)
+                super().__init__(criterion)
+
+        monkeypatch.setattr("vicinal.learner.inference.MixLoss", Counted)
+        criterion = nn.CrossEntropyLoss()
+        learn = Learner(dls, network(), criterion, cbs=MixUp(seed=0))
+        learn.fit(2)
+        learn.validate()
+        assert made == [criterion]
+
+    @pytest.mark.parametrize("kind", ["module", "function"])
+    def test_a_callback_may_replace_it_between_batches(self, dls, kind):
+        """As by hand, where the loss of every second batch is another one."""
+
+        def doubled(output, y):
+            return 2 * F.cross_entropy(output, y, reduction="none")
+
+        smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
+        losses = [smooth, doubled] if kind == "function" else [smooth, nn.CrossEntropyLoss()]
+
+        class Alternate(Callback):
+            def before_train(self, learn):
+                self.number = 0
+
+            def before_loss(self, learn):
+                if learn.training:
+                    learn.loss_func = losses[self.number % 2]
+                    self.number += 1
+
+        by_hand, mixer = network(), MixUp(seed=4)
+        optimizer = sgd(by_hand.parameters(), 0.1)
+        for number, (x, y) in enumerate(dls.train):
+            x, y = mixer(x, y)
+            MixLoss(losses[number % 2])(by_hand(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        dls.train.order.epoch = 0
+        learn = Learner(dls, network(), opt_func=sgd, cbs=[MixUp(seed=4), Alternate])
+        learn.fit(1, 0.1)
+        assert torch.equal(weights(learn.model), weights(by_hand))
+        assert learn.loss_func is losses[1]
+
+    def test_what_is_changed_in_it_counts_from_then_on(self, dls):
+        criterion = nn.CrossEntropyLoss()
+        learn = Learner(dls, network(), criterion)
+        plain = learn.validate()["valid_loss"]
+        criterion.label_smoothing = 0.5
+        assert learn.validate()["valid_loss"] != plain
+
+    def test_one_that_cannot_be_called_is_refused_when_it_is_set(self, dls):
+        learn = Learner(dls, network())
+        before = learn.loss_func
+        with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
+            learn.loss_func = nn.CrossEntropyLoss
+        assert learn.loss_func is before
+
+
+class TestForCallbacks:
+    def test_train_on_steps_and_sends_all_events(self, dls):
+        x, y = torch.randn(20, 2), torch.arange(20) % 2
+        heard = []
+
+        class Replay(Callback):
+            order = 70
+
+            def after_train(self, learn):
+                heard.clear()
+                learn.train_on([(x, y), (x, y)])
+
+            def before_batch(self, learn):
+                heard.append(learn.training and learn.x is x and learn.model.training)
+
+            def after_step(self, learn):
+                heard.append("step")
+
+            def before_validate(self, learn):
+                assert heard == [True, "step", True, "step"]
+                heard.append("validate")
+
+        by_hand = network()
+        optimizer = sgd(by_hand.parameters(), 0.1)
+        batches = [*dls.train, (x, y), (x, y)]
+        losses = []
+        for each, labels in batches:
+            loss = F.cross_entropy(by_hand(each), labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+        dls.train.order.epoch = 0
+        learn = Learner(dls, network(), opt_func=sgd, cbs=Replay)
+        learn.fit(1, 0.1)
+        assert torch.equal(weights(learn.model), weights(by_hand))
+        assert learn.history[0]["train_loss"] == pytest.approx(sum(losses) / 12, rel=1e-5)
+        assert "validate" in heard
+
+    def test_train_on_outside_of_a_training_is_refused(self, dls):
+        learn = Learner(dls, network())
+        for _ in range(2):
+            with pytest.raises(VicinalError, match=r"while fit\(\) runs: call it in a callback"):
+                learn.train_on(dls.train)
+            learn.fit(1)
+
+    def test_a_section_has_its_events_and_may_be_cancelled(self, dls):
+        heard = []
+
+        class Skip(Callback):
+            order = -1
+
+            def before_step(self, learn):
+                heard.append("before")
+                raise CancelStep
+
+            def after_step(self, learn):
+                heard.append("after")
+
+        class StepTwice(Callback):
+            def after_train(self, learn):
+                heard.clear()
+                learn.section("step", lambda: heard.append("body"))
+
+        Learner(dls, network(), cbs=[Skip, StepTwice]).fit(1)
+        assert heard == ["before", "after"]
+        Learner(dls, network(), cbs=StepTwice).fit(1)
+        assert heard == ["body"]
+
+    def test_forward_is_what_the_loop_computes(self, dls):
+        class Compare(Callback):
+            def after_pred(self, learn):
+                assert torch.equal(learn.forward(learn.x), learn.pred)
+                assert learn.pred.dtype == torch.float32
+
+        model = nn.Linear(2, 2)
+        for precision in ("fp32", "bf16"):
+            Learner(dls, model, cbs=Compare, precision=precision).fit(1)
 
 
 class Rates(Callback):
@@ -228,7 +366,7 @@ def test_norms_and_biases_do_not_decay(dls):
     learn = Learner(dls, network())
     decay = {
         id(p): group["weight_decay"]
-        for group in learn._make_optimizer(0.1).param_groups
+        for group in make_optimizer(learn.opt_func, learn.splitter(learn.model), 0.1).param_groups
         for p in group["params"]
     }
     for parameter in learn.model.parameters():

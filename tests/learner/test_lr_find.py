@@ -219,7 +219,7 @@ def test_what_cannot_be_is_refused(dls, arguments, message):
 
 def test_a_loss_that_leaves_at_once(dls):
     learn = Learner(dls, network(), lambda output, y: output.sum() * math.nan)
-    with pytest.raises(VicinalError, match=r"left the range after 0 of 100 batches.* below 1e-07"):
+    with pytest.raises(VicinalError, match=r"diverged after 0 of 100 batches.* below 1e-07"):
         learn.lr_find()
 
 

@@ -58,10 +58,10 @@ class Mix(Callback):  # type: ignore[misc]
         self.learn.xb, self.learn.yb = mixed[:inputs], mixed[inputs:]
 
     def after_loss(self) -> None:
-        self.mix.check_learnt(self.yb, "the learner's loss_func")
+        self.mix.check_reached_loss(self.yb, "the learner's loss_func")
 
     def after_fit(self) -> None:
-        self.mixer.release()
+        self.mix.end()
 
 
 def _plain(batch: Any) -> Any:

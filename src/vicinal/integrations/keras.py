@@ -71,7 +71,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         _set(self.model, "train_step", MixedStep(self.model, self.mix))
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.mixer.release()
+        self.mix.end()
 
 
 class MixedStep:
@@ -101,9 +101,9 @@ class MixedStep:
         try:
             mixed = _mixed(self.mix, data)
             result = self.model.train_step(mixed)
-            self.mix.check_learnt(mixed, "the model")
+            self.mix.check_reached_loss(mixed, "the model")
         except BaseException:
-            self.mix.mixer.release()
+            self.mix.end()
             raise
         finally:
             _set(self.model, "compute_metrics", before)

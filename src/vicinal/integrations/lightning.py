@@ -78,7 +78,7 @@ class Mix(Callback):  # type: ignore[misc]
             result = step(self._mixed, *others, **options)
             self._has_learnt |= is_learnt(self._mixed)
             if result is not None and pl_module.automatic_optimization:
-                self.mix.check_learnt(self._mixed, "training_step")
+                self.mix.check_reached_loss(self._mixed, "training_step")
             return result
 
         pl_module.training_step = mixed_step
@@ -98,7 +98,7 @@ class Mix(Callback):  # type: ignore[misc]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._has_learnt:  # where the step itself optimizes, not each must be by targets
-            self.mix.check_learnt(self._mixed, "training_step")
+            self.mix.check_reached_loss(self._mixed, "training_step")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop()
@@ -137,7 +137,7 @@ class Mix(Callback):  # type: ignore[misc]
             module.training_step = own
         for metric, update in self._metrics:
             setattr(metric, "update", update)  # noqa: B010
-        self.mixer.release()
+        self.mix.end()
 
 
 def _of_own(update: Any) -> Any:

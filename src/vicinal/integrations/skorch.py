@@ -97,7 +97,7 @@ class MixedStep:
     def stop(self) -> None:
         """Give the net its own step back."""
         vars(self.net).pop("train_step_single", None)
-        self.mix.mixer.release()
+        self.mix.end()
 
     def __call__(self, batch: Any, **fit_params: Any) -> Any:
         step = type(self.net).train_step_single
@@ -106,7 +106,7 @@ class MixedStep:
         try:
             self.mixed = self.mix(batch) if self.mixed is None else self.mixed
             result = step(self.net, self.mixed, **fit_params)
-            self.mix.check_learnt(self.mixed, "the net")
+            self.mix.check_reached_loss(self.mixed, "the net")
         except BaseException:
             self.stop()
             raise

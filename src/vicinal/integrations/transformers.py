@@ -45,7 +45,7 @@ class Mixing:
         mixed = self.mix(inputs, names)
         targets = [mixed[name] for name in names]  # the Trainer may take them out of the batch
         result = trainer.compute_loss(model, mixed, *args, **kwargs)
-        self.mix.check_learnt(targets, "the model")
+        self.mix.check_reached_loss(targets, "the model")
         return result
 
     def _targets(self, inputs: Any) -> tuple[str, ...]:
@@ -106,4 +106,4 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.mix.mixer.release()
+        self.mix.end()

@@ -8,7 +8,8 @@ from torch import nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.learner import Learner, one_group
+from vicinal.learner.learner import Learner
+from vicinal.learner.optimizer import one_group
 from vicinal.models.zoo import WeightsUnavailable, create_model, pretrained_stats
 
 

@@ -14,10 +14,10 @@ from timm.optim.muon import Muon
 from torch import nn
 
 from vicinal.data.augment import AlternatingFlip, Translate
-from vicinal.learner.callbacks import StepScheduler
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resizing import ProgressiveResizing
+from vicinal.learner.schedules import StepScheduler
 from vicinal.models.whitened import WhitenNet
 from vicinal.processes import this_process
 from vicinal.recipes.recipe import Changes, Recipe
