@@ -129,6 +129,32 @@ def test_the_best_weights_are_those_of_the_training_that_goes_on(tmp_path, epoch
     assert_same(train(part, Checkpoint(part / "checkpoint"), StopBeforeTheCheckpoint()), whole)
 
 
+def test_the_gradient_scaler_goes_on(tmp_path):
+    """With a scaler as under fp16, which the CPU can run too: its scale doubles every two steps."""
+
+    class Scale(Callback):
+        def before_fit(self, learn):
+            learn.scaler = torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=2)
+
+        def after_step(self, learn):
+            self.state = learn.scaler.state_dict()
+
+    def train(*cbs):
+        scale = Scale()
+        learn = learner()
+        METHODS["fit"](learn, [scale, *cbs])
+        return learn, scale.state
+
+    whole, expected = train()
+    assert expected["scale"] == 2.0 ** (1 + EPOCHS * BATCHES // 2)
+    assert expected["_growth_tracker"] == EPOCHS * BATCHES % 2 == 1
+    with pytest.raises(Stopped):
+        train(StopAt(17), Checkpoint(tmp_path / "c"))
+    resumed, found = train(Checkpoint(tmp_path / "c", resume=True))
+    assert found == expected
+    assert_same(resumed, whole)
+
+
 @pytest.mark.parametrize("mix", mixers())
 def test_every_mixer_goes_on(tmp_path, mix):
     for method in ("fit_one_cycle", "fine_tune"):
