@@ -29,7 +29,7 @@ def sgd(groups, lr):
 
 
 class Note(Callback):
-    """Notes the learning rate of every step, the losses, and what the weights are after steps."""
+    """Records the losses, the learning rate of every step, and the weights after it."""
 
     order = 76
 

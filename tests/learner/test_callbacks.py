@@ -40,7 +40,7 @@ class HoldMixed(Hold):
 
 
 class Spy(MixUp):
-    """Records whether it was told that it may write into the batch."""
+    """Records whether it may write into the batch."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

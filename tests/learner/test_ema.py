@@ -19,11 +19,11 @@ from vicinal import (
 
 
 def averaged(states, decay):
-    """The average by its closed form: the first step's weights, then a share of each."""
-    shares = [(1 - decay) * decay ** (len(states) - 1 - i) for i in range(len(states))]
-    shares[0] = decay ** (len(states) - 1)
+    """The average by its closed form: a weighted sum of the weights after each step."""
+    factors = [(1 - decay) * decay ** (len(states) - 1 - i) for i in range(len(states))]
+    factors[0] = decay ** (len(states) - 1)
     return {
-        name: sum(s * each[name].double() for s, each in zip(shares, states, strict=True))
+        name: sum(s * each[name].double() for s, each in zip(factors, states, strict=True))
         if states[0][name].is_floating_point()
         else states[-1][name]
         for name in states[0]
@@ -42,7 +42,7 @@ def test_the_average_is_its_closed_form(dls, batches):
     assert learn.model[1].num_batches_tracked == 20
 
 
-def test_training_is_what_it_is_without_an_average(dls):
+def test_the_training_itself_does_not_change(dls):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
         dls.train.order.epoch = 0
@@ -50,7 +50,7 @@ def test_training_is_what_it_is_without_an_average(dls):
     assert all(map(same, notes[0].weights, notes[1].weights))
 
 
-def test_validation_is_of_the_average(dls):
+def test_the_average_is_validated(dls):
     learn = Learner(dls, network(), metrics=accuracy, cbs=EMA(0.9))
     learn.fit(2, 0.05)
     assert learn.validate() == pytest.approx(
@@ -62,7 +62,7 @@ def test_validation_is_of_the_average(dls):
     ("before_validate", CancelValidate), ("after_loss", CancelValidate), ("after_loss", CancelEpoch)
 ])  # fmt: skip
 @pytest.mark.parametrize("order", [-50, 0, 100])
-def test_a_cancelled_validation_leaves_the_training_as_it_was(dls, event, cancel, order):
+def test_a_cancelled_validation_does_not_change_the_training(dls, event, cancel, order):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
         dls.train.order.epoch = 0
@@ -89,7 +89,7 @@ def test_however_it_ends_the_model_holds_the_average(dls, error, time):
     assert ema.state_dict() == {"average": None}
 
 
-def test_the_model_and_its_parameters_stay_the_same_objects(dls):
+def test_the_model_and_its_parameters_remain_the_same_objects(dls):
     model = network()
     before = [id(t) for t in (*model.parameters(), *model.buffers())]
     Learner(dls, model, cbs=EMA).fit(1)

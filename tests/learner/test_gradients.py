@@ -39,7 +39,7 @@ def test_two_batches_of_eight_are_one_of_sixteen(schedule):
 
 
 def by_hand(dls, batches, epochs=2):
-    """Steps by the mean gradient of the groups, the last one of an epoch as large as it is."""
+    """Steps by the mean gradient of each group, of which an epoch's last may be smaller."""
     dls.train.order.epoch = 0
     model, steps = network(norm=False), 0
     optimizer = sgd(model.parameters(), 0.1)
@@ -56,7 +56,7 @@ def by_hand(dls, batches, epochs=2):
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3, 4, 7, 10, 11])
-def test_a_group_that_is_not_full_counts_by_its_own_batches(dls, batches):
+def test_an_incomplete_group_is_averaged_over_its_own_batches(dls, batches):
     expected, steps = by_hand(dls, batches)
     note = Note()
     learn = Learner(
@@ -69,7 +69,7 @@ def test_a_group_that_is_not_full_counts_by_its_own_batches(dls, batches):
 
 @pytest.mark.parametrize("schedule", ["fit_one_cycle", "fit_flat_cos"])
 @pytest.mark.parametrize("batches", [1, 3, 4, 10])
-def test_schedules_end_at_their_last_rate(dls, schedule, batches):
+def test_schedules_end_at_their_final_rate(dls, schedule, batches):
     learn = Learner(dls, network())
     getattr(learn, schedule)(2, 0.1, cbs=AccumulateGradients(batches), div_final=1e3)
     assert learn.optimizer.param_groups[0]["lr"] == pytest.approx(1e-4)
@@ -85,14 +85,14 @@ def test_the_losses_are_those_of_the_batches(dls):
     assert notes[0].losses == notes[1].losses
 
 
-def test_the_batches_of_a_part_that_was_left_are_stepped(dls):
+def test_the_batches_before_a_cancelled_rest_are_stepped(dls):
     note = Note()
     cut = At("after_batch", CancelTrain(), time=5)
     Learner(dls, network(), cbs=[AccumulateGradients(3), cut, note]).fit(1)
     assert len(note.rates) == 2
 
 
-def test_gradients_of_a_cancelled_epoch_do_not_enter_the_next(dls):
+def test_gradients_of_a_cancelled_epoch_are_discarded(dls):
     class Start(Callback):
         def before_batch(self, learn):
             if learn.training:
@@ -122,7 +122,7 @@ def test_accumulating_mixes_each_batch(dls):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-def test_a_long_gradient_is_cut_to_the_norm(dls, batches):
+def test_a_long_gradient_is_clipped_to_the_norm(dls, batches):
     class Length(Callback):
         order = 71
 
@@ -143,8 +143,8 @@ def test_a_long_gradient_is_cut_to_the_norm(dls, batches):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-def test_the_gradient_is_cut_without_its_scale(dls, batches):
-    """With a scaler as under fp16, which the CPU can run as well."""
+def test_the_unscaled_gradient_is_clipped(dls, batches):
+    """With a gradient scaler as under fp16, which also works on the CPU."""
 
     class Scale(Callback):
         def before_fit(self, learn):

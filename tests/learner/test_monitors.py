@@ -55,7 +55,7 @@ def test_it_stops_when_nothing_improves(dls, values, kwargs, epochs):
     assert len(learn.history) == epochs
 
 
-def test_the_last_epoch_is_heard_by_all(dls, capsys):
+def test_all_callbacks_receive_the_last_epoch(dls, capsys):
     ends = []
 
     class End(Callback):
@@ -69,7 +69,7 @@ def test_the_last_epoch_is_heard_by_all(dls, capsys):
     assert len(capsys.readouterr().out.strip().splitlines()) == 3
 
 
-def test_each_training_is_watched_by_itself(dls, tmp_path):
+def test_each_training_is_monitored_separately(dls, tmp_path):
     script = Scripted([1, 9, 9, 8, 7, 7, 7])
     cbs = [script, EarlyStopping(patience=2), SaveBest()]
     learn = Learner(dls, network(), cbs=cbs, path=tmp_path)
@@ -92,10 +92,10 @@ def test_each_training_is_watched_by_itself(dls, tmp_path):
 def test_the_best_weights_are_saved_and_loaded(dls, tmp_path, values, column, mode, best):
     script = Scripted(values, column)
     learn = Learner(dls, network(), metrics=[accuracy, error_rate], path=tmp_path)
-    learn.fit(3, 0.05, cbs=[script, SaveBest("kept", column, mode)])
+    learn.fit(3, 0.05, cbs=[script, SaveBest("chosen", column, mode)])
     assert same(state(learn.model), script.weights[best])
-    assert same(state(learn.load("kept").model), script.weights[best])
-    assert [file.name for file in (tmp_path / "models").iterdir()] == ["kept.safetensors"]
+    assert same(state(learn.load("chosen").model), script.weights[best])
+    assert [file.name for file in (tmp_path / "models").iterdir()] == ["chosen.safetensors"]
 
 
 def test_without_a_number_nothing_is_saved_or_loaded(dls, tmp_path):
@@ -141,7 +141,7 @@ def test_the_best_average_is_what_was_validated(dls, tmp_path, backwards):
 
 
 @pytest.mark.parametrize("kind", [EarlyStopping, SaveBest])
-def test_a_column_that_is_not_there(dls, kind):
+def test_a_missing_column(dls, kind):
     learn = Learner(dls, network(), metrics=accuracy, cbs=kind(monitor="accuracy"))
     message = f"{kind.__name__} cannot monitor 'accuracy', which is not a column.*: use one of "
     with pytest.raises(VicinalError, match=message + "train_loss, valid_loss, valid_accuracy"):
@@ -174,7 +174,7 @@ def test_whether_lower_is_better(column, mode):
     (lambda: EarlyStopping(mode="up"), ValueError, "mode must be one of 'min', 'max', not 'up'"),
     (lambda: SaveBest(mode=1), ValueError, "mode must be one of 'min', 'max', not 1"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused(make, error, message):
+def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
@@ -190,7 +190,7 @@ def test_a_second_one_is_refused(dls, make):
 
 
 class Killed(Callback):
-    """Ends the process, as it were, when an epoch is over and the checkpoint is written."""
+    """Stands for a process that is killed after an epoch whose checkpoint was written."""
 
     order = 1000
 
@@ -208,7 +208,7 @@ class ScriptedByEpoch(Scripted):
 
 
 @pytest.mark.parametrize("killed", [1, 2, 3, 4])
-def test_a_training_that_was_killed_goes_on_with_them(dls, tmp_path, killed):
+def test_a_killed_training_resumes_with_all_of_them(dls, tmp_path, killed):
     def start(folder, after=None, resume=False):
         dls.train.order.epoch = 0
         cbs = [EMA(0.9), SaveBest(), EarlyStopping(patience=2), AccumulateGradients(3)]
