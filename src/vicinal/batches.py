@@ -74,7 +74,7 @@ class BatchMixer:
             begin_schedules(self.mixer, int(batches), at=self._begun_at)
 
     def end(self) -> None:
-        """End a training, also one that failed: release what the mixer holds, such as hooks."""
+        """End a training, also after an error: release what the mixer holds, such as hooks."""
         self.mixer.release()
 
     def state_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env, reduce
 from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 if distributed.is_available():
     # Imported before any group begins: the defaults of its functions hold on to the group that
@@ -66,6 +67,14 @@ def total(values: list[float]) -> list[float]:
 def gathered(parts: list[tuple[Any, ...]]) -> list[Tensor]:
     """Batches of results from all processes, concatenated in the order of the data, by column."""
     return [torch.cat(each) for each in zip(*gather_object(parts), strict=True)]
+
+
+def distributed_model(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model inside of DistributedDataParallel if there are several processes, else as it is."""
+    if this_process().num_processes == 1:
+        return model
+    own = None if device.type == "cpu" else [torch.accelerator.current_device_index()]
+    return DistributedDataParallel(model, device_ids=own)
 
 
 def share_buffers(model: nn.Module) -> None:

@@ -64,7 +64,7 @@ class TestConfusion:
         for refused in (
             found.confusion_matrix, found.plot_confusion_matrix, found.most_confused
         ):  # fmt: skip
-            with pytest.raises(VicinalError, match=f"values or several labels {named}: top_losses"):
+            with pytest.raises(VicinalError, match=f"values or several labels {named}: use "):
                 refused()
 
     def test_a_count_is_positive(self):

@@ -20,7 +20,7 @@ _MODES = ("batch", "pair", "elem", "half")
 
 
 class Mixup(TimmMixup):
-    """A drop-in replacement for ``timm.data.Mixup``, with the same results, faster.
+    """A drop-in replacement for ``timm.data.Mixup``: the same call and kind of result, faster.
 
     ::
 

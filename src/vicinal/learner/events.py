@@ -89,8 +89,8 @@ class Callback:
     ...         print(f"{learn.loss:.3f}")
 
     What a callback may read and set: ``learn.x`` and ``learn.y`` from ``before_batch`` on,
-    ``learn.pred`` from ``after_pred`` on, ``learn.loss`` from ``after_loss`` on. The tensors in
-    them belong to whoever holds them: a batch that a callback has kept is never written to.
+    ``learn.pred`` from ``after_pred`` on, ``learn.loss`` from ``after_loss`` on. It may hold on to
+    their tensors: a batch that a callback has seen is not written to afterwards.
 
     What it may call: ``learn.forward(x)`` and ``learn.compute_loss(pred, y)`` give outputs and
     losses as the training computes them, ``learn.train_on(batches)`` trains on batches of its own,
@@ -111,6 +111,11 @@ class Callback:
     @property
     def name(self) -> str:
         return type(self).__name__
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """Callbacks in the order in which they receive events; those of equal order stay as given."""
+    return sorted(callbacks, key=lambda callback: callback.order)
 
 
 def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Iterator[Callback]:

@@ -25,7 +25,7 @@ from vicinal.processes import gathered, this_process
 class Inference:
     """A network with its data and loss: predictions, validation, weights on disk.
 
-    It is the half of a :class:`Learner` that needs no training; that is how it is made.
+    It is the part of a :class:`Learner` that does not train.
 
     Args:
         dls, model, loss_func, metrics, precision, path: as for :class:`Learner`.
@@ -53,7 +53,7 @@ class Inference:
 
     @property
     def loss_func(self) -> Callable[..., Tensor]:
-        """The criterion, as it was given. It may be replaced at any time, also by a callback."""
+        """The criterion, as it was given; it may be replaced at any time, also by a callback."""
         return self._loss_func
 
     @loss_func.setter

@@ -9,19 +9,18 @@ from typing import Any, Self, cast
 import torch
 from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
-from vicinal.learner.events import Callback, Cancel, announce, close, listeners
+from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
 from vicinal.learner.inference import Inference
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.optimizer import AdamW, Rates, Splitter, make_optimizer, one_group
 from vicinal.learner.precision import autocast
 from vicinal.learner.schedules import StepScheduler, flat_cos, one_cycle
 from vicinal.mixing import MixUp
-from vicinal.processes import share_buffers, this_process
+from vicinal.processes import distributed_model, share_buffers, this_process
 
 Batches = Iterable[tuple[Any, Any]]
 
@@ -179,10 +178,18 @@ class Learner(Inference):
             list(announce(self, f"after_{name}", reached))
 
     def forward(self, x: Any) -> Any:
-        """The network's output for a batch on the device, as the training computes it.
+        """The network's output for a batch on the device, as the loop computes it.
 
-        That is, while it trains, by the compiled network and with gradients that all processes
-        share, in the learner's precision; the output is float32 again.
+        During training it comes from the compiled network, and its gradients are averaged over all
+        processes. It is computed in the learner's precision and converted back to float32.
+
+        >>> from vicinal import Callback
+        >>> class CleanLoss(Callback):  # a clean loss beside the mixed one
+        ...     def before_batch(self, learn):
+        ...         self.x, self.y = learn.x, learn.y  # not mixed yet
+        ...     def after_loss(self, learn):
+        ...         if learn.training:
+        ...             learn.loss = learn.loss + learn.compute_loss(learn.forward(self.x), self.y)
         """
         network = self.trained_network if self.training else self.model
         with autocast(self.precision, self.dls.device):
@@ -190,11 +197,11 @@ class Learner(Inference):
         return pred if self.precision == "fp32" else convert_to_fp32(pred)
 
     def train_on(self, batches: Batches) -> None:
-        """Train on batches of the caller's, each with all its events, while a training runs.
+        """Train on given batches, each with all its events; for callbacks.
 
-        For callbacks, between two batches of the loop: in ``before_train``, ``after_train`` and the
-        events of epochs. The batches count in the epoch's ``train_loss``, but not in the length of
-        the training: a schedule whose steps are used up raises an error.
+        Call it between two batches of the loop: in ``before_train``, ``after_train`` or an event of
+        epochs. The batches count in the epoch's ``train_loss``, but not in the length of the
+        training: a schedule may run out of steps, and one-cycle then raises an error.
 
         Args:
             batches: pairs (x, y) on the device, as the network reads them. They are not changed.
@@ -217,9 +224,9 @@ class Learner(Inference):
 
     @contextmanager
     def session(self, lr: Rates, callbacks: Sequence[Callback]) -> Iterator[None]:
-        """What lives as long as one training: optimizer, gradient scaler, callbacks.
+        """Within this context there are an optimizer, a gradient scaler and callbacks.
 
-        :meth:`fit` opens one. Inside, sections and :meth:`train_on` work.
+        :meth:`fit` opens one. Sections and :meth:`train_on` need it.
 
         Args:
             lr: as for :meth:`fit`.
@@ -232,7 +239,7 @@ class Learner(Inference):
         self.optimizer.zero_grad()
         self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
         self.trained_network = self._wrapped()
-        self.callbacks = _in_order(callbacks)
+        self.callbacks = in_order(callbacks)
         try:
             with self.restoring_modes():
                 yield
@@ -246,11 +253,7 @@ class Learner(Inference):
 
     def _wrapped(self) -> nn.Module:
         """The network inside of DistributedDataParallel and torch.compile; it keeps its weights."""
-        network = self.model
-        if this_process().num_processes > 1:
-            device = self.dls.device
-            own = None if device.type == "cpu" else [torch.accelerator.current_device_index()]
-            network = DistributedDataParallel(network, device_ids=own)
+        network = distributed_model(self.model, self.dls.device)
         return cast(nn.Module, torch.compile(network)) if self.compile else network
 
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
@@ -388,8 +391,4 @@ class Learner(Inference):
 
     def events(self) -> str:
         """The events of a training and who receives each: ``print(learn.events())``."""
-        return listeners(_in_order(self._with_own()))
-
-
-def _in_order(callbacks: Sequence[Callback]) -> list[Callback]:
-    return sorted(callbacks, key=lambda callback: callback.order)
+        return listeners(in_order(self._with_own()))
