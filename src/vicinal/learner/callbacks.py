@@ -85,12 +85,12 @@ class MixBatches(Callback):
             learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=inplace)
 
     def _may_overwrite(self, learn: "Learner") -> bool:
-        """Whether nobody else can hold the batch.
+        """Whether nothing else can hold the batch.
 
-        That is where it comes fresh from the training part, and no other callback has seen it yet.
-        Everywhere out of place would be simpler, but fresh memory, which the system clears page by
-        page, costs up to 3 % of a step of a small network on a CPU; and a buffer that is reused
-        would change batches under those who hold them one step later.
+        That is so if it is fresh from the training part, and no other callback has seen it yet.
+        Always mixing out of place would be simpler, but costs up to 3 % of a step of a small
+        network on a CPU, as the system clears fresh memory page by page; and a buffer that is
+        reused would overwrite the mixed batch of the previous step, which others may hold.
         """
         earlier = takewhile(lambda callback: callback is not self, learn.callbacks)
         is_seen = any(hasattr(callback, "before_batch") for callback in earlier)

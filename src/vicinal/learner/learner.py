@@ -161,7 +161,8 @@ class Learner(Inference):
             name: one of :data:`vicinal.learner.events.SECTIONS`.
             body: what to run: ``learn.section("step", learn.step)``.
         """
-        reached: list[Callback] = []  # only who received the event before receives the one after
+        # Only callbacks that have received the event before receive the one after.
+        reached: list[Callback] = []
         try:
             reached.extend(announce(self, f"before_{name}", self.callbacks))
             body()

@@ -11,12 +11,12 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_precision(wanted: str, device: torch.device) -> tuple[str, str]:
+def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
     """The precision to train in, and why.
 
     Args:
-        wanted: "fp32", "bf16", "fp16", or "auto": bfloat16 if the processor or GPU computes it in
-            hardware, else float32.
+        requested: "fp32", "bf16", "fp16", or "auto": bfloat16 if the processor or GPU computes it
+            in hardware, else float32.
 
     Raises:
         VicinalError: there is no such precision, or it is float16 on a CPU.
@@ -24,15 +24,15 @@ def choose_precision(wanted: str, device: torch.device) -> tuple[str, str]:
     >>> choose_precision("fp32", torch.device("cpu"))
     ('fp32', 'as asked')
     """
-    if wanted == "auto":
+    if requested == "auto":
         if has_bfloat16(device):
             return "bf16", f"the {device.type} computes bfloat16 in hardware"
         return "fp32", f"the {device.type} has no bfloat16 arithmetic"
-    if wanted not in DTYPES:
-        raise VicinalError(f"precision must be one of auto, {', '.join(DTYPES)}, not {wanted!r}")
-    if wanted == "fp16" and device.type == "cpu":
+    if requested not in DTYPES:
+        raise VicinalError(f"precision must be one of auto, {', '.join(DTYPES)}, not {requested!r}")
+    if requested == "fp16" and device.type == "cpu":
         raise VicinalError("fp16 is for GPUs: use bf16 or fp32 on a CPU")
-    return wanted, "as asked"
+    return requested, "as asked"
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -26,7 +26,7 @@ class StepScheduler(Callback):
         self.make = make
 
     def before_fit(self, learn: "Learner") -> None:
-        # AccumulateGradients has this attribute: it cancels steps, of which nobody else hears.
+        # AccumulateGradients has this attribute: no after_step is sent for the steps it cancels.
         batches = max(getattr(cb, "batches_per_step", 1) for cb in learn.callbacks)
         steps = learn.epochs * math.ceil(len(learn.dls.train) / batches)
         self.scheduler = self.make(learn.optimizer, steps)
