@@ -27,6 +27,7 @@ LEVELS = """
     plots
     batches
     mixed
+    activations
     losses criteria metrics
     cross_entropy
     mixing

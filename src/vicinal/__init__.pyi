@@ -2,6 +2,7 @@
 
 from pathlib import Path as Path
 
+from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
 from vicinal.criteria import OrdinalLoss as OrdinalLoss
@@ -29,6 +30,7 @@ from vicinal.data.text import TextData as TextData
 from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback
 from vicinal.learner.events import CancelBackward as CancelBackward
 from vicinal.learner.events import CancelBatch as CancelBatch
@@ -37,15 +39,14 @@ from vicinal.learner.events import CancelFit as CancelFit
 from vicinal.learner.events import CancelStep as CancelStep
 from vicinal.learner.events import CancelTrain as CancelTrain
 from vicinal.learner.events import CancelValidate as CancelValidate
+from vicinal.learner.gradients import AccumulateGradients as AccumulateGradients
+from vicinal.learner.gradients import ClipGradients as ClipGradients
 from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
+from vicinal.learner.monitors import EarlyStopping as EarlyStopping
+from vicinal.learner.monitors import SaveBest as SaveBest
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
-from vicinal.learner.techniques import EMA as EMA
-from vicinal.learner.techniques import AccumulateGradients as AccumulateGradients
-from vicinal.learner.techniques import ClipGradients as ClipGradients
-from vicinal.learner.techniques import EarlyStopping as EarlyStopping
-from vicinal.learner.techniques import SaveBest as SaveBest
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner

@@ -1,4 +1,4 @@
-"""Whole batches as loaders hand them out: mixed, with targets that any loss reads."""
+"""Whole batches as loaders give them: mixed, with targets that any loss reads."""
 
 import copy
 import math
@@ -17,24 +17,29 @@ Target = str | int | tuple[str | int, ...]
 
 
 class BatchMixer:
-    """Mixes a batch of which one part, or several, is the target.
+    """A mixer in a training loop: for any trainer, and any batch that contains its targets.
+
+    Call :meth:`begin` before the first batch, the object itself on every training batch, and
+    :meth:`end` after the last one. All integrations and the Learner mix through it.
 
     Args:
         mixer: such as ``MixUp()``.
         target: the key, attribute or position of the target in a batch, or several of them. None
-            takes the last of a tuple or list, and in a dict what is called labels, label, targets,
-            target or y.
+            takes the last item of a tuple or list, and of a dict what is called labels, label,
+            targets, target or y.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: a batch has no target, or it is not said which part it is.
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: a batch has no target, or it is not clear which part it is.
 
     >>> from vicinal import MixUp
     >>> import torch
     >>> mix = BatchMixer(MixUp(seed=0))
+    >>> mix.begin(batches=1)
     >>> batch = mix({"image": torch.rand(4, 3, 8, 8), "label": torch.arange(4)})
     >>> type(batch["label"]).__name__, batch["label"].partner.shape
     ('MixedTensor', torch.Size([4]))
+    >>> mix.end()
     """
 
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
@@ -42,72 +47,81 @@ class BatchMixer:
             hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
             raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
         self.mixer, self.target = mixer, target
-        self._begun_at = 0  # how many mixes were drawn before the training, less what is over of it
-        self._goes_on = False
+        # The mixer's number of draws when the training began, from which schedules count. It lies
+        # before 0 if a fresh mixer joins a training that is under way.
+        self._begun_at = 0
+        self._resumes = False
 
     def begin(self, batches: float, done: int = 0) -> None:
-        """Say that a training begins, or goes on after :meth:`load_state_dict`.
+        """Begin a training, or resume one after :meth:`load_state_dict`.
 
-        Of several processes all draw from the seed of the first, each by its rank.
+        The schedules in the mixer learn how long the training is. With torch.distributed, all
+        processes take the first one's state, from which each draws by its rank; so every process
+        must call this.
 
         Args:
-            batches: how many each process sees; infinity where nobody knows.
-            done: how many of them are over, in a training that goes on.
+            batches: the number of batches that each process trains on; infinity if unknown.
+            done: how many of them are already done, in a training that continues.
         """
-        if not self._goes_on:
+        if not self._resumes:
             self._begun_at = self.mixer.random.draws - done
         if distributed.is_available() and distributed.is_initialized():
             state = [self.state_dict()]
             distributed.broadcast_object_list(state)
             self.load_state_dict(state[0])
-        self._goes_on = False
+        self._resumes = False
         if math.isfinite(batches):
             begin_schedules(self.mixer, int(batches), at=self._begun_at)
 
+    def end(self) -> None:
+        """End a training, also after an error: release what the mixer holds, such as hooks."""
+        self.mixer.release()
+
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on in the middle of a training: plain numbers."""
+        """What is needed to resume in the middle of a training: plain numbers."""
         return {"mixer": self.mixer.state_dict(), "begun_at": self._begun_at}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where that training was."""
+        """Resume the training that gave this state; :meth:`begin` must follow."""
         self.mixer.load_state_dict(state["mixer"])
-        self._begun_at, self._goes_on = state["begun_at"], True
+        self._begun_at, self._resumes = state["begun_at"], True
 
     def __call__(self, batch: Any, target: Target | None = None) -> Any:
-        """The same batch, its inputs mixed and its targets :class:`MixedTensor`.
+        """The batch with its inputs mixed and its targets as :class:`MixedTensor`.
 
         Args:
-            batch: a tuple, list or dict.
-            target: as for the class, where it is not the same in all batches.
+            batch: a tuple, list or dict; it is not changed.
+            target: as for the class, if it differs between batches.
         """
-        where = _places(batch, self.target if target is None else target)
-        named = isinstance(batch, Mapping)  # a mixer may know inputs by their names
-        inputs = dict(batch) if named else dict(enumerate(batch))
-        targets = {place: inputs.pop(place) for place in where}
-        # Some mixers read the targets, or have samples of their own: lone ones come as they are.
-        x, y = self.mixer(inputs if named else _lone(inputs), _lone(targets))
-        x = x if named else _placed(x, inputs)
-        return _replaced(batch, x | as_tensors(_placed(y, targets)))
+        keys = _target_keys(batch, self.target if target is None else target)
+        is_dict = isinstance(batch, Mapping)  # a mixer may refer to inputs by their names
+        inputs = dict(batch) if is_dict else dict(enumerate(batch))
+        targets = {key: inputs.pop(key) for key in keys}
+        # Some mixers look at the targets, or bring samples of their own in the form (x, y): a
+        # single input or target is passed without its key.
+        x, y = self.mixer(inputs if is_dict else _unwrapped(inputs), _unwrapped(targets))
+        x = x if is_dict else _rewrapped(x, inputs)
+        return _replaced(batch, x | as_tensors(_rewrapped(y, targets)))
 
-    def check_learnt(self, batch: Any, step: str) -> None:
-        """Raise where a loss was computed that does not come from the targets of a mixed batch.
+    def check_reached_loss(self, batch: Any, step: str) -> None:
+        """Raise if the loss was not computed from the targets of a mixed batch.
 
         Args:
             batch: as this mixer gave it.
-            step: what computed the loss, as it is called in the message.
+            step: what computed the loss, for the message.
 
         Raises:
-            RuntimeError: the loss is not of both targets.
+            RuntimeError: the targets did not reach the loss.
         """
         if not reached_loss(batch):
             raise RuntimeError(
                 f"{step} computed a loss, but not from the mixed targets, which it may have read "
-                "as numbers (tolist, numpy, item): let it give them to a loss of torch's as tensors"
+                "as numbers (tolist, numpy, item): pass them to a loss of torch's as tensors"
             )
 
 
 def length(loader: Any) -> float:
-    """How many batches a loader has; infinity where it cannot tell."""
+    """The number of batches of a loader; infinity if it has no length."""
     try:
         return len(loader)
     except TypeError:
@@ -115,12 +129,12 @@ def length(loader: Any) -> float:
 
 
 def batches_of(steps: int, batches: float, accumulated: int) -> float:
-    """How many batches so many steps of an optimizer take, of which the last of an epoch is short.
+    """How many batches a number of optimizer steps takes; an epoch's last step may be of fewer.
 
     Args:
         steps: of the whole training.
-        batches: in an epoch; infinity where nobody knows.
-        accumulated: in a step.
+        batches: per epoch; infinity if unknown.
+        accumulated: batches per step.
 
     >>> batches_of(5, batches=5, accumulated=3)  # 3 and 2, 3 and 2, 3
     13
@@ -134,18 +148,19 @@ def batches_of(steps: int, batches: float, accumulated: int) -> float:
 class MixCollate:
     """A ``collate_fn`` for :class:`torch.utils.data.DataLoader` that mixes.
 
-    The loader's workers draw differently, and the same again where the program begins with the same
-    ``torch.manual_seed`` or the loader has a seeded ``generator``. They draw for themselves: the
-    mixer's own ``state_dict`` does not move on, and a :class:`Schedule` needs ``num_workers=0``.
+    The loader's workers draw different random numbers, and the same ones again when the program
+    starts with the same ``torch.manual_seed`` or the loader has a seeded ``generator``. They draw
+    in processes of their own: the mixer's ``state_dict`` does not advance, and a :class:`Schedule`
+    needs ``num_workers=0``.
 
     Args:
         mixer: such as ``MixUp()``.
-        collate_fn: makes a batch of a list of samples; None takes torch's.
+        collate_fn: from a list of samples to a batch; None takes torch's.
         target: as for :class:`BatchMixer`.
 
     Raises:
         TypeError, ValueError: as :class:`BatchMixer`.
-        ValueError: a schedule is to draw in a worker.
+        ValueError: a schedule draws in a worker.
 
     >>> import torch
     >>> from torch.utils.data import DataLoader, TensorDataset
@@ -171,61 +186,61 @@ class MixCollate:
         return self.mix(self.collate_fn(samples))
 
 
-def _places(batch: Any, target: Target | None) -> tuple[Any, ...]:
+def _target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
     """The keys or positions of the target in a batch."""
     if isinstance(batch, Mapping):
-        there = tuple(batch)
-        guessed = tuple(name for name in TARGET_NAMES if name in there)
-        if len(guessed) > 1 and target is None:
+        keys = tuple(batch)
+        guess = tuple(name for name in TARGET_NAMES if name in keys)
+        if len(guess) > 1 and target is None:
             raise ValueError(
-                f"the batch holds {' and '.join(guessed)}: say which is the target by target="
+                f"the batch holds {' and '.join(guess)}: say which is the target by target="
             )
     elif isinstance(batch, (tuple, list)):
-        there = tuple(range(len(batch)))
-        guessed = there[-1:] if len(there) > 1 else ()
+        keys = tuple(range(len(batch)))
+        guess = keys[-1:] if len(keys) > 1 else ()
     else:
         raise ValueError(
             f"the batch is a {type(batch).__name__} without targets, which mixing needs: let "
             "the loader give (x, y), or a dict"
         )
-    wanted = guessed if target is None else target
+    wanted = guess if target is None else target
     wanted = wanted if isinstance(wanted, tuple) else (wanted,)
     if isinstance(batch, (tuple, list)):
-        wanted = tuple(_position(batch, place) for place in wanted)
-    if not wanted or not set(wanted) < set(there):
-        said = "" if target is None else f" {target!r}"
-        named = ", ".join(map(str, there)) or "nothing"
+        wanted = tuple(_position(batch, key) for key in wanted)
+    if not wanted or not set(wanted) < set(keys):  # at least one input must remain
+        given = "" if target is None else f" {target!r}"
+        found = ", ".join(map(str, keys)) or "nothing"
         raise ValueError(
-            f"the batch holds {named}, but no target{said} beside inputs: say which it is by "
+            f"the batch holds {found}, but no target{given} beside inputs: say which it is by "
             "target="
         )
     return wanted
 
 
-def _position(batch: Any, place: str | int) -> Any:
+def _position(batch: Any, key: str | int) -> Any:
     """The position of a name or number in a tuple."""
-    if isinstance(place, str):
+    if isinstance(key, str):
         fields = getattr(batch, "_fields", ())
-        return fields.index(place) if place in fields else place
-    return place + len(batch) if place < 0 else place
+        return fields.index(key) if key in fields else key
+    return key + len(batch) if key < 0 else key
 
 
-def _lone(parts: dict[Any, Any]) -> Any:
-    """The only part by itself; several with their places."""
+def _unwrapped(parts: dict[Any, Any]) -> Any:
+    """A single part without its key; several as they are."""
     return parts if len(parts) > 1 else next(iter(parts.values()))
 
 
-def _placed(parts: Any, before: dict[Any, Any]) -> dict[Any, Any]:
-    """What was made of :func:`_lone`, with places again."""
+def _rewrapped(parts: Any, before: dict[Any, Any]) -> dict[Any, Any]:
+    """The result of a function of :func:`_unwrapped`, by key again."""
     return parts if len(before) > 1 else dict.fromkeys(before, parts)
 
 
 def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:
-    """A batch of the same kind, of other parts."""
+    """A batch of the same type with other parts."""
     if isinstance(batch, Mapping):
         made: Any = copy.copy(batch)
         for name in batch:
             made[name] = parts[name]
         return made
-    values = [parts[place] for place in range(len(batch))]
+    values = [parts[position] for position in range(len(batch))]
     return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)

@@ -1,4 +1,4 @@
-"""Where this process computes, and the others that train the same network with it."""
+"""The device of this process, and the other processes that train the same network."""
 
 import atexit
 import gc
@@ -9,21 +9,23 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env, reduce
 from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 if distributed.is_available():
-    # Its functions have the group as a default, and would keep one that began before for good.
+    # Imported before any group begins: the defaults of its functions hold on to the group that
+    # exists at the import, which would then never end.
     import torch.distributed.nn.functional
 
 
 def processors() -> int:
-    """How many processors this process may compute on."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_device() -> torch.device:
-    """The accelerator, where there is one, else the CPU.
+    """The accelerator if there is one, else the CPU.
 
-    ``accelerate launch --cpu`` options for the CPU.
+    ``accelerate launch --cpu`` selects the CPU.
     """
     if torch.accelerator.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
         return torch.accelerator.current_accelerator() or torch.device("cpu")
@@ -31,10 +33,10 @@ def default_device() -> torch.device:
 
 
 def this_process() -> PartialState:
-    """Which of them this one is; the first call begins their group, where there are several.
+    """The rank and world size of this process; the first call joins the process group, if any.
 
-    It is accelerate's PartialState only: an Accelerator would fix the precision for the whole
-    process, also for its user's own.
+    It is only accelerate's PartialState: an Accelerator would set the precision for the whole
+    process, also of one that the user makes.
     """
     has_begun = distributed.is_available() and distributed.is_initialized()
     state = PartialState(cpu=default_device().type == "cpu")
@@ -44,16 +46,17 @@ def this_process() -> PartialState:
 
 
 def _end_group(state: PartialState) -> None:
-    """End the threads of a group while there is an interpreter, which they need for what they hold.
+    """End the threads of a group while the interpreter still runs.
 
-    Without one they abort the process. They end when nothing has the group any more.
+    They hold Python objects, and abort the process if the interpreter ends first. They end when
+    nothing refers to the group any more.
     """
     state.destroy_process_group()
     gc.collect()
 
 
 def total(values: list[float]) -> list[float]:
-    """Sums over all processes."""
+    """The sums of values over all processes."""
     state = this_process()
     if state.num_processes == 1:
         return values
@@ -62,12 +65,20 @@ def total(values: list[float]) -> list[float]:
 
 
 def gathered(parts: list[tuple[Any, ...]]) -> list[Tensor]:
-    """What the batches of all processes gave, in the order of the data: one tensor of each."""
+    """Batches of results from all processes, concatenated in the order of the data, by column."""
     return [torch.cat(each) for each in zip(*gather_object(parts), strict=True)]
 
 
+def distributed_model(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model inside of DistributedDataParallel if there are several processes, else as it is."""
+    if this_process().num_processes == 1:
+        return model
+    own = None if device.type == "cpu" else [torch.accelerator.current_device_index()]
+    return DistributedDataParallel(model, device_ids=own)
+
+
 def share_buffers(model: nn.Module) -> None:
-    """Give all processes the main one's buffers, such as the statistics of batch norms."""
+    """Copy the main process's buffers, such as batch norm statistics, to all processes."""
     if this_process().num_processes > 1:
         for buffer in model.buffers():
             distributed.broadcast(buffer, src=0)

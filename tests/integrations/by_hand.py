@@ -26,12 +26,12 @@ def small_network(seed=0):
 
 
 def batches(count=320, size=64):
-    """A loader that hands out the same batches in the same order each time."""
+    """A loader that yields the same batches in the same order each time."""
     return DataLoader(TensorDataset(*digits(count)), batch_size=size)
 
 
 def train_by_hand(model, loader, mixer, criterion=None, *, epochs=1):
-    """The losses of each step, by SGD; the model is trained where it is."""
+    """The losses of each step of SGD; the model is trained in place."""
     criterion = MixLoss(nn.CrossEntropyLoss() if criterion is None else criterion)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = []
@@ -61,15 +61,15 @@ def twins(seed=0):
 
 
 def half_mixed():
-    """Mixes the first half of a training, of which somebody must tell the length."""
+    """Mixes the first half of a training, whose length a trainer must announce."""
     return Schedule(MixUp(), until=0.5, seed=0)
 
 
 def scheduled(batches):
-    """The same, told beforehand."""
+    """The same, with the length given beforehand."""
     return Schedule(MixUp(), until=0.5, steps=batches, seed=0)
 
 
 def remix(seed):
-    """Reads the targets, half of which it takes for rare."""
+    """Reads the targets, half of which it treats as rare."""
     return Remix([1000] * 5 + [10] * 5, seed=seed)

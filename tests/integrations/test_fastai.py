@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 class Seen(fastai.Callback):
-    """What the model and the loss get."""
+    """Records the inputs of the model and of the loss."""
 
     order = 20
 
@@ -91,7 +91,7 @@ def test_equals_the_loop_by_hand_step_by_step(make):
     ],
     ids=lambda loss: getattr(loss, "__name__", type(loss).__name__),
 )
-def test_losses_of_fastais_are_exact(criterion):
+def test_fastais_losses_are_exact(criterion):
     x, y = digits(64)
     model = small_network()
     learn = learner(model, MixUp(seed=0), [(x, y)], criterion=criterion)
@@ -111,7 +111,7 @@ def test_losses_of_fastais_are_exact(criterion):
     torch.testing.assert_close(torch.tensor(learn.seen.losses[0]), expected.detach())
 
 
-def test_a_schedule_is_told_how_long_the_training_is():
+def test_a_schedule_knows_the_length_of_the_training():
     model, other = twins()
     learn = learner(model, half_mixed())
     learn.fit(2)
@@ -147,7 +147,7 @@ def tiny(*_, **__):
 
 
 def test_everything_works_afterwards(pictures, tmp_path):
-    """predict, get_preds, interpretation and export: what fails after fastai's own."""
+    """predict, get_preds, interpretation and export, which fail after fastai's own MixUp."""
     dls = fastai.ImageDataLoaders.from_folder(pictures, valid_pct=0.2, seed=0, bs=32, num_workers=0)
     learn = fastai.Learner(
         dls, tiny(), metrics=fastai.accuracy, cbs=Mix(MixUp(seed=0)), path=tmp_path
@@ -172,11 +172,11 @@ def test_everything_works_afterwards(pictures, tmp_path):
         draws = learn.mix.mixer.state_dict()["draws"]
         learn.validate()
         assert learn.mix.mixer.state_dict()["draws"] == draws
-        learn.fit(1)  # and once more
+        learn.fit(1)  # a second training
         learn.lr_find(num_it=8, show_plot=False)
 
 
-def test_an_exported_learner_goes_on_with_the_same_draws(tmp_path):
+def test_an_exported_learner_continues_with_the_same_draws(tmp_path):
     whole, other = small_network(), small_network()
     learn = learner(whole, MixUp(seed=0))
     learn.fit(2)
@@ -190,7 +190,7 @@ def test_an_exported_learner_goes_on_with_the_same_draws(tmp_path):
     assert first.seen.losses + second.seen.losses == learn.seen.losses[-10:]
 
 
-def test_a_training_that_breaks_off_leaves_the_learner_as_it_was():
+def test_a_training_that_fails_leaves_the_learner_as_it_was():
     class Broken(fastai.Callback):
         def after_batch(self):
             if self.iter == 2:

@@ -24,7 +24,7 @@ def small_numbers():
 
 
 def data(count=320):
-    """Images as Keras has them, (B, H, W, C)."""
+    """Images in Keras' layout, (B, H, W, C)."""
     x, y = digits(count)
     return x.movedim(1, -1).numpy().copy(), y.numpy()
 
@@ -43,7 +43,7 @@ def network(loss=None, **options):
 
 
 class Losses(keras.callbacks.Callback):
-    """Of each batch: Keras' own are means over the epoch so far."""
+    """Records the loss of each batch: Keras reports means over the epoch so far."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.means = []
@@ -64,7 +64,7 @@ def fit(model, mixer, x, y, **options):
 
 
 def by_hand(model, mixer, criterion, x, y, epochs=1):
-    """The same, as a loop with torch's SGD; what the last epoch's steps lost."""
+    """The same as a loop with torch's SGD; the losses of the last epoch."""
     criterion, parameters = MixLoss(criterion), list(model.parameters())
     optimizer = torch.optim.SGD(parameters, lr=0.1)
     for _ in range(epochs):
@@ -93,7 +93,7 @@ def test_equals_the_loop_by_hand_step_by_step(make):
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_a_schedule_is_told_how_long_the_training_is():
+def test_a_schedule_knows_the_length_of_the_training():
     model, other = network(), network()
     found, _ = fit(model, half_mixed(), *data(), epochs=2)
     expected, _ = by_hand(other, scheduled(10), nn.CrossEntropyLoss(), *data(), epochs=2)
@@ -133,7 +133,7 @@ def test_losses_of_keras(name, criterion):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_class_weights_count_with_their_own_label():
+def test_class_weights_apply_to_their_own_label():
     weights = {label: 1.0 + label for label in range(10)}
     x, y = data(64)
     model, other = network(), network()
@@ -159,7 +159,7 @@ def test_validation_evaluation_and_prediction_are_not_mixed():
     assert "train_step" not in vars(model)
 
 
-def test_a_loader_of_torch():
+def test_a_torch_loader():
     x, y = data()
     loader = DataLoader(TensorDataset(torch.tensor(x), torch.tensor(y)), 64)
     model, other = network(), network()
@@ -168,8 +168,8 @@ def test_a_loader_of_torch():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{}, {"pixelwise": True}], ids=["by shape", "as said"])
-def test_masks_are_cut_where_images_are(options):
+@pytest.mark.parametrize("options", [{}, {"pixelwise": True}], ids=["by shape", "given"])
+def test_masks_are_pasted_where_images_are(options):
     masks = np.random.default_rng(0).integers(0, 2, (8, 8, 8, 1)).astype("float32")
 
     def differing(target, output):
@@ -177,7 +177,7 @@ def test_masks_are_cut_where_images_are(options):
 
     scale = keras.layers.Rescaling(1.0)
     model = keras.Sequential([keras.Input((8, 8, 1)), scale, keras.layers.Conv2D(1, 1)])
-    model.layers[-1].set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])  # what it gets, it gives
+    model.layers[-1].set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])  # the identity
     model.compile(keras.optimizers.SGD(0.0), differing)
     losses, _ = fit(model, CutMix(seed=0, **options), masks, masks, batch_size=8)
     assert losses.tolist() == [0.0]
@@ -199,7 +199,7 @@ def test_several_inputs_and_targets():
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_a_saved_model_goes_on_with_the_same_draws(tmp_path):
+def test_a_saved_model_continues_with_the_same_draws(tmp_path):
     whole = network()
     fit(whole, MixUp(seed=0), *data(), epochs=2)
     model, mixer = network(), MixUp(seed=0)
@@ -212,7 +212,7 @@ def test_a_saved_model_goes_on_with_the_same_draws(tmp_path):
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_training_that_breaks_off_leaves_the_model_usable():
+def test_a_training_that_fails_leaves_the_model_usable():
     class Broken(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise OSError("the disk is gone")
@@ -226,7 +226,7 @@ def test_a_training_that_breaks_off_leaves_the_model_usable():
 
 
 @pytest.mark.parametrize("event", ["on_train_batch_end", "on_epoch_end"])
-def test_after_a_training_that_broke_off_nothing_is_mixed_without_the_callback(event):
+def test_after_a_failed_training_nothing_is_mixed_without_the_callback(event):
     def fail(self, *args, **kwargs):
         raise KeyboardInterrupt
 
@@ -242,7 +242,7 @@ def test_after_a_training_that_broke_off_nothing_is_mixed_without_the_callback(e
         np.testing.assert_array_equal(own, others)
 
 
-def test_a_step_of_ones_own_is_mixed_and_kept():
+def test_a_custom_step_is_mixed_and_restored():
     def counted(data):
         steps.append(data)
         return type(model).train_step(model, data)
@@ -257,7 +257,7 @@ def test_a_step_of_ones_own_is_mixed_and_kept():
 
 
 @pytest.mark.parametrize(("first", "mixed"), [(0, 10), (1, 5), (2, 0)])
-def test_a_training_that_goes_on_at_an_epoch_follows_the_schedule_from_there(first, mixed):
+def test_a_training_from_a_later_epoch_continues_the_schedule(first, mixed):
     shares = []
 
     def loss(target, output):
@@ -271,7 +271,7 @@ def test_a_training_that_goes_on_at_an_epoch_follows_the_schedule_from_there(fir
 
 
 def autoencoder():
-    """One whose loss is of its inputs alone."""
+    """A model whose loss depends only on its inputs."""
     layers = [keras.Input((8, 8, 1)), keras.layers.ActivityRegularization(l2=0.1)]
     model = keras.Sequential([*layers, keras.layers.Conv2D(1, 3)])
     model.compile(keras.optimizers.SGD(0.1))

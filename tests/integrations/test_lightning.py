@@ -28,7 +28,7 @@ from vicinal.mixed.tensor import own_targets  # noqa: E402
 
 
 class Classifier(L.LightningModule):
-    """As people write it."""
+    """A typical module."""
 
     def __init__(self, model, criterion=None):
         super().__init__()
@@ -80,7 +80,7 @@ def mixed(model, mixer, loader=None, tmp_path=None, **options):
 
 
 class Same:
-    """A loader that hands out the same batch, twice."""
+    """A loader that yields the same batch twice."""
 
     def __init__(self, batch):
         self.batch = batch
@@ -129,10 +129,10 @@ def test_functions_and_metrics_in_the_step_are_exact(tmp_path):
     for found, share in module.shares:
         assert found == pytest.approx(share)
     assert module.confusion.compute().sum() == 320
-    module.confusion.update(torch.rand(4, 10), torch.arange(4))  # as ever
+    module.confusion.update(torch.rand(4, 10), torch.arange(4))  # as before
 
 
-def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
+def test_a_schedule_knows_the_length_of_the_training(tmp_path):
     model, other = twins()
     module = mixed(model, half_mixed(), tmp_path=tmp_path, max_epochs=2)
     assert module.losses == train_by_hand(other, batches(), scheduled(10), epochs=2)
@@ -150,7 +150,7 @@ def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["automatic", "manual"])
-def test_a_schedule_is_of_batches_not_of_steps(by_hand, tmp_path):
+def test_a_schedule_counts_batches_not_steps(by_hand, tmp_path):
     class Counting(Classifier):
         def training_step(self, batch, batch_idx):
             self.seen.append(bool((batch[1].weight < 1).any()))
@@ -182,9 +182,9 @@ def test_validation_is_not_mixed_and_the_module_is_left_as_it_was(tmp_path):
 
 def test_the_callers_batches_are_not_touched(tmp_path):
     x, y = digits(64)
-    kept = x.clone()
+    before = x.clone()
     mixed(twins()[0], MixUp(seed=0), Same((x, y)), tmp_path=tmp_path, max_epochs=2)
-    assert torch.equal(x, kept)
+    assert torch.equal(x, before)
 
 
 def test_an_error_in_the_middle_leaves_the_module_as_it_was(tmp_path):
@@ -200,7 +200,7 @@ def test_an_error_in_the_middle_leaves_the_module_as_it_was(tmp_path):
     assert "training_step" not in vars(module)
 
 
-def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
+def test_a_resumed_training_continues_with_the_same_draws(tmp_path):
     torch.manual_seed(0)
     whole = mixed(twins()[0], MixUp(seed=0), tmp_path=tmp_path, max_epochs=2)
 
@@ -258,7 +258,7 @@ def test_a_validation_that_takes_the_training_step_is_not_mixed(tmp_path):
     module = mixed(Sharing(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
     seen = module.seen[-1]  # in the validation, which comes last
     assert torch.equal(seen, module.validated[-1])
-    assert sum(torch.equal(x, seen) for x in module.seen) == 2  # once before training, too
+    assert sum(torch.equal(x, seen) for x in module.seen) == 2  # also once before the training
 
 
 def test_what_hooks_do_to_a_batch_is_mixed(tmp_path):
@@ -274,7 +274,7 @@ def test_what_hooks_do_to_a_batch_is_mixed(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [dict, list], ids=["dict", "list"])
-def test_several_loaders_are_mixed_each_by_itself(kind, tmp_path):
+def test_several_loaders_are_mixed_separately(kind, tmp_path):
     class Several(Classifier):
         def training_step(self, batch, batch_idx):
             parts = batch.values() if kind is dict else batch
@@ -338,7 +338,7 @@ def test_a_compiled_module(tmp_path):
     compiled = trainer.lightning_module
     expected = train_by_hand(other, batches(), MixUp(seed=0))
     assert compiled.losses == pytest.approx(expected, rel=1e-5)
-    assert vars(compiled)["training_step"] is not None  # the compiled one is back
+    assert vars(compiled)["training_step"] is not None  # the compiled one is restored
 
 
 def test_mixing_inside_of_the_model(tmp_path):
@@ -361,7 +361,7 @@ def test_values_and_several_labels(tmp_path):
         assert module.losses == train_by_hand(other, loader, MixUp(seed=0), criterion)
 
 
-# -- What is said of bad input
+# -- Errors
 
 
 def test_a_step_that_hides_its_targets(tmp_path):
@@ -392,11 +392,11 @@ def test_a_criterion_without_a_loss_for_each_sample(tmp_path):
 
 
 def test_a_batch_without_targets(tmp_path):
-    for loader, said in (
+    for loader, message in (
         (DataLoader(digits()[0], batch_size=64), "the batch is a Tensor without targets"),
         (DataLoader(TensorDataset(digits()[0]), batch_size=64), "the batch holds 0, but no target"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             mixed(twins()[0], MixUp(seed=0), loader, tmp_path)
     data = DataLoader([{"image": x, "name": 3} for x in digits(64)[0]], batch_size=8)
     with pytest.raises(ValueError, match="holds image, name, but no target beside"):
@@ -411,10 +411,10 @@ def test_a_step_that_fetches_its_batches(tmp_path):
             (x, y), _, _ = next(dataloader_iter)
             return self.criterion(self(x), y)
 
-    with pytest.raises(RuntimeError, match="dataloader_iter, where they cannot be mixed"):
+    with pytest.raises(RuntimeError, match="dataloader_iter, whose batches cannot be mixed"):
         mixed(Fetching(twins()[0]), MixUp(seed=0), tmp_path=tmp_path)
 
 
-def test_what_is_no_mixer():
+def test_something_that_is_not_a_mixer():
     with pytest.raises(TypeError, match=r"mixer such as MixUp\(\) is needed.*call it, MixUp\(\)"):
         Mix(MixUp)

@@ -1,4 +1,4 @@
-"""What is said where a trainer is not installed."""
+"""The error for a trainer that is not installed."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""The scripts of docs/trainers, before and after: both run, and one line is between them."""
+"""The scripts of docs/trainers, before and after: both run, and differ by one line."""
 
 import difflib
 import os
@@ -20,7 +20,7 @@ def scripts(page):
 
 
 def changed(before, after):
-    """The lines that are new or other, but for imports."""
+    """The lines that are new or changed, except imports."""
     lines = difflib.ndiff(before.splitlines(), after.splitlines())
     return [line for line in lines if line.startswith("+ ") and " import " not in line]
 
@@ -48,8 +48,8 @@ def test_both_scripts_train(page, tmp_path, monkeypatch, capsys):
         with warnings.catch_warnings(), monkeypatch.context() as patch:
             patch.setattr(os, "environ", os.environ.copy())
             runpy.run_path(f"{number}.py", run_name="__main__")
-        said = re.findall(r"accuracy: (\d\.\d+)", capsys.readouterr().out)
-        found.append((float(said[-1]), len(draws)))
+        printed = re.findall(r"accuracy: (\d\.\d+)", capsys.readouterr().out)
+        found.append((float(printed[-1]), len(draws)))
     (plain, none), (mixed, some) = found
     assert min(plain, mixed) > 0.6
     assert none == 0 < some

@@ -1,4 +1,4 @@
-"""Loops of one's own: torchvision's pipelines, Accelerate and Fabric."""
+"""Custom loops: torchvision's pipelines, Accelerate and Fabric."""
 
 import copy
 
@@ -36,8 +36,8 @@ def test_in_a_pipeline_of_torchvision():
     assert torch.equal(target.partner, other.partner)
 
 
-def test_in_the_place_of_torchvisions_mixup():
-    """As its own examples have it, in the collate_fn, and by a random choice of both."""
+def test_instead_of_torchvisions_mixup():
+    """As in its own examples, in the collate_fn, and by a random choice of both."""
     mix = v2.RandomChoice([CutMix(seed=0), MixUp(seed=0)])
 
     def collate_fn(batch):
@@ -49,7 +49,7 @@ def test_in_the_place_of_torchvisions_mixup():
         assert isinstance(y, MixedTarget)
 
 
-def test_a_loader_that_mixes_leaves_the_loop_as_it_is():
+def test_a_loader_that_mixes_needs_no_change_of_the_loop():
     model, other = twins()
     data = TensorDataset(*digits(320))
     loader = DataLoader(data, 64, collate_fn=MixCollate(Choice([MixUp(), CutMix()], seed=0)))
@@ -80,7 +80,7 @@ def test_a_loader_that_mixes_leaves_the_loop_as_it_is():
     ],
     ids=["cmixup", "pool", "balancedmixup", "remix", "scheduled"],
 )
-def test_mixers_that_read_targets_or_have_samples_of_their_own(mixer):
+def test_mixers_that_read_targets_or_bring_samples(mixer):
     x, y = digits(16)
     reader = mixer.mixer if isinstance(mixer, Schedule) else mixer
     y = y / 10 if isinstance(reader, CMixUp) else y % 3

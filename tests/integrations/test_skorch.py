@@ -91,12 +91,12 @@ def test_validation_prediction_and_scores_are_not_mixed():
     assert "train_step_single" not in vars(net)
     assert net.score(x, y) > 0.8
     assert net.predict_proba(x).shape == (320, 10)
-    # On training data: what was answered of mixed images, against the samples' own labels.
+    # On training data: predictions for mixed images against the samples' own labels.
     assert 0.3 < net.history[-1, "train_acc"] < 1
     np.testing.assert_allclose(net.predict_proba(x), net.predict_proba(x))
 
 
-def test_a_schedule_is_told_how_long_the_training_is():
+def test_a_schedule_knows_the_length_of_the_training():
     net, other = net_of(half_mixed(), max_epochs=2), Network()
     net.fit(*data())
     expected = train_by_hand(other, loader(), scheduled(10), epochs=2)
@@ -125,7 +125,7 @@ def test_probabilities_and_nll():
     assert dict(net.callbacks_)["losses"].each == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_pickled_net_goes_on_with_the_same_draws():
+def test_a_pickled_net_continues_with_the_same_draws():
     whole = net_of(MixUp(seed=0), max_epochs=2).fit(*data())
     first = net_of(MixUp(seed=0)).fit(*data())
     second = pickle.loads(pickle.dumps(first))
@@ -149,7 +149,7 @@ def test_it_is_searched_over():
     assert search.best_params_ == {"lr": 0.1}
 
 
-def test_a_training_that_breaks_off_leaves_the_net_usable():
+def test_a_training_that_fails_leaves_the_net_usable():
     class Broken(Callback):
         def on_batch_end(self, net, **kwargs):
             raise OSError("the disk is gone")
@@ -164,7 +164,7 @@ def test_a_training_that_breaks_off_leaves_the_net_usable():
 
 
 def broken(event):
-    """A callback that fails there."""
+    """A callback that fails at an event."""
 
     def fail(self, net, **kwargs):
         raise OSError("the disk is gone")
@@ -173,7 +173,7 @@ def broken(event):
 
 
 @pytest.mark.parametrize("event", ["on_batch_begin", "on_grad_computed", "on_batch_end"])
-def test_after_a_training_that_broke_off_nothing_is_mixed_without_the_callback(event):
+def test_after_a_failed_training_nothing_is_mixed_without_the_callback(event):
     plain, net = net_of(None), net_of(MixUp(seed=0))
     net.set_params(callbacks=[*net.callbacks, ("broken", broken(event))])
     with pytest.raises(OSError, match="disk"):
@@ -193,12 +193,12 @@ def test_a_step_that_fails_leaves_the_net_its_own_step():
     assert "train_step_single" not in vars(net)
 
 
-def test_a_step_that_makes_another_batch_is_no_step_without_mixing():
+def test_a_step_on_another_batch_raises():
     class Net(skorch.NeuralNetClassifier):
         def train_step(self, batch, **fit_params):
             return super().train_step([part.clone() for part in batch], **fit_params)
 
-    with pytest.raises(RuntimeError, match="train_step did not give its batch to train_step_sing"):
+    with pytest.raises(RuntimeError, match="train_step did not pass its batch to train_step_sing"):
         net_of(MixUp(), kind=Net).fit(*data(64))
 
 

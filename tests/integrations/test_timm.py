@@ -70,27 +70,27 @@ def test_weights_are_distributed_as_timms(mode, arguments):
     side, count = (224, 800) if "cutmix_minmax" in arguments else (16, 4000)
 
     def weights(mixup):
-        kept = []
+        weights = []
         for _ in range(count if mode == "batch" else count // 8):
             y = mixup(torch.rand(8, 1, side, side), torch.arange(8))[1]
             own = y.diagonal()
-            kept += [own[0]] if mode == "batch" else list(own[:4] if mode == "pair" else own)
-        return torch.stack(kept)
+            weights += [own[0]] if mode == "batch" else list(own[:4] if mode == "pair" else own)
+        return torch.stack(weights)
 
     ours, theirs = weights(Mixup(**arguments)), weights(timm.data.Mixup(**arguments))
     for moment in (lambda w: w, lambda w: (w - 0.5) ** 2, lambda w: (w > 0.999).float()):
         a, b = moment(ours), moment(theirs)
         spread = (a.var() / len(a) + b.var() / len(b)).sqrt()
-        # In mode pair, timm's both samples of a pair are the same draw; half of ours may be, too.
+        # In mode pair, timm's both samples of a pair are the same draw; half of ours may be too.
         assert abs(a.mean() - b.mean()) <= 4 * spread * (1.5 if mode == "pair" else 1) + 1e-6
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_targets_are_said_as_timm_says_them(mode):
+def test_targets_are_those_of_timm(mode):
     mixup = Mixup(mixup_alpha=0.0, cutmix_alpha=1.0, mode=mode, label_smoothing=0.1, num_classes=4)
     x = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 16, 16).contiguous()
     mixed, y = mixup(x, torch.arange(4))
-    assert mixed.data_ptr() == x.data_ptr()  # in place, as timm
+    assert mixed.data_ptr() == x.data_ptr()  # in place, as in timm
     for row, target in zip(mixed, y, strict=True):
         shares = torch.stack([(row[0] == label).float().mean() for label in range(4)])
         torch.testing.assert_close(target, shares * 0.9 + 0.1 / 4)
@@ -105,7 +105,7 @@ def test_several_labels():
     BinaryCrossEntropy()(torch.zeros(2, 2), mixed)
 
 
-def test_it_is_switched_off_as_timms():
+def test_it_is_switched_off_like_timms():
     mixup = Mixup(num_classes=10)
     x, y = digits(7)
     mixup.mixup_enabled = False
@@ -116,7 +116,7 @@ def test_it_is_switched_off_as_timms():
     assert not torch.equal(mixup(x.clone(), y)[0], x)
 
 
-def test_attributes_that_are_set_later_hold():
+def test_attributes_may_be_set_later():
     torch.manual_seed(0)
     mixup = Mixup(mixup_alpha=1.0, cutmix_alpha=1.0, num_classes=10)
     x, y = digits(64)
@@ -125,7 +125,7 @@ def test_attributes_that_are_set_later_hold():
     assert torch.equal(mixup(x.clone(), y)[0], x)
     mixup.mix_prob, mixup.switch_prob = 1.0, 1.0
     pasted = mixup(x.clone(), y)[0]
-    assert torch.isin(pasted, x).all()  # boxes, and no blends
+    assert torch.isin(pasted, x).all()  # pasted, not blended
     assert not torch.equal(pasted, x)
     assert mixup.mixer.state_dict()["draws"] == 3
     torch.manual_seed(0)
@@ -146,7 +146,7 @@ def test_collating(mode):
     x, y = collate(samples)
     assert x.dtype == torch.uint8
     assert len(x) == len(y) == (8 if mode == "half" else 16)
-    # Each image is what its targets say, as long as its two classes have one image each.
+    # Each image agrees with its targets, if its two classes have one image each.
     whole = np.stack([picture for picture, _ in images(10)]).astype(np.float32)
     x, y = collate(images(10))
     expected = np.einsum("bc,cnhw->bnhw", y.numpy(), whole)
@@ -154,7 +154,7 @@ def test_collating(mode):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_timms_loader_knows_it(workers):
+def test_timms_loader_recognises_it(workers):
     def loaded():
         torch.manual_seed(5)
         loader = DataLoader(
@@ -186,26 +186,26 @@ def test_trains_with_a_network_of_timms():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"mode": "half"}, "mode must be one of batch, pair, elem, not 'half'"),
         ({"mode": "sample"}, "mode must be one of"),
-        ({"correct_lam": False}, "labels always count as pixels do"),
+        ({"correct_lam": False}, "labels are always weighted by area"),
         ({"mixup_alpha": 0.0}, "mixup_alpha and cutmix_alpha are both 0"),
         ({"prob": 1.5}, "p must be"),
     ],
 )
-def test_bad_arguments(arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         Mixup(**arguments)
 
 
-def test_a_wrong_class_is_not_read_in_silence():
+def test_a_class_out_of_range_raises():
     with pytest.raises(RuntimeError):
         Mixup(num_classes=5)(*digits(64))
 
 
-def test_a_state_goes_on():
+def test_a_state_is_restored():
     torch.manual_seed(0)
     mixup = Mixup(num_classes=10)
     x, y = digits(32)

@@ -58,7 +58,7 @@ def texts(count=96):
 
 
 class InOrder:
-    """Hands out the samples in their order, and keeps what the steps lost."""
+    """Reads the samples in order, and records the losses of the steps."""
 
     def _get_train_sampler(self, *_):
         return torch.utils.data.SequentialSampler(self.train_dataset)
@@ -131,7 +131,7 @@ def test_equals_the_loop_by_hand_step_by_step(make, tmp_path):
     assert np.mean(expected[-4:]) < np.mean(expected[:4])
 
 
-def test_a_schedule_is_told_how_long_the_training_is(tmp_path):
+def test_a_schedule_knows_the_length_of_the_training(tmp_path):
     model, other = vision_model(), vision_model()
     trained = trainer(tmp_path, model, half_mixed(), images(), num_train_epochs=2)
     trained.train()
@@ -196,7 +196,7 @@ def test_evaluation_is_not_mixed(tmp_path):
     assert trained.predict(images(32)).predictions.shape == (32, 10)
 
 
-def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
+def test_a_resumed_training_continues_with_the_same_draws(tmp_path):
     def words(mixer_seed, folder):
         # Not ViT, whose weights transformers 5.23 saves under names that a resumed run lacks.
         model = text_model(pad_token_id=0)
@@ -212,7 +212,7 @@ def test_a_resumed_training_goes_on_with_the_same_draws(tmp_path):
     assert second.losses == whole.losses[2:]
     assert_same(second.model, whole.model)
     assert whole.mix.mixer.state_dict() == second.mix.mixer.state_dict() == {"seed": 0, "draws": 6}
-    whole.train()  # another training goes on drawing
+    whole.train()  # another training continues drawing
     assert whole.mix.mixer.state_dict()["draws"] == 12
 
 
@@ -271,7 +271,7 @@ def test_several_labels_and_values(tmp_path):
         )
 
 
-def test_a_loss_of_ones_own(tmp_path):
+def test_a_custom_loss(tmp_path):
     def loss(outputs, labels, num_items_in_batch=None):
         return F.cross_entropy(outputs.logits, labels, label_smoothing=0.2)
 
@@ -283,7 +283,7 @@ def test_a_loss_of_ones_own(tmp_path):
     assert trained.losses == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_trainer_of_ones_own(tmp_path):
+def test_a_custom_trainer(tmp_path):
     class Doubled(transformers.Trainer):
         def compute_loss(self, model, inputs, *args, **kwargs):
             return 2 * super().compute_loss(model, inputs, *args, **kwargs)

@@ -25,7 +25,7 @@ def test_each_process_draws_for_itself(trainer, tmp_path):
     assert first["seed"] == second["seed"] or trainer == "timm"  # it has a mixer of its own
     assert first["weights"] == second["weights"]  # one model is trained
     labels = [label for rank in (first, second) for _, _, own in rank["seen"] for label in own]
-    assert sorted(labels) == sorted(digits(64)[1].tolist())  # of all data, each sample once
+    assert sorted(labels) == sorted(digits(64)[1].tolist())  # each sample of the data once
     for weights, partners, own in first["seen"] + second["seen"]:
         assert sorted(partners) == sorted(own)  # partners are of the same process
         assert all(0.5 <= weight <= 1 for weight in weights)

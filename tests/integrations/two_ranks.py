@@ -1,4 +1,4 @@
-"""Run by two processes: trains by the trainer that is named, and writes what a rank has mixed."""
+"""Run by two processes: trains with the named trainer, and writes what each rank has mixed."""
 
 import gc
 import json
@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import torch
-import torch.distributed.nn.functional  # would keep a group that began before it
+import torch.distributed.nn.functional  # imported later, it would hold on to the group
 from by_hand import digits, small_network
 from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -28,7 +28,7 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = small_network()
-        self.layers[1] = nn.Identity()  # no statistics of batches, which each rank has its own of
+        self.layers[1] = nn.Identity()  # no batch statistics, which differ between ranks
 
     def forward(self, x):
         return self.layers(x)
@@ -95,7 +95,7 @@ def by_timm():
 
 
 class Spied:
-    """A mixer that tells what it has drawn."""
+    """A mixer that records its draws."""
 
     half = False
 
@@ -104,8 +104,8 @@ class Spied:
 
     def __call__(self, *batch, **options):
         x, y = self.mixer(*batch, **options)
-        kept = torch.maximum(y.weight, 1 - y.weight)  # timm's are not folded
-        seen.append([kept.tolist(), y.partner.tolist(), y.own.tolist()])
+        larger = torch.maximum(y.weight, 1 - y.weight)  # timm's are not folded
+        seen.append([larger.tolist(), y.partner.tolist(), y.own.tolist()])
         return x, y
 
 
@@ -165,5 +165,5 @@ if __name__ == "__main__":
     weights = [value.flatten()[:5].tolist() for value in model.state_dict().values()]
     file = folder / f"{os.environ['RANK']}.json"
     distributed.destroy_process_group()
-    gc.collect()  # and what still has the group, whose threads would abort the process at its end
+    gc.collect()  # also what refers to the group, whose threads would abort the process at its end
     file.write_text(json.dumps({"seen": seen, "weights": weights, "seed": mixer.random.seed}))

@@ -1,4 +1,4 @@
-"""What each of several processes does in test_processes.py, and leaves in a file to be compared."""
+"""What each of several processes computes for test_processes.py, and saves to be compared."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ TRAIN, VALID, CLASSES = 100, 37, 3
 
 
 def data(bs):
-    """Every sample has its own number in its first column; 37 do not go into equal parts."""
+    """Every sample has its number in its first column; 37 cannot be divided evenly."""
     x = torch.randn(TRAIN + VALID, 5, generator=torch.Generator().manual_seed(0))
     x[:, 0] = torch.arange(len(x)) / len(x)
     y = (x[:, 1:4]).argmax(dim=1)
@@ -70,7 +70,7 @@ def with_batch_norm(folder):
 
 
 class Seen(nn.Linear):
-    """Keeps what it is trained on."""
+    """Records what it is trained on."""
 
     def __init__(self):
         super().__init__(2, 2)
@@ -83,7 +83,7 @@ class Seen(nn.Linear):
 
 
 def mixed(mixer):
-    """What one and the same batch becomes."""
+    """The mixed versions of one batch."""
     x, y = torch.tensor([[0.0, 1.0]]).repeat(64, 1), torch.arange(64) % 2
     x[y == 1] += 2
     learn = Learner(DataLoaders.from_tensors(x, y, x, y, bs=32, device="cpu"), Seen(), cbs=mixer)
@@ -92,7 +92,7 @@ def mixed(mixer):
 
 
 def changed():
-    """What one and the same image becomes."""
+    """The augmented versions of one image."""
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).repeat(64, 1, 1, 1)
     y, changes = torch.arange(64) % 2, aug_transforms()
     dls = DataLoaders.from_tensors(x, y, x, y, bs=16, transforms=changes, device="cpu")
@@ -108,9 +108,9 @@ def too_many_processes():
 
 def main(folder):
     process = this_process()
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-        left = {
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        results = {
             "order": order(),
             "as_one": as_one(process.num_processes),
             "batch_norm": with_batch_norm(folder),
@@ -119,8 +119,8 @@ def main(folder):
             "changed": changed(),
             "too_many": too_many_processes(),
         }
-    left["told"] = told.getvalue()
-    torch.save(left, folder / f"{process.process_index}.pt")
+    results["printed"] = printed.getvalue()
+    torch.save(results, folder / f"{process.process_index}.pt")
 
 
 if __name__ == "__main__":

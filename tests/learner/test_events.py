@@ -1,4 +1,4 @@
-"""Callbacks: which events come, in which order, and what cancelling does."""
+"""Callbacks: the events, their order, and what cancelling does."""
 
 import pytest
 from torch import nn
@@ -9,7 +9,7 @@ from vicinal.learner.events import EVENTS, Callback
 
 
 def recording(order=0, cancel=None, at=None, times=1):
-    """A callback that writes down every event, and may cancel at one of them."""
+    """A callback that records every event, and may cancel at one of them."""
 
     class Record(Callback):
         def __init__(self):
@@ -42,7 +42,7 @@ BATCH = [
 VALID_BATCH = [*BATCH[:5], "after_batch"]
 
 
-def test_every_event_comes_in_its_place(dls):
+def test_every_event_in_order(dls):
     heard = fit(dls, recording())
     assert heard == [
         "before_fit", "before_epoch",
@@ -58,7 +58,7 @@ def test_cancelling_the_training_ends_it_properly(dls):
     assert heard[-2:] == ["after_loss", "after_fit"]
 
 
-def test_cancelling_a_batch_goes_on_with_the_next(dls):
+def test_cancelling_a_batch_continues_with_the_next(dls):
     heard = fit(dls, recording(cancel=events.CancelBatch(), at="before_pred"))
     assert heard[3:7] == ["before_batch", "before_pred", "after_batch", "before_batch"]
     assert heard.count("after_batch") == len(dls.train) + len(dls.valid)
@@ -70,7 +70,7 @@ def test_cancelling_the_training_part_still_validates(dls):
     assert heard[3:15] == [*BATCH, "after_train", "before_validate"]
 
 
-def test_cancelling_an_epoch_goes_on_with_the_next(dls):
+def test_cancelling_an_epoch_continues_with_the_next(dls):
     heard = fit(dls, recording(cancel=events.CancelEpoch(), at="after_train"), epochs=2)
     assert heard.count("before_epoch") == heard.count("after_epoch") == 2
     assert heard.count("before_validate") == 1
@@ -92,7 +92,7 @@ def test_cancelling_validation(dls):
     assert heard[-3:] == ["after_validate", "after_epoch", "after_fit"]
 
 
-def test_gradients_add_up_where_the_step_is_cancelled(dls):
+def test_gradients_accumulate_if_the_step_is_cancelled(dls):
     class EverySecond(Callback):
         def __init__(self):
             self.batch, self.changes = 0, []
@@ -125,7 +125,7 @@ def test_cancelling_backward_leaves_the_gradients_to_the_callback(dls):
     assert learn.history[0]["train_loss"] > 0
 
 
-def test_lower_orders_hear_first(dls):
+def test_lower_orders_come_first(dls):
     heard = []
 
     def named(name, at):
@@ -139,7 +139,7 @@ def test_lower_orders_hear_first(dls):
     assert heard == ["early", "late", "same"]
 
 
-def test_a_misspelt_event_is_refused_where_it_is_defined():
+def test_a_misspelt_event_is_refused_at_its_definition():
     with pytest.raises(TypeError, match=r"Wrong\.after_bacth would never be called"):
         type("Wrong", (Callback,), {"after_bacth": lambda self, learn: None})
 
@@ -154,7 +154,7 @@ def test_the_events_and_their_listeners_can_be_printed(dls):
 
 
 @pytest.mark.parametrize("ends_by", ["itself", "an error"])
-def test_all_are_told_that_the_training_has_ended_also_where_one_fails(dls, ends_by):
+def test_all_callbacks_receive_the_end_even_if_one_fails(dls, ends_by):
     heard = []
 
     class Fails(Callback):

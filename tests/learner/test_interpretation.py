@@ -1,4 +1,4 @@
-"""Interpretation, of networks whose answers are known: they give back their inputs."""
+"""Interpretation, of networks whose outputs are known: identities."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def interpret(outputs, y, loss_func=None, vocab=None):
 
 
 def answers(truth, predicted, vocab=None):
-    """A network that is nearly sure of its answers."""
+    """Outputs of a confident network."""
     count = len(vocab) if vocab else 1 + max(*truth, *predicted)
     outputs = 5.0 * F.one_hot(torch.tensor(predicted), count)
     return interpret(outputs, torch.tensor(truth), vocab=vocab)
@@ -50,7 +50,7 @@ class TestConfusion:
         assert found.most_confused(min_count=2) == pairs[:1]
         assert found.most_confused(min_count=3) == []
 
-    def test_it_is_drawn(self):
+    def test_its_figure(self):
         figure = answers(TRUTH, PREDICTED, ANIMALS).plot_confusion_matrix(normalize=True)
         shown = [text.get_text() for text in figure.axes[0].texts]
         assert shown == ["1.00", "0.00", "0.00", "0.25", "0.25", "0.50", "0.00", "0.50", "0.50"]
@@ -59,12 +59,12 @@ class TestConfusion:
         (torch.rand(4), None, r"\(torch\.float32, shape \(4, 1\)\)"),
         (torch.ones(4, 2), nn.BCEWithLogitsLoss(), r"\(torch\.float32, shape \(4, 2\)\)"),
     ])  # fmt: skip
-    def test_there_is_none_of_values_and_several_labels(self, y, loss_func, named):
+    def test_it_needs_one_class_per_sample(self, y, loss_func, named):
         found = interpret(torch.rand(4, y[0].numel()), y, loss_func)
         for refused in (
             found.confusion_matrix, found.plot_confusion_matrix, found.most_confused
         ):  # fmt: skip
-            with pytest.raises(VicinalError, match=f"values or several labels {named}: top_losses"):
+            with pytest.raises(VicinalError, match=f"values or several labels {named}: use "):
                 refused()
 
     def test_a_count_is_positive(self):
@@ -149,7 +149,7 @@ class TestTopLosses:
 
 
 class Brightness(nn.Module):
-    """The brighter an image, the surer of the second class."""
+    """Gives brighter images a higher probability of the second class."""
 
     def forward(self, x):
         bright = 10 * x.mean(dim=(1, 2, 3))
@@ -157,7 +157,7 @@ class Brightness(nn.Module):
 
 
 def greys(item_size=8, **kwargs):
-    """Images from black to white in one order; all are said to be of the second class."""
+    """Images from black to white in order; all are labelled as the second class."""
     levels = torch.tensor([120, 30, 250, 0, 200, 90], dtype=torch.uint8)
     valid = Samples(levels.view(-1, 1, 1, 1).repeat(1, 3, 8, 8), [1] * 6)
     train = Samples(valid.images, [0, 1] * 3)
@@ -189,12 +189,12 @@ class TestPictures:
         found.plot_top_losses(2)
         assert read == [[3, 1]]
 
-    def test_they_are_shown_as_they_are_seen(self):
+    def test_they_are_shown_as_the_network_sees_them(self):
         dls = greys(batch_tfms=aug_transforms(size=4))
         (picture,) = shown(Learner(dls, Brightness()).interpret().plot_top_losses(1))
         assert picture.shape == (4, 4, 3)
 
-    def test_images_that_are_left_out_are_not_counted(self, monkeypatch):
+    def test_images_that_are_skipped_are_not_counted(self, monkeypatch):
         monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
         dls = greys(workers=0, skip_bad=True)
         original = vision.read_sample
@@ -208,11 +208,11 @@ class TestPictures:
         levels = [round(255 * float(picture.mean())) for picture in shown(found.plot_top_losses(2))]
         assert levels == [0, 90]
 
-    def test_what_is_no_image_is_refused(self):
+    def test_data_that_are_not_images_are_refused(self):
         with pytest.raises(VicinalError, match=r"shape \(8, 3\) are no images"):
             answers(TRUTH, PREDICTED).plot_top_losses()
 
-    def test_what_is_nested_is_refused(self):
+    def test_nested_data_are_refused(self):
         class First(nn.Linear):
             def forward(self, batch):
                 return super().forward(batch["a"])

@@ -1,4 +1,4 @@
-"""The range test of learning rates: what it finds, and that it leaves no trace."""
+"""The learning rate range test: what it finds, and that it undoes everything."""
 
 import copy
 import itertools
@@ -45,19 +45,19 @@ class Watch(Callback):
     def __init__(self, at=None, error=None):
         self.at, self.error, self.heard = at, error, []
 
-    def note(self, learn, event):
+    def record(self, learn, event):
         self.heard.append((event, [g["lr"] for g in learn.optimizer.param_groups]))
 
     def before_batch(self, learn):
-        self.note(learn, "batch")
+        self.record(learn, "batch")
         if len(self.heard) == self.at:
             raise self.error
 
     def before_validate(self, learn):
-        self.note(learn, "validate")
+        self.record(learn, "validate")
 
     def after_epoch(self, learn):
-        self.note(learn, "epoch")
+        self.record(learn, "epoch")
 
 
 def test_the_rates_grow_exponentially(dls):
@@ -69,7 +69,7 @@ def test_the_rates_grow_exponentially(dls):
     assert found.suggestion in found.rates
 
 
-def test_the_losses_are_smoothed_without_a_bias(dls):
+def test_the_smoothed_losses_are_unbiased(dls):
     raw = []
 
     class Note(Callback):
@@ -117,13 +117,13 @@ def test_losses_below_zero_do_not_end_it(dls):
 
 
 def traces(learn):
-    """All that a training may change."""
+    """Everything that a training may change."""
     tensors = itertools.chain(learn.model.parameters(), learn.model.buffers())
-    kept = [(id(t), t.grad, t.clone()) for t in tensors]
+    saved = [(id(t), t.grad, t.clone()) for t in tensors]
     own = {name: value for name, value in vars(learn).items() if name != "model"}
     mixer = learn.cbs[0].mixer
     return {
-        "tensors": [(i, t.tolist(), None if g is None else g.tolist()) for i, g, t in kept],
+        "tensors": [(i, t.tolist(), None if g is None else g.tolist()) for i, g, t in saved],
         "optimizer": [
             torch.as_tensor(value).tolist()
             for state in learn.optimizer.state.values()
@@ -181,7 +181,7 @@ def test_a_training_after_it_is_the_one_without_it(dls):
     assert len(learn.history) == 2
 
 
-def test_callbacks_of_whole_epochs_are_left_out(dls, tmp_path):
+def test_callbacks_of_whole_epochs_are_skipped(dls, tmp_path):
     Learner(dls, network()).fit(1, cbs=Checkpoint(tmp_path / "c"))
     before = (tmp_path / "c").read_bytes()
     learn = Learner(dls, network(), cbs=Checkpoint(tmp_path / "c", resume=True))
@@ -212,14 +212,14 @@ def test_it_prints_nothing(dls, capsys):
     ((math.nan, 1), "cannot grow from nan to 1"),
     ((1e-7, 1, 9), "num_it must be 10 batches or more, not 9"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused(dls, arguments, message):
+def test_bad_arguments(dls, arguments, message):
     with pytest.raises(VicinalError, match=message):
         Learner(dls, network()).lr_find(*arguments)
 
 
-def test_a_loss_that_leaves_at_once(dls):
+def test_a_loss_that_diverges_at_once(dls):
     learn = Learner(dls, network(), lambda output, y: output.sum() * math.nan)
-    with pytest.raises(VicinalError, match=r"left the range after 0 of 100 batches.* below 1e-07"):
+    with pytest.raises(VicinalError, match=r"diverged after 0 of 100 batches.* below 1e-07"):
         learn.lr_find()
 
 
@@ -279,6 +279,6 @@ def test_the_figure(dls):
 @pytest.mark.parametrize(("losses", "suggestion", "message"), [
     ([1.0], 0.1, "2 rates, but 1 losses"), ([1.0, 2.0], 0.2, "0.2 is not among the rates")
 ])  # fmt: skip
-def test_a_figure_of_what_does_not_match(losses, suggestion, message):
+def test_a_figure_of_mismatched_values(losses, suggestion, message):
     with pytest.raises(ValueError, match=message):
         plots.range_test([0.1, 1.0], losses, suggestion)

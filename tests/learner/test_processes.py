@@ -16,60 +16,60 @@ SCRIPT = Path(in_processes.__file__)
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory):
-    """What the main process left, and the other one."""
+def results(tmp_path_factory):
+    """The results of the main process, and of the other one."""
     folder = tmp_path_factory.mktemp("two")
     done = launch(SCRIPT, folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
 
 
-def of(left, name):
-    return [each[name] for each in left]
+def of(results, name):
+    return [each[name] for each in results]
 
 
 class TestTheData:
-    def test_every_training_sample_comes_once_an_epoch(self, left):
-        (epochs, _, batches), (other_epochs, _, other_batches) = of(left, "order")
+    def test_every_training_sample_comes_once_an_epoch(self, results):
+        (epochs, _, batches), (other_epochs, _, other_batches) = of(results, "order")
         assert batches == other_batches == in_processes.TRAIN // 16
         for own, others in zip(epochs, other_epochs, strict=True):
             assert len(own) == len(others) == 8 * batches
             assert len({*own, *others}) == 16 * batches
         assert epochs[0] != epochs[1]
 
-    def test_batches_are_rows_of_those_of_one_process(self, left):
-        (epochs, _, _), (other_epochs, _, _) = of(left, "order")
+    def test_batches_are_rows_of_those_of_one_process(self, results):
+        (epochs, _, _), (other_epochs, _, _) = of(results, "order")
         alone = in_processes.numbers(in_processes.data(16).train)
         together = [torch.tensor(own).view(-1, 8) for own in (epochs[0], other_epochs[0])]
         assert torch.cat(together, dim=1).flatten().tolist() == alone
 
-    def test_every_validation_sample_comes_once(self, left):
-        (_, own, _), (_, others, _) = of(left, "order")
+    def test_every_validation_sample_comes_once(self, results):
+        (_, own, _), (_, others, _) = of(results, "order")
         assert own + others == list(range(in_processes.TRAIN, 137))
 
     @pytest.mark.parametrize("name", ["mixed", "mixed_without_seed", "changed"])
-    def test_changes_and_mixes_differ(self, left, name):
-        own, others = of(left, name)
+    def test_changes_and_mixes_differ(self, results, name):
+        own, others = of(results, name)
         assert own.shape == others.shape
         assert not own.equal(others)
 
 
 class TestTheTraining:
-    def test_is_that_of_one_process_with_the_whole_batch(self, left):
+    def test_is_that_of_one_process_with_the_whole_batch(self, results):
         history, weights = in_processes.as_one(1)
-        for each, own in of(left, "as_one"):
+        for each, own in of(results, "as_one"):
             for row, expected in zip(each, history, strict=True):
                 assert row == pytest.approx(expected, rel=1e-5)
             for name, weight in weights.items():
                 torch.testing.assert_close(own[name], weight, rtol=1e-4, atol=1e-6)
 
-    def test_leaves_the_same_network_everywhere(self, left):
-        own, others = of(left, "batch_norm")
+    def test_gives_every_process_the_same_network(self, results):
+        own, others = of(results, "batch_norm")
         for name, weight in own["weights"].items():
             assert weight.equal(others["weights"][name]), name
 
-    def test_metrics_are_those_of_the_whole_validation_part(self, left):
-        own, others = of(left, "batch_norm")
+    def test_metrics_are_those_of_the_whole_validation_part(self, results):
+        own, others = of(results, "batch_norm")
         assert own["validated"] == others["validated"]
         assert own["validated"] == pytest.approx({
             name: own["row"][name] for name in ("valid_loss", "valid_accuracy")
@@ -77,32 +77,32 @@ class TestTheTraining:
         right = own["probabilities"].argmax(dim=1) == own["targets"]
         assert own["validated"]["valid_accuracy"] == pytest.approx(right.float().mean().item())
 
-    def test_predictions_are_whole_and_in_order(self, left):
-        for each in of(left, "batch_norm"):
+    def test_predictions_are_whole_and_in_order(self, results):
+        for each in of(results, "batch_norm"):
             expected = torch.cat([y for _, y in in_processes.data(8).valid])
             assert each["targets"].equal(expected)
             assert each["probabilities"].shape == (37, 3)
 
-    def test_all_find_the_same(self, left):
-        own, others = of(left, "batch_norm")
+    def test_all_find_the_same(self, results):
+        own, others = of(results, "batch_norm")
         assert own["worst"] == others["worst"]
         assert own["rate"] == others["rate"]
 
-    def test_one_speaks(self, left):
-        own, others = of(left, "told")
+    def test_only_the_main_process_prints(self, results):
+        own, others = of(results, "printed")
         assert "valid_accuracy" in own
         assert not others
 
-    def test_too_few_samples_for_all_are_named(self, left):
-        for each in of(left, "too_many"):
+    def test_too_few_samples_for_all_processes(self, results):
+        for each in of(results, "too_many"):
             assert "2 processes with batches of 60 need 120 training samples, not 100" in each
 
 
-@pytest.mark.parametrize(("wished", "device"), [("true", "cpu"), ("false", "cuda")])
-def test_accelerate_may_wish_for_the_cpu(monkeypatch, wished, device):
+@pytest.mark.parametrize(("use_cpu", "device"), [("true", "cpu"), ("false", "cuda")])
+def test_accelerate_may_choose_the_cpu(monkeypatch, use_cpu, device):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
-    monkeypatch.setenv("ACCELERATE_USE_CPU", wished)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", use_cpu)
     assert default_device() == torch.device(device)
 
 
@@ -123,12 +123,12 @@ main()
 ENDS = """
 import atexit, os
 
-def tell():  # what was registered first is done last
+def print_threads():  # what is registered first runs last
     tasks = "/proc/self/task"
     names = [open(f"{tasks}/{each}/comm").read().strip() for each in os.listdir(tasks)]
     print("threads at the end:", *names)
 
-atexit.register(tell)
+atexit.register(print_threads)
 from vicinal.__main__ import main
 main()
 """
@@ -143,7 +143,7 @@ class TestARun:
         assert "StopIteration" not in done.stderr
         assert not (tmp_path / "out").exists()
 
-    def test_that_is_killed_goes_on_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
+    def test_that_is_killed_resumes_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
         started = []
         for out, script in (("whole", ENDS), ("killed", DIES)):
             (tmp_path / f"{out}.py").write_text(script)
@@ -153,7 +153,7 @@ class TestARun:
         assert whole.returncode == 0, whole.stderr
         assert whole.stdout.count("left in whole") == 1
         assert "processes:      2, each with batches of its own" in whole.stdout
-        # Those of the group abort a process whose interpreter ends before them.
+        # Threads of the group abort a process whose interpreter ends before them.
         assert whole.stdout.count("threads at the end") == 2
         assert "gloo" not in whole.stdout
         assert killed.returncode
@@ -169,7 +169,7 @@ class TestARun:
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
 
-    def test_bad_input_is_told_once(self, tmp_path):
-        told = launch("-m", "vicinal", "train", "nosuch", cwd=tmp_path)
-        assert told.returncode
-        assert told.stderr.count("vicinal: ") == 1
+    def test_bad_input_is_reported_once(self, tmp_path):
+        done = launch("-m", "vicinal", "train", "nosuch", cwd=tmp_path)
+        assert done.returncode
+        assert done.stderr.count("vicinal: ") == 1

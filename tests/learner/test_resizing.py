@@ -11,7 +11,7 @@ from vicinal import DataLoaders, Learner, MixUp, ProgressiveResizing, VicinalErr
 
 
 class Sizes(nn.Module):
-    """Notes the sides of what it sees."""
+    """Records the sides of its inputs."""
 
     def __init__(self):
         super().__init__()
@@ -40,14 +40,14 @@ def learner(**kwargs):
         ([], [16, 16, 16, 16]),
     ],
 )
-def test_images_grow_in_training_alone(sizes, expected):
+def test_images_are_resized_only_in_training(sizes, expected):
     learn = learner(cbs=[ProgressiveResizing(sizes), MixUp(seed=0)])
     learn.fit(4, 0.0)
     assert learn.model.seen[True] == expected
     assert learn.model.seen[False] == [16] * 4
 
 
-def test_they_are_shrunk_by_smoothing():
+def test_they_are_resized_with_antialiasing():
     learn = learner(cbs=ProgressiveResizing([(1.0, 8)]))
     x, _ = learn.dls.one_batch()
     learn.fit(1, 0.0)
@@ -55,14 +55,14 @@ def test_they_are_shrunk_by_smoothing():
     torch.testing.assert_close(learn.model.last, expected)
 
 
-def test_images_that_are_not_square_keep_their_shape():
+def test_images_that_are_not_square_keep_their_aspect_ratio():
     resizing = ProgressiveResizing([(1.0, 8)])
     learn = SimpleNamespace(training=True, epoch=0, epochs=1, x=torch.rand(2, 3, 32, 12))
     resizing.before_batch(learn)
     assert learn.x.shape == (2, 3, 21, 8)
 
 
-def test_shares_that_add_up_to_one_but_for_rounding_are_taken():
+def test_fractions_that_sum_to_one_up_to_rounding():
     shares = [0.05, 0.55, 0.3, 0.1]
     assert sum(shares) > 1
     assert ProgressiveResizing([(share, 8) for share in shares]).side(9, 10) == 8
@@ -71,9 +71,9 @@ def test_shares_that_add_up_to_one_but_for_rounding_are_taken():
 @pytest.mark.parametrize(
     ("sizes", "sentence"),
     [
-        ([(0.7, 8), (0.7, 12)], r"add up to 1 at most, not \[0.7, 0.7\]"),
-        ([(0, 8)], r"must lie in \(0, 1\]"),
-        ([(0.5, 0)], r"images of \[0\] pixels cannot be"),
+        ([(0.7, 8), (0.7, 12)], r"sum to 1 at most, not \[0.7, 0.7\]"),
+        ([(0, 8)], r"must be in \(0, 1\]"),
+        ([(0.5, 0)], r"sides must be 1 pixel or more, not \[0\]"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes, sentence):

@@ -1,4 +1,4 @@
-"""Trainings that are stopped anywhere and begun again end as if nothing had happened."""
+"""Trainings that are stopped anywhere and resumed end as if nothing had happened."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ EPOCHS, BATCHES = 3, 5
 
 
 class Stopped(Exception):
-    """What stands for the power that fails."""
+    """Stands for a power failure."""
 
 
 class StopAt(Callback):
@@ -51,7 +51,7 @@ def mixers():
 
 
 def learner(mix="MixUp", opt_func=None, **options):
-    """With all that has a state: dropout, batch norm, a mixer, an optimizer with moments."""
+    """Everything that has a state: dropout, batch norm, a mixer, an optimizer with moments."""
     torch.manual_seed(3)
     x, y = torch.rand(5 * BATCHES + 1, 3, 6, 6), torch.arange(5 * BATCHES + 1) % 3
     dls = DataLoaders.from_tensors(x, y, x[:9], y[:9], bs=5, device="cpu", seed=2)
@@ -89,7 +89,7 @@ def assert_same(learn, other):
 def stopped_and_resumed(file, batch, train, **options):
     with pytest.raises(Stopped):
         train(learner(**options), [StopAt(batch), Checkpoint(file)])
-    torch.rand(7)  # whatever else happened to the global generator
+    torch.rand(7)  # whatever else may have used the global generator
     resumed = learner(**options)
     train(resumed, [Checkpoint(file, resume=True)])
     return resumed
@@ -97,7 +97,7 @@ def stopped_and_resumed(file, batch, train, **options):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("batch", [0, 3, 6, 7, 12, 14, 17])
-def test_it_ends_as_if_it_were_not_stopped(tmp_path, method, batch):
+def test_it_ends_as_if_it_had_not_been_stopped(tmp_path, method, batch):
     whole = learner()
     METHODS[method](whole, [Checkpoint(tmp_path / "whole")])
     resumed = stopped_and_resumed(tmp_path / "checkpoint", batch, METHODS[method])
@@ -105,8 +105,8 @@ def test_it_ends_as_if_it_were_not_stopped(tmp_path, method, batch):
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
-def test_the_best_weights_are_those_of_the_training_that_goes_on(tmp_path, epoch):
-    """Also where a later training has replaced the file, and was killed before its checkpoint."""
+def test_the_best_weights_are_those_of_the_resumed_training(tmp_path, epoch):
+    """Even if a later training has replaced the file, and was killed before its checkpoint."""
 
     class StopBeforeTheCheckpoint(Callback):
         order = 90
@@ -129,8 +129,34 @@ def test_the_best_weights_are_those_of_the_training_that_goes_on(tmp_path, epoch
     assert_same(train(part, Checkpoint(part / "checkpoint"), StopBeforeTheCheckpoint()), whole)
 
 
+def test_the_gradient_scaler_resumes(tmp_path):
+    """With a scaler as under fp16, which the CPU can run too: its scale doubles every two steps."""
+
+    class Scale(Callback):
+        def before_fit(self, learn):
+            learn.scaler = torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=2)
+
+        def after_step(self, learn):
+            self.state = learn.scaler.state_dict()
+
+    def train(*cbs):
+        scale = Scale()
+        learn = learner()
+        METHODS["fit"](learn, [scale, *cbs])
+        return learn, scale.state
+
+    whole, expected = train()
+    assert expected["scale"] == 2.0 ** (1 + EPOCHS * BATCHES // 2)
+    assert expected["_growth_tracker"] == EPOCHS * BATCHES % 2 == 1
+    with pytest.raises(Stopped):
+        train(StopAt(17), Checkpoint(tmp_path / "c"))
+    resumed, found = train(Checkpoint(tmp_path / "c", resume=True))
+    assert found == expected
+    assert_same(resumed, whole)
+
+
 @pytest.mark.parametrize("mix", mixers())
-def test_every_mixer_goes_on(tmp_path, mix):
+def test_every_mixer_resumes(tmp_path, mix):
     for method in ("fit_one_cycle", "fine_tune"):
         whole = learner(mix)
         METHODS[method](whole, [])
@@ -148,7 +174,7 @@ def test_every_mixer_goes_on(tmp_path, mix):
         lambda p, lr: torch.optim.AdamW(p, lr, amsgrad=True),
     ],
 )
-def test_every_optimizer_goes_on(tmp_path, opt_func):
+def test_every_optimizer_resumes(tmp_path, opt_func):
     whole = learner(opt_func=opt_func)
     METHODS["fit_one_cycle"](whole, [])
     resumed = stopped_and_resumed(
@@ -170,15 +196,15 @@ def test_stopped_again_and_again(tmp_path):
     assert_same(resumed, whole)
 
 
-def test_one_that_had_ended_is_not_trained_again(tmp_path):
+def test_a_completed_training_is_not_repeated(tmp_path):
     METHODS["fit"](learner(), [Checkpoint(tmp_path / "c")])
     resumed = learner()
     METHODS["fit"](resumed, [StopAt(0), Checkpoint(tmp_path / "c", resume=True)])
     assert len(resumed.history) == EPOCHS
 
 
-def test_a_stopped_cell_that_is_run_again_goes_on(tmp_path):
-    """On the same learner, as in a notebook; and in a new one afterwards nothing is left to do."""
+def test_a_stopped_cell_that_is_run_again_resumes(tmp_path):
+    """On the same learner, as in a notebook; in a new one afterwards nothing is left to do."""
     whole = learner()
     METHODS["fit_one_cycle"](whole, [Checkpoint(tmp_path / "whole")])
 
@@ -195,12 +221,12 @@ def test_a_stopped_cell_that_is_run_again_goes_on(tmp_path):
     assert_same(anew, whole)
 
 
-def test_what_is_left_out_is_said_and_leaves_what_was_learnt(tmp_path, capsys):
+def test_skipping_a_completed_training_prints_it_and_restores_its_weights(tmp_path, capsys):
     tuned = learner()
     METHODS["fine_tune"](tuned, [Checkpoint(tmp_path / "c")])
     anew = learner()
     anew.fit(1, cbs=Checkpoint(tmp_path / "c", resume=True))
-    assert "training 1 had ended, as" in capsys.readouterr().out
+    assert "skipping training 1, which" in capsys.readouterr().out
     assert_same(anew, tuned)
     with pytest.raises(VicinalError, match="of a training of 1 epochs, not of 7: give the same"):
         learner().fit(7, cbs=Checkpoint(tmp_path / "c", resume=True))
@@ -226,7 +252,7 @@ def test_a_training_that_a_callback_ended_early_stays_ended(tmp_path):
 
 
 class Counting(Callback):
-    """A callback of the user's that has something to keep."""
+    """A callback of the user's own that has a state."""
 
     def before_fit(self, learn):
         self.count = 0
@@ -241,7 +267,7 @@ class Counting(Callback):
         self.count = state["count"]
 
 
-def test_callbacks_keep_what_they_give(tmp_path):
+def test_the_state_of_callbacks_is_restored(tmp_path):
     with pytest.raises(Stopped):
         learner().fit(3, cbs=[Counting(), StopAt(9), Checkpoint(tmp_path / "c")])
     counting = Counting()
@@ -290,7 +316,7 @@ class TestAnotherTraining:
         self.assert_refused(learner(opt_func=torch.optim.SGD), checkpoint, sentence)
 
 
-def test_where_nothing_can_be_written_the_sentence_says_so_at_once(tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error_before_the_training(tmp_path):
     (tmp_path / "file").touch()
     learn = learner()
     with pytest.raises(VicinalError, match=r"c cannot be written \(File exists\)$"):
@@ -300,6 +326,6 @@ def test_where_nothing_can_be_written_the_sentence_says_so_at_once(tmp_path):
         learner(path=tmp_path / "file").fit(1, cbs=SaveBest())
 
 
-def test_a_new_folder_is_made(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     learner().fit(1, cbs=Checkpoint(tmp_path / "new" / "c"))
     assert (tmp_path / "new" / "c").exists()

@@ -23,7 +23,7 @@ trees = st.recursive(
 
 
 @given(tree=trees)
-def test_plain_values_come_back_as_they_were(tree, tmp_path_factory):
+def test_plain_values_are_restored(tree, tmp_path_factory):
     file = tmp_path_factory.mktemp("state") / "tree"
     save_tree(file, tree)
     found = load_tree(file)
@@ -45,7 +45,7 @@ def test_plain_values_come_back_as_they_were(tree, tmp_path_factory):
         torch.nn.Parameter(torch.ones(2)),
     ],
 )
-def test_tensors_come_back_bit_by_bit(tensor, tmp_path):
+def test_tensors_are_restored_exactly(tensor, tmp_path):
     save_tree(tmp_path / "tree", {"a": [tensor, 1], 5: tensor})
     found = load_tree(tmp_path / "tree")
     for copy in (found["a"][0], found[5]):
@@ -54,9 +54,9 @@ def test_tensors_come_back_bit_by_bit(tensor, tmp_path):
         assert torch.equal(copy.isnan(), tensor.isnan())
 
 
-def test_what_is_no_value_is_refused_and_the_old_file_stays(tmp_path):
+def test_other_values_are_refused_and_the_old_file_remains(tmp_path):
     save_tree(tmp_path / "tree", [1])
-    with pytest.raises(TypeError, match="a state of type object cannot be kept"):
+    with pytest.raises(TypeError, match="a state of type object cannot be saved"):
         save_tree(tmp_path / "tree", {"a": object()})
     assert load_tree(tmp_path / "tree") == [1]
 
@@ -64,11 +64,11 @@ def test_what_is_no_value_is_refused_and_the_old_file_stays(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04K\x01.", b"\x08" + b"\0" * 20])
 def test_another_file_is_refused(content, tmp_path):
     (tmp_path / "tree").write_bytes(content)
-    with pytest.raises(VicinalError, match=r"tree cannot be read .* no checkpoint"):
+    with pytest.raises(VicinalError, match=r"tree cannot be read .* not a checkpoint"):
         load_tree(tmp_path / "tree")
 
 
-def test_a_file_of_weights_is_no_checkpoint(tmp_path):
+def test_a_weights_file_is_not_a_checkpoint(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(2)}, tmp_path / "weights")
@@ -76,6 +76,6 @@ def test_a_file_of_weights_is_no_checkpoint(tmp_path):
         load_tree(tmp_path / "weights")
 
 
-def test_what_is_not_there(tmp_path):
+def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_tree(tmp_path / "tree")

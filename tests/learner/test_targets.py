@@ -1,4 +1,4 @@
-"""Learners on values, several labels, rare classes and classes in an order."""
+"""Learners on values, several labels, rare classes and ordered classes."""
 
 from functools import partial
 
@@ -46,7 +46,7 @@ def test_the_root_mean_squared_error_is_that_of_all_samples():
     assert learn.history[-1]["valid_rmse"] == pytest.approx(learn.validate()["valid_rmse"])
 
 
-def test_a_share_of_the_labels_that_count_is_that_of_all_batches():
+def test_accuracy_counts_labels_over_all_batches():
     y = torch.where(torch.arange(250) % 7 < 3, CLASSES, 255)
     y[200:240] = 255  # a whole batch of the validation part, of which no label counts
     known = partial(accuracy, ignore_index=255)
@@ -92,7 +92,7 @@ def test_several_labels_are_mixed():
     assert learn.history[-1]["valid_accuracy_multi"] > 0.9
 
 
-def test_classes_in_an_order_are_mixed():
+def test_ordered_classes_are_mixed():
     y = (VALUES / 3 + 2).round().long().clamp(0, 4)
 
     def class_error(output, target):

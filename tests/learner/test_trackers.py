@@ -1,4 +1,4 @@
-"""What a training logs to trackers is its history, whatever happens to it or to them."""
+"""Trackers get the history of a training, whatever happens to it or to them."""
 
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ def weights(learn):
 
 
 def read(folder):
-    """The scalars of a folder of TensorBoard's, as it shows them: {name: [(step, value), ...]}."""
+    """The scalars in a TensorBoard folder: {name: [(step, value), ...]}."""
     found = EventAccumulator(str(folder)).Reload()
     return {
         name: [(event.step, event.value) for event in found.Scalars(name)]
@@ -64,7 +64,7 @@ def assert_shown(found, history):
 
 
 class Note(GeneralTracker):
-    """A tracker of the user's, that fails where it is told to."""
+    """A tracker of the user's own, that fails at a given call."""
 
     name, requires_logging_directory = "note", False
 
@@ -194,7 +194,7 @@ def test_a_network_of_timms_is_logged_by_its_name():
     assert stored["model"] == "resnet18"
 
 
-def test_what_starting_takes_is_none_of_the_epochs_seconds(monkeypatch):
+def test_starting_is_not_part_of_the_epochs_seconds(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
 
@@ -207,7 +207,7 @@ def test_what_starting_takes_is_none_of_the_epochs_seconds(monkeypatch):
     assert all(row["seconds"] < 500 for row in learn.history)
 
 
-def test_looking_for_a_learning_rate_is_not_logged():
+def test_a_learning_rate_range_test_is_not_logged():
     note = Note()
     learner(Track(note)).lr_find(num_it=10)
     assert not note.calls
@@ -234,7 +234,7 @@ def test_only_the_main_process_logs(monkeypatch):
         ("after_epoch", 3, 90),
     ],
 )
-def test_a_killed_training_goes_on_in_the_same_folder(
+def test_a_killed_training_resumes_in_the_same_folder(
     tmp_path, monkeypatch, method, event, time, order
 ):
     def train(*cbs, resume):
@@ -244,17 +244,17 @@ def test_a_killed_training_goes_on_in_the_same_folder(
         return learn
 
     with monkeypatch.context() as killed:
-        killed.delattr(Track, "after_fit")  # nothing is closed
+        killed.delattr(Track, "after_fit")  # so that nothing is closed
         with pytest.raises(RuntimeError):
             train(At(event, RuntimeError, time, order), resume=False)
     learn = train(resume=True)
     assert len(learn.history) == (3 if method == "fit" else 4)
-    # An epoch that was done again took another time.
+    # A repeated epoch takes a different time.
     found = {name: rows for name, rows in read(tmp_path / "log").items() if name != "seconds"}
     assert_shown(found, [{k: v for k, v in row.items() if k != "seconds"} for row in learn.history])
 
 
-def test_rows_that_a_checkpoint_brings_back_are_not_logged_again(tmp_path):
+def test_rows_restored_from_a_checkpoint_are_not_logged_again(tmp_path):
     stop = At("before_train", RuntimeError, time=3)
     with pytest.raises(RuntimeError):
         learner(Track(Note()), stop, Checkpoint(tmp_path / "c")).fit(4)
@@ -263,7 +263,7 @@ def test_rows_that_a_checkpoint_brings_back_are_not_logged_again(tmp_path):
     assert [step for step, _ in note.of("log")] == [3, 4]
 
 
-def test_a_training_may_go_on_with_another_tracker_or_none(tmp_path):
+def test_a_training_may_resume_with_another_tracker_or_none(tmp_path):
     stop = At("before_train", RuntimeError, time=2)
     with pytest.raises(RuntimeError):
         learner(Track(Note()), stop, Checkpoint(tmp_path / "c")).fit(3)
@@ -298,7 +298,7 @@ def test_it_is_closed_whatever_ends_the_training(event, order, error):
     ]
 
 
-def test_it_is_closed_where_another_callback_fails_to_close():
+def test_it_is_closed_even_if_another_callback_fails_to_close():
     note = Note()
     with pytest.raises(RuntimeError):
         learner(At("after_fit", RuntimeError, order=85), Track(note)).fit(1)
@@ -362,13 +362,13 @@ def test_a_tracker_that_fails_later_does_not_end_the_training(call):
     assert len(warned) == 1
     assert torch.equal(weights(learn), weights(without))
     assert len(learn.history) == 4
-    # It is closed, and not asked again.
+    # It is closed, and not called again.
     called = [name for name, *_ in note.calls]
     _, at, *_ = (place for place, name in enumerate(called) if name == call)
     assert called[at + 1 :] == (["finish"] if call == "log" else [])
 
 
-def test_one_that_always_fails_is_warned_of_once():
+def test_one_that_always_fails_warns_once():
     class Gone(Note):
         def log(self, values, step=None):
             raise TimeoutError
@@ -417,11 +417,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         ("tensorbord", "there is no tracker named tensorbord: did you mean tensorboard?"),
         ("WandB", "there is no tracker named WandB: did you mean wandb?"),
         ("comet", "there is no tracker named comet: did you mean comet_ml?"),
-        ("", "there is no tracker named : take one of aim, "),
-        ("all", "there is no tracker named all: take one of aim, "),
+        ("", "there is no tracker named : use one of aim, "),
+        ("all", "there is no tracker named all: use one of aim, "),
     ],
 )
-def test_near_names_are_offered(name, sentence):
+def test_similar_names_are_suggested(name, sentence):
     with pytest.raises(VicinalError) as error:
         Track(name)
     assert str(error.value).startswith(sentence)
@@ -435,6 +435,6 @@ def test_a_missing_package_is_named(monkeypatch, name):
 
 
 @pytest.mark.parametrize("tracker", [None, 3, Note, MixUp()])
-def test_what_is_no_tracker_is_refused(tracker):
+def test_something_that_is_not_a_tracker(tracker):
     with pytest.raises(VicinalError, match="is a name such as 'tensorboard' or an instance of"):
         Track(tracker)

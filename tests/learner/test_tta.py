@@ -24,7 +24,7 @@ class PlusOne(BatchTransform):
 
 
 class Jitter(BatchTransform):
-    """Noise in training; keeps what it gave."""
+    """Adds noise in training, and records it."""
 
     def __init__(self):
         self.given = []
@@ -35,7 +35,7 @@ class Jitter(BatchTransform):
 
 
 def data(*transforms, seed=0, y=None):
-    """Validation has 7 samples, 4 a batch: the last batch is not full."""
+    """Validation has 7 samples in batches of 4: the last batch is not full."""
     x = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
     y = torch.tensor([0, 1, 2, 0, 1, 2, 0]) if y is None else y
     return DataLoaders.from_tensors(
@@ -48,7 +48,7 @@ def learner(dls):
 
 
 @pytest.mark.parametrize("n", [1, 4])
-def test_the_plain_pass_counts_a_quarter(n):
+def test_the_plain_pass_has_weight_a_quarter(n):
     dls = data(PlusOne(), y=torch.zeros(7, 3))
     values, targets = learner(dls).tta(n)
     torch.testing.assert_close(values, dls.valid.dataset.x + 0.75)
@@ -67,7 +67,7 @@ def test_probabilities_are_averaged_over_the_passes():
     assert len(noise.flatten().unique()) == noise.numel()  # every sample and pass draws its own
 
 
-def test_the_datas_seed_decides_and_nothing_else():
+def test_only_the_seed_of_the_data_matters():
     learn = Learner(data(Jitter()), nn.Linear(3, 3))
     first = learn.tta(2)[0]
     learn.fit(1, 0.0)
@@ -76,7 +76,7 @@ def test_the_datas_seed_decides_and_nothing_else():
     assert not torch.equal(Learner(data(Jitter(), seed=1), learn.model).tta(2)[0], first)
 
 
-def test_nothing_else_is_moved():
+def test_no_other_state_changes():
     dls = data(Jitter())
     learn = Learner(dls, nn.Sequential(nn.BatchNorm1d(3)), cbs=MixUp(seed=0))
     transforms = list(dls.valid.transforms)
@@ -91,7 +91,7 @@ def test_nothing_else_is_moved():
     assert learn.model[0].training
 
 
-def test_a_pass_that_fails_moves_nothing():
+def test_a_pass_that_fails_changes_no_state():
     class Broken(BatchTransform):
         def train(self, x, generator):
             raise RuntimeError("broken")
@@ -103,7 +103,7 @@ def test_a_pass_that_fails_moves_nothing():
 
 
 def images(**kwargs):
-    """Images kept at 16 pixels, of which the network sees 8."""
+    """Images stored at 16 pixels, which the network sees at 8."""
     g = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (10, 3, 16, 16), dtype=torch.uint8, generator=g)
     part = Samples(pixels, [0, 1] * 5)
@@ -113,7 +113,7 @@ def images(**kwargs):
     )
 
 
-def test_images_that_are_kept_larger_than_they_are_seen():
+def test_images_that_are_stored_larger_than_the_network_sees_them():
     learn = Learner(images(), nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2)))
     probabilities, targets = learn.tta()
     assert targets.tolist() == [0, 1] * 5
@@ -132,8 +132,8 @@ def test_images_that_worker_processes_read(monkeypatch):
 @pytest.mark.parametrize("transforms", [
     [], [BatchTransform()], [Normalize([0.5] * 3, [0.5] * 3)]
 ])  # fmt: skip
-def test_without_random_changes_there_is_nothing_to_average(transforms):
-    with pytest.raises(VicinalError, match=r"not changed at random.*aug_transforms\(\)"):
+def test_without_random_augmentation_there_is_nothing_to_average(transforms):
+    with pytest.raises(VicinalError, match=r"no random augmentation.*aug_transforms\(\)"):
         learner(data(*transforms)).tta()
 
 

@@ -1,4 +1,4 @@
-"""The code that people know from fastai, as it stands, on real photos."""
+"""The code that people know from fastai, unchanged, on real photos."""
 
 import warnings
 
@@ -37,7 +37,7 @@ def path(photos):
 
 @pytest.fixture
 def _offline(monkeypatch, tmp_path):
-    """No weights at hand and no network, as on a machine cut off."""
+    """No cached weights and no network, as on an offline machine."""
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.invalid")
@@ -55,7 +55,7 @@ def test_the_learner_as_in_the_article(path):
 
 
 @pytest.mark.usefixtures("_offline")
-def test_the_one_line_form_says_where_weights_cannot_be_had(path):
+def test_the_one_line_form_warns_if_weights_are_not_available(path):
     dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=64)
     with pytest.warns(UserWarning, match="resnet34.*starting from random weights"):
         learn = vision_learner(dls, "resnet34", metrics=error_rate).mixup()
@@ -90,7 +90,7 @@ def test_the_mid_level_form(path):
     assert len(learn.history) == 1
 
 
-def test_weights_from_the_hub_bring_their_normalising(path, monkeypatch, tmp_path):
+def test_weights_from_the_hub_come_with_their_normalisation(path, monkeypatch, tmp_path):
     """A local stand-in in the hub's format: safetensors under timm's name for them."""
     import timm
     from safetensors.torch import save_file
@@ -121,7 +121,7 @@ def test_weights_from_the_hub_bring_their_normalising(path, monkeypatch, tmp_pat
     torch.testing.assert_close(dls.normalize.undo(x), learn.dls.normalize.undo(own))
 
 
-def test_a_network_that_is_not_there_offers_near_names(path):
+def test_an_unknown_network_suggests_similar_names(path):
     dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=32)
     with pytest.raises(VicinalError, match=r"no network named resnet43: did you mean .*resnet34"):
         vision_learner(dls, "resnet43")

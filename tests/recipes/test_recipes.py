@@ -1,4 +1,4 @@
-"""Recipes: each trains, by its name, and what the user asks for goes before what it says."""
+"""Recipes: each trains by its name, and the user's options override its defaults."""
 
 import json
 
@@ -39,12 +39,12 @@ OPTIONS = {
 def test_each_trains_and_its_network_predicts(photos, capsys, name):
     options = [*OPTIONS[name], "--precision", "fp32", "--out", "run"]
     assert run(["train", "photos", "--recipe", name, *options]) == 0
-    said = capsys.readouterr().out
-    assert f"(the recipe {name})" in said
-    assert "(as asked)" in said
+    printed = capsys.readouterr().out
+    assert f"(the recipe {name})" in printed
+    assert "(as asked)" in printed
     config = json.loads((photos / "run" / "config.json").read_text())
     assert config["asked"]["recipe"] == name
-    assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # as is drawn, too
+    assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # in the picture too
     files = sorted((photos / "photos" / "red").iterdir())[:2]
     probabilities = torch.stack(list(Predictor.load("run").predict(files)))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
@@ -63,16 +63,16 @@ def test_the_fast_one_trains_in_two_processes(photos):
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_asked_for_goes_first(photos, capsys):
+def test_the_users_options_take_precedence(photos, capsys):
     options = ["--mix", "cutmix", "--model", "resnet9", "--lr", "0.05", *OPTIONS["cifar10-best"]]
     assert run(["train", "photos", "--recipe", "cifar10-best", *options]) == 0
-    said = capsys.readouterr().out
-    assert "model:          resnet9 (as asked)" in said
-    assert "learning rate:  0.05 (as asked)" in said
-    assert "mixing:         CutMix(" in said
+    printed = capsys.readouterr().out
+    assert "model:          resnet9 (as asked)" in printed
+    assert "learning rate:  0.05 (as asked)" in printed
+    assert "mixing:         CutMix(" in printed
 
 
-def test_filters_keep_their_norm():
+def test_filters_have_a_fixed_norm():
     torch.manual_seed(0)
     filters, others = torch.nn.Parameter(torch.randn(8, 4, 3, 3)), torch.nn.Parameter(torch.ones(3))
     optimizer = cifar10_fast.muon([{"params": [filters, others], "lr": 0.1}], 0.1)
@@ -93,7 +93,7 @@ def test_steps_of_filters_are_orthogonal():
     assert 0.5 < values.min() <= values.max() < 1.5
 
 
-def test_a_mistyped_name_is_told():
+def test_a_mistyped_name_is_an_error():
     with pytest.raises(
         VicinalError, match="no recipe named cifar10_fast: did you mean cifar10-fast"
     ):

@@ -1,1 +1,1 @@
-"""Mixing in other trainers: a file for each, which needs that trainer and mixing alone."""
+"""Mixing in other trainers: one file each, which needs only that trainer and mixing."""

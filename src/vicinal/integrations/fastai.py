@@ -22,15 +22,15 @@ class Mix(Callback):  # type: ignore[misc]
 
         learn = vision_learner(dls, resnet34, metrics=accuracy, cbs=Mix(MixUp()))
 
-    Nothing of the learner is replaced, so that ``predict``, ``get_preds``,
-    ``ClassificationInterpretation`` and ``export`` are afterwards what they always were.
+    Nothing in the learner is replaced: ``predict``, ``get_preds``, ``ClassificationInterpretation``
+    and ``export`` work afterwards as they always do.
 
     Args:
-        mixer: such as ``MixUp()``; it mixes all inputs, and the targets of whatever kind.
+        mixer: such as ``MixUp()``; it mixes all inputs, and targets of any kind.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: the loss cannot be computed of both targets, or a batch has no targets.
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: the loss cannot be computed for both targets, or a batch has no targets.
     """
 
     order = 9.5  # after CastToTensor, and before MixedPrecision
@@ -51,21 +51,21 @@ class Mix(Callback):  # type: ignore[misc]
         if not self.yb:
             raise ValueError(
                 "the batch has no targets, which mixing needs: let the last block of the DataBlock "
-                "give them, or take a smaller n_inp"
+                "give them, or use a smaller n_inp"
             )
         batch, inputs = (*_plain(self.xb), *_plain(self.yb)), len(self.xb)
         mixed = self.mix(batch, tuple(range(inputs, len(batch))))
         self.learn.xb, self.learn.yb = mixed[:inputs], mixed[inputs:]
 
     def after_loss(self) -> None:
-        self.mix.check_learnt(self.yb, "the learner's loss_func")
+        self.mix.check_reached_loss(self.yb, "the learner's loss_func")
 
     def after_fit(self) -> None:
-        self.mixer.release()
+        self.mix.end()
 
 
 def _plain(batch: Any) -> Any:
-    """Plain tensors in the place of fastai's, which look at every operation."""
+    """fastai's tensors as plain ones: its subclasses would intercept every operation of mixing."""
 
     def plain(_: Any, leaf: Any) -> Any:
         return (

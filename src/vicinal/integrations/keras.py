@@ -32,15 +32,15 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
     While ``fit`` runs, the model's ``train_step`` gets mixed batches, and its metrics the samples'
     own targets; ``validation_data``, ``evaluate`` and ``predict`` are not mixed. Sample and class
-    weights count with the target that they belong to. Images are taken for such as
-    ``keras.config.image_data_format()`` says.
+    weights are applied to the target that they belong to. The channels of images are where
+    ``keras.config.image_data_format()`` has them.
 
     Args:
         mixer: such as ``MixUp()``.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: the loss cannot be computed of both targets, Keras runs on another backend, or
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: the loss cannot be computed for both targets, Keras runs on another backend, or
             the data have no targets.
         RuntimeError: the model computes no loss from the mixed targets.
     """
@@ -62,7 +62,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         self._has_begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if not self._has_begun:  # fit(initial_epoch=...) goes on with a training
+        if not self._has_begun:  # the first epoch is not 0 in fit(initial_epoch=...)
             steps = self.params["steps"]
             self.mix.begin(self.params["epochs"] * (steps or math.inf), epoch * (steps or 0))
             self._has_begun = True
@@ -71,39 +71,40 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         _set(self.model, "train_step", MixedStep(self.model, self.mix))
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.mixer.release()
+        self.mix.end()
 
 
 class MixedStep:
     """A model's ``train_step`` for the next batch, which it mixes.
 
-    It takes itself off the model before it does: no callback hears of a training that broke off.
+    It removes itself from the model before that: Keras calls no callback after an error, so that
+    nothing could remove it later.
 
     Args:
-        model: whose step it is.
-        mix: which mixes the batch.
+        model: the model whose step it replaces.
+        mix: mixes the batch.
     """
 
     def __init__(self, model: Any, mix: BatchMixer) -> None:
         self.model, self.mix = model, mix
         before = vars(model).get("train_step")
-        # One of a training that broke off before its batch would mix once more.
+        # One that is left from a training that failed before its batch would mix a second time.
         self.before: Any = before.before if isinstance(before, MixedStep) else before
 
     def __call__(self, data: Any) -> Any:
         _set(self.model, "train_step", self.before)
         metrics, before = self.model.compute_metrics, vars(self.model).get("compute_metrics")
 
-        def metrics_of_own(x: Any, y: Any, *others: Any, **options: Any) -> Any:
+        def metrics_on_own_targets(x: Any, y: Any, *others: Any, **options: Any) -> Any:
             return metrics(x, *own_targets((y, *others)), **own_targets(options))
 
-        _set(self.model, "compute_metrics", metrics_of_own)
+        _set(self.model, "compute_metrics", metrics_on_own_targets)
         try:
             mixed = _mixed(self.mix, data)
             result = self.model.train_step(mixed)
-            self.mix.check_learnt(mixed, "the model")
+            self.mix.check_reached_loss(mixed, "the model")
         except BaseException:
-            self.mix.mixer.release()
+            self.mix.end()
             raise
         finally:
             _set(self.model, "compute_metrics", before)
@@ -111,7 +112,7 @@ class MixedStep:
 
 
 def _set(model: Any, method: str, function: Any) -> None:
-    """Give a model a method of its own; None leaves it that of its class."""
+    """Set a method on a model itself; None removes it, which leaves that of its class."""
     vars(model).pop(method, None)
     if function is not None:
         vars(model)[method] = function
@@ -122,13 +123,14 @@ def _mixed(mix: BatchMixer, data: Any) -> Any:
     if y is None:
         raise ValueError("the data have no targets, which mixing needs: give fit(x, y)")
     targets = (y,) if sample_weight is None else (y, sample_weight)
-    places = tuple(range(1, 1 + len(targets)))
-    mixed = mix(tuple(_moved(part, -1, 1) for part in (x, *targets)), places)
+    positions = tuple(range(1, 1 + len(targets)))
+    # Sample weights are mixed as targets: each is applied to the loss of its own target.
+    mixed = mix(tuple(_moved(part, -1, 1) for part in (x, *targets)), positions)
     return tuple(_moved(part, 1, -1) for part in mixed)
 
 
 def _moved(part: Any, source: int, to: int) -> Any:
-    """Images and masks with channels at another place, where Keras has them last and we do not."""
+    """Images and masks with their channels moved, if Keras has them last: mixing has them first."""
     if keras.config.image_data_format() != "channels_last":
         return part
 

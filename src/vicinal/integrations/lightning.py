@@ -31,22 +31,22 @@ class Mix(Callback):  # type: ignore[misc]
 
         trainer = Trainer(max_epochs=10, callbacks=Mix(MixUp()))
 
-    The module stays as it is: its ``training_step`` gets the mixed batch, in which the targets are
-    :class:`vicinal.MixedTensor`; metrics of torchmetrics get the samples' own. While training goes
-    on, ``training_step`` and the metrics' ``update`` are wrapped; afterwards, also after an error,
-    they are what they were. The state of the draws is in every checkpoint.
+    The module needs no change: its ``training_step`` gets the mixed batch, in which the targets are
+    :class:`vicinal.MixedTensor`; metrics of torchmetrics get the samples' own targets. During the
+    training, ``training_step`` and the metrics' ``update`` are wrapped; afterwards, also after an
+    error, they are restored. The mixer's random state is in every checkpoint.
 
     Args:
         mixer: such as ``MixUp()``.
         target: the key or position of the target in a batch, or several of them. None takes the
-            last of a tuple or list, and in a dict what is called labels, label, targets, target or
-            y. Of several loaders, each one's batch is mixed by itself.
+            last item of a tuple or list, and of a dict what is called labels, label, targets,
+            target or y. With several loaders, each one's batch is mixed separately.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: the loss cannot be computed of both targets, or a batch has no target.
-        RuntimeError: ``training_step`` computes no loss from the mixed targets, or asks for its
-            batches itself, by ``dataloader_iter``.
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: the loss cannot be computed for both targets, or a batch has no target.
+        RuntimeError: ``training_step`` computes no loss from the mixed targets, or takes
+            ``dataloader_iter`` instead of batches.
     """
 
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
@@ -55,7 +55,7 @@ class Mix(Callback):  # type: ignore[misc]
         self._mixed: Any = None
         self._step: Any = None
         self._metrics: list[tuple[Metric, Any]] = []
-        self._has_learnt = False
+        self._reached_loss = False
 
     @property
     def mixer(self) -> Mixer:
@@ -65,40 +65,42 @@ class Mix(Callback):  # type: ignore[misc]
         self.mix.begin(_batches(trainer))
         step = pl_module.training_step
         own = vars(pl_module).get("training_step")
-        self._step, self._has_learnt = (pl_module, own), False
+        self._step, self._reached_loss = (pl_module, own), False
 
         @functools.wraps(step)
         def mixed_step(batch: Any, *others: Any, **options: Any) -> Any:
-            if not trainer.training:  # a validation_step has called it
+            if not trainer.training:  # called by a validation_step
                 return step(batch, *others, **options)
-            # An optimizer may take the step several times for a batch, which others pack anew.
+            # An optimizer such as LBFGS may take the step several times for one batch, and other
+            # hooks may put its tensors into a new container: it is recognised by its tensors.
             parts = pytree.tree_leaves(batch)
             if [*map(id, parts)] != [*map(id, self._parts)]:
                 self._parts, self._mixed = parts, self._each(trainer.train_dataloader, batch)
             result = step(self._mixed, *others, **options)
-            self._has_learnt |= reached_loss(self._mixed)
+            self._reached_loss |= reached_loss(self._mixed)
             if result is not None and pl_module.automatic_optimization:
-                self.mix.check_learnt(self._mixed, "training_step")
+                self.mix.check_reached_loss(self._mixed, "training_step")
             return result
 
         pl_module.training_step = mixed_step
         self._metrics = [(m, m.update) for m in pl_module.modules() if isinstance(m, Metric)]
         for metric, update in self._metrics:
-            setattr(metric, "update", _of_own(update))  # noqa: B010
+            setattr(metric, "update", _on_own_targets(update))  # noqa: B010
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch is None:
             raise RuntimeError(
-                "training_step asks for its batches by dataloader_iter, where they cannot be "
-                "mixed: let it take batch, or mix there, x, y = mixer(x, y)"
+                "training_step takes dataloader_iter, whose batches cannot be mixed from outside: "
+                "let it take batch, or mix in it, x, y = mixer(x, y)"
             )
         self._parts = []
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not self._has_learnt:  # where the step itself optimizes, not each must be by targets
-            self.mix.check_learnt(self._mixed, "training_step")
+        # With manual optimization, not every step of an epoch need use the targets.
+        if not self._reached_loss:
+            self.mix.check_reached_loss(self._mixed, "training_step")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop()
@@ -115,8 +117,8 @@ class Mix(Callback):  # type: ignore[misc]
         self.mix.load_state_dict(state_dict)
 
     def _each(self, loaders: Any, batch: Any) -> Any:
-        """The batch of each loader, mixed."""
-        if batch is None:  # its loader has come to its end
+        """Mix the batch of each loader."""
+        if batch is None:  # a shorter loader is exhausted
             return None
         if isinstance(loaders, CombinedLoader):
             return self._each(loaders.iterables, batch)
@@ -133,26 +135,26 @@ class Mix(Callback):  # type: ignore[misc]
         (module, own), self._step = self._step, None
         self._parts, self._mixed = [], None
         del module.training_step
-        if own is not None:  # a compiled one
+        if own is not None:  # the module had one of its own, such as a compiled one
             module.training_step = own
         for metric, update in self._metrics:
             setattr(metric, "update", update)  # noqa: B010
-        self.mixer.release()
+        self.mix.end()
 
 
-def _of_own(update: Any) -> Any:
+def _on_own_targets(update: Any) -> Any:
     @functools.wraps(update)
-    def of_own(*args: Any, **kwargs: Any) -> Any:
+    def on_own_targets(*args: Any, **kwargs: Any) -> Any:
         return update(*own_targets(args), **own_targets(kwargs))
 
-    return of_own
+    return on_own_targets
 
 
 def _batches(trainer: Trainer) -> float:
-    """How many batches the training has; infinity where it has no end."""
+    """The number of batches of the training; infinity if it is unlimited."""
     in_epoch, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
     epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
-    # Steps that a module makes itself may be several for a batch.
+    # With manual optimization, a batch may have any number of steps.
     if trainer.max_steps == -1 or not trainer.lightning_module.automatic_optimization:
         return epochs * in_epoch
     return min(epochs * in_epoch, batches_of(trainer.max_steps, in_epoch, accumulated))

@@ -1,8 +1,8 @@
-"""What to say where a trainer is not installed."""
+"""The error for a trainer that is not installed."""
 
 
 def missing(extra: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
-    """The error to raise where an integration's trainer cannot be imported.
+    """The error to raise if an integration's trainer cannot be imported.
 
     >>> missing("keras", ModuleNotFoundError(name="keras"))
     ModuleNotFoundError("vicinal.integrations.keras needs keras: pip install 'vicinal[keras]'")

@@ -20,18 +20,18 @@ class Mix(Callback):  # type: ignore[misc]
         net = NeuralNetClassifier(Module, criterion=nn.CrossEntropyLoss, callbacks=[Mix(MixUp())])
 
     While ``fit`` runs, the net's ``train_step_single`` gets mixed batches. Validation, ``predict``
-    and ``score`` are not mixed, and the scores of other callbacks on training data see the samples'
-    own targets. The state of the draws is pickled with the net.
+    and ``score`` are not mixed, and other callbacks that score training data see the samples' own
+    targets. The mixer's random state is pickled with the net.
 
     Args:
-        mixer: such as ``MixUp()``. To a :class:`Schedule` in it the training has ``max_epochs``;
-            of ``fit(..., epochs=n)`` and ``partial_fit`` no callback hears.
+        mixer: such as ``MixUp()``. A :class:`Schedule` in it assumes ``max_epochs`` epochs, as
+            skorch does not report those of ``fit(..., epochs=n)`` and ``partial_fit`` to callbacks.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: the criterion cannot be computed of both targets, or the data have no targets.
-        RuntimeError: the net computes no loss from the mixed targets, or its ``train_step`` gives
-            ``train_step_single`` another batch than it gets.
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: the criterion cannot be computed for both targets, or the data have no targets.
+        RuntimeError: the net computes no loss from the mixed targets, or its ``train_step`` passes
+            another batch to ``train_step_single`` than it gets.
     """
 
     def __init__(self, mixer: Mixer) -> None:
@@ -49,11 +49,11 @@ class Mix(Callback):  # type: ignore[misc]
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
     ) -> None:
         if training:
-            net.train_step_single.take(batch)
+            net.train_step_single.start_batch(batch)
 
     def on_batch_end(self, net: Any, training: bool | None = None, **kwargs: Any) -> None:
         if training:
-            net.train_step_single.let_go()
+            net.train_step_single.end_batch()
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         if isinstance(vars(net).get("train_step_single"), MixedStep):
@@ -63,11 +63,11 @@ class Mix(Callback):  # type: ignore[misc]
 class MixedStep:
     """A net's ``train_step_single`` on mixed batches.
 
-    No callback hears of a training that broke off. So other batches than those that it was told of
-    are left as they are.
+    skorch calls no callback after an error, so this step may remain on the net. It therefore leaves
+    all batches unchanged except those announced by :meth:`start_batch`.
 
     Args:
-        net: whose step it is.
+        net: the net whose step it replaces.
         mixer: such as ``MixUp()``.
     """
 
@@ -77,27 +77,27 @@ class MixedStep:
         self.has_begun = False
 
     def begin(self, batches: float) -> None:
-        """Say how many batches the training has."""
+        """Begin a training of so many batches."""
         self.mix.begin(batches)
         self.has_begun = True
 
-    def take(self, batch: Any) -> None:
-        """Say which batch the next steps are for, of which some optimizers take several."""
+    def start_batch(self, batch: Any) -> None:
+        """Announce the batch of the next steps: some optimizers take several for one batch."""
         self.batch, self.mixed = batch, None
 
-    def let_go(self) -> None:
-        """Forget that batch, after its steps."""
+    def end_batch(self) -> None:
+        """Release the batch after its steps."""
         if self.batch is not None and self.mixed is None:
             raise RuntimeError(
-                "the net's train_step did not give its batch to train_step_single, so that nothing "
+                "the net's train_step did not pass its batch to train_step_single, so that nothing "
                 "was mixed: change batches in the dataset or the iterator"
             )
         self.batch = self.mixed = None
 
     def stop(self) -> None:
-        """Give the net its own step back."""
+        """Restore the net's own step."""
         vars(self.net).pop("train_step_single", None)
-        self.mix.mixer.release()
+        self.mix.end()
 
     def __call__(self, batch: Any, **fit_params: Any) -> Any:
         step = type(self.net).train_step_single
@@ -106,7 +106,7 @@ class MixedStep:
         try:
             self.mixed = self.mix(batch) if self.mixed is None else self.mixed
             result = step(self.net, self.mixed, **fit_params)
-            self.mix.check_learnt(self.mixed, "the net")
+            self.mix.check_reached_loss(self.mixed, "the net")
         except BaseException:
             self.stop()
             raise

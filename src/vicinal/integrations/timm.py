@@ -1,4 +1,4 @@
-"""Mixing for scripts that are written for timm: its ``Mixup`` and ``FastCollateMixup``."""
+"""Drop-in replacements for timm's ``Mixup`` and ``FastCollateMixup``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,30 +20,30 @@ _MODES = ("batch", "pair", "elem", "half")
 
 
 class Mixup(TimmMixup):
-    """In the place of ``timm.data.Mixup``: called alike, it gives the same, faster.
+    """A drop-in replacement for ``timm.data.Mixup``: the same call and kind of result, faster.
 
     ::
 
         from vicinal.integrations.timm import Mixup  # for: from timm.data import Mixup
 
-    The random numbers are its own, begun by ``torch.initial_seed()``, so that the script's
-    ``--seed`` holds, and each rank and worker draws differently. Partners are drawn, too, where
-    timm takes the batch backwards; so batches may be odd. Set ``mixup_enabled`` to False to stop
-    mixing; other attributes may be set in the middle of a training, too.
+    It has its own random state, seeded by ``torch.initial_seed()``: the script's ``--seed`` takes
+    effect, and each rank and worker draws differently. Partners are drawn at random, where timm
+    pairs the batch with its reverse; so batches may have an odd size. Set ``mixup_enabled`` to
+    False to stop mixing; other attributes may be set during the training too.
 
     Args:
-        mixup_alpha: of MixUp's Beta(alpha, alpha); 0 for none.
-        cutmix_alpha: of CutMix's; 0 for none.
-        cutmix_minmax: smallest and largest side of CutMix's boxes, as shares of the image's.
+        mixup_alpha: of MixUp's Beta(alpha, alpha); 0 turns it off.
+        cutmix_alpha: of CutMix's; 0 turns it off.
+        cutmix_minmax: smallest and largest side of CutMix's boxes, as fractions of the image's.
         prob: the probability of mixing a batch, or a sample or pair.
-        switch_prob: that of CutMix, where both are on.
-        mode: "batch" draws one weight for a batch, "pair" for two samples that are mixed both ways,
-            "elem" for each sample; "half", of :class:`FastCollateMixup`, for each and gives half
-            as many.
-        correct_lam: True: labels count as pixels do.
-        label_smoothing: the part of each label that goes to all classes alike.
-        num_classes: of class indices.
-        multi_label: targets are (B, num_classes) labels, smoothed towards a half.
+        switch_prob: the probability of CutMix, if both are on.
+        mode: "batch" draws one weight per batch, "pair" one per two samples that are mixed with
+            each other, "elem" one per sample; "half", only for :class:`FastCollateMixup`, one per
+            sample, and returns half as many samples.
+        correct_lam: must be True: labels are weighted by the area of pixels.
+        label_smoothing: the fraction of each label that is spread over all classes.
+        num_classes: the number of classes.
+        multi_label: targets are (B, num_classes) labels, smoothed towards 0.5.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its range.
@@ -73,27 +73,27 @@ class Mixup(TimmMixup):
         if mode not in modes:
             raise ValueError(f"mode must be one of {', '.join(modes)}, not {mode!r}")
         if not correct_lam:
-            raise ValueError("labels always count as pixels do: leave correct_lam=False out")
+            raise ValueError("labels are always weighted by area: omit correct_lam=False")
         super().__init__(
             mixup_alpha, cutmix_alpha, cutmix_minmax, prob, switch_prob, mode, correct_lam,
             label_smoothing, num_classes,
         )  # fmt: skip
-        self.multi_label = multi_label  # which older versions do not take
-        self.made_of: tuple[Any, ...] = ()
-        self._follow()
+        self.multi_label = multi_label  # older versions of timm do not take it
+        self.settings: tuple[Any, ...] = ()
+        self._update_mixer()
 
-    def _follow(self) -> None:
-        """Make the mixer anew where attributes were set since, as timm reads them at each call."""
-        made_of = (
+    def _update_mixer(self) -> None:
+        """Make a new mixer if attributes have been set: timm reads them at each call."""
+        settings = (
             self.mixup_alpha, self.cutmix_alpha, self.cutmix_minmax, self.mix_prob,
             self.switch_prob, self.mode,
         )  # fmt: skip
-        if made_of == self.made_of:
+        if settings == self.settings:
             return
         mixer = self._make_mixer()
-        if self.made_of:
+        if self.settings:
             mixer.load_state_dict(self.mixer.state_dict())
-        self.mixer, self.made_of = mixer, made_of
+        self.mixer, self.settings = mixer, settings
 
     def _make_mixer(self) -> Mixer:
         each: dict[str, Any] = {"per": "batch" if self.mode == "batch" else "sample"}
@@ -106,13 +106,13 @@ class Mixup(TimmMixup):
         mixup = MixUp(self.mixup_alpha, folded=False, **each)
         cutmix = CutMix(self.cutmix_alpha, minmax=minmax, **each)
         if not mixup.alpha and not cutmix.alpha:
-            raise ValueError("mixup_alpha and cutmix_alpha are both 0: give one, or mix nothing")
-        share = self.switch_prob if mixup.alpha and cutmix.alpha else float(cutmix.alpha > 0)
-        chances = [self.mix_prob * (1 - share), self.mix_prob * share]
+            raise ValueError("mixup_alpha and cutmix_alpha are both 0: give one, or do not mix")
+        p_cutmix = self.switch_prob if mixup.alpha and cutmix.alpha else float(cutmix.alpha > 0)
+        chances = [self.mix_prob * (1 - p_cutmix), self.mix_prob * p_cutmix]
         return Choice([mixup, cutmix], p=chances, **each, **whole)
 
     def __call__(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix a batch where it lies, as timm does.
+        """Mix a batch in place, as timm does.
 
         Args:
             x: (B, C, H, W) floats or uint8.
@@ -121,22 +121,22 @@ class Mixup(TimmMixup):
         Returns:
             x, and (B, num_classes) float32 targets.
         """
-        self._follow()
+        self._update_mixer()
         target = target.float() if self.multi_label else target
         if self.mixup_enabled:
             x, mixed = self.mixer(x, target, inplace=True)
         else:
             x, target = (halves(part)[0] if self.mixer.half else part for part in (x, target))
             mixed = MixedTarget(target, target, torch.ones(len(x), device=x.device))
-        even = 0.5 if self.multi_label else 1 / self.num_classes
+        uniform = 0.5 if self.multi_label else 1 / self.num_classes
         dense = mixed.dense(self.num_classes).float()
-        return x, dense * (1 - self.label_smoothing) + even * self.label_smoothing
+        return x, dense * (1 - self.label_smoothing) + uniform * self.label_smoothing
 
 
 class FastCollateMixup(Mixup, TimmFastCollateMixup):  # type: ignore[misc]
-    """In the place of ``timm.data.FastCollateMixup``: mixes while a batch is put together.
+    """A drop-in replacement for ``timm.data.FastCollateMixup``: mixes when a batch is collated.
 
-    Args: of :class:`Mixup`.
+    Args: as for :class:`Mixup`.
 
     >>> collate = FastCollateMixup(num_classes=10)
     >>> image = torch.zeros(3, 8, 8, dtype=torch.uint8)
@@ -151,7 +151,7 @@ class FastCollateMixup(Mixup, TimmFastCollateMixup):  # type: ignore[misc]
         """Mix a list of (image, target) pairs.
 
         Args:
-            batch: of (C, H, W) uint8 images, NumPy's or torch's, and targets.
+            batch: of (C, H, W) uint8 images, as NumPy arrays or tensors, and targets.
 
         Returns:
             (B, C, H, W) uint8 images, and (B, num_classes) float32 targets; with mode "half", half

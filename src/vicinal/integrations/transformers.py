@@ -14,20 +14,20 @@ except ModuleNotFoundError as error:
 
 
 class Mixing:
-    """What makes a Trainer mix, for a Trainer of your own: ``class Mine(Mixing, Trainer): ...``.
+    """A mixin that makes a Trainer mix: ``class MyTrainer(Mixing, Trainer): ...``.
 
     Args:
         *args, **kwargs: of the Trainer.
         mixer: such as ``MixUp()`` for images. Token ids cannot be mixed, but their embeddings can:
             ``ManifoldMixUp(model, "*.embeddings", mixer=MixUp(), maximum="attention_mask")``.
 
-    Batches are mixed where their loss is computed, on their device; evaluation is not mixed. The
-    targets are the parts of a batch that the Trainer's ``label_names`` tell. The state of the draws
-    is in ``trainer_state.json`` of every checkpoint.
+    Batches are mixed on their device, when their loss is computed; evaluation is not mixed. The
+    targets are the entries of a batch that the Trainer's ``label_names`` name. The mixer's random
+    state is in ``trainer_state.json`` of every checkpoint.
 
     Raises:
-        TypeError: the mixer is none.
-        ValueError: the model's loss cannot be computed of both targets, or a batch has no labels.
+        TypeError: ``mixer`` is not a mixer.
+        ValueError: the model's loss cannot be computed for both targets, or a batch has no labels.
         RuntimeError: no loss is computed from the mixed targets.
     """
 
@@ -43,9 +43,9 @@ class Mixing:
             return trainer.compute_loss(model, inputs, *args, **kwargs)
         names = self._targets(inputs)
         mixed = self.mix(inputs, names)
-        targets = [mixed[name] for name in names]  # the Trainer may take them out of the batch
+        targets = [mixed[name] for name in names]  # the Trainer may pop them from the batch
         result = trainer.compute_loss(model, mixed, *args, **kwargs)
-        self.mix.check_learnt(targets, "the model")
+        self.mix.check_reached_loss(targets, "the model")
         return result
 
     def _targets(self, inputs: Any) -> tuple[str, ...]:
@@ -66,19 +66,20 @@ class MixTrainer(Mixing, Trainer):  # type: ignore[misc]
 
         trainer = MixTrainer(model, arguments, train_dataset=train, mixer=MixUp())
 
-    Everything is as in transformers' own; :class:`Mixing` tells about ``mixer``.
+    Everything else is as in transformers' own; :class:`Mixing` describes ``mixer``.
     """
 
 
-# Not the callback's name, for which the Trainer would make a new one, without a mixer.
+# Not the callback's own name: on resuming, the Trainer would create a callback of that name,
+# without a mixer.
 STATE = "vicinal.mixer"
 
 
 class MixerState(TrainerCallback):  # type: ignore[misc]
-    """Keeps the state of the draws in the Trainer's own, so that a resumed training goes on.
+    """Saves the mixer's random state in the Trainer's state, for a training to be resumed.
 
     Args:
-        mix: whose state it is.
+        mix: the mixer of the Trainer.
     """
 
     def __init__(self, mix: BatchMixer) -> None:
@@ -92,9 +93,9 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
         train_dataloader: Any = None,
         **_: Any,
     ) -> None:
-        kept = state.stateful_callbacks.get(STATE)
-        if kept is not None:
-            self.mix.load_state_dict(kept)
+        saved = state.stateful_callbacks.get(STATE)
+        if saved is not None:
+            self.mix.load_state_dict(saved)
         accumulated = args.gradient_accumulation_steps
         self.mix.begin(batches_of(state.max_steps, length(train_dataloader), accumulated))
 
@@ -106,4 +107,4 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.mix.mixer.release()
+        self.mix.end()

@@ -3,27 +3,63 @@
 import math
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
+from vicinal.batches import BatchMixer
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
-from vicinal.mixing.schedule import begin_schedules
-from vicinal.processes import this_process, total
+from vicinal.processes import total
 from vicinal.progress import progress_bar
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
 
+def as_callbacks(cbs: Any) -> list[Callback]:
+    """Callbacks and mixers, as users give them, to a list of callbacks.
+
+    Args:
+        cbs: one or several (a list or tuple) of callbacks and mixers, instances or classes, which
+            are called without arguments; or None.
+
+    Raises:
+        VicinalError: one of them is neither.
+
+    >>> from vicinal import EMA, MixUp
+    >>> [type(callback).__name__ for callback in as_callbacks([MixUp(0.4), EMA])]
+    ['MixBatches', 'EMA']
+    """
+    made: list[Callback] = []
+    for cb in as_list(cbs):
+        kind = cb if isinstance(cb, type) else type(cb)
+        if issubclass(kind, Mixer):
+            made.append(MixBatches(cb))
+        elif issubclass(kind, Callback):
+            made.append(cb() if isinstance(cb, type) else cb)
+        else:
+            raise VicinalError(f"{cb!r} is neither a callback nor a mixer such as MixUp()")
+    return made
+
+
+def as_list(one_or_several: Any) -> list[Any]:
+    """None, one thing, or a list or tuple of things, to a list."""
+    if one_or_several is None:
+        return []
+    return list(one_or_several) if isinstance(one_or_several, list | tuple) else [one_or_several]
+
+
 class MixBatches(Callback):
     """Mix every training batch; validation is never mixed.
+
+    It is a :class:`BatchMixer` that listens to a Learner. It does not write to tensors that another
+    callback may hold: one of a lower ``order`` that keeps ``learn.x`` and ``learn.y`` keeps the
+    plain batch.
 
     Args:
         mixer: an instance such as ``MixUp(0.4)``, or a class such as ``MixUp`` for its defaults.
@@ -32,86 +68,74 @@ class MixBatches(Callback):
     order = 50  # after callbacks that change the samples one by one
 
     def __init__(self, mixer: Mixer | Callable[[], Mixer]) -> None:
-        self.mixer = mixer if isinstance(mixer, Mixer) else mixer()
+        self.batch_mixer = BatchMixer(mixer if isinstance(mixer, Mixer) else mixer())
+        self.batches: int | None = None  # in the training that is under way
+
+    @property
+    def mixer(self) -> Mixer:
+        return self.batch_mixer.mixer
 
     def before_fit(self, learn: "Learner") -> None:
-        if this_process().num_processes > 1:  # each draws by its rank from what one seed gives
-            self.mixer.load_state_dict(broadcast_object_list([self.mixer.state_dict()])[0])
-        self.steps, self.begun_at = learn.epochs * len(learn.dls.train), self.mixer.random.draws
-        self._begin()
-
-    def _begin(self) -> None:
-        begin_schedules(self.mixer, self.steps, at=self.begun_at)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"mixer": self.mixer.state_dict(), "begun_at": self.begun_at}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.mixer.load_state_dict(state["mixer"])
-        self.begun_at = state["begun_at"]
-        self._begin()
+        self.batches = learn.epochs * len(learn.dls.train)
+        self.batch_mixer.begin(self.batches)
 
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
-            learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=True)
+            inplace = self._may_overwrite(learn)
+            learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=inplace)
+
+    def _may_overwrite(self, learn: "Learner") -> bool:
+        """Whether nothing else can hold the batch.
+
+        That is so if it is fresh from the training part, and no other callback has seen it yet.
+        Always mixing out of place would be simpler, but costs up to 3 % of a step of a small
+        network on a CPU, as the system clears fresh memory page by page; and a buffer that is
+        reused would overwrite the mixed batch of the previous step, which others may hold.
+        """
+        earlier = takewhile(lambda callback: callback is not self, learn.callbacks)
+        is_seen = any(hasattr(callback, "before_batch") for callback in earlier)
+        return learn.batches is learn.dls.train and not is_seen
 
     def after_batch(self, learn: "Learner") -> None:
         if learn.training and learn.pred is None:  # cancelled before the network was called
             self.mixer.release()
 
     def after_fit(self, learn: "Learner") -> None:
-        self.mixer.release()
+        self.batches = None
+        self.batch_mixer.end()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.batch_mixer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.batch_mixer.load_state_dict(state)
+        if self.batches is not None:  # a Checkpoint restores when all others have begun
+            self.batch_mixer.begin(self.batches)
 
     @property
     def name(self) -> str:
         return f"MixBatches({self.mixer!r})"
 
 
-class StepScheduler(Callback):
-    """Step a scheduler of torch's after every step of the optimizer.
-
-    Args:
-        make: from (optimizer, number of steps) to the scheduler.
-    """
-
-    def __init__(self, make: Callable[[torch.optim.Optimizer, int], Any]) -> None:
-        self.make = make
-
-    def before_fit(self, learn: "Learner") -> None:
-        # Set by AccumulateGradients, which lets nobody hear of the steps that it cancels.
-        batches = max(getattr(cb, "batches_per_step", 1) for cb in learn.callbacks)
-        steps = learn.epochs * math.ceil(len(learn.dls.train) / batches)
-        self.scheduler = self.make(learn.optimizer, steps)
-
-    def after_step(self, learn: "Learner") -> None:
-        self.scheduler.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        return dict(self.scheduler.state_dict())
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.scheduler.load_state_dict(state)
-
-
 class Average:
-    """The mean of what comes as a sum over each batch, and how many it is of."""
+    """A running mean, from the sum and the count of each batch."""
 
     def __init__(self) -> None:
         self.sum: Tensor | float = 0.0
         self.count: Tensor | float = 0.0
 
-    def add(self, of_batch: Tensor, count: Tensor | int) -> None:
-        # Both stay on the device: reading them would make the host wait.
-        self.sum = self.sum + of_batch
+    def add(self, batch_sum: Tensor, count: Tensor | int) -> None:
+        # Both stay on the device: reading them would make the host wait for it at every batch.
+        self.sum = self.sum + batch_sum
         self.count = self.count + count
 
     def add_loss(self, loss: Tensor, y: Any) -> None:
-        """Of a loss that is the mean over the samples of a batch with these targets."""
+        """Add a loss that is the mean over the samples of a batch with these targets."""
         count = len(first_tensor(y))
         self.add(loss.detach() * count, count)
 
     def mean(self) -> float:
-        """Over the samples of all processes, each of which has to ask for it."""
+        """The mean over the samples of all processes; every process must call this."""
         sum_of_all, count = total([float(self.sum), float(self.count)])
         return sum_of_all / count if count else math.nan
 
@@ -137,7 +161,7 @@ class ValidAverages:
 
 
 class Recorder(Callback):
-    """Averages losses and metrics over each epoch into ``learn.history``.
+    """Average losses and metrics over each epoch, into a row of ``learn.history``.
 
     Raises:
         Diverged: the training loss of an epoch is not finite.
@@ -173,7 +197,7 @@ class Recorder(Callback):
 
 
 class ProgressTable(Callback):
-    """A progress bar while an epoch runs, and a line of the table when it has ended."""
+    """A progress bar during each epoch, and a line of the table after it."""
 
     order = 90
 
@@ -185,7 +209,7 @@ class ProgressTable(Callback):
         self.batches = len(learn.dls.train) + len(learn.dls.valid)
         self.task = self.bar.add_task("", total=learn.epochs * self.batches, loss="")
         self.bar.start()
-        self.looked_at = time.perf_counter()
+        self.last_read = time.perf_counter()
 
     def before_train(self, learn: "Learner") -> None:
         epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
@@ -194,9 +218,9 @@ class ProgressTable(Callback):
     def after_batch(self, learn: "Learner") -> None:
         self.bar.advance(self.task)
         # Reading the loss makes the host wait for the device: once a second is enough.
-        if learn.training and learn.loss is not None and time.perf_counter() > self.looked_at + 1:
+        if learn.training and learn.loss is not None and time.perf_counter() > self.last_read + 1:
             self.bar.update(self.task, loss=f"loss {learn.loss.item():.3f}")
-            self.looked_at = time.perf_counter()
+            self.last_read = time.perf_counter()
 
     def after_epoch(self, learn: "Learner") -> None:
         row = learn.history[-1]
@@ -219,7 +243,7 @@ def _cell(name: str, value: float) -> str:
 
 
 def check_names(metrics: list[Any]) -> None:
-    """Raise a VicinalError where two metrics would share a column."""
+    """Raise a VicinalError if two metrics would share a column."""
     names = ["loss", *map(metric_name, metrics)]
     for name in names:
         if names.count(name) > 1:
@@ -229,7 +253,7 @@ def check_names(metrics: list[Any]) -> None:
 
 
 def metric_name(metric: Any) -> str:
-    """What a metric is called in tables and files: its function's name.
+    """The name of a metric in tables and files: that of its function.
 
     >>> from functools import partial
     >>> from vicinal import top_k_accuracy

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, so that loading them can run no code."""
+"""Weights on disk: safetensors, so that loading them runs no code."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from vicinal.files import write_whole, written
 
 
 def save_weights(model: nn.Module, file: Path) -> None:
-    """Write a model's weights, whole or not at all.
+    """Write a model's weights, atomically.
 
     Raises:
         VicinalError: the file cannot be written.
@@ -23,28 +23,28 @@ def save_weights(model: nn.Module, file: Path) -> None:
 
 
 def weights_of(model: nn.Module) -> bytes:
-    """A model's weights, as they are written."""
-    # Clones, because safetensors refuses memory that is shared or not contiguous.
+    """A model's weights as the bytes of a safetensors file."""
+    # Clones, because safetensors rejects memory that is shared or not contiguous.
     return save({name: t.detach().cpu().contiguous().clone() for name, t in _state(model).items()})
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Read a model's weights; they go to wherever the model is.
+    """Read a model's weights, onto the model's device.
 
     Raises:
-        VicinalError: the file is not there, damaged, or of another network.
+        VicinalError: the file does not exist, is damaged, or belongs to another network.
     """
     try:
         weights = load_file(file)
     except FileNotFoundError:
         raise VicinalError(
-            f"{file} is not there: give the name of weights that were saved"
+            f"{file} does not exist: give the name of weights that were saved"
         ) from None
     except (SafetensorError, OSError) as error:
         raise VicinalError(
-            f"{file} cannot be read ({error}): it is damaged or no weights file"
+            f"{file} cannot be read ({error}): it is damaged or not a weights file"
         ) from None
-    # Checked before anything is copied: torch would copy what fits and then complain.
+    # Checked before anything is copied: torch would copy what fits and then raise.
     difference = misfit(model, weights)
     if difference is not None:
         raise VicinalError(f"{file} holds the weights of another network: {difference}")
@@ -52,7 +52,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
 
 
 def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
-    """Which weight does not fit the model, and how; None where all do.
+    """The first weight that does not fit the model, and how; None if all fit.
 
     >>> misfit(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
     'weight has shape (1, 3) there, and (1, 2) in this one'

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from vicinal.errors import VicinalError
+
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
-# What a training is made of, from the outside in. Each section has an event before and after it.
+# The sections of a training, from the outermost to the innermost. Each has an event before it and
+# one after it.
 SECTIONS = (
     "fit",
     "epoch",
@@ -24,7 +27,7 @@ EVENTS = tuple(f"{when}_{section}" for section in SECTIONS for when in ("before"
 class Cancel(Exception):
     """Leave a section early: raised by a callback, caught where that section ends.
 
-    The section's ``after_`` event still comes, to those that heard the one before it.
+    The section's ``after_`` event is still sent, to the callbacks that received the one before it.
     """
 
     section: str
@@ -37,52 +40,61 @@ class CancelFit(Cancel):
 
 
 class CancelEpoch(Cancel):
-    """Go on with the next epoch."""
+    """Skip the rest of the epoch, its validation included."""
 
     section = "epoch"
 
 
 class CancelTrain(Cancel):
-    """Leave the rest of this epoch's training batches, and validate."""
+    """Skip the rest of this epoch's training batches, and validate."""
 
     section = "train"
 
 
 class CancelValidate(Cancel):
-    """Leave the rest of this epoch's validation."""
+    """Skip the rest of this epoch's validation."""
 
     section = "validate"
 
 
 class CancelBatch(Cancel):
-    """Go on with the next batch."""
+    """Skip the rest of the batch."""
 
     section = "batch"
 
 
 class CancelBackward(Cancel):
-    """The callback has made the gradients itself."""
+    """Skip the backward pass, because the callback has computed the gradients itself."""
 
     section = "backward"
 
 
 class CancelStep(Cancel):
-    """Do not step the optimizer; gradients add up until it is stepped."""
+    """Skip the optimizer's step; gradients accumulate until it steps."""
 
     section = "step"
 
 
 class Callback:
-    """Change a training from outside: an object whose methods bear the events' names.
+    """Customise a training: an object whose methods are named after events.
 
-    Define any of :data:`EVENTS` as a method that takes the learner; nothing is registered.
-    Callbacks with a lower ``order`` hear an event first; equals, in the order they were given in.
+    Define any of :data:`EVENTS` as a method that takes the learner; there is nothing to register.
+    Callbacks with a lower ``order`` receive an event first; those of equal order, in the order in
+    which they were given.
 
     A callback that prints the loss of every batch:
 
     >>> class PrintLoss(Callback):
     ...     def after_loss(self, learn):
     ...         print(f"{learn.loss:.3f}")
+
+    What a callback may read and set: ``learn.x`` and ``learn.y`` from ``before_batch`` on,
+    ``learn.pred`` from ``after_pred`` on, ``learn.loss`` from ``after_loss`` on. It may hold on to
+    their tensors: a batch that a callback has seen is not written to afterwards.
+
+    What it may call: ``learn.forward(x)`` and ``learn.compute_loss(pred, y)`` give outputs and
+    losses as the training computes them, ``learn.train_on(batches)`` trains on batches of its own,
+    and ``learn.section(name, body)`` runs a function between two events.
     """
 
     order = 0
@@ -101,10 +113,15 @@ class Callback:
         return type(self).__name__
 
 
-def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Iterator[Callback]:
-    """Tell callbacks of an event, one after the other; gives each that has heard it.
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """Callbacks in the order in which they receive events; those of equal order stay as given."""
+    return sorted(callbacks, key=lambda callback: callback.order)
 
-    One that cancels has heard it; one that fails has not.
+
+def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Iterator[Callback]:
+    """Send an event to callbacks one by one, and yield each that has received it.
+
+    A callback that cancels has received it; one that fails has not.
     """
     for callback in callbacks:
         listener = getattr(callback, event, None)
@@ -118,7 +135,7 @@ def announce(learn: "Learner", event: str, callbacks: Iterable[Callback]) -> Ite
 
 
 def close(learn: "Learner", callbacks: Iterable[Callback]) -> None:
-    """Tell callbacks of ``after_fit``: all of them, also where one fails."""
+    """Send ``after_fit`` to all callbacks, even if one fails; then raise the first error."""
     failed: Exception | None = None
     for callback in callbacks:
         try:
@@ -129,8 +146,22 @@ def close(learn: "Learner", callbacks: Iterable[Callback]) -> None:
         raise failed
 
 
+def check_only_one(callback: Callback, learn: "Learner") -> None:
+    """Raise a VicinalError if the training has a second callback of this class.
+
+    For callbacks that would undo each other's work.
+    """
+    kind = type(callback)
+    count = sum(type(other) is kind for other in learn.callbacks)
+    if count > 1:
+        raise VicinalError(
+            f"the training has {count} callbacks {kind.__name__}, which would disturb each other: "
+            "give one"
+        )
+
+
 def listeners(callbacks: list[Callback]) -> str:
-    """A table of the events and who listens to them, in the order in which they hear."""
+    """A table of the events and the callbacks that receive each, in that order."""
     width = max(map(len, EVENTS))
     lines = []
     for event in EVENTS:

@@ -1,4 +1,4 @@
-"""Interpretation: where a trained network errs, and on which samples most."""
+"""Interpretation: the errors of a trained network, and the samples with the largest losses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from vicinal.losses import MixLoss, per_sample
 
 @dataclass(frozen=True)
 class TopLoss:
-    """A sample of the validation part, and what the network made of it.
+    """A sample of the validation part and its prediction.
 
     Args:
-        index: its place in the validation part, ``dls.valid.dataset``.
-        loss: its own loss.
-        truth, predicted: the names of its class and of the likeliest one; for other targets, their
+        index: in the validation part, ``dls.valid.dataset``.
+        loss: of this sample.
+        truth, predicted: the names of the true and of the most probable class; for other targets,
             values.
-        probability: of its class; None for other targets.
+        probability: of the true class; None for other targets.
     """
 
     index: int
@@ -32,12 +32,12 @@ class TopLoss:
 
 
 class Interpretation:
-    """Where a network errs; :meth:`Learner.interpret` makes it in one pass.
+    """The errors of a network; :meth:`Learner.interpret` makes it in one pass.
 
     Args:
         dls: the data.
-        probabilities: (N, C) of the validation part, or values.
-        targets: (N, ...) its targets.
+        probabilities: (N, C) for the validation part, or values.
+        targets: (N, ...) the targets.
         losses: (N,) the loss of each sample.
 
     Raises:
@@ -71,31 +71,31 @@ class Interpretation:
     # ---- which classes --------------------------------------------------------------------
 
     def confusion_matrix(self) -> Tensor:
-        """How often each class is taken for each.
+        """The number of samples of each true class that were predicted as each class.
 
         Returns:
             (C, C) int64: a row for each true class, a column for each predicted one.
 
         Raises:
-            VicinalError: the targets are values, or several labels a sample.
+            VicinalError: the targets are values, or several labels per sample.
         """
         from sklearn.metrics import confusion_matrix
 
         if not self._has_classes:
             raise VicinalError(
-                "a confusion matrix counts one class a sample, but the targets are values or "
-                f"several labels ({self.targets.dtype}, shape {tuple(self.targets.shape)}): "
-                "top_losses() ranks such samples, too"
+                "a confusion matrix needs one class per sample, but the targets are values or "
+                f"several labels ({self.targets.dtype}, shape {tuple(self.targets.shape)}): use "
+                "top_losses(), which ranks such samples too"
             )
         truth, predicted = self.targets.numpy(), self.probabilities.argmax(dim=1).numpy()
         counts = confusion_matrix(truth, predicted, labels=range(len(self._vocab)))
         return torch.from_numpy(counts).long()
 
     def most_confused(self, min_count: int = 1) -> list[tuple[str, str, int]]:
-        """Pairs of (true, predicted) classes that differ, and how often; the most frequent first.
+        """Pairs of different (true, predicted) classes with their counts, the most frequent first.
 
         Args:
-            min_count: leave out rarer pairs; 1 or more.
+            min_count: omit rarer pairs; 1 or more.
 
         Raises:
             VicinalError: as for :meth:`confusion_matrix`, or ``min_count`` is out of its range.
@@ -113,7 +113,7 @@ class Interpretation:
         """A matplotlib figure of the confusion matrix.
 
         Args:
-            normalize: show shares of each true class in place of counts.
+            normalize: show fractions of each true class instead of counts.
 
         Raises:
             VicinalError: as for :meth:`confusion_matrix`.
@@ -125,24 +125,25 @@ class Interpretation:
     # ---- which samples --------------------------------------------------------------------
 
     def top_losses(self, k: int = 9) -> list[TopLoss]:
-        """The ``k`` samples of the largest losses, the largest first; NaN counts as largest.
+        """The ``k`` samples with the largest losses, the largest first; NaN counts as largest.
 
         Raises:
             VicinalError: ``k`` is below 1.
         """
         if k < 1:
             raise VicinalError(f"the number of samples must be 1 or more, not {k}")
-        places = self._places()
+        indices = self._indices()
         worst = self.losses.topk(min(k, len(self.losses))).indices.tolist()
-        return [self._top_loss(row, places[row]) for row in worst]
+        return [self._top_loss(row, indices[row]) for row in worst]
 
     def plot_top_losses(self, k: int = 9) -> Any:
-        """A matplotlib figure of the images of the ``k`` largest losses, as the network sees them.
+        """A matplotlib figure of the images with the ``k`` largest losses.
 
-        Above each stand its class, the predicted one, its loss, and the probability of its class.
+        They are shown as the network sees them; the titles give the true and the predicted class,
+        the loss, and the probability of the true class.
 
         Raises:
-            VicinalError: the data are no images, or ``k`` is below 1.
+            VicinalError: the data are not images, or ``k`` is below 1.
         """
         from vicinal import plots
 
@@ -152,15 +153,15 @@ class Interpretation:
         return plots.images(self.dls.pictures(seen), [_caption(sample) for sample in worst])
 
     def _top_loss(self, row: int, index: int) -> TopLoss:
-        answer, target = self.probabilities[row], self.targets[row]
+        predicted, target = self.probabilities[row], self.targets[row]
         loss = self.losses[row].item()
         if not self._has_classes:
-            return TopLoss(index, loss, self._values(target), self._values(answer), None)
-        names = self._vocab[int(target)], self._vocab[int(answer.argmax())]
-        return TopLoss(index, loss, *names, answer[target].item())
+            return TopLoss(index, loss, self._values(target), self._values(predicted), None)
+        names = self._vocab[int(target)], self._vocab[int(predicted.argmax())]
+        return TopLoss(index, loss, *names, predicted[target].item())
 
-    def _places(self) -> Sequence[int]:
-        """The samples of the validation part: images that cannot be read may be left out."""
+    def _indices(self) -> Sequence[int]:
+        """The index of each loss's sample: images that cannot be read may have been skipped."""
         dataset = self.dls.valid.dataset
         if len(dataset) == len(self.losses):
             return range(len(dataset))
@@ -185,10 +186,10 @@ class Interpretation:
 
 
 def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tensor) -> Tensor:
-    """The loss of each sample, (B,); of a criterion that gives several a sample, their mean.
+    """The loss of each sample, (B,); for criteria with several losses per sample, their mean.
 
     Raises:
-        VicinalError: the criterion gives one number for the whole batch.
+        VicinalError: the criterion returns one number for the whole batch.
 
     >>> sample_losses(torch.nn.MSELoss(), torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2))
     tensor([5., 0.])
@@ -196,7 +197,7 @@ def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tens
     losses = per_sample(MixLoss(criterion).criterion)(output, target)
     if losses.ndim == 0 or len(losses) != len(target):
         raise VicinalError(
-            f"the loss function gave losses of shape {tuple(losses.shape)} for {len(target)} "
+            f"the loss function returned losses of shape {tuple(losses.shape)} for {len(target)} "
             "samples: let it return a loss for each, or take a reduction argument"
         )
     return losses.detach().reshape(len(losses), -1).mean(dim=1)

@@ -1,10 +1,9 @@
-"""The learning rate range test: train while the rate grows, and undo that."""
+"""The learning rate range test: train while the rate grows, then undo everything."""
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +18,18 @@ from vicinal.learner.events import SECTIONS, Callback, CancelFit
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
-SMOOTHING = 0.98  # what the smoothed loss keeps of itself at a batch
+SMOOTHING = 0.98  # the weight of the previous smoothed loss
 DIVERGED = 4  # times the lowest loss
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a learning rate range test has found.
+    """The result of a learning rate range test.
 
     Args:
         rates: the learning rate of each batch.
-        losses: the loss of each batch, exponentially smoothed.
-        suggestion: the rate in the middle of the losses' longest valley, see :func:`valley`.
+        losses: the exponentially smoothed loss after each batch.
+        suggestion: the rate in the middle of the longest valley of the losses, see :func:`valley`.
     """
 
     rates: tuple[float, ...]
@@ -45,15 +44,15 @@ class RangeTest:
 
 
 def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) -> RangeTest:
-    """Train on some batches while the learning rate grows exponentially, and undo that.
+    """Train on some batches while the learning rate grows exponentially, then undo everything.
 
-    It ends early where the smoothed loss exceeds 4 times its lowest value, or is not finite. The
-    learner's callbacks change the batches and steps as in a training; those that only listen to
-    whole epochs are left out, and nothing is validated or recorded.
+    It ends early if the smoothed loss exceeds 4 times its lowest value, or is not finite. The
+    learner's callbacks change batches and steps as in any training; those that listen only to whole
+    epochs are left out, and nothing is validated or recorded.
 
-    Afterwards, also where it was interrupted, all is as it was: the model with its gradients, the
-    learner with its optimizer and history, the order of the data, the draws of its mixers, torch's
-    random numbers, and the attributes of callbacks (but what these add to a list of theirs stays).
+    Afterwards, also after an error, everything is as before: the model with its gradients, the
+    learner with its optimizer and history, the order of the data, the random state of its mixers
+    and of torch, and the attributes of callbacks (except for items that these append to a list).
 
     Args:
         learn: the learner.
@@ -61,7 +60,8 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
         num_it: the number of batches, 10 or more.
 
     Raises:
-        VicinalError: an argument is out of its range, the loss leaves too early, or it never falls.
+        VicinalError: an argument is out of its range, the loss diverges too early, or it never
+            falls.
 
     Source: L. N. Smith, Cyclical learning rates for training neural networks (2017), section 3.3,
     in fastai's exponential form.
@@ -82,29 +82,20 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
     if num_it < 10:
         raise VicinalError(f"num_it must be 10 batches or more, not {num_it}")
     growing = GrowingRate(start_lr, end_lr, num_it)
-    with everything_kept(learn):
+    batches = islice(chain.from_iterable(repeat(learn.dls.train)), num_it)
+
+    def train() -> None:
+        learn.section("train", lambda: learn.train_on(batches))
+        # The epoch ends without its event, since it has no row in the history.
+        raise CancelFit
+
+    with undoing(learn):
         learn.epochs, learn.epoch = math.ceil(num_it / len(learn.dls.train)), 0
-        # Of the rate, only the ratios of its groups count.
-        with learn._prepared(learn.lr if isinstance(learn.lr, slice) else 1.0, []):
-            callbacks = [growing, *filter(_hears_batches, learn.cbs)]
-            learn.callbacks = sorted(callbacks, key=lambda callback: callback.order)
-            learn._section("fit", partial(_one_epoch, learn, num_it))
+        # Of the learner's rate, only the ratios between groups matter: the callback sets the rest.
+        lr = learn.lr if isinstance(learn.lr, slice) else 1.0
+        with learn.session(lr, [growing, *filter(_hears_batches, learn.cbs)]):
+            learn.section("fit", lambda: learn.section("epoch", train))
     return RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
-
-
-def _one_epoch(learn: "Learner", num_it: int) -> None:
-    learn._section("epoch", lambda: learn._section("train", partial(_train, learn, num_it)))
-
-
-def _train(learn: "Learner", num_it: int) -> None:
-    learn.batches, learn.training = learn.dls.train, True
-    learn.model.train()
-    batches = chain.from_iterable(repeat(learn.dls.train))
-    with torch.enable_grad():
-        for learn.x, learn.y in islice(batches, num_it):
-            learn.pred = learn.loss = None
-            learn._section("batch", learn._one_batch)
-    raise CancelFit  # nobody hears the end of an epoch, which has no row in the history
 
 
 def _hears_batches(callback: Callback) -> bool:
@@ -115,7 +106,7 @@ def _hears_batches(callback: Callback) -> bool:
 
 
 class GrowingRate(Callback):
-    """Let the learning rate grow exponentially, and note the smoothed losses.
+    """Let the learning rate grow exponentially, and record the smoothed losses.
 
     Args:
         start_lr, end_lr: the rate of the first and of the last batch.
@@ -149,14 +140,14 @@ class GrowingRate(Callback):
             raise CancelFit
         self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss
         self.rates.append(self.rate)
-        # The sum began with 0, which is divided out.
+        # The sum started at 0, a bias that is divided out.
         self.losses.append(self.sum / (1 - SMOOTHING ** (len(self.losses) + 1)))
-        # Of a loss below 0, four times the lowest would be lower still.
+        # For a loss below 0, four times the lowest would be lower still.
         if self.losses[-1] > DIVERGED * min(self.losses) > 0:
             raise CancelFit
 
     def suggestion(self) -> float:
-        """The rate in the valley; as fastai, without the first tenth and the last five batches.
+        """The rate in the valley; as in fastai, without the first tenth and the last five batches.
 
         Raises:
             VicinalError: there are too few batches, or the loss never falls.
@@ -165,7 +156,7 @@ class GrowingRate(Callback):
         losses = self.losses[first:-5]
         if len(losses) < 2:
             raise VicinalError(
-                f"the loss left the range after {len(self.losses)} of {self.num_it} batches, too "
+                f"the loss diverged after {len(self.losses)} of {self.num_it} batches, too "
                 f"few to find a learning rate: give a start_lr below {self.start_lr}, and look for "
                 "NaN or huge values in the inputs"
             )
@@ -179,9 +170,9 @@ class GrowingRate(Callback):
 
 
 def valley(losses: Sequence[float]) -> int | None:
-    """The middle of the longest valley: an index, or None where nothing falls.
+    """The middle of the longest valley: an index, or None if the losses never fall.
 
-    The valley ends where the longest falling subsequence does, and is as many batches long as that
+    The valley ends where the longest falling subsequence ends, and is as many batches long as that
     has members.
 
     Source: fastai's ``valley``, which suggests a learning rate in the same way.
@@ -197,14 +188,17 @@ def valley(losses: Sequence[float]) -> int | None:
 
 
 @contextmanager
-def everything_kept(learn: "Learner") -> Iterator[None]:
-    """Put back, however it ends, all that a training changes."""
-    learn._to_device()
+def undoing(learn: "Learner") -> Iterator[None]:
+    """Afterwards, however it ends, everything that a training changes is as before."""
+    learn.to_device()
     modules = [learn.model, *([learn.loss_func] if isinstance(learn.loss_func, nn.Module) else [])]
-    tensors = [kept for module in modules for kept in _tensors(module)]
-    mixers = [m for cb in learn.cbs if isinstance(cb, MixBatches) for m in cb.mixer.nested()]
-    draws = [mixer.state_dict() for mixer in mixers]
-    attributes = [(thing, dict(vars(thing))) for thing in (learn, *learn.cbs, *mixers)]
+    tensors = [saved for module in modules for saved in _saved_tensors(module)]
+    batch_mixers = [cb.batch_mixer for cb in learn.cbs if isinstance(cb, MixBatches)]
+    mixers = [mixer for each in batch_mixers for mixer in each.mixer.nested()]
+    # By both: attributes alone would miss the state inside of objects, states the schedules.
+    states = [mixer.state_dict() for mixer in mixers]
+    things = (learn, *learn.cbs, *batch_mixers, *mixers)
+    attributes = [(thing, dict(vars(thing))) for thing in things]
     history, epoch = list(learn.history), learn.dls.train.order.epoch
     workers = learn.dls.train._loader.generator
     workers_state = workers.get_state()
@@ -216,7 +210,7 @@ def everything_kept(learn: "Learner") -> Iterator[None]:
             for thing, values in attributes:
                 vars(thing).clear()
                 vars(thing).update(values)
-            for mixer, state in zip(mixers, draws, strict=True):
+            for mixer, state in zip(mixers, states, strict=True):
                 mixer.load_state_dict(state)
             learn.history[:] = history
             learn.dls.train.order.epoch = epoch
@@ -224,11 +218,12 @@ def everything_kept(learn: "Learner") -> Iterator[None]:
             _restore(tensors)
 
 
-Kept = tuple[dict[str, Any], str, Tensor, Tensor, Tensor | None]
+# The dict of parameters or buffers that holds a tensor, its name in it, the tensor, a copy of its
+# values, and its gradient.
+SavedTensor = tuple[dict[str, Any], str, Tensor, Tensor, Tensor | None]
 
 
-def _tensors(module: nn.Module) -> list[Kept]:
-    """Where each parameter and buffer is, itself, its values and its gradient."""
+def _saved_tensors(module: nn.Module) -> list[SavedTensor]:
     return [
         (store, name, tensor, tensor.detach().clone(), tensor.grad)
         for each in module.modules()
@@ -239,7 +234,7 @@ def _tensors(module: nn.Module) -> list[Kept]:
 
 
 @torch.no_grad()
-def _restore(tensors: list[Kept]) -> None:
+def _restore(tensors: list[SavedTensor]) -> None:
     for store, name, tensor, values, gradient in tensors:
         tensor.copy_(values)
         tensor.grad = gradient

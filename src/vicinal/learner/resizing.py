@@ -1,4 +1,4 @@
-"""Progressive resizing: small images first, which cost less."""
+"""Progressive resizing: small images first, which are cheaper."""
 
 from math import fsum
 from typing import TYPE_CHECKING
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class ProgressiveResizing(Callback):
-    """Train on smaller images first, and on larger and larger ones towards the end.
+    """Train on small images first, and on larger ones towards the end.
 
-    Batches are shrunk on the device after all changes of samples and before they are mixed. What is
-    validated is not shrunk. The network has to take images of any size.
+    Batches are resized on the device, after data augmentation and before they are mixed. Validation
+    images are not resized. The network must accept images of any size.
 
     Args:
-        sizes: shorter sides in pixels, one for each part of the training: (share of the epochs,
-            side), in their order; where the shares end, images keep their size.
+        sizes: phases of the training in order, each (fraction of the epochs, shorter side in
+            pixels); after the last phase, images are not resized.
 
     Raises:
-        VicinalError: a share or a side is out of its range, or the shares exceed 1.
+        VicinalError: a fraction or a side is out of its range, or the fractions exceed 1.
 
     Source: J. Howard, Training Imagenet in 3 hours for $25 (2018); fastai's progressive resizing.
 
@@ -31,25 +31,26 @@ class ProgressiveResizing(Callback):
     24
     """
 
-    order = 45  # before the batch is mixed, which then costs less, too
+    order = 45  # before the batch is mixed, which is then cheaper too
 
     def __init__(self, sizes: list[tuple[float, int]]) -> None:
-        if not all(0 < share <= 1 for share, _ in sizes) or fsum(s for s, _ in sizes) > 1:
+        fractions = [fraction for fraction, _ in sizes]
+        if not all(0 < fraction <= 1 for fraction in fractions) or fsum(fractions) > 1:
             raise VicinalError(
-                f"the shares of the training must lie in (0, 1] and add up to 1 at most, not "
-                f"{[share for share, _ in sizes]}"
+                f"the fractions of the training must be in (0, 1] and sum to 1 at most, not "
+                f"{fractions}"
             )
         if not all(side >= 1 for _, side in sizes):
             raise VicinalError(
-                f"images of {[side for _, side in sizes]} pixels cannot be: give 1 or more"
+                f"the sides must be 1 pixel or more, not {[side for _, side in sizes]}"
             )
         self.sizes = sizes
 
     def side(self, epoch: int, epochs: int) -> int | None:
-        """The side in an epoch, counted from 0; None for that of the images themselves."""
+        """The shorter side in an epoch, counted from 0; None if images are not resized."""
         end = 0.0
-        for share, side in self.sizes:
-            end += share
+        for fraction, side in self.sizes:
+            end += fraction
             if epoch < round(end * epochs):
                 return side
         return None

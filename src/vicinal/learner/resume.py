@@ -1,4 +1,4 @@
-"""Checkpoint: a training that was killed goes on as if nothing had happened."""
+"""Checkpoint: a training that was killed resumes as if nothing had happened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Callback):
-    """Keep, after every epoch, all that is needed to go on from there.
+    """Save, after every epoch, everything that is needed to resume from there.
 
-    That is the weights, the optimizer, the schedule, the precision's scale, the order of the data,
-    the draws of the mixers, torch's random numbers, the history, and what other callbacks give by
-    a ``state_dict()``. A training that is killed at any moment and started again, by the same
-    program with ``resume=True``, ends on the CPU with the same weights, bit by bit, as one that
-    was not; what it did since the last whole epoch is done again.
+    That is the weights, the optimizer, the schedule, the gradient scaler, the order of the data,
+    the random state of the mixers and of torch, the history, and the ``state_dict()`` of other
+    callbacks. A training that is killed at any moment and started again, by the same program with
+    ``resume=True``, ends on the CPU with bit-identical weights; what it did since the last complete
+    epoch is repeated.
 
     Args:
-        file: the checkpoint; it is replaced whole or not at all, so that the last good one stays.
-        resume: go on from the checkpoint, if there is one. Where a program trains several times,
-            as ``fine_tune`` does, the trainings that had ended are left out, which is said.
+        file: the checkpoint; it is replaced atomically, so that there is always a good one.
+        resume: resume from the checkpoint, if it exists. If a program trains several times, as
+            ``fine_tune`` does, trainings that were completed are skipped, with a message.
 
     Raises:
-        VicinalError: the checkpoint cannot be written or read, or is of another training.
+        VicinalError: the checkpoint cannot be written or read, or belongs to another training.
 
     >>> import tempfile
     >>> from vicinal import DataLoaders, Learner
@@ -51,18 +51,18 @@ class Checkpoint(Callback):
     >>> folder.cleanup()
     """
 
-    order = 97  # the last one: all others have their state
+    order = 97  # last: all others have begun before it restores, and ended before it saves
 
     def __init__(self, file: str | Path, *, resume: bool = False) -> None:
         self.file = Path(file)
         self.found: dict[str, Any] | None = None
         if resume:
-            with suppress(FileNotFoundError):  # killed before the first epoch had ended
+            with suppress(FileNotFoundError):  # killed during the first epoch
                 self.found = load_tree(self.file)
 
     def before_fit(self, learn: "Learner") -> None:
         if this_process().is_main_process:
-            with self._written_to():
+            with self._writing():
                 self.file.parent.mkdir(parents=True, exist_ok=True)
         if self.found is None or len(learn.ended) > len(self.found["ended"]):
             return
@@ -71,32 +71,34 @@ class Checkpoint(Callback):
         if not ended:
             restore(learn, self.found)
             return
-        # What was learnt is there also where the program has no other training.
+        # Restored here too, as no other training may follow in this program.
         learn.model.load_state_dict(self.found["model"])
         learn.history[:] = self.found["history"]
         if learn.is_logging:
             number = len(learn.ended) + 1
-            this_process().print(f"training {number} had ended, as {self.file} says: left out")
+            this_process().print(f"skipping training {number}, which {self.file} has completed")
         raise CancelFit
 
     def after_epoch(self, learn: "Learner") -> None:
-        state = state_of(learn)  # of all processes
+        state = state_of(learn)  # by every process, as it gathers from all of them
         if not this_process().is_main_process:
             return
-        with self._written_to():
+        with self._writing():
             save_tree(self.file, state)
 
     @contextmanager
-    def _written_to(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            kept = ": the one before it is kept" if self.file.exists() else ""
-            raise VicinalError(f"{self.file} cannot be written ({error.strerror}){kept}") from None
+            remains = ": the previous one remains" if self.file.exists() else ""
+            raise VicinalError(
+                f"{self.file} cannot be written ({error.strerror}){remains}"
+            ) from None
 
 
 def state_of(learn: "Learner") -> dict[str, Any]:
-    """All that a training is made of, at the end of an epoch."""
+    """The complete state of a training at the end of an epoch."""
     return {
         "ended": learn.ended,
         "epoch": learn.epoch + 1,
@@ -108,21 +110,21 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "data": [part.order.epoch for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
-        # Of each process.
-        "random": gather_object([{"cpu": torch.get_rng_state(), "cuda": _cuda_random()}]),
+        # One for each process.
+        "random": gather_object([{"cpu": torch.get_rng_state(), "cuda": _cuda_rng_state()}]),
     }
 
 
 def restore(learn: "Learner", state: dict[str, Any]) -> None:
-    """Bring a training that has just begun to where the other one was."""
-    _check_means(learn, state)
+    """Bring a training that has just begun to the saved state."""
+    _check_setup(learn, state)
     learn.model.load_state_dict(state["model"])
     learn.optimizer.load_state_dict(state["optimizer"])
     learn.scaler.load_state_dict(state["scaler"])
     for part, epoch in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
         part.order.epoch = epoch
-    for callback, (_, kept) in zip(_with_state(learn), state["callbacks"], strict=True):
-        callback.load_state_dict(kept)
+    for callback, (_, saved) in zip(_with_state(learn), state["callbacks"], strict=True):
+        callback.load_state_dict(saved)
     learn.history[:] = state["history"]
     random = state["random"][this_process().process_index]
     torch.set_rng_state(random["cpu"])
@@ -131,21 +133,21 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     learn.first_epoch = state["epoch"]
 
 
-def _cuda_random() -> Tensor | None:
-    """The random numbers of the GPU that this process computes on."""
+def _cuda_rng_state() -> Tensor | None:
+    """The random state of this process's GPU."""
     return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
 
 
 def _with_state(learn: "Learner") -> list[Any]:
-    """The callbacks that have something to keep; others may come and go."""
+    """The callbacks that have a state; others may come and go between runs."""
     return [callback for callback in learn.callbacks if hasattr(callback, "state_dict")]
 
 
 def _check_training(learn: "Learner", state: dict[str, Any], epochs: int) -> None:
-    """See to it that the checkpoint is of such a training, before anything is changed.
+    """Check that the checkpoint belongs to this training, before anything is changed.
 
     Args:
-        epochs: of that training, or of the one before it in the same program.
+        epochs: of the training in the checkpoint that corresponds to this one.
     """
     if epochs != learn.epochs:
         raise VicinalError(
@@ -156,8 +158,8 @@ def _check_training(learn: "Learner", state: dict[str, Any], epochs: int) -> Non
         raise VicinalError("the checkpoint is of another network: give the same one")
 
 
-def _check_means(learn: "Learner", state: dict[str, Any]) -> None:
-    """See to it that the training goes on by the means by which it began."""
+def _check_setup(learn: "Learner", state: dict[str, Any]) -> None:
+    """Check that the training resumes with the processes, optimizer and callbacks it had."""
     found, own = len(state["random"]), this_process().num_processes
     if found != own:
         raise VicinalError(

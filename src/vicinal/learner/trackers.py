@@ -1,4 +1,4 @@
-"""Track: each epoch's row of the history goes to an experiment tracker."""
+"""Track: log each epoch's row of the history to an experiment tracker."""
 
 import difflib
 import warnings
@@ -24,8 +24,8 @@ from vicinal.processes import this_process
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
-# What a class of accelerate's is given to go on with the run that one of its trackers had; those
-# that keep a run in a folder need no more than that.
+# The arguments with which a tracker class of accelerate's continues the run of an earlier tracker.
+# Trackers that store a run in a folder need none.
 SAME_RUN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "aim": lambda tracker: {"run_hash": tracker.writer.hash},
     "clearml": lambda tracker: {
@@ -43,27 +43,27 @@ SAME_RUN: dict[str, Callable[[Any], dict[str, Any]]] = {
 class Track(Callback):
     """Log a training to an experiment tracker, by accelerate.
 
-    After each epoch its row of ``learn.history`` is logged, under the names of its columns, and
-    ``learning_rate``, which is that of the last parameter group when the epoch has ended. The step
-    is the number of the epoch, counted over all trainings of the learner; that of a training that
-    goes on from a checkpoint goes on. Once, before the first epoch, the hyper-parameters are
-    logged: ``epochs`` (of the training that begins), ``batch_size``, ``precision``, ``model``,
-    ``mixer``, ``optimizer``, and ``parameters``.
+    After each epoch its row of ``learn.history`` is logged under the names of its columns, with
+    ``learning_rate``, the rate of the last parameter group at the end of the epoch. The step is the
+    number of the epoch, counted over all trainings of the learner; a resumed training continues
+    counting. Once, before the first epoch, the hyper-parameters are logged: ``epochs`` (of the
+    first training), ``batch_size``, ``precision``, ``model``, ``mixer``, ``optimizer``, and
+    ``parameters``.
 
     However a training ends (also by an error or Ctrl-C), the tracker is closed; the learner's next
     training opens the same run again. Only the main process logs. A tracker that cannot be started
-    ends the training before its first epoch; one that fails later is left out from then on, with a
-    warning, and the training goes on.
+    ends the training before its first epoch; one that fails later is dropped with a warning, and
+    the training continues.
 
     Args:
         tracker: a name that accelerate knows (tensorboard, wandb, mlflow, comet_ml, aim, clearml,
-            dvclive, swanlab, trackio), or an instance of accelerate's ``GeneralTracker``: its
-            ``start()`` and ``finish()`` enclose each training.
-        project: what trackers that collect runs of many programs file this one under.
-        folder: where trackers that write files put them; to go on with a run of TensorBoard's, give
-            its folder again. None takes, below the learner's path, for TensorBoard a new one in
-            ``runs``.
-        parameters: more hyper-parameters, strings and numbers by name; they go before those above.
+            dvclive, swanlab, trackio), or an instance of accelerate's ``GeneralTracker``, whose
+            ``start()`` and ``finish()`` are called around each training.
+        project: the project name, for trackers that collect runs of many programs.
+        folder: where trackers that write files put them; to continue a TensorBoard run, give its
+            folder again. None takes the learner's path; for TensorBoard, a new folder in ``runs``
+            below it.
+        parameters: more hyper-parameters, strings and numbers by name; they override those above.
 
     Raises:
         VicinalError: accelerate knows no such tracker, its package is not installed, it cannot be
@@ -82,7 +82,7 @@ class Track(Callback):
     >>> folder.cleanup()
     """
 
-    # After the Recorder, and before callbacks whose after_fit may fail, for then no other hears it.
+    # After the Recorder, whose row it logs.
     order = 82
 
     def __init__(
@@ -95,30 +95,30 @@ class Track(Callback):
     ) -> None:
         if not isinstance(tracker, GeneralTracker):
             _check_name(tracker)
-        self.asked, self.project, self.folder = tracker, project, folder
+        self.requested, self.project, self.folder = tracker, project, folder
         self.parameters = dict(parameters or {})
         self.tracker: GeneralTracker | None = None  # while it is open
         self.same_run: dict[str, Any] = {}
-        self.step = 0  # the last one that was logged
+        self.step = 0  # the last epoch that was logged
         self.has_begun = self.has_failed = False
 
     def before_epoch(self, learn: "Learner") -> None:
-        # Only now is the history that of the checkpoint, where there is one.
+        # Not in before_fit: only now has a checkpoint restored the history.
         if self.tracker is not None or self.has_failed or not this_process().is_main_process:
             return
         if len(learn.history) < self.step:
             raise VicinalError(
-                f"the callback Track({self.name_of_tracker}) has logged {self.step} epochs of "
+                f"the callback Track({self.tracker_name}) has logged {self.step} epochs of "
                 "another learner: make one for each"
             )
         if self.has_begun:
-            with self._left_out_if_it_fails():
+            with self._dropped_on_failure():
                 self._open(learn)
         else:
             self._begin(learn)
         for callback in learn.callbacks:
             if isinstance(callback, Recorder):
-                callback.before_epoch(learn)  # what it took is none of the epoch's seconds
+                callback.before_epoch(learn)  # restarts its clock: opening is not training time
 
     def after_epoch(self, learn: "Learner") -> None:
         if self.tracker is None or self.has_failed:
@@ -126,13 +126,13 @@ class Track(Callback):
         row = dict(learn.history[-1])
         self.step = row.pop("epoch")
         row["learning_rate"] = float(learn.optimizer.param_groups[-1]["lr"])
-        with self._left_out_if_it_fails():
+        with self._dropped_on_failure():
             self.tracker.log(row, step=self.step)
 
     def after_fit(self, learn: "Learner") -> None:
         tracker, self.tracker = self.tracker, None
         if tracker is not None:
-            with self._left_out_if_it_fails():
+            with self._dropped_on_failure():
                 tracker.finish()
 
     def _begin(self, learn: "Learner") -> None:
@@ -141,27 +141,28 @@ class Track(Callback):
             self._store({**hyperparameters(learn), **self.parameters})
         except Exception as error:
             raise VicinalError(
-                f"the tracker {self.name_of_tracker} cannot be started: {_reason(error)}"
+                f"the tracker {self.tracker_name} cannot be started: {_reason(error)}"
             ) from error
         self.has_begun = True
 
     def _open(self, learn: "Learner") -> None:
-        by_name = isinstance(self.asked, str)
-        tracker = self._make(self.asked, learn) if by_name else self.asked
-        if hasattr(tracker, "start"):  # older releases of accelerate start what they make
+        by_name = isinstance(self.requested, str)
+        tracker = self._make(self.requested, learn) if by_name else self.requested
+        if hasattr(tracker, "start"):  # older releases of accelerate start it in its constructor
             tracker.start()
         self.tracker = tracker
-        if by_name and self.asked in SAME_RUN:
-            self.same_run = SAME_RUN[self.asked](tracker)
+        if by_name and self.requested in SAME_RUN:
+            self.same_run = SAME_RUN[self.requested](tracker)
 
     def _make(self, name: str, learn: "Learner") -> GeneralTracker:
         kind = LOGGER_TYPE_TO_CLASS[name]
         if kind is TensorBoardTracker:
             new = Path("runs", f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}")
             self.folder = self.folder or learn.path / new
-            # An epoch that was logged before its checkpoint was written is logged again.
+            # An epoch that was logged before the program was killed, but is not in the checkpoint,
+            # is logged again.
             return kind("", self.folder, purge_step=len(learn.history) + 1)
-        if name == "dvclive":  # it would clear its folder
+        if name == "dvclive":  # without resume it clears its folder
             return kind(resume=bool(learn.history))
         folder = [self.folder or learn.path] if kind.requires_logging_directory else []
         return kind(self.project, *folder, **self.same_run)
@@ -171,14 +172,14 @@ class Track(Callback):
         if isinstance(self.tracker, TensorBoardTracker):
             from torch.utils.tensorboard.summary import hparams
 
-            # accelerate would make another run of them, without the metrics.
+            # accelerate would put them into a run of their own, without the metrics.
             _, begin, _ = hparams(parameters, {})
             self.tracker.writer.file_writer.add_summary(begin)
         else:
             self.tracker.store_init_configuration(parameters)
 
     @contextmanager
-    def _left_out_if_it_fails(self) -> Iterator[None]:
+    def _dropped_on_failure(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -186,20 +187,20 @@ class Track(Callback):
                 return
             self.has_failed = True
             warnings.warn(
-                f"the tracker {self.name_of_tracker} failed after epoch {self.step} "
-                f"({_reason(error)}): the training goes on without it",
+                f"the tracker {self.tracker_name} failed after epoch {self.step} "
+                f"({_reason(error)}): the training continues without it",
                 stacklevel=1,
             )
 
     @property
-    def name_of_tracker(self) -> str:
-        return self.asked if isinstance(self.asked, str) else self.asked.name
+    def tracker_name(self) -> str:
+        return self.requested if isinstance(self.requested, str) else self.requested.name
 
 
 def hyperparameters(learn: "Learner") -> dict[str, str | int]:
-    """What a training is made with, each as a string or a number.
+    """The hyper-parameters of a training, each a string or a number.
 
-    ``model`` is the name of timm's, where it is one, else that of the class.
+    ``model`` is timm's name of the architecture if it has one, else the name of the class.
     """
     mixers = [repr(cb.mixer) for cb in learn.callbacks if isinstance(cb, MixBatches)]
     config: Mapping[str, Any] = getattr(learn.model, "pretrained_cfg", None) or {}
@@ -214,7 +215,7 @@ def hyperparameters(learn: "Learner") -> dict[str, str | int]:
 
 
 def _check_name(name: Any) -> None:
-    """Raise a VicinalError where there is no such tracker, or its package is missing."""
+    """Raise a VicinalError if there is no such tracker, or its package is missing."""
     if not isinstance(name, str):
         raise VicinalError(
             f"a tracker is a name such as 'tensorboard' or an instance of accelerate's "
@@ -223,9 +224,9 @@ def _check_name(name: Any) -> None:
     if name not in LOGGER_TYPE_TO_CLASS:
         near = difflib.get_close_matches(name.lower(), LOGGER_TYPE_TO_CLASS, n=1)
         known = ", ".join(sorted(LOGGER_TYPE_TO_CLASS))
-        hint = f"did you mean {near[0]}?" if near else f"take one of {known}"
+        hint = f"did you mean {near[0]}?" if near else f"use one of {known}"
         raise VicinalError(f"there is no tracker named {name}: {hint}")
-    # What users have registered is available.
+    # Trackers that users have registered are not in this list, and are always available.
     if name in LoggerType.list() and name not in map(str, get_available_trackers()):
         raise VicinalError(f"the tracker {name} is not installed: pip install {name}")
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the validation part, changed at random as training samples are."""
+"""Test-time augmentation: the validation part with the augmentation of the training part."""
 
 import copy
 
@@ -12,7 +12,7 @@ from vicinal.rng import derive_seed
 
 
 class AlwaysRandom(BatchTransform):
-    """A change that is random in validation, too."""
+    """A transform that is random in validation too."""
 
     def __init__(self, transform: BatchTransform, generator: torch.Generator) -> None:
         self.transform, self.generator = transform, generator
@@ -22,13 +22,13 @@ class AlwaysRandom(BatchTransform):
 
 
 def augmented(dls: DataLoaders) -> Part:
-    """The validation part with the training part's random changes: in order, nothing dropped.
+    """The validation part with the training part's random augmentation: in order, and complete.
 
-    Every pass through it draws anew. The draws follow from the data's seed alone, so that it gives
-    the same whatever was trained or looked at before.
+    Every pass draws anew. The draws depend only on the data's seed, not on what was trained or read
+    before.
 
     Raises:
-        VicinalError: training samples are not changed at random.
+        VicinalError: the training part has no random augmentation.
 
     >>> from vicinal import aug_transforms
     >>> x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1] * 3)
@@ -41,15 +41,15 @@ def augmented(dls: DataLoaders) -> Part:
     """
     if not any(map(_is_random, dls.train.transforms)):
         raise VicinalError(
-            "the training samples are not changed at random, so that all passes would be the "
-            "same: make the data with aug_transforms(), or take get_preds()"
+            "the training part has no random augmentation, so that all passes would be equal: "
+            "make the data with aug_transforms(), or use get_preds()"
         )
     generator = torch.Generator().manual_seed(derive_seed(dls.train.order.seed, "tta"))
-    batches = copy.copy(dls.valid)  # reads by the same worker processes
+    batches = copy.copy(dls.valid)  # it shares the worker processes
     batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
     return batches
 
 
 def _is_random(transform: BatchTransform) -> bool:
-    treats_alike = type(transform).train is BatchTransform.train
-    return not treats_alike and not isinstance(transform, Normalize)
+    trains_differently = type(transform).train is not BatchTransform.train
+    return trains_differently and not isinstance(transform, Normalize)

@@ -8,7 +8,8 @@ from torch import nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.learner import Learner, one_group
+from vicinal.learner.learner import Learner
+from vicinal.learner.optimizer import one_group
 from vicinal.models.zoo import WeightsUnavailable, create_model, pretrained_stats
 
 
@@ -19,19 +20,19 @@ def vision_learner(
     pretrained: bool = True,
     **kwargs: Any,
 ) -> Learner:
-    """A Learner for images, pretrained when weights can be had.
+    """A Learner for images, with pretrained weights if they are available.
 
     Args:
         dls: labelled images.
         arch: a network's name (see :func:`vicinal.create_model`), or a function such as
             ``resnet34`` that takes ``n_out`` and ``pretrained``.
-        pretrained: start from weights of the hub, and normalise images as those were trained, in
-            loaders of its own, ``learn.dls``; where weights cannot be had, a warning says why and
-            they start random.
+        pretrained: start from the hub's weights, and normalise images as in their training, in
+            loaders of its own, ``learn.dls``; if they are not available, a warning gives the reason
+            and the weights start random.
         **kwargs: of :class:`Learner`.
 
     Raises:
-        VicinalError: there is no network of that name; near names are offered.
+        VicinalError: there is no network of that name; a similar name is suggested.
     """
     if pretrained:
         try:

@@ -1,4 +1,4 @@
-"""Published trainings by name: ``vicinal train DATA --recipe NAME``; one a file."""
+"""Published trainings by name, one per file: ``vicinal train DATA --recipe NAME``."""
 
 import difflib
 from importlib import import_module
@@ -13,7 +13,7 @@ def load(name: str) -> Recipe:
     """The recipe of that name.
 
     Raises:
-        VicinalError: there is none; near names are offered.
+        VicinalError: there is none; a similar name is suggested.
     """
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)

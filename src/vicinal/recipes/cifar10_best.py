@@ -1,10 +1,10 @@
-"""CIFAR-10 as accurately as a ResNet-18 gets it in 200 epochs: for a GPU.
+"""CIFAR-10 as accurately as a ResNet-18 learns it in 200 epochs, on a GPU.
 
 The setting of OpenMixup's benchmark for CIFAR-10 (docs/en/mixup_benchmarks/Mixup_cifar.md): a
 ResNet-18 for images of 32 pixels, 200 epochs in batches of 100, SGD with Nesterov's momentum of
 0.9, weight decay of 1e-4 and a learning rate of 0.1 that anneals by a cosine, shifts by up to 4
 pixels and flips. Compare ``--mix none``, ``--mix mixup --alpha 1`` and ``--mix cutmix``, which is
-what it takes if you do not say.
+the default.
 """
 
 from functools import partial

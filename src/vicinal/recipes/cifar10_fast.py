@@ -2,9 +2,9 @@
 
 After K. Jordan's cifar10-airbench (2024): the network with its whitened patches, the optimizer
 Muon on filters of unit norm, a linear schedule, label smoothing of 0.2, and flips in every other
-epoch. What is other: images of 20 and 24 pixels first (progressive resizing), which cost 0.4 and
+epoch. It differs by images of 20 and 24 pixels first (progressive resizing), which cost 0.4 and
 0.6 of those of 32, so that 11 epochs take less time than 8 of the original's; and batches of 1,000
-in the place of 2,000, as a processor needs no larger ones: twice the steps at the same cost.
+instead of 2,000, as a processor needs no larger ones: twice the steps at the same cost.
 """
 
 from typing import Any
@@ -14,23 +14,23 @@ from timm.optim.muon import Muon
 from torch import nn
 
 from vicinal.data.augment import AlternatingFlip, Translate
-from vicinal.learner.callbacks import StepScheduler
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resizing import ProgressiveResizing
+from vicinal.learner.schedules import StepScheduler
 from vicinal.models.whitened import WhitenNet
 from vicinal.processes import this_process
 from vicinal.recipes.recipe import Changes, Recipe
 
-OTHERS_LR = 0.5  # times that of the filters, for biases and the classifier
-WHITENED_BY = 5000  # images
-SMALLEST, SMALL = 0.27, 0.27  # shares of the epochs
+OTHERS_LR = 0.5  # of biases and the classifier, relative to that of the filters
+WHITENING_IMAGES = 5000
+SMALLEST, SMALL = 0.27, 0.27  # fractions of the epochs
 
 
 class UnitFilters(Callback):
-    """Bring filters back to a root mean square norm of 1 before each step.
+    """Rescale filters to a root mean square norm of 1 before each step.
 
-    Norms undo the scale of filters, but steps of a fixed length turn long ones less.
+    Batch norms undo the scale of filters, but steps of a fixed length rotate long ones less.
     """
 
     @torch.no_grad()
@@ -40,22 +40,22 @@ class UnitFilters(Callback):
 
 
 class WhiteningBias(Callback):
-    """Learn the bias of the whitened patches on the smallest images only, as it is soon found.
+    """Train the bias of the whitening layer only on the smallest images: it converges early.
 
-    What is not learnt there need not be passed back so far. Several processes have to say at the
-    beginning what they learn: they learn it to the end.
+    Afterwards the backward pass need not reach the first layer. With several processes it is
+    trained to the end: DistributedDataParallel fixes the trained parameters at the beginning.
     """
 
     def before_epoch(self, learn: Learner) -> None:
         if this_process().num_processes == 1:
-            self._learn_it(learn, learn.epoch < SMALLEST * learn.epochs)
+            self._train_bias(learn, learn.epoch < SMALLEST * learn.epochs)
 
     def after_fit(self, learn: Learner) -> None:
-        self._learn_it(learn, True)
+        self._train_bias(learn, True)
 
-    def _learn_it(self, learn: Learner, wanted: bool) -> None:
+    def _train_bias(self, learn: Learner, requires_grad: bool) -> None:
         if isinstance(learn.model, WhitenNet) and learn.model.whitening.bias is not None:
-            learn.model.whitening.bias.requires_grad_(wanted)
+            learn.model.whitening.bias.requires_grad_(requires_grad)
 
 
 def muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
@@ -98,7 +98,7 @@ def fit(learn: Learner, epochs: int, lr: float) -> None:
 def whiten(learn: Learner) -> None:
     if isinstance(learn.model, WhitenNet):
         dataset = learn.dls.train.dataset
-        images = dataset.__getitems__(range(min(WHITENED_BY, len(dataset))))[0]
+        images = dataset.__getitems__(range(min(WHITENING_IMAGES, len(dataset))))[0]
         learn.model.whiten(learn.dls.test_batch(list(images)))
 
 

@@ -2,8 +2,8 @@
 
 The leaderboard (github.com/fastai/imagenette) is of xresnet50 at 128 pixels, of crops of 35 % of
 the area and more, and flips. Its best short trainings take a constant learning rate that anneals by
-a cosine over the last quarter (``fit_flat_cos``), and label smoothing of 0.1. Where to mix is for
-you to say: ``--mix none`` for 5 epochs, mixup for many epochs and where labels are wrong.
+a cosine over the last quarter (``fit_flat_cos``), and label smoothing of 0.1. Choose the mixing
+yourself: ``--mix none`` for 5 epochs, mixup for many epochs or noisy labels.
 """
 
 from torch import nn

@@ -1,4 +1,4 @@
-"""What a recipe is made of."""
+"""The parts of a recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ class Recipe:
     """A training that is known to work, for certain data.
 
     Args:
-        defaults: what is taken where the user asks for nothing else: ``model``, ``epochs``,
-            ``batch_size``, ``lr``, ``size``, ``mix``, and the like.
-        changes: from the size of the images in pixels to their random changes, and to what these
-            are called.
-        item_scale: images are kept at so many times the size that the network sees.
-        fit: trains a learner for a number of epochs with a highest learning rate.
+        defaults: options that the user may override: ``model``, ``epochs``, ``batch_size``, ``lr``,
+            ``size``, ``mix``, and the like.
+        changes: from the size of the images in pixels to their random augmentation, and its
+            description.
+        item_scale: images are stored at this multiple of the size that the network sees.
+        fit: trains a learner for a number of epochs with a maximum learning rate.
         learner: arguments of the :class:`Learner`, such as its optimizer and its loss.
     """
 
@@ -32,7 +32,7 @@ class Recipe:
 
 
 def shifts(pixels: int, *, flip: bool = True) -> Changes:
-    """Shifts of small images, and what they are called.
+    """Shifts of small images, and their description.
 
     >>> shifts(2)[1]
     'shifts by up to 2 pixels, flips'

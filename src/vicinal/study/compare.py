@@ -13,8 +13,9 @@ from torch import nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import as_callbacks, as_list
 from vicinal.learner.events import Callback
-from vicinal.learner.learner import Learner, as_callbacks, as_list
+from vicinal.learner.learner import Learner
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import Mixer
 from vicinal.progress import progress_bar

@@ -1,12 +1,14 @@
-"""The flat-cosine schedule, against its formula."""
+"""The schedules: flat and cosine against its formula, and one cycle."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from small_trainings import network, sgd
 from torch import nn
 
-from vicinal import AccumulateGradients, Callback, Checkpoint, Learner, VicinalError
+from vicinal import AccumulateGradients, Callback, Checkpoint, DataLoaders, Learner, VicinalError
 
 
 class Rates(Callback):
@@ -66,12 +68,12 @@ def test_one_step(dls):
     ({"div_final": 0}, "div_final must be a number above 0, not 0"),
     ({"div_final": math.inf}, "div_final must be a number above 0, not inf"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused(dls, kwargs, message):
+def test_bad_arguments(dls, kwargs, message):
     with pytest.raises(VicinalError, match=message):
         fit(dls, **kwargs)
 
 
-def test_it_goes_on_from_a_checkpoint(dls, tmp_path):
+def test_it_resumes_from_a_checkpoint(dls, tmp_path):
     class Stop(Callback):
         def before_epoch(self, learn):
             if learn.epoch == 2:
@@ -89,3 +91,27 @@ def test_it_goes_on_from_a_checkpoint(dls, tmp_path):
         train(Checkpoint(tmp_path / "c"), stop := Stop())
     stop.before_epoch = lambda learn: None
     assert torch.equal(train(Checkpoint(tmp_path / "c", resume=True), stop), whole)
+
+
+def test_one_cycle_warms_up_and_anneals(dls):
+    rates = Rates()
+    Learner(dls, network()).fit_one_cycle(2, 0.1, cbs=rates)
+    highest = [step[0] for step in rates.rates]
+    assert len(highest) == 20
+    assert highest[0] == pytest.approx(0.1 / 25)
+    assert max(highest) == pytest.approx(0.1, rel=0.05)
+    assert highest.index(max(highest)) in (4, 5)
+    assert highest[-1] < 0.1 / 50
+
+
+@pytest.mark.parametrize("opt", [sgd, torch.optim.Adam, partial(torch.optim.SGD, momentum=0.9)])
+def test_one_cycle_takes_any_optimizer_of_torchs(dls, opt):
+    Learner(dls, network(), opt_func=opt).fit_one_cycle(1, 0.01)
+
+
+@pytest.mark.parametrize("pct_start", [0.01, 0.25, 0.99])
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_one_cycle_of_few_steps(steps, pct_start):
+    x, y = torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
+    Learner(dls, network()).fit_one_cycle(steps, 0.01, pct_start=pct_start)

@@ -1,0 +1,259 @@
+"""Inference: what a trained network is used for."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from accelerate.utils import convert_to_fp32
+from torch import Tensor, nn
+
+from vicinal.activations import activation_of
+from vicinal.data.loaders import DataLoaders, Part
+from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import ValidAverages, as_list, check_names
+from vicinal.learner.checkpoint import load_weights, save_weights
+from vicinal.learner.interpretation import Interpretation, sample_losses
+from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.tta import augmented
+from vicinal.losses import CrossEntropyLossFlat, MixLoss
+from vicinal.mixing import MixedTarget
+from vicinal.processes import gathered, this_process
+
+
+class Inference:
+    """A network with its data and loss: predictions, validation, weights on disk.
+
+    It is the part of a :class:`Learner` that does not train.
+
+    Args:
+        dls, model, loss_func, metrics, precision, path: as for :class:`Learner`.
+    """
+
+    def __init__(
+        self,
+        dls: DataLoaders,
+        model: nn.Module,
+        loss_func: Callable[..., Tensor] | None,
+        metrics: Any,
+        precision: str,
+        path: str | Path,
+    ) -> None:
+        self.dls, self.model = dls, model
+        if loss_func is None:
+            loss_func = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+        self.loss_func = loss_func
+        self.metrics = as_list(metrics)
+        check_names(self.metrics)
+        self.precision, _ = choose_precision(precision, dls.device)
+        self.path = Path(path)
+
+    # ---- the loss -------------------------------------------------------------------------
+
+    @property
+    def loss_func(self) -> Callable[..., Tensor]:
+        """The criterion, as it was given; it may be replaced at any time, also by a callback."""
+        return self._loss_func
+
+    @loss_func.setter
+    def loss_func(self, loss_func: Callable[..., Tensor]) -> None:
+        # Wrapped here, once, and not in every batch: reading a criterion's signature takes longer
+        # than a loss. The criterion itself stays as it is.
+        self._mix_loss = MixLoss(loss_func)
+        self._loss_func = loss_func
+
+    def compute_loss(self, pred: Any, y: Any) -> Tensor:
+        """The loss of outputs with plain or mixed targets, by :attr:`loss_func`.
+
+        Args:
+            pred: the outputs, B rows first, such as :meth:`Learner.forward` gives.
+            y: plain targets (B, ...), or a :class:`MixedTarget`.
+
+        Returns:
+            The loss, as the criterion reduces it.
+
+        Raises:
+            VicinalError: outputs (B,) would be compared with targets (B, 1), each with each.
+        """
+        _check_shapes(pred, y)
+        loss: Tensor = self._mix_loss(pred, y)
+        return loss
+
+    # ---- outputs --------------------------------------------------------------------------
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within this context the network is on the data's device and in evaluation mode."""
+        self.to_device()
+        with self.restoring_modes():
+            self.model.eval()
+            yield
+
+    def to_device(self) -> None:
+        """Move the network, and a loss that is a module, to the data's device."""
+        self.model.to(self.dls.device)
+        if isinstance(self.loss_func, nn.Module):
+            self.loss_func.to(self.dls.device)
+
+    @contextmanager
+    def restoring_modes(self) -> Iterator[None]:
+        """Afterwards every module is in training or evaluation mode as before."""
+        modes = {module: module.training for module in self.model.modules()}
+        try:
+            yield
+        finally:
+            # One by one: some may be frozen in evaluation mode, which train() would end.
+            for module, training in modes.items():
+                module.training = training
+
+    def output(self, x: Any) -> Any:
+        """The network's float32 output for a batch on the device, in the mode that it is in."""
+        with autocast(self.precision, self.dls.device):
+            output = self.model(x)
+        return convert_to_fp32(output)
+
+    @torch.no_grad()
+    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+        with self.evaluating():
+            for x, y in batches:
+                yield self.output(x), y
+
+    def activation(self, output: Tensor) -> Tensor:
+        """From the network's output to probabilities, as the loss reads it."""
+        return activation_of(self.loss_func, classes=bool(self.dls.vocab))(output)
+
+    # ---- on the validation part -----------------------------------------------------------
+
+    def validate(self) -> dict[str, float]:
+        """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
+        averages = ValidAverages(self.metrics)
+        with closing(self._outputs(self.dls.valid)) as outputs:
+            for output, y in outputs:
+                averages.add(self.compute_loss(output, y), output, y)
+        return averages.means()
+
+    def get_preds(self, part: Part | None = None) -> tuple[Tensor, Tensor]:
+        """Probabilities (or values) and targets, on the CPU.
+
+        Args:
+            part: of the data; None takes the validation part.
+
+        Returns:
+            (N, C) float32, (N, ...) targets.
+        """
+        batches = self.dls.valid if part is None else part
+        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
+        outputs, targets = gathered(parts)
+        return outputs, targets
+
+    def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
+        """Test-time augmentation: as :meth:`get_preds`, averaged over random views of each sample.
+
+        The mean of ``n`` passes with the training part's random augmentation has weight 3/4, the
+        pass without augmentation 1/4. The views follow from the data's seed: a second call gives
+        the same result, and later trainings are not affected.
+
+        Args:
+            n: the number of random views of each sample, 1 or more.
+
+        Raises:
+            VicinalError: the training part has no random augmentation, or ``n`` is below 1.
+
+        Source: fastai's ``Learner.tta``, with its default ``beta=0.25``.
+        """
+        if n < 1:
+            raise VicinalError(f"the number of random views must be 1 or more, not {n}")
+        views, order = augmented(self.dls), self.dls.valid.order
+        epoch = order.epoch
+        try:
+            plain, targets = self.get_preds()
+            mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
+        finally:
+            order.epoch = epoch
+        return mean.lerp(plain, 0.25), targets
+
+    def interpret(self) -> Interpretation:
+        """Where the network errs on the validation part: confusion matrix and largest losses.
+
+        Raises:
+            VicinalError: the loss function gives no loss for each sample.
+        """
+        parts = [
+            (self.activation(o).cpu(), y.cpu(), sample_losses(self.loss_func, o, y).cpu())
+            for o, y in self._outputs(self.dls.valid)
+        ]
+        probabilities, targets, losses = gathered(parts)
+        return Interpretation(self.dls, probabilities, targets, losses)
+
+    # ---- on single samples ----------------------------------------------------------------
+
+    def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
+        """Predict one sample.
+
+        Args:
+            item: of the kind that the data consists of: an image file, a PIL image, or a tensor.
+
+        Returns:
+            The class (or value) as text, its index (or the values), and the probabilities (C,).
+        """
+        x = self.dls.test_batch([item])
+        ((output, _),) = self._outputs([(x, None)])
+        probabilities = self.activation(output)[0].cpu()
+        chosen = probabilities.argmax() if self.dls.vocab else probabilities
+        return self.dls.label(chosen), chosen, probabilities
+
+    def show_batch(self, max_n: int = 9) -> Any:
+        """A figure of training images; see :meth:`DataLoaders.show_batch`."""
+        return self.dls.show_batch(max_n)
+
+    def show_results(self, max_n: int = 9) -> Any:
+        """A matplotlib figure of validation images, each with its true and its predicted class."""
+        from vicinal import plots
+
+        x, y = next(iter(self.dls.valid))
+        x, y = x[:max_n], y[:max_n]
+        ((output, _),) = self._outputs([(x, None)])
+        predicted = self.activation(output)
+        predicted = predicted.argmax(dim=1) if self.dls.vocab else predicted
+        titles = [
+            f"{self.dls.label(truth)}\n{self.dls.label(guess)}"
+            for truth, guess in zip(y, predicted, strict=True)
+        ]
+        return plots.images(self.dls.pictures(x), titles)
+
+    # ---- weights on disk ------------------------------------------------------------------
+
+    def save(self, name: str) -> Path:
+        """Write the weights to ``path/models/NAME.safetensors``, and return that path.
+
+        With several processes, only the main one writes.
+
+        Raises:
+            VicinalError: the file cannot be written.
+        """
+        file = self.path / "models" / f"{name}.safetensors"
+        if this_process().is_main_process:
+            save_weights(self.model, file)
+        return file
+
+    def load(self, name: str) -> Self:
+        """Read the weights that :meth:`save` wrote.
+
+        Raises:
+            VicinalError: the file does not exist, is damaged, or belongs to another network.
+        """
+        load_weights(self.model, self.path / "models" / f"{name}.safetensors")
+        return self
+
+
+def _check_shapes(pred: Any, y: Any) -> None:
+    """Refuse outputs (B,) for targets (B, 1), which most losses would broadcast to (B, B)."""
+    target = y.own if isinstance(y, MixedTarget) else y
+    if not (isinstance(pred, Tensor) and isinstance(target, Tensor) and pred.ndim == 1):
+        return
+    if target.is_floating_point() and target.shape == (len(pred), 1) and len(pred) > 1:
+        raise VicinalError(
+            f"the network's outputs have shape {tuple(pred.shape)} and the targets "
+            f"{tuple(target.shape)}: let it give {tuple(target.shape)}, without squeeze or flatten"
+        )

@@ -1,0 +1,210 @@
+"""Callbacks that watch a column of the history: stop early, save the best weights."""
+
+import math
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import ValidAverages
+from vicinal.learner.ema import EMA
+from vicinal.learner.events import Callback, CancelFit, check_only_one
+from vicinal.mixing.arguments import number, one_of, whole
+
+if TYPE_CHECKING:
+    from vicinal.learner.learner import Learner
+
+
+class Monitor(Callback):
+    """Watch a column of ``learn.history`` over the epochs of one training.
+
+    Args:
+        monitor: the column, such as ``valid_loss`` or ``valid_accuracy``.
+        mode: "min" if lower is better, "max" if higher is better; None decides by the name: lower
+            for losses, errors and distances (loss, error_rate, rmse, mae, ...), else higher.
+
+    Raises:
+        ValueError: ``mode`` is neither.
+        VicinalError: there is no such column when a training begins.
+
+    The best value is looked up in the history each time, not remembered: so a resumed training
+    continues correctly, at whatever moment its state was saved.
+    """
+
+    def __init__(self, monitor: str = "valid_loss", mode: str | None = None) -> None:
+        self.monitor = monitor
+        self.mode = better(str(monitor)) if mode is None else one_of("mode", mode, ("min", "max"))
+
+    def before_fit(self, learn: "Learner") -> None:
+        columns = ["train_loss", *ValidAverages(learn.metrics).averages]
+        if self.monitor not in columns:
+            raise VicinalError(
+                f"{type(self).__name__} cannot monitor {self.monitor!r}, which is not a column of "
+                f"the history: use one of {', '.join(columns)}"
+            )
+        self.begin = len(learn.history)
+
+    def scores(self, learn: "Learner") -> list[float]:
+        """The column since the training began, with the sign that makes higher better.
+
+        NaN and infinities become minus infinity, which is never an improvement.
+        """
+        values = [row.get(self.monitor, math.nan) for row in learn.history[self.begin :]]
+        sign = 1 if self.mode == "max" else -1
+        return [sign * value if math.isfinite(value) else -math.inf for value in values]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The row of the history at which the training began."""
+        return {"begin": self.begin}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Watch the history from the row at which the resumed training began."""
+        self.begin = state["begin"]
+
+
+class EarlyStopping(Monitor):
+    """End the training when a column of the history has not improved for some epochs.
+
+    Args:
+        monitor: the column; see :class:`Monitor`.
+        patience: the number of epochs in a row without improvement, 1 or more.
+        min_delta: a value that is better by no more than this is not an improvement, 0 or more.
+        mode: "min" or "max"; None decides by the column's name, see :class:`Monitor`.
+
+    NaN is not an improvement. The weights stay those of the last epoch; :class:`SaveBest` restores
+    the best ones.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+        VicinalError: there is no such column when a training begins.
+
+    >>> import torch
+    >>> from vicinal import DataLoaders, Learner
+    >>> x, y = torch.randn(64, 2), torch.arange(64) % 2
+    >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=16, device="cpu")
+    >>> learn = Learner(dls, torch.nn.Linear(2, 2))
+    >>> learn.fit(100, 0.0, cbs=EarlyStopping(patience=2))  # a rate of 0 learns nothing
+         epoch ...
+    >>> len(learn.history)
+    3
+    """
+
+    # It cancels the next epoch before any other callback hears of it, rather than the last one at
+    # its end: so all receive the last epoch's events, and a training that was stopped stops again
+    # when it is resumed.
+    order = -20
+
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        patience: int = 3,
+        min_delta: float = 0.0,
+        *,
+        mode: str | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.patience = whole("patience", patience)
+        self.min_delta = number("min_delta", min_delta)
+
+    def before_epoch(self, learn: "Learner") -> None:
+        best, epochs_without = -math.inf, 0
+        for score in self.scores(learn):
+            if score > best + self.min_delta:
+                best, epochs_without = score, 0
+            else:
+                epochs_without += 1
+        if epochs_without >= self.patience:
+            raise CancelFit
+
+
+class SaveBest(Monitor):
+    """Save the weights whenever a column of the history is the best so far, and end with them.
+
+    They are saved by ``learn.save(name)``. However the training ends (also by an error or Ctrl-C),
+    the best weights are loaded into the model. With :class:`EMA`, the averaged weights are saved
+    and loaded, as it is those that were validated.
+
+    Args:
+        name: of the file, ``path/models/NAME.safetensors``; an existing file is replaced.
+        monitor: the column; see :class:`Monitor`.
+        mode: "min" or "max"; None decides by the column's name, see :class:`Monitor`.
+
+    Each training has a best of its own. NaN is never the best; if no epoch had a number, nothing is
+    saved or loaded.
+
+    Raises:
+        ValueError: ``mode`` is neither.
+        VicinalError: when a training begins, there is no such column, or it has two of these
+            callbacks.
+
+    >>> import tempfile, torch
+    >>> from vicinal import DataLoaders, Learner
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> x, y = torch.randn(64, 2), torch.arange(64) % 2
+    >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=16, device="cpu")
+    >>> learn = Learner(dls, torch.nn.Linear(2, 2), path=folder.name)
+    >>> learn.fit(5, 1.0, cbs=SaveBest())
+         epoch ...
+    >>> best = min(row["valid_loss"] for row in learn.history)
+    >>> bool(abs(learn.validate()["valid_loss"] - best) < 1e-6)
+    True
+    >>> folder.cleanup()
+    """
+
+    order = 85  # after the Recorder; before a checkpoint, which includes the best weights
+
+    def __init__(
+        self, name: str = "best", monitor: str = "valid_loss", mode: str | None = None
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.file_name = name
+        self.weights: dict[str, Tensor] = {}
+
+    def before_fit(self, learn: "Learner") -> None:
+        check_only_one(self, learn)
+        super().before_fit(learn)
+        self.weights = {}
+
+    def after_epoch(self, learn: "Learner") -> None:
+        *before, last = self.scores(learn)
+        if last <= max(before, default=-math.inf):
+            return
+        averages = [callback for callback in learn.callbacks if isinstance(callback, EMA)]
+        with averages[0].averaged(learn) if averages else nullcontext():
+            learn.save(self.file_name)
+            weights = learn.model.state_dict()
+            self.weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
+
+    def after_fit(self, learn: "Learner") -> None:
+        if self.weights:
+            learn.model.load_state_dict(self.weights)
+        self.weights = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The row at which the training began, and the best weights so far.
+
+        The weights themselves, as a later training may have replaced their file.
+        """
+        return {**super().state_dict(), "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the best weights of the resumed training."""
+        super().load_state_dict(state)
+        self.weights = state["weights"]
+
+
+LOWER_IS_BETTER = ("loss", "error", "distance", "divergence", "perplexity")
+# Matched as whole words, as they also occur inside other words.
+SHORT_LOWER_IS_BETTER = ("mae", "mse", "rmse", "msle", "rmsle", "mape", "nll", "brier", "ece")
+
+
+def better(column: str) -> str:
+    """Whether lower ("min") or higher ("max") values of a column are better, by its name.
+
+    >>> better("valid_error_rate"), better("valid_rmse"), better("valid_top_k_accuracy")
+    ('min', 'min', 'max')
+    """
+    name = column.lower()
+    matches = any(part in name for part in LOWER_IS_BETTER)
+    return "min" if matches or set(name.split("_")) & set(SHORT_LOWER_IS_BETTER) else "max"

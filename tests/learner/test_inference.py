@@ -1,0 +1,152 @@
+"""What a network is used for: its loss, predictions, validation, weights on disk."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_trainings import network, sgd, weights
+from torch import nn
+
+from vicinal import Callback, DataLoaders, Learner, MixLoss, MixUp, VicinalError, accuracy
+from vicinal.data.loaders import Batches, TensorData
+
+
+class TestLossFunc:
+    def test_it_is_wrapped_once_for_all_batches(self, dls, monkeypatch):
+        made = []
+
+        class Counted(MixLoss):
+            def __init__(self, criterion):
+                made.append(criterion)
+                super().__init__(criterion)
+
+        monkeypatch.setattr("vicinal.learner.inference.MixLoss", Counted)
+        criterion = nn.CrossEntropyLoss()
+        learn = Learner(dls, network(), criterion, cbs=MixUp(seed=0))
+        learn.fit(2)
+        learn.validate()
+        assert made == [criterion]
+
+    @pytest.mark.parametrize("kind", ["module", "function"])
+    def test_a_callback_may_replace_it_between_batches(self, dls, kind):
+        """As by hand, where the loss of every second batch is another one."""
+
+        def doubled(output, y):
+            return 2 * F.cross_entropy(output, y, reduction="none")
+
+        smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
+        losses = [smooth, doubled] if kind == "function" else [smooth, nn.CrossEntropyLoss()]
+
+        class Alternate(Callback):
+            def before_train(self, learn):
+                self.number = 0
+
+            def before_loss(self, learn):
+                if learn.training:
+                    learn.loss_func = losses[self.number % 2]
+                    self.number += 1
+
+        by_hand, mixer = network(), MixUp(seed=4)
+        optimizer = sgd(by_hand.parameters(), 0.1)
+        for number, (x, y) in enumerate(dls.train):
+            x, y = mixer(x, y)
+            MixLoss(losses[number % 2])(by_hand(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        dls.train.order.epoch = 0
+        learn = Learner(dls, network(), opt_func=sgd, cbs=[MixUp(seed=4), Alternate])
+        learn.fit(1, 0.1)
+        assert torch.equal(weights(learn.model), weights(by_hand))
+        assert learn.loss_func is losses[1]
+
+    def test_what_is_changed_in_it_counts_from_then_on(self, dls):
+        criterion = nn.CrossEntropyLoss()
+        learn = Learner(dls, network(), criterion)
+        plain = learn.validate()["valid_loss"]
+        criterion.label_smoothing = 0.5
+        assert learn.validate()["valid_loss"] != plain
+
+    def test_one_that_cannot_be_called_is_refused_when_it_is_set(self, dls):
+        learn = Learner(dls, network())
+        before = learn.loss_func
+        with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
+            learn.loss_func = nn.CrossEntropyLoss
+        assert learn.loss_func is before
+
+
+def test_averages_are_over_samples_not_batches(dls):
+    assert len(dls.valid.dataset) % dls.valid.batch_size  # the last batch is smaller
+    learn = Learner(dls, network(), metrics=accuracy)
+    outputs, targets = learn.get_preds()
+    exact = (outputs.argmax(1) == targets).float().mean().item()
+    assert learn.validate()["valid_accuracy"] == pytest.approx(exact)
+
+
+def test_predict_and_get_preds(dls):
+    learn = Learner(dls, network(), cbs=MixUp)
+    learn.fit_one_cycle(5, 0.03)
+    probabilities, targets = learn.get_preds()
+    assert probabilities.shape == (50, 2)
+    assert torch.allclose(probabilities.sum(1), torch.ones(50))
+    assert torch.equal(targets, dls.valid.dataset.y)
+    name, index, one = learn.predict(dls.valid.dataset.x[3])
+    assert name == dls.vocab[index]
+    assert torch.allclose(one, probabilities[3], atol=1e-6)
+
+
+def test_get_preds_of_another_part(dls):
+    learn = Learner(dls, network())
+    part = Batches(TensorData(*dls.valid.dataset[torch.tensor([4, 2])]), 2, device="cpu")
+    outputs, targets = learn.get_preds(part)
+    assert torch.equal(targets, dls.valid.dataset.y[[4, 2]])
+    assert torch.allclose(outputs, learn.get_preds()[0][[4, 2]], atol=1e-6)
+
+
+def test_evaluating_gives_outputs_in_evaluation_mode(dls):
+    learn = Learner(dls, network().train())
+    x = dls.valid.dataset.x
+    with learn.evaluating():
+        assert not learn.model.training
+        one, again = learn.output(x), learn.output(x)
+    assert torch.equal(one, again)
+    assert torch.equal(one[:3], learn.model.eval()(x)[:3])
+
+
+@pytest.mark.parametrize("mixer", [None, MixUp(seed=0)])
+def test_outputs_that_lack_the_targets_last_dimension(mixer):
+    x, y = torch.randn(40, 3), torch.randn(40)
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=10, device="cpu")
+    model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    learn = Learner(dls, model, lambda p, t: ((p - t) ** 2).mean(), cbs=mixer)
+    with pytest.raises(VicinalError, match=r"shape \(10,\) and the targets \(10, 1\): let it give"):
+        learn.fit(1)
+
+
+def test_weights_are_saved_and_loaded(dls, tmp_path):
+    learn = Learner(dls, network(), path=tmp_path)
+    file = learn.save("first")
+    assert file == tmp_path / "models" / "first.safetensors"
+    saved = weights(learn.model)
+    learn.fit(1, 0.1)
+    assert not torch.equal(weights(learn.model), saved)
+    assert torch.equal(weights(learn.load("first").model), saved)
+    assert [f.name for f in file.parent.iterdir()] == ["first.safetensors"]
+
+
+def test_weights_that_cannot_be_loaded(dls, tmp_path):
+    learn = Learner(dls, network(), path=tmp_path)
+    with pytest.raises(VicinalError, match="does not exist"):
+        learn.load("none")
+    file = learn.save("other")
+    other = nn.Linear(2, 2)
+    before = weights(other)
+    with pytest.raises(VicinalError, match=r"another network: 0.bias has shape \(16,\) there"):
+        Learner(dls, other, path=tmp_path).load("other")
+    assert torch.equal(weights(other), before)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(VicinalError, match="damaged"):
+        learn.load("other")
+
+
+def test_a_loss_class_is_refused_at_once(dls):
+    with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
+        Learner(dls, network(), nn.CrossEntropyLoss)
