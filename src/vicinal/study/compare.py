@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from vicinal.batches import BatchMixer
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import as_callbacks, as_list
@@ -195,6 +196,7 @@ def _mixers(callbacks: Sequence[Callback]) -> Iterator[Mixer]:
     """Every mixer of these callbacks, also those inside of other mixers."""
     for callback in callbacks:
         for value in vars(callback).values():
+            value = value.mixer if isinstance(value, BatchMixer) else value
             if isinstance(value, Mixer):
                 yield from value.nested()
 
