@@ -279,7 +279,7 @@ class TestMistakes:
             ("--alpha", "strong", "'--alpha'"),
             ("--batch-size", "1", "--batch-size must be 2 or more, not 1"),
             ("--batch-size", "5000", "--batch-size 5000 is larger than the 1,438"),
-            ("--mix", "mixdown", "--mix must be none, or some of columnmix, cutmix, fmix,"),
+            ("--mix", "mixdown", "--mix must be none, or some of mixup, manifoldmixup,"),
             ("--mix", "mixup+none", "joined by +, not mixup+none"),
             ("--epochs", "0", "--epochs must be 1 or more, not 0"),
             ("--lr", "-0.1", "--lr must be above 0, not -0.1"),
@@ -298,7 +298,7 @@ class TestMistakes:
 
     def test_streaming_what_has_no_shards(self, folder, capsys):
         for data in ("digits", folder):
-            assert "is not of Parquet shards" in fails(capsys, "train", data, "--stream")
+            assert "has no Parquet shards" in fails(capsys, "train", data, "--stream")
 
     def test_a_pattern_without_a_group(self, folder, capsys):
         assert "has no group" in fails(capsys, "train", folder, "--label-pattern", r".+")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from vicinal import kinds, methods
 from vicinal.errors import VicinalError
 
 app = typer.Typer(
@@ -20,19 +21,11 @@ app = typer.Typer(
 
 Data = Annotated[
     str,
-    typer.Argument(
-        help="digits, a folder of images, a CSV or Parquet file or folder (images, texts or rows), "
-        "hf:NAME, or torchvision:NAME."
-    ),
+    typer.Argument(help=kinds.data_help()),
 ]
 MixName = Annotated[
     str | None,
-    typer.Option(
-        help="All data: mixup; manifoldmixup, inside of the network; remix or balancedmixup, where "
-        "classes are rare; none. Images: cutmix, resizemix, fmix, gridmix or smoothmix; several, "
-        "such as mixup+cutmix, take turns by chance. Tables: columnmix. Values: cmixup. If not "
-        "given, mixup, or what the recipe says."
-    ),
+    typer.Option(help=methods.help_line()),
 ]
 Alpha = Annotated[
     float | None,
@@ -310,7 +303,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The folder that vicinal train left.")],
     samples: Annotated[
         list[str],
-        typer.Argument(help="Images; tables, CSV or Parquet; or texts, in files or as they are."),
+        typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
 ) -> None:

@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,6 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from vicinal import __version__
-from vicinal.data.augment import to_unit_floats
-from vicinal.data.images import decode
-from vicinal.data.rows import RowSplit
-from vicinal.data.stream import StreamedSplit
-from vicinal.data.vision import one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.learner.checkpoint import weights_of
@@ -28,11 +22,10 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
-from vicinal.mixing import MixUp
+from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
-from vicinal.tasks import Task, TrainOptions, find_split, make_task
-from vicinal.tasks.mixers import check_mix
+from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -42,7 +35,6 @@ METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
 FOLDERS = (TRACKED, NETWORK)
 OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
-SHOWN = 8  # samples in a picture of mixing
 Tell = Callable[[str, str], None]
 
 
@@ -86,9 +78,9 @@ def train(
         tell("resume", f"nothing is in {folder} yet: it is begun")
     track = Track(options.track, folder=folder / TRACKED) if options.track else None
     with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, task, chosen = _prepare(options, before, tell)
-    listed = task.listed()
-    if before and before["listed"] != listed:  # other files, another split
+        learn, task, mixer, chosen = _prepare(options, before, tell)
+    fingerprint = task.fingerprint()
+    if before and before["fingerprint"] != fingerprint:  # other files, another split
         raise VicinalError(
             f"the data are not what they were when the run in {folder} was begun: bring back what "
             "was there, or begin another run"
@@ -102,13 +94,13 @@ def train(
         track.parameters = task.parameters()
         learn.add_cbs(track)
     settings = {
-        "asked": before["asked"] if before else asdict(task.options),
-        "resolved": asdict(task.resolved()),
+        "asked": before["asked"] if before else task.options.to_json(),
+        "resolved": task.resolved().to_json(),
         "chosen": chosen,
-        "listed": listed,
+        "fingerprint": fingerprint,
     }
     with (
-        Run(folder, learn, task, settings, overwrite=overwrite, resumed=resume, tell=tell)
+        Run(folder, learn, task, mixer, settings, overwrite=overwrite, resumed=resume, tell=tell)
         if is_main
         else contextlib.nullcontext()
     ):
@@ -128,15 +120,15 @@ def _settle(
     if not resume or not (folder / CONFIG).exists():
         return folder, options, None
     before = read_config(folder)
-    options.merged_with(before["asked"], typed)  # says what is not
-    return folder, TrainOptions(**before["resolved"]), before
+    merged = options.merged_with(before["asked"], typed)
+    # A mix from Python is recorded by its text alone, so it is handed on as the object.
+    return folder, TrainOptions(**{**before["resolved"], "mix": merged.mix}), before
 
 
 def _prepare(
     options: TrainOptions, before: dict[str, Any] | None, tell: Tell
-) -> tuple[Learner, Task, dict[str, str]]:
-    """The learner that is wished for, and what was chosen for it and why."""
-    check_mix(options)
+) -> tuple[Learner, Task, Mixer | Callback | None, dict[str, str]]:
+    """The learner, its task, what mixes in it, and what was chosen for it and why."""
     task = make_task(options, find_split(options))
     tell("data", task.describe())
     for note in task.split.notes:
@@ -151,7 +143,7 @@ def _prepare(
     learn.add_cbs(mixer)
     if this_process().process_index:  # the same weights, but other random numbers from now on
         torch.manual_seed(derive_seed(options.seed, this_process().process_index))
-    return learn, task, chosen
+    return learn, task, mixer, chosen
 
 
 class Run(Callback):
@@ -167,13 +159,14 @@ class Run(Callback):
         folder: Path,
         learn: Learner,
         task: Task,
+        mixer: Mixer | Callback | None,
         settings: dict[str, Any],
         *,
         overwrite: bool,
         resumed: bool,
         tell: Tell,
     ) -> None:
-        self.folder, self.learn, self.task = folder, learn, task
+        self.folder, self.learn, self.task, self.mixer = folder, learn, task, mixer
         self.settings, self.tell = settings, tell
         self.overwrite, self.resumed = overwrite, resumed
         self.was_there = folder.exists()
@@ -221,7 +214,7 @@ class Run(Callback):
             return  # else the run may have been killed in the middle of what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        picture = self.task.picture(self.learn)
+        picture = self.task.picture(self.learn, self.mixer)
         if picture is not None:
             save_figure(picture, self._file(PICTURES[0]))
 
@@ -354,31 +347,6 @@ def _is_half_written(name: str) -> bool:
 
 
 def show(options: TrainOptions, out: Path) -> None:
-    """Draw how training images of a data set are mixed, and write the picture to ``out``."""
-    from vicinal import plots
-
+    """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)
-    if isinstance(split, RowSplit):
-        raise VicinalError(f"{options.data} holds no images, and nothing else can be drawn")
-    task = make_task(replace(options, model="resnet9", pretrained=False), split)  # any network
-    mixer = task.batch_mixer()
-    if mixer is None:
-        raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
-    if task.mixes[check_mix(options)[0]]:
-        raise VicinalError(
-            f"--mix {options.mix} mixes inside of the network, of which there is no picture: say "
-            "mixup"
-        )
-    if isinstance(split, StreamedSplit):
-        samples = split.train.head(SHOWN)
-    else:
-        generator = torch.Generator().manual_seed(options.seed)
-        chosen = torch.randperm(len(split.train), generator=generator)[:SHOWN]
-        samples = split.train.subset(chosen.tolist())
-    decoded, _ = decode(samples, options.size or one_size(samples) or 224)
-    x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
-    drawn = mixer.draw(x, labels)
-    partners, target = x[drawn.partner], drawn.target(labels)
-    alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-    figure = plots.mixing(x, partners, drawn(x), target, split.vocab, alpha)
-    save_figure(figure, out)
+    save_figure(task_type_of(split).show(options, split), out)

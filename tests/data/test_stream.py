@@ -15,10 +15,12 @@ from safetensors.torch import load_file
 from two_processes import launch
 from vicinal import runs
 from vicinal.data import loaders, stream
+from vicinal.data import shards as shard_module
 from vicinal.data.augment import BatchTransform
 from vicinal.data.images import BadImage
+from vicinal.data.shards import StreamedSplit
 from vicinal.data.sources import load_split
-from vicinal.data.stream import ShardReader, StreamedBatches, StreamedSplit, of_one_size
+from vicinal.data.stream import ShardReader, StreamedBatches, of_one_size
 from vicinal.data.stream import streamed_loaders as loaders_of
 from vicinal.errors import VicinalError
 from vicinal.tasks import TrainOptions
@@ -102,7 +104,7 @@ def in_processes(monkeypatch):
     """Look at the data as one of several processes sees them."""
 
     def be(rank, processes):
-        for module in (loaders, stream):
+        for module in (loaders, shard_module):
             monkeypatch.setattr(module, "rank_and_world_size", lambda: (rank, processes))
 
     return be
@@ -422,7 +424,7 @@ def hub(shards):
 
 def free(monkeypatch, size):
     usage = type("Usage", (), {"free": size})
-    monkeypatch.setattr(stream.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shard_module.shutil, "disk_usage", lambda folder: usage)
 
 
 class TestHub:
@@ -486,7 +488,7 @@ class TestRuns:
     def test_what_is_chosen_is_said(self, shards, tmp_path):
         told = {}
         runs.train(self.options(shards), tmp_path / "run", tell=told.__setitem__)
-        readers = min(4, stream.processors())
+        readers = min(4, shard_module.processors())
         assert told["images"] == (
             f"streamed from 4 shards through {readers} process{'es' if readers > 1 else ''}, "
             "shuffled in a buffer of 10,000"
@@ -522,12 +524,12 @@ class TestRuns:
 
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_what_has_no_shards_is_not_streamed(self, data):
-        with pytest.raises(VicinalError, match=f"^{data} is not of Parquet shards, so --stream"):
+        with pytest.raises(VicinalError, match=f"^{data} has no Parquet shards, so --stream"):
             load_split(data, stream=True)
 
     def test_a_folder_of_images_is_not_streamed(self, tmp_path):
         picture(1).save(tmp_path / "a_1.png")
-        with pytest.raises(VicinalError, match="is not of Parquet shards, so --stream has nothing"):
+        with pytest.raises(VicinalError, match="has no Parquet shards, so --stream has nothing"):
             load_split(str(tmp_path), stream=True)
 
     def test_a_picture_of_mixing(self, hub, tmp_path, monkeypatch):

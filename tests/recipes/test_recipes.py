@@ -41,7 +41,7 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     assert run(["train", "photos", "--recipe", name, *options]) == 0
     said = capsys.readouterr().out
     assert f"(the recipe {name})" in said
-    assert "(as asked)" in said
+    assert "(as requested)" in said
     config = json.loads((photos / "run" / "config.json").read_text())
     assert config["asked"]["recipe"] == name
     assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # as is drawn, too
@@ -67,8 +67,8 @@ def test_what_is_asked_for_goes_first(photos, capsys):
     options = ["--mix", "cutmix", "--model", "resnet9", "--lr", "0.05", *OPTIONS["cifar10-best"]]
     assert run(["train", "photos", "--recipe", "cifar10-best", *options]) == 0
     said = capsys.readouterr().out
-    assert "model:          resnet9 (as asked)" in said
-    assert "learning rate:  0.05 (as asked)" in said
+    assert "model:          resnet9 (as requested)" in said
+    assert "learning rate:  0.05 (as requested)" in said
     assert "mixing:         CutMix(" in said
 
 

@@ -366,10 +366,10 @@ class TestShow:
             (["--alpha", "50", "--out", "a.html"], "an --alpha from 0.05 to 10, not 50"),
             (["--mix", "fmix", "--out", "a.html"], "shows mixup and cutmix, not --mix fmix"),
             (["--mix", "none", "--out", "a.html"], "shows mixup and cutmix, not --mix none"),
-            (["--size", "16", "--out", "a.html"], "--size says nothing about the board"),
+            (["--size", "16", "--out", "a.html"], "--size does not apply to the board"),
             (["--mix", "columnmix"], "--mix columnmix does not go with images"),
             (["--mix", "cmixup"], "--mix cmixup does not go with images"),
-            (["--mix", "manifoldmixup"], "--mix manifoldmixup mixes inside of the network"),
+            (["--mix", "manifoldmixup"], "--mix manifoldmixup mixes inside the network"),
             (["--open", "--out", "a.png"], "give --out a name that ends in .html, not a.png"),
         ],
     )

@@ -108,7 +108,7 @@ class TestMistakes:
             (["--model", "text_cn"], "did you mean text_cnn?"),
             (["--pretrained"], "no weights for text_cnn"),
             (["--mix", "cutmix"], "--mix cutmix does not go with texts"),
-            (["--size", "32"], "--size says nothing about texts"),
+            (["--size", "32"], "--size does not apply to texts"),
             (["--label-pattern", "(.)"], "has columns"),
         ],
     )

@@ -1,6 +1,7 @@
 """What the columns of a table are: numbers, categories, text, or nothing to learn from."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,15 @@ class ColumnKinds:
     text: list[str]
     few: list[str]
     left_out: dict[str, str]
+
+    def without(self, same: Collection[str]) -> "ColumnKinds":
+        """The kinds of the columns that are left where some hold one value only."""
+        lists = {
+            field: [name for name in getattr(self, field) if name not in same]
+            for field in ("numeric", "categorical", "few")
+        }
+        left_out = {**self.left_out, **dict.fromkeys(same, "one value")}
+        return replace(self, **lists, left_out=left_out)
 
     def notes(self) -> list[str]:
         """Lines that tell the user what was found.

@@ -21,17 +21,34 @@ from vicinal.errors import VicinalError
 
 
 def split_by_name(
-    path: str | os.PathLike[str], pattern: str, valid_pct: float, seed: int | None
+    path: str | os.PathLike[str],
+    pattern: str,
+    valid_pct: float,
+    seed: int | None,
+    files: list[Path] | None = None,
 ) -> Split:
-    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
+    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`.
+
+    Args:
+        files: the images below ``path``, where they have been found already.
+    """
     label = name_labeller(pattern)
-    parts = _parts(Path(path), in_class_folders=False)
+    parts = _parts(Path(path), files or image_files(path), in_class_folders=False)
     return _split(parts, lambda file, part: label(file.name), valid_pct, seed or 0)
 
 
-def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
-    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
-    parts = _parts(Path(path), in_class_folders=True)
+def split_by_folder(
+    path: str | os.PathLike[str],
+    valid_pct: float,
+    seed: int | None,
+    files: list[Path] | None = None,
+) -> Split:
+    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`.
+
+    Args:
+        files: the images below ``path``, where they have been found already.
+    """
+    parts = _parts(Path(path), files or image_files(path), in_class_folders=True)
     return _split(parts, _class_folder, valid_pct, seed or 0)
 
 
@@ -79,17 +96,17 @@ class Parts:
     notes: list[str]
 
 
-def _parts(root: Path, *, in_class_folders: bool) -> Parts:
+def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
     """Which folder is which part, by its name.
 
     Args:
         root: where all images lie, at some depth.
+        files: the images.
         in_class_folders: only what holds class folders can be a part; others are classes.
 
     Raises:
-        VicinalError: there is no image, or a validation part, but no training part.
+        VicinalError: there is a validation part, but no training part.
     """
-    files = image_files(root)
     below: dict[str, list[Path]] = {}
     for file in files:
         first, *others = file.relative_to(root).parts

@@ -276,8 +276,18 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
     return f"{count}; repair or remove what is broken, or leave it out with skip_bad (--skip-bad)"
 
 
+def is_image(file: Path) -> bool:
+    """Whether a file's name ends like that of an image."""
+    return file.suffix.lower() in SUFFIXES
+
+
 def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, by their ending, in the order of their names.
+    """All image files below a folder, by their ending; see :func:`files_below`."""
+    return [file for file in files_below(folder) if is_image(file)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, in the order of their names.
 
     Hidden files and what lies in hidden folders are left out; a link that leads back to a folder
     above it is not followed.
@@ -290,6 +300,5 @@ def find_images(folder: Path) -> list[Path]:
             for name in folders
             if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
         ]
-        paths = [Path(root, name) for name in files if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
+        found += [Path(root, name) for name in files if not name.startswith(".")]
     return sorted(found)

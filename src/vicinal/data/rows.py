@@ -1,7 +1,7 @@
 """Rows: what a table without images is to a trainer."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.frames import split_frames
 from vicinal.data.labels import check_labels, label_column, targets_of
+from vicinal.data.split import DataSplit
 from vicinal.data.tables import part_names
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
@@ -31,8 +32,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class RowSplit:
-    """As :class:`~vicinal.data.samples.Split`, of the rows of a table.
+class RowSplit(DataSplit):
+    """The rows of a table: a training part, a validation part, and what their columns are.
 
     Args:
         train, valid: the two parts.
@@ -43,6 +44,8 @@ class RowSplit:
         notes: what was found and chosen on the way, each a line for the user.
     """
 
+    kind: ClassVar[str] = "rows"
+
     train: Rows
     valid: Rows
     label: str
@@ -51,10 +54,25 @@ class RowSplit:
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def targets(self) -> Tensor:
+        return self.train.y
+
+    def subset(self, rows: Tensor) -> Self:
+        frame = self.train.frame.iloc[rows.tolist()].reset_index(drop=True)
+        # Of fewer rows, a column may hold a single value, of which nothing can be learned.
+        kinds = self.kinds.without([name for name in frame if frame[name].nunique() < 2])
+        return replace(self, train=Rows(frame, self.train.y[rows]), kinds=kinds)
+
+    def relabeled(self, targets: Tensor) -> Self:
+        return replace(self, train=replace(self.train, y=targets))
+
 
 @dataclass(frozen=True)
 class TextSplit(RowSplit):
-    """Texts, which stand in one column of a table."""
+    """Texts: one column of a table."""
+
+    kind: ClassVar[str] = "texts"
 
     @property
     def column(self) -> str:

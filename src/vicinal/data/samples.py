@@ -1,11 +1,13 @@
 """Labelled images as they are stored, and their split into training and validation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 
 # What parts of data are called; of several validation parts, the first in this order serves.
@@ -41,8 +43,8 @@ class Samples:
 
 
 @dataclass
-class Split:
-    """What a data set is to a trainer: a training part, a validation part, and the classes.
+class Split(DataSplit):
+    """Labelled images: a training part, a validation part, and the classes.
 
     Args:
         train, valid: the two parts; their labels index ``vocab``.
@@ -51,11 +53,32 @@ class Split:
         mirrored: whether an image means the same when it is flipped (a cat does, a digit does not).
     """
 
+    kind: ClassVar[str] = "images"
+
     train: Samples
     valid: Samples
     vocab: list[str]
     notes: list[str] = field(default_factory=list)
     mirrored: bool = True
+
+    @property
+    def targets(self) -> Tensor:
+        return torch.tensor(self.train.labels)
+
+    def subset(self, rows: Tensor) -> Self:
+        return replace(self, train=self.train.subset(rows.tolist()))
+
+    def relabeled(self, targets: Tensor) -> Self:
+        return replace(self, train=replace(self.train, labels=targets.tolist()))
+
+    def preview(self) -> Samples:
+        return self.train
+
+    def examples(self, count: int, seed: int) -> Samples:
+        """Training images to be shown, drawn at random."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator)
+        return self.train.subset(order[:count].tolist())
 
     def __post_init__(self) -> None:
         if len(self.vocab) < 2:

@@ -146,6 +146,7 @@ class ImageDataLoaders(DataLoaders):
         device: torch.device | str | None = None,
         workers: int | None = None,
         skip_bad: bool = False,
+        storage: Storage | None = None,
     ) -> "ImageDataLoaders":
         """From labelled images that are split already.
 
@@ -159,6 +160,7 @@ class ImageDataLoaders(DataLoaders):
             workers: reading processes for images that fit neither in the cache nor in memory;
                 None takes one for each processor, 0 reads in this process.
             skip_bad: leave out images that cannot be read.
+            storage: where images are during training; None chooses, by what is free right now.
 
         Raises:
             VicinalError: an image cannot be read, sizes differ and no size is given, or the batch
@@ -168,7 +170,7 @@ class ImageDataLoaders(DataLoaders):
         readers = processors() if workers is None else workers
         if item_size is None:
             storage = Storage("memory", "kept in memory, as they are")
-        else:
+        elif storage is None:
             storage = storage_of(split, item_size, workers=readers)
         train, valid = _datasets(split, item_size, storage, skip_bad, readers)
         if item_size is None:

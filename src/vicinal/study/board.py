@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vicinal import methods
 from vicinal.data.augment import resize
 from vicinal.data.images import read_sample
-from vicinal.data.samples import Split
-from vicinal.data.stream import StreamedSplit
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.study.page import render
@@ -21,26 +21,30 @@ from vicinal.tasks import TrainOptions, find_split
 from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
-METHODS = "mixup", "cutmix"
+METHODS = tuple(method.name for method in methods.METHODS.values() if method.on_board)
 ALPHAS = 0.05, 10  # as far as its slider goes
 LARGEST, SMALL = 160, 64  # pixels; small ones are kept as they are
 
 
-def board_images(split: Split) -> list[dict[str, str]]:
+def board_images(split: DataSplit) -> list[dict[str, str]]:
     """Training images for the board: one of each class, of up to 12 classes, then more of them.
 
     Returns:
-        For each its class as ``label``, and itself as ``src``, a PNG or JPEG within the text.
+        For each its class as ``label``, and itself as ``src``, a PNG or JPEG within the text; none
+        where the data hold no images.
 
     Raises:
         VicinalError: fewer than two can be read.
     """
-    samples = split.train.head() if isinstance(split, StreamedSplit) else split.train
+    samples = split.preview()
+    if samples is None:
+        return []
+    vocab = split.vocab or []
     found: list[tuple[str, Tensor]] = []
     for index in _spread(samples.labels):
         image = read_sample(samples, index, None)
         if isinstance(image, Tensor):
-            found.append((split.vocab[samples.labels[index]], _square(image)))
+            found.append((vocab[samples.labels[index]], _square(image)))
         if len(found) == SHOWN:
             break
     if len(found) < 2:
@@ -80,9 +84,8 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
     Raises:
         VicinalError: the data hold no images, or it cannot show what is wished for.
     """
-    make_mixer(options)  # says what is wrong with --mix and --alpha
     options.refuse(("size",), "the board")
-    method, alpha = (options.mix or METHODS[0]).lower(), options.alpha
+    method, alpha = str(options.mix or METHODS[0]).lower(), options.alpha
     if method not in METHODS:
         raise VicinalError(
             f"the board shows {' and '.join(METHODS)}, not --mix {method}: say one of them, or "
@@ -93,10 +96,11 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
             f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: say such "
             "a one, or draw a picture, --out mixed.png"
         )
+    make_mixer(options)  # raises where --alpha is out of range
     split = find_split(options)
-    if not isinstance(split, Split):
-        raise VicinalError(f"{options.data} holds no images, and nothing else can be shown")
     images = board_images(split)
+    if not images:
+        raise VicinalError(f"{options.data} holds no images, and nothing else can be shown")
     shown = {"images": images, "method": method, "alpha": alpha or ""}
     write_file(file, render("show.html.j2", title=f"Mixing {options.data}", **shown))
     if open:

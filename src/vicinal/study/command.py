@@ -170,7 +170,7 @@ def _trainings(
         TrainOptions(**before["resolved"]),
     )
     found = Trainings(asked, resolved, before.get("chosen"))
-    if found.task.listed() != before["listed"]:
+    if found.task.fingerprint() != before["listed"]:
         raise VicinalError(
             f"the data are not what they were when the comparison in {folder.path} was begun: "
             "bring back what was there, or begin another one"

@@ -82,7 +82,7 @@ class ComparisonFolder:
             "asked": trainings.question.to_json(),
             "resolved": asdict(trainings.resolved),
             "chosen": trainings.chosen,
-            "listed": trainings.task.listed(),
+            "listed": trainings.task.fingerprint(),
             "arms": [arm.name for arm in trainings.arms],
             "seeds": seeds,
         }

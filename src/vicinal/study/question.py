@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from vicinal import __version__
-from vicinal.data.samples import Split
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.rng import derive_seed
@@ -176,7 +175,7 @@ class Trainings:
 
     def board(self) -> list[dict[str, str]]:
         """Images for the mixing board; none where the data have none."""
-        return board_images(self.split) if isinstance(self.split, Split) else []
+        return board_images(self.split)
 
     def runs(self, seeds: int) -> list[tuple[Arm, int]]:
         """Every arm with every seed; the arms of one seed stand together, as they are paired."""

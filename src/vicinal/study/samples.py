@@ -1,14 +1,11 @@
 """Fewer training samples, and wrong labels: what a comparison changes of the data on purpose."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vicinal.data.columns import ColumnKinds
-from vicinal.data.rows import Rows
-from vicinal.data.stream import StreamedSplit
 from vicinal.errors import VicinalError
 from vicinal.rng import derive_seed
 
@@ -41,28 +38,18 @@ def changed(split: Any, train_size: float | None, label_noise: float, seed: int)
             no classes, or are streamed.
     """
     nothing = torch.empty(0, dtype=torch.int64)
-    if train_size is None and not label_noise:
-        return Changed(split, nothing)
-    if isinstance(split, StreamedSplit):
-        raise VicinalError(
-            "images that are streamed cannot be picked: leave out --train-size and --label-noise"
-        )
     generator = torch.Generator().manual_seed(derive_seed(seed, "training samples"))
-    train = split.train
     if train_size is not None:
-        count = kept(train_size, len(train))
-        rows = torch.randperm(len(train), generator=generator)[:count].sort().values
-        train = _subset(train, rows)
-        if isinstance(train, Rows):
-            split = replace(split, kinds=_varying(split.kinds, train.frame))
+        count = kept(train_size, len(split.train))
+        rows = torch.randperm(len(split.train), generator=generator)[:count].sort().values
+        split = split.subset(rows)
     if not label_noise:
-        return Changed(replace(split, train=train), nothing)
+        return Changed(split, nothing)
     if split.vocab is None:
         raise VicinalError("--label-noise is for classes, and these are values: leave it out")
     check_label_noise(label_noise)
-    labels = train.y if isinstance(train, Rows) else torch.as_tensor(train.labels)
-    wrong, labels = _made_wrong(labels, len(split.vocab), label_noise, generator)
-    return Changed(replace(split, train=_relabelled(train, labels)), wrong)
+    wrong, labels = _made_wrong(split.targets, len(split.vocab), label_noise, generator)
+    return Changed(split.relabeled(labels), wrong)
 
 
 def check_label_noise(share: float) -> None:
@@ -84,28 +71,6 @@ def kept(train_size: float, count: int) -> int:
             f"samples, not {train_size:g}"
         )
     return int(number)
-
-
-def _subset(part: Any, rows: Tensor) -> Any:
-    if isinstance(part, Rows):
-        return Rows(part.frame.iloc[rows.tolist()].reset_index(drop=True), part.y[rows])
-    return part.subset(rows.tolist())
-
-
-def _varying(kinds: ColumnKinds, frame: Any) -> ColumnKinds:
-    """The columns that still hold more than one value."""
-    same = {name for name in frame if frame[name].nunique() < 2}
-    lists = {
-        field: [name for name in getattr(kinds, field) if name not in same]
-        for field in ("numeric", "categorical", "few")
-    }
-    return replace(kinds, **lists, left_out={**kinds.left_out, **dict.fromkeys(same, "one value")})
-
-
-def _relabelled(part: Any, labels: Tensor) -> Any:
-    if isinstance(part, Rows):
-        return replace(part, y=labels)
-    return replace(part, labels=labels.tolist())
 
 
 def _made_wrong(

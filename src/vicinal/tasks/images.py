@@ -4,21 +4,22 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from vicinal import recipes
-from vicinal.data.augment import Lighting, Normalize, RandomView, resize
-from vicinal.data.images import read_named
+from vicinal.data.augment import Lighting, Normalize, RandomView, resize, to_unit_floats
+from vicinal.data.images import decode, read_named
 from vicinal.data.samples import Samples, Split
-from vicinal.data.stream import StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
 from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
-from vicinal.mixing import ManifoldMixUp, MixUp
+from vicinal.methods import Method
+from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
@@ -29,8 +30,9 @@ from vicinal.models.zoo import (
 from vicinal.recipes.recipe import Changes, shifts
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
-from vicinal.tasks.task import Chosen, Task
+from vicinal.tasks.task import Default, Task
 
+SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
 
 
@@ -84,25 +86,15 @@ class ImageTask(Task):
     """
 
     kind = "images"
+    preprocessing_type = ImagePreprocessing
     layout = ", channels last"
-    mixes: ClassVar[dict[str, Any]] = {
-        "mixup": (),
-        "cutmix": (),
-        "resizemix": (),
-        "fmix": (),
-        "gridmix": (),
-        "smoothmix": (),
-        "remix": (),
-        "balancedmixup": (),
-        "manifoldmixup": ("input",),  # and some of the network's
-    }
+    chosen_anew = ("images",)  # how they are stored, as memory and disk are other ones by then
+    split: Split
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
         self.recipe = recipes.load(options.recipe) if options.recipe else None
         if self.recipe and options.mix is None:
             options = replace(options, mix=self.recipe.defaults["mix"])
-        if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
-            options = replace(options, stream=True)
         super().__init__(options, split)
 
     def _fixed(self) -> dict[str, Any]:
@@ -111,8 +103,8 @@ class ImageTask(Task):
     def _choose_network(self) -> None:
         recipe, split = self.recipe, self.split
         named = self.options.model or self.fixed.get("model")
-        self.looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
-        self.size = self._choose("size", _size(named, one_size(self.looked_at), self.device))
+        native = one_size(split.preview())
+        self.size = self._choose("size", _size(named, native, self.device))
         self.small = self.size <= SMALL
         scale = recipe.item_scale if recipe else 1.0 if self.small else 1.15
         self.item_size = round(self.size * scale)
@@ -126,36 +118,34 @@ class ImageTask(Task):
             self.pretrained, why = _pretrained(self.options.pretrained, self.model, self.small)
         self.reasons.append(("weights", f"{'pretrained' if self.pretrained else 'random'} ({why})"))
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         if self.pretrained:
             return 5, "enough from pretrained weights"
         if self.small and self.many:
             return 10, "from random weights, many images"
         return 20, "from random weights"
 
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         wanted = 256 if self.small and count >= 10_000 else 64
         # A few steps an epoch are needed to learn anything.
         return max(2, min(wanted, count // 4)), f"{count:,} training images"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         if self.small and self.many:
             return 1e-2, f"{self.looks}, many of them"
         return 3e-3, self.looks
 
     def _choose_reading(self) -> None:
-        split = self.split
         self.transforms, described = (
             self.recipe.changes(self.size) if self.recipe else self._changes()
         )
-        self.reasons.append(("random changes", described))
-        streamed = isinstance(split, StreamedSplit)
-        how = split.describe() if streamed else storage_of(split, self.item_size).text
-        self.reasons.append(("images", how))
+        self.reasons.append(("augmentation", described))
+        self.reasons.append(("images", self._choose_storage()))
 
-    @property
-    def compared(self) -> tuple[str, ...]:
-        return ("none", "mixup", "cutmix")
+    def _choose_storage(self) -> str:
+        """Choose where the images are during training, once: free memory changes from then on."""
+        self.storage = storage_of(self.split, self.item_size)
+        return self.storage.text
 
     def resolved(self) -> TrainOptions:
         return replace(super().resolved(), size=self.size, pretrained=self.pretrained)
@@ -173,11 +163,8 @@ class ImageTask(Task):
     def parameters(self) -> dict[str, Any]:
         return {**super().parameters(), "size": self.size, "pretrained": self.pretrained}
 
-    def _told(self) -> list[Any]:
-        parts: list[Any] = [self.split.train, self.split.valid]
-        if isinstance(self.split, StreamedSplit):  # whose labels nobody has read
-            return [(len(part), part.rows.n_shards) for part in parts]
-        return [(list(part.labels), _files(part)) for part in parts]
+    def _identity(self) -> list[Any]:
+        return [(list(part.labels), _files(part)) for part in (self.split.train, self.split.valid)]
 
     @property
     def fit(self) -> Any:
@@ -186,8 +173,12 @@ class ImageTask(Task):
         return Learner.fine_tune if self.pretrained else Learner.fit_one_cycle
 
     def loaders(self) -> ImageDataLoaders:
-        images = self.looked_at.images
-        options: dict[str, Any] = {
+        return ImageDataLoaders.from_split(
+            self.split, storage=self.storage, **self._loader_options(self.split.train.images)
+        )
+
+    def _loader_options(self, images: Any) -> dict[str, Any]:
+        return {
             "item_size": self.item_size,
             "batch_tfms": self.transforms,
             "normalize": Normalize.of(images) if torch.is_tensor(images) else None,
@@ -196,9 +187,6 @@ class ImageTask(Task):
             "device": self.device,
             "skip_bad": self.options.skip_bad,
         }
-        if isinstance(self.split, StreamedSplit):
-            return streamed_loaders(self.split, **options)
-        return ImageDataLoaders.from_split(self.split, **options)
 
     def learner(self) -> Learner:
         learn = vision_learner(
@@ -236,30 +224,47 @@ class ImageTask(Task):
             std=normalize.std,
         )
 
-    def _targets(self) -> Tensor:
-        if isinstance(self.split, StreamedSplit):
-            raise VicinalError(
-                "--mix remix counts the classes, which nobody has read of images that are "
-                "streamed: say balancedmixup"
-            )
-        return torch.tensor(self.split.train.labels)
-
-    def _layers(self, mix: str, learn: Learner) -> list[str]:
+    def _layers(self, method: Method, learn: Learner) -> list[str]:
         info: Any = getattr(learn.model, "feature_info", None)
         if info is None:
-            raise VicinalError(f"--mix {mix} does not know the layers of {self.model}: say mixup")
+            raise VicinalError(
+                f"--mix {method.name} does not know the layers of {self.model}: use mixup"
+            )
         # As in the paper, those of the first half.
         modules = [feature["module"] for feature in info]
-        return ["input", *modules[: (len(modules) + 1) // 2]]
+        return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner) -> Any:
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
         from vicinal import plots
 
-        mixer = self.mixer(learn) or MixUp(0.0)
-        if isinstance(mixer, ManifoldMixUp):  # of what is mixed there, there is no picture
-            return None
-        x, target = mixer(*learn.dls.one_batch())
+        if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
+            return None  # what is mixed inside the network, or by a callback, cannot be seen
+        shown = mixer or MixUp(0.0)
+        state = shown.state_dict()
+        x, target = shown(*learn.dls.one_batch())
+        shown.load_state_dict(state)  # the training starts with the same draws
         return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+    @classmethod
+    def show(cls, options: TrainOptions, split: Split) -> Any:
+        from vicinal import plots
+
+        # No network is made, so any will do; its layers are not asked for.
+        task = cls(replace(options, model="resnet9", pretrained=False), split)
+        mixer = task.batch_mixer()
+        if mixer is None:
+            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
+        if task.layers:
+            raise VicinalError(
+                f"--mix {options.mix} mixes inside the network, of which there is no picture: use "
+                "mixup"
+            )
+        samples = split.examples(SHOWN, options.seed)
+        decoded, _ = decode(samples, options.size or one_size(samples) or 224)
+        x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
+        mix = mixer.draw(x, labels)
+        alpha = mixer.alpha if isinstance(mixer, MixUp) else None
+        return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
 
 
 def _files(samples: Samples) -> list[tuple[str, str, int]]:

@@ -5,7 +5,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,16 +14,12 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
+from vicinal.kinds import KINDS
 from vicinal.learner.checkpoint import load_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 NETWORK = "network"  # the folder of what else makes a network of the hub
 BATCH = 64
-KINDS = {
-    "images": "vicinal.tasks.images.ImagePreprocessing",
-    "rows": "vicinal.tasks.tables.RowPreprocessing",
-    "texts": "vicinal.tasks.texts.TextPreprocessing",
-}
 
 
 @dataclass(frozen=True)
@@ -140,9 +135,8 @@ class Predictor:
 
 
 def preprocessing_of(kind: str) -> type[Preprocessing]:
-    """What brings samples of a kind to a network."""
-    module, _, name = KINDS[kind].rpartition(".")
-    found: type[Preprocessing] = getattr(import_module(module), name)
+    """What brings samples of a kind of data to a network."""
+    found: type[Preprocessing] = KINDS[kind].task_type.preprocessing_type
     return found
 
 

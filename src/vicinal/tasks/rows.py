@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pandas.util import hash_pandas_object
-from torch import Tensor, nn
+from torch import nn
 
 from vicinal.data.loaders import Batches, DataLoaders
 from vicinal.data.rows import RowSplit
@@ -37,7 +37,7 @@ class RowTask(Task):
     split: RowSplit
     preparation: Preprocessing
 
-    def _told(self) -> list[Any]:
+    def _identity(self) -> list[Any]:
         kinds, parts = self.split.kinds, (self.split.train, self.split.valid)
         read = [*kinds.numeric, *kinds.categorical, *kinds.text]
         hashed = [hash_pandas_object(part.frame[read], index=False) for part in parts]
@@ -61,9 +61,6 @@ class RowTask(Task):
 
     def preprocessing(self, learn: Learner) -> Preprocessing:
         return self.preparation
-
-    def _targets(self) -> Tensor:
-        return self.split.train.y
 
     @abstractmethod
     def _parts(self) -> tuple[Any, Any]:

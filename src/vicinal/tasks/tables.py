@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import pandas as pd
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.rows import RowTask
-from vicinal.tasks.task import Chosen
+from vicinal.tasks.task import Default
 
 MODEL = "table_net"
 STEPS = 1600  # that a small table is trained for
@@ -78,14 +78,7 @@ class TableTask(RowTask):
     """Train a network on the rows of a table."""
 
     kind = "rows"
-    mixes: ClassVar[dict[str, Any]] = {
-        "mixup": ("inputs",),
-        "columnmix": (),
-        "cmixup": ("inputs",),
-        "remix": ("inputs",),
-        "balancedmixup": ("inputs",),
-        "manifoldmixup": ("inputs", "hidden.*"),
-    }
+    preprocessing_type = RowPreprocessing
     refused = (*RowTask.refused, "pretrained")
     preparation: RowPreprocessing
 
@@ -97,18 +90,18 @@ class TableTask(RowTask):
         table = TablePreprocessing.fit(split.train.frame, split.kinds)
         self.preparation = RowPreprocessing(self.model, split.vocab, table)
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         count = len(self.split.train)
         steps = max(1, count // (self.options.batch_size or self._batch_size(count)[0]))
         return max(10, STEPS // steps), f"about {STEPS:,} steps, and 10 epochs or more"
 
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         return max(2, min(256, count // 32)), f"{count:,} training rows"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         return 3e-3, "for tables"
 
-    def _precision(self) -> Chosen:
+    def _precision(self) -> Default:
         if self.options.precision == "auto":
             return "fp32", "numbers of a table may need more than 8 bits"
         return super()._precision()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,13 @@ from vicinal.data.rows import TextSplit
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
+from vicinal.methods import Method
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
-from vicinal.tasks.task import Chosen
-
-WORDS = ("mixup", "cmixup", "remix", "balancedmixup")  # are mixed by these
+from vicinal.tasks.task import Default
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,7 @@ class TextTask(RowTask):
     """Train a network on texts."""
 
     kind = "texts"
-    mixes: ClassVar[dict[str, Any]] = {
-        **dict.fromkeys(WORDS, ("embedding",)),
-        "manifoldmixup": ("sentence",),
-    }
-    maximum: ClassVar[dict[str, str]] = dict.fromkeys(WORDS, "mask")
+    preprocessing_type = TextPreprocessing
     split: TextSplit
     network: nn.Module
     preparation: TextPreprocessing
@@ -138,13 +133,13 @@ class TextTask(RowTask):
             self.reasons.append(("words", f"{len(tokenizer.words):,} that occur twice or more"))
         self.preparation = TextPreprocessing(self.model, split.vocab, split.column, tokenizer)
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         return (3, "enough from pretrained weights") if self.from_hub else (10, "for texts")
 
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         return max(2, min(32, count // 8)), f"{count:,} training texts"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         return (5e-5, "for networks of the hub") if self.from_hub else (1e-3, "for texts")
 
     def _choose_reading(self) -> None:
@@ -166,5 +161,6 @@ class TextTask(RowTask):
         scale = self.split.scale
         return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
-    def _layers(self, mix: str, learn: Learner) -> list[nn.Module]:
-        return [getattr(self.network, name) for name in self.mixes[mix]]
+    def _layers(self, method: Method, learn: Learner) -> list[nn.Module]:
+        # As modules: their names depend on what rescales the network's values, if anything does.
+        return [getattr(self.network, name) for name in method.layers[self.kind]]
