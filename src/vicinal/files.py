@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,12 +11,14 @@ from vicinal.errors import VicinalError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, name: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written, of which nobody ever sees half, also after a crash.
 
     Args:
         path: the file; what was there before is replaced in one step, when the block ends without
             an error.
+        name: gives the file's name in the same folder at that moment, where it depends on what was
+            written; None takes the one of ``path``.
 
     >>> with tempfile.TemporaryDirectory() as folder, whole_file(Path(folder, "a")) as file:
     ...     file.write(b"half")
@@ -35,7 +37,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(part, 0o666 & ~umask)
-        os.replace(part, path)
+        os.replace(part, path if name is None else path.with_name(name()))
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise

@@ -374,15 +374,16 @@ class TestStorage:
         split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
         last = split.train.images[-1]
         content = last.read_bytes()
-        original = images.read_sample
+        module, name = (cache, "encoded") if kind == "mapped" else (images, "read_image")
+        original = getattr(module, name)
 
-        def read(samples, index, size):
-            if index == 0:
+        def read(image, *size):
+            if image == split.train.images[0]:
                 last.unlink() if fault == "deleted" else last.write_bytes(content[:100])
-            return original(samples, index, size)
+            return original(image, *size)
 
         with monkeypatch.context() as patch:
-            patch.setattr(images, "read_sample", read)
+            patch.setattr(module, name, read)
             patch.setattr(images.os, "cpu_count", lambda: 1)
             with pytest.raises(BadImage, match=f"1 of 19 images cannot be read: {last} "):
                 from_name_re(tmp_path)

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from vicinal.processes import processors
 
 T = TypeVar("T")
 
+PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
 AHEAD = 4  # images for each processor that are decoded before they are asked for
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
@@ -103,6 +105,28 @@ def _open(image: Any) -> Image.Image:
     return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
 
 
+def is_encoded(image: Any) -> bool:
+    """Whether an image is stored as a file, as bytes or as a record of either."""
+    return isinstance(image, str | os.PathLike | bytes | dict)
+
+
+def encoded(image: Any) -> Any:
+    """The bytes of an image that is stored as a file, as bytes or as a record; others as they are.
+
+    Raises:
+        BadImage: the file cannot be read, or the record is empty.
+    """
+    image = stored_as(image)
+    if image is None:
+        raise BadImage("no image is stored")
+    if not isinstance(image, str | os.PathLike):
+        return image
+    try:
+        return Path(image).read_bytes()
+    except OSError as error:
+        raise BadImage(_reason(error)) from None
+
+
 def stored_as(image: Any) -> Any:
     """What stands for an image in a hub's ``{"bytes", "path"}`` record; others are as they are."""
     if not isinstance(image, dict):
@@ -153,7 +177,7 @@ def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
         image = samples.images[index]
         if isinstance(image, Tensor):
             return image if size is None else resize(image[None], size)[0]
-        return read_image(image, size)
+        return read_image(samples.prefetched.pop(index, image), size)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
 
@@ -242,8 +266,25 @@ def check_readable(bad: Sequence[str], total: int, skip_bad: bool) -> None:
 
 def _first_shape(samples: Samples) -> tuple[int, ...]:
     """The shape of the first image that can be read; any, where there is none."""
-    images = (read_sample(samples, index, None) for index in range(len(samples)))
-    return next((tuple(image.shape) for image in images if isinstance(image, Tensor)), (3, 1, 1))
+    for index in range(len(samples)):
+        with suppress(BadImage):
+            return (3, *image_shape(prefetch(samples, index)))
+    return (3, 1, 1)
+
+
+def prefetch(samples: Samples, index: int) -> Any:
+    """An image's bytes, which :func:`read_sample` will use, if it is a file; others as they are.
+
+    Raises:
+        BadImage: it cannot be read.
+    """
+    image = samples.images[index]
+    if index in samples.prefetched or not is_encoded(image):
+        return samples.prefetched.get(index, image)
+    content = encoded(image)
+    if sum(map(len, samples.prefetched.values())) + len(content) <= PREFETCHED:
+        samples.prefetched[index] = content
+    return content
 
 
 def batch_of(

@@ -23,10 +23,13 @@ class Samples:
         images: paths, encoded bytes, ``{"bytes", "path"}`` records or PIL images; or one uint8
             tensor (N, 3, H, W) of images that are decoded already.
         labels: for each image the index of its class.
+        prefetched: contents of files that had to be looked at before all are decoded, by index;
+            each is dropped when it is used, so that no file is opened twice for a first epoch.
     """
 
     images: Sequence[Any] | torch.Tensor
     labels: Sequence[int]
+    prefetched: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)

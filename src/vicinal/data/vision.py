@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from vicinal.data.images import (
     batch_of,
     decode,
     image_shape,
+    prefetch,
     read_named,
     read_sample,
 )
@@ -289,10 +291,10 @@ def one_size(samples: Samples, look_at: int = 64) -> int | None:
         step = max(1, len(samples) // look_at)
         shapes = set()
         for index in range(0, len(samples), step):
-            try:
-                shapes.add(image_shape(samples.images[index]))
-            except BadImage:  # is named when all are decoded
-                continue
+            with suppress(BadImage):  # is named when all are decoded
+                shapes.add(image_shape(prefetch(samples, index)))
+            if len({side for shape in shapes for side in shape}) > 1:
+                return None
     sides = {side for shape in shapes for side in shape}
     return sides.pop() if len(sides) == 1 else None
 
@@ -315,6 +317,8 @@ def _datasets(
         return [_decoded(decode, part, size, skip_bad) for part in parts]
     assert size is not None
     if storage.kind == "streamed":
+        for part in parts:  # else a copy would go to each worker
+            part.prefetched.clear()
         return [StreamedImages(part, size, skip_bad=skip_bad) for part in parts]
     try:
         return [_decoded(cache.cached, part, size, skip_bad) for part in parts]
