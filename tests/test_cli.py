@@ -11,11 +11,12 @@ import time
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 from vicinal import Predictor
-from vicinal.cli import run
+from vicinal.cli import app, run
 from vicinal_cli import fails
 
 FILES = {
@@ -57,6 +58,110 @@ def folder(tmp_path):
             crop = photo[top : top + 90, left : left + 120]
             Image.fromarray(crop).save(tmp_path / "photos" / name / f"{number}.jpg")
     return tmp_path / "photos"
+
+
+FLAGS = {
+    "train": """
+        DATA = None
+        --recipe = None
+        --mix = None
+        --alpha = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --epochs = None
+        --batch-size = None
+        --lr = None
+        --size = None
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+        --precision = auto
+        --compile --no-compile = False
+        --track = None
+        --seed = 0
+        --out = None
+        --overwrite --no-overwrite = False
+        --resume --no-resume = False
+        --skip-bad --no-skip-bad = False
+        --stream --no-stream = False
+    """,
+    "compare": """
+        DATA = None
+        --mix = None
+        --alpha = None
+        --epochs = None
+        --seeds = None
+        --train-size = None
+        --label-noise = 0.0
+        --budget = None
+        --recipe = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --batch-size = None
+        --lr = None
+        --size = None
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+        --precision = auto
+        --skip-bad --no-skip-bad = False
+        --out = None
+        --overwrite --no-overwrite = False
+        --resume --no-resume = False
+        --jobs = None
+    """,
+    "advise": """
+        DATA = None
+        --epochs = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --label-noise = 0.0
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+    """,
+    "predict": """
+        RUN = None
+        SAMPLES = None
+        --json = False
+    """,
+    "show": """
+        DATA = None
+        --mix = None
+        --alpha = None
+        --size = None
+        --label = None
+        --label-pattern = None
+        --seed = 0
+        --out = None
+        --open --no-open = False
+    """,
+    "cache": """
+        --clear --no-clear = False
+    """,
+    "bench": """
+        --seconds = 3.0
+        --device = cpu
+        --out = None
+    """,
+}
+
+
+def test_the_flags_and_their_defaults_are_frozen():
+    """Scripts depend on them: who changes one says so in the changelog, and here."""
+    found = {}
+    for name, each in typer.main.get_command(app).commands.items():
+        if each.hidden:  # for processes of ours
+            continue
+        lines = [
+            f"{' '.join([*p.opts, *p.secondary_opts])} = {p.default}"
+            if p.param_type_name == "option"
+            else f"{p.name.upper()} = {p.default}"
+            for p in each.params
+        ]
+        found[name] = lines
+    expected = {name: [line.strip() for line in t.strip().split("\n")] for name, t in FLAGS.items()}
+    assert found == expected
 
 
 class TestTrain:
