@@ -13,8 +13,9 @@ from torch import nn
 from run_folders import assert_same, left, silent
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
-from vicinal.data.loaders import Batches, DataLoaders, TensorData
+from vicinal.data.loaders import DataLoaders
 from vicinal.data.samples import Samples, Split, held_out, index_labels
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.kinds import KINDS, Kind
 from vicinal.learner.learner import Learner
 from vicinal.tasks import TrainOptions

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from two_processes import launch
 from vicinal import runs
-from vicinal.data import loaders, stream
+from vicinal.data import sampler, stream
 from vicinal.data import shards as shard_module
 from vicinal.data.augment import BatchTransform
 from vicinal.data.images import BadImage
@@ -104,7 +104,7 @@ def in_processes(monkeypatch):
     """Look at the data as one of several processes sees them."""
 
     def be(rank, processes):
-        for module in (loaders, shard_module):
+        for module in (sampler, shard_module):
             monkeypatch.setattr(module, "rank_and_world_size", lambda: (rank, processes))
 
     return be
@@ -134,7 +134,7 @@ class TestOrder:
         assert epochs == [flat(again) for _ in range(3)]
         assert epochs != [flat(other) for _ in range(3)]
         assert len({tuple(epoch) for epoch in epochs}) == 3
-        again.order.epoch = 1  # as a checkpoint does
+        again.sampler.epoch = 1  # as a checkpoint does
         assert [flat(again) for _ in range(2)] == epochs[1:]
 
     @pytest.mark.parametrize("workers", [0, 2])
@@ -520,7 +520,7 @@ class TestRuns:
         model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
         learn = Learner(dls, model)
         learn.lr_find(num_it=40)
-        assert dls.train.order.epoch == 0
+        assert dls.train.sampler.epoch == 0
 
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_what_has_no_shards_is_not_streamed(self, data):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vicinal.data.loaders import Batches
+from vicinal.data.split_loader import Batches
 from vicinal.data.text import (
     PAD,
     UNKNOWN,

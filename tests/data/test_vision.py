@@ -14,8 +14,8 @@ from vicinal.data import cache, images, vision
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
 from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
 from vicinal.data.images import BadImage, read_image
-from vicinal.data.loaders import TensorData
 from vicinal.data.samples import Samples, Split
+from vicinal.data.split_loader import TensorData
 from vicinal.data.vision import (
     ImageDataLoaders,
     MappedImages,

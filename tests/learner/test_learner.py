@@ -19,7 +19,7 @@ from vicinal import (
     error_rate,
     top_k_accuracy,
 )
-from vicinal.data.loaders import Batches, TensorData
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.learner.events import Callback, CancelFit
 from vicinal.learner.learner import spread
 
@@ -67,7 +67,7 @@ def test_it_is_the_loop_written_by_hand(dls, mixer):
             total += loss.item() * len(x)
         losses.append(total / 200)
 
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     cbs = MixUp(0.4, seed=5) if mixer else []
     learn = Learner(dls, network(), opt_func=sgd, cbs=cbs)
     learn.fit(2, 0.1)
@@ -271,7 +271,7 @@ def test_validating_in_the_middle_of_a_training_changes_nothing_of_it(dls):
 
     plain, watched = (Learner(dls, network(), metrics=accuracy, cbs=cbs) for cbs in ([], Validate))
     plain.fit(1, 0.1)
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     watched.fit(1, 0.1)
     assert torch.equal(weights(plain.model), weights(watched.model))
 
@@ -281,7 +281,7 @@ def test_gradients_from_before_do_not_enter(dls):
     for parameter in stale.parameters():
         parameter.grad = torch.ones_like(parameter)
     for model in (fresh, stale):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         Learner(dls, model, opt_func=sgd).fit(1, 0.1)
     assert torch.equal(weights(fresh), weights(stale))
 
@@ -451,7 +451,7 @@ class TestCompiling:
     def test_trains_alike_and_leaves_the_network_as_it_was(self, dls):
         histories = []
         for compile in (False, True):
-            dls.train.order.epoch = 0
+            dls.train.sampler.epoch = 0
             learn = Learner(dls, network(), metrics=accuracy, cbs=MixUp(seed=0), compile=compile)
             learn.fit(2, 0.01)
             histories.append([{**row, "seconds": 0} for row in learn.history])

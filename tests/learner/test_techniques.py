@@ -96,7 +96,7 @@ def test_two_batches_of_eight_are_one_of_sixteen(schedule):
 
 def by_hand(dls, batches, epochs=2):
     """Steps by the mean gradient of the groups, the last one of an epoch as large as it is."""
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     model, steps = network(norm=False), 0
     optimizer = sgd(model.parameters(), 0.1)
     for _ in range(epochs):
@@ -107,7 +107,7 @@ def by_hand(dls, batches, epochs=2):
             torch.stack([F.cross_entropy(model(x), y) for x, y in group]).mean().backward()
             optimizer.step()
             steps += 1
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     return weights(model), steps
 
 
@@ -134,7 +134,7 @@ def test_schedules_end_at_their_last_rate(dls, schedule, batches):
 def test_the_losses_are_those_of_the_batches(dls):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [AccumulateGradients(3)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(), cbs=[note, *cbs])
         learn.fit(1, 0.0)
         assert learn.history[0]["train_loss"] == pytest.approx(sum(note.losses) / 10)
@@ -191,7 +191,7 @@ def test_a_long_gradient_is_cut_to_the_norm(dls, batches):
 
     clipped, free = Length(), Length()
     for length, cbs in ((clipped, [ClipGradients(0.05)]), (free, [ClipGradients(1e9)])):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cbs = [*cbs, length, AccumulateGradients(batches)]
         Learner(dls, network(), opt_func=sgd, cbs=cbs).fit(1, 0.0)
     assert max(free.found) > 0.05
@@ -207,7 +207,7 @@ def test_the_gradient_is_cut_without_its_scale(dls, batches):
             learn.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
 
     def train(cbs):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(norm=False), opt_func=sgd, cbs=cbs)
         learn.fit(1, 0.1, cbs=[ClipGradients(0.05), AccumulateGradients(batches)])
         return weights(learn.model)
@@ -245,7 +245,7 @@ def test_the_average_is_its_closed_form(dls, batches):
 def test_training_is_what_it_is_without_an_average(dls):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         Learner(dls, network(), cbs=[*cbs, note]).fit(3, 0.05)
     assert all(map(same, notes[0].weights, notes[1].weights))
 
@@ -265,7 +265,7 @@ def test_validation_is_of_the_average(dls):
 def test_a_cancelled_validation_leaves_the_training_as_it_was(dls, event, cancel, order):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cut = At(event, cancel(), time=11 if event == "after_loss" else 1, order=order)
         Learner(dls, network(), cbs=[*cbs, note, cut]).fit(2, 0.05)
     assert all(map(same, notes[0].weights, notes[1].weights))
@@ -503,7 +503,7 @@ class ScriptedByEpoch(Scripted):
 @pytest.mark.parametrize("killed", [1, 2, 3, 4])
 def test_a_training_that_was_killed_goes_on_with_them(dls, tmp_path, killed):
     def start(folder, after=None, resume=False):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cbs = [EMA(0.9), SaveBest(), EarlyStopping(patience=2), AccumulateGradients(3)]
         cbs += [ScriptedByEpoch([3, 2, 4, 5, 1, 1]), ClipGradients(0.5), Killed(after)]
         learn = Learner(dls, network(), cbs=cbs, path=folder)

@@ -12,8 +12,8 @@ from torch.utils.data import IterableDataset
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
 from vicinal.data.images import BadImage, batch_of, read_image
-from vicinal.data.loaders import Part, raised
 from vicinal.data.shards import BUFFER, Shards, StreamedSplit, own_shards, read_rows
+from vicinal.data.split_loader import SplitLoader, raised
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 from vicinal.processes import this_process
@@ -66,7 +66,7 @@ class ShardReader(IterableDataset[Any]):
             return f"{name} ({error})", self.shards.classes[label]
 
 
-class StreamedBatches(Part):
+class StreamedBatches(SplitLoader):
     """A part of the data that is read from its shards, in training in a random order of them.
 
     Rows are shuffled in a buffer, by the seed and the epoch alone. Of several processes that train
@@ -78,7 +78,7 @@ class StreamedBatches(Part):
         dataset: reads the shards.
         batch_size: samples a batch, in each of the processes that train together.
         workers: processes that read ahead, each of them other shards; 0 reads in this one.
-        **kwargs: of :class:`Part`.
+        **kwargs: of :class:`SplitLoader`.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class StreamedBatches(Part):
         self._loader = self._loading(dataset, batch_size=None, num_workers=workers)
 
     def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
-        epoch = self.order.epoch
-        self.order.epoch += 1
+        epoch = self.sampler.epoch
+        self.sampler.epoch += 1
         if self.training:
             batches = of_one_size(self._passes(epoch), self.batch_size)
             yield from itertools.islice(batches, len(self))
@@ -100,7 +100,7 @@ class StreamedBatches(Part):
     def _read_here(self) -> Iterator[tuple[Tensor, Tensor]]:
         # To look at a batch, a smaller buffer will do.
         reader = copy.copy(self.dataset)
-        reader.rows = self._shuffled(self.order.epoch, 0, 4 * self.batch_size)
+        reader.rows = self._shuffled(self.sampler.epoch, 0, 4 * self.batch_size)
         yield from of_one_size(raised(reader), self.batch_size)
 
     def _passes(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -119,7 +119,7 @@ class StreamedBatches(Part):
         yield from raised(self._loader)
 
     def _shuffled(self, epoch: int, number: int, buffer: int) -> Any:
-        seed = derive_seed(self.order.seed, "order", epoch, number)
+        seed = derive_seed(self.sampler.seed, "order", epoch, number)
         shuffle = self.dataset.shards.rows.shuffle
         # Newer versions would read ten shards at once by threads, and end each pass by a sleep.
         newer = "max_buffer_input_shards" in inspect.signature(shuffle).parameters

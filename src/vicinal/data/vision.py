@@ -25,8 +25,9 @@ from vicinal.data.images import (
     read_named,
     read_sample,
 )
-from vicinal.data.loaders import Batches, DataLoaders, TensorData
+from vicinal.data.loaders import DataLoaders
 from vicinal.data.samples import Samples, Split
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vicinal.criteria import AsymmetricLoss, OrdinalLoss, ordinal_probabilities
-from vicinal.data.loaders import DataLoaders, Part
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import (
     MixBatches,
@@ -141,7 +142,7 @@ class Learner:
         self._section("train", partial(self._all_batches, self.dls.train))
         self._section("validate", partial(self._all_batches, self.dls.valid))
 
-    def _all_batches(self, batches: Part) -> None:
+    def _all_batches(self, batches: SplitLoader) -> None:
         self.batches, self.training = batches, batches.training
         self.model.train(self.training)
         if not self.training:
@@ -214,7 +215,7 @@ class Learner:
             self.callbacks = []
             self.trained_network = self.model
             for part in (self.dls.train, self.dls.valid):
-                part.let_workers_go()
+                part.shut_down_workers()
             self.optimizer.zero_grad()
             self.x = self.y = self.pred = self.loss = None
 
@@ -451,7 +452,7 @@ class Learner:
                 averages.add(loss_func(output, y), output, y)
         return averages.means()
 
-    def get_preds(self, part: Part | None = None) -> tuple[Tensor, Tensor]:
+    def get_preds(self, part: SplitLoader | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities (or values) and targets, on the CPU.
 
         Args:
@@ -482,13 +483,13 @@ class Learner:
         """
         if n < 1:
             raise VicinalError(f"the number of random views must be 1 or more, not {n}")
-        views, order = augmented(self.dls), self.dls.valid.order
-        epoch = order.epoch
+        views, sampler = augmented(self.dls), self.dls.valid.sampler
+        epoch = sampler.epoch
         try:
             plain, targets = self.get_preds()
             mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
         finally:
-            order.epoch = epoch
+            sampler.epoch = epoch
         return mean.lerp(plain, 0.25), targets
 
     def interpret(self) -> Interpretation:

@@ -205,7 +205,7 @@ def everything_kept(learn: "Learner") -> Iterator[None]:
     mixers = [m for cb in learn.cbs if isinstance(cb, MixBatches) for m in cb.mixer.nested()]
     draws = [mixer.state_dict() for mixer in mixers]
     attributes = [(thing, dict(vars(thing))) for thing in (learn, *learn.cbs, *mixers)]
-    history, epoch = list(learn.history), learn.dls.train.order.epoch
+    history, epoch = list(learn.history), learn.dls.train.sampler.epoch
     workers = learn.dls.train._loader.generator
     workers_state = workers.get_state()
     device = learn.dls.device
@@ -219,7 +219,7 @@ def everything_kept(learn: "Learner") -> Iterator[None]:
             for mixer, state in zip(mixers, draws, strict=True):
                 mixer.load_state_dict(state)
             learn.history[:] = history
-            learn.dls.train.order.epoch = epoch
+            learn.dls.train.sampler.epoch = epoch
             workers.set_state(workers_state)
             _restore(tensors)
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
-from vicinal.data.loaders import DataLoaders, Part
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.rng import derive_seed
 
@@ -21,7 +22,7 @@ class AlwaysRandom(BatchTransform):
         return self.transform.train(x, self.generator)
 
 
-def augmented(dls: DataLoaders) -> Part:
+def augmented(dls: DataLoaders) -> SplitLoader:
     """The validation part with the training part's random changes: in order, nothing dropped.
 
     Every pass through it draws anew. The draws follow from the data's seed alone, so that it gives
@@ -44,7 +45,7 @@ def augmented(dls: DataLoaders) -> Part:
             "the training samples are not changed at random, so that all passes would be the "
             "same: make the data with aug_transforms(), or take get_preds()"
         )
-    generator = torch.Generator().manual_seed(derive_seed(dls.train.order.seed, "tta"))
+    generator = torch.Generator().manual_seed(derive_seed(dls.train.sampler.seed, "tta"))
     batches = copy.copy(dls.valid)  # reads by the same worker processes
     batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
     return batches

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Subset
 
-from vicinal.data.loaders import Batches
+from vicinal.data.split_loader import Batches
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from pandas.util import hash_pandas_object
 from torch import nn
 
-from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.data.loaders import DataLoaders
 from vicinal.data.rows import RowSplit
+from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
 from vicinal.models.rescale import ScaledMSELoss
 from vicinal.tasks.predictor import Preprocessing

@@ -10,9 +10,9 @@ import pandas as pd
 from torch import Tensor, nn
 
 from vicinal.data.frames import read_frame
-from vicinal.data.loaders import TensorData
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
+from vicinal.data.split_loader import TensorData
 from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
 from vicinal.tasks.predictor import Preprocessing
