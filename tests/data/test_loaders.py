@@ -436,7 +436,7 @@ class TestDataLoaders:
         assert from_tensors(x=x, x_valid=x).pictures(x).shape == (20, 3, 6, 6)
 
     def test_rows_of_a_table_are_no_pictures(self):
-        with pytest.raises(VicinalError, match=r"shape \(4, 4\) are not images"):
+        with pytest.raises(VicinalError, match=r"shape \(4, 4\) are no images"):
             from_tensors().show_batch()
 
     def test_pictures_are_shown_with_their_classes(self):

@@ -163,7 +163,7 @@ class DataLoaders:
         """
         if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
             kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
-            raise VicinalError(f"batches {kind} are not images, so they cannot be shown")
+            raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
         shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
 
