@@ -256,7 +256,7 @@ class TestTrain:
         options = ["--size", "32", "--model", "resnet9", "--precision", "fp32", "--valid", "0.5"]
         assert run(["train", str(flat), *arguments, *options, "--out", "run"]) == 0
         config = json.loads((tmp_path / "run" / "config.json").read_text())
-        assert config["asked"]["mix"] == "none"
+        assert config["options"]["mix"] == "none"
         assert config["finished"]
 
     def test_photos_at_full_size_with_a_network_of_timms(self, folder, tmp_path):
@@ -279,7 +279,7 @@ class TestTrain:
         assert run(["train", str(tmp_path / "shards"), *options, "--out", "run"]) == 0
         assert "images:         streamed from 2 shards through " in capsys.readouterr().out
         config = json.loads((tmp_path / "run" / "config.json").read_text())
-        assert config["asked"]["stream"]
+        assert config["options"]["stream"]
         assert config["predict"]["how"]["vocab"] == ["china", "flower"]
 
     def test_interrupting_saves_what_was_trained(self, tmp_path):
@@ -299,7 +299,7 @@ class TestTrain:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "Traceback" not in err
-        assert re.search(r"stopped: +after \d+ epochs?; what was trained is in run", out)
+        assert re.search(r"stopped: +after \d+ epochs?; saved to run", out)
         assert left_in(tmp_path / "run") == FILES | {"checkpoint.safetensors"}
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         assert not config["finished"]
@@ -329,7 +329,7 @@ class TestMistakes:
 
     def test_a_path_that_is_not_there(self, folder, capsys):
         sentence = fails(capsys, "train", folder.parent / "photo")
-        assert "photo is not there, did you mean" in sentence
+        assert "photo does not exist, did you mean" in sentence
         assert "photos?" in sentence
 
     def test_a_folder_without_images(self, tmp_path, capsys):
@@ -444,7 +444,7 @@ class TestMistakes:
         assert done.returncode == 2
         assert done.stdout == ""
         assert done.stderr == (
-            "vicinal: nowhere is not there: give a path, or digits to try it out\n"
+            "vicinal: nowhere does not exist: give a path, or digits to try it out\n"
         )
 
 

@@ -69,7 +69,7 @@ def network(n_out):
 
 @dataclass(frozen=True)
 class TonePreprocessing(Preprocessing):
-    called = "file"
+    sample_name = "file"
     argument = "SOUND"
 
     @classmethod
@@ -156,7 +156,7 @@ def tones(tmp_path, monkeypatch):
 def test_it_is_trained_and_predicted(tones, tmp_path, capsys):
     options = TrainOptions(str(tones), epochs=12)
     lines = []
-    runs.train(options, tmp_path / "run", tell=lambda *line: lines.append(line))
+    runs.train(options, tmp_path / "run", log=lambda *line: lines.append(line))
     assert lines[0] == ("data", "38 training and 10 validation tones of 2 classes (high, low)")
     assert lines[-1][1].startswith("MixUp(alpha=0.4")
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
@@ -174,7 +174,7 @@ def test_it_is_trained_from_the_command_line(capsys):
 
 def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
     options = TrainOptions(str(tones), epochs=3, mix="remix")
-    runs.train(options, tmp_path / "whole", tell=silent)
+    runs.train(options, tmp_path / "whole", log=silent)
 
     def stop(run, learn):
         if learn.epoch == 1:
@@ -183,15 +183,15 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "before_train", stop, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(options, tmp_path / "run", tell=silent)
-    runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, tell=silent)
+            runs.train(options, tmp_path / "run", log=silent)
+    runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, log=silent)
     assert_same(left(tmp_path / "run"), left(tmp_path / "whole"))
 
     (tones / "low" / "0.wav").unlink()
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
     with pytest.raises(VicinalError, match="the data are not what they were"):
-        runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, tell=silent)
+        runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, log=silent)
 
 
 @pytest.mark.parametrize(

@@ -464,7 +464,7 @@ def test_a_disk_that_is_full_in_the_middle_is_said_and_done_without(tmp_path, fi
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0].startswith("the cache cannot be used (File too large): images are kept in mem")
+    assert said[0].startswith("the cache cannot be used (File too large): images are in mem")
     assert said[1:] == ["TensorData 10"]
     assert list(folder.iterdir()) == []
 

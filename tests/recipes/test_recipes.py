@@ -43,8 +43,8 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     assert f"(the recipe {name})" in said
     assert "(as requested)" in said
     config = json.loads((photos / "run" / "config.json").read_text())
-    assert config["asked"]["recipe"] == name
-    assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # as is drawn, too
+    assert config["options"]["recipe"] == name
+    assert config["options"]["mix"] == recipes.load(name).defaults["mix"]  # as is drawn, too
     files = sorted((photos / "photos" / "red").iterdir())[:2]
     probabilities = torch.stack(list(Predictor.load("run").predict(files)))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))

@@ -82,7 +82,7 @@ class TestCompare:
         assert "run 4 of 6" not in said
         assert "learning rate:  0.003 (small images)" in said
         for told in (said, (tmp_path / "out" / "report.html").read_text()):
-            assert "(as asked)" not in told  # but chosen, if long ago
+            assert "(as requested)" not in told  # but chosen, if long ago
         assert "run 6 of 6" in said
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6

@@ -21,7 +21,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def train(folder, mix, **kwargs):
     lines = []
     options = replace(OPTIONS, mix=mix)
-    runs.train(options, folder, tell=lambda *line: lines.append(line), **kwargs)
+    runs.train(options, folder, log=lambda *line: lines.append(line), **kwargs)
     return dict(lines)
 
 
@@ -52,7 +52,7 @@ def test_an_object_trains_as_its_name_does(tmp_path, kind):
     assert "Mix" in lines["mixing"]
     has_picture = (tmp_path / "object" / "mixed_batch.png").exists()
     assert has_picture == (kind != "callback")  # what a callback does cannot be seen
-    mix = json.loads((tmp_path / "object" / "config.json").read_text())["asked"]["mix"]
+    mix = json.loads((tmp_path / "object" / "config.json").read_text())["options"]["mix"]
     assert "seed" not in mix
     assert "0x" not in mix
 
@@ -108,9 +108,9 @@ class TestResuming:
         with monkeypatch.context() as patch:
             patch.setattr(runs.Run, "before_train", stop, raising=False)
             with pytest.raises(KeyboardInterrupt):
-                runs.train(options, tmp_path / "run", tell=silent)
+                runs.train(options, tmp_path / "run", log=silent)
         lines = []
-        runs.train(options, tmp_path / "run", resume=True, tell=lambda *line: lines.append(line))
+        runs.train(options, tmp_path / "run", resume=True, log=lambda *line: lines.append(line))
         assert dict(lines)["mixing"].startswith("CutMix(alpha=1.0")
 
 
@@ -124,7 +124,7 @@ class TestResuming:
 )
 def test_mistakes(mix, alpha, sentence, tmp_path):
     with pytest.raises(VicinalError, match=sentence):
-        runs.train(replace(OPTIONS, mix=mix, alpha=alpha), tmp_path / "run", tell=silent)
+        runs.train(replace(OPTIONS, mix=mix, alpha=alpha), tmp_path / "run", log=silent)
     assert not (tmp_path / "run").exists()
 
 

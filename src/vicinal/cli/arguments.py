@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ MixName = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option(
-        help="Strength, by Beta(alpha, alpha); if not given, what suits the method: 0.4 for "
+        help="Strength: the alpha of Beta(alpha, alpha); if not given, the method's own: 0.4 for "
         "mixup, 1 for cutmix."
     ),
 ]
@@ -29,7 +29,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         help="Images: a network of timm's, or resnet9. Texts: text_cnn, text_transformer, "
-        "hf:NAME, or the folder of such a one."
+        "hf:NAME, or the folder of such a model."
     ),
 ]
 Pretrained = Annotated[
@@ -38,16 +38,18 @@ Pretrained = Annotated[
         "--pretrained/--no-pretrained", help="Start from published weights; default for photos."
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Rounds through the data.")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples a batch.")]
-Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples per batch.")]
+Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave out images that cannot be read.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
-Size = Annotated[int | None, typer.Option(help="Pixels a side; chosen by the data if not given.")]
-Valid = Annotated[float, typer.Option(help="Share held out, where there is no validation part.")]
+Size = Annotated[
+    int | None, typer.Option(help="Side of the images in pixels; if not given, by the data.")
+]
+Valid = Annotated[float, typer.Option(help="Fraction held out, where there is no validation part.")]
 Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
 LabelPattern = Annotated[
     str | None,
     typer.Option(help="Regular expression for file names; its first group is the class."),
 ]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -1,4 +1,4 @@
-"""The commands beside training: the cache and the benchmark."""
+"""The commands for the cache and the benchmark."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +10,9 @@ from vicinal.cli.common import log
 
 
 def cache(
-    clear: Annotated[bool, typer.Option(help="Remove it all.")] = False,
+    clear: Annotated[bool, typer.Option(help="Remove all of it.")] = False,
 ) -> None:
-    """Show, or clear, the images that were decoded for trainings before."""
+    """Show or clear the cache of decoded images."""
     from vicinal.data import cache
 
     if clear:

@@ -1,4 +1,4 @@
-"""The commands that tell whether mixing helps: compare and advise."""
+"""The commands that answer whether mixing helps: compare and advise."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def compare(
     mix: Annotated[
         str | None,
         typer.Option(
-            help="What is compared, between commas, as for train; if not given, "
+            help="Methods to compare, between commas, as for train; if not given, "
             "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,

@@ -43,7 +43,8 @@ def train(
     label_pattern: LabelPattern = None,
     precision: Precision = "auto",
     compile: Annotated[
-        bool, typer.Option(help="Use torch.compile: a minute to begin with, and not always faster.")
+        bool,
+        typer.Option(help="Use torch.compile: slow to start, and not always faster."),
     ] = False,
     track: Annotated[
         str | None, typer.Option(help="Log to tensorboard, wandb, mlflow, or another tracker.")
@@ -51,24 +52,22 @@ def train(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
-    resume: Annotated[
-        bool, typer.Option(help="Go on with a run that was stopped or killed.")
-    ] = False,
+    resume: Annotated[bool, typer.Option(help="Resume a run that was stopped or killed.")] = False,
     skip_bad: SkipBad = False,
     stream: Annotated[
-        bool, typer.Option(help="Read Parquet shards one after the other, and keep nothing.")
+        bool, typer.Option(help="Stream Parquet shards, without storing them.")
     ] = False,
 ) -> None:
-    """Train a network on DATA, and leave it with its metrics and pictures in a run folder."""
+    """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
     from vicinal import runs
     from vicinal.memory import keep_freed_memory
     from vicinal.processes import this_process
     from vicinal.tasks import TrainOptions
     from vicinal.tasks.predictor import preprocessing_of, read_config
 
-    keep_freed_memory()  # this process is ours
-    state = this_process()  # of several processes, the main one speaks
-    tell = state.on_main_process(log)
+    keep_freed_memory()  # the process is ours
+    state = this_process()  # of several processes, only the main one logs
+    log_once = state.on_main_process(log)
     options = TrainOptions(
         data=data,
         recipe=recipe,
@@ -91,8 +90,8 @@ def train(
         stream=stream,
     )
     folder = runs.train(
-        options, out, overwrite=overwrite, resume=resume, typed=typed_options(context), tell=tell
+        options, out, overwrite=overwrite, resume=resume, typed=typed_options(context), log=log_once
     )
-    state.print(f"\nleft in {folder}: model, settings, metrics and pictures; use it with")
+    state.print(f"\nsaved to {folder}: model, settings, metrics and pictures; use it with")
     argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
     state.print(f"vicinal predict {folder} {argument}...")

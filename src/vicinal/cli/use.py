@@ -12,7 +12,7 @@ from vicinal.errors import VicinalError
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder that vicinal train left.")],
+    run: Annotated[Path, typer.Argument(help="The run folder of vicinal train.")],
     samples: Annotated[
         list[str],
         typer.Argument(help=kinds.samples_help()),
@@ -23,28 +23,28 @@ def predict(
     from vicinal.tasks.predictor import Predictor
 
     predictor = Predictor.load(run)
-    called = predictor.preprocessing.called
+    column = predictor.preprocessing.sample_name
     named = list(predictor.preprocessing.samples(samples))
     outputs = predictor.predict(item for _, item in named)
     found = [(name, output) for (name, _), output in zip(named, outputs, strict=True)]
     if as_json:
-        rows = [{called: name, **predictor.answer(output)} for name, output in found]
+        rows = [{column: name, **predictor.answer(output)} for name, output in found]
         print(json.dumps(rows, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    # Names of files and classes are text, whatever brackets and colons they hold.
+    # Names of files and classes may hold brackets and colons, which rich would interpret.
     console = Console(markup=False, emoji=False, highlight=False)
     if predictor.preprocessing.vocab is None:
-        table = Table(called, "value", box=None)
+        table = Table(column, "value", box=None)
         for name, output in found:
             table.add_row(name, f"{output.item():.6g}")
     else:
-        table = Table(called, "class", "probability", box=None)
+        table = Table(column, "class", "probability", box=None)
         for name, output in found:
-            for place, (likely, probability) in enumerate(predictor.best(output, 3)):
-                table.add_row("" if place else name, likely, f"{probability:.1%}")
+            for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
+                table.add_row("" if rank else name, likely, f"{probability:.1%}")
     console.print(table)
 
 
@@ -58,7 +58,7 @@ def show(
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="The picture, PNG, PDF or SVG; HTML for a board to play with."),
+        typer.Option(help="The picture, PNG, PDF or SVG; HTML for an interactive board."),
     ] = None,
     open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Decoded images on disk: decoding is most of the time until the first batch."""
+"""A cache of decoded images on disk: decoding takes most of the time to the first batch."""
 
 import errno
 import hashlib
@@ -30,15 +30,15 @@ from vicinal.data.images import (
 from vicinal.data.samples import Samples
 from vicinal.files import whole_file
 
-VERSION = 2  # of what decoding does and how it is kept
-LIMIT = 20 * 2**30  # bytes that the cache may take
+VERSION = 2  # of the decoding and the file format
+LIMIT = 20 * 2**30  # bytes of the whole cache
 SUFFIX = ".pixels"
 NO_FILES = "some images are no files"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One decoded part of a data set: ``file`` takes ``size`` bytes, last used at ``used``."""
+    """One decoded split of a data set: its file, the file's size in bytes, and when it was used."""
 
     file: Path
     size: int
@@ -46,12 +46,12 @@ class Entry:
 
 
 def folder() -> Path:
-    """Where the cache is: the environment variable ``VICINAL_CACHE``, else ``~/.vicinal/cache``."""
+    """The cache's folder: the environment variable ``VICINAL_CACHE``, or ``~/.vicinal/cache``."""
     return Path(os.environ.get("VICINAL_CACHE") or "~/.vicinal/cache").expanduser()
 
 
 def entries() -> list[Entry]:
-    """What the cache holds, the least recently used first."""
+    """The files of the cache, the least recently used first."""
     found = []
     for file in folder().glob(f"*{SUFFIX}"):
         try:
@@ -63,7 +63,7 @@ def entries() -> list[Entry]:
 
 
 def clear() -> int:
-    """Remove all that the cache holds; how many bytes that were."""
+    """Empty the cache; returns how many bytes were freed."""
     freed = 0
     for entry in entries():
         entry.file.unlink(missing_ok=True)
@@ -72,23 +72,23 @@ def clear() -> int:
 
 
 def room() -> int:
-    """How many bytes of decoded images the cache can take; 0 where nothing can be written.
+    """How many bytes of decoded images the cache can hold; 0 where it cannot be written.
 
-    That is its limit, or what it holds and half of what is free on the disk, where that is less:
-    a cache is no reason to fill the disk.
+    That is its limit, or if less, its present size and half of the free space on the disk: a cache
+    must not fill the disk.
     """
-    place = folder()
-    while not os.path.exists(place):
-        place = place.parent
-    if not (os.path.isdir(place) and os.access(place, os.W_OK)):
+    parent = folder()
+    while not os.path.exists(parent):
+        parent = parent.parent
+    if not (os.path.isdir(parent) and os.access(parent, os.W_OK)):
         return 0
-    return min(LIMIT, sum(entry.size for entry in entries()) + shutil.disk_usage(place).free // 2)
+    return min(LIMIT, sum(entry.size for entry in entries()) + shutil.disk_usage(parent).free // 2)
 
 
 def decoded_size(count: int, size: int) -> int:
-    """Bytes of images that are decoded to squares of ``size`` pixels.
+    """Bytes that images take when decoded to ``size`` x ``size`` pixels.
 
-    >>> decoded_size(10, size=8)  # with one for each, whether it could be read
+    >>> decoded_size(10, size=8)  # one byte for each says whether it could be read
     1930
     """
     return count * (3 * size * size + 1)
@@ -108,25 +108,25 @@ def cached(
 ) -> tuple[Samples, list[str]]:
     """The samples with decoded images in a file that is mapped into memory.
 
-    They are decoded straight into the file, where it is not there already. Only a few are in memory
-    at a time, so many more than would fit can be decoded. Of several processes that want the same
-    images at the same time one decodes them, and the others wait.
+    They are decoded straight into the file, unless it exists. Only a few are in memory at a time,
+    so there may be many more than would fit. Of several processes that need the same images at the
+    same time, one decodes them and the others wait.
 
     Args:
-        samples: images as they are stored. Their content is the key: a file that changes is
-            another one, and a file that moves is the same.
-        size: the side of the square that they become.
-        skip_bad: leave out what cannot be read.
-        on_image: called after each image that is decoded, for progress.
+        samples: images as they are stored. Their content is the key: a changed file is another
+            image, a moved file the same.
+        size: the side of the square that they are resized to.
+        skip_bad: leave out images that cannot be read.
+        on_image: is called after each decoded image, for progress.
 
     Returns:
-        The samples with a read-only (N, 3, size, size) uint8 array as images, whose pages are read
-        as they are needed, and the names of those left out.
+        The samples with a read-only, memory-mapped (N, 3, size, size) uint8 array as images, and
+        the names of those left out.
 
     Raises:
         BadImage: an image cannot be read and ``skip_bad`` is not set.
-        OSError: the cache cannot be written, has no :func:`room`, or the images have no content
-            to be identified by.
+        OSError: the cache cannot be written or has no :func:`room`, or some images are not stored
+            as files or bytes.
     """
     if not has_content(samples):
         raise OSError(errno.EINVAL, NO_FILES)
@@ -279,7 +279,7 @@ def _alone(count: int, size: int) -> Iterator[None]:
         try:
             yield
         finally:
-            # Who waits for it finds what this process has decoded, also under the lost lock.
+            # Who waits for the deleted file still gets the lock, and finds the decoded images.
             lock.unlink(missing_ok=True)
 
 
@@ -314,18 +314,18 @@ def _make_room(needed: int) -> None:
     limit = room()
     if needed > limit:
         raise OSError(errno.ENOSPC, "no room is left in the cache")
-    held = entries()
-    taken = sum(entry.size for entry in held)
-    for entry in held:
+    existing = entries()
+    taken = sum(entry.size for entry in existing)
+    for entry in existing:
         if taken + needed <= limit:
             break
-        # Who reads from it goes on: the file is there until the last one has closed it.
+        # Processes that have mapped it go on: the data stay until the last one unmaps them.
         entry.file.unlink(missing_ok=True)
         taken -= entry.size
 
 
 def _left_by_killed_processes(parent: Path) -> Iterator[Path]:
-    """Half-written files of processes that are there no more."""
+    """Partial files of processes that no longer run."""
     for file in parent.glob(".*.*"):
         owner = file.name.split(".")[-2]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):

@@ -1,4 +1,4 @@
-"""Labelled images from a folder: by the names of files, or by the folders that they lie in."""
+"""Labelled images from a folder: classes by the names of files, or of the folders around them."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def split_by_folder(
     seed: int | None,
     files: list[Path] | None = None,
 ) -> Split:
-    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`.
+    """Class by the folder around an image; see :meth:`ImageDataLoaders.from_folder`.
 
     Args:
         files: the images below ``path``, where they have been found already.
@@ -53,7 +53,7 @@ def split_by_folder(
 
 
 def name_labeller(pattern: str) -> Callable[[str], str]:
-    r"""A function that reads the class off a name: the first group of a regular expression.
+    r"""A function from a name to its class: the first group of a regular expression.
 
     Raises:
         VicinalError: the pattern is no regular expression or has no group; and when called, it
@@ -100,7 +100,7 @@ def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
     """Which folder is which part, by its name.
 
     Args:
-        root: where all images lie, at some depth.
+        root: the folder of all images, at any depth.
         files: the images.
         in_class_folders: only what holds class folders can be a part; others are classes.
 
@@ -139,7 +139,7 @@ def _split(
     """The split of labelled images.
 
     Args:
-        parts: where they lie.
+        parts: their folders.
         class_of: from an image and the folder of its part to its class.
         valid_pct, seed: to hold out images where there is no validation part.
     """
@@ -161,7 +161,7 @@ def _class_folder(file: Path, root: Path) -> str:
     parts = file.relative_to(root).parts
     if len(parts) < 2:
         raise VicinalError(
-            f"{file} lies in no class folder: put it into one, or read classes off the file names "
+            f"{file} is in no class folder: move it into one, or take classes from the file names "
             "with a pattern (--label-pattern)"
         )
     try:
@@ -181,7 +181,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     """
     folder = Path(path)
     if not folder.exists():
-        raise VicinalError(f"{folder} is not there: give the folder that holds the images")
+        raise VicinalError(f"{folder} does not exist: give the folder that holds the images")
     if not folder.is_dir():
         raise VicinalError(f"{folder} is a file: give the folder that holds the images")
     files = find_images(folder)

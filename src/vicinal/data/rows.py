@@ -1,4 +1,4 @@
-"""Rows: what a table without images is to a trainer."""
+"""Splits of tables without images: rows, and texts."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
@@ -20,7 +20,7 @@ class Rows:
     """One part of a table.
 
     Args:
-        frame: its columns but for the label.
+        frame: its columns without the label.
         y: (N,) int64 class indices, or (N, 1) float32 values.
     """
 
@@ -40,7 +40,7 @@ class RowSplit(DataSplit):
         label: the name of the label column.
         vocab: the names of the classes; None for values.
         scale: mean and standard deviation of the training part's values; None for classes.
-        kinds: what the columns of the training part are.
+        kinds: of the training part's columns.
         notes: what was found and chosen on the way, each a line for the user.
     """
 
@@ -64,7 +64,7 @@ class RowSplit(DataSplit):
         kinds = self.kinds.without([name for name in frame if frame[name].nunique() < 2])
         return replace(self, train=Rows(frame, self.train.y[rows]), kinds=kinds)
 
-    def relabeled(self, targets: Tensor) -> Self:
+    def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, y=targets))
 
 
@@ -88,22 +88,22 @@ def split_of_rows(
 ) -> RowSplit:
     """Find the label, the kinds of the columns and the validation part of a table.
 
-    A table with a column of sentences is one of texts: the other columns are left out.
+    If a column holds sentences, the data are texts, and the other columns are left out.
 
     Args:
-        frames: its parts by their names.
+        frames: its parts by name.
         label: the label column; None finds it.
-        valid_pct: the share that is held out where there is no validation part.
+        valid_pct: the fraction to hold out where there is no validation part.
         seed: of that random choice.
 
     Returns:
-        A :class:`TextSplit` for texts.
+        For texts, a :class:`TextSplit`.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
     """
     label = label_column([str(name) for name in frames[part_names(frames)[0]]], label)
-    for frame in frames.values():  # before rows are held out: whole parts are to be mended
+    for frame in frames.values():  # before rows are held out: the user fixes whole files
         if label in frame:
             check_labels(frame[label])
     train, valid, held = split_frames(frames, valid_pct, seed)

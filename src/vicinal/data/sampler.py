@@ -41,6 +41,6 @@ class EpochSampler:
             own = together.view(-1, processes, self.batch_size)[:, rank].flatten()
         else:
             own = torch.arange(self.count).tensor_split(processes)[rank]
-        self.epoch += 1  # at the start: an epoch that is left in the middle counts
+        self.epoch += 1  # at the start: an epoch that is abandoned halfway counts
         for batch in own.split(self.batch_size) if len(own) else ():
             yield batch.tolist()

@@ -1,4 +1,4 @@
-"""From the name of data to shards that are read one after the other; nothing is stored."""
+"""From the name of a data set to shards that are streamed, without storing anything."""
 
 import hashlib
 import itertools
@@ -30,23 +30,23 @@ from vicinal.errors import VicinalError
 from vicinal.processes import processors
 from vicinal.rng import rank_and_world_size
 
-BUFFER = 10_000  # encoded images, of all reading processes together, that are shuffled
-LOOKED_AT = 64  # images that tell the size of all
+BUFFER = 10_000  # encoded images in the shuffle buffers of all workers together
+PREVIEWED = 64  # images that are read to find the size of all
 NOT_PICKED = "images that are streamed cannot be picked: leave out --train-size and --label-noise"
 Load = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Shards:
-    """One part of the data, to be read from its shards.
+    """One part of the data, which is read from shards.
 
     Args:
         rows: an IterableDataset of the ``datasets`` library: a column of encoded images, and one of
             labels.
-        count: how many rows there are; where some are held out, about how many.
-        source: what the data are called.
+        count: of the rows; if some are held out, an estimate.
+        source: the name of the data.
         image, label: the names of the columns.
-        classes: from what stands in the label column to the index of the class.
+        classes: from values of the label column to class indices.
     """
 
     rows: Any
@@ -59,21 +59,21 @@ class Shards:
     def __len__(self) -> int:
         return self.count
 
-    def head(self, count: int = LOOKED_AT) -> Samples:
+    def head(self, count: int = PREVIEWED) -> Samples:
         """The first samples."""
         rows = list(itertools.islice(read_rows(self.source, self.rows), count))
         labels = [self.classes.get(row[self.label], 0) for row in rows]
         return Samples([row[self.image] for row in rows], labels)
 
-    def workers(self, wished: int | None = None) -> int:
-        """How many processes can read at once: each needs a shard."""
+    def workers(self, requested: int | None = None) -> int:
+        """The number of worker processes, each of which needs a shard."""
         shards = own_shards(self.rows).n_shards
-        return min(processors() if wished is None else wished, shards)
+        return min(processors() if requested is None else requested, shards)
 
 
 @dataclass
 class StreamedSplit(Split):
-    """As :class:`Split`, but its parts are read from shards."""
+    """Labelled images whose parts are streamed from shards."""
 
     train: Shards  # type: ignore[assignment]
     valid: Shards  # type: ignore[assignment]
@@ -82,23 +82,23 @@ class StreamedSplit(Split):
 
     @property
     def targets(self) -> Tensor:
-        raise VicinalError(NOT_PICKED)  # nobody has read them
+        raise VicinalError(NOT_PICKED)  # they have not been read
 
     def subset(self, rows: Tensor) -> Self:
         raise VicinalError(NOT_PICKED)
 
-    def relabeled(self, targets: Tensor) -> Self:
+    def relabelled(self, targets: Tensor) -> Self:
         raise VicinalError(NOT_PICKED)
 
     def preview(self) -> Samples:
         return self.train.head()
 
     def examples(self, count: int, seed: int) -> Samples:
-        """The first training images, to be shown: no others can be picked."""
+        """The first training images, to be shown; there is no random access to others."""
         return self.train.head(count)
 
     def describe(self) -> str:
-        """How the images are read, for the user."""
+        """How the images are read, as a line for the user."""
         shards, workers = self.train.rows.n_shards, self.train.workers()
         return (
             f"streamed from {shards} shard{'s' if shards > 1 else ''} through {workers} "
@@ -109,7 +109,7 @@ class StreamedSplit(Split):
 def stream_of_parquet(
     files: list[Path], label: str | None, valid_pct: float, seed: int
 ) -> StreamedSplit:
-    """Parquet files, each of them a shard; which part it belongs to, its name tells."""
+    """Parquet files as shards; the name of each tells which part it belongs to."""
     rows = {str(file): parquet_rows(file) for file in files}
     counts = {name: sum(rows[file] for file in part) for name, part in parts_of(files).items()}
     load = partial(load_parquet, files)
@@ -119,7 +119,7 @@ def stream_of_parquet(
 def stream_of_hub(
     name: str, label: str | None, valid_pct: float, seed: int, reason: str | None = None
 ) -> StreamedSplit:
-    """A hub's data, whose files are the shards; ``reason`` is why they are streamed unasked."""
+    """A hub's data, whose files are the shards; ``reason`` is why they are streamed by default."""
     import datasets
 
     load = partial(load_hub, name, datasets.load_dataset)
@@ -130,7 +130,7 @@ def stream_of_hub(
 
 
 def too_large_for_disk(name: str) -> str | None:
-    """Why a hub's data cannot be kept on the disk; None where they can, or are there already."""
+    """Why a hub's data do not fit on the disk; None if they do, or are there already."""
     import datasets
 
     builder = load_hub(name, datasets.load_dataset_builder)
@@ -139,7 +139,7 @@ def too_large_for_disk(name: str) -> str | None:
     free = shutil.disk_usage(next(f for f in (folder, *folder.parents) if f.exists())).free
     if needed <= free or Path(builder.cache_dir).exists():
         return None
-    return f"{decimal(needed)} to be kept are more than the {decimal(free)} free on the disk"
+    return f"{decimal(needed)} are more than the {decimal(free)} free on the disk"
 
 
 def _streamed(
@@ -153,7 +153,7 @@ def _streamed(
     label = label_column(features, label, image)
     vocab = getattr(features[label], "names", None)
     values: Sequence[Any] = range(len(vocab or ()))
-    counts = {**_told_counts(tables), **counts}
+    counts = {**_known_counts(tables), **counts}
     if vocab is None or not set(names) <= set(counts):
         tallies = _tally_labels(source, load, label, names)
         counts = {name: tally.total() for name, tally in tallies.items()}
@@ -166,7 +166,7 @@ def _streamed(
     notes = [f"labels: column {label}"]
     if valid_name is not None:
         notes.append(f"validation: the data's part {valid_name}")
-        train, valid = (make(_kept(rows[name], image), count=counts[name]) for name in names)
+        train, valid = (make(_of_part(rows[name], image), count=counts[name]) for name in names)
         return StreamedSplit(train, valid, list(vocab), notes)
     if not 0 < valid_pct < 1:
         raise VicinalError(f"the validation share must lie between 0 and 1, not {valid_pct}")
@@ -177,27 +177,27 @@ def _streamed(
         "shards are read for them"
     )
     train, valid = (
-        make(_kept(rows[train_name], image, of, valid_pct, seed), count=number)
+        make(_of_part(rows[train_name], image, of, valid_pct, seed), count=number)
         for of, number in (("train", count - held), ("valid", held))
     )
     return StreamedSplit(train, valid, list(vocab), notes)
 
 
-def _told_counts(tables: Any) -> dict[str, int]:
-    """How many rows the tables say that they have, where they do."""
-    told = {name: (table.info.splits or {}).get(name) for name, table in tables.items()}
-    return {name: part.num_examples for name, part in told.items() if part and part.num_examples}
+def _known_counts(tables: Any) -> dict[str, int]:
+    """The numbers of rows of those tables that have them in their metadata."""
+    infos = {name: (table.info.splits or {}).get(name) for name, table in tables.items()}
+    return {name: info.num_examples for name, info in infos.items() if info and info.num_examples}
 
 
 def _tally_labels(
     source: str, load: Load, label: str, names: Sequence[str]
 ) -> dict[str, Counter[Any]]:
-    """How often each label comes in each part, from the label column alone."""
+    """Count each label in each part, reading the label column only."""
     try:
         tables = load(streaming=True, columns=[label])
     except VicinalError:
         raise VicinalError(
-            f"{source} does not say how many images it has, or of which classes, and its column "
+            f"{source} has no metadata on the number of images or the classes, and its column "
             f"{label} cannot be read alone: train without --stream"
         ) from None
     tallies: dict[str, Counter[Any]] = {name: Counter() for name in names}
@@ -217,23 +217,23 @@ def _tally_labels(
 
 
 def _encoded(table: Any, image: str, label: str) -> Any:
-    """The two columns that are needed, with images as they are stored."""
+    """The image and the label column, with images as they are stored."""
     import datasets
 
     return table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
 
 
-def _kept(rows: Any, image: str, of: str = "all", share: float = 0.0, seed: int = 0) -> Any:
+def _of_part(rows: Any, image: str, of: str = "all", share: float = 0.0, seed: int = 0) -> Any:
     """The rows of one part.
 
-    Rows are filtered also where all are kept: then they come one by one, and are not shuffled as
-    tables of Arrow, which fail beyond 2 GB.
+    A filter is applied even if it passes all rows: rows then come one by one, and are not shuffled
+    as Arrow tables, which fail beyond 2 GB.
     """
-    return rows.filter(partial(_is_kept, of=of, share=share, seed=seed), input_columns=[image])
+    return rows.filter(partial(_is_of_part, of=of, share=share, seed=seed), input_columns=[image])
 
 
-def _is_kept(image: Any, of: str, share: float, seed: int) -> bool:
-    """Whether an image is of a part, by its content: the same one twice is never of both."""
+def _is_of_part(image: Any, of: str, share: float, seed: int) -> bool:
+    """Whether an image belongs to a part, by its content: duplicates are in the same part."""
     if of == "all":
         return True
     content = (image or {}).get("bytes") or ((image or {}).get("path") or "").encode()
@@ -242,7 +242,7 @@ def _is_kept(image: Any, of: str, share: float, seed: int) -> bool:
 
 
 def read_rows(source: str, rows: Iterable[Any]) -> Iterator[Any]:
-    """Rows, or batches of them; what goes wrong is one sentence."""
+    """Iterate over rows, or batches of them, with errors as one sentence."""
     import datasets
 
     rows = iter(rows)
@@ -254,14 +254,14 @@ def read_rows(source: str, rows: Iterable[Any]) -> Iterator[Any]:
             return
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
             raise VicinalError(
-                f"{source} cannot be read to its end ({first_sentence(error)}): fetch it anew, or "
-                "remove what is damaged"
+                f"{source} cannot be read to its end ({first_sentence(error)}): download it again, "
+                "or remove what is damaged"
             ) from None
         yield row
 
 
 def own_shards(rows: Any) -> Any:
-    """What this process reads of the rows that all processes read together."""
+    """The rows that this process reads, of those that all processes divide among them."""
     from datasets.distributed import split_dataset_by_node
 
     rank, processes = rank_and_world_size()

@@ -60,7 +60,7 @@ def _unrecognized(request: DataRequest) -> VicinalError:
     if not path.exists():
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
-        return VicinalError(f"{path} is not there{hint}")
+        return VicinalError(f"{path} does not exist{hint}")
     if path.is_file():
         return VicinalError(
             f"{path} is no table: give a CSV or Parquet file, or a folder of images"

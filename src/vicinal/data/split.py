@@ -46,7 +46,7 @@ class DataSplit(ABC):
         """
 
     @abstractmethod
-    def relabeled(self, targets: Tensor) -> Self:
+    def relabelled(self, targets: Tensor) -> Self:
         """The same data with other training targets.
 
         Args:

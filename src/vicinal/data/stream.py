@@ -1,4 +1,4 @@
-"""Images that are read from one shard after the other, as batches on the device."""
+"""Batches of images that are streamed from shards."""
 
 import copy
 import inspect
@@ -21,17 +21,17 @@ from vicinal.rng import derive_seed
 
 
 class ShardReader(IterableDataset[Any]):
-    """Decodes the images of ``rows`` as they come, a piece at a time; errors are values.
+    """Decodes the images of ``rows`` in chunks; errors are returned as values.
 
     Args:
         shards: the part of the data.
-        size: side of the square that images become.
-        piece: how many images are decoded at a time.
-        skip_bad: leave out what cannot be read; a piece may be empty.
+        size: side of the square that images are resized to.
+        chunk: how many images are decoded at a time.
+        skip_bad: leave out images that cannot be read; a chunk may be empty.
     """
 
-    def __init__(self, shards: Shards, size: int, piece: int, *, skip_bad: bool = False) -> None:
-        self.shards, self.size, self.piece, self.skip_bad = shards, size, piece, skip_bad
+    def __init__(self, shards: Shards, size: int, chunk: int, *, skip_bad: bool = False) -> None:
+        self.shards, self.size, self.chunk, self.skip_bad = shards, size, chunk, skip_bad
         self.rows = shards.rows
 
     def __len__(self) -> int:
@@ -39,14 +39,14 @@ class ShardReader(IterableDataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         raise VicinalError(
-            "images that are streamed cannot be picked out of the others: train without --stream"
+            "streamed images cannot be picked out of the others: train without --stream"
         )
 
     def __iter__(self) -> Iterator[Any]:
         rows = read_rows(self.shards.source, self.rows)
         try:
-            while piece := list(itertools.islice(rows, self.piece)):
-                yield self._decoded(piece)
+            while chunk := list(itertools.islice(rows, self.chunk)):
+                yield self._decoded(chunk)
         except VicinalError as error:
             yield error
 
@@ -58,7 +58,7 @@ class ShardReader(IterableDataset[Any]):
         name = (image or {}).get("path") or f"an image with the label {label}"
         if label not in self.shards.classes:
             raise VicinalError(
-                f"the label {label} of {name} is of no class: correct it or drop the row"
+                f"the label {label} of {name} is not a known class: correct it or drop the row"
             )
         try:
             return read_image(image, self.size), self.shards.classes[label]
@@ -67,17 +67,17 @@ class ShardReader(IterableDataset[Any]):
 
 
 class StreamedBatches(SplitLoader):
-    """A part of the data that is read from its shards, in training in a random order of them.
+    """A split that is streamed from shards, in training in random order.
 
-    Rows are shuffled in a buffer, by the seed and the epoch alone. Of several processes that train
-    together each reads shards of its own, or where they are no multiple of the processes, rows of
-    its own. All have equally many batches in training: who has more than its share leaves out the
-    last ones, who has less begins again.
+    Shards and rows (in a buffer) are shuffled by the seed and the epoch alone. Of several processes
+    that train together each reads its own shards, or if their number is not a multiple of the
+    processes, its own rows. In training all have the same number of batches: a process with more
+    rows drops the last ones, a process with fewer starts over.
 
     Args:
         dataset: reads the shards.
-        batch_size: samples a batch, in each of the processes that train together.
-        workers: processes that read ahead, each of them other shards; 0 reads in this one.
+        batch_size: samples per batch, in each of the processes that train together.
+        workers: worker processes, each with its own shards; 0 reads in this process.
         **kwargs: of :class:`SplitLoader`.
     """
 
@@ -92,55 +92,53 @@ class StreamedBatches(SplitLoader):
         epoch = self.sampler.epoch
         self.sampler.epoch += 1
         if self.training:
-            batches = of_one_size(self._passes(epoch), self.batch_size)
+            batches = rebatch(self._passes(epoch), self.batch_size)
             yield from itertools.islice(batches, len(self))
         else:
-            yield from of_one_size(self._pass(self.dataset.shards.rows), self.batch_size)
+            yield from rebatch(self._pass(self.dataset.shards.rows), self.batch_size)
 
     def _read_here(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # To look at a batch, a smaller buffer will do.
+        # A smaller shuffle buffer, as filling the whole one for a single batch would take long.
         reader = copy.copy(self.dataset)
         reader.rows = self._shuffled(self.sampler.epoch, 0, 4 * self.batch_size)
-        yield from of_one_size(raised(reader), self.batch_size)
+        yield from rebatch(raised(reader), self.batch_size)
 
     def _passes(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Passes through the shards, until one of them gives nothing."""
+        """Endless passes through the shards; stops if a pass yields no sample."""
         buffer = max(1, BUFFER // max(1, self.workers))
         for number in itertools.count():
             found = 0
-            for piece in self._pass(self._shuffled(epoch, number, buffer)):
-                yield piece
-                found += len(piece[1])
+            for chunk in self._pass(self._shuffled(epoch, number, buffer)):
+                yield chunk
+                found += len(chunk[1])
             if not found:
                 return
 
     def _pass(self, rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        self.dataset.rows = own_shards(rows)  # workers that begin now get it along
+        self.dataset.rows = own_shards(rows)  # workers start now, with a copy of this data set
         yield from raised(self._loader)
 
     def _shuffled(self, epoch: int, number: int, buffer: int) -> Any:
         seed = derive_seed(self.sampler.seed, "order", epoch, number)
         shuffle = self.dataset.shards.rows.shuffle
-        # Newer versions would read ten shards at once by threads, and end each pass by a sleep.
+        # Newer versions read ten shards at once in threads by default, and end a pass with a sleep.
         newer = "max_buffer_input_shards" in inspect.signature(shuffle).parameters
-        one_after_the_other = {"max_buffer_input_shards": 1} if newer else {}
-        return shuffle(seed=seed, buffer_size=buffer, **one_after_the_other)
+        sequential = {"max_buffer_input_shards": 1} if newer else {}
+        return shuffle(seed=seed, buffer_size=buffer, **sequential)
 
 
-def of_one_size(
-    pieces: Iterable[tuple[Tensor, Tensor]], size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pieces of any lengths to batches of one; the last one is what is left, if only nothing.
+def rebatch(chunks: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rebatch chunks of any length; the last batch is the rest, which may be empty.
 
     >>> x, y = torch.zeros(5, 2), torch.arange(5)
-    >>> [y.tolist() for _, y in of_one_size([(x, y), (x, y)], 4)]
+    >>> [y.tolist() for _, y in rebatch([(x, y), (x, y)], 4)]
     [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4]]
     """
     x = y = torch.empty(0)
     any_read = False
-    for piece in pieces:
+    for chunk in chunks:
         any_read = True
-        x, y = (torch.cat(both) for both in zip((x, y), piece, strict=True)) if len(y) else piece
+        x, y = (torch.cat(both) for both in zip((x, y), chunk, strict=True)) if len(y) else chunk
         while len(y) >= size:
             yield x[:size], y[:size]
             x, y = x[size:], y[size:]
@@ -160,8 +158,8 @@ def streamed_loaders(
     workers: int | None = None,
     skip_bad: bool = False,
 ) -> ImageDataLoaders:
-    """Batches of images from shards; the arguments are those of ``ImageDataLoaders.from_split``."""
-    this_process()  # begins the group, where this is one of several
+    """Batches of streamed images; the arguments are those of ``ImageDataLoaders.from_split``."""
+    this_process()  # joins the process group, on which the own shards depend
     transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
 
     def batches(shards: Shards, batch_size: int, **kwargs: Any) -> StreamedBatches:

@@ -49,7 +49,7 @@ def changed(split: Any, train_size: float | None, label_noise: float, seed: int)
         raise VicinalError("--label-noise is for classes, and these are values: leave it out")
     check_label_noise(label_noise)
     wrong, labels = _made_wrong(split.targets, len(split.vocab), label_noise, generator)
-    return Changed(split.relabeled(labels), wrong)
+    return Changed(split.relabelled(labels), wrong)
 
 
 def check_label_noise(share: float) -> None:

@@ -1,4 +1,4 @@
-"""Images: what is chosen by their size and number, and how new ones are classified."""
+"""Images: defaults by their size and number, and how new ones are classified."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -33,18 +33,18 @@ from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
-SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
+SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
 
 
 @dataclass(frozen=True)
 class ImagePreprocessing(Preprocessing):
-    """What was done to validation images.
+    """How validation images were preprocessed.
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
-        item_size: side of the square that an image becomes when it is read.
+        item_size: side of the square to which an image is resized when it is read.
         size: side that the network sees.
-        mean, std: of the normalising, for each channel.
+        mean, std: of the normalization, for each channel.
     """
 
     item_size: int
@@ -52,7 +52,7 @@ class ImagePreprocessing(Preprocessing):
     mean: list[float]
     std: list[float]
 
-    called = "file"
+    sample_name = "file"
     argument = "IMAGE"
 
     @classmethod
@@ -81,8 +81,9 @@ class ImageTask(Task):
 
     Attributes:
         size: side of the images that the network sees, in pixels.
-        item_size: side to which they are brought when they are read.
+        item_size: side to which they are resized when they are read.
         model, pretrained: the network's name, and whether it starts from published weights.
+        storage: where the images are during training.
     """
 
     kind = "images"
@@ -109,9 +110,9 @@ class ImageTask(Task):
         scale = recipe.item_scale if recipe else 1.0 if self.small else 1.15
         self.item_size = round(self.size * scale)
         self.many = len(split.train) >= 10_000
-        self.looks = "small images" if self.small else "photos"
-        usual = "resnet9" if self.small else "resnet18", f"for {self.looks}"
-        self.model = self._choose("model", usual)
+        self.noun = "small images" if self.small else "photos"
+        default = "resnet9" if self.small else "resnet18", f"for {self.noun}"
+        self.model = self._choose("model", default)
         if recipe and self.options.pretrained is None:
             self.pretrained, why = False, f"the recipe {self.options.recipe}"
         else:
@@ -126,18 +127,18 @@ class ImageTask(Task):
         return 20, "from random weights"
 
     def _batch_size(self, count: int) -> Default:
-        wanted = 256 if self.small and count >= 10_000 else 64
-        # A few steps an epoch are needed to learn anything.
-        return max(2, min(wanted, count // 4)), f"{count:,} training images"
+        limit = 256 if self.small and count >= 10_000 else 64
+        # Training needs at least a few steps per epoch.
+        return max(2, min(limit, count // 4)), f"{count:,} training images"
 
     def _learning_rate(self) -> Default:
         if self.small and self.many:
-            return 1e-2, f"{self.looks}, many of them"
-        return 3e-3, self.looks
+            return 1e-2, f"{self.noun}, many of them"
+        return 3e-3, self.noun
 
     def _choose_reading(self) -> None:
         self.transforms, described = (
-            self.recipe.changes(self.size) if self.recipe else self._changes()
+            self.recipe.changes(self.size) if self.recipe else self._augmentation()
         )
         self.reasons.append(("augmentation", described))
         self.reasons.append(("images", self._choose_storage()))
@@ -150,7 +151,7 @@ class ImageTask(Task):
     def resolved(self) -> TrainOptions:
         return replace(super().resolved(), size=self.size, pretrained=self.pretrained)
 
-    def _changes(self) -> Changes:
+    def _augmentation(self) -> Changes:
         mirrored = self.split.mirrored
         if self.small:
             return shifts(self.size // 8, flip=mirrored)
@@ -202,7 +203,7 @@ class ImageTask(Task):
         return learn
 
     def _try_out(self, learn: Learner) -> None:
-        """See to it that the network takes such images, before anything is left behind."""
+        """Check that the network takes such images, before any file is written."""
         try:
             learn.predict(torch.zeros(3, self.size, self.size, dtype=torch.uint8))
         except (AssertionError, RuntimeError, ValueError) as error:
@@ -249,7 +250,7 @@ class ImageTask(Task):
     def show(cls, options: TrainOptions, split: Split) -> Any:
         from vicinal import plots
 
-        # No network is made, so any will do; its layers are not asked for.
+        # No network is built for it, so any name will do.
         task = cls(replace(options, model="resnet9", pretrained=False), split)
         mixer = task.batch_mixer()
         if mixer is None:
@@ -268,7 +269,7 @@ class ImageTask(Task):
 
 
 def _files(samples: Samples) -> list[tuple[str, str, int]]:
-    """Folder, name and size of each image file; none of images that lie elsewhere."""
+    """Folder, name and size of each image file; none for images that are not files."""
     files = [image for image in samples.images if isinstance(image, Path)]
     return [(file.parent.name, file.name, os.path.getsize(file)) for file in files if file.exists()]
 
@@ -276,22 +277,22 @@ def _files(samples: Samples) -> list[tuple[str, str, int]]:
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:
     only = fixed_size(model) if model else None
     if only is not None:
-        return only, f"the only one that {model} takes"
+        return only, f"the only size that {model} takes"
     if native is not None and native <= SMALL:
         return native, "as the images are"
     return (128, "photos on a CPU") if device.type == "cpu" else (224, f"photos on {device.type}")
 
 
-def _pretrained(wished: bool | None, model: str, small: bool) -> tuple[bool, str]:
+def _pretrained(requested: bool | None, model: str, small: bool) -> tuple[bool, str]:
     check_name(model)
-    if wished is False:
-        return False, "as asked"
-    if wished is None and small:
+    if requested is False:
+        return False, "as requested"
+    if requested is None and small:
         return False, "weights of photos do not fit small images"
     try:
         check_weights(model)
     except WeightsUnavailable as error:
-        if wished:
+        if requested:
             raise
         return False, str(error)
-    return True, "as asked" if wished else "they save most of the training"
+    return True, "as requested" if requested else "they save most of the training"

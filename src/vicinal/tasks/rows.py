@@ -1,4 +1,4 @@
-"""What training on the rows of a table and on texts have in common."""
+"""What training on rows of tables and on texts have in common."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from vicinal.tasks.task import Task
 
 
 class RowLoaders(DataLoaders):
-    """Batches of rows or texts; new ones are brought to the network as in ``vicinal predict``."""
+    """Batches of rows or texts; new samples are preprocessed as by ``vicinal predict``."""
 
     preparation: Preprocessing
 
@@ -26,7 +26,7 @@ class RowLoaders(DataLoaders):
 
 
 class RowTask(Task):
-    """Train a network on what stands in the rows of a table."""
+    """Train a network on rows of a table."""
 
     refused: ClassVar[tuple[str, ...]] = (
         "recipe",

@@ -1,4 +1,4 @@
-"""Images that are streamed from shards: what they do otherwise than images that can be picked."""
+"""Images that are streamed from shards, which have no labels in advance and no random access."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ class StreamedImageTask(ImageTask):
     split: StreamedSplit
 
     def __init__(self, options: TrainOptions, split: StreamedSplit) -> None:
-        # Also if they are streamed because the disk is too small: a resumed run may find it larger.
+        # Set also where the disk was too small: a resumed run may find it larger.
         super().__init__(replace(options, stream=True), split)
 
     def _choose_storage(self) -> str:

@@ -1,4 +1,4 @@
-"""Tables: what is chosen for their rows, and how new ones are predicted."""
+"""Tables: defaults for their rows, and how new ones are predicted."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,12 +20,12 @@ from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
 
 MODEL = "table_net"
-STEPS = 1600  # that a small table is trained for
+STEPS = 1600  # of training on a small table
 
 
 @dataclass(frozen=True)
 class RowPreprocessing(Preprocessing):
-    """How the rows of a table are brought to a network.
+    """How rows of a table become input of a network.
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
@@ -34,7 +34,7 @@ class RowPreprocessing(Preprocessing):
 
     table: TablePreprocessing
 
-    called = "row"
+    sample_name = "row"
     argument = "TABLE"
 
     @classmethod
@@ -55,12 +55,12 @@ class RowPreprocessing(Preprocessing):
         files = list(arguments)
         for file in files:
             frame = read_frame(file, list(self.table.categories))
-            try:  # before the first row is predicted
+            try:  # before any row is predicted
                 self.table.transform(frame)
             except VicinalError as error:
                 raise VicinalError(f"{file}: {error}") from None
             for line in self.table.unknown(frame):
-                print(f"note: {line}", file=sys.stderr)  # what is printed may be JSON
+                print(f"note: {line}", file=sys.stderr)  # stdout may be JSON
             for number, (_, row) in enumerate(frame.iterrows()):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 
@@ -70,7 +70,7 @@ class RowPreprocessing(Preprocessing):
             if not isinstance(item, Mapping | pd.Series):
                 raise VicinalError(f"{item!r} is no row: give a data frame, or dicts")
             if not set(self.table.columns) <= set(item.keys()):
-                self.table.transform(pd.DataFrame([item]))  # says what is missing
+                self.table.transform(pd.DataFrame([item]))  # raises, and names what is missing
         return self.table.transform(pd.DataFrame(items))
 
 
@@ -86,7 +86,7 @@ class TableTask(RowTask):
         split = self.split
         self.model = self._choose("model", (MODEL, "for tables"))
         if self.model != MODEL:
-            raise VicinalError(f"--model {self.model} takes no tables: leave it out")
+            raise VicinalError(f"--model {self.model} does not take tables: leave it out")
         table = TablePreprocessing.fit(split.train.frame, split.kinds)
         self.preparation = RowPreprocessing(self.model, split.vocab, table)
 
