@@ -24,7 +24,7 @@ from sklearn.metrics import jaccard_score
 from torch import Tensor, nn
 
 from vicinal import ClassMix, CutMix, DataLoaders, Learner, Mixer, MixUp
-from vicinal.data.loaders import Batches, TensorData
+from vicinal.data.split_loader import Batches, TensorData
 
 MIXERS: dict[str, Callable[[int], Mixer] | None] = {
     "no mixing": None,

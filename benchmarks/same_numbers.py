@@ -147,7 +147,7 @@ def run_command(command: str, source: Path, folder: Path) -> dict[str, str]:
 
 
 def numbers(file: Path) -> list[list[float]]:
-    """The numbers of a table, but for those of time; names of columns and texts may change."""
+    """The numbers of a table, but for those of time; names and order of columns may change."""
 
     def number(cell: str) -> float | None:
         try:
@@ -158,13 +158,18 @@ def numbers(file: Path) -> list[list[float]]:
     with file.open(newline="") as opened:
         rows = list(csv.DictReader(opened))
     timeless = [{name: cell for name, cell in row.items() if "second" not in name} for row in rows]
-    return [[n for n in map(number, row.values()) if n is not None] for row in timeless]
+    return [sorted(n for n in map(number, row.values()) if n is not None) for row in timeless]
 
 
 def digest_of_tensors(file: Path) -> str:
-    digests, tensors = Digests(), load_file(file)
-    digests.add("weights", [tensors[name] for name in sorted(tensors)])
-    return digests.result()["weights"]
+    """Of all tensors in a file, whose names, and so their order, may change."""
+
+    def digest(tensor: torch.Tensor) -> str:
+        digests = Digests()
+        digests.add("weights", tensor)
+        return digests.result()["weights"]
+
+    return " ".join(sorted(map(digest, load_file(file).values())))
 
 
 # -- Both trees

@@ -11,11 +11,12 @@ import time
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 from vicinal import Predictor
-from vicinal.cli import run
+from vicinal.cli import app, run
 from vicinal_cli import fails
 
 FILES = {
@@ -57,6 +58,110 @@ def folder(tmp_path):
             crop = photo[top : top + 90, left : left + 120]
             Image.fromarray(crop).save(tmp_path / "photos" / name / f"{number}.jpg")
     return tmp_path / "photos"
+
+
+FLAGS = {
+    "train": """
+        DATA = None
+        --recipe = None
+        --mix = None
+        --alpha = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --epochs = None
+        --batch-size = None
+        --lr = None
+        --size = None
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+        --precision = auto
+        --compile --no-compile = False
+        --track = None
+        --seed = 0
+        --out = None
+        --overwrite --no-overwrite = False
+        --resume --no-resume = False
+        --skip-bad --no-skip-bad = False
+        --stream --no-stream = False
+    """,
+    "compare": """
+        DATA = None
+        --mix = None
+        --alpha = None
+        --epochs = None
+        --seeds = None
+        --train-size = None
+        --label-noise = 0.0
+        --budget = None
+        --recipe = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --batch-size = None
+        --lr = None
+        --size = None
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+        --precision = auto
+        --skip-bad --no-skip-bad = False
+        --out = None
+        --overwrite --no-overwrite = False
+        --resume --no-resume = False
+        --jobs = None
+    """,
+    "advise": """
+        DATA = None
+        --epochs = None
+        --model = None
+        --pretrained --no-pretrained = None
+        --label-noise = 0.0
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+    """,
+    "predict": """
+        RUN = None
+        SAMPLES = None
+        --json = False
+    """,
+    "show": """
+        DATA = None
+        --mix = None
+        --alpha = None
+        --size = None
+        --label = None
+        --label-pattern = None
+        --seed = 0
+        --out = None
+        --open --no-open = False
+    """,
+    "cache": """
+        --clear --no-clear = False
+    """,
+    "bench": """
+        --seconds = 3.0
+        --device = cpu
+        --out = None
+    """,
+}
+
+
+def test_the_flags_and_their_defaults_are_frozen():
+    """Scripts depend on them: who changes one says so in the changelog, and here."""
+    found = {}
+    for name, each in typer.main.get_command(app).commands.items():
+        if each.hidden:  # for processes of ours
+            continue
+        lines = [
+            f"{' '.join([*p.opts, *p.secondary_opts])} = {p.default}"
+            if p.param_type_name == "option"
+            else f"{p.name.upper()} = {p.default}"
+            for p in each.params
+        ]
+        found[name] = lines
+    expected = {name: [line.strip() for line in t.strip().split("\n")] for name, t in FLAGS.items()}
+    assert found == expected
 
 
 class TestTrain:
@@ -151,7 +256,7 @@ class TestTrain:
         options = ["--size", "32", "--model", "resnet9", "--precision", "fp32", "--valid", "0.5"]
         assert run(["train", str(flat), *arguments, *options, "--out", "run"]) == 0
         config = json.loads((tmp_path / "run" / "config.json").read_text())
-        assert config["asked"]["mix"] == "none"
+        assert config["options"]["mix"] == "none"
         assert config["finished"]
 
     def test_photos_at_full_size_with_a_network_of_timms(self, folder, tmp_path):
@@ -174,7 +279,7 @@ class TestTrain:
         assert run(["train", str(tmp_path / "shards"), *options, "--out", "run"]) == 0
         assert "images:         streamed from 2 shards through " in capsys.readouterr().out
         config = json.loads((tmp_path / "run" / "config.json").read_text())
-        assert config["asked"]["stream"]
+        assert config["options"]["stream"]
         assert config["predict"]["how"]["vocab"] == ["china", "flower"]
 
     def test_interrupting_saves_what_was_trained(self, tmp_path):
@@ -194,7 +299,7 @@ class TestTrain:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "Traceback" not in err
-        assert re.search(r"stopped: +after \d+ epochs?; what was trained is in run", out)
+        assert re.search(r"stopped: +after \d+ epochs?; saved to run", out)
         assert left_in(tmp_path / "run") == FILES | {"checkpoint.safetensors"}
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         assert not config["finished"]
@@ -224,7 +329,7 @@ class TestMistakes:
 
     def test_a_path_that_is_not_there(self, folder, capsys):
         sentence = fails(capsys, "train", folder.parent / "photo")
-        assert "photo is not there, did you mean" in sentence
+        assert "photo does not exist, did you mean" in sentence
         assert "photos?" in sentence
 
     def test_a_folder_without_images(self, tmp_path, capsys):
@@ -279,7 +384,7 @@ class TestMistakes:
             ("--alpha", "strong", "'--alpha'"),
             ("--batch-size", "1", "--batch-size must be 2 or more, not 1"),
             ("--batch-size", "5000", "--batch-size 5000 is larger than the 1,438"),
-            ("--mix", "mixdown", "--mix must be none, or some of columnmix, cutmix, fmix,"),
+            ("--mix", "mixdown", "--mix must be none, or some of mixup, manifoldmixup,"),
             ("--mix", "mixup+none", "joined by +, not mixup+none"),
             ("--epochs", "0", "--epochs must be 1 or more, not 0"),
             ("--lr", "-0.1", "--lr must be above 0, not -0.1"),
@@ -298,7 +403,7 @@ class TestMistakes:
 
     def test_streaming_what_has_no_shards(self, folder, capsys):
         for data in ("digits", folder):
-            assert "is not of Parquet shards" in fails(capsys, "train", data, "--stream")
+            assert "has no Parquet shards" in fails(capsys, "train", data, "--stream")
 
     def test_a_pattern_without_a_group(self, folder, capsys):
         assert "has no group" in fails(capsys, "train", folder, "--label-pattern", r".+")
@@ -339,7 +444,7 @@ class TestMistakes:
         assert done.returncode == 2
         assert done.stdout == ""
         assert done.stderr == (
-            "vicinal: nowhere is not there: give a path, or digits to try it out\n"
+            "vicinal: nowhere does not exist: give a path, or digits to try it out\n"
         )
 
 

@@ -73,7 +73,7 @@ def at_epoch(monkeypatch, epoch, action):
 
 def fails(options, folder, **arguments):
     with pytest.raises(VicinalError) as caught:
-        runs.train(options, folder, **arguments, tell=silent)
+        runs.train(options, folder, **arguments, log=silent)
     sentence = str(caught.value)
     assert "\n" not in sentence
     return sentence
@@ -82,8 +82,8 @@ def fails(options, folder, **arguments):
 def goes_on(options, folder):
     """The run that met a fault ends as one that did not."""
     assert (folder / "checkpoint.safetensors").exists()
-    runs.train(options, folder, resume=True, tell=silent)
-    runs.train(options, folder.with_name("undisturbed"), tell=silent)
+    runs.train(options, folder, resume=True, log=silent)
+    runs.train(options, folder.with_name("undisturbed"), log=silent)
     assert_same(left(folder), left(folder.with_name("undisturbed")))
     assert len(left(folder)[1]) == 1 + EPOCHS
     names = [{file.name for file in f.iterdir()} for f in (folder, folder.with_name("undisturbed"))]
@@ -140,7 +140,7 @@ class TestImages:
 
         at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
         with pytest.raises(KeyboardInterrupt):
-            runs.train(options, tmp_path / "run", tell=silent)
+            runs.train(options, tmp_path / "run", log=silent)
         before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
         cache.clear()
         with monkeypatch.context() as patch:
@@ -191,7 +191,7 @@ class TestRunFolder:
         assert sentence.startswith(f"{tmp_path / 'run'}")
         assert os.strerror(code) in sentence
         # Nothing was trained to the end of an epoch, so the same line begins again.
-        runs.train(options, tmp_path / "run", resume=True, tell=silent)
+        runs.train(options, tmp_path / "run", resume=True, log=silent)
         assert len(rows(tmp_path / "run")) == 1 + EPOCHS
 
 
@@ -204,7 +204,7 @@ def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, options, monkeypa
     """They would be split in another way, so that images trained on would be validated with."""
     at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
     with pytest.raises(KeyboardInterrupt):
-        runs.train(options, tmp_path / "run", tell=silent)
+        runs.train(options, tmp_path / "run", log=silent)
     file = tmp_path / "photos" / "cat" / "0.png"
     moved = file.with_name("99.png") if change == "another" else tmp_path / "0.png"
     content = file.read_bytes()

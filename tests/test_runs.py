@@ -37,7 +37,7 @@ def train(folder, options):
     """What a process does that may be killed."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
-    runs.train(options, folder, resume=True, tell=silent)
+    runs.train(options, folder, resume=True, log=silent)
 
 
 def start(folder, options):
@@ -105,7 +105,7 @@ def begun(monkeypatch, folder, epochs=3, **options):
             raising=False,
         )
         with pytest.raises(KeyboardInterrupt):
-            runs.train(TrainOptions("digits", epochs=epochs, **options), folder, tell=silent)
+            runs.train(TrainOptions("digits", epochs=epochs, **options), folder, log=silent)
     return folder
 
 
@@ -116,7 +116,7 @@ class TestResuming:
         said = capsys.readouterr().out
         assert "after epoch 1, from run/checkpoint.safetensors" in said.replace("\n", "")
         runs.train(
-            TrainOptions("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", tell=silent
+            TrainOptions("digits", epochs=3, seed=4, mix="cutmix"), tmp_path / "a", log=silent
         )
         assert_same(left(folder), left(tmp_path / "a"))
 
@@ -131,13 +131,11 @@ class TestResuming:
             lambda wished, device: ("fp32" if wished == "auto" else wished, "another machine"),
         )
         said = []
-        runs.train(
-            TrainOptions("digits"), folder, resume=True, tell=lambda *line: said.append(line)
-        )
+        runs.train(TrainOptions("digits"), folder, resume=True, log=lambda *line: said.append(line))
         after = json.loads((folder / "config.json").read_text())
         for config in (before, after):
             del config["chosen"]["images"]  # what of the memory is free
-        for settings in ("asked", "resolved", "chosen"):
+        for settings in ("options", "resolved", "chosen"):
             assert after[settings] == before[settings]
         assert after["epochs_done"] == 3
         assert set(before["chosen"].items()) <= set(said)
@@ -154,24 +152,24 @@ class TestResuming:
         assert run(["train", "digits", "--epochs", "1"]) == 0
         begun(monkeypatch, None)
         assert run(["train", "digits", "--resume"]) == 0
-        assert "left in runs/digits-2" in capsys.readouterr().out
+        assert "saved to runs/digits-2" in capsys.readouterr().out
 
     def test_what_is_not_there_is_begun(self, tmp_path):
-        runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", resume=True, tell=silent)
+        runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", resume=True, log=silent)
         assert (tmp_path / "run" / "model.safetensors").exists()
 
     def test_one_killed_before_its_first_picture_gets_it(self, tmp_path, monkeypatch):
         folder = begun(monkeypatch, tmp_path / "run")
         for name in ("checkpoint.safetensors", "mixed_batch.png", "metrics.csv"):
             (folder / name).unlink()
-        runs.train(TrainOptions("digits"), folder, resume=True, tell=silent)
+        runs.train(TrainOptions("digits"), folder, resume=True, log=silent)
         assert (folder / "mixed_batch.png").exists()
 
     def test_a_finished_run_stays_as_it_is(self, tmp_path, capsys):
         assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
         before = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
         assert run(["train", "digits", "--out", "run", "--resume"]) == 0
-        assert "nothing is left to be done" in capsys.readouterr().out
+        assert "nothing is left to do" in capsys.readouterr().out
         assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == before
 
     @pytest.mark.parametrize(
@@ -186,7 +184,7 @@ class TestResuming:
         folder = begun(monkeypatch, tmp_path / "run")
         before = {file.name: file.read_bytes() for file in folder.iterdir()}
         with pytest.raises(VicinalError, match=sentence):
-            runs.train(TrainOptions("digits", **changed), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits", **changed), folder, resume=True, log=silent)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
     def test_what_is_typed_counts_also_where_it_is_the_default(self, tmp_path, capsys):
@@ -200,12 +198,12 @@ class TestResuming:
         checkpoint = folder / "checkpoint.safetensors"
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
         with pytest.raises(VicinalError, match=r"checkpoint.safetensors cannot be read"):
-            runs.train(TrainOptions("digits"), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits"), folder, resume=True, log=silent)
         assert (folder / "metrics.csv").exists()
 
     def test_resuming_and_overwriting_exclude_each_other(self):
         with pytest.raises(VicinalError, match="--overwrite and --resume exclude each other"):
-            runs.train(TrainOptions("digits"), None, overwrite=True, resume=True, tell=silent)
+            runs.train(TrainOptions("digits"), None, overwrite=True, resume=True, log=silent)
 
 
 class TestTwoAtOnce:
@@ -215,14 +213,14 @@ class TestTwoAtOnce:
 
         def slowly(*arguments):
             monkeypatch.setattr(runs, "_prepare", prepare)
-            runs.train(TrainOptions("digits", epochs=2, seed=7), folder, tell=silent)
+            runs.train(TrainOptions("digits", epochs=2, seed=7), folder, log=silent)
             return prepare(*arguments)
 
         monkeypatch.setattr(runs, "_prepare", slowly)
         refused = pytest.raises(VicinalError, match="already holds a run")
         with nullcontext() if overwrite else refused:
-            runs.train(TrainOptions("digits", epochs=1), folder, overwrite=overwrite, tell=silent)
-        seed = json.loads((folder / "config.json").read_text())["asked"]["seed"]
+            runs.train(TrainOptions("digits", epochs=1), folder, overwrite=overwrite, log=silent)
+        seed = json.loads((folder / "config.json").read_text())["options"]["seed"]
         assert seed == (0 if overwrite else 7)
 
     def test_are_refused_and_the_first_goes_on(self, tmp_path):
@@ -233,13 +231,13 @@ class TestTwoAtOnce:
             time.sleep(0.05)
         for how in ({"resume": True}, {"overwrite": True}):
             with pytest.raises(VicinalError, match="is in use by another training"):
-                runs.train(options, folder, **how, tell=silent)
+                runs.train(options, folder, **how, log=silent)
         assert first.exitcode is None
         first.kill()
         first.join()
         # The operating system has taken the lock back.
         with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
-            runs.train(TrainOptions("digits", epochs=61), folder, resume=True, tell=silent)
+            runs.train(TrainOptions("digits", epochs=61), folder, resume=True, log=silent)
 
 
 def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
@@ -247,7 +245,7 @@ def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
         return torch.tensor(math.nan)
 
     monkeypatch.setattr(ImageTask, "metric", staticmethod(unknown))
-    runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", tell=silent)
+    runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", log=silent)
     text = (tmp_path / "run" / "metrics.jsonl").read_text()
     row = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert row["valid_unknown"] is None

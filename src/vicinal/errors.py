@@ -1,12 +1,12 @@
-"""What the caller can mend."""
+"""Errors that the caller can fix."""
 
 
 class VicinalError(ValueError):
-    """Something the caller can mend; its text is one sentence that says what and how.
+    """An error that the caller can fix; its message is one sentence that says what and how.
 
     The command line prints the sentence and exits with code 2.
     """
 
 
 class Diverged(VicinalError):
-    """A training whose loss is no number any more."""
+    """A training whose loss has become NaN or infinite."""

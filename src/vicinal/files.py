@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all."""
+"""Files that are written atomically."""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,12 +11,14 @@ from vicinal.errors import VicinalError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written, of which nobody ever sees half, also after a crash.
+def whole_file(path: Path, name: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
+    """Open a file to be written atomically: it is never half-written, even after a crash.
 
     Args:
-        path: the file; what was there before is replaced in one step, when the block ends without
-            an error.
+        path: the file; an existing one is replaced in one step, when the block ends without an
+            error.
+        name: gives the file's name in the same folder at that moment, where it depends on what was
+            written; None takes the one of ``path``.
 
     >>> with tempfile.TemporaryDirectory() as folder, whole_file(Path(folder, "a")) as file:
     ...     file.write(b"half")
@@ -24,28 +26,28 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     4
     False
     """
-    # With the process in its name, so that what is left by a killed one can be told.
+    # The process id in the name identifies files that killed processes leave behind.
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp's files are for their owner only; ours are as the user's other files are.
+        # mkstemp makes files for their owner only; give this one the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(part, 0o666 & ~umask)
-        os.replace(part, path)
+        os.replace(part, path if name is None else path.with_name(name()))
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
 
 
 def write_whole(path: Path, content: bytes | memoryview | str) -> None:
-    """Write a file so that nobody ever sees half of it, also after a crash.
+    """Write a file atomically: it is never half-written, even after a crash.
 
     Args:
-        path: the file; what was there before is replaced in one step.
+        path: the file; an existing one is replaced in one step.
         content: text is written as UTF-8.
     """
     with whole_file(path) as file:
@@ -53,7 +55,7 @@ def write_whole(path: Path, content: bytes | memoryview | str) -> None:
 
 
 def write_file(file: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         VicinalError: it cannot be written.
@@ -64,7 +66,7 @@ def write_file(file: Path, content: bytes | str) -> None:
 
 @contextmanager
 def written(what: object) -> Iterator[None]:
-    """Say in a sentence that something cannot be written, where that turns out.
+    """Turn an OSError into one sentence that says what cannot be written.
 
     >>> with written("--out a"):
     ...     raise PermissionError(13, "Permission denied")

@@ -1,4 +1,4 @@
-"""Memory that is freed is kept for the next batch."""
+"""Keep freed memory in the process, for the next batch."""
 
 import ctypes
 import sys
@@ -7,11 +7,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees; whether that could be arranged.
+    """Make the allocator keep the memory that this process frees; returns whether it does.
 
-    glibc hands large blocks back to the system, and each new one comes in page by page: on a CPU
-    that can take as long as computing with it. The process then holds as much as it once needed,
-    until it ends. This is for a program that owns its process, and for glibc on Linux alone.
+    glibc returns large blocks to the system, and each new one is faulted in page by page, which on
+    a CPU can take as long as computing with it. The process then keeps its peak memory until it
+    ends. This is for a program that owns its process, and works with glibc on Linux only.
 
     >>> keep_freed_memory() in (True, False)
     True
@@ -22,5 +22,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    # No block of a mapping of its own, and nothing is given back.
+    # No block gets a mapping of its own, and the heap is never trimmed.
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))

@@ -1,4 +1,4 @@
-"""Progress bars, where somebody watches."""
+"""Progress bars, in terminals and notebooks."""
 
 from rich.console import Console
 from rich.progress import (
@@ -12,7 +12,7 @@ from rich.progress import (
 
 
 def progress_bar(*more: ProgressColumn) -> Progress:
-    """A bar with its description, count and time left; nothing where the output is no terminal."""
+    """A bar with description, count and remaining time; hidden where the output is no terminal."""
     console = Console()
     return Progress(
         TextColumn("{task.description}"),

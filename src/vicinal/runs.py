@@ -1,4 +1,4 @@
-"""A training from the name of the data to a folder that holds all it left."""
+"""A training, from the name of the data to a run folder with its results."""
 
 import contextlib
 import csv
@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,6 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from vicinal import __version__
-from vicinal.data.augment import to_unit_floats
-from vicinal.data.images import decode
-from vicinal.data.rows import RowSplit
-from vicinal.data.stream import StreamedSplit
-from vicinal.data.vision import one_size
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.learner.checkpoint import weights_of
@@ -28,11 +22,10 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
-from vicinal.mixing import MixUp
+from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
-from vicinal.tasks import Task, TrainOptions, find_split, make_task
-from vicinal.tasks.mixers import check_mix
+from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -42,8 +35,7 @@ METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
 FOLDERS = (TRACKED, NETWORK)
 OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
-SHOWN = 8  # samples in a picture of mixing
-Tell = Callable[[str, str], None]
+Log = Callable[[str, str], None]
 
 
 def train(
@@ -53,62 +45,63 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     typed: Collection[str] = (),
-    tell: Tell,
+    log: Log,
 ) -> Path:
-    """Train as wished, and leave everything in a run folder.
+    """Train, and save everything to a run folder.
 
     Args:
-        options: what the user asked for.
+        options: of the training.
         out: the run folder; None takes the next free one below ``runs``, or to resume, the last
             one of these data.
-        overwrite: replace a run that is there.
-        resume: go on with the run that is there, as it was asked for; without one, begin.
-        typed: the names of options that are to be as in that run, though they be the default.
-        tell: is called with a name and a text for each thing that was found or chosen.
+        overwrite: replace the run in that folder.
+        resume: resume the run in that folder with its options; without one, start it.
+        typed: the names of options that were given explicitly: where they are the default, the run
+            to resume must have them, too.
+        log: is called with a name and a text for everything that was found or chosen.
 
     Returns:
         The run folder.
 
     Raises:
-        VicinalError: the data, the settings or the folder do not serve; nothing is left behind.
-        KeyboardInterrupt: after what was trained is saved.
+        VicinalError: the data, the options or the folder cannot be used; no files are left behind.
+        KeyboardInterrupt: after what was trained has been saved.
     """
     if overwrite and resume:
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
     is_main = this_process().is_main_process
-    # One process looks at the folder, and then changes it; the others go by what it has seen.
-    resolved = [_settle(options, out, overwrite, resume, typed) if is_main else None]
+    # The main process changes the folder later, so the others must not look at it themselves.
+    resolved = [_resolve(options, out, overwrite, resume, typed) if is_main else None]
     folder, options, before = broadcast_object_list(resolved)[0]
     if before and before["finished"]:
-        tell("finished", f"after {before['epochs_done']} epochs: nothing is left to be done")
+        log("finished", f"after {before['epochs_done']} epochs: nothing is left to do")
         return folder
     if resume and not before:
-        tell("resume", f"nothing is in {folder} yet: it is begun")
+        log("resume", f"{folder} holds no run yet: it is started")
     track = Track(options.track, folder=folder / TRACKED) if options.track else None
-    with this_process().local_main_process_first():  # which decodes the images for all of them
-        learn, task, chosen = _prepare(options, before, tell)
-    listed = task.listed()
-    if before and before["listed"] != listed:  # other files, another split
+    with this_process().local_main_process_first():  # it decodes the images for the others
+        learn, task, mixer, chosen = _prepare(options, before, log)
+    fingerprint = task.fingerprint()
+    if before and before["fingerprint"] != fingerprint:  # other files, another split
         raise VicinalError(
-            f"the data are not what they were when the run in {folder} was begun: bring back what "
-            "was there, or begin another run"
+            f"the data are not what they were when the run in {folder} was begun: restore them, or "
+            "begin another run"
         )
     checkpoint = Checkpoint(folder / CHECKPOINT, resume=resume)
     if checkpoint.found is not None:
         epochs = len(checkpoint.found["history"])
-        tell("resumed", f"after epoch {epochs}, from {checkpoint.file}")
+        log("resumed", f"after epoch {epochs}, from {checkpoint.file}")
     learn.add_cbs(checkpoint)
     if track is not None:
         track.parameters = task.parameters()
         learn.add_cbs(track)
     settings = {
-        "asked": before["asked"] if before else asdict(task.options),
-        "resolved": asdict(task.resolved()),
+        "options": before["options"] if before else task.options.to_json(),
+        "resolved": task.resolved().to_json(),
         "chosen": chosen,
-        "listed": listed,
+        "fingerprint": fingerprint,
     }
     with (
-        Run(folder, learn, task, settings, overwrite=overwrite, resumed=resume, tell=tell)
+        Run(folder, learn, task, mixer, settings, overwrite=overwrite, resumed=resume, log=log)
         if is_main
         else contextlib.nullcontext()
     ):
@@ -116,48 +109,49 @@ def train(
     return folder
 
 
-def _settle(
+def _resolve(
     options: TrainOptions, out: Path | None, overwrite: bool, resume: bool, typed: Collection[str]
 ) -> tuple[Path, TrainOptions, dict[str, Any] | None]:
-    """The run folder, what is wished in all, and the settings of the run that is gone on with.
+    """The run folder, the options to train with, and the settings of the run to resume, if any.
 
-    What was chosen when that was begun is wished for, too: the hub may be out of reach by now.
+    What that run chose is an option now: chosen anew, on another machine or without the hub, it
+    could differ.
     """
     folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
         return folder, options, None
     before = read_config(folder)
-    options.merged_with(before["asked"], typed)  # says what is not
-    return folder, TrainOptions(**before["resolved"]), before
+    merged = options.merged_with(before["options"], typed)
+    # A mix from Python is recorded by its text alone, so it is handed on as the object.
+    return folder, TrainOptions(**{**before["resolved"], "mix": merged.mix}), before
 
 
 def _prepare(
-    options: TrainOptions, before: dict[str, Any] | None, tell: Tell
-) -> tuple[Learner, Task, dict[str, str]]:
-    """The learner that is wished for, and what was chosen for it and why."""
-    check_mix(options)
+    options: TrainOptions, before: dict[str, Any] | None, log: Log
+) -> tuple[Learner, Task, Mixer | Callback | None, dict[str, str]]:
+    """The learner, its task, what mixes in it, and what was chosen for it and why."""
     task = make_task(options, find_split(options))
-    tell("data", task.describe())
+    log("data", task.describe())
     for note in task.split.notes:
-        tell(*note.split(": ", 1))
+        log(*note.split(": ", 1))
     chosen = task.chosen(before["chosen"] if before else None)
     for name, reason in chosen.items():
-        tell(name, reason)
-    torch.manual_seed(options.seed)  # of the network's random weights; this process is ours
+        log(name, reason)
+    torch.manual_seed(options.seed)  # for the network's random weights; the process is ours
     learn = task.learner()
     mixer = task.mixer(learn)
-    tell("mixing", repr(mixer) if mixer else "none")
+    log("mixing", repr(mixer) if mixer else "none")
     learn.add_cbs(mixer)
-    if this_process().process_index:  # the same weights, but other random numbers from now on
+    if this_process().process_index:  # the same weights on every rank, other dropout masks
         torch.manual_seed(derive_seed(options.seed, this_process().process_index))
-    return learn, task, chosen
+    return learn, task, mixer, chosen
 
 
 class Run(Callback):
-    """Writes what a training leaves: settings, metrics by epoch, weights and pictures.
+    """Writes the results of a training: settings, metrics by epoch, weights and pictures.
 
-    Every file is written whole or not at all. It is entered where the training begins.
+    Every file is written atomically. As a context manager, it holds the folder's lock.
     """
 
     order = 95
@@ -167,17 +161,18 @@ class Run(Callback):
         folder: Path,
         learn: Learner,
         task: Task,
+        mixer: Mixer | Callback | None,
         settings: dict[str, Any],
         *,
         overwrite: bool,
         resumed: bool,
-        tell: Tell,
+        log: Log,
     ) -> None:
-        self.folder, self.learn, self.task = folder, learn, task
-        self.settings, self.tell = settings, tell
+        self.folder, self.learn, self.task, self.mixer = folder, learn, task, mixer
+        self.settings, self.log = settings, log
         self.overwrite, self.resumed = overwrite, resumed
         self.was_there = folder.exists()
-        # Of the operating system, which takes it back from a process that was killed.
+        # The operating system releases it when the process is killed.
         self.lock = FileLock(folder / LOCK)
 
     def __enter__(self) -> None:
@@ -193,14 +188,14 @@ class Run(Callback):
         if isinstance(error, KeyboardInterrupt):
             epochs = len(self.learn.history)
             done = f"{epochs} epoch{'s' if epochs != 1 else ''}"
-            self.tell("stopped", f"after {done}; what was trained is in {self.folder}")
+            self.log("stopped", f"after {done}; saved to {self.folder}")
 
     def _take_folder(self) -> None:
-        """Make the folder, see to it that no other process trains in it, and clear it."""
+        """Create, lock and clear the folder."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock.acquire(timeout=0)
-            # While the data were read, another training may have begun and ended here.
+            # Another training may have run here while the data were read: check again.
             _check_folder(self.folder, self.overwrite or self.resumed)
             self._clear(all_of_it=not self.resumed)
         except VicinalError:
@@ -215,13 +210,13 @@ class Run(Callback):
             raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
     def _begin(self) -> None:
-        """Write what is known before the training, and listen to it."""
+        """Write what is known before the training, and listen to its events."""
         self.learn.add_cbs(self)
         if self.resumed and self._file(CHECKPOINT).exists():
-            return  # else the run may have been killed in the middle of what follows
+            return  # without a checkpoint, the run may have been killed in what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        picture = self.task.picture(self.learn)
+        picture = self.task.picture(self.learn, self.mixer)
         if picture is not None:
             save_figure(picture, self._file(PICTURES[0]))
 
@@ -235,17 +230,17 @@ class Run(Callback):
         self._write(METRICS[1], "".join(f"{_json_row(row)}\n" for row in rows))
 
     def _end(self, stopped_by: BaseException | None) -> None:
-        """Save what was trained, also where the training was stopped half-way."""
+        """Save what was trained, also if the training was stopped."""
         try:
             interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
             if self.learn.history or interrupted:
                 self._save(stopped_by)
-            elif not self.resumed:  # nothing was trained, so nothing half-written stays
+            elif not self.resumed:  # nothing was trained: leave no partial files
                 self._clear()
         except (VicinalError, OSError):
             if stopped_by is None:
                 raise
-            # Else the disk is full or gone, which the first error has said.
+            # Else the disk is full or gone, and the first error has reported it.
         finally:
             self.lock.release()
         if stopped_by is not None and not self.was_there and not self.learn.history:
@@ -253,7 +248,7 @@ class Run(Callback):
 
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
-            return  # the metrics stay; weights of NaN are of no use
+            return  # the metrics stay; weights of NaN are useless
         self._write(WEIGHTS, weights_of(self.learn.model))
         if self.learn.history:
             from vicinal import plots
@@ -269,9 +264,9 @@ class Run(Callback):
             self.folder.rmdir()
 
     def _clear(self, *, all_of_it: bool = True) -> None:
-        """Remove what was half-written when the run was killed, or all of it."""
+        """Remove the partial files of a run that was killed, or all files of the run."""
         for file in self.folder.iterdir():
-            if _is_half_written(file.name) or (all_of_it and file.name in OWN):
+            if _is_partial(file.name) or (all_of_it and file.name in OWN):
                 file.unlink(missing_ok=True)
         if all_of_it:
             for folder in FOLDERS:
@@ -297,10 +292,10 @@ class Run(Callback):
 
 
 def save_figure(figure: Any, file: Path) -> None:
-    """Write a picture in the format of its ending.
+    """Write a figure in the format of the file's suffix.
 
     Raises:
-        VicinalError: the ending is of no format that can be written, or the folder is not there.
+        VicinalError: the suffix is of no format that can be written, or the folder does not exist.
     """
     picture = io.BytesIO()
     try:
@@ -311,7 +306,7 @@ def save_figure(figure: Any, file: Path) -> None:
 
 
 def _json_row(row: dict[str, float]) -> str:
-    """An epoch's numbers; JSON knows no infinity and no NaN, so null stands for them."""
+    """An epoch's metrics; null for infinity and NaN, which JSON does not have."""
     return json.dumps({n: value if math.isfinite(value) else None for n, value in row.items()})
 
 
@@ -320,7 +315,7 @@ def _finite(learn: Learner) -> bool:
 
 
 def default_folder(data: str, resume: bool, *more: str) -> Path:
-    """The next free folder of these data, or to resume, the last one."""
+    """The next free folder for these data, or to resume, the last one that exists."""
     name = "-".join([Path(data.rpartition(":")[2]).resolve().stem or "run", *more])
     folder, number = Path("runs", name), 1
     found = folder
@@ -335,50 +330,25 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
         raise VicinalError(f"--out {folder} is a file: name a folder")
     if not folder.exists():
         return
-    # A run that was killed in its first moments leaves no settings.
-    names = [file.name for file in folder.iterdir() if not _is_half_written(file.name)]
+    # A run that was killed at its very start has no settings yet.
+    names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]
     if not set(names) - {LOCK}:
         return
     if CONFIG not in names or "vicinal" not in read_config(folder):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
     if not may_hold_a_run:
         raise VicinalError(
-            f"--out {folder} already holds a run: name another folder, go on with --resume, or "
+            f"--out {folder} already holds a run: name another folder, resume it with --resume, or "
             "replace it with --overwrite"
         )
 
 
-def _is_half_written(name: str) -> bool:
-    """Whether a file is what :func:`write_whole` leaves when it is killed."""
+def _is_partial(name: str) -> bool:
+    """Whether a file is one that :func:`write_whole` leaves behind when the process is killed."""
     return any(name.startswith(f".{own}.") for own in OWN)
 
 
 def show(options: TrainOptions, out: Path) -> None:
-    """Draw how training images of a data set are mixed, and write the picture to ``out``."""
-    from vicinal import plots
-
+    """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)
-    if isinstance(split, RowSplit):
-        raise VicinalError(f"{options.data} holds no images, and nothing else can be drawn")
-    task = make_task(replace(options, model="resnet9", pretrained=False), split)  # any network
-    mixer = task.batch_mixer()
-    if mixer is None:
-        raise VicinalError("--mix none mixes nothing that could be shown: say mixup")
-    if task.mixes[check_mix(options)[0]]:
-        raise VicinalError(
-            f"--mix {options.mix} mixes inside of the network, of which there is no picture: say "
-            "mixup"
-        )
-    if isinstance(split, StreamedSplit):
-        samples = split.train.head(SHOWN)
-    else:
-        generator = torch.Generator().manual_seed(options.seed)
-        chosen = torch.randperm(len(split.train), generator=generator)[:SHOWN]
-        samples = split.train.subset(chosen.tolist())
-    decoded, _ = decode(samples, options.size or one_size(samples) or 224)
-    x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
-    drawn = mixer.draw(x, labels)
-    partners, target = x[drawn.partner], drawn.target(labels)
-    alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-    figure = plots.mixing(x, partners, drawn(x), target, split.vocab, alpha)
-    save_figure(figure, out)
+    save_figure(task_type_of(split).show(options, split), out)

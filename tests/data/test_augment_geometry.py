@@ -75,7 +75,7 @@ class TestAlternatingFlip:
     def test_a_training_part_alternates(self):
         x, y = bytes_(60, 5, 6), torch.arange(60) % 2
         dls = DataLoaders.from_tensors(x, y, x, y, bs=60, transforms=[], device="cpu")
-        dls.train.transforms.append(AlternatingFlip(dls.train.order))
+        dls.train.transforms.append(AlternatingFlip(dls.train.sampler))
         one, two = (sorted(batch.flatten(1).tolist()) for ((batch, _),) in (dls.train, dls.train))
         assert one == sorted(torch.tensor(two).view(60, 3, 5, 6).flip(-1).flatten(1).tolist())
         assert one != two

@@ -159,5 +159,5 @@ def test_other_item_transforms_are_named():
 
 
 def test_a_folder_that_is_missing(tmp_path):
-    with pytest.raises(VicinalError, match="none is not there"):
+    with pytest.raises(VicinalError, match="none does not exist"):
         block().dataloaders(tmp_path / "none")

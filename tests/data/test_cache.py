@@ -19,6 +19,7 @@ from vicinal.cli import run
 from vicinal.data import cache, images
 from vicinal.data.images import BadImage, decode
 from vicinal.data.samples import Samples
+from vicinal.data.vision import one_size
 
 from .pictures import BROKEN, encoded, noise
 
@@ -150,6 +151,67 @@ class TestContent:
         assert before.any()
 
 
+OPENED = """
+import sys
+from collections import Counter
+from pathlib import Path
+
+opened = Counter()
+sys.addaudithook(
+    lambda event, arguments: opened.update([str(arguments[0])]) if event == "open" else None
+)
+
+from vicinal.cli import run
+from vicinal.data import cache
+
+if sys.argv[1] == "memory":
+    cache.LIMIT = 0
+assert run(["train", "photos", "--epochs", "1", "--model", "resnet9", *sys.argv[2:]]) == 0
+files = sorted(str(file) for file in Path("photos").rglob("*.jpg"))
+print([opened[file] for file in files])
+"""
+
+
+class TestOpening:
+    """A file is opened once for a first epoch: size, key and pixels come from one read."""
+
+    def opened(self, tmp_path, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", OPENED, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return eval(done.stdout.splitlines()[-1])
+
+    @pytest.mark.parametrize("side", ["one size", "several sizes"])
+    @pytest.mark.parametrize("storage", ["cache", "memory"])
+    def test_each_once(self, tmp_path, storage, side):
+        for number in range(30):
+            file = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            height = 24 if side == "one size" else 24 + number
+            noise(height, 24, seed=number).save(file)
+        options = ["--out", "first"] + ([] if side == "one size" else ["--size", "16"])
+        assert self.opened(tmp_path, storage, *options) == [1] * 30
+        if storage == "cache":  # and on the next run once, for the key
+            again = self.opened(tmp_path, storage, *options, "--overwrite")
+            assert again == [1] * 30
+            assert len(cache.entries()) == 2
+
+    def test_what_is_looked_at_is_not_held_beyond_a_limit(self, tmp_path, monkeypatch):
+        files = [tmp_path / f"{number}.png" for number in range(4)]
+        for number, file in enumerate(files):
+            noise(24, 24, seed=number).save(file)
+        monkeypatch.setattr(images, "PREFETCHED", 2 * files[0].stat().st_size + 100)
+        samples = of(files)
+        assert one_size(samples) == 24
+        assert len(samples.prefetched) == 2
+        assert torch.equal(decode(samples, 8)[0].images, in_memory(files))
+        assert samples.prefetched == {}
+
+
 class TestBadImages:
     @pytest.mark.parametrize("fault", ["broken", "missing"])
     def test_the_good_ones_are_kept(self, files, decoded, fault):
@@ -187,13 +249,15 @@ class TestBadImages:
             if when == "before":
                 files[3].unlink()
             else:  # the key has been made by then
-                original = images.read_sample
+                original = cache.read_image
 
-                def gone(samples, index, size):
-                    return "gone (it is)" if index == 3 else original(samples, index, size)
+                def gone(content, size):
+                    if content == files[3].read_bytes():
+                        raise BadImage("it is gone")
+                    return original(content, size)
 
-                patch.setattr(images, "read_sample", gone)
-                patch.setattr(cache, "read_sample", gone)
+                patch.setattr(cache, "read_image", gone)
+                patch.setattr(images, "read_image", gone)
             assert len(cached(files, skip_bad=True)) == 11
         files[3].write_bytes(content)
         assert torch.equal(cached(files), expected)
@@ -291,15 +355,15 @@ print(peak() - before, file=sys.stderr)
 class TestMemory:
     def test_few_images_are_there_at_a_time(self, files, monkeypatch):
         """Also where the disk is slower than the decoding."""
-        alive, most, original = weakref.WeakSet(), [0], images.read_sample
+        alive, most, original = weakref.WeakSet(), [0], cache.read_image
 
-        def read(samples, index, size):
-            image = original(samples, index, size)
+        def read(content, size):
+            image = original(content, size)
             alive.add(image)
             most[0] = max(most[0], len(alive))
             return image
 
-        monkeypatch.setattr(images, "read_sample", read)
+        monkeypatch.setattr(cache, "read_image", read)
         monkeypatch.setattr(images.os, "cpu_count", lambda: 2)
         gc.collect()
         cache.cached(of(files * 20), 8, on_image=lambda: time.sleep(0.001))
@@ -324,17 +388,17 @@ DECODING = """
 import sys
 from pathlib import Path
 import torch
-from vicinal.data import cache, images
+from vicinal.data import cache
 from vicinal.data.samples import Samples
 
-count, original = 0, images.read_sample
+count, original = 0, cache.read_image
 def slow(*arguments):
     global count
     count += 1
     Path(f"begun-{sys.argv[1]}").touch()
     torch.rand(1), __import__("time").sleep(float(sys.argv[2]))
     return original(*arguments)
-images.read_sample = slow
+cache.read_image = slow
 
 files = sorted(Path("photos").rglob("*.png"))
 samples, _ = cache.cached(Samples(files, [0] * len(files)), 8)
@@ -400,7 +464,7 @@ def test_a_disk_that_is_full_in_the_middle_is_said_and_done_without(tmp_path, fi
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0].startswith("the cache cannot be used (File too large): images are kept in mem")
+    assert said[0].startswith("the cache cannot be used (File too large): images are in mem")
     assert said[1:] == ["TensorData 10"]
     assert list(folder.iterdir()) == []
 

@@ -182,7 +182,7 @@ def test_an_archive_without_one_top_folder_gets_one(
 def test_goes_on_after_a_cut_connection(server: ArchiveServer, data: Path) -> None:
     url = server.offer("pets.tgz", ARCHIVE)
     server.cut_after = 100_000
-    with pytest.raises(VicinalError, match=rf"100000 of {len(ARCHIVE)} bytes.*goes on from there"):
+    with pytest.raises(VicinalError, match=rf"100000 of {len(ARCHIVE)} bytes.*continue from there"):
         untar_data(url)
     assert (data / "pets.tgz.part").read_bytes() == ARCHIVE[:100_000]
 
@@ -195,7 +195,7 @@ def test_goes_on_after_a_cut_in_a_resumed_download(server: ArchiveServer, data: 
     url = server.offer("pets.tgz", ARCHIVE)
     for cut_after in (100_000, 200_000):
         server.cut_after = cut_after
-        with pytest.raises(VicinalError, match=rf"{cut_after} of {len(ARCHIVE)} bytes came"):
+        with pytest.raises(VicinalError, match=rf"{cut_after} of {len(ARCHIVE)} bytes arrived"):
             untar_data(url)
     server.cut_after = None
     assert_is_pets(untar_data(url), data)
@@ -208,7 +208,7 @@ def test_a_silent_server_is_left_and_the_part_kept(
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.5)
     url = server.offer("pets.tgz", ARCHIVE)
     server.cut_after, server.stalls = 100_000, True
-    with pytest.raises(VicinalError, match=r"timed out.*goes on from there"):
+    with pytest.raises(VicinalError, match=r"timed out.*continue from there"):
         untar_data(url)
     assert (data / "pets.tgz.part").read_bytes() == ARCHIVE[:100_000]
 

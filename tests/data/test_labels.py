@@ -21,7 +21,7 @@ def test_a_wrong_name_brings_a_near_one():
 
 
 def test_who_names_none_is_asked():
-    with pytest.raises(VicinalError, match="say --label with one of age, income"):
+    with pytest.raises(VicinalError, match="use --label with one of age, income"):
         label_column(["age", "income"], None)
 
 

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vicinal.data.augment import BatchTransform, Normalize
-from vicinal.data.loaders import Batches, DataLoaders, Order, TensorData
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.sampler import EpochSampler
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 
 
@@ -66,7 +68,7 @@ class TestOrder:
         seed=st.integers(-(2**63), 2**63 - 1),
     )
     def test_each_sample_comes_once_an_epoch(self, count, size, shuffle, seed):
-        order = Order(count, size, shuffle=shuffle, seed=seed)
+        order = EpochSampler(count, size, shuffle=shuffle, seed=seed)
         given = list(order)
         flat = list(chain(*given))
         assert len(given) == len(order)
@@ -75,26 +77,30 @@ class TestOrder:
         assert len(flat) == (count // size * size if shuffle else count)
 
     def test_a_last_batch_that_is_not_full_is_dropped_in_training_alone(self):
-        assert [len(b) for b in Order(10, 4, shuffle=True, seed=0)] == [4, 4]
-        assert list(Order(10, 4, shuffle=False, seed=0)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+        assert [len(b) for b in EpochSampler(10, 4, shuffle=True, seed=0)] == [4, 4]
+        assert list(EpochSampler(10, 4, shuffle=False, seed=0)) == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+            [8, 9],
+        ]
 
     def test_each_epoch_has_its_own_shuffle(self):
-        order = Order(100, 100, shuffle=True, seed=0)
+        order = EpochSampler(100, 100, shuffle=True, seed=0)
         assert len({tuple(indices) for _ in range(5) for indices in order}) == 5
 
     def test_the_seed_decides_all_shuffles(self):
-        first, again, other = (Order(50, 50, shuffle=True, seed=seed) for seed in (1, 1, 2))
+        first, again, other = (EpochSampler(50, 50, shuffle=True, seed=seed) for seed in (1, 1, 2))
         two_epochs = [list(first), list(first)]
         assert two_epochs == [list(again), list(again)]
         assert two_epochs != [list(other), list(other)]
 
     def test_an_epoch_is_not_another_seed_s(self):
-        following = Order(50, 50, shuffle=True, seed=0)
+        following = EpochSampler(50, 50, shuffle=True, seed=0)
         list(following)
-        assert list(following) != list(Order(50, 50, shuffle=True, seed=1))
+        assert list(following) != list(EpochSampler(50, 50, shuffle=True, seed=1))
 
     def test_any_place_is_as_likely(self):
-        order = Order(4, 4, shuffle=True, seed=0)
+        order = EpochSampler(4, 4, shuffle=True, seed=0)
         first = torch.tensor([next(iter(order))[0] for _ in range(2000)])
         assert (first.bincount() / 2000 - 0.25).abs().max() < 0.04
 
@@ -230,7 +236,7 @@ class TestBatches:
             batches(size=size, training=training)
 
     def test_a_batch_of_one_in_training(self):
-        with pytest.raises(VicinalError, match=r"nobody to be mixed with: use .* 2 or more"):
+        with pytest.raises(VicinalError, match=r"no partner to mix with: use .* 2 or more"):
             batches(size=1)
         assert len(batches(size=1, training=False)) == 20
 
@@ -380,7 +386,7 @@ class TestFromTensors:
             from_tensors(y_valid=torch.rand(20))
 
     def test_a_batch_of_one(self):
-        with pytest.raises(VicinalError, match="a batch of one has nobody"):
+        with pytest.raises(VicinalError, match="a batch of one sample has no partner"):
             from_tensors(bs=1)
 
     def test_a_batch_larger_than_the_data(self):

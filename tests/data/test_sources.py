@@ -189,14 +189,16 @@ class TestPaths:
         (tmp_path / "imagenette").mkdir()
         with pytest.raises(VicinalError) as error:
             load_split(str(tmp_path / wish))
-        assert str(error.value).endswith(f"is not there, did you mean {tmp_path / 'oxford-pets'}?")
+        assert str(error.value).endswith(
+            f"does not exist, did you mean {tmp_path / 'oxford-pets'}?"
+        )
 
     def test_a_misspelt_name_offers_a_near_one(self):
-        with pytest.raises(VicinalError, match=r"digit is not there, did you mean digits\?"):
+        with pytest.raises(VicinalError, match=r"digit does not exist, did you mean digits\?"):
             load_split("digit")
 
     def test_a_path_with_nothing_near_it(self, tmp_path):
-        with pytest.raises(VicinalError, match="is not there: give a path, or digits to try"):
+        with pytest.raises(VicinalError, match="does not exist: give a path, or digits to try"):
             load_split(str(tmp_path / "nowhere" / "pets"))
 
     def test_a_file_that_is_no_parquet(self, tmp_path):
@@ -334,7 +336,7 @@ class TestParquet:
 
     def test_several_columns_that_could_be_the_label(self, tmp_path):
         table = plain_table([0, 1] * 5, "breed", colour=["red", "tan"] * 5)
-        message = r"^which column is the label\? say --label with one of breed, colour$"
+        message = r"^which column is the label\? use --label with one of breed, colour$"
         with pytest.raises(VicinalError, match=message):
             load_split(parquet(tmp_path / "pets", train=table))
 
@@ -403,7 +405,7 @@ class TestParquet:
     def test_a_broken_file_is_named(self, tmp_path, name, content, log):
         tables = {"train": plain_table([0, 1] * 5), name: content}
         folder = parquet(tmp_path / "pets", **tables)
-        message = rf"{name}\.parquet cannot be read \(.*\): fetch it anew"
+        message = rf"{name}\.parquet cannot be read \(.*\): download it again"
         with pytest.raises(VicinalError, match=message) as error:
             load_split(folder)
         assert one_sentence(error)
@@ -428,7 +430,7 @@ class TestParquet:
 
     def test_files_with_other_columns(self, tmp_path, log):
         tables = {"train": plain_table([0, 1]), "test": plain_table([0, 1], "breed")}
-        with pytest.raises(VicinalError, match="pets differ in their columns: keep") as error:
+        with pytest.raises(VicinalError, match="pets differ in their columns: put") as error:
             load_split(parquet(tmp_path / "pets", **tables))
         assert one_sentence(error)
         assert not log.records
@@ -480,13 +482,13 @@ class TestHub:
     @pytest.mark.parametrize("name", ["nobody/has-this", "nothing"])
     def test_a_name_that_cannot_be_reached(self, name):
         start = time.monotonic()
-        with pytest.raises(VicinalError, match=rf"^hf:{name} cannot be had .*network") as error:
+        with pytest.raises(VicinalError, match=rf"^hf:{name} cannot be loaded .*network") as error:
             load_split(f"hf:{name}")
         assert one_sentence(error)
         assert time.monotonic() - start < 5
 
     def test_no_name(self):
-        with pytest.raises(VicinalError, match="hf: names no data set: say hf:NAME"):
+        with pytest.raises(VicinalError, match="hf: names no data set: use hf:NAME"):
             load_split("hf:")
 
 

@@ -14,11 +14,13 @@ from safetensors.torch import load_file
 
 from two_processes import launch
 from vicinal import runs
-from vicinal.data import loaders, stream
+from vicinal.data import sampler, stream
+from vicinal.data import shards as shard_module
 from vicinal.data.augment import BatchTransform
 from vicinal.data.images import BadImage
+from vicinal.data.shards import StreamedSplit
 from vicinal.data.sources import load_split
-from vicinal.data.stream import ShardReader, StreamedBatches, StreamedSplit, of_one_size
+from vicinal.data.stream import ShardReader, StreamedBatches, rebatch
 from vicinal.data.stream import streamed_loaders as loaders_of
 from vicinal.errors import VicinalError
 from vicinal.tasks import TrainOptions
@@ -102,7 +104,7 @@ def in_processes(monkeypatch):
     """Look at the data as one of several processes sees them."""
 
     def be(rank, processes):
-        for module in (loaders, stream):
+        for module in (sampler, shard_module):
             monkeypatch.setattr(module, "rank_and_world_size", lambda: (rank, processes))
 
     return be
@@ -132,7 +134,7 @@ class TestOrder:
         assert epochs == [flat(again) for _ in range(3)]
         assert epochs != [flat(other) for _ in range(3)]
         assert len({tuple(epoch) for epoch in epochs}) == 3
-        again.order.epoch = 1  # as a checkpoint does
+        again.sampler.epoch = 1  # as a checkpoint does
         assert [flat(again) for _ in range(2)] == epochs[1:]
 
     @pytest.mark.parametrize("workers", [0, 2])
@@ -150,7 +152,7 @@ class TestOrder:
                 assert torch.equal(batch % 2, labels)
 
     def test_only_what_is_in_the_buffer_is_shuffled(self, tmp_path, monkeypatch):
-        """It bounds what is kept in memory: no row comes before the buffer has reached it."""
+        """It bounds memory: no row comes before the buffer has reached it."""
         monkeypatch.setattr(stream, "BUFFER", 10)
         write(tmp_path, [200])
         write(tmp_path, [4], "test", start=200)
@@ -186,7 +188,7 @@ class TestOrder:
     def test_pieces_become_batches_of_one_size(self, lengths, size):
         whole = torch.arange(sum(lengths))
         pieces = [(piece[:, None], piece) for piece in whole.split(lengths)]
-        batches = list(of_one_size(pieces, size))
+        batches = list(rebatch(pieces, size))
         assert [len(y) for _, y in batches[:-1]] == [size] * (len(batches) - 1)
         assert torch.equal(torch.cat([y for _, y in batches]), whole)
         assert all(torch.equal(x[:, 0], y) for x, y in batches)
@@ -338,7 +340,9 @@ class TestClasses:
         write(tmp_path, [10], label=lambda n: -1 if n == 7 else n % 2)
         write(tmp_path, [4], "test")
         dls = numbered(streamed(tmp_path))
-        with pytest.raises(VicinalError, match=r"label -1 of 7\.png is of no class: correct it or"):
+        with pytest.raises(
+            VicinalError, match=r"label -1 of 7\.png is not a known class: correct it or"
+        ):
             list(dls.train)
 
     def test_values_are_no_classes(self, tmp_path):
@@ -390,7 +394,9 @@ class TestBadImages:
         content[100:-5000] = bytes(len(content) - 5100)
         file.write_bytes(content)
         dls = numbered(streamed(tmp_path), workers=workers)
-        with pytest.raises(VicinalError, match=r"cannot be read to its end \([^\n]*\): fetch it"):
+        with pytest.raises(
+            VicinalError, match=r"cannot be read to its end \([^\n]*\): download it"
+        ):
             list(dls.train)
 
     def test_a_file_that_is_no_parquet(self, tmp_path):
@@ -422,7 +428,7 @@ def hub(shards):
 
 def free(monkeypatch, size):
     usage = type("Usage", (), {"free": size})
-    monkeypatch.setattr(stream.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shard_module.shutil, "disk_usage", lambda folder: usage)
 
 
 class TestHub:
@@ -442,14 +448,14 @@ class TestHub:
             (tmp_path / "pets" / name).mkdir(parents=True)
             for number in range(5):
                 picture(number).save(tmp_path / "pets" / name / f"{number}.png")
-        with pytest.raises(VicinalError, match="does not say how many images it has, or of which"):
+        with pytest.raises(VicinalError, match="has no metadata on the number of images"):
             load_split(f"hf:{tmp_path / 'pets'}", stream=True)
 
     def test_what_is_larger_than_the_free_disk_is_streamed_unasked(self, hub, monkeypatch):
         free(monkeypatch, 8_999_999)
         split = load_split(f"hf:{hub}")
         assert isinstance(split, StreamedSplit)
-        said = "stream: 9.0 MB to be kept are more than the 9.0 MB free on the disk"
+        said = "stream: 9.0 MB are more than the 9.0 MB free on the disk"
         assert split.notes[-1] == said
         free(monkeypatch, 9_000_000)
         assert not isinstance(load_split(f"hf:{hub}"), StreamedSplit)
@@ -457,7 +463,7 @@ class TestHub:
         assert not isinstance(load_split(f"hf:{hub}"), StreamedSplit)
 
     def test_a_name_that_cannot_be_reached(self):
-        with pytest.raises(VicinalError, match=r"^hf:nobody/has-this cannot be had"):
+        with pytest.raises(VicinalError, match=r"^hf:nobody/has-this cannot be loaded"):
             load_split("hf:nobody/has-this", stream=True)
 
 
@@ -475,7 +481,7 @@ def begun(monkeypatch, options, folder):
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "before_train", stop, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(options, folder, tell=silent)
+            runs.train(options, folder, log=silent)
 
 
 class TestRuns:
@@ -485,8 +491,8 @@ class TestRuns:
 
     def test_what_is_chosen_is_said(self, shards, tmp_path):
         told = {}
-        runs.train(self.options(shards), tmp_path / "run", tell=told.__setitem__)
-        readers = min(4, stream.processors())
+        runs.train(self.options(shards), tmp_path / "run", log=told.__setitem__)
+        readers = min(4, shard_module.processors())
         assert told["images"] == (
             f"streamed from 4 shards through {readers} process{'es' if readers > 1 else ''}, "
             "shuffled in a buffer of 10,000"
@@ -495,11 +501,11 @@ class TestRuns:
         assert told["size"] == "8 (as the images are)"
 
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, shards, tmp_path, monkeypatch):
-        runs.train(self.options(shards), tmp_path / "whole", tell=silent)
+        runs.train(self.options(shards), tmp_path / "whole", log=silent)
 
         begun(monkeypatch, self.options(shards), tmp_path / "killed")
         again = TrainOptions(str(shards))  # as it was asked for
-        runs.train(again, tmp_path / "killed", resume=True, tell=silent)
+        runs.train(again, tmp_path / "killed", resume=True, log=silent)
         whole, killed = (
             load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
         )
@@ -509,7 +515,7 @@ class TestRuns:
         begun(monkeypatch, self.options(shards), tmp_path / "run")
         write(shards, [10], "train-more", start=100)
         with pytest.raises(VicinalError, match="the data are not what they were"):
-            runs.train(self.options(shards), tmp_path / "run", resume=True, tell=silent)
+            runs.train(self.options(shards), tmp_path / "run", resume=True, log=silent)
 
     def test_a_rate_is_found_and_leaves_no_trace(self, shards):
         from vicinal import Learner
@@ -518,16 +524,16 @@ class TestRuns:
         model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
         learn = Learner(dls, model)
         learn.lr_find(num_it=40)
-        assert dls.train.order.epoch == 0
+        assert dls.train.sampler.epoch == 0
 
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_what_has_no_shards_is_not_streamed(self, data):
-        with pytest.raises(VicinalError, match=f"^{data} is not of Parquet shards, so --stream"):
+        with pytest.raises(VicinalError, match=f"^{data} has no Parquet shards, so --stream"):
             load_split(data, stream=True)
 
     def test_a_folder_of_images_is_not_streamed(self, tmp_path):
         picture(1).save(tmp_path / "a_1.png")
-        with pytest.raises(VicinalError, match="is not of Parquet shards, so --stream has nothing"):
+        with pytest.raises(VicinalError, match="has no Parquet shards, so --stream has nothing"):
             load_split(str(tmp_path), stream=True)
 
     def test_a_picture_of_mixing(self, hub, tmp_path, monkeypatch):

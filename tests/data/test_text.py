@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vicinal.data.loaders import Batches
+from vicinal.data.split_loader import Batches
 from vicinal.data.text import (
     PAD,
     UNKNOWN,
@@ -117,8 +117,8 @@ def test_a_damaged_vocabulary_is_refused(values):
         ([], "there are no texts in column text: give at least one"),
         (["a", " \n", "", "b"], "2 of 4 texts in column text are empty, first in row 1: fill"),
         (["", " "], "all 2 texts in column text are empty: name the column"),
-        (["a", None], "1 of 2 texts in column text are missing or no text, first None in row 1"),
-        (["a", 3.5], "1 of 2 texts in column text are missing or no text, first 3.5 in row 1"),
+        (["a", None], "1 of 2 texts in column text are missing or not text, first None in row 1"),
+        (["a", 3.5], "1 of 2 texts in column text are missing or not text, first 3.5 in row 1"),
     ],
 )
 def test_missing_texts_are_counted_and_the_first_is_named(rows, sentence):

@@ -14,8 +14,8 @@ from vicinal.data import cache, images, vision
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
 from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
 from vicinal.data.images import BadImage, read_image
-from vicinal.data.loaders import TensorData
 from vicinal.data.samples import Samples, Split
+from vicinal.data.split_loader import TensorData
 from vicinal.data.vision import (
     ImageDataLoaders,
     MappedImages,
@@ -171,7 +171,7 @@ class TestFromNameRe:
         assert split.notes == ["validation: the folder valid"]
 
     def test_a_folder_that_is_missing(self, tmp_path):
-        with pytest.raises(VicinalError, match=r"none is not there: give the folder"):
+        with pytest.raises(VicinalError, match=r"none does not exist: give the folder"):
             from_name_re(tmp_path / "none")
 
     def test_a_folder_without_images(self, tmp_path):
@@ -239,7 +239,7 @@ class TestFromFolder:
     def test_an_image_beside_the_class_folders_of_a_part(self, tmp_path):
         class_folders(tmp_path / "train", pug=6, cat=4)
         write(tmp_path / "train", cover=None)
-        with pytest.raises(VicinalError, match=r"cover\.png lies in no class folder"):
+        with pytest.raises(VicinalError, match=r"cover\.png is in no class folder"):
             split_by_folder(tmp_path, 0.2, 0)
 
     def test_a_test_part_without_classes(self, tmp_path):
@@ -293,7 +293,7 @@ class TestFromFolder:
 
     def test_an_image_in_no_class_folder_is_named(self, tmp_path):
         write(class_folders(tmp_path, pug=6, cat=4), stray=None)
-        with pytest.raises(VicinalError, match=r"stray\.png lies in no class folder: .*pattern"):
+        with pytest.raises(VicinalError, match=r"stray\.png is in no class folder: .*pattern"):
             split_by_folder(tmp_path, 0.2, 0)
 
     def test_batches(self, tmp_path):
@@ -308,7 +308,7 @@ class TestFromFolder:
     @pytest.mark.parametrize(
         ("make", "message"),
         [
-            (lambda root: root / "none", "none is not there"),
+            (lambda root: root / "none", "none does not exist"),
             (lambda root: root, "holds no images"),
             (lambda root: write(root, a=None) / "a.png", r"a\.png is a file"),
         ],
@@ -374,15 +374,16 @@ class TestStorage:
         split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
         last = split.train.images[-1]
         content = last.read_bytes()
-        original = images.read_sample
+        module, name = (cache, "encoded") if kind == "mapped" else (images, "read_image")
+        original = getattr(module, name)
 
-        def read(samples, index, size):
-            if index == 0:
+        def read(image, *size):
+            if image == split.train.images[0]:
                 last.unlink() if fault == "deleted" else last.write_bytes(content[:100])
-            return original(samples, index, size)
+            return original(image, *size)
 
         with monkeypatch.context() as patch:
-            patch.setattr(images, "read_sample", read)
+            patch.setattr(module, name, read)
             patch.setattr(images.os, "cpu_count", lambda: 1)
             with pytest.raises(BadImage, match=f"1 of 19 images cannot be read: {last} "):
                 from_name_re(tmp_path)
@@ -413,7 +414,7 @@ class TestStorage:
         assert isinstance(dls.train.dataset, TensorData)
         assert torch.equal(seen(dls.valid)[0], expected)
         said = capsys.readouterr().out
-        assert "the cache cannot be used (No space left on device): images are kept in mem" in said
+        assert "the cache cannot be used (No space left on device): images are in mem" in said
         assert list(cache.folder().iterdir()) == []
 
         monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
@@ -439,7 +440,7 @@ class TestStorage:
         ("needed", "free", "room", "workers", "text"),
         [
             (60e9, 20e9, 70e9, 2, "mapped from the cache, 60.0 GB on disk"),
-            (6e8, 2e10, 0, 2, "kept in memory, 600.0 MB (half of 20.0 GB free is the limit)"),
+            (6e8, 2e10, 0, 2, "in memory, 600.0 MB (half of 20.0 GB free is the limit)"),
             (
                 6e10,
                 2e10,

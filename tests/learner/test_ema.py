@@ -45,7 +45,7 @@ def test_the_average_is_its_closed_form(dls, batches):
 def test_the_training_itself_does_not_change(dls):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         Learner(dls, network(), cbs=[*cbs, note]).fit(3, 0.05)
     assert all(map(same, notes[0].weights, notes[1].weights))
 
@@ -65,7 +65,7 @@ def test_the_average_is_validated(dls):
 def test_a_cancelled_validation_does_not_change_the_training(dls, event, cancel, order):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [EMA(0.5)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cut = At(event, cancel(), time=11 if event == "after_loss" else 1, order=order)
         Learner(dls, network(), cbs=[*cbs, note, cut]).fit(2, 0.05)
     assert all(map(same, notes[0].weights, notes[1].weights))

@@ -40,7 +40,7 @@ def test_two_batches_of_eight_are_one_of_sixteen(schedule):
 
 def by_hand(dls, batches, epochs=2):
     """Steps by the mean gradient of each group, of which an epoch's last may be smaller."""
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     model, steps = network(norm=False), 0
     optimizer = sgd(model.parameters(), 0.1)
     for _ in range(epochs):
@@ -51,7 +51,7 @@ def by_hand(dls, batches, epochs=2):
             torch.stack([F.cross_entropy(model(x), y) for x, y in group]).mean().backward()
             optimizer.step()
             steps += 1
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     return weights(model), steps
 
 
@@ -78,7 +78,7 @@ def test_schedules_end_at_their_final_rate(dls, schedule, batches):
 def test_the_losses_are_those_of_the_batches(dls):
     notes = [Note(), Note()]
     for note, cbs in zip(notes, ([], [AccumulateGradients(3)]), strict=True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(), cbs=[note, *cbs])
         learn.fit(1, 0.0)
         assert learn.history[0]["train_loss"] == pytest.approx(sum(note.losses) / 10)
@@ -135,7 +135,7 @@ def test_a_long_gradient_is_clipped_to_the_norm(dls, batches):
 
     clipped, free = Length(), Length()
     for length, cbs in ((clipped, [ClipGradients(0.05)]), (free, [ClipGradients(1e9)])):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cbs = [*cbs, length, AccumulateGradients(batches)]
         Learner(dls, network(), opt_func=sgd, cbs=cbs).fit(1, 0.0)
     assert max(free.found) > 0.05
@@ -151,7 +151,7 @@ def test_the_unscaled_gradient_is_clipped(dls, batches):
             learn.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
 
     def train(cbs):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(norm=False), opt_func=sgd, cbs=cbs)
         learn.fit(1, 0.1, cbs=[ClipGradients(0.05), AccumulateGradients(batches)])
         return weights(learn.model)

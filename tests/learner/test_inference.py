@@ -7,7 +7,7 @@ from small_trainings import network, sgd, weights
 from torch import nn
 
 from vicinal import Callback, DataLoaders, Learner, MixLoss, MixUp, VicinalError, accuracy
-from vicinal.data.loaders import Batches, TensorData
+from vicinal.data.split_loader import Batches, TensorData
 
 
 class TestLossFunc:
@@ -52,7 +52,7 @@ class TestLossFunc:
             MixLoss(losses[number % 2])(by_hand(x), y).backward()
             optimizer.step()
             optimizer.zero_grad()
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(), opt_func=sgd, cbs=[MixUp(seed=4), Alternate])
         learn.fit(1, 0.1)
         assert torch.equal(weights(learn.model), weights(by_hand))

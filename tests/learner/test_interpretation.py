@@ -10,8 +10,8 @@ from torch import nn
 from vicinal import DataLoaders, ImageDataLoaders, Interpretation, Learner, VicinalError
 from vicinal.data import vision
 from vicinal.data.augment import aug_transforms
-from vicinal.data.loaders import Batches, TensorData
 from vicinal.data.samples import Samples, Split
+from vicinal.data.split_loader import Batches, TensorData
 
 ANIMALS = ["ant", "bee", "cat"]
 

@@ -65,7 +65,7 @@ def test_it_is_the_loop_written_by_hand(dls, mixer):
             total += loss.item() * len(x)
         losses.append(total / 200)
 
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     cbs = MixUp(0.4, seed=5) if mixer else []
     learn = Learner(dls, network(), opt_func=sgd, cbs=cbs)
     learn.fit(2, 0.1)
@@ -192,7 +192,7 @@ class TestForCallbacks:
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.item())
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(), opt_func=sgd, cbs=Replay)
         learn.fit(1, 0.1)
         assert torch.equal(weights(learn.model), weights(by_hand))
@@ -288,7 +288,7 @@ def test_validating_during_a_training_does_not_change_it(dls):
 
     plain, watched = (Learner(dls, network(), metrics=accuracy, cbs=cbs) for cbs in ([], Validate))
     plain.fit(1, 0.1)
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     watched.fit(1, 0.1)
     assert torch.equal(weights(plain.model), weights(watched.model))
 
@@ -298,7 +298,7 @@ def test_earlier_gradients_are_cleared(dls):
     for parameter in stale.parameters():
         parameter.grad = torch.ones_like(parameter)
     for model in (fresh, stale):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         Learner(dls, model, opt_func=sgd).fit(1, 0.1)
     assert torch.equal(weights(fresh), weights(stale))
 
@@ -395,7 +395,7 @@ class TestCompiling:
     def test_trains_alike_and_does_not_change_the_network(self, dls):
         histories = []
         for compile in (False, True):
-            dls.train.order.epoch = 0
+            dls.train.sampler.epoch = 0
             learn = Learner(dls, network(), metrics=accuracy, cbs=MixUp(seed=0), compile=compile)
             learn.fit(2, 0.01)
             histories.append([{**row, "seconds": 0} for row in learn.history])

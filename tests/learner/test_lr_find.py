@@ -132,7 +132,7 @@ def traces(learn):
         "modes": [m.training for m in learn.model.modules()],
         "own": {name: id(value) for name, value in own.items()},
         "history": copy.deepcopy(learn.history),
-        "order": learn.dls.train.order.epoch,
+        "order": learn.dls.train.sampler.epoch,
         "workers": learn.dls.train._loader.generator.get_state().tolist(),
         "mixer": mixer.state_dict(),
         "schedule": (mixer._span, mixer.mixer.alpha),
@@ -171,7 +171,7 @@ def test_it_leaves_no_trace(dls, tmp_path, error):
 def test_a_training_after_it_is_the_one_without_it(dls):
     weights = []
     for look in (False, True):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         learn = Learner(dls, network(), cbs=MixUp(0.4, seed=1))
         if look:
             learn.lr_find(num_it=33)

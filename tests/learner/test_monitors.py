@@ -210,7 +210,7 @@ class ScriptedByEpoch(Scripted):
 @pytest.mark.parametrize("killed", [1, 2, 3, 4])
 def test_a_killed_training_resumes_with_all_of_them(dls, tmp_path, killed):
     def start(folder, after=None, resume=False):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         cbs = [EMA(0.9), SaveBest(), EarlyStopping(patience=2), AccumulateGradients(3)]
         cbs += [ScriptedByEpoch([3, 2, 4, 5, 1, 1]), ClipGradients(0.5), Killed(after)]
         learn = Learner(dls, network(), cbs=cbs, path=folder)

@@ -47,7 +47,7 @@ def by_hand(dls, mixer, criterion, epochs):
             optimizer.zero_grad()
             losses.append(loss.item())
         means.append(sum(losses) / len(losses))
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     return state(model), means
 
 
@@ -93,7 +93,7 @@ def test_its_plain_batch_is_that_of_the_loader(dls):
                 seen.append(clean.plain)
 
     Learner(dls, network(), cbs=[clean, MixUp(5.0, seed=1), Compare]).fit(1)
-    dls.train.order.epoch = 0
+    dls.train.sampler.epoch = 0
     for (x, y), (own_x, own_y) in zip(seen, dls.train, strict=True):
         assert torch.equal(x, own_x)
         assert torch.equal(y, own_y)

@@ -151,7 +151,7 @@ class TestARun:
         with ThreadPoolExecutor() as at_once:
             whole, killed = at_once.map(lambda each: launch(*each, cwd=tmp_path), started)
         assert whole.returncode == 0, whole.stderr
-        assert whole.stdout.count("left in whole") == 1
+        assert whole.stdout.count("saved to whole") == 1
         assert "processes:      2, each with batches of its own" in whole.stdout
         # Threads of the group abort a process whose interpreter ends before them.
         assert whole.stdout.count("threads at the end") == 2

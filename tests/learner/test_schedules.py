@@ -80,7 +80,7 @@ def test_it_resumes_from_a_checkpoint(dls, tmp_path):
                 raise KeyboardInterrupt
 
     def train(*cbs):
-        dls.train.order.epoch = 0
+        dls.train.sampler.epoch = 0
         torch.manual_seed(0)
         learn = Learner(dls, nn.Linear(2, 2))
         learn.fit_flat_cos(4, 0.1, cbs=list(cbs))

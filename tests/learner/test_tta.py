@@ -84,7 +84,7 @@ def test_no_other_state_changes():
     learn.tta()
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.equal(dls.one_batch()[0], before[1])
-    assert (dls.train.order.epoch, dls.valid.order.epoch) == (0, 0)
+    assert (dls.train.sampler.epoch, dls.valid.sampler.epoch) == (0, 0)
     assert dls.valid.transforms == transforms
     assert learn.model[0].num_batches_tracked == 0
     assert learn.cbs[0].mixer.random.draws == 0
@@ -99,7 +99,7 @@ def test_a_pass_that_fails_changes_no_state():
     dls = data(Broken())
     with pytest.raises(RuntimeError, match="broken"):
         learner(dls).tta()
-    assert dls.valid.order.epoch == 0
+    assert dls.valid.sampler.epoch == 0
 
 
 def images(**kwargs):

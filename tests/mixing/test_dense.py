@@ -28,7 +28,7 @@ from vicinal import (
     accuracy,
     halves,
 )
-from vicinal.data.loaders import Batches, TensorData
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.paste import Boxes, SoftMasks
 

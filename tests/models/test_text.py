@@ -185,7 +185,7 @@ def test_mixed_sentences_give_sentence_mixup(network, lengths, seed):
 def test_a_network_that_is_not_there_gets_a_near_name():
     with pytest.raises(VicinalError, match="named textcnn: did you mean text_cnn"):
         create_text_model("textcnn", 10, 3, max_length=5)
-    with pytest.raises(VicinalError, match="named resnet18: say text_cnn, text_transformer or hf"):
+    with pytest.raises(VicinalError, match="named resnet18: use text_cnn, text_transformer or hf"):
         create_text_model("resnet18", 10, 3, max_length=5)
 
 

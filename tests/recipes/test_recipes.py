@@ -41,10 +41,10 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     assert run(["train", "photos", "--recipe", name, *options]) == 0
     printed = capsys.readouterr().out
     assert f"(the recipe {name})" in printed
-    assert "(as asked)" in printed
+    assert "(as requested)" in printed
     config = json.loads((photos / "run" / "config.json").read_text())
-    assert config["asked"]["recipe"] == name
-    assert config["asked"]["mix"] == recipes.load(name).defaults["mix"]  # in the picture too
+    assert config["options"]["recipe"] == name
+    assert config["options"]["mix"] == recipes.load(name).defaults["mix"]  # in the picture too
     files = sorted((photos / "photos" / "red").iterdir())[:2]
     probabilities = torch.stack(list(Predictor.load("run").predict(files)))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
@@ -67,8 +67,8 @@ def test_the_users_options_take_precedence(photos, capsys):
     options = ["--mix", "cutmix", "--model", "resnet9", "--lr", "0.05", *OPTIONS["cifar10-best"]]
     assert run(["train", "photos", "--recipe", "cifar10-best", *options]) == 0
     printed = capsys.readouterr().out
-    assert "model:          resnet9 (as asked)" in printed
-    assert "learning rate:  0.05 (as asked)" in printed
+    assert "model:          resnet9 (as requested)" in printed
+    assert "learning rate:  0.05 (as requested)" in printed
     assert "mixing:         CutMix(" in printed
 
 

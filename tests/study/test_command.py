@@ -83,7 +83,7 @@ class TestCompare:
         assert "run 4 of 6" not in printed
         assert "learning rate:  0.003 (small images)" in printed
         for text in (printed, (tmp_path / "out" / "report.html").read_text()):
-            assert "(as asked)" not in text  # but chosen by the first call
+            assert "(as requested)" not in text  # but chosen by the first call
         assert "run 6 of 6" in printed
         after = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert len(after) == 6
@@ -369,10 +369,10 @@ class TestShow:
             (["--alpha", "50", "--out", "a.html"], "an --alpha from 0.05 to 10, not 50"),
             (["--mix", "fmix", "--out", "a.html"], "shows mixup and cutmix, not --mix fmix"),
             (["--mix", "none", "--out", "a.html"], "shows mixup and cutmix, not --mix none"),
-            (["--size", "16", "--out", "a.html"], "--size says nothing about the board"),
+            (["--size", "16", "--out", "a.html"], "--size does not apply to the board"),
             (["--mix", "columnmix"], "--mix columnmix does not go with images"),
             (["--mix", "cmixup"], "--mix cmixup does not go with images"),
-            (["--mix", "manifoldmixup"], "--mix manifoldmixup mixes inside of the network"),
+            (["--mix", "manifoldmixup"], "--mix manifoldmixup mixes inside the network"),
             (["--open", "--out", "a.png"], "give --out a name that ends in .html, not a.png"),
         ],
     )

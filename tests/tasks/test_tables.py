@@ -88,7 +88,7 @@ class TestClasses:
 
     def test_a_run_that_was_stopped_ends_as_one_that_was_not(self, wine, tmp_path, monkeypatch):
         options = TrainOptions("wine.csv", label="grower", epochs=3, mix="manifoldmixup")
-        runs.train(options, tmp_path / "whole", tell=silent)
+        runs.train(options, tmp_path / "whole", log=silent)
 
         class Stop(Callback):
             def before_train(self, learn):
@@ -98,14 +98,14 @@ class TestClasses:
         with monkeypatch.context() as patch:
             patch.setattr(runs.Run, "before_train", Stop.before_train, raising=False)
             with pytest.raises(KeyboardInterrupt):
-                runs.train(options, tmp_path / "part", tell=silent)
-        runs.train(options, tmp_path / "part", resume=True, tell=silent)
+                runs.train(options, tmp_path / "part", log=silent)
+        runs.train(options, tmp_path / "part", resume=True, log=silent)
         assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
     @pytest.mark.parametrize("changed", ["rows", "number", "name"])
     def test_the_data_must_be_the_same_to_go_on(self, wine, tmp_path, changed):
         options = TrainOptions("wine.csv", label="grower", epochs=2)
-        runs.train(options, tmp_path / "run", tell=silent)
+        runs.train(options, tmp_path / "run", log=silent)
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
         if changed == "rows":
@@ -116,7 +116,7 @@ class TestClasses:
             wine.loc[[5, 6], "strength"] = ["light", "strong"]
         wine.to_csv("wine.csv", index=False)
         with pytest.raises(VicinalError, match="the data are not what they were"):
-            runs.train(options, tmp_path / "run", resume=True, tell=silent)
+            runs.train(options, tmp_path / "run", resume=True, log=silent)
 
 
 class TestValues:
@@ -155,10 +155,10 @@ class TestMistakes:
             (["--label", "grower", "--mix", "cmixup"], "vicinal: --mix cmixup is for values"),
             (["--label", "grower", "--mix", "colummix"], "did you mean columnmix?"),
             (["--label", "grower", "--mix", ""], "--mix must be none"),
-            (["--label", "grower", "--mix", "mixup+columnmix"], "takes no turns"),
-            (["--label", "grower", "--size", "32"], "--size says nothing about rows"),
-            (["--label", "grower", "--recipe", "imagenette"], "--recipe says nothing about rows"),
-            (["--label", "grower", "--model", "resnet18"], "resnet18 takes no tables"),
+            (["--label", "grower", "--mix", "mixup+columnmix"], "cannot take turns"),
+            (["--label", "grower", "--size", "32"], "--size does not apply to rows"),
+            (["--label", "grower", "--recipe", "imagenette"], "--recipe does not apply to rows"),
+            (["--label", "grower", "--model", "resnet18"], "resnet18 does not take tables"),
             (["--label", "grower", "--stream"], "--stream has nothing to read"),
             (["--label", "grower", "--batch-size", "500"], "larger than the 142 training rows"),
         ],
@@ -183,9 +183,9 @@ class TestMistakes:
         assert "this table lacks ash, strength" in fails(capsys, "predict", "run", "short.csv")
         wine.astype({"ash": object}).assign(ash="high").to_csv("odd.csv", index=False)
         assert "column ash holds 'high'" in fails(capsys, "predict", "run", "odd.csv")
-        assert "none.csv is not there" in fails(capsys, "predict", "run", "none.csv")
+        assert "none.csv does not exist" in fails(capsys, "predict", "run", "none.csv")
         assert "is a folder" in fails(capsys, "predict", "run", ".")
-        assert "hello is not there" in fails(capsys, "predict", "run", "hello")
+        assert "hello does not exist" in fails(capsys, "predict", "run", "hello")
 
     def test_nothing_to_be_drawn(self, wine, capsys):
         assert "holds no images" in fails(capsys, "show", "wine.csv", "--label", "grower")

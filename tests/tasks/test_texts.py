@@ -77,7 +77,7 @@ def test_any_text_is_predicted_as_it_stands(questions, capsys):
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, monkeypatch):
     options = TrainOptions("questions.csv", epochs=3, mix="manifoldmixup")
-    runs.train(options, tmp_path / "whole", tell=silent)
+    runs.train(options, tmp_path / "whole", log=silent)
 
     def stop(self, learn):
         if learn.epoch == 2:
@@ -86,8 +86,8 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "before_train", stop, raising=False)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(options, tmp_path / "part", tell=silent)
-    runs.train(options, tmp_path / "part", resume=True, tell=silent)
+            runs.train(options, tmp_path / "part", log=silent)
+    runs.train(options, tmp_path / "part", resume=True, log=silent)
     assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
 
@@ -106,9 +106,9 @@ class TestMistakes:
         ("options", "said"),
         [
             (["--model", "text_cn"], "did you mean text_cnn?"),
-            (["--pretrained"], "no weights for text_cnn"),
+            (["--pretrained"], "text_cnn has no pretrained weights"),
             (["--mix", "cutmix"], "--mix cutmix does not go with texts"),
-            (["--size", "32"], "--size says nothing about texts"),
+            (["--size", "32"], "--size does not apply to texts"),
             (["--label-pattern", "(.)"], "has columns"),
         ],
     )

@@ -1,4 +1,4 @@
-"""DataBlock: the mid-level form of the data, after fastai's, on the same parts as the rest."""
+"""DataBlock: fastai's mid-level interface to the data, on top of the same loaders."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,17 +23,17 @@ class CategoryBlock:
 
 
 class Resize:
-    """Bring images to squares of ``size`` pixels when they are read: shorter side, centre crop."""
+    """Resize images when they are read: the shorter side to ``size`` pixels, then a center crop."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
 
 class RandomSplitter:
-    """Hold out a random share.
+    """Hold out a random fraction.
 
     Args:
-        valid_pct: the share, between 0 and 1.
+        valid_pct: the fraction, between 0 and 1.
         seed: the same one gives the same split.
     """
 
@@ -68,12 +68,12 @@ def using_attr(function: Callable[[Any], Any], attr: str) -> Callable[[Any], Any
 
 
 def get_image_files(path: str | os.PathLike[str]) -> list[Path]:
-    """All image files below a folder, in the order of their names."""
+    """All image files below a folder, sorted by name."""
     return image_files(path)
 
 
 def parent_label(path: Path) -> str:
-    """The name of the folder that a file lies in.
+    """The name of the folder that contains a file.
 
     >>> parent_label(Path("train/pug/7.jpg"))
     'pug'
@@ -82,16 +82,16 @@ def parent_label(path: Path) -> str:
 
 
 class DataBlock:
-    """Say how to get at the data; :meth:`dataloaders` then does it.
+    """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:
         blocks: ``(ImageBlock, CategoryBlock)``.
         get_items: from a source (a folder) to the list of items (files).
         get_y: from an item to its class name.
-        splitter: parts the samples in two.
-        item_tfms: :class:`Resize`, or nothing where all images are of one size.
-        batch_tfms: such as :func:`aug_transforms` gives, and :class:`Normalize` where ImageNet's
-            statistics do not fit.
+        splitter: from all samples to training and validation samples.
+        item_tfms: :class:`Resize`, or None where all images have one size.
+        batch_tfms: such as :func:`aug_transforms` returns, and :class:`Normalize` for other
+            statistics than ImageNet's.
 
     Raises:
         VicinalError: blocks or item transforms of another kind.
@@ -120,7 +120,7 @@ class DataBlock:
         self.item_tfms, self.batch_tfms = item_tfms, list(batch_tfms)
 
     def dataloaders(self, source: Any, *, bs: int = 64, **kwargs: Any) -> ImageDataLoaders:
-        """Get the items, label, split and decode them.
+        """Find the items, then label, split and decode them.
 
         Args:
             source: what ``get_items`` takes.

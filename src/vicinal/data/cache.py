@@ -1,4 +1,4 @@
-"""Decoded images on disk: decoding is most of the time until the first batch."""
+"""A cache of decoded images on disk: decoding takes most of the time to the first batch."""
 
 import errno
 import hashlib
@@ -20,22 +20,25 @@ from torch import Tensor
 from vicinal.data.images import (
     BadImage,
     check_readable,
+    encoded,
+    image_name,
     in_threads,
-    read_all,
+    is_encoded,
+    read_image,
     read_sample,
-    stored_as,
 )
 from vicinal.data.samples import Samples
 from vicinal.files import whole_file
 
-VERSION = 2  # of what decoding does and how it is kept
-LIMIT = 20 * 2**30  # bytes that the cache may take
+VERSION = 2  # of the decoding and the file format
+LIMIT = 20 * 2**30  # bytes of the whole cache
 SUFFIX = ".pixels"
+NO_FILES = "some images are no files"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One decoded part of a data set: ``file`` takes ``size`` bytes, last used at ``used``."""
+    """One decoded split of a data set: its file, the file's size in bytes, and when it was used."""
 
     file: Path
     size: int
@@ -43,12 +46,12 @@ class Entry:
 
 
 def folder() -> Path:
-    """Where the cache is: the environment variable ``VICINAL_CACHE``, else ``~/.vicinal/cache``."""
+    """The cache's folder: the environment variable ``VICINAL_CACHE``, or ``~/.vicinal/cache``."""
     return Path(os.environ.get("VICINAL_CACHE") or "~/.vicinal/cache").expanduser()
 
 
 def entries() -> list[Entry]:
-    """What the cache holds, the least recently used first."""
+    """The files of the cache, the least recently used first."""
     found = []
     for file in folder().glob(f"*{SUFFIX}"):
         try:
@@ -60,7 +63,7 @@ def entries() -> list[Entry]:
 
 
 def clear() -> int:
-    """Remove all that the cache holds; how many bytes that were."""
+    """Empty the cache; returns how many bytes were freed."""
     freed = 0
     for entry in entries():
         entry.file.unlink(missing_ok=True)
@@ -69,32 +72,33 @@ def clear() -> int:
 
 
 def room() -> int:
-    """How many bytes of decoded images the cache can take; 0 where nothing can be written.
+    """How many bytes of decoded images the cache can hold; 0 where it cannot be written.
 
-    That is its limit, or what it holds and half of what is free on the disk, where that is less:
-    a cache is no reason to fill the disk.
+    That is its limit, or if less, its present size and half of the free space on the disk: a cache
+    must not fill the disk.
     """
-    place = folder()
-    while not os.path.exists(place):
-        place = place.parent
-    if not (os.path.isdir(place) and os.access(place, os.W_OK)):
+    parent = folder()
+    while not os.path.exists(parent):
+        parent = parent.parent
+    if not (os.path.isdir(parent) and os.access(parent, os.W_OK)):
         return 0
-    return min(LIMIT, sum(entry.size for entry in entries()) + shutil.disk_usage(place).free // 2)
+    return min(LIMIT, sum(entry.size for entry in entries()) + shutil.disk_usage(parent).free // 2)
 
 
 def decoded_size(count: int, size: int) -> int:
-    """Bytes of images that are decoded to squares of ``size`` pixels.
+    """Bytes that images take when decoded to ``size`` x ``size`` pixels.
 
-    >>> decoded_size(10, size=8)  # with one for each, whether it could be read
+    >>> decoded_size(10, size=8)  # one byte for each says whether it could be read
     1930
     """
     return count * (3 * size * size + 1)
 
 
 def has_content(samples: Samples) -> bool:
-    """Whether images are stored as files or bytes, and can be known by these."""
-    try:
-        return _content(samples.images[0]) is not None
+    """Whether images are stored as files or bytes, and can be identified by these."""
+    images = samples.images
+    try:  # only lists can be looked through without reading what they hold
+        return all(map(is_encoded, images if isinstance(images, list) else [images[0]]))
     except BadImage:
         return False
 
@@ -104,38 +108,55 @@ def cached(
 ) -> tuple[Samples, list[str]]:
     """The samples with decoded images in a file that is mapped into memory.
 
-    They are decoded straight into the file, where it is not there already. Only a few are in memory
-    at a time, so many more than would fit can be decoded. Of several processes that want the same
-    images at the same time one decodes them, and the others wait.
+    They are decoded straight into the file, unless it exists. Only a few are in memory at a time,
+    so there may be many more than would fit. Of several processes that need the same images at the
+    same time, one decodes them and the others wait.
 
     Args:
-        samples: images as they are stored. Their content is the key: a file that changes is
-            another one, and a file that moves is the same.
-        size: the side of the square that they become.
-        skip_bad: leave out what cannot be read.
-        on_image: called after each image that is decoded, for progress.
+        samples: images as they are stored. Their content is the key: a changed file is another
+            image, a moved file the same.
+        size: the side of the square that they are resized to.
+        skip_bad: leave out images that cannot be read.
+        on_image: is called after each decoded image, for progress.
 
     Returns:
-        The samples with a read-only (N, 3, size, size) uint8 array as images, whose pages are read
-        as they are needed, and the names of those left out.
+        The samples with a read-only, memory-mapped (N, 3, size, size) uint8 array as images, and
+        the names of those left out.
 
     Raises:
         BadImage: an image cannot be read and ``skip_bad`` is not set.
-        OSError: the cache cannot be written, has no :func:`room`, or the images have no content
-            to be known by.
+        OSError: the cache cannot be written or has no :func:`room`, or some images are not stored
+            as files or bytes.
     """
-    key = content_key(samples, size)
-    if key is None:
-        raise OSError(errno.EINVAL, "some images are no files")
-    file = folder() / f"{key}{SUFFIX}"
-    kept = _mapped(file, samples, size)
-    if kept is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(file):
-            kept = _mapped(file, samples, size) or _decoded_into(file, samples, size, on_image)
-    check_readable(kept.bad, len(samples), skip_bad)
-    labels = [label for label, good in zip(samples.labels, kept.good, strict=True) if good]
-    return Samples(kept.pixels, labels), kept.bad
+    if not has_content(samples):
+        raise OSError(errno.EINVAL, NO_FILES)
+    there = entries()
+    found = _find(samples, size, there)
+    if found is None:
+        folder().mkdir(parents=True, exist_ok=True)
+        with _alone(len(samples), size):
+            files = {entry.file for entry in there}
+            new = [entry for entry in entries() if entry.file not in files]
+            found = _find(samples, size, new) or _decode(samples, size, on_image)
+    samples.prefetched.clear()
+    check_readable(found.bad, len(samples), skip_bad)
+    labels = [label for label, good in zip(samples.labels, found.good, strict=True) if good]
+    return Samples(found.pixels, labels), found.bad
+
+
+def _find(samples: Samples, size: int, among: list[Entry]) -> "_Decoded | None":
+    """The decoded images, if they are in one of these files.
+
+    Images are read to compute the key, and read again to be decoded. So the key is computed only
+    where a file has such a length that it may hold them: on a first run none has.
+    """
+    count, pixels = len(samples), 3 * size * size
+    for entry in among:
+        good, rest = divmod(entry.size - count, pixels)
+        if not rest and 0 <= good <= count:
+            key = content_key(samples, size)
+            return None if key is None else _mapped(folder() / f"{key}{SUFFIX}", samples, size)
+    return None
 
 
 def content_key(samples: Samples, size: int) -> str | None:
@@ -145,12 +166,13 @@ def content_key(samples: Samples, size: int) -> str | None:
     >>> content_key(Samples([b"a", b"b"], [0, 1]), 8) == content_key(Samples([b"ab"], [0]), 8)
     False
     """
-    how = f"{VERSION} {PIL.__version__} {size}".encode()
-    key = hashlib.blake2b(how, digest_size=16)
+    key = _new_key(size)
 
     def digest(index: int) -> bytes | None:
-        content = _content(samples.images[index])
-        return None if content is None else hashlib.blake2b(content, digest_size=16).digest()
+        image = samples.images[index]
+        if not is_encoded(image):
+            return None
+        return _digest(_content(samples.prefetched.get(index, image))[0])
 
     for each in in_threads(digest, len(samples)):
         if each is None:
@@ -159,25 +181,56 @@ def content_key(samples: Samples, size: int) -> str | None:
     return key.hexdigest()
 
 
-def _content(image: Any) -> bytes | None:
-    """What an image is stored as, nothing where that cannot be read; None where it is no file."""
-    image = stored_as(image) or b"" if isinstance(image, dict) else image
-    if isinstance(image, str | os.PathLike):
+def _new_key(size: int) -> Any:
+    how = f"{VERSION} {PIL.__version__} {size}".encode()
+    return hashlib.blake2b(how, digest_size=16)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _content(image: Any) -> tuple[bytes, BadImage | None]:
+    """What an image is stored as; nothing where that cannot be read, and why not."""
+    try:
+        return encoded(image), None
+    except BadImage as error:
+        return b"", error
+
+
+def read_all(samples: Samples, size: int) -> Iterator[tuple[bytes, Tensor | str]]:
+    """All images in their order: the digest of what each is stored as, and its pixels.
+
+    Each is opened once for both. Where one cannot be read, its name and the reason take the place
+    of the pixels.
+
+    Raises:
+        OSError: an image has no content to be identified by.
+    """
+
+    def read(index: int) -> tuple[bytes, Tensor | str]:
+        image = samples.images[index]
+        if not is_encoded(image):
+            raise OSError(errno.EINVAL, NO_FILES)
+        content, error = _content(samples.prefetched.pop(index, image))
         try:
-            return Path(image).read_bytes()
-        except OSError:  # decoding says what is wrong with it
-            return b""
-    return image if isinstance(image, bytes) else None
+            if error is not None:
+                raise error
+            return _digest(content), read_image(content, size)
+        except BadImage as reason:
+            return _digest(content), f"{image_name(image, index)} ({reason})"
+
+    return in_threads(read, len(samples))
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Decoded:
     """What a file of the cache holds: one byte for each of the samples, after the pixels.
 
     Args:
         pixels: (G, 3, size, size) uint8, of the images that can be read.
         good: (N,) bool, which of the samples these are.
-        bad: what the others are called, and why they cannot be read.
+        bad: the names of the others, and why they cannot be read.
     """
 
     pixels: Any
@@ -185,8 +238,14 @@ class _Kept:
     bad: list[str]
 
 
-def _mapped(file: Path, samples: Samples, size: int) -> _Kept | None:
-    """The file, if it is there and whole."""
+def _mapped(
+    file: Path, samples: Samples, size: int, reasons: list[str] | None = None
+) -> _Decoded | None:
+    """The file, if it is there and whole.
+
+    Args:
+        reasons: the names of images that cannot be read, and why; None tries to read them.
+    """
     count = len(samples)
     try:
         length = file.stat().st_size
@@ -198,61 +257,75 @@ def _mapped(file: Path, samples: Samples, size: int) -> _Kept | None:
         pixels = np.memmap(file, np.uint8, "r", shape=shape)
     except (OSError, ValueError):
         return None
-    with suppress(OSError):  # it is another user's
+    with suppress(OSError):  # it belongs to another user
         os.utime(file)  # it was used now
-    bad = [read_sample(samples, int(index), size) for index in np.flatnonzero(~good)]
-    reasons = [each for each in bad if isinstance(each, str)]
-    # An image may have been out of reach when the others were decoded, and be back by now.
-    return _Kept(pixels, good, reasons) if len(reasons) == len(bad) else None
+    if reasons is None:
+        bad = [read_sample(samples, int(index), size) for index in np.flatnonzero(~good)]
+        reasons = [each for each in bad if isinstance(each, str)]
+        if len(reasons) < len(bad):
+            return None  # an image was out of reach when the others were decoded, and is back
+    return _Decoded(pixels, good, reasons)
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Let no other process decode into the same file meanwhile."""
-    lock = file.with_name(f".{file.stem}.lock")
+def _alone(count: int, size: int) -> Iterator[None]:
+    """Let no other process decode the same images meanwhile.
+
+    Their key is known only once all are read, so those of the same number and size wait for each
+    other.
+    """
+    lock = folder() / f".{count}x{size}.lock"
     with FileLock(lock):
         try:
             yield
         finally:
-            # Who waits for it finds what this process has decoded, also under the lost lock.
+            # Who waits for the deleted file still gets the lock, and finds the decoded images.
             lock.unlink(missing_ok=True)
 
 
-def _decoded_into(file: Path, samples: Samples, size: int, on_image: Any) -> _Kept:
+def _decode(samples: Samples, size: int, on_image: Any) -> _Decoded:
+    """Decode into a file, which is named by the key of what was read."""
     _make_room(decoded_size(len(samples), size))
-    for left in _left_by_the_killed(file.parent):
-        left.unlink(missing_ok=True)
-    good = np.zeros(len(samples), np.uint8)
-    with whole_file(file) as opened:
-        for index, image in enumerate(read_all(samples, size)):
+    for file in _left_by_killed_processes(folder()):
+        file.unlink(missing_ok=True)
+    key, good, bad = _new_key(size), np.zeros(len(samples), np.uint8), []
+
+    def name() -> str:
+        return f"{key.hexdigest()}{SUFFIX}"
+
+    with whole_file(folder() / "decoding", name) as opened:
+        for index, (digest, image) in enumerate(read_all(samples, size)):
+            key.update(digest)
             if isinstance(image, Tensor):
                 opened.write(image.numpy().data)
                 good[index] = 1
+            else:
+                bad.append(image)
             if on_image is not None:
                 on_image()
         opened.write(good.data)
-    kept = _mapped(file, samples, size)
-    if kept is None:
-        raise OSError(errno.ENOENT, "what was written is gone")
-    return kept
+    found = _mapped(folder() / name(), samples, size, bad)
+    if found is None:
+        raise OSError(errno.ENOENT, "the decoded images are gone")
+    return found
 
 
 def _make_room(needed: int) -> None:
     limit = room()
     if needed > limit:
         raise OSError(errno.ENOSPC, "no room is left in the cache")
-    held = entries()
-    taken = sum(entry.size for entry in held)
-    for entry in held:
+    existing = entries()
+    taken = sum(entry.size for entry in existing)
+    for entry in existing:
         if taken + needed <= limit:
             break
-        # Who reads from it goes on: the file is there until the last one has closed it.
+        # Processes that have mapped it go on: the data stay until the last one unmaps them.
         entry.file.unlink(missing_ok=True)
         taken -= entry.size
 
 
-def _left_by_the_killed(parent: Path) -> Iterator[Path]:
-    """Half-written files of processes that are there no more."""
+def _left_by_killed_processes(parent: Path) -> Iterator[Path]:
+    """Partial files of processes that no longer run."""
     for file in parent.glob(".*.*"):
         owner = file.name.split(".")[-2]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):

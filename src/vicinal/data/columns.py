@@ -1,6 +1,7 @@
-"""What the columns of a table are: numbers, categories, text, or nothing to learn from."""
+"""The kinds of a table's columns: numbers, categories, text, or nothing to learn from."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -8,22 +9,22 @@ import pandas as pd
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
-# Strings of which most are different, and more than this many, are names of the rows.
+# A string column with mostly distinct values, and more than this many, holds names of the rows.
 MANY = 20
-MOSTLY = 0.95  # of the values of a column are numbers: then one that is none is a mistake
-FEW = 10
+MOSTLY = 0.95  # if this fraction of a column's values are numbers, the others are mistakes
+FEW = 10  # distinct values of a numeric column that may hold categories
 
 
 @dataclass(frozen=True)
 class ColumnKinds:
-    """What each column of a table is taken for.
+    """The kind of each column of a table.
 
     Args:
         numeric: columns of numbers, whole ones with few values among them.
-        categorical: strings, booleans, and all that is of pandas' category dtype.
-        text: sentences: strings of three words or more on average, of which most are different.
-        few: those numeric columns that hold whole numbers of at most ten different values.
-        left_out: columns that nothing can be learned from, and why.
+        categorical: strings, booleans, and columns of pandas' category dtype.
+        text: sentences: strings of three words or more on average, mostly distinct.
+        few: the numeric columns of whole numbers with at most ten distinct values.
+        left_out: columns that nothing can be learned from, with the reason.
     """
 
     numeric: list[str]
@@ -32,8 +33,17 @@ class ColumnKinds:
     few: list[str]
     left_out: dict[str, str]
 
+    def without(self, same: Collection[str]) -> "ColumnKinds":
+        """These kinds, leaving out columns that hold a single value."""
+        lists = {
+            field: [name for name in getattr(self, field) if name not in same]
+            for field in ("numeric", "categorical", "few")
+        }
+        left_out = {**self.left_out, **dict.fromkeys(same, "one value")}
+        return replace(self, **lists, left_out=left_out)
+
     def notes(self) -> list[str]:
-        """Lines that tell the user what was found.
+        """What was found, as lines for the user.
 
         >>> ColumnKinds(["age"], ["work"], [], [], {"n": "always 1"}).notes()
         ['columns: 1 numeric (age), 1 categorical (work)', 'left out: n (always 1)']
@@ -50,10 +60,10 @@ class ColumnKinds:
 
 
 def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
-    """What each column of a training part is, by its values.
+    """The kind of each column of a training part, by its values.
 
-    Numbers are numeric, however few different ones there are: give codes as strings, or in pandas'
-    category dtype, to have them taken for categories. Dates are left out.
+    Numbers are numeric, however few distinct ones there are: pass codes as strings, or in pandas'
+    category dtype, to make them categories. Dates are left out.
 
     Args:
         frame: without the label.
@@ -76,14 +86,14 @@ def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
 
 
 def with_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table and values, its columns called by strings, as they are kept."""
+    """The same table with the names of its columns as strings."""
     named = frame.copy(deep=False)
     named.columns = frame.columns.map(str)
     return named
 
 
 def text_columns(frame: pd.DataFrame) -> list[str]:
-    """The columns that hold sentences: three words or more on average, and mostly different ones.
+    """The columns of sentences: three words or more on average, and mostly distinct.
 
     >>> questions = ["How far is it to Aspen ?", "Who was Galileo ?", "What is an atom ?"]
     >>> text_columns(pd.DataFrame({"text": questions, "label": ["NUM", "HUM", "DESC"]}))
@@ -93,7 +103,7 @@ def text_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def _kind(name: str, values: pd.Series) -> tuple[str, str]:
-    """The field of :class:`ColumnKinds` that a column belongs to; and why it is left out."""
+    """The field of :class:`ColumnKinds` that a column belongs to, and why it is left out."""
     if name.startswith("Unnamed: "):  # pandas' name for a column without one
         return "left_out", "it has no name"
     has_missing, values = values.hasnans, values.dropna()
@@ -112,7 +122,7 @@ def _kind(name: str, values: pd.Series) -> tuple[str, str]:
     texts = as_texts(values)
     numbers = pd.to_numeric(texts, errors="coerce")
     if numbers.notna().mean() >= MOSTLY and numbers.nunique() > MANY:
-        as_numbers(values)  # says which is none
+        as_numbers(values)  # raises, and names the one that is not a number
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
@@ -124,7 +134,7 @@ def _kind(name: str, values: pd.Series) -> tuple[str, str]:
 
 
 def neither_numbers_nor_names(values: pd.Series) -> str | None:
-    """What values are of which nothing can be made: dates, or lists and the like; else None."""
+    """What values are that are neither: dates, or lists and the like; else None."""
     if pd.api.types.infer_dtype(values).startswith(("date", "time", "period")):
         return "dates"
     if not values.map(pd.api.types.is_scalar).all():
@@ -133,7 +143,7 @@ def neither_numbers_nor_names(values: pd.Series) -> str | None:
 
 
 def is_numeric(values: pd.Series) -> bool:
-    """Whether values are numbers; booleans are none."""
+    """Whether values are numbers, which booleans are not."""
     dtypes = pd.api.types
     if dtypes.infer_dtype(values, skipna=True) == "decimal":
         return True
@@ -143,8 +153,8 @@ def is_numeric(values: pd.Series) -> bool:
 def as_texts(values: pd.Series) -> pd.Series:
     """Values as strings, missing ones as NaN.
 
-    A value has the same string whether a file has it as a string, a number or a boolean: whole
-    numbers have no point, and all spellings of true and false are one.
+    A value has the same string whether it is stored as a string, a number or a boolean: whole
+    numbers have no decimal point, and all spellings of true and false are the same.
 
     >>> as_texts(pd.Series([1.0, None, 2.5])).tolist()
     ['1', nan, '2.5']
@@ -166,7 +176,7 @@ def as_numbers(values: pd.Series) -> pd.Series:
     """Values as float64, missing ones as NaN.
 
     Raises:
-        VicinalError: a value is no number, or infinite; its row is named.
+        VicinalError: a value is not a number, or infinite; its row is named.
     """
     is_number = pd.api.types.is_numeric_dtype(values)
     found = values if is_number else pd.to_numeric(values.astype("string"), errors="coerce")
@@ -176,17 +186,17 @@ def as_numbers(values: pd.Series) -> pd.Series:
 
 
 def refuse(values: pd.Series, wrong: pd.Series, why: str) -> None:
-    """Raise an error that names the first row where ``wrong`` is true, if there is one."""
+    """Raise an error that names the first row where ``wrong`` is true, if any."""
     if wrong.any():
-        place = int(wrong.to_numpy().argmax())
+        row = int(wrong.to_numpy().argmax())
         raise VicinalError(
-            f"column {values.name} holds {str(values.iloc[place])!r} in row {values.index[place]}, "
+            f"column {values.name} holds {str(values.iloc[row])!r} in row {values.index[row]}, "
             f"{why}: correct it or drop the row"
         )
 
 
 def are_whole(values: pd.Series) -> bool:
-    """Whether there are no fractions among numbers."""
+    """Whether all numbers are whole."""
     numbers = as_numbers(values).dropna()
     return bool((numbers == numbers.round()).all())
 

@@ -1,4 +1,4 @@
-"""Known data sets by address: fetched once, checked, and laid out in the data folder."""
+"""Known data sets by URL: downloaded once, verified, and extracted to the data folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class URLs:
-    """Addresses of data sets whose archives :func:`untar_data` checks by size and md5 sum.
+    """URLs of data sets whose archives :func:`untar_data` verifies by size and md5 sum.
 
     >>> URLs.PETS
     'https://s3.amazonaws.com/fast-ai-imageclas/oxford-iiit-pet.tgz'
@@ -67,7 +67,7 @@ def untar_data(url: str, dest: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         VicinalError: the address is not that of a tar archive, it cannot be reached, the
-            connection breaks (the next call goes on from there), or the archive is damaged or
+            connection breaks (the next call continues from there), or the archive is damaged or
             would write outside its folder.
         OSError: ``dest`` cannot be written, or the disk is full.
 
@@ -129,11 +129,11 @@ def _download(url: str, part: Path, target: Path) -> None:
             received += len(chunk)
             progress.advance(task, len(chunk))
     if total is not None and received < total:
-        raise _broken(url, f"{received} of {total} bytes came")
+        raise _broken(url, f"{received} of {total} bytes arrived")
 
 
 def _open(url: str, offset: int) -> tuple[HTTPResponse, int]:
-    """The response, and the place in the archive at which its body starts."""
+    """The response, and the offset in the archive at which its body starts."""
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     try:
         response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
@@ -165,7 +165,7 @@ def _unreachable(url: str, error: Exception, target: Path) -> VicinalError:
 
 def _broken(url: str, reason: str) -> VicinalError:
     return VicinalError(
-        f"the connection to {url} broke ({reason}): run this again and it goes on from there"
+        f"the connection to {url} broke ({reason}): run this again to continue from there"
     )
 
 
@@ -203,7 +203,7 @@ def _check(url: str, part: Path) -> None:
     else:
         problem = f"md5 sum {found.md5_of_first_mebibyte}, not {expected.md5_of_first_mebibyte}"
     raise VicinalError(
-        f"what {url} sent was deleted because it has {problem}: run this again to fetch it anew"
+        f"what {url} sent was deleted because it has {problem}: run this again to download it"
     )
 
 
@@ -225,7 +225,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
-            # gzip compares its checksum at the very end, which lies behind the last member.
+            # gzip compares its checksum at the very end, which comes after the last member.
             while tar.fileobj and tar.fileobj.read(MEBIBYTE):
                 pass
     except tarfile.FilterError as error:
@@ -235,8 +235,8 @@ def _unpack(archive: Path, folder: Path) -> None:
         ) from error
     except (tarfile.TarError, BadGzipFile, EOFError, zlib.error) as error:
         raise VicinalError(
-            f"{archive.name} was deleted because it is damaged ({error}): run this again to fetch "
-            f"it anew"
+            f"{archive.name} was deleted because it is damaged ({error}): run this again to "
+            f"download it"
         ) from error
 
 

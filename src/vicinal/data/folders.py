@@ -1,4 +1,4 @@
-"""Labelled images from a folder: by the names of files, or by the folders that they lie in."""
+"""Labelled images from a folder: classes by the names of files, or of the folders around them."""
 
 import os
 import re
@@ -21,22 +21,39 @@ from vicinal.errors import VicinalError
 
 
 def split_by_name(
-    path: str | os.PathLike[str], pattern: str, valid_pct: float, seed: int | None
+    path: str | os.PathLike[str],
+    pattern: str,
+    valid_pct: float,
+    seed: int | None,
+    files: list[Path] | None = None,
 ) -> Split:
-    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`."""
+    """Class by file name; see :meth:`ImageDataLoaders.from_name_re`.
+
+    Args:
+        files: the images below ``path``, where they have been found already.
+    """
     label = name_labeller(pattern)
-    parts = _parts(Path(path), in_class_folders=False)
+    parts = _parts(Path(path), files or image_files(path), in_class_folders=False)
     return _split(parts, lambda file, part: label(file.name), valid_pct, seed or 0)
 
 
-def split_by_folder(path: str | os.PathLike[str], valid_pct: float, seed: int | None) -> Split:
-    """Class by the folder that an image lies in; see :meth:`ImageDataLoaders.from_folder`."""
-    parts = _parts(Path(path), in_class_folders=True)
+def split_by_folder(
+    path: str | os.PathLike[str],
+    valid_pct: float,
+    seed: int | None,
+    files: list[Path] | None = None,
+) -> Split:
+    """Class by the folder around an image; see :meth:`ImageDataLoaders.from_folder`.
+
+    Args:
+        files: the images below ``path``, where they have been found already.
+    """
+    parts = _parts(Path(path), files or image_files(path), in_class_folders=True)
     return _split(parts, _class_folder, valid_pct, seed or 0)
 
 
 def name_labeller(pattern: str) -> Callable[[str], str]:
-    r"""A function that reads the class off a name: the first group of a regular expression.
+    r"""A function from a name to its class: the first group of a regular expression.
 
     Raises:
         VicinalError: the pattern is no regular expression or has no group; and when called, it
@@ -79,17 +96,17 @@ class Parts:
     notes: list[str]
 
 
-def _parts(root: Path, *, in_class_folders: bool) -> Parts:
+def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
     """Which folder is which part, by its name.
 
     Args:
-        root: where all images lie, at some depth.
+        root: the folder of all images, at any depth.
+        files: the images.
         in_class_folders: only what holds class folders can be a part; others are classes.
 
     Raises:
-        VicinalError: there is no image, or a validation part, but no training part.
+        VicinalError: there is a validation part, but no training part.
     """
-    files = image_files(root)
     below: dict[str, list[Path]] = {}
     for file in files:
         first, *others = file.relative_to(root).parts
@@ -122,7 +139,7 @@ def _split(
     """The split of labelled images.
 
     Args:
-        parts: where they lie.
+        parts: their folders.
         class_of: from an image and the folder of its part to its class.
         valid_pct, seed: to hold out images where there is no validation part.
     """
@@ -144,7 +161,7 @@ def _class_folder(file: Path, root: Path) -> str:
     parts = file.relative_to(root).parts
     if len(parts) < 2:
         raise VicinalError(
-            f"{file} lies in no class folder: put it into one, or read classes off the file names "
+            f"{file} is in no class folder: move it into one, or take classes from the file names "
             "with a pattern (--label-pattern)"
         )
     try:
@@ -164,7 +181,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     """
     folder = Path(path)
     if not folder.exists():
-        raise VicinalError(f"{folder} is not there: give the folder that holds the images")
+        raise VicinalError(f"{folder} does not exist: give the folder that holds the images")
     if not folder.is_dir():
         raise VicinalError(f"{folder} is a file: give the folder that holds the images")
     files = find_images(folder)

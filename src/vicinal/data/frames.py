@@ -1,4 +1,4 @@
-"""Tables as they are stored: CSV and Parquet files to data frames, and their parts."""
+"""CSV and Parquet files as data frames, and their training and validation parts."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,7 +11,7 @@ from vicinal.errors import VicinalError
 
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 SEPARATORS = (",", ";", "\t")
-# What pandas takes for missing, and the mark of the UCI repository; blanks around do not count.
+# What pandas takes for missing, and the mark of the UCI repository, after stripping blanks.
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "<NA>"),
     *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
@@ -24,20 +24,20 @@ def is_table(file: Path) -> bool:
 
 
 def read_frames(path: str | Path) -> dict[str, pd.DataFrame]:
-    """Read a table, or a folder of the parts of one.
+    """Read a table, or a folder of its parts.
 
     Args:
-        path: a CSV or Parquet file, or a folder of them, whose names tell the parts: valid, val,
-            validation, test or testing in a name makes a part of that name, all others are train.
-            Files of one part are put one after the other.
+        path: a CSV or Parquet file, or a folder of them. A file with valid, val, validation, test
+            or testing in its name belongs to the part of that name, all others to train. Files of
+            one part are concatenated.
 
     Returns:
-        The parts by their names, as :func:`read_frame` reads them; what is no number in the
-        training part stays as it stands in the others, too.
+        The parts by name, as :func:`read_frame` reads them; columns of strings in the training
+        part are not converted to numbers in the others.
 
     Raises:
-        VicinalError: there is no table, a file cannot be read, or files of a part differ in their
-            columns.
+        VicinalError: there is no table, a file cannot be read, or the columns of a part's files
+            differ.
     """
     path = Path(path)
     found = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
@@ -58,7 +58,7 @@ def _joined(files: list[str], strings: Collection[str] = ()) -> pd.DataFrame:
         if set(frame.columns) != set(frames[0].columns):
             odd = ", ".join(map(str, sorted({*frame.columns} ^ {*frames[0].columns})))
             raise VicinalError(
-                f"{file} and {files[0]} differ in their columns ({odd}): keep the files of one "
+                f"{file} and {files[0]} differ in their columns ({odd}): put the files of one "
                 "table in a folder"
             )
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -67,19 +67,19 @@ def _joined(files: list[str], strings: Collection[str] = ()) -> pd.DataFrame:
 def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
     """Read a CSV file (separated by commas, semicolons or tabs; UTF-8; with a header) or Parquet.
 
-    Blanks around strings are stripped, marks of missing values (pandas' own and ``?``) become NaN,
-    and a column in which all else is numbers becomes one of numbers.
+    Strings are stripped of blanks, marks of missing values (pandas' own and ``?``) become NaN, and
+    a column whose other values are all numbers becomes numeric.
 
     Args:
         file: ``.csv``, ``.tsv``, either of them with ``.gz``, or ``.parquet``.
-        strings: columns that stay strings, though all of their values may look like numbers.
+        strings: columns that stay strings, even if all of their values look like numbers.
 
     Raises:
         VicinalError: the file cannot be read, has no header or no rows.
     """
     file = Path(file)
     if not file.exists():
-        raise VicinalError(f"{file} is not there: give a CSV or Parquet file")
+        raise VicinalError(f"{file} does not exist: give a CSV or Parquet file")
     if file.is_dir():
         raise VicinalError(f"{file} is a folder: name the CSV or Parquet files in it")
     if not is_table(file):
@@ -98,7 +98,7 @@ def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
         raise VicinalError(f"{file} cannot be read ({reason}): repair or remove it") from None
     if not len(frame):
         raise VicinalError(f"{file} has no rows: remove it, or give one with rows")
-    if any(frame.index.names):  # a column that pandas had set aside before it wrote the file
+    if any(frame.index.names):  # pandas had stored a column as the index
         frame = frame.reset_index()
     return pd.DataFrame(
         {str(name): _cleaned(frame[name], str(name) in strings) for name in frame}
@@ -114,7 +114,7 @@ def _read_csv(file: Path, strings: Collection[str]) -> pd.DataFrame:
     def columns(separator: str) -> int:
         try:
             return len(read(separator, nrows=0).columns)
-        except pd.errors.ParserError:  # by this separator, quotes stand at odd places
+        except pd.errors.ParserError:  # with this separator, quotes are misplaced
             return 0
 
     separator = max(SEPARATORS, key=columns)
@@ -124,7 +124,7 @@ def _read_csv(file: Path, strings: Collection[str]) -> pd.DataFrame:
         raise VicinalError(f"{file} has two columns named {twice.iloc[0]}: rename one of them")
     options = {"dtype": dict.fromkeys(strings, str), "na_values": ["?"], "low_memory": False}
     frame = read(separator, **options)
-    if separator != ",":  # where numbers have a decimal comma, commas separate nothing else
+    if separator != ",":  # numbers may have a decimal comma, as commas do not separate columns
         with_commas = read(separator, decimal=",", **options)
         frame = max(frame, with_commas, key=lambda f: f.select_dtypes("number").shape[1])
     names = [str(name) for name in frame.columns]
@@ -156,18 +156,18 @@ def _cleaned(values: pd.Series, stays_string: bool) -> pd.Series:
 def split_frames(
     frames: dict[str, pd.DataFrame], valid_pct: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """The training part, the validation part, and a line that says where the latter is from.
+    """The training part, the validation part, and a line about where the latter comes from.
 
-    It is the table's own, or a random share that is held out; rows keep their numbers.
+    It is the table's own, or a random fraction that is held out; rows keep their numbers.
 
     Args:
         frames: the parts by their names, as :func:`read_frames` gives them.
-        valid_pct: the share that is held out where the table has no validation part.
+        valid_pct: the fraction to hold out where the table has no validation part.
         seed: of that random choice.
 
     Raises:
-        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, or the two parts
-            differ in their columns.
+        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, or the columns
+            of the two parts differ.
 
     >>> frames = {"train": pd.DataFrame({"x": range(10)})}
     >>> train, valid, note = split_frames(frames, 0.2, seed=0)

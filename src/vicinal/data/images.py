@@ -1,10 +1,11 @@
-"""From a stored image to right RGB pixels, and from many to one tensor in memory."""
+"""From a stored image to RGB pixels, and from many to one tensor in memory."""
 
 import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +21,11 @@ from vicinal.processes import processors
 
 T = TypeVar("T")
 
-AHEAD = 4  # images for each processor that are decoded before they are asked for
+PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
+AHEAD = 4  # images per processor that are decoded in advance
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
-# How an image of each EXIF orientation is brought upright; 1 is upright already.
+# How to turn an image of each EXIF orientation upright; 1 is upright.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,7 +42,7 @@ class BadImage(VicinalError):
 
 
 def image_name(image: Any, index: int) -> str:
-    """What to call an image in a message."""
+    """The name of an image in a message."""
     if isinstance(image, str | os.PathLike):
         return str(image)
     if isinstance(image, dict) and image.get("path"):
@@ -49,45 +51,45 @@ def image_name(image: Any, index: int) -> str:
 
 
 def read_image(image: Any, size: int | None = None) -> Tensor:
-    """Read one image as right RGB.
+    """Read one image as RGB.
 
-    Greyscale (8 and 16 bits) and palettes become RGB, CMYK is converted, transparent parts show
-    white, and the camera's EXIF orientation is applied.
+    Greyscale (8 and 16 bits), palettes and CMYK are converted, transparency shows white, and the
+    EXIF orientation is applied.
 
     Args:
         image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
-        size: shrink or enlarge to this many pixels on the shorter side and crop the centre square;
-            None keeps the image as it is.
+        size: resize the shorter side to this many pixels and crop the centre square; None keeps
+            the image's size.
 
     Returns:
         (3, H, W) uint8.
 
     Raises:
-        BadImage: the file is missing, truncated, or no image.
+        BadImage: the file is missing, truncated, or not an image.
 
     >>> read_image(Image.new("L", (6, 4), 7), size=2).tolist()[0]
     [[7, 7], [7, 7]]
     """
     try:
         with _open(image) as opened:
-            # JPEG decodes at a half, a quarter or an eighth for a fraction of the time.
+            # JPEG can decode at 1/2, 1/4 or 1/8 of the size in a fraction of the time.
             drafted = None if size is None else opened.draft(None, (size, size))
             opened.load()
             pixels = _to_rgb(opened)
             turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
         if size is not None:
-            # A JPEG that was made smaller may end in a part of a pixel.
+            # The size of a draft need not be whole: its last pixel may be only partly covered.
             width, height = drafted[1][2:] if drafted else pixels.size
             pixels = _centre_square(pixels, width, height, size)
         if turn is not None:
             pixels = pixels.transpose(turn)
-    except Exception as error:  # on broken data Pillow's decoders raise nearly anything
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken data
         raise BadImage(_reason(error)) from None
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
 def read_named(image: Any, size: int | None = None) -> Tensor:
-    """:func:`read_image`, with the image's name in the sentence that says why it cannot be read."""
+    """:func:`read_image`, with the image's name in the error."""
     try:
         return read_image(image, size)
     except BadImage as error:
@@ -103,8 +105,30 @@ def _open(image: Any) -> Image.Image:
     return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
 
 
+def is_encoded(image: Any) -> bool:
+    """Whether an image is stored as a file, as bytes or as a record of either."""
+    return isinstance(image, str | os.PathLike | bytes | dict)
+
+
+def encoded(image: Any) -> Any:
+    """The bytes of an image that is stored as a file, as bytes or as a record; others as they are.
+
+    Raises:
+        BadImage: the file cannot be read, or the record is empty.
+    """
+    image = stored_as(image)
+    if image is None:
+        raise BadImage("no image is stored")
+    if not isinstance(image, str | os.PathLike):
+        return image
+    try:
+        return Path(image).read_bytes()
+    except OSError as error:
+        raise BadImage(_reason(error)) from None
+
+
 def stored_as(image: Any) -> Any:
-    """What stands for an image in a hub's ``{"bytes", "path"}`` record; others are as they are."""
+    """The bytes or path in a hub's ``{"bytes", "path"}`` record; other images as they are."""
     if not isinstance(image, dict):
         return image
     return image["bytes"] if image.get("bytes") is not None else image.get("path")
@@ -118,10 +142,10 @@ def _centre_square(image: Image.Image, width: float, height: float, size: int) -
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    # Older versions of Pillow read PNG files of 16 bits so.
+    # Older versions of Pillow read 16-bit PNG files in mode I.
     if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
         raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
-    if image.mode.startswith("I"):  # 16 bits a pixel; PIL's own conversion would clip
+    if image.mode.startswith("I"):  # 16 bits per pixel, which PIL's own conversion would clip
         grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
         image = Image.fromarray(grey.astype(np.uint8))
     if image.has_transparency_data:
@@ -132,7 +156,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def image_shape(image: Any) -> tuple[int, int]:
-    """Height and width, from the header alone where the format allows."""
+    """Height and width, from the header if the format allows."""
     try:
         with _open(image) as opened:
             return opened.height, opened.width
@@ -141,27 +165,27 @@ def image_shape(image: Any) -> tuple[int, int]:
 
 
 def _reason(error: Exception) -> str:
-    # What Pillow could not identify it describes as an object at an address, after the reason.
+    # Pillow's message ends with the repr of the file object, which is of no use.
     text = getattr(error, "strerror", None) or str(error)
     return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
 
 
 def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
-    """One image of many; where it cannot be read, its name and the reason."""
+    """One of the images; if it cannot be read, its name and the reason."""
     image = None
     try:
         image = samples.images[index]
         if isinstance(image, Tensor):
             return image if size is None else resize(image[None], size)[0]
-        return read_image(image, size)
+        return read_image(samples.prefetched.pop(index, image), size)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
 
 
 def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
-    """``function(0)``, ``function(1)``, … in this order, computed on all processors.
+    """``function(0)``, ``function(1)``, … in this order, computed by a thread per processor.
 
-    Only a few are computed ahead of what is asked for: that bounds the memory they take.
+    Only a few are computed in advance, which bounds the memory they take.
 
     >>> list(in_threads(lambda i: i * i, 5))
     [0, 1, 4, 9, 16]
@@ -178,20 +202,20 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
 
 
 def read_all(samples: Samples, size: int | None) -> Iterator[Tensor | str]:
-    """All images as :func:`read_sample` gives them, in their order, on all processors."""
+    """All images in order, as :func:`read_sample` returns them, by a thread per processor."""
     return in_threads(lambda index: read_sample(samples, index, size), len(samples))
 
 
 def decode(
     samples: Samples, size: int | None, *, skip_bad: bool = False, on_image: Any = None
 ) -> tuple[Samples, list[str]]:
-    """Decode all images into one uint8 tensor, on all processors.
+    """Decode all images into one uint8 tensor, by a thread per processor.
 
     Args:
-        samples: the stored images; those that are decoded already are only resized.
-        size: the side of the square that they become; None where they are all of one size.
-        skip_bad: leave out what cannot be read.
-        on_image: called after each image, for progress.
+        samples: the stored images; a tensor of decoded ones is only resized.
+        size: the side of the square that they are resized to; None where all have one size.
+        skip_bad: leave out images that cannot be read.
+        on_image: is called after each image, for progress.
 
     Returns:
         The samples with an (N, 3, H, W) uint8 tensor as images, and the names of those left out.
@@ -206,7 +230,7 @@ def decode(
         return Samples(pixels, samples.labels), []
 
     shape = (3, size, size) if size is not None else _first_shape(samples)
-    # Filled where it lies: decoded images are there once, however many they are.
+    # Filled in place: stacking a list would need twice the memory.
     pixels = torch.empty(len(samples), *shape, dtype=torch.uint8)
     labels: list[int] = []
     bad: list[str] = []
@@ -220,7 +244,7 @@ def decode(
             raise VicinalError(
                 f"the images differ in size ({image_name(samples.images[index], index)} has "
                 f"{image.shape[1]}x{image.shape[2]} pixels, the first one {shape[1]}x{shape[2]}): "
-                "give a size to bring them to"
+                "give a size to resize them to"
             )
         pixels[len(labels)] = image
         labels.append(samples.labels[index])
@@ -229,10 +253,10 @@ def decode(
 
 
 def check_readable(bad: Sequence[str], total: int, skip_bad: bool) -> None:
-    """See to it that images were read, and all of them but where ``skip_bad`` is set.
+    """Check that images could be read.
 
     Raises:
-        BadImage: else; one of those that cannot be read is named, and they are counted.
+        BadImage: none could, or one could not and ``skip_bad`` is not set; the first is named.
     """
     if bad and len(bad) == total:
         raise BadImage(f"none of the {total:,} images can be read, the first is {bad[0]}")
@@ -241,15 +265,32 @@ def check_readable(bad: Sequence[str], total: int, skip_bad: bool) -> None:
 
 
 def _first_shape(samples: Samples) -> tuple[int, ...]:
-    """The shape of the first image that can be read; any, where there is none."""
-    images = (read_sample(samples, index, None) for index in range(len(samples)))
-    return next((tuple(image.shape) for image in images if isinstance(image, Tensor)), (3, 1, 1))
+    """The shape of the first image that can be read; any shape if there is none."""
+    for index in range(len(samples)):
+        with suppress(BadImage):
+            return (3, *image_shape(prefetch(samples, index)))
+    return (3, 1, 1)
+
+
+def prefetch(samples: Samples, index: int) -> Any:
+    """An image's bytes, which :func:`read_sample` will use, if it is a file; others as they are.
+
+    Raises:
+        BadImage: it cannot be read.
+    """
+    image = samples.images[index]
+    if index in samples.prefetched or not is_encoded(image):
+        return samples.prefetched.get(index, image)
+    content = encoded(image)
+    if sum(map(len, samples.prefetched.values())) + len(content) <= PREFETCHED:
+        samples.prefetched[index] = content
+    return content
 
 
 def batch_of(
     read: Iterable[tuple[Tensor | str, int]], size: int, *, skip_bad: bool
 ) -> tuple[Tensor, Tensor]:
-    """A batch of images with their labels, of what :func:`read_sample` gives for each.
+    """A batch of images and labels, from what :func:`read_sample` returned for each.
 
     Returns:
         (B, 3, size, size) uint8 and (B,) int64, of the images that could be read.
@@ -268,7 +309,7 @@ def batch_of(
 
 
 def bad_images_message(bad: Sequence[str], total: int) -> str:
-    """One sentence that names the first of the images that cannot be read, and counts them."""
+    """One sentence that counts the unreadable images, and names the first."""
     if len(bad) == 1:
         count = f"1 of {total:,} images cannot be read: {bad[0]}"
     else:
@@ -276,11 +317,20 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
     return f"{count}; repair or remove what is broken, or leave it out with skip_bad (--skip-bad)"
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, by their ending, in the order of their names.
+def is_image(file: Path) -> bool:
+    """Whether a file has the suffix of an image."""
+    return file.suffix.lower() in SUFFIXES
 
-    Hidden files and what lies in hidden folders are left out; a link that leads back to a folder
-    above it is not followed.
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below a folder, by suffix; see :func:`files_below`."""
+    return [file for file in files_below(folder) if is_image(file)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, sorted by name.
+
+    Hidden files and folders are left out; a link to a folder above itself is not followed.
     """
     found = []
     for root, folders, files in os.walk(folder, followlinks=True):
@@ -290,6 +340,5 @@ def find_images(folder: Path) -> list[Path]:
             for name in folders
             if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
         ]
-        paths = [Path(root, name) for name in files if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
+        found += [Path(root, name) for name in files if not name.startswith(".")]
     return sorted(found)

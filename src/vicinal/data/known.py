@@ -1,4 +1,4 @@
-"""Labelled images from the data sets that torchvision knows by name."""
+"""Labelled images from torchvision's data sets, by name."""
 
 import difflib
 import inspect
@@ -13,7 +13,7 @@ from vicinal.data.images import BadImage
 from vicinal.data.samples import Samples, Split, held_out, index_labels
 from vicinal.errors import VicinalError
 
-# Data sets of torchvision whose images mean something else, or nothing, when they are flipped.
+# Data sets whose images change their meaning, or lose it, when they are flipped.
 GLYPHS = frozenset(
     ("MNIST", "EMNIST", "KMNIST", "QMNIST", "SVHN", "USPS", "SEMEION", "Omniglot", "GTSRB")
 )
@@ -47,7 +47,7 @@ def split_of_torchvision(name: str, valid_pct: float, seed: int) -> Split:
         datasets = _parts(getattr(known, name), data_folder() / name)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise VicinalError(
-            f"torchvision:{name} cannot be had ({str(error).splitlines()[0]}): check the "
+            f"torchvision:{name} cannot be loaded ({str(error).splitlines()[0]}): check the "
             f"network, or put its files into {data_folder() / name}"
         ) from None
     try:
@@ -75,7 +75,7 @@ def _plain(class_name: Any) -> str:
 
 
 def _parts(kind: Any, folder: Path) -> list[Any]:
-    """The training part, and the validation part where there is one."""
+    """The training part, and the validation part if there is one."""
     parameters = inspect.signature(kind).parameters
     common = {"root": str(folder)} | ({"download": True} if "download" in parameters else {})
     if "train" in parameters:
@@ -90,7 +90,7 @@ def _parts(kind: Any, folder: Path) -> list[Any]:
 
 def _first_split(kind: Any, common: dict[str, Any], splits: list[str]) -> Any:
     for split in splits[:-1]:
-        with suppress(ValueError):  # torchvision's word for a split that it does not know
+        with suppress(ValueError):  # what torchvision raises for an unknown split
             return kind(**common, split=split)
     return kind(**common, split=splits[-1])
 

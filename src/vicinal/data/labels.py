@@ -1,4 +1,4 @@
-"""What is to be learned from a table: the column of labels, as classes or as values."""
+"""The targets of a table: its label column, as classes or as values."""
 
 import difflib
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ from vicinal.data.samples import index_labels, listed, unknown_classes
 from vicinal.errors import VicinalError
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
-MOST_CLASSES = 20  # of whole numbers: with more values, they count or measure something
+MOST_CLASSES = 20  # of whole numbers; with more distinct values, they are quantities
 
 
 def label_column(columns: Sequence[str], label: str | None) -> str:
-    """The column that holds the labels.
+    """The name of the label column.
 
     Args:
-        columns: all of a table.
-        label: its name; None looks for label, labels, target, class or y.
+        columns: all columns of a table.
+        label: the name that was given; None looks for label, labels, target, class or y.
 
     Raises:
-        VicinalError: there is no such column, or nobody knows which it is.
+        VicinalError: there is no such column, or none of these names.
 
     >>> label_column(["age", "Class"], None)
     'Class'
@@ -47,17 +47,17 @@ def label_column(columns: Sequence[str], label: str | None) -> str:
     for name in LABEL_NAMES:
         if name in lower:
             return lower[name]
-    raise VicinalError(f"which column is the label? say --label with one of {listed(columns, 30)}")
+    raise VicinalError(f"which column is the label? use --label with one of {listed(columns, 30)}")
 
 
 def label_kind(labels: pd.Series) -> Literal["classes", "values"]:
-    """Whether labels are classes to be told apart, or values to be estimated.
+    """Whether labels are classes (classification) or values (regression).
 
-    Strings, booleans and pandas' category dtype are classes; so are whole numbers with at most 20
-    different values. All other numbers are values.
+    Strings, booleans and pandas' category dtype are classes, and so are whole numbers with at most
+    20 distinct values. All other numbers are values.
 
     Raises:
-        VicinalError: nearly all labels are such numbers, but not all; the first that is none is
+        VicinalError: nearly all labels are such numbers, but not all; the first exception is
             named.
 
     >>> label_kind(pd.Series(["<=50K", ">50K"])), label_kind(pd.Series([126.2, 125.2]))
@@ -77,7 +77,7 @@ def label_kind(labels: pd.Series) -> Literal["classes", "values"]:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is to be learned from a table.
+    """The targets of a table.
 
     Args:
         train, valid: (N,) int64 class indices, or (N, 1) float32 values in their own units.
@@ -100,14 +100,14 @@ class Targets:
 
 
 def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
-    """From the label columns of both parts to targets.
+    """The targets of both parts, from their label columns.
 
     Args:
-        train, valid: labels; :func:`label_kind` of the training part's tells what they are.
+        train, valid: labels; :func:`label_kind` of the training part decides what they are.
 
     Raises:
-        VicinalError: a label is missing or no number, all are the same, or none of the validation
-            part's classes is known from the training part.
+        VicinalError: a label is missing or not a number, all are the same, or no class of the
+            validation part occurs in the training part.
 
     >>> targets = targets_of(pd.Series(["no", "yes", "no"]), pd.Series(["yes"]))
     >>> targets.train, targets.valid, targets.vocab
@@ -132,7 +132,7 @@ def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
 
 
 def check_labels(labels: pd.Series) -> None:
-    """Raise a VicinalError where a label is missing, or the column holds no labels."""
+    """Raise a VicinalError if a label is missing, or the column cannot hold labels."""
     missing = labels.isna()
     if missing.any():
         raise VicinalError(
@@ -163,7 +163,7 @@ def _classes(train: pd.Series, valid: pd.Series) -> Targets:
 
 
 def _plain_numbers(labels: pd.Series) -> list[int] | list[float]:
-    """Labels as Python's numbers: whole ones stay whole, however large they are."""
+    """Labels as Python numbers; integers stay exact."""
     if pd.api.types.is_integer_dtype(labels):
         return [int(number) for number in labels]
     return [float(number) for number in as_numbers(labels)]

@@ -1,269 +1,25 @@
-"""DataLoaders: a training and a validation part, as batches on the device."""
+"""DataLoaders: a training and a validation split, as batches on the device."""
 
 import copy
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
-from accelerate.utils import send_to_device, slice_tensors
+from accelerate.utils import send_to_device
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import leaves
-from vicinal.processes import default_device, this_process
-from vicinal.rng import derive_seed, rank_and_world_size
-
-
-class TensorData(Dataset[tuple[Tensor, Tensor]]):
-    """Samples that lie in memory: a batch of them is gathered in one operation.
-
-    Args:
-        x: (N, ...), or several such tensors in a dict, list or tuple.
-        y: (N, ...), their targets.
-    """
-
-    def __init__(self, x: Any, y: Tensor) -> None:
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, index: int) -> tuple[Any, Tensor]:
-        return slice_tensors(self.x, index), self.y[index]
-
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor]:
-        chosen = torch.tensor(indices, dtype=torch.int64)
-        return slice_tensors(self.x, chosen), self.y[chosen]
-
-
-class ErrorsAsValues(Dataset[Any]):
-    """A data set that returns errors meant for the user instead of raising them.
-
-    Out of a worker process torch raises them with the worker's traceback in their text.
-    """
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitems__(self, indices: Sequence[int]) -> Any:
-        try:
-            return self.dataset.__getitems__(indices)
-        except VicinalError as error:
-            return error
-
-
-class Order:
-    """The order in which samples come: index lists, another shuffle each epoch, seeded.
-
-    Where several processes train together, each has its share: in training, its rows of every
-    batch, which they make up together; in validation, a run of neighbouring samples.
-    """
-
-    def __init__(self, count: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
-        self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
-        self.epoch = 0
-
-    def generator(self, purpose: str) -> torch.Generator:
-        """Random numbers for one purpose in the epoch to come."""
-        return torch.Generator().manual_seed(derive_seed(self.seed, purpose, self.epoch))
-
-    def __len__(self) -> int:
-        rank, processes = rank_and_world_size()
-        if self.shuffle:
-            # A last batch that is not full would weigh its samples more in training.
-            return self.count // (self.batch_size * processes)
-        return math.ceil(len(range(self.count)[rank::processes]) / self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        rank, processes = rank_and_world_size()
-        if self.shuffle:
-            order = torch.randperm(self.count, generator=self.generator("order"))
-            together = order[: len(self) * self.batch_size * processes]
-            own = together.view(-1, processes, self.batch_size)[:, rank].flatten()
-        else:
-            own = torch.arange(self.count).tensor_split(processes)[rank]
-        self.epoch += 1  # at the start, so that who stops in the middle goes on to the next one
-        for batch in own.split(self.batch_size) if len(own) else ():
-            yield batch.tolist()
-
-
-class Part(ABC):
-    """One part of the data, as batches on the device: what a Learner needs of it.
-
-    That is its length, to go through it, ``first``, ``let_workers_go``, and ``order``: whoever sets
-    ``order.epoch`` goes on from that epoch.
-
-    Args:
-        dataset: what the samples come from; it has a length.
-        batch_size: samples a batch, in each of the processes that train together.
-        training: shuffle, drop the last batch where it is not full, and change samples at random.
-        transforms: changes of a batch, made on the device.
-        seed: of the order and the random changes; every epoch has draws of its own.
-    """
-
-    _loader: DataLoader[Any]
-
-    def __init__(
-        self,
-        dataset: Any,
-        batch_size: int,
-        *,
-        training: bool = False,
-        transforms: Sequence[BatchTransform] = (),
-        seed: int = 0,
-        device: torch.device | str | None = None,
-    ) -> None:
-        _check_batch_size(batch_size, len(dataset), training)
-        self.dataset, self.training, self.transforms = dataset, training, list(transforms)
-        self.device = torch.device(device) if device is not None else default_device()
-        self.order = Order(len(dataset), batch_size, shuffle=training, seed=seed)
-
-    @abstractmethod
-    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """The batches of the epoch to come as they are stored; that epoch begins."""
-
-    @abstractmethod
-    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """The same, read in this process and from the first one on."""
-
-    def _loading(self, reader: Any, **options: Any) -> DataLoader[Any]:
-        return DataLoader(
-            reader,
-            collate_fn=_as_it_is,
-            pin_memory=self.device.type == "cuda" and _on_cpu(self.dataset),
-            # Without one of its own, torch draws from the global generator each epoch.
-            generator=self.order.generator("workers"),
-            **options,
-        )
-
-    @property
-    def batch_size(self) -> int:
-        return self.order.batch_size
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._finished(self._read())
-
-    def let_workers_go(self) -> None:
-        """End the processes that read ahead; the next epoch begins new ones."""
-        # Left to the garbage collector, torch would wait for each of them in vain.
-        self._loader._iterator = None
-
-    def first(self) -> tuple[Tensor, Tensor]:
-        """A batch of the epoch to come, read in this process; nothing else changes.
-
-        It is the first one, but of images that are streamed in a random order any.
-        """
-        epoch = self.order.epoch
-        try:
-            return next(self._finished(self._read_here()))
-        finally:
-            self.order.epoch = epoch
-
-    def _finished(self, read: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches as they are read to batches as the network sees them."""
-        rank, _ = rank_and_world_size()
-        # Every process changes its samples in other ways.
-        generator = self.order.generator(f"changes of {rank}" if rank else "changes")
-        any_read, none_yet = False, True
-        for batch in read:
-            any_read = True
-            x, y = send_to_device(batch, self.device, non_blocking=True)
-            if not len(y):  # none of its images can be read, and they are to be left out
-                continue
-            for transform in self.transforms:
-                x = transform.train(x, generator) if self.training else transform.valid(x)
-            none_yet = False
-            yield self._as_images(x), y
-        # In validation, a process may have no share.
-        if none_yet and (any_read or self.training) and len(self):
-            raise VicinalError(
-                f"none of the {len(self.dataset):,} samples can be read: repair the files"
-            )
-
-    @staticmethod
-    def _as_images(x: Any) -> Any:
-        # Convolutions are fastest on channels_last, on CPUs two- to threefold.
-        is_image = isinstance(x, Tensor) and x.ndim == 4
-        return x.contiguous(memory_format=torch.channels_last) if is_image else x
-
-
-class Batches(Part):
-    """A part of the data of which any sample can be had, shuffled as a whole.
-
-    Args:
-        dataset: gives a batch for a list of indices (``__getitems__``).
-        batch_size: samples a batch, in each of the processes that train together.
-        workers: processes that read ahead; 0 reads in this one.
-        **kwargs: of :class:`Part`.
-    """
-
-    def __init__(self, dataset: Any, batch_size: int, *, workers: int = 0, **kwargs: Any) -> None:
-        super().__init__(dataset, batch_size, **kwargs)
-        self._reader = ErrorsAsValues(dataset)
-        self._loader = self._loading(
-            self._reader,
-            batch_sampler=self.order,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-        )
-
-    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
-        return raised(self._loader)
-
-    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
-        return raised(map(self._reader.__getitems__, self.order))
-
-
-def raised(read: Iterable[Any]) -> Iterator[Any]:
-    """What was read, where the errors among it are raised."""
-    for batch in read:
-        if isinstance(batch, VicinalError):
-            try:
-                raise batch
-            finally:  # else the error would hold this frame, itself and the workers for long
-                del batch
-        yield batch
-
-
-def _on_cpu(dataset: Any) -> bool:
-    return not (isinstance(dataset, TensorData) and dataset.y.device.type != "cpu")
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def _check_batch_size(batch_size: int, count: int, training: bool) -> None:
-    if batch_size < 1:
-        raise VicinalError(f"the batch size must be 2 or more, not {batch_size}")
-    if not training:
-        return
-    if batch_size == 1:
-        raise VicinalError(
-            "a batch of one has nobody to be mixed with: use a batch size of 2 or more"
-        )
-    if batch_size > count:
-        raise VicinalError(
-            f"the batch size {batch_size} is larger than the {count} training samples: "
-            f"use {count} or less"
-        )
+from vicinal.processes import this_process
 
 
 class DataLoaders:
-    """The training part, the validation part, and the classes.
+    """The loaders of the training and the validation split, and the classes.
 
     Args:
-        train, valid: the two parts.
+        train, valid: the two splits.
         vocab: the names of the classes; None for regression.
         n_out: how many numbers a network gives for each sample; for classes, their number.
 
@@ -271,7 +27,9 @@ class DataLoaders:
         c: the same as ``n_out``, by fastai's name.
     """
 
-    def __init__(self, train: Part, valid: Part, vocab: list[str] | None, n_out: int) -> None:
+    def __init__(
+        self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
+    ) -> None:
         self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
 
     @classmethod
@@ -295,9 +53,9 @@ class DataLoaders:
                 several tensors of N rows in a dict, list or tuple.
             y, y_valid: (N,) int64 class indices, or float targets (N, ...); (N,) becomes (N, 1).
             bs: batch size in training; validation uses twice as much.
-            vocab: names of the classes; without it they are called by their numbers.
-            transforms: changes of a batch, the normalising among them; None normalises uint8
-                images by their own mean and standard deviation.
+            vocab: names of the classes; None names them by their numbers.
+            transforms: batch transforms, normalization included; None normalizes uint8 images by
+                their own mean and standard deviation.
 
         Raises:
             VicinalError: lengths differ, a value is NaN or infinite, labels are negative or all
@@ -352,7 +110,7 @@ class DataLoaders:
         return found[-1] if found else None
 
     def normalized(self, mean: Sequence[float], std: Sequence[float]) -> Self:
-        """The same data, normalised otherwise; these loaders stay as they are.
+        """A copy of these loaders with another normalization.
 
         Args:
             mean, std: as of :class:`Normalize`.
@@ -367,17 +125,17 @@ class DataLoaders:
         return own
 
     def to(self, device: torch.device | str) -> "DataLoaders":
-        """Bring batches to another device from now on."""
+        """Move batches to another device from now on."""
         self.train.device = self.valid.device = torch.device(device)
         return self
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
-        """The first training batch; looking at it changes nothing of the training to come."""
+        """The first training batch; the training to come is not affected."""
         self.check_share()
         return self.train.first()
 
     def check_share(self) -> None:
-        """Raise a VicinalError where there is no training batch for each of the processes."""
+        """Raise a VicinalError if there is not a training batch for each of the processes."""
         if not len(self.train):
             processes = this_process().num_processes
             raise VicinalError(
@@ -387,25 +145,25 @@ class DataLoaders:
             )
 
     def test_batch(self, items: Sequence[Any]) -> Any:
-        """Samples to be predicted, treated as the validation part's are: (B, ...) on the device."""
+        """Samples to predict, transformed as in validation: (B, ...) on the device."""
         x = send_to_device(self.stack(items), self.device)
         for transform in self.valid.transforms:
             x = transform.valid(x)
         return x
 
     def stack(self, items: Sequence[Any]) -> Any:
-        """Samples as they are given to one tensor, or to a nested batch."""
+        """Collate samples into a tensor or a nested batch, before any transform."""
         return torch.stack([torch.as_tensor(item) for item in items])
 
     def pictures(self, x: Any) -> Tensor:
-        """A batch of images back to floats in [0, 1], on the CPU, to be shown.
+        """Undo the normalization of a batch of images: floats in [0, 1], on the CPU.
 
         Raises:
-            VicinalError: these are no images (B, 3, H, W).
+            VicinalError: these are not images (B, 3, H, W).
         """
         if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
             kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
-            raise VicinalError(f"batches {kind} are no images to be shown")
+            raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
         shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
 
@@ -417,7 +175,7 @@ class DataLoaders:
         return plots.images(self.pictures(x[:max_n]), [self.label(v) for v in y[:max_n]])
 
     def label(self, target: Tensor) -> str:
-        """What a target is called: its class, or its value."""
+        """A target as text: the name of its class, or its value."""
         if self.vocab is not None:
             return self.vocab[int(target)]
         return ", ".join(f"{value:.3g}" for value in target.flatten().tolist())

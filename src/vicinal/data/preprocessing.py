@@ -1,4 +1,4 @@
-"""TablePreprocessing: the rows of a table as tensors."""
+"""TablePreprocessing: from rows of a table to tensors."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from vicinal.errors import VicinalError
 
 @dataclass(frozen=True)
 class TablePreprocessing:
-    """How rows become tensors, by what was found in a training part.
+    """How rows become tensors, as learned from a training part.
 
-    A missing number becomes its column's median, and all are standardised. A category becomes its
-    place in the sorted list of the training part's, from 1 on; missing ones and those that the
-    training part did not have are 0. Its fields are JSON as they are.
+    Missing numbers become their column's median, and all are standardised. A category becomes its
+    index in the sorted list of the training part's, from 1 on; missing and unknown ones are 0. All
+    fields are JSON values.
 
     Args:
-        median, mean, std: of each numeric column; mean and standard deviation with the medians in
-            the place of missing numbers.
+        median, mean, std: of each numeric column; mean and standard deviation after missing
+            numbers are replaced.
         categories: of each categorical column.
 
     >>> from vicinal.data.columns import column_kinds
@@ -51,8 +51,8 @@ class TablePreprocessing:
 
         Args:
             frame: the training part.
-            kinds: what its columns are, by :func:`~vicinal.data.columns.column_kinds`; those of
-                text are not looked at.
+            kinds: of its columns, by :func:`~vicinal.data.columns.column_kinds`; columns of
+                text are ignored.
 
         Raises:
             VicinalError: there is no column to learn from, or a number is infinite or too large.
@@ -84,21 +84,21 @@ class TablePreprocessing:
 
     @property
     def cardinalities(self) -> list[int]:
-        """How many different numbers a category may become, for each categorical column."""
+        """How many indices each categorical column has, with 0 for unknown."""
         return [1 + len(names) for names in self.categories.values()]
 
     def transform(self, frame: pd.DataFrame) -> dict[str, Tensor]:
         """The rows of a table as tensors.
 
         Args:
-            frame: N rows; columns that are not known from the training are not looked at.
+            frame: N rows; columns that the training part did not have are ignored.
 
         Returns:
-            ``"numbers"``, (N, n) float32, and ``"categories"``, (N, m) int64; where there are no
-            columns of a kind, it is not there.
+            ``"numbers"``, (N, n) float32, and ``"categories"``, (N, m) int64, without the one that
+            has no columns.
 
         Raises:
-            VicinalError: columns are missing, or one of numbers holds something else; the row is
+            VicinalError: columns are missing, or a numeric one holds something else; the row is
                 named.
         """
         frame = with_names(frame)
@@ -113,8 +113,8 @@ class TablePreprocessing:
             numbers = np.stack([self._standardised(frame[name]) for name in self.mean], axis=1)
             x["numbers"] = torch.from_numpy(numbers)
         if self.categories:
-            places = np.stack([self._places(frame[name]) for name in self.categories], axis=1)
-            x["categories"] = torch.from_numpy(places)
+            indices = np.stack([self._indices(frame[name]) for name in self.categories], axis=1)
+            x["categories"] = torch.from_numpy(indices)
         return x
 
     def _standardised(self, values: pd.Series) -> Any:
@@ -125,12 +125,12 @@ class TablePreprocessing:
         refuse(values, ~np.isfinite(scaled), "which is too large")
         return scaled.to_numpy()
 
-    def _places(self, values: pd.Series) -> Any:
+    def _indices(self, values: pd.Series) -> Any:
         names = pd.Index(self.categories[str(values.name)], dtype=object)
-        return names.get_indexer(as_texts(values)).astype(np.int64) + 1  # -1 where it is not found
+        return names.get_indexer(as_texts(values)).astype(np.int64) + 1  # -1 where not found
 
     def unknown(self, frame: pd.DataFrame) -> list[str]:
-        """What a table has that the training part did not have, each a line for the user.
+        """Categories that the training part did not have, as lines for the user.
 
         >>> preprocessing = TablePreprocessing({}, {}, {}, {"work": ["self", "state"]})
         >>> preprocessing.unknown(pd.DataFrame({"work": ["self", "gig", "gig", None]}))
@@ -149,14 +149,14 @@ class TablePreprocessing:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as dicts, lists, strings and numbers."""
+        """All fields as JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "TablePreprocessing":
-        """From what :meth:`to_json` gave; the tensors are then the same to the last bit.
+        """From what :meth:`to_json` returned; the tensors are bit-identical.
 
         Raises:
-            TypeError: it is not of this form.
+            TypeError: it does not have these fields.
         """
         return cls(**state)

@@ -1,7 +1,7 @@
-"""Rows: what a table without images is to a trainer."""
+"""Splits of tables without images: rows, and texts."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.frames import split_frames
 from vicinal.data.labels import check_labels, label_column, targets_of
+from vicinal.data.split import DataSplit
 from vicinal.data.tables import part_names
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
@@ -19,7 +20,7 @@ class Rows:
     """One part of a table.
 
     Args:
-        frame: its columns but for the label.
+        frame: its columns without the label.
         y: (N,) int64 class indices, or (N, 1) float32 values.
     """
 
@@ -31,17 +32,19 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class RowSplit:
-    """As :class:`~vicinal.data.samples.Split`, of the rows of a table.
+class RowSplit(DataSplit):
+    """The rows of a table: a training part, a validation part, and what their columns are.
 
     Args:
         train, valid: the two parts.
         label: the name of the label column.
         vocab: the names of the classes; None for values.
         scale: mean and standard deviation of the training part's values; None for classes.
-        kinds: what the columns of the training part are.
+        kinds: of the training part's columns.
         notes: what was found and chosen on the way, each a line for the user.
     """
+
+    kind: ClassVar[str] = "rows"
 
     train: Rows
     valid: Rows
@@ -51,10 +54,25 @@ class RowSplit:
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def targets(self) -> Tensor:
+        return self.train.y
+
+    def subset(self, rows: Tensor) -> Self:
+        frame = self.train.frame.iloc[rows.tolist()].reset_index(drop=True)
+        # Of fewer rows, a column may hold a single value, of which nothing can be learned.
+        kinds = self.kinds.without([name for name in frame if frame[name].nunique() < 2])
+        return replace(self, train=Rows(frame, self.train.y[rows]), kinds=kinds)
+
+    def relabelled(self, targets: Tensor) -> Self:
+        return replace(self, train=replace(self.train, y=targets))
+
 
 @dataclass(frozen=True)
 class TextSplit(RowSplit):
-    """Texts, which stand in one column of a table."""
+    """Texts: one column of a table."""
+
+    kind: ClassVar[str] = "texts"
 
     @property
     def column(self) -> str:
@@ -70,22 +88,22 @@ def split_of_rows(
 ) -> RowSplit:
     """Find the label, the kinds of the columns and the validation part of a table.
 
-    A table with a column of sentences is one of texts: the other columns are left out.
+    If a column holds sentences, the data are texts, and the other columns are left out.
 
     Args:
-        frames: its parts by their names.
+        frames: its parts by name.
         label: the label column; None finds it.
-        valid_pct: the share that is held out where there is no validation part.
+        valid_pct: the fraction to hold out where there is no validation part.
         seed: of that random choice.
 
     Returns:
-        A :class:`TextSplit` for texts.
+        For texts, a :class:`TextSplit`.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
     """
     label = label_column([str(name) for name in frames[part_names(frames)[0]]], label)
-    for frame in frames.values():  # before rows are held out: whole parts are to be mended
+    for frame in frames.values():  # before rows are held out: the user fixes whole files
         if label in frame:
             check_labels(frame[label])
     train, valid, held = split_frames(frames, valid_pct, seed)

@@ -1,30 +1,35 @@
-"""Labelled images as they are stored, and their split into training and validation."""
+"""Labelled images as they are stored, and their training and validation split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 
-# What parts of data are called; of several validation parts, the first in this order serves.
+# Names of the parts; of several validation parts, the first in this order is used.
 TRAIN_NAMES = ("train", "training")
 VALID_NAMES = ("valid", "val", "validation", "test", "testing")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Images as they are stored, and the class of each.
+    """Images as they are stored, and their classes.
 
     Args:
         images: paths, encoded bytes, ``{"bytes", "path"}`` records or PIL images; or one uint8
-            tensor (N, 3, H, W) of images that are decoded already.
-        labels: for each image the index of its class.
+            tensor (N, 3, H, W) of decoded images.
+        labels: the index of each image's class.
+        prefetched: contents of files that were opened before all are decoded, by index; decoding
+            takes them from here, so that no file is opened twice.
     """
 
     images: Sequence[Any] | torch.Tensor
     labels: Sequence[int]
+    prefetched: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,21 +46,42 @@ class Samples:
 
 
 @dataclass
-class Split:
-    """What a data set is to a trainer: a training part, a validation part, and the classes.
+class Split(DataSplit):
+    """Labelled images: a training part, a validation part, and the classes.
 
     Args:
         train, valid: the two parts; their labels index ``vocab``.
         vocab: the names of the classes.
         notes: what was found and chosen on the way, each a line for the user.
-        mirrored: whether an image means the same when it is flipped (a cat does, a digit does not).
+        mirrored: whether flipping an image keeps its meaning (of a cat yes, of a digit no).
     """
+
+    kind: ClassVar[str] = "images"
 
     train: Samples
     valid: Samples
     vocab: list[str]
     notes: list[str] = field(default_factory=list)
     mirrored: bool = True
+
+    @property
+    def targets(self) -> Tensor:
+        return torch.tensor(self.train.labels)
+
+    def subset(self, rows: Tensor) -> Self:
+        return replace(self, train=self.train.subset(rows.tolist()))
+
+    def relabelled(self, targets: Tensor) -> Self:
+        return replace(self, train=replace(self.train, labels=targets.tolist()))
+
+    def preview(self) -> Samples:
+        return self.train
+
+    def examples(self, count: int, seed: int) -> Samples:
+        """A random sample of the training images, to be shown."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator)
+        return self.train.subset(order[:count].tolist())
 
     def __post_init__(self) -> None:
         if len(self.vocab) < 2:
@@ -67,7 +93,7 @@ class Split:
 
 
 def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples, Samples]:
-    """Hold out a random share for validation; the same seed gives the same split.
+    """Hold out a random fraction for validation; the same seed gives the same split.
 
     >>> train, valid = random_split(Samples(list("abcdefghij"), [0, 1] * 5), 0.2, seed=42)
     >>> len(train), len(valid)
@@ -81,7 +107,7 @@ def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples
 
 
 def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
-    """Class names, or numbers, to indices into the sorted list of classes, and their names.
+    """Encode classes as indices into their sorted list; returns indices and names.
 
     >>> index_labels(["dog", "cat", "dog"])
     ([1, 0, 1], ['cat', 'dog'])
@@ -94,14 +120,14 @@ def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
 
 
 def unknown_classes(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> list[str]:
-    """A note where validation samples are of classes that no training sample has; else none.
+    """A note if the validation part has classes that the training part lacks.
 
     Args:
-        train, valid: indices of classes.
+        train, valid: class indices.
         vocab: their names.
 
     Raises:
-        VicinalError: none of the validation part's classes is known from the training part.
+        VicinalError: no class of the validation part occurs in the training part.
 
     >>> unknown_classes([0, 1, 1], [1, 2, 2], ["cat", "dog", "fox"])
     ['unknown: 2 validation samples are of classes that no training sample has: fox']
@@ -116,19 +142,19 @@ def unknown_classes(train: Sequence[int], valid: Sequence[int], vocab: list[str]
             f"({listed(trained, 3)}): spell them alike, or name other labels"
         )
     count = sum(index not in known for index in valid)
-    told = f"{count:,} validation samples are of classes that no training sample has"
-    return [f"unknown: {told}: {listed(names)}"] if unknown else []
+    note = f"{count:,} validation samples are of classes that no training sample has"
+    return [f"unknown: {note}: {listed(names)}"] if unknown else []
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """The first names of a list, to be shown."""
+    """The first names of a list, joined for a message."""
     return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
 def held_out(
     samples: Samples, vocab: list[str], valid_pct: float, seed: int, notes: Sequence[str] = ()
 ) -> Split:
-    """The split of data without a validation part, with a note that says so."""
+    """Split data that have no validation part, with a note about it."""
     train, valid = random_split(samples, valid_pct, seed)
     note = f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
     return Split(train, valid, vocab, [*notes, note])

@@ -1,279 +1,37 @@
-"""Data that fit nowhere: images read from one shard after the other, nothing of which is kept."""
+"""Batches of images that are streamed from shards."""
 
 import copy
-import hashlib
 import inspect
 import itertools
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from rich.filesize import decimal
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
 from vicinal.data.images import BadImage, batch_of, read_image
-from vicinal.data.loaders import Part, raised
-from vicinal.data.samples import Samples, Split
-from vicinal.data.tables import (
-    check_class,
-    first_sentence,
-    image_column,
-    label_column,
-    load_hub,
-    load_parquet,
-    parquet_rows,
-    part_names,
-    parts_of,
-    silent,
-)
+from vicinal.data.shards import BUFFER, Shards, StreamedSplit, own_shards, read_rows
+from vicinal.data.split_loader import SplitLoader, raised
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
-from vicinal.processes import processors, this_process
-from vicinal.rng import derive_seed, rank_and_world_size
-
-BUFFER = 10_000  # encoded images, of all reading processes together, that are shuffled
-LOOKED_AT = 64  # images that tell the size of all
-Load = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Shards:
-    """One part of the data, to be read from its shards.
-
-    Args:
-        rows: an IterableDataset of the ``datasets`` library: a column of encoded images, and one of
-            labels.
-        count: how many rows there are; where some are held out, about how many.
-        source: what the data are called.
-        image, label: the names of the columns.
-        classes: from what stands in the label column to the index of the class.
-    """
-
-    rows: Any
-    count: int
-    source: str
-    image: str
-    label: str
-    classes: dict[Any, int]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def head(self, count: int = LOOKED_AT) -> Samples:
-        """The first samples."""
-        rows = list(itertools.islice(_read(self.source, self.rows), count))
-        labels = [self.classes.get(row[self.label], 0) for row in rows]
-        return Samples([row[self.image] for row in rows], labels)
-
-    def workers(self, wished: int | None = None) -> int:
-        """How many processes can read at once: each needs a shard."""
-        shards = _own_share(self.rows).n_shards
-        return min(processors() if wished is None else wished, shards)
-
-
-@dataclass
-class StreamedSplit(Split):
-    """As :class:`Split`, but its parts are read from shards."""
-
-    train: Shards  # type: ignore[assignment]
-    valid: Shards  # type: ignore[assignment]
-
-    def describe(self) -> str:
-        """How the images are read, for the user."""
-        shards, workers = self.train.rows.n_shards, self.train.workers()
-        return (
-            f"streamed from {shards} shard{'s' if shards > 1 else ''} through {workers} "
-            f"process{'es' if workers > 1 else ''}, shuffled in a buffer of {BUFFER:,}"
-        )
-
-
-# ---- from a name to shards ----------------------------------------------------------------
-
-
-def stream_of_parquet(
-    files: list[Path], label: str | None, valid_pct: float, seed: int
-) -> StreamedSplit:
-    """Parquet files, each of them a shard; which part it belongs to, its name tells."""
-    rows = {str(file): parquet_rows(file) for file in files}
-    counts = {name: sum(rows[file] for file in part) for name, part in parts_of(files).items()}
-    load = partial(load_parquet, files)
-    return _streamed(str(files[0].parent), load, counts, label, valid_pct, seed)
-
-
-def stream_of_hub(
-    name: str, label: str | None, valid_pct: float, seed: int, reason: str | None = None
-) -> StreamedSplit:
-    """A hub's data, whose files are the shards; ``reason`` is why they are streamed unasked."""
-    import datasets
-
-    load = partial(load_hub, name, datasets.load_dataset)
-    split = _streamed(f"hf:{name}", load, {}, label, valid_pct, seed)
-    if reason is not None:
-        split.notes.append(f"stream: {reason}")
-    return split
-
-
-def too_large_for_disk(name: str) -> str | None:
-    """Why a hub's data cannot be kept on the disk; None where they can, or are there already."""
-    import datasets
-
-    builder = load_hub(name, datasets.load_dataset_builder)
-    needed = (builder.info.download_size or 0) + (builder.info.dataset_size or 0)
-    folder = Path(datasets.config.HF_DATASETS_CACHE)
-    free = shutil.disk_usage(next(f for f in (folder, *folder.parents) if f.exists())).free
-    if needed <= free or Path(builder.cache_dir).exists():
-        return None
-    return f"{decimal(needed)} to be kept are more than the {decimal(free)} free on the disk"
-
-
-def _streamed(
-    source: str, load: Load, counts: dict[str, int], label: str | None, valid_pct: float, seed: int
-) -> StreamedSplit:
-    tables = load(streaming=True)
-    train_name, valid_name = part_names(tables)
-    names = [train_name] if valid_name is None else [train_name, valid_name]
-    features = tables[train_name].features or {}
-    image = image_column(features)
-    label = label_column(features, label, image)
-    vocab = getattr(features[label], "names", None)
-    values: Sequence[Any] = range(len(vocab or ()))
-    counts = {**_told_counts(tables), **counts}
-    if vocab is None or not set(names) <= set(counts):
-        tallies = _tally_labels(source, load, label, names)
-        counts = {name: tally.total() for name, tally in tallies.items()}
-        if vocab is None:
-            values = sorted(set().union(*tallies.values()))
-            vocab = [str(value) for value in values]
-    classes = {value: index for index, value in enumerate(values)}
-    make = partial(Shards, source=source, image=image, label=label, classes=classes)
-    rows = {name: _encoded(tables[name], image, label) for name in names}
-    notes = [f"labels: column {label}"]
-    if valid_name is not None:
-        notes.append(f"validation: the data's part {valid_name}")
-        train, valid = (make(_kept(rows[name], image), count=counts[name]) for name in names)
-        return StreamedSplit(train, valid, list(vocab), notes)
-    if not 0 < valid_pct < 1:
-        raise VicinalError(f"the validation share must lie between 0 and 1, not {valid_pct}")
-    count = counts[train_name]
-    held = round(valid_pct * count)
-    notes.append(
-        f"validation: about {held:,} images held out by a hash of each ({valid_pct:.0%}): all "
-        "shards are read for them"
-    )
-    train, valid = (
-        make(_kept(rows[train_name], image, of, valid_pct, seed), count=number)
-        for of, number in (("train", count - held), ("valid", held))
-    )
-    return StreamedSplit(train, valid, list(vocab), notes)
-
-
-def _told_counts(tables: Any) -> dict[str, int]:
-    """How many rows the tables say that they have, where they do."""
-    told = {name: (table.info.splits or {}).get(name) for name, table in tables.items()}
-    return {name: part.num_examples for name, part in told.items() if part and part.num_examples}
-
-
-def _tally_labels(
-    source: str, load: Load, label: str, names: Sequence[str]
-) -> dict[str, Counter[Any]]:
-    """How often each label comes in each part, from the label column alone."""
-    try:
-        tables = load(streaming=True, columns=[label])
-    except VicinalError:
-        raise VicinalError(
-            f"{source} does not say how many images it has, or of which classes, and its column "
-            f"{label} cannot be read alone: train without --stream"
-        ) from None
-    tallies: dict[str, Counter[Any]] = {name: Counter() for name in names}
-    for name, tally in tallies.items():
-        for labels in _read(source, tables[name].iter(batch_size=1000)):
-            known = [value for value in labels[label] if value is not None]
-            for value in known[:1]:
-                check_class(value, label)
-            tally.update(labels[label])
-        missing = tally[None] + tally[-1]
-        if missing:
-            raise VicinalError(
-                f"{missing:,} of {tally.total():,} labels in column {label} are missing: fill them "
-                "in or drop the rows"
-            )
-    return tallies
-
-
-def _encoded(table: Any, image: str, label: str) -> Any:
-    """The two columns that are needed, with images as they are stored."""
-    import datasets
-
-    return table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
-
-
-def _kept(rows: Any, image: str, of: str = "all", share: float = 0.0, seed: int = 0) -> Any:
-    """The rows of one part.
-
-    Rows are filtered also where all are kept: then they come one by one, and are not shuffled as
-    tables of Arrow, which fail beyond 2 GB.
-    """
-    return rows.filter(partial(_is_kept, of=of, share=share, seed=seed), input_columns=[image])
-
-
-def _is_kept(image: Any, of: str, share: float, seed: int) -> bool:
-    """Whether an image is of a part, by its content: the same one twice is never of both."""
-    if of == "all":
-        return True
-    content = (image or {}).get("bytes") or ((image or {}).get("path") or "").encode()
-    digest = hashlib.blake2b(content, digest_size=8, key=str(seed).encode()).digest()
-    return (int.from_bytes(digest) < share * 2**64) == (of == "valid")
-
-
-def _read(source: str, rows: Iterable[Any]) -> Iterator[Any]:
-    """Rows, or batches of them; what goes wrong is one sentence."""
-    import datasets
-
-    rows = iter(rows)
-    while True:
-        try:
-            with silent(datasets.logging):
-                row = next(rows)
-        except StopIteration:
-            return
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-            raise VicinalError(
-                f"{source} cannot be read to its end ({first_sentence(error)}): fetch it anew, or "
-                "remove what is damaged"
-            ) from None
-        yield row
-
-
-# ---- from shards to batches ---------------------------------------------------------------
-
-
-def _own_share(rows: Any) -> Any:
-    """What this process reads of the rows that all processes read together."""
-    from datasets.distributed import split_dataset_by_node
-
-    rank, processes = rank_and_world_size()
-    return split_dataset_by_node(rows, rank=rank, world_size=processes)
+from vicinal.processes import this_process
+from vicinal.rng import derive_seed
 
 
 class ShardReader(IterableDataset[Any]):
-    """Decodes the images of ``rows`` as they come, a piece at a time; errors are values.
+    """Decodes the images of ``rows`` in chunks; errors are returned as values.
 
     Args:
         shards: the part of the data.
-        size: side of the square that images become.
-        piece: how many images are decoded at a time.
-        skip_bad: leave out what cannot be read; a piece may be empty.
+        size: side of the square that images are resized to.
+        chunk: how many images are decoded at a time.
+        skip_bad: leave out images that cannot be read; a chunk may be empty.
     """
 
-    def __init__(self, shards: Shards, size: int, piece: int, *, skip_bad: bool = False) -> None:
-        self.shards, self.size, self.piece, self.skip_bad = shards, size, piece, skip_bad
+    def __init__(self, shards: Shards, size: int, chunk: int, *, skip_bad: bool = False) -> None:
+        self.shards, self.size, self.chunk, self.skip_bad = shards, size, chunk, skip_bad
         self.rows = shards.rows
 
     def __len__(self) -> int:
@@ -281,14 +39,14 @@ class ShardReader(IterableDataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         raise VicinalError(
-            "images that are streamed cannot be picked out of the others: train without --stream"
+            "streamed images cannot be picked out of the others: train without --stream"
         )
 
     def __iter__(self) -> Iterator[Any]:
-        rows = _read(self.shards.source, self.rows)
+        rows = read_rows(self.shards.source, self.rows)
         try:
-            while piece := list(itertools.islice(rows, self.piece)):
-                yield self._decoded(piece)
+            while chunk := list(itertools.islice(rows, self.chunk)):
+                yield self._decoded(chunk)
         except VicinalError as error:
             yield error
 
@@ -300,7 +58,7 @@ class ShardReader(IterableDataset[Any]):
         name = (image or {}).get("path") or f"an image with the label {label}"
         if label not in self.shards.classes:
             raise VicinalError(
-                f"the label {label} of {name} is of no class: correct it or drop the row"
+                f"the label {label} of {name} is not a known class: correct it or drop the row"
             )
         try:
             return read_image(image, self.size), self.shards.classes[label]
@@ -308,19 +66,19 @@ class ShardReader(IterableDataset[Any]):
             return f"{name} ({error})", self.shards.classes[label]
 
 
-class StreamedBatches(Part):
-    """A part of the data that is read from its shards, in training in a random order of them.
+class StreamedBatches(SplitLoader):
+    """A split that is streamed from shards, in training in random order.
 
-    Rows are shuffled in a buffer, by the seed and the epoch alone. Of several processes that train
-    together each reads shards of its own, or where they are no multiple of the processes, rows of
-    its own. All have equally many batches in training: who has more than its share leaves out the
-    last ones, who has less begins again.
+    Shards and rows (in a buffer) are shuffled by the seed and the epoch alone. Of several processes
+    that train together each reads its own shards, or if their number is not a multiple of the
+    processes, its own rows. In training all have the same number of batches: a process with more
+    rows drops the last ones, a process with fewer starts over.
 
     Args:
         dataset: reads the shards.
-        batch_size: samples a batch, in each of the processes that train together.
-        workers: processes that read ahead, each of them other shards; 0 reads in this one.
-        **kwargs: of :class:`Part`.
+        batch_size: samples per batch, in each of the processes that train together.
+        workers: worker processes, each with its own shards; 0 reads in this process.
+        **kwargs: of :class:`SplitLoader`.
     """
 
     def __init__(
@@ -331,58 +89,56 @@ class StreamedBatches(Part):
         self._loader = self._loading(dataset, batch_size=None, num_workers=workers)
 
     def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
-        epoch = self.order.epoch
-        self.order.epoch += 1
+        epoch = self.sampler.epoch
+        self.sampler.epoch += 1
         if self.training:
-            batches = of_one_size(self._passes(epoch), self.batch_size)
+            batches = rebatch(self._passes(epoch), self.batch_size)
             yield from itertools.islice(batches, len(self))
         else:
-            yield from of_one_size(self._pass(self.dataset.shards.rows), self.batch_size)
+            yield from rebatch(self._pass(self.dataset.shards.rows), self.batch_size)
 
     def _read_here(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # To look at a batch, a smaller buffer will do.
+        # A smaller shuffle buffer, as filling the whole one for a single batch would take long.
         reader = copy.copy(self.dataset)
-        reader.rows = self._shuffled(self.order.epoch, 0, 4 * self.batch_size)
-        yield from of_one_size(raised(reader), self.batch_size)
+        reader.rows = self._shuffled(self.sampler.epoch, 0, 4 * self.batch_size)
+        yield from rebatch(raised(reader), self.batch_size)
 
     def _passes(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Passes through the shards, until one of them gives nothing."""
+        """Endless passes through the shards; stops if a pass yields no sample."""
         buffer = max(1, BUFFER // max(1, self.workers))
         for number in itertools.count():
             found = 0
-            for piece in self._pass(self._shuffled(epoch, number, buffer)):
-                yield piece
-                found += len(piece[1])
+            for chunk in self._pass(self._shuffled(epoch, number, buffer)):
+                yield chunk
+                found += len(chunk[1])
             if not found:
                 return
 
     def _pass(self, rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        self.dataset.rows = _own_share(rows)  # workers that begin now get it along
+        self.dataset.rows = own_shards(rows)  # workers start now, with a copy of this data set
         yield from raised(self._loader)
 
     def _shuffled(self, epoch: int, number: int, buffer: int) -> Any:
-        seed = derive_seed(self.order.seed, "order", epoch, number)
+        seed = derive_seed(self.sampler.seed, "order", epoch, number)
         shuffle = self.dataset.shards.rows.shuffle
-        # Newer versions would read ten shards at once by threads, and end each pass by a sleep.
+        # Newer versions read ten shards at once in threads by default, and end a pass with a sleep.
         newer = "max_buffer_input_shards" in inspect.signature(shuffle).parameters
-        one_after_the_other = {"max_buffer_input_shards": 1} if newer else {}
-        return shuffle(seed=seed, buffer_size=buffer, **one_after_the_other)
+        sequential = {"max_buffer_input_shards": 1} if newer else {}
+        return shuffle(seed=seed, buffer_size=buffer, **sequential)
 
 
-def of_one_size(
-    pieces: Iterable[tuple[Tensor, Tensor]], size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pieces of any lengths to batches of one; the last one is what is left, if only nothing.
+def rebatch(chunks: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rebatch chunks of any length; the last batch is the rest, which may be empty.
 
     >>> x, y = torch.zeros(5, 2), torch.arange(5)
-    >>> [y.tolist() for _, y in of_one_size([(x, y), (x, y)], 4)]
+    >>> [y.tolist() for _, y in rebatch([(x, y), (x, y)], 4)]
     [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4]]
     """
     x = y = torch.empty(0)
     any_read = False
-    for piece in pieces:
+    for chunk in chunks:
         any_read = True
-        x, y = (torch.cat(both) for both in zip((x, y), piece, strict=True)) if len(y) else piece
+        x, y = (torch.cat(both) for both in zip((x, y), chunk, strict=True)) if len(y) else chunk
         while len(y) >= size:
             yield x[:size], y[:size]
             x, y = x[size:], y[size:]
@@ -402,8 +158,8 @@ def streamed_loaders(
     workers: int | None = None,
     skip_bad: bool = False,
 ) -> ImageDataLoaders:
-    """Batches of images from shards; the arguments are those of ``ImageDataLoaders.from_split``."""
-    this_process()  # begins the group, where this is one of several
+    """Batches of streamed images; the arguments are those of ``ImageDataLoaders.from_split``."""
+    this_process()  # joins the process group, on which the own shards depend
     transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
 
     def batches(shards: Shards, batch_size: int, **kwargs: Any) -> StreamedBatches:

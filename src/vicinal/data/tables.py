@@ -1,4 +1,4 @@
-"""Labelled images from tables with an image column: Parquet files, and the Hugging Face hub."""
+"""Labelled images from tables with an image column: Parquet files and the Hugging Face hub."""
 
 import difflib
 import logging
@@ -45,7 +45,7 @@ def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, see
 
 
 def parts_of(files: list[Path]) -> dict[str, list[str]]:
-    """Parquet files by the parts of the data that their names tell."""
+    """Group Parquet files by the part of the data in their names."""
     parts: dict[str, list[str]] = {}
     for file in files:
         words = re.split(r"[^a-z]+", file.stem.lower())
@@ -55,7 +55,7 @@ def parts_of(files: list[Path]) -> dict[str, list[str]]:
 
 
 def load_parquet(files: list[Path], **options: Any) -> Any:
-    """A hub's tables, one a part, of Parquet files; ``options`` are of ``load_dataset``."""
+    """A hub's tables, one per part, from Parquet files; ``options`` are of ``load_dataset``."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -66,8 +66,8 @@ def load_parquet(files: list[Path], **options: Any) -> Any:
         cause, folder = error.__cause__ or error, files[0].parent
         if isinstance(cause, datasets.table.CastError):
             raise VicinalError(
-                f"the Parquet files in {folder} differ in their columns: keep those of one data "
-                "set in a folder"
+                f"the Parquet files in {folder} differ in their columns: put those of one data "
+                "set in a folder of their own"
             ) from None
         raise VicinalError(
             f"{folder} holds a Parquet file that cannot be read ({first_sentence(cause)}): fetch "
@@ -76,14 +76,14 @@ def load_parquet(files: list[Path], **options: Any) -> Any:
 
 
 def parquet_rows(file: Path) -> int:
-    """How many rows a Parquet file says that it has; at least one."""
+    """The number of rows in the metadata of a Parquet file; at least one."""
     import pyarrow.parquet  # type: ignore[import-untyped]
 
     try:
         rows = int(pyarrow.parquet.read_metadata(file).num_rows)
     except (OSError, ValueError) as error:
         raise VicinalError(
-            f"{file} cannot be read ({first_sentence(error)}): fetch it anew or remove it"
+            f"{file} cannot be read ({first_sentence(error)}): download it again or remove it"
         ) from None
     if not rows:
         raise VicinalError(f"{file} has no rows: remove it, or give one with images")
@@ -96,7 +96,7 @@ def first_sentence(error: BaseException) -> str:
 
 @contextmanager
 def silent(logs: Any) -> Iterator[None]:
-    """What goes wrong is said in one sentence, not in a log before it as well."""
+    """Silence a library's log: errors are raised as one sentence instead."""
     verbosity = logs.get_verbosity()
     logs.set_verbosity(logging.CRITICAL)
     try:
@@ -106,7 +106,7 @@ def silent(logs: Any) -> Iterator[None]:
 
 
 def tables_of_hub(name: str) -> Any:
-    """A hub's tables, one a part."""
+    """A hub's tables, one per part."""
     import datasets
 
     return load_hub(name, datasets.load_dataset)
@@ -125,14 +125,14 @@ def holds_images(file: Path) -> bool:
         schema = pyarrow.parquet.read_schema(file)
     except (OSError, ValueError) as error:
         raise VicinalError(
-            f"{file} cannot be read ({first_sentence(error)}): fetch it anew or remove it"
+            f"{file} cannot be read ({first_sentence(error)}): download it again or remove it"
         ) from None
     kinds = [kind for kind in schema.types if pyarrow.types.is_struct(kind)]
     return any({"bytes", "path"} <= {field.name for field in kind} for kind in kinds)
 
 
 def frames_of(tables: Any) -> dict[str, Any]:
-    """A hub's tables as data frames, classes by their names."""
+    """A hub's tables as data frames, with the names of classes."""
     import datasets
     import pandas as pd
 
@@ -149,32 +149,32 @@ def frames_of(tables: Any) -> dict[str, Any]:
 
 
 def load_hub(name: str, load: Callable[..., Any], **options: Any) -> Any:
-    """What a function of the ``datasets`` library gives for ``NAME`` or ``NAME:CONFIGURATION``."""
+    """Call a loader of the ``datasets`` library with ``NAME`` or ``NAME:CONFIGURATION``."""
     import datasets
 
     path, _, configuration = name.partition(":")
     if not path:
-        raise VicinalError("hf: names no data set: say hf:NAME, or hf:NAME:CONFIGURATION")
+        raise VicinalError("hf: names no data set: use hf:NAME, or hf:NAME:CONFIGURATION")
     try:
         return load(path, configuration or None, **options)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        # Which configurations there are stands in the second line.
+        # The second line lists the configurations.
         reason = " ".join(str(error).partition("\nExample")[0].split())
         raise VicinalError(
-            f"hf:{name} cannot be had ({reason}): check the name (hf:NAME:CONFIGURATION picks one "
-            "of several) and the network, or download its Parquet files and give their folder"
+            f"hf:{name} cannot be loaded ({reason}): check the name (hf:NAME:CONFIGURATION picks "
+            "one of several) and the network, or download its Parquet files and give their folder"
         ) from None
 
 
 def part_names(tables: Any) -> tuple[str, str | None]:
-    """Which of a hub's tables is the training part, and which the validation part, if any."""
+    """The names of the training part and, if any, the validation part."""
     train_name = next((name for name in TRAIN_NAMES if name in tables), next(iter(tables)))
     valid_name = next((name for name in VALID_NAMES if name in tables), None)
     return train_name, None if valid_name == train_name else valid_name
 
 
 def split_of_tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:
-    """From a hub's tables, one a part, to labelled images."""
+    """Labelled images from a hub's tables, one per part."""
     train_name, valid_name = part_names(tables)
     train = _labelled(tables[train_name], label)
     notes = [f"labels: column {train.column}"]
@@ -195,7 +195,7 @@ def split_of_tables(tables: Any, label: str | None, valid_pct: float, seed: int)
 
 @dataclass(frozen=True)
 class Labelled:
-    """A table's images, its labels as they stand there, and its classes where it names them."""
+    """A table's images, its raw labels, and the names of its classes if it has them."""
 
     images: Column
     labels: list[Any]
@@ -250,7 +250,7 @@ def label_column(features: Any, label: str | None, image: str) -> str:
     classes = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
     if len(classes) == 1 or len(others) == 1:
         return str((classes or others)[0])
-    raise VicinalError(f"which column is the label? say --label with one of {', '.join(others)}")
+    raise VicinalError(f"which column is the label? use --label with one of {', '.join(others)}")
 
 
 def _check_labels(labels: Sequence[Any], column: str) -> None:
@@ -274,5 +274,5 @@ def check_class(value: Any, column: str) -> None:
 def index_labels_or_names(
     names: list[str] | None, labels: Sequence[Any]
 ) -> tuple[list[int], list[str]]:
-    """Labels as indices, with the names that the data give to them or that they have themselves."""
+    """Labels as indices, with the class names of the data or else the labels themselves."""
     return index_labels(labels) if names is None else (list(labels), list(names))

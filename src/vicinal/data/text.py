@@ -1,4 +1,4 @@
-"""Texts as token ids: a vocabulary of words, and padded batches."""
+"""Texts as token ids: a word-level tokenizer, and padded batches."""
 
 import re
 import unicodedata
@@ -15,17 +15,17 @@ from torch.utils.data import Dataset
 
 from vicinal.errors import VicinalError
 
-PAD, UNKNOWN = 0, 1  # of a WordTokenizer; its words come after these
+PAD, UNKNOWN = 0, 1  # ids of a WordTokenizer, before those of its words
 MAX_LENGTH = 256
-# A run of letters, digits and underscores, or any other sign that is no space.
+# A run of letters, digits and underscores, or any other character that is no space.
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(text: str) -> list[str]:
-    """The lower-cased words, numbers and signs of a text.
+    """The lower-cased words, numbers and other characters of a text.
 
-    A word is a run of letters, digits and underscores, in any script; every other sign that is no
-    space stands for itself.
+    A word is a run of letters, digits and underscores, in any script; every other character that is
+    no space is a token of its own.
 
     >>> words_of("Who wrote Don't Panic, in 1979?")
     ['who', 'wrote', 'don', "'", 't', 'panic', ',', 'in', '1979', '?']
@@ -34,11 +34,11 @@ def words_of(text: str) -> list[str]:
 
 
 def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
-    """Raise a VicinalError where there is no text, or one is missing or empty.
+    """Raise a VicinalError if there is no text, or one is missing or empty.
 
     Args:
-        texts: what should be strings, row by row.
-        column: where they stand, to be named.
+        texts: strings, or else they are reported.
+        column: the column of the texts, for the message.
     """
     of = "" if column is None else f" in column {column}"
     if not len(texts):
@@ -46,12 +46,12 @@ def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
     missing = [row for row, text in enumerate(texts) if not isinstance(text, str)]
     if missing:
         raise VicinalError(
-            f"{len(missing):,} of {len(texts):,} texts{of} are missing or no text, first "
+            f"{len(missing):,} of {len(texts):,} texts{of} are missing or not text, first "
             f"{texts[missing[0]]!r} in row {missing[0]}: fill them in or drop the rows"
         )
     empty = [row for row, text in enumerate(texts) if not text.strip()]
     if empty and len(texts) == 1:
-        raise VicinalError(f"the text{of} is empty: say something")
+        raise VicinalError(f"the text{of} is empty: write something")
     if len(empty) == len(texts):
         raise VicinalError(f"all {len(texts):,} texts{of} are empty: name the column of the texts")
     if empty:
@@ -65,9 +65,9 @@ class Tokenizer(ABC):
     """Turns texts into token ids, and those into padded batches.
 
     Attributes:
-        max_length: how many tokens of a text are read; the rest is cut off.
-        pad: the id that fills up short texts.
-        side: where they are filled up.
+        max_length: the number of tokens to which a text is truncated.
+        pad: the id of padding.
+        side: of the padding.
     """
 
     max_length: int
@@ -79,23 +79,23 @@ class Tokenizer(ABC):
         """The ids of each text, at most ``max_length``."""
 
     def ids(self, texts: Sequence[str]) -> Iterator[Sequence[int]]:
-        """The ids of each text, one or more, at most ``max_length``.
+        """The ids of each text, at least one and at most ``max_length``.
 
         Raises:
-            VicinalError: a text is missing or empty, or nothing of it is a token.
+            VicinalError: a text is missing or empty, or has no token.
         """
         check_texts(texts)
         for text, ids in zip(texts, self._ids(texts), strict=True):
             if not len(ids):
-                raise VicinalError(f"the text {text!r} has no token: drop it, or say more")
+                raise VicinalError(f"the text {text!r} has no token: drop it, or write more")
             yield ids
 
     def encode(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """One batch of texts, as networks for texts take it.
+        """A batch of texts, as networks for texts take it.
 
         Returns:
-            ``ids`` (B, L) int64, filled up with ``pad`` to the longest, and ``mask`` (B, L) bool,
-            True where there is a token.
+            ``ids`` (B, L) int64, padded to the longest text, and ``mask`` (B, L) bool, True for
+            tokens, False for padding.
 
         Raises:
             VicinalError: as :meth:`ids`.
@@ -103,7 +103,7 @@ class Tokenizer(ABC):
         return self.batch([torch.tensor(ids) for ids in self.ids(texts)])
 
     def batch(self, rows: list[Tensor]) -> dict[str, Tensor]:
-        """Ids of texts, each (L,), to one batch, as :meth:`encode` gives it."""
+        """Pad the ids of texts, each (L,), to a batch as :meth:`encode` returns it."""
         there = [torch.ones_like(row, dtype=torch.bool) for row in rows]
         return {
             "ids": pad_sequence(rows, True, self.pad, self.side).long(),
@@ -112,14 +112,14 @@ class Tokenizer(ABC):
 
 
 class WordTokenizer(Tokenizer):
-    """Words by number; see :func:`words_of`.
+    """A tokenizer that splits texts into words; see :func:`words_of`.
 
-    Id 0 fills up, id 1 is every word that the vocabulary lacks, and ``words[i]`` has id ``i + 2``.
-    ``len()`` is the number of ids.
+    Id 0 is padding, id 1 unknown words, and ``words[i]`` has id ``i + 2``. ``len()`` is the number
+    of ids.
 
     Args:
         words: the vocabulary.
-        max_length: how many words of a text are read.
+        max_length: the number of words to which a text is truncated.
 
     >>> tokenizer = WordTokenizer.of(["who is he ?", "who is she ?"])
     >>> tokenizer.words
@@ -142,14 +142,14 @@ class WordTokenizer(Tokenizer):
         max_words: int = 30_000,
         max_length: int = MAX_LENGTH,
     ) -> "WordTokenizer":
-        """The words of training texts, the most frequent first.
+        """A tokenizer with the words of training texts as its vocabulary.
 
         Args:
             texts: the training texts.
-            min_count: a word that occurs less often stands for unknown ones, so that their
-                embedding learns something, too.
-            max_words: at most so many words, the most frequent.
-            max_length: how many words of a text are read.
+            min_count: rarer words count as unknown, so that the embedding of unknown words is
+                trained, too.
+            max_words: the size of the vocabulary, of the most frequent words.
+            max_length: the number of words to which a text is truncated.
 
         Raises:
             VicinalError: a text is missing or empty, or no word occurs so often.
@@ -162,7 +162,7 @@ class WordTokenizer(Tokenizer):
                 f"no word occurs {min_count} times or more in the {len(texts):,} texts: give more "
                 "of them, or min_count=1"
             )
-        # In a stated order also among equals, so that the same words have the same ids.
+        # Ties in alphabetical order, so that the same texts give the same ids.
         return cls(sorted(frequent, key=lambda w: (-counts[w], w))[:max_words], max_length)
 
     def __len__(self) -> int:
@@ -173,15 +173,15 @@ class WordTokenizer(Tokenizer):
         return ([index.get(w, UNKNOWN) for w in words_of(text)[:end]] for text in texts)
 
     def to_json(self) -> dict[str, Any]:
-        """What :meth:`from_json` makes the tokenizer of, in values that JSON knows."""
+        """The vocabulary as JSON values, for :meth:`from_json`."""
         return {"words": self.words, "max_length": self.max_length}
 
     @classmethod
     def from_json(cls, values: Any) -> "WordTokenizer":
-        """The tokenizer that :meth:`to_json` wrote down.
+        """The tokenizer of what :meth:`to_json` returned.
 
         Raises:
-            VicinalError: this is no such thing.
+            VicinalError: it is something else.
         """
         match values:
             case {"words": [*words], "max_length": int(length)} if (
@@ -198,10 +198,10 @@ def _is_text(value: Any) -> bool:
 
 
 class TextData(Dataset[tuple[dict[str, Tensor], Tensor]]):
-    """Texts and their targets, tokenized once; batches are as long as their longest text.
+    """Texts and their targets, tokenized once; a batch is padded to its longest text.
 
     Args:
-        tokenizer: a :class:`WordTokenizer`, or that of a network from the hub.
+        tokenizer: a :class:`WordTokenizer`, or that of a network of the hub.
         texts: the texts.
         y: (N,) int64, their classes, or (N, ...) floats, their values.
 
@@ -217,7 +217,7 @@ class TextData(Dataset[tuple[dict[str, Tensor], Tensor]]):
 
     def __init__(self, tokenizer: Tokenizer, texts: Sequence[str], y: Tensor) -> None:
         self.tokenizer, self.y = tokenizer, y
-        tokens, lengths = array("i"), array("q")  # many times smaller than lists of numbers
+        tokens, lengths = array("i"), array("q")  # many times smaller than lists of ints
         for ids in tokenizer.ids(texts):
             tokens.extend(ids)
             lengths.append(len(ids))
@@ -230,7 +230,7 @@ class TextData(Dataset[tuple[dict[str, Tensor], Tensor]]):
 
     @property
     def note(self) -> str | None:
-        """How many texts are longer than what is read of them, for the user, if any is."""
+        """How many texts are truncated, as a line for the user; None if none is."""
         longest = self.tokenizer.max_length
         count = int((self._lengths >= longest).sum())
         if not count:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,24 +21,26 @@ from vicinal.data.images import (
     batch_of,
     decode,
     image_shape,
+    prefetch,
     read_named,
     read_sample,
 )
-from vicinal.data.loaders import Batches, DataLoaders, TensorData
+from vicinal.data.loaders import DataLoaders
 from vicinal.data.samples import Samples, Split
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
 
-MEMORY_SHARE = 0.5  # of the memory that is free may be taken by images
+MEMORY_SHARE = 0.5  # of the free memory may be taken by images
 
 
 class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Images that are decoded when their batch is needed, by worker processes.
+    """Images that are decoded for each batch, by worker processes.
 
     Args:
         samples: the stored images.
-        size: side of the square that they become.
-        skip_bad: leave what cannot be read out of its batch, which may become an empty one.
+        size: side of the square that they are resized to.
+        skip_bad: leave unreadable images out of their batch, which may then be empty.
 
     Raises:
         BadImage: while reading, where an image cannot be read and ``skip_bad`` is not set.
@@ -56,10 +59,10 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 class MappedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Decoded images in a file: what a batch needs of it is read.
+    """Decoded images in a memory-mapped file.
 
     Args:
-        x: (N, 3, H, W) uint8, an array that is mapped into memory.
+        x: (N, 3, H, W) uint8, the mapped array.
         y: (N,) int64, their classes.
     """
 
@@ -75,12 +78,12 @@ class MappedImages(Dataset[tuple[Tensor, Tensor]]):
 
 @dataclass(frozen=True)
 class Storage:
-    """Where images are while they are trained with.
+    """Where images are during training.
 
     Args:
-        kind: ``"mapped"``: decoded once, to a file of the cache; ``"memory"``: decoded once, to
-            memory; ``"streamed"``: decoded again each epoch, by worker processes.
-        text: what that takes, for the user.
+        kind: ``"mapped"``: decoded once, into a file of the cache; ``"memory"``: decoded once, into
+            memory; ``"streamed"``: decoded in each epoch, by worker processes.
+        text: a description for the user.
     """
 
     kind: Literal["mapped", "memory", "streamed"]
@@ -88,22 +91,22 @@ class Storage:
 
 
 def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storage:
-    """Where images are kept: in the cache where it has room, else in memory, else nowhere.
+    """Choose where images are: in the cache if it has room, else in memory, else nowhere.
 
     Args:
-        needed: bytes that they take when they are decoded.
-        free: bytes of memory that are free.
-        room: bytes that the cache can take.
-        workers: processes that decode images which are kept nowhere.
+        needed: bytes of the decoded images.
+        free: bytes of free memory.
+        room: bytes that the cache can hold.
+        workers: worker processes that decode images in each epoch.
 
     >>> choose_storage(6 * 10**9, free=20 * 10**9, room=10**9, workers=2).text
-    'kept in memory, 6.0 GB (half of 20.0 GB free is the limit)'
+    'in memory, 6.0 GB (half of 20.0 GB free is the limit)'
     """
     limit = int(MEMORY_SHARE * free)
     if needed <= room:
         return Storage("mapped", f"mapped from the cache, {decimal(needed)} on disk")
     if needed <= limit:
-        text = f"kept in memory, {decimal(needed)} (half of {decimal(free)} free is the limit)"
+        text = f"in memory, {decimal(needed)} (half of {decimal(free)} free is the limit)"
         return Storage("memory", text)
     readers = f"{workers} process{'es' if workers > 1 else ''}" if workers else "this process"
     return Storage(
@@ -128,9 +131,9 @@ def storage_of(
 class ImageDataLoaders(DataLoaders):
     """Batches of labelled images.
 
-    Images are decoded once, to uint8, into a file of the cache that is mapped into memory. Where
-    the cache has no room for them they are kept in memory, if they fit in half of what is free;
-    else worker processes decode them again each epoch. Random changes are made on the device.
+    Images are decoded once, to uint8, into a file of the cache that is mapped into memory. If the
+    cache has no room for them, they are held in memory, if they fit in half of what is free; else
+    worker processes decode them in each epoch. Augmentation runs on the device.
     """
 
     @classmethod
@@ -146,19 +149,21 @@ class ImageDataLoaders(DataLoaders):
         device: torch.device | str | None = None,
         workers: int | None = None,
         skip_bad: bool = False,
+        storage: Storage | None = None,
     ) -> "ImageDataLoaders":
-        """From labelled images that are split already.
+        """From a split of labelled images.
 
         Args:
-            item_size: side of the square to which images are brought when they are read; None
-                where they are all of one size.
-            batch_tfms: random changes of training batches; None for none.
-            normalize: how pixels become floats; None takes ImageNet's statistics.
+            item_size: side of the square to which images are resized when they are read; None
+                where they all have one size.
+            batch_tfms: augmentation of training batches; None for none.
+            normalize: normalization; None takes ImageNet's statistics.
             bs: batch size in training; validation uses twice as much.
-            seed: of the order and the random changes.
-            workers: reading processes for images that fit neither in the cache nor in memory;
-                None takes one for each processor, 0 reads in this process.
+            seed: of the order and the augmentation.
+            workers: worker processes for images that fit neither in the cache nor in memory; None
+                takes one per processor, 0 reads in this process.
             skip_bad: leave out images that cannot be read.
+            storage: where images are during training; None chooses by what is free now.
 
         Raises:
             VicinalError: an image cannot be read, sizes differ and no size is given, or the batch
@@ -167,8 +172,8 @@ class ImageDataLoaders(DataLoaders):
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
         readers = processors() if workers is None else workers
         if item_size is None:
-            storage = Storage("memory", "kept in memory, as they are")
-        else:
+            storage = Storage("memory", "in memory, as they are")
+        elif storage is None:
             storage = storage_of(split, item_size, workers=readers)
         train, valid = _datasets(split, item_size, storage, skip_bad, readers)
         if item_size is None:
@@ -187,25 +192,25 @@ class ImageDataLoaders(DataLoaders):
         dls.item_size = item_size
         return dls
 
-    #: Side of the square that images become; None where they are no squares, and stay as they are.
+    #: Side of the square that images are resized to; None where they keep their size.
     item_size: int | None
 
     def stack(self, items: Sequence[Any]) -> Tensor:
         """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
 
         Raises:
-            VicinalError: one cannot be read, or where images stay as they are, is of another size.
+            VicinalError: one cannot be read, or has another size where images are not resized.
         """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
         images = [read_named(item, self.item_size) for item in items]
         if self.item_size is None:
-            _, _, *wanted = self.train.dataset.x.shape
+            _, _, *expected = self.train.dataset.x.shape
             for item, image in zip(items, images, strict=True):
-                if [*image.shape[1:]] != wanted:
+                if [*image.shape[1:]] != expected:
                     raise VicinalError(
                         f"{item} has {image.shape[1]}x{image.shape[2]} pixels, the training images "
-                        f"{wanted[0]}x{wanted[1]}: bring it to that size"
+                        f"{expected[0]}x{expected[1]}: resize it to that"
                     )
         return torch.stack(images)
 
@@ -222,21 +227,21 @@ class ImageDataLoaders(DataLoaders):
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
-        r"""From a folder of images whose file names tell the class.
+        r"""From a folder of images with the class in the file name.
 
         Args:
-            path: the folder; files are looked for below it, too.
+            path: the folder; files in folders below it are found, too.
             pat: a regular expression for the file name; its first group is the class, as in
                 ``r"(.+)_\d+.jpg$"``.
-            valid_pct: the share held out for validation, between 0 and 1.
-            seed: of the split, the order and the random changes.
-            item_size, size, min_scale: images are kept at ``item_size`` pixels; random crops of
-                at least ``min_scale`` of the area become ``size`` pixels, with the changes of
+            valid_pct: the fraction held out for validation, between 0 and 1.
+            seed: of the split, the order and the augmentation.
+            item_size, size, min_scale: images are stored at ``item_size`` pixels; random crops of
+                at least ``min_scale`` of the area are resized to ``size`` pixels and augmented by
                 :func:`aug_transforms`.
             **kwargs: of :meth:`from_split`.
 
         Raises:
-            VicinalError: the folder is not there or holds no image, the pattern has no group or
+            VicinalError: the folder does not exist or holds no image, the pattern has no group or
                 does not match a name, or as in :meth:`from_split`.
         """
         split = split_by_name(path, pat, valid_pct, seed)
@@ -256,8 +261,8 @@ class ImageDataLoaders(DataLoaders):
     ) -> "ImageDataLoaders":
         """From class folders, with or without ``train`` and ``valid`` folders above them.
 
-        Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used where there
-        is no validation folder.
+        Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used if there is
+        no validation folder.
         """
         split = split_by_folder(path, valid_pct, seed)
         return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
@@ -275,8 +280,8 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_split(split, item_size=item_size or size, **kwargs)
 
 
-def one_size(samples: Samples, look_at: int = 64) -> int | None:
-    """The side of the images, where those looked at are all squares of one size.
+def one_size(samples: Samples, at_most: int = 64) -> int | None:
+    """The side of the images, if those that are sampled are all squares of one size.
 
     >>> one_size(Samples(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), [0, 1]))
     8
@@ -284,13 +289,13 @@ def one_size(samples: Samples, look_at: int = 64) -> int | None:
     if isinstance(samples.images, Tensor):
         shapes = {tuple(samples.images.shape[2:])}
     else:
-        step = max(1, len(samples) // look_at)
+        step = max(1, len(samples) // at_most)
         shapes = set()
         for index in range(0, len(samples), step):
-            try:
-                shapes.add(image_shape(samples.images[index]))
-            except BadImage:  # is named when all are decoded
-                continue
+            with suppress(BadImage):  # it is reported when all are decoded
+                shapes.add(image_shape(prefetch(samples, index)))
+            if len({side for shape in shapes for side in shape}) > 1:
+                return None
     sides = {side for shape in shapes for side in shape}
     return sides.pop() if len(sides) == 1 else None
 
@@ -300,23 +305,25 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
     if (height, width) != (valid_height, valid_width):
         raise VicinalError(
             f"the images differ in size (training images have {height}x{width} pixels, "
-            f"validation images {valid_height}x{valid_width}): give a size to bring them to"
+            f"validation images {valid_height}x{valid_width}): give a size to resize them to"
         )
 
 
 def _datasets(
     split: Split, size: int | None, storage: Storage, skip_bad: bool, workers: int
 ) -> list[Any]:
-    """Both parts of the data, stored as chosen."""
+    """The data sets of both parts, stored as chosen."""
     parts = (split.train, split.valid)
     if storage.kind == "memory":
         return [_decoded(decode, part, size, skip_bad) for part in parts]
     assert size is not None
     if storage.kind == "streamed":
+        for part in parts:  # else each worker would get a copy
+            part.prefetched.clear()
         return [StreamedImages(part, size, skip_bad=skip_bad) for part in parts]
     try:
         return [_decoded(cache.cached, part, size, skip_bad) for part in parts]
-    except OSError as error:  # such as a disk that others have filled meanwhile
+    except OSError as error:  # such as a full disk
         storage = storage_of(split, size, workers=workers, may_cache=False)
         this_process().print(
             f"the cache cannot be used ({error.strerror}): images are {storage.text}"
@@ -325,7 +332,7 @@ def _datasets(
 
 
 def _decoded(read: Any, samples: Samples, size: int | None, skip_bad: bool) -> Any:
-    """Images that are read by ``decode`` or ``cached``, while somebody watches."""
+    """Read images by ``decode`` or ``cached``, with a progress bar."""
     if isinstance(samples.images, Tensor):
         decoded, bad = read(samples, size)
     else:

@@ -10,7 +10,8 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from vicinal.activations import activation_of
-from vicinal.data.loaders import DataLoaders, Part
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_list, check_names
 from vicinal.learner.checkpoint import load_weights, save_weights
@@ -133,7 +134,7 @@ class Inference:
                 averages.add(self.compute_loss(output, y), output, y)
         return averages.means()
 
-    def get_preds(self, part: Part | None = None) -> tuple[Tensor, Tensor]:
+    def get_preds(self, part: SplitLoader | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities (or values) and targets, on the CPU.
 
         Args:
@@ -164,13 +165,13 @@ class Inference:
         """
         if n < 1:
             raise VicinalError(f"the number of random views must be 1 or more, not {n}")
-        views, order = augmented(self.dls), self.dls.valid.order
-        epoch = order.epoch
+        views, sampler = augmented(self.dls), self.dls.valid.sampler
+        epoch = sampler.epoch
         try:
             plain, targets = self.get_preds()
             mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
         finally:
-            order.epoch = epoch
+            sampler.epoch = epoch
         return mean.lerp(plain, 0.25), targets
 
     def interpret(self) -> Interpretation:

@@ -248,7 +248,7 @@ class Learner(Inference):
             self.callbacks = []
             self.trained_network, self.training = self.model, False
             for part in (self.dls.train, self.dls.valid):
-                part.let_workers_go()
+                part.shut_down_workers()
             self.optimizer.zero_grad()
             self.x = self.y = self.pred = self.loss = None
 

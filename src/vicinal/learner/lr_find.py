@@ -199,7 +199,7 @@ def undoing(learn: "Learner") -> Iterator[None]:
     states = [mixer.state_dict() for mixer in mixers]
     things = (learn, *learn.cbs, *batch_mixers, *mixers)
     attributes = [(thing, dict(vars(thing))) for thing in things]
-    history, epoch = list(learn.history), learn.dls.train.order.epoch
+    history, epoch = list(learn.history), learn.dls.train.sampler.epoch
     workers = learn.dls.train._loader.generator
     workers_state = workers.get_state()
     device = learn.dls.device
@@ -213,7 +213,7 @@ def undoing(learn: "Learner") -> Iterator[None]:
             for mixer, state in zip(mixers, states, strict=True):
                 mixer.load_state_dict(state)
             learn.history[:] = history
-            learn.dls.train.order.epoch = epoch
+            learn.dls.train.sampler.epoch = epoch
             workers.set_state(workers_state)
             _restore(tensors)
 

@@ -107,7 +107,7 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "optimizer": learn.optimizer.state_dict(),
         "stepped_by": type(learn.optimizer).__name__,
         "scaler": learn.scaler.state_dict(),
-        "data": [part.order.epoch for part in (learn.dls.train, learn.dls.valid)],
+        "data": [part.sampler.epoch for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
         # One for each process.
@@ -122,7 +122,7 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     learn.optimizer.load_state_dict(state["optimizer"])
     learn.scaler.load_state_dict(state["scaler"])
     for part, epoch in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
-        part.order.epoch = epoch
+        part.sampler.epoch = epoch
     for callback, (_, saved) in zip(_with_state(learn), state["callbacks"], strict=True):
         callback.load_state_dict(saved)
     learn.history[:] = state["history"]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
-from vicinal.data.loaders import DataLoaders, Part
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.rng import derive_seed
 
@@ -21,7 +22,7 @@ class AlwaysRandom(BatchTransform):
         return self.transform.train(x, self.generator)
 
 
-def augmented(dls: DataLoaders) -> Part:
+def augmented(dls: DataLoaders) -> SplitLoader:
     """The validation part with the training part's random augmentation: in order, and complete.
 
     Every pass draws anew. The draws depend only on the data's seed, not on what was trained or read
@@ -44,7 +45,7 @@ def augmented(dls: DataLoaders) -> Part:
             "the training part has no random augmentation, so that all passes would be equal: "
             "make the data with aug_transforms(), or use get_preds()"
         )
-    generator = torch.Generator().manual_seed(derive_seed(dls.train.order.seed, "tta"))
+    generator = torch.Generator().manual_seed(derive_seed(dls.train.sampler.seed, "tta"))
     batches = copy.copy(dls.valid)  # it shares the worker processes
     batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
     return batches

@@ -20,7 +20,7 @@ from vicinal.models.zoo import WeightsUnavailable
 Side = Literal["left", "right"]
 _SIDES: tuple[Side, ...] = ("right", "left")
 MAX_LENGTH = 512  # attention takes four times as long for twice the tokens
-_AT_ONCE = 1000  # texts; lists of numbers take many times the memory of the numbers
+_AT_ONCE = 1000  # texts per call, as lists of ids take many times the memory of arrays
 
 
 class HubTokenizer(Tokenizer):
@@ -28,7 +28,7 @@ class HubTokenizer(Tokenizer):
 
     Args:
         hub: of the library transformers.
-        side: where short texts are filled up.
+        side: of the padding.
         config: of the model that it belongs to.
     """
 
@@ -44,15 +44,15 @@ class HubTokenizer(Tokenizer):
 
 
 class HubTextModel(nn.Module):
-    """A sequence classifier of the hub, which takes our batches of tokens and gives the scores.
+    """A sequence classifier of the hub, which takes our batches of tokens and returns logits.
 
-    Two places in it have names, to be mixed there: ``embedding``, what the model's own embedding
-    of tokens gives, (B, L, width), and ``sentence``, (B, n_out). What the model knows of a text
-    goes last through a linear layer: behind it, a mix is the same as before it.
+    Two layers have names, so that mixes can be applied to them: ``embedding``, the output of the
+    model's token embedding, (B, L, width), and ``sentence``, the logits, (B, n_out): they are a
+    linear function of the sentence's features, so mixing either is the same.
 
     Args:
         model: of the library transformers.
-        side: where its texts are filled up.
+        side: of the padding.
     """
 
     def __init__(self, model: Any, side: Side) -> None:
@@ -64,12 +64,12 @@ class HubTextModel(nn.Module):
         )
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        """The scores, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
+        """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
         mask = x["mask"].long()
         options = {}
         if self._counts_positions:
             options["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        # Embeddings, not ids: of ids, models take where a text ends, which in a mix is elsewhere.
+        # Embeddings, not ids: from ids, models find where a text ends, which a mix changes.
         words = self.embedding(self.model.get_input_embeddings()(x["ids"]))
         scores = self.model(inputs_embeds=words, attention_mask=mask, **options).logits
         return self.sentence(scores)
@@ -78,26 +78,26 @@ class HubTextModel(nn.Module):
 def hub_text_model(
     name: str, n_out: int, *, pretrained: bool = True
 ) -> tuple[HubTextModel, HubTokenizer]:
-    """A sequence classifier of the hub and its tokenizer. No code of the hub's is run.
+    """A sequence classifier of the hub and its tokenizer. No code from the hub is run.
 
-    The embedding of padding becomes zero and stays it, so that a text mixed with a longer one
-    brings nothing where it has no words.
+    The embedding of padding is zero and is not trained, so that the padding of a text that is
+    mixed with a longer one adds nothing.
 
     Args:
         name: ``hf:NAME``, or a folder with a ``config.json``, a tokenizer and, if pretrained, a
             ``model.safetensors``, as ``save_pretrained`` writes them.
-        n_out: the number of classes; a last layer for another number begins anew.
-        pretrained: with the weights, from the hub or its cache; else with random ones.
+        n_out: the number of classes; a last layer for another number is initialized anew.
+        pretrained: load the weights, from the hub or its cache; else they are random.
 
     Raises:
-        WeightsUnavailable: there is no such model, or it cannot be had.
-        VicinalError: transformers is not installed, or the model is none for our batches.
+        WeightsUnavailable: there is no such model, or it cannot be loaded.
+        VicinalError: transformers is not installed, or the model does not take our batches.
     """
     try:
         import transformers
     except ModuleNotFoundError as error:
         raise VicinalError(
-            f"{name} needs {error.name}: pip install 'vicinal[text]', or take a network of our own"
+            f"{name} needs {error.name}: pip install 'vicinal[text]', or use a network of our own"
         ) from None
     transformers.logging.disable_progress_bar()
     with silent(transformers.logging):
@@ -106,22 +106,22 @@ def hub_text_model(
         except VicinalError:
             raise
         except (OSError, ValueError, ImportError, LookupError, RuntimeError, SafetensorError) as e:
-            mend = "check the name and the network, or download it and give its folder"
+            remedy = "check the name and the network, or download it and give its folder"
             if not name.startswith("hf:"):
-                mend = "fetch it anew, or give another folder"
+                remedy = "download it again, or give another folder"
             raise WeightsUnavailable(
-                f"{name} cannot be had ({first_sentence(e)}): {mend}"
+                f"{name} cannot be loaded ({first_sentence(e)}): {remedy}"
             ) from None
         _prepare(classifier, hub)
         if any(hub("one").get("token_type_ids", ())):
-            raise VicinalError(f"{name} tells tokens of a text apart by types: take another model")
-        # Encoders read a text from its first token on, decoders from its last one.
+            raise VicinalError(f"{name} needs token types: use another model")
+        # Encoders pool the first token, so padding goes right; decoders the last, so it goes left.
         for side in _SIDES if hub.padding_side == "right" else _SIDES[::-1]:
             model = HubTextModel(classifier, side)
             tokenizer = HubTokenizer(hub, side, classifier.config)
             if _ignores_padding(name, model, tokenizer):
                 return model, tokenizer
-    raise VicinalError(f"the scores of {name} depend on padding: take another model")
+    raise VicinalError(f"the scores of {name} depend on padding: use another model")
 
 
 def _load(transformers: Any, name: str, n_out: int, pretrained: bool) -> tuple[Any, Any]:
@@ -143,18 +143,18 @@ def _load(transformers: Any, name: str, n_out: int, pretrained: bool) -> tuple[A
     anew = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
     sizes = {key: p.numel() for key, p in classifier.named_parameters()}
     if sum(sizes.get(key, 0) for key in anew) > sum(sizes.values()) / 2:
-        raise WeightsUnavailable(f"{name} has weights of another model: fetch it anew")
+        raise WeightsUnavailable(f"{name} has weights of another model: download it again")
     return classifier.float(), hub
 
 
 def save_hub_text(tokenizer: HubTokenizer, folder: Path) -> None:
-    """Write the folder of which :func:`hub_text_model` makes the model without its weights."""
+    """Write a folder from which :func:`hub_text_model` builds the model without weights."""
     tokenizer.config.save_pretrained(folder)
     tokenizer.hub.save_pretrained(folder)
 
 
 def _check_plain(name: str, path: str) -> None:
-    """The hub's client would find out only after many retries that there is no network."""
+    """Fail fast where there is no network, which the hub's client notices after many retries."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     if Path(path).is_dir():
@@ -178,15 +178,15 @@ def _check_plain(name: str, path: str) -> None:
 
 
 def _prepare(classifier: Any, hub: Any) -> None:
-    """Give padding a token of its own, whose embedding is zero and learns nothing."""
+    """Give padding a token of its own, whose embedding is zero and is not trained."""
     if hub.pad_token_id is None or hub.pad_token_id == hub.eos_token_id:
         hub.add_special_tokens({"pad_token": "<pad>"})
     if len(hub) > classifier.get_input_embeddings().num_embeddings:
         classifier.resize_token_embeddings(len(hub), mean_resizing=False)
     classifier.config.pad_token_id = hub.pad_token_id
-    places = getattr(classifier.config, "max_position_embeddings", None) or MAX_LENGTH
-    hub.model_max_length = min(hub.model_max_length, places, MAX_LENGTH)
-    classifier.config.use_cache = False  # it serves decoders that write on
+    positions = getattr(classifier.config, "max_position_embeddings", None) or MAX_LENGTH
+    hub.model_max_length = min(hub.model_max_length, positions, MAX_LENGTH)
+    classifier.config.use_cache = False  # it is for generation
     embedding = classifier.get_input_embeddings()
     embedding.padding_idx = hub.pad_token_id
     with torch.no_grad():
@@ -201,6 +201,6 @@ def _ignores_padding(name: str, model: HubTextModel, tokenizer: HubTokenizer) ->
         padded = model(tokenizer.encode(["one two", "one two three four five six"]))[:1]
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         raise VicinalError(
-            f"{name} takes no embeddings with a mask ({first_sentence(error)}): take another model"
+            f"{name} takes no embeddings with a mask ({first_sentence(error)}): use another model"
         ) from None
     return torch.allclose(alone, padded, rtol=1e-3, atol=1e-4 * float(alone.abs().max()))

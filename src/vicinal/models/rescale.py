@@ -1,11 +1,11 @@
-"""Values in their own units, learned as if they were standardised."""
+"""Regression in the units of the data, trained as if values were standardised."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Rescale(nn.Module):
-    """A network's last part: from standardised values to their own units, ``x * std + mean``.
+    """A last layer: from standardised values to the data's units, ``x * std + mean``.
 
     Both are saved with the weights. Train with :class:`ScaledMSELoss`.
 
@@ -26,15 +26,15 @@ class Rescale(nn.Module):
         self.register_buffer("std", torch.tensor(std))
 
     def forward(self, x: Tensor) -> Tensor:
-        # In 32 bits: values in their own units may exceed what 16 bits hold.
+        # In float32: values in the data's units may overflow 16 bits.
         return x.float() * self.std + self.mean
 
 
 class ScaledMSELoss(nn.MSELoss):
-    """The mean squared error in units of the values' variance: with millions as with millionths.
+    """The mean squared error in units of the values' variance, whatever their scale.
 
-    Behind :class:`Rescale` it has the gradients that standardised values would have. 1 is what the
-    training part's mean would reach as estimate, 0 is perfect: about ``1 - R**2``.
+    After :class:`Rescale` its gradients are those of standardised values. Always predicting the
+    training part's mean scores 1, and a perfect model 0: about ``1 - R**2``.
 
     Args:
         std: the standard deviation of the training part's values.

@@ -24,7 +24,7 @@ class _Residual(nn.Module):
 
 
 def resnet18_small(n_out: int) -> nn.Module:
-    """timm's ResNet-18 for images of 32 pixels: a first layer that leaves them as large.
+    """timm's ResNet-18 for images of 32 pixels, with a first layer that keeps the resolution.
 
     Source: K. He et al., Deep residual learning (2016), section 4.2, by the usual form for CIFAR.
 
@@ -73,12 +73,12 @@ class ResNet9(nn.Module):
         )
         self.head = nn.Linear(8 * width, n_out)
 
-    #: Where features are taken, as timm's networks tell it.
+    #: The modules of feature maps, in the form of timm's networks.
     feature_info = tuple({"module": f"features.{layer}"} for layer in (0, 3, 6, 8))
 
     def get_classifier(self) -> nn.Module:
         return self.head
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.features(x))
-        return scores
+        logits: Tensor = self.head(self.features(x))
+        return logits

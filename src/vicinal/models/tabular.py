@@ -1,4 +1,4 @@
-"""TableNet: a small network for the rows of tables."""
+"""TableNet: a small network for rows of tables."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ from vicinal.models.rescale import Rescale
 
 
 def embedding_size(cardinality: int) -> int:
-    """How many numbers stand for a category of so many, by fastai's rule.
+    """The width of the embedding of a column with so many categories, by fastai's rule.
 
     Source: fastai, ``tabular/model.py``, ``emb_sz_rule``.
 
@@ -21,7 +21,7 @@ def embedding_size(cardinality: int) -> int:
 
 
 class TableInputs(nn.Module):
-    """The numbers of each row, and an embedding of each of its categories, side by side.
+    """Concatenates the numbers of each row and the embeddings of its categories.
 
     Args:
         numeric: the number of numeric columns.
@@ -48,7 +48,7 @@ def _embedding(count: int) -> nn.Embedding:
     embedding = nn.Embedding(count, embedding_size(count))
     bound = embedding.embedding_dim**-0.5
     nn.init.uniform_(embedding.weight, -bound, bound)
-    # Nothing is learned about the unknown where none is missing in training: it shall say nothing.
+    # Unknown categories may not occur in training, and then must not contribute random numbers.
     nn.init.zeros_(embedding.weight[0])
     return embedding
 
@@ -56,20 +56,20 @@ def _embedding(count: int) -> nn.Embedding:
 class TableNet(nn.Module):
     """A multilayer perceptron on numbers and embedded categories.
 
-    Its parts are ``inputs``, a :class:`TableInputs`; ``hidden``, of which each block ``hidden.0``,
+    Its layers are ``inputs``, a :class:`TableInputs`; ``hidden``, of which each block ``hidden.0``,
     ``hidden.1``, … is a linear layer, ReLU and dropout; and ``head``, a linear layer. Hidden mixing
     at ``inputs`` is mixup of the numbers together with mixup of the embeddings.
 
     Args:
         numeric: the number of numeric columns.
-        cardinalities: how many categories each categorical column has, the unknown one (0) among
-            them.
+        cardinalities: how many categories each categorical column has, with the unknown one
+            (0).
         n_out: the number of classes, or 1 for a value.
         hidden: the width of each block.
         dropout: of each block, in [0, 1).
-        rescale: mean and standard deviation of the values that are to be estimated. The head then
-            learns standardised values, and a last part, ``rescale``, brings them to their units,
-            which metrics and predictions then have. Train it with
+        rescale: for regression, mean and standard deviation of the values. The head then learns
+            standardised values, and a last layer, ``rescale``, converts them to the data's units,
+            in which metrics and predictions are. Train it with
             :class:`~vicinal.models.rescale.ScaledMSELoss`.
 
     Takes ``"numbers"`` (B, n) floats and ``"categories"`` (B, m) int64 in a dict, without the one

@@ -1,4 +1,4 @@
-"""Small networks for texts, learnt from nothing."""
+"""Small networks for texts, to be trained from scratch."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from vicinal.errors import VicinalError
 
 
 class TextCNN(nn.Module):
-    """Convolutions over the words, and of each the largest value in the text.
+    """Convolutions over the words, each with max pooling over the text.
 
-    ``embedding`` gives (B, L, width), zero where there is no word; ``sentence`` gives
-    (B, windows * filters), and ``head`` the scores. Padding never influences them.
+    ``embedding`` gives (B, L, width), zero for padding; ``sentence`` gives
+    (B, windows * filters), and ``head`` the logits. Padding never influences them.
 
     Args:
         n_words: how many token ids there are; id 0 is padding.
         n_out: the number of classes.
-        width: of the words' embeddings.
-        filters: of each window.
-        windows: how many words a convolution sees.
-        dropout: share of the sentence's values that are left out in training.
+        width: of the embeddings.
+        filters: of each kernel size.
+        windows: the kernel sizes, in words.
+        dropout: probability for the sentence's features.
 
     Source: Y. Kim, Convolutional Neural Networks for Sentence Classification (EMNLP 2014),
     section 2, as CNN-rand; the convolutions here also see the words at the border.
@@ -48,13 +48,13 @@ class TextCNN(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(len(windows) * filters, n_out))
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        """The scores, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
+        """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
         scores: Tensor = self.head(self.sentence(self.embedding(x["ids"]), x["mask"]))
         return scores
 
 
 def _small(embedding: nn.Embedding) -> nn.Embedding:
-    """Values a tenth of torch's: from large ones, words are learnt late, and less well."""
+    """Initial values a tenth of torch's default, with which words are learned faster and better."""
     with torch.no_grad():
         embedding.weight *= 0.1
     return embedding
@@ -69,17 +69,17 @@ class _LargestOfConvolutions(nn.Module):
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         words, mask = words.transpose(1, 2), mask[:, None]
-        # An even window gives one value more than there are words. As no value is below 0, one that
-        # is set to 0 is never the largest.
+        # An even kernel gives one value too many. After ReLU no value is below 0, so one that is
+        # masked to 0 is never the maximum.
         found = [conv(words)[..., : mask.shape[2]].relu() * mask for conv in self.convolutions]
         return torch.cat([values.amax(dim=2) for values in found], dim=1)
 
 
 class TextTransformer(nn.Module):
-    """A small transformer, and the mean of what it says about the words.
+    """A small transformer encoder with mean pooling over the words.
 
     ``embedding`` gives (B, L, width), words and positions; ``encoder`` the same; ``sentence``
-    gives their mean (B, width), and ``head`` the scores. Padding never influences them.
+    gives their mean (B, width), and ``head`` the logits. Padding never influences them.
 
     Args:
         n_words: how many token ids there are; id 0 is padding.
@@ -88,10 +88,10 @@ class TextTransformer(nn.Module):
         width: of the embeddings.
         layers: of the encoder.
         heads: of its attention.
-        dropout: share of the values that are left out in training.
+        dropout: probability.
 
     Source: A. Vaswani et al., Attention Is All You Need (2017), section 3.1, with the
-    normalisation first and learnt positions.
+    normalization first and learned positions.
 
     >>> x = {"ids": torch.tensor([[5, 2, 0]]), "mask": torch.tensor([[True, True, False]])}
     >>> TextTransformer(n_words=10, n_out=6)(x).shape
@@ -121,7 +121,7 @@ class TextTransformer(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, n_out))
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        """The scores, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
+        """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
         mask = x["mask"]
         words = self.encoder(self.embedding(x["ids"]), src_key_padding_mask=~mask)
         scores: Tensor = self.head(self.sentence(words, mask))
@@ -135,7 +135,7 @@ class _WordsAndPositions(nn.Module):
         self.positions = _small(nn.Embedding(max_length, width))
 
     def forward(self, ids: Tensor) -> Tensor:
-        # Padding has its position alone: mixed with a word, that word keeps the whole position.
+        # Padding has a position, too: a word that is mixed with padding keeps its whole position.
         return self.words(ids) + self.positions.weight[: ids.shape[1]]
 
 
@@ -149,7 +149,7 @@ OWN = ("text_cnn", "text_transformer")
 
 
 def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -> nn.Module:
-    """A network of our own for texts, by name.
+    """One of our own networks for texts, by name.
 
     Args:
         name: ``text_cnn`` or ``text_transformer``.
@@ -170,9 +170,9 @@ def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -
 
 
 def check_text_model(name: str) -> None:
-    """Raise a VicinalError where there is no network of our own of that name."""
+    """Raise a VicinalError if none of our own networks has that name."""
     if name in OWN:
         return
     near = difflib.get_close_matches(name, OWN)
-    hint = f"did you mean {near[0]}?" if near else f"say {', '.join(OWN)} or hf:NAME"
+    hint = f"did you mean {near[0]}?" if near else f"use {', '.join(OWN)} or hf:NAME"
     raise VicinalError(f"there is no network for texts named {name}: {hint}")

@@ -1,15 +1,15 @@
-"""A network for the fastest trainings on small images: it begins with whitened patches."""
+"""A network for the fastest training on small images: its first layer whitens patches."""
 
 import torch
 from torch import Tensor, nn
 
 
 class WhitenNet(nn.Module):
-    """Seven convolutions for images of 16 to 64 pixels, the first of which is not learnt.
+    """Seven convolutions for images of 16 to 64 pixels, the first of which is not trained.
 
-    It gives the principal components of patches of 2 by 2 pixels, all scaled to the same variance,
-    and their negatives; see :meth:`whiten`. The others begin as the identity on the channels that
-    there are, and norms learn no scale.
+    It computes the principal components of patches of 2 by 2 pixels, all scaled to the same
+    variance, and their negatives; see :meth:`whiten`. The others are initialized to the identity
+    on their input channels, and norms have no trained scale.
 
     Args:
         n_out: the number of classes.
@@ -40,7 +40,7 @@ class WhitenNet(nn.Module):
 
     @torch.no_grad()
     def whiten(self, x: Tensor) -> None:
-        """Find the principal components of the patches of (N, 3, H, W) normalised images."""
+        """Set the first layer by the patches of (N, 3, H, W) normalised images."""
         patches = nn.functional.unfold(x, self.PATCH).movedim(1, 2).flatten(0, 1)
         variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (components / (variances + 5e-4).sqrt()).T
@@ -67,7 +67,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    # In a short training the statistics have to keep pace with the weights.
+    # In a short training the running statistics must keep pace with the weights.
     norm = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
     norm.weight.requires_grad_(False)
     return norm

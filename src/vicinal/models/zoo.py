@@ -21,7 +21,7 @@ OWN: dict[str, Callable[[int], nn.Module]] = {
     "resnet18_small": resnet18_small,
     "whitennet": WhitenNet,
 }
-# fastai's names for architectures that timm has under another one.
+# fastai's names for architectures that timm has under other names.
 ALIASES = {
     "xresnet18": "resnet18d",
     "xresnet34": "resnet34d",
@@ -31,7 +31,7 @@ ALIASES = {
 
 
 class WeightsUnavailable(VicinalError):
-    """Pretrained weights that cannot be had."""
+    """Pretrained weights that cannot be loaded."""
 
 
 def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Module:
@@ -41,11 +41,11 @@ def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Modul
         name: one of timm's, ``resnet9``, ``resnet9_wide``, ``resnet18_small``, ``whitennet``,
             or fastai's ``xresnet18`` to ``101``.
         n_out: the number of classes.
-        pretrained: with the weights that timm names for it, fetched from the hub or its cache.
+        pretrained: load timm's weights for it, from the hub or its cache.
 
     Raises:
         VicinalError: there is no network of that name; near names are offered.
-        WeightsUnavailable: ``pretrained``, and there are no weights or they cannot be had.
+        WeightsUnavailable: ``pretrained``, and there are no weights or they cannot be loaded.
 
     >>> create_model("resnet9", 10).head.out_features
     10
@@ -53,7 +53,7 @@ def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Modul
     check_name(name)
     if pretrained:
         check_weights(name)
-    # Convolutions are fastest with their channels last, as our batches of images have them.
+    # Convolutions are fastest in channels_last, the memory format of our batches of images.
     return _build(name, n_out, pretrained).to(memory_format=torch.channels_last)
 
 
@@ -69,11 +69,11 @@ def _build(name: str, n_out: int, pretrained: bool) -> nn.Module:
         if not pretrained:
             raise
         reason = str(error).split(". ")[0]
-        raise WeightsUnavailable(f"no weights for {name} could be had ({reason})") from None
+        raise WeightsUnavailable(f"the weights of {name} could not be loaded ({reason})") from None
 
 
 def fixed_size(name: str) -> int | None:
-    """The side of the images that a network takes, where it takes those of one size alone.
+    """The side of the images that a network takes, if it takes a single size only.
 
     >>> fixed_size("vit_tiny_patch16_224"), fixed_size("resnet18")
     (224, None)
@@ -88,7 +88,7 @@ def fixed_size(name: str) -> int | None:
 
 
 def check_name(name: str) -> None:
-    """Raise a VicinalError that offers near names, where there is no network of that name."""
+    """Raise a VicinalError that suggests near names if there is no network of that name."""
     if name in OWN or name in ALIASES:
         return
     import timm
@@ -100,9 +100,9 @@ def check_name(name: str) -> None:
 
 
 def check_weights(name: str) -> None:
-    """Raise WeightsUnavailable where a network's pretrained weights cannot be had.
+    """Raise WeightsUnavailable if a network's pretrained weights cannot be loaded.
 
-    The hub's client would find out only after a minute of retries that there is no network.
+    It fails fast where there is no network, which the hub's client notices after a minute.
     """
     if name in OWN:
         raise WeightsUnavailable(f"there are no pretrained weights for {name}")
@@ -128,7 +128,7 @@ def check_weights(name: str) -> None:
 
 
 def pretrained_stats(model: nn.Module) -> tuple[list[float], list[float]] | None:
-    """Mean and standard deviation of the images that a timm network was trained on."""
+    """The normalization statistics that a timm network was trained with."""
     config: dict[str, Any] | None = getattr(model, "pretrained_cfg", None)
     return (list(config["mean"]), list(config["std"])) if config and "mean" in config else None
 

@@ -90,7 +90,7 @@ def linear(optimizer: torch.optim.Optimizer, steps: int) -> Any:
 def fit(learn: Learner, epochs: int, lr: float) -> None:
     whiten(learn)
     train = learn.dls.train
-    train.transforms.insert(0, AlternatingFlip(train.order))
+    train.transforms.insert(0, AlternatingFlip(train.sampler))
     sizes = ProgressiveResizing([(SMALLEST, 20), (SMALL, 24)])
     learn.fit(epochs, lr, cbs=[UnitFilters(), sizes, WhiteningBias(), StepScheduler(linear)])
 

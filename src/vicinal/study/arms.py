@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
+from vicinal.methods import default_alpha, parse_mix
 from vicinal.study.formatting import format_exact
-from vicinal.tasks.mixers import check_mix, usual_alpha
 from vicinal.tasks.options import TrainOptions
 
 NONE = "none"
@@ -68,7 +68,7 @@ def make_arms(
         for value in values:
             if list(values).count(value) > 1:
                 raise VicinalError(f"--{name} names {value} twice: leave out one of them")
-    defaults = {mix: usual_alpha(check_mix(replace(options, mix=mix))) for mix in mixes}
+    defaults = {mix: default_alpha(parse_mix(mix)) for mix in mixes}
     takers = [mix for mix, alpha in defaults.items() if alpha is not None]
     if alphas and not takers:
         raise VicinalError(f"--alpha does not apply to --mix {','.join(mixes)}: leave it out")

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from vicinal.data.augment import resize
 from vicinal.data.images import read_sample
-from vicinal.data.samples import Split
-from vicinal.data.stream import StreamedSplit
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.study.page import BOARD_METHODS, render
@@ -26,21 +25,25 @@ LARGEST = 160  # pixels; larger images are scaled down
 SMALL = 64  # pixels; up to there, images are stored without loss
 
 
-def board_images(split: Split) -> list[dict[str, str]]:
+def board_images(split: DataSplit) -> list[dict[str, str]]:
     """Up to 12 training images for the board: one of each class first, then a second, and so on.
 
     Returns:
-        For each its class as ``label``, and as ``src`` a data URL of a PNG or JPEG.
+        For each its class as ``label``, and as ``src`` a data URL of a PNG or JPEG; none if the
+        data are not images.
 
     Raises:
         VicinalError: fewer than two can be read.
     """
-    samples = split.train.head() if isinstance(split, StreamedSplit) else split.train
+    samples = split.preview()
+    if samples is None:
+        return []
+    vocab = split.vocab or []
     found: list[tuple[str, Tensor]] = []
     for index in _spread(samples.labels):
         image = read_sample(samples, index, None)
         if isinstance(image, Tensor):
-            found.append((split.vocab[samples.labels[index]], _square(image)))
+            found.append((vocab[samples.labels[index]], _square(image)))
         if len(found) == SHOWN:
             break
     if len(found) < 2:
@@ -80,9 +83,8 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
     Raises:
         VicinalError: the data have no images, or the board cannot show an option.
     """
-    make_mixer(options)  # checks --mix and --alpha
     options.refuse(("size",), "the board")
-    method, alpha = (options.mix or next(iter(BOARD_METHODS))).lower(), options.alpha
+    method, alpha = str(options.mix or next(iter(BOARD_METHODS))).lower(), options.alpha
     if method not in BOARD_METHODS:
         raise VicinalError(
             f"the board shows {' and '.join(BOARD_METHODS)}, not --mix {method}: name one of them, "
@@ -93,10 +95,10 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
             f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: give "
             "another, or draw a picture by --out mixed.png"
         )
-    split = find_split(options)
-    if not isinstance(split, Split):
+    make_mixer(options)  # raises where --alpha is out of range
+    images = board_images(find_split(options))
+    if not images:
         raise VicinalError(f"{options.data} has no images, and only images can be shown")
-    images = board_images(split)
     shown = {"images": images, "method": method, "alpha": alpha or ""}
     write_file(file, render("show.html.j2", title=f"Mixing {options.data}", **shown))
     if open:

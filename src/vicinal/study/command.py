@@ -171,7 +171,7 @@ def _experiment(
         return experiment
     merged = config.merged_with(before["config"], typed)
     experiment = Experiment(merged, TrainOptions(**before["resolved"]), before.get("choices"))
-    if experiment.task.listed() != before["data"]:
+    if experiment.task.fingerprint() != before["data"]:
         raise VicinalError(
             f"the data have changed since the comparison in {folder.path} was begun: restore them, "
             "or begin another one"

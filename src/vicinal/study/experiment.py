@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from vicinal import __version__
-from vicinal.data.samples import Split
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.rng import derive_seed
@@ -98,7 +97,7 @@ class Experiment:
 
     def board(self) -> list[dict[str, str]]:
         """Images for the mixing board; none where the data have none."""
-        return board_images(self.split) if isinstance(self.split, Split) else []
+        return board_images(self.split)
 
     def runs(self, seeds: int) -> list[tuple[Arm, int]]:
         """Every arm with every seed. The arms of a seed are adjacent, as they are compared in

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from vicinal.data.augment import Normalize
-from vicinal.data.loaders import Batches
+from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
 from vicinal.study import robustness
 from vicinal.study.calibration import (

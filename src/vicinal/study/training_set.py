@@ -1,14 +1,11 @@
 """Fewer training samples, and injected label noise: what a comparison may change in the data."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from vicinal.data.columns import ColumnKinds
-from vicinal.data.rows import Rows
-from vicinal.data.stream import StreamedSplit
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.rng import derive_seed
 
@@ -27,12 +24,12 @@ class ModifiedSplit:
         noisy: (M,) int64, the indices of the training samples with injected label noise.
     """
 
-    split: Any
+    split: DataSplit
     noisy: Tensor = field(default_factory=no_noise)
 
 
 def modify_training_set(
-    split: Any, train_size: float | None, label_noise: float, seed: int
+    split: DataSplit, train_size: float | None, label_noise: float, seed: int
 ) -> ModifiedSplit:
     """Take some of the training samples, and inject label noise.
 
@@ -48,28 +45,18 @@ def modify_training_set(
         VicinalError: a number is out of its range, there are fewer samples, or the data have
             no classes, or are streamed.
     """
-    if train_size is None and not label_noise:
-        return ModifiedSplit(split)
-    if isinstance(split, StreamedSplit):
-        raise VicinalError(
-            "images that are streamed cannot be selected: leave out --train-size and --label-noise"
-        )
     generator = torch.Generator().manual_seed(derive_seed(seed, "training samples"))
-    train = split.train
     if train_size is not None:
-        count = train_count(train_size, len(train))
-        rows = torch.randperm(len(train), generator=generator)[:count].sort().values
-        train = _subset(train, rows)
-        if isinstance(train, Rows):
-            split = replace(split, kinds=_varying(split.kinds, train.frame))
+        count = train_count(train_size, len(split.train))
+        rows = torch.randperm(len(split.train), generator=generator)[:count].sort().values
+        split = split.subset(rows)
     if not label_noise:
-        return ModifiedSplit(replace(split, train=train))
+        return ModifiedSplit(split)
     if split.vocab is None:
         raise VicinalError("--label-noise is for classes, and these are values: leave it out")
     check_label_noise(label_noise)
-    labels = train.y if isinstance(train, Rows) else torch.as_tensor(train.labels)
-    noisy, labels = _with_noise(labels, len(split.vocab), label_noise, generator)
-    return ModifiedSplit(replace(split, train=_relabelled(train, labels)), noisy)
+    noisy, labels = _with_noise(split.targets, len(split.vocab), label_noise, generator)
+    return ModifiedSplit(split.relabelled(labels), noisy)
 
 
 def check_label_noise(share: float) -> None:
@@ -91,29 +78,6 @@ def train_count(train_size: float, available: int) -> int:
             f"training samples, not {train_size:g}"
         )
     return int(number)
-
-
-def _subset(part: Any, rows: Tensor) -> Any:
-    if isinstance(part, Rows):
-        return Rows(part.frame.iloc[rows.tolist()].reset_index(drop=True), part.y[rows])
-    return part.subset(rows.tolist())
-
-
-def _varying(kinds: ColumnKinds, frame: Any) -> ColumnKinds:
-    """The columns that still have more than one value in fewer rows."""
-    constant = {name for name in frame if frame[name].nunique() < 2}
-    lists = {
-        field: [name for name in getattr(kinds, field) if name not in constant]
-        for field in ("numeric", "categorical", "few")
-    }
-    left_out = {**kinds.left_out, **dict.fromkeys(constant, "one value")}
-    return replace(kinds, **lists, left_out=left_out)
-
-
-def _relabelled(part: Any, labels: Tensor) -> Any:
-    if isinstance(part, Rows):
-        return replace(part, y=labels)
-    return replace(part, labels=labels.tolist())
 
 
 def _with_noise(

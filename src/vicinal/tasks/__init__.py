@@ -1,19 +1,16 @@
-"""What is trained: one file for each kind of data, from what the user asks for to a learner."""
+"""Tasks: one file for each kind of data, from the options of a training to a learner."""
 
-from vicinal.data.rows import RowSplit, TextSplit
-from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
-from vicinal.tasks.images import ImageTask
+from vicinal.data.split import DataSplit
+from vicinal.kinds import KINDS
 from vicinal.tasks.options import TrainOptions
-from vicinal.tasks.tables import TableTask
 from vicinal.tasks.task import Task
-from vicinal.tasks.texts import TextTask
 
-__all__ = ["Task", "TrainOptions", "find_split", "make_task"]
+__all__ = ["Task", "TrainOptions", "find_split", "make_task", "task_type_of"]
 
 
-def find_split(options: TrainOptions) -> Split | RowSplit:
-    """The data that are wished for.
+def find_split(options: TrainOptions) -> DataSplit:
+    """The data that the options name.
 
     Raises:
         VicinalError: they cannot be found or read.
@@ -28,14 +25,16 @@ def find_split(options: TrainOptions) -> Split | RowSplit:
     )
 
 
-def make_task(options: TrainOptions, split: Split | RowSplit) -> Task:
-    """Choose what the user left open, for data that were found.
+def task_type_of(split: DataSplit) -> type[Task]:
+    """The kind of :class:`Task` that trains on such data."""
+    found: type[Task] = KINDS[split.kind].task_type
+    return found
+
+
+def make_task(options: TrainOptions, split: DataSplit) -> Task:
+    """Choose what the options leave open, for data that were found.
 
     Raises:
-        VicinalError: something that is wished for does not go with them.
+        VicinalError: an option does not go with them.
     """
-    if isinstance(split, TextSplit):
-        return TextTask(options, split)
-    if isinstance(split, RowSplit):
-        return TableTask(options, split)
-    return ImageTask(options, split)
+    return task_type_of(split)(options, split)

@@ -1,24 +1,25 @@
-"""Images: what is chosen by their size and number, and how new ones are classified."""
+"""Images: defaults by their size and number, and how new ones are classified."""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from vicinal import recipes
-from vicinal.data.augment import Lighting, Normalize, RandomView, resize
-from vicinal.data.images import read_named
+from vicinal.data.augment import Lighting, Normalize, RandomView, resize, to_unit_floats
+from vicinal.data.images import decode, read_named
 from vicinal.data.samples import Samples, Split
-from vicinal.data.stream import StreamedSplit, streamed_loaders
 from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
 from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
-from vicinal.mixing import ManifoldMixUp, MixUp
+from vicinal.methods import Method
+from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
@@ -29,20 +30,21 @@ from vicinal.models.zoo import (
 from vicinal.recipes.recipe import Changes, shifts
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
-from vicinal.tasks.task import Chosen, Task
+from vicinal.tasks.task import Default, Task
 
-SMALL = 64  # pixels; up to there images are kept as they are, and shifted rather than cropped
+SHOWN = 8  # samples in a picture of mixing
+SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
 
 
 @dataclass(frozen=True)
 class ImagePreprocessing(Preprocessing):
-    """What was done to validation images.
+    """How validation images were preprocessed.
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
-        item_size: side of the square that an image becomes when it is read.
+        item_size: side of the square to which an image is resized when it is read.
         size: side that the network sees.
-        mean, std: of the normalising, for each channel.
+        mean, std: of the normalization, for each channel.
     """
 
     item_size: int
@@ -50,7 +52,7 @@ class ImagePreprocessing(Preprocessing):
     mean: list[float]
     std: list[float]
 
-    called = "file"
+    sample_name = "file"
     argument = "IMAGE"
 
     @classmethod
@@ -79,30 +81,21 @@ class ImageTask(Task):
 
     Attributes:
         size: side of the images that the network sees, in pixels.
-        item_size: side to which they are brought when they are read.
+        item_size: side to which they are resized when they are read.
         model, pretrained: the network's name, and whether it starts from published weights.
+        storage: where the images are during training.
     """
 
     kind = "images"
+    preprocessing_type = ImagePreprocessing
     layout = ", channels last"
-    mixes: ClassVar[dict[str, Any]] = {
-        "mixup": (),
-        "cutmix": (),
-        "resizemix": (),
-        "fmix": (),
-        "gridmix": (),
-        "smoothmix": (),
-        "remix": (),
-        "balancedmixup": (),
-        "manifoldmixup": ("input",),  # and some of the network's
-    }
+    chosen_anew = ("images",)  # how they are stored, as memory and disk are other ones by then
+    split: Split
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
         self.recipe = recipes.load(options.recipe) if options.recipe else None
         if self.recipe and options.mix is None:
             options = replace(options, mix=self.recipe.defaults["mix"])
-        if isinstance(split, StreamedSplit):  # and so when resumed, whatever the disk has by then
-            options = replace(options, stream=True)
         super().__init__(options, split)
 
     def _fixed(self) -> dict[str, Any]:
@@ -111,56 +104,54 @@ class ImageTask(Task):
     def _choose_network(self) -> None:
         recipe, split = self.recipe, self.split
         named = self.options.model or self.fixed.get("model")
-        self.looked_at = split.train.head() if isinstance(split, StreamedSplit) else split.train
-        self.size = self._choose("size", _size(named, one_size(self.looked_at), self.device))
+        native = one_size(split.preview())
+        self.size = self._choose("size", _size(named, native, self.device))
         self.small = self.size <= SMALL
         scale = recipe.item_scale if recipe else 1.0 if self.small else 1.15
         self.item_size = round(self.size * scale)
         self.many = len(split.train) >= 10_000
-        self.looks = "small images" if self.small else "photos"
-        usual = "resnet9" if self.small else "resnet18", f"for {self.looks}"
-        self.model = self._choose("model", usual)
+        self.noun = "small images" if self.small else "photos"
+        default = "resnet9" if self.small else "resnet18", f"for {self.noun}"
+        self.model = self._choose("model", default)
         if recipe and self.options.pretrained is None:
             self.pretrained, why = False, f"the recipe {self.options.recipe}"
         else:
             self.pretrained, why = _pretrained(self.options.pretrained, self.model, self.small)
         self.reasons.append(("weights", f"{'pretrained' if self.pretrained else 'random'} ({why})"))
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         if self.pretrained:
             return 5, "enough from pretrained weights"
         if self.small and self.many:
             return 10, "from random weights, many images"
         return 20, "from random weights"
 
-    def _batch_size(self, count: int) -> Chosen:
-        wanted = 256 if self.small and count >= 10_000 else 64
-        # A few steps an epoch are needed to learn anything.
-        return max(2, min(wanted, count // 4)), f"{count:,} training images"
+    def _batch_size(self, count: int) -> Default:
+        limit = 256 if self.small and count >= 10_000 else 64
+        # Training needs at least a few steps per epoch.
+        return max(2, min(limit, count // 4)), f"{count:,} training images"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         if self.small and self.many:
-            return 1e-2, f"{self.looks}, many of them"
-        return 3e-3, self.looks
+            return 1e-2, f"{self.noun}, many of them"
+        return 3e-3, self.noun
 
     def _choose_reading(self) -> None:
-        split = self.split
         self.transforms, described = (
-            self.recipe.changes(self.size) if self.recipe else self._changes()
+            self.recipe.changes(self.size) if self.recipe else self._augmentation()
         )
-        self.reasons.append(("random changes", described))
-        streamed = isinstance(split, StreamedSplit)
-        how = split.describe() if streamed else storage_of(split, self.item_size).text
-        self.reasons.append(("images", how))
+        self.reasons.append(("augmentation", described))
+        self.reasons.append(("images", self._choose_storage()))
 
-    @property
-    def compared(self) -> tuple[str, ...]:
-        return ("none", "mixup", "cutmix")
+    def _choose_storage(self) -> str:
+        """Choose where the images are during training, once: free memory changes from then on."""
+        self.storage = storage_of(self.split, self.item_size)
+        return self.storage.text
 
     def resolved(self) -> TrainOptions:
         return replace(super().resolved(), size=self.size, pretrained=self.pretrained)
 
-    def _changes(self) -> Changes:
+    def _augmentation(self) -> Changes:
         mirrored = self.split.mirrored
         if self.small:
             return shifts(self.size // 8, flip=mirrored)
@@ -173,11 +164,8 @@ class ImageTask(Task):
     def parameters(self) -> dict[str, Any]:
         return {**super().parameters(), "size": self.size, "pretrained": self.pretrained}
 
-    def _told(self) -> list[Any]:
-        parts: list[Any] = [self.split.train, self.split.valid]
-        if isinstance(self.split, StreamedSplit):  # whose labels nobody has read
-            return [(len(part), part.rows.n_shards) for part in parts]
-        return [(list(part.labels), _files(part)) for part in parts]
+    def _identity(self) -> list[Any]:
+        return [(list(part.labels), _files(part)) for part in (self.split.train, self.split.valid)]
 
     @property
     def fit(self) -> Any:
@@ -186,8 +174,12 @@ class ImageTask(Task):
         return Learner.fine_tune if self.pretrained else Learner.fit_one_cycle
 
     def loaders(self) -> ImageDataLoaders:
-        images = self.looked_at.images
-        options: dict[str, Any] = {
+        return ImageDataLoaders.from_split(
+            self.split, storage=self.storage, **self._loader_options(self.split.train.images)
+        )
+
+    def _loader_options(self, images: Any) -> dict[str, Any]:
+        return {
             "item_size": self.item_size,
             "batch_tfms": self.transforms,
             "normalize": Normalize.of(images) if torch.is_tensor(images) else None,
@@ -196,9 +188,6 @@ class ImageTask(Task):
             "device": self.device,
             "skip_bad": self.options.skip_bad,
         }
-        if isinstance(self.split, StreamedSplit):
-            return streamed_loaders(self.split, **options)
-        return ImageDataLoaders.from_split(self.split, **options)
 
     def learner(self) -> Learner:
         learn = vision_learner(
@@ -214,7 +203,7 @@ class ImageTask(Task):
         return learn
 
     def _try_out(self, learn: Learner) -> None:
-        """See to it that the network takes such images, before anything is left behind."""
+        """Check that the network takes such images, before any file is written."""
         try:
             learn.predict(torch.zeros(3, self.size, self.size, dtype=torch.uint8))
         except (AssertionError, RuntimeError, ValueError) as error:
@@ -236,34 +225,51 @@ class ImageTask(Task):
             std=normalize.std,
         )
 
-    def _targets(self) -> Tensor:
-        if isinstance(self.split, StreamedSplit):
-            raise VicinalError(
-                "--mix remix counts the classes, which nobody has read of images that are "
-                "streamed: say balancedmixup"
-            )
-        return torch.tensor(self.split.train.labels)
-
-    def _layers(self, mix: str, learn: Learner) -> list[str]:
+    def _layers(self, method: Method, learn: Learner) -> list[str]:
         info: Any = getattr(learn.model, "feature_info", None)
         if info is None:
-            raise VicinalError(f"--mix {mix} does not know the layers of {self.model}: say mixup")
+            raise VicinalError(
+                f"--mix {method.name} does not know the layers of {self.model}: use mixup"
+            )
         # As in the paper, those of the first half.
         modules = [feature["module"] for feature in info]
-        return ["input", *modules[: (len(modules) + 1) // 2]]
+        return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner) -> Any:
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
         from vicinal import plots
 
-        mixer = self.mixer(learn) or MixUp(0.0)
-        if isinstance(mixer, ManifoldMixUp):  # of what is mixed there, there is no picture
-            return None
-        x, target = mixer(*learn.dls.one_batch())
+        if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
+            return None  # what is mixed inside the network, or by a callback, cannot be seen
+        shown = mixer or MixUp(0.0)
+        state = shown.state_dict()
+        x, target = shown(*learn.dls.one_batch())
+        shown.load_state_dict(state)  # the training starts with the same draws
         return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+    @classmethod
+    def show(cls, options: TrainOptions, split: Split) -> Any:
+        from vicinal import plots
+
+        # No network is built for it, so any name will do.
+        task = cls(replace(options, model="resnet9", pretrained=False), split)
+        mixer = task.batch_mixer()
+        if mixer is None:
+            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
+        if task.layers:
+            raise VicinalError(
+                f"--mix {options.mix} mixes inside the network, of which there is no picture: use "
+                "mixup"
+            )
+        samples = split.examples(SHOWN, options.seed)
+        decoded, _ = decode(samples, options.size or one_size(samples) or 224)
+        x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
+        mix = mixer.draw(x, labels)
+        alpha = mixer.alpha if isinstance(mixer, MixUp) else None
+        return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
 
 
 def _files(samples: Samples) -> list[tuple[str, str, int]]:
-    """Folder, name and size of each image file; none of images that lie elsewhere."""
+    """Folder, name and size of each image file; none for images that are not files."""
     files = [image for image in samples.images if isinstance(image, Path)]
     return [(file.parent.name, file.name, os.path.getsize(file)) for file in files if file.exists()]
 
@@ -271,22 +277,22 @@ def _files(samples: Samples) -> list[tuple[str, str, int]]:
 def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:
     only = fixed_size(model) if model else None
     if only is not None:
-        return only, f"the only one that {model} takes"
+        return only, f"the only size that {model} takes"
     if native is not None and native <= SMALL:
         return native, "as the images are"
     return (128, "photos on a CPU") if device.type == "cpu" else (224, f"photos on {device.type}")
 
 
-def _pretrained(wished: bool | None, model: str, small: bool) -> tuple[bool, str]:
+def _pretrained(requested: bool | None, model: str, small: bool) -> tuple[bool, str]:
     check_name(model)
-    if wished is False:
-        return False, "as asked"
-    if wished is None and small:
+    if requested is False:
+        return False, "as requested"
+    if requested is None and small:
         return False, "weights of photos do not fit small images"
     try:
         check_weights(model)
     except WeightsUnavailable as error:
-        if wished:
+        if requested:
             raise
         return False, str(error)
-    return True, "as asked" if wished else "they save most of the training"
+    return True, "as requested" if requested else "they save most of the training"

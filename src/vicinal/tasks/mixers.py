@@ -1,80 +1,90 @@
 """From the options of mixing to a mixer."""
 
-import difflib
-import inspect
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
+import vicinal
 from vicinal.errors import VicinalError
-from vicinal.mixing import BalancedMixUp, Choice, CMixUp, Mixer, MixUp, Remix, methods
+from vicinal.learner.events import Callback
+from vicinal.learner.learner import Learner
+from vicinal.methods import Method
+from vicinal.mixing import Choice, Mixer
+from vicinal.rng import derive_seed
 from vicinal.tasks.options import TrainOptions
 
-_OF_IMAGES = ("ColumnMix", "CutMix", "FMix", "GridMix", "MixUp", "ResizeMix", "SmoothMix")
-METHODS: dict[str, Any] = {
-    **{name.lower(): getattr(methods, name) for name in _OF_IMAGES},
-    "cmixup": CMixUp,
-    "remix": Remix,
-    "balancedmixup": BalancedMixUp,
-    "manifoldmixup": MixUp,  # laid inside the network
-}
-MANIFOLD_ALPHA = 2.0  # as in its paper
+
+def _bandwidth(targets: Tensor, classes: int) -> float:
+    # On airfoil, near what the paper of C-Mixup found to be best there.
+    return targets.double().std().item() / 4
 
 
-def check_mix(options: TrainOptions) -> list[str]:
-    """The methods that ``--mix`` names, if there are such, and ``--alpha`` goes with them.
-
-    Raises:
-        VicinalError: they are not, or it does not.
-    """
-    mix = "mixup" if options.mix is None else options.mix.lower()
-    if mix == "none":
-        return []
-    names = mix.split("+")
-    unknown = [name for name in names if name not in METHODS]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], METHODS, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        raise VicinalError(
-            f"--mix must be none, or some of {', '.join(METHODS)} joined by +, not {mix}{hint}"
-        )
-    if options.alpha is not None and usual_alpha(names) is None:
-        raise VicinalError(f"--alpha says nothing about --mix {mix}: leave it out")
-    return names
+def _counts(targets: Tensor, classes: int) -> Tensor:
+    return targets.bincount(minlength=classes)
 
 
-def usual_alpha(names: list[str]) -> float | None:
-    """The strength of a method where none is given; None for those that have none, or several."""
-    if names == ["manifoldmixup"]:
-        return MANIFOLD_ALPHA
-    found = inspect.signature(METHODS[names[0]]).parameters.get("alpha") if names else None
-    return found.default if found and len(names) == 1 else None
+#: How the arguments of :attr:`Method.learned` are computed from the training targets.
+LEARNED: dict[str, Callable[[Tensor, int], Any]] = {"bandwidth": _bandwidth, "counts": _counts}
 
 
 def make_mixer(
-    options: TrainOptions, learned: Callable[[str], dict[str, Any]] = lambda name: {}
+    options: TrainOptions, learned: Callable[[Method], dict[str, Any]] = lambda method: {}
 ) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing.
 
     Args:
-        learned: from a method's name to those of its arguments that the data tell.
+        learned: from a method to those of its arguments that depend on the data.
 
     Raises:
-        VicinalError: as :func:`check_mix`, or alpha is out of its range.
+        VicinalError: alpha is out of its range, or the methods cannot take turns.
     """
-    names = check_mix(options)
-    arguments: dict[str, Any] = {"seed": options.seed}
-    if options.alpha is not None or names == ["manifoldmixup"]:
-        arguments["alpha"] = MANIFOLD_ALPHA if options.alpha is None else options.alpha
-    learnt = [learned(name) for name in names]
-    try:
-        mixers = [
-            METHODS[name](**own, **arguments) for name, own in zip(names, learnt, strict=True)
-        ]
-    except (TypeError, ValueError) as error:
-        raise VicinalError(f"--{error}") from None
+    mixers = [_make(method, options, learned(method)) for method in options.methods]
     if len(mixers) <= 1:
         return mixers[0] if mixers else None
     try:
         return Choice(mixers, integers=mixers[0].integers, seed=options.seed)
     except (TypeError, ValueError) as error:
-        raise VicinalError(f"--mix {options.mix} takes no turns: {error}") from None
+        raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
+
+
+def _make(method: Method, options: TrainOptions, learned: dict[str, Any]) -> Mixer:
+    arguments = {**learned, "seed": options.seed}
+    alpha = method.alpha if options.alpha is None else options.alpha
+    if alpha is not None:
+        arguments["alpha"] = alpha
+    try:
+        mixer: Mixer = getattr(vicinal, method.factory)(**arguments)
+    except (TypeError, ValueError) as error:
+        raise VicinalError(f"--{error}") from None
+    return mixer
+
+
+def from_python(mix: Any, learn: Learner, seed: int) -> Mixer | Callback | None:
+    """What mixes in a training, of what a Python caller or a recipe gave as ``mix``.
+
+    Args:
+        mix: a mixer, which is copied; a callback, which is used as it is; a class of either; or a
+            function from the learner to either, or to None.
+        learn: the learner that is about to be trained.
+        seed: of the mixers, whatever seeds they had.
+
+    Raises:
+        VicinalError: it is none of these.
+    """
+    if isinstance(mix, Mixer):
+        mix = copy.deepcopy(mix)  # the caller's keeps its own random state
+    elif callable(mix) and not isinstance(mix, Callback):
+        mix = mix() if isinstance(mix, type) else mix(learn)
+    if isinstance(mix, Mixer):
+        for index, mixer in enumerate(mix.nested()):
+            own = derive_seed(seed, index) if index else seed
+            mixer.random.load_state_dict({"seed": own, "draws": 0})
+        return mix
+    if mix is None or isinstance(mix, Callback):
+        return mix
+    raise VicinalError(
+        f"mix must be a name, a mixer such as MixUp(), a callback, or a class or function that "
+        f"makes one, not {mix!r}"
+    )

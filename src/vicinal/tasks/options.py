@@ -1,20 +1,32 @@
-"""TrainOptions: what the user asked of a training."""
+"""TrainOptions: the options of a training, as the user gave them."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
+from vicinal.methods import Method, parse_mix
+from vicinal.mixing import Mixer
+
+#: What mixes in a training: a name as ``--mix`` takes it, or in Python a mixer, a callback, or a
+#: class or function that makes one (see :func:`vicinal.tasks.mixers.from_python`).
+MixLike = str | Mixer | Callback | Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the user asked for; None leaves the choice to the :class:`Task`."""
+    """The options of a training; None leaves the choice to the :class:`Task`.
+
+    They are validated when they are made, also by ``dataclasses.replace``.
+    """
 
     data: str
     recipe: str | None = None
-    mix: str | None = None
+    mix: MixLike | None = None
     alpha: float | None = None
     model: str | None = None
     pretrained: bool | None = None
@@ -32,36 +44,61 @@ class TrainOptions:
     skip_bad: bool = False
     stream: bool = False
 
-    def merged_with(self, asked: dict[str, Any], typed: Collection[str] = ()) -> "TrainOptions":
-        """These options, those that are left open as they were in a run before.
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods that ``mix`` names; none where it is none, or not a name."""
+        if self.mix is None or isinstance(self.mix, str):
+            return parse_mix(self.mix, self.alpha)
+        if self.alpha is not None:
+            raise VicinalError("--alpha does not apply to a mixer from Python: leave it out")
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON can hold them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "mix": self._mix_name}
+
+    @property
+    def _mix_name(self) -> str | None:
+        """``mix`` as text; without seeds and addresses, which differ from process to process."""
+        if self.mix is None or isinstance(self.mix, str):
+            return self.mix
+        return re.sub(r"(, )?seed=\d+| at 0x[0-9a-fA-F]+", "", repr(self.mix))
+
+    def merged_with(self, before: dict[str, Any], typed: Collection[str] = ()) -> "TrainOptions":
+        """These options merged with those of the earlier run, which fill in what was left open.
 
         Args:
-            asked: what was asked of that run.
-            typed: the names of options that are not left open, though they be the default.
+            before: the options of the earlier run, as :meth:`to_json` gave them.
+            typed: the names of options that were given, even if they are the default.
 
         Raises:
-            VicinalError: something else is wished than then.
+            VicinalError: an option differs from the earlier run's.
         """
+        given = self.to_json()
         for field in fields(self):
-            wish, before = getattr(self, field.name), asked.get(field.name, field.default)
-            if field.name == "data" and Path(wish).resolve() == Path(before).resolve():
+            value, earlier = given[field.name], before.get(field.name, field.default)
+            if field.name == "data" and Path(value).resolve() == Path(earlier).resolve():
                 continue  # photos, photos/ and ./photos
-            left_open = wish == field.default and field.name not in typed
-            if wish != before and not left_open:
-                begun = "left open" if before is None else before
+            left_open = value == field.default and field.name not in typed
+            if value != earlier and not left_open:
+                shown = "left open" if earlier is None else earlier
                 raise VicinalError(
-                    f"the run was begun with {option(field.name)} {begun}, not {wish}: leave that "
-                    "out, or begin another run"
+                    f"the run was begun with {option(field.name)} {shown}, not {value}: leave "
+                    "that out, or begin another run"
                 )
-        return TrainOptions(**asked)
+        mix = before.get("mix")
+        if mix is not None and not re.fullmatch(r"[\w+]+", mix):  # it was an object, not a name
+            if self.mix is None and before.get("recipe") is None:
+                raise VicinalError(f"the run was begun from Python with mix={mix}: pass it again")
+            mix = self.mix  # None where the recipe makes it again
+        return TrainOptions(**{**before, "mix": mix})
 
     def refuse(self, names: tuple[str, ...], data: str) -> None:
-        """Raise a VicinalError where one of these is asked for, which such data have no use for."""
+        """Raise a VicinalError where one of these is given, which does not apply to such data."""
         for field in fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
-                raise VicinalError(
-                    f"--{option(field.name)} says nothing about {data}: leave it out"
-                )
+                raise VicinalError(f"--{option(field.name)} does not apply to {data}: leave it out")
 
     def __post_init__(self) -> None:
         for name, lowest in (("epochs", 1), ("batch_size", 2), ("size", 8)):
@@ -74,8 +111,9 @@ class TrainOptions:
             raise VicinalError("--alpha must be a finite number, not inf")
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
+        self.methods  # noqa: B018 -- parsed, and so validated, here
 
 
 def option(field: str) -> str:
-    """What a wish is called on the command line."""
+    """The name of an option on the command line."""
     return field.replace("_", "-")

@@ -1,11 +1,10 @@
-"""Predictor: a trained network with all that is needed to use it, from and to a run folder."""
+"""Predictor: a trained network with everything needed to use it, from a run folder."""
 
 import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,29 +14,25 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
+from vicinal.kinds import KINDS
 from vicinal.learner.checkpoint import load_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-NETWORK = "network"  # the folder of what else makes a network of the hub
+NETWORK = "network"  # the folder with the config and tokenizer of a network of the hub
 BATCH = 64
-KINDS = {
-    "images": "vicinal.tasks.images.ImagePreprocessing",
-    "rows": "vicinal.tasks.tables.RowPreprocessing",
-    "texts": "vicinal.tasks.texts.TextPreprocessing",
-}
 
 
 @dataclass(frozen=True)
 class Preprocessing(ABC):
-    """What was done to validation samples, so that new ones are treated alike.
+    """How validation samples were preprocessed, so that new ones are treated the same way.
 
     Args:
         model: the network's name.
         vocab: the names of the classes; None for values.
     """
 
-    #: What one sample is called in the answers, and what the command line is given.
-    called: ClassVar[str]
+    #: What one sample is called in the predictions, and as an argument of the command line.
+    sample_name: ClassVar[str]
     argument: ClassVar[str]
 
     model: str
@@ -51,22 +46,22 @@ class Preprocessing(ABC):
     @classmethod
     @abstractmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
-        """The network with random weights, and what :meth:`to_json` gave for this run folder."""
+        """From :meth:`to_json`: the network with random weights, and the preprocessing."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
+        """All fields as JSON values."""
 
     def save(self, folder: Path) -> None:  # noqa: B027 -- most have nothing
-        """Write what does not go into JSON to a run folder."""
+        """Write to a run folder what JSON cannot hold."""
 
     @abstractmethod
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """The samples that the command line names, each with what to call it."""
+        """The samples that arguments of the command line name, as pairs of a name and a sample."""
 
     @abstractmethod
     def batch(self, items: list[Any]) -> Any:
-        """Samples as the network takes them, a tensor or a nested batch."""
+        """Collate samples into what the network takes, a tensor or a nested batch."""
 
 
 class Predictor:
@@ -74,7 +69,7 @@ class Predictor:
 
     Args:
         model: the network; it is set to evaluation mode.
-        preprocessing: how samples are brought to it.
+        preprocessing: of the samples.
     """
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
@@ -82,10 +77,10 @@ class Predictor:
 
     @classmethod
     def load(cls, run: str | Path) -> "Predictor":
-        """Read what ``vicinal train`` left in a run folder. No code of it is run.
+        """Load the run folder of a ``vicinal train``. No code in it is run.
 
         Raises:
-            VicinalError: the folder is not there, holds no run, or is damaged.
+            VicinalError: the folder does not exist, holds no run, or is damaged.
         """
         folder = Path(run)
         config = read_config(folder)
@@ -94,7 +89,7 @@ class Predictor:
             model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
         except (KeyError, TypeError):
             raise VicinalError(
-                f"{folder / CONFIG} does not say how to predict: it is no run of this version"
+                f"{folder / CONFIG} does not describe how to predict: it is no run of this version"
             ) from None
         load_weights(model, folder / WEIGHTS)
         return cls(model, preprocessing)
@@ -102,7 +97,7 @@ class Predictor:
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
 
-        :meth:`answer` says them in words.
+        :meth:`answer` gives them names.
 
         Args:
             items: of a network for images: files, encoded bytes or PIL images; for texts: strings;
@@ -125,14 +120,14 @@ class Predictor:
             yield from (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """What was predicted for one sample: a value, or a class with the probabilities of all."""
+        """The prediction for one sample: a value, or a class with the probabilities of all."""
         if self.preprocessing.vocab is None:
             return {"value": output.item()}
         ranked = self.best(output, len(output))
         return {"class": ranked[0][0], "probabilities": dict(ranked)}
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
-        """The ``k`` likeliest classes with their probabilities, the likeliest first."""
+        """The ``k`` most likely classes with their probabilities, in descending order."""
         vocab = self.preprocessing.vocab or []
         values, indices = probabilities.topk(min(k, len(vocab)))
         names = [vocab[i] for i in indices.tolist()]
@@ -140,9 +135,8 @@ class Predictor:
 
 
 def preprocessing_of(kind: str) -> type[Preprocessing]:
-    """What brings samples of a kind to a network."""
-    module, _, name = KINDS[kind].rpartition(".")
-    found: type[Preprocessing] = getattr(import_module(module), name)
+    """The preprocessing of a kind of data."""
+    found: type[Preprocessing] = KINDS[kind].task_type.preprocessing_type
     return found
 
 

@@ -1,14 +1,15 @@
-"""What training on the rows of a table and on texts have in common."""
+"""What training on rows of tables and on texts have in common."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pandas.util import hash_pandas_object
-from torch import Tensor, nn
+from torch import nn
 
-from vicinal.data.loaders import Batches, DataLoaders
+from vicinal.data.loaders import DataLoaders
 from vicinal.data.rows import RowSplit
+from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
 from vicinal.models.rescale import ScaledMSELoss
 from vicinal.tasks.predictor import Preprocessing
@@ -16,7 +17,7 @@ from vicinal.tasks.task import Task
 
 
 class RowLoaders(DataLoaders):
-    """Batches of rows or texts; new ones are brought to the network as in ``vicinal predict``."""
+    """Batches of rows or texts; new samples are preprocessed as by ``vicinal predict``."""
 
     preparation: Preprocessing
 
@@ -25,7 +26,7 @@ class RowLoaders(DataLoaders):
 
 
 class RowTask(Task):
-    """Train a network on what stands in the rows of a table."""
+    """Train a network on rows of a table."""
 
     refused: ClassVar[tuple[str, ...]] = (
         "recipe",
@@ -37,7 +38,7 @@ class RowTask(Task):
     split: RowSplit
     preparation: Preprocessing
 
-    def _told(self) -> list[Any]:
+    def _identity(self) -> list[Any]:
         kinds, parts = self.split.kinds, (self.split.train, self.split.valid)
         read = [*kinds.numeric, *kinds.categorical, *kinds.text]
         hashed = [hash_pandas_object(part.frame[read], index=False) for part in parts]
@@ -61,9 +62,6 @@ class RowTask(Task):
 
     def preprocessing(self, learn: Learner) -> Preprocessing:
         return self.preparation
-
-    def _targets(self) -> Tensor:
-        return self.split.train.y
 
     @abstractmethod
     def _parts(self) -> tuple[Any, Any]:

@@ -1,31 +1,31 @@
-"""Tables: what is chosen for their rows, and how new ones are predicted."""
+"""Tables: defaults for their rows, and how new ones are predicted."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import pandas as pd
 from torch import Tensor, nn
 
 from vicinal.data.frames import read_frame
-from vicinal.data.loaders import TensorData
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
+from vicinal.data.split_loader import TensorData
 from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.rows import RowTask
-from vicinal.tasks.task import Chosen
+from vicinal.tasks.task import Default
 
 MODEL = "table_net"
-STEPS = 1600  # that a small table is trained for
+STEPS = 1600  # of training on a small table
 
 
 @dataclass(frozen=True)
 class RowPreprocessing(Preprocessing):
-    """How the rows of a table are brought to a network.
+    """How rows of a table become input of a network.
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
@@ -34,7 +34,7 @@ class RowPreprocessing(Preprocessing):
 
     table: TablePreprocessing
 
-    called = "row"
+    sample_name = "row"
     argument = "TABLE"
 
     @classmethod
@@ -55,12 +55,12 @@ class RowPreprocessing(Preprocessing):
         files = list(arguments)
         for file in files:
             frame = read_frame(file, list(self.table.categories))
-            try:  # before the first row is predicted
+            try:  # before any row is predicted
                 self.table.transform(frame)
             except VicinalError as error:
                 raise VicinalError(f"{file}: {error}") from None
             for line in self.table.unknown(frame):
-                print(f"note: {line}", file=sys.stderr)  # what is printed may be JSON
+                print(f"note: {line}", file=sys.stderr)  # stdout may be JSON
             for number, (_, row) in enumerate(frame.iterrows()):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 
@@ -70,7 +70,7 @@ class RowPreprocessing(Preprocessing):
             if not isinstance(item, Mapping | pd.Series):
                 raise VicinalError(f"{item!r} is no row: give a data frame, or dicts")
             if not set(self.table.columns) <= set(item.keys()):
-                self.table.transform(pd.DataFrame([item]))  # says what is missing
+                self.table.transform(pd.DataFrame([item]))  # raises, and names what is missing
         return self.table.transform(pd.DataFrame(items))
 
 
@@ -78,14 +78,7 @@ class TableTask(RowTask):
     """Train a network on the rows of a table."""
 
     kind = "rows"
-    mixes: ClassVar[dict[str, Any]] = {
-        "mixup": ("inputs",),
-        "columnmix": (),
-        "cmixup": ("inputs",),
-        "remix": ("inputs",),
-        "balancedmixup": ("inputs",),
-        "manifoldmixup": ("inputs", "hidden.*"),
-    }
+    preprocessing_type = RowPreprocessing
     refused = (*RowTask.refused, "pretrained")
     preparation: RowPreprocessing
 
@@ -93,22 +86,22 @@ class TableTask(RowTask):
         split = self.split
         self.model = self._choose("model", (MODEL, "for tables"))
         if self.model != MODEL:
-            raise VicinalError(f"--model {self.model} takes no tables: leave it out")
+            raise VicinalError(f"--model {self.model} does not take tables: leave it out")
         table = TablePreprocessing.fit(split.train.frame, split.kinds)
         self.preparation = RowPreprocessing(self.model, split.vocab, table)
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         count = len(self.split.train)
         steps = max(1, count // (self.options.batch_size or self._batch_size(count)[0]))
         return max(10, STEPS // steps), f"about {STEPS:,} steps, and 10 epochs or more"
 
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         return max(2, min(256, count // 32)), f"{count:,} training rows"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         return 3e-3, "for tables"
 
-    def _precision(self) -> Chosen:
+    def _precision(self) -> Default:
         if self.options.precision == "auto":
             return "fp32", "numbers of a table may need more than 8 bits"
         return super()._precision()

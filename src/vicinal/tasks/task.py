@@ -1,4 +1,4 @@
-"""Task: a training to be done, of data of one kind, with all that is chosen for it."""
+"""Task: a training of data of one kind, with all that is chosen for it."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -8,26 +8,30 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from vicinal.data.samples import Split
+from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
+from vicinal.methods import INPUT, Method, Targets, compared_for, methods_for
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.processes import default_device, this_process
-from vicinal.tasks.mixers import check_mix, make_mixer
+from vicinal.tasks.mixers import LEARNED, from_python, make_mixer
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 
-CALLED = {"batch_size": "batch size", "lr": "learning rate"}
-Chosen = tuple[Any, str]  # what is chosen, and why
+LABELS = {"batch_size": "batch size", "lr": "learning rate"}
+Default = tuple[Any, str]  # what is chosen where the user left it open, and why
 
 
 class Task(ABC):
-    """What is chosen where the user chose nothing, and why; and the learner that comes of it.
+    """Chooses what the user left open, with a reason for each choice, and makes the learner.
+
+    There is a subclass for each kind of data (see :mod:`vicinal.kinds`).
 
     Args:
-        options: what the user asked for.
+        options: the user's.
         split: the data.
 
     Attributes:
@@ -36,17 +40,17 @@ class Task(ABC):
         reasons: a line for each choice, for the user.
     """
 
-    #: What the samples are called.
+    #: The plural name of the samples; :mod:`vicinal.methods` lists what mixes such data by it, and
+    #: run folders name it for :class:`Predictor`.
     kind: ClassVar[str]
-    #: The methods of mixing that go with them, by the names that ``--mix`` takes, and the layers
-    #: that such a mix is laid on, by chance one of them; none where it is laid on the samples.
-    mixes: ClassVar[dict[str, Sequence[str]]]
+    #: How new samples are brought to the network; run folders hold it as JSON.
+    preprocessing_type: ClassVar[type[Preprocessing]]
     #: How batches lie in memory, where that is worth a word.
     layout: ClassVar[str] = ""
-    #: For a method, the part of a batch in which the larger of both samples' values counts.
-    maximum: ClassVar[dict[str, str]] = {}
-    #: The options that say nothing about them.
+    #: The options that do not apply to such data.
     refused: ClassVar[tuple[str, ...]] = ()
+    #: Choices that are made anew when a run is resumed, by name.
+    chosen_anew: ClassVar[tuple[str, ...]] = ()
     model: str
     #: Whether the network starts from published weights.
     pretrained: bool = False
@@ -76,9 +80,14 @@ class Task(ABC):
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods that are compared where the user names none."""
-        if self.split.vocab is None and "cmixup" in self.mixes:
-            return ("none", "mixup", "cmixup")
-        return ("none", "mixup")
+        return compared_for(self.kind, "values" if self.split.vocab is None else "classes")
+
+    @property
+    def mixes(self) -> dict[str, tuple[str, ...]]:
+        """The methods that serve such data, by name, and the layers that each is applied to."""
+        return {
+            method.name: method.layers_for(self.kind) or INPUT for method in methods_for(self.kind)
+        }
 
     def resolved(self) -> TrainOptions:
         """These options with what was chosen for them, so that it is not chosen anew."""
@@ -95,82 +104,95 @@ class Task(ABC):
         """What was chosen and why, by name.
 
         Args:
-            before: the same of a run that is gone on with, whose choices are only asked for now;
-                but how images are kept may be new.
+            before: the same of the run that is resumed, whose choices are options by now; their
+                reasons are those of then, except for :attr:`chosen_anew`.
         """
-        kept = {name: why for name, why in (before or {}).items() if name != "images"}
-        return dict(self.reasons) | kept
+        earlier = {n: why for n, why in (before or {}).items() if n not in self.chosen_anew}
+        return dict(self.reasons) | earlier
 
-    def _choose(self, field: str, otherwise: Chosen) -> Any:
-        chosen, why = otherwise
-        wished = getattr(self.options, field)
-        if wished is not None:
-            chosen, why = wished, "as asked"
+    def _choose(self, field: str, default: Default) -> Any:
+        chosen, why = default
+        requested = getattr(self.options, field)
+        if requested is not None:
+            chosen, why = requested, "as requested"
         elif field in self.fixed:
             chosen, why = self.fixed[field], f"the recipe {self.options.recipe}"
-        self.reasons.append((CALLED.get(field, field), f"{chosen} ({why})"))
+        self.reasons.append((LABELS.get(field, field), f"{chosen} ({why})"))
         return chosen
 
     def describe(self) -> str:
         """How many samples there are, and of what."""
-        split: Split = self.split
+        split: DataSplit = self.split
         counts = f"{len(split.train):,} training and {len(split.valid):,} validation {self.kind} "
         if split.vocab is None:
             return f"{counts}with a value each"
         classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
         return f"{counts}of {len(split.vocab):,} classes ({classes})"
 
-    def mixer(self, learn: Learner) -> Mixer | None:
-        """A new mixer of the kind that is wished for, for batches of such data.
+    def mixer(self, learn: Learner) -> Mixer | Callback | None:
+        """What mixes in a training of this learner, new and unused; None for no mixing.
 
         Raises:
-            VicinalError: it does not go with them.
+            VicinalError: it does not go with such data.
         """
+        if self.options.mix is not None and not isinstance(self.options.mix, str):
+            return from_python(self.options.mix, learn, self.options.seed)
         mixer = self.batch_mixer()
-        names = check_mix(self.options)
-        if mixer is None or self.mixes[names[0]] == ():
+        if mixer is None or not self.layers:
             return mixer
-        layers, maximum = self._layers(names[0], learn), self.maximum.get(names[0])
-        seed = self.options.seed
+        (method,) = self.options.methods
+        maximum = method.maximum.get(self.kind)
+        layers, seed = self._layers(method, learn), self.options.seed
         return ManifoldMixUp(learn.model, layers, mixer=mixer, maximum=maximum, seed=seed)
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that ``--mix`` applies to by the table of methods; none for the input."""
+        methods = self.options.methods
+        return (methods[0].layers_for(self.kind) or INPUT) if methods else INPUT
+
     def batch_mixer(self) -> Mixer | None:
-        """That mixer before it is laid inside the network, where it belongs there."""
-        names = check_mix(self.options)
-        for name in names:
-            if name not in self.mixes:
+        """The mixer that ``--mix`` names, before it is applied to a layer, if it is.
+
+        Raises:
+            VicinalError: it does not go with such data.
+        """
+        methods = self.options.methods
+        for method in methods:
+            layers = method.layers_for(self.kind)
+            if layers is None:
                 raise VicinalError(
-                    f"--mix {name} does not go with {self.kind}: say none, or "
+                    f"--mix {method.name} does not go with {self.kind}: use none, or one of "
                     f"{', '.join(self.mixes)}"
                 )
-            if len(names) > 1 and self.mixes[name] != ():
+            if len(methods) > 1 and layers:
                 raise VicinalError(
-                    f"--mix {name} is laid inside the network, so it takes no turns with others: "
-                    "name it alone"
+                    f"--mix {method.name} is applied inside the network of {self.kind}, so it "
+                    "cannot take turns with others: name it alone"
                 )
         return make_mixer(self.options, self._learned)
 
-    def _learned(self, mix: str) -> dict[str, Any]:
-        """What the data tell about a method: how near values are, how many a class has."""
-        split = self.split
-        if mix == "cmixup":
-            if split.vocab is not None:
-                raise VicinalError("--mix cmixup is for values, and these are classes: say mixup")
-            # On airfoil, near what its paper found to be best there.
-            return {"bandwidth": self._targets().double().std().item() / 4}
-        if mix in ("remix", "balancedmixup") and split.vocab is None:
-            raise VicinalError(f"--mix {mix} is for classes, and these are values: say cmixup")
-        if mix == "remix":
-            return {"counts": self._targets().bincount(minlength=len(split.vocab))}
-        return {}
+    def _learned(self, method: Method) -> dict[str, Any]:
+        """The arguments of a method that are computed from the training targets."""
+        vocab = self.split.vocab
+        targets: Targets = "values" if vocab is None else "classes"
+        if method.targets not in (None, targets):
+            instead = [other.name for other in methods_for(self.kind, targets)]
+            raise VicinalError(
+                f"--mix {method.name} is for {method.targets}, and these are {targets}: use one of "
+                f"{', '.join(instead)}"
+            )
+        if method.learned is None:
+            return {}
+        return {method.learned: LEARNED[method.learned](self._targets(), len(vocab or ()))}
 
-    @abstractmethod
     def _targets(self) -> Tensor:
-        """The training part's."""
+        """The training targets, for the methods that are computed from them."""
+        return self.split.targets
 
-    def _layers(self, mix: str, learn: Learner) -> Sequence[Any]:
-        """The layers that such a mix may be laid on."""
-        return self.mixes[mix]
+    def _layers(self, method: Method, learn: Learner) -> Sequence[Any]:
+        """The layers of this network that a method is applied to."""
+        return method.layers[self.kind]
 
     @property
     def metric(self) -> Any:
@@ -182,7 +204,7 @@ class Task(ABC):
         return Learner.fit_one_cycle
 
     def _fixed(self) -> dict[str, Any]:
-        """What a recipe says."""
+        """What the recipe sets, by option."""
         return {}
 
     @abstractmethod
@@ -190,16 +212,16 @@ class Task(ABC):
         """Choose the network (``model``), and what it sees of a sample."""
 
     @abstractmethod
-    def _epochs(self) -> Chosen: ...
+    def _epochs(self) -> Default: ...
 
     @abstractmethod
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         """For so many samples in each of the processes that train together."""
 
     @abstractmethod
-    def _learning_rate(self) -> Chosen: ...
+    def _learning_rate(self) -> Default: ...
 
-    def _precision(self) -> Chosen:
+    def _precision(self) -> Default:
         return choose_precision(self.options.precision, self.device)
 
     @abstractmethod
@@ -207,22 +229,22 @@ class Task(ABC):
         """Choose how samples come to the network."""
 
     def parameters(self) -> dict[str, Any]:
-        """The choices that a tracker is told of."""
-        told = {"model": self.model, "epochs": self.epochs, "lr": self.lr}
-        return {"data": self.options.data, "seed": self.options.seed, **told}
+        """The choices that a tracker logs."""
+        choices = {"model": self.model, "epochs": self.epochs, "lr": self.lr}
+        return {"data": self.options.data, "seed": self.options.seed, **choices}
 
-    def listed(self) -> str:
-        """Tells apart data of other samples, or samples in another order.
+    def fingerprint(self) -> str:
+        """Changes when the samples or their order change.
 
-        Images are not read for it: they are known by their labels, and by their files' names and
+        Images are not read for it: they are identified by their labels and their files' names and
         sizes.
         """
-        told = [self.split.vocab, *self._told()]
-        return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+        parts = [self.split.vocab, *self._identity()]
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
     @abstractmethod
-    def _told(self) -> list[Any]:
-        """What is known of the samples of each part."""
+    def _identity(self) -> list[Any]:
+        """What identifies the samples of both parts, in their order."""
 
     @abstractmethod
     def learner(self) -> Learner:
@@ -232,6 +254,19 @@ class Task(ABC):
     def preprocessing(self, learn: Learner) -> Preprocessing:
         """How new samples are brought to the network."""
 
-    def picture(self, learn: Learner) -> Any:
-        """A figure of a mixed batch; None where there is nothing to be seen."""
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
+        """A figure of the first batch as the mixer mixes it; None for data that cannot be seen.
+
+        Args:
+            mixer: what :meth:`mixer` gave for this training; it is not advanced.
+        """
         return None
+
+    @classmethod
+    def show(cls, options: TrainOptions, split: Any) -> Any:
+        """A figure of some samples, their partners and the mixes.
+
+        Raises:
+            VicinalError: such data cannot be seen, or are not mixed.
+        """
+        raise VicinalError(f"{options.data} holds no images, and nothing else can be drawn")

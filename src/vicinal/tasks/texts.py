@@ -1,10 +1,10 @@
-"""Texts: what is chosen for them, and how new ones are classified."""
+"""Texts: defaults for them, and how new ones are classified."""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,30 +14,29 @@ from vicinal.data.rows import TextSplit
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
+from vicinal.methods import Method
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
-from vicinal.tasks.task import Chosen
-
-WORDS = ("mixup", "cmixup", "remix", "balancedmixup")  # are mixed by these
+from vicinal.tasks.task import Default
 
 
 @dataclass(frozen=True)
 class TextPreprocessing(Preprocessing):
-    """How texts are brought to a network.
+    """How texts become input of a network.
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
-        column: where texts stand in a table.
-        tokenizer: from texts to the ids of their tokens.
+        column: the column of texts, where they come in a table.
+        tokenizer: from texts to token ids.
     """
 
     column: str
     tokenizer: Tokenizer
 
-    called = "text"
+    sample_name = "text"
     argument = "TEXT"
 
     @classmethod
@@ -57,15 +56,15 @@ class TextPreprocessing(Preprocessing):
 
     def to_json(self) -> dict[str, Any]:
         words = self.tokenizer.to_json() if isinstance(self.tokenizer, WordTokenizer) else None
-        told = {"model": self.model, "vocab": self.vocab, "column": self.column}
-        return {**told, "tokenizer": words}
+        fields = {"model": self.model, "vocab": self.vocab, "column": self.column}
+        return {**fields, "tokenizer": words}
 
     def save(self, folder: Path) -> None:
         if isinstance(self.tokenizer, HubTokenizer):
             save_hub_text(self.tokenizer, folder / NETWORK)
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """The texts of tables, the lines of .txt files, and what is no file, as it is."""
+        """Texts from tables, lines of .txt files; an argument that is no file is itself a text."""
         for argument in arguments:
             yield from ((text, text) for text in self._texts(argument))
 
@@ -75,8 +74,8 @@ class TextPreprocessing(Preprocessing):
             frame = read_frame(file, [self.column])
             if self.column not in frame:
                 raise VicinalError(
-                    f"{file} has no column {self.column}, where the texts stood in training: name "
-                    "the column so"
+                    f"{file} has no column {self.column}, which held the texts in training: "
+                    "name the column so"
                 )
             texts = frame[self.column].tolist()
             check_texts(texts, self.column)
@@ -90,7 +89,7 @@ class TextPreprocessing(Preprocessing):
             if not texts:
                 raise VicinalError(f"{file} is empty: write a text on each line")
             return texts
-        if os.path.exists(argument):  # which Path.exists() does not say of a long text
+        if os.path.exists(argument):  # Path.exists() would raise for a long text
             raise VicinalError(
                 f"{file} holds no texts: give a .txt, CSV or Parquet file, or a text"
             )
@@ -108,11 +107,7 @@ class TextTask(RowTask):
     """Train a network on texts."""
 
     kind = "texts"
-    mixes: ClassVar[dict[str, Any]] = {
-        **dict.fromkeys(WORDS, ("embedding",)),
-        "manifoldmixup": ("sentence",),
-    }
-    maximum: ClassVar[dict[str, str]] = dict.fromkeys(WORDS, "mask")
+    preprocessing_type = TextPreprocessing
     split: TextSplit
     network: nn.Module
     preparation: TextPreprocessing
@@ -126,25 +121,25 @@ class TextTask(RowTask):
         tokenizer: Tokenizer
         if self.from_hub:
             self.pretrained = self.options.pretrained is not False
-            torch.manual_seed(self.options.seed)  # of a last layer that begins anew
+            torch.manual_seed(self.options.seed)  # for a new last layer
             self.network, tokenizer = hub_text_model(self.model, n_out, pretrained=self.pretrained)
-            start = "pretrained" if self.pretrained else "random (as asked)"
+            start = "pretrained" if self.pretrained else "random (as requested)"
             self.reasons.append(("weights", start))
         elif self.options.pretrained:
-            raise VicinalError(f"there are no weights for {self.model}: leave out --pretrained")
+            raise VicinalError(f"{self.model} has no pretrained weights: leave out --pretrained")
         else:
             tokenizer = WordTokenizer.of(texts)
             check_text_model(self.model)
             self.reasons.append(("words", f"{len(tokenizer.words):,} that occur twice or more"))
         self.preparation = TextPreprocessing(self.model, split.vocab, split.column, tokenizer)
 
-    def _epochs(self) -> Chosen:
+    def _epochs(self) -> Default:
         return (3, "enough from pretrained weights") if self.from_hub else (10, "for texts")
 
-    def _batch_size(self, count: int) -> Chosen:
+    def _batch_size(self, count: int) -> Default:
         return max(2, min(32, count // 8)), f"{count:,} training texts"
 
-    def _learning_rate(self) -> Chosen:
+    def _learning_rate(self) -> Default:
         return (5e-5, "for networks of the hub") if self.from_hub else (1e-3, "for texts")
 
     def _choose_reading(self) -> None:
@@ -166,5 +161,6 @@ class TextTask(RowTask):
         scale = self.split.scale
         return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
-    def _layers(self, mix: str, learn: Learner) -> list[nn.Module]:
-        return [getattr(self.network, name) for name in self.mixes[mix]]
+    def _layers(self, method: Method, learn: Learner) -> list[nn.Module]:
+        # Modules, not names: where values are rescaled, the network is nested in another module.
+        return [getattr(self.network, name) for name in method.layers[self.kind]]

@@ -1,7 +1,7 @@
-"""Random changes of images, drawn for each sample and made on the device for the whole batch.
+"""Data augmentation of images: random for each sample, computed on the device for whole batches.
 
-A transform has two faces: ``train`` is random, ``valid`` brings images of the validation part to
-the same shape and changes nothing else.
+A transform has two methods: ``train`` is random; ``valid`` gives validation images the same shape
+and changes nothing else.
 """
 
 from vicinal.data.augment.color import IMAGENET_STATS, ColorJitter, Lighting, Normalize

@@ -1,4 +1,4 @@
-"""What colours become: light, colour, and the scale that networks like."""
+"""Brightness, contrast, colour, and normalization."""
 
 import math
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from vicinal.mixing.move import to_device
 
 IMAGENET_STATS = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
-# Matrices of RGB: to the grey of the same luma (ITU-R BT.601), to the grey of the same mean, and to
-# what is a quarter of a turn further around the axis of greys.
+# Matrices of RGB: to the grey of the same luma (ITU-R BT.601), to the grey of the same mean, and a
+# quarter turn around the axis of greys.
 LUMA = torch.tensor([[0.299, 0.587, 0.114]], dtype=torch.float64, device="cpu").expand(3, 3)
 MEAN = torch.full((3, 3), 1 / 3, dtype=torch.float64, device="cpu")
 QUARTER = torch.tensor(
@@ -57,10 +57,10 @@ class ColorJitter(BatchTransform):
     Args:
         brightness, contrast, saturation: factors are drawn evenly from 1 ± this, in [0, 1].
         hue: the angle is drawn evenly from ± this, in turns, in [0, 0.5].
-        p: the share of samples that each of the four changes, drawn for each by itself.
+        p: the fraction of samples that each of the four changes, drawn independently.
 
     Raises:
-        VicinalError: a value lies outside its range, or images have not three channels.
+        VicinalError: a value is out of its range, or images do not have three channels.
 
     Source: the first three are torchvision's ``adjust_brightness``, ``adjust_contrast`` and
     ``adjust_saturation`` before they clamp. Hue is the rotation of T. Karras et al., Training
@@ -115,7 +115,7 @@ class ColorJitter(BatchTransform):
 
 
 class Normalize(BatchTransform):
-    """To floats of mean 0 and standard deviation 1 for each channel.
+    """Normalize to floats of mean 0 and standard deviation 1 for each channel.
 
     Args:
         mean, std: of each channel, on the scale of [0, 1].
@@ -134,7 +134,7 @@ class Normalize(BatchTransform):
 
     @classmethod
     def of(cls, pixels: Tensor) -> "Normalize":
-        """By the mean and standard deviation of an (N, C, H, W) batch of images."""
+        """With the mean and standard deviation of (N, C, H, W) images."""
         step = max(1, len(pixels) // 2000)
         sample = to_unit_floats(pixels[::step])
         std, mean = torch.std_mean(sample, dim=(0, 2, 3))
@@ -148,5 +148,5 @@ class Normalize(BatchTransform):
         return (to_unit_floats(x) - mean).div_(std)
 
     def undo(self, x: Tensor) -> Tensor:
-        """Back to [0, 1], to be shown."""
+        """Undo the normalization: floats in [0, 1], to be shown."""
         return (x.float() * by_channel(self.std, x) + by_channel(self.mean, x)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""What is taken away: a rectangle of each image."""
+"""Random erasing of a rectangle of each image."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from vicinal.mixing.move import to_device
 class RandomErasing(BatchTransform):
     """Fill a random rectangle of an image with one colour, or with noise.
 
-    The rectangle lies wholly inside; its place is drawn evenly. Its area is drawn evenly, too, and
+    The rectangle is wholly inside; its position is drawn evenly. Its area is drawn evenly, too, and
     the logarithm of its aspect ratio evenly in the part of the range with which that area fits
     into the image: the paper draws both again until they fit. Sides are rounded to pixels.
 
     Args:
-        p: the share of images of which a rectangle is erased.
-        scale: smallest and largest area, as shares of the image's.
+        p: the fraction of images of which a rectangle is erased.
+        scale: smallest and largest area, as fractions of the image's.
         ratio: smallest and largest height of the rectangle, as multiples of its width. One value
             twice in ``scale`` and ``(1, 1)`` here cut squares of a fixed side.
         mean: the colour, on the scale of [0, 1]; the data's mean becomes 0 once it is normalised.

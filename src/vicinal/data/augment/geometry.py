@@ -1,4 +1,4 @@
-"""Where pixels go: shifts, and views that crop, flip, rotate, zoom and tilt."""
+"""Geometric augmentation: shifts, flips, and random crops with rotation, zoom and tilt."""
 
 import math
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Translate(BatchTransform):
 
 
 class HasEpoch(Protocol):
-    """What knows which epoch it is, such as the order of a training part."""
+    """Knows which epoch it is, such as the sampler of a training split."""
 
     epoch: int
 
@@ -61,47 +61,47 @@ class HasEpoch(Protocol):
 class AlternatingFlip(BatchTransform):
     """Mirror half of the images left to right, and in the next epoch the other half.
 
-    Each image is seen either way in turns, and so never the same way twice or three times in a row.
-    Which half it belongs to, its own pixels tell: a coin that falls alike in every epoch, however
-    the images are ordered, read and shared among processes.
+    Each image alternates, so it never looks the same in two epochs in a row. Which half it belongs
+    to depends on its own pixels alone, and so is the same in every epoch, however the images are
+    ordered, read and divided among processes.
 
     Args:
-        order: of the training part, ``dls.train.order``.
+        sampler: of the training split, ``dls.train.sampler``.
 
     Source: K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU (2024), section 3.6.
 
     >>> from types import SimpleNamespace
-    >>> order = SimpleNamespace(epoch=0)
+    >>> sampler = SimpleNamespace(epoch=0)
     >>> x = torch.tensor([[[[1, 2]]], [[[3, 5]]]], dtype=torch.uint8)
-    >>> flip = AlternatingFlip(order)
+    >>> flip = AlternatingFlip(sampler)
     >>> flip.train(x, torch.Generator()).flatten(1).tolist()
     [[2, 1], [3, 5]]
-    >>> order.epoch = 1
+    >>> sampler.epoch = 1
     >>> flip.train(x, torch.Generator()).flatten(1).tolist()
     [[1, 2], [5, 3]]
     """
 
-    def __init__(self, order: HasEpoch) -> None:
-        self.order = order
+    def __init__(self, sampler: HasEpoch) -> None:
+        self.sampler = sampler
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
         pixels = (x * 255).round() if x.is_floating_point() else x
         is_odd = pixels.flatten(1).sum(1, dtype=torch.int64) % 2 == 1
-        mirrored = is_odd ^ bool(self.order.epoch % 2)
+        mirrored = is_odd ^ bool(self.sampler.epoch % 2)
         return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
 
 
 class RandomView(BatchTransform):
-    """Look at each image from a random view: crop, flip, rotate, zoom and tilt in one resampling.
+    """Crop, flip, rotate, zoom and tilt at random, in one resampling.
 
     Args:
-        size: side of the square result in pixels; None keeps the image's own height and width.
-        min_scale: a crop shows at least this share of the image's area, in (0, 1].
+        size: side of the square result in pixels; None keeps the image's height and width.
+        min_scale: a crop covers at least this fraction of the image's area, in (0, 1].
         flip, flip_vert: mirror half of the images left to right, upside down.
         max_rotate: degrees either way.
         max_zoom: zoom in by up to this factor, 1 or more.
         max_warp: strength of a tilt of the image plane, in [0, 1), 0 for none.
-        p: the share of samples that are rotated, zoomed and tilted.
+        p: the fraction of samples that are rotated, zoomed and tilted.
 
     Borders are mirrored.
 
@@ -133,8 +133,8 @@ class RandomView(BatchTransform):
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
         height, width = (self.size, self.size) if self.size else x.shape[2:]
-        # Down to the resolution at which the smallest crop still has enough pixels: what is left
-        # to the resampling then needs no smoothing.
+        # First shrink to the resolution at which the smallest crop still has enough pixels: the
+        # resampling, which has no antialiasing, then never shrinks by much.
         enough = math.ceil(max(height, width) / math.sqrt(self.min_scale))
         x = resize(x, enough, only_shrink=True)
         grid = self._grid(x, height, width, generator)
@@ -145,7 +145,7 @@ class RandomView(BatchTransform):
         return resize(x, self.size) if self.size else x
 
     def _grid(self, x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Where each pixel of the result lies in the image: (B, height, width, 2) in [-1, 1]."""
+        """The source position of each pixel of the result: (B, height, width, 2) in [-1, 1]."""
         lines = [(torch.arange(n, device=x.device) * 2 + 1) / n - 1 for n in (height, width)]
         y_out, x_out = torch.meshgrid(*lines, indexing="ij")
         points = torch.stack([x_out, y_out, torch.ones_like(x_out)]).flatten(1)
@@ -163,8 +163,8 @@ class RandomView(BatchTransform):
             drawn = uniform(low, high, x, generator)
             return torch.where(chance(self.p, x, generator), drawn, neutral)
 
-        def sign(wanted: bool) -> Tensor:
-            return torch.where(chance(0.5 if wanted else 0.0, x, generator), -one, one)
+        def sign(enabled: bool) -> Tensor:
+            return torch.where(chance(0.5 if enabled else 0.0, x, generator), -one, one)
 
         flip = matrix(
             [sign(self.flip), zero, zero], [zero, sign(self.flip_vert), zero], [zero, zero, one]
@@ -185,10 +185,10 @@ class RandomView(BatchTransform):
 
 
 def resize(x: Tensor, size: int, *, only_shrink: bool = False) -> Tensor:
-    """A batch of images to ``size`` pixels a side, smoothed where they shrink."""
+    """Resize a batch of images to ``size`` x ``size`` pixels, with antialiasing."""
     height, width = (min(side, size) if only_shrink else size for side in x.shape[-2:])
     if (height, width) == x.shape[-2:]:
         return x
-    if x.device.type != "cpu":  # only there uint8 can be resized with smoothing
+    if x.device.type != "cpu":  # antialiasing of uint8 is implemented there only
         x = to_unit_floats(x)
     return F.interpolate(x, (height, width), mode="bilinear", antialias=True, align_corners=False)

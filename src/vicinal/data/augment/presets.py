@@ -1,4 +1,4 @@
-"""The usual changes, put together."""
+"""The usual augmentation, put together."""
 
 import math
 
@@ -25,18 +25,18 @@ def aug_transforms(
     p_lighting: float = 0.75,
     p_erase: float = 0.0,
 ) -> list[BatchTransform]:
-    """The usual changes for photos, under fastai's names and with its defaults.
+    """The usual augmentation of photos, with fastai's names and defaults.
 
     Args:
         mult: multiplies ``max_rotate``, ``max_warp`` and ``max_lighting``.
         size: side of the images that the network sees; None keeps that of the items.
-        min_scale: smallest share of an image's area that a crop shows.
+        min_scale: smallest fraction of an image's area that a crop covers.
         do_flip, flip_vert: mirror left to right, upside down.
         max_rotate: degrees; ``max_zoom``: factor; ``max_warp``, ``max_lighting``: strength.
         max_saturation: strength; ``max_hue``: turns, 0.5 for all hues. With either of them
-            :class:`ColorJitter` makes all changes of light and colour, :class:`Lighting` none.
-        p_affine, p_lighting: the share of samples that these touch.
-        p_erase: the share of which a rectangle is erased, as by :class:`RandomErasing`.
+            :class:`ColorJitter` changes light and colour, and :class:`Lighting` is not used.
+        p_affine, p_lighting: the fraction of samples that these change.
+        p_erase: the fraction of which a rectangle is erased, by :class:`RandomErasing`.
 
     Raises:
         VicinalError: a value lies outside its range.

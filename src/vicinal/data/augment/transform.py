@@ -1,4 +1,4 @@
-"""What every transform is, and how it draws."""
+"""The base class of transforms, and random numbers for them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from vicinal.mixing.move import to_device
 
 
 class BatchTransform:
-    """A change of a batch of images (B, 3, H, W), uint8 or float in [0, 1]."""
+    """A transform of a batch of images (B, 3, H, W), uint8 or float in [0, 1]."""
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x
@@ -41,5 +41,5 @@ def by_channel(values: Sequence[float], x: Tensor) -> Tensor:
 
 
 def to_unit_floats(x: Tensor) -> Tensor:
-    """uint8 to floats in [0, 1]; floats stay."""
+    """uint8 to floats in [0, 1]; floats as they are."""
     return x if x.is_floating_point() else x.float().div_(255)

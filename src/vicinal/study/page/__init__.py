@@ -7,12 +7,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vicinal.tasks import mixers
+from vicinal.methods import METHODS
 
-# What board.js can draw, with the label of its menu.
-DRAWABLE = {"mixup": "mixup", "cutmix": "cutmix: drag the box"}
-#: The methods of the mixing board, of those that ``--mix`` knows.
-BOARD_METHODS = {name: label for name, label in DRAWABLE.items() if name in mixers.METHODS}
+# What a label of the board's menu says beside the name.
+HINTS = {"cutmix": ": drag the box"}
+#: The methods that board.js can draw, with their labels.
+BOARD_METHODS = {
+    method.name: method.name + HINTS.get(method.name, "")
+    for method in METHODS.values()
+    if method.on_board
+}
 
 
 def render(template: str, **values: Any) -> str:

@@ -1,0 +1,45 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+import sys
+
+import typer
+
+from vicinal.cli.other import bench, cache
+from vicinal.cli.study import advise, compare, compare_worker
+from vicinal.cli.train import train
+from vicinal.cli.use import predict, show
+from vicinal.errors import VicinalError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    help="Train with mixed samples: mixup, from one command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (train, compare, advise, predict, show, cache, bench):  # in the order of the help
+    app.command()(command)
+app.command(hidden=True)(compare_worker)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; a user's mistake prints one sentence."""
+    try:
+        # Commands return None; a number is typer's own exit code, as 130 after Ctrl-C.
+        return app(arguments, standalone_mode=False) or 0
+    except VicinalError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:
+        # A misspelt option: the class of typer's exception has moved between its versions.
+        if not hasattr(error, "format_message"):
+            raise
+        sentence = error.format_message()  # empty where help was printed instead
+        return _fail(f"{sentence} (vicinal --help lists the commands)") if sentence else 2
+
+
+def _fail(sentence: str) -> int:
+    print(f"vicinal: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,182 @@
+"""The commands that answer whether mixing helps: compare and advise."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vicinal.cli.arguments import (
+    BatchSize,
+    Data,
+    Epochs,
+    Label,
+    LabelPattern,
+    Model,
+    Precision,
+    Pretrained,
+    Rate,
+    Recipe,
+    Size,
+    SkipBad,
+    Valid,
+)
+from vicinal.cli.common import log, typed_options
+
+
+def compare(
+    context: typer.Context,
+    data: Data,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            help="Methods to compare, separated by commas, as for train; if not given, "
+            "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
+        ),
+    ] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="Strengths, separated by commas, such as 0.1,0.4,1.")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Lengths of training, separated by commas, such as 5,20,80.")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Trainings of each arm; 3 if not given. Add more later."),
+    ] = None,
+    train_size: Annotated[
+        float | None, typer.Option(help="Use this many training samples, or this share of them.")
+    ] = None,
+    label_noise: Annotated[
+        float, typer.Option(help="Replace this share of the training labels by another class.")
+    ] = 0.0,
+    budget: Annotated[
+        str | None, typer.Option(help="Take no longer than this: 20m, 1h30m, 90s.")
+    ] = None,
+    recipe: Recipe = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    size: Size = None,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    precision: Precision = "auto",
+    skip_bad: SkipBad = False,
+    out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with a comparison, or add to it: seeds, methods, epochs.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Processes that train at once; by default, one for each GPU."),
+    ] = None,
+) -> None:
+    """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
+    from vicinal.study.formatting import parse_duration, parse_list
+
+    mixes = parse_list("mix", mix, str, "names")
+    alphas = parse_list("alpha", alpha, float, "numbers")
+    lengths = parse_list("epochs", epochs, int, "whole numbers")
+    time = None if budget is None else parse_duration(budget)
+
+    from vicinal.memory import keep_freed_memory
+    from vicinal.study.command import compare_data
+    from vicinal.study.config import ExperimentConfig
+    from vicinal.tasks import TrainOptions
+
+    keep_freed_memory()
+    options = TrainOptions(
+        data=data,
+        recipe=recipe,
+        model=model,
+        pretrained=pretrained,
+        batch_size=batch_size,
+        lr=lr,
+        size=size,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+        precision=precision,
+        skip_bad=skip_bad,
+    )
+    config = ExperimentConfig(
+        options,
+        mixes=mixes,
+        alphas=alphas,
+        epochs=lengths,
+        train_size=train_size,
+        label_noise=label_noise,
+    )
+    report = compare_data(
+        config,
+        seeds=seeds,
+        budget=time,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        jobs=jobs,
+        typed=typed_options(context),
+        log=log,
+    )
+    print(f"\nthe report: {report}")
+
+
+def compare_worker(path: Path, seconds: float) -> None:
+    """Do runs of a comparison beside the process that started it."""
+    from vicinal.memory import keep_freed_memory
+    from vicinal.study import command
+
+    keep_freed_memory()
+    command.compare_worker(path, seconds)
+
+
+def advise(
+    data: Data,
+    epochs: Epochs = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    label_noise: Annotated[
+        float, typer.Option(help="The share of the labels that are wrong, as far as you know.")
+    ] = 0.0,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+) -> None:
+    """Say what published results suggest for DATA; nothing is trained."""
+    from vicinal.study.advice import Situation, rules_for, verdict
+    from vicinal.study.config import ExperimentConfig
+    from vicinal.study.training_set import check_label_noise
+    from vicinal.tasks import TrainOptions, find_split, make_task
+
+    options = TrainOptions(
+        data=data,
+        epochs=epochs,
+        model=model,
+        pretrained=pretrained,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+    )
+    check_label_noise(label_noise)
+    split = find_split(options)
+    task = make_task(options, split)
+    situation = Situation(
+        kind=task.kind,
+        samples=len(split.train),
+        classes=None if split.vocab is None else len(split.vocab),
+        epochs=task.epochs,
+        pretrained=task.pretrained,
+        label_noise=label_noise,
+    )
+    log("data", task.describe())
+    start = "published" if situation.pretrained else "random"
+    weights = task.chosen().get("weights", start)  # with a reason, where there is one
+    log("training", f"{task.model}, {task.epochs} epochs, weights: {weights}")
+    for rule in rules_for(situation):
+        log(rule.side, rule.text)
+        log("", f"({rule.source})")
+    config = ExperimentConfig(replace(options, epochs=None), epochs=(epochs,) if epochs else ())
+    print(f"\n{verdict(situation)}\nTo measure it: {config.command()}")

@@ -1,0 +1,97 @@
+"""The command that trains."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vicinal.cli.arguments import (
+    Alpha,
+    BatchSize,
+    Data,
+    Epochs,
+    Label,
+    LabelPattern,
+    MixName,
+    Model,
+    Precision,
+    Pretrained,
+    Rate,
+    Recipe,
+    Seed,
+    Size,
+    SkipBad,
+    Valid,
+)
+from vicinal.cli.common import log, typed_options
+
+
+def train(
+    context: typer.Context,
+    data: Data,
+    recipe: Recipe = None,
+    mix: MixName = None,
+    alpha: Alpha = None,
+    model: Model = None,
+    pretrained: Pretrained = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    size: Size = None,
+    valid: Valid = 0.2,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    precision: Precision = "auto",
+    compile: Annotated[
+        bool,
+        typer.Option(help="Use torch.compile: slow to start, and not always faster."),
+    ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Log to tensorboard, wandb, mlflow, or another tracker.")
+    ] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume a run that was stopped or killed.")] = False,
+    skip_bad: SkipBad = False,
+    stream: Annotated[
+        bool, typer.Option(help="Stream Parquet shards, without storing them.")
+    ] = False,
+) -> None:
+    """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
+    from vicinal import runs
+    from vicinal.memory import keep_freed_memory
+    from vicinal.processes import this_process
+    from vicinal.tasks import TrainOptions
+    from vicinal.tasks.predictor import preprocessing_of, read_config
+
+    keep_freed_memory()  # the process is ours
+    state = this_process()  # of several processes, only the main one logs
+    log_once = state.on_main_process(log)
+    options = TrainOptions(
+        data=data,
+        recipe=recipe,
+        mix=mix,
+        alpha=alpha,
+        model=model,
+        pretrained=pretrained,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        size=size,
+        valid=valid,
+        label=label,
+        label_pattern=label_pattern,
+        precision=precision,
+        compile=compile,
+        track=track,
+        seed=seed,
+        skip_bad=skip_bad,
+        stream=stream,
+    )
+    folder = runs.train(
+        options, out, overwrite=overwrite, resume=resume, typed=typed_options(context), log=log_once
+    )
+    state.print(f"\nsaved to {folder}: model, settings, metrics and pictures; use it with")
+    argument = preprocessing_of(read_config(folder)["predict"]["kind"]).argument
+    state.print(f"vicinal predict {folder} {argument}...")

@@ -1,0 +1,87 @@
+"""The commands that use a trained network, or show what mixing does."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vicinal import kinds
+from vicinal.cli.arguments import Alpha, Data, Label, LabelPattern, MixName, Seed, Size
+from vicinal.errors import VicinalError
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The run folder of vicinal train.")],
+    samples: Annotated[
+        list[str],
+        typer.Argument(help=kinds.samples_help()),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
+) -> None:
+    """Predict with a trained network."""
+    from vicinal.tasks.predictor import Predictor
+
+    predictor = Predictor.load(run)
+    column = predictor.preprocessing.sample_name
+    named = list(predictor.preprocessing.samples(samples))
+    outputs = predictor.predict(item for _, item in named)
+    found = [(name, output) for (name, _), output in zip(named, outputs, strict=True)]
+    if as_json:
+        rows = [{column: name, **predictor.answer(output)} for name, output in found]
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    # Names of files and classes may hold brackets and colons, which rich would interpret.
+    console = Console(markup=False, emoji=False, highlight=False)
+    if predictor.preprocessing.vocab is None:
+        table = Table(column, "value", box=None)
+        for name, output in found:
+            table.add_row(name, f"{output.item():.6g}")
+    else:
+        table = Table(column, "class", "probability", box=None)
+        for name, output in found:
+            for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
+                table.add_row("" if rank else name, likely, f"{probability:.1%}")
+    console.print(table)
+
+
+def show(
+    data: Data,
+    mix: MixName = None,
+    alpha: Alpha = None,
+    size: Size = None,
+    label: Label = None,
+    label_pattern: LabelPattern = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The picture, PNG, PDF or SVG; HTML for an interactive board."),
+    ] = None,
+    open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
+) -> None:
+    """Draw images, their partners, and the mixes with their targets and weights."""
+    from vicinal import runs
+    from vicinal.tasks import TrainOptions
+
+    options = TrainOptions(
+        data=data,
+        mix=mix,
+        alpha=alpha,
+        size=size,
+        label=label,
+        label_pattern=label_pattern,
+        seed=seed,
+    )
+    file = out or Path("mixed.html" if open else "mixed.png")
+    if open and file.suffix.lower() != ".html":
+        raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
+    if file.suffix.lower() == ".html":
+        from vicinal.study.board import show_board
+
+        show_board(options, file, open=open)
+    else:
+        runs.show(options, file)
+    print(f"drawn: {file}")

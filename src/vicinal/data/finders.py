@@ -1,0 +1,106 @@
+"""Finders: a kind of data looks at what the user named, and takes it or leaves it to the others.
+
+A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the split, or None where the
+data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from vicinal.data.folders import split_by_folder, split_by_name
+from vicinal.data.frames import read_frames
+from vicinal.data.known import split_of_torchvision
+from vicinal.data.request import DataRequest
+from vicinal.data.rows import RowSplit, split_of_rows
+from vicinal.data.samples import Samples, Split, held_out
+from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
+from vicinal.data.tables import (
+    frames_of,
+    has_images,
+    holds_images,
+    split_of_parquet,
+    split_of_tables,
+)
+
+NO_FOLDER, NO_COLUMNS = "is no folder", "has no columns"
+HAS_COLUMNS = "has columns, of which --label names one"
+
+
+def image_split(request: DataRequest) -> Split | None:
+    """Images: digits, a folder of them, tables with an image column, torchvision's data sets."""
+    if request.data == "digits" or request.source == "torchvision":
+        request.refuse("label_pattern", NO_FOLDER)
+        request.refuse("label", NO_COLUMNS)
+        request.refuse_stream()
+        if request.data == "digits":
+            return _digits(request)
+        return split_of_torchvision(request.name, request.valid_pct, request.seed)
+    if request.source == "hf":
+        return _of_hub(request)
+    shards = [file for file in request.tables if file.suffix == ".parquet"]
+    if shards and holds_images(shards[0]):
+        request.refuse("label_pattern", HAS_COLUMNS)
+        split_of = stream_of_parquet if request.stream else split_of_parquet
+        return split_of(shards, request.label, request.valid_pct, request.seed)
+    if not request.images or (request.tables and not _images_come_first(request)):
+        return None
+    return _of_folder(request)
+
+
+def row_split(request: DataRequest) -> RowSplit | None:
+    """Texts and other rows: tables without an image column."""
+    if request.source == "hf":
+        request.refuse("label_pattern", NO_FOLDER)
+        frames = frames_of(request.hub_tables)
+    elif request.tables:
+        request.refuse("label_pattern", HAS_COLUMNS)
+        request.refuse_stream()
+        assert request.path is not None
+        frames = read_frames(request.path)
+    else:
+        return None
+    return split_of_rows(frames, request.label, request.valid_pct, request.seed)
+
+
+def _of_hub(request: DataRequest) -> Split | None:
+    request.refuse("label_pattern", NO_FOLDER)
+    label, valid_pct, seed = request.label, request.valid_pct, request.seed
+    reason = None if request.stream else too_large_for_disk(request.name)
+    if request.stream or reason is not None:
+        return stream_of_hub(request.name, label, valid_pct, seed, reason)
+    if not has_images(request.hub_tables):
+        return None
+    return split_of_tables(request.hub_tables, label, valid_pct, seed)
+
+
+def _images_come_first(request: DataRequest) -> bool:
+    """Whether tables in a folder only describe its images, which have classes of their own."""
+    if request.label is not None:  # a column
+        return False
+    path, images = request.path, request.images
+    return bool(request.label_pattern or [file for file in images if file.parent != path])
+
+
+def _of_folder(request: DataRequest) -> Split:
+    assert request.path is not None
+    request.refuse("label", NO_COLUMNS)
+    request.refuse_stream()
+    path, pattern, images = request.path, request.label_pattern, request.images
+    if pattern is not None:
+        split = split_by_name(path, pattern, request.valid_pct, request.seed, images)
+    else:
+        split = split_by_folder(path, request.valid_pct, request.seed, images)
+    beside = [f"left alone: {file.name}, beside the images" for file in request.tables]
+    return replace(split, notes=[*split.notes, *beside])
+
+
+def _digits(request: DataRequest) -> Split:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    gray = torch.tensor(digits.images / 16 * 255).round().to(torch.uint8)
+    samples = Samples(gray[:, None].expand(-1, 3, -1, -1).contiguous(), digits.target.tolist())
+    vocab = [str(i) for i in range(10)]
+    split = held_out(samples, vocab, request.valid_pct, request.seed)
+    return replace(split, mirrored=False)

@@ -1,0 +1,61 @@
+"""DataSplit: what every kind of data is to a trainer and to a study."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from vicinal.data.samples import Samples
+
+
+class DataSplit(ABC):
+    """A training part, a validation part, and what can be done with them.
+
+    Attributes:
+        kind: the name of its entry in :data:`vicinal.kinds.KINDS`.
+        train, valid: the two parts; they have a length.
+        vocab: the names of the classes; None for values.
+        notes: what was found and chosen on the way, each a line ``"name: text"`` for the user.
+    """
+
+    kind: ClassVar[str]
+    train: Any
+    valid: Any
+    vocab: list[str] | None
+    notes: list[str]
+
+    @property
+    @abstractmethod
+    def targets(self) -> Tensor:
+        """The training targets: (N,) int64 class indices, or (N, 1) float32 values.
+
+        Raises:
+            VicinalError: they are not known before the data are read.
+        """
+
+    @abstractmethod
+    def subset(self, rows: Tensor) -> Self:
+        """The same data with some of the training samples.
+
+        Args:
+            rows: (M,) int64, their indices.
+
+        Raises:
+            VicinalError: samples of such data cannot be picked.
+        """
+
+    @abstractmethod
+    def relabelled(self, targets: Tensor) -> Self:
+        """The same data with other training targets.
+
+        Args:
+            targets: of the same shape and dtype as :attr:`targets`.
+
+        Raises:
+            VicinalError: such data cannot be given other targets.
+        """
+
+    def preview(self) -> "Samples | None":
+        """Training images to look at; None where the data are not images."""
+        return None

@@ -1,0 +1,227 @@
+"""SplitLoader: one split of the data, as batches on the device."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from accelerate.utils import send_to_device, slice_tensors
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vicinal.data.augment import BatchTransform
+from vicinal.data.sampler import EpochSampler
+from vicinal.errors import VicinalError
+from vicinal.processes import default_device
+from vicinal.rng import rank_and_world_size
+
+
+class TensorData(Dataset[tuple[Tensor, Tensor]]):
+    """Samples in memory, of which a batch is gathered in one operation.
+
+    Args:
+        x: (N, ...), or several such tensors in a dict, list or tuple.
+        y: (N, ...), their targets.
+    """
+
+    def __init__(self, x: Any, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int) -> tuple[Any, Tensor]:
+        return slice_tensors(self.x, index), self.y[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor]:
+        chosen = torch.tensor(indices, dtype=torch.int64)
+        return slice_tensors(self.x, chosen), self.y[chosen]
+
+
+class ErrorsAsValues(Dataset[Any]):
+    """A data set that returns a VicinalError instead of raising it.
+
+    Raised in a worker process, it would reach the user with the worker's traceback in its text.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        try:
+            return self.dataset.__getitems__(indices)
+        except VicinalError as error:
+            return error
+
+
+class SplitLoader(ABC):
+    """One split of the data, as batches on the device: what a Learner needs of it.
+
+    That is its length, iteration, ``first``, ``shut_down_workers``, and ``sampler``, whose
+    ``epoch`` can be set to resume from there.
+
+    Args:
+        dataset: where the samples come from; it has a length.
+        batch_size: samples per batch, in each of the processes that train together.
+        training: shuffle, drop an incomplete last batch, and augment.
+        transforms: are applied to each batch on the device.
+        seed: of the order and the augmentation, which differ from epoch to epoch.
+    """
+
+    _loader: DataLoader[Any]
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        *,
+        training: bool = False,
+        transforms: Sequence[BatchTransform] = (),
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        _check_batch_size(batch_size, len(dataset), training)
+        self.dataset, self.training, self.transforms = dataset, training, list(transforms)
+        self.device = torch.device(device) if device is not None else default_device()
+        self.sampler = EpochSampler(len(dataset), batch_size, shuffle=training, seed=seed)
+
+    @abstractmethod
+    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Start the next epoch: its batches, before they are moved and transformed."""
+
+    @abstractmethod
+    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """The same from the first batch on, read in this process instead of the workers."""
+
+    def _loading(self, reader: Any, **options: Any) -> DataLoader[Any]:
+        return DataLoader(
+            reader,
+            collate_fn=_identity,
+            pin_memory=self.device.type == "cuda" and _on_cpu(self.dataset),
+            # Without one of its own, torch draws from the global generator each epoch.
+            generator=self.sampler.generator("workers"),
+            **options,
+        )
+
+    @property
+    def batch_size(self) -> int:
+        return self.sampler.batch_size
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._transformed(self._read())
+
+    def shut_down_workers(self) -> None:
+        """Shut down the worker processes; the next epoch starts new ones."""
+        # When the garbage collector shuts them down, torch waits for each until a timeout.
+        self._loader._iterator = None
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """The first batch of the epoch to come, read in this process; no state changes.
+
+        For streamed images it is any batch.
+        """
+        epoch = self.sampler.epoch
+        try:
+            return next(self._transformed(self._read_here()))
+        finally:
+            self.sampler.epoch = epoch
+
+    def _transformed(
+        self, read: Iterable[tuple[Tensor, Tensor]]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches as they are read to batches as the network sees them."""
+        rank, _ = rank_and_world_size()
+        # Each rank augments its samples by random numbers of its own.
+        generator = self.sampler.generator(f"changes of {rank}" if rank else "changes")
+        any_read, none_yet = False, True
+        for batch in read:
+            any_read = True
+            x, y = send_to_device(batch, self.device, non_blocking=True)
+            if not len(y):  # all of its images are unreadable, and skip_bad is set
+                continue
+            for transform in self.transforms:
+                x = transform.train(x, generator) if self.training else transform.valid(x)
+            none_yet = False
+            yield self._as_images(x), y
+        # In validation, a process may have no samples of its own.
+        if none_yet and (any_read or self.training) and len(self):
+            raise VicinalError(
+                f"none of the {len(self.dataset):,} samples can be read: repair the files"
+            )
+
+    @staticmethod
+    def _as_images(x: Any) -> Any:
+        # Convolutions are fastest on channels_last, on CPUs two- to threefold.
+        is_image = isinstance(x, Tensor) and x.ndim == 4
+        return x.contiguous(memory_format=torch.channels_last) if is_image else x
+
+
+class Batches(SplitLoader):
+    """A split with random access to its samples.
+
+    Args:
+        dataset: gives a batch for a list of indices (``__getitems__``).
+        batch_size: samples per batch, in each of the processes that train together.
+        workers: worker processes that prefetch; 0 reads in this process.
+        **kwargs: of :class:`SplitLoader`.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, *, workers: int = 0, **kwargs: Any) -> None:
+        super().__init__(dataset, batch_size, **kwargs)
+        self._reader = ErrorsAsValues(dataset)
+        self._loader = self._loading(
+            self._reader,
+            batch_sampler=self.sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+
+    def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
+        return raised(self._loader)
+
+    def _read_here(self) -> Iterable[tuple[Tensor, Tensor]]:
+        return raised(map(self._reader.__getitems__, self.sampler))
+
+
+def raised(read: Iterable[Any]) -> Iterator[Any]:
+    """Raise the errors that :class:`ErrorsAsValues` returned in the place of batches."""
+    for batch in read:
+        if isinstance(batch, VicinalError):
+            try:
+                raise batch
+            finally:
+                # The error's traceback holds this frame: a reference cycle that would keep the
+                # workers alive until the garbage collector runs.
+                del batch
+        yield batch
+
+
+def _on_cpu(dataset: Any) -> bool:
+    return not (isinstance(dataset, TensorData) and dataset.y.device.type != "cpu")
+
+
+def _identity(batch: Any) -> Any:
+    """Collate nothing: data sets give whole batches. A lambda could not be sent to workers."""
+    return batch
+
+
+def _check_batch_size(batch_size: int, count: int, training: bool) -> None:
+    if batch_size < 1:
+        raise VicinalError(f"the batch size must be 2 or more, not {batch_size}")
+    if not training:
+        return
+    if batch_size == 1:
+        raise VicinalError(
+            "a batch of one sample has no partner to mix with: use a batch size of 2 or more"
+        )
+    if batch_size > count:
+        raise VicinalError(
+            f"the batch size {batch_size} is larger than the {count} training samples: "
+            f"use {count} or less"
+        )

@@ -1,0 +1,89 @@
+"""The kinds of data: one table, from which all else follows.
+
+How data of a kind are found, split, trained, described, fingerprinted for ``--resume``, shown and
+predicted stands in the classes that an entry names: its finder, its
+:class:`~vicinal.data.split.DataSplit`, its :class:`~vicinal.tasks.task.Task` and its
+:class:`~vicinal.tasks.predictor.Preprocessing`. They are named rather than imported: the help must
+not load torch, and this table lies below the rooms that they live in.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vicinal.data.request import DataRequest
+    from vicinal.data.split import DataSplit
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of data.
+
+    Args:
+        name: what its splits have as :attr:`DataSplit.kind`.
+        task: where its :class:`Task` is, as ``"module:class"``.
+        finder: where the function is that recognises it, from a :class:`DataRequest` to a split or
+            None; None where the finder of another kind finds it, too.
+        data: what it is found in, for the help.
+        samples: what ``vicinal predict`` takes, for the help.
+    """
+
+    name: str
+    task: str
+    finder: str | None = None
+    data: str = ""
+    samples: str = ""
+
+    def find(self, request: "DataRequest") -> "DataSplit | None":
+        """The split, if the data are of this kind, or of another one that shares its finder."""
+        split: DataSplit | None = _load(self.finder)(request) if self.finder else None
+        return split
+
+    @property
+    def task_type(self) -> Any:
+        """The subclass of :class:`Task` that trains on such data."""
+        return _load(self.task)
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+# The first that recognises the data takes them. Folders are images before they are anything else,
+# and tables have an image column, or are texts or rows.
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "images",
+            task="vicinal.tasks.images:ImageTask",
+            finder="vicinal.data.finders:image_split",
+            data="digits, a folder of images, a Parquet file or folder with an image column, "
+            "torchvision:NAME",
+            samples="images",
+        ),
+        Kind("streamed images", task="vicinal.tasks.streamed:StreamedImageTask"),
+        Kind(
+            "rows",
+            task="vicinal.tasks.tables:TableTask",
+            finder="vicinal.data.finders:row_split",
+            data="a CSV or Parquet file or folder, of texts or of other rows",
+            samples="tables (CSV or Parquet)",
+        ),
+        Kind(
+            "texts", task="vicinal.tasks.texts:TextTask", samples="texts, in files or as they are"
+        ),
+    )
+}
+
+
+def data_help() -> str:
+    """What the help says about DATA."""
+    return "; ".join([*(kind.data for kind in KINDS.values() if kind.data), "hf:NAME"])
+
+
+def samples_help() -> str:
+    """What the help says about the samples that ``vicinal predict`` takes."""
+    return "; ".join(kind.samples for kind in KINDS.values() if kind.samples)

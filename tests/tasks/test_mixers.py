@@ -1,0 +1,144 @@
+"""What mixes in a training: names from the command line, and objects from Python."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from run_folders import assert_same, left, silent
+from vicinal import Callback, Choice, CutMix, MixUp, VicinalError, recipes, runs
+from vicinal.data import vision
+from vicinal.tasks import TrainOptions, find_split, make_task
+
+OPTIONS = TrainOptions("digits", epochs=1, precision="fp32", seed=3)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def train(folder, mix, **kwargs):
+    lines = []
+    options = replace(OPTIONS, mix=mix)
+    runs.train(options, folder, log=lambda *line: lines.append(line), **kwargs)
+    return dict(lines)
+
+
+class Mixing(Callback):
+    order = 50
+
+    def __init__(self, mixer):
+        self.mixer = mixer
+
+    def before_batch(self, learn):
+        if learn.training:
+            learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=True)
+
+
+OBJECTS = {
+    "mixer": MixUp(0.4),
+    "class": MixUp,
+    "function": lambda learn: MixUp(0.4, seed=9),
+    "callback": Mixing(MixUp(0.4, seed=3)),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_an_object_trains_as_its_name_does(tmp_path, kind):
+    train(tmp_path / "name", "mixup")
+    lines = train(tmp_path / "object", OBJECTS[kind])
+    assert_same(left(tmp_path / "object"), left(tmp_path / "name"))
+    assert "Mix" in lines["mixing"]
+    has_picture = (tmp_path / "object" / "mixed_batch.png").exists()
+    assert has_picture == (kind != "callback")  # what a callback does cannot be seen
+    mix = json.loads((tmp_path / "object" / "config.json").read_text())["options"]["mix"]
+    assert "seed" not in mix
+    assert "0x" not in mix
+
+
+def test_the_mixer_that_is_given_is_not_used_up(tmp_path):
+    mixer = MixUp(0.4, seed=8)
+    train(tmp_path / "run", mixer)
+    assert mixer.state_dict() == {"seed": 8, "draws": 0}
+
+
+@pytest.mark.parametrize("mix", ["mixup+cutmix", Choice([MixUp(0.8), CutMix()], p=[0.5, 0.4])])
+def test_a_picture_does_not_advance_the_mixer(tmp_path, mix):
+    task = make_task(replace(OPTIONS, mix=mix), find_split(OPTIONS))
+    learn = task.learner()
+    mixer = task.mixer(learn)
+    before = [each.state_dict() for each in mixer.nested()]
+    assert task.picture(learn, mixer) is not None
+    assert [each.state_dict() for each in mixer.nested()] == before
+
+
+class TestResuming:
+    def stopped(self, tmp_path, monkeypatch, mix):
+        def stop(run, learn):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.Run, "before_train", stop, raising=False)
+            with pytest.raises(KeyboardInterrupt):
+                train(tmp_path / "run", mix)
+
+    def test_the_same_object_is_needed(self, tmp_path, monkeypatch):
+        self.stopped(tmp_path, monkeypatch, MixUp(0.3))
+        with pytest.raises(
+            VicinalError, match=r"begun from Python with mix=MixUp.*: pass it again"
+        ):
+            train(tmp_path / "run", None, resume=True)
+        with pytest.raises(VicinalError, match=r"begun with mix MixUp\(.*, not MixUp"):
+            train(tmp_path / "run", MixUp(0.2), resume=True)
+        train(tmp_path / "run", MixUp(0.3), resume=True)
+        train(tmp_path / "whole", MixUp(0.3))
+        assert_same(left(tmp_path / "run"), left(tmp_path / "whole"))
+
+    def test_a_recipe_brings_its_own(self, tmp_path, monkeypatch):
+        recipe = recipes.load("imagenette")
+        defaults = {**recipe.defaults, "mix": CutMix(), "model": "resnet9", "size": 8}
+        changed = replace(recipe, defaults=defaults)
+        monkeypatch.setattr(recipes, "load", lambda name: changed)
+        options = replace(OPTIONS, recipe="imagenette")
+
+        def stop(run, learn):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.Run, "before_train", stop, raising=False)
+            with pytest.raises(KeyboardInterrupt):
+                runs.train(options, tmp_path / "run", log=silent)
+        lines = []
+        runs.train(options, tmp_path / "run", resume=True, log=lambda *line: lines.append(line))
+        assert dict(lines)["mixing"].startswith("CutMix(alpha=1.0")
+
+
+@pytest.mark.parametrize(
+    ("mix", "alpha", "sentence"),
+    [
+        (MixUp(), 0.4, "--alpha does not apply to a mixer from Python"),
+        (3, None, "mix must be a name, a mixer such as MixUp\\(\\), a callback, .*, not 3"),
+        (lambda learn: "mixup", None, "mix must be a name, .*, not 'mixup'"),
+    ],
+)
+def test_mistakes(mix, alpha, sentence, tmp_path):
+    with pytest.raises(VicinalError, match=sentence):
+        runs.train(replace(OPTIONS, mix=mix, alpha=alpha), tmp_path / "run", log=silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_images_are_is_chosen_once(tmp_path, monkeypatch):
+    chosen, original = [], vision.choose_storage
+
+    def choose(*arguments, **kwargs):
+        # As when another program takes memory and disk meanwhile.
+        room = kwargs.pop("room") if not chosen else 0
+        chosen.append(original(*arguments, room=room, **kwargs))
+        return chosen[-1]
+
+    monkeypatch.setattr(vision, "choose_storage", choose)
+    task = make_task(OPTIONS, find_split(OPTIONS))
+    task.loaders()
+    assert [task.storage] == chosen
+    assert ("images", task.storage.text) in task.reasons

@@ -1,0 +1,107 @@
+"""The table of methods, and what follows from it."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+import vicinal
+from vicinal import VicinalError
+from vicinal.kinds import KINDS
+from vicinal.methods import METHODS, OTHERS, help_line, methods_for, parse_mix
+from vicinal.mixing import Mixer
+from vicinal.tasks import TrainOptions, find_split, make_task
+from vicinal.tasks.mixers import LEARNED
+
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
+every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+
+
+@every_method
+def test_the_class_is_public_and_has_the_strength_of_the_table(method):
+    parameters = inspect.signature(getattr(vicinal, method.factory)).parameters
+    found = parameters["alpha"].default if "alpha" in parameters else None
+    if method.name == "manifoldmixup":  # the paper's, for hidden layers
+        found = 2.0
+    assert found == method.alpha
+
+
+@every_method
+def test_what_must_be_computed_from_targets_is_an_argument_that_has_no_default(method):
+    parameters = inspect.signature(getattr(vicinal, method.factory)).parameters
+    needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+    assert needed == ([method.learned] if method.learned else [])
+    assert method.learned is None or method.learned in LEARNED
+
+
+@every_method
+def test_kinds_are_those_of_the_table_of_kinds(method):
+    nouns = {kind.task_type.kind for kind in KINDS.values()}
+    assert set(method.layers) <= nouns | {OTHERS}
+    assert set(method.maximum) <= nouns
+
+
+@every_method
+def test_the_help_names_it(method):
+    assert f"{method.name} ({method.summary})" in help_line()
+
+
+def shown_layers(method):
+    found = {kind: layers for kind, layers in method.layers.items() if kind != OTHERS}
+    return "; ".join(
+        f"{kind}: {', '.join(f'`{layer}`' for layer in layers) or 'the input'}"
+        for kind, layers in sorted(found.items())
+    )
+
+
+@every_method
+def test_the_page_has_its_row(method):
+    strength = "" if method.alpha is None else f"{method.alpha:g}"
+    cells = (
+        f"`{method.name}`",
+        method.summary + (f" (for {method.targets})" if method.targets else ""),
+        shown_layers(method),
+        strength,
+    )
+    assert f"| {' | '.join(cells)} |\n" in PAGE.read_text()
+
+
+@pytest.mark.parametrize("method", methods_for("images", "classes"), ids=lambda m: m.name)
+def test_each_makes_a_mixer_for_digits(method):
+    options = TrainOptions("digits", mix=method.name)
+    mixer = make_task(options, find_split(options)).batch_mixer()
+    assert type(mixer).__name__ == method.factory
+    assert getattr(mixer, "alpha", None) == method.alpha or method.alpha is None
+    x, target = mixer(torch.rand(8, 3, 8, 8), torch.arange(8))
+    assert x.shape == (8, 3, 8, 8)
+    assert len(target.weight) == 8
+
+
+def test_names_are_parsed_once_for_the_options_of_a_task(monkeypatch):
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return parse_mix(*arguments)
+
+    monkeypatch.setattr("vicinal.tasks.options.parse_mix", counted)
+    options = TrainOptions("digits", mix="mixup+cutmix")
+    task = make_task(options, find_split(options))
+    mixer = task.mixer(task.learner())
+    assert isinstance(mixer, Mixer)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("mix", "alpha", "sentence"),
+    [
+        ("cutmixx", None, "not cutmixx: did you mean cutmix"),
+        ("mixup+none", None, "joined by \\+, not mixup\\+none"),
+        ("resizemix", 0.4, "--alpha does not apply to --mix resizemix"),
+        ("mixup+cutmix", 0.4, "--alpha does not apply"),
+    ],
+)
+def test_mistakes(mix, alpha, sentence):
+    with pytest.raises(VicinalError, match=sentence):
+        parse_mix(mix, alpha)
