@@ -1,14 +1,14 @@
-"""What runs leave, to be compared."""
+"""The results of runs, to be compared."""
 
 from safetensors.torch import load_file
 
 
 def silent(*_):
-    """Hears what a run tells, and says nothing."""
+    """A log that prints nothing."""
 
 
 def left(folder):
-    """The weights and metrics that a run left, but for the times that it took."""
+    """The weights and metrics of a run, without its timings."""
     rows = [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
     return load_file(folder / "model.safetensors"), rows
 

@@ -25,7 +25,7 @@ FILES = {
 }  # fmt: skip
 
 
-def left_in(folder):
+def files_in(folder):
     return {file.name for file in folder.iterdir() if not file.name.startswith(".")}
 
 
@@ -168,7 +168,7 @@ class TestTrain:
     def test_digits_from_the_command_to_a_model_that_is_used(self, tmp_path):
         done = command("train", "digits", "--out", "run", "--epochs", 12)
         assert done.returncode == 0, done.stderr
-        assert left_in(tmp_path / "run") == FILES
+        assert files_in(tmp_path / "run") == FILES
         assert "1,438 training and 359 validation images of 10 classes" in done.stdout
         for chosen in (
             "size:",
@@ -237,7 +237,7 @@ class TestTrain:
         arguments = ["train", str(folder), "--size", "32", "--epochs", "3", "--seed", "3"]
         assert run(arguments) == 0
         made = tmp_path / "runs" / "photos"
-        assert left_in(made) == FILES
+        assert files_in(made) == FILES
         assert json.loads((made / "config.json").read_text())["predict"]["how"]["vocab"] == [
             "china", "flower"
         ]  # fmt: skip
@@ -300,13 +300,13 @@ class TestTrain:
         assert process.returncode == 130, err
         assert "Traceback" not in err
         assert re.search(r"stopped: +after \d+ epochs?; saved to run", out)
-        assert left_in(tmp_path / "run") == FILES | {"checkpoint.safetensors"}
+        assert files_in(tmp_path / "run") == FILES | {"checkpoint.safetensors"}
         config = json.loads((tmp_path / "run" / "config.json").read_text())
         assert not config["finished"]
         assert config["epochs_done"] == len(metrics.read_text().splitlines())
         Predictor.load("run")
 
-    def test_an_existing_run_is_replaced_only_when_told(self, tmp_path, capsys):
+    def test_an_existing_run_is_replaced_only_on_request(self, tmp_path, capsys):
         quick = ["train", "digits", "--epochs", "1", "--out", "run"]
         assert run(quick) == 0
         before = (tmp_path / "run" / "metrics.csv").read_bytes()
@@ -448,7 +448,7 @@ class TestMistakes:
         )
 
 
-def test_bad_images_are_skipped_when_told(folder, tmp_path, capsys):
+def test_bad_images_are_skipped_on_request(folder, tmp_path, capsys):
     for name in ("3.jpg", "4.jpg"):
         (folder / "china" / name).write_bytes(b"no image")
     options = ["--size", "32", "--epochs", "1", "--out", "run", "--skip-bad", "--valid", "0.3"]

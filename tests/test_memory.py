@@ -1,4 +1,4 @@
-"""Memory that is freed is kept, in a process of its own."""
+"""Freed memory stays with the process, in a process of its own."""
 
 import subprocess
 import sys
@@ -21,9 +21,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(wish):
+def faults(action):
     done = subprocess.run(
-        [sys.executable, "-c", FAULTS, wish], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FAULTS, action], capture_output=True, text=True, check=False
     )
     if "not glibc" in done.stderr:
         pytest.skip("another C library")

@@ -22,7 +22,7 @@ from vicinal.cli import run
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
-WISHES = {
+OPTIONS = {
     "bf16": TrainOptions("digits", epochs=2, precision="bf16", seed=1),
     "fp32": TrainOptions("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
 }
@@ -80,18 +80,18 @@ def kill_and_resume(tmp_path, options, kills, seed):
     assert names == {file.name for file in (tmp_path / "whole").iterdir()}
 
 
-@pytest.mark.parametrize("name", WISHES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, name):
-    kill_and_resume(tmp_path, WISHES[name], kills=10, seed=0)
+    kill_and_resume(tmp_path, OPTIONS[name], kills=10, seed=0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WISHES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_often(tmp_path, name):
-    kill_and_resume(tmp_path, replace(WISHES[name], epochs=4), kills=50, seed=1)
+    kill_and_resume(tmp_path, replace(OPTIONS[name], epochs=4), kills=50, seed=1)
 
 
-def begun(monkeypatch, folder, epochs=3, **options):
+def stopped(monkeypatch, folder, epochs=3, **options):
     """A run that was stopped after its first epoch."""
 
     def stop(self, learn):
@@ -110,8 +110,8 @@ def begun(monkeypatch, folder, epochs=3, **options):
 
 
 class TestResuming:
-    def test_a_stopped_run_goes_on_as_it_was_asked_for(self, tmp_path, monkeypatch, capsys):
-        folder = begun(monkeypatch, tmp_path / "run", seed=4, mix="cutmix")
+    def test_a_stopped_run_resumes_with_its_options(self, tmp_path, monkeypatch, capsys):
+        folder = stopped(monkeypatch, tmp_path / "run", seed=4, mix="cutmix")
         assert run(["train", "digits", "--out", "run", "--resume"]) == 0
         said = capsys.readouterr().out
         assert "after epoch 1, from run/checkpoint.safetensors" in said.replace("\n", "")
@@ -122,23 +122,28 @@ class TestResuming:
 
     def test_what_was_chosen_is_not_chosen_anew(self, tmp_path, monkeypatch):
         monkeypatch.setattr(ImageTask, "_epochs", lambda task: (3, "the machine of then"))
-        folder = begun(monkeypatch, tmp_path / "run", epochs=None)
+        folder = stopped(monkeypatch, tmp_path / "run", epochs=None)
         before = json.loads((folder / "config.json").read_text())
         for choice in ("_epochs", "_batch_size", "_learning_rate"):
             monkeypatch.setattr(ImageTask, choice, lambda task, *_: (7, "another machine"))
         monkeypatch.setattr(
             "vicinal.tasks.task.choose_precision",
-            lambda wished, device: ("fp32" if wished == "auto" else wished, "another machine"),
+            lambda requested, device: (
+                "fp32" if requested == "auto" else requested,
+                "another machine",
+            ),
         )
-        said = []
-        runs.train(TrainOptions("digits"), folder, resume=True, log=lambda *line: said.append(line))
+        lines = []
+        runs.train(
+            TrainOptions("digits"), folder, resume=True, log=lambda *line: lines.append(line)
+        )
         after = json.loads((folder / "config.json").read_text())
         for config in (before, after):
             del config["chosen"]["images"]  # what of the memory is free
         for settings in ("options", "resolved", "chosen"):
             assert after[settings] == before[settings]
         assert after["epochs_done"] == 3
-        assert set(before["chosen"].items()) <= set(said)
+        assert set(before["chosen"].items()) <= set(lines)
 
     @pytest.mark.parametrize("data", ["photos", "photos/", "./photos"])
     def test_a_folder_may_be_spelt_otherwise(self, data):
@@ -150,7 +155,7 @@ class TestResuming:
 
     def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
         assert run(["train", "digits", "--epochs", "1"]) == 0
-        begun(monkeypatch, None)
+        stopped(monkeypatch, None)
         assert run(["train", "digits", "--resume"]) == 0
         assert "saved to runs/digits-2" in capsys.readouterr().out
 
@@ -159,7 +164,7 @@ class TestResuming:
         assert (tmp_path / "run" / "model.safetensors").exists()
 
     def test_one_killed_before_its_first_picture_gets_it(self, tmp_path, monkeypatch):
-        folder = begun(monkeypatch, tmp_path / "run")
+        folder = stopped(monkeypatch, tmp_path / "run")
         for name in ("checkpoint.safetensors", "mixed_batch.png", "metrics.csv"):
             (folder / name).unlink()
         runs.train(TrainOptions("digits"), folder, resume=True, log=silent)
@@ -181,7 +186,7 @@ class TestResuming:
         ],
     )
     def test_other_settings_are_refused(self, tmp_path, monkeypatch, changed, sentence):
-        folder = begun(monkeypatch, tmp_path / "run")
+        folder = stopped(monkeypatch, tmp_path / "run")
         before = {file.name: file.read_bytes() for file in folder.iterdir()}
         with pytest.raises(VicinalError, match=sentence):
             runs.train(TrainOptions("digits", **changed), folder, resume=True, log=silent)
@@ -194,7 +199,7 @@ class TestResuming:
         assert run(["train", "digits", "--out", "run", "--resume", "--seed", "5"]) == 0
 
     def test_a_damaged_checkpoint_is_refused(self, tmp_path, monkeypatch):
-        folder = begun(monkeypatch, tmp_path / "run")
+        folder = stopped(monkeypatch, tmp_path / "run")
         checkpoint = folder / "checkpoint.safetensors"
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
         with pytest.raises(VicinalError, match=r"checkpoint.safetensors cannot be read"):
@@ -208,7 +213,7 @@ class TestResuming:
 
 class TestTwoAtOnce:
     @pytest.mark.parametrize("overwrite", [False, True])
-    def test_a_run_that_ended_while_data_were_read_is_kept(self, tmp_path, monkeypatch, overwrite):
+    def test_a_run_that_ended_while_data_were_read_stays(self, tmp_path, monkeypatch, overwrite):
         folder, prepare = tmp_path / "run", runs._prepare
 
         def slowly(*arguments):

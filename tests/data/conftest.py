@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """No hub is asked, and caches and data sets lie in the test's own folder."""
+    """No hub is contacted, and caches and data sets are in the test's own folder."""
     import datasets.config
     import huggingface_hub.constants
 

@@ -205,9 +205,9 @@ class TestColorJitter:
         ((name, value),) = wrong.items()
         with pytest.raises(
             VicinalError, match=rf"^[^\n]+ must lie in [^\n]+, not {value}$"
-        ) as told:
+        ) as error:
             ColorJitter(**wrong)
-        assert name in str(told.value) or name == "p"
+        assert name in str(error.value) or name == "p"
 
     def test_knows_no_other_channels_than_red_green_and_blue(self):
         with pytest.raises(VicinalError, match="3 channels, not 1"):

@@ -151,7 +151,7 @@ class TestFill:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"p": -0.1}, "not -0.1"),
         ({"p": float("nan")}, "not nan"),
@@ -166,8 +166,8 @@ class TestFill:
     ],
     ids=str,
 )
-def test_the_value_that_is_out_of_range_is_named(wrong, told):
-    with pytest.raises(VicinalError, match=told):
+def test_the_value_that_is_out_of_range_is_named(wrong, message):
+    with pytest.raises(VicinalError, match=message):
         RandomErasing(**wrong)
 
 

@@ -214,7 +214,7 @@ class TestOpening:
 
 class TestBadImages:
     @pytest.mark.parametrize("fault", ["broken", "missing"])
-    def test_the_good_ones_are_kept(self, files, decoded, fault):
+    def test_the_good_ones_stay(self, files, decoded, fault):
         files[3].unlink() if fault == "missing" else files[3].write_bytes(BROKEN)
         good = files[:3] + files[4:]
         for _ in range(2):
@@ -273,7 +273,7 @@ class TestRoom:
             time.sleep(0.02)
         assert len(cache.entries()) == 3
         assert len(decoded) == 4
-        for number in (3, 0, 2, 1):  # the one that had to go is asked for last
+        for number in (3, 0, 2, 1):  # the evicted one is requested last
             cached(parts[number])
         assert len(decoded) == 5
 
@@ -285,7 +285,7 @@ class TestRoom:
         assert caught.value.errno == errno.ENOSPC
         assert len(cache.entries()) == 1
 
-    def test_both_parts_of_data_that_just_fit_are_kept(self, files, monkeypatch):
+    def test_both_parts_of_data_that_just_fit_stay(self, files, monkeypatch):
         monkeypatch.setattr(cache, "LIMIT", cache.decoded_size(12, 8))
         cached(files, 6)
         for part in (files[:9], files[9:]):
@@ -329,9 +329,9 @@ class TestRoom:
             opened.truncate(count * 3 * side**2)
             opened.seek(0, os.SEEK_END)
             opened.write(b"\1" * count)
-        kept = cache._mapped(file, of([b""] * count), side)
+        found = cache._mapped(file, of([b""] * count), side)
         file.unlink()
-        assert kept.pixels[[0, count - 1]].shape == (2, 3, side, side)
+        assert found.pixels[[0, count - 1]].shape == (2, 3, side, side)
 
 
 MEASURED = """
@@ -395,7 +395,7 @@ count, original = 0, cache.read_image
 def slow(*arguments):
     global count
     count += 1
-    Path(f"begun-{sys.argv[1]}").touch()
+    Path(f"started-{sys.argv[1]}").touch()
     torch.rand(1), __import__("time").sleep(float(sys.argv[2]))
     return original(*arguments)
 cache.read_image = slow
@@ -424,7 +424,7 @@ class TestTwoProcesses:
 
     def test_one_that_is_killed_leaves_the_work_to_the_other(self, tmp_path, files, folder):
         killed = self.start(tmp_path, "killed", 1)
-        while not (tmp_path / "begun-killed").exists():
+        while not (tmp_path / "started-killed").exists():
             assert killed.poll() is None
             time.sleep(0.02)
         killed.kill()
@@ -458,7 +458,7 @@ print(type(dls.train.dataset).__name__, len(dls.train.dataset))
 """
 
 
-def test_a_disk_that_is_full_in_the_middle_is_said_and_done_without(tmp_path, files, folder):
+def test_a_disk_that_is_full_in_the_middle_is_reported_and_done_without(tmp_path, files, folder):
     done = subprocess.run(
         [sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True
     )

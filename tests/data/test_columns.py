@@ -72,7 +72,7 @@ def test_a_column_without_a_name_is_left_out(tmp_path):
     assert kinds.numeric == ["x"]
 
 
-def test_numbers_with_few_values_are_told():
+def test_numbers_with_few_values_are_reported():
     frame = pd.DataFrame({"stars": [1, 2, 3, 4] * 10, "size": range(40), "part": [0.5, 1] * 20})
     kinds = column_kinds(frame)
     assert kinds.few == ["stars"]

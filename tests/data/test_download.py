@@ -1,4 +1,4 @@
-"""untar_data against a server on this machine that can be told to misbehave."""
+"""untar_data against a server on this machine that misbehaves on demand."""
 
 import hashlib
 import io
@@ -21,14 +21,14 @@ PIXELS = random.Random(0).randbytes(300_000)
 
 
 class ArchiveServer(ThreadingHTTPServer):
-    """Serves ``files``, writes down what was asked, and misbehaves as its switches say."""
+    """Serves ``files``, records the requested ranges, and misbehaves as its switches say."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ArchiveHandler)
         self.files: dict[str, bytes] = {}
-        self.asked: list[str | None] = []
+        self.requested: list[str | None] = []
         self.knows_ranges = True
         self.cut_after: int | None = None
         self.stalls = False
@@ -44,7 +44,7 @@ class ArchiveHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         wanted = self.headers["Range"]
-        self.server.asked.append(wanted)
+        self.server.requested.append(wanted)
         content = self.server.files.get(self.path)
         if content is None:
             return self.send_error(404)
@@ -128,7 +128,7 @@ def test_downloads_and_extracts(server: ArchiveServer, data: Path) -> None:
 def test_second_call_does_not_ask_the_server(server: ArchiveServer, data: Path) -> None:
     url = server.offer("pets.tgz", ARCHIVE)
     assert untar_data(url) == untar_data(url)
-    assert server.asked == [None]
+    assert server.requested == [None]
 
 
 def test_takes_files_that_were_put_there_by_hand(data: Path) -> None:
@@ -188,7 +188,7 @@ def test_goes_on_after_a_cut_connection(server: ArchiveServer, data: Path) -> No
 
     server.cut_after = None
     assert_is_pets(untar_data(url), data)
-    assert server.asked == [None, "bytes=100000-"]
+    assert server.requested == [None, "bytes=100000-"]
 
 
 def test_goes_on_after_a_cut_in_a_resumed_download(server: ArchiveServer, data: Path) -> None:
@@ -199,10 +199,10 @@ def test_goes_on_after_a_cut_in_a_resumed_download(server: ArchiveServer, data: 
             untar_data(url)
     server.cut_after = None
     assert_is_pets(untar_data(url), data)
-    assert server.asked == [None, "bytes=100000-", "bytes=200000-"]
+    assert server.requested == [None, "bytes=100000-", "bytes=200000-"]
 
 
-def test_a_silent_server_is_left_and_the_part_kept(
+def test_a_silent_server_is_abandoned_and_the_part_stays(
     server: ArchiveServer, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.5)
@@ -219,7 +219,7 @@ def test_starts_anew_where_the_server_knows_no_ranges(server: ArchiveServer, dat
     data.mkdir()
     (data / "pets.tgz.part").write_bytes(b"some old start")
     assert_is_pets(untar_data(url), data)
-    assert server.asked == ["bytes=14-"]
+    assert server.requested == ["bytes=14-"]
 
 
 def test_starts_anew_where_the_part_is_longer_than_the_archive(
@@ -229,7 +229,7 @@ def test_starts_anew_where_the_part_is_longer_than_the_archive(
     data.mkdir()
     (data / "pets.tgz.part").write_bytes(ARCHIVE + b"more")
     assert_is_pets(untar_data(url), data)
-    assert server.asked == [f"bytes={len(ARCHIVE) + 4}-", None]
+    assert server.requested == [f"bytes={len(ARCHIVE) + 4}-", None]
 
 
 def expect(monkeypatch: pytest.MonkeyPatch, url: str, size: int, first_bytes: bytes) -> None:
@@ -315,7 +315,7 @@ def test_an_interrupted_extraction_leaves_nothing_but_the_archive(
     assert names_in(data) == ["pets.tgz"]
 
     assert_is_pets(untar_data(url), data)
-    assert server.asked == [None]
+    assert server.requested == [None]
 
 
 def interrupted(data: Path) -> Callable[..., None]:

@@ -40,7 +40,7 @@ def test_who_names_none_is_asked():
         ([f"{i}.5" for i in range(50)], "values"),
     ],
 )
-def test_classes_and_values_are_told_apart(labels, kind):
+def test_classes_and_values_are_distinguished(labels, kind):
     assert label_kind(pd.Series(labels)) == kind
 
 

@@ -60,7 +60,7 @@ def epochs(part, count=1):
     return [torch.cat([x for x, _ in part]) for _ in range(count)]
 
 
-class TestOrder:
+class TestSampler:
     @given(
         count=st.integers(1, 100),
         size=st.integers(1, 40),
@@ -189,7 +189,7 @@ class TestBatches:
         assert torch.equal(torch.cat(given), expected)
 
     @pytest.mark.parametrize("workers", [0, 2])
-    def test_an_error_of_the_data_is_told_in_its_own_words(self, workers):
+    def test_an_error_of_the_data_is_raised_in_its_own_words(self, workers):
         part = batches(kind=Failing, workers=workers)
         for _ in range(2):
             with pytest.raises(VicinalError, match=r"^sample 7 is broken: repair it$"):

@@ -107,7 +107,7 @@ def test_categories_have_the_same_place_from_strings_numbers_and_booleans():
             assert torch.equal(x["categories"], expected)
 
 
-def test_unknown_categories_are_told_and_become_0():
+def test_unknown_categories_are_reported_and_become_0():
     preprocessing = TablePreprocessing({}, {}, {}, {"c": ["a"], "d": ["b"]})
     new = pd.DataFrame({"c": ["a", "v", "w", "x", "y"], "d": ["b", None, "b", None, "b"]})
     assert preprocessing.transform(new)["categories"].tolist() == [

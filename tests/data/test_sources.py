@@ -111,7 +111,7 @@ class TestDigits:
 
 
 @pytest.mark.parametrize("pattern", ["cifar-{}", "{}-00000-of-00001", "part_of_{}_set"])
-def test_parts_are_told_by_any_word_of_the_files_names(tmp_path, pattern):
+def test_parts_are_found_by_any_word_of_the_files_names(tmp_path, pattern):
     for part, count in (("train", 6), ("test", 4)):
         table = {"image": [Image.new("RGB", (8, 8))] * count, "label": ["a", "b"] * (count // 2)}
         features = datasets.Features(image=datasets.Image(), label=datasets.Value("string"))
@@ -159,8 +159,8 @@ class TestPaths:
         folders = ("train__cat", "train__dog", "valid__cat", "valid__fox", "valid__dog")
         for folder in folders:
             write(tmp_path.joinpath(*folder.split("__")), **{f"{i}": None for i in range(4)})
-        told = "unknown: 4 validation samples are of classes that no training sample has: fox"
-        assert told in load_split(str(tmp_path)).notes
+        note = "unknown: 4 validation samples are of classes that no training sample has: fox"
+        assert note in load_split(str(tmp_path)).notes
         for name in ("cat", "dog"):
             shutil.rmtree(tmp_path / "valid" / name)
         with pytest.raises(VicinalError, match=r"no class of the validation part \(fox\) is one"):
@@ -183,12 +183,12 @@ class TestPaths:
         with pytest.raises(VicinalError, match="has no columns, so --label breed names nothing"):
             load_split(str(tmp_path), label="breed")
 
-    @pytest.mark.parametrize("wish", ["oxfordpets", "Oxford_Pets", "oxford-pet"])
-    def test_a_path_that_is_not_there_offers_a_near_one(self, tmp_path, wish):
+    @pytest.mark.parametrize("name", ["oxfordpets", "Oxford_Pets", "oxford-pet"])
+    def test_a_path_that_does_not_exist_offers_a_near_one(self, tmp_path, name):
         (tmp_path / "oxford-pets").mkdir()
         (tmp_path / "imagenette").mkdir()
         with pytest.raises(VicinalError) as error:
-            load_split(str(tmp_path / wish))
+            load_split(str(tmp_path / name))
         assert str(error.value).endswith(
             f"does not exist, did you mean {tmp_path / 'oxford-pets'}?"
         )
@@ -308,7 +308,7 @@ class TestParquet:
         assert split.vocab == ["3", "7", "10"]
         assert (split.train.labels, split.valid.labels) == ([1, 0, 1], [2, 0])
 
-    def test_names_are_kept_also_of_classes_without_images(self, tmp_path):
+    def test_names_stay_also_of_classes_without_images(self, tmp_path):
         table = hub_table([0, 2] * 5, names=("ant", "bee", "cat"))
         assert load_split(parquet(tmp_path / "pets", train=table)).vocab == ["ant", "bee", "cat"]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import chain
 
 import datasets
@@ -23,7 +24,7 @@ from vicinal.data.sources import load_split
 from vicinal.data.stream import ShardReader, StreamedBatches, rebatch
 from vicinal.data.stream import streamed_loaders as loaders_of
 from vicinal.errors import VicinalError
-from vicinal.tasks import TrainOptions
+from vicinal.tasks import TrainOptions, find_split, make_task
 
 from .pictures import BROKEN, encoded
 
@@ -274,7 +275,7 @@ torch.save(left, f"{{process.process_index}}.pt")
 
 
 class TestParts:
-    def test_are_told_by_the_names_of_the_shards(self, shards):
+    def test_are_found_by_the_names_of_the_shards(self, shards):
         split = streamed(shards)
         assert isinstance(split, StreamedSplit)
         assert (len(split.train), len(split.valid)) == (60, 22)
@@ -298,7 +299,7 @@ class TestParts:
         other = streamed(tmp_path, valid_pct=share, seed=1)
         assert sorted(in_order(other.valid)) != valid
 
-    def test_an_epoch_is_as_long_as_it_was_said_to_be(self, tmp_path):
+    def test_an_epoch_is_as_long_as_its_length_says(self, tmp_path):
         """Who holds out a few more than expected begins again."""
         write(tmp_path, [60, 40])
         for seed in range(4):
@@ -336,7 +337,7 @@ class TestClasses:
         with pytest.raises(VicinalError, match=r"^2 of 10 labels in column label are missing: "):
             streamed(tmp_path)
 
-    def test_a_named_class_that_is_missing_is_told_when_it_comes(self, tmp_path):
+    def test_a_named_class_that_is_missing_is_reported_when_it_comes(self, tmp_path):
         write(tmp_path, [10], label=lambda n: -1 if n == 7 else n % 2)
         write(tmp_path, [4], "test")
         dls = numbered(streamed(tmp_path))
@@ -471,7 +472,7 @@ def silent(name, text):
     pass
 
 
-def begun(monkeypatch, options, folder):
+def stopped(monkeypatch, options, folder):
     """A run that was stopped in its second epoch."""
 
     def stop(run, learn):
@@ -489,22 +490,22 @@ class TestRuns:
     def options(folder):
         return TrainOptions(str(folder), stream=True, epochs=3, batch_size=8, seed=3)
 
-    def test_what_is_chosen_is_said(self, shards, tmp_path):
-        told = {}
-        runs.train(self.options(shards), tmp_path / "run", log=told.__setitem__)
+    def test_what_is_chosen_is_logged(self, shards, tmp_path):
+        lines = {}
+        runs.train(self.options(shards), tmp_path / "run", log=lines.__setitem__)
         readers = min(4, shard_module.processors())
-        assert told["images"] == (
+        assert lines["images"] == (
             f"streamed from 4 shards through {readers} process{'es' if readers > 1 else ''}, "
             "shuffled in a buffer of 10,000"
         )
-        assert told["data"] == "60 training and 22 validation images of 2 classes (cat, pug)"
-        assert told["size"] == "8 (as the images are)"
+        assert lines["data"] == "60 training and 22 validation images of 2 classes (cat, pug)"
+        assert lines["size"] == "8 (as the images are)"
 
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, shards, tmp_path, monkeypatch):
         runs.train(self.options(shards), tmp_path / "whole", log=silent)
 
-        begun(monkeypatch, self.options(shards), tmp_path / "killed")
-        again = TrainOptions(str(shards))  # as it was asked for
+        stopped(monkeypatch, self.options(shards), tmp_path / "killed")
+        again = TrainOptions(str(shards))  # its own options fill in the rest
         runs.train(again, tmp_path / "killed", resume=True, log=silent)
         whole, killed = (
             load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
@@ -512,7 +513,7 @@ class TestRuns:
         assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
     def test_other_shards_are_not_gone_on_with(self, shards, tmp_path, monkeypatch):
-        begun(monkeypatch, self.options(shards), tmp_path / "run")
+        stopped(monkeypatch, self.options(shards), tmp_path / "run")
         write(shards, [10], "train-more", start=100)
         with pytest.raises(VicinalError, match="the data are not what they were"):
             runs.train(self.options(shards), tmp_path / "run", resume=True, log=silent)
@@ -525,6 +526,21 @@ class TestRuns:
         learn = Learner(dls, model)
         learn.lr_find(num_it=40)
         assert dls.train.sampler.epoch == 0
+
+    def test_samples_cannot_be_picked_or_relabelled(self, shards):
+        split = streamed(shards)
+        rows = torch.arange(4)
+        for change in (lambda: split.subset(rows), lambda: split.relabelled(rows)):
+            with pytest.raises(VicinalError, match="cannot be picked: leave out --train-size"):
+                change()
+        with pytest.raises(VicinalError, match="leave out --train-size and --label-noise"):
+            split.targets  # noqa: B018
+        assert len(split.examples(5, seed=0)) == 5
+
+    def test_methods_that_need_the_labels_are_refused(self, shards):
+        options = replace(self.options(shards), mix="remix")
+        with pytest.raises(VicinalError, match="--mix remix counts the classes, which are not"):
+            make_task(options, find_split(options)).batch_mixer()
 
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_what_has_no_shards_is_not_streamed(self, data):

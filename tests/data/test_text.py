@@ -26,7 +26,7 @@ texts = st.lists(st.text("ab ?é1", min_size=1).filter(str.strip), min_size=1, m
 
 
 class Letters(Tokenizer):
-    """Every letter is a token; short texts are filled up on the left."""
+    """Every letter is a token; short texts are padded on the left."""
 
     pad, side, max_length = 9, "left", 5
 

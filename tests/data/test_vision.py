@@ -342,8 +342,8 @@ class TestStorage:
         assert 0 < sum(good) < len(good)
         dls = from_name_re(tmp_path, skip_bad=True, workers=0)
         x, y = seen(dls.valid)
-        kept = [file for file, fine in zip(split.valid.images, good, strict=True) if fine]
-        expected = torch.stack([read_image(file, 6) for file in kept])
+        good_files = [file for file, fine in zip(split.valid.images, good, strict=True) if fine]
+        expected = torch.stack([read_image(file, 6) for file in good_files])
         torch.testing.assert_close(x, Normalize(*IMAGENET_STATS).valid(expected))
         labels = [y for y, fine in zip(split.valid.labels, good, strict=True) if fine]
         assert y.tolist() == labels
@@ -392,7 +392,7 @@ class TestStorage:
         read, _ = from_name_re(tmp_path).train.dataset.__getitems__(range(19))
         assert torch.equal(read, expected)
 
-    def test_images_without_content_are_kept_in_memory(self):
+    def test_images_without_content_are_held_in_memory(self):
         pictures = [noise(6, 6, seed=i) for i in range(12)]
         decoded = torch.stack([pixels(image) for image in pictures])
         for kind in (pictures, decoded):
@@ -459,7 +459,7 @@ class TestStorage:
             ),
         ],
     )
-    def test_what_is_said(self, needed, free, room, workers, text):
+    def test_the_description(self, needed, free, room, workers, text):
         chosen = choose_storage(int(needed), free=int(free), room=int(room), workers=workers)
         assert chosen.text == text
 

@@ -183,8 +183,8 @@ def test_a_last_layer_for_other_classes_begins_anew(folders):
     model, tokenizer = hub_text_model(folders["bert"], 7)
     assert model(tokenizer.encode(["one"])).shape == (1, 7)
     theirs, _ = saved(folders["bert"])
-    kept = model.model.bert.encoder.state_dict()
-    assert all(torch.equal(kept[k], v) for k, v in theirs.bert.encoder.state_dict().items())
+    ours = model.model.bert.encoder.state_dict()
+    assert all(torch.equal(ours[k], v) for k, v in theirs.bert.encoder.state_dict().items())
 
 
 def copied(folder, to, change=None, without=()):
@@ -198,7 +198,7 @@ def copied(folder, to, change=None, without=()):
     return str(to)
 
 
-def test_what_a_folder_lacks_is_said(folders, tmp_path):
+def test_what_a_folder_lacks_is_reported(folders, tmp_path):
     bert = folders["bert"]
     weightless = copied(bert, tmp_path / "weightless", without=["model.safetensors"])
     with pytest.raises(WeightsUnavailable, match=r"weightless cannot be loaded \(.*safetensors"):
@@ -269,7 +269,7 @@ def test_a_tokenizer_that_gives_types_within_a_text_is_refused(folders, tmp_path
         hub_text_model(folder, 3)
 
 
-def test_a_hub_that_cannot_be_reached_is_said_at_once(monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_reported_at_once(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no network")
 

@@ -75,7 +75,7 @@ class TestClasses:
         )
         torch.testing.assert_close(found, whole)
 
-    def test_what_was_never_seen_counts_as_unknown_and_is_told(self, wine, capsys):
+    def test_what_was_never_seen_counts_as_unknown_and_is_reported(self, wine, capsys):
         assert run([*WINE, "--epochs", "1"]) == 0
         wine.loc[3, "strength"] = "fortified"
         wine.loc[4, "strength"] = np.nan

@@ -25,12 +25,12 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def questions(tmp_path):
     """Questions about places and people, which the first word nearly gives away."""
     draw = random.Random(0)
-    asked = []
+    rows = []
     for _ in range(120):
         place, person = draw.choice(PLACES), draw.choice(PEOPLE)
-        asked.append((f"How far is it to {place} from {draw.randint(1, 999)} miles north ?", "LOC"))
-        asked.append((f"Who met {person} in {place} in {draw.randint(1500, 1999)} ?", "HUM"))
-    frame = pd.DataFrame(asked, columns=["question", "label"])
+        rows.append((f"How far is it to {place} from {draw.randint(1, 999)} miles north ?", "LOC"))
+        rows.append((f"Who met {person} in {place} in {draw.randint(1500, 1999)} ?", "HUM"))
+    frame = pd.DataFrame(rows, columns=["question", "label"])
     frame["number"] = range(len(frame))
     frame.to_csv(tmp_path / "questions.csv", index=False)
     return frame
