@@ -201,7 +201,7 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
         (["train", "--mix", "cutmix"], "--mix cutmix does not go with tones: use none, or one of"),
         (["train", "--size", "32"], "--size does not apply to tones"),
         (["train", "--label", "pitch"], "tones has no columns, so --label pitch names nothing"),
-        (["show", "--open"], "tones holds no images, and nothing else can be shown"),
+        (["show", "--open"], "tones has no images, and only images can be shown"),
     ],
 )
 def test_what_it_cannot_do_is_one_sentence(arguments, sentence, capsys):

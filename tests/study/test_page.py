@@ -12,13 +12,13 @@ from PIL import Image
 
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
+from vicinal.methods import METHODS
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.board import board_images
 from vicinal.study.calibration import Reliability
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
-from vicinal.tasks.mixers import METHODS
 
 HOSTILE = '<script>document.title="taken"</script>'
 LONG = "a very long name of a class " * 12
