@@ -22,7 +22,7 @@ def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
         VicinalError: there is no such precision, or it is float16 on a CPU.
 
     >>> choose_precision("fp32", torch.device("cpu"))
-    ('fp32', 'as asked')
+    ('fp32', 'as requested')
     """
     if requested == "auto":
         if has_bfloat16(device):
@@ -32,7 +32,7 @@ def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
         raise VicinalError(f"precision must be one of auto, {', '.join(DTYPES)}, not {requested!r}")
     if requested == "fp16" and device.type == "cpu":
         raise VicinalError("fp16 is for GPUs: use bf16 or fp32 on a CPU")
-    return requested, "as asked"
+    return requested, "as requested"
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -13,7 +13,6 @@ from torchvision.transforms.v2 import functional as tv
 
 from vicinal.data.augment import Normalize
 from vicinal.learner.learner import Learner
-from vicinal.losses import MixLoss
 
 NOISE = 0.1  # standard deviation, of pixels in [0, 1]
 BLUR = 1 / 32  # standard deviation, of the image's side
@@ -85,6 +84,6 @@ def _gradient(learn: Learner, normalize: Normalize, pixels: Tensor, y: Tensor) -
     underflows to 0, and an attack would change nothing.
     """
     pixels = pixels.detach().requires_grad_()
-    loss = MixLoss(learn.loss_func)(learn.model(normalize.valid(pixels)), y)
+    loss = learn.compute_loss(learn.model(normalize.valid(pixels)), y)
     (gradient,) = torch.autograd.grad(loss, pixels)
     return gradient
