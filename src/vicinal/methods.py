@@ -166,8 +166,8 @@ def help_line() -> str:
         served.setdefault(_served(method), []).append(f"{method.name} ({method.summary})")
     groups = "; ".join(f"{data}: {', '.join(methods)}" for data, methods in served.items())
     return (
-        f"{groups[0].upper()}{groups[1:]}. Several joined by +, such as mixup+cutmix, take turns at random; none turns "
-        "mixing off. Default: mixup, or what the recipe says."
+        f"{groups[0].upper()}{groups[1:]}. Several joined by +, such as mixup+cutmix, take turns "
+        "at random; none turns mixing off. Default: mixup, or what the recipe says."
     )
 
 
