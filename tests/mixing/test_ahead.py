@@ -153,13 +153,13 @@ def test_little_is_cached(make):
 @pytest.fixture
 def blocks_drawn(monkeypatch):
     """The blocks that are drawn from now on, as (mixer, number of the block)."""
-    found, draw = [], blocks._block
+    found, draw = [], blocks._draw_block
 
     def noted(mixer, block, *arguments):
         found.append((mixer, block))
         return draw(mixer, block, *arguments)
 
-    monkeypatch.setattr(blocks, "_block", noted)
+    monkeypatch.setattr(blocks, "_draw_block", noted)
     return found
 
 

@@ -161,7 +161,7 @@ def test_inner_mixers_draw_nothing_of_their_own():
 def test_a_choice_of_choices():
     """Half MixUp, a quarter each of the inner two, both CutMix."""
     mixer = Choice([mixup(), Choice([cutmix(), cutmix()])], seed=0)
-    assert [kind.__name__ for kind in mixer.kinds] == ["Blend", "Boxes", "Boxes"]
+    assert [kind.__name__ for kind in mixer.drawn_types] == ["Blend", "Boxes", "Boxes"]
     x = torch.empty(1, 1, 1).expand(10_000, *SIZE)
     met = chosen(mixer.draw(x)).double()
     assert torch.equal(met.sum(1), torch.ones(10_000))
@@ -216,7 +216,7 @@ def test_a_choice_of_one_is_that_one():
         ),
         (([MixUp(), 3],), TypeError, r"draws with mixers such as MixUp\(\), not with 3"),
         (([MixUp()], 0.5), TypeError, "p must be a list of probabilities, not 0.5"),
-        (([MixUp()], [0.5, 0.5]), ValueError, "p gives 2 probabilities for 1 mixers"),
+        (([MixUp()], [0.5, 0.5]), ValueError, "p holds 2 probabilities for 1 mixers"),
         (([MixUp()], ["a"]), TypeError, "p must be a number, not 'a'"),
         (([MixUp()], [-0.1]), ValueError, "p must be between 0 and 1, not -0.1"),
         (([MixUp(), MixUp()], [0.6, 0.6]), ValueError, r"\[0.6, 0.6\] add up to 1.2, more than 1"),

@@ -118,14 +118,14 @@ class TestPartners:
 class TestChoose:
     @settings(deadline=None)
     @given(
-        log_shares=st.lists(
+        log_probs=st.lists(
             st.sampled_from([-torch.inf, -1e30, -200.0, -3.0, 0.0, 5.0]), min_size=1, max_size=9
         ).filter(lambda row: max(row) > -1e30),
         place=st.sampled_from([0.0, 1e-9, 0.3, 0.99999, 1 - 2**-24]),
         dtype=st.sampled_from([torch.float32, torch.float64]),
     )
-    def test_what_is_impossible_is_not_chosen(self, log_shares, place, dtype):
-        row = torch.tensor(log_shares, dtype=dtype)
+    def test_what_is_impossible_is_not_chosen(self, log_probs, place, dtype):
+        row = torch.tensor(log_probs, dtype=dtype)
         (column,) = choose(row, torch.tensor([place])).tolist()
         assert row.softmax(0)[column] > 0
         assert choose(row[None], torch.tensor([place])).tolist() == [column]

@@ -290,7 +290,7 @@ def test_the_operation_keeps_torchs_rules():
     """Compilers rely on them: no input is changed or returned, and shapes are as announced."""
     for mixer in (MixUp(seed=0), CutMix(seed=0), Choice([MixUp(), CutMix()], seed=0)):
         counter = torch.zeros(1, dtype=torch.int64)
-        arguments = counter, mixer._handle, 6, 8, 9, torch.device("cpu")
+        arguments = counter, mixer._op_id, 6, 8, 9, torch.device("cpu")
         torch.library.opcheck(torch.ops.vicinal.draw.default, arguments)
         assert counter == 0
         assert mixer.random.draws == 0

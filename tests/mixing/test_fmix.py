@@ -9,7 +9,7 @@ from scipy import stats
 
 from vicinal import FMix
 from vicinal.mixing.beta import symmetric_beta
-from vicinal.mixing.methods.fmix import brightest, cloudy_images
+from vicinal.mixing.methods.fmix import brightest, low_frequency_images
 from vicinal.mixing.paste import Masks
 
 
@@ -81,7 +81,7 @@ def test_equally_bright_pixels_are_counted_exactly():
 @pytest.mark.parametrize("decay", [0.0, 1.5, 3.0])
 def test_the_power_falls_with_the_frequency_alike_in_all_directions(size, decay):
     count = 20_000
-    images = cloudy_images(count, size, decay, generator()).double()
+    images = low_frequency_images(count, size, decay, generator()).double()
     power = torch.fft.fft2(images).abs().square().mean(0).numpy().ravel()
     down, across = np.meshgrid(*(np.fft.fftfreq(side) for side in size), indexing="ij")
     frequency = np.hypot(down, across).ravel()
@@ -92,7 +92,7 @@ def test_the_power_falls_with_the_frequency_alike_in_all_directions(size, decay)
 
 
 def test_different_frequencies_have_nothing_to_do_with_each_other():
-    images = cloudy_images(20_000, (4, 5), 3.0, generator()).double()
+    images = low_frequency_images(20_000, (4, 5), 3.0, generator()).double()
     spectrum = torch.fft.rfft2(images)[:, :, 1:].flatten(1)  # no two that are conjugates
     parts = torch.cat([spectrum.real, spectrum.imag], 1)
     correlation = torch.corrcoef(parts.T) - torch.eye(parts.shape[1])

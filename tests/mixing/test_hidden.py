@@ -135,7 +135,7 @@ def hooks_on(net):
 
 def drawn_layer(mixup):
     """What the last call has drawn, before the forward pass."""
-    waiting = mixup._hooks.waiting
+    waiting = mixup._hooks.pending
     return "input" if waiting is None else waiting.layer
 
 
@@ -198,7 +198,7 @@ def test_layers_are_drawn_evenly():
     for _ in range(3000):
         mixup(x, y)
         found[drawn_layer(mixup)] += 1
-        mixup._hooks.waiting = None
+        mixup._hooks.pending = None
     assert set(found) == set(mixup.layers)
     deviation = math.sqrt(3000 * 0.2 * 0.8)
     assert all(abs(count - 600) < 4.3 * deviation for count in found.values())
@@ -366,7 +366,7 @@ class TestTheInput:
         for _ in range(60):  # without the input, one layer of 5 is missed with 1 in 100,000
             mixup(x, labels())
             found.add(drawn_layer(mixup))
-            mixup._hooks.waiting = None
+            mixup._hooks.pending = None
         assert found == set(mixup.layers) - (set() if takes_part else {"input"})
 
     def test_integers_that_were_asked_for_are_refused(self):
@@ -462,7 +462,7 @@ class TestNestedOutputs:
             ),
             (lambda x: x[:6], ValueError, r"layer 'layer': .* shape \(6, 6\)"),
             (lambda x: (x, {1, 2}), TypeError, r"'layer', output\[1\]: a set cannot be mixed"),
-            (lambda x: torch.arange(12), ValueError, "layer 'layer' gives nothing that can be"),
+            (lambda x: torch.arange(12), ValueError, "layer 'layer' returns nothing that can be"),
         ],
     )
     def test_what_is_not_clear_is_an_error(self, wrap, error, message):
@@ -513,13 +513,13 @@ class TestChoosing:
     @pytest.mark.parametrize(
         ("make", "error", "message"),
         [
-            (lambda: ManifoldMixUp("resnet"), TypeError, "must be a torch module, not 'resnet'"),
+            (lambda: ManifoldMixUp("resnet"), TypeError, "must be an nn.Module, not 'resnet'"),
             (
                 lambda: ManifoldMixUp(CNN()),
                 ValueError,
-                "say which layers of the CNN are mixed: .* 'stem', 'layer1', 'layer2', 'fc'",
+                "choose the layers of the CNN to mix: .* 'stem', 'layer1', 'layer2', 'fc'",
             ),
-            (lambda: ManifoldMixUp(nn.Sequential(mlp())), ValueError, "say which layers"),
+            (lambda: ManifoldMixUp(nn.Sequential(mlp())), ValueError, "choose the layers"),
             (
                 lambda: ManifoldMixUp(CNN(), "layr1"),
                 ValueError,
@@ -538,7 +538,7 @@ class TestChoosing:
             (
                 lambda: ManifoldMixUp(mlp(), mlp()[0]),
                 ValueError,
-                "no layer of the model is Linear: give one that it holds",
+                "no layer of the model is Linear: give one of its submodules",
             ),
             (
                 lambda: ManifoldMixUp(nn.ModuleDict({"blocks": nn.ModuleList([mlp()])}), "blocks"),
@@ -548,10 +548,14 @@ class TestChoosing:
             (
                 lambda: ManifoldMixUp(mlp(), 1),
                 TypeError,
-                "by its name, its type or itself, not by 1",
+                "takes names, types and modules, not 1",
             ),
             (lambda: ManifoldMixUp(mlp(), []), ValueError, "at least one layer"),
-            (lambda: ManifoldMixUp(mlp(), half=True), ValueError, "half cannot be mixed inside"),
+            (
+                lambda: ManifoldMixUp(mlp(), half=True),
+                ValueError,
+                "ManifoldMixUp cannot mix half a batch",
+            ),
             (
                 lambda: ManifoldMixUp(mlp(), mixer=MixUp),
                 TypeError,
@@ -561,12 +565,12 @@ class TestChoosing:
             (
                 lambda: Choice([MixUp(), ManifoldMixUp(mlp())]),
                 ValueError,
-                "a Choice cannot draw with ManifoldMixUp: turn it round",
+                "a Choice cannot draw with ManifoldMixUp: give the other mixers",
             ),
             (
                 lambda: Schedule(ManifoldMixUp(mlp())),
                 ValueError,
-                "a Schedule cannot draw with ManifoldMixUp: turn it round",
+                "a Schedule cannot draw with ManifoldMixUp: give the other mixers",
             ),
             (
                 lambda: ManifoldMixUp(mlp(), mixer=ManifoldMixUp(mlp())),
@@ -828,7 +832,7 @@ class TestGradientCheckpointing:
         net = Blocks()
         x, y = ManifoldMixUp(net, "blocks.?", seed=0)(*batch_for(None))
         output = checkpoint(net, x.requires_grad_(), use_reentrant=True)
-        with pytest.raises(RuntimeError, match="computes the whole model anew, and does not tell"):
+        with pytest.raises(RuntimeError, match="recomputes the whole model, and does not know"):
             loss_of(output, y).backward()
 
     def test_of_a_layer_that_is_called_several_times_is_refused(self):
@@ -1145,7 +1149,7 @@ def train(model, called, mixup, batches):
     layers, weights = [], []
     for x, y in batches:
         given, target = mixup(x, y)
-        layers.append("input" if mixup._hooks.waiting is None else mixup._hooks.waiting.layer)
+        layers.append("input" if mixup._hooks.pending is None else mixup._hooks.pending.layer)
         weights.append(target.weight)
         MixLoss(nn.CrossEntropyLoss())(called(given), target).backward()
     grads = torch.cat([p.grad.flatten() for p in model.parameters()])

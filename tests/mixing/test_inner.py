@@ -211,7 +211,7 @@ class TestOptions:
         assert (len(x), len(y)) == (3, 3)
 
     def test_inside_of_a_model_half_is_refused(self):
-        with pytest.raises(ValueError, match="half cannot be mixed inside"):
+        with pytest.raises(ValueError, match="ManifoldMixUp cannot mix half a batch"):
             WRAPS["ManifoldMixUp"](MixUp(half=True))
 
     @pytest.mark.parametrize(

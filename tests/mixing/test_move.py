@@ -15,7 +15,7 @@ from vicinal import (
     SmoothMix,
     as_tensors,
 )
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 
 
 class Moves(TorchFunctionMode):
@@ -35,7 +35,7 @@ class Moves(TorchFunctionMode):
 @pytest.mark.parametrize(("device", "waits"), [("cpu", True), ("meta", False)])
 def test_the_host_waits_only_for_what_it_reads_itself(device, waits):
     with Moves() as moves:
-        assert moved(torch.ones(2), torch.device(device)).device.type == device
+        assert move(torch.ones(2), torch.device(device)).device.type == device
     assert moves.seen == [(device, not waits)]
 
 

@@ -213,14 +213,18 @@ def test_each_road_is_the_one_that_is_meant(monkeypatch):
 
         monkeypatch.setattr(owner, name, watched)
 
-    for owner, name in [(loops, "run"), (apply_module, "_walk"), (apply_module, "_gather")]:
+    for owner, name in [
+        (loops, "run"),
+        (apply_module, "_apply_by_rows"),
+        (apply_module, "_gather_partners"),
+    ]:
         watch(owner, name)
     mix = Mix(torch.tensor([1, 0]), torch.ones(2), (Boxes(boxes(2, (4, 4)), (4, 4)),))
     for road in ROADS:
         for inplace in (False, True):
             with on(road):
                 mix(numbers((2, 4, 4)).requires_grad_(road == "autograd") * 1, inplace=inplace)
-    assert taken == ["run"] * 2 + ["_walk"] * 2 + ["_gather"] * 4
+    assert taken == ["run"] * 2 + ["_apply_by_rows"] * 2 + ["_gather_partners"] * 4
 
 
 @pytest.mark.parametrize("make", [Boxes, ResizedBoxes])

@@ -110,7 +110,9 @@ class TestBegin:
         assert alphas(schedule, 2) == [0.5, 0.5]
 
     def test_without_any(self):
-        with pytest.raises(ValueError, match="does not know how long the training is: give it ste"):
+        with pytest.raises(
+            ValueError, match="does not know the length of the training: give it ste"
+        ):
             Schedule(MixUp())(torch.rand(4, 3), torch.arange(4))
 
 

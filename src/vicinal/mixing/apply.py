@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
 
@@ -53,16 +53,16 @@ def apply(
             [4., 2.]])
     """
     check(x, partner, patterns, other, inplace)
-    if rows_are_plain(x, patterns, other):
+    if can_apply_by_rows(x, patterns, other):
         alone = patterns[0] if len(patterns) == 1 else None
         mixed = alone.apply_compiled(x, partner, other, inplace) if alone else None
         if mixed is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
-            mixed = _walk(x, partner, patterns, other, inplace)
+            mixed = _apply_by_rows(x, partner, patterns, other, inplace)
         if mixed is None and alone:
             mixed = alone.apply_small_rows(x, partner, other, inplace)
         if mixed is not None:
             return mixed
-    partners = _gather(x, partner) if other is None else _in_layout_of(x, other)
+    partners = _gather_partners(x, partner) if other is None else _with_strides_of(x, other)
     mixed = x
     for pattern in patterns:
         mixed = pattern.apply(mixed, partners)
@@ -72,13 +72,13 @@ def apply(
     return x
 
 
-def _in_layout_of(x: Tensor, other: Tensor) -> Tensor:
+def _with_strides_of(x: Tensor, other: Tensor) -> Tensor:
     """The other batch in the memory layout of ``x``, which the result shall have."""
     return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
 
 
-def _gather(x: Tensor, partner: Tensor) -> Tensor:
-    partner = moved(partner, x.device)
+def _gather_partners(x: Tensor, partner: Tensor) -> Tensor:
+    partner = move(partner, x.device)
     # index_select is the faster one, also backwards, but always gives a contiguous tensor.
     return x.index_select(0, partner) if x.is_contiguous() else x[partner]
 
@@ -109,7 +109,7 @@ def check(
         raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
 
 
-def rows_are_plain(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
+def can_apply_by_rows(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
     """Whether rows may be read and written one after the other, by the host."""
     inputs = [x, *[pattern.values for pattern in patterns]]
     if other is not None:
@@ -119,20 +119,20 @@ def rows_are_plain(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | Non
     )  # an expanded one is one row
 
 
-def _walk(
+def _apply_by_rows(
     x: Tensor,
     partner: Tensor,
     patterns: tuple[Pattern, ...],
     other: Tensor | None,
     inplace: bool,
 ) -> Tensor:
-    row_functions = [pattern.by_row(x) for pattern in patterns]
+    row_functions = [pattern.row_function(x) for pattern in patterns]
     if other is None and inplace:
         cycles = _cycles(partner.tolist())
         if cycles is not None:
-            _walk_cycles(x.unbind(), cycles, row_functions)
+            _apply_along_cycles(x.unbind(), cycles, row_functions)
             return x
-        other = _gather(x, partner)  # some rows are met twice
+        other = _gather_partners(x, partner)  # some rows are met twice
     out = x if inplace else torch.empty_like(x)
     sources = x.unbind() if other is None else other.unbind()
     chosen = partner.tolist() if other is None else range(len(x))
@@ -144,7 +144,7 @@ def _walk(
     return out
 
 
-def _walk_cycles(
+def _apply_along_cycles(
     rows: tuple[Tensor, ...], cycles: list[list[int]], row_functions: list[ApplyRow]
 ) -> None:
     saved = torch.empty_like(rows[0])

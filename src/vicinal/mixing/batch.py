@@ -23,7 +23,7 @@ def map_leaves(
 
     Dataclasses are entered also where nobody has registered them as pytrees.
 
-    >>> map_leaves(lambda path, leaf: f"{name(path)}={leaf}", {"a": 1, "b": (2, 3)})
+    >>> map_leaves(lambda path, leaf: f"{path_name(path)}={leaf}", {"a": 1, "b": (2, 3)})
     {'a': "['a']=1", 'b': ("['b'][0]=2", "['b'][1]=3")}
     """
 
@@ -74,9 +74,9 @@ def leaves(batch: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def like(batch: Any, other: Any) -> Any:
+def check_same_structure(batch: Any, other: Any) -> Any:
     """The other batch, if it is built like the first."""
-    first, second = ([name(path) for path, _ in leaves(b)] for b in (batch, other))
+    first, second = ([path_name(path) for path, _ in leaves(b)] for b in (batch, other))
     if first != second:
         raise ValueError(
             f"the second batch is built of {_listed(second)}, the first of {_listed(first)}: give "
@@ -89,7 +89,7 @@ def _listed(paths: list[str]) -> str:
     return ", ".join(path or "one tensor" for path in paths) or "nothing"
 
 
-def name(path: Any) -> str:
+def path_name(path: Any) -> str:
     """A path as it is written in Python."""
     return pytree.keystr(path)
 
@@ -159,7 +159,7 @@ def image_size(tensors: list[Tensor]) -> tuple[int, int]:
     raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
 
 
-def masks_among(y: Any, size: tuple[int, int]) -> Tensor:
+def find_masks(y: Any, size: tuple[int, int]) -> Tensor:
     """The first masks, (B, H, W) integers, of this height and width among the targets."""
     tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
     for tensor in tensors:

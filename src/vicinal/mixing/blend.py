@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
@@ -37,11 +37,11 @@ class RowPattern(Pattern):
         return replace(self, lam=self.lam.where(chosen, 1.0))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return ()
 
     @property
@@ -58,10 +58,10 @@ class Blend(RowPattern):
     """Blend whole rows; the arguments are those of :class:`RowPattern`."""
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        weight = moved(self.lam, x.device)
+        weight = move(self.lam, x.device)
         return interpolate(partners, x, over_rows(weight, x))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         lam = self.lam.tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:

@@ -21,7 +21,7 @@ from vicinal.mixing.pattern import Drawn
 
 @tensors_as_leaves("lam", "uniform")
 @dataclass(frozen=True, eq=False)
-class OpenBlend(Blend):
+class PendingBlend(Blend):
     """A blend whose partners are still to be chosen, when the targets are known.
 
     Args:
@@ -32,11 +32,11 @@ class OpenBlend(Blend):
     uniform: Tensor
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(*values.unbind(1))
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (2,)
 
     @property
@@ -71,8 +71,8 @@ class ChosenPartners(Method):
         fields, integers, maximum, seed: of :class:`Mixer`.
     """
 
-    kinds = (OpenBlend,)
-    ahead = 16
+    drawn_types = (PendingBlend,)
+    block_size = 16
     # Whom a sample meets is not drawn in advance; this order costs nothing, and is not looked at.
     partners: Any = "reverse"
 
@@ -92,11 +92,11 @@ class ChosenPartners(Method):
         self._pool = None if pool is None else self._checked_pool(pool)
 
     @abstractmethod
-    def readable(self, y: Any) -> Tensor:
+    def checked_targets(self, y: Any) -> Tensor:
         """The targets, or a TypeError that says what targets the method reads."""
 
     @abstractmethod
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         """The logarithms of the probabilities of being chosen, up to a constant for each row.
 
         Args:
@@ -118,7 +118,7 @@ class ChosenPartners(Method):
         (blend,) = super().patterns(batches, count, size, generator, step)
         samples = batches * count
         uniform = torch.rand(samples, generator=generator, dtype=torch.float32, device="cpu")
-        return (OpenBlend(blend.weight, uniform),)
+        return (PendingBlend(blend.weight, uniform),)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if batch.other is not None:
@@ -126,14 +126,14 @@ class ChosenPartners(Method):
                 f"{type(self).__name__} chooses the partners itself, by the targets: give it no "
                 "second batch and no half, but pool=(x, y) to take them from elsewhere"
             )
-        y = self.readable(batch.y)
+        y = self.checked_targets(batch.y)
         (blend,) = mix.patterns
-        assert isinstance(blend, OpenBlend)
+        assert isinstance(blend, PendingBlend)
         pool = None if self._pool is None else self._pool_for(y, mix.weight.device)
         partner = mix.partner
         if len(y):
-            log_shares = self.log_shares(y, None if pool is None else pool[1])
-            partner = choose(log_shares, blend.uniform.to(y.device)).to(partner.device)
+            log_probs = self.log_probs(y, None if pool is None else pool[1])
+            partner = choose(log_probs, blend.uniform.to(y.device)).to(partner.device)
         other = None if pool is None else (rows(pool[0], partner), rows(pool[1], partner))
         return Mix(partner, mix.weight, (Blend(blend.lam),), other)
 
@@ -153,7 +153,7 @@ class ChosenPartners(Method):
     def _checked_pool(self, pool: tuple[Any, Any]) -> tuple[Any, Tensor]:
         if not isinstance(pool, tuple | list) or len(pool) != 2:
             raise TypeError("pool must be a pair, samples and their targets")
-        x, y = pool[0], self.readable(pool[1])
+        x, y = pool[0], self.checked_targets(pool[1])
         if not batch_size(x, y):
             raise ValueError("the pool holds no sample to choose")
         if not bool(y.isfinite().all()):
@@ -161,11 +161,11 @@ class ChosenPartners(Method):
         return x, y
 
 
-def choose(log_shares: Tensor, uniform: Tensor) -> Tensor:
+def choose(log_probs: Tensor, uniform: Tensor) -> Tensor:
     """Choose a column for each row, by the inverse of its distribution function.
 
     Args:
-        log_shares: (B, N), or (N,) for all rows alike: logarithms of the columns' probabilities, up
+        log_probs: (B, N), or (N,) for all rows alike: logarithms of the columns' probabilities, up
             to a constant; -inf is never chosen where there is anything else.
         uniform: (B,) floats in [0, 1).
 
@@ -175,7 +175,7 @@ def choose(log_shares: Tensor, uniform: Tensor) -> Tensor:
     >>> choose(torch.tensor([0.1, 0.7, 0.2]).log(), torch.tensor([0.05, 0.15, 0.75, 0.85]))
     tensor([0, 1, 1, 2])
     """
-    risen = log_shares.softmax(-1).cumsum(-1)
+    risen = log_probs.softmax(-1).cumsum(-1)
     # Below 1 also after rounding, so that the uniform lies below the last step upwards.
     uniform = uniform.to(risen.dtype).clamp(max=1 - torch.finfo(risen.dtype).eps)
     uniform = uniform if risen.ndim == 1 else uniform.unsqueeze(1)

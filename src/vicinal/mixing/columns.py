@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
@@ -61,11 +61,11 @@ class Columns(Pattern):
         return type(self)(self.keep | ~chosen.unsqueeze(1))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size[1:]
 
     @property
@@ -75,7 +75,7 @@ class Columns(Pattern):
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.keep))
 
-    def over(self, tensors: Sequence[Tensor]) -> list[Self]:
+    def for_tensors(self, tensors: Sequence[Tensor]) -> list[Self]:
         widths = [tensor.shape[1] for tensor in tensors]
         if sum(widths) != self.keep.shape[1]:
             raise ValueError(
@@ -90,7 +90,7 @@ class Columns(Pattern):
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         return torch.where(self._keep_on(x), x, partners)
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         keep = self._keep_on(x)
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
@@ -99,7 +99,7 @@ class Columns(Pattern):
         return apply_row
 
     def _keep_on(self, x: Tensor) -> Tensor:
-        (own,) = self.over([x])
-        keep = moved(own.keep, x.device)
+        (own,) = self.for_tensors([x])
+        keep = move(own.keep, x.device)
         # What is chosen by a mask has the mask's layout.
         return keep if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(keep)

@@ -31,12 +31,12 @@ def blend(
     found = loops()
     if found is None or x.dtype != torch.float32 or not are_dense(x, other):
         return None
-    weight, count = _on_host(weight, torch.float32), x.shape[0]
+    weight, count = _on_cpu(weight, torch.float32), x.shape[0]
     size = count, x.numel() // count
     if inplace and other is None:
-        rows = _on_host(partner, torch.int64)
+        rows = _on_cpu(partner, torch.int64)
         drawn = rows.data_ptr(), weight.data_ptr()
-        if found.run(found.blend_within, *size, x.data_ptr(), *drawn):
+        if found.run(found.blend_in_place, *size, x.data_ptr(), *drawn):
             return x
         other = x[partner]  # some rows are met twice: gathered before one is overwritten
     out = x if inplace else torch.empty_like(x)
@@ -60,14 +60,14 @@ def paste(
     planes, places = (1, x.shape[1]) if last else (x.numel() // (count * height * width), 1)
     places *= 2 if x.element_size() == 16 else 1
     size = count, planes, height, width * places
-    spans = _on_host(corners, torch.int64)
+    spans = _on_cpu(corners, torch.int64)
     if places > 1:
         spans = spans * torch.tensor([1, 1, places, places], device="cpu")
     unit = _UNITS[x.element_size()]
     if inplace and other is None:
-        rows = _on_host(partner, torch.int64)
+        rows = _on_cpu(partner, torch.int64)
         given = rows.data_ptr(), spans.data_ptr()
-        if found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given):
+        if found.run(_loop("paste_in_place", unit), *size, x.data_ptr(), *given):
             return x
         other = x[partner]  # some rows are met twice: gathered before one is overwritten
     sources, partner = _sources(x, partner, other)
@@ -91,7 +91,7 @@ def normalize(
         return None
     out = torch.empty_like(x, dtype=dtype)
     sources, partner = _sources(x, partner, other)
-    weight = _on_host(weight, torch.float32)
+    weight = _on_cpu(weight, torch.float32)
     tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
     count = x.shape[0]
@@ -168,7 +168,7 @@ def _loop(name: str, variant: Any) -> Any:
     return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
 
 
-def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+def _on_cpu(drawn: Tensor, dtype: torch.dtype) -> Tensor:
     if drawn.is_cpu and drawn.dtype == dtype and drawn.is_contiguous():
         return drawn
     return drawn.to("cpu", dtype).contiguous()
@@ -178,7 +178,7 @@ def _sources(x: Tensor, partner: Tensor, other: Tensor | None) -> tuple[Tensor, 
     """The batch that brings the partners, and which of its rows each sample takes."""
     if other is not None:
         return other, torch.arange(len(x), device="cpu")
-    return x, _on_host(partner, torch.int64)
+    return x, _on_cpu(partner, torch.int64)
 
 
 def _checked(out: Tensor, right: bool) -> Tensor:

@@ -46,7 +46,7 @@ def _compiled(loop: Any) -> int:
     return int(loop_on_threads.address)
 
 
-def blend_within(data: Any) -> None:
+def blend_in_place(data: Any) -> None:
     """Blend rows of floats, in place, with their partners in the same batch.
 
     Numbers: rows, columns; addresses of the batch, the partners and the weights.
@@ -150,7 +150,7 @@ def normalize_into(rounds: bool) -> Any:
     return loop
 
 
-def paste_within(unit: Any) -> Any:
+def paste_in_place(unit: Any) -> Any:
     """The loop that pastes a span of each image from its partner in the same batch.
 
     Images are integers here, whatever their dtype. Numbers: images, planes, lines, places in a
@@ -193,7 +193,7 @@ def paste_into(unit: Any) -> Any:
     """The loop that pastes a span of each image from its partner in another batch.
 
     Numbers: images, planes, lines, places in a line; addresses of the batch, the partners' batch,
-    the partners and the spans, as for :func:`paste_within`.
+    the partners and the spans, as for :func:`paste_in_place`.
 
     Args:
         unit: the integer type.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import RowPattern
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
@@ -23,10 +23,10 @@ class Maximum(RowPattern):
     copies = True
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        shows = moved(self.lam, x.device) < 1
+        shows = move(self.lam, x.device) < 1
         return torch.where(over_rows(shows, x), torch.maximum(x, partners), x)
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         shows = (self.lam < 1).tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:

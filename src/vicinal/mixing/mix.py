@@ -10,9 +10,9 @@ from torch import Tensor
 from vicinal.mixing.apply import apply
 from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import like, map_leaves, name
+from vicinal.mixing.batch import check_same_structure, map_leaves, path_name
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
 from vicinal.mixing.target import MixedTarget, over_rows
@@ -98,7 +98,7 @@ class Mix:
         patterns = self.patterns or (Blend(self.weight),)
         fields, maximum = _several(fields), _several(maximum)
         if isinstance(x, Tensor) and fields is None and maximum is None and is_mixable(x, integers):
-            other = None if other is None else like(x, other)
+            other = None if other is None else check_same_structure(x, other)
             return apply(x, self.partner, patterns, other=other, inplace=inplace)
         return apply_nested(
             x,
@@ -183,10 +183,12 @@ class Mix:
 
         def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
             if isinstance(leaf, MixedTarget):
-                raise TypeError(f"the target at {name(path)} is mixed already: mix a batch once")
+                raise TypeError(
+                    f"the target at {path_name(path)} is mixed already: mix a batch once"
+                )
             return self._target(leaf, second, pixelwise) if isinstance(leaf, Tensor) else leaf
 
-        return map_leaves(mixed, y, *(() if other is None else (like(y, other),)))
+        return map_leaves(mixed, y, *(() if other is None else (check_same_structure(y, other),)))
 
     def _target(self, y: Tensor, other: Tensor | None, pixelwise: bool | None) -> Any:
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
@@ -226,13 +228,13 @@ class Mix:
             if pattern.spatial:
                 kept = pattern.apply(kept, torch.zeros_like(kept))
             else:
-                kept = kept * over_rows(moved(pattern.weight, y.device), kept)
+                kept = kept * over_rows(move(pattern.weight, y.device), kept)
         return self._pair(own, y, other, kept)
 
     def _pair(self, own: Tensor, y: Tensor, other: Tensor | None, weight: Tensor) -> MixedTarget:
         rows = self.partner
         if not (y.is_cpu and weight.is_cpu):
-            rows, weight = moved(rows, y.device), moved(weight, y.device)
+            rows, weight = move(rows, y.device), move(weight, y.device)
         return MixedTarget(own, y.index_select(0, rows) if other is None else other, weight)
 
     def tensors(self) -> list[Tensor]:

@@ -8,7 +8,14 @@ from typing import Any, Literal
 from torch import Tensor
 
 from vicinal.mixing.apply import apply, check
-from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name, share_memory
+from vicinal.mixing.batch import (
+    check_same_structure,
+    is_blendable,
+    is_named,
+    map_leaves,
+    path_name,
+    share_memory,
+)
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
@@ -37,7 +44,7 @@ def apply_nested(
     patterns_of = {"mixed": patterns, "maximum": () if lam is None else (Maximum(lam),)}
 
     # All are checked before one is touched: an error leaves the batch as it was.
-    others = () if other is None else (like(x, other),)
+    others = () if other is None else (check_same_structure(x, other),)
     found: list[tuple[Any, Any, Any]] = []
 
     def plan(path: Any, leaf: Any, second: Any = None) -> None:
@@ -50,7 +57,7 @@ def apply_nested(
     tensors = [leaf for _, leaf, how in found if how == "mixed"]
     _check_plan([path for path, *_ in found], tensors, fields, maximum)
 
-    parts = [pattern.over(tensors) for pattern in patterns if tensors]
+    parts = [pattern.for_tensors(tensors) for pattern in patterns if tensors]
     mixed_by = iter([*zip(*parts, strict=True)])
     there = [leaf for _, leaf, _ in found if isinstance(leaf, Tensor)]
     plans = iter(found)
@@ -151,4 +158,4 @@ def _check_plan(
 
 
 def _at(path: Any, error: Exception) -> str:
-    return f"batch{name(path)}: {error}" if path else str(error)
+    return f"batch{path_name(path)}: {error}" if path else str(error)

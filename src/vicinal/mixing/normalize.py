@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing import compiled
-from vicinal.mixing.apply import apply, check, rows_are_plain
+from vicinal.mixing.apply import apply, can_apply_by_rows, check
 from vicinal.mixing.blend import Blend, column_blocks, flat_rows
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.scratch import scratch
 
@@ -33,7 +33,7 @@ def apply_normalized(
         )
     scale, shift = _affine(x, mean, std)
     pattern = patterns[0]
-    dense = rows_are_plain(x, patterns, other) and compiled.are_dense(x, other)
+    dense = can_apply_by_rows(x, patterns, other) and compiled.are_dense(x, other)
     if dense and isinstance(pattern, Blend) and len(patterns) == 1:
         # Laid out like an image, so that columns of pixels meet their own scale and shift.
         maps = [torch.empty_like(x[:1], dtype=torch.float32).copy_(t) for t in (scale, shift)]
@@ -51,7 +51,7 @@ def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Ten
     """(1, C, 1, 1) scale and shift: a normalised pixel is ``shift + scale * pixel``."""
     means, stds = torch.tensor([[*mean], [*std]], dtype=torch.float64, device="cpu")
     pair = torch.stack([1 / (255 * stds), -means / stds]).float()
-    scale, shift = moved(pair, x.device)[:, None, :, None, None]
+    scale, shift = move(pair, x.device)[:, None, :, None, None]
     return scale, shift
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
@@ -42,11 +42,11 @@ class Boxes(Pattern):
         return type(self)(self.corners * chosen.unsqueeze(1), self.size)
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values, size)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (4,)
 
     @property
@@ -62,7 +62,7 @@ class Boxes(Pattern):
         outside = outside | _along(_outside(corners[:, 2:], x.shape[-1]), x, -1)
         return torch.where(outside, x, self._shown(partners, corners))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         corners = self._corners_on(x).tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
@@ -82,7 +82,7 @@ class Boxes(Pattern):
     def _corners_on(self, x: Tensor) -> Tensor:
         corners = self.corners
         if not (x.is_cpu and corners.is_cpu):
-            corners = moved(corners, x.device)
+            corners = move(corners, x.device)
         height, width = x.shape[-2:]
         if (height, width) == self.size:
             return corners
@@ -159,11 +159,11 @@ class Masks(Pattern):
         return type(self)(self.keep.where(chosen[:, None, None], torch.ones_like(self.keep)))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size
 
     @property
@@ -177,7 +177,7 @@ class Masks(Pattern):
         keep = self._keep_on(x)
         return _masked(x, partners, keep.view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:]))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         keep = self._keep_on(x)
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
@@ -186,7 +186,7 @@ class Masks(Pattern):
         return apply_row
 
     def _keep_on(self, x: Tensor) -> Tensor:
-        keep = moved(self.keep, x.device)
+        keep = move(self.keep, x.device)
         for axis in (-2, -1):
             side, drawn = x.shape[axis], keep.shape[axis]
             if side != drawn:

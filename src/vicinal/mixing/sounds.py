@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import RowPattern
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
@@ -27,7 +27,7 @@ class Sounds(RowPattern):
     rate: int
 
     # Of another pattern at the same rate: what was drawn does not tell it.
-    def of(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
+    def from_values(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
         return type(self)(values, self.rate)
 
     def check(self, x: Tensor) -> None:
@@ -42,7 +42,7 @@ class Sounds(RowPattern):
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         own, theirs = loudness(x, self.rate), loudness(partners, self.rate)
-        weight = moved(self.lam, x.device).to(own.dtype)
+        weight = move(self.lam, x.device).to(own.dtype)
         # Of silence no share is heard, however much it is turned up: it is blended as it is.
         are_heard = (own > 0) & (theirs > 0)
         gain = weight * theirs / (weight * theirs + (1 - weight) * own)
@@ -51,7 +51,7 @@ class Sounds(RowPattern):
         mixed = over_rows(gain * scale, x) * x + over_rows((1 - gain) * scale, x) * partners
         return torch.where(over_rows(weight < 1, x), mixed.to(x.dtype), x)
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         shows = (self.lam < 1).tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:

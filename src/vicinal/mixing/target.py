@@ -18,10 +18,10 @@ def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
     return weight.reshape(*weight.shape[:1], *[1] * between, *weight.shape[1:])
 
 
-def is_over(weight: Tensor, shape: torch.Size) -> bool:
+def fits_rows(weight: Tensor, shape: torch.Size) -> bool:
     """Whether these are weights for rows of this shape, as :func:`over_rows` lays them on.
 
-    >>> is_over(torch.rand(2, 4, 5), torch.Size([2, 3, 4, 5]))
+    >>> fits_rows(torch.rand(2, 4, 5), torch.Size([2, 3, 4, 5]))
     True
     """
     if weight.ndim == 0:  # of a row by itself
@@ -75,7 +75,7 @@ class MixedTarget:
                 f"own targets have shape {tuple(self.own.shape)}, but the partners' have "
                 f"{tuple(self.partner.shape)}: give both the same shape"
             )
-        if not is_over(self.weight, shape):
+        if not fits_rows(self.weight, shape):
             found = tuple(self.weight.shape) if self.weight.ndim > 1 else len(self.weight)
             raise ValueError(
                 f"there are {found} weights for targets of shape {tuple(shape)}: give one weight "

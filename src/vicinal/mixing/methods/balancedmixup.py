@@ -56,7 +56,7 @@ class BalancedMixUp(ChosenPartners):
             return super().complete(mix, batch)
         return Mix(mix.partner, mix.weight, (Blend(mix.weight),))  # balanced by who brings it
 
-    def readable(self, y: Any) -> Tensor:
+    def checked_targets(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.ndim != 1:
             kind = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y)
             raise TypeError(
@@ -64,7 +64,7 @@ class BalancedMixUp(ChosenPartners):
             )
         return y
 
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         return -_class_sizes(y if pool is None else pool).log()
 
 

@@ -43,14 +43,14 @@ class BetweenClass(Method):
     (torch.Size([8, 16000]), torch.Size([8]))
     """
 
-    ahead = 16
+    block_size = 16
 
     def __init__(self, rate: int, **options: Unpack[MethodOptions]) -> None:
         super().__init__(**options)
         self.rate = whole("rate", rate)
 
     @property
-    def kinds(self) -> tuple[Sounds]:  # type: ignore[override]
+    def drawn_types(self) -> tuple[Sounds]:  # type: ignore[override]
         return (Sounds(torch.empty(0, device="cpu"), self.rate),)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Sounds:

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import image_size, masks_among
+from vicinal.mixing.batch import find_masks, image_size
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.paste import Masks
 from vicinal.mixing.pattern import Drawn
 
@@ -58,11 +58,11 @@ class Classes(Drawn):
         return type(self)(self.order.where(chosen.unsqueeze(1), torch.inf))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (CLASSES,)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -107,7 +107,7 @@ class ClassMix(Method):
     True
     """
 
-    kinds = (Classes,)
+    drawn_types = (Classes,)
 
     def __init__(self, *, ignore_index: int = 255, **options: Unpack[MethodOptions]) -> None:
         super().__init__(**options)
@@ -127,7 +127,7 @@ class ClassMix(Method):
         (classes,) = mix.patterns
         assert isinstance(classes, Classes)
         source = batch.y if batch.other is None else batch.other[1]
-        masks = moved(masks_among(source, image_size(batch.mixed())), mix.partner.device)
+        masks = move(find_masks(source, image_size(batch.mixed())), mix.partner.device)
         if batch.other is None:
             masks = masks.index_select(0, mix.partner)
         pasted = classes.masks(masks)

@@ -56,7 +56,7 @@ class CMixUp(ChosenPartners):
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
         return Blend(sample_lam(self.alpha, count, generator).float())
 
-    def readable(self, y: Any) -> Tensor:
+    def checked_targets(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or not y.is_floating_point() or not y.ndim:
             kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
             raise TypeError(
@@ -65,7 +65,7 @@ class CMixUp(ChosenPartners):
             )
         return y
 
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         own = _rows(y)
         distance = torch.cdist(
             own,

@@ -43,7 +43,7 @@ class ColumnMix(Method):
     True
     """
 
-    kinds = (Columns,)
+    drawn_types = (Columns,)
 
     def __init__(
         self,

@@ -43,8 +43,8 @@ class CutMix(Method):
     True
     """
 
-    kinds = (Boxes,)
-    ahead = 16
+    drawn_types = (Boxes,)
+    block_size = 16
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class FMix(Method):
     True
     """
 
-    kinds = (Masks,)
+    drawn_types = (Masks,)
 
     def __init__(
         self, alpha: float = 1.0, decay: float = 3.0, **options: Unpack[MethodOptions]
@@ -53,10 +53,10 @@ class FMix(Method):
         pixels = sample_lam(self.alpha, count, generator) * (size[0] * size[1])
         coin = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
         pixels = torch.where(coin < 0.5, pixels.ceil(), pixels.floor())
-        return Masks(brightest(cloudy_images(count, size, self.decay, generator), pixels))
+        return Masks(brightest(low_frequency_images(count, size, self.decay, generator), pixels))
 
 
-def cloudy_images(
+def low_frequency_images(
     count: int, size: tuple[int, int], decay: float, generator: torch.Generator
 ) -> Tensor:
     """(count, H, W) images of Gaussian noise whose amplitudes fall as ``frequency**-decay``.

@@ -39,7 +39,7 @@ class GridMix(Method):
     True
     """
 
-    kinds = (Masks,)
+    drawn_types = (Masks,)
 
     def __init__(
         self, alpha: float = 1.0, cells: int = 4, **options: Unpack[MethodOptions]

@@ -33,8 +33,8 @@ class MixUp(Method):
     (torch.Size([8, 3, 32, 32]), 8, True)
     """
 
-    kinds = (Blend,)
-    ahead = 16
+    drawn_types = (Blend,)
+    block_size = 16
 
     def __init__(
         self, alpha: float = 0.4, *, folded: bool = True, **options: Unpack[MethodOptions]

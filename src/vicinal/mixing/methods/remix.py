@@ -12,7 +12,7 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 
 
 class Remix(Method):
@@ -46,8 +46,8 @@ class Remix(Method):
     True
     """
 
-    kinds = (Blend,)
-    ahead = 16
+    drawn_types = (Blend,)
+    block_size = 16
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Remix(Method):
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.ndim != 1:
             kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
             raise TypeError(f"Remix needs class indices of shape (B,) as targets, not {kind}")
-        counts = moved(self._counts, labels.device)
+        counts = move(self._counts, labels.device)
         try:
             return counts.index_select(0, labels.long())
         except IndexError:

@@ -38,8 +38,8 @@ class ResizeMix(Method):
     True
     """
 
-    kinds = (ResizedBoxes,)
-    ahead = 16
+    drawn_types = (ResizedBoxes,)
+    block_size = 16
 
     def __init__(
         self, scope: tuple[float, float] = (0.1, 0.8), **options: Unpack[MethodOptions]

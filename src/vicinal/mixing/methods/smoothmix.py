@@ -39,7 +39,7 @@ class SmoothMix(Method):
     True
     """
 
-    kinds = (SoftMasks,)
+    drawn_types = (SoftMasks,)
 
     def __init__(
         self, sigma: tuple[float, float] = (0.25, 0.5), **options: Unpack[MethodOptions]
