@@ -294,7 +294,7 @@ class TestErrors:
         [
             (torch.zeros(6, 9, dtype=torch.uint8), TypeError, "uint8 values are no waveforms"),
             (torch.zeros(6, 9, dtype=torch.complex64), TypeError, "complex64 values are no wav"),
-            (torch.zeros(6), ValueError, r"shape \(6,\) has no time to listen to"),
+            (torch.zeros(6), ValueError, r"shape \(6,\) has no time dimension"),
             (torch.zeros(5, 9), ValueError, "the mix was drawn for 6 samples"),
         ],
     )

@@ -168,7 +168,7 @@ def test_masks_among_other_targets():
 @pytest.mark.parametrize("make", [ClassMix, lambda: Choice([MixUp(), ClassMix()])])
 def test_targets_without_masks_are_named(make, y, found):
     mixer = make()
-    with pytest.raises(ValueError, match=rf"give \(B, 6, 7\) integers as targets, not {found}"):
+    with pytest.raises(ValueError, match=rf"give \(B, 6, 7\) integers, not {found}"):
         mixer.draw(torch.rand(4, 3, 6, 7), y)
     assert mixer.random.draws == 0
 

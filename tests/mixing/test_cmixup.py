@@ -259,7 +259,7 @@ class TestPool:
             (torch.rand(3), TypeError, "pool must be a pair"),
             ((torch.rand(3, 2), torch.rand(4)), ValueError, "x has 3 samples, but y has 4"),
             ((torch.rand(3, 2), torch.arange(3)), TypeError, "not torch.int64"),
-            ((torch.rand(0, 2), torch.rand(0)), ValueError, "holds no sample"),
+            ((torch.rand(0, 2), torch.rand(0)), ValueError, "the pool is empty"),
             ((torch.rand(1, 2), torch.tensor([torch.nan])), ValueError, "finite"),
         ],
     )

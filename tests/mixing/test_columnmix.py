@@ -204,7 +204,7 @@ def test_a_mix_that_was_drawn_for_rows_is_not_laid_on_images():
 
 def test_a_tensor_that_stands_twice_is_refused():
     x = torch.rand(4, 3)
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         ColumnMix()({"a": x, "b": x}, torch.arange(4))
 
 

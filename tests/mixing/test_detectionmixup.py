@@ -209,7 +209,7 @@ def broken(change):
         (lambda x, y: y[0].update(boxes=torch.zeros(2, 4).long()), r"boxes in .* torch.int64"),
         (lambda x, y: y[0].update(labels=torch.zeros(3)), r"'labels' in targets\[0\] .* 2 boxes"),
         (lambda x, y: y[0].update(masks=torch.zeros(2, 4, 4)), r"the masks in targets\[0\] have"),
-        (lambda x, y: DetectionMixUp()(x, y), r"targets\[0\] has weights already: mix a batch on"),
+        (lambda x, y: DetectionMixUp()(x, y), r"targets\[0\] already has weights: mix a batch on"),
     ],
 )
 def test_what_does_not_go_together_is_named(change, message):

@@ -244,20 +244,20 @@ class TestErrors:
                 {},
                 {"maximum": "masks"},
                 ValueError,
-                "nothing to take the maximum of in this batch at 'masks'",
+                "there is no 'masks' in this batch to take the maximum of",
             ),
             (
                 {},
                 {"maximum": ("mask", 3)},
                 ValueError,
-                "nothing to take the maximum of in this batch at 3",
+                "there is no 3 in this batch to take the maximum of",
             ),
             ({}, {"fields": "serie", "maximum": "mask"}, ValueError, "nothing to mix .* 'serie'"),
             (
                 {"length": [1, 2, 3, 4, 5, 6]},
                 {"maximum": "length"},
                 TypeError,
-                r"batch\['length'\]\[0\]: of int values no maximum can be taken: give masks",
+                r"batch\['length'\]\[0\]: int values have no maximum: give masks",
             ),
             ({"length": torch.zeros(6, dtype=torch.complex64)}, {}, TypeError, "complex values"),
             ({"length": torch.zeros(5)}, {}, ValueError, r"batch\['length'\]: the mix was drawn f"),
@@ -274,7 +274,7 @@ class TestErrors:
 
     def test_a_single_tensor_has_no_names(self):
         with pytest.raises(
-            ValueError, match="nothing to take the maximum of in this batch at 'mask'"
+            ValueError, match="there is no 'mask' in this batch to take the maximum of"
         ):
             MixUp(maximum="mask")(torch.rand(6, 3), torch.arange(6))
 

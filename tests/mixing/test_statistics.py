@@ -279,7 +279,7 @@ class TestStreams:
     @staticmethod
     def weights(monkeypatch, seed=0, rank=0, worker=0):
         monkeypatch.setattr(rng, "rank_and_world_size", lambda: (rank, 8))
-        monkeypatch.setattr(rng, "_worker", lambda: worker)
+        monkeypatch.setattr(rng, "_worker_seed", lambda: worker)
         mixer, x = MixUp(1.0, folded=False, seed=seed), batch(8)
         return np.stack([mixer.draw(x).weight.numpy() for _ in range(800)])
 

@@ -71,5 +71,5 @@ def test_a_schedule_in_the_loaders_own_process_counts_all_batches():
 def test_a_schedule_in_a_worker_does_not_guess_how_far_the_training_is(mixer):
     data = TensorDataset(torch.randn(64, 3, 4, 4), torch.arange(64))
     loader = DataLoader(data, 4, collate_fn=MixCollate(mixer), num_workers=1)
-    with pytest.raises(ValueError, match="a schedule cannot draw there: mix in the training loop"):
+    with pytest.raises(ValueError, match="a schedule cannot draw in a data loader's worker"):
         next(iter(loader))

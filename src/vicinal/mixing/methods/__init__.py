@@ -1,4 +1,8 @@
-"""One published method a file."""
+"""The methods of mixing, one published method a file.
+
+Each file holds one :class:`~vicinal.mixing.method.Method`, whose docstring says what it does to
+samples and targets, its arguments and errors, and its source, with any deviation from it.
+"""
 
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass
