@@ -96,8 +96,8 @@ def rank_and_world_size() -> tuple[int, int]:
 
 
 def _worker_seed() -> int:
-    # Not the worker's id: its seed, which torch draws anew each epoch. Workers are usually started
-    # again then, and with the id they would repeat the draws of the epoch before.
+    # Not the worker's id but its seed, of which torch draws a new one each epoch: workers usually
+    # restart then, and with the id they would repeat the draws of the epoch before.
     worker = get_worker_info()
     return 0 if worker is None else worker.seed
 

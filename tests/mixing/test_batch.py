@@ -107,11 +107,11 @@ def flat(batch):
 
 class TestMapLeaves:
     @given(nests(st.integers()))
-    def test_doing_nothing_builds_the_same_anew(self, batch):
+    def test_the_identity_rebuilds_the_same(self, batch):
         assert plain(map_leaves(lambda path, leaf: leaf, batch)) == plain(batch)
 
     @given(nests(st.integers()))
-    def test_each_leaf_is_met_once_and_in_order(self, batch):
+    def test_each_leaf_is_visited_once_and_in_order(self, batch):
         met = []
         map_leaves(lambda path, leaf: met.append(leaf), batch)
         assert met == [leaf for _, leaf in leaves(batch)] == flat(batch)
@@ -214,7 +214,7 @@ class TestLike:
             (Sample(1), 3, r"of one tensor, the first of \.image"),
         ],
     )
-    def test_another_one_is_refused(self, first, second, message):
+    def test_another_one_is_rejected(self, first, second, message):
         with pytest.raises(ValueError, match=message):
             check_same_structure(first, second)
 

@@ -21,8 +21,8 @@ def published_mask(image, pixels):
     """The authors' binarising, for a number of pixels."""
     order = image.reshape(-1).argsort()[::-1]
     mask = np.zeros(image.size, bool)
-    for rank, place in enumerate(order):
-        mask[place] = rank < pixels
+    for rank, pixel in enumerate(order):
+        mask[pixel] = rank < pixels
     return mask.reshape(image.shape)
 
 
@@ -38,7 +38,7 @@ def published_mask(image, pixels):
     p=st.floats(0, 1),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(
+def test_every_setting_draws_a_valid_mix(
     alpha, decay, count, height, width, per, partners, p, seed
 ):
     x, y = torch.randn(count, 2, height, width), torch.arange(count)
@@ -120,26 +120,26 @@ def test_the_weight_is_beta(alpha):
 
 
 def test_masks_of_a_batch_differ():
-    kept = FMix(1e6).pattern(50, (16, 16), generator()).keep
-    assert len(kept.unique(dim=0)) == 50
+    keep = FMix(1e6).pattern(50, (16, 16), generator()).keep
+    assert len(keep.unique(dim=0)) == 50
     # Each pixel is bright as often as dark; false alarm: below 256 * 2e-7.
-    assert stats.binom(50, 0.5).ppf(1e-7) <= int(kept.sum(0).min())
-    assert stats.binom(50, 0.5).isf(1e-7) >= int(kept.sum(0).max())
+    assert stats.binom(50, 0.5).ppf(1e-7) <= int(keep.sum(0).min())
+    assert stats.binom(50, 0.5).isf(1e-7) >= int(keep.sum(0).max())
 
 
-def test_a_larger_decay_gives_larger_regions():
+def test_a_larger_decay_makes_larger_regions():
     def edges(decay):
-        kept = FMix(1e6, decay).pattern(200, (16, 16), generator()).keep
-        return float((kept[:, 1:] ^ kept[:, :-1]).float().mean())
+        keep = FMix(1e6, decay).pattern(200, (16, 16), generator()).keep
+        return float((keep[:, 1:] ^ keep[:, :-1]).float().mean())
 
     assert edges(0) > edges(1) > edges(2) > edges(3) > edges(1000)
 
 
 def test_a_full_batch_of_imagenet_size():
-    kept = FMix().pattern(64, (224, 224), generator()).keep
-    assert kept.shape == (64, 224, 224)
+    keep = FMix().pattern(64, (224, 224), generator()).keep
+    assert keep.shape == (64, 224, 224)
     share = symmetric_beta(1.0, 64, generator())
-    assert bool((kept.sum((1, 2)) - share * 224**2).abs().max() < 1)
+    assert bool((keep.sum((1, 2)) - share * 224**2).abs().max() < 1)
 
 
 @pytest.mark.parametrize(

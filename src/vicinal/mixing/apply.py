@@ -72,7 +72,7 @@ def apply(
             mixed = alone.apply_small_rows(x, partner, other, inplace)
         if mixed is not None:
             return mixed
-    # Gathered before any pattern is applied: partners show as they were, not as they are mixed.
+    # Gathered before any pattern is applied: the partners must not be mixed themselves.
     partners = _gather_partners(x, partner) if other is None else _with_strides_of(x, other)
     mixed = x
     for pattern in patterns:

@@ -24,7 +24,7 @@ from vicinal.rng import derive_seed
 class ManifoldMixUp(Mixer):
     """Mix hidden activations: for each batch, the output of a randomly chosen layer.
 
-    A call draws a mix and a layer, and returns the batch unchanged with its mixed targets. The next
+    A call draws a mix and a layer, and returns the unchanged batch with mixed targets. The next
     forward pass of the model in training mode applies the mix to the layer's output. If the layer
     is "input", the batch is mixed at once. The model's code does not change::
 

@@ -82,8 +82,8 @@ def blend_in_place(data: Any) -> None:
         row = first
         while not done[row]:
             source = partner[row]
-            shown = saved if source == first else x[source, start:stop]
-            _blend_row_in_place(x[row, start:stop], shown, weight[row])
+            theirs = saved if source == first else x[source, start:stop]
+            _blend_row_in_place(x[row, start:stop], theirs, weight[row])
             done[row] = True
             row = source
 
@@ -116,13 +116,13 @@ def blend_into(data: Any) -> None:
         # and still in cache then.
         row = first
         while not done[row]:
-            own, shown = x[row, start:stop], others[partner[row], start:stop]
+            own, theirs = x[row, start:stop], others[partner[row], start:stop]
             # Two functions, because the compiler does not vectorise a loop whose input and output
             # may overlap.
             if args[3] == args[4]:
-                _blend_row_in_place(own, shown, weight[row])
+                _blend_row_in_place(own, theirs, weight[row])
             else:
-                _blend_row_into(out[row, start:stop], own, shown, weight[row])
+                _blend_row_into(out[row, start:stop], own, theirs, weight[row])
             done[row] = True
             row = partner[row] if is_large else row
 
@@ -157,9 +157,9 @@ def normalize_into(rounds: bool) -> Any:
         for row in range(len(x)):
             for first in range(start, stop, CHUNK):
                 last = min(first + CHUNK, stop)
-                own, shown = x[row, first:last], others[partner[row], first:last]
+                own, theirs = x[row, first:last], others[partner[row], first:last]
                 into = floats[: last - first] if rounds else out[row, first:last]
-                _normalize(into, own, shown, weight[row], scale[first:last], shift[first:last])
+                _normalize(into, own, theirs, weight[row], scale[first:last], shift[first:last])
                 if rounds:
                     _round(out[row, first:last], bits)
 
@@ -342,17 +342,17 @@ def _thread_range(count: int, multiple: int) -> tuple[int, int]:
 
 
 @njit(nogil=True, cache=True)
-def _blend_row_in_place(row: Any, shown: Any, weight: Any) -> None:
+def _blend_row_in_place(row: Any, theirs: Any, weight: Any) -> None:
     if weight < 1:  # 0 * inf is nan: with weight 1, an inf or nan of the partner has no effect
         for k in range(len(row)):
-            row[k] = shown[k] + weight * (row[k] - shown[k])
+            row[k] = theirs[k] + weight * (row[k] - theirs[k])
 
 
 @njit(nogil=True, cache=True)
-def _blend_row_into(out: Any, own: Any, shown: Any, weight: Any) -> None:
+def _blend_row_into(out: Any, own: Any, theirs: Any, weight: Any) -> None:
     if weight < 1:
         for k in range(len(out)):
-            out[k] = shown[k] + weight * (own[k] - shown[k])
+            out[k] = theirs[k] + weight * (own[k] - theirs[k])
     else:
         out[:] = own
 
@@ -366,10 +366,10 @@ def _round(out: Any, bits: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _normalize(out: Any, own: Any, shown: Any, weight: Any, scale: Any, shift: Any) -> None:
+def _normalize(out: Any, own: Any, theirs: Any, weight: Any, scale: Any, shift: Any) -> None:
     for k in range(len(out)):
-        theirs = np.float32(shown[k])
-        out[k] = shift[k] + scale[k] * (theirs + weight * (np.float32(own[k]) - theirs))
+        value = np.float32(theirs[k])
+        out[k] = shift[k] + scale[k] * (value + weight * (np.float32(own[k]) - value))
 
 
 @njit(nogil=True, cache=True)
@@ -382,12 +382,12 @@ def _paste(x: Any, row: Any, others: Any, source: Any, spans: Any, start: Any, s
     left, units = spans[row, 2], spans[row, 3] - spans[row, 2]
     missing = start if others.shape[2] < x.shape[2] else 0
     # Flat memory and slices that start at 0: so the compiler vectorises the innermost loop.
-    into, shown, width = x.reshape(-1), others.reshape(-1), x.shape[3]
+    into, theirs, width = x.reshape(-1), others.reshape(-1), x.shape[3]
     for plane in range(x.shape[1]):
         to = ((row * x.shape[1] + plane) * x.shape[2] + top) * width + left
         at = ((source * x.shape[1] + plane) * others.shape[2] + top - missing) * width + left
         for _ in range(bottom - top):
-            line, others_line = into[to : to + units], shown[at : at + units]
+            line, others_line = into[to : to + units], theirs[at : at + units]
             for unit in range(units):
                 line[unit] = others_line[unit]
             to += width

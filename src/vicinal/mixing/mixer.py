@@ -1,7 +1,7 @@
 """Mixer: the base class of everything that draws mixes.
 
-A mixer works in four steps, which stay separate so that methods, kinds of data and losses need to
-know nothing of each other:
+A mixer works in four separate steps, so that methods, kinds of data and losses are independent of
+each other:
 
 1. **draw**: random numbers by the sizes of the batch alone (:meth:`Mixer.patterns`). No tensor is
    read, so the CPU never waits for a GPU, and several batches can be drawn at once.

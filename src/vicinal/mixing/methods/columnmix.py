@@ -39,8 +39,8 @@ class ColumnMix(Method):
     >>> mixer = ColumnMix(seed=0)
     >>> x = {"numbers": torch.rand(8, 3), "categories": torch.randint(5, (8, 2))}
     >>> mixed, y = mixer(x, torch.arange(8))
-    >>> kept = torch.cat([(mixed[name] == x[name]) for name in x], dim=1).float().mean(dim=1)
-    >>> bool((kept >= y.weight - 1e-6).all())  # equal, but for columns where both rows agree
+    >>> same = torch.cat([(mixed[name] == x[name]) for name in x], dim=1).float().mean(dim=1)
+    >>> bool((same >= y.weight - 1e-6).all())  # equal, but for columns where both rows agree
     True
     """
 
