@@ -138,7 +138,7 @@ def batch_size(x: Any, y: Any = None) -> int:
 
 
 def is_blendable(x: Tensor) -> bool:
-    """Whether values can be averaged: floats, complex numbers and uint8 images, but no integers."""
+    """Whether values can be averaged: floats, complex numbers and uint8, but no other integers."""
     return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
 
 

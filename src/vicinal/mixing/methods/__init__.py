@@ -1,7 +1,8 @@
 """The methods of mixing, one published method a file.
 
-Each file holds one :class:`~vicinal.mixing.method.Method`, whose docstring says what it does to
-samples and targets, its arguments and errors, and its source, with any deviation from it.
+All but :class:`DetectionMixUp`, whose batches are lists of images, derive from
+:class:`~vicinal.mixing.method.Method`. Each docstring says what the method does to samples and
+targets, its arguments and errors, and its source, with any deviation from it.
 """
 
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
