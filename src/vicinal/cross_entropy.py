@@ -103,7 +103,7 @@ def _compiled(
         log_probs.ndim != 2
         or axis not in (1, -1)
         or is_derived
-        or not are_plain_cpu_tensors(read, are_derived=False)
+        or not are_plain_cpu_tensors(read, grad_enabled=False)
     ):
         return None
     found = compiled.nll_of_pairs(log_probs, own, partner, share, weight, ignore_index, is_mean)

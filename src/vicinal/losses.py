@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.cross_entropy import is_pair_of_labels, mixed_nll_loss
-from vicinal.mixing.target import MixedTarget, is_over, over_rows
+from vicinal.mixing.target import MixedTarget, fits_rows, over_rows
 
 Criterion = Callable[..., Tensor]
 
@@ -111,7 +111,7 @@ class MixLoss(nn.Module):
 
     def _loss_by_two_calls(self, output: Any, target: MixedTarget) -> Tensor:
         own, partner = (self._per_sample(output, y) for y in (target.own, target.partner))
-        if own.ndim == 0 or not is_over(target.weight, own.shape):
+        if own.ndim == 0 or not fits_rows(target.weight, own.shape):
             each = "sample" if target.weight.ndim == 1 else "pixel"
             raise ValueError(
                 f"{_name(self.criterion)} returned losses of shape {tuple(own.shape)} for "

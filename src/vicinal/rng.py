@@ -1,4 +1,4 @@
-"""Random numbers that can be told again: one seed, one result, on every device, rank and worker."""
+"""Reproducible random numbers: one seed, one result, on every device, rank and worker."""
 
 import hashlib
 import secrets
@@ -10,14 +10,17 @@ from torch.utils.data import get_worker_info
 
 
 class RandomState:
-    """Random numbers of its own: no global generator is read or moved by it.
+    """A random state of its own, which neither reads nor advances a global generator.
 
     Args:
-        seed: any integer; None takes one from the operating system, kept in ``self.seed``.
+        seed: any integer; None takes one from the operating system, found in ``self.seed``.
 
-    It hands out generators, each made from the seed, a purpose, the rank in a group of processes
-    and the data loader's worker, and counts the draws. So a state is two integers, which every rank
-    may load, and ranks and workers draw differently.
+    Raises:
+        TypeError: the seed is not an integer.
+
+    It counts draws, and makes a new generator for each, seeded by a hash of the seed, the purpose,
+    the rank and the data loader's worker. So the state is just two integers, the seed and the
+    count: every rank may load the same state, and ranks and workers still draw differently.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -25,54 +28,58 @@ class RandomState:
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
         self.is_seeded = seed is not None
         self.seed = secrets.randbits(63) if seed is None else seed
-        # Compiled graphs count in a tensor, which is looked at only once there are any.
+        # Compiled graphs count in a tensor (see mixing/blocks.py). It is read only after one has
+        # run, because int() of a tensor is slow and breaks a graph that is being traced.
         self.count = 0
         self.graph_count = torch.zeros(1, dtype=torch.int64, device="cpu")
         self.is_in_graph = False
-        self.loaded = 0
-        self.sender = 0  # the rank of the process that has sent it, where it was sent
+        self.loads = 0  # of states; see `key`
+        self.sender_rank = 0  # the rank of the process that pickled this, if one did
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"sender": rank_and_world_size()[0]}
+        return vars(self) | {"sender_rank": rank_and_world_size()[0]}
 
     @property
     def draws(self) -> int:
-        """How many draws there have been."""
+        """The number of draws so far."""
         return self.count + int(self.graph_count) if self.is_in_graph else self.count
 
     def next(self) -> int:
-        """Count a draw; how many there have been before."""
+        """Count a draw, and return the number of draws before it."""
         draw = self.draws
         self.count += 1
         return draw
 
     def next_in_graph(self, count: Tensor) -> int:
-        """The same, counted in a tensor: the graph's own count, or a copy of it."""
+        """Count a draw in a tensor, ``graph_count`` or a copy of it; else the same as ``next``."""
         self.is_in_graph = True
         return self.count + int(count.add_(1)) - 1
 
     @property
-    def source(self) -> tuple[int, ...]:
-        """What the generators are made from, besides their purpose.
+    def key(self) -> tuple[int, ...]:
+        """All that generators depend on besides their purpose: seed, rank and worker.
 
-        Last comes how often a state was loaded, from which on everything is drawn anew.
+        The number of loaded states comes last: it makes caches with this key draw again after each
+        ``load_state_dict``, in case somebody has modified a cached tensor in place.
         """
-        worker = _worker()
-        # A worker that was spawned is in no group, and draws for the process that it reads for.
-        rank = rank_and_world_size()[0] or (self.sender if worker else 0)
-        return self.seed, rank, worker, self.loaded
+        worker = _worker_seed()
+        # A spawned worker is not in the process group. It draws for the rank that sent it its data.
+        rank = rank_and_world_size()[0] or (self.sender_rank if worker else 0)
+        return self.seed, rank, worker, self.loads
 
     def generator(self, *purpose: int) -> torch.Generator:
-        """The generator for a purpose, such as the draw of a certain number."""
-        own, rank, worker, _ = self.source
+        """The generator for a purpose, such as the number of a draw."""
+        own, rank, worker, _ = self.key
         seed = derive_seed(own, *purpose, rank, worker)
         return torch.Generator().manual_seed(seed)
 
     def state_dict(self) -> dict[str, int]:
+        """The seed and the number of draws."""
         return {"seed": self.seed, "draws": self.draws}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self.loaded += 1
+        """Continue where the random state with this ``state_dict()`` was."""
+        self.loads += 1
         self.seed = state["seed"]
         self.count = state["draws"]
         self.graph_count.zero_()
@@ -82,23 +89,28 @@ _IS_DISTRIBUTED = distributed.is_available()
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """The rank of this process, and how many there are in its group; outside of one, (0, 1)."""
-    # The same as is_initialized(), without its detours.
+    """The rank and the size of this process's group; (0, 1) without a group."""
+    # distributed.is_initialized() without its indirections: this runs before every training step.
     in_group = _IS_DISTRIBUTED and distributed.GroupMember.WORLD is not None
     return (distributed.get_rank(), distributed.get_world_size()) if in_group else (0, 1)
 
 
-def _worker() -> int:
+def _worker_seed() -> int:
+    # Not the worker's id but its seed, of which torch draws a new one each epoch: workers usually
+    # restart then, and with the id they would repeat the draws of the epoch before.
     worker = get_worker_info()
-    # torch gives each worker another seed each epoch, by the loader's own generator.
     return 0 if worker is None else worker.seed
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """A seed for one of the streams of random numbers that belong to a seed.
+    """Derive a seed for one of the independent random streams that belong to a seed.
 
-    Hashed rather than added up, so that seed 0 on rank 1 is not seed 1 on rank 0; to the 32 bits
-    that torch's CPU generator makes use of.
+    Hashed, not added up, so that seed 0 on rank 1 differs from seed 1 on rank 0. The result has the
+    32 bits that torch's CPU generator uses of a seed.
+
+    Args:
+        seed: any integer.
+        purpose: names and numbers that identify the stream.
 
     >>> derive_seed(0, 1) == derive_seed(1, 0)
     False

@@ -1,1 +1,1 @@
-"""Tests of mixing, and the roads that they lead batches along."""
+"""Tests of mixing."""

@@ -1,4 +1,4 @@
-"""Laying patterns on rows: against the formula, on every dtype, layout and road."""
+"""Applying patterns to rows: against the formula, for every dtype, layout and implementation."""
 
 import pytest
 import torch
@@ -56,18 +56,18 @@ def layouts(x):
 def test_it_is_the_formula_for_every_shape_and_dtype(shape, dtype, seed, inplace):
     x = batch(shape, dtype, seed)
     partner, weight = drawn(shape[0], seed)
-    expected, kept = formula(x, partner, weight), x.clone()
+    expected, before = formula(x, partner, weight), x.clone()
     mixed = blend(x, partner, weight, inplace=inplace)
     assert mixed.dtype == dtype
     assert mixed.shape == x.shape
-    assert (mixed is x) if inplace else torch.equal(x, kept)
+    assert (mixed is x) if inplace else torch.equal(x, before)
     tolerance = 0.5001 if dtype == torch.uint8 else STEP[dtype] * 4
     assert torch.allclose(mixed.double(), expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.uint8])
 @pytest.mark.parametrize("inplace", [False, True])
-def test_large_rows_give_the_same_on_both_roads(monkeypatch, dtype, inplace):
+def test_large_rows_equal_small_rows(monkeypatch, dtype, inplace):
     partner, weight = drawn(5)
     x = batch((5, 3, 220, 220), dtype)
     assert x[0].nbytes >= apply_module.LARGE_ROW
@@ -90,7 +90,7 @@ def test_large_rows_of_every_layout(partners, count, inplace):
 
 
 @pytest.mark.parametrize("row", [(3, 8, 8), LARGE])
-def test_the_layout_is_kept(row):
+def test_the_layout_is_preserved(row):
     x = batch((4, *row)).contiguous(memory_format=torch.channels_last)
     assert Mix(*drawn(4))(x).is_contiguous(memory_format=torch.channels_last)
 
@@ -141,13 +141,13 @@ def test_gradients_flow_through_large_rows_too():
     assert torch.allclose(x.grad[:, 0, 0, 0], expected, atol=1e-6)
 
 
-def test_in_place_on_what_autograd_made():
+def test_in_place_on_a_result_of_autograd():
     partner, weight = drawn(4)
     x = batch((4, 3), torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: blend(x * 1, partner, weight, inplace=True), x)
 
 
-def test_in_place_on_a_leaf_that_requires_grad_is_refused():
+def test_in_place_on_a_leaf_that_requires_grad_is_rejected():
     x = torch.zeros(2, 3, requires_grad=True)
     with pytest.raises(ValueError, match="leaf that requires grad"):
         blend(x, *drawn(2), inplace=True)
@@ -160,25 +160,25 @@ def test_an_expanded_batch_is_not_written_row_over_row():
         blend(x, *drawn(3), inplace=True)
 
 
-def test_walking_in_place_needs_one_row_of_memory():
+def test_row_by_row_in_place_needs_one_row_of_memory():
     x = batch((8, *LARGE))
     partner, weight = drawn(8)
     with torch.profiler.profile(profile_memory=True) as profile:
         blend(x, partner, weight, inplace=True)
-    taken = sum(
+    used = sum(
         max(event.self_device_memory_usage, event.self_cpu_memory_usage, 0)
         for event in profile.key_averages()
     )
-    assert taken <= 1.1 * x[0].numel() * 4
+    assert used <= 1.1 * x[0].numel() * 4
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.bool])
-def test_integers_are_refused(dtype):
+def test_integers_are_rejected(dtype):
     with pytest.raises(TypeError, match=str(dtype).removeprefix("torch.")):
         blend(torch.zeros(2, 3, dtype=dtype), *drawn(2))
 
 
-def test_another_number_of_rows_is_refused():
+def test_another_number_of_rows_is_rejected():
     with pytest.raises(ValueError, match=r"drawn for 3 samples.*\(4, 2\)"):
         blend(torch.zeros(4, 2), *drawn(3))
 

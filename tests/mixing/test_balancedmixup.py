@@ -51,7 +51,7 @@ def test_the_partners_share_is_beta_of_alpha_and_1(alpha):
     y = torch.zeros(20_000, dtype=torch.long)
     weight = BalancedMixUp(alpha, seed=3).draw(y, y).weight.double().numpy()
     law = stats.beta(1, alpha)
-    inner = weight[(weight > 0.001) & (weight < 0.999)]  # floats do not tell more near 1
+    inner = weight[(weight > 0.001) & (weight < 0.999)]  # near 1, float32 is too coarse
     low, high = law.cdf([0.001, 0.999])
     count = stats.binomtest(len(inner), len(weight), high - low)
     shape = stats.kstest(inner, lambda w: (law.cdf(w) - low) / (high - low))
@@ -81,7 +81,7 @@ def test_a_second_batch_by_a_balanced_loader_is_mixed_row_with_row():
     assert target.partner.tolist() == [1, 1, 1]
 
 
-def test_a_pool_brings_classes_that_the_batch_has_not():
+def test_a_pool_adds_classes_that_the_batch_lacks():
     pool = torch.arange(6.0), torch.tensor([0, 0, 0, 0, 1, 2])
     mixed, target = BalancedMixUp(1.0, pool=pool, seed=0)(torch.zeros(300), torch.zeros(300).long())
     assert target.partner.bincount().min() > 50
@@ -107,7 +107,7 @@ def test_it_compiles_to_the_same_numbers():
 
 
 @pytest.mark.parametrize("y", [None, torch.rand(2), torch.zeros(2, 3, dtype=torch.long)])
-def test_targets_that_are_no_classes_are_refused(y):
+def test_targets_that_are_no_classes_are_rejected(y):
     with pytest.raises(TypeError, match="class indices of shape"):
         BalancedMixUp().draw(torch.rand(2, 2), y)
 

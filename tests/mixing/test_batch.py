@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from torch.utils import _pytree as pytree
 
 from vicinal import MixedTarget, halves
-from vicinal.mixing.batch import batch_size, first_tensor, is_named, leaves, like, map_leaves, name
+from vicinal.mixing.batch import (
+    batch_size,
+    check_same_structure,
+    first_tensor,
+    is_named,
+    leaves,
+    map_leaves,
+    path_name,
+)
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -99,11 +107,11 @@ def flat(batch):
 
 class TestMapLeaves:
     @given(nests(st.integers()))
-    def test_doing_nothing_builds_the_same_anew(self, batch):
+    def test_the_identity_rebuilds_the_same(self, batch):
         assert plain(map_leaves(lambda path, leaf: leaf, batch)) == plain(batch)
 
     @given(nests(st.integers()))
-    def test_each_leaf_is_met_once_and_in_order(self, batch):
+    def test_each_leaf_is_visited_once_and_in_order(self, batch):
         met = []
         map_leaves(lambda path, leaf: met.append(leaf), batch)
         assert met == [leaf for _, leaf in leaves(batch)] == flat(batch)
@@ -112,7 +120,7 @@ class TestMapLeaves:
     def test_a_path_leads_to_its_leaf(self, batch):
         for path, leaf in leaves(batch):
             if isinstance(leaf, int):
-                assert eval(f"batch{name(path)}", {"batch": batch}) == leaf
+                assert eval(f"batch{path_name(path)}", {"batch": batch}) == leaf
 
     @given(nests(st.integers()))
     def test_several_batches_go_together(self, batch):
@@ -144,7 +152,7 @@ class TestMapLeaves:
 )
 def test_paths_are_written_as_in_python(path, written):
     ((found, _),) = leaves({path: 1})
-    assert name(found) == written
+    assert path_name(found) == written
 
 
 def test_names_are_keys_attributes_and_positions():
@@ -193,7 +201,7 @@ class TestLike:
     @given(nests(st.integers()))
     def test_the_same_structure_passes(self, batch):
         other = map_leaves(lambda path, leaf: str(leaf), batch)
-        assert like(batch, other) is other
+        assert check_same_structure(batch, other) is other
 
     @pytest.mark.parametrize(
         ("first", "second", "message"),
@@ -206,9 +214,9 @@ class TestLike:
             (Sample(1), 3, r"of one tensor, the first of \.image"),
         ],
     )
-    def test_another_one_is_refused(self, first, second, message):
+    def test_another_one_is_rejected(self, first, second, message):
         with pytest.raises(ValueError, match=message):
-            like(first, second)
+            check_same_structure(first, second)
 
 
 class TestHalves:

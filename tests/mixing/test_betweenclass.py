@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixing.roads import on
+from mixing.implementations import using
 from vicinal import BetweenClass, Choice, CutMix, Mix, MixUp, halves
 from vicinal.mixing.sounds import Sounds, a_weighting, loudness
 
@@ -74,7 +74,7 @@ def test_frequencies_are_weighted_as_the_standard_has_them():
     assert a_weighting(torch.zeros(1)) == 0
 
 
-def test_a_mixer_draws_even_shares_and_lays_them():
+def test_a_mixer_draws_uniform_shares_and_applies_them():
     """Means leave these ranges, 5 deviations, with a probability below 1e-6."""
     share = BetweenClass(RATE, seed=0).draw(torch.empty(20_000, 1)).weight
     assert abs(share.mean() - 0.5) < 5 * (1 / 12 / 20_000) ** 0.5
@@ -170,13 +170,13 @@ def test_channels_are_mixed_alike():
 @pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("options", [{}, {"per": "batch"}, {"partners": "pairs", "p": 0.8}])
-def test_all_roads_give_the_same(second, inplace, options):
+def test_all_implementations_agree(second, inplace, options):
     x, other, y = sounds(), sounds(seed=1), torch.arange(6)
     mixer = BetweenClass(RATE, **options, seed=0)
     mix = copy.deepcopy(mixer).draw(x)
     expected = mix.patterns[0].apply(x, other if second else x[mix.partner])
-    for road in ("compiled", "walking", "whole batch"):
-        with on(road):
+    for implementation in ("compiled", "row by row", "whole batch"):
+        with using(implementation):
             called, _ = copy.deepcopy(mixer)(x.clone(), y, inplace=inplace)
             mixed = mix(x.clone(), other=other if second else None, inplace=inplace)
         assert torch.allclose(mixed, expected, atol=1e-6)
@@ -185,14 +185,14 @@ def test_all_roads_give_the_same(second, inplace, options):
     assert torch.equal(mixed[unmixed], x[unmixed])
 
 
-def test_samples_that_keep_everything_never_meet_their_partner():
+def test_samples_with_weight_one_ignore_their_partner():
     x = sounds(4)
     x[1] = float("nan")
     x[3] = float("inf")
     pattern = Sounds(torch.tensor([1.0, 1.0, 1.0, 0.5]), RATE)
     mix = Mix(torch.tensor([1, 2, 3, 0]), pattern.weight, (pattern,))
-    for road in ("walking", "whole batch"):
-        with on(road):
+    for implementation in ("row by row", "whole batch"):
+        with using(implementation):
             assert torch.equal(mix(x)[[0, 2]], x[[0, 2]])
     x.requires_grad_()
     mix(x)[[0, 1, 2]].nan_to_num().sum().backward()
@@ -294,7 +294,7 @@ class TestErrors:
         [
             (torch.zeros(6, 9, dtype=torch.uint8), TypeError, "uint8 values are no waveforms"),
             (torch.zeros(6, 9, dtype=torch.complex64), TypeError, "complex64 values are no wav"),
-            (torch.zeros(6), ValueError, r"shape \(6,\) has no time to listen to"),
+            (torch.zeros(6), ValueError, r"shape \(6,\) has no time dimension"),
             (torch.zeros(5, 9), ValueError, "the mix was drawn for 6 samples"),
         ],
     )

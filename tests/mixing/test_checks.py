@@ -53,7 +53,7 @@ MIXERS = {
     "Schedule": (lambda: Schedule(MixUp(), until=0.5, steps=20), ()),
     "Ramp": (lambda: Schedule(CutMix(), alpha=(0.5, 2.0), steps=20), ()),
 }
-# Their targets count something else than what is kept of the samples.
+# By design, the weights of their targets are not the shares that samples keep.
 DECIDED = {
     "Remix": (lambda: Remix([5, 3, 1]), ()),
     "BetweenClass": (lambda: BetweenClass(8000), (SOUNDS,)),
@@ -61,13 +61,13 @@ DECIDED = {
 
 
 @pytest.mark.parametrize(("make", "batch"), MIXERS.values(), ids=MIXERS)
-def test_all_of_ours_keep_what_they_promise(make, batch):
+def test_our_mixers_pass_all_checks(make, batch):
     assert check_mixer(make(), *batch) == tuple(CHECKS)
 
 
 @pytest.mark.parametrize(("make", "batch"), DECIDED.values(), ids=DECIDED)
-def test_those_that_decide_about_targets_keep_the_rest(make, batch):
-    with pytest.raises(AssertionError, match="fails the check of its weights: it kept"):
+def test_mixers_with_other_target_weights_pass_the_other_checks(make, batch):
+    with pytest.raises(AssertionError, match='fails the check "weights": it kept'):
         check_mixer(make(), *batch)
     assert check_mixer(make(), *batch, skip=["weights"]) == tuple(set_without("weights"))
 
@@ -76,7 +76,7 @@ def set_without(*skipped):
     return [name for name in CHECKS if name not in skipped]
 
 
-def test_no_method_is_left_out():
+def test_every_method_is_checked():
     names = {name.split()[0] for name in [*MIXERS, *DECIDED]}
     mixers = {name for name in methods_of_mixing() if name != "DetectionMixUp"}  # of its own shape
     assert mixers <= names
@@ -88,7 +88,7 @@ def methods_of_mixing():
     return methods.__all__
 
 
-def test_the_mixer_itself_is_left_alone():
+def test_the_mixer_itself_does_not_change():
     mixer = MixUp(seed=3)
     before = repr(mixer)
     check_mixer(mixer)
@@ -96,21 +96,13 @@ def test_the_mixer_itself_is_left_alone():
 
 
 class OwnGenerator(MixUp):
-    """Draws from torch's own generator."""
+    """Draws from torch's global generator."""
 
     def pattern(self, count, size, generator):
         return Blend(torch.rand(count))
 
 
-class ReadsTorchsSeed(MixUp):
-    """Draws what torch's seed says, without moving it."""
-
-    def pattern(self, count, size, generator):
-        own = torch.Generator().manual_seed(torch.initial_seed() + torch.get_rng_state()[0].item())
-        return Blend(torch.rand(count, generator=own))
-
-
-class EveryRankAlike(MixUp):
+class SameOnEveryRank(MixUp):
     def complete(self, mix, batch):
         half = torch.full_like(mix.weight, 0.5)
         order = torch.arange(len(half)).roll(1)
@@ -118,7 +110,7 @@ class EveryRankAlike(MixUp):
 
 
 class Stateful(MixUp):
-    """Counts its batches where no state knows of it."""
+    """Counts its batches in an attribute that is not in its state_dict."""
 
     batches = 0
 
@@ -140,7 +132,7 @@ class WeightsAboveOne(MixUp):
 
 class ChangesTheBatch(MixUp):
     def complete(self, mix, batch):
-        batch.y[0] = 1  # as it is in all further batches of the checks before
+        batch.y[0] = 1  # which no check notices before this one
         return mix
 
 
@@ -153,12 +145,12 @@ class InFloat64(MixUp):
 class TakesOnlyEvenBatches(MixUp):
     def complete(self, mix, batch):
         if len(batch.x) < 2:
-            raise AssertionError("TakesOnlyEvenBatches fails the check of batch sizes: too small")
+            raise AssertionError('TakesOnlyEvenBatches fails the check "batch sizes": too small')
         return mix
 
 
-class LooksAtTheHost(MixUp):
-    """A decision of the host cannot be compiled."""
+class ReadsAValue(MixUp):
+    """Control flow that depends on a tensor's values cannot be compiled as one graph."""
 
     def complete(self, mix, batch):
         return mix if float(batch.x.sum()) < 1e9 else Mix(mix.partner, mix.weight)
@@ -172,28 +164,28 @@ class RefusesToBeWrapped(MixUp):
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
-        (OwnGenerator, "its seed: two of one seed differ in batch 0"),
-        (EveryRankAlike, "its ranks: two processes draw the same mixes"),
-        (Stateful, "its state: one that takes up another's state goes on otherwise"),
-        (OtherWeights, "its weights: it kept"),
-        (WeightsAboveOne, "its weights: weights lie between"),
-        (ChangesTheBatch, "the caller's tensors: they are changed"),
-        (InFloat64, "dtypes: of torch.float32 it gives"),
-        (TakesOnlyEvenBatches, "batch sizes"),
+        (OwnGenerator, 'seed": two mixers of the same seed differ in batch 0'),
+        (SameOnEveryRank, 'rank": two ranks draw the same mixes'),
+        (Stateful, 'state": after load_state_dict.. it draws other mixes'),
+        (OtherWeights, 'weights": it kept'),
+        (WeightsAboveOne, 'weights": its weights lie between'),
+        (ChangesTheBatch, "caller's tensors\": it changed them"),
+        (InFloat64, 'dtypes": for torch.float32 it returns'),
+        (TakesOnlyEvenBatches, 'batch sizes"'),
     ],
 )
-def test_what_is_broken_is_named(broken, found):
-    with pytest.raises(AssertionError, match=rf"^{broken.__name__} fails the check of {found}"):
+def test_a_failed_check_is_named(broken, found):
+    with pytest.raises(AssertionError, match=rf'^{broken.__name__} fails the check "{found}'):
         check_mixer(broken())
 
 
-def test_one_that_cannot_be_compiled_is_found():
+def test_a_mixer_that_cannot_be_compiled_fails():
     with pytest.raises(torch._dynamo.exc.TorchDynamoException):
-        check_mixer(LooksAtTheHost())
-    assert "compiled" not in check_mixer(LooksAtTheHost(), skip=["compiled"])
+        check_mixer(ReadsAValue())
+    assert "compiled" not in check_mixer(ReadsAValue(), skip=["compiled"])
 
 
-def test_one_that_cannot_be_wrapped_is_found():
+def test_a_mixer_that_cannot_be_wrapped_fails():
     with pytest.raises(TypeError, match="cannot be used inside of Choice"):
         check_mixer(RefusesToBeWrapped())
 
@@ -201,17 +193,25 @@ def test_one_that_cannot_be_wrapped_is_found():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: check_mixer(MixUp), TypeError, "a mixer such as MixUp.* can be checked, not <cla"),
+        (
+            lambda: check_mixer(MixUp),
+            TypeError,
+            "checks mixers such as MixUp.*, not <cla",
+        ),
         (
             lambda: check_mixer(ManifoldMixUp(nn.Sequential(nn.Linear(2, 2)), "0")),
             TypeError,
             "belongs to its model: check the mixer",
         ),
-        (lambda: check_mixer(MixUp(), skip=["weight"]), ValueError, "no check 'weight': skip some"),
+        (
+            lambda: check_mixer(MixUp(), skip=["weight"]),
+            ValueError,
+            "no check 'weight' to skip",
+        ),
         (lambda: check_mixer(CutMix(), torch.rand(7, 3)), ValueError, "there are no images"),
     ],
 )
-def test_what_cannot_be_checked_says_why(make, error, message):
+def test_invalid_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
     assert issubclass(CutMix, Mixer)

@@ -60,7 +60,7 @@ def test_a_sample_gets_one_method_and_its_weight(p, per, partners, count, seed):
 
 @pytest.mark.parametrize("p", [None, [0.5, 0.5], [0.1, 0.9], [0.3, 0.2], [0.0, 1.0], [0.0, 0.0]])
 @pytest.mark.parametrize("per", ["sample", "batch"])
-def test_each_method_is_met_as_often_as_it_should(p, per):
+def test_methods_have_the_given_frequencies(p, per):
     """Shares leave these ranges, 5 deviations, with a probability below 1e-6."""
     mixer = Choice([mixup(), cutmix()], p, per=per, seed=0)
     batches, samples = (1000, 1) if per == "batch" else (1, 20_000)
@@ -102,10 +102,10 @@ def test_as_timm_is_used():
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-@pytest.mark.parametrize("road", ["compiled", "walking", "whole batch", "autograd"])
-def test_all_roads_give_the_same(monkeypatch, road, inplace):
-    size = (220, 210) if road == "walking" else SIZE
-    if road != "compiled":
+@pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch", "autograd"])
+def test_all_implementations_agree(monkeypatch, implementation, inplace):
+    size = (220, 210) if implementation == "row by row" else SIZE
+    if implementation != "compiled":
         monkeypatch.setattr(compiled, "loops", lambda: None)
     x = torch.rand(9, 3, *size)
     mix = Choice([mixup(), cutmix()], [0.4, 0.4], seed=0).draw(x)
@@ -113,22 +113,22 @@ def test_all_roads_give_the_same(monkeypatch, road, inplace):
     expected = x.clone()
     for pattern in mix.patterns:  # from the definition
         expected = pattern.apply(expected, x[mix.partner])
-    x.requires_grad_(road == "autograd")
+    x.requires_grad_(implementation == "autograd")
     mixed = mix(x * 1, inplace=inplace)
     assert torch.allclose(mixed, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
-@pytest.mark.parametrize("road", ["compiled", "walking", "whole batch", "autograd"])
-def test_what_is_not_finite_stays_where_it_shows(monkeypatch, value, road):
-    size = (220, 210) if road == "walking" else SIZE
-    if road != "compiled":
+@pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch", "autograd"])
+def test_what_is_not_finite_stays_where_it_shows(monkeypatch, value, implementation):
+    size = (220, 210) if implementation == "row by row" else SIZE
+    if implementation != "compiled":
         monkeypatch.setattr(compiled, "loops", lambda: None)
     x = torch.zeros(8, 3, *size)
     x[::2] = value
     mix = Choice([mixup(), cutmix()], [0.3, 0.3], partners="reverse", seed=3).draw(x)
     assert chosen(mix)[1::2].any(0).all()
-    x.requires_grad_(road == "autograd")
+    x.requires_grad_(implementation == "autograd")
     finite = mix(x)[1::2].isfinite().double().mean((1, 2, 3))
     blended, cut = chosen(mix)[1::2].T
     expected = mix.weight[1::2].double().where(cut, 1).masked_fill(blended, 0)
@@ -161,7 +161,7 @@ def test_inner_mixers_draw_nothing_of_their_own():
 def test_a_choice_of_choices():
     """Half MixUp, a quarter each of the inner two, both CutMix."""
     mixer = Choice([mixup(), Choice([cutmix(), cutmix()])], seed=0)
-    assert [kind.__name__ for kind in mixer.kinds] == ["Blend", "Boxes", "Boxes"]
+    assert [kind.__name__ for kind in mixer.drawn_types] == ["Blend", "Boxes", "Boxes"]
     x = torch.empty(1, 1, 1).expand(10_000, *SIZE)
     met = chosen(mixer.draw(x)).double()
     assert torch.equal(met.sum(1), torch.ones(10_000))
@@ -169,13 +169,13 @@ def test_a_choice_of_choices():
 
 
 def test_a_choice_of_schedules():
-    """The first stops after 3 of 10 batches, the second goes on."""
+    """The first stops after 3 of 10 batches, the second continues."""
     mixer = Choice([Schedule(mixup(), until=0.3, steps=10), cutmix()], seed=0)
     met = [chosen(mixer.draw(images(64))).any(0).tolist() for _ in range(10)]
     assert met == [[True, True]] * 3 + [[False, True]] * 7
 
 
-def test_all_that_it_draws_with_is_told():
+def test_the_repr_shows_the_inner_mixers():
     schedule = Schedule(mixup(), steps=3)
     inner = Choice([schedule])
     mixer = Choice([inner, cutmix()])
@@ -216,7 +216,7 @@ def test_a_choice_of_one_is_that_one():
         ),
         (([MixUp(), 3],), TypeError, r"draws with mixers such as MixUp\(\), not with 3"),
         (([MixUp()], 0.5), TypeError, "p must be a list of probabilities, not 0.5"),
-        (([MixUp()], [0.5, 0.5]), ValueError, "p gives 2 probabilities for 1 mixers"),
+        (([MixUp()], [0.5, 0.5]), ValueError, "p holds 2 probabilities for 1 mixers"),
         (([MixUp()], ["a"]), TypeError, "p must be a number, not 'a'"),
         (([MixUp()], [-0.1]), ValueError, "p must be between 0 and 1, not -0.1"),
         (([MixUp(), MixUp()], [0.6, 0.6]), ValueError, r"\[0.6, 0.6\] add up to 1.2, more than 1"),

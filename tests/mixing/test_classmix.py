@@ -25,12 +25,12 @@ def images_of(masks):
     return torch.arange(masks.numel()).view(len(masks), 1, *masks.shape[1:]).float()
 
 
-def pasted(kept, mask):
+def pasted(keep, mask):
     """The classes of a partner's mask that are pasted: all pixels of theirs, and no others."""
     classes = {c for c in mask.unique().tolist() if 0 <= c != IGNORED}
-    shown = {c for c in classes if not kept[mask == c].all()}
+    shown = {c for c in classes if not keep[mask == c].all()}
     for c in mask.unique().tolist():
-        assert bool((kept[mask == c] == (c not in shown)).all())
+        assert bool((keep[mask == c] == (c not in shown)).all())
     return classes, shown
 
 
@@ -84,8 +84,8 @@ def test_all_halves_are_equally_likely(count):
 def test_classes_are_drawn_for_each_sample_or_for_the_batch():
     mask = torch.arange(8).view(1, 1, 8).expand(50, 1, 8)
     for per, kinds in (("batch", 1), ("sample", 2)):
-        kept = ClassMix(per=per, seed=0).draw(images_of(mask), mask).patterns[0].keep
-        assert (len(kept.unique(dim=0)) > 1) == (kinds > 1)
+        keep = ClassMix(per=per, seed=0).draw(images_of(mask), mask).patterns[0].keep
+        assert (len(keep.unique(dim=0)) > 1) == (kinds > 1)
 
 
 @pytest.mark.parametrize("ignored", [IGNORED, 0, 9, -1, -100])
@@ -94,19 +94,19 @@ def test_pixels_of_no_class_are_never_pasted_nor_counted(ignored):
     mask = torch.tensor([[[4, 5, ignored], [4, 5, ignored]]]).expand(20, 2, 3).clone()
     mask[0] = ignored
     mix = ClassMix(ignore_index=ignored, seed=0).draw(images_of(mask), mask)
-    kept = mix.patterns[0].keep
+    keep = mix.patterns[0].keep
     alone = (mix.partner == 0).nonzero()
-    assert bool(kept[..., 2].all())
-    assert bool(kept[alone].all())
-    shown = (~kept[..., :2]).all(1).sum(1)
+    assert bool(keep[..., 2].all())
+    assert bool(keep[alone].all())
+    shown = (~keep[..., :2]).all(1).sum(1)
     assert shown.tolist() == [0 if j == 0 else 1 for j in mix.partner.tolist()]
 
 
 def test_without_an_ignored_number_255_is_a_class_like_any():
     mask = torch.tensor([[[255, 1]]]).expand(200, 1, 2)
-    kept = ClassMix(ignore_index=-1, seed=0).draw(images_of(mask), mask).patterns[0].keep
-    assert bool((kept.sum((1, 2)) == 1).all())
-    assert 0.3 < float(kept[:, 0, 0].float().mean()) < 0.7
+    keep = ClassMix(ignore_index=-1, seed=0).draw(images_of(mask), mask).patterns[0].keep
+    assert bool((keep.sum((1, 2)) == 1).all())
+    assert 0.3 < float(keep[:, 0, 0].float().mean()) < 0.7
 
 
 @pytest.mark.parametrize("too_large", [256, 257, 70_000])
@@ -122,8 +122,8 @@ def test_the_second_half_is_pasted_on_the_first():
         x = images_of(masks)
         mix = ClassMix(half=True, seed=0).draw(x, masks)
         second = halves(masks)[1]
-        for kept, mask in zip(mix.patterns[0].keep, second, strict=True):
-            classes, shown = pasted(kept, mask)
+        for keep, mask in zip(mix.patterns[0].keep, second, strict=True):
+            classes, shown = pasted(keep, mask)
             assert len(shown) == len(classes) // 2
         mixed, target = ClassMix(half=True, seed=0)(x, masks)
         first = halves(masks)[0]
@@ -168,7 +168,7 @@ def test_masks_among_other_targets():
 @pytest.mark.parametrize("make", [ClassMix, lambda: Choice([MixUp(), ClassMix()])])
 def test_targets_without_masks_are_named(make, y, found):
     mixer = make()
-    with pytest.raises(ValueError, match=rf"give \(B, 6, 7\) integers as targets, not {found}"):
+    with pytest.raises(ValueError, match=rf"give \(B, 6, 7\) integers, not {found}"):
         mixer.draw(torch.rand(4, 3, 6, 7), y)
     assert mixer.random.draws == 0
 
@@ -222,5 +222,5 @@ def test_bad_settings_are_one_sentence(options, error, message):
         ClassMix(**options)
 
 
-def test_what_is_set_is_told():
+def test_the_repr_shows_what_is_set():
     assert repr(ClassMix(ignore_index=0, seed=1)).startswith("ClassMix(ignore_index=0, ")

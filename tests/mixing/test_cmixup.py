@@ -17,7 +17,7 @@ from scipy import stats
 from vicinal import Choice, CMixUp, ManifoldMixUp, Mix, MixUp, Schedule, rng
 from vicinal.mixing.chosen import choose
 
-from .roads import on
+from .implementations import using
 
 FALSE_ALARM = 1e-6
 VALUES = torch.tensor([0.0, 0.4, 1.0, 1.1, 3.0, 8.0])
@@ -31,7 +31,7 @@ def shares(y, others, bandwidth):
 
 
 def assert_frequencies(met, expected, parts):
-    """Rows were met as often as their shares say, by chi²; the rare ones are taken together."""
+    """Partners are as frequent as their probabilities, by a chi² test; rare ones are pooled."""
     counts = np.bincount(met, minlength=len(expected))
     expected = len(met) * expected / expected.sum()
     assert counts[expected == 0].sum() == 0
@@ -48,7 +48,7 @@ def assert_frequencies(met, expected, parts):
 class TestPartners:
     @pytest.mark.parametrize("bandwidth", [0.3, 1.0, 5.0])
     @pytest.mark.parametrize("per", ["sample", "batch"])
-    def test_of_the_batch_are_drawn_by_equation_6_and_nobody_meets_himself(self, per, bandwidth):
+    def test_of_the_batch_follow_equation_6_without_fixed_points(self, per, bandwidth):
         mixer, x = CMixUp(bandwidth, per=per, seed=0), torch.empty(len(VALUES), 1)
         met = np.stack([mixer.draw(x, VALUES).partner.numpy() for _ in range(3000)])
         expected = shares(VALUES, VALUES, bandwidth)
@@ -89,7 +89,7 @@ class TestPartners:
         met = np.concatenate([mixer.draw(y, y).partner.numpy()[:1] for _ in range(1500)])
         assert_frequencies(met, np.array([0.0, 1, 1, 1]), parts=1)
 
-    def test_near_values_far_from_0_are_told_apart(self):
+    def test_near_values_far_from_0_are_distinguished(self):
         y = 1e6 + torch.tensor([0.0, 1.0, 3.0, 5.0]).repeat_interleave(10)
         y[::2] += 0.25
         partner = CMixUp(0.05, seed=0).draw(y, y).partner
@@ -118,39 +118,41 @@ class TestPartners:
 class TestChoose:
     @settings(deadline=None)
     @given(
-        log_shares=st.lists(
+        log_probs=st.lists(
             st.sampled_from([-torch.inf, -1e30, -200.0, -3.0, 0.0, 5.0]), min_size=1, max_size=9
         ).filter(lambda row: max(row) > -1e30),
-        place=st.sampled_from([0.0, 1e-9, 0.3, 0.99999, 1 - 2**-24]),
+        uniform=st.sampled_from([0.0, 1e-9, 0.3, 0.99999, 1 - 2**-24]),
         dtype=st.sampled_from([torch.float32, torch.float64]),
     )
-    def test_what_is_impossible_is_not_chosen(self, log_shares, place, dtype):
-        row = torch.tensor(log_shares, dtype=dtype)
-        (column,) = choose(row, torch.tensor([place])).tolist()
+    def test_what_is_impossible_is_not_chosen(self, log_probs, uniform, dtype):
+        row = torch.tensor(log_probs, dtype=dtype)
+        (column,) = choose(row, torch.tensor([uniform])).tolist()
         assert row.softmax(0)[column] > 0
-        assert choose(row[None], torch.tensor([place])).tolist() == [column]
+        assert choose(row[None], torch.tensor([uniform])).tolist() == [column]
 
-    def test_places_are_told_by_the_shares(self):
-        place = (torch.arange(1000) + 0.5) / 1000
+    def test_choices_follow_the_probabilities(self):
+        uniform = (torch.arange(1000) + 0.5) / 1000
         row = torch.tensor([0.25, 0.0, 0.7, 0.05]).log()
-        counts = choose(row, place).bincount(minlength=4)
+        counts = choose(row, uniform).bincount(minlength=4)
         assert (counts - torch.tensor([250, 0, 700, 50])).abs().max() <= 1
-        assert torch.equal(choose(row.expand(1000, 4) + 3.0, place).bincount(), counts)
+        assert torch.equal(choose(row.expand(1000, 4) + 3.0, uniform).bincount(), counts)
 
 
-class TestLaying:
-    @pytest.mark.parametrize("road", ["compiled", "walking", "whole batch"])
+class TestApplying:
+    @pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch"])
     @pytest.mark.parametrize("inplace", [False, True])
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.uint8])
-    def test_it_is_the_formula_though_partners_repeat(self, road, inplace, dtype):
+    def test_it_is_the_formula_though_partners_repeat(self, implementation, inplace, dtype):
         x = (torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 9).to(dtype)
         y = torch.tensor([0.0, 0.1, 5.0, 5.1, 5.2, 9.0])
         mix = CMixUp(0.5, seed=0).draw(x, y)
         assert len(mix.partner.unique()) < 6
         w = mix.weight.double().view(-1, 1, 1, 1)
         expected = w * x.double() + (1 - w) * x[mix.partner].double()
-        given = x.clone().to(memory_format=torch.channels_last if road == "walking" else None)
-        with on(road):
+        given = x.clone().to(
+            memory_format=torch.channels_last if implementation == "row by row" else None
+        )
+        with using(implementation):
             mixed, target = CMixUp(0.5, seed=0)(given, y, inplace=inplace)
         tolerance = 0.5 if dtype == torch.uint8 else 10 * torch.finfo(dtype).eps * 9
         assert torch.allclose(mixed.double(), expected, rtol=0, atol=tolerance + 1e-6)
@@ -198,7 +200,7 @@ class TestPool:
         x, y = torch.rand(5, 2), torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
         pool = {"a": 10 + torch.rand(50, 2)}, torch.rand(50) * 4
         mixer, again = (CMixUp(0.1, pool=pool, seed=0) for _ in range(2))
-        kept = x.clone()
+        before = x.clone()
         mixed, target = mixer({"a": x}, y)
         mix = again.draw({"a": x}, y)
         others, values = mix.other
@@ -206,7 +208,7 @@ class TestPool:
         assert torch.equal(values, pool[1][mix.partner])
         w = mix.weight[:, None]
         assert torch.allclose(mixed["a"], w * x + (1 - w) * others["a"], atol=1e-5)
-        assert torch.equal(x, kept)
+        assert torch.equal(x, before)
         assert torch.equal(target.partner, values)
         assert torch.equal(target.own, y)
 
@@ -224,7 +226,7 @@ class TestPool:
         hidden = mix(x * 3, other=others * 3)
         assert torch.allclose(hidden, 3 * expected, atol=1e-6)
 
-    def test_a_second_batch_by_hand_brings_the_partners_row_for_row(self):
+    def test_a_second_batch_by_hand_holds_the_partners_row_by_row(self):
         with pytest.raises(ValueError, match="CMixUp chooses the partners itself"):
             CMixUp(1.0)(torch.rand(3, 2), torch.rand(3), other=(torch.rand(3, 2), torch.rand(3)))
 
@@ -248,7 +250,7 @@ class TestPool:
             ),
         ],
     )
-    def test_who_cannot_hand_it_on_says_so(self, wrap):
+    def test_wrappers_that_cannot_use_a_pool_reject_it(self, wrap):
         mixer = wrap(CMixUp(1.0, pool=(torch.rand(9, 2), torch.rand(9))))
         with pytest.raises(ValueError, match="takes its partners from a pool"):
             mixer(torch.rand(3, 2), torch.rand(3))
@@ -259,15 +261,15 @@ class TestPool:
             (torch.rand(3), TypeError, "pool must be a pair"),
             ((torch.rand(3, 2), torch.rand(4)), ValueError, "x has 3 samples, but y has 4"),
             ((torch.rand(3, 2), torch.arange(3)), TypeError, "not torch.int64"),
-            ((torch.rand(0, 2), torch.rand(0)), ValueError, "holds no sample"),
+            ((torch.rand(0, 2), torch.rand(0)), ValueError, "the pool is empty"),
             ((torch.rand(1, 2), torch.tensor([torch.nan])), ValueError, "finite"),
         ],
     )
-    def test_what_is_no_pool_is_refused(self, pool, error, message):
+    def test_what_is_no_pool_is_rejected(self, pool, error, message):
         with pytest.raises(error, match=message):
             CMixUp(1.0, pool=pool)
 
-    def test_targets_unlike_those_of_the_batch_are_refused(self):
+    def test_targets_unlike_those_of_the_batch_are_rejected(self):
         x, y = torch.rand(3, 2), torch.rand(3)
         for pool_y in (torch.rand(9, 1), torch.rand(9, dtype=torch.float64)):
             with pytest.raises((ValueError, TypeError), match="pool"):
@@ -275,7 +277,7 @@ class TestPool:
 
 
 class TestRandomNumbers:
-    def test_one_seed_one_result_and_a_state_goes_on(self):
+    def test_one_seed_one_result_and_a_state_continues(self):
         x, y = torch.rand(8, 2), torch.rand(8)
         mixer, other = CMixUp(0.1, seed=4), CMixUp(0.1, seed=5)
         mixer(x, y)
@@ -334,7 +336,7 @@ class TestScheduleAndChoice:
     ("y", "kind"),
     [(None, "NoneType"), (torch.arange(3), "torch.int64"), ({"a": torch.rand(3)}, "dict")],
 )
-def test_targets_that_are_no_values_are_refused(y, kind):
+def test_targets_that_are_no_values_are_rejected(y, kind):
     with pytest.raises(TypeError, match=f"one tensor of floats, not {kind}"):
         CMixUp(1.0).draw(torch.rand(3, 2), y)
 
@@ -362,7 +364,7 @@ def test_the_repr_makes_the_same_mixer():
     assert repr(eval(repr(mixer))) == repr(mixer)
 
 
-def test_a_mix_of_any_rows_is_laid_in_place():
+def test_a_mix_of_any_rows_in_place():
     x = torch.arange(4.0)
     Mix(torch.tensor([3, 3, 3, 3]), torch.full((4,), 0.5))(x, inplace=True)
     assert x.tolist() == [1.5, 2.0, 2.5, 3.0]

@@ -10,7 +10,7 @@ from scipy import stats
 from vicinal import Choice, ColumnMix, CutMix, Mix, MixUp, Schedule
 from vicinal.mixing.columns import Columns
 
-from .roads import on
+from .implementations import using
 
 
 def generator(seed=0):
@@ -30,11 +30,11 @@ def side_by_side(x):
     return [n + c for n, c in zip(x["numbers"].tolist(), x["categories"].tolist(), strict=True)]
 
 
-def by_hand(x, partner, kept):
+def by_hand(x, partner, masks):
     rows = side_by_side(x)
     return [
         [own if keeps else shown for own, shown, keeps in zip(row, rows[p], keep, strict=True)]
-        for row, p, keep in zip(rows, partner.tolist(), kept.tolist(), strict=True)
+        for row, p, keep in zip(rows, partner.tolist(), masks.tolist(), strict=True)
     ]
 
 
@@ -51,7 +51,7 @@ def by_hand(x, partner, kept):
     inplace=st.booleans(),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_what_loops_by_hand_give(
+def test_every_setting_equals_loops_by_hand(
     alpha, keep, count, numbers, categories, per, partners, p, inplace, seed
 ):
     x, y = table(count, numbers, categories), torch.arange(count)
@@ -73,14 +73,14 @@ def test_every_setting_gives_what_loops_by_hand_give(
     assert torch.equal(target.partner, y[mix.partner])
 
 
-@pytest.mark.parametrize("road", ["compiled", "plain", "walking"])
+@pytest.mark.parametrize("implementation", ["compiled", "plain", "row by row"])
 @pytest.mark.parametrize("inplace", [False, True])
-def test_all_roads_and_layouts_give_the_same(road, inplace):
+def test_all_implementations_and_layouts_agree(implementation, inplace):
     whole = torch.randn(6, 9, generator=generator())
     mix = ColumnMix(seed=0).draw(whole)
     expected = torch.where(mix.patterns[0].keep, whole, whole[mix.partner])
     by_columns = whole.T.contiguous().T
-    with on(road):
+    with using(implementation):
         for x in (whole.clone(), by_columns.clone(), torch.cat([whole, whole], 1)[:, :9]):
             strides = x.stride()
             mixed = mix(x, inplace=inplace)
@@ -89,20 +89,20 @@ def test_all_roads_and_layouts_give_the_same(road, inplace):
                 assert mixed.stride() == strides
 
 
-def test_a_second_batch_brings_the_partners():
+def test_partners_may_come_from_a_second_batch():
     x, other, y = table(5), table(5, seed=1), torch.arange(5)
     mix = ColumnMix(seed=0).draw(x)
     mixed, target = ColumnMix(seed=0)(x, y, other=(other, y + 5))
     rows = zip(side_by_side(x), side_by_side(other), mix.patterns[0].keep.tolist(), strict=True)
     assert side_by_side(mixed) == [
-        [a if keeps else b for a, b, keeps in zip(own, shown, kept, strict=True)]
-        for own, shown, kept in rows
+        [a if keeps else b for a, b, keeps in zip(own, shown, keep, strict=True)]
+        for own, shown, keep in rows
     ]
     assert torch.equal(target.partner, y + 5)
 
 
 @pytest.mark.parametrize("count", [6, 7])
-def test_the_second_half_is_laid_on_the_first(count):
+def test_the_second_half_is_mixed_into_the_first(count):
     x, y = table(count), torch.arange(count)
     mixed, target = ColumnMix(keep=0, half=True, seed=0)(x, y)
     half = (count + 1) // 2
@@ -112,23 +112,23 @@ def test_the_second_half_is_laid_on_the_first(count):
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
-def test_the_number_of_kept_columns_is_beta_binomial(alpha):
+def test_the_number_of_own_columns_is_beta_binomial(alpha):
     count = 20_000
-    kept = ColumnMix(alpha).pattern(count, (1, 9), generator()).keep.sum(1)
+    keep = ColumnMix(alpha).pattern(count, (1, 9), generator()).keep.sum(1)
     expected = count * stats.betabinom(9, alpha, alpha).pmf(np.arange(10))
     # False alarm: 1e-6.
-    assert stats.chisquare(np.bincount(kept, minlength=10), expected).pvalue > 1e-6
+    assert stats.chisquare(np.bincount(keep, minlength=10), expected).pvalue > 1e-6
 
 
-def test_each_column_is_kept_for_itself():
-    kept = ColumnMix(keep=0.9).pattern(20_000, (1, 3), generator()).keep
-    found = np.bincount(kept.long() @ torch.tensor([1, 2, 4]), minlength=8)
+def test_columns_are_drawn_independently():
+    keep = ColumnMix(keep=0.9).pattern(20_000, (1, 3), generator()).keep
+    found = np.bincount(keep.long() @ torch.tensor([1, 2, 4]), minlength=8)
     expected = [0.1 ** (3 - n.bit_count()) * 0.9 ** n.bit_count() for n in range(8)]
     # False alarm: 1e-6.
     assert stats.chisquare(found, 20_000 * np.array(expected)).pvalue > 1e-6
 
 
-def test_it_goes_on_from_a_state():
+def test_a_restored_state_continues():
     x, y = table(8), torch.arange(8)
     whole, first, second = ColumnMix(seed=0), ColumnMix(seed=0), ColumnMix(seed=1)
     expected = [whole(x, y)[0] for _ in range(4)]
@@ -171,13 +171,13 @@ def test_it_is_mixed_with_mixup_where_there_are_numbers_alone():
     mixer = Choice([MixUp(1.0), ColumnMix()], seed=0)
     mix = mixer.draw(x)
     blend, columns = mix.patterns
-    weight, kept = blend.weight[:, None], columns.keep
-    expected = torch.where(kept, x, x[mix.partner]).lerp(x[mix.partner], 1 - weight)
+    weight, keep = blend.weight[:, None], columns.keep
+    expected = torch.where(keep, x, x[mix.partner]).lerp(x[mix.partner], 1 - weight)
     assert torch.allclose(mixer.__class__([MixUp(1.0), ColumnMix()], seed=0)(x, y)[0], expected)
-    assert bool(((weight[:, 0] == 1) | kept.all(1)).all())
+    assert bool(((weight[:, 0] == 1) | keep.all(1)).all())
 
 
-def test_a_tensor_of_another_width_is_refused():
+def test_a_tensor_of_another_width_is_rejected():
     mix = ColumnMix(seed=0).draw(torch.rand(4, 3))
     for x in (torch.rand(4, 2), torch.rand(4, 1), {"a": torch.rand(4, 3), "b": torch.rand(4, 1)}):
         with pytest.raises(ValueError, match="drawn for 3 columns, but this batch has"):
@@ -192,19 +192,19 @@ def test_a_tensor_of_another_width_is_refused():
         ({"a": torch.rand(4, 0)}, "there are no columns"),
     ],
 )
-def test_what_has_no_columns_is_refused(x, message):
+def test_what_has_no_columns_is_rejected(x, message):
     with pytest.raises(ValueError, match=message):
         ColumnMix()(x, torch.arange(4))
 
 
-def test_a_mix_that_was_drawn_for_rows_is_not_laid_on_images():
+def test_a_mix_of_columns_cannot_be_applied_to_images():
     with pytest.raises(ValueError, match="has no columns"):
         ColumnMix(seed=0).draw(torch.rand(4, 3))(torch.rand(4, 3, 1))
 
 
-def test_a_tensor_that_stands_twice_is_refused():
+def test_a_tensor_that_appears_twice_is_rejected():
     x = torch.rand(4, 3)
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         ColumnMix()({"a": x, "b": x}, torch.arange(4))
 
 
@@ -213,7 +213,7 @@ def test_boxes_and_columns_exclude_each_other():
         Choice([CutMix(), ColumnMix()])(torch.rand(4, 3), torch.arange(4))
 
 
-def test_a_mix_by_itself_refuses_integers_until_told():
+def test_a_mix_rejects_integers_by_default():
     mix = ColumnMix(seed=0).draw(table(4))
     with pytest.raises(TypeError, match="integers='paste'"):
         mix(table(4))
@@ -232,9 +232,9 @@ def test_bad_settings_are_one_sentence(arguments, error, message):
         ColumnMix(**arguments)
 
 
-def test_a_hand_made_pattern_is_laid_part_by_part():
-    kept = torch.tensor([[True, False, False], [False, True, True]])
-    mix = Mix(torch.tensor([1, 0]), torch.tensor([1 / 3, 2 / 3]), (Columns(kept),))
+def test_a_pattern_is_split_among_the_tensors_of_a_batch():
+    keep = torch.tensor([[True, False, False], [False, True, True]])
+    mix = Mix(torch.tensor([1, 0]), torch.tensor([1 / 3, 2 / 3]), (Columns(keep),))
     x = {"a": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[10, 11], [20, 21]])}
     mixed = mix(x, integers="paste")
     assert mixed["a"].tolist() == [[1.0], [1.0]]
@@ -269,7 +269,7 @@ def test_it_compiles_to_the_same_numbers(inplace):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_the_gpu_gives_the_same():
+def test_a_gpu_computes_the_same():
     x, y = table(32), torch.arange(32)
     moved = {name: t.cuda() for name, t in x.items()}
     mixed, target = ColumnMix(seed=0)(moved, y.cuda())

@@ -1,4 +1,4 @@
-"""torch.compile: a step that mixes is one graph, and gives what it gives without a compiler."""
+"""torch.compile: a step that mixes is one graph, and its results equal those in eager mode."""
 
 import copy
 
@@ -176,13 +176,13 @@ def test_a_mix_that_was_drawn_outside(kind):
         assert torch.allclose(mixed, mix(x * 2), atol=1e-6)
         assert torch.equal(target.partner, y[mix.partner])
         assert torch.equal(target.weight, mix.weight)
-    # torch 2.6 compiles a callable argument anew for each object.
+    # torch 2.6 recompiles for each callable object among the arguments.
     assert counter.frame_count == 1 or torch.__version__.startswith("2.6")
 
 
 @pytest.mark.parametrize("kind", MIXERS)
 @torch._dynamo.config.patch(error_on_recompile=True)
-def test_drawing_inside_and_laying_outside(kind):
+def test_drawing_inside_and_applying_outside(kind):
     eager, mixer = MIXERS[kind](seed=0), MIXERS[kind](seed=0)
     draw = compile_whole(lambda x, y: mixer.draw(x, y))
     for seed in range(3):
@@ -232,7 +232,7 @@ class TestState:
         x = torch.empty(6, 2)
         return [step(x).clone() for _ in range(times)]
 
-    def test_it_goes_on_in_the_middle(self):
+    def test_it_continues_from_a_state(self):
         mixer, eager = MixUp(seed=0), MixUp(seed=0)
         step = compile_whole(lambda x: mixer.draw(x).weight)
         expected = self.draws(lambda x: eager.draw(x).weight, 6)
@@ -274,15 +274,15 @@ class TestState:
         assert torch.equal(found, eager.draw(torch.empty(6, 3, 8, 8)).weight)
 
 
-def test_what_is_also_the_target_is_spared():
+def test_a_tensor_that_is_also_the_target_is_copied():
     eager, mixer = MixUp(seed=0), MixUp(seed=0)
     step = compile_whole(lambda a, b: mixer({"a": a, "b": b}, b, inplace=True))
     a, b = torch.rand(2, 6, 3)
     expected, wanted = eager({"a": a, "b": b}, b)
-    kept = b.clone()
+    before = b.clone()
     mixed, target = step(a, b)
     assert torch.allclose(mixed["b"], expected["b"])
-    assert torch.equal(target.own, kept)
+    assert torch.equal(target.own, before)
     assert torch.equal(target.partner, wanted.partner)
 
 
@@ -290,7 +290,7 @@ def test_the_operation_keeps_torchs_rules():
     """Compilers rely on them: no input is changed or returned, and shapes are as announced."""
     for mixer in (MixUp(seed=0), CutMix(seed=0), Choice([MixUp(), CutMix()], seed=0)):
         counter = torch.zeros(1, dtype=torch.int64)
-        arguments = counter, mixer._handle, 6, 8, 9, torch.device("cpu")
+        arguments = counter, mixer._op_id, 6, 8, 9, torch.device("cpu")
         torch.library.opcheck(torch.ops.vicinal.draw.default, arguments)
         assert counter == 0
         assert mixer.random.draws == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vicinal import CutMix
 
-from .roads import on
+from .implementations import using
 
 DTYPES = [
     *(torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.complex64),
@@ -17,7 +17,9 @@ DTYPES = [
 ]
 
 
-roads = pytest.mark.parametrize("road", ["compiled", "walking", "whole batch", "autograd"])
+implementations = pytest.mark.parametrize(
+    "implementation", ["compiled", "row by row", "whole batch", "autograd"]
+)
 
 
 def numbered(count, *shape, dtype=torch.float32):
@@ -48,23 +50,23 @@ def settings_of_cutmix():
     size=st.tuples(*[st.integers(1, 12)] * 2),
     dtype=st.sampled_from(DTYPES),
     inplace=st.booleans(),
-    road=st.sampled_from(["compiled", "walking", "whole batch"]),
+    implementation=st.sampled_from(["compiled", "row by row", "whole batch"]),
 )
 def test_every_pixel_is_own_or_the_partners_and_the_weight_counts_them(
-    options, count, planes, size, dtype, inplace, road
+    options, count, planes, size, dtype, inplace, implementation
 ):
     x = torch.zeros(count, *planes, *size, dtype=dtype)
     other = torch.ones_like(x)
     y, other_y = torch.arange(count), torch.arange(count) + 10
-    with on(road):
+    with using(implementation):
         mixer = CutMix(**options, integers="paste")
         mixed, target = mixer(x, y, other=(other, other_y), inplace=inplace)
     assert mixed.dtype == dtype
     assert (mixed is x) == inplace
-    kept = (mixed == 0).view(count, math.prod(planes), *size)
-    assert bool((kept == kept[:, :1]).all())  # the same in all planes
-    assert bool((kept | (mixed == 1).view(kept.shape)).all())
-    share = kept[:, 0].double().mean((1, 2))
+    own = (mixed == 0).view(count, math.prod(planes), *size)
+    assert bool((own == own[:, :1]).all())  # the same in all planes
+    assert bool((own | (mixed == 1).view(own.shape)).all())
+    share = own[:, 0].double().mean((1, 2))
     assert torch.allclose(target.weight.double(), share, rtol=0, atol=1e-7)
     assert target.weight.dtype == torch.float32
     assert torch.equal(target.own, y)
@@ -85,11 +87,11 @@ def test_partners_in_the_batch_are_those_of_the_target(options, pairs, count, in
     mixed, target = CutMix(**options)(x, y, inplace=inplace)
     own, partner = (labels.view(-1, 1, 1, 1) for labels in (target.own, target.partner))
     assert bool(((mixed == own) | (mixed == partner)).all())
-    kept = (mixed == own).double().mean((1, 2, 3))
+    is_own = (mixed == own).double().mean((1, 2, 3))
     met_another = target.partner != y
     assert torch.equal(target.own, y)
     assert torch.allclose(
-        kept.where(met_another, 1), target.weight.double().where(met_another, 1), atol=1e-7
+        is_own.where(met_another, 1), target.weight.double().where(met_another, 1), atol=1e-7
     )
 
 
@@ -106,31 +108,31 @@ def test_what_is_pasted_is_one_box(options, size):
             assert len(inside) == 0 or len(inside) == inside[-1] - inside[0] + 1
 
 
-@roads
+@implementations
 @pytest.mark.parametrize("partners", ["cycle", "shuffle", "pairs", "reverse"])
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_all_roads_give_the_same(count, partners, road):
+def test_all_implementations_agree(count, partners, implementation):
     x = torch.randn(count, 3, 9, 8)
     mix = CutMix(partners=partners, seed=count).draw(x)
     top, bottom, left, right = mix.patterns[0].corners.T[:, :, None, None]
     down, across = torch.arange(9)[:, None], torch.arange(8)
     pasted = (down >= top) & (down < bottom) & (across >= left) & (across < right)
     expected = torch.where(pasted.unsqueeze(1), x[mix.partner], x)
-    with on(road):
-        given = x.clone().requires_grad_(road == "autograd")
+    with using(implementation):
+        given = x.clone().requires_grad_(implementation == "autograd")
         assert torch.equal(mix(given), expected)
         given = given * 1
         assert mix(given, inplace=True) is given
     assert torch.equal(given, expected)
 
 
-@roads
+@implementations
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
-def test_what_is_not_finite_stays_in_its_box(value, road):
+def test_what_is_not_finite_stays_in_its_box(value, implementation):
     x = torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), value)])
     mix = CutMix(minmax=(0.3, 0.6), seed=0).draw(x)
-    x.requires_grad_(road == "autograd")
-    with on(road):
+    x.requires_grad_(implementation == "autograd")
+    with using(implementation):
         mixed = mix(x)
     shares = mixed.isfinite().double().mean((1, 2, 3))
     assert torch.allclose(shares, torch.stack([mix.weight[0], 1 - mix.weight[1]]).double())
@@ -242,22 +244,22 @@ def test_bad_settings_are_one_sentence(arguments, error, message):
 
 
 @pytest.mark.parametrize("x", [torch.rand(4), torch.rand(4, 5), {"a": torch.rand(4, 5)}])
-def test_what_holds_no_images_is_refused(x):
+def test_what_holds_no_images_is_rejected(x):
     with pytest.raises(ValueError, match=r"no images \(B, ..., H, W\) to take regions from"):
         CutMix()(x, torch.arange(4))
 
 
-def test_images_under_another_name_are_refused():
+def test_images_under_another_name_are_rejected():
     with pytest.raises(ValueError, match="there are no images"):
         CutMix(fields="pixels")({"image": torch.rand(4, 3, 8, 8)}, torch.arange(4))
 
 
 def test_what_is_no_image_beside_images_names_itself():
     x = {"image": torch.rand(4, 3, 8, 8), "age": torch.rand(4, 1)}
-    kept = x["image"].clone()
+    before = x["image"].clone()
     with pytest.raises(ValueError, match=r"batch\['age'\].*no height and width.*name the fields"):
         CutMix()(x, torch.arange(4), inplace=True)
-    assert torch.equal(x["image"], kept)
+    assert torch.equal(x["image"], before)
 
 
 def test_boxes_are_those_of_what_is_mixed():

@@ -80,7 +80,7 @@ def random_masks(count=6, seed=0, size=SIZE, dtype=torch.int64):
 
 
 def images_of(masks):
-    """Images on which a pixel tells its class, exactly, in any dtype."""
+    """Images whose pixels encode their class, exactly, in any dtype."""
     return masks.unsqueeze(1).expand(-1, 3, -1, -1).float()
 
 
@@ -138,7 +138,7 @@ class TestPixelsKeepTheirLabels:
         assert torch.allclose(dense, mix(maps), atol=1e-6)
 
     @every_mixer
-    def test_partners_of_a_second_batch_bring_their_masks(self, make):
+    def test_partners_of_a_second_batch_have_their_masks(self, make):
         masks, others = random_masks(seed=1), random_masks(seed=2)
         mixer = make(seed=0)
         second = images_of(others), others
@@ -185,26 +185,26 @@ class TestPixelsKeepTheirLabels:
         assert torch.equal(target.partner, masks[mix.partner])
         assert torch.equal(target.weight, mix.weight)
 
-    def test_soft_masks_give_each_pixel_its_weight(self):
+    def test_soft_masks_weight_each_pixel(self):
         masks = random_masks()
         mix = SmoothMix(seed=0).draw(images_of(masks), masks)
         assert torch.equal(mix.target(masks).weight, mix.patterns[0].keep)
 
     def test_patterns_multiply(self):
         """Of hand-made mixes, too: a blend, a soft mask and a box, one after the other."""
-        kept = torch.rand(2, *SIZE)
-        blend, soft = Blend(torch.tensor([0.25, 0.5])), SoftMasks(kept)
+        keep = torch.rand(2, *SIZE)
+        blend, soft = Blend(torch.tensor([0.25, 0.5])), SoftMasks(keep)
         box = Boxes(torch.tensor([[0, 4, 0, 5], [2, 3, 2, 3]]), SIZE)
         masks = random_masks(2)
         mix = Mix(torch.tensor([1, 0]), torch.ones(2), (blend, soft, box))
         target = mix.target(masks)
-        assert torch.allclose(target.weight, kept * blend.lam.view(2, 1, 1))
+        assert torch.allclose(target.weight, keep * blend.lam.view(2, 1, 1))
         assert torch.equal(
             target.own, Mix(mix.partner, box.weight, (box,))(masks, integers="paste")
         )
 
 
-class TestWhatIsSaidOfPixels:
+class TestPixelwise:
     def test_each_part_of_a_nested_target_by_itself(self):
         masks = random_masks()
         y = {"mask": masks, "kind": torch.arange(6), "depth": torch.rand(6, 1, *SIZE), "name": "x"}
@@ -216,7 +216,7 @@ class TestWhatIsSaidOfPixels:
         assert target["name"] == "x"
 
     @pytest.mark.parametrize("shape", [(6,), (6, 3), (6, SIZE[1])])
-    def test_of_fewer_dimensions_it_is_said_of_the_whole_image(self, shape):
+    def test_targets_of_fewer_dimensions_describe_the_whole_image(self, shape):
         y = torch.zeros(shape)
         for pixelwise in (None, True, False):
             mix = cutmix(seed=0).draw(images_of(random_masks()), y)
@@ -229,7 +229,7 @@ class TestWhatIsSaidOfPixels:
         assert target.own is y
 
     @pytest.mark.parametrize("make", [cutmix, SmoothMix, ResizeMix])
-    def test_another_size_must_be_told(self, make):
+    def test_another_size_needs_pixelwise(self, make):
         x, y = torch.rand(6, 3, *SIZE), torch.zeros(6, 4, 5, dtype=torch.long)
         before = x.clone()
         with pytest.raises(ValueError, match=r"shape \(6, 4, 5\), but the images have 8 x 10 pix"):
@@ -259,18 +259,18 @@ class TestWhatIsSaidOfPixels:
         with pytest.raises(TypeError, match=f"pixelwise must be True or False, not {wrong!r}"):
             CutMix(pixelwise=wrong)
 
-    def test_what_is_told_is_shown(self):
+    def test_the_repr_shows_it(self):
         assert "pixelwise=True" in repr(CutMix(pixelwise=True, seed=0))
         assert "pixelwise" not in repr(CutMix(seed=0))
 
-    def test_another_number_of_masks_is_refused(self):
+    def test_another_number_of_masks_is_rejected(self):
         with pytest.raises(ValueError, match="6 samples, but the target has shape"):
             cutmix().draw(torch.rand(6, 3, *SIZE)).target(random_masks(5))
 
 
 class TestMemory:
     @every_mixer
-    def test_in_place_gives_the_same_targets(self, make):
+    def test_in_place_returns_the_same_targets(self, make):
         masks = random_masks()
         x = images_of(masks).clone()
         _, expected = make(seed=0)(x, masks)
@@ -311,8 +311,8 @@ def weighted(criterion, logits, target, reduction, class_weight=None):
     for labels, share in ((target.own, shares), (target.partner, 1 - shares)):
         total = total + share * criterion(logits, labels, reduction="none")
         counts = torch.ones(CLASSES).double() if class_weight is None else class_weight
-        kept = labels != IGNORED
-        count = count + share * counts[labels.where(kept, 0)] * kept
+        valid = labels != IGNORED
+        count = count + share * counts[labels.where(valid, 0)] * valid
     return {"none": total, "sum": total.sum(), "mean": total.sum() / count.sum()}[reduction]
 
 
@@ -423,12 +423,12 @@ class TestWeightsOfPixels:
         assert torch.equal(target[2:4].dense(), target.dense()[2:4])
 
     @pytest.mark.parametrize("shape", [(6, *SIZE[::-1]), (5, *SIZE), SIZE, (6, SIZE[0])])
-    def test_weights_of_other_shapes_are_refused(self, shape):
+    def test_weights_of_other_shapes_are_rejected(self, shape):
         own, partner = torch.rand(2, 6, 3, *SIZE)
         with pytest.raises(ValueError, match="one weight for each row, or for each pixel"):
             MixedTarget(own, partner, torch.rand(shape))
 
-    def test_more_dimensions_than_the_targets_are_refused(self):
+    def test_more_dimensions_than_the_targets_are_rejected(self):
         with pytest.raises(ValueError, match="one weight for each row"):
             MixedTarget(torch.zeros(6), torch.zeros(6), torch.rand(6, 1))
 
@@ -436,7 +436,7 @@ class TestWeightsOfPixels:
 class TestSurroundings:
     @every_mixer
     @pytest.mark.parametrize("options", [{}, {"half": True}, {"partners": "pairs"}])
-    def test_nobody_waits_for_the_device(self, make, options):
+    def test_the_cpu_never_waits_for_the_device(self, make, options):
         model = nn.Conv2d(3, CLASSES, 1).to("meta")
         x, y = torch.empty(6, 3, *SIZE, device="meta"), random_masks().to("meta")
         loss_func, mixer = MixLoss(nn.CrossEntropyLoss(ignore_index=IGNORED)), make(**options)

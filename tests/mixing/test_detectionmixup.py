@@ -108,7 +108,7 @@ def test_a_tensor_of_images_stays_one():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float64])
-def test_other_dtypes_are_kept_and_rounded_to_the_nearest(dtype):
+def test_other_dtypes_are_preserved_and_rounded_to_the_nearest(dtype):
     images, targets = example(SIZES, [1] * 4, dtype=dtype)
     exact, _ = DetectionMixUp(seed=0)([image.double() for image in images], targets)
     mixed, _ = DetectionMixUp(seed=0)(images, targets)
@@ -119,7 +119,7 @@ def test_other_dtypes_are_kept_and_rounded_to_the_nearest(dtype):
 
 
 def test_a_share_of_all_leaves_no_box_of_no_weight():
-    """Beta(alpha, alpha) with a tiny alpha gives 0 or 1 but for rounding."""
+    """Beta(alpha, alpha) with a tiny alpha is 0 or 1, up to rounding."""
     images, targets = example(SIZES * 10, [1, 2, 3, 1] * 10)
     mixed, found = DetectionMixUp(1e-9, seed=0)(images, targets)
     sources = set()
@@ -129,7 +129,7 @@ def test_a_share_of_all_leaves_no_box_of_no_weight():
     assert sources == {True, False}
 
 
-def test_a_state_goes_on_with_the_same_draws():
+def test_a_restored_state_continues_the_draws():
     images, targets = example(SIZES, [1] * 4)
     first = DetectionMixUp(seed=3)
     first(images, targets)
@@ -209,7 +209,7 @@ def broken(change):
         (lambda x, y: y[0].update(boxes=torch.zeros(2, 4).long()), r"boxes in .* torch.int64"),
         (lambda x, y: y[0].update(labels=torch.zeros(3)), r"'labels' in targets\[0\] .* 2 boxes"),
         (lambda x, y: y[0].update(masks=torch.zeros(2, 4, 4)), r"the masks in targets\[0\] have"),
-        (lambda x, y: DetectionMixUp()(x, y), r"targets\[0\] has weights already: mix a batch on"),
+        (lambda x, y: DetectionMixUp()(x, y), r"targets\[0\] already has weights: mix a batch on"),
     ],
 )
 def test_what_does_not_go_together_is_named(change, message):

@@ -9,7 +9,7 @@ from scipy import stats
 
 from vicinal import FMix
 from vicinal.mixing.beta import symmetric_beta
-from vicinal.mixing.methods.fmix import brightest, cloudy_images
+from vicinal.mixing.methods.fmix import brightest, low_frequency_images
 from vicinal.mixing.paste import Masks
 
 
@@ -21,8 +21,8 @@ def published_mask(image, pixels):
     """The authors' binarising, for a number of pixels."""
     order = image.reshape(-1).argsort()[::-1]
     mask = np.zeros(image.size, bool)
-    for rank, place in enumerate(order):
-        mask[place] = rank < pixels
+    for rank, pixel in enumerate(order):
+        mask[pixel] = rank < pixels
     return mask.reshape(image.shape)
 
 
@@ -38,7 +38,7 @@ def published_mask(image, pixels):
     p=st.floats(0, 1),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(
+def test_every_setting_draws_a_valid_mix(
     alpha, decay, count, height, width, per, partners, p, seed
 ):
     x, y = torch.randn(count, 2, height, width), torch.arange(count)
@@ -81,7 +81,7 @@ def test_equally_bright_pixels_are_counted_exactly():
 @pytest.mark.parametrize("decay", [0.0, 1.5, 3.0])
 def test_the_power_falls_with_the_frequency_alike_in_all_directions(size, decay):
     count = 20_000
-    images = cloudy_images(count, size, decay, generator()).double()
+    images = low_frequency_images(count, size, decay, generator()).double()
     power = torch.fft.fft2(images).abs().square().mean(0).numpy().ravel()
     down, across = np.meshgrid(*(np.fft.fftfreq(side) for side in size), indexing="ij")
     frequency = np.hypot(down, across).ravel()
@@ -92,7 +92,7 @@ def test_the_power_falls_with_the_frequency_alike_in_all_directions(size, decay)
 
 
 def test_different_frequencies_have_nothing_to_do_with_each_other():
-    images = cloudy_images(20_000, (4, 5), 3.0, generator()).double()
+    images = low_frequency_images(20_000, (4, 5), 3.0, generator()).double()
     spectrum = torch.fft.rfft2(images)[:, :, 1:].flatten(1)  # no two that are conjugates
     parts = torch.cat([spectrum.real, spectrum.imag], 1)
     correlation = torch.corrcoef(parts.T) - torch.eye(parts.shape[1])
@@ -120,26 +120,26 @@ def test_the_weight_is_beta(alpha):
 
 
 def test_masks_of_a_batch_differ():
-    kept = FMix(1e6).pattern(50, (16, 16), generator()).keep
-    assert len(kept.unique(dim=0)) == 50
+    keep = FMix(1e6).pattern(50, (16, 16), generator()).keep
+    assert len(keep.unique(dim=0)) == 50
     # Each pixel is bright as often as dark; false alarm: below 256 * 2e-7.
-    assert stats.binom(50, 0.5).ppf(1e-7) <= int(kept.sum(0).min())
-    assert stats.binom(50, 0.5).isf(1e-7) >= int(kept.sum(0).max())
+    assert stats.binom(50, 0.5).ppf(1e-7) <= int(keep.sum(0).min())
+    assert stats.binom(50, 0.5).isf(1e-7) >= int(keep.sum(0).max())
 
 
-def test_a_larger_decay_gives_larger_regions():
+def test_a_larger_decay_makes_larger_regions():
     def edges(decay):
-        kept = FMix(1e6, decay).pattern(200, (16, 16), generator()).keep
-        return float((kept[:, 1:] ^ kept[:, :-1]).float().mean())
+        keep = FMix(1e6, decay).pattern(200, (16, 16), generator()).keep
+        return float((keep[:, 1:] ^ keep[:, :-1]).float().mean())
 
     assert edges(0) > edges(1) > edges(2) > edges(3) > edges(1000)
 
 
 def test_a_full_batch_of_imagenet_size():
-    kept = FMix().pattern(64, (224, 224), generator()).keep
-    assert kept.shape == (64, 224, 224)
+    keep = FMix().pattern(64, (224, 224), generator()).keep
+    assert keep.shape == (64, 224, 224)
     share = symmetric_beta(1.0, 64, generator())
-    assert bool((kept.sum((1, 2)) - share * 224**2).abs().max() < 1)
+    assert bool((keep.sum((1, 2)) - share * 224**2).abs().max() < 1)
 
 
 @pytest.mark.parametrize(

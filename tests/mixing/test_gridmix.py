@@ -1,4 +1,4 @@
-"""GridMix: which pixel is in which cell, in loops, and how many cells are kept."""
+"""GridMix: which pixel is in which cell, in loops, and how many cells a sample keeps."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def generator(seed=0):
     p=st.floats(0, 1),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(
+def test_every_setting_draws_a_valid_mix(
     alpha, cells, count, height, width, per, partners, p, seed
 ):
     x, y = torch.randn(count, 2, height, width), torch.arange(count)
@@ -46,26 +46,26 @@ def test_every_setting_gives_a_lawful_mix(
     assert torch.equal(mixed, again)
 
 
-def grid_lines(kept, axis):
+def grid_lines(keep, axis):
     """Where neighbours along an axis ever differ."""
-    return (np.diff(kept.numpy(), axis=axis).any(axis=(0, 3 - axis)).nonzero()[0] + 1).tolist()
+    return (np.diff(keep.numpy(), axis=axis).any(axis=(0, 3 - axis)).nonzero()[0] + 1).tolist()
 
 
 @given(cells=st.integers(1, 15), height=st.integers(1, 14), width=st.integers(1, 14))
 @settings(deadline=None)
 def test_cells_are_as_even_as_whole_pixels_allow(cells, height, width):
     # At 500 masks, that two neighbouring cells never differ has a probability below 1e-150.
-    kept = GridMix(float("inf"), cells).pattern(500, (height, width), generator()).keep
+    keep = GridMix(float("inf"), cells).pattern(500, (height, width), generator()).keep
     for axis, side in ((1, height), (2, width)):
-        lines = [0, *grid_lines(kept, axis), side]
+        lines = [0, *grid_lines(keep, axis), side]
         assert len(lines) - 1 == min(cells, side)
         sizes = np.diff(lines)
         assert sizes.max() - sizes.min() <= 1
 
 
 def test_pixels_of_a_cell_stay_together():
-    kept = GridMix(cells=3).pattern(20, (7, 11), generator()).keep
-    for mask in kept:
+    keep = GridMix(cells=3).pattern(20, (7, 11), generator()).keep
+    for mask in keep:
         for row in range(3):
             for column in range(3):
                 cell = [
@@ -78,24 +78,24 @@ def test_pixels_of_a_cell_stay_together():
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
-def test_the_number_of_kept_cells_is_beta_binomial(alpha):
+def test_the_number_of_own_cells_is_beta_binomial(alpha):
     count = 20_000
-    kept = GridMix(alpha, cells=3).pattern(count, (3, 3), generator()).keep.sum((1, 2))
+    keep = GridMix(alpha, cells=3).pattern(count, (3, 3), generator()).keep.sum((1, 2))
     expected = count * stats.betabinom(9, alpha, alpha).pmf(np.arange(10))
     # False alarm: 1e-6.
-    assert stats.chisquare(np.bincount(kept, minlength=10), expected).pvalue > 1e-6
+    assert stats.chisquare(np.bincount(keep, minlength=10), expected).pvalue > 1e-6
 
 
-def test_each_cell_is_kept_for_itself():
-    kept = GridMix(float("inf"), cells=2).pattern(20_000, (2, 2), generator()).keep
-    found = np.bincount(kept.flatten(1).long() @ torch.tensor([1, 2, 4, 8]), minlength=16)
+def test_cells_are_drawn_independently():
+    keep = GridMix(float("inf"), cells=2).pattern(20_000, (2, 2), generator()).keep
+    found = np.bincount(keep.flatten(1).long() @ torch.tensor([1, 2, 4, 8]), minlength=16)
     # False alarm: 1e-6.
     assert stats.chisquare(found).pvalue > 1e-6
 
 
 def test_one_cell_is_the_whole_image():
-    kept = GridMix(cells=1).pattern(50, (4, 5), generator()).keep
-    assert set(kept.float().mean((1, 2)).tolist()) == {0.0, 1.0}
+    keep = GridMix(cells=1).pattern(50, (4, 5), generator()).keep
+    assert set(keep.float().mean((1, 2)).tolist()) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def texts(count=12, length=7):
 
 
 def steps_of(net, x):
-    """The same forward pass, as named steps; each is given what the one before it gives."""
+    """The same forward pass, as named steps, each of which gets the output of the one before."""
     if isinstance(net, CNN):
         *body, fc = net.named_children()
         return [*body, ("mean", lambda h: h.mean((2, 3))), fc]
@@ -135,7 +135,7 @@ def hooks_on(net):
 
 def drawn_layer(mixup):
     """What the last call has drawn, before the forward pass."""
-    waiting = mixup._hooks.waiting
+    waiting = mixup._hooks.pending
     return "input" if waiting is None else waiting.layer
 
 
@@ -154,7 +154,7 @@ def batch_for(net, seed=0):
 
 
 @pytest.mark.parametrize(("make", "layer"), CASES)
-def test_it_is_what_is_written_by_hand(make, layer):
+def test_it_equals_a_model_mixed_by_hand(make, layer):
     """Outputs, losses, gradients of all parameters, and batch statistics."""
     net, twin = make(), make()
     mixup = ManifoldMixUp(net, layer, seed=1)
@@ -175,7 +175,7 @@ def test_it_is_what_is_written_by_hand(make, layer):
 
 
 @pytest.mark.parametrize("make", [mlp, CNN, Transformer])
-def test_every_draw_of_several_layers_is_what_is_written_by_hand(make):
+def test_every_draw_of_several_layers_equals_one_by_hand(make):
     net, twin = make(), make()
     layers = [layer for case, layer in CASES if case is make]
     mixup, alone, seen = ManifoldMixUp(net, layers, seed=0), MixUp(2.0, seed=0), set()
@@ -198,7 +198,7 @@ def test_layers_are_drawn_evenly():
     for _ in range(3000):
         mixup(x, y)
         found[drawn_layer(mixup)] += 1
-        mixup._hooks.waiting = None
+        mixup._hooks.pending = None
     assert set(found) == set(mixup.layers)
     deviation = math.sqrt(3000 * 0.2 * 0.8)
     assert all(abs(count - 600) < 4.3 * deviation for count in found.values())
@@ -274,7 +274,7 @@ class TestWhoIsMixed:
         expected = net.step(net.step(hidden.tanh()).tanh())
         torch.testing.assert_close(net(given), expected)
 
-    def test_the_batch_is_given_back_as_it_is_unless_the_input_is_drawn(self):
+    def test_the_batch_is_returned_unchanged_unless_the_input_is_drawn(self):
         net = mlp()
         x, y = batch_for(net)
         assert ManifoldMixUp(net, "1", seed=0)(x, y)[0] is x
@@ -325,7 +325,7 @@ class TestMixers:
         assert torch.equal(target.partner, expected.partner)
         assert torch.equal(target.weight, expected.weight)
 
-    def test_masks_are_united_where_the_mix_is_laid_inside(self):
+    def test_masks_become_their_maximum_if_a_layer_is_mixed(self):
         net = Transformer()
         x, y = texts(), labels()
         given, _ = ManifoldMixUp(net, "embedding", maximum="mask", seed=0)(x, y)
@@ -337,7 +337,7 @@ class TestMixers:
         )
         torch.testing.assert_close(net(given), net.head(hidden.mean(1)))
 
-    def test_the_learner_tells_a_schedule_inside_how_long_the_training_is(self):
+    def test_the_learner_sets_the_length_of_an_inner_schedule(self):
         learn = learner(mixer=Schedule(MixUp(), until=0.5))
         mixed = []
 
@@ -366,15 +366,15 @@ class TestTheInput:
         for _ in range(60):  # without the input, one layer of 5 is missed with 1 in 100,000
             mixup(x, labels())
             found.add(drawn_layer(mixup))
-            mixup._hooks.waiting = None
+            mixup._hooks.pending = None
         assert found == set(mixup.layers) - (set() if takes_part else {"input"})
 
-    def test_integers_that_were_asked_for_are_refused(self):
+    def test_integers_that_were_asked_for_are_rejected(self):
         mixup = ManifoldMixUp(Transformer(), "input", seed=0)
         with pytest.raises(TypeError, match="int64 values cannot be blended"):
             mixup(texts()["ids"], labels())
 
-    def test_it_is_mixed_in_place_where_it_is_given_away(self):
+    def test_it_is_mixed_in_place_on_request(self):
         x, y = batch_for(mlp())
         expected, _ = MixUp(2.0, seed=0)(x, y)
         mixed, _ = ManifoldMixUp(mlp(), "input", seed=0)(x, y, inplace=True)
@@ -391,8 +391,8 @@ class Output:
     mask: torch.Tensor | None = None
 
 
-class Gives(nn.Module):
-    """A layer that gives what it is told to."""
+class Wrap(nn.Module):
+    """A layer that returns what ``wrap`` makes of its output."""
 
     def __init__(self, wrap):
         super().__init__()
@@ -402,25 +402,25 @@ class Gives(nn.Module):
         return self.wrap(x)
 
 
-class Keeps(nn.Module):
-    """A model that keeps what its layer gives."""
+class StoresOutput(nn.Module):
+    """A model that stores the output of its layer."""
 
     def __init__(self, wrap):
         super().__init__()
-        self.layer = Gives(wrap)
+        self.layer = Wrap(wrap)
 
     def forward(self, x):
-        self.kept = self.layer(x)
+        self.output = self.layer(x)
         return x
 
 
 class TestNestedOutputs:
-    def laid(self, wrap, **options):
-        model = Keeps(wrap)
+    def mixed_output(self, wrap, **options):
+        model = StoresOutput(wrap)
         x, y = numbers(12, 6), labels()
         given, _ = ManifoldMixUp(model, "layer", seed=0, **options)(x, y)
         model(given)
-        return model.kept, x, MixUp(2.0, seed=0).draw(x, y)
+        return model.output, x, MixUp(2.0, seed=0).draw(x, y)
 
     @pytest.mark.parametrize(
         ("wrap", "unwrap"),
@@ -432,7 +432,7 @@ class TestNestedOutputs:
         ],
     )
     def test_all_floats_are_mixed_by_one_draw(self, wrap, unwrap):
-        found, x, mix = self.laid(wrap)
+        found, x, mix = self.mixed_output(wrap)
         assert type(found) is type(wrap(x))
         first, second = unwrap(found)
         torch.testing.assert_close(first, blended(mix, x))
@@ -440,15 +440,15 @@ class TestNestedOutputs:
 
     def test_masks_integers_and_single_numbers_stay(self):
         mask, ids, loss = torch.arange(12) > 3, torch.arange(12), torch.tensor(0.5)
-        found, x, mix = self.laid(lambda x: (x, mask, ids, loss, None, 3, "text"))
+        found, x, mix = self.mixed_output(lambda x: (x, mask, ids, loss, None, 3, "text"))
         torch.testing.assert_close(found[0], blended(mix, x))
         assert found[1] is mask
         assert found[2] is ids
         assert found[3] is loss
         assert found[4:] == (None, 3, "text")
 
-    def test_a_tensor_that_stands_twice_is_mixed_once(self):
-        (first, second), _, _ = self.laid(lambda x: (x, x))
+    def test_a_tensor_that_appears_twice_is_mixed_once(self):
+        (first, second), _, _ = self.mixed_output(lambda x: (x, x))
         assert first is second
 
     @pytest.mark.parametrize(
@@ -462,15 +462,15 @@ class TestNestedOutputs:
             ),
             (lambda x: x[:6], ValueError, r"layer 'layer': .* shape \(6, 6\)"),
             (lambda x: (x, {1, 2}), TypeError, r"'layer', output\[1\]: a set cannot be mixed"),
-            (lambda x: torch.arange(12), ValueError, "layer 'layer' gives nothing that can be"),
+            (lambda x: torch.arange(12), ValueError, "layer 'layer' returns nothing that can be"),
         ],
     )
     def test_what_is_not_clear_is_an_error(self, wrap, error, message):
         with pytest.raises(error, match=message):
-            self.laid(wrap)
+            self.mixed_output(wrap)
 
     def test_boxes_need_feature_maps(self):
-        model = Keeps(lambda x: x.flatten(2))
+        model = StoresOutput(lambda x: x.flatten(2))
         given, _ = ManifoldMixUp(model, "layer", mixer=CutMix(), seed=0)(
             numbers(12, 3, 8, 8), labels()
         )
@@ -504,7 +504,7 @@ class TestChoosing:
     def test_by_default_a_chain_is_mixed_before_its_last_layer(self):
         assert ManifoldMixUp(mlp()).layers == ("input", "0", "1", "2", "3")
 
-    def test_it_is_told_and_seeded(self):
+    def test_the_repr_shows_layers_and_seed(self):
         text = repr(ManifoldMixUp(mlp(), ["0", "1"], mixer=MixUp(1.0), seed=7))
         assert text.startswith("ManifoldMixUp(mixer=MixUp(alpha=1.0, ")
         assert "layers=('0', '1')" in text
@@ -513,13 +513,13 @@ class TestChoosing:
     @pytest.mark.parametrize(
         ("make", "error", "message"),
         [
-            (lambda: ManifoldMixUp("resnet"), TypeError, "must be a torch module, not 'resnet'"),
+            (lambda: ManifoldMixUp("resnet"), TypeError, "must be an nn.Module, not 'resnet'"),
             (
                 lambda: ManifoldMixUp(CNN()),
                 ValueError,
-                "say which layers of the CNN are mixed: .* 'stem', 'layer1', 'layer2', 'fc'",
+                "choose the layers of the CNN to mix: .* 'stem', 'layer1', 'layer2', 'fc'",
             ),
-            (lambda: ManifoldMixUp(nn.Sequential(mlp())), ValueError, "say which layers"),
+            (lambda: ManifoldMixUp(nn.Sequential(mlp())), ValueError, "choose the layers"),
             (
                 lambda: ManifoldMixUp(CNN(), "layr1"),
                 ValueError,
@@ -538,7 +538,7 @@ class TestChoosing:
             (
                 lambda: ManifoldMixUp(mlp(), mlp()[0]),
                 ValueError,
-                "no layer of the model is Linear: give one that it holds",
+                "no layer of the model is Linear: give one of its submodules",
             ),
             (
                 lambda: ManifoldMixUp(nn.ModuleDict({"blocks": nn.ModuleList([mlp()])}), "blocks"),
@@ -548,10 +548,14 @@ class TestChoosing:
             (
                 lambda: ManifoldMixUp(mlp(), 1),
                 TypeError,
-                "by its name, its type or itself, not by 1",
+                "takes names, types and modules, not 1",
             ),
             (lambda: ManifoldMixUp(mlp(), []), ValueError, "at least one layer"),
-            (lambda: ManifoldMixUp(mlp(), half=True), ValueError, "half cannot be mixed inside"),
+            (
+                lambda: ManifoldMixUp(mlp(), half=True),
+                ValueError,
+                "ManifoldMixUp cannot mix half a batch",
+            ),
             (
                 lambda: ManifoldMixUp(mlp(), mixer=MixUp),
                 TypeError,
@@ -561,12 +565,12 @@ class TestChoosing:
             (
                 lambda: Choice([MixUp(), ManifoldMixUp(mlp())]),
                 ValueError,
-                "a Choice cannot draw with ManifoldMixUp: turn it round",
+                "a Choice cannot draw with ManifoldMixUp: give the other mixers",
             ),
             (
                 lambda: Schedule(ManifoldMixUp(mlp())),
                 ValueError,
-                "a Schedule cannot draw with ManifoldMixUp: turn it round",
+                "a Schedule cannot draw with ManifoldMixUp: give the other mixers",
             ),
             (
                 lambda: ManifoldMixUp(mlp(), mixer=ManifoldMixUp(mlp())),
@@ -579,15 +583,15 @@ class TestChoosing:
         with pytest.raises(error, match=message):
             make()
 
-    def test_a_second_batch_is_refused(self):
+    def test_a_second_batch_is_rejected(self):
         net = mlp()
         x, y = batch_for(net)
         with pytest.raises(ValueError, match="takes the partners from the batch"):
             ManifoldMixUp(net)(x, y, other=(x, y))
 
 
-class TestAMixThatIsNotLaid:
-    """Mixed targets without mixed samples would be learnt from in silence."""
+class TestAMixThatIsNotApplied:
+    """Otherwise, training would silently use mixed targets with unmixed samples."""
 
     def test_as_the_layer_was_not_called(self):
         net = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, CLASSES)).double()
@@ -610,7 +614,7 @@ class TestAMixThatIsNotLaid:
             net.forward(given)
         with pytest.raises(RuntimeError, match="the last mix, for layer '1', was not applied"):
             mixup(x, y)
-        mixup(x, y)  # it has been said once
+        mixup(x, y)  # it is reported only once
 
     def test_as_the_batch_was_left_out_on_purpose(self):
         net = mlp()
@@ -710,7 +714,7 @@ class TestWhatIsLeft:
         mixup(x, y)
         twin = copied(net)
         assert torch.equal(twin(x), plain)
-        assert not torch.allclose(net(x), plain)  # the draw was not taken by the copy
+        assert not torch.allclose(net(x), plain)  # the copy did not use up the draw
 
     @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
     def test_the_mixer_itself_is_not_copied(self, copied):
@@ -726,7 +730,7 @@ def saved_and_loaded(net):
 
 
 class TestState:
-    def test_it_goes_on_in_the_middle(self):
+    def test_it_continues_from_a_state(self):
         def draws(mixup, times):
             found = []
             for _ in range(times):
@@ -799,12 +803,12 @@ def train(net, layers, way="pass by pass", called=None, steps=5):
 
 
 class TestGradientCheckpointing:
-    """What is computed anew in the backward pass is mixed as it was."""
+    """What the backward pass recomputes is mixed as in the forward pass."""
 
     @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize("reentrant", [True, False])
     @pytest.mark.parametrize("layers", ["blocks.?", "blocks.?.1", ["input", "stem", "blocks.?"]])
-    def test_gives_the_gradients_that_there_are_without_it(self, layers, reentrant, way):
+    def test_it_does_not_change_the_gradients(self, layers, reentrant, way):
         expected = train(Blocks(), layers, way)
         for in_pairs in (False, True):
             if way == "twice" and reentrant and in_pairs:
@@ -824,14 +828,14 @@ class TestGradientCheckpointing:
         called = partial(checkpoint, net, use_reentrant=False)
         assert_same(train(net, "blocks.?.1", called=called), train(Blocks(), "blocks.?.1"))
 
-    def test_of_the_whole_model_is_refused_where_nobody_can_follow(self):
+    def test_reentrant_of_the_whole_model_is_rejected(self):
         net = Blocks()
         x, y = ManifoldMixUp(net, "blocks.?", seed=0)(*batch_for(None))
         output = checkpoint(net, x.requires_grad_(), use_reentrant=True)
-        with pytest.raises(RuntimeError, match="computes the whole model anew, and does not tell"):
+        with pytest.raises(RuntimeError, match="recomputes the whole model, and does not know"):
             loss_of(output, y).backward()
 
-    def test_of_a_layer_that_is_called_several_times_is_refused(self):
+    def test_of_a_layer_that_is_called_several_times_is_rejected(self):
         net = Blocks(reentrant=False)
         net.blocks[1] = net.blocks[0]
         x, y = ManifoldMixUp(net, "blocks.0", seed=0)(*batch_for(None))
@@ -933,7 +937,7 @@ class TestCompiled:
         # One for each layer, one where nothing is mixed inside, and one for evaluation.
         assert counter.frame_count <= len(mixups[0].layers) + 1
 
-    def test_hooks_that_come_back_are_known_again(self):
+    def test_hooks_that_are_reattached_cause_no_recompilation(self):
         eager, net = mlp(), mlp()
         called = torch.compile(net, backend="aot_eager", fullgraph=True)
         mixups = [ManifoldMixUp(model, ["1", "3"], seed=0) for model in (eager, net)]
@@ -975,7 +979,7 @@ class TestCompiled:
         return torch.compile(step, backend="aot_eager", **how)
 
     def test_a_step_that_draws_is_not_one_graph(self):
-        # torch 2.6 says only that there is an exception.
+        # torch 2.6 reports only that there was an exception.
         with pytest.raises(Exception, match=r"call ManifoldMixUp outside|Observed exception"):
             self.compiled_step(fullgraph=True)(*batch_for(None))
 
@@ -998,7 +1002,7 @@ class TestCompiled:
             block[2].p = 0.0
         for way in WAYS[:3]:
             assert_same(train(net, "blocks.?", way), train(eager, "blocks.?", way))
-        # The blocks share their code, which mixes or not, in a forward pass or anew.
+        # The blocks share compiled code, which mixes or not, in a forward pass or a recomputation.
         assert counter.frame_count <= 4
 
     @pytest.mark.parametrize(("reentrant", "way"), [(True, "pass by pass"), (False, "drawn ahead")])
@@ -1102,7 +1106,7 @@ class TestLearner:
         assert learn.cbs[0].mixer.state_dict() == before
         learn.fit(1)
 
-    def test_a_training_that_was_stopped_goes_on_with_the_same_draws(self, tmp_path):
+    def test_a_resumed_training_continues_with_the_same_draws(self, tmp_path):
         whole = learner()
         whole.fit(3, 0.05)
         stopped = learner()
@@ -1145,7 +1149,7 @@ def train(model, called, mixup, batches):
     layers, weights = [], []
     for x, y in batches:
         given, target = mixup(x, y)
-        layers.append("input" if mixup._hooks.waiting is None else mixup._hooks.waiting.layer)
+        layers.append("input" if mixup._hooks.pending is None else mixup._hooks.pending.layer)
         weights.append(target.weight)
         MixLoss(nn.CrossEntropyLoss())(called(given), target).backward()
     grads = torch.cat([p.grad.flatten() for p in model.parameters()])

@@ -168,7 +168,7 @@ class TestLooking:
             with pytest.raises(TypeError, match=r"Loud overrides __call__, which a \w+ does"):
                 wrap(Loud())
 
-    def test_a_batch_that_is_refused_uses_up_no_draw(self, batch):
+    def test_a_batch_that_is_rejected_uses_up_no_draw(self, batch):
         for wrap in WRAPS.values():
             mixer = wrap(CMixUp(1.0), seed=0)
             with pytest.raises(TypeError, match="one tensor of floats"):
@@ -210,8 +210,8 @@ class TestOptions:
         x, y = wrap(MixUp(half=True))(torch.rand(6, 2), torch.arange(6))
         assert (len(x), len(y)) == (3, 3)
 
-    def test_inside_of_a_model_half_is_refused(self):
-        with pytest.raises(ValueError, match="half cannot be mixed inside"):
+    def test_inside_of_a_model_half_is_rejected(self):
+        with pytest.raises(ValueError, match="ManifoldMixUp cannot mix half a batch"):
             WRAPS["ManifoldMixUp"](MixUp(half=True))
 
     @pytest.mark.parametrize(
@@ -247,10 +247,10 @@ class TestOptions:
         mixers = [MixUp(fields="a", seed=1), CutMix(fields=["a"], seed=1)]
         assert Choice(mixers, fields=("a",), seed=1).fields == ("a",)
 
-    def test_columns_are_pasted_beside_a_method_that_says_nothing_of_integers(self):
+    def test_columns_are_pasted_beside_a_method_with_the_default_for_integers(self):
         mixer = Choice([ColumnMix(), MixUp()], seed=0)
         assert mixer.integers == "paste"
 
-    def test_one_that_chooses_partners_itself_says_nothing_about_them(self):
+    def test_a_mixer_that_chooses_partners_has_no_option_for_them(self):
         assert Choice([MixUp(), CMixUp(1.0)]).partners == "cycle"
         assert Choice([MixUp(partners="shuffle"), CMixUp(1.0)]).partners == "shuffle"

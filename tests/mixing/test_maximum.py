@@ -13,7 +13,7 @@ from vicinal import Choice, CutMix, Mix, MixUp, Schedule, halves
 from vicinal.mixing import apply as apply_module
 from vicinal.mixing.maximum import Maximum
 
-from .roads import on
+from .implementations import using
 
 MIXERS = {
     "MixUp": MixUp,
@@ -34,7 +34,7 @@ def sentences(count=6, seed=0, dtype=torch.bool):
     return {"series": series, "mask": mask.to(dtype), "length": length}
 
 
-def united(own, partners, weight):
+def maximum_of(own, partners, weight):
     """By hand, sample by sample."""
     rows = zip(own.tolist(), partners.tolist(), weight.tolist(), strict=True)
     larger = [np.maximum(a, b) if w < 1 else a for a, b, w in rows]
@@ -43,7 +43,7 @@ def united(own, partners, weight):
 
 @every_mixer
 @pytest.mark.parametrize("integers", ["raise", "leave", "paste"])
-def test_masks_and_lengths_are_united_and_the_rest_is_mixed(make, integers):
+def test_masks_and_lengths_become_their_maximum_and_the_rest_is_mixed(make, integers):
     if integers == "paste" and make is not CutMix:
         return
     x, y = sentences(), torch.arange(6)
@@ -55,8 +55,8 @@ def test_masks_and_lengths_are_united_and_the_rest_is_mixed(make, integers):
     assert bool((target.weight < 1).any())
     for name in ("mask", "length"):
         assert mixed[name].dtype == x[name].dtype
-        assert torch.equal(mixed[name], united(x[name], x[name][target.partner], target.weight))
-    # Nothing of a series stands where its mask says that there is nothing.
+        assert torch.equal(mixed[name], maximum_of(x[name], x[name][target.partner], target.weight))
+    # A series is zero wherever its mask is.
     assert bool((mixed["series"][~mixed["mask"]] == 0).all())
     assert torch.equal(mixed["mask"].sum(1), mixed["length"])
 
@@ -68,23 +68,23 @@ def test_masks_and_lengths_are_united_and_the_rest_is_mixed(make, integers):
     count=st.integers(0, 6),
     inplace=st.booleans(),
     second=st.booleans(),
-    road=st.sampled_from(["compiled", "walking", "whole batch"]),
+    implementation=st.sampled_from(["compiled", "row by row", "whole batch"]),
     seed=st.integers(0, 999),
 )
-def test_every_shape_and_dtype(dtype, shape, count, inplace, second, road, seed):
+def test_every_shape_and_dtype(dtype, shape, count, inplace, second, implementation, seed):
     g = torch.Generator().manual_seed(seed)
     x, other = (torch.randint(0, 4, (count, *shape), generator=g).to(dtype) for _ in range(2))
     weight = torch.randint(0, 3, (count,), generator=g) / 2
     partner = torch.randperm(count, generator=g)
-    expected = united(x, other if second else x[partner], weight)
-    mix, kept = Mix(partner, weight), x.clone()
-    with on(road):
+    expected = maximum_of(x, other if second else x[partner], weight)
+    mix, before = Mix(partner, weight), x.clone()
+    with using(implementation):
         (found,) = mix(
             (x,), other=(other,) if second else None, inplace=inplace, fields=(), maximum=0
         )
     assert torch.equal(found, expected)
     assert (found is x) == inplace
-    assert inplace or torch.equal(x, kept)
+    assert inplace or torch.equal(x, before)
 
 
 def test_samples_of_which_nothing_shows_keep_theirs():
@@ -103,13 +103,13 @@ def test_half_and_a_second_batch(make, inplace):
     (x1, x2), (y1, y2) = halves(x), halves(y)
     options = {"maximum": ("mask", "length"), "seed": 0}
     expected, target = make(**options)(x1, y1, other=(x2, y2))
-    assert torch.equal(expected["length"], united(x1["length"], x2["length"], target.weight))
+    assert torch.equal(expected["length"], maximum_of(x1["length"], x2["length"], target.weight))
     mixed, _ = make(half=True, **options)(x, y, inplace=inplace)
     assert all(torch.equal(mixed[name], expected[name]) for name in x)
 
 
 @every_mixer
-def test_in_place_everything_is_given_away(make):
+def test_in_place_overwrites_everything(make):
     x, y = sentences(), torch.arange(6)
     expected, _ = make(maximum=("mask", "length"), seed=0)(x, y)
     given = {name: t.clone() for name, t in x.items()}
@@ -119,25 +119,25 @@ def test_in_place_everything_is_given_away(make):
         assert torch.equal(t, expected[name])
 
 
-def test_targets_that_lie_in_the_same_memory_are_spared():
+def test_targets_in_the_same_memory_are_copied():
     x = sentences()
-    kept = x["length"].clone()
+    before = x["length"].clone()
     mixed, target = MixUp(1.0, maximum="length", fields="series", seed=0)(
         x, {"length": x["length"]}, inplace=True
     )
-    assert torch.equal(target["length"].own, kept)
-    assert torch.equal(mixed["length"], torch.maximum(kept, target["length"].partner))
+    assert torch.equal(target["length"].own, before)
+    assert torch.equal(mixed["length"], torch.maximum(before, target["length"].partner))
 
 
 def test_only_uniting():
     x, mix = sentences(), MixUp(seed=0).draw(torch.empty(6, 1))
     found = mix(x, fields=(), maximum="mask")
-    assert torch.equal(found["mask"], united(x["mask"], x["mask"][mix.partner], mix.weight))
+    assert torch.equal(found["mask"], maximum_of(x["mask"], x["mask"][mix.partner], mix.weight))
     assert found["series"] is x["series"]
     assert found["length"] is x["length"]
 
 
-def test_united_wins_over_mixed():
+def test_maximum_takes_precedence_over_fields():
     x = sentences(dtype=torch.float32)
     mix = MixUp(seed=0).draw(x["series"])
     mixed = mix(x, fields=["series", "mask"], maximum="mask")
@@ -168,7 +168,7 @@ def test_boxes_are_drawn_for_the_series_and_not_for_their_masks():
     assert torch.equal(mix.weight, CutMix(seed=0).draw(x["image"]).weight)
 
 
-def test_a_tensor_that_stands_twice_is_united_once():
+def test_a_tensor_that_appears_twice_is_handled_once():
     x = sentences()
     once = MixUp(1.0, maximum="length", fields="series", seed=0)(x, torch.arange(6))[0]
     given = {"series": x["series"], "length": [x["length"], x["length"]]}
@@ -244,20 +244,20 @@ class TestErrors:
                 {},
                 {"maximum": "masks"},
                 ValueError,
-                "nothing to take the maximum of in this batch at 'masks'",
+                "there is no 'masks' in this batch to take the maximum of",
             ),
             (
                 {},
                 {"maximum": ("mask", 3)},
                 ValueError,
-                "nothing to take the maximum of in this batch at 3",
+                "there is no 3 in this batch to take the maximum of",
             ),
             ({}, {"fields": "serie", "maximum": "mask"}, ValueError, "nothing to mix .* 'serie'"),
             (
                 {"length": [1, 2, 3, 4, 5, 6]},
                 {"maximum": "length"},
                 TypeError,
-                r"batch\['length'\]\[0\]: of int values no maximum can be taken: give masks",
+                r"batch\['length'\]\[0\]: int values have no maximum: give masks",
             ),
             ({"length": torch.zeros(6, dtype=torch.complex64)}, {}, TypeError, "complex values"),
             ({"length": torch.zeros(5)}, {}, ValueError, r"batch\['length'\]: the mix was drawn f"),
@@ -266,15 +266,15 @@ class TestErrors:
     )
     def test_nothing_is_touched(self, change, options, error, message, inplace):
         x = sentences() | change
-        kept = {name: t.clone() for name, t in sentences().items()}
+        before = {name: t.clone() for name, t in sentences().items()}
         mixer = MixUp(**{"maximum": ["mask", "length"], "integers": "leave", **options})
         with pytest.raises(error, match=message):
             mixer(x, torch.arange(6), inplace=inplace)
-        assert all(torch.equal(x[name], kept[name]) for name in ("series", "mask"))
+        assert all(torch.equal(x[name], before[name]) for name in ("series", "mask"))
 
     def test_a_single_tensor_has_no_names(self):
         with pytest.raises(
-            ValueError, match="nothing to take the maximum of in this batch at 'mask'"
+            ValueError, match="there is no 'mask' in this batch to take the maximum of"
         ):
             MixUp(maximum="mask")(torch.rand(6, 3), torch.arange(6))
 
@@ -300,7 +300,7 @@ class TestErrors:
             MixUp(maximum=("mask", "length"))(x, y, other=(x | {"mask": x["mask"][:, :5]}, y))
 
 
-def test_the_option_is_told():
+def test_the_repr_shows_the_option():
     mixer = Choice([MixUp()], maximum=["mask", "length"], seed=0)
     assert "maximum=('mask', 'length')" in repr(mixer)
     assert "maximum" not in repr(MixUp())

@@ -27,7 +27,7 @@ def mix_in_place(mixer, x, y, batches):
 
 
 def resident():
-    """Bytes of this process that lie in memory, whoever took them."""
+    """The resident memory of this process in bytes."""
     gc.collect()
     return psutil.Process(os.getpid()).memory_info().rss
 
@@ -50,19 +50,19 @@ def test_batches_leave_no_objects_behind(kind):
     try:
         mix_in_place(mixer, x, y, 100)  # of what was made before, nothing is traced
         gc.collect()
-        objects, taken = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
+        objects, used = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
         mix_in_place(mixer, x, y, 512)
         gc.collect()
-        objects_after, taken_after = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
+        objects_after, used_after = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     # The smallest of Python's objects, one for each batch, would take 512 times 40 bytes.
     assert objects_after - objects < 50
-    assert taken_after - taken < 512 * 40
+    assert used_after - used < 512 * 40
 
 
-def taken_by(function):
-    """All bytes that torch takes meanwhile, also what it gives back: more than the peak."""
+def allocated_by(function):
+    """All bytes that torch allocates meanwhile, including those that it frees again."""
     with torch.profiler.profile(profile_memory=True) as profile:
         function()
     return sum(max(event.self_cpu_memory_usage, 0) for event in profile.events())
@@ -84,11 +84,11 @@ def test_large_images_are_mixed_in_place_with_one_more_in_memory(kind, dtype, pa
     x = torch.ones(8, 3, 224, 224, dtype=dtype)
     mixer, y = mixer_of(kind, partners=partners), torch.arange(8)
     mixer(x, y, inplace=True)  # what is imported at first use is none of the mix
-    taken = taken_by(lambda: mixer(x, y, inplace=True))
-    assert 0 < taken <= x[0].nbytes + 8192  # what is drawn
+    used = allocated_by(lambda: mixer(x, y, inplace=True))
+    assert 0 < used <= x[0].nbytes + 8192  # what is drawn
 
 
 def test_the_memory_of_a_copy_is_noticed():
     x = torch.ones(8, 3, 224, 224)
-    taken = taken_by(lambda: MixUp(seed=0)(x, torch.arange(8)))
-    assert x.nbytes <= taken
+    used = allocated_by(lambda: MixUp(seed=0)(x, torch.arange(8)))
+    assert x.nbytes <= used

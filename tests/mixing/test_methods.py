@@ -1,4 +1,4 @@
-"""What holds for each of the methods that lay regions or masks."""
+"""What all methods that paste regions or masks have in common."""
 
 import pytest
 import torch
@@ -82,6 +82,6 @@ def test_neutral_settings_mix_nothing(mixer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_without_images_is_refused(kind):
+def test_a_batch_without_images_is_rejected(kind):
     with pytest.raises(ValueError, match="no images"):
         kind()(torch.randn(4, 3), torch.arange(4))

@@ -76,7 +76,7 @@ def images(count=6, seed=0, dtype=torch.float32):
 
 
 def drawn(mixer, x=None):
-    """Everything that one draw gives, in one row of numbers."""
+    """All numbers of one draw, in one row."""
     mix = mixer.draw(images() if x is None else x)
     return torch.cat([t.double().flatten() for t in mix.tensors()])
 
@@ -104,30 +104,30 @@ def test_the_three_steps_are_the_call(make):
 @every_mixer
 def test_your_tensors_stay_yours(make):
     x, y, other, other_y = images(), torch.arange(6), images(seed=1), torch.arange(6)
-    batch, kept = {"x": x, "y": [y]}, [t.clone() for t in (x, y, other, other_y)]
+    batch, before = {"x": x, "y": [y]}, [t.clone() for t in (x, y, other, other_y)]
     mixer = make(seed=0, fields="x")
     mixer(batch, y)
     mixer(batch, y, other=({"x": other, "y": [other_y]}, other_y))
-    assert equal((x, y, other, other_y), kept)
+    assert equal((x, y, other, other_y), before)
     assert batch["x"] is x
 
 
 @every_mixer
 @pytest.mark.parametrize("second", [False, True])
-def test_in_place_gives_the_batch_away_and_nothing_else(make, second):
+def test_in_place_overwrites_the_batch_and_nothing_else(make, second):
     x, y = images(), torch.arange(6)
     other = (images(seed=1), y + 10) if second else None
-    kept = None if other is None else other[0].clone()
+    before = None if other is None else other[0].clone()
     expected, _ = make(seed=0)(x, y, other=other)
     mixed, target = make(seed=0)(x, y, other=other, inplace=True)
     assert mixed is x
     assert torch.equal(x, expected)
     assert torch.equal(target.own, torch.arange(6))
-    assert other is None or torch.equal(other[0], kept)
+    assert other is None or torch.equal(other[0], before)
 
 
 @pytest.mark.parametrize("make", [MixUp, CutMix])
-def test_in_place_gives_back_torchvisions_images_themselves(make):
+def test_in_place_returns_torchvisions_images_themselves(make):
     from torchvision import tv_tensors
 
     x = tv_tensors.Image(images())
@@ -151,15 +151,15 @@ def test_a_second_batch_may_lie_otherwise_in_memory(make, layouts, inplace):
 
 @every_mixer
 @pytest.mark.parametrize("second", [False, True])
-@pytest.mark.parametrize("road", ["compiled", "small rows", "large rows"])
-def test_all_roads_give_the_same(monkeypatch, make, road, second):
+@pytest.mark.parametrize("implementation", ["compiled", "small rows", "large rows"])
+def test_all_implementations_agree(monkeypatch, make, implementation, second):
     """As whole batches, which autograd wants, they give it, too."""
     x, other = images(), images(seed=1) if second else None
     mix = make(seed=0).draw(x)
     expected = mix(x.clone().requires_grad_(), other=other).detach()
-    if road != "compiled":
+    if implementation != "compiled":
         monkeypatch.setattr(compiled, "loops", lambda: None)
-    monkeypatch.setattr(apply_module, "LARGE_ROW", 0 if road == "large rows" else 10**9)
+    monkeypatch.setattr(apply_module, "LARGE_ROW", 0 if implementation == "large rows" else 10**9)
     assert torch.allclose(mix(x, other=other), expected, atol=1e-6)
     assert torch.allclose(mix(x, other=other, inplace=True), expected, atol=1e-6)
 
@@ -195,9 +195,9 @@ class TestHalf:
         with_numba=st.booleans(),
         seed=st.integers(0, 99),
     )
-    def test_the_second_half_is_laid_on_the_first(self, kind, count, inplace, with_numba, seed):
+    def test_the_second_half_is_mixed_into_the_first(self, kind, count, inplace, with_numba, seed):
         x, y = images(count, seed), torch.arange(count)
-        (x1, x2), (y1, y2), kept = halves(x), halves(y), x.clone()
+        (x1, x2), (y1, y2), before = halves(x), halves(y), x.clone()
         expected, labels = EVERY[kind](seed=seed)(x1.clone(), y1, other=(x2, y2))
         with pytest.MonkeyPatch.context() as patch:
             if not with_numba:
@@ -206,9 +206,9 @@ class TestHalf:
         assert len(mixed) == len(target) == (count + 1) // 2
         assert torch.allclose(mixed, expected, atol=1e-6)
         assert same(target, labels)
-        assert torch.equal(x[(count + 1) // 2 :], kept[(count + 1) // 2 :])
+        assert torch.equal(x[(count + 1) // 2 :], before[(count + 1) // 2 :])
         if not inplace:
-            assert torch.equal(x, kept)
+            assert torch.equal(x, before)
         elif count % 2 == 0:
             assert torch.equal(x[: count // 2], mixed)
 
@@ -248,12 +248,12 @@ class TestHalf:
         mix = MixUp(half=True, seed=0).draw(images(7))
         assert len(mix.weight) == len(mix.partner) == 4
 
-    def test_a_second_batch_is_refused(self):
+    def test_a_second_batch_is_rejected(self):
         batch = images(), torch.arange(6)
         with pytest.raises(ValueError, match="half takes the partners from the batch: give no sec"):
             MixUp(half=True)(*batch, other=batch)
 
-    def test_pairs_are_refused(self):
+    def test_pairs_are_rejected(self):
         with pytest.raises(ValueError, match="half and partners='pairs' exclude each other"):
             MixUp(half=True, partners="pairs")
 
@@ -274,15 +274,15 @@ class TestPairs:
         assert torch.equal(mix(x)[alone], x[alone])
 
     @pytest.mark.parametrize("kind", [kind for kind in EVERY if kind != "ResizeMix"])
-    def test_what_one_gives_the_other_has(self, kind):
-        """x_i + x_j is preserved, where samples are blended or cut at the same place."""
+    def test_what_one_loses_the_other_gains(self, kind):
+        """x_i + x_j is preserved, where samples are blended or cut at the same position."""
         x = images(7, dtype=torch.float64)
         mix = EVERY[kind](partners="pairs", seed=0).draw(x)
         mixed = mix(x)
         assert torch.allclose(mixed + mixed[mix.partner], x + x[mix.partner], rtol=1e-6)
         assert not torch.allclose(mixed, x)
 
-    def test_a_second_batch_is_refused(self):
+    def test_a_second_batch_is_rejected(self):
         batch = images(), torch.arange(6)
         with pytest.raises(ValueError, match="partners='pairs' takes the partners from the batch"):
             MixUp(partners="pairs")(*batch, other=batch)
@@ -313,7 +313,7 @@ class TestFields:
     @pytest.mark.parametrize("make", [MixUp, CutMix])
     def test_only_what_is_named_is_mixed(self, batch, fields, get, make, inplace):
         a, b, y = images(), images(seed=1), torch.arange(6)
-        expected, kept = make(seed=0)(a, y)[0], b.clone()
+        expected, before = make(seed=0)(a, y)[0], b.clone()
         x = batch(a, b)
         mixed, _ = make(seed=0, fields=fields)(x, y, inplace=inplace)
         left, right = get(mixed)
@@ -321,7 +321,7 @@ class TestFields:
         assert torch.equal(left, expected)
         assert (left is a) == inplace
         assert right is b
-        assert torch.equal(b, kept)
+        assert torch.equal(b, before)
 
     def test_a_mix_takes_one_name_or_several(self):
         mix = MixUp(seed=0).draw(images())
@@ -372,12 +372,12 @@ class TestIntegers:
     @pytest.mark.parametrize(
         "dtype", [torch.int64, torch.int32, torch.int16, torch.int8, torch.bool]
     )
-    def test_they_are_refused_by_name(self, dtype):
+    def test_they_are_rejected_by_name(self, dtype):
         x = self.batch(dtype)
-        kept, kind = x["image"].clone(), str(dtype).removeprefix("torch.")
+        before, kind = x["image"].clone(), str(dtype).removeprefix("torch.")
         with pytest.raises(TypeError, match=rf"batch\['labels'\]: {kind} values cannot be blended"):
             MixUp()(x, torch.arange(6), inplace=True)
-        assert torch.equal(x["image"], kept)
+        assert torch.equal(x["image"], before)
 
     @every_mixer
     def test_they_are_left_alone(self, make):
@@ -430,22 +430,22 @@ class TestLeaves:
         }
 
     @pytest.mark.parametrize("data", [np.zeros(6), {1, 2}, object(), torch.float32])
-    def test_other_data_are_refused(self, data):
+    def test_other_data_are_rejected(self, data):
         kind = type(data).__name__
         with pytest.raises(TypeError, match=rf"\['data'\]: a {kind} cannot be mixed: give tensors"):
             MixUp()({"image": images(), "data": data}, torch.arange(6))
 
     @pytest.mark.parametrize("x", [[1, 2], "text", None, {}, {"a": None}])
-    def test_a_batch_without_tensors_is_refused(self, x):
+    def test_a_batch_without_tensors_is_rejected(self, x):
         with pytest.raises(TypeError, match="at least one tensor, not only"):
             MixUp()(x, torch.arange(2))
 
     def test_a_tensor_of_another_number_of_samples_names_itself(self):
         x = {"image": images(), "mask": images(5)}
-        kept = x["image"].clone()
+        before = x["image"].clone()
         with pytest.raises(ValueError, match=r"batch\['mask'\]: .*drawn for 6 samples.*\(5, 3, 8"):
             MixUp()(x, torch.arange(6), inplace=True)
-        assert torch.equal(x["image"], kept)
+        assert torch.equal(x["image"], before)
 
     @pytest.mark.parametrize("x", [images(), {"image": images()}])
     def test_a_mixed_target_is_no_sample(self, x):
@@ -484,7 +484,7 @@ class TestTargets:
         target = MixUp(seed=0)(x, y, other=(other, y + 10))[1]
         assert torch.equal(target.partner, y + 10)
 
-    def test_mixing_twice_is_refused(self):
+    def test_mixing_twice_is_rejected(self):
         x, y = MixUp()(images(), torch.arange(6))
         with pytest.raises(TypeError, match="the targets are mixed already: mix a batch once"):
             MixUp()(x, y)
@@ -492,12 +492,12 @@ class TestTargets:
             MixUp()(x, {"y": [y]})
 
     @pytest.mark.parametrize("y", [torch.arange(5), {"a": torch.arange(6), "b": torch.arange(5)}])
-    def test_another_number_is_refused_before_x_is_touched(self, y):
+    def test_another_number_is_rejected_before_x_is_touched(self, y):
         x = images()
-        kept = x.clone()
+        before = x.clone()
         with pytest.raises(ValueError, match=r"6 samples, but (y has 5|the target has shape)"):
             MixUp()(x, y, inplace=True)
-        assert torch.equal(x, kept)
+        assert torch.equal(x, before)
 
     @pytest.mark.parametrize(("half", "second"), [(False, False), (True, False), (False, True)])
     @pytest.mark.parametrize(
@@ -510,7 +510,7 @@ class TestTargets:
             (lambda a, b: Pair(a, b), lambda b: [torch.zeros(6), Views(b, b[:, 0])]),
         ],
     )
-    def test_what_is_also_the_target_is_spared(self, batch, targets, half, second):
+    def test_a_tensor_that_is_also_the_target_is_copied(self, batch, targets, half, second):
         """Autoencoders; and rows of a table whose last column is the label."""
         a, b, other = images(), images(seed=1), images(seed=2)
         others = (batch(other, other), targets(other)) if second else None
@@ -520,7 +520,7 @@ class TestTargets:
         for found, wanted in ((mixed, expected), (spared, target)):
             assert equal(tensors_of(found), tensors_of(wanted))
 
-    def test_only_what_is_mixed_has_to_be_spared(self):
+    def test_only_targets_that_would_be_overwritten_are_copied(self):
         x, y = {"a": images(), "b": images(seed=1)}, torch.arange(6)
         assert MixUp(fields="a")(x, x["b"], inplace=True)[1].own is x["b"]
         assert MixUp()(x, y, inplace=True)[1].own is y
@@ -599,10 +599,10 @@ class TestArguments:
     )
     def test_a_second_batch_is_like_the_first(self, other, message):
         x = images()
-        kept = x.clone()
+        before = x.clone()
         with pytest.raises(ValueError, match=message):
             MixUp()(x, torch.arange(6), other=other, inplace=True)
-        assert torch.equal(x, kept)
+        assert torch.equal(x, before)
 
     def test_a_mixer_cannot_be_made_without_a_method(self):
         with pytest.raises(TypeError, match="abstract"):
@@ -640,7 +640,7 @@ def by_hand(mixer):
 @pytest.mark.parametrize(
     "copied", [copy.deepcopy, lambda mixer: pickle.loads(pickle.dumps(mixer)), by_hand]
 )
-def test_copies_go_on_in_the_middle_each_for_itself(make, copied, half):
+def test_copies_continue_independently(make, copied, half):
     mixer = make(half=half)
     for _ in range(3):
         drawn(mixer)
@@ -719,7 +719,7 @@ class TestDrawing:
 
 
 class NoWaiting(TorchDispatchMode):
-    """Fails where the host would wait for a device: for a number, or for how many there are."""
+    """Fails where the CPU would wait for a device, for values or for their number."""
 
     WAITS = (
         torch.ops.aten._local_scalar_dense,
@@ -743,7 +743,7 @@ class NoWaiting(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         found = [t for t in pytree.tree_leaves(result) if isinstance(t, torch.Tensor)]
         if on_device and any(t.device.type == "cpu" for t in found):
-            raise AssertionError(f"{function} brings {on_device} to the host")
+            raise AssertionError(f"{function} copies {on_device} to the CPU")
         return result
 
 
@@ -812,6 +812,6 @@ class TestNoWaiting:
             lambda t: t.cpu(),
         ],
     )
-    def test_who_asks_fails(self, asks):
+    def test_reading_a_value_fails(self, asks):
         with pytest.raises((AssertionError, NotImplementedError, RuntimeError)), NoWaiting():
             asks(torch.ones(3, device="meta"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vicinal import MixUp
 
 
-def test_a_mix_is_laid_as_often_as_wanted():
+def test_a_mix_can_be_applied_repeatedly():
     mix = MixUp(seed=0).draw(torch.empty(6, 1))
     image, hidden = torch.randn(6, 3, 5, 5), torch.randn(6, 10)
     w = mix.weight[:, None]
@@ -27,9 +27,9 @@ def test_a_mix_is_laid_as_often_as_wanted():
     count=st.integers(0, 12),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(alpha, per, folded, partners, p, count, seed):
+def test_every_setting_draws_a_valid_mix(alpha, per, folded, partners, p, count, seed):
     x, y = torch.randn(count, 3), torch.randint(4, (count,))
-    kept = x.clone(), y.clone()
+    before = x.clone(), y.clone()
     mixer = MixUp(alpha, per=per, folded=folded, partners=partners, p=p, seed=seed)
     mix = mixer.draw(x, y)
     assert mix.partner.dtype == torch.int64
@@ -40,8 +40,8 @@ def test_every_setting_gives_a_lawful_mix(alpha, per, folded, partners, p, count
         assert len(mix.weight.unique()) <= 1
     mixed, target = mixer(x, y)
     assert len(mixed) == len(target) == count
-    assert torch.equal(x, kept[0])
-    assert torch.equal(y, kept[1])
+    assert torch.equal(x, before[0])
+    assert torch.equal(y, before[1])
 
 
 def test_alpha_zero_mixes_nothing():

@@ -15,7 +15,7 @@ from vicinal import (
     SmoothMix,
     as_tensors,
 )
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 
 
 class Moves(TorchFunctionMode):
@@ -33,9 +33,9 @@ class Moves(TorchFunctionMode):
 
 
 @pytest.mark.parametrize(("device", "waits"), [("cpu", True), ("meta", False)])
-def test_the_host_waits_only_for_what_it_reads_itself(device, waits):
+def test_the_cpu_waits_only_for_copies_to_its_memory(device, waits):
     with Moves() as moves:
-        assert moved(torch.ones(2), torch.device(device)).device.type == device
+        assert move(torch.ones(2), torch.device(device)).device.type == device
     assert moves.seen == [(device, not waits)]
 
 
@@ -57,7 +57,7 @@ IMAGES, MASKS = (6, 3, 8, 8), (6, 8, 8)
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
 )
-def test_nothing_is_read_before_it_is_in_the_hosts_memory(mixer, shape, target):
+def test_nothing_is_read_before_it_is_in_cpu_memory(mixer, shape, target):
     x, y = torch.rand(shape, requires_grad=True), torch.arange(6)
     x = {"x": x, "length": torch.arange(6)} if mixer.maximum else x
     y = y.view(-1, *[1] * (len(target) - 1)).expand(target).contiguous()

@@ -10,7 +10,7 @@ from vicinal.mixing import apply as apply_module
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.scratch import BLOCK
 
-from .roads import on
+from .implementations import using
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # those of ImageNet
 LAYOUTS = ["contiguous", "channels_last", "transposed", "strided", "cut", "expanded"]
@@ -22,7 +22,7 @@ MIXERS = {
 }
 
 
-ROADS = ["compiled", "without numba"]
+IMPLEMENTATIONS = ["compiled", "without numba"]
 
 
 def images(*shape, seed=0):
@@ -65,11 +65,11 @@ def close(found, expected):
     layouts=st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)),
     second=st.booleans(),
     seed=st.integers(0, 999),
-    road=st.sampled_from(ROADS),
+    implementation=st.sampled_from(IMPLEMENTATIONS),
     data=st.data(),
 )
 def test_it_is_normalising_and_then_mixing(
-    count, size, channels, kind, layouts, second, seed, road, data
+    count, size, channels, kind, layouts, second, seed, implementation, data
 ):
     x = laid_out(images(count, channels, *size, seed=seed), layouts[0])
     other = laid_out(images(*x.shape, seed=seed + 1), layouts[1]) if second and count else None
@@ -78,7 +78,7 @@ def test_it_is_normalising_and_then_mixing(
     mix, before = MIXERS[kind](seed).draw(x), x.clone()
     others = None if other is None else normalized(other, mean, std)
     expected = mix(normalized(x, mean, std), other=others)
-    with on(road):
+    with using(implementation):
         found = mix.normalized(x, mean, std, other=other)
     assert (found.dtype, found.shape) == (torch.float32, x.shape)
     assert close(found, expected)
@@ -87,13 +87,13 @@ def test_it_is_normalising_and_then_mixing(
 
 @pytest.mark.parametrize("kind", sorted(MIXERS))
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "strided"])
-@pytest.mark.parametrize("road", ROADS)
-def test_large_images_and_several_blocks(kind, layout, road):
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_large_images_and_several_blocks(kind, layout, implementation):
     x = laid_out(images(5, 3, 400, 410), layout)
     assert x[0].numel() * 4 >= apply_module.LARGE_ROW
     assert x.numel() * 4 > 2 * BLOCK
     mix = MIXERS[kind](0).draw(x)
-    with on(road):
+    with using(implementation):
         found = mix.normalized(x, MEAN, STD)
     assert close(found, mix(normalized(x, MEAN, STD)))
 
@@ -101,12 +101,12 @@ def test_large_images_and_several_blocks(kind, layout, road):
 @pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("kind", sorted(MIXERS))
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-@pytest.mark.parametrize("road", ROADS)
-def test_it_is_rounded_once(dtype, kind, second, road):
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_it_is_rounded_once(dtype, kind, second, implementation):
     x = images(6, 3, 8, 8)
     other = images(6, 3, 8, 8, seed=1) if second else None
     mix = MIXERS[kind](0).draw(x)
-    with on(road):
+    with using(implementation):
         found = mix.normalized(x, MEAN, STD, other=other, dtype=dtype)
     others = None if other is None else normalized(other, MEAN, STD)
     exact = mix(normalized(x, MEAN, STD), other=others)
@@ -118,11 +118,11 @@ def test_it_is_rounded_once(dtype, kind, second, road):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", sorted(MIXERS))
 @pytest.mark.parametrize("second", [None, "contiguous", "channels_last"])
-@pytest.mark.parametrize("road", ROADS)
-def test_the_layout_is_kept(kind, dtype, second, road):
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_the_layout_is_preserved(kind, dtype, second, implementation):
     x = laid_out(images(6, 3, 8, 8), "channels_last")
     other = None if second is None else laid_out(images(6, 3, 8, 8), second)
-    with on(road):
+    with using(implementation):
         found = MIXERS[kind](0).draw(x).normalized(x, MEAN, STD, dtype=dtype, other=other)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
@@ -171,7 +171,7 @@ def test_the_example_of_one_half():
         (torch.rand(2, 3, 4, 4), [0.5] * 3, [0.5] * 3),
     ],
 )
-def test_what_does_not_fit_is_refused(x, mean, std, patterns):
+def test_what_does_not_fit_is_rejected(x, mean, std, patterns):
     mix = Mix(torch.tensor([1, 0]), torch.ones(2), patterns)
     with pytest.raises(
         ValueError, match=r"cannot be normalised by \d .* give \(B, C, H, W\) uint8"
@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(x, mean, std, patterns):
         mix.normalized(x, mean, std)
 
 
-def test_another_number_of_images_is_refused():
+def test_another_number_of_images_is_rejected():
     mix = Mix(torch.tensor([1, 0]), torch.ones(2))
     with pytest.raises(ValueError, match=r"drawn for 2 samples.*\(3, 3, 4, 4\)"):
         mix.normalized(images(3, 3, 4, 4), MEAN, STD)

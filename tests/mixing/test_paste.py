@@ -1,4 +1,4 @@
-"""Boxes and masks: against loops in Python, on every dtype, layout and road."""
+"""Boxes and masks: against loops in Python, for every dtype, layout and implementation."""
 
 import pytest
 import torch
@@ -15,13 +15,13 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
 
-from .roads import on
+from .implementations import using
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool]
 COMPLEX = [torch.complex64, torch.complex128]
 LAYOUTS = ["contiguous", "channels_last", "transposed", "batch last", "strided", "cut", "expanded"]
-ROADS = ["compiled", "walking", "whole batch", "autograd"]
+IMPLEMENTATIONS = ["compiled", "row by row", "whole batch", "autograd"]
 
 several = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -76,52 +76,52 @@ def shrunk(x, partners, corners):
     return out
 
 
-def masked(x, partners, kept):
+def masked(x, partners, keep):
     """By the definition, in float64."""
-    kept = kept.double().view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:])
-    return kept * x.double() + (1 - kept) * partners.double()
+    keep = keep.double().view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:])
+    return keep * x.double() + (1 - keep) * partners.double()
 
 
-def pattern_of(make, kept):
-    """Some pattern for images of the size of ``kept``."""
+def pattern_of(make, keep):
+    """Some pattern for images of the size of ``keep``."""
     if issubclass(make, Boxes):
-        return make(boxes(len(kept), kept.shape[1:]), tuple(kept.shape[1:]))
-    return make(kept if make is SoftMasks else kept < 0.5)
+        return make(boxes(len(keep), keep.shape[1:]), tuple(keep.shape[1:]))
+    return make(keep if make is SoftMasks else keep < 0.5)
 
 
 @st.composite
 def cases(draw, dtypes, min_side=1):
-    """A batch in some layout, who is whose partner, and how to lay."""
+    """A batch in some layout, its partners, and how to apply a pattern."""
     count = draw(st.integers(0, 5))
     planes = draw(st.sampled_from([(), (1,), (3,), (2, 3)]))
     size = draw(st.tuples(*[st.integers(min_side, 6)] * 2))
     dtype, seed = draw(st.sampled_from(dtypes)), draw(st.integers(0, 10**6))
-    layout, road = draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from(ROADS))
+    layout, implementation = draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from(IMPLEMENTATIONS))
     inplace, second = draw(st.booleans()), draw(st.booleans())
     assume(not (inplace and layout == "expanded"))
-    assume(not (road == "autograd" and not (dtype.is_floating_point or dtype.is_complex)))
+    assume(not (implementation == "autograd" and not (dtype.is_floating_point or dtype.is_complex)))
     x = laid_out(numbers((count, *planes, *size), dtype, seed), layout)
     other_layout = draw(st.sampled_from(LAYOUTS))
     other = laid_out(numbers(x.shape, dtype, seed + 1), other_layout) if second else None
     name = draw(st.sampled_from(sorted(PARTNERS)))
     (partner,) = PARTNERS[name](1, count, torch.Generator().manual_seed(seed))
-    return x, other, partner, size, seed, road, inplace
+    return x, other, partner, size, seed, implementation, inplace
 
 
 def check(case, pattern, expected):
-    """Lay the pattern as the case says; nothing but ``expected`` may come out."""
-    x, other, partner, _, _, road, inplace = case
+    """Apply the pattern as the case requires; the result must be ``expected``."""
+    x, other, partner, _, _, implementation, inplace = case
     partners = x[partner] if other is None else other
     wanted, before = expected(x, partners), x.clone()
     given = x.clone(memory_format=torch.preserve_format) if inplace else x
-    if road == "autograd":
+    if implementation == "autograd":
         given = given.detach().requires_grad_()
         given = given * 1 if inplace else given
     mix = Mix(partner, pattern.weight, (pattern,))
-    with on(road):
+    with using(implementation):
         mixed = mix(given, other=other, inplace=inplace, integers="paste")
     assert (mixed.dtype, mixed.shape) == (x.dtype, x.shape)
-    assert mixed.requires_grad == (road == "autograd")
+    assert mixed.requires_grad == (implementation == "autograd")
     assert (mixed is given) if inplace else torch.equal(x, before)
     return mixed.detach(), wanted
 
@@ -148,13 +148,13 @@ def test_a_resized_box_shows_the_whole_partner_as_torch_resizes_it(case):
 @given(case=cases([*FLOATS, *INTEGERS, *COMPLEX]))
 def test_a_mask_of_bools_keeps_pixels(case):
     x, _, _, size, seed, *_ = case
-    kept = numbers((len(x), *size), torch.bool, seed)
+    keep = numbers((len(x), *size), torch.bool, seed)
 
     def expected(x, partners):
-        mask = kept.view(len(x), *[1] * (x.ndim - 3), *size)
+        mask = keep.view(len(x), *[1] * (x.ndim - 3), *size)
         return torch.where(mask, x, partners)
 
-    mixed, wanted = check(case, Masks(kept), expected)
+    mixed, wanted = check(case, Masks(keep), expected)
     assert torch.equal(mixed, wanted)
 
 
@@ -162,8 +162,8 @@ def test_a_mask_of_bools_keeps_pixels(case):
 @given(case=cases([*FLOATS, torch.uint8]))
 def test_a_soft_mask_blends_pixels_within_their_hull(case):
     x, other, partner, size, seed, *_ = case
-    kept = torch.rand(len(x), *size, generator=torch.Generator().manual_seed(seed))
-    mixed, wanted = check(case, SoftMasks(kept), lambda x, p: masked(x, p, kept))
+    keep = torch.rand(len(x), *size, generator=torch.Generator().manual_seed(seed))
+    mixed, wanted = check(case, SoftMasks(keep), lambda x, p: masked(x, p, keep))
     step = 0.5001 if x.dtype == torch.uint8 else 100 * torch.finfo(x.dtype).eps
     assert torch.allclose(mixed.double(), wanted, rtol=0, atol=step)
     partners = x[partner] if other is None else other
@@ -188,39 +188,46 @@ def test_large_images(make, layout, second, inplace):
     assert torch.equal(mixed, wanted)
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("make", [Boxes, ResizedBoxes, Masks, SoftMasks])
-def test_the_layout_is_kept(make, road):
+def test_the_layout_is_preserved(make, implementation):
     x = laid_out(numbers((4, 3, 6, 7)), "channels_last")
     pattern = pattern_of(make, torch.rand(4, 6, 7))
-    x.requires_grad_(road == "autograd")
-    with on(road):
+    x.requires_grad_(implementation == "autograd")
+    with using(implementation):
         mixed = Mix(torch.tensor([1, 2, 3, 0]), pattern.weight, (pattern,))(x)
     assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_each_road_is_the_one_that_is_meant(monkeypatch):
-    """Otherwise the tests above would compare a road with itself."""
+def test_each_case_uses_the_intended_implementation(monkeypatch):
+    """Otherwise the tests above would compare an implementation with itself."""
     loops = pytest.importorskip("vicinal.mixing.loops")
-    taken = []
+    used = []
 
     def watch(owner, name):
         function = getattr(owner, name)
 
         def watched(*arguments):
-            taken.append(name)
+            used.append(name)
             return function(*arguments)
 
         monkeypatch.setattr(owner, name, watched)
 
-    for owner, name in [(loops, "run"), (apply_module, "_walk"), (apply_module, "_gather")]:
+    for owner, name in [
+        (loops, "run"),
+        (apply_module, "_apply_by_rows"),
+        (apply_module, "_gather_partners"),
+    ]:
         watch(owner, name)
     mix = Mix(torch.tensor([1, 0]), torch.ones(2), (Boxes(boxes(2, (4, 4)), (4, 4)),))
-    for road in ROADS:
+    for implementation in IMPLEMENTATIONS:
         for inplace in (False, True):
-            with on(road):
-                mix(numbers((2, 4, 4)).requires_grad_(road == "autograd") * 1, inplace=inplace)
-    assert taken == ["run"] * 2 + ["_walk"] * 2 + ["_gather"] * 4
+            with using(implementation):
+                mix(
+                    numbers((2, 4, 4)).requires_grad_(implementation == "autograd") * 1,
+                    inplace=inplace,
+                )
+    assert used == ["run"] * 2 + ["_apply_by_rows"] * 2 + ["_gather_partners"] * 4
 
 
 @pytest.mark.parametrize("make", [Boxes, ResizedBoxes])
@@ -239,39 +246,39 @@ def test_gradients_pass_through_a_soft_mask():
     assert torch.autograd.gradcheck(Mix(torch.tensor([1, 2, 0]), pattern.weight, (pattern,)), x)
 
 
-@pytest.mark.parametrize("road", ["compiled", "walking", "whole batch"])
-def test_a_second_batch_that_requires_grad_gets_its_gradient(road):
+@pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch"])
+def test_a_second_batch_that_requires_grad_gets_its_gradient(implementation):
     corners, x = boxes(3, (4, 5)), numbers((3, 2, 4, 5))
     other = numbers((3, 2, 4, 5), seed=1).requires_grad_()
     pattern = Boxes(corners, (4, 5))
-    with on(road):
+    with using(implementation):
         Mix(torch.arange(3), pattern.weight, (pattern,))(x, other=other).sum().backward()
     shown = pasted(torch.zeros(3, 2, 4, 5), torch.ones(3, 2, 4, 5), corners)
     assert torch.equal(other.grad, shown)
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 @pytest.mark.parametrize("kind", ["boxes", "resized", "bools", "soft"])
-def test_what_is_not_finite_appears_only_where_it_is_pasted(kind, value, road):
+def test_what_is_not_finite_appears_only_where_it_is_pasted(kind, value, implementation):
     x = torch.stack([torch.zeros(3, 6, 6), torch.full((3, 6, 6), value)])
     corners = torch.tensor([[1, 4, 2, 3], [0, 0, 0, 0]])
-    kept = pasted(torch.ones(2, 6, 6), torch.zeros(2, 6, 6), corners)
+    keep = pasted(torch.ones(2, 6, 6), torch.zeros(2, 6, 6), corners)
     pattern = {
         "boxes": Boxes(corners, (6, 6)),
         "resized": ResizedBoxes(corners, (6, 6)),
-        "bools": Masks(kept.bool()),
-        "soft": SoftMasks(kept),
+        "bools": Masks(keep.bool()),
+        "soft": SoftMasks(keep),
     }[kind]
-    x.requires_grad_(road == "autograd")
-    with on(road):
+    x.requires_grad_(implementation == "autograd")
+    with using(implementation):
         mixed = Mix(torch.tensor([1, 0]), pattern.weight, (pattern,))(x)
-    assert torch.equal(mixed[0].isfinite(), kept[0].bool().expand(3, 6, 6))
+    assert torch.equal(mixed[0].isfinite(), keep[0].bool().expand(3, 6, 6))
     assert not mixed[1].isfinite().any()
 
 
 class TestAnotherSize:
-    """Patterns drawn for images, laid on their masks, their features or their thumbnails."""
+    """Patterns drawn for images, applied to their masks, features or thumbnails."""
 
     @given(times=st.tuples(*[st.integers(1, 4)] * 2), seed=st.integers(0, 999))
     @settings(deadline=None)
@@ -296,46 +303,46 @@ class TestAnotherSize:
                 exact = [edge * times for edge, times in zip(edges, scale, strict=True)]
                 assert found == pytest.approx(exact, abs=0.5 + 1e-6)
 
-    @pytest.mark.parametrize("road", ["compiled", "walking", "whole batch"])
+    @pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch"])
     @pytest.mark.parametrize("size", [(3, 5), (8, 8), (13, 31)])
     @pytest.mark.parametrize("make", [Boxes, ResizedBoxes])
-    def test_all_roads_agree(self, make, size, road):
+    def test_all_implementations_agree(self, make, size, implementation):
         pattern = make(boxes(4, (10, 11)), (10, 11))
         x, partner = numbers((4, 2, *size)), torch.tensor([1, 2, 3, 0])
         mix = Mix(partner, pattern.weight, (pattern,))
-        with on("autograd"):
+        with using("autograd"):
             expected = mix(x.clone().requires_grad_()).detach()
-        with on(road):
+        with using(implementation):
             assert torch.equal(mix(x), expected)
 
-    @pytest.mark.parametrize("road", ROADS)
+    @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
     @pytest.mark.parametrize("make", [Masks, SoftMasks])
     @pytest.mark.parametrize("size", [(3, 5), (8, 8), (13, 31)])
-    def test_masks_take_the_nearest_values(self, make, size, road):
-        kept = numbers((4, 10, 11), torch.bool).to(make.dtype)
-        resized = F.interpolate(kept[:, None].float(), size=size, mode="nearest")[:, 0]
+    def test_masks_take_the_nearest_values(self, make, size, implementation):
+        keep = numbers((4, 10, 11), torch.bool).to(make.dtype)
+        resized = F.interpolate(keep[:, None].float(), size=size, mode="nearest")[:, 0]
         x, partner = numbers((4, 2, *size)), torch.tensor([1, 2, 3, 0])
-        x.requires_grad_(road == "autograd")
-        with on(road):
-            mixed = Mix(partner, torch.ones(4), (make(kept),))(x)
+        x.requires_grad_(implementation == "autograd")
+        with using(implementation):
+            mixed = Mix(partner, torch.ones(4), (make(keep),))(x)
         assert torch.equal(mixed, masked(x, x[partner], resized).float())
 
 
 class TestWeights:
-    """The share that is kept, counted on the pixels."""
+    """The share that samples keep, counted on the pixels."""
 
     @given(size=st.tuples(*[st.integers(1, 20)] * 2), seed=st.integers(0, 999))
     def test_of_boxes(self, size, seed):
         corners = boxes(5, size, seed)
-        kept = pasted(torch.ones(5, *size), torch.zeros(5, *size), corners)
+        keep = pasted(torch.ones(5, *size), torch.zeros(5, *size), corners)
         for make in (Boxes, ResizedBoxes):
-            assert torch.allclose(make(corners, size).weight, kept.mean((1, 2)), atol=1e-6)
+            assert torch.allclose(make(corners, size).weight, keep.mean((1, 2)), atol=1e-6)
 
     @given(size=st.tuples(*[st.integers(1, 20)] * 2), seed=st.integers(0, 999))
     def test_of_masks(self, size, seed):
-        kept = torch.rand(5, *size, generator=torch.Generator().manual_seed(seed))
-        assert torch.allclose(SoftMasks(kept).weight, kept.mean((1, 2)))
-        assert torch.allclose(Masks(kept > 0.5).weight, (kept > 0.5).double().mean((1, 2)).float())
+        keep = torch.rand(5, *size, generator=torch.Generator().manual_seed(seed))
+        assert torch.allclose(SoftMasks(keep).weight, keep.mean((1, 2)))
+        assert torch.allclose(Masks(keep > 0.5).weight, (keep > 0.5).double().mean((1, 2)).float())
 
     @pytest.mark.parametrize("make", [Boxes, ResizedBoxes, Masks, SoftMasks])
     def test_only_some_samples(self, make):
@@ -374,7 +381,7 @@ class TestErrors:
             mix(numbers((4, 6, 7), dtype), integers="paste")
 
     @pytest.mark.parametrize("dtype", [torch.int64, torch.bool])
-    def test_integers_of_which_nothing_was_said(self, dtype):
+    def test_integers_by_default(self, dtype):
         mix = Mix(torch.arange(4), torch.ones(4), (Boxes(boxes(4, (6, 7)), (6, 7)),))
         with pytest.raises(TypeError, match="integers='leave' or integers='paste'"):
             mix(numbers((4, 6, 7), dtype))
@@ -385,13 +392,13 @@ class TestErrors:
         with pytest.raises(RuntimeError, match="single memory location"):
             mix(x.expand(2, 3, 6, 7), inplace=True)
 
-    @pytest.mark.parametrize("road", ROADS)
-    def test_a_leaf_that_requires_grad(self, road):
+    @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+    def test_a_leaf_that_requires_grad(self, implementation):
         x = numbers((2, 6, 7)).requires_grad_()
         mix = Mix(torch.tensor([1, 0]), torch.ones(2), (Boxes(boxes(2, (6, 7)), (6, 7)),))
-        with on(road), pytest.raises(ValueError, match="leaf that requires grad"):
+        with using(implementation), pytest.raises(ValueError, match="leaf that requires grad"):
             mix(x, inplace=True)
-        with on(road), torch.no_grad():
+        with using(implementation), torch.no_grad():
             assert mix(x, inplace=True) is x
 
 
@@ -409,7 +416,7 @@ def test_views_that_torch_conjugates_or_negates_later(inplace):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.complex128])
-def test_sides_of_one_pixel_with_strides_that_nobody_needs(dtype):
+def test_sides_of_one_pixel_with_arbitrary_strides(dtype):
     corners, partner = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 1]]), [1, 2, 0]
     mix = Mix(torch.tensor(partner), torch.ones(3), (Boxes(corners, (1, 1)),))
     x = numbers((3, 2, 1, 1), dtype).as_strided((3, 2, 1, 1), (2, 1, 5, 7))
@@ -421,14 +428,14 @@ def test_sides_of_one_pixel_with_strides_that_nobody_needs(dtype):
 
 
 @pytest.mark.parametrize("make", [Boxes, ResizedBoxes])
-@pytest.mark.parametrize("road", ["compiled", "walking", "whole batch"])
-def test_a_default_device_elsewhere_does_not_matter(make, road):
+@pytest.mark.parametrize("implementation", ["compiled", "row by row", "whole batch"])
+def test_a_default_device_elsewhere_does_not_matter(make, implementation):
     pattern, x = make(boxes(3, (4, 5)), (4, 5)), numbers((3, 2, 4, 5))
     mix, other = Mix(torch.tensor([1, 2, 0]), pattern.weight, (pattern,)), x + 1
     expected = mix(x), mix(x, other=other)
-    with on(road), torch.device("meta"):
-        laid = mix(x), mix(x, other=other)
-    for one, wanted in zip(laid, expected, strict=True):
+    with using(implementation), torch.device("meta"):
+        found = mix(x), mix(x, other=other)
+    for one, wanted in zip(found, expected, strict=True):
         assert torch.equal(one, wanted)
 
 
@@ -438,39 +445,39 @@ class TestMemory:
     @pytest.mark.parametrize("inplace", [False, True])
     @pytest.mark.parametrize("corners", [[0, 4, 0, 4000], [-400, 2, 0, 3], [9, 12, 1, 2]])
     def test_boxes_that_do_not_lie_on_the_images(self, corners, inplace):
-        """They are refused, or cut off at the edges."""
+        """They are rejected, or clipped at the edges."""
         x = numbers((2, 3, 4, 5))
         beyond = torch.tensor([corners, [0, 0, 0, 0]])
         inside = beyond.clamp(min=0).minimum(torch.tensor([4, 4, 5, 5]))
         mix = Mix(torch.tensor([1, 0]), torch.ones(2), (Boxes(beyond, (4, 5)),))
-        for road in ("walking", "whole batch", "autograd"):
-            given = x.clone().requires_grad_(road == "autograd") * 1
-            with on(road):
+        for implementation in ("row by row", "whole batch", "autograd"):
+            given = x.clone().requires_grad_(implementation == "autograd") * 1
+            with using(implementation):
                 assert torch.equal(mix(given, inplace=inplace), pasted(x, x.flip(0), inside))
         pytest.importorskip("vicinal.mixing.loops")
         with pytest.raises(ValueError, match="boxes must lie on the images"):
             mix(x, inplace=inplace)
 
-    @pytest.mark.parametrize("road", ROADS)
+    @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
     @pytest.mark.parametrize("inplace", [False, True])
     @pytest.mark.parametrize("pattern", [Blend(torch.rand(2)), Boxes(boxes(2, (4, 5)), (4, 5))])
     @pytest.mark.parametrize("partner", [[1, 2], [5, 0]])
-    def test_partners_that_are_no_rows(self, partner, pattern, inplace, road):
-        x = numbers((2, 3, 4, 5)).requires_grad_(road == "autograd") * 1
-        with on(road), pytest.raises((ValueError, IndexError, RuntimeError)):
+    def test_partners_that_are_no_rows(self, partner, pattern, inplace, implementation):
+        x = numbers((2, 3, 4, 5)).requires_grad_(implementation == "autograd") * 1
+        with using(implementation), pytest.raises((ValueError, IndexError, RuntimeError)):
             Mix(torch.tensor(partner), torch.ones(2), (pattern,))(x, inplace=inplace)
 
-    @pytest.mark.parametrize("road", ["compiled", "walking"])
+    @pytest.mark.parametrize("implementation", ["compiled", "row by row"])
     @pytest.mark.parametrize(
         "pattern", [Blend(torch.full((3,), 0.5)), Boxes(boxes(3, (4, 5)), (4, 5))]
     )
-    def test_partners_that_are_no_permutation(self, pattern, road):
+    def test_partners_that_are_no_permutation(self, pattern, implementation):
         """Some samples may be met twice, in place, too."""
-        if road == "compiled":
+        if implementation == "compiled":
             pytest.importorskip("vicinal.mixing.loops")
         x, partner = numbers((3, 2, 4, 5)), torch.tensor([1, 1, 0])
         mix, expected = Mix(partner, torch.ones(3), (pattern,)), pattern.apply(x, x[partner])
-        with on(road):
+        with using(implementation):
             assert torch.allclose(mix(x), expected)
             assert torch.allclose(mix(x, inplace=True), expected)
         assert torch.allclose(x, expected)

@@ -1,8 +1,8 @@
 """The peers as oracles: from what they drew we make what they made, images and targets.
 
-An installed peer draws as it always does. We listen, build a mix of the same partners, weights and
-boxes, and lay it by every road there is. Where a test says "our draws", it goes the other way: the
-peer is given what a mixer of ours drew.
+An installed peer draws as it always does. We record its draws, build a mix of the same partners,
+weights and boxes, and apply it by every implementation. Where a test says "our draws", it is the
+other way round: the peer gets what a mixer of ours drew.
 
 Pasted pixels are copies, and must be equal to the last bit. Blended ones, in [0, 1], are within
 1e-6 in float32 and 1e-12 in float64; timm rounds the weights of single samples to float32, which
@@ -56,7 +56,7 @@ def one_hot(y, dtype=torch.float32):
 
 
 def recorded(monkeypatch, owner, name):
-    """What a function gives from now on, call by call."""
+    """Record what a function returns from now on, call by call."""
     function, results = getattr(owner, name), []
 
     def spy(*args, **kwargs):
@@ -74,10 +74,10 @@ def pasted(partner, corners, size):
     return Mix(partner, boxes.weight, (boxes,))
 
 
-def by_every_road(mix, x, other=None):
-    """Our results, each with the name of its road; ``other`` brings the partners if it is given."""
+def by_every_implementation(mix, x, other=None):
+    """Our results, each with the name of its implementation."""
     if other is None:
-        yield "anew", mix(x)
+        yield "new tensor", mix(x)
         yield "in place", mix(x.clone(), inplace=True)
         if x.ndim == 4:
             yield "channels last", mix(x.contiguous(memory_format=torch.channels_last))
@@ -92,15 +92,15 @@ def assert_same_images(mix, x, theirs, other=None, tolerance=0.0):
     """Ours are theirs within the tolerance at the top of this file, or a wider one."""
     copies = bool(mix.patterns) and all(pattern.copies for pattern in mix.patterns)
     exact = mix(x.double(), other=None if other is None else other.double())
-    for road, ours in by_every_road(mix, x, other):
+    for implementation, ours in by_every_implementation(mix, x, other):
         assert ours.dtype == theirs.dtype == x.dtype
         if copies:
-            assert torch.equal(ours, theirs), road
+            assert torch.equal(ours, theirs), implementation
         elif x.dtype == torch.uint8:
             halfway = (exact.frac() - 0.5).abs() < 1e-4
-            assert bool(((ours == theirs) | halfway).all()), road
+            assert bool(((ours == theirs) | halfway).all()), implementation
         else:
-            assert (ours - theirs).abs().max() <= max(tolerance, BLENDED[x.dtype]), road
+            assert (ours - theirs).abs().max() <= max(tolerance, BLENDED[x.dtype]), implementation
 
 
 def assert_same_target(target, theirs):
@@ -359,9 +359,9 @@ class TestBoxFormula:
 
     @sizes
     def test_timm(self, monkeypatch, size):
-        for ours, (kept, *uniform) in zip(*self.drawn(0, size), strict=True):
+        for ours, (lam, *uniform) in zip(*self.drawn(0, size), strict=True):
             self.feed_numpy(monkeypatch, uniform)
-            assert ours == [int(edge) for edge in timm_mixup.rand_bbox(size, kept)]
+            assert ours == [int(edge) for edge in timm_mixup.rand_bbox(size, lam)]
 
     @pytest.mark.parametrize("size", [(32, 32), (40, 80), (224, 160)])
     def test_timm_minmax(self, monkeypatch, size):
@@ -373,8 +373,8 @@ class TestBoxFormula:
     @pytest.mark.parametrize("size", [(32, 32), (31, 45), (224, 160)])
     def test_torchvision_but_for_the_last_pixel_of_an_odd_side(self, monkeypatch, size):
         peer = v2.CutMix(num_classes=CLASSES)
-        for ours, (kept, *uniform) in zip(*self.drawn(0, size), strict=True):
-            peer._dist = SimpleNamespace(sample=lambda shape, kept=kept: kept)
+        for ours, (lam, *uniform) in zip(*self.drawn(0, size), strict=True):
+            peer._dist = SimpleNamespace(sample=lambda shape, lam=lam: lam)
             across_first = iter([uniform[1], uniform[0]])
             monkeypatch.setattr(
                 torch,
@@ -382,7 +382,7 @@ class TestBoxFormula:
                 lambda high, size, numbers=across_first: torch.tensor([int(high * next(numbers))]),
             )
             left, top, right, bottom = peer.make_params([torch.empty(1, 3, *size)])["box"]
-            odd = [int(length * (1 - kept) ** 0.5) % 2 for length in size]
+            odd = [int(length * (1 - lam) ** 0.5) % 2 for length in size]
             bottom, right = min(bottom + odd[0], size[0]), min(right + odd[1], size[1])
             assert ours == [top, bottom, left, right]
 
@@ -398,15 +398,20 @@ class TestFastai:
         peer.distrib = torch.distributions.Beta(*torch.ones(2, dtype=dtype))
         orders = recorded(monkeypatch, torch, "randperm")
         boxes = recorded(monkeypatch, peer, "rand_bbox") if name == "CutMix" else None
-        kept = x.clone()
+        before = x.clone()
         peer.learn = SimpleNamespace(xb=(x,), yb=(y,), x=x, y=y, loss_func=loss, training=True)
         peer.before_train()
         peer.before_batch()
         (theirs,) = peer.learn.xb
         if boxes is None:
-            return peer.learn, theirs, kept, Mix(orders[0], peer.lam)
+            return peer.learn, theirs, before, Mix(orders[0], peer.lam)
         left, top, right, bottom = (int(edge) for edge in boxes[0])
-        return peer.learn, theirs, kept, pasted(orders[0], (top, bottom, left, right), x.shape[-2:])
+        return (
+            peer.learn,
+            theirs,
+            before,
+            pasted(orders[0], (top, bottom, left, right), x.shape[-2:]),
+        )
 
     @seeds
     @sizes

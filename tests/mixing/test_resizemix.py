@@ -53,7 +53,7 @@ def published(x, partner, corners):
     p=st.floats(0, 1),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(scope, count, height, width, per, partners, p, seed):
+def test_every_setting_draws_a_valid_mix(scope, count, height, width, per, partners, p, seed):
     x, y = numbered(count, 2, height, width), torch.arange(count)
     mixer = ResizeMix(scope, per=per, partners=partners, p=p, seed=seed)
     mix = mixer.draw(x, y)
@@ -69,8 +69,8 @@ def test_every_setting_gives_a_lawful_mix(scope, count, height, width, per, part
     own, other = x, x[mix.partner]
     assert bool(((mixed == own) | (mixed == other)).all())
     moved = mix.partner != y
-    kept = (mixed == own).float().mean((1, 2, 3))
-    assert torch.allclose(kept[moved], target.weight[moved], atol=1e-6)
+    share = (mixed == own).float().mean((1, 2, 3))
+    assert torch.allclose(share[moved], target.weight[moved], atol=1e-6)
     assert mix.weight.dtype == torch.float32
     assert bool(((mix.weight >= 0) & (mix.weight <= 1)).all())
     again, _ = ResizeMix(scope, per=per, partners=partners, p=p, seed=seed)(x, y)
@@ -85,17 +85,17 @@ def test_boxes_are_the_published_ones(scope, size, seed):
     """Of the same numbers: tau first, then the centre's row and column."""
     corners = ResizeMix(scope).pattern(5, size, generator(seed)).corners
     uniform = torch.rand(3, 5, generator=generator(seed), dtype=torch.float64)
-    for box, (share, *places) in zip(corners.tolist(), uniform.T.tolist(), strict=True):
+    for box, (share, *centres) in zip(corners.tolist(), uniform.T.tolist(), strict=True):
         tau = scope[0] + (scope[1] - scope[0]) * share
         expected = [
-            published_box(tau, int(length * place), length)
-            for length, place in zip(size, places, strict=True)
+            published_box(tau, int(length * centre), length)
+            for length, centre in zip(size, centres, strict=True)
         ]
         assert box == [*expected[0], *expected[1]]
 
 
-# F.interpolate computes places in 32 bits. For a few pairs of sizes it so takes the pixel before,
-# but for none below 26 pixels, nor for 64.
+# F.interpolate computes positions in 32 bits, and for a few pairs of sizes it selects the pixel
+# before; for none below 26 pixels, nor for 64.
 @settings(deadline=None)
 @given(height=st.integers(1, 25), width=st.integers(1, 25), seed=st.integers(0, 999))
 def test_patches_are_the_published_ones(height, width, seed):

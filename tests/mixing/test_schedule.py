@@ -90,9 +90,9 @@ def test_one_step():
 
 
 class TestBegin:
-    """Where no number of steps was given, the trainer tells it."""
+    """Without a number of steps, the trainer sets it."""
 
-    def test_it_starts_where_it_is_told(self):
+    def test_it_starts_at_the_given_step(self):
         schedule = Schedule(MixUp(), alpha=(0.5, 2.5), seed=0)
         schedule.begin(5)
         assert alphas(schedule, 6) == [0.5, 1.0, 1.5, 2.0, 2.5, None]
@@ -110,12 +110,14 @@ class TestBegin:
         assert alphas(schedule, 2) == [0.5, 0.5]
 
     def test_without_any(self):
-        with pytest.raises(ValueError, match="does not know how long the training is: give it ste"):
+        with pytest.raises(
+            ValueError, match="does not know the length of the training: give it ste"
+        ):
             Schedule(MixUp())(torch.rand(4, 3), torch.arange(4))
 
 
 class TestState:
-    def test_it_goes_on_in_the_middle(self):
+    def test_it_continues_from_a_state(self):
         schedule = Schedule(MixUp(), alpha=(0.5, 2.5), until=0.8, steps=10, seed=0)
         alphas(schedule, 4)
         state = schedule.state_dict()
@@ -150,7 +152,7 @@ class TestNesting:
         assert [schedule.mixer.alpha for schedule in inner] == [3.0, 4.0]
 
     def test_a_schedule_of_a_schedule(self):
-        """The inner one gives the ramp, the outer one the end."""
+        """The inner one sets the ramp, the outer one the end."""
         inner = Schedule(MixUp(), alpha=(0.5, 2.5), steps=5)
         outer = Schedule(inner, until=0.5, steps=4, seed=0)
         found = []
@@ -187,7 +189,7 @@ def test_bad_settings_are_one_sentence(arguments, error, message):
 @pytest.mark.parametrize(
     "mixer", [Choice([MixUp()]), Schedule(MixUp()), Schedule(MixUp(), alpha=(0, 1))]
 )
-def test_a_mixer_without_an_alpha_is_refused(mixer):
+def test_a_mixer_without_an_alpha_is_rejected(mixer):
     with pytest.raises(ValueError, match="has no alpha to change: schedule the mixers inside"):
         Schedule(mixer, alpha=(0, 1))
 
@@ -219,7 +221,7 @@ class TestLearner:
 
         return learner
 
-    def test_it_says_how_long_the_training_is(self, learner):
+    def test_it_sets_the_length_of_the_training(self, learner):
         mixer = MixUp(0.3)
         schedule = Schedule(mixer, alpha=(1, 8), until=0.8, seed=0)
         watch = Watch(schedule)

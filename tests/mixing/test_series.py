@@ -40,7 +40,7 @@ class TestLengths:
                 expected = w * a + (1 - w) * b
                 assert torch.allclose(mixed["series"][i, t], expected, atol=1e-6)
 
-    def test_nothing_stands_behind_the_new_end(self):
+    def test_nothing_follows_the_new_end(self):
         x = series([3, 9, 1, 5], [4])
         mixed, _ = MixUp(1.0, maximum="length", seed=0)(x, torch.arange(4))
         for row, length in zip(mixed["series"], mixed["length"].tolist(), strict=True):
@@ -71,7 +71,7 @@ class TestCutsAlongOneDimension:
         count, length = 5, size[dim]
         x = torch.arange(1.0, 6.0).view(5, 1, 1).expand(5, *size).contiguous()
         mixed, target = CutMix(dim=dim, minmax=minmax, per=per, seed=seed)(x, torch.arange(count))
-        # All other places are alike, so one line along the dimension tells everything.
+        # All other positions are equal, so one line along the dimension is enough.
         lines = mixed.movedim(dim, 1)
         assert torch.equal(lines, lines[:, :, :1].expand_as(lines))
         for line, i, j, w in zip(
@@ -131,11 +131,11 @@ class TestCutsAlongOneDimension:
             assert minmax is None or torch.equal(both[:, 2:], one[:, 2:])
 
     @pytest.mark.parametrize("dim", [0, 1, 2, -3, "time", True, 0.5])
-    def test_other_dimensions_are_refused(self, dim):
+    def test_other_dimensions_are_rejected(self, dim):
         with pytest.raises(ValueError, match="dim must be -1, -2 or None, not"):
             CutMix(dim=dim)
 
-    def test_it_is_told(self):
+    def test_the_repr_shows_it(self):
         assert "dim=-2" in repr(CutMix(dim=-2))
         assert "dim" not in repr(CutMix())
 
@@ -167,14 +167,14 @@ class TestVideo:
     @pytest.mark.parametrize("inplace", [False, True])
     def test_one_box_through_all_frames(self, make, shape, inplace):
         x = torch.rand(shape)
-        kept = x.clone()
+        before = x.clone()
         mixed, target = make(seed=0)(x, torch.arange(4), inplace=inplace)
-        shown = mixed != kept
+        shown = mixed != before
         assert torch.equal(shown, shown[:, :1, :1].expand_as(shown))
         assert torch.allclose(1 - shown[:, 0, 0].float().mean((1, 2)), target.weight)
         # As on the frames, each for itself.
-        mix = make(seed=0).draw(kept)
-        frames = torch.stack([mix(frame) for frame in kept.unbind(1)], 1)
+        mix = make(seed=0).draw(before)
+        frames = torch.stack([mix(frame) for frame in before.unbind(1)], 1)
         assert torch.equal(mixed, frames)
 
     @pytest.mark.parametrize("time", [1, 2])

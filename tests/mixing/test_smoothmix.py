@@ -41,7 +41,7 @@ def published_spot(side, row, column, sigma):
     p=st.floats(0, 1),
     seed=st.integers(0, 2**40),
 )
-def test_every_setting_gives_a_lawful_mix(sigma, count, height, width, per, partners, p, seed):
+def test_every_setting_draws_a_valid_mix(sigma, count, height, width, per, partners, p, seed):
     x, y = torch.randn(count, 2, height, width), torch.arange(count)
     mixer = SmoothMix(sigma, per=per, partners=partners, p=p, seed=seed)
     mix = mixer.draw(x, y)
@@ -52,8 +52,8 @@ def test_every_setting_gives_a_lawful_mix(sigma, count, height, width, per, part
     if per == "batch" and partners != "pairs":  # the one that is left over stays as it is
         assert len(pattern.keep.unique(dim=0)) <= 1
     mixed, target = mix(x), mix.target(y)
-    kept, other = pattern.keep[:, None], x[mix.partner]
-    assert torch.allclose(mixed, kept * x + (1 - kept) * other, atol=1e-5)
+    keep, other = pattern.keep[:, None], x[mix.partner]
+    assert torch.allclose(mixed, keep * x + (1 - keep) * other, atol=1e-5)
     slack = 1e-6 * (1 + x.abs() + other.abs())
     assert bool((mixed >= torch.minimum(x, other) - slack).all())
     assert bool((mixed <= torch.maximum(x, other) + slack).all())
@@ -68,9 +68,9 @@ def test_every_setting_gives_a_lawful_mix(sigma, count, height, width, per, part
 @given(side=st.integers(1, 12), seed=st.integers(0, 999))
 def test_on_a_square_the_spot_is_the_published_one(side, seed):
     """Of the same numbers: sigma first, then the centre's row and column."""
-    kept = SmoothMix().pattern(4, (side, side), generator(seed)).keep
+    keep = SmoothMix().pattern(4, (side, side), generator(seed)).keep
     uniform = torch.rand(3, 4, generator=generator(seed), dtype=torch.float64)
-    for mask, (share, row, column) in zip(kept, uniform.T.tolist(), strict=True):
+    for mask, (share, row, column) in zip(keep, uniform.T.tolist(), strict=True):
         sigma = (share / 4 + 0.25) * side
         spot = published_spot(side, int(row * side), int(column * side), sigma)
         assert torch.allclose(mask, 1 - torch.tensor(spot), atol=1e-6)
@@ -89,9 +89,9 @@ def test_elsewhere_it_is_stretched_with_the_image():
                 assert float(mask[i, j]) == pytest.approx(1 - spot, abs=1e-6)
 
 
-def centres_and_sigmas(kept, axis_length):
+def centres_and_sigmas(keep, axis_length):
     """Read from masks of one column: log G is a parabola of the row."""
-    log = (1 - kept[:, :, 0].double()).log()
+    log = (1 - keep[:, :, 0].double()).log()
     middle, step = axis_length // 2, axis_length // 4
     before, at, after = (log[:, middle + shift] for shift in (-step, 0, step))
     curvature = (before - 2 * at + after) / step**2
@@ -101,8 +101,8 @@ def centres_and_sigmas(kept, axis_length):
 
 def test_the_centre_is_any_corner_and_sigma_is_uniform():
     side = 40
-    kept = SmoothMix().pattern(20_000, (side, 1), generator()).keep
-    centres, sigmas = centres_and_sigmas(kept, side)
+    keep = SmoothMix().pattern(20_000, (side, 1), generator()).keep
+    centres, sigmas = centres_and_sigmas(keep, side)
     corners = centres + 0.5
     assert (corners - corners.round()).abs().max() < 0.05
     # False alarms: 1e-6 each.
@@ -113,8 +113,8 @@ def test_the_centre_is_any_corner_and_sigma_is_uniform():
 
 
 def test_both_axes_have_a_centre_of_their_own():
-    kept = SmoothMix((0.3, 0.3)).pattern(20_000, (3, 4), generator()).keep
-    found = np.unique(kept.numpy(), axis=0, return_counts=True)[1]
+    keep = SmoothMix((0.3, 0.3)).pattern(20_000, (3, 4), generator()).keep
+    found = np.unique(keep.numpy(), axis=0, return_counts=True)[1]
     assert len(found) == 12
     # False alarm: 1e-6.
     assert stats.chisquare(found).pvalue > 1e-6
@@ -142,7 +142,7 @@ def test_other_dtypes_and_layouts_are_rounded_once(dtype):
         assert torch.equal(other.weight, target.weight)
 
 
-def test_integers_are_refused():
+def test_integers_are_rejected():
     x = torch.zeros(4, 3, 8, 8, dtype=torch.int64)
     with pytest.raises(TypeError, match="int64 values cannot be blended"):
         SmoothMix(integers="paste")(x, torch.arange(4))
@@ -151,8 +151,8 @@ def test_integers_are_refused():
 def test_large_rows_get_the_same():
     x = torch.randn(4, 9, 64, 64)  # above apply.LARGE_ROW
     mix = SmoothMix(seed=0).draw(x)
-    kept = mix.patterns[0].keep[:, None]
-    expected = kept * x + (1 - kept) * x[mix.partner]
+    keep = mix.patterns[0].keep[:, None]
+    expected = keep * x + (1 - keep) * x[mix.partner]
     assert torch.allclose(mix(x), expected, atol=1e-5)
     assert torch.allclose(mix(x, inplace=True), expected, atol=1e-5)
 

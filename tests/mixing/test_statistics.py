@@ -21,7 +21,7 @@ alphas = pytest.mark.parametrize("alpha", [0.1, 0.4, 1.0, 8.0])
 
 
 def batch(count, height=1, width=1):
-    """Images of any number and size: drawing reads no data, so that one number stands for all."""
+    """Images of any number and size, all one expanded number, as drawing reads no data."""
     return torch.empty(1).expand(count, 1, height, width)
 
 
@@ -29,7 +29,7 @@ def assert_follows(values, cdf, low=-math.inf, high=math.inf, parts=1):
     """Values are distributed so, by Kolmogorov and Smirnov; it is one of so many parts of a test.
 
     Those beyond ``low`` and ``high`` are only counted: where a distribution has much of its mass
-    nearer to its ends than floats or pixels can tell apart, its shape is not to be seen there.
+    nearer to its ends than floats or pixels can tell apart, its shape cannot be tested there.
     """
     below, above = (cdf(end) if math.isfinite(end) else float(end > 0) for end in (low, high))
     inner = values[(values > low) & (values < high)]
@@ -105,19 +105,19 @@ class TestPartners:
             ("pairs", 5, 5 * 3),
         ],
     )
-    def test_all_there_are_come_equally_often(self, kind, count, possible):
+    def test_all_permutations_are_equally_frequent(self, kind, count, possible):
         _, counts = np.unique(partners(kind, count), axis=0, return_counts=True)
         assert len(counts) == possible
         assert_frequencies(counts)
 
     @pytest.mark.parametrize("kind", ["cycle", "pairs"])
-    def test_a_row_meets_every_other_row_equally_often(self, kind):
+    def test_all_other_rows_are_equally_frequent_partners(self, kind):
         for row, met in enumerate(partners(kind, 8).T):
             counts = np.bincount(met, minlength=8)
             assert counts[row] == 0
             assert_frequencies(np.delete(counts, row), parts=8)
 
-    def test_a_shuffled_row_meets_every_row_and_itself_equally_often(self):
+    def test_all_rows_are_equally_frequent_partners_after_a_shuffle(self):
         for met in partners("shuffle", 8).T:
             assert_frequencies(np.bincount(met, minlength=8), parts=8)
 
@@ -167,7 +167,7 @@ class TestCutMix:
         assert_independent_and_uniform(down / HUGE, across.clip(0, 1))
 
     @alphas
-    def test_the_share_to_be_kept_is_beta(self, alpha):
+    def test_the_share_before_clipping_is_beta(self, alpha):
         cut, _ = whole_across(*boxes(CutMix(alpha, seed=2), 50_000, HUGE, HUGE), HUGE)
         # A side of c, as a share of the image's, is seen whole with probability 1 - c.
         side = np.sort(np.sqrt(1 - stats.beta(alpha, alpha).ppf(EVENLY)))
@@ -176,17 +176,17 @@ class TestCutMix:
 
     @alphas
     @pytest.mark.parametrize("size", [(8, 8), (7, 12), (32, 48)])
-    def test_the_share_kept_after_clipping(self, alpha, size):
+    def test_the_share_after_clipping(self, alpha, size):
         weight = CutMix(alpha, seed=3).draw(batch(100_000, *size)).weight.double().numpy()
         assert_mean(weight, kept_on_average(alpha, *size))
 
-    def test_the_share_kept_after_clipping_in_closed_form(self):
+    def test_the_share_after_clipping_in_closed_form(self):
         # A side c has the density 2c, and after clipping c - c²/4 of it is seen on average. So
         # the box covers the integral of 2c (c - c²/4)² from 0 to 1.
         weight = CutMix(1.0, seed=4).draw(batch(200_000, HUGE, HUGE)).weight.double().numpy()
         assert_mean(weight, 1 - (1 / 2 - 1 / 5 + 1 / 48))
 
-    def test_sides_and_places_between_limits_are_uniform_and_independent(self):
+    def test_sides_and_positions_between_limits_are_uniform_and_independent(self):
         top, bottom, left, right = boxes(
             CutMix(minmax=(0.25, 0.75), seed=5), 100_000, HUGE, 2 * HUGE
         )
@@ -198,7 +198,7 @@ class TestCutMix:
             assert_follows(values, stats.uniform.cdf, parts=8)
         assert_independent_and_uniform(*drawn, bins=4, parts=2)
 
-    def test_all_sides_and_places_come_equally_often(self):
+    def test_all_sides_and_positions_are_equally_frequent(self):
         top, bottom, _, _ = boxes(CutMix(minmax=(0.25, 0.75), seed=6), 100_000, 32, 48)
         side = bottom - top
         assert (side.min(), side.max()) == (8, 23)
@@ -229,7 +229,7 @@ class TestChoice:
 
     @staticmethod
     def assert_chosen(numbers, expected):
-        first = 3 - len(expected)  # where somebody is always chosen, 0 does not come
+        first = 3 - len(expected)  # if one is always chosen, there is no 0
         counts = np.bincount(numbers, minlength=3)
         assert counts[:first].sum() == 0
         assert_frequencies(counts[first:], expected)
@@ -274,12 +274,12 @@ class TestShareOfTheMixed:
 
 
 class TestStreams:
-    """Weights at the same place of two streams are independent; alpha 1 makes them uniform."""
+    """Weights at the same index of two streams are independent; alpha 1 makes them uniform."""
 
     @staticmethod
     def weights(monkeypatch, seed=0, rank=0, worker=0):
         monkeypatch.setattr(rng, "rank_and_world_size", lambda: (rank, 8))
-        monkeypatch.setattr(rng, "_worker", lambda: worker)
+        monkeypatch.setattr(rng, "_worker_seed", lambda: worker)
         mixer, x = MixUp(1.0, folded=False, seed=seed), batch(8)
         return np.stack([mixer.draw(x).weight.numpy() for _ in range(800)])
 

@@ -53,14 +53,14 @@ def test_dense_values_are_blended():
     assert torch.allclose(t.dense(3), t.dense())
 
 
-def test_dense_says_what_it_needs():
+def test_dense_names_what_it_needs():
     with pytest.raises(ValueError, match="num_classes"):
         target().dense()
     with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
         MixedTarget(torch.rand(2, 3), torch.rand(2, 3), torch.rand(2)).dense(10)
 
 
-def test_shapes_that_do_not_match_are_refused():
+def test_shapes_that_do_not_match_are_rejected():
     with pytest.raises(ValueError, match=r"\(3,\).*\(4,\)"):
         MixedTarget(torch.zeros(3), torch.zeros(4), torch.ones(3))
     with pytest.raises(ValueError, match="2 weights"):

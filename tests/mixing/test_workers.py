@@ -20,7 +20,7 @@ class Collate:
 
 
 @pytest.mark.parametrize("seed", [0, None])
-def test_every_worker_and_epoch_draws_anew(seed):
+def test_every_worker_and_epoch_draws_differently(seed):
     data = TensorDataset(torch.randn(24, 2), torch.arange(24))
     generator = torch.Generator().manual_seed(0)
     loader = DataLoader(
@@ -68,8 +68,8 @@ def test_a_schedule_in_the_loaders_own_process_counts_all_batches():
     Schedule(MixUp(1.0), until=0.5, steps=32),
     Choice([MixUp(), Schedule(CutMix(), until=0.5, steps=32)]),
 ], ids=["alone", "in a choice"])  # fmt: skip
-def test_a_schedule_in_a_worker_does_not_guess_how_far_the_training_is(mixer):
+def test_a_schedule_in_a_worker_is_rejected(mixer):
     data = TensorDataset(torch.randn(64, 3, 4, 4), torch.arange(64))
     loader = DataLoader(data, 4, collate_fn=MixCollate(mixer), num_workers=1)
-    with pytest.raises(ValueError, match="a schedule cannot draw there: mix in the training loop"):
+    with pytest.raises(ValueError, match="a schedule cannot draw in a data loader's worker"):
         next(iter(loader))

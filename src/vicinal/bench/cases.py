@@ -169,10 +169,10 @@ def draw(device: torch.device, budget: float) -> Iterator[Row]:
     x = torch.empty(512, 3, 32, 32, device=device)
     for mixer in (MixUp(0.4, seed=0), CutMix(1.0, seed=0)):
         # One call draws for several batches ahead: a single one would be the dearest or be free.
-        candidate = Candidate(OURS, partial(_draw_several, mixer, x, mixer.ahead))
+        candidate = Candidate(OURS, partial(_draw_several, mixer, x, mixer.block_size))
         interleave([candidate], budget / 4, device)
         case = f"{type(mixer).__name__}, microseconds"
-        seconds = candidate.median / mixer.ahead
+        seconds = candidate.median / mixer.block_size
         yield Row("draw", case, "512", OURS, seconds, seconds * 1e6, 150)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from vicinal.mixing.batch import map_leaves
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
@@ -131,7 +131,7 @@ def make_mixed(own: Tensor, partner: Tensor, weight: Tensor, origin: Origin) -> 
     """A mixed tensor of its parts; the weight has as many axes as the two values."""
     mixed = torch._C.TensorBase.as_subclass(own, MixedTensor)
     mixed.partner, mixed.origin = as_plain(partner), origin
-    mixed.weight = moved(weight, own.device)
+    mixed.weight = move(weight, own.device)
     return mixed
 
 

@@ -1,4 +1,12 @@
-"""The heart: draw a mix, apply it, mix the target. Needs torch alone."""
+"""Mixing: draw a mix, complete it, apply it to samples, and mix the targets. Needs torch alone.
+
+- :class:`Mixer` and :class:`Method` draw; ``methods/`` holds the published ones, one a file.
+- :class:`Choice`, :class:`Schedule` and :class:`ManifoldMixUp` wrap other mixers.
+- :class:`Drawn` and :class:`Pattern` are what is drawn: blends, boxes, masks, columns.
+- :class:`Mix` is one draw for one batch, with the weights that the papers call λ (``lam``).
+- :class:`MixedTarget` is the pair of targets that losses and metrics read.
+- :func:`check_mixer` tests a mixer of your own.
+"""
 
 from vicinal.mixing.batch import halves
 from vicinal.mixing.blend import Blend

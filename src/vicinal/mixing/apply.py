@@ -1,12 +1,22 @@
-"""Laying patterns on a tensor: several roads to the same numbers.
+"""Applying patterns to a tensor: dispatch between implementations that return the same numbers.
 
-- A single pattern on the CPU takes compiled loops, where there are any for such a batch.
-- Else large rows on the CPU (images of 128 pixels and more) are walked one by one: each is read
-  while it is still in cache from having been its neighbour's partner, and in place one saved row is
-  all the memory that it takes.
-- Else a single pattern that knows a faster way for small rows on the CPU takes that.
-- Everything else (GPUs, autograd, torch.compile) gathers the partners, and lays each pattern by a
-  few operations on the whole batch.
+Mixing is limited by memory bandwidth: nothing can be faster than about one copy of the batch, and
+each further pass over memory, or each page of fresh memory, costs as much again. The figures below
+are times on two CPU cores, as multiples of such a copy (docs/speed.md has the whole table). The
+first implementation that the batch allows is used:
+
+1. One pattern and plain CPU tensors, with numba installed: a compiled loop in one pass over memory
+   (``Pattern.apply_compiled``). In place 0.9 for 3 x 224 x 224 images and 1.1 for 3 x 32 x 32.
+2. Plain CPU tensors with rows of 128 KiB or more: row by row in Python (``Pattern.row_function``).
+   Each row is read while it is still in cache from being the partner of the row before, and in
+   place one saved row is all the extra memory. 1.1 for 3 x 224 x 224 images, for which gathering
+   the partners takes 3.4; but 4.6 for 3 x 32 x 32, where the time goes into Python.
+3. One pattern and plain CPU tensors with smaller rows: gather and blend in blocks that stay in
+   cache (``Pattern.apply_small_rows``).
+4. Everything else, such as GPUs, autograd, torch.func and torch.compile: gather the partners, then
+   apply each pattern by torch operations on the whole batch (``Pattern.apply``). This is the
+   reference that the others must equal, and the only one that can be traced: the others read and
+   write memory directly.
 """
 
 from itertools import pairwise
@@ -14,11 +24,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
 
-LARGE_ROW = 128 * 1024  # bytes; below it, the cost of a Python step per row shows
+LARGE_ROW = 128 * 1024  # bytes; in smaller rows, the time goes into Python
 
 
 def apply(
@@ -29,17 +39,17 @@ def apply(
     other: Tensor | None = None,
     inplace: bool = False,
 ) -> Tensor:
-    """Lay each row's partner on it.
+    """Apply patterns to each row and its partner.
 
     Args:
-        x: (B, ...), any layout; floating, complex or uint8, or any dtype if all patterns copy.
-        partner: (B,) int64, for each row its partner's.
-        patterns: what shows of the partners; B rows each.
-        other: a second batch of ``x``'s shape and dtype; row i is then mixed with its row i.
-        inplace: write into ``x``.
+        x: (B, ...), any memory layout; float, complex or uint8, or any dtype if all patterns copy.
+        partner: (B,) int64, the index of each row's partner.
+        patterns: what to combine of both, one after the other; B rows each.
+        other: a second batch of ``x``'s shape and dtype; its row i is then the partner of row i.
+        inplace: write the result into ``x``.
 
     Returns:
-        A tensor of the shape, dtype and layout of ``x``; uint8 is rounded to the nearest, and
+        A tensor of the shape, dtype and memory layout of ``x``. uint8 is rounded to the nearest;
         16-bit floats are computed in 32 bits and rounded once.
 
     Raises:
@@ -52,17 +62,18 @@ def apply(
     tensor([[2., 1.],
             [4., 2.]])
     """
-    check(x, partner, patterns, other, inplace)
-    if rows_are_plain(x, patterns, other):
+    check_arguments(x, partner, patterns, other, inplace)
+    if can_apply_by_rows(x, patterns, other):
         alone = patterns[0] if len(patterns) == 1 else None
         mixed = alone.apply_compiled(x, partner, other, inplace) if alone else None
         if mixed is None and x.numel() * x.element_size() >= LARGE_ROW * len(x):
-            mixed = _walk(x, partner, patterns, other, inplace)
+            mixed = _apply_by_rows(x, partner, patterns, other, inplace)
         if mixed is None and alone:
             mixed = alone.apply_small_rows(x, partner, other, inplace)
         if mixed is not None:
             return mixed
-    partners = _gather(x, partner) if other is None else _in_layout_of(x, other)
+    # Gathered before any pattern is applied: the partners must not be mixed themselves.
+    partners = _gather_partners(x, partner) if other is None else _with_strides_of(x, other)
     mixed = x
     for pattern in patterns:
         mixed = pattern.apply(mixed, partners)
@@ -72,25 +83,25 @@ def apply(
     return x
 
 
-def _in_layout_of(x: Tensor, other: Tensor) -> Tensor:
-    """The other batch in the memory layout of ``x``, which the result shall have."""
+def _with_strides_of(x: Tensor, other: Tensor) -> Tensor:
+    """The other batch with the strides of ``x``, so that the result has them, too."""
     return other if other.stride() == x.stride() else torch.empty_like(x).copy_(other)
 
 
-def _gather(x: Tensor, partner: Tensor) -> Tensor:
-    partner = moved(partner, x.device)
-    # index_select is the faster one, also backwards, but always gives a contiguous tensor.
+def _gather_partners(x: Tensor, partner: Tensor) -> Tensor:
+    partner = move(partner, x.device)
+    # index_select is faster, forward and backward, but always returns a contiguous tensor.
     return x.index_select(0, partner) if x.is_contiguous() else x[partner]
 
 
-def check(
+def check_arguments(
     x: Tensor,
     partner: Tensor,
     patterns: tuple[Pattern, ...],
     other: Tensor | None,
     inplace: bool,
 ) -> None:
-    """Raise what :func:`apply` raises, before anything is touched."""
+    """Raise the errors of :func:`apply`, before anything is written."""
     shape = x.shape
     for pattern in patterns:
         for drawn in (partner, pattern.values):
@@ -103,36 +114,37 @@ def check(
     if other is not None and (other.shape != x.shape or other.dtype != x.dtype):
         raise ValueError(
             f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
-            f"{tuple(x.shape)} and {x.dtype}: mixing needs them alike"
+            f"{tuple(x.shape)} and {x.dtype}: give both the same"
         )
     if inplace and x.requires_grad and x.is_leaf and torch.is_grad_enabled():
         raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
 
 
-def rows_are_plain(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
-    """Whether rows may be read and written one after the other, by the host."""
+def can_apply_by_rows(x: Tensor, patterns: tuple[Pattern, ...], other: Tensor | None) -> bool:
+    """Whether rows can be read and written one after the other on the CPU, untraced."""
     inputs = [x, *[pattern.values for pattern in patterns]]
     if other is not None:
         inputs.append(other)
-    return (
-        are_plain_cpu_tensors(inputs) and x.numel() > 0 and x.stride(0) != 0
-    )  # an expanded one is one row
+    # With stride 0, as after expand(), all rows are the same memory.
+    return are_plain_cpu_tensors(inputs) and x.numel() > 0 and x.stride(0) != 0
 
 
-def _walk(
+def _apply_by_rows(
     x: Tensor,
     partner: Tensor,
     patterns: tuple[Pattern, ...],
     other: Tensor | None,
     inplace: bool,
 ) -> Tensor:
-    row_functions = [pattern.by_row(x) for pattern in patterns]
+    row_functions = [pattern.row_function(x) for pattern in patterns]
     if other is None and inplace:
         cycles = _cycles(partner.tolist())
         if cycles is not None:
-            _walk_cycles(x.unbind(), cycles, row_functions)
+            _apply_along_cycles(x.unbind(), cycles, row_functions)
             return x
-        other = _gather(x, partner)  # some rows are met twice
+        # A row that is the partner of several could be overwritten before the last of them reads
+        # it: copy the partners first.
+        other = _gather_partners(x, partner)
     out = x if inplace else torch.empty_like(x)
     sources = x.unbind() if other is None else other.unbind()
     chosen = partner.tolist() if other is None else range(len(x))
@@ -144,12 +156,16 @@ def _walk(
     return out
 
 
-def _walk_cycles(
+def _apply_along_cycles(
     rows: tuple[Tensor, ...], cycles: list[list[int]], row_functions: list[ApplyRow]
 ) -> None:
+    """Apply in place, in the order of each cycle: every row is written before its partner is.
+
+    Only the first row of a cycle is overwritten before it is read as a partner, by the last row:
+    one saved copy of it is all the extra memory.
+    """
     saved = torch.empty_like(rows[0])
     for cycle in cycles:
-        # The first row is overwritten long before the last one wants it as partner.
         saved.copy_(rows[cycle[0]])
         for row, source in pairwise(cycle):
             for apply_row in row_functions:
@@ -159,9 +175,9 @@ def _walk_cycles(
 
 
 def _cycles(partner: list[int]) -> list[list[int]] | None:
-    """The rows in walking order: in each cycle, every row is followed by its partner.
+    """The cycles of a permutation: in each, a row is followed by its partner.
 
-    None where some row is the partner of several.
+    None if it is not a permutation, as some row is the partner of several.
     """
     cycles = []
     seen = [False] * len(partner)

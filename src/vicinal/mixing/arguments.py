@@ -1,4 +1,4 @@
-"""Checks of the arguments that many mixers have."""
+"""Checks of arguments that many mixers have."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -8,24 +8,24 @@ Fields = str | int | Collection[str | int]
 
 
 def number(name: str, value: float, upper: float = math.inf) -> float:
-    """A number between 0 and ``upper``, or an error that names it."""
+    """Check a number between 0 and ``upper``; raise an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not 0 <= value <= upper:  # also refuses nan
+    if not 0 <= value <= upper:  # also rejects nan
         limits = f"between 0 and {upper:g}" if upper < math.inf else "0 or more"
         raise ValueError(f"{name} must be {limits}, not {value}")
     return float(value)
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    """One of the choices, or an error that names them."""
+    """Check one of several choices; raise an error that names them."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     return value
 
 
 def whole(name: str, value: int) -> int:
-    """A whole number from 1 on, or an error that names it."""
+    """Check a positive integer; raise an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if value < 1:
@@ -34,14 +34,14 @@ def whole(name: str, value: int) -> int:
 
 
 def flag(name: str, value: bool) -> bool:
-    """True or False, or an error that names it."""
+    """Check True or False; raise an error that names the argument."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {value!r}")
     return value
 
 
 def pair(name: str, value: tuple[float, float], upper: float = math.inf) -> tuple[float, float]:
-    """Two numbers between 0 and ``upper``, or an error that names them."""
+    """Check two numbers between 0 and ``upper``; raise an error that names the argument."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"{name} must be two numbers, not {value!r}")
     first, second = (number(name, end, upper) for end in value)
@@ -49,7 +49,7 @@ def pair(name: str, value: tuple[float, float], upper: float = math.inf) -> tupl
 
 
 def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
-    """A smallest and a largest share, 0 <= smallest <= largest <= 1, or an error that names it."""
+    """Check 0 <= smallest <= largest <= 1; raise an error that names the argument."""
     low, high = pair(name, value, upper=1.0)
     if low > high:
         raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")
@@ -57,7 +57,7 @@ def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
 
 
 def names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:
-    """Names or positions in a nested batch as a tuple, or an error that names the option."""
+    """Names or positions in a nested batch as a tuple; raise an error that names the option."""
     if fields is None:
         return None
     one = isinstance(fields, str) or not isinstance(fields, Iterable)

@@ -10,7 +10,10 @@ Class = TypeVar("Class", bound=type)
 
 
 def tensors_as_leaves(*fields: str) -> Callable[[Class], Class]:
-    """Register a frozen dataclass as a pytree; its other fields are constants of the structure.
+    """Register a frozen dataclass as a pytree with these fields as leaves.
+
+    Its other fields are constants of the structure: torch.compile guards on them, and pytrees with
+    different constants do not match.
 
     Unflattening skips the class's own checks: a pytree may carry anything at its leaves (shapes,
     None, spec objects), and torch relies on that.

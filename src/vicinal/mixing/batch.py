@@ -19,11 +19,18 @@ def map_leaves(
     path: Any = (),
     is_leaf: Callable[[Any], bool] | None = None,
 ) -> Any:
-    """Apply ``function(path, leaf, *other leaves)`` to every leaf, and build the batch anew.
+    """Apply ``function(path, leaf, *other leaves)`` to every leaf, and rebuild the batch.
 
-    Dataclasses are entered also where nobody has registered them as pytrees.
+    Dataclasses are traversed even if they are not registered as pytrees. A mixed target is a leaf.
 
-    >>> map_leaves(lambda path, leaf: f"{name(path)}={leaf}", {"a": 1, "b": (2, 3)})
+    Args:
+        function: whose results are the leaves of the new batch.
+        batch: a tensor, or tensors in dicts, tuples, lists, dataclasses and other pytrees.
+        others: batches of the same structure.
+        path: the path of ``batch`` in a larger one.
+        is_leaf: whether to stop at a container.
+
+    >>> map_leaves(lambda path, leaf: f"{path_name(path)}={leaf}", {"a": 1, "b": (2, 3)})
     {'a': "['a']=1", 'b': ("['b'][0]=2", "['b'][1]=3")}
     """
 
@@ -57,11 +64,12 @@ def map_leaves(
 
 
 def _paths(structure: Any, count: int) -> list[Any]:
-    # With numbers for leaves: torch 2.6 compiles no flattening with both paths and is_leaf.
+    # On a copy with numbers as leaves: torch 2.6 cannot compile a flattening with both paths and
+    # is_leaf.
     numbers = pytree.tree_unflatten(list(range(count)), structure)
     try:
         return [path for path, _ in pytree.tree_flatten_with_path(numbers)[0]]
-    except ValueError:  # a class that was registered without names for its parts
+    except ValueError:  # a class that was registered without keys
         return [()] * count
 
 
@@ -74,13 +82,13 @@ def leaves(batch: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def like(batch: Any, other: Any) -> Any:
-    """The other batch, if it is built like the first."""
-    first, second = ([name(path) for path, _ in leaves(b)] for b in (batch, other))
+def check_same_structure(batch: Any, other: Any) -> Any:
+    """The other batch; a ValueError unless it has the structure of the first."""
+    first, second = ([path_name(path) for path, _ in leaves(b)] for b in (batch, other))
     if first != second:
         raise ValueError(
-            f"the second batch is built of {_listed(second)}, the first of {_listed(first)}: give "
-            "both the same"
+            f"the second batch consists of {_listed(second)}, the first of {_listed(first)}: give "
+            "both the same structure"
         )
     return other
 
@@ -89,8 +97,8 @@ def _listed(paths: list[str]) -> str:
     return ", ".join(path or "one tensor" for path in paths) or "nothing"
 
 
-def name(path: Any) -> str:
-    """A path as it is written in Python."""
+def path_name(path: Any) -> str:
+    """A path as Python code, such as ``['image'][0]``."""
     return pytree.keystr(path)
 
 
@@ -103,13 +111,13 @@ def is_named(path: Any, names: Collection[str | int]) -> bool:
 
 
 def first_tensor(batch: Any) -> Tensor:
-    """The first tensor of a nested batch: it tells how many samples there are, and where.
+    """The first tensor of a nested batch, from which batch size and device are read.
 
     >>> import torch
     >>> first_tensor({"image": torch.zeros(3, 2), "name": ["a", "b", "c"]}).shape
     torch.Size([3, 2])
     """
-    if isinstance(batch, Tensor) and batch.ndim:  # as almost always, and before every step
+    if isinstance(batch, Tensor) and batch.ndim:  # the usual case, without traversing anything
         return batch
     for _, leaf in leaves(batch):
         leaf = leaf.own if isinstance(leaf, MixedTarget) else leaf
@@ -119,7 +127,7 @@ def first_tensor(batch: Any) -> Tensor:
 
 
 def batch_size(x: Any, y: Any = None) -> int:
-    """The number of samples in a batch, checked against its targets."""
+    """The number of samples in a batch; a ValueError if there are not as many targets."""
     count = first_tensor(x).shape[0]
     if y is not None and first_tensor(y).shape[0] != count:
         raise ValueError(
@@ -130,7 +138,7 @@ def batch_size(x: Any, y: Any = None) -> int:
 
 
 def is_blendable(x: Tensor) -> bool:
-    """Floats, complex numbers and uint8 images may be averaged; other integers may not."""
+    """Whether values can be averaged: floats, complex numbers and uint8, but no other integers."""
     return x.is_floating_point() or x.is_complex() or x.dtype == torch.uint8
 
 
@@ -140,7 +148,7 @@ def tensors_to_mix(
     integers: str,
     maximum: Collection[str | int] | None = None,
 ) -> list[Tensor]:
-    """The tensors of a nested batch that are mixed, without those of which the maximum is taken."""
+    """The tensors of a nested batch that are mixed, without those named in ``maximum``."""
     return [
         leaf
         for path, leaf in leaves(x)
@@ -159,8 +167,8 @@ def image_size(tensors: list[Tensor]) -> tuple[int, int]:
     raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
 
 
-def masks_among(y: Any, size: tuple[int, int]) -> Tensor:
-    """The first masks, (B, H, W) integers, of this height and width among the targets."""
+def find_masks(y: Any, size: tuple[int, int]) -> Tensor:
+    """The first masks among the targets: (B, H, W) integers of this height and width."""
     tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
     for tensor in tensors:
         is_integer = not (tensor.is_floating_point() or tensor.is_complex())
@@ -168,15 +176,15 @@ def masks_among(y: Any, size: tuple[int, int]) -> Tensor:
             return tensor
     found = ", ".join(f"{tuple(tensor.shape)} of {tensor.dtype}" for tensor in tensors)
     raise ValueError(
-        f"classes are pasted by masks of the images: give (B, {size[0]}, {size[1]}) integers as "
-        f"targets, not {found or 'none'}"
+        f"there are no masks among the targets: give (B, {size[0]}, {size[1]}) integers, not "
+        f"{found or 'none'}"
     )
 
 
 def halves(batch: Any) -> tuple[Any, Any]:
-    """Both halves of a batch, as views; of an odd one, both have the sample in the middle.
+    """Both halves of a batch, as views. Of an odd batch, both contain the sample in the middle.
 
-    Lists with an entry for each sample are halved, too.
+    Lists with an entry for each sample are split, too.
 
     >>> import torch
     >>> halves(torch.arange(5))
@@ -194,8 +202,8 @@ def halves(batch: Any) -> tuple[Any, Any]:
 
         def cut(_: Any, leaf: Any) -> Any:
             if isinstance(leaf, Tensor) and leaf.ndim:
-                # One that stands twice in the batch is cut once. By `is`, not by id(), for which
-                # torch.compile would make a new graph for every batch.
+                # The same tensor must remain the same view: a tensor that appears twice is mixed
+                # once. Compared by `is`, because torch.compile would recompile for every new id().
                 for whole, view in views:
                     if whole is leaf:
                         return view
@@ -209,10 +217,10 @@ def halves(batch: Any) -> tuple[Any, Any]:
 
 
 def share_memory(x: Tensor, y: Tensor) -> bool:
-    """Whether both are views of the same memory, be it of different places in it."""
+    """Whether both are views of the same storage, even if they do not overlap in it."""
     if x is y:
         return True
-    # Views of the same numbers are of one dtype, or the real parts of complex ones.
+    # Views of the same values have the same dtype, except real views of complex tensors.
     if (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())) or is_compiling():
         return False
     return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]

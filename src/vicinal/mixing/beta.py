@@ -1,4 +1,4 @@
-"""Weights from Beta(alpha, alpha): the papers' λ."""
+"""Samples from Beta(alpha, alpha), the distribution of the papers' λ."""
 
 import math
 
@@ -9,13 +9,16 @@ from torch import Tensor
 def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
     """Draw ``count`` numbers from Beta(alpha, alpha), as float64 in [0, 1].
 
-    Without rejection, for every alpha: if E is exponential and V uniform, then
+    torch's own Beta distribution takes no generator. This needs no rejection for any alpha, so that
+    every draw consumes the same number of random numbers: if E is exponential and V uniform, then
     1/2 + cos(2 pi V) / (2 sqrt(cos(2 pi V)^2 + 1 / (exp(E / alpha) - 1))) has this distribution.
     It is Bailey's polar form of Student's t with 2 alpha degrees of freedom, mapped to the beta
     distribution.
 
     Args:
-        alpha: above 0; infinity gives halves.
+        alpha: above 0; infinity returns 0.5 everywhere.
+        count: how many.
+        generator: on the CPU.
 
     Source: R. W. Bailey, Polar generation of random variates with the t-distribution,
     Mathematics of Computation 62 (1994); L. Devroye, Random variate generation in one line of
@@ -36,7 +39,7 @@ def symmetric_beta(alpha: float, count: int, generator: torch.Generator) -> Tens
 
 
 def sample_lam(alpha: float, count: int, generator: torch.Generator) -> Tensor:
-    """Draw from Beta(alpha, alpha) what samples keep of themselves; with alpha 0, all of it."""
+    """Draw ``count`` λ from Beta(alpha, alpha), as float64 in [0, 1]; alpha 0 returns ones."""
     if alpha == 0:
         return torch.ones(count, dtype=torch.float64, device="cpu")
     return symmetric_beta(alpha, count, generator)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.scratch import BLOCK, scratch
 from vicinal.mixing.target import over_rows
@@ -17,10 +17,10 @@ from vicinal.mixing.target import over_rows
 
 @dataclass(frozen=True, eq=False)
 class RowPattern(Pattern):
-    """What all patterns are that mix whole rows by one number for each.
+    """The base class of patterns that mix whole rows, by one number for each.
 
     Args:
-        lam: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
+        lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
     """
 
     lam: Tensor
@@ -37,11 +37,11 @@ class RowPattern(Pattern):
         return replace(self, lam=self.lam.where(chosen, 1.0))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return ()
 
     @property
@@ -58,14 +58,14 @@ class Blend(RowPattern):
     """Blend whole rows; the arguments are those of :class:`RowPattern`."""
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        weight = moved(self.lam, x.device)
+        weight = move(self.lam, x.device)
         return interpolate(partners, x, over_rows(weight, x))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
+    def row_function(self, x: Tensor) -> ApplyRow:
         lam = self.lam.tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
-            if lam[i] < 1:
+            if lam[i] < 1:  # else 0 * inf of the partner would be nan
                 interpolate_into(row, partner, row, lam[i])
 
         return apply_row
@@ -84,17 +84,18 @@ class Blend(RowPattern):
         rows, mixed = flat_rows(x), flat_rows(out)
         others = None if other is None else flat_rows(other)
         weight = self.lam.to(x.device).unsqueeze(1)
-        # A row that keeps all of itself must not meet its partner's inf or nan: 0 * inf is nan.
-        meets = weight < 1
-        sources = partner.to(x.device).where(meets[:, 0], torch.arange(len(x), device=x.device))
+        # 0 * inf is nan: a row that keeps all of itself is its own partner, so that an inf or nan
+        # of the drawn one leaves no trace.
+        is_mixed = weight < 1
+        sources = partner.to(x.device).where(is_mixed[:, 0], torch.arange(len(x), device=x.device))
         for block in column_blocks(len(x), rows.shape[1], max(x.element_size(), 4)):
             own = rows[:, block]
-            # Gathered before the block is overwritten.
+            # In place, this overwrites the block: all partners are gathered first.
             partners = scratch("partners", own.shape, own.dtype)
             if others is None:
                 torch.index_select(own, 0, sources, out=partners)
             else:
-                torch.where(meets, others[:, block], own, out=partners)
+                torch.where(is_mixed, others[:, block], own, out=partners)
             interpolate_into(mixed[:, block], partners, own, weight)
         return out
 
@@ -102,9 +103,15 @@ class Blend(RowPattern):
 def interpolate(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
     """torch.lerp with the weight at full precision, rounded once at the end.
 
-    Where the weight is 1, an inf or nan at the start leaves no trace.
+    A weight rounded to bfloat16 has 8 significant bits, and the mixed sample would no longer match
+    its target's weight; nor would it after a rounding in between.
+
+    Args:
+        start: the partners.
+        end: the samples themselves.
+        weight: the share of ``end``. Where it is 1, an inf or nan in ``start`` has no effect.
     """
-    start = torch.where(weight < 1, start, end)
+    start = torch.where(weight < 1, start, end)  # 0 * inf is nan
     if end.dtype in (torch.float32, torch.float64) or end.is_complex():
         return torch.lerp(start, end, weight.to(end.dtype))
     mixed = torch.lerp(start.float(), end.float(), weight.float())
@@ -112,7 +119,7 @@ def interpolate(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
 
 
 def interpolate_into(out: Tensor, start: Tensor, end: Tensor, weight: Tensor | float) -> None:
-    """The same into ``out``, which may be ``end``."""
+    """:func:`interpolate` into ``out``, which may be ``end``; a float weight must be below 1."""
     if isinstance(weight, float):
         if end.dtype == torch.uint8:
             out.copy_(torch.lerp(start.float(), end.float(), weight).round_())
@@ -125,11 +132,11 @@ def interpolate_into(out: Tensor, start: Tensor, end: Tensor, weight: Tensor | f
 
 
 def column_blocks(rows: int, columns: int, bytes_each: int) -> Iterator[slice]:
-    """Slices of columns such that all rows of one take about ``BLOCK`` bytes."""
+    """Slices of columns, such that one slice of all rows takes about ``BLOCK`` bytes."""
     width = max(BLOCK // (rows * bytes_each), 64)
     return (slice(start, start + width) for start in range(0, columns, width))
 
 
 def flat_rows(x: Tensor) -> Tensor:
-    """A (B, n) view of a dense batch, in the order of memory."""
+    """A (B, n) view of a dense batch, each row in the order of memory."""
     return (x if x.is_contiguous() else x.movedim(1, -1)).view(len(x), -1)

@@ -1,8 +1,12 @@
-"""Random numbers of several batches, drawn at once, and kept on the mixer that drew them.
+"""Blocks: the random numbers of several batches, drawn at once and cached on their mixer.
 
-Where little is drawn for a sample, drawing takes as long as it has operations, for one batch as for
-sixteen. A mixer's block is a function of its options, its random state and the sizes of the batch:
-what is cached for other ones is drawn anew.
+A mix of a thousand samples needs some thousand random numbers, which is so few that calling torch's
+operations takes most of the time. Drawn for 16 batches at once, they cost about a sixteenth each.
+
+A block is a pure function of the mixer's options, of its random state and of the batch's size and
+device, and these are the cache's keys. A mixer that is changed, restored or moved to another rank
+between two batches therefore never returns a mix of its former self: the block is drawn again, and
+a run that was resumed in the middle of a block continues with the same numbers.
 """
 
 import itertools
@@ -15,10 +19,10 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import to_device
+from vicinal.mixing.move import pin_and_move
 from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.pattern import weight_of
-from vicinal.mixing.plain import is_transformed
+from vicinal.mixing.plain import in_transform
 
 if TYPE_CHECKING:
     from vicinal.mixing.mixer import Mixer
@@ -27,74 +31,88 @@ Size = tuple[int, int]
 
 
 def next_mix(mixer: "Mixer", count: int, size: Size, device: torch.device) -> Mix:
-    """The next mix that is drawn for ``count`` samples of this height and width."""
+    """The next mix that a mixer draws for ``count`` samples of this height and width."""
     if not is_compiling():
         return numbered_mix(mixer, mixer.random.next(), count, size, device)
+    # A Python integer would be a constant of the graph, and every call would draw the same mix: in
+    # compiled code the draws are counted in a tensor, which the graph updates.
     counter = mixer.random.graph_count
-    drawn = torch.ops.vicinal.draw(counter, mixer._handle, count, *size, device)
+    drawn = torch.ops.vicinal.draw(counter, mixer._op_id, count, *size, device)
     counter.copy_(drawn[0])
-    return _assembled(mixer, drawn[1:], size)
+    return _assemble(mixer, drawn[1:], size)
 
 
 def numbered_mix(mixer: "Mixer", number: int, count: int, size: Size, device: torch.device) -> Mix:
     """The mix of the draw with this number, from 0 on."""
-    block, place = divmod(number, mixer.ahead)
-    # Tensors made under a functorch transform die with it, and must not be cached.
-    if mixer.ahead == 1 or is_transformed():
-        return _block(mixer, block, count, size, device)[place]
-    # One block for each kind of batch: the last batch of an epoch, smaller than the others, does
-    # not throw away what was drawn for the next epoch's first.
-    kind = count, size, device
-    state = block, mixer.random.source, mixer.version
-    cached, mixes = mixer._blocks.get(kind, (None, []))
-    if cached != state:
-        with torch.inference_mode(False):  # else these tensors could not be used outside of it
-            mixes = _block(mixer, block, count, size, device)
-        mixer._blocks.pop(kind, None)
+    block, index = divmod(number, mixer.block_size)
+    # Tensors made inside torch.func's grad or vmap belong to that call and are unusable after it:
+    # they must not be cached.
+    if mixer.block_size == 1 or in_transform():
+        return _draw_block(mixer, block, count, size, device)[index]
+    # One block for each size of a batch, two at most. With a single one, the last batch of every
+    # epoch, which is smaller, would evict a block of which most is still to be used.
+    key = count, size, device
+    state = block, mixer.random.key, mixer.version
+    cached_state, mixes = mixer._blocks.get(key, (None, []))
+    if cached_state != state:
+        # Tensors made in inference mode cannot take part in autograd afterwards; the next batch of
+        # the block may be one of training.
+        with torch.inference_mode(False):
+            mixes = _draw_block(mixer, block, count, size, device)
+        mixer._blocks.pop(key, None)
         while len(mixer._blocks) >= 2:
             mixer._blocks.pop(next(iter(mixer._blocks)))
-        mixer._blocks[kind] = state, mixes
-    return mixes[place]
+        mixer._blocks[key] = state, mixes
+    return mixes[index]
 
 
-def _block(mixer: "Mixer", block: int, count: int, size: Size, device: torch.device) -> list[Mix]:
+def _draw_block(
+    mixer: "Mixer", block: int, count: int, size: Size, device: torch.device
+) -> list[Mix]:
     """Draw the mixes of a block of batches, each of ``count`` samples."""
-    batches = mixer.ahead
-    # Batches of another size, such as the last one, have numbers of their own.
+    batches = mixer.block_size
+    # The batch size is part of the seed. Without it, a last batch of 3 samples would get the first
+    # weights of the block that was drawn for full batches.
     generator = mixer.random.generator(block, count)
     partner = PARTNERS[mixer.partners](batches, count, generator)
     patterns = mixer.patterns(batches, count, size, generator, block * batches)
-    if mixer.partners == "pairs":  # the first of two draws for both
+    if mixer.partners == "pairs":  # both samples of a pair use the draw of the first
         rows = torch.arange(batches * count, device="cpu").view(batches, count)
         paired = partner + rows[:, :1]
         leader, is_paired = torch.minimum(rows, paired).flatten(), (paired != rows).flatten()
         patterns = tuple(pattern.map(lambda t: t[leader]).only(is_paired) for pattern in patterns)
+    # Moved to the device in one piece for all batches, then split.
     drawn = partner.flatten(), weight_of(patterns), *(pattern.values for pattern in patterns)
-    each = (to_device(t, device).view(batches, count, *t.shape[1:]).unbind() for t in drawn)
-    return [_assembled(mixer, parts, size) for parts in zip(*each, strict=True)]
+    each = (pin_and_move(t, device).view(batches, count, *t.shape[1:]).unbind() for t in drawn)
+    return [_assemble(mixer, parts, size) for parts in zip(*each, strict=True)]
 
 
-def _assembled(mixer: "Mixer", parts: Sequence[Tensor], size: Size) -> Mix:
-    """The mix of the tensors that were drawn for it."""
+def _assemble(mixer: "Mixer", parts: Sequence[Tensor], size: Size) -> Mix:
+    """Make a mix of its tensors: partner, weight, and the values of each pattern."""
     partner, weight, *values = parts
-    kinds = zip(mixer.kinds, values, strict=True)
-    return Mix(partner, weight, tuple(kind.of(part, size) for kind, part in kinds))
+    typed = zip(mixer.drawn_types, values, strict=True)
+    return Mix(partner, weight, tuple(drawn.from_values(part, size) for drawn, part in typed))
 
 
-# torch.compile cannot look into drawing: it sees one operation, which finds its mixer by number.
-_HANDLES = itertools.count()
+# torch.compile cannot trace a draw, which hashes seeds and makes generators. It sees one custom
+# operation, whose arguments must be tensors and numbers: so mixers are passed by number.
+_NUMBERS = itertools.count()
 _MIXERS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 def register(mixer: "Mixer") -> int:
-    """A number by which compiled code finds a mixer; a copy of a mixer has one of its own."""
-    handle = next(_HANDLES)
-    _MIXERS[handle] = mixer
-    return handle
+    """Register a mixer, and return the number that the custom operation knows it by.
+
+    A copy of a mixer must be registered itself, or compiled code would draw with the original.
+    """
+    op_id = next(_NUMBERS)
+    _MIXERS[op_id] = mixer
+    return op_id
 
 
-# A pure function of the counter, which its caller sets to the first tensor that comes back:
-# compilers may then copy, move or repeat the call.
+# A pure function of the counter: it returns the new count, and the caller writes it back. An
+# operation that changed its argument, or the mixer, would break when a compiler reorders, repeats
+# or caches the call.
 @torch.library.custom_op(
     "vicinal::draw",
     mutates_args=(),
@@ -107,7 +125,8 @@ def _draw(
     drawing, counter = _MIXERS[mixer], counter.clone()
     number = drawing.random.next_in_graph(counter)
     mix = numbered_mix(drawing, number, count, (height, width), device)
-    # Results of a custom operation may not alias what is cached.
+    # The results of a custom operation must not alias each other, as the mixes of a block do, nor
+    # memory that outlives the call, as the cache does.
     return [counter, *(t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())]
 
 
@@ -118,7 +137,8 @@ def _(
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
         return torch.empty(count, *shape, dtype=dtype, device=device)
 
-    kinds = _MIXERS[mixer].kinds
-    parts = [empty(*kind.shape((height, width)), dtype=kind.dtype) for kind in kinds]
+    drawn_types = _MIXERS[mixer].drawn_types
+    shapes = [(drawn.values_shape((height, width)), drawn.dtype) for drawn in drawn_types]
+    parts = [empty(*shape, dtype=dtype) for shape, dtype in shapes]
     partner, weight = empty(dtype=torch.int64), empty(dtype=torch.float32)
     return [torch.empty_like(counter), partner, weight, *parts]

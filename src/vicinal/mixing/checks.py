@@ -1,4 +1,4 @@
-"""check_mixer: does a mixer, also one of your own, keep what the others promise?"""
+"""check_mixer: does a mixer, such as one of your own, behave as all mixers must?"""
 
 import copy
 import random
@@ -25,30 +25,30 @@ from vicinal.mixing.target import over_rows
 def check_mixer(
     mixer: Mixer, x: Any = None, y: Any = None, *, skip: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Check that a mixer keeps what all mixers promise; a mixer of your own, above all.
+    """Check that a mixer, such as one of your own, behaves as all mixers must.
 
-    It is called on small batches, in the manner of scikit-learn's ``check_estimator``: the same
-    seed gives the same mixes and another rank other ones, a state is taken up, the weights are what
-    was in fact kept of the samples, the caller's tensors stay as they are, every dtype and layout
-    gives the same numbers, odd and empty batches work, and so do halves, second batches,
-    ``torch.compile``, and the mixers that draw with others.
+    Like scikit-learn's ``check_estimator``, this runs small checks: the same seed draws the same
+    mixes, and another rank different ones; a restored state continues the same draws; weights are
+    in [0, 1] and equal to the share that samples in fact keep; the caller's tensors do not change;
+    every dtype and memory layout leads to the same numbers; odd and empty batches work, as do
+    second batches, ``half``, ``torch.compile``, and use inside of wrappers such as ``Choice``.
 
     Args:
-        mixer: which is copied, and neither drawn with nor changed.
-        x: (B, ...) samples that it can mix, four at least, a tensor or a nested batch; None takes
+        mixer: the mixer. Only copies of it are used.
+        x: (B, ...) samples that it can mix, at least four, as a tensor or a nested batch; None uses
             small images, (7, 3, 8, 8) floats.
-        y: (B, ...) targets that it can mix; None takes class indices (7,).
-        skip: names of checks that do not hold by design, out of :data:`CHECKS`. A method whose
-            target deliberately counts something else than what is kept skips "weights", such as
-            :class:`Remix`.
+        y: (B, ...) targets that it can mix; None uses class indices (7,).
+        skip: names of checks, out of :data:`CHECKS`, that the mixer fails by design. For example, a
+            method whose targets deliberately have other weights than its samples, such as
+            :class:`Remix`, skips "weights".
 
     Returns:
-        The names of the checks that were made.
+        The names of the checks that were run.
 
     Raises:
-        AssertionError: a check fails; the sentence names it and what was found.
-        TypeError, ValueError: ``mixer`` is no mixer that can be copied, it cannot mix such a batch,
-            or a name in ``skip`` is that of no check.
+        AssertionError: a check failed; the message names the check and what was found.
+        TypeError, ValueError: ``mixer`` is not a mixer or cannot be copied, it cannot mix the
+            batch, or there is no check with a name in ``skip``.
 
     >>> from vicinal import CutMix
     >>> check_mixer(CutMix(), skip=["compiled"])
@@ -58,24 +58,24 @@ def check_mixer(
     ...         return type(mix)(mix.partner, mix.weight / 2, mix.patterns)
     >>> check_mixer(Broken())
     Traceback (most recent call last):
-    AssertionError: Broken fails the check of its weights: it kept ... of sample ..., but weight ...
+    AssertionError: Broken fails the check "weights": it kept ... of sample ..., but its weight ...
     """
     if not isinstance(mixer, Mixer):
-        raise TypeError(f"a mixer such as MixUp() can be checked, not {mixer!r}")
+        raise TypeError(f"check_mixer checks mixers such as MixUp(), not {mixer!r}")
     if isinstance(mixer, ManifoldMixUp):
         raise TypeError("a ManifoldMixUp belongs to its model: check the mixer that it draws with")
     for unknown in set(skip) - set(CHECKS):
-        raise ValueError(f"there is no check {unknown!r}: skip some of {', '.join(CHECKS)}")
+        raise ValueError(f"there is no check {unknown!r} to skip: choose from {', '.join(CHECKS)}")
     if x is None:
         x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     if y is None:
         y = torch.arange(batch_size(x)) % 3
     case = Case(mixer, x, y)
-    case.fresh()(*case.batch())  # what cannot be mixed at all says so by itself
-    made = tuple(check for check in CHECKS if check not in skip)
-    for check in made:
+    case.fresh()(*case.batch())  # raises the mixer's own error if it cannot mix the batch at all
+    run = tuple(check for check in CHECKS if check not in skip)
+    for check in run:
         CHECKS[check](case)
-    return made
+    return run
 
 
 @dataclass(frozen=True)
@@ -87,22 +87,25 @@ class Case:
     y: Any
 
     def fresh(self, mixer: Mixer | None = None) -> Mixer:
-        """A copy of the mixer, or another one, that has drawn nothing from seed 0."""
-        made = copy.deepcopy(self.mixer) if mixer is None else mixer
-        made.load_state_dict({"seed": 0, "draws": 0})
-        return made
+        """A copy of the mixer, or ``mixer`` itself, with seed 0 and no draws so far."""
+        reset = copy.deepcopy(self.mixer) if mixer is None else mixer
+        reset.load_state_dict({"seed": 0, "draws": 0})
+        return reset
 
     def batch(self) -> tuple[Any, Any]:
         """A copy of the batch."""
         return _copied(self.x), _copied(self.y)
 
     def rows(self, count: int) -> tuple[Any, Any]:
-        """The first samples of it."""
+        """The first samples and targets, (count, ...)."""
         index = torch.arange(count)
         return rows(self.x, index), rows(self.y, index)
 
     def constant(self, offset: float = 0.0) -> tuple[Any, Tensor]:
-        """The batch with samples of one value each, and these values, (B,)."""
+        """The batch with constant samples, sample i filled with ``i + offset``; and these values.
+
+        From a constant sample that was mixed with another one, the share it kept can be read off.
+        """
         values = torch.arange(batch_size(self.x)) + offset
 
         def fill(_: Any, leaf: Any) -> Any:
@@ -113,22 +116,24 @@ class Case:
 
         return map_leaves(fill, self.x), values
 
-    def require(self, holds: bool, check: str, found: str) -> None:
-        if not holds:
-            raise AssertionError(f"{type(self.mixer).__name__} fails the check of {check}: {found}")
+    def require(self, condition: bool, check: str, found: str) -> None:
+        """Raise an AssertionError unless the condition holds."""
+        if not condition:
+            name = type(self.mixer).__name__
+            raise AssertionError(f'{name} fails the check "{check}": {found}')
 
     def require_shares(self, check: str, weight: Tensor, shares: Tensor) -> None:
-        """That the weights of a mix are the shares that were kept."""
+        """Require that the weights of a mix are the shares that samples kept of themselves."""
         weight = weight.cpu().double()
         inside = bool(((weight >= 0) & (weight <= 1)).all())
-        span = f"weights lie between {weight.min():.3g} and {weight.max():.3g}"
+        span = f"its weights lie between {weight.min():.3g} and {weight.max():.3g}"
         self.require(inside, check, span)
         for row in (~torch.isclose(shares, weight, atol=1e-3)).nonzero().flatten().tolist():
-            kept = f"it kept {shares[row]:.3f} of sample {row}, but weight is {weight[row]:.3f}"
-            self.require(False, check, kept)
+            share = f"it kept {shares[row]:.3f} of sample {row}"
+            self.require(False, check, f"{share}, but its weight is {weight[row]:.3f}")
 
-    def keeps_weights(self) -> bool:
-        """Whether the target counts what is kept of the samples; some methods decide otherwise."""
+    def weights_are_shares(self) -> bool:
+        """Whether weights are the shares that samples keep; some methods decide otherwise."""
         try:
             check_weights(self)
         except AssertionError:
@@ -140,7 +145,7 @@ def check_seed(case: Case) -> None:
     first, second = case.fresh(), case.fresh()
     for number in range(3):
         same = _same(first(*case.batch()), second(*case.batch()))
-        case.require(same, "its seed", f"two of one seed differ in batch {number}")
+        case.require(same, "seed", f"two mixers of the same seed differ in batch {number}")
 
 
 def check_rank(case: Case) -> None:
@@ -152,7 +157,7 @@ def check_rank(case: Case) -> None:
         not (torch.equal(a.partner, b.partner) and torch.equal(a.weight, b.weight))
         for a, b in zip(first, second, strict=True)
     )
-    case.require(differ, "its ranks", "two processes draw the same mixes")
+    case.require(differ, "rank", "two ranks draw the same mixes")
 
 
 def check_state(case: Case) -> None:
@@ -161,14 +166,14 @@ def check_state(case: Case) -> None:
         first(*case.batch())
     second.load_state_dict(first.state_dict())
     same = _same(first(*case.batch()), second(*case.batch()))
-    case.require(same, "its state", "one that takes up another's state goes on otherwise")
+    case.require(same, "state", "after load_state_dict() it draws other mixes")
 
 
 def check_global_generators(case: Case) -> None:
     before, python = torch.get_rng_state(), random.getstate()
     case.fresh()(*case.batch())
-    moved = not torch.equal(before, torch.get_rng_state()) or python != random.getstate()
-    case.require(not moved, "global generators", "it draws from one of torch's or Python's")
+    unchanged = torch.equal(before, torch.get_rng_state()) and python == random.getstate()
+    case.require(unchanged, "global generators", "it draws from torch's or Python's generator")
 
 
 def check_weights(case: Case) -> None:
@@ -178,40 +183,41 @@ def check_weights(case: Case) -> None:
         mix = mixer.draw(x, case.y)
         if mix.other is None:
             shares = shares_of(mixer, mix, x, values, values[mix.partner.cpu()])
-            case.require_shares("its weights", mix.weight, shares)
+            case.require_shares("weights", mix.weight, shares)
 
 
 def check_callers_tensors(case: Case) -> None:
     x, y = case.batch()
     case.fresh()(x, y)
-    case.require(_same((x, y), (case.x, case.y)), "the caller's tensors", "they are changed")
+    case.require(_same((x, y), (case.x, case.y)), "caller's tensors", "it changed them")
 
 
 def check_in_place(case: Case) -> None:
     first = case.fresh()(*case.batch())
     second = case.fresh()(*case.batch(), inplace=True)
-    case.require(_same(first, second), "inplace=True", "other numbers come out than without it")
+    case.require(_same(first, second), "in place", "with inplace=True the results differ")
 
 
 def check_dtypes(case: Case) -> None:
     if case.fresh().draw(*case.batch()).other is not None:
-        return  # a pool has one dtype
+        return  # partners from a pool have the pool's dtype
     expected, _ = case.fresh()(*case.batch())
     for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
         x = _floats_as(case.x, dtype)
         mixed, _ = case.fresh()(x, _copied(case.y))
         found = _dtypes(mixed)
-        case.require(found == _dtypes(x), "dtypes", f"of {dtype} it gives {found}")
+        case.require(found == _dtypes(x), "dtypes", f"for {dtype} it returns {found}")
         close = _close(_floats_as(mixed, torch.float32), expected, 2e-2)
-        case.require(close, "dtypes", f"in {dtype} it gives other numbers")
+        case.require(close, "dtypes", f"for {dtype} the results differ from those for float32")
 
 
 def check_layouts(case: Case) -> None:
     expected, _ = case.fresh()(*case.batch())
-    for lay_out in (_last_axis_first, _with_gaps):
-        x = map_leaves(lambda _, leaf, to=lay_out: to(leaf), case.x)
+    for restride in (_last_axis_first, _with_gaps):
+        x = map_leaves(lambda _, leaf, change=restride: change(leaf), case.x)
         mixed, _ = case.fresh()(x, _copied(case.y))
-        case.require(_close(mixed, expected, 1e-5), "layouts", "of strides it gives other numbers")
+        close = _close(mixed, expected, 1e-5)
+        case.require(close, "layouts", "for tensors that are not contiguous the results differ")
 
 
 def check_batch_sizes(case: Case) -> None:
@@ -219,7 +225,7 @@ def check_batch_sizes(case: Case) -> None:
         x, y = case.rows(count)
         mixed, _ = case.fresh()(_copied(x), y)
         alike = _dtypes(mixed) == _dtypes(x)
-        case.require(alike, "batch sizes", f"of {count} samples it gives {_dtypes(mixed)}")
+        case.require(alike, "batch sizes", f"for {count} samples it returns {_dtypes(mixed)}")
 
 
 def check_second_batch(case: Case) -> None:
@@ -228,10 +234,10 @@ def check_second_batch(case: Case) -> None:
     try:
         mix = mixer.draw(x, case.y, other=(other, case.y))
     except (TypeError, ValueError):
-        return  # it says that it takes none
-    if case.keeps_weights():
+        return  # it rejects second batches
+    if case.weights_are_shares():
         shares = shares_of(mixer, mix, x, values, others, other)
-        case.require_shares("a second batch", mix.weight, shares)
+        case.require_shares("second batch", mix.weight, shares)
 
 
 def check_half(case: Case) -> None:
@@ -240,36 +246,36 @@ def check_half(case: Case) -> None:
     try:
         mixed, target = mixer(*case.batch())
     except (TypeError, ValueError):
-        return
-    count = (batch_size(case.x) + 1) // 2
+        return  # it rejects half=True
+    size, count = batch_size(case.x), (batch_size(case.x) + 1) // 2
     found = batch_size(mixed), batch_size(target)
-    case.require(found == (count, count), "half", f"of {batch_size(case.x)} samples come {found}")
+    case.require(found == (count, count), "half", f"for {size} samples it returns {found}")
 
 
 def check_wrapped(case: Case) -> None:
     inner = case.fresh()
-    kinds = [type(pattern) for pattern in inner.draw(*case.batch()).patterns]
+    expected = [type(pattern) for pattern in inner.draw(*case.batch()).patterns]
     inner = copy.deepcopy(case.mixer)
-    inner.random.is_seeded = False  # whatever seed it has is not used inside of another one
+    inner.random.is_seeded = False  # else a seed that the user gave would contradict that of a case
     for mixer in (
         Choice([inner]),
         Schedule(inner, steps=9),
         ManifoldMixUp(nn.Sequential(nn.Identity()), "input", mixer=inner),
     ):
-        where = f"use inside of {type(mixer).__name__}"
+        inside = f"wrapped by {type(mixer).__name__}"
         try:
             mix = case.fresh(mixer).draw(*case.batch())
-        except ValueError:  # one with a pool of partners
+        except ValueError:  # from a pool of partners, which ManifoldMixUp rejects
             continue
         found = [type(pattern) for pattern in mix.patterns]
-        case.require(found == kinds, where, f"it draws {found}, but {kinds} alone")
-        again = case.fresh(mixer)(*case.batch())
-        case.require(_same(again, case.fresh(mixer)(*case.batch())), where, "a seed is no seed")
+        case.require(found == expected, inside, f"it draws {found}, but {expected} alone")
+        first, second = case.fresh(mixer)(*case.batch()), case.fresh(mixer)(*case.batch())
+        case.require(_same(first, second), inside, "two mixers of the same seed differ")
         x, values = case.constant()
         mix = case.fresh(mixer).draw(x, case.y)
-        if mix.other is None and case.keeps_weights():
+        if mix.other is None and case.weights_are_shares():
             shares = shares_of(mixer, mix, x, values, values[mix.partner.cpu()])
-            case.require_shares(where, mix.weight, shares)
+            case.require_shares(inside, mix.weight, shares)
 
 
 def check_compiled(case: Case) -> None:
@@ -278,15 +284,16 @@ def check_compiled(case: Case) -> None:
     def call(x: Any, y: Any) -> Any:
         return inner(x, y)
 
-    # torch.compile caches by code object, and only so many mixers would find room on one.
+    # torch.compile caches by code object, up to 8 variants. Each case gets a code object of its
+    # own, or many cases in a row would exceed that limit.
     call = FunctionType(call.__code__.replace(), globals(), closure=call.__closure__)
     compiled: Any = torch.compile(call, fullgraph=True, backend="eager")
     for _ in range(2):
         found, expected = compiled(*case.batch()), eager(*case.batch())
-        case.require(_close(found, expected, 1e-5), "torch.compile", "it gives other numbers")
+        case.require(_close(found, expected, 1e-5), "compiled", "compiled, the results differ")
 
 
-#: The checks by their names, in the order in which they are made.
+#: The checks by their names, in the order in which they run.
 CHECKS: dict[str, Callable[[Case], None]] = {
     "caller's tensors": check_callers_tensors,
     "seed": check_seed,
@@ -308,12 +315,18 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 def shares_of(
     mixer: Mixer, mix: Mix, x: Any, values: Tensor, partners: Tensor, other: Any = None
 ) -> Tensor:
-    """What a mix keeps of samples of one value each, (B,) float64; 1 where both values are equal.
+    """The shares of themselves that constant samples keep, measured on the mixed batch.
 
     Args:
-        x: samples, which hold ``values``, (B,), alone.
-        partners: (B,) the values of the partners.
-        other: the second batch that holds these, where there is one.
+        mixer: whose options fields, integers and maximum apply.
+        mix: the mix to apply.
+        x: samples, each filled with one of the ``values``, (B,).
+        values: (B,) the values of the samples.
+        partners: (B,) the values of their partners.
+        other: the second batch that holds the partners, if there is one.
+
+    Returns:
+        (B,) float64; the weight of the mix where sample and partner have the same value.
     """
     options: Any = {name: getattr(mixer, name) for name in ("fields", "integers", "maximum")}
     mixed = mix(x, other=other, **options)
@@ -357,7 +370,7 @@ def _floats_as(batch: Any, dtype: torch.dtype) -> Any:
 
 
 def _last_axis_first(leaf: Any) -> Any:
-    """The same numbers in another order of memory; images with their channels last."""
+    """The same values with the last dimension slowest in memory; images as channels_last."""
     if not isinstance(leaf, Tensor) or leaf.ndim < 2:
         return leaf
     if leaf.ndim == 4:
@@ -366,6 +379,6 @@ def _last_axis_first(leaf: Any) -> Any:
 
 
 def _with_gaps(leaf: Any) -> Any:
-    """The same numbers, of which each second row of memory is left out."""
+    """The same values as a view of every other row of a larger tensor."""
     is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0
     return leaf.repeat_interleave(2, 0)[::2] if is_batch else leaf

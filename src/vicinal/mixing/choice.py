@@ -1,4 +1,4 @@
-"""Choice: one of several mixers, by chance."""
+"""Choice: one of several mixers, chosen at random."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -7,28 +7,28 @@ import torch
 
 from vicinal.mixing.arguments import number, one_of
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.inner import Selection, adopted, check_inner, complete_selected
-from vicinal.mixing.method import Per, over_samples
+from vicinal.mixing.inner import Selection, adopt_options, check_inner, complete_selected
+from vicinal.mixing.method import Per, repeat_for_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Drawn
 
 
 class Choice(Mixer):
-    """Choose one of several mixers, for each sample or for each batch.
+    """Choose one of several mixers at random, for each sample or for each batch.
 
     Args:
-        mixers: such as ``[MixUp(0.2), CutMix(1.0)]``. What they draw for a sample is theirs;
-            the options below and random numbers are the choice's own.
-        p: the probability of each mixer; what is missing to 1 is that of not being mixed at all.
-            None makes all equally likely.
-        per: "sample" chooses for each sample, "batch" once for all of them.
-        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
-            seed.
+        mixers: such as ``[MixUp(0.2), CutMix(1.0)]``. Partners and all random numbers are drawn by
+            the choice. Options that the mixers were given hold for the choice, too.
+        p: the probability of each mixer. If they add up to less than 1, the rest is the probability
+            of not mixing. None makes all mixers equally likely.
+        per: "sample" chooses a mixer for each sample, "batch" one for all samples of a batch.
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise, seed.
 
     Raises:
-        TypeError: there is no mixer, or one of them is none.
-        ValueError: the probabilities do not match the mixers, or exceed 1.
+        TypeError: ``mixers`` is empty, or holds something that is not a mixer.
+        ValueError: the probabilities do not match the mixers, or exceed 1; or options of the mixers
+            contradict each other.
 
     Source: the switch between mixup and CutMix in timm's ``Mixup``.
 
@@ -49,14 +49,16 @@ class Choice(Mixer):
             raise TypeError(f"mixers must be a list of at least one, not {mixers!r}")
         for mixer in mixers:
             check_inner("Choice", mixer)
-        super().__init__(**adopted("Choice", options, mixers))
+        super().__init__(**adopt_options("Choice", options, mixers))
         self.mixers = tuple(mixers)
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
-        self.ahead = min(mixer.ahead for mixer in self.mixers)
-        # Where none of them looks at the batch, nothing needs to be known of who was chosen.
+        self.block_size = min(mixer.block_size for mixer in self.mixers)
+        # Patterns are neutral for the samples of other mixers, so only complete() has to know which
+        # sample belongs to which mixer.
         selection = (Selection,) if self.looks else ()
-        self.kinds = (*selection, *(kind for mixer in self.mixers for kind in mixer.kinds))
+        inner_types = (drawn for mixer in self.mixers for drawn in mixer.drawn_types)
+        self.drawn_types = (*selection, *inner_types)
 
     @property
     def looks(self) -> bool:
@@ -79,14 +81,14 @@ class Choice(Mixer):
         choices = batches if self.per == "batch" else batches * count
         uniform = torch.rand(choices, generator=generator, dtype=torch.float64, device="cpu")
         if self.per == "batch":
-            uniform = over_samples(uniform, count)
+            uniform = repeat_for_samples(uniform, count)
         index = torch.full_like(uniform, -1, dtype=torch.int64)
         drawn: list[Drawn] = []
         start = 0.0
-        for place, (mixer, p) in enumerate(zip(self.mixers, self.p, strict=True)):
+        for i, (mixer, p) in enumerate(zip(self.mixers, self.p, strict=True)):
             chosen = (uniform >= start) & (uniform < start + p)
             start += p
-            index.masked_fill_(chosen, place)
+            index.masked_fill_(chosen, i)
             patterns = mixer.patterns(batches, count, size, generator, step)
             drawn += [pattern.only(chosen) for pattern in patterns]
         return (Selection(index), *drawn) if self.looks else tuple(drawn)
@@ -98,8 +100,8 @@ def _probabilities(p: Sequence[float] | None, count: int) -> tuple[float, ...]:
     if not isinstance(p, list | tuple):
         raise TypeError(f"p must be a list of probabilities, not {p!r}")
     if len(p) != count:
-        raise ValueError(f"p gives {len(p)} probabilities for {count} mixers: give one for each")
-    checked = [number("p", share, upper=1.0) for share in p]
+        raise ValueError(f"p holds {len(p)} probabilities for {count} mixers: give one for each")
+    checked = [number("p", each, upper=1.0) for each in p]
     if sum(checked) > 1 + 1e-9:
         raise ValueError(f"the probabilities {list(p)} add up to {sum(checked):g}, more than 1")
     return tuple(checked)

@@ -1,4 +1,8 @@
-"""Partners that are chosen by the targets, in the batch itself or in a pool of samples."""
+"""Methods that choose partners by the targets, from the batch itself or from a pool of samples.
+
+Only a uniform number for each sample can be drawn by sizes alone. Once the targets are known, in
+``complete``, it selects a partner by the inverse of the cumulative distribution of its candidates.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -21,22 +25,22 @@ from vicinal.mixing.pattern import Drawn
 
 @tensors_as_leaves("lam", "uniform")
 @dataclass(frozen=True, eq=False)
-class OpenBlend(Blend):
-    """A blend whose partners are still to be chosen, when the targets are known.
+class PendingBlend(Blend):
+    """A blend whose partners are still to be chosen.
 
     Args:
-        lam: (B,) floats in [0, 1], what each row keeps of itself; 1 is neutral.
-        uniform: (B,) floats in [0, 1), drawn evenly: which partner it will be.
+        lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
+        uniform: (B,) uniform floats in [0, 1), each of which will select a partner.
     """
 
     uniform: Tensor
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(*values.unbind(1))
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (2,)
 
     @property
@@ -48,7 +52,11 @@ class OpenBlend(Blend):
 
 
 class ChosenOptions(TypedDict, total=False):
-    """The keyword arguments of methods that choose partners by the targets."""
+    """The keyword arguments of methods that choose partners by the targets.
+
+    :class:`ChosenPartners` documents them. There is no ``partners`` and no ``half``, which would
+    determine the partners, and no ``pixelwise``, as these methods blend.
+    """
 
     pool: tuple[Any, Any] | None
     per: Per
@@ -60,20 +68,21 @@ class ChosenOptions(TypedDict, total=False):
 
 
 class ChosenPartners(Method):
-    """Blends each sample with one that is chosen by the targets.
+    """Blend each sample with one that is chosen by the targets.
 
-    A sample may be the partner of several, or of none.
+    A sample may be the partner of several others, or of none. Subclasses implement
+    :meth:`Method.pattern`, which draws a blend, :meth:`checked_targets` and :meth:`log_probs`.
 
     Args:
-        pool: ``(x, y)``, samples that partners are chosen from, such as the whole training part, in
-            memory and prepared as the batches are; None chooses them in the batch itself.
+        pool: ``(x, y)``, the samples to choose partners from, such as the whole training set, in
+            memory and transformed like the batches; None chooses them from the batch itself.
         per, p: of :class:`Method`.
         fields, integers, maximum, seed: of :class:`Mixer`.
     """
 
-    kinds = (OpenBlend,)
-    ahead = 16
-    # Whom a sample meets is not drawn in advance; this order costs nothing, and is not looked at.
+    drawn_types = (PendingBlend,)
+    block_size = 16
+    # complete() replaces the partners: the order that costs nothing to draw.
     partners: Any = "reverse"
 
     def __init__(
@@ -88,23 +97,25 @@ class ChosenPartners(Method):
         seed: int | None = None,
     ) -> None:
         super().__init__(per=per, p=p, fields=fields, integers=integers, maximum=maximum, seed=seed)
-        del self.partners  # no option of this mixer: that of the class holds
+        # Not an option of this mixer: without an attribute of its own, the repr does not show it,
+        # and wrappers do not adopt it.
+        del self.partners
         self._pool = None if pool is None else self._checked_pool(pool)
 
     @abstractmethod
-    def readable(self, y: Any) -> Tensor:
-        """The targets, or a TypeError that says what targets the method reads."""
+    def checked_targets(self, y: Any) -> Tensor:
+        """The targets as a tensor; a TypeError if the method cannot use them."""
 
     @abstractmethod
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
-        """The logarithms of the probabilities of being chosen, up to a constant for each row.
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
+        """The log-probabilities of all candidates, up to a constant for each row.
 
         Args:
             y: (B, ...) targets.
-            pool: (N, ...) targets of the samples to choose from; None for those of the batch.
+            pool: (N, ...) targets of the candidates; None if they are the batch itself.
 
         Returns:
-            (B, N) floats, or (N,) where they are the same for all.
+            (B, N) floats, or (N,) if they are the same for all rows.
         """
 
     def patterns(
@@ -118,74 +129,74 @@ class ChosenPartners(Method):
         (blend,) = super().patterns(batches, count, size, generator, step)
         samples = batches * count
         uniform = torch.rand(samples, generator=generator, dtype=torch.float32, device="cpu")
-        return (OpenBlend(blend.weight, uniform),)
+        return (PendingBlend(blend.weight, uniform),)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if batch.other is not None:
             raise ValueError(
                 f"{type(self).__name__} chooses the partners itself, by the targets: give it no "
-                "second batch and no half, but pool=(x, y) to take them from elsewhere"
+                "second batch and no half, but pool=(x, y) to choose them from elsewhere"
             )
-        y = self.readable(batch.y)
+        y = self.checked_targets(batch.y)
         (blend,) = mix.patterns
-        assert isinstance(blend, OpenBlend)
+        assert isinstance(blend, PendingBlend)
         pool = None if self._pool is None else self._pool_for(y, mix.weight.device)
         partner = mix.partner
         if len(y):
-            log_shares = self.log_shares(y, None if pool is None else pool[1])
-            partner = choose(log_shares, blend.uniform.to(y.device)).to(partner.device)
+            log_probs = self.log_probs(y, None if pool is None else pool[1])
+            partner = choose(log_probs, blend.uniform.to(y.device)).to(partner.device)
         other = None if pool is None else (rows(pool[0], partner), rows(pool[1], partner))
         return Mix(partner, mix.weight, (Blend(blend.lam),), other)
 
     def _pool_for(self, y: Tensor, device: torch.device) -> tuple[Any, Tensor]:
-        """The pool, moved to the device of the batch, where it stays."""
+        """The pool, which is moved to the device of the batch and stays there."""
         assert self._pool is not None
         own = self._pool[1]
         if y.shape[1:] != own.shape[1:] or y.dtype != own.dtype:
             raise ValueError(
-                f"a target of the pool is {_kind(own)}, but one of the batch {_kind(y)}: prepare "
-                "both alike"
+                f"a target of the pool is {_kind(own)}, but one of the batch {_kind(y)}: transform "
+                "both in the same way"
             )
         if device != own.device:
-            self._pool = _of_tensors(lambda t: t.to(device), self._pool)
+            self._pool = map_leaves(
+                lambda _, leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, self._pool
+            )
         return self._pool
 
     def _checked_pool(self, pool: tuple[Any, Any]) -> tuple[Any, Tensor]:
         if not isinstance(pool, tuple | list) or len(pool) != 2:
             raise TypeError("pool must be a pair, samples and their targets")
-        x, y = pool[0], self.readable(pool[1])
+        x, y = pool[0], self.checked_targets(pool[1])
         if not batch_size(x, y):
-            raise ValueError("the pool holds no sample to choose")
+            raise ValueError("the pool is empty: give it at least one sample")
         if not bool(y.isfinite().all()):
-            raise ValueError("the targets in the pool must be finite numbers")
+            raise ValueError("the targets in the pool must be finite: remove samples without one")
         return x, y
 
 
-def choose(log_shares: Tensor, uniform: Tensor) -> Tensor:
-    """Choose a column for each row, by the inverse of its distribution function.
+def choose(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    """Choose a column for each row, by the inverse of the cumulative distribution.
 
     Args:
-        log_shares: (B, N), or (N,) for all rows alike: logarithms of the columns' probabilities, up
-            to a constant; -inf is never chosen where there is anything else.
+        log_probs: (B, N), or (N,) for all rows: the columns' log-probabilities, up to a constant.
+            Columns of -inf are never chosen, unless all are.
         uniform: (B,) floats in [0, 1).
 
     Returns:
-        (B,) int64 columns. Nothing about the numbers has to be known on the host.
+        (B,) int64 columns. No value is read on the CPU, and no generator is needed, as it would be
+        for ``torch.multinomial``.
 
     >>> choose(torch.tensor([0.1, 0.7, 0.2]).log(), torch.tensor([0.05, 0.15, 0.75, 0.85]))
     tensor([0, 1, 1, 2])
     """
-    risen = log_shares.softmax(-1).cumsum(-1)
-    # Below 1 also after rounding, so that the uniform lies below the last step upwards.
-    uniform = uniform.to(risen.dtype).clamp(max=1 - torch.finfo(risen.dtype).eps)
-    uniform = uniform if risen.ndim == 1 else uniform.unsqueeze(1)
-    column = torch.searchsorted(risen, uniform * risen[..., -1:], right=True)
-    return column.flatten().clamp(max=risen.shape[-1] - 1)  # which it exceeds where all is nan
+    cumulative = log_probs.softmax(-1).cumsum(-1)
+    # A uniform that was rounded up to 1 would select a column after the last of any probability.
+    uniform = uniform.to(cumulative.dtype).clamp(max=1 - torch.finfo(cumulative.dtype).eps)
+    uniform = uniform if cumulative.ndim == 1 else uniform.unsqueeze(1)
+    # Rounding makes the sum differ from 1: scale the uniform by the sum instead.
+    column = torch.searchsorted(cumulative, uniform * cumulative[..., -1:], right=True)
+    return column.flatten().clamp(max=cumulative.shape[-1] - 1)  # if all probabilities are nan
 
 
 def _kind(y: Tensor) -> str:
     return f"{y.dtype} of shape {tuple(y.shape[1:])}"
-
-
-def _of_tensors(function: Callable[[Tensor], Tensor], batch: Any) -> Any:
-    return map_leaves(lambda _, leaf: function(leaf) if isinstance(leaf, Tensor) else leaf, batch)

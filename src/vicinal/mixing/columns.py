@@ -1,4 +1,4 @@
-"""Columns: of each row, some columns come from its partner."""
+"""Columns: a pattern that replaces some columns of each row by those of its partner."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
 def row_size(tensors: list[Tensor]) -> tuple[int, int]:
-    """All columns of (B, F) tensors side by side, as the size of a row: (1, columns)."""
+    """The size to draw for: (1, the number of columns of all (B, F) tensors together)."""
     for tensor in tensors:
         _check_is_row(tensor)
     if any(first is second for first, second in combinations(tensors, 2)):
         raise ValueError(
-            "a tensor stands twice in this batch, so that its columns would count twice: name the "
+            "a tensor appears twice in this batch, so that its columns would count twice: name the "
             "fields to mix"
         )
     columns = sum(tensor.shape[1] for tensor in tensors)
@@ -39,11 +39,11 @@ def _check_is_row(x: Tensor) -> None:
 @tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class Columns(Pattern):
-    """Each row keeps, column by column, what its mask says.
+    """Take the partner's columns where a keep mask is false.
 
     Args:
-        keep: (B, F) bool, for the columns of all tensors in the batch, one tensor after the other;
-            all true is neutral.
+        keep: (B, F) bool, true for the columns that a row keeps of itself; all true is neutral. It
+            covers the columns of all tensors in the batch, one tensor after the other.
     """
 
     keep: Tensor
@@ -61,11 +61,11 @@ class Columns(Pattern):
         return type(self)(self.keep | ~chosen.unsqueeze(1))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size[1:]
 
     @property
@@ -75,7 +75,7 @@ class Columns(Pattern):
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.keep))
 
-    def over(self, tensors: Sequence[Tensor]) -> list[Self]:
+    def for_tensors(self, tensors: Sequence[Tensor]) -> list[Self]:
         widths = [tensor.shape[1] for tensor in tensors]
         if sum(widths) != self.keep.shape[1]:
             raise ValueError(
@@ -88,18 +88,18 @@ class Columns(Pattern):
         _check_is_row(x)
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        return torch.where(self._keep_on(x), x, partners)
+        return torch.where(self._keep_for(x), x, partners)
 
-    def by_row(self, x: Tensor) -> ApplyRow:
-        keep = self._keep_on(x)
+    def row_function(self, x: Tensor) -> ApplyRow:
+        keep = self._keep_for(x)
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
             row.copy_(torch.where(keep[i], row, partner))
 
         return apply_row
 
-    def _keep_on(self, x: Tensor) -> Tensor:
-        (own,) = self.over([x])
-        keep = moved(own.keep, x.device)
-        # What is chosen by a mask has the mask's layout.
+    def _keep_for(self, x: Tensor) -> Tensor:
+        (own,) = self.for_tensors([x])
+        keep = move(own.keep, x.device)
+        # torch.where() returns a tensor with the mask's strides, if those of its inputs differ.
         return keep if x.is_contiguous() else torch.empty_like(x, dtype=torch.bool).copy_(keep)

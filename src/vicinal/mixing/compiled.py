@@ -1,6 +1,8 @@
-"""The compiled road on the CPU, for batches that are dense in memory, where numba is installed.
+"""Calls of the loops that numba compiles, for tensors that are dense in CPU memory.
 
-Each function gives None where it cannot serve, and has not touched anything then.
+Every function returns None if it cannot be used, because numba is not installed or a dtype or
+memory layout is not supported. It has written nothing then, and the caller uses another
+implementation. The loops themselves are in :mod:`vicinal.mixing.loops`.
 """
 
 from functools import cache
@@ -10,70 +12,73 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# What is moved when boxes are pasted, by its size in bytes: integers, whatever the dtype.
+# Pasting copies bytes: an integer type for each size of an element serves all dtypes of that size.
+# Elements of 16 bytes (complex128) are two int64.
 _UNITS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64", 16: "int64"}
 
 
 @cache
 def loops() -> ModuleType | None:
-    """The compiled loops, or None where numba or torch's OpenMP is missing."""
+    """The module of compiled loops; None if numba or torch's OpenMP is missing."""
     try:
-        from vicinal.mixing import loops as found
-    except Exception:  # whatever is missing or broken there, the other roads serve
+        from vicinal.mixing import loops as module
+    except Exception:  # an incompatible numba or torch, too: other implementations return the same
         return None
-    return found
+    return module
 
 
 def blend(
     x: Tensor, partner: Tensor, weight: Tensor, other: Tensor | None, inplace: bool
 ) -> Tensor | None:
-    """Blend float32 rows by their (B,) weights with their partners."""
-    found = loops()
-    if found is None or x.dtype != torch.float32 or not are_dense(x, other):
+    """Blend float32 rows with their partners, by (B,) weights."""
+    module = loops()
+    if module is None or x.dtype != torch.float32 or not are_dense(x, other):
         return None
-    weight, count = _on_host(weight, torch.float32), x.shape[0]
+    weight, count = _on_cpu(weight, torch.float32), x.shape[0]
     size = count, x.numel() // count
     if inplace and other is None:
-        rows = _on_host(partner, torch.int64)
+        rows = _on_cpu(partner, torch.int64)
         drawn = rows.data_ptr(), weight.data_ptr()
-        if found.run(found.blend_within, *size, x.data_ptr(), *drawn):
+        if module.run(module.blend_in_place, *size, x.data_ptr(), *drawn):
             return x
-        other = x[partner]  # some rows are met twice: gathered before one is overwritten
+        # Not a permutation: a row that is the partner of several could be overwritten before the
+        # last of them reads it. Copy the partners first.
+        other = x[partner]
     out = x if inplace else torch.empty_like(x)
     sources, partner = _sources(x, partner, other)
     batches = out.data_ptr(), x.data_ptr(), sources.data_ptr()
     drawn = partner.data_ptr(), weight.data_ptr()
-    return _checked(out, found.run(found.blend_into, *size, *batches, *drawn))
+    return _checked(out, module.run(module.blend_into, *size, *batches, *drawn))
 
 
 def paste(
     x: Tensor, partner: Tensor, corners: Tensor, other: Tensor | None, inplace: bool
 ) -> Tensor | None:
-    """Paste boxes, (B, 4) top, bottom, left and right, from the partners; any dtype."""
-    found = loops()
-    if found is None or not are_dense(x, other):
+    """Paste boxes, (B, 4) top, bottom, left and right, of the partners; for any dtype."""
+    module = loops()
+    if module is None or not are_dense(x, other):
         return None
     out = x if inplace else x.clone()
-    # Channels last: a line holds the channels of all its pixels.
+    # With channels last, an image is one plane, whose lines hold all channels of each pixel.
     last = not x.is_contiguous()
     count, height, width = x.shape[0], x.shape[-2], x.shape[-1]
-    planes, places = (1, x.shape[1]) if last else (x.numel() // (count * height * width), 1)
-    places *= 2 if x.element_size() == 16 else 1
-    size = count, planes, height, width * places
-    spans = _on_host(corners, torch.int64)
-    if places > 1:
-        spans = spans * torch.tensor([1, 1, places, places], device="cpu")
+    planes, units = (1, x.shape[1]) if last else (x.numel() // (count * height * width), 1)
+    units *= 2 if x.element_size() == 16 else 1  # for each pixel in a line
+    size = count, planes, height, width * units
+    spans = _on_cpu(corners, torch.int64)
+    if units > 1:
+        spans = spans * torch.tensor([1, 1, units, units], device="cpu")
     unit = _UNITS[x.element_size()]
     if inplace and other is None:
-        rows = _on_host(partner, torch.int64)
-        given = rows.data_ptr(), spans.data_ptr()
-        if found.run(_loop("paste_within", unit), *size, x.data_ptr(), *given):
+        rows = _on_cpu(partner, torch.int64)
+        drawn = rows.data_ptr(), spans.data_ptr()
+        if module.run(_loop("paste_in_place", unit), *size, x.data_ptr(), *drawn):
             return x
-        other = x[partner]  # some rows are met twice: gathered before one is overwritten
+        other = x[partner]  # not a permutation, as in blend()
     sources, partner = _sources(x, partner, other)
-    given = partner.data_ptr(), spans.data_ptr()
+    drawn = partner.data_ptr(), spans.data_ptr()
     batches = out.data_ptr(), sources.data_ptr()
-    return _checked(out, found.run(_loop("paste_into", unit), *size, *batches, *given))
+    return _checked(out, module.run(_loop("paste_into", unit), *size, *batches, *drawn))
 
 
 def normalize(
@@ -85,18 +90,21 @@ def normalize(
     shift: Tensor,
     dtype: torch.dtype,
 ) -> Tensor | None:
-    """Blend uint8 rows; then scale and shift by maps that are laid out as one row of ``x``."""
-    found = loops()
-    if found is None or dtype not in (torch.float32, torch.bfloat16) or not are_dense(x, other):
+    """Blend uint8 rows, then scale and shift each element, into ``dtype``.
+
+    ``scale`` and ``shift`` are in the order of memory of a row of ``x``.
+    """
+    module = loops()
+    if module is None or dtype not in (torch.float32, torch.bfloat16) or not are_dense(x, other):
         return None
     out = torch.empty_like(x, dtype=dtype)
     sources, partner = _sources(x, partner, other)
-    weight = _on_host(weight, torch.float32)
+    weight = _on_cpu(weight, torch.float32)
     tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
     count = x.shape[0]
-    right = found.run(loop, count, x.numel() // count, *(t.data_ptr() for t in tensors))
-    return _checked(out, right)
+    valid = module.run(loop, count, x.numel() // count, *(t.data_ptr() for t in tensors))
+    return _checked(out, valid)
 
 
 def nll_of_pairs(
@@ -108,20 +116,29 @@ def nll_of_pairs(
     ignore_index: int,
     is_mean: bool,
 ) -> tuple[Tensor, Tensor] | None:
-    """The loss of two labels for each row of (B, C) log-probabilities; labels are contiguous.
+    """The negative log-likelihood of a pair of labels for each row of log-probabilities.
+
+    Args:
+        log_probs: (B, C).
+        own, partner: (B,) int64 labels, contiguous.
+        share: (B,) the share of the own labels.
+        weight: (C,) class weights, or None.
+        ignore_index: the label that does not count.
+        is_mean: whether to divide the sum by the sum of the weights.
 
     Returns:
-        The loss, and (B, 2) what it grows by with each label's log-probability.
+        The loss, and its (B, 2) gradients with respect to the log-probabilities of both labels. All
+        others are zero, which saves a (B, C) tensor until the backward pass.
     """
-    found = loops()
-    if found is None or not (_is_row_of_floats(log_probs) and _is_row_of_floats(share)):
+    module = loops()
+    if module is None or not (_is_plain_float32(log_probs) and _is_plain_float32(share)):
         return None
-    if weight is not None and not _is_row_of_floats(weight):
+    if weight is not None and not _is_plain_float32(weight):
         return None
     rows, classes = log_probs.shape
     loss, slope = log_probs.new_empty(()), log_probs.new_empty((rows, 2))
-    right = found.run(
-        found.nll_of_pairs,
+    valid = module.run(
+        module.nll_of_pairs,
         rows,
         classes,
         log_probs.data_ptr(),
@@ -133,19 +150,19 @@ def nll_of_pairs(
         is_mean,
         loss.data_ptr(),
         slope.data_ptr(),
-        threads=1,
+        threads=1,  # it reads two numbers of each row: waking other threads would take longer
     )
-    return (loss, slope) if right else None
+    return (loss, slope) if valid else None
 
 
 def spread_pairs(
     own: Tensor, partner: Tensor, slope: Tensor, times: Tensor, shape: tuple[int, int]
 ) -> Tensor:
-    """(B, C): the slopes of :func:`nll_of_pairs`, times a number, at the places of the labels."""
-    found, out = loops(), slope.new_empty(shape)
-    assert found is not None
-    found.run(
-        found.spread_pairs,
+    """The (B, C) gradient of :func:`nll_of_pairs`: ``times * slope`` at the labels, else zeros."""
+    module, out = loops(), slope.new_empty(shape)
+    assert module is not None
+    module.run(
+        module.spread_pairs,
         *shape,
         out.data_ptr(),
         own.data_ptr(),
@@ -156,33 +173,33 @@ def spread_pairs(
     return out
 
 
-def _is_row_of_floats(x: Tensor) -> bool:
+def _is_plain_float32(x: Tensor) -> bool:
     return x.dtype is torch.float32 and x.is_contiguous() and not x.is_neg()
 
 
 @cache
 def _loop(name: str, variant: Any) -> Any:
-    """The loop for an integer type, or for another variant."""
+    """A loop for an integer type, given its name, or for another variant."""
     import numpy as np
 
     return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
 
 
-def _on_host(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+def _on_cpu(drawn: Tensor, dtype: torch.dtype) -> Tensor:
     if drawn.is_cpu and drawn.dtype == dtype and drawn.is_contiguous():
         return drawn
     return drawn.to("cpu", dtype).contiguous()
 
 
 def _sources(x: Tensor, partner: Tensor, other: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The batch that brings the partners, and which of its rows each sample takes."""
+    """The batch that holds the partners, and the index of each sample's partner in it."""
     if other is not None:
         return other, torch.arange(len(x), device="cpu")
-    return x, _on_host(partner, torch.int64)
+    return x, _on_cpu(partner, torch.int64)
 
 
-def _checked(out: Tensor, right: bool) -> Tensor:
-    if right:
+def _checked(out: Tensor, valid: bool) -> Tensor:
+    if valid:
         return out
     raise ValueError(
         f"the partners must be rows of a batch of {len(out)}, and boxes must lie on the images"
@@ -190,7 +207,11 @@ def _checked(out: Tensor, right: bool) -> Tensor:
 
 
 def are_dense(x: Tensor, other: Tensor | None) -> bool:
-    """Whether each row is one stretch of memory, and ``other`` is laid out alike."""
+    """Whether each row is one contiguous block of memory, and ``other`` has the same layout.
+
+    A loop reads memory as it is. So tensors with a pending negation or conjugation, which torch
+    resolves when it reads them, are not dense.
+    """
     if x.is_conj() or x.is_neg() or (other is not None and (other.is_conj() or other.is_neg())):
         return False
     if x.is_contiguous():

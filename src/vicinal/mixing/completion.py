@@ -1,4 +1,4 @@
-"""Completion: what a mixer may look at, once the random part of a mix is drawn by sizes alone."""
+"""Batch: what :meth:`Mixer.complete` may look at, after the random part of a mix was drawn."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +12,15 @@ from vicinal.mixing.nested import Integers
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The samples and targets that a mix is completed for.
+    """The samples and targets for which :meth:`Mixer.complete` finishes a mix.
 
     Args:
         x: (B, ...) samples, a tensor or a nested batch.
-        y: (B, ...) their targets, of any kind, or None where nobody has given them.
-        other: ``(x, y)``, the partners row by row, where they come from a second batch (or from
-            the second half of this one, with the option ``half``); None where they are samples of
-            this batch, by ``mix.partner``.
-        fields, integers, maximum: as the outermost mixer has them; see :class:`Mixer`.
+        y: (B, ...) their targets, of any kind; None if the caller gave none.
+        other: ``(x, y)``, the partners row by row, if they come from a second batch or, with the
+            option ``half``, from the second half of this one; None if they are the samples
+            ``mix.partner`` of this batch.
+        fields, integers, maximum: options of the outermost mixer; see :class:`Mixer`.
 
     >>> import torch
     >>> batch = Batch(torch.tensor([0.0, 10.0, 20.0]), torch.tensor([5, 6, 7]))
@@ -36,7 +36,7 @@ class Batch:
     maximum: tuple[str | int, ...] | None = None
 
     def mixed(self) -> list[Tensor]:
-        """The tensors of the samples that are mixed, without masks and lengths."""
+        """The tensors of ``x`` that are mixed, without those named in ``maximum``."""
         return tensors_to_mix(self.x, self.fields, self.integers, self.maximum)
 
     def partners(self, mix: Mix) -> tuple[Any, Any]:
@@ -46,7 +46,7 @@ class Batch:
         return rows(self.x, mix.partner), rows(self.y, mix.partner)
 
     def halved(self) -> "Batch":
-        """The first half of this batch, of which the second half brings the partners."""
+        """The first half of this batch, with the second half as ``other``."""
         (x, other_x), (y, other_y) = halves(self.x), (None, None)
         if self.y is not None:
             y, other_y = halves(self.y)
@@ -54,10 +54,10 @@ class Batch:
 
 
 def rows(batch: Any, index: Tensor) -> Any:
-    """The rows of every tensor of a nested batch, in this order; what is no tensor stays."""
+    """Index the rows of every tensor in a nested batch; other leaves are unchanged."""
 
-    def of_leaf(_: Any, leaf: Any) -> Any:
+    def select(_: Any, leaf: Any) -> Any:
         is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0
         return leaf.index_select(0, index.to(leaf.device)) if is_batch else leaf
 
-    return map_leaves(of_leaf, batch)
+    return map_leaves(select, batch)

@@ -1,4 +1,4 @@
-"""ManifoldMixUp: mixing inside of a model, on what one of its layers gives."""
+"""ManifoldMixUp: mixing hidden activations inside a model."""
 
 import weakref
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from vicinal.mixing.batch import is_blendable, tensors_to_mix
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
-from vicinal.mixing.inner import adopted, check_inner, complete
-from vicinal.mixing.layers import INPUT, Layer, chosen, default, unwrapped
+from vicinal.mixing.inner import adopt_options, check_inner, complete_inner
+from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
@@ -22,45 +22,44 @@ from vicinal.rng import derive_seed
 
 
 class ManifoldMixUp(Mixer):
-    """Mix inside of a model: at every batch, what one of its layers gives, drawn anew.
+    """Mix hidden activations: for each batch, the output of a randomly chosen layer.
 
-    A call draws a mix and a layer, and returns the batch as it is with its mixed targets; the next
-    forward pass of the model in training mode applies the mix to the layer's output. Where the
-    input is drawn, the batch is mixed at once. Nothing of the model's code changes::
+    A call draws a mix and a layer, and returns the unchanged batch with mixed targets. The next
+    forward pass of the model in training mode applies the mix to the layer's output. If the layer
+    is "input", the batch is mixed at once. The model's code does not change::
 
         x, y = mixup(x, y)
         loss = MixLoss(criterion)(model(x), y)
 
-    Choose layers through which everything passes: what flows around a layer is not mixed. Of what a
-    layer gives, in whatever structure, floats are mixed, of which each row must belong to a sample;
-    integers, masks and single numbers stay as they are. Where a layer is called several times in a
-    forward pass, what its first call gives is mixed.
+    Choose layers through which everything passes: what bypasses a layer, such as a skip connection,
+    is not mixed. A layer's output may be nested. Its floats are mixed, whose first dimension must
+    be the batch; integers, masks and scalars are unchanged. If a forward pass calls a layer several
+    times, the output of the first call is mixed.
 
-    A draw is for one forward pass, and for what gradient checkpointing computes of it anew. A
-    forward pass in evaluation mode, or without a draw before it, is not mixed.
+    A draw is for one forward pass, including its recomputation by gradient checkpointing. A forward
+    pass in evaluation mode, or without a draw before it, is not mixed.
 
     Args:
-        model: any module, also one that is compiled or wrapped to be trained by several processes,
-            now or later.
-        layers: one or several of "input", names as ``model.named_modules()`` gives them
-            ("encoder.layers.2"), patterns of names ("layer?", where * and ? stand for what is
-            between two dots), types of modules, and modules of the model. All that match are
-            equally likely. None takes the input and the layers of an ``nn.Sequential`` but its
-            last, and leaves out an input of integers, such as token ids.
-        mixer: such as ``CutMix()`` or ``Schedule(MixUp(), until=0.9)``. What it draws for a sample
-            is its own; the options below and random numbers are those given here.
-            None takes ``MixUp(2.0)``. Boxes and masks need feature maps (B, C, H, W), on which they
-            cover the same part as on the images.
-        **options: of :class:`Mixer`: partners, fields, integers, maximum, pixelwise, seed. fields
-            and integers are about the input; maximum counts wherever the mix is applied.
+        model: any module. It may be compiled or wrapped for distributed training, before or after.
+        layers: one or several of "input", names of ``model.named_modules()`` ("encoder.layers.2"),
+            patterns of such names ("layer?", in which * and ? match no dots), types of modules, and
+            modules of the model. All that match are equally likely. None chooses the input and all
+            layers of an ``nn.Sequential`` but the last; it leaves out the input if that holds
+            integers, such as token ids.
+        mixer: the mixer to draw with, such as ``CutMix()`` or ``Schedule(MixUp(), until=0.9)``;
+            None uses ``MixUp(2.0)``. Partners and all random numbers are drawn by this one. Boxes
+            and masks need feature maps (B, C, H, W), on which they cover the same part as on the
+            images.
+        **options: of :class:`Mixer`: partners, fields, integers, maximum, pixelwise, seed. Fields
+            and integers refer to the input; maximum applies wherever the batch is mixed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind, or no layer matches.
-        RuntimeError: in training, a mix is not applied, as its layer or the whole model was not
-            called.
+        TypeError, ValueError: an argument has the wrong type, or no layer matches.
+        RuntimeError: in training, if a mix is not applied because its layer or the whole model was
+            not called.
 
-    Hooks stay on the model until :meth:`release`, the end of ``with mixup:``, or that of a
-    Learner's training; copies of the model have none that do anything.
+    Hooks stay on the model until :meth:`release`, the end of ``with mixup:``, or the end of a
+    Learner's training. In copies of the model they do nothing.
 
     Source: V. Verma, A. Lamb, C. Beckham, A. Najafi, I. Mitliagkas, D. Lopez-Paz, Y. Bengio,
     Manifold Mixup: Better Representations by Interpolating Hidden States, ICML 2019, section 2.
@@ -87,15 +86,16 @@ class ManifoldMixUp(Mixer):
     ) -> None:
         mixer = MixUp(2.0) if mixer is None else mixer
         check_inner("ManifoldMixUp", mixer)
-        super().__init__(**adopted("ManifoldMixUp", options, [mixer]))
+        super().__init__(**adopt_options("ManifoldMixUp", options, [mixer]))
         if self.half:
-            raise ValueError("half cannot be mixed inside of a model: give the whole batch")
+            raise ValueError("ManifoldMixUp cannot mix half a batch into the other: set half=False")
         self.mixer = mixer
-        self.kinds, self.ahead = self.mixer.kinds, self.mixer.ahead
-        model = unwrapped(model)
-        self.layers = default(model) if layers is None else chosen(model, layers)
-        self._spares_integers = layers is None
+        self.drawn_types, self.block_size = self.mixer.drawn_types, self.mixer.block_size
+        model = unwrap(model)
+        self.layers = default_layers(model) if layers is None else select_layers(model, layers)
+        self._skips_integer_input = layers is None
         inner = [layer for layer in self.layers if layer != INPUT]
+        # A weak reference: hooks that kept their mixer alive would stay on the model for ever.
         self._hooks = Hooks(model, inner, weakref.ref(self))
 
     def patterns(
@@ -115,11 +115,11 @@ class ManifoldMixUp(Mixer):
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if not self.looks:
             return mix
-        mix = complete(self.mixer, mix, batch)
+        mix = complete_inner(self.mixer, mix, batch)
         if mix.other is not None:
             raise ValueError(
-                f"{self.mixer!r} takes its partners from a pool, of which the model's layers know "
-                "nothing: leave out the pool, or mix the input alone"
+                f"{self.mixer!r} takes its partners from a pool, for which there are no hidden "
+                "activations: leave out the pool, or mix the input alone"
             )
         return mix
 
@@ -131,21 +131,24 @@ class ManifoldMixUp(Mixer):
         Args:
             x: (B, ...), a tensor or a nested batch.
             y: (B, ...) targets of any kind, or a nested batch of them.
-            other: not possible: inside of a model, the partners come from the batch.
-            inplace: the batch is given away; where the input is drawn, it is mixed where it lies.
+            other: not supported: the partners come from the batch.
+            inplace: overwrite the tensors of the batch, if the layer drawn is the input.
 
         Returns:
-            The batch, mixed where the input is drawn, else as it is but for fields of which the
-            maximum is taken; and its targets as :class:`MixedTarget`.
+            The batch, in which only the fields of ``maximum`` have changed, or all of it if the
+            layer drawn is the input; and its targets as :class:`MixedTarget`.
 
         Raises:
-            TypeError: the input is drawn, and holds integers of which nothing was said.
+            TypeError: the layer drawn is the input, which holds integers, and ``integers`` is
+                "raise".
             ValueError: sizes do not match.
-            RuntimeError: the last mix was not applied; or this call itself is compiled as a whole.
+            RuntimeError: the last mix was not applied, or this call is inside a compiled function.
         """
         if is_compiling():
+            # The layer is drawn in Python, and would be a constant of the graph.
             raise RuntimeError(
-                "a layer is drawn by the host: compile the model, and call ManifoldMixUp outside"
+                "ManifoldMixUp cannot be compiled: compile the model, and call ManifoldMixUp "
+                "outside of compiled functions"
             )
         if other is not None:
             raise ValueError(
@@ -160,16 +163,18 @@ class ManifoldMixUp(Mixer):
         target = mix.target(y, pixelwise=self.pixelwise)
         if self.maximum is not None:
             x = mix(x, fields=(), maximum=self.maximum)
-        self._hooks.waiting = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
+        self._hooks.pending = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
         return x, target
 
     def _draw_layer(self, x: Any) -> str:
         layers = self.layers
-        if self._spares_integers and self.integers == "raise":
+        if self._skips_integer_input and self.integers == "raise":
             tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
             if not all(map(is_blendable, tensors)):
                 layers = layers[1:]
-        own, rank, worker, _ = self.random.source
+        # By a hash instead of a generator, which would be made for a single number. The draw's
+        # number, not yet counted, is that of the mix that is drawn next.
+        own, rank, worker, _ = self.random.key
         drawn = derive_seed(own, "layer", self.random.draws, rank, worker)
         return layers[drawn % len(layers)]
 
@@ -178,14 +183,14 @@ class ManifoldMixUp(Mixer):
 
     def check_inside(self, outer: str) -> None:
         raise ValueError(
-            f"a {outer} cannot draw with ManifoldMixUp: turn it round, ManifoldMixUp(model, "
-            "mixer=...), with the mixers in it that draw for samples"
+            f"a {outer} cannot draw with ManifoldMixUp: give the other mixers to ManifoldMixUp, "
+            "as mixer="
         )
 
     def release(self) -> None:
-        """Take the hooks off the model, and forget a mix that was not applied.
+        """Remove the hooks from the model, and drop a mix that was not applied.
 
-        The next call puts them on again.
+        The next call attaches them again.
         """
         self._hooks.remove()
 
@@ -198,6 +203,6 @@ class ManifoldMixUp(Mixer):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "a ManifoldMixUp belongs to its model and cannot be copied or pickled: keep its "
-            "state_dict(), and make another one"
+            "a ManifoldMixUp belongs to its model and cannot be copied or pickled: save its "
+            "state_dict(), and load it into a new one"
         )

@@ -1,7 +1,14 @@
-"""Hooks that apply a mix to what a layer of a model gives.
+"""Hooks that apply a mix to the output of a layer, in one forward pass of a model.
 
-They stay on the model while it is trained, and the mix that is active says what they do:
-``torch.compile`` looks for hooks only when it compiles.
+Three things make this harder than one hook on one layer:
+
+- ``torch.compile`` looks for hooks only when it compiles. So they are on the model, on every layer
+  that may be mixed, for the whole training, and what they do depends on the mix that is active.
+- Gradient checkpointing calls layers again during the backward pass, and must get the same outputs.
+  So the mix of a forward pass becomes active again when the gradient reaches that pass's output.
+- Other forward passes happen in between: of validation, of other draws, or of a single layer. None
+  of these may be mixed, and a mix that was not applied must not go unnoticed, because the targets
+  are mixed already.
 """
 
 import functools
@@ -16,54 +23,55 @@ from torch.compiler import is_compiling
 from torch.utils.hooks import RemovableHandle
 
 from vicinal.mixing.apply import apply
-from vicinal.mixing.batch import leaves, map_leaves, name
+from vicinal.mixing.batch import leaves, map_leaves, path_name
 from vicinal.mixing.pattern import Pattern
 
-# The number of the backward pass in the middle of which gradient checkpointing calls modules; else
-# -1. Code that is compiled cannot ask, and who asks must know of itself whether it is compiled.
+# The number of the backward pass that is running, as it is when gradient checkpointing calls
+# modules; else -1. Dynamo cannot trace this call: check is_compiling() first.
 _backward_pass = torch._C._current_graph_task_id  # type: ignore[attr-defined]
 
 
 @dataclass(eq=False)
 class LayerMix:
-    """What one layer mixes, in one forward pass and in what is computed anew of it.
+    """The mix of one layer, in one forward pass and in what is recomputed of it.
 
-    It holds the parts of a :class:`Mix`, for torch 2.6 compiles a callable anew for each object.
+    It holds the parts of a :class:`Mix` instead of the mix, which is callable: torch 2.6 recompiles
+    for each callable object.
     """
 
     layer: str
     partner: Tensor
     patterns: tuple[Pattern, ...]
-    calls: int = 0  # of the layer in the forward pass
-    is_over: bool = False  # the forward pass
+    calls: int = 0  # how often the forward pass has called the layer
+    is_finished: bool = False  # whether the forward pass is over
 
 
 class Hooks:
-    """The hooks on a model, and what they know of its forward passes.
+    """The hooks on a model, and the mixes that they apply.
 
     Args:
-        model: one draw is for one forward pass of it.
-        layers: the names of the layers in it to which mixes may be applied.
-        owner: gives the mixer that draws for them, or None where it is lost.
+        model: the model; one draw is for one forward pass of it.
+        layers: the names of its layers that may be mixed.
+        owner: returns the mixer that draws for them, or None if it was garbage-collected.
     """
 
     def __init__(self, model: nn.Module, layers: Iterable[str], owner: Callable[[], Any]) -> None:
         self.model, self.owner = model, owner
-        # Made once: compiled code knows them again when they were off in between.
-        self.on_layers = {layer: _OnLayer(layer) for layer in layers}
+        # Created once, and put back after release(): compiled code has guards on their identity.
+        self.on_layers = {layer: _LayerHook(layer) for layer in layers}
         self.handles: list[RemovableHandle] = []
-        self.waiting: LayerMix | None = None  # for the next forward pass
-        self.active: LayerMix | None = None  # in the pass that goes on, or in what it computes anew
-        self.is_followed = False  # whether it is known to which pass a backward pass belongs
+        self.pending: LayerMix | None = None  # for the next forward pass
+        self.active: LayerMix | None = None  # in the running forward pass, or its recomputation
+        self.backward_identified = False  # whether the running backward pass has set `active`
 
     def attach(self) -> None:
-        """Put the hooks on the model, where they are not yet."""
+        """Register the hooks on the model, unless they are."""
         if self.handles:
             return
         for hook in tuple(self.model._forward_pre_hooks.values()):
             others = getattr(hook, "__self__", None)
             if isinstance(others, Hooks) and others.owner() is None:
-                others.remove()  # of a mixer that is lost, and was not released
+                others.remove()  # their mixer was dropped without release()
         self.handles = [
             self.model.register_forward_pre_hook(self._enter),
             self.model.register_forward_hook(self._leave, always_call=True),
@@ -72,37 +80,40 @@ class Hooks:
             self.handles.append(self.model.get_submodule(layer).register_forward_hook(hook))
 
     def remove(self) -> None:
-        """Take them off again, and forget a mix that was not applied."""
+        """Remove the hooks, and drop a mix that was not applied."""
         for handle in self.handles:
             handle.remove()
         self.handles = []
-        self.waiting = None
+        self.pending = None
         self._end_backward()
 
     def check_applied(self) -> None:
-        """Raise a RuntimeError where the last mix was not applied."""
-        if self.waiting is None:
+        """Raise a RuntimeError if the last mix was not applied."""
+        if self.pending is None:
             return
-        layer, self.waiting = self.waiting.layer, None
+        layer, self.pending = self.pending.layer, None
         raise RuntimeError(
             f"the last mix, for layer {layer!r}, was not applied: call the model in training mode "
-            "after every draw (if it was, call torch.compiler.reset(), for the model was compiled "
-            "before this mixer's first draw), or release() where a batch is left out"
+            "after every draw (if you did, call torch.compiler.reset(), because the model was "
+            "compiled before this mixer's first draw), or call release() to skip a batch"
         )
 
     def __reduce__(self) -> tuple[type["Hooks"], tuple[Any, ...]]:
-        return Hooks, (nn.Identity(), (), _nobody)  # in copies of the model they do nothing
+        # Copies of the model, as for an average of its weights, copy its hooks: these do nothing.
+        return Hooks, (nn.Identity(), (), _no_owner)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         if is_compiling() or _backward_pass() < 0:
             mix = None
             if module.training:
-                mix, self.waiting = self.waiting, None
+                mix, self.pending = self.pending, None
             self._set_active(mix)
-        elif not self.is_followed:
+        elif not self.backward_identified:
+            # A reentrant checkpoint runs the whole model without a graph at first: there was no
+            # output to hook, and the mix to repeat is unknown.
             raise RuntimeError(
-                "reentrant gradient checkpointing computes the whole model anew, and does not tell "
-                "what was mixed: take use_reentrant=False, or checkpoint the layers one by one"
+                "reentrant gradient checkpointing recomputes the whole model, and does not know "
+                "the mix: set use_reentrant=False, or checkpoint the layers one by one"
             )
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -110,88 +121,92 @@ class Hooks:
             return
         mix = self.active
         if mix is not None:
-            mix.is_over = True
-        if not is_compiling():  # else what is computed anew is taken for part of the last pass
+            mix.is_finished = True
+        # Compiled code cannot hook the output, which would activate the mix again. There, the mix
+        # stays active, and a recomputation uses the mix of the last forward pass.
+        if not is_compiling():
             self._set_active(None)
-        if output is None:  # the forward pass has failed
+        if output is None:  # the forward pass has raised: this hook is registered with always_call
             return
         if mix is not None and not mix.calls:
             raise RuntimeError(
                 f"the mix for layer {mix.layer!r} was not applied, as this forward pass did not "
-                "call the layer: choose layers= without it (if it does call it, call "
-                "torch.compiler.reset(), for the model was compiled before this mixer's first draw)"
+                "call the layer: choose layers= without it (if it did, call "
+                "torch.compiler.reset(), because the model was compiled before this mixer's first "
+                "draw)"
             )
-        if not is_compiling():  # hooks on tensors cannot be compiled
+        if not is_compiling():  # which does not support hooks on intermediate tensors
             for _, leaf in leaves(output):
                 if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
-                    leaf.register_hook(functools.partial(self._begin_backward, mix))
+                    leaf.register_hook(functools.partial(self._start_backward, mix))
 
     def _set_active(self, mix: LayerMix | None) -> None:
-        """From now on, apply this to its layer, and nothing to any other."""
-        # All are written, and none is read: so compiled code does not depend on what was before.
+        """From now on, apply this mix to its layer, and none to the others."""
+        # Every attribute is written and none is read: a read would make compiled code guard on the
+        # value before, and recompile for each layer that was mixed last.
         for hook in self.on_layers.values():
             hook.mix = None
         if mix is not None:
             self.on_layers[mix.layer].mix = mix
         self.active = mix
 
-    def _begin_backward(self, mix: LayerMix | None, grad: Tensor) -> None:
-        """The gradient has come to a forward pass, parts of which may now be computed anew."""
-        self.is_followed = True
+    def _start_backward(self, mix: LayerMix | None, grad: Tensor) -> None:
+        """The gradient has reached a forward pass: parts of it may be recomputed from now on."""
+        self.backward_identified = True
         self._set_active(mix)
         Variable._execution_engine.queue_callback(self._end_backward)  # type: ignore[attr-defined]
 
     def _end_backward(self) -> None:
-        self.is_followed = False
+        self.backward_identified = False
         self._set_active(None)
 
 
-class _OnLayer:
-    """The hook on a layer; the same code compiles for all layers of a kind."""
+class _LayerHook:
+    """The hook on a layer; a class, so that all layers of one type share compiled code."""
 
     def __init__(self, layer: str) -> None:
         self.layer = layer
         self.mix: LayerMix | None = None
 
-    def __reduce__(self) -> tuple[type["_OnLayer"], tuple[str]]:
-        return _OnLayer, (self.layer,)
+    def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str]]:
+        return _LayerHook, (self.layer,)
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         mix = self.mix
         if mix is None:
             return None
-        if not mix.is_over:
+        if not mix.is_finished:
             mix.calls += 1
-            if mix.calls > 1:
+            if mix.calls > 1:  # only the first call of a forward pass is mixed
                 return None
         elif not is_compiling() and _backward_pass() < 0:
-            return None  # somebody calls the layer alone
+            return None  # a call of the layer by itself, outside of the model's forward pass
         elif mix.calls > 1:
             raise RuntimeError(
-                f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and "
-                "gradient checkpointing does not tell which it computes anew: choose another layer"
+                f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and gradient "
+                "checkpointing does not reveal which call it recomputes: choose another layer"
             )
         return _apply(mix, output)
 
 
-def _nobody() -> None:
+def _no_owner() -> None:
     return None
 
 
 def _apply(mix: LayerMix, output: Any) -> Any:
-    """What a layer gives, mixed."""
+    """Mix the floats in a layer's output, which may be nested."""
     is_spatial = any(pattern.spatial for pattern in mix.patterns)
-    done: list[tuple[Tensor, Tensor]] = []
+    done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
 
-    def place(path: Any) -> str:
-        return f"layer {mix.layer!r}" + (f", output{name(path)}" if path else "")
+    def location(path: Any) -> str:
+        return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
 
     def apply_to_leaf(path: Any, leaf: Any) -> Any:
         if leaf is None or isinstance(leaf, (str, int, float)):
             return leaf
         if not isinstance(leaf, Tensor):
             kind = type(leaf).__name__
-            raise TypeError(f"{place(path)}: a {kind} cannot be mixed: choose other layers")
+            raise TypeError(f"{location(path)}: a {kind} cannot be mixed: choose other layers")
         if not (leaf.is_floating_point() or leaf.is_complex()) or not leaf.ndim:
             return leaf
         for own, mixed in done:
@@ -199,17 +214,17 @@ def _apply(mix: LayerMix, output: Any) -> Any:
                 return mixed
         if is_spatial and leaf.ndim < 4:
             raise ValueError(
-                f"{place(path)}: a tensor of shape {tuple(leaf.shape)} has no height and width for "
-                "boxes and masks: choose layers that give feature maps (B, C, H, W)"
+                f"{location(path)}: a tensor of shape {tuple(leaf.shape)} has no height and width "
+                "for boxes and masks: choose layers that return feature maps (B, C, H, W)"
             )
         try:
             mixed = apply(leaf, mix.partner, mix.patterns)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{place(path)}: {error}") from None
+            raise type(error)(f"{location(path)}: {error}") from None
         done.append((leaf, mixed))
         return mixed
 
     mixed = map_leaves(apply_to_leaf, output)
     if not done:
-        raise ValueError(f"{place(())} gives nothing that can be mixed: choose other layers")
+        raise ValueError(f"{location(())} returns nothing that can be mixed: choose other layers")
     return mixed

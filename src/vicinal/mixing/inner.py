@@ -1,4 +1,10 @@
-"""Mixers that draw with others: whose options hold, and how each of the others looks at a batch."""
+"""What the wrappers of other mixers share: ``Choice``, ``Schedule`` and ``ManifoldMixUp``.
+
+A wrapper draws with the ``patterns`` of its inner mixers, all of them from its own random state,
+and later lets each inner mixer complete its part. It never calls an inner mixer's ``draw``, which
+would advance another random state. Options of inner mixers are adopted by the wrapper, or rejected
+if they contradict each other, but never ignored.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +28,7 @@ class Selection(Drawn):
     """Which of several mixers each sample belongs to.
 
     Args:
-        index: (B,) int64, the mixer's number, or -1 for none: that is neutral.
+        index: (B,) int64, the mixer's number; -1 for none, which is neutral.
     """
 
     index: Tensor
@@ -37,62 +43,68 @@ class Selection(Drawn):
 
     @property
     def weight(self) -> Tensor:
-        """Ones: who is selected says nothing about how much."""
+        """Ones: a selection by itself mixes nothing."""
         return torch.ones_like(self.index, dtype=torch.float32)
 
     def only(self, chosen: Tensor) -> Self:
         return type(self)(self.index.where(chosen, -1))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return ()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return type(self)(function(self.index))
 
 
-def complete(mixer: Mixer, mix: Mix, batch: Batch) -> Mix:
-    """Let an inner mixer look at the batch, after the outer one has drawn for it."""
+def complete_inner(mixer: Mixer, mix: Mix, batch: Batch) -> Mix:
+    """Let an inner mixer complete what its wrapper has drawn for it."""
     if type(mixer).draw is Mixer.draw:
         return mixer.complete(mix, batch)
-    # One that overrides draw() calls super().draw(), and gets there what the outer mixer drew: its
-    # own numbers would be other ones, of another seed, and for other samples.
-    mixer._given = mix, batch
+    # The mixer overrides draw(), which may change the mix that super().draw() returns. It must run,
+    # but super().draw() must return the wrapper's mix: a new draw, from the inner mixer's own seed,
+    # would have nothing to do with the samples that the wrapper has selected.
+    mixer._outer_draw = mix, batch
     try:
         return mixer.draw(batch.x, batch.y, other=batch.other)
     finally:
-        mixer._given = None
+        mixer._outer_draw = None
 
 
 def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
-    """Let several mixers look at the batch, of whom each has drawn for all samples.
+    """Let several inner mixers complete their parts of a mix.
 
     Args:
-        mixers: the inner ones.
-        mix: its patterns are a :class:`Selection`, and then what each mixer drew.
-        batch: for all of them.
+        mixers: the inner mixers, each of which has drawn for all samples.
+        mix: its patterns are a :class:`Selection`, followed by the patterns of each mixer.
+        batch: the whole batch, which each mixer may look at.
+
+    Returns:
+        A mix in which each sample has the partner, weight and patterns of its own mixer.
     """
     selection, *drawn = mix.patterns
     partner, weight = mix.partner, torch.ones_like(mix.weight)
     patterns: list[Any] = []
     other = None
     for number, mixer in enumerate(mixers):
-        own, drawn = drawn[: len(mixer.kinds)], drawn[len(mixer.kinds) :]
+        own, drawn = drawn[: len(mixer.drawn_types)], drawn[len(mixer.drawn_types) :]
         one = Mix(mix.partner, weight_of(own), tuple(own))
         if mixer.looks:
-            one = complete(mixer, one, batch)
+            one = complete_inner(mixer, one, batch)
             if one.other is not None and len(mixers) > 1:
                 raise ValueError(
                     f"{mixer!r} takes its partners from a pool, the others from the batch: use it "
                     "alone, or give it no pool"
                 )
             other, selected = one.other, selection.values == number
-            # A single one also chooses partners for samples that are not mixed: they do not matter.
+            # Partners of samples that are not mixed do not matter, and a single mixer's may index a
+            # pool, which the partners drawn for the batch would not fit.
             partner = one.partner.where(selected, partner) if len(mixers) > 1 else one.partner
+            # complete() may return patterns that are not neutral for samples of other mixers.
             applied = one.patterns or (Blend(one.weight),)
             one = Mix(
                 partner,
@@ -105,7 +117,7 @@ def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
 
 
 def check_inner(outer: str, mixer: Any) -> None:
-    """Raise a TypeError or ValueError where another mixer cannot draw with this one."""
+    """Raise a TypeError or ValueError if a wrapper, named ``outer``, cannot use this mixer."""
     if not isinstance(mixer, Mixer):
         hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
         raise TypeError(f"a {outer} draws with mixers such as MixUp(), not with {mixer!r}{hint}")
@@ -117,8 +129,9 @@ def check_inner(outer: str, mixer: Any) -> None:
         )
 
 
-#: The options that hold for a whole batch, whichever mixer a sample belongs to, and their defaults.
-SHARED = {
+#: The options that concern a whole batch, so that inner mixers cannot differ in them; with their
+#: defaults.
+SHARED_OPTIONS = {
     "partners": "cycle",
     "half": False,
     "fields": None,
@@ -128,28 +141,32 @@ SHARED = {
 }
 
 
-def adopted(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
-    """The options of a mixer that draws with others: those that they were given hold for it, too.
+def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
+    """The options of a wrapper: its own, and those that its inner mixers were given.
 
     Args:
-        outer: the name of its class.
-        options: what it was given itself.
-        mixers: the inner ones.
+        outer: the name of the wrapper's class.
+        options: the options that the wrapper was given.
+        mixers: the inner mixers.
+
+    Returns:
+        The options, including the seed.
 
     Raises:
-        ValueError: an option of an inner mixer would be dropped, as another value was given to the
-            outer one, or to another inner one.
+        ValueError: an option of an inner mixer would be ignored, because the wrapper or another
+            inner mixer has another value for it.
     """
     found = dict(options)
-    for name, default in SHARED.items():
-        # One that chooses its partners itself has no option for them.
+    for name, default in SHARED_OPTIONS.items():
+        # Mixers that choose partners by the targets have no attribute `partners` of their own.
         inner = [(mixer, getattr(mixer, name)) for mixer in mixers if name in vars(mixer)]
         given = [pair for pair in inner if pair[1] != default]
         if name in options:
-            wanted = _normal(name, options[name])
+            wanted = _normalized(name, options[name])
         elif given:
             wanted = found[name] = given[0][1]
-            # "raise" is no wish of its own, and goes with whatever another one does with integers.
+            # integers="raise" is compatible with any other value: a mixer that has no use for
+            # integers does not object to another one that has. Other defaults are real choices.
             given = given if name == "integers" else inner
         for mixer, value in given:
             if value != wanted:
@@ -168,6 +185,6 @@ def adopted(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
     return {**found, "seed": next(iter(seeds), None)}
 
 
-def _normal(name: str, value: Any) -> Any:
-    """An option as a mixer has it."""
+def _normalized(name: str, value: Any) -> Any:
+    """An option's value in the form in which mixers store it."""
     return names(name, value) if name in ("fields", "maximum") else value

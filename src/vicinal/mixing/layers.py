@@ -1,4 +1,4 @@
-"""Layers of a model, by what people call them."""
+"""Selecting layers of a model by name, pattern, type or module."""
 
 import difflib
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ INPUT = "input"
 Layer = str | type[nn.Module] | nn.Module
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The module inside of those that compile it or spread it over processes."""
+def unwrap(model: nn.Module) -> nn.Module:
+    """The module inside wrappers of torch.compile and of data-parallel training."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"the model must be a torch module, not {model!r}")
+        raise TypeError(f"the model must be an nn.Module, not {model!r}")
     while True:
         if isinstance(model, DataParallel | DistributedDataParallel):
             model = model.module
@@ -26,20 +26,20 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
-def default(model: nn.Module) -> tuple[str, ...]:
+def default_layers(model: nn.Module) -> tuple[str, ...]:
     """The input and all layers of an ``nn.Sequential`` but its last."""
     children = [child for child, _ in model.named_children()]
-    # Of any other model nobody knows what passes through which layer.
+    # In other models, data may bypass a layer or return to it: only the user knows.
     if not isinstance(model, nn.Sequential) or len(children) < 2:
         raise ValueError(
-            f"say which layers of the {type(model).__name__} are mixed: layers= takes 'input' and "
+            f"choose the layers of the {type(model).__name__} to mix: layers= takes 'input' and "
             f"names such as {_listed(children)}"
         )
     return (INPUT, *children[:-1])
 
 
-def chosen(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[str, ...]:
-    """The names of the layers that match one of the selectors, each once.
+def select_layers(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[str, ...]:
+    """The names of the layers that match at least one of the selectors, each once.
 
     Args:
         model: the module that holds them.
@@ -49,54 +49,51 @@ def chosen(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[str, ...]
         TypeError, ValueError: a selector is none of these, or no layer matches it.
 
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU(), nn.Linear(3, 2)))
-    >>> chosen(model, ["input", nn.Linear, "1.?"])
+    >>> select_layers(model, ["input", nn.Linear, "1.?"])
     ('input', '0', '1.1', '1.0')
     """
-    # Lists of modules are never called themselves.
+    # These containers have no forward(), so that no hook on them would ever run.
     never_called = nn.ModuleList | nn.ModuleDict
     inner = {
-        place: module
-        for place, module in model.named_modules()
-        if place and not isinstance(module, never_called)
+        path: module
+        for path, module in model.named_modules()
+        if path and not isinstance(module, never_called)
     }
     selectors = layers if isinstance(layers, list | tuple) else [layers]
     if not selectors:
-        raise ValueError("layers must name at least one layer")
+        raise ValueError("layers must hold at least one layer")
     return tuple(
-        dict.fromkeys(place for selector in selectors for place in _matches(inner, selector))
+        dict.fromkeys(path for selector in selectors for path in _matches(inner, selector))
     )
 
 
 def _matches(inner: dict[str, nn.Module], selector: Any) -> list[str]:
     if isinstance(selector, nn.Module):
-        found = [place for place, module in inner.items() if module is selector]
-        hint = "give one that it holds and calls"
+        found = [path for path, module in inner.items() if module is selector]
+        hint = "give one of its submodules that it calls"
         selector = type(selector).__name__
     elif isinstance(selector, type) and issubclass(selector, nn.Module):
-        found = [place for place, module in inner.items() if isinstance(module, selector)]
+        found = [path for path, module in inner.items() if isinstance(module, selector)]
         hint = f"its layers are {_listed(list(inner))}"
         selector = selector.__name__
     elif isinstance(selector, str):
-        found = (
-            [INPUT]
-            if selector == INPUT
-            else [place for place in inner if _is_like(place, selector)]
-        )
+        matches = [path for path in inner if _matches_pattern(path, selector)]
+        found = [INPUT] if selector == INPUT else matches
         near = difflib.get_close_matches(selector, [INPUT, *inner])
         hint = (
             f"did you mean {_listed(near)}?" if near else f"its layers are {_listed(list(inner))}"
         )
         selector = repr(selector)
     else:
-        raise TypeError(f"a layer is given by its name, its type or itself, not by {selector!r}")
+        raise TypeError(f"layers= takes names, types and modules, not {selector!r}")
     if not found:
         raise ValueError(f"no layer of the model is {selector}: {hint}")
     return found
 
 
-def _is_like(place: str, pattern: str) -> bool:
-    """Whether a name fits a pattern, part by part between the dots."""
-    parts, wanted = place.split("."), pattern.split(".")
+def _matches_pattern(path: str, pattern: str) -> bool:
+    """Whether a module path matches a pattern, part by part between the dots."""
+    parts, wanted = path.split("."), pattern.split(".")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 

@@ -1,4 +1,4 @@
-"""Method: a published method, which draws one pattern for each sample or for the whole batch."""
+"""Method: the base class of published methods, which draw one pattern."""
 
 from abc import abstractmethod
 from typing import Literal, Unpack
@@ -13,20 +13,28 @@ Per = Literal["sample", "batch"]
 
 
 class MethodOptions(MixerOptions, total=False):
-    """The keyword arguments of every method."""
+    """The keyword arguments of every method, for ``**options: Unpack[MethodOptions]``.
+
+    :class:`Method` documents ``per`` and ``p``, :class:`Mixer` the others.
+    """
 
     per: Per
     p: float
 
 
 class Method(Mixer):
-    """One method: a subclass says what shows of a sample's partner.
+    """Draw one pattern for each sample, or one for the whole batch.
+
+    A subclass implements :meth:`pattern`, and :meth:`Mixer.complete` if its mix also depends on the
+    batch.
 
     Args:
-        per: "sample" draws for each sample, "batch" once for all of them.
-        p: the share of samples (or of batches, with per="batch") that are mixed at all.
-        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
-            seed.
+        per: "sample" draws for each sample, "batch" once for all samples of a batch.
+        p: the probability that a sample (or, with ``per="batch"``, a batch) is mixed at all.
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise, seed.
+
+    Raises:
+        TypeError, ValueError: an argument has the wrong type or is out of range.
     """
 
     def __init__(
@@ -40,7 +48,7 @@ class Method(Mixer):
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Drawn:
         """Draw the pattern of ``count`` samples of this height and width.
 
-        On the CPU, from this generator alone.
+        On the CPU, with random numbers from this generator alone.
         """
 
     def patterns(
@@ -51,19 +59,19 @@ class Method(Mixer):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Drawn, ...]:
-        drawn = batches if self.per == "batch" else batches * count
-        pattern = self.pattern(drawn, size, generator)
+        draws = batches if self.per == "batch" else batches * count
+        pattern = self.pattern(draws, size, generator)
         if self.p < 1:
-            pattern = pattern.only(_coins(drawn, generator) < self.p)
+            pattern = pattern.only(_uniform(draws, generator) < self.p)
         if self.per == "batch":
-            pattern = pattern.map(lambda t: over_samples(t, count))
+            pattern = pattern.map(lambda t: repeat_for_samples(t, count))
         return (pattern,)
 
 
-def over_samples(drawn: torch.Tensor, count: int) -> torch.Tensor:
-    """What was drawn once for each batch, (batches, ...), for each of ``count`` samples in it."""
+def repeat_for_samples(drawn: torch.Tensor, count: int) -> torch.Tensor:
+    """Repeat (batches, ...) values, one for each batch, for each of its ``count`` samples."""
     return drawn.unsqueeze(1).expand(-1, count, *drawn.shape[1:]).flatten(0, 1)
 
 
-def _coins(count: int, generator: torch.Generator) -> torch.Tensor:
+def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
     return torch.rand(count, generator=generator, dtype=torch.float32, device="cpu")

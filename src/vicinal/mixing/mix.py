@@ -1,4 +1,4 @@
-"""Mix: one draw for one batch, and how it is applied."""
+"""Mix: what was drawn for one batch, and how to apply it to samples and targets."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from torch import Tensor
 from vicinal.mixing.apply import apply
 from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import like, map_leaves, name
+from vicinal.mixing.batch import check_same_structure, map_leaves, path_name
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
 from vicinal.mixing.target import MixedTarget, over_rows
@@ -21,15 +21,18 @@ from vicinal.mixing.target import MixedTarget, over_rows
 @tensors_as_leaves("partner", "weight", "patterns", "other")
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """Who is mixed with whom, how much, and where: drawn once, applied as often as wanted.
+    """Who is mixed with whom, how much, and where: drawn once, applied as often as needed.
+
+    A mix is a pytree of tensors, and can be moved, compiled and passed around like them.
 
     Args:
         partner: (B,) int64, for each sample the index of the sample mixed into it.
-        weight: (B,) floats in [0, 1], the share that each sample keeps of itself: the papers' λ.
-        patterns: what shows of the partners, one :class:`Pattern` after the other; without any,
-            rows are blended by the weights.
-        other: ``(x, y)``, the partners row by row, where they come from neither the batch nor a
-            second one: from a pool, in which ``partner`` then tells their places.
+        weight: (B,) floats in [0, 1], the share of itself that each sample keeps: the papers' λ
+            (``lam``). It is the weight of the targets; the samples are mixed by the patterns.
+        patterns: how samples and partners are combined, one :class:`Pattern` after the other;
+            without any, rows are blended by the weights.
+        other: ``(x, y)``, the partners row by row, if they come from a pool instead of the batch or
+            a second one; ``partner`` then holds their indices in the pool.
 
     >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
     >>> mix(torch.tensor([[0.0], [4.0]]))
@@ -57,35 +60,34 @@ class Mix:
         integers: Integers = "raise",
         maximum: Fields | None = None,
     ) -> Any:
-        """Lay the mix on a tensor, or on the tensors of a nested batch.
+        """Apply the mix to a tensor, or to the tensors of a nested batch.
 
         Args:
-            x: (B, ...) floats or uint8, or tuples, lists, dicts, dataclasses and any other pytree
-                of them.
-            other: a second batch of the same structure that brings the partners, row i for row i;
-                ``partner`` is not looked at then.
-            inplace: give the batch away; it is mixed where it lies, but for tensors of it that lie
-                in the same memory, of which new ones come back.
-            fields: mix only what stands under these dict keys, attributes or positions, and leave
-                the rest as it is; None mixes every tensor. ``fields=()`` with ``maximum``
-                mixes nothing, and only takes maxima.
-            integers: what to do with integer tensors other than uint8 images: "raise", "leave"
-                them as they are, or "paste" regions of the partners into them, too.
-            maximum: dict keys, attributes or positions of attention masks and lengths: (B, ...)
-                tensors of any real dtype, in which the larger of both samples' values counts, for
-                each sample of which less than all is its own. They are never blended, whatever
-                ``fields`` and ``integers`` say. A mask must be larger where there is something:
-                turn one that is true where there is padding around.
+            x: (B, ...) floats or uint8, or tuples, lists, dicts, dataclasses and other pytrees of
+                such tensors.
+            other: a second batch of the same structure, whose row i is the partner of row i;
+                ``partner`` is then ignored.
+            inplace: overwrite the tensors of ``x``. Tensors that share memory with another one in
+                ``x`` are not overwritten, but replaced by new ones.
+            fields: the dict keys, attributes or positions of what to mix; the rest is unchanged.
+                None mixes every tensor; ``fields=()`` mixes none, and only applies ``maximum``.
+            integers: what to do with integer tensors other than uint8 images: "raise" an error,
+                "leave" them unchanged, or "paste" regions of the partners into them.
+            maximum: the dict keys, attributes or positions of attention masks and lengths: (B, ...)
+                tensors of any real dtype. They become the elementwise maximum of both samples'
+                values, for each sample with a share below 1, whatever ``fields`` and ``integers``
+                are. The value of a mask must be larger where there is data: invert a mask that is
+                true for padding.
 
         Returns:
-            The mixed batch, of the structure, shapes, dtypes and layouts of ``x``.
+            The mixed batch, with the structure, shapes, dtypes and memory layouts of ``x``.
 
         Raises:
-            TypeError: a tensor holds integers, and nothing was said about them, or something that
-                is no tensor holds data or is named in ``maximum``; the sentence names it.
-            ValueError: a tensor's first dimension is not the batch this mix was drawn for,
-                ``other`` is not like ``x``, there is nothing to mix, or a name in ``maximum`` is
-                nowhere in the batch.
+            TypeError: a tensor holds integers and ``integers`` is "raise", or a leaf is not a
+                tensor, but holds data or is named in ``maximum``; the message names the leaf.
+            ValueError: a tensor's first dimension is not that of the batch this mix was drawn for,
+                ``other`` does not match ``x``, there is nothing to mix, or a name in ``maximum`` is
+                not in the batch.
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
         >>> series = torch.tensor([[4.0, 0.0], [4.0, 8.0]])
@@ -98,7 +100,7 @@ class Mix:
         patterns = self.patterns or (Blend(self.weight),)
         fields, maximum = _several(fields), _several(maximum)
         if isinstance(x, Tensor) and fields is None and maximum is None and is_mixable(x, integers):
-            other = None if other is None else like(x, other)
+            other = None if other is None else check_same_structure(x, other)
             return apply(x, self.partner, patterns, other=other, inplace=inplace)
         return apply_nested(
             x,
@@ -120,20 +122,20 @@ class Mix:
         dtype: torch.dtype = torch.float32,
         other: Tensor | None = None,
     ) -> Tensor:
-        """Lay the mix on uint8 images and normalise them: on the CPU in one pass over memory.
+        """Apply the mix to uint8 images and normalise them, on the CPU in one pass over memory.
 
         Args:
             x: (B, C, H, W) uint8 images.
-            mean, std: of each channel, on the scale of [0, 1].
-            dtype: of the result; it is computed in float32 and rounded once.
-            other: a second batch like ``x`` that brings the partners, row i for row i.
+            mean, std: one number for each channel, for pixels scaled to [0, 1].
+            dtype: of the result, which is computed in float32 and rounded once.
+            other: a second batch like ``x``, whose row i is the partner of row i.
 
         Returns:
-            ``(x / 255 - mean) / std``, mixed, in the layout of ``x``.
+            ``(x / 255 - mean) / std``, mixed, in the memory layout of ``x``.
 
         Raises:
-            ValueError: ``x`` is no batch of uint8 images, or there is not one mean and one
-                deviation for each channel.
+            ValueError: ``x`` is not a batch of uint8 images, or the numbers of means, standard
+                deviations and channels differ.
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
         >>> x = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
@@ -146,28 +148,32 @@ class Mix:
     def target(self, y: Any, *, other: Any = None, pixelwise: bool | None = None) -> Any:
         """The mixed target of a tensor, or of every tensor of a nested target.
 
-        What is said of a whole sample becomes a :class:`MixedTarget`. What is said of each pixel of
-        an image is mixed as the images are, where that was region by region: patterns that copy
-        pixels copy those of the target along with them, so that it stays a tensor of its dtype.
-        Patterns that blend make a :class:`MixedTarget` of it; soft masks, one with a weight for
-        each pixel.
+        Targets that describe a whole sample, such as its class, become a :class:`MixedTarget`.
+
+        Targets that describe each pixel, such as a segmentation mask, follow the images if those
+        were mixed by regions. Where a pattern copies pixels, the target's are copied with them, and
+        the result is a tensor of the same dtype. Where it blends, the result is a
+        :class:`MixedTarget`; for soft masks, with a weight for each pixel.
 
         Args:
             y: (B, ...) targets, of any dtype: they are paired or copied, never blended.
-            other: the second batch's targets, where the partners come from a second batch.
-            pixelwise: whether targets (B, ..., H, W) are said of pixels, such as (B, H, W) masks.
-                None takes them for that if they have the height and width of the images. True also
-                takes those of other sizes, on which the mix covers the same part. It matters only
-                where regions of images were mixed, and for at least three dimensions.
+            other: the targets of the second batch, if the partners come from one.
+            pixelwise: whether targets (B, ..., H, W) describe each pixel. None decides by whether
+                they have the height and width of the images, and raises an error if not. True
+                allows other sizes, on which the mix covers the same part. It only matters if images
+                were mixed by regions, for targets of at least three dimensions.
+
+        Returns:
+            A :class:`MixedTarget` or a tensor, or a nested target of such.
 
         Raises:
             TypeError: the targets are mixed already.
-            ValueError: a target's first dimension is not the batch this mix was drawn for, or it
-                has to be told whether a target is said of pixels.
+            ValueError: a target's first dimension is not that of the batch this mix was drawn for,
+                or ``pixelwise`` is needed.
 
         >>> from vicinal.mixing.paste import Masks
-        >>> kept = torch.tensor([[[True, False]], [[True, True]]])
-        >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.5, 1.0]), (Masks(kept),))
+        >>> keep = torch.tensor([[[True, False]], [[True, True]]])
+        >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.5, 1.0]), (Masks(keep),))
         >>> mix.target(torch.tensor([[[2, 2]], [[7, 8]]]))
         tensor([[[2, 8]],
         <BLANKLINE>
@@ -183,10 +189,12 @@ class Mix:
 
         def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
             if isinstance(leaf, MixedTarget):
-                raise TypeError(f"the target at {name(path)} is mixed already: mix a batch once")
+                raise TypeError(
+                    f"the target at {path_name(path)} is mixed already: mix a batch once"
+                )
             return self._target(leaf, second, pixelwise) if isinstance(leaf, Tensor) else leaf
 
-        return map_leaves(mixed, y, *(() if other is None else (like(y, other),)))
+        return map_leaves(mixed, y, *(() if other is None else (check_same_structure(y, other),)))
 
     def _target(self, y: Tensor, other: Tensor | None, pixelwise: bool | None) -> Any:
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
@@ -194,11 +202,11 @@ class Mix:
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
                 f"{tuple(y.shape)}: its first dimension must be the batch"
             )
-        if self._is_of_pixels(y, pixelwise):
-            return self._target_of_pixels(y, other)
+        if self._is_pixelwise(y, pixelwise):
+            return self._pixelwise_target(y, other)
         return self._pair(y, y, other, self.weight)
 
-    def _is_of_pixels(self, y: Tensor, pixelwise: bool | None) -> bool:
+    def _is_pixelwise(self, y: Tensor, pixelwise: bool | None) -> bool:
         if y.ndim < 3 or pixelwise is False:
             return False
         sizes = [pattern.size for pattern in self.patterns if pattern.spatial]
@@ -208,39 +216,41 @@ class Mix:
         if pixelwise is None and tuple(y.shape[-2:]) != tuple(size):
             raise ValueError(
                 f"the target has shape {tuple(y.shape)}, but the images have {size[0]} x {size[1]} "
-                "pixels: say pixelwise=True if it is a mask or a map of another size, or "
-                "pixelwise=False if it is said of whole images"
+                "pixels: set pixelwise=True if it is a mask or a map of another size, or "
+                "pixelwise=False if it describes whole images"
             )
         return True
 
-    def _target_of_pixels(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
+    def _pixelwise_target(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
+        # At most one pattern is not neutral for a sample, so that copying and blending patterns can
+        # be applied independently.
         copying = tuple(pattern for pattern in self.patterns if pattern.copies)
         blending = [pattern for pattern in self.patterns if not pattern.copies]
         own = apply(y, self.partner, copying, other=other) if copying else y
         if not blending:
             return own
-        # What is left of ones under zeros is what the patterns keep.
+        # The share that each pixel keeps: mix a sample of ones with a partner of zeros.
         size = y.shape[-2:] if any(pattern.spatial for pattern in blending) else ()
-        kept = torch.ones(y.shape[0], *size, dtype=torch.float32, device=y.device)
+        lam = torch.ones(y.shape[0], *size, dtype=torch.float32, device=y.device)
         for pattern in blending:
             if pattern.spatial:
-                kept = pattern.apply(kept, torch.zeros_like(kept))
+                lam = pattern.apply(lam, torch.zeros_like(lam))
             else:
-                kept = kept * over_rows(moved(pattern.weight, y.device), kept)
-        return self._pair(own, y, other, kept)
+                lam = lam * over_rows(move(pattern.weight, y.device), lam)
+        return self._pair(own, y, other, lam)
 
     def _pair(self, own: Tensor, y: Tensor, other: Tensor | None, weight: Tensor) -> MixedTarget:
-        rows = self.partner
-        if not (y.is_cpu and weight.is_cpu):
-            rows, weight = moved(rows, y.device), moved(weight, y.device)
-        return MixedTarget(own, y.index_select(0, rows) if other is None else other, weight)
+        partner = self.partner
+        if not (y.is_cpu and weight.is_cpu):  # even a call that moves nothing takes time
+            partner, weight = move(partner, y.device), move(weight, y.device)
+        return MixedTarget(own, y.index_select(0, partner) if other is None else other, weight)
 
     def tensors(self) -> list[Tensor]:
-        """All that was drawn: partner, weight, and a tensor for each pattern."""
+        """All tensors of the draw: partner, weight, and the values of each pattern."""
         return [self.partner, self.weight, *(pattern.values for pattern in self.patterns)]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Mix":
-        """Apply a function to each tensor of the mix, such as a move to a device."""
+        """The mix with a function applied to each of its tensors, such as a move to a device."""
         patterns = tuple(pattern.map(function) for pattern in self.patterns)
         other = self.other
 
@@ -253,5 +263,5 @@ class Mix:
 
 
 def _several(fields: Fields | None) -> Collection[str | int] | None:
-    # In a tuple: torch 2.6 compiles no union.
+    # A tuple of types, because torch 2.6 cannot compile `str | int`.
     return (fields,) if isinstance(fields, (str, int)) else fields

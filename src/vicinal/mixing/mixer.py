@@ -1,4 +1,15 @@
-"""Mixer: the shape that everything has that draws mixes."""
+"""Mixer: the base class of everything that draws mixes.
+
+A mixer works in four separate steps, so that methods, kinds of data and losses are independent of
+each other:
+
+1. **draw**: random numbers by the sizes of the batch alone (:meth:`Mixer.patterns`). No tensor is
+   read, so the CPU never waits for a GPU, and several batches can be drawn at once.
+2. **complete**: a look at the batch, for methods whose mix depends on pixels, labels, a model or a
+   pool of partners (:meth:`Mixer.complete`). Wrappers such as ``Choice`` delegate this step.
+3. **apply**: ``mix(x)``, to a tensor, a nested batch or hidden activations, as often as needed.
+4. **target**: ``mix.target(y)``, a ``MixedTarget``, which losses and metrics understand.
+"""
 
 from abc import ABC, abstractmethod
 from typing import Any, Literal, TypedDict
@@ -28,7 +39,10 @@ Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
 
 
 class MixerOptions(TypedDict, total=False):
-    """The keyword arguments of every mixer."""
+    """The keyword arguments of every mixer, for ``**options: Unpack[MixerOptions]``.
+
+    :class:`Mixer` documents them.
+    """
 
     partners: Partners
     half: bool
@@ -40,38 +54,46 @@ class MixerOptions(TypedDict, total=False):
 
 
 class Mixer(ABC):
-    """Draws mixes.
+    """Draw mixes: who is mixed with whom, how much, and where.
 
-    Calling a mixer does the three steps in one: ``mix = mixer.draw(x, y)``, ``mix(x)`` and
-    ``mix.target(y)``.
+    ``x, y = mixer(x, y)`` draws a mix and applies it to a batch and its targets. The same in steps
+    is ``mix = mixer.draw(x, y)``, ``x = mix(x)`` and ``y = mix.target(y)``.
+
+    A subclass implements :meth:`patterns`, which draws random numbers by sizes alone. If its mix
+    also depends on the batch, it overrides :meth:`complete`. Published methods derive from
+    :class:`Method`, where it is enough to draw one pattern.
+
+    For each sample, a mixer draws a ``partner`` and a ``weight``, the share of itself that the
+    sample keeps: the papers' λ (``lam``).
 
     Args:
-        partners: "cycle" (one random cycle: nobody meets himself, no pair appears twice),
-            "shuffle" (a plain shuffle), "pairs" (two samples are mixed both ways, with one draw
-            for both; of an odd batch, one sample stays as it is), or "reverse" (the batch read
-            backwards).
-        half: mix the second half of the batch into the first; half as many samples come out.
-        fields: the dict keys, attributes or positions of a nested batch that are mixed; None means
-            all.
-        integers: what to do with integer tensors other than uint8 images: "raise", "leave" them as
-            they are, or "paste" regions of the partners into them, too.
+        partners: how partners are drawn. "cycle": one random cyclic permutation, without fixed
+            points, in which no pair appears twice. "shuffle": any permutation. "pairs": two samples
+            are each other's partner and share one draw; in an odd batch, one sample is not mixed.
+            "reverse": the batch in reverse order.
+        half: mix the second half of the batch into the first, and return only the first half.
+        fields: the dict keys, attributes or positions of a nested batch to mix; None mixes all.
+        integers: what to do with integer tensors other than uint8 images: "raise" an error, "leave"
+            them unchanged, or "paste" regions of the partners into them.
         maximum: the dict keys, attributes or positions of attention masks and lengths in a nested
-            batch: of both samples, the larger values count, and nothing is blended; fields and
-            integers do not matter for them. Masks must be larger where there is something.
-        pixelwise: whether targets (B, ..., H, W) are said of pixels, as masks are; None takes those
-            of the height and width of the images for that. See :meth:`Mix.target`.
-        seed: of the mixer's own random numbers; None takes one from the operating system.
+            batch. They become the elementwise maximum of both samples' values and are never
+            blended; ``fields`` and ``integers`` do not apply to them. The value of a mask must be
+            larger where there is data than where there is padding.
+        pixelwise: whether targets (B, ..., H, W) describe pixels, as segmentation masks do, rather
+            than whole samples; None decides by whether they have the height and width of the
+            images. See :meth:`Mix.target`.
+        seed: seeds the mixer's own random numbers; None takes a seed from the operating system.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+        TypeError, ValueError: an argument has the wrong type or is out of range.
     """
 
-    #: What it draws, one of each, in this order. Where not all of a pattern is drawn, an example of
-    #: it stands for its class.
-    kinds: tuple[type[Drawn], ...]
-    #: For how many batches it draws at once. Where little is drawn for a sample, drawing takes as
-    #: long as it has operations, for one batch as for several.
-    ahead: int = 1
+    #: The types that ``patterns`` returns, in this order. If values alone do not determine a
+    #: pattern, because it has options, an instance takes the place of its class.
+    drawn_types: tuple[type[Drawn], ...]
+    #: How many batches are drawn at once. If a sample needs only a few numbers, the time goes into
+    #: calling torch's operations, and a block of 16 batches costs hardly more than one batch.
+    block_size: int = 1
 
     def __init__(
         self,
@@ -87,15 +109,15 @@ class Mixer(ABC):
         self.partners = one_of("partners", partners, tuple(PARTNERS))
         self.half = flag("half", half)
         if half and partners == "pairs":
-            raise ValueError("half and partners='pairs' exclude each other: take another partners=")
+            raise ValueError("half and partners='pairs' exclude each other: choose other partners=")
         self.fields = names("fields", fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
         self.maximum = names("maximum", maximum)
         self.pixelwise = None if pixelwise is None else flag("pixelwise", pixelwise)
         self.random = RandomState(seed)
         self._blocks: dict[Any, tuple[Any, list[Mix]]] = {}  # see blocks.py
-        self._given: tuple[Mix, Batch] | None = None  # see inner.py
-        self._handle = register(self)
+        self._outer_draw: tuple[Mix, Batch] | None = None  # see inner.py
+        self._op_id = register(self)
 
     @abstractmethod
     def patterns(
@@ -106,64 +128,69 @@ class Mixer(ABC):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Drawn, ...]:
-        """The random part of several mixes, by sizes alone: one of each of ``kinds``.
+        """Draw the random part of several mixes, by sizes alone.
 
         Args:
-            batches: for how many batches, whose samples follow each other.
-            count: how many samples are in a batch.
-            size: their height and width.
-            generator: where all random numbers come from, on the CPU.
-            step: how many mixes this mixer has drawn before.
+            batches: the number of batches; their samples follow each other.
+            count: the number of samples in a batch.
+            size: height and width of the samples.
+            generator: the source of all random numbers, on the CPU.
+            step: the number of mixes that this mixer has drawn before.
+
+        Returns:
+            One object of each of ``drawn_types``, with ``batches * count`` rows, on the CPU.
         """
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        """The mix, now that the batch may be looked at; most methods have no need to.
+        """Finish a mix, given the batch. The default returns the mix as it was drawn.
 
-        It may look at samples, targets, the partners of a second batch, or a model, and choose
-        other partners, weights and patterns. Whoever draws with this mixer, such as a
-        :class:`Choice`, hands the batch on to it.
+        An override may look at samples, targets, the partners of a second batch, or a model, and
+        choose other partners, weights and patterns. Wrappers such as :class:`Choice` call it with
+        the batch that they were called with.
 
         Args:
-            mix: what was drawn for B samples; patterns that are neutral for a sample must stay so.
-            batch: the samples and targets; with ``half``, half of them.
+            mix: the mix that was drawn for B samples. A pattern that is neutral for a sample, which
+                then is not mixed or belongs to another mixer, must stay neutral for it.
+            batch: the samples and targets; with ``half``, the first half of them.
 
         Returns:
-            A mix for the same samples.
+            A mix of the same samples.
         """
         return mix
 
     @property
     def looks(self) -> bool:
-        """Whether it may look at the batch, by its own ``complete`` or ``draw``."""
+        """Whether the mix may depend on the batch: it overrides ``complete`` or ``draw``."""
         own = type(self)
         return own.complete is not Mixer.complete or own.draw is not Mixer.draw
 
     def draw(self, x: Any, y: Any = None, *, other: tuple[Any, Any] | None = None) -> Mix:
-        """Draw a mix for a batch: random numbers by sizes alone, and then :meth:`complete`.
+        """Draw a mix for a batch: random numbers by sizes alone, then :meth:`complete`.
 
         Args:
             x: a tensor (B, ...) or a nested batch; most methods read only its sizes and device.
-            y: its targets; where given, they must have B rows.
-            other: ``(x, y)`` of a second batch that brings the partners.
+            y: its targets, with B rows if given.
+            other: ``(x, y)``, a second batch whose row i is the partner of row i.
 
         Returns:
-            A mix of B samples; with ``half``, of those in the first of :func:`halves`, to be
-            applied with the second as ``other``.
+            A mix of B samples. With ``half``, a mix of the first of the :func:`halves`, to be
+            applied with the second one as ``other``.
 
         Raises:
-            ValueError: x and y do not have the same number of samples, or x holds no images, or the
-                targets no masks, where the method needs them.
+            ValueError: x and y do not have the same number of samples, or the method needs images
+                in x or masks in y and there are none.
         """
-        if self._given is not None:  # by a mixer that draws with this one
-            return self.complete(*self._given)
+        if self._outer_draw is not None:  # set while a wrapper calls this: see inner.py
+            return self.complete(*self._outer_draw)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         first = first_tensor(x)
         count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2
             batch = batch.halved() if self.looks else batch
-        # Height and width, where what is drawn depends on them.
-        measure = next((kind.measure for kind in self.kinds if kind.measure is not None), None)
+        # Only patterns that depend on height and width read them: a batch need not have images.
+        measures = (drawn.measure for drawn in self.drawn_types if drawn.measure is not None)
+        measure = next(measures, None)
         size = (1, 1) if measure is None else measure(batch.mixed())
         mix = next_mix(self, count, size, first.device)
         if is_compiling():
@@ -171,7 +198,7 @@ class Mixer(ABC):
         try:
             return self.complete(mix, batch)
         except Exception:
-            self.random.count -= 1  # a batch that is refused uses up no draw
+            self.random.count -= 1  # a rejected batch uses up no draw
             raise
 
     def __call__(
@@ -182,26 +209,28 @@ class Mixer(ABC):
         Args:
             x: (B, ...) floats or uint8 images, or a nested batch of them.
             y: (B, ...) targets of any kind, or a nested batch of them.
-            other: ``(x, y)`` of a second batch that brings the partners, as in the original
-                paper; without it the partners come from the batch itself.
-            inplace: the batch is given away and mixed where it lies.
+            other: ``(x, y)``, a second batch whose row i is the partner of row i, as in the
+                original paper; without it, the partners come from the batch itself.
+            inplace: overwrite the tensors of the batch with the mixed ones.
 
         Returns:
-            The mixed batch, and its targets as :meth:`Mix.target` gives them.
+            The mixed batch, and its targets, mixed by :meth:`Mix.target`.
 
         Raises:
-            TypeError: the batch holds integers, and nothing was said about them.
+            TypeError: the batch holds integers, and ``integers`` is "raise".
             ValueError: sizes or structures do not match.
         """
-        other_x, other_y = (None, None) if other is None else self._second(other)
+        other_x, other_y = (None, None) if other is None else self._check_second_batch(other)
         mix = self.draw(x, y, other=other)
         if inplace:
-            y = self._spared(x, y)
+            y = self._copy_if_shared(x, y)
         if self.half:
-            inplace = inplace and batch_size(x) % 2 == 0  # else both halves hold one sample
+            # Both halves of an odd batch contain the sample in the middle: writing it into the
+            # first half would change a partner in the second.
+            inplace = inplace and batch_size(x) % 2 == 0
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
-        # The target first: should its shape be wrong, an in-place batch is still what it was.
+        # The target first: if it is rejected, an in-place batch is still unchanged.
         target = mix.target(y, other=other_y, pixelwise=self.pixelwise)
         x = mix(
             x,
@@ -213,90 +242,95 @@ class Mixer(ABC):
         )
         return x, target
 
-    def _second(self, other: Any) -> tuple[Any, Any]:
+    def _check_second_batch(self, other: Any) -> tuple[Any, Any]:
         if self.half or self.partners == "pairs":
-            kind = "half" if self.half else "partners='pairs'"
-            raise ValueError(f"{kind} takes the partners from the batch: give no second batch")
+            option = "half" if self.half else "partners='pairs'"
+            raise ValueError(f"{option} takes the partners from the batch: give no second batch")
         if not isinstance(other, (tuple, list)) or len(other) != 2:
             raise TypeError("other must be a pair, the second batch and its targets")
         return other[0], other[1]
 
-    def _spared(self, x: Any, y: Any) -> Any:
-        """The targets, copied where they lie in memory that is mixed in place."""
+    def _copy_if_shared(self, x: Any, y: Any) -> Any:
+        """The targets, copied if mixing ``x`` in place would overwrite them.
+
+        In autoencoders, for example, the target is the sample itself.
+        """
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             return y.clone() if share_memory(x, y) else y
         mixed = tensors_to_mix(x, self.fields, self.integers)
         if self.maximum:
             mixed += tensors_to_mix(x, self.maximum, "paste")
 
-        def spare(_: Any, leaf: Any) -> Any:
+        def copy_shared(_: Any, leaf: Any) -> Any:
             shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)
             return leaf.clone() if shared else leaf
 
-        return map_leaves(spare, y)
+        return map_leaves(copy_shared, y)
 
     def nested(self) -> list["Mixer"]:
-        """This mixer and those that it draws with."""
+        """This mixer and, recursively, the mixers that it wraps."""
         return [self]
 
     def check_inside(self, outer: str) -> None:  # noqa: B027
-        """Raise a ValueError where another mixer, such as a "Choice", cannot draw with this one."""
+        """Raise a ValueError if a wrapper, such as a "Choice", cannot use this mixer."""
 
     def release(self) -> None:  # noqa: B027
-        """Let go of what it holds on to, such as hooks on a model; it may be used again after.
+        """Release resources such as hooks on a model. The mixer can be used again afterwards.
 
-        Most mixers hold on to nothing.
+        Most mixers hold none.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same draws: the seed and the number of draws."""
+        """The seed and the number of draws, which determine all later draws."""
         return self.random.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the mixer that gave this state was."""
+        """Continue with the draws of the mixer whose ``state_dict()`` this is."""
         self.random.load_state_dict(state)
 
     def __repr__(self) -> str:
-        return self._described(f"seed={self.random.seed}")
+        return self._repr(f"seed={self.random.seed}")
 
-    def _described(self, seed: str = "") -> str:
-        """As it is written in Python; mixers inside of it draw from its seed, and have none."""
+    def _repr(self, seed: str = "") -> str:
+        """The mixer as Python code; inner mixers use the seed of the outer one and show none."""
         settings = {name: value for name, value in vars(self).items() if _is_shown(name, value)}
-        # What a method adds comes before what all have.
+        # The options of the method come before those that all mixers have.
         order = sorted(
             settings, key=lambda name: name in (*MixerOptions.__annotations__, "per", "p")
         )
-        listed = [f"{name}={_shown(settings[name])}" for name in order]
+        listed = [f"{name}={_value_repr(settings[name])}" for name in order]
         return f"{type(self).__name__}({', '.join([*listed, seed] if seed else listed)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name not in ("_given", "_changes"):  # which change nothing about what is drawn
+        # Blocks that were drawn with other options must not be used: see blocks.py. These two
+        # attributes have no influence on what is drawn.
+        if name not in ("_outer_draw", "_changes"):
             self._changes = getattr(self, "_changes", 0) + 1
 
     @property
     def version(self) -> tuple[int, ...]:
-        """It is another one after an option of this mixer, or of one inside of it, was set."""
+        """Changes whenever an attribute of this mixer, or of one that it wraps, is set."""
         return tuple(mixer._changes for mixer in self.nested())
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_blocks": {}}
+        return vars(self) | {"_blocks": {}}  # which any copy can draw again
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._handle = register(self)
+        self._op_id = register(self)
 
 
 def _is_shown(name: str, value: Any) -> bool:
-    """Whether the repr shows an attribute."""
-    internal = name.startswith("_") or name in ("random", "kinds", "ahead")
+    """Whether the repr includes an attribute."""
+    internal = name.startswith("_") or name in ("random", "drawn_types", "block_size")
     default = value is None or (name, value) in (("half", False), ("integers", "raise"))
     return not (internal or default)
 
 
-def _shown(value: Any) -> str:
+def _value_repr(value: Any) -> str:
     if isinstance(value, Mixer):
-        return value._described()
+        return value._repr()
     if isinstance(value, tuple) and any(isinstance(inner, Mixer) for inner in value):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_value_repr, value))}]"
     return repr(value)

@@ -1,27 +1,30 @@
-"""Moving tensors to the device where they are needed."""
+"""Moving tensors between devices without making the CPU wait."""
 
 import torch
 from torch import Tensor
 
 
-def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on a device; the host waits for it only where it reads it itself.
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor to a device; the CPU waits only for copies to its own memory.
 
     Args:
-        tensor: of any device.
-        device: where it is needed. A copy from a GPU into the host's memory would else be read
-            before it is there.
+        tensor: on any device.
+        device: the destination. A copy to the CPU must block: a non-blocking one returns before the
+            data have arrived, and the CPU would read garbage.
 
-    >>> moved(torch.ones(2), torch.device("meta")).device
+    >>> move(torch.ones(2), torch.device("meta")).device
     device(type='meta')
     """
     return tensor.to(device, non_blocking=device.type != "cpu")
 
 
-def to_device(drawn: Tensor, device: torch.device) -> Tensor:
-    """Move a drawn tensor to a device without making the host wait."""
-    if drawn.ndim and len(drawn) > 1 and drawn.stride(0) == 0:  # one for the whole batch
-        return to_device(drawn[:1], device).expand_as(drawn)
+def pin_and_move(drawn: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor from the CPU to a device, through pinned memory for a GPU.
+
+    From pageable memory, a copy to a GPU makes the CPU wait even with ``non_blocking=True``.
+    """
+    if drawn.ndim and len(drawn) > 1 and drawn.stride(0) == 0:  # one row, expanded over the batch
+        return pin_and_move(drawn[:1], device).expand_as(drawn)
     if device.type == "cuda":
         drawn = drawn.pin_memory()
-    return moved(drawn, device)
+    return move(drawn, device)

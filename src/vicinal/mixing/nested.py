@@ -1,4 +1,4 @@
-"""Applying a mix to every tensor of a nested batch."""
+"""Applying a mix to the tensors of a nested batch."""
 
 from collections.abc import Collection
 from functools import reduce
@@ -7,16 +7,23 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from vicinal.mixing.apply import apply, check
-from vicinal.mixing.batch import is_blendable, is_named, like, map_leaves, name, share_memory
+from vicinal.mixing.apply import apply, check_arguments
+from vicinal.mixing.batch import (
+    check_same_structure,
+    is_blendable,
+    is_named,
+    map_leaves,
+    path_name,
+    share_memory,
+)
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
 
 Integers = Literal["raise", "leave", "paste"]
 
-# Types of arguments are Any in the functions below: torch 2.6 compiles none in which a union is
-# written.
+# Arguments below are annotated with Any, because torch 2.6 cannot compile functions whose types are
+# unions.
 
 
 def apply_nested(
@@ -30,53 +37,54 @@ def apply_nested(
     integers: Integers,
     maximum: Any,
 ) -> Any:
-    """Apply patterns to the tensors of a batch; the arguments are those of :class:`Mix`."""
-    # The weight of a mix is that of its targets, which some methods change: what matters here is
-    # what is kept of samples.
+    """Apply patterns to the tensors of a batch; the arguments are those of :meth:`Mix.__call__`."""
+    # Not the weight of the mix, which is that of the targets: methods such as Remix change it, but
+    # the samples still keep the shares of their patterns.
     lam = None if maximum is None else reduce(mul, [pattern.weight for pattern in patterns])
-    patterns_of = {"mixed": patterns, "maximum": () if lam is None else (Maximum(lam),)}
+    patterns_of = {"mix": patterns, "maximum": () if lam is None else (Maximum(lam),)}
 
-    # All are checked before one is touched: an error leaves the batch as it was.
-    others = () if other is None else (like(x, other),)
-    found: list[tuple[Any, Any, Any]] = []
+    # Check all leaves before writing any: after an error, an in-place batch is unchanged.
+    others = () if other is None else (check_same_structure(x, other),)
+    plan: list[tuple[Any, Any, Any]] = []  # path, leaf and action
 
-    def plan(path: Any, leaf: Any, second: Any = None) -> None:
-        how = _how(path, leaf, fields, integers, maximum)
-        if how is not None:
-            _check_leaf(path, leaf, partner, patterns_of[how], other, second, inplace)
-        found.append((path, leaf, how))
+    def check_leaf(path: Any, leaf: Any, second: Any = None) -> None:
+        action = _action(path, leaf, fields, integers, maximum)
+        if action is not None:
+            _check_leaf(path, leaf, partner, patterns_of[action], other, second, inplace)
+        plan.append((path, leaf, action))
 
-    map_leaves(plan, x, *others)
-    tensors = [leaf for _, leaf, how in found if how == "mixed"]
-    _check_plan([path for path, *_ in found], tensors, fields, maximum)
+    map_leaves(check_leaf, x, *others)
+    to_mix = [leaf for _, leaf, action in plan if action == "mix"]
+    _check_plan([path for path, *_ in plan], to_mix, fields, maximum)
 
-    parts = [pattern.over(tensors) for pattern in patterns if tensors]
-    mixed_by = iter([*zip(*parts, strict=True)])
-    there = [leaf for _, leaf, _ in found if isinstance(leaf, Tensor)]
-    plans = iter(found)
+    split = [pattern.for_tensors(to_mix) for pattern in patterns if to_mix]
+    patterns_per_tensor = iter([*zip(*split, strict=True)])
+    tensors = [leaf for _, leaf, _ in plan if isinstance(leaf, Tensor)]
+    actions = iter([action for *_, action in plan])
     done: list[tuple[Any, Any, str, Tensor]] = []
 
     def apply_to_leaf(path: Any, leaf: Any, second: Any = None) -> Any:
-        *_, how = next(plans)
-        if how is None:
+        action = next(actions)
+        if action is None:
             return leaf
-        own = next(mixed_by) if how == "mixed" else patterns_of[how]
-        # One that appears twice is mixed once. Found by `is`, not by id(), for which torch.compile
-        # would make a graph for every batch.
-        for tensor, partners, before, mixed in done:
-            if tensor is leaf and partners is second and before == how:
+        own = next(patterns_per_tensor) if action == "mix" else patterns_of[action]
+        # A tensor that appears twice is mixed once. Compared by `is`, because torch.compile would
+        # recompile for every new id().
+        for tensor, partners, previous, mixed in done:
+            if tensor is leaf and partners is second and previous == action:
                 return mixed
-        # In place, another view of the same memory would be mixed twice, or though it shall stay.
-        alone = not any(share_memory(leaf, view) for view in there if view is not leaf)
+        # In place, other views of the same memory would be mixed twice, or would change though they
+        # are not to be mixed: such tensors are mixed into new memory.
+        alone = not any(share_memory(leaf, view) for view in tensors if view is not leaf)
         mixed = apply(leaf, partner, own, other=second, inplace=inplace and alone)
-        done.append((leaf, second, how, mixed))
+        done.append((leaf, second, action, mixed))
         return mixed
 
     return map_leaves(apply_to_leaf, x, *others)
 
 
 def is_mixable(leaf: Any, integers: Integers) -> bool:
-    """Whether a leaf is mixed, and not left as it is; or a TypeError that says what it is."""
+    """Whether a leaf is mixed (or else unchanged); a TypeError if it is ambiguous."""
     if isinstance(leaf, MixedTarget):
         raise TypeError("this is a mixed target, not samples: mix the samples")
     if not isinstance(leaf, Tensor):
@@ -91,32 +99,30 @@ def is_mixable(leaf: Any, integers: Integers) -> bool:
         return False
     raise TypeError(
         f"{str(leaf.dtype).removeprefix('torch.')} values cannot be blended: give floats or uint8 "
-        "images (for token ids, mix their embeddings), or say integers='leave' or "
+        "images (for token ids, mix their embeddings), or set integers='leave' or "
         "integers='paste'"
     )
 
 
-def _how(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any) -> Any:
-    """What happens to a leaf: "mixed", "maximum", or None where it stays as it is."""
+def _action(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any) -> Any:
+    """What to do with a leaf: "mix", "maximum", or None to leave it unchanged."""
     is_maximum = maximum is not None and is_named(path, maximum)
     if not is_maximum and fields is not None and not is_named(path, fields):
         return None
     try:
         if is_maximum:
             return "maximum" if _is_comparable(leaf) else None
-        return "mixed" if is_mixable(leaf, integers) else None
+        return "mix" if is_mixable(leaf, integers) else None
     except TypeError as error:
         raise TypeError(_at(path, error)) from None
 
 
 def _is_comparable(leaf: Any) -> bool:
-    if leaf is None:  # a mask that hides nothing: neither do both together
+    if leaf is None:  # no attention mask: nothing is masked, nor is it in the mixed batch
         return False
     if not isinstance(leaf, Tensor) or leaf.is_complex():
         kind = "complex" if isinstance(leaf, Tensor) else type(leaf).__name__
-        raise TypeError(
-            f"of {kind} values no maximum can be taken: give masks and lengths as real tensors"
-        )
+        raise TypeError(f"{kind} values have no maximum: give masks and lengths as real tensors")
     return True
 
 
@@ -133,7 +139,7 @@ def _check_leaf(
         if other is not None and not isinstance(second, Tensor):
             kind = type(second).__name__
             raise ValueError(f"the second batch holds a {kind} here, the first a tensor")
-        check(leaf, partner, patterns, second, inplace)
+        check_arguments(leaf, partner, patterns, second, inplace)
     except (TypeError, ValueError) as error:
         raise type(error)(_at(path, error)) from None
 
@@ -143,7 +149,9 @@ def _check_plan(
 ) -> None:
     for field in maximum or ():
         if not any(is_named(path, (field,)) for path in paths):
-            raise ValueError(f"there is nothing to take the maximum of in this batch at {field!r}")
+            raise ValueError(
+                f"there is no {field!r} in this batch to take the maximum of: correct maximum="
+            )
     takes_only_maximum = maximum is not None and fields is not None and not fields
     if not (takes_only_maximum or mixed):
         under = "" if fields is None else f" under {', '.join(map(repr, fields))}"
@@ -151,4 +159,4 @@ def _check_plan(
 
 
 def _at(path: Any, error: Exception) -> str:
-    return f"batch{name(path)}: {error}" if path else str(error)
+    return f"batch{path_name(path)}: {error}" if path else str(error)

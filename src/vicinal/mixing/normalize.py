@@ -1,4 +1,8 @@
-"""Mixing uint8 images and normalising them, in one pass over memory."""
+"""Mixing uint8 images and normalising them, in one pass over memory.
+
+Mixing and normalising are both affine, so that it does not matter which comes first: images can
+stay uint8, a quarter of the memory, until both happen at once.
+"""
 
 from collections.abc import Sequence
 
@@ -6,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing import compiled
-from vicinal.mixing.apply import apply, check, rows_are_plain
+from vicinal.mixing.apply import apply, can_apply_by_rows, check_arguments
 from vicinal.mixing.blend import Blend, column_blocks, flat_rows
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.scratch import scratch
 
@@ -22,20 +26,23 @@ def apply_normalized(
     dtype: torch.dtype,
     other: Tensor | None,
 ) -> Tensor:
-    """``(x / 255 - mean) / std`` for each channel, mixed, in float32, then rounded to ``dtype``."""
-    check(x, partner, patterns, other, inplace=False)
+    """``(x / 255 - mean) / std`` for each channel, mixed, in float32, then rounded to ``dtype``.
+
+    The arguments are those of :meth:`Mix.normalized`.
+    """
+    check_arguments(x, partner, patterns, other, inplace=False)
     channels = x.shape[1] if x.ndim == 4 else 0
     if x.dtype != torch.uint8 or not len(mean) == len(std) == channels:
         raise ValueError(
             f"a batch of shape {tuple(x.shape)} and dtype {x.dtype} cannot be normalised by "
-            f"{len(mean)} means and {len(std)} deviations: give (B, C, H, W) uint8 images, and one "
-            "of each for every channel"
+            f"{len(mean)} means and {len(std)} standard deviations: give (B, C, H, W) uint8 "
+            "images, and one of each for every channel"
         )
     scale, shift = _affine(x, mean, std)
     pattern = patterns[0]
-    dense = rows_are_plain(x, patterns, other) and compiled.are_dense(x, other)
+    dense = can_apply_by_rows(x, patterns, other) and compiled.are_dense(x, other)
     if dense and isinstance(pattern, Blend) and len(patterns) == 1:
-        # Laid out like an image, so that columns of pixels meet their own scale and shift.
+        # One value for each element, in the memory layout of an image: then rows need no channels.
         maps = [torch.empty_like(x[:1], dtype=torch.float32).copy_(t) for t in (scale, shift)]
         scales, shifts = map(flat_rows, maps)
         mixed = compiled.normalize(x, partner, pattern.lam, other, scales, shifts, dtype)
@@ -51,7 +58,7 @@ def _affine(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> tuple[Ten
     """(1, C, 1, 1) scale and shift: a normalised pixel is ``shift + scale * pixel``."""
     means, stds = torch.tensor([[*mean], [*std]], dtype=torch.float64, device="cpu")
     pair = torch.stack([1 / (255 * stds), -means / stds]).float()
-    scale, shift = moved(pair, x.device)[:, None, :, None, None]
+    scale, shift = move(pair, x.device)[:, None, :, None, None]
     return scale, shift
 
 

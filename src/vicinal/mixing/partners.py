@@ -7,10 +7,18 @@ from torch import Tensor
 
 
 def cycle(batches: int, count: int, generator: torch.Generator) -> Tensor:
-    """One random cycle: nobody is his own partner, and no pair appears twice (from 3 on).
+    """A random cyclic permutation, in which the whole batch is one cycle.
+
+    It is a derangement: it has no fixed points, so no sample is its own partner. Each partner is
+    uniform over the other samples, and from 3 samples on, no pair appears twice.
+
+    Args:
+        batches: the number of batches.
+        count: the number of samples in each.
+        generator: on the CPU.
 
     Returns:
-        (batches, count) int64: for each sample, its partner in its own batch.
+        (batches, count) int64: for each sample, the index of its partner in its own batch.
 
     >>> partner = cycle(2, 5, torch.Generator().manual_seed(0))
     >>> bool((partner == torch.arange(5)).any())
@@ -21,13 +29,13 @@ def cycle(batches: int, count: int, generator: torch.Generator) -> Tensor:
 
 
 def shuffle(batches: int, count: int, generator: torch.Generator) -> Tensor:
-    """A plain shuffle, as in most published code: about one sample a batch meets itself."""
+    """A random permutation, as in most published code: one fixed point a batch on average."""
     each = [torch.randperm(count, generator=generator, device="cpu") for _ in range(batches)]
     return torch.stack(each)
 
 
 def pairs(batches: int, count: int, generator: torch.Generator) -> Tensor:
-    """A random pairing: two samples are each other's partner; of an odd count, one stays alone.
+    """A random pairing: two samples are each other's partner; with an odd count, one has none.
 
     >>> (partner,) = pairs(1, 4, torch.Generator().manual_seed(0))
     >>> bool((partner[partner] == torch.arange(4)).all())
@@ -40,7 +48,7 @@ def pairs(batches: int, count: int, generator: torch.Generator) -> Tensor:
 
 
 def reverse(batches: int, count: int, generator: torch.Generator) -> Tensor:
-    """The batch read backwards: no random number is drawn."""
+    """The batch in reverse order, without any random numbers."""
     return torch.arange(count - 1, -1, -1, device="cpu").expand(batches, count)
 
 

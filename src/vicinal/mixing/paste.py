@@ -1,4 +1,8 @@
-"""Regions of a partner pasted on each sample: boxes and masks."""
+"""Patterns that paste regions of the partner: boxes and masks.
+
+Pixels are selected, not multiplied by 0 and 1: so any dtype can be pasted, and an inf or nan of the
+partner outside of the region has no effect.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,20 +14,20 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
 @tensors_as_leaves("corners")
 @dataclass(frozen=True, eq=False)
 class Boxes(Pattern):
-    """The partner shows inside a box.
+    """Paste a box of the partner at the same position.
 
     Args:
-        corners: (B, 4) int64: top, bottom, left and right in pixels; bottom and right lie just
-            outside. An empty box is neutral.
-        size: height and width of the images that the boxes were drawn for; on images of another
-            size they cover the same part.
+        corners: (B, 4) int64: top, bottom, left, right in pixels; bottom and right are exclusive.
+            An empty box is neutral.
+        size: height and width of the images for which the boxes were drawn. On images of another
+            size, such as feature maps, they cover the same part.
     """
 
     corners: Tensor
@@ -42,11 +46,11 @@ class Boxes(Pattern):
         return type(self)(self.corners * chosen.unsqueeze(1), self.size)
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values, size)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (4,)
 
     @property
@@ -57,32 +61,34 @@ class Boxes(Pattern):
         return type(self)(function(self.corners), self.size)
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        corners = self._corners_on(x)
+        # A comparison per row and per column and one broadcast, not a mask for each pixel.
+        corners = self._corners_for(x)
         outside = _along(_outside(corners[:, :2], x.shape[-2]), x, -2)
         outside = outside | _along(_outside(corners[:, 2:], x.shape[-1]), x, -1)
-        return torch.where(outside, x, self._shown(partners, corners))
+        return torch.where(outside, x, self._pasted(partners, corners))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
-        corners = self._corners_on(x).tolist()
+    def row_function(self, x: Tensor) -> ApplyRow:
+        corners = self._corners_for(x).tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
             top, left = max(corners[i][0], 0), max(corners[i][2], 0)
             bottom, right = min(corners[i][1], x.shape[-2]), min(corners[i][3], x.shape[-1])
             if top < bottom and left < right:
-                shown = self._shown_in_row(partner, top, bottom, left, right)
-                _window(row, top, bottom, left, right).copy_(shown)
+                patch = self._patch(partner, top, bottom, left, right)
+                _window(row, top, bottom, left, right).copy_(patch)
 
         return apply_row
 
     def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        return compiled.paste(x, partner, self._corners_on(x), other, inplace)
+        return compiled.paste(x, partner, self._corners_for(x), other, inplace)
 
-    def _corners_on(self, x: Tensor) -> Tensor:
+    def _corners_for(self, x: Tensor) -> Tensor:
+        """The corners, on the device of ``x`` and scaled to its height and width."""
         corners = self.corners
         if not (x.is_cpu and corners.is_cpu):
-            corners = moved(corners, x.device)
+            corners = move(corners, x.device)
         height, width = x.shape[-2:]
         if (height, width) == self.size:
             return corners
@@ -90,39 +96,36 @@ class Boxes(Pattern):
         edges = zip(corners.unbind(1), scale, strict=True)
         return torch.stack([(edge * times).round().long() for edge, times in edges], 1)
 
-    def _shown(self, partners: Tensor, corners: Tensor) -> Tensor:
-        """What of the partners, (B, ..., H, W), shows where the boxes are."""
+    def _pasted(self, partners: Tensor, corners: Tensor) -> Tensor:
+        """Tensors (B, ..., H, W) that hold, inside the boxes, what is pasted of the partners."""
         return partners
 
-    def _shown_in_row(
-        self, partner: Tensor, top: int, bottom: int, left: int, right: int
-    ) -> Tensor:
-        """What of one partner, (..., H, W), shows in its box."""
+    def _patch(self, partner: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """What is pasted into the box of one row, given its partner (..., H, W)."""
         return _window(partner, top, bottom, left, right)
 
 
 @tensors_as_leaves("corners")
 @dataclass(frozen=True, eq=False)
 class ResizedBoxes(Boxes):
-    """The whole partner shows inside a box, shrunk to it by taking the nearest pixels."""
+    """Paste the whole partner into a box, shrunk to it by nearest-neighbour sampling."""
 
     def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
         return None
 
-    def _shown(self, partners: Tensor, corners: Tensor) -> Tensor:
+    def _pasted(self, partners: Tensor, corners: Tensor) -> Tensor:
         for edges, axis in ((corners[:, :2], -2), (corners[:, 2:], -1)):
             side = partners.shape[axis]
             start, stop = edges.split(1, dim=1)
-            place = torch.arange(side, device=edges.device) - start
-            pixel = (place * side // (stop - start).clamp(min=1)).clamp(0, side - 1)
+            offset = torch.arange(side, device=edges.device) - start
+            # Outside of the box, which may be empty, any valid index will do.
+            pixel = (offset * side // (stop - start).clamp(min=1)).clamp(0, side - 1)
             partners = partners.gather(axis, _along(pixel, partners, axis).expand(partners.shape))
         return partners
 
-    def _shown_in_row(
-        self, partner: Tensor, top: int, bottom: int, left: int, right: int
-    ) -> Tensor:
+    def _patch(self, partner: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
         for side, shrunk, axis in (
             (partner.shape[-2], bottom - top, -2),
             (partner.shape[-1], right - left, -1),
@@ -135,11 +138,11 @@ class ResizedBoxes(Boxes):
 @tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class Masks(Pattern):
-    """Each sample keeps, pixel by pixel, what its mask says.
+    """Paste the partner where a keep mask is false.
 
     Args:
-        keep: (B, H, W) bool; all true is neutral. On images of another size the nearest values
-            count.
+        keep: (B, H, W) bool, true for the pixels that a sample keeps of itself; all true is
+            neutral. Resized to images of another size by nearest-neighbour sampling.
     """
 
     keep: Tensor
@@ -159,11 +162,11 @@ class Masks(Pattern):
         return type(self)(self.keep.where(chosen[:, None, None], torch.ones_like(self.keep)))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return size
 
     @property
@@ -174,19 +177,19 @@ class Masks(Pattern):
         return type(self)(function(self.keep))
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        keep = self._keep_on(x)
+        keep = self._keep_for(x)
         return _masked(x, partners, keep.view(len(x), *[1] * (x.ndim - 3), *x.shape[-2:]))
 
-    def by_row(self, x: Tensor) -> ApplyRow:
-        keep = self._keep_on(x)
+    def row_function(self, x: Tensor) -> ApplyRow:
+        keep = self._keep_for(x)
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
             row.copy_(_masked(row, partner, keep[i]))
 
         return apply_row
 
-    def _keep_on(self, x: Tensor) -> Tensor:
-        keep = moved(self.keep, x.device)
+    def _keep_for(self, x: Tensor) -> Tensor:
+        keep = move(self.keep, x.device)
         for axis in (-2, -1):
             side, drawn = x.shape[axis], keep.shape[axis]
             if side != drawn:
@@ -198,7 +201,7 @@ class Masks(Pattern):
 @tensors_as_leaves("keep")
 @dataclass(frozen=True, eq=False)
 class SoftMasks(Masks):
-    """Masks with soft edges: ``keep`` holds floats in [0, 1]."""
+    """Blend pixel by pixel, by a keep mask of floats in [0, 1]."""
 
     copies = False
     dtype = torch.float32
@@ -212,19 +215,22 @@ def _masked(x: Tensor, partner: Tensor, keep: Tensor) -> Tensor:
 
 def _outside(edges: Tensor, side: int) -> Tensor:
     """(B, 2) starts and stops to (B, side) bool."""
-    place = torch.arange(side, device=edges.device)
-    return (place < edges[:, :1]) | (place >= edges[:, 1:])
+    index = torch.arange(side, device=edges.device)
+    return (index < edges[:, :1]) | (index >= edges[:, 1:])
 
 
 def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
-    """Shape (B, n) values so that they broadcast along an axis of a (B, ...) tensor."""
+    """Reshape (B, n) values to broadcast along an axis of a (B, ...) tensor."""
     shape = [1] * x.ndim
     shape[0], shape[axis] = values.shape
     return values.view(shape)
 
 
 def _window(row: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """``row[..., top:bottom, left:right]``, in a third of the time that indexing takes."""
+    """``row[..., top:bottom, left:right]``, in a third of the time that indexing takes.
+
+    For boxes, that time matters: there is little else to do for a row.
+    """
     down, across = row.stride()[-2:]
     return row.as_strided(
         (*row.shape[:-2], bottom - top, right - left),

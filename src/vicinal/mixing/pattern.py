@@ -1,4 +1,10 @@
-"""Pattern: what each sample keeps of itself, and where its partner shows."""
+"""Drawn and Pattern: what is drawn for each sample, and how it combines two samples.
+
+A mix draws the same for every sample as tensors with B rows, so that a batch can be shared among
+several methods without any control flow that depends on the draw: every method draws for all
+samples, and is made *neutral* for those that belong to another one. This keeps shapes fixed, as
+``torch.compile`` needs, and no value has to be read on the CPU.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,34 +19,33 @@ ApplyRow = Callable[[Tensor, Tensor, int], None]
 
 
 class Drawn(ABC):
-    """Random values, one row for each sample of a batch, that depend on sizes alone.
+    """Random values, one row for each sample of a batch, drawn by sizes alone.
 
-    Most of them are a :class:`Pattern` as they are, and can be applied. Others are only what
-    :meth:`Mixer.complete` makes a pattern of, once it has looked at the samples or their targets.
+    Most of them are a :class:`Pattern`, which can be applied as it is. From the others,
+    :meth:`Mixer.complete` makes a pattern after it has looked at the samples or their targets.
 
-    Each has a neutral form, which leaves a sample as it is. So a batch may be shared out among
-    several methods in fixed shapes: nothing about it has to be known on the host.
+    Each has a neutral value, which leaves a sample unchanged.
     """
 
-    #: Whether a sample must have a height and a width.
+    #: Whether samples must have a height and a width.
     spatial: ClassVar[bool] = True
-    #: How the size to draw for is read off the tensors to mix; None where nothing depends on it.
+    #: Returns the size to draw for, given the tensors to mix; None if the draw needs no size.
     measure: "ClassVar[staticmethod[[list[Tensor]], tuple[int, int]] | None]"
     measure = staticmethod(image_size)
-    #: Of the values.
+    #: The dtype of ``values``.
     dtype: ClassVar[torch.dtype]
-    #: Height and width of the images that spatial values were drawn for.
+    #: Height and width of the images for which spatial values were drawn.
     size: tuple[int, int]
 
     @property
     @abstractmethod
     def values(self) -> Tensor:
-        """(B, ...) what was drawn."""
+        """(B, ...) the drawn values in one tensor: what compiled graphs and caches hold."""
 
     @property
     @abstractmethod
     def weight(self) -> Tensor:
-        """(B,) float32 in [0, 1]: the share λ that each sample keeps of itself, exactly."""
+        """(B,) float32 in [0, 1]: the exact share λ (``lam``) of itself that each sample keeps."""
 
     @abstractmethod
     def only(self, chosen: Tensor) -> Self:
@@ -48,13 +53,13 @@ class Drawn(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        """From values that were drawn for images of this height and width."""
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        """The inverse of ``values``, for images of this height and width."""
 
     @classmethod
     @abstractmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        """The shape of the values of one sample of this height and width."""
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        """The shape of one sample's values, for images of this height and width."""
 
     @abstractmethod
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -62,25 +67,28 @@ class Drawn(ABC):
 
 
 class Pattern(Drawn):
-    """One way of applying partners to samples, for a whole batch.
+    """A way to combine each sample of a batch with its partner.
 
     The patterns of several methods are applied one after the other, each neutral for the samples
     that belong to another one.
+
+    :meth:`apply` works everywhere. The other methods are faster implementations of it on the CPU,
+    among which :mod:`vicinal.mixing.apply` dispatches.
     """
 
-    #: Whether values are copied and never computed with, so that integers may be mixed, too.
+    #: Whether values are only copied, so that integers can be mixed, too.
     copies: ClassVar[bool] = False
 
-    def over(self, tensors: Sequence[Tensor]) -> list[Self]:
-        """For each of the tensors of a batch, the pattern to apply to it: mostly, the same one."""
+    def for_tensors(self, tensors: Sequence[Tensor]) -> list[Self]:
+        """The pattern to apply to each tensor of a batch: usually the same one for all."""
         return [self] * len(tensors)
 
     def check(self, x: Tensor) -> None:
-        """Raise a TypeError or ValueError where no partners can be applied to such samples."""
+        """Raise a TypeError or ValueError if this pattern cannot be applied to such samples."""
         if not (self.copies or x.is_floating_point() or is_blendable(x)):
             raise TypeError(
                 f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
-                "blends its samples: leave them, or mix by boxes or masks alone"
+                "blends its samples: set integers='leave', or mix by boxes or masks alone"
             )
         if self.spatial and x.ndim < 3:
             raise ValueError(
@@ -90,29 +98,33 @@ class Pattern(Drawn):
 
     @abstractmethod
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
-        """Apply ``partners`` to ``x``, both (B, ...), into a new tensor, by operations on the whole
-        batch: for any device, autograd and torch.compile."""
+        """Combine ``x`` and ``partners``, both (B, ...), in a new tensor.
+
+        By torch operations on the whole batch: for any device, autograd and torch.compile.
+        """
 
     @abstractmethod
-    def by_row(self, x: Tensor) -> ApplyRow:
-        """For batches like ``x`` on the CPU: ``apply_row(row, partner, i)``, which applies sample
-        i's partner to ``row`` in place."""
+    def row_function(self, x: Tensor) -> ApplyRow:
+        """A function ``apply_row(row, partner, i)`` for the rows of batches like ``x`` on the CPU.
+
+        It applies the pattern of sample ``i`` to ``row`` in place.
+        """
 
     def apply_compiled(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        """Apply by compiled loops on the CPU; None where there are none for such batches."""
+        """Apply by a loop that numba compiled, on the CPU; None if there is none for ``x``."""
         return None
 
     def apply_small_rows(
         self, x: Tensor, partner: Tensor, other: Tensor | None, inplace: bool
     ) -> Tensor | None:
-        """Without them, a faster way for small rows on the CPU; None where there is none."""
+        """Apply to small rows on the CPU, faster than :meth:`apply`; None if it cannot."""
         return None
 
 
 def weight_of(drawn: Sequence[Drawn]) -> Tensor:
-    """(B,) what samples keep, for each of which at most one of these is not neutral."""
+    """(B,) the shares that samples keep, if at most one of these is not neutral for a sample."""
     weight = drawn[0].weight
     for one in drawn[1:]:
         weight = weight * one.weight

@@ -1,4 +1,4 @@
-"""Schedule: a mixer that changes while training goes on."""
+"""Schedule: a mixer whose strength changes over the training."""
 
 import copy
 import math
@@ -9,8 +9,8 @@ from torch.utils.data import get_worker_info
 
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.inner import Selection, adopted, check_inner, complete_selected
-from vicinal.mixing.method import over_samples
+from vicinal.mixing.inner import Selection, adopt_options, check_inner, complete_selected
+from vicinal.mixing.method import repeat_for_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Drawn
@@ -20,25 +20,24 @@ class Schedule(Mixer):
     """Change a mixer's strength over the training, or stop mixing before its end.
 
     Args:
-        mixer: what is mixed with, such as ``MixUp(0.4)``. What it draws for a sample is its own;
-            the options below and random numbers are the schedule's.
-        until: the share of the training after which nothing is mixed any more, in [0, 1].
-        alpha: first and last value of the mixer's ``alpha``, on a straight line from the start of
-            the training to ``until``; None leaves it as it is.
-        steps: the number of batches in the whole training. None means that the trainer says so by
+        mixer: the mixer to schedule, such as ``MixUp(0.4)``. Partners and all random numbers are
+            drawn by the schedule. Options that the mixer was given hold for the schedule, too.
+        until: the fraction of the training, in [0, 1], after which nothing is mixed any more.
+        alpha: the first and the last value of the mixer's ``alpha``, which changes linearly from
+            the start of the training to ``until``; None leaves it constant.
+        steps: the number of batches in the whole training. None expects the trainer to call
             :meth:`begin`, as a Learner does.
-        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise,
-            seed.
+        **options: of :class:`Mixer`: partners, half, fields, integers, maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range.
-        ValueError: at the first batch, nobody has said how long the training is, or the batch is
-            mixed in a worker of a data loader, which sees only some of the batches.
+        TypeError, ValueError: an argument has the wrong type or is out of range.
+        ValueError: at the first batch, if the length of the training is unknown, or if the batch is
+            mixed in a data loader's worker, which sees only some of the batches.
 
     >>> from vicinal import MixUp
     >>> mixer = Schedule(MixUp(), until=0.9, alpha=(0.0, 0.4), steps=1000, seed=0)
     >>> x, y = mixer(torch.rand(8, 3), torch.arange(8))
-    >>> bool((y.weight == 1).all())  # it begins with alpha 0
+    >>> bool((y.weight == 1).all())  # alpha is 0 at first
     True
     """
 
@@ -52,23 +51,24 @@ class Schedule(Mixer):
         **options: Unpack[MixerOptions],
     ) -> None:
         check_inner("Schedule", mixer)
-        super().__init__(**adopted("Schedule", options, [mixer]))
+        super().__init__(**adopt_options("Schedule", options, [mixer]))
         if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
-        self.mixer: Any = copy.copy(mixer)  # its alpha changes
+        self.mixer: Any = copy.copy(mixer)  # the caller's alpha must not change
         self.until = number("until", until, upper=1.0)
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
-        self.kinds = (Selection, *mixer.kinds) if self.looks else mixer.kinds
-        self.ahead = mixer.ahead if alpha is None else 1
+        self.drawn_types = (Selection, *mixer.drawn_types) if self.looks else mixer.drawn_types
+        # All batches of a block have the same alpha.
+        self.block_size = mixer.block_size if alpha is None else 1
         self._span = None if steps is None else (0, steps)
 
     def begin(self, steps: int, at: int = 0) -> None:
-        """Say how long the training is; where ``steps`` was given from the start, that holds.
+        """Set the length of the training, unless it was given as ``steps``.
 
         Args:
             steps: the number of batches.
-            at: how many mixes were drawn before the training began.
+            at: the number of mixes that were drawn before the training began.
         """
         if self.steps is None:
             self._span = (at, steps)
@@ -93,30 +93,31 @@ class Schedule(Mixer):
     ) -> tuple[Drawn, ...]:
         if get_worker_info() is not None:
             raise ValueError(
-                "a data loader's worker cannot tell how far the training is, so a schedule cannot "
-                "draw there: mix in the training loop, or let the loader have num_workers=0"
+                "a schedule cannot draw in a data loader's worker, which sees only some of the "
+                "batches: mix in the training loop, or set num_workers=0"
             )
         if self._span is None:
             raise ValueError(
-                "the schedule does not know how long the training is: give it steps=, the number "
+                "the schedule does not know the length of the training: give it steps=, the number "
                 "of batches"
             )
         start, steps = self._span
+        # Without the 1e-9, a product such as 0.07 * 100 = 7.000000000000001 would be rounded to 8.
         step, end = step - start, math.ceil(self.until * steps - 1e-9)
         if self.alpha is not None:
             first, last = self.alpha
             self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
-        mixing = over_samples(torch.arange(step, step + batches, device="cpu") < end, count)
+        mixing = repeat_for_samples(torch.arange(step, step + batches, device="cpu") < end, count)
         drawn = self.mixer.patterns(batches, count, size, generator, step)
         drawn = tuple(pattern.only(mixing) for pattern in drawn)
         return (Selection(mixing.long() - 1), *drawn) if self.looks else drawn
 
 
 def begin_schedules(mixer: Mixer, steps: int, at: int) -> None:
-    """Say how long the training is to every schedule that a mixer draws with.
+    """Set the length of the training in every schedule of a mixer.
 
     Args:
-        mixer: which may be one itself, or hold some.
+        mixer: a schedule, a mixer that wraps some, or any other.
         steps, at: as for :meth:`Schedule.begin`.
     """
     for inner in mixer.nested():

@@ -1,4 +1,4 @@
-"""Sounds: waveforms blended so that each is heard by its share."""
+"""Sounds: a pattern that blends waveforms by their loudness."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import RowPattern
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
@@ -17,17 +17,20 @@ from vicinal.mixing.target import over_rows
 @tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
 class Sounds(RowPattern):
-    """Blend waveforms, (B, T) or (B, ..., T), the louder one by less than its share.
+    """Blend waveforms, (B, T) or (B, ..., T), such that each is heard in proportion to its share.
+
+    A louder waveform is multiplied by less than its share.
 
     Args:
-        lam: (B,) floats in [0, 1], the share by which each sound is heard; 1 is neutral.
+        lam: (B,) floats in [0, 1], the perceived share of each sound; 1 is neutral.
         rate: samples per second.
     """
 
     rate: int
 
-    # Of another pattern at the same rate: what was drawn does not tell it.
-    def of(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
+    # A method of an instance, not of the class: the drawn values do not include the rate. So the
+    # mixer's `drawn_types` holds an instance.
+    def from_values(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
         return type(self)(values, self.rate)
 
     def check(self, x: Tensor) -> None:
@@ -36,26 +39,27 @@ class Sounds(RowPattern):
             raise TypeError(f"{kind} values are no waveforms: give floats around 0")
         if x.ndim < 2:
             raise ValueError(
-                f"a tensor of shape {tuple(x.shape)} has no time to listen to: give waveforms "
+                f"a tensor of shape {tuple(x.shape)} has no time dimension: give waveforms "
                 "(B, ..., T), or name the fields to mix"
             )
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         own, theirs = loudness(x, self.rate), loudness(partners, self.rate)
-        weight = moved(self.lam, x.device).to(own.dtype)
-        # Of silence no share is heard, however much it is turned up: it is blended as it is.
-        are_heard = (own > 0) & (theirs > 0)
+        weight = move(self.lam, x.device).to(own.dtype)
+        # No gain makes silence audible, and with two silent sounds this divides 0 by 0: blend them
+        # by their shares.
+        are_audible = (own > 0) & (theirs > 0)
         gain = weight * theirs / (weight * theirs + (1 - weight) * own)
-        gain = gain.where(are_heard, weight).where(weight < 1, 1.0)
+        gain = gain.where(are_audible, weight).where(weight < 1, 1.0)
         scale = (gain.square() + (1 - gain).square()).rsqrt()
         mixed = over_rows(gain * scale, x) * x + over_rows((1 - gain) * scale, x) * partners
         return torch.where(over_rows(weight < 1, x), mixed.to(x.dtype), x)
 
-    def by_row(self, x: Tensor) -> ApplyRow:
-        shows = (self.lam < 1).tolist()
+    def row_function(self, x: Tensor) -> ApplyRow:
+        is_mixed = (self.lam < 1).tolist()
 
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
-            if shows[i]:
+            if is_mixed[i]:
                 alone = type(self)(self.lam[i : i + 1], self.rate)
                 row.copy_(alone.apply(row.unsqueeze(0), partner.unsqueeze(0))[0])
 
@@ -63,17 +67,17 @@ class Sounds(RowPattern):
 
 
 def loudness(x: Tensor, rate: int) -> Tensor:
-    """How loud sounds are where they are loudest: an amplitude, not a level in decibels.
+    """The loudness of sounds in their loudest window, as an amplitude, not in decibels.
 
-    The A-weighted power of windows of about a tenth of a second, of which each overlaps half of
-    the next, averaged over the channels; the root of the largest.
+    The root of the largest A-weighted power, averaged over the channels, of windows of about 0.1 s
+    that overlap by half.
 
     Args:
         x: (B, ..., T) floats.
         rate: samples per second.
 
     Returns:
-        (B,) float32, or float64 for such; without a gradient.
+        (B,) float32, or float64 for float64; without a gradient.
 
     >>> time = torch.arange(8000) / 8000
     >>> hum, whistle = (torch.sin(2 * math.pi * hertz * time) for hertz in (50, 2000))
@@ -93,7 +97,10 @@ def loudness(x: Tensor, rate: int) -> Tensor:
 
 
 def a_weighting(frequency: Tensor) -> Tensor:
-    """By how much the amplitude at each frequency, in hertz, counts: IEC 61672, but for 2 dB."""
+    """The A-weighting of amplitudes at frequencies in hertz: IEC 61672, without its +2 dB.
+
+    A constant factor cancels out, as only ratios of loudness are used.
+    """
     f = frequency.square()
     low = (f + 20.6**2) * ((f + 107.7**2) * (f + 737.9**2)).sqrt()
     return (f / low) * (f / (f / 12194**2 + 1))

@@ -1,4 +1,8 @@
-"""MixedTarget: the target of a mixed batch, kept as the pair that it is."""
+"""MixedTarget: the target of a mixed batch, as a pair of targets and their shares.
+
+It stays a pair until a loss or a metric reads it. So no number of classes is needed, nothing is
+one-hot encoded, and any kind of target can be mixed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,47 +17,44 @@ from vicinal.mixing.as_pytree import tensors_as_leaves
 
 
 def over_rows(weight: Tensor, rows: Tensor) -> Tensor:
-    """Shape (B,) weights, or (B, H, W) ones, so that they broadcast over (B, ..., H, W) rows."""
+    """Reshape (B,) or (B, H, W) weights to broadcast over (B, ..., H, W) rows."""
     between = rows.ndim - weight.ndim
     return weight.reshape(*weight.shape[:1], *[1] * between, *weight.shape[1:])
 
 
-def is_over(weight: Tensor, shape: torch.Size) -> bool:
-    """Whether these are weights for rows of this shape, as :func:`over_rows` lays them on.
+def fits_rows(weight: Tensor, shape: torch.Size) -> bool:
+    """Whether :func:`over_rows` can broadcast these weights over rows of this shape.
 
-    >>> is_over(torch.rand(2, 4, 5), torch.Size([2, 3, 4, 5]))
+    >>> fits_rows(torch.rand(2, 4, 5), torch.Size([2, 3, 4, 5]))
     True
     """
-    if weight.ndim == 0:  # of a row by itself
+    if weight.ndim == 0:  # of a single sample, such as inside of vmap
         return True
-    first_of_last = len(shape) - weight.ndim + 1
-    return (
-        first_of_last >= 1
-        and weight.shape[:1] == shape[:1]
-        and weight.shape[1:] == shape[first_of_last:]
-    )
+    start = len(shape) - weight.ndim + 1  # of the last dimensions, which those of pixels must equal
+    return start >= 1 and weight.shape[:1] == shape[:1] and weight.shape[1:] == shape[start:]
 
 
 @tensors_as_leaves("own", "partner", "weight")
 @dataclass(eq=False)
 class MixedTarget:
-    """Own target, partner's target, and the share that each sample keeps of itself.
+    """Own target, partner's target, and the share of the own target.
 
     Args:
         own: (B, ...) targets of the samples themselves: class indices (int64), values, one-hot or
             multi-hot rows, masks.
-        partner: targets of the partners, of the same shape and dtype.
-        weight: (B,) floats in [0, 1], the share of ``own``; ``partner`` has the rest. Where the
-            pixels of (B, ..., H, W) targets have shares of their own, (B, H, W).
+        partner: the targets of the partners, of the same shape and dtype.
+        weight: (B,) floats in [0, 1], the share of ``own``, which is the papers' λ (``lam``);
+            ``partner`` has the share ``1 - weight``. If each pixel of (B, ..., H, W) targets has a
+            share of its own, (B, H, W).
 
     Raises:
         ValueError: the three do not have the same number of rows, or own and partner differ in
             shape.
 
-    A mixed target is a pytree and behaves like a tensor with B rows: it has a length, is indexed
-    by rows (of which one by its number is a mixed target of one row), moved with ``to``, pinned,
-    mapped over with ``tree_map`` and passed through ``torch.compile``. To gather it from several
-    processes, map the gathering over it: ``tree_map(accelerator.gather, target)``.
+    A mixed target is a pytree and behaves like a tensor with B rows: it has a length and a device,
+    can be indexed by rows (an integer index returns a mixed target of one row), moved with ``to``,
+    pinned, mapped over with ``tree_map``, and passed through ``torch.compile``. To gather it from
+    several processes, use ``tree_map(accelerator.gather, target)``.
 
     30 % church (class 2) and 70 % gas station (class 7), out of ten classes:
 
@@ -75,7 +76,7 @@ class MixedTarget:
                 f"own targets have shape {tuple(self.own.shape)}, but the partners' have "
                 f"{tuple(self.partner.shape)}: give both the same shape"
             )
-        if not is_over(self.weight, shape):
+        if not fits_rows(self.weight, shape):
             found = tuple(self.weight.shape) if self.weight.ndim > 1 else len(self.weight)
             raise ValueError(
                 f"there are {found} weights for targets of shape {tuple(shape)}: give one weight "
@@ -83,15 +84,15 @@ class MixedTarget:
             )
 
     def dense(self, num_classes: int | None = None) -> Tensor:
-        """The targets as one float tensor: each label's share at its place.
+        """The targets as one float tensor, such as the shares of all classes.
 
         Args:
-            num_classes: the number of classes C. Class indices need it: they become (B, C) rows,
-                or (B, C, ...) for (B, ...) masks. Float targets do not.
+            num_classes: the number of classes C, for class indices only. They become (B, C) rows,
+                or (B, C, ...) for (B, ...) masks.
 
         Returns:
-            Class indices: shares of each class, of the weight's dtype; every row sums to 1.
-            Float targets: ``weight * own + (1 - weight) * partner``, of their own shape and dtype.
+            For class indices, the share of each class, of the weight's dtype; every row sums to 1.
+            For floats, ``weight * own + (1 - weight) * partner``, of their own shape and dtype.
 
         Raises:
             ValueError: the targets are class indices and ``num_classes`` is missing, or they are
@@ -101,8 +102,8 @@ class MixedTarget:
         if self.own.is_floating_point():
             if num_classes is not None and self.own.shape[1:2] != (num_classes,):
                 raise ValueError(
-                    f"the targets are values of shape {tuple(self.own.shape)}, not class indices "
-                    f"or rows of {num_classes} classes: call dense() without num_classes"
+                    f"the targets are floats of shape {tuple(self.own.shape)}, neither class "
+                    f"indices nor rows of {num_classes} classes: call dense() without num_classes"
                 )
             weight = over_rows(self.weight, self.own).to(self.own.dtype)
             return torch.lerp(self.partner, self.own, weight)
@@ -127,8 +128,9 @@ class MixedTarget:
 
     def __getitem__(self, rows: Any) -> "MixedTarget":
         if isinstance(rows, Integral) or (isinstance(rows, Tensor) and not rows.ndim):
-            row = range(len(self))[rows]  # which an iteration wants to end
-            rows = slice(row, row + 1)  # else the axis after it would be taken for the samples
+            row = range(len(self))[rows]  # for negative indices, and the IndexError that ends loops
+            # A slice keeps the first dimension: without it, the next one would be taken for rows.
+            rows = slice(row, row + 1)
         return self._map(lambda t: t[rows])
 
     def __len__(self) -> int:
@@ -143,5 +145,5 @@ class MixedTarget:
 
 
 def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
-    """(B, ...) class indices to (B, C, ...)."""
+    """One-hot encode (B, ...) class indices as (B, C, ...)."""
     return F.one_hot(labels.long(), num_classes).movedim(-1, 1 if labels.ndim else -1).to(dtype)

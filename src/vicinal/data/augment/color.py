@@ -14,7 +14,7 @@ from vicinal.data.augment.transform import (
     to_unit_floats,
     uniform,
 )
-from vicinal.mixing.move import to_device
+from vicinal.mixing.move import pin_and_move
 
 IMAGENET_STATS = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
@@ -95,7 +95,7 @@ class ColorJitter(BatchTransform):
         check(x.shape[1] == 3, "images whose colours change have 3 channels", x.shape[1])
         x = to_unit_floats(x)
         mean = x.mean((2, 3))[:, :, None]
-        maps = to_device(self._maps(len(x), generator).to(x.dtype), x.device)
+        maps = pin_and_move(self._maps(len(x), generator).to(x.dtype), x.device)
         color, offset = maps.split([3, 1], dim=1)
         return torch.baddbmm(offset @ mean, color, x.flatten(2)).clamp_(0, 1).view(x.shape)
 

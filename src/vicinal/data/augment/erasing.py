@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vicinal.data.augment.color import IMAGENET_STATS
 from vicinal.data.augment.transform import BatchTransform, by_channel, check
-from vicinal.mixing.move import to_device
+from vicinal.mixing.move import pin_and_move
 
 
 class RandomErasing(BatchTransform):
@@ -65,7 +65,7 @@ class RandomErasing(BatchTransform):
         )
         height, width = x.shape[2:]
         edges = self._edges(len(x), height, width, generator)
-        top, bottom, left, right = to_device(edges, x.device)[:, :, None]
+        top, bottom, left, right = pin_and_move(edges, x.device)[:, :, None]
         row, column = (torch.arange(side, device=x.device) for side in (height, width))
         rows, columns = (top <= row) & (row < bottom), (left <= column) & (column < right)
         erased = rows[:, None, :, None] & columns[:, None, None, :]
@@ -94,7 +94,7 @@ class RandomErasing(BatchTransform):
         fill = by_channel(self.mean, x)
         if any(self.std):
             noise = torch.randn(x.shape[1:], generator=generator, device="cpu")
-            fill = (fill + to_device(noise, x.device) * by_channel(self.std, x)).clamp_(0, 1)
+            fill = (fill + pin_and_move(noise, x.device) * by_channel(self.std, x)).clamp_(0, 1)
         if not x.is_floating_point():
             fill = (fill * 255).round_()
         return fill.to(x.dtype)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.mixing.move import to_device
+from vicinal.mixing.move import pin_and_move
 
 
 class BatchTransform:
@@ -27,7 +27,7 @@ def check(right: bool, rule: str, value: object) -> None:
 def uniform(low: float, high: float, x: Tensor, generator: torch.Generator) -> Tensor:
     """One number for each row of ``x``, on its device."""
     draw = torch.rand(len(x), generator=generator, device="cpu") * (high - low) + low
-    return to_device(draw, x.device)
+    return pin_and_move(draw, x.device)
 
 
 def chance(p: float, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -37,7 +37,7 @@ def chance(p: float, x: Tensor, generator: torch.Generator) -> Tensor:
 def by_channel(values: Sequence[float], x: Tensor) -> Tensor:
     """One number for each channel, (C, 1, 1), on the device of ``x``."""
     numbers = torch.tensor(values, dtype=torch.float32, device="cpu")
-    return to_device(numbers[:, None, None], x.device)
+    return pin_and_move(numbers[:, None, None], x.device)
 
 
 def to_unit_floats(x: Tensor) -> Tensor:

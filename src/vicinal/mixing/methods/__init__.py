@@ -1,4 +1,9 @@
-"""One published method a file."""
+"""The methods of mixing, one published method a file.
+
+All but :class:`DetectionMixUp`, whose batches are lists of images, derive from
+:class:`~vicinal.mixing.method.Method`. Each docstring says what the method does to samples and
+targets, its arguments and errors, and its source, with any deviation from it.
+"""
 
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass

@@ -1,4 +1,4 @@
-"""Balanced-MixUp: each sample is mixed with a little of one that stands for all classes alike."""
+"""Balanced-MixUp: blend each sample with a little of a class-balanced one."""
 
 from typing import Any, Unpack
 
@@ -13,28 +13,29 @@ from vicinal.mixing.mix import Mix
 
 
 class BalancedMixUp(ChosenPartners):
-    """Mix samples as they come with samples of which each class has equally many.
+    """Blend each sample with a class-balanced partner, for imbalanced classes.
 
-    The partner's class is any of those there are, all equally likely, and the partner any sample of
-    it. Its share comes from Beta(alpha, 1), mostly a small one.
+    The partner's class is uniform over the classes present, and the partner is uniform over the
+    samples of that class. Its share, 1 - λ, comes from Beta(alpha, 1) and is usually small. Targets
+    are blended by the same weights.
 
     Args:
-        alpha: of the partner's share, which is alpha / (alpha + 1) on average; 0 mixes nothing, 1
-            is uniform.
-        **options: pool (of :class:`ChosenPartners`); per and p (of :class:`Method`); fields,
-            integers, maximum and seed (of :class:`Mixer`).
+        alpha: of the distribution of the partner's share, whose mean is alpha / (alpha + 1); 0
+            mixes nothing, 1 is uniform.
+        **options: of :class:`ChosenPartners`, :class:`Method` and :class:`Mixer`: pool, per, p,
+            fields, integers, maximum, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of
-            a batch are no class indices.
+        TypeError, ValueError: an argument has the wrong type or is out of range; the targets of
+            a batch are not class indices.
 
-    Targets are class indices (B,). Classes that a batch does not hold come from a pool, or from a
-    second batch, ``mixer(x, y, other=(x2, y2))``, by a loader with torch's
-    ``WeightedRandomSampler``: that is the paper's form, and mixes row with row.
+    Targets are class indices (B,). Partners of classes that are missing in a batch need a pool or a
+    second batch, ``mixer(x, y, other=(x2, y2))``. The paper uses a second batch, drawn by torch's
+    ``WeightedRandomSampler``, whose rows are the partners.
 
     Source: A. Galdran, G. Carneiro, M. A. González Ballester, Balanced-MixUp for Highly Imbalanced
-    Medical Image Classification, MICCAI 2021. Their code draws one weight a batch (``per="batch"``)
-    and takes alpha 0.1 or 0.2.
+    Medical Image Classification, MICCAI 2021. Their code draws one weight for a batch
+    (``per="batch"``) and uses alpha 0.1 or 0.2.
 
     >>> x, y = torch.rand(100, 3), torch.tensor([0] * 98 + [1] * 2)
     >>> mixed, target = BalancedMixUp(seed=0)(x, y)
@@ -47,16 +48,18 @@ class BalancedMixUp(ChosenPartners):
         self.alpha = number("alpha", alpha)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
-        given = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
-        given = given.pow_(1 / self.alpha) if self.alpha else given.zero_()
-        return Blend((1 - given).float())
+        # Beta(alpha, 1) by the inverse of its distribution function, u**alpha.
+        share = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
+        share = share.pow_(1 / self.alpha) if self.alpha else share.zero_()
+        return Blend((1 - share).float())
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if batch.other is None or self._pool is not None:
             return super().complete(mix, batch)
-        return Mix(mix.partner, mix.weight, (Blend(mix.weight),))  # balanced by who brings it
+        # A second batch is expected to be balanced already: its rows are the partners.
+        return Mix(mix.partner, mix.weight, (Blend(mix.weight),))
 
-    def readable(self, y: Any) -> Tensor:
+    def checked_targets(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.ndim != 1:
             kind = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y)
             raise TypeError(
@@ -64,12 +67,15 @@ class BalancedMixUp(ChosenPartners):
             )
         return y
 
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         return -_class_sizes(y if pool is None else pool).log()
 
 
 def _class_sizes(labels: Tensor) -> Tensor:
-    """For each sample, how many samples are of its class; nothing has to be known on the host."""
+    """For each sample, the number of samples of its class, without a value read on the CPU.
+
+    ``bincount`` would have to read the largest label first, to know the size of its result.
+    """
     labels = labels.long()
     ordered = labels.sort().values
     first = torch.searchsorted(ordered, labels)

@@ -1,4 +1,4 @@
-"""ClassMix: some classes of another sample's mask pasted on each."""
+"""ClassMix: paste half of the classes of another sample's mask on each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import image_size, masks_among
+from vicinal.mixing.batch import find_masks, image_size
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 from vicinal.mixing.paste import Masks
 from vicinal.mixing.pattern import Drawn
 
-CLASSES = 256  # as many as a byte can name
+CLASSES = 256  # as segmentation masks are usually stored as bytes
 
 
 @tensors_as_leaves("order")
 @dataclass(frozen=True, eq=False)
 class Classes(Drawn):
-    """The order in which the classes of a partner are pasted: half of those that it has.
+    """A random order of the classes for each sample, of which the first half will be pasted.
 
     Args:
-        order: (B, 256) numbers by which each sample puts classes in order; infinity leaves a class
-            out, and all of them are neutral.
+        order: (B, 256) numbers by which classes are sorted. Classes with infinity are never pasted;
+            infinity for all classes is neutral.
     """
 
     order: Tensor
@@ -35,15 +35,17 @@ class Classes(Drawn):
     dtype = torch.float32
 
     def masks(self, partners: Tensor) -> Masks:
-        """What is pasted of partners with these masks, (B, H, W) class indices."""
-        # Column 0 is for pixels of no class. Classes from 256 on have none: torch will say so.
+        """The keep masks for partners with these segmentation masks, (B, H, W) class indices."""
+        # Column 0 is for pixels without a class. For classes from 256 on there is no column, and
+        # scatter_ raises an error.
         index = partners.long().clamp(min=-1).flatten(1) + 1
         order = F.pad(self.order, (1, 0), value=torch.inf)
         present = torch.zeros_like(order, dtype=torch.bool).scatter_(1, index, True)
         order = order.where(present, torch.inf)
         half = order.isfinite().sum(1, keepdim=True) // 2
-        shows = order.argsort(1).argsort(1) < half
-        return Masks(~shows.gather(1, index).view_as(partners))
+        rank = order.argsort(1).argsort(1)
+        is_pasted = rank < half
+        return Masks(~is_pasted.gather(1, index).view_as(partners))
 
     @property
     def values(self) -> Tensor:
@@ -51,18 +53,18 @@ class Classes(Drawn):
 
     @property
     def weight(self) -> Tensor:
-        """1, until it is known how large the classes are."""
+        """Ones: the weight is known only after :meth:`ClassMix.complete`, from the masks."""
         return torch.ones_like(self.order[:, 0])
 
     def only(self, chosen: Tensor) -> Self:
         return type(self)(self.order.where(chosen.unsqueeze(1), torch.inf))
 
     @classmethod
-    def of(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(values)
 
     @classmethod
-    def shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
         return (CLASSES,)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -72,32 +74,31 @@ class Classes(Drawn):
 class ClassMix(Method):
     """Paste half of the classes in another sample's mask on each, for semantic segmentation.
 
-    Of the n classes that are present in the partner's mask, n / 2 are chosen by chance, rounded
-    down, and all pixels of theirs are pasted, in the image and in the mask. The targets must be, or
-    hold, masks: (B, H, W) integers of the height and width of the images; where there are several,
-    the first ones count. Classes are 0 to 255. Pixels of ``ignore_index`` and of negative numbers
-    have no class, and are never pasted.
+    Of the n classes in the partner's mask, n / 2 are chosen at random, rounded down. All their
+    pixels are pasted, in the image and in the mask. The targets must be or contain masks: (B, H, W)
+    integers of the height and width of the images, of which the first are used. Classes are 0 to
+    255. Pixels with ``ignore_index`` or a negative number have no class, and are never pasted.
 
-    Without labels, take the network's own predictions as masks. Another dataset's images and masks
-    are pasted on those of your own with ``other=``.
+    Without labels, use the network's own predictions as masks. To paste from another dataset, pass
+    its images and masks as ``other=``.
 
     Args:
-        ignore_index: the number in the masks that stands for no class, at most 255.
+        ignore_index: the number in the masks for pixels without a class, at most 255.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
+        TypeError, ValueError: an argument has the wrong type or is out of range; the batch holds
             no images (B, ..., H, W), or the targets no masks.
-        RuntimeError: a class is above 255; on a GPU, where the failure is told later.
+        RuntimeError: a class is above 255; on a GPU, the error may surface later.
 
     Source: V. Olsson, W. Tranheden, J. Pinto, L. Svensson, ClassMix: Segmentation-Based Data
-    Augmentation for Semi-Supervised Learning, WACV 2021, algorithm 1; that half of an odd number
-    is rounded down is from the authors' code.
+    Augmentation for Semi-Supervised Learning, WACV 2021, algorithm 1; rounding half of an odd
+    number down is from the authors' code.
 
     >>> masks = torch.tensor([[[0, 0], [0, 0]], [[1, 1], [2, 2]]])
     >>> x, y = ClassMix(seed=0)(masks.unsqueeze(1).float(), masks)
-    >>> y  # of the classes 1 and 2, one was pasted; of 0 alone, half is none
+    >>> y  # one of the classes 1 and 2 was pasted; half of class 0 alone is none
     tensor([[[0, 0],
              [2, 2]],
     <BLANKLINE>
@@ -107,7 +108,7 @@ class ClassMix(Method):
     True
     """
 
-    kinds = (Classes,)
+    drawn_types = (Classes,)
 
     def __init__(self, *, ignore_index: int = 255, **options: Unpack[MethodOptions]) -> None:
         super().__init__(**options)
@@ -127,7 +128,7 @@ class ClassMix(Method):
         (classes,) = mix.patterns
         assert isinstance(classes, Classes)
         source = batch.y if batch.other is None else batch.other[1]
-        masks = moved(masks_among(source, image_size(batch.mixed())), mix.partner.device)
+        masks = move(find_masks(source, image_size(batch.mixed())), mix.partner.device)
         if batch.other is None:
             masks = masks.index_select(0, mix.partner)
         pasted = classes.masks(masks)

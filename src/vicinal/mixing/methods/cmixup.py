@@ -1,4 +1,4 @@
-"""C-Mixup: for values as targets, each sample is mixed with one whose value is near."""
+"""C-Mixup: blend each sample with one whose target is near, for regression."""
 
 import math
 from typing import Any, Unpack
@@ -13,30 +13,32 @@ from vicinal.mixing.chosen import ChosenOptions, ChosenPartners
 
 
 class CMixUp(ChosenPartners):
-    """Mix each sample with one whose target is near: for regression.
+    """Blend each sample with one whose target is near, for regression.
 
-    The partner of i is j with a probability in proportion to
-    ``exp(-|y_i - y_j|² / (2 bandwidth²))``, by the Euclidean distance of their targets; a sample of
-    the batch never meets itself, unless it is alone. Both are then blended by a weight from
-    Beta(alpha, alpha).
+    The partner of i is j with a probability proportional to
+    ``exp(-|y_i - y_j|² / (2 bandwidth²))``, for the Euclidean distance of their targets. No sample
+    is its own partner, unless it is the only one in a batch. Samples and targets are then blended
+    by a weight λ from Beta(alpha, alpha).
 
     Args:
-        bandwidth: above 0, in the units of the targets. A small one takes the nearest sample, a
-            large one takes any, as :class:`MixUp` does.
-        alpha: of the weights; 0 mixes nothing, 1 is uniform, large values tend to halves.
-        **options: pool (of :class:`ChosenPartners`); per and p (of :class:`Method`); fields,
-            integers, maximum and seed (of :class:`Mixer`).
+        bandwidth: above 0, in the units of the targets. A small one chooses the nearest sample, a
+            large one any sample, like :class:`MixUp`.
+        alpha: of the distribution of λ; 0 mixes nothing, 1 is uniform, large values draw weights
+            near 0.5.
+        **options: of :class:`ChosenPartners`, :class:`Method` and :class:`Mixer`: pool, per, p,
+            fields, integers, maximum, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of
-            a batch are no floats.
+        TypeError, ValueError: an argument has the wrong type or is out of range; the targets of
+            a batch are not floats.
 
-    Targets are floats (B,) or (B, ...). Distances to all that may be chosen are computed for each
-    batch, on the targets' device: B times B numbers, or B times as many as the pool holds.
+    Targets are floats (B,) or (B, ...). For each batch, the distances to all candidates are
+    computed on the targets' device: B x B numbers, or B x N with a pool of N samples.
 
     Source: H. Yao, Y. Wang, L. Zhang, J. Zou, C. Finn, C-Mixup: Improving Generalization in
-    Regression, NeurIPS 2022, equation (6). Their code draws one weight a batch (``per="batch"``)
-    and chooses from the whole training part, which holds the sample itself: ``pool=(x, y)``.
+    Regression, NeurIPS 2022, equation (6). Their code draws one weight for a batch
+    (``per="batch"``) and chooses from the whole training set, including the sample itself:
+    ``pool=(x, y)``.
 
     >>> x, y = torch.rand(8, 3), torch.tensor([0.0, 0.1, 0.2, 0.3, 9.0, 9.1, 9.2, 9.3])
     >>> mixed, target = CMixUp(bandwidth=0.5, seed=0)(x, y)
@@ -56,7 +58,7 @@ class CMixUp(ChosenPartners):
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
         return Blend(sample_lam(self.alpha, count, generator).float())
 
-    def readable(self, y: Any) -> Tensor:
+    def checked_targets(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or not y.is_floating_point() or not y.ndim:
             kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
             raise TypeError(
@@ -65,17 +67,19 @@ class CMixUp(ChosenPartners):
             )
         return y
 
-    def log_shares(self, y: Tensor, pool: Tensor | None) -> Tensor:
+    def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         own = _rows(y)
         distance = torch.cdist(
             own,
             own if pool is None else _rows(pool).to(own.dtype),
-            compute_mode="donot_use_mm_for_euclid_dist",  # which is not exact for near values
+            # A matrix product is faster, but loses the digits of small distances.
+            compute_mode="donot_use_mm_for_euclid_dist",
         )
         if pool is None:
             distance.fill_diagonal_(math.inf)
-        # As (d - d₀)(d + d₀) with the least distance d₀: however small the bandwidth is, the
-        # nearest get 0, and all others less.
+        # The log-probability -d² / (2 bandwidth²) minus that of the least distance d₀, computed as
+        # (d - d₀)(d + d₀): it is 0 for the nearest, however small the bandwidth is. Otherwise all
+        # exponentials could underflow to 0.
         least = distance.amin(1, keepdim=True)
         further = (distance - least) / self.bandwidth
         largest = torch.finfo(further.dtype).max
@@ -83,5 +87,5 @@ class CMixUp(ChosenPartners):
 
 
 def _rows(y: Tensor) -> Tensor:
-    """(B, K) floats of 32 bits at least."""
+    """Targets as (B, K) floats of at least 32 bits, without a gradient."""
     return y.detach().reshape(len(y), -1).to(torch.promote_types(y.dtype, torch.float32))

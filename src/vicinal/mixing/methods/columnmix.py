@@ -1,4 +1,4 @@
-"""ColumnMix: some columns of another row in each, as CutMix has it for images."""
+"""ColumnMix: take some columns of each row from another row, like CutMix for tables."""
 
 from typing import Unpack
 
@@ -11,39 +11,40 @@ from vicinal.mixing.method import Method, MethodOptions
 
 
 class ColumnMix(Method):
-    """Take some columns of each row from another row; the target counts the columns, exactly.
+    """Take some columns of each row from another row.
 
-    Each column is kept with probability t, for itself. In a nested batch all tensors (B, F) are
-    parts of the same row, floats and integers alike: one draw goes over all their columns, and
-    values are copied, never blended.
+    A row keeps each column with probability λ, independently. In a nested batch, all tensors (B, F)
+    are parts of the same row, and one draw covers all their columns. Values are copied, never
+    blended, so that integers such as categories are mixed like floats. The weight of the target is
+    the exact share of columns that a row keeps.
 
     Args:
-        alpha: t comes from Beta(alpha, alpha), one for each row; 1 is uniform, 0 mixes nothing.
-        keep: the probability t itself, the same for all rows; alpha is then not looked at.
+        alpha: λ comes from Beta(alpha, alpha), one for each row; 1 is uniform, 0 mixes nothing.
+        keep: λ itself, the same for all rows; alpha is then ignored.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            maximum, seed. Integers are pasted unless told otherwise.
+            maximum, seed. The default of integers is "paste".
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
-            something else than tensors (B, F).
+        TypeError, ValueError: an argument has the wrong type or is out of range; the batch does not
+            hold tensors (B, F).
 
     Source: G. Somepalli, M. Goldblum, A. Schwarzschild, C. B. Bruss, T. Goldstein, SAINT: Improved
     Neural Networks for Tabular Data via Row Attention and Contrastive Pre-Training, arXiv
-    2106.01342 (2021), section 4: their CutMix in the input space, for learning without labels; its
-    code swaps with probability 0.1, here ``keep=0.9``. Labels mixed by the share of columns are
-    those of Auto-PyTorch (A. Kadra, M. Lindauer, F. Hutter, J. Grabocka, Well-tuned Simple Nets
-    Excel on Tabular Datasets, NeurIPS 2021), which takes one set of columns for the whole batch,
-    and never the first.
+    2106.01342 (2021), section 4: CutMix in the input space, for self-supervised learning. Its code
+    swaps columns with probability 0.1, which is ``keep=0.9`` here. Mixing labels by the share of
+    columns is from Auto-PyTorch (A. Kadra, M. Lindauer, F. Hutter, J. Grabocka, Well-tuned Simple
+    Nets Excel on Tabular Datasets, NeurIPS 2021), which swaps the same columns in the whole batch,
+    and never the first one.
 
     >>> mixer = ColumnMix(seed=0)
     >>> x = {"numbers": torch.rand(8, 3), "categories": torch.randint(5, (8, 2))}
     >>> mixed, y = mixer(x, torch.arange(8))
-    >>> kept = torch.cat([(mixed[name] == x[name]) for name in x], dim=1).float().mean(dim=1)
-    >>> bool((kept >= y.weight - 1e-6).all())  # equal, but for columns where both rows agree
+    >>> same = torch.cat([(mixed[name] == x[name]) for name in x], dim=1).float().mean(dim=1)
+    >>> bool((same >= y.weight - 1e-6).all())  # equal, but for columns where both rows agree
     True
     """
 
-    kinds = (Columns,)
+    drawn_types = (Columns,)
 
     def __init__(
         self,
@@ -59,9 +60,9 @@ class ColumnMix(Method):
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Columns:
         if self.keep is None:
-            share = sample_lam(self.alpha, count, generator)
+            lam = sample_lam(self.alpha, count, generator)
         else:
-            share = torch.full((count,), self.keep, dtype=torch.float64, device="cpu")
+            lam = torch.full((count,), self.keep, dtype=torch.float64, device="cpu")
         _, columns = size
         uniform = torch.rand(count, columns, generator=generator, dtype=torch.float64, device="cpu")
-        return Columns(uniform < share.unsqueeze(1))
+        return Columns(uniform < lam.unsqueeze(1))

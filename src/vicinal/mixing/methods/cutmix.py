@@ -1,4 +1,4 @@
-"""CutMix: a box of another sample pasted on each."""
+"""CutMix: paste a box of another sample on each."""
 
 from typing import Literal, Unpack
 
@@ -11,31 +11,31 @@ from vicinal.mixing.paste import Boxes
 
 
 class CutMix(Method):
-    """Paste a box of another sample on each; the target counts the pixels, exactly.
+    """Paste a box of another sample on each.
 
-    A share t from Beta(alpha, alpha) is to be kept: the box has sqrt(1 - t) of the image's height
-    and width, rounded down, and its centre lies anywhere on the image. What falls outside is
-    clipped, and the weight is then the share of pixels that were in fact kept.
+    The box has sqrt(1 - λ) of the image's height and width, rounded down, with λ from
+    Beta(alpha, alpha). Its centre is uniform over the image, and what falls outside is clipped.
+    The weight of the target is the exact share of pixels that a sample keeps.
 
     Args:
-        alpha: of the distribution of t; 1 is uniform, 0 mixes nothing.
-        minmax: smallest and largest side of the box, as shares of the image's; sides are then drawn
-            evenly between them, each for itself, the box lies wholly inside, and alpha is not
-            looked at.
-        dim: the dimension along which is cut, -1 or -2; None cuts along both. The box then has all
-            of the other one, and 1 - t of this one's length. For series: -1 for (B, C, T), -2 for
+        alpha: of the distribution of λ; 1 is uniform, 0 mixes nothing.
+        minmax: the smallest and the largest side of the box, as fractions of the image's. Height
+            and width are then drawn uniformly and independently, the box lies inside the image, and
+            alpha is ignored.
+        dim: the dimension to cut, -1 or -2; None cuts both. The box then has 1 - λ of this
+            dimension's length and all of the other one. For series: -1 for (B, C, T), -2 for
             (B, T, F).
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
+        TypeError, ValueError: an argument has the wrong type or is out of range; the batch holds
             no images (B, ..., H, W).
 
     Source: S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe, Y. Yoo, CutMix: Regularization Strategy to
     Train Strong Classifiers with Localizable Features, ICCV 2019, equations (1) and (2); the weight
-    after clipping is that of the authors' code, minmax is timm's. A box of an odd side keeps its
-    side, as in timm from 1.0.31 on; the authors' loses one pixel.
+    after clipping is that of the authors' code, minmax is timm's. A box with an odd side keeps it,
+    as in timm from 1.0.31 on; the authors' is one pixel smaller.
 
     >>> mixer = CutMix(seed=0)
     >>> x, y = mixer(torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 8, 8), torch.arange(2))
@@ -43,8 +43,8 @@ class CutMix(Method):
     True
     """
 
-    kinds = (Boxes,)
-    ahead = 16
+    drawn_types = (Boxes,)
+    block_size = 16
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class CutMix(Method):
             side = share.mul_(length).floor_()
             start = _uniform(count, generator).mul_(length - side + 1).floor_()
         else:
-            given = sample_lam(self.alpha, count, generator).neg_().add_(1)
-            side = (given if self.dim else given.sqrt_()).mul(length).floor_()
+            cut = sample_lam(self.alpha, count, generator).neg_().add_(1)
+            side = (cut if self.dim else cut.sqrt_()).mul(length).floor_()
             start = _uniform(count, generator).mul_(length).floor_().sub_((side * 0.5).floor_())
         stop = torch.minimum(start + side, length)
         if self.dim:
-            other = -1 - self.dim  # -1 stands last and -2 first
+            other = -1 - self.dim  # in (height, width), -1 is index 1, and -2 is index 0
             start[other], stop[other] = 0, size[other]
         edges = torch.stack([start.clamp_(min=0), stop], 1).view(4, count)
         return Boxes(edges.T.to(torch.int64, memory_format=torch.contiguous_format), size)
 
 
 def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
-    """(2, count): for height and width."""
+    """(2, count) uniform numbers, for height and width."""
     return torch.rand(2, count, generator=generator, dtype=torch.float64, device="cpu")

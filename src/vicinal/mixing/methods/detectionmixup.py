@@ -1,4 +1,4 @@
-"""Mixing for object detection: images of any sizes, blended together with their boxes."""
+"""DetectionMixUp: blend images of any sizes, with the boxes of both, for object detection."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,26 +17,26 @@ Target = Mapping[str, Any]
 
 
 class DetectionMixUp:
-    """Blend images of any sizes, and keep the boxes of both.
+    """Blend images of any sizes, with the boxes of both.
 
-    Both images lie with their upper left corners on a canvas of the larger height and the larger
-    width, black where an image does not reach, so that no object is moved or stretched. The boxes
-    of both are there, each with the weight of its image. Of an image with weight 1 nothing is
-    changed, and no box of the partner is there.
+    Both images are placed at the upper left corner of a canvas with the larger height and the
+    larger width, padded with zeros, so that no object is moved or resized, and are blended by a
+    weight λ from Beta(alpha, alpha). The target holds the boxes of both, each with the weight of
+    its image. With weight 1, an image and its target are unchanged.
 
-    Batches and targets are those of torchvision's detection models. These do not look at
-    ``"weights"``: for them, all boxes count alike.
+    Batches and targets are those of torchvision's detection models, which ignore ``"weights"``:
+    they treat all boxes alike.
 
     Args:
-        alpha: weights come from Beta(alpha, alpha); 0 mixes nothing.
-        p: the share of images that are mixed at all.
+        alpha: of the distribution of λ; 0 mixes nothing.
+        p: the probability that an image is mixed at all.
         partners: as for :class:`Mixer`.
-        image_fields: the tensors in a target that are said of the whole image. An image keeps its
-            own; all others have an entry for each box.
-        seed: of the random numbers; None takes one from the operating system.
+        image_fields: the names of tensors in a target that describe the whole image. An image keeps
+            its own; all other tensors must have an entry for each box.
+        seed: seeds the random numbers; None takes a seed from the operating system.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+        TypeError, ValueError: an argument has the wrong type or is out of range.
 
     Source: Z. Zhang, T. He, H. Zhang, Z. Zhang, J. Xie, M. Li, Bag of Freebies for Training Object
     Detection Neural Networks, arXiv 1902.04103 (2019), section 3.1.
@@ -69,18 +69,18 @@ class DetectionMixUp:
         """Mix a batch and its targets.
 
         Args:
-            images: (C, H, W) floats or uint8, each of a size of its own, or (B, C, H, W).
+            images: (C, H, W) floats or uint8, of any heights and widths, or one (B, C, H, W).
             targets: for each image a dict with ``"boxes"``, (N, 4) in pixels from the upper left
                 corner, and other tensors with N entries, such as ``"labels"``, ``"area"``,
                 ``"iscrowd"`` or ``"masks"``, (N, H, W). N may be 0.
 
         Returns:
-            The mixed images, as a tensor if they were one, and their targets: for each field of
-            tensors, the entries of the image and then those of its partner; ``"weights"``, an
-            entry in (0, 1] for each box; and whatever else the image's own target holds.
+            The mixed images, as a tensor if they were one, and their targets: for each field, the
+            entries of the image followed by those of its partner; ``"weights"``, a number in (0, 1]
+            for each box; and the image's own values of all other fields.
 
         Raises:
-            VicinalError: images and targets do not go together; the sentence names the field.
+            VicinalError: images and targets do not match; the message names the field.
         """
         _check_images(images, targets)
         fields = _fields_of_boxes(targets, self.image_fields)
@@ -104,11 +104,11 @@ class DetectionMixUp:
         return (torch.stack(mixed) if isinstance(images, Tensor) else mixed), found
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same draws: the seed and the number of draws."""
+        """The seed and the number of draws, which determine all later draws."""
         return self.mixer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the one that gave this state was."""
+        """Continue with the draws of the mixer whose ``state_dict()`` this is."""
         self.mixer.load_state_dict(state)
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class DetectionMixUp:
 
 
 def _blended(images: Sequence[Tensor], weight: float) -> Tensor:
-    """One or two images on a canvas that holds them."""
+    """Blend one or two images on a canvas that holds both."""
     size = torch.Size(
         max(sides) for sides in zip(*(image.shape[-2:] for image in images), strict=True)
     )
@@ -151,23 +151,23 @@ def _check_images(images: Tensor | Sequence[Tensor], targets: Sequence[Target]) 
         if (image.shape[0], image.dtype) != (first.shape[0], first.dtype):
             raise VicinalError(
                 f"images[{i}] has {image.shape[0]} channels of {image.dtype}, but images[0] has "
-                f"{first.shape[0]} of {first.dtype}: give all images alike"
+                f"{first.shape[0]} of {first.dtype}: give all images the same"
             )
 
 
 def _fields_of_boxes(targets: Sequence[Target], image_fields: Collection[str]) -> list[str]:
-    """The tensors that have an entry for each box, in every target."""
+    """The names of the tensors that have an entry for each box, the same in all targets."""
     fields = [
         [name for name in target if name not in image_fields and isinstance(target[name], Tensor)]
         for target in targets
     ]
     for i, names in enumerate(fields):
         if "weights" in names:
-            raise VicinalError(f"targets[{i}] has weights already: mix a batch once")
+            raise VicinalError(f"targets[{i}] already has weights: mix a batch only once")
         if "boxes" not in names or set(names) != set(fields[0]):
             raise VicinalError(
                 f"targets[{i}] holds tensors for {', '.join(names) or 'nothing'}, and targets[0] "
-                f"for {', '.join(fields[0]) or 'nothing'}: give boxes, and the same in all"
+                f"for {', '.join(fields[0]) or 'nothing'}: give boxes, and the same fields in all"
             )
     return fields[0]
 

@@ -11,21 +11,25 @@ from vicinal.mixing.method import Method, MethodOptions
 
 
 class MixUp(Method):
-    """Mix each sample with another: ``t * x1 + (1 - t) * x2``, the same for the target.
+    """Blend each sample with another one.
+
+    Samples become ``weight * own + (1 - weight) * partner``, and so do the targets. The weight is
+    the paper's λ (``lam``), drawn from Beta(alpha, alpha).
 
     Args:
-        alpha: strength; weights come from Beta(alpha, alpha). 0 mixes nothing, 0.4 mixes most
-            samples a little, 1 is uniform, large values tend to halves.
-        folded: weights become max(t, 1 - t), so that a sample stays mostly itself.
+        alpha: the strength. 0 mixes nothing, 0.4 mixes most samples a little, 1 draws uniform
+            weights, and large values draw weights near 0.5.
+        folded: replace each weight by max(weight, 1 - weight), so that a sample stays mostly
+            itself.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range.
+        TypeError, ValueError: an argument has the wrong type or is out of range.
 
     Source: H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, mixup: Beyond Empirical Risk
-    Minimization, ICLR 2018, equation (2) and the algorithm in figure 1; a weight per sample and
-    the folding are fastai's.
+    Minimization, ICLR 2018, equation (2) and the algorithm in figure 1; a weight for each sample
+    and folding are fastai's.
 
     >>> mixer = MixUp(alpha=0.4, seed=0)
     >>> x, y = mixer(torch.rand(8, 3, 32, 32), torch.arange(8))
@@ -33,8 +37,8 @@ class MixUp(Method):
     (torch.Size([8, 3, 32, 32]), 8, True)
     """
 
-    kinds = (Blend,)
-    ahead = 16
+    drawn_types = (Blend,)
+    block_size = 16
 
     def __init__(
         self, alpha: float = 0.4, *, folded: bool = True, **options: Unpack[MethodOptions]

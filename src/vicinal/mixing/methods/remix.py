@@ -1,4 +1,4 @@
-"""Remix: in the label of a mixed sample, the rarer class prevails."""
+"""Remix: blend samples, and give the label of a mixed sample to the rarer class."""
 
 from collections.abc import Sequence
 from typing import Any, Unpack
@@ -12,29 +12,29 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import moved
+from vicinal.mixing.move import move
 
 
 class Remix(Method):
-    """Mix as :class:`MixUp` does; of two labels, a much rarer one may count alone.
+    """Blend samples like :class:`MixUp`, and give their label to the rarer class.
 
-    A share t from Beta(alpha, alpha) of the sample itself is kept. Where the sample's class has at
-    least kappa times as many samples as its partner's, and t is below tau, the partner's label
-    counts alone: the target's weight is 0. Where it is the other way round, and 1 - t is below
-    tau, the weight is 1; else it is t.
+    Samples are blended by a weight λ from Beta(alpha, alpha). The weight of the target differs: it
+    is 0, so that only the partner's label remains, if the sample's class has at least kappa times
+    as many samples as the partner's and λ is below tau; it is 1 in the reverse case, with 1 - λ
+    below tau; otherwise it is λ.
 
     Args:
-        counts: (C,) how many samples there are of each class, such as ``labels.bincount()``.
-        alpha: strength; 0 mixes nothing, 1 is uniform, large values tend to halves.
-        kappa: how many times as many samples make a class much larger, 1 or more.
-        tau: the share below which a sample of the much larger class gives way, in [0, 1]; 0 leaves
-            all weights as they are.
+        counts: (C,) the number of samples of each class, such as ``labels.bincount()``.
+        alpha: the strength; 0 mixes nothing, 1 is uniform, large values draw weights near 0.5.
+        kappa: the ratio of counts from which one class is much larger than another, 1 or more.
+        tau: the share below which the label of the much larger class is dropped, in [0, 1]; 0 drops
+            none.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the targets of
-            a batch are no class indices, or beyond those that were counted.
+        TypeError, ValueError: an argument has the wrong type or is out of range; the targets of
+            a batch are not class indices, or exceed the number of counts.
 
     Source: H.-P. Chou, S.-C. Chang, J.-Y. Pan, W. Wei, D.-C. Juan, Remix: Rebalanced Mixup, ECCV
     2020 Workshops, the definition of λ_y; kappa 3 and tau 0.5 are its choices.
@@ -46,8 +46,8 @@ class Remix(Method):
     True
     """
 
-    kinds = (Blend,)
-    ahead = 16
+    drawn_types = (Blend,)
+    block_size = 16
 
     def __init__(
         self,
@@ -81,20 +81,20 @@ class Remix(Method):
             partner = self._count(batch.other[1])
         share = mix.weight
         own, partner = own.to(share.device), partner.to(share.device)
-        gives_way = (own >= self.kappa * partner) & (share < self.tau)
-        prevails = (partner >= self.kappa * own) & (1 - share < self.tau)
-        weight = share.masked_fill(prevails, 1.0).masked_fill(gives_way, 0.0)
+        drop_own = (own >= self.kappa * partner) & (share < self.tau)
+        drop_partner = (partner >= self.kappa * own) & (1 - share < self.tau)
+        weight = share.masked_fill(drop_partner, 1.0).masked_fill(drop_own, 0.0)
         return Mix(mix.partner, weight, mix.patterns)
 
     def _count(self, labels: Any) -> Tensor:
-        """How many samples there are of each label's class."""
+        """The count of each label's class."""
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.ndim != 1:
             kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
             raise TypeError(f"Remix needs class indices of shape (B,) as targets, not {kind}")
-        counts = moved(self._counts, labels.device)
+        counts = move(self._counts, labels.device)
         try:
             return counts.index_select(0, labels.long())
         except IndexError:
             raise ValueError(
-                f"a label is none of the {len(self.counts)} classes that counts were given for"
+                f"a label is out of range for {len(self.counts)} classes: give counts for all"
             ) from None

@@ -1,4 +1,4 @@
-"""ResizeMix: the whole of another sample, shrunk and pasted on each."""
+"""ResizeMix: paste the whole of another sample, shrunk, on each."""
 
 from typing import Unpack
 
@@ -11,26 +11,27 @@ from vicinal.mixing.paste import ResizedBoxes
 
 
 class ResizeMix(Method):
-    """Paste the whole of another sample on each, shrunk; the target counts the pixels, exactly.
+    """Paste the whole of another sample, shrunk, on each.
 
-    The patch has tau of the image's height and width, rounded down. Its centre lies anywhere on the
-    image, and what would stick out is moved inside, so that all of the partner shows. Where tau
-    leaves less than a pixel of a side, nothing is pasted and the weight is 1.
+    The patch has tau of the image's height and width, rounded down. Its centre is uniform over the
+    image, and a patch that extends beyond the border is shifted inside. If a side would have less
+    than one pixel, nothing is pasted. The weight of the target is the exact share of pixels that a
+    sample keeps.
 
     Args:
-        scope: smallest and largest tau, a share of the image's sides, drawn evenly between them;
-            (0, 0) mixes nothing.
+        scope: the smallest and the largest tau, a fraction of the image's sides, drawn uniformly
+            between them; (0, 0) mixes nothing.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
+        TypeError, ValueError: an argument has the wrong type or is out of range; the batch holds
             no images (B, ..., H, W).
 
     Source: J. Qin, J. Fang, Q. Zhang, W. Liu, X. Wang, X. Wang, ResizeMix: Mixing Data with
-    Preserved Object Information and True Labels, arXiv 2012.11101 (2020); the scope, the nearest
-    pixels and the moving inside are those of the authors' code. That draws one tau a batch and a
-    centre a sample, and finds the nearest pixels by tau, not by the rounded sides.
+    Preserved Object Information and True Labels, arXiv 2012.11101 (2020); scope, nearest-neighbour
+    sampling and the shift are from the authors' code. That code draws one tau for a batch and a
+    centre for each sample, and samples by tau instead of the rounded sides.
 
     >>> mixer = ResizeMix(seed=0)
     >>> x, y = mixer(torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 8, 8), torch.arange(2))
@@ -38,8 +39,8 @@ class ResizeMix(Method):
     True
     """
 
-    kinds = (ResizedBoxes,)
-    ahead = 16
+    drawn_types = (ResizedBoxes,)
+    block_size = 16
 
     def __init__(
         self, scope: tuple[float, float] = (0.1, 0.8), **options: Unpack[MethodOptions]
@@ -54,9 +55,9 @@ class ResizeMix(Method):
         uniform = torch.rand(3, count, generator=generator, dtype=torch.float64, device="cpu")
         low, high = self.scope
         tau = low + (high - low) * uniform[0]
-        for length, place in zip(size, uniform[1:], strict=True):
+        for length, centre in zip(size, uniform[1:], strict=True):
             side = (length * tau).long()
-            start = (length * place).long() - side // 2
+            start = (length * centre).long() - side // 2
             start = start.clamp(min=0).minimum(length - side)
             edges += [start, start + side]
         return ResizedBoxes(torch.stack(edges, 1), size)

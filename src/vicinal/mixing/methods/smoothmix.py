@@ -1,4 +1,4 @@
-"""SmoothMix: another sample shows through a soft, round spot."""
+"""SmoothMix: blend another sample into each, in a Gaussian spot."""
 
 from typing import Unpack
 
@@ -11,27 +11,27 @@ from vicinal.mixing.paste import SoftMasks
 
 
 class SmoothMix(Method):
-    """Blend another sample into each, most in one spot and less around it; the target counts, too.
+    """Blend another sample into each, in a Gaussian spot.
 
-    The partner's part of a pixel at a distance d from the centre is exp(-d**2 / (2 * sigma**2)).
-    The centre is the upper left corner of any pixel. On an image that is not square, each axis is
-    measured by its own length, so that the spot is an ellipse. The weight is the mean of what the
-    pixels keep.
+    At distance d from the centre, the partner's share of a pixel is exp(-d**2 / (2 * sigma**2)).
+    The centre is the upper left corner of a uniformly drawn pixel. On an image that is not square,
+    each axis has a sigma in proportion to its length, so that the spot is an ellipse. The weight of
+    the target is the mean share that the pixels of a sample keep.
 
     Args:
-        sigma: smallest and largest sigma, as shares of the image's sides, drawn evenly between
-            them; (0, 0) mixes nothing.
+        sigma: the smallest and the largest sigma, as fractions of the image's sides, drawn
+            uniformly between them; (0, 0) mixes nothing.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of its range; the batch holds
+        TypeError, ValueError: an argument has the wrong type or is out of range; the batch holds
             no images (B, ..., H, W), or integers, which cannot be blended.
 
     Source: J.-H. Lee, M. Z. Zaheer, M. Astrid, S.-I. Lee, SmoothMix: a Simple Yet Effective Data
-    Augmentation to Train Robust Classifiers, CVPR Workshops 2020; the range of sigma and the place
-    of the centre are OpenMixup's, which is for square images. There, each sample keeps the share of
-    its label that its image has lost; here, as in the paper, the share that the image has kept.
+    Augmentation to Train Robust Classifiers, CVPR Workshops 2020; the range of sigma and the
+    centre's position are OpenMixup's, which assumes square images. In OpenMixup, the label of a
+    sample gets the share that its image has lost; here, as in the paper, the share that it keeps.
 
     >>> mixer = SmoothMix(seed=0)
     >>> x, y = mixer(torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 8, 8), torch.arange(2))
@@ -39,7 +39,7 @@ class SmoothMix(Method):
     True
     """
 
-    kinds = (SoftMasks,)
+    drawn_types = (SoftMasks,)
 
     def __init__(
         self, sigma: tuple[float, float] = (0.25, 0.5), **options: Unpack[MethodOptions]
@@ -52,16 +52,16 @@ class SmoothMix(Method):
         low, high = self.sigma
         sigma = low + (high - low) * uniform[0]
         down, across = (
-            _slope(length, place, length * sigma)
-            for length, place in zip(size, uniform[1:], strict=True)
+            _profile(length, centre, length * sigma)
+            for length, centre in zip(size, uniform[1:], strict=True)
         )
-        # A Gaussian of two variables is the product of two of one: no exp for every pixel.
+        # A 2D Gaussian is the outer product of two 1D ones: H + W exponentials instead of H * W.
         return SoftMasks(1 - down.unsqueeze(2) * across.unsqueeze(1))
 
 
-def _slope(length: int, place: Tensor, sigma: Tensor) -> Tensor:
-    """(B, length) float32 along one axis."""
-    # No pixel has the distance 0 to a corner, so that sigma may be 0.
-    centre = (length * place).floor() - 0.5
+def _profile(length: int, centre: Tensor, sigma: Tensor) -> Tensor:
+    """The partners' shares along one axis, (B, length) float32, for centres in [0, 1)."""
+    # A corner is at least half a pixel from any pixel, so that sigma may be 0 without 0 / 0.
+    centre = (length * centre).floor() - 0.5
     distance = torch.arange(length, device="cpu") - centre.unsqueeze(1)
     return (distance / sigma.unsqueeze(1)).square().div_(-2).exp_().float()

@@ -1,4 +1,4 @@
-"""The roads that laying may take, for tests that lead small batches along each of them."""
+"""The implementations of applying patterns, for tests that force small batches through each."""
 
 from contextlib import contextmanager
 
@@ -9,11 +9,11 @@ from vicinal.mixing import compiled
 
 
 @contextmanager
-def on(road):
-    """Lead small batches the way of those on machines without numba, and of large ones there."""
+def using(implementation):
+    """Dispatch as on machines without numba, or, "row by row", as for large rows there."""
     with pytest.MonkeyPatch.context() as patch:
-        if road != "compiled":
+        if implementation != "compiled":
             patch.setattr(compiled, "loops", lambda: None)
-        if road == "walking":
+        if implementation == "row by row":
             patch.setattr(apply_module, "LARGE_ROW", 0)
         yield

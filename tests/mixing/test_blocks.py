@@ -1,4 +1,4 @@
-"""Mixes are drawn for several batches at once; nobody has to know."""
+"""Mixes are drawn for several batches at once, without any visible effect but speed."""
 
 import copy
 import pickle
@@ -44,7 +44,7 @@ def same(first, second):
 
 @every_mixer
 @pytest.mark.parametrize("start", [0, 1, 15, 16, 17])
-def test_a_state_is_taken_up_at_any_batch(make, start):
+def test_a_state_can_be_restored_at_any_batch(make, start):
     first, second = make(seed=1), make(seed=2)
     drawn(first, start)
     second.load_state_dict(first.state_dict())
@@ -110,7 +110,7 @@ class TestAChange:
         schedule.begin(steps=100)
         self.assert_changed(schedule, lambda: schedule.begin(steps=2))
 
-    def test_what_a_choice_is_made_of_cannot_be_changed_behind_its_back(self):
+    def test_the_parts_of_a_choice_are_immutable(self):
         choice = Choice([MixUp()], [1.0], seed=0)
         with pytest.raises(TypeError):
             choice.mixers[0] = CutMix()
@@ -153,13 +153,13 @@ def test_little_is_cached(make):
 @pytest.fixture
 def blocks_drawn(monkeypatch):
     """The blocks that are drawn from now on, as (mixer, number of the block)."""
-    found, draw = [], blocks._block
+    found, draw = [], blocks._draw_block
 
     def noted(mixer, block, *arguments):
         found.append((mixer, block))
         return draw(mixer, block, *arguments)
 
-    monkeypatch.setattr(blocks, "_block", noted)
+    monkeypatch.setattr(blocks, "_draw_block", noted)
     return found
 
 
@@ -219,7 +219,7 @@ def gradient(mixer, times):
     ],
     ids=["inference mode", "grad", "vmap", "jvp"],
 )
-def test_what_was_drawn_inside_a_transformation_is_of_use_outside(inside):
+def test_draws_inside_a_transform_do_not_affect_later_ones(inside):
     mixer, alone = MixUp(seed=0), MixUp(seed=0)
     inside(mixer)
     drawn(alone, mixer.random.draws)
