@@ -69,7 +69,10 @@ def test_our_mixers_pass_all_checks(make, batch):
 def test_mixers_with_other_target_weights_pass_the_other_checks(make, batch):
     with pytest.raises(AssertionError, match='fails the check "weights": it kept'):
         check_mixer(make(), *batch)
-    assert check_mixer(make(), *batch, skip=["weights"]) == tuple(set_without("weights"))
+    skip = ["weights"]
+    if make().drawn_types != Remix.drawn_types and torch.__version__ < "2.7":
+        skip.append("compiled")  # torch 2.6 traces no Fourier transform of unknown length
+    assert check_mixer(make(), *batch, skip=skip) == tuple(set_without(*skip))
 
 
 def set_without(*skipped):

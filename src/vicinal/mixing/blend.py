@@ -1,7 +1,7 @@
 """Blend: each row becomes weight * itself + (1 - weight) * its partner."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -33,8 +33,14 @@ class RowPattern(Pattern):
     def weight(self) -> Tensor:
         return self.lam
 
+    def with_lam(self, lam: Tensor) -> Self:
+        """The same pattern with other shares."""
+        # Not by dataclasses.replace(), which torch 2.6 cannot compile; subclasses with more fields
+        # override it.
+        return type(self)(lam)
+
     def only(self, chosen: Tensor) -> Self:
-        return replace(self, lam=self.lam.where(chosen, 1.0))
+        return self.with_lam(self.lam.where(chosen, 1.0))
 
     @classmethod
     def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
@@ -49,7 +55,7 @@ class RowPattern(Pattern):
         return self.lam
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return replace(self, lam=function(self.lam))
+        return self.with_lam(function(self.lam))
 
 
 @tensors_as_leaves("lam")

@@ -35,6 +35,9 @@ class PendingBlend(Blend):
 
     uniform: Tensor
 
+    def with_lam(self, lam: Tensor) -> Self:
+        return type(self)(lam, self.uniform)
+
     @classmethod
     def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
         return cls(*values.unbind(1))

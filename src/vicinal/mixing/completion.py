@@ -1,6 +1,6 @@
 """Batch: what :meth:`Mixer.complete` may look at, after the random part of a mix was drawn."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -50,7 +50,7 @@ class Batch:
         (x, other_x), (y, other_y) = halves(self.x), (None, None)
         if self.y is not None:
             y, other_y = halves(self.y)
-        return replace(self, x=x, y=y, other=(other_x, other_y))
+        return Batch(x, y, (other_x, other_y), self.fields, self.integers, self.maximum)
 
 
 def rows(batch: Any, index: Tensor) -> Any:

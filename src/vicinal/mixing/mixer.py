@@ -189,9 +189,11 @@ class Mixer(ABC):
             count = (count + 1) // 2
             batch = batch.halved() if self.looks else batch
         # Only patterns that depend on height and width read them: a batch need not have images.
-        measures = (drawn.measure for drawn in self.drawn_types if drawn.measure is not None)
-        measure = next(measures, None)
-        size = (1, 1) if measure is None else measure(batch.mixed())
+        size = (1, 1)
+        for drawn in self.drawn_types:  # not next(..., None), which torch 2.6 cannot compile
+            if drawn.measure is not None:
+                size = drawn.measure(batch.mixed())
+                break
         mix = next_mix(self, count, size, first.device)
         if is_compiling():
             return self.complete(mix, batch)

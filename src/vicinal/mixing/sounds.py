@@ -28,6 +28,9 @@ class Sounds(RowPattern):
 
     rate: int
 
+    def with_lam(self, lam: Tensor) -> Self:
+        return type(self)(lam, self.rate)
+
     # A method of an instance, not of the class: the drawn values do not include the rate. So the
     # mixer's `drawn_types` holds an instance.
     def from_values(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
