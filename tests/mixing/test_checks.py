@@ -37,6 +37,7 @@ MIXERS = {
     "MixUp": (MixUp, ()),
     "MixUp of one weight": (lambda: MixUp(per="batch", p=0.7), ()),
     "MixUp in pairs": (lambda: MixUp(partners="pairs"), ()),
+    "MixUp of half of the batch": (lambda: MixUp(half=True), ()),
     "MixUp of texts": (lambda: MixUp(integers="leave"), (ROW,)),
     "CutMix": (CutMix, ()),
     "FMix": (FMix, ()),
@@ -218,3 +219,20 @@ def test_invalid_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
     assert issubclass(CutMix, Mixer)
+
+
+def test_a_mixer_that_looks_may_decide_otherwise_in_lower_precision():
+    """What was decided must be applied to every dtype, but the decision may depend on rounding."""
+
+    class Nearest(MixUp):
+        def complete(self, mix, batch):
+            order = (batch.x.flatten(1).sum(1) * 1e5).argsort()
+            partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
+            return Mix(partner, mix.weight, mix.patterns)
+
+    x = 0.5 + 1e-4 * torch.rand(7, 3, 8, 8)
+    decisions = [
+        Nearest(seed=0).draw(x.to(dtype)).partner for dtype in (torch.float32, torch.bfloat16)
+    ]
+    assert not torch.equal(*decisions)
+    assert "dtypes" in check_mixer(Nearest(), x)
