@@ -7,7 +7,8 @@ are made from it. It names classes rather than importing them: the help must not
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 from vicinal.errors import VicinalError
 
@@ -23,7 +24,7 @@ class Method:
 
     Args:
         name: what ``--mix`` takes.
-        factory: the name of its class in ``vicinal``.
+        factory: the name of its class, which has a file in ``vicinal.mixing.methods``.
         summary: what it does, for the help.
         layers: for each kind of data that it serves, the layers of the network that it may be
             applied to, of which each batch takes one at random; :data:`INPUT` is the input itself.
@@ -47,6 +48,12 @@ class Method:
     learned: Literal["counts", "bandwidth"] | None = None
     compared: bool = False
     on_board: bool = False
+
+    @property
+    def mixer(self) -> Any:
+        """Its class, a subclass of :class:`Mixer`."""
+        file = import_module(f"vicinal.mixing.methods.{self.factory.lower()}")
+        return getattr(file, self.factory)
 
     def layers_for(self, kind: str) -> tuple[str, ...] | None:
         """The layers that it is applied to for a kind of data; None where it does not serve it.

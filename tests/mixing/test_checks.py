@@ -87,9 +87,10 @@ def test_every_method_is_checked():
 
 
 def methods_of_mixing():
+    from vicinal.methods import METHODS
     from vicinal.mixing import methods
 
-    return methods.__all__
+    return {*methods.__all__, *(method.factory for method in METHODS.values())}
 
 
 def test_the_mixer_itself_does_not_change():

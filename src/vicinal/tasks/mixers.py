@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-import vicinal
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
@@ -55,7 +54,7 @@ def _make(method: Method, options: TrainOptions, learned: dict[str, Any]) -> Mix
     if alpha is not None:
         arguments["alpha"] = alpha
     try:
-        mixer: Mixer = getattr(vicinal, method.factory)(**arguments)
+        mixer: Mixer = method.mixer(**arguments)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
     return mixer
