@@ -105,7 +105,7 @@ class ToneTask(Task):
     def _learning_rate(self):
         return 1e-2, "for tones"
 
-    def _choose_reading(self):
+    def _choose_loading(self):
         pass
 
     def _identity(self):

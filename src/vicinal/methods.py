@@ -19,7 +19,7 @@ Targets = Literal["classes", "values"]
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodEntry:
     """One method of mixing.
 
     Args:
@@ -75,44 +75,46 @@ _HIDDEN = {
     "texts": ("sentence",),
 }
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, MethodEntry] = {
     method.name: method
     for method in (
-        Method(
+        MethodEntry(
             "mixup", "MixUp", "blends both samples",
             _ANY, alpha=0.4, maximum=_MASK, compared=True, on_board=True,
         ),
-        Method(
+        MethodEntry(
             "manifoldmixup", "MixUp", "mixup of the activations of a random layer",
             _HIDDEN, alpha=2.0,
         ),
-        Method(
+        MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
             _ANY, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
         ),
-        Method(
+        MethodEntry(
             "balancedmixup", "BalancedMixUp", "mixup with partners drawn evenly from the classes",
             _ANY, alpha=0.2, targets="classes", maximum=_MASK,
         ),
-        Method(
+        MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
             _EMBEDDED, alpha=2.0, targets="values", maximum=_MASK, learned="bandwidth",
             compared=True,
         ),
-        Method("columnmix", "ColumnMix", "swaps columns", {"rows": INPUT}, alpha=1.0),
-        Method(
+        MethodEntry("columnmix", "ColumnMix", "swaps columns", {"rows": INPUT}, alpha=1.0),
+        MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
             _IMAGES, alpha=1.0, compared=True, on_board=True,
         ),
-        Method("resizemix", "ResizeMix", "pastes the whole partner, shrunk", _IMAGES),
-        Method("fmix", "FMix", "pastes an irregular region of the partner", _IMAGES, alpha=1.0),
-        Method("gridmix", "GridMix", "pastes cells of a grid", _IMAGES, alpha=1.0),
-        Method("smoothmix", "SmoothMix", "blends in a soft spot of the partner", _IMAGES),
+        MethodEntry("resizemix", "ResizeMix", "pastes the whole partner, shrunk", _IMAGES),
+        MethodEntry(
+            "fmix", "FMix", "pastes an irregular region of the partner", _IMAGES, alpha=1.0
+        ),
+        MethodEntry("gridmix", "GridMix", "pastes cells of a grid", _IMAGES, alpha=1.0),
+        MethodEntry("smoothmix", "SmoothMix", "blends in a soft spot of the partner", _IMAGES),
     )
 }  # fmt: skip
 
 
-def parse_mix(mix: str | None, alpha: float | None = None) -> tuple[Method, ...]:
+def parse_mix(mix: str | None, alpha: float | None = None) -> tuple[MethodEntry, ...]:
     """The methods that ``--mix`` names; none of them for ``none``, and mixup for None.
 
     Args:
@@ -142,12 +144,12 @@ def parse_mix(mix: str | None, alpha: float | None = None) -> tuple[Method, ...]
     return methods
 
 
-def default_alpha(methods: tuple[Method, ...]) -> float | None:
+def default_alpha(methods: tuple[MethodEntry, ...]) -> float | None:
     """The strength where none is given; None for methods without one, or several of them."""
     return methods[0].alpha if len(methods) == 1 else None
 
 
-def methods_for(kind: str, targets: Targets | None = None) -> list[Method]:
+def methods_for(kind: str, targets: Targets | None = None) -> list[MethodEntry]:
     """The methods that serve a kind of data, and where given, such targets."""
     return [
         method
@@ -178,7 +180,7 @@ def help_line() -> str:
     )
 
 
-def _served(method: Method) -> str:
+def _served(method: MethodEntry) -> str:
     """The data that a method serves, in a word or two."""
     if method.targets:
         return method.targets

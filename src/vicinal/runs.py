@@ -344,7 +344,7 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
 
 
 def _is_partial(name: str) -> bool:
-    """Whether a file is one that :func:`write_whole` leaves behind when the process is killed."""
+    """Whether a file is one that :func:`write_file` leaves behind when the process is killed."""
     return any(name.startswith(f".{own}.") for own in OWN)
 
 

@@ -9,6 +9,7 @@ from vicinal import (
     BatchMixer,
     Callback,
     CutMix,
+    DataLoaders,
     Learner,
     ManifoldMixUp,
     MixedTarget,
@@ -16,6 +17,7 @@ from vicinal import (
     Schedule,
     VicinalError,
 )
+from vicinal.data.split_loader import Batches
 from vicinal.learner.callbacks import MixBatches, as_callbacks
 
 
@@ -190,3 +192,51 @@ def test_as_callbacks_leaves_instances_as_they_are():
 def test_what_is_neither_is_refused(cbs):
     with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
         as_callbacks(cbs)
+
+
+class Stored(torch.utils.data.Dataset):
+    """A data set that returns the tensors that it stores."""
+
+    def __init__(self):
+        self.batches = [(torch.rand(4, 2), torch.arange(4) % 2) for _ in range(3)]
+
+    def __len__(self):
+        return 12
+
+    def __getitems__(self, indices):
+        return self.batches[min(indices) % 3]
+
+
+def test_tensors_that_a_data_set_stores_are_not_overwritten():
+    data = Stored()
+    before = [x.clone() for x, _ in data.batches]
+    loaders = [Batches(data, 4, training=training, device="cpu") for training in (True, False)]
+    dls = DataLoaders(*loaders, vocab=["a", "b"], n_out=2)
+    Learner(dls, torch.nn.Linear(2, 2), cbs=MixUp(float("inf"))).fit(2)
+    assert all(torch.equal(x, old) for (x, _), old in zip(data.batches, before, strict=True))
+
+
+def test_a_batch_that_a_callback_replays_is_not_overwritten():
+    class Replay(Callback):
+        def after_batch(self, learn):
+            if learn.training and self not in replaying:
+                replaying.append(self)
+                kept = learn.x
+                before = kept.clone()
+                learn.section("batch", learn._one_batch)
+                same.append(torch.equal(kept, before))
+                replaying.clear()
+
+    replaying, same = [], []
+    x, y = torch.rand(8, 2), torch.arange(8) % 2
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
+
+    # The targets of a mixed batch cannot be mixed again: what is replayed has plain ones.
+    class Plain(Callback):
+        order = 10
+
+        def before_batch(self, learn):
+            learn.y = getattr(learn.y, "own", learn.y)
+
+    Learner(dls, torch.nn.Linear(2, 2), cbs=[Plain, MixUp(float("inf")), Replay]).fit(1)
+    assert same == [True, True]

@@ -199,3 +199,15 @@ class TestSecondBatch:
     def test_it_must_be_like_the_first(self):
         with pytest.raises(ValueError, match=r"second batch has shape \(4, 6\)"):
             Mix(*drawn(4))(batch((4, 5)), other=batch((4, 6)))
+
+
+@pytest.mark.parametrize("columns", [3, 40_000])
+@pytest.mark.parametrize("shift", [1, -1, 0])
+def test_a_second_batch_that_overlaps_the_first_is_read_before_it_is_overwritten(shift, columns):
+    whole, y = torch.rand(9, columns), torch.arange(8)
+    x, other = (whole[1:], whole[:8]) if shift > 0 else (whole[:8], whole[1:])
+    other = x if not shift else other
+    expected, _ = MixUp(1.0, seed=0)(x.clone(), y, other=(other.clone(), y))
+    mixed, _ = MixUp(1.0, seed=0)(x, y, other=(other, y), inplace=True)
+    assert mixed is x
+    assert torch.allclose(mixed, expected)

@@ -1,10 +1,14 @@
 """Mixers inside of others: each looks at the batch as it would alone, and no option is dropped."""
 
+import threading
+import time
+
 import pytest
 import torch
 from torch import nn
 
 from vicinal import (
+    BalancedMixUp,
     Choice,
     ClassMix,
     CMixUp,
@@ -254,3 +258,86 @@ class TestOptions:
     def test_a_mixer_that_chooses_partners_has_no_option_for_them(self):
         assert Choice([MixUp(), CMixUp(1.0)]).partners == "cycle"
         assert Choice([MixUp(partners="shuffle"), CMixUp(1.0)]).partners == "shuffle"
+
+
+class Halves(Choice):
+    """A wrapper of one's own, with a completion of its own."""
+
+    def complete(self, mix, batch):
+        mix = super().complete(mix, batch)
+        half = torch.full_like(mix.weight, 0.5)
+        return Mix(mix.partner, half, (Blend(half),))
+
+
+class TestWrappersOfOnesOwn:
+    @pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+    def test_complete_what_they_draw(self, wrap, batch):
+        mix = wrap(Halves([MixUp()]), seed=0).draw(*batch)
+        assert mix.weight.tolist() == [0.5] * 6
+
+    def test_see_the_partners_of_a_half(self):
+        class Partners(Halves):
+            def complete(self, mix, batch):
+                found.append(batch.partners(mix)[1].tolist())
+                return super().complete(mix, batch)
+
+        found = []
+        Partners([MixUp()], half=True)(torch.rand(6, 2), torch.arange(6))
+        assert found == [[3, 4, 5]]
+
+
+class TestWhatCannotBeMixedSo:
+    def test_partners_of_all_classes_are_not_those_of_the_second_half(self):
+        mixer = Choice([BalancedMixUp(1.0)], half=True)
+        with pytest.raises(ValueError, match="give it no second batch and no half"):
+            mixer(torch.rand(8, 2), torch.tensor([0] * 7 + [1]))
+
+    @pytest.mark.parametrize("make", [lambda: CMixUp(1.0), BalancedMixUp])
+    def test_partners_by_the_targets_are_no_pairs(self, make):
+        with pytest.raises(ValueError, match="chooses partners by the targets, so a Choice"):
+            Choice([make()], partners="pairs")
+
+    @pytest.mark.parametrize("wrap", [WRAPS["Choice"], WRAPS["Schedule"]])
+    def test_a_draw_of_ones_own_in_a_half(self, wrap, batch):
+        with pytest.raises(ValueError, match=r"LeftHalf overrides draw\(\), which would get half"):
+            wrap(LeftHalf(), half=True)(*batch)
+
+
+def test_threads_that_draw_with_one_mixer_get_mixes_of_their_own():
+    class Slow(CutMix):
+        def draw(self, x, y=None, *, other=None):
+            time.sleep(0.002)
+            return super().draw(x, y, other=other)
+
+        def complete(self, mix, batch):
+            seen.append((threading.get_ident(), len(batch.x), len(mix.partner)))
+            return mix
+
+    def draw(count):
+        for _ in range(20):
+            assert len(mixer.draw(torch.rand(count, 3, 8, 8)).partner) == count
+        counts[threading.get_ident()] = count
+
+    mixer, seen, counts = Choice([Slow()], seed=0), [], {}
+    threads = [threading.Thread(target=draw, args=(count,)) for count in (4, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 40
+    assert all(counts[ident] == batch == drawn for ident, batch, drawn in seen)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "batch"),
+    [
+        (MixUp(seed=0), (torch.arange(6), torch.arange(6))),
+        (MixUp(seed=0), (torch.rand(6, 2), MixUp()(torch.rand(6, 2), torch.arange(6))[1])),
+        (Schedule(MixUp(), seed=0), (torch.rand(6, 2), torch.arange(6))),
+        (Remix([3, 3], seed=0), (torch.rand(6, 2), torch.rand(6))),
+    ],
+)
+def test_a_call_that_fails_uses_up_no_draw(mixer, batch):
+    with pytest.raises((TypeError, ValueError)):
+        mixer(*batch)
+    assert mixer.random.draws == 0

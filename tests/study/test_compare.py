@@ -1,5 +1,6 @@
 """Comparisons from Python, and the runner behind them."""
 
+import copy
 import os
 import signal
 import threading
@@ -13,7 +14,9 @@ from torch import nn
 
 from fresh import FRESH
 from vicinal import (
+    BalancedMixUp,
     Callback,
+    ClipGradients,
     CutMix,
     DataLoaders,
     EarlyStopping,
@@ -28,6 +31,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.state import load_tree, save_tree
 from vicinal.progress import progress_bar
 from vicinal.study.arms import Arm
+from vicinal.study.identity import identity
 from vicinal.study.result import Result
 from vicinal.study.runner import PreparedRun, Runner
 from vicinal.study.store import SUFFIXES, ResultStore
@@ -604,3 +608,74 @@ def test_images_are_measured_when_they_are_corrupted_and_attacked():
     frame = compare(images, network, {"none": None, "cutmix": CutMix()}, seeds=2, epochs=3, lr=0.01)
     assert (frame["accuracy"] == 1).all()
     assert frame[["noise", "blur", "contrast", "fgsm"]].stack().between(0, 1).all()
+
+
+class TestWhatIsSharedByNoRuns:
+    def test_callbacks_of_all_arms_are_copied_and_their_mixers_seeded(self):
+        mixup = MixUp(0.4)
+        arms = {"none": None, "clip": ClipGradients(1e9)}
+        frames = [
+            compare(data, model, arms, seeds=2, epochs=1, lr=0.03, cbs=[mixup]) for _ in range(2)
+        ]
+        assert mixup.random.draws == 0
+        assert frames[0]["nll"].tolist() == frames[1]["nll"].tolist()
+        nll = frames[0].set_index(["mix", "seed"])["nll"]
+        assert nll["none"].tolist() == nll["clip"].tolist()  # which clips nothing
+
+    def test_mixers_in_a_list_are_seeded(self):
+        class InTurns(Callback):
+            def __init__(self):
+                self.mixers = [MixUp(1.0)]
+
+            def before_batch(self, learn):
+                if learn.training:
+                    learn.x, learn.y = self.mixers[0](learn.x, learn.y)
+
+        arms = {"none": None, "turns": InTurns()}
+        frames = [compare(data, model, arms, seeds=1, epochs=1, lr=0.03) for _ in range(2)]
+        assert frames[0]["nll"].tolist() == frames[1]["nll"].tolist()
+
+    def test_a_mixer_that_holds_a_model_is_refused(self):
+        class ByModel(MixUp):
+            def __init__(self, network):
+                super().__init__()
+                self._network = network
+
+        with pytest.raises(VicinalError, match=r"ByModel\(.* holds a model.* ByModel\(learn.model"):
+            compare(data, model, {"none": None, "by model": ByModel(model())}, seeds=1)
+        arms = {"none": None, "by model": lambda learn: ByModel(learn.model)}
+        assert len(compare(data, model, arms, seeds=1, epochs=1, lr=0.03)) == 2
+
+    def test_a_loss_is_no_arm(self):
+        with pytest.raises(VicinalError, match="MixLoss"):
+            compare(data, model, {"none": None, "loss": MixLoss(nn.CrossEntropyLoss())}, seeds=1)
+
+
+class Weighted(Callback):
+    """Holds what its repr does not show."""
+
+    def __init__(self, weights, pool=None):
+        self.weights, self.inner = weights, {"pool": pool}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            Weighted(torch.zeros(2000)),
+            Weighted(torch.zeros(2000).index_fill(0, torch.tensor(7), 1)),
+        ),
+        (Weighted(None, [MixUp(0.4)]), Weighted(None, [MixUp(0.5)])),
+        (BalancedMixUp(), BalancedMixUp(pool=(torch.rand(4, 2), torch.arange(4)))),
+        (nn.Linear(2, 2), nn.Linear(2, 2)),
+    ],
+)
+def test_settings_that_differ_have_another_identity(first, second):
+    assert identity(first) != identity(second)
+    assert identity(first) == identity(copy.deepcopy(first))
+
+
+def test_seeds_and_what_was_drawn_are_no_settings():
+    used = MixUp(0.4, seed=3)
+    used(torch.rand(4, 2), torch.arange(4))
+    assert identity(MixUp(0.4)) == identity(used)

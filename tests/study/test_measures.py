@@ -1,6 +1,7 @@
 """The registry of measures: against other libraries and closed forms, and the docs."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,12 @@ class TestRegistry:
         section = DOCS.read_text().partition("## What is measured")[2].partition("\n## ")[0]
         rows = re.findall(r"^\| ([^|]+) \| (higher|lower) \| [^|]+ \|$", section, re.MULTILINE)
         assert rows == [(measure.title, measure.better) for measure in MEASURES.values()]
+
+
+@pytest.mark.parametrize("compute", [lambda e: torch.ones(1), lambda e: torch.tensor(0.5)])
+def test_a_measure_without_a_number_for_each_sample_is_refused(monkeypatch, compute):
+    """Its interval would be computed as if there were one sample."""
+    broken = replace(MEASURES["accuracy"], compute=compute)
+    monkeypatch.setitem(MEASURES, "accuracy", broken)
+    with pytest.raises(ValueError, match=r"'accuracy' has the shape .* but there are 3 validation"):
+        compute_measures(Evaluation(torch.eye(3), torch.arange(3)))

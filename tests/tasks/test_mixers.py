@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from run_folders import assert_same, left, silent
 from vicinal import Callback, Choice, CutMix, MixUp, VicinalError, recipes, runs
@@ -142,3 +143,14 @@ def test_where_images_are_is_chosen_once(tmp_path, monkeypatch):
     task.loaders()
     assert [task.storage] == chosen
     assert ("images", task.storage.text) in task.reasons
+
+
+def test_a_mixer_that_holds_a_model_is_refused_as_its_copy_would_not_be_trained(tmp_path):
+    class ByModel(MixUp):
+        def __init__(self, network):
+            super().__init__()
+            self._network = network
+
+    with pytest.raises(VicinalError, match=r"holds a model.* ByModel\(learn.model"):
+        train(tmp_path / "a", Choice([ByModel(torch.nn.Linear(2, 2))]))
+    train(tmp_path / "b", lambda learn: ByModel(learn.model))

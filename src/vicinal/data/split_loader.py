@@ -24,6 +24,8 @@ class TensorData(Dataset[tuple[Tensor, Tensor]]):
         y: (N, ...), their targets.
     """
 
+    batches_are_new = True
+
     def __init__(self, x: Any, y: Tensor) -> None:
         self.x, self.y = x, y
 
@@ -61,7 +63,8 @@ class SplitLoader(ABC):
     """One split of the data, as batches on the device: what a Learner needs of it.
 
     That is its length, iteration, ``first``, ``shut_down_workers``, and ``sampler``, whose
-    ``epoch`` can be set to resume from there.
+    ``epoch`` can be set to resume from there. A data set whose batches are new tensors, which
+    nothing else holds, may say so by a true attribute ``batches_are_new``: they may be overwritten.
 
     Args:
         dataset: where the samples come from; it has a length.

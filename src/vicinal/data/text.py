@@ -215,6 +215,8 @@ class TextData(Dataset[tuple[dict[str, Tensor], Tensor]]):
     (torch.Size([2, 6]), tensor([6, 2]), tensor([1, 0]))
     """
 
+    batches_are_new = True
+
     def __init__(self, tokenizer: Tokenizer, texts: Sequence[str], y: Tensor) -> None:
         self.tokenizer, self.y = tokenizer, y
         tokens, lengths = array("i"), array("q")  # many times smaller than lists of ints

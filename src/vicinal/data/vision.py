@@ -46,6 +46,8 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
         BadImage: while reading, where an image cannot be read and ``skip_bad`` is not set.
     """
 
+    batches_are_new = True
+
     def __init__(self, samples: Samples, size: int, *, skip_bad: bool = False) -> None:
         self.samples, self.size, self.skip_bad = samples, size, skip_bad
 
@@ -65,6 +67,8 @@ class MappedImages(Dataset[tuple[Tensor, Tensor]]):
         x: (N, 3, H, W) uint8, the mapped array.
         y: (N,) int64, their classes.
     """
+
+    batches_are_new = True
 
     def __init__(self, x: Any, y: Tensor) -> None:
         self.x, self.y = x, y

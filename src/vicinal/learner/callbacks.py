@@ -82,19 +82,22 @@ class MixBatches(Callback):
     def before_batch(self, learn: "Learner") -> None:
         if learn.training:
             inplace = self._may_overwrite(learn)
+            learn.loaded_x = None
             learn.x, learn.y = self.mixer(learn.x, learn.y, inplace=inplace)
 
     def _may_overwrite(self, learn: "Learner") -> bool:
         """Whether nothing else can hold the batch.
 
-        That is so if it is fresh from the training part, and no other callback has seen it yet.
-        Always mixing out of place would be simpler, but costs up to 3 % of a step of a small
+        That is so if the data set has made new tensors for it, and no other callback has seen it
+        yet. Always mixing out of place would be simpler, but costs up to 3 % of a step of a small
         network on a CPU, as the system clears fresh memory page by page; and a buffer that is
         reused would overwrite the mixed batch of the previous step, which others may hold.
         """
         earlier = takewhile(lambda callback: callback is not self, learn.callbacks)
         is_seen = any(hasattr(callback, "before_batch") for callback in earlier)
-        return learn.batches is learn.dls.train and not is_seen
+        is_loaded = learn.x is learn.loaded_x
+        are_new = getattr(learn.dls.train.dataset, "batches_are_new", False)
+        return is_loaded and are_new and not is_seen
 
     def after_batch(self, learn: "Learner") -> None:
         if learn.training and learn.pred is None:  # cancelled before the network was called

@@ -87,6 +87,7 @@ class Learner(Inference):
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
         self.trained_network, self.training = model, False
         self.x: Any = None
+        self.loaded_x: Any = None  # x as it was loaded, until it is mixed
         self.y: Any = None
         self.pred: Any = None
         self.loss: Tensor | None = None
@@ -126,6 +127,7 @@ class Learner(Inference):
             share_buffers(self.model)
         with torch.set_grad_enabled(training):
             for self.x, self.y in batches:
+                self.loaded_x = self.x if batches is self.dls.train else None
                 self.pred = self.loss = None
                 self.section("batch", self._one_batch)
 

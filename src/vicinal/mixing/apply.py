@@ -24,6 +24,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from vicinal.mixing.batch import overlap
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
@@ -63,6 +64,8 @@ def apply(
             [4., 2.]])
     """
     check_arguments(x, partner, patterns, other, inplace)
+    if inplace and other is not None and overlap(x, other):
+        other = other.clone()  # else rows of it would be read after they were overwritten
     if can_apply_by_rows(x, patterns, other):
         alone = patterns[0] if len(patterns) == 1 else None
         mixed = alone.apply_compiled(x, partner, other, inplace) if alone else None

@@ -224,3 +224,17 @@ def share_memory(x: Tensor, y: Tensor) -> bool:
     if (x.dtype != y.dtype and not (x.is_complex() or y.is_complex())) or is_compiling():
         return False
     return torch._C._is_alias_of(x, y)  # type: ignore[attr-defined]
+
+
+def overlap(x: Tensor, y: Tensor) -> bool:
+    """Whether the memory between the first and the last element of both has a part in common."""
+    if not share_memory(x, y) or not (x.numel() and y.numel()):
+        return False
+    (start, stop), (other_start, other_stop) = _extent(x), _extent(y)
+    return start < other_stop and other_start < stop
+
+
+def _extent(x: Tensor) -> tuple[int, int]:
+    steps = zip(x.shape, x.stride(), strict=True)
+    last = sum((size - 1) * stride for size, stride in steps)
+    return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()

@@ -26,7 +26,7 @@ class RowPattern(Pattern):
     lam: Tensor
 
     spatial = False
-    measure = None
+    size_of = None
     dtype = torch.float32
 
     @property

@@ -10,14 +10,25 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
-from vicinal.mixing.batch import batch_size, map_leaves, tensors_to_mix
+from vicinal.mixing.batch import batch_size, map_leaves
+from vicinal.mixing.blend import Blend
 from vicinal.mixing.choice import Choice
 from vicinal.mixing.completion import rows
 from vicinal.mixing.hidden import ManifoldMixUp
-from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.probes import (
+    application_options,
+    are_close,
+    are_equal,
+    copy_of,
+    dtypes_of,
+    last_axis_first,
+    shares_of,
+    tensors_in,
+    with_floats_as,
+    with_gaps,
+)
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import over_rows
 
@@ -76,7 +87,15 @@ def check_mixer(
     case.fresh()(*case.batch())  # raises the mixer's own error if it cannot mix the batch at all
     run = tuple(check for check in CHECKS if check not in skip)
     for check in run:
-        CHECKS[check](case)
+        try:
+            CHECKS[check](case)
+        except AssertionError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            raise AssertionError(
+                f'{type(mixer).__name__} fails the check "{check}": it raises {reason}'
+            ) from error
     return run
 
 
@@ -96,7 +115,7 @@ class Case:
 
     def batch(self) -> tuple[Any, Any]:
         """A copy of the batch."""
-        return _copied(self.x), _copied(self.y)
+        return copy_of(self.x), copy_of(self.y)
 
     def rows(self, count: int) -> tuple[Any, Any]:
         """The first samples and targets, (count, ...)."""
@@ -104,14 +123,14 @@ class Case:
         return rows(self.x, index), rows(self.y, index)
 
     def constant(self, offset: float = 0.0) -> tuple[Any, Tensor]:
-        """The batch with constant samples, sample i filled with ``i + offset``; and these values.
+        """The batch with constant samples, sample i of ``10 * i + offset``, and these values, (B,).
 
         From a constant sample that was mixed with another one, the share it kept can be read off.
         """
-        values = torch.arange(batch_size(self.x)) + offset
+        values = 10 * torch.arange(batch_size(self.x)) + offset
 
         def fill(_: Any, leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
+            if not isinstance(leaf, Tensor) or not leaf.ndim:
                 return leaf
             value = over_rows(values.to(leaf.device), leaf)
             return torch.empty_like(leaf).copy_(value.expand(leaf.shape))
@@ -130,7 +149,10 @@ class Case:
         inside = bool(((weight >= 0) & (weight <= 1)).all())
         span = f"its weights lie between {weight.min():.3g} and {weight.max():.3g}"
         self.require(inside, check, span)
-        for row in (~torch.isclose(shares, weight, atol=1e-3)).nonzero().flatten().tolist():
+        # Bytes are rounded: by half of one of the 10 that are between two samples.
+        are_bytes = any(leaf.dtype == torch.uint8 for leaf in tensors_in(self.x))
+        atol = 0.06 if are_bytes else 1e-3
+        for row in (~torch.isclose(shares, weight, atol=atol)).nonzero().flatten().tolist():
             share = f"it kept {shares[row]:.3f} of sample {row}"
             self.require(False, check, f"{share}, but its weight is {weight[row]:.3f}")
 
@@ -146,7 +168,7 @@ class Case:
 def check_seed(case: Case) -> None:
     first, second = case.fresh(), case.fresh()
     for number in range(3):
-        same = _same(first(*case.batch()), second(*case.batch()))
+        same = are_equal(first(*case.batch()), second(*case.batch()))
         case.require(same, "seed", f"two mixers of the same seed differ in batch {number}")
 
 
@@ -167,7 +189,7 @@ def check_state(case: Case) -> None:
     for _ in range(2):
         first(*case.batch())
     second.load_state_dict(first.state_dict())
-    same = _same(first(*case.batch()), second(*case.batch()))
+    same = are_equal(first(*case.batch()), second(*case.batch()))
     case.require(same, "state", "after load_state_dict() it draws other mixes")
 
 
@@ -191,46 +213,56 @@ def check_weights(case: Case) -> None:
 def check_callers_tensors(case: Case) -> None:
     x, y = case.batch()
     case.fresh()(x, y)
-    case.require(_same((x, y), (case.x, case.y)), "caller's tensors", "it changed them")
+    case.require(are_equal((x, y), (case.x, case.y)), "caller's tensors", "it changed them")
+
+
+def check_neutral(case: Case) -> None:
+    mixer: Any = case.fresh()
+    if not isinstance(getattr(mixer, "p", None), float):
+        return  # a Choice, whose p are probabilities, or another mixer without
+    mixer.p = 0.0
+    mix, (mixed, _) = mixer.draw(*case.batch()), mixer(*case.batch())
+    unmixed = bool((mix.weight == 1).all()) and are_equal(mixed, case.x)
+    case.require(unmixed, "neutral", "with p=0 it mixes samples, as it would those of other mixers")
 
 
 def check_in_place(case: Case) -> None:
     first = case.fresh()(*case.batch())
     second = case.fresh()(*case.batch(), inplace=True)
-    case.require(_same(first, second), "in place", "with inplace=True the results differ")
+    case.require(are_equal(first, second), "in place", "with inplace=True the results differ")
 
 
 def check_dtypes(case: Case) -> None:
     if case.fresh().draw(*case.batch()).other is not None:
         return  # partners from a pool have the pool's dtype
     for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
-        x = _floats_as(case.x, dtype)
+        x = with_floats_as(case.x, dtype)
         mixer = case.fresh()
-        mixed, _ = mixer(x, _copied(case.y))
-        found = _dtypes(mixed)
-        case.require(found == _dtypes(x), "dtypes", f"for {dtype} it returns {found}")
+        mixed, _ = mixer(x, copy_of(case.y))
+        found = dtypes_of(mixed)
+        case.require(found == dtypes_of(x), "dtypes", f"for {dtype} it returns {found}")
         # By the mix of this dtype: one that looks at samples may decide otherwise in another.
-        mix = case.fresh().draw(x, _copied(case.y))
-        expected = mix(_floats_as(x, torch.float64), **_options(mixer))
-        close = _close(_floats_as(mixed, torch.float64), expected, 2e-2)
+        mix = case.fresh().draw(x, copy_of(case.y))
+        expected = mix(with_floats_as(x, torch.float64), **application_options(mixer))
+        close = are_close(with_floats_as(mixed, torch.float64), expected, 2e-2)
         case.require(close, "dtypes", f"for {dtype} the results differ from those for float32")
 
 
 def check_layouts(case: Case) -> None:
     expected, _ = case.fresh()(*case.batch())
-    for restride in (_last_axis_first, _with_gaps):
+    for restride in (last_axis_first, with_gaps):
         x = map_leaves(lambda _, leaf, change=restride: change(leaf), case.x)
-        mixed, _ = case.fresh()(x, _copied(case.y))
-        close = _close(mixed, expected, 1e-5)
+        mixed, _ = case.fresh()(x, copy_of(case.y))
+        close = are_close(mixed, expected, 1e-5)
         case.require(close, "layouts", "for tensors that are not contiguous the results differ")
 
 
 def check_batch_sizes(case: Case) -> None:
     for count in (3, 1, 0):
         x, y = case.rows(count)
-        mixed, _ = case.fresh()(_copied(x), y)
-        alike = _dtypes(mixed) == _dtypes(x)
-        case.require(alike, "batch sizes", f"for {count} samples it returns {_dtypes(mixed)}")
+        mixed, _ = case.fresh()(copy_of(x), y)
+        alike = dtypes_of(mixed) == dtypes_of(x)
+        case.require(alike, "batch sizes", f"for {count} samples it returns {dtypes_of(mixed)}")
 
 
 def check_second_batch(case: Case) -> None:
@@ -259,7 +291,7 @@ def check_half(case: Case) -> None:
 
 def check_wrapped(case: Case) -> None:
     inner = case.fresh()
-    expected = [type(pattern) for pattern in inner.draw(*case.batch()).patterns]
+    expected = [type(pattern) for pattern in inner.draw(*case.batch()).patterns] or [Blend]
     inner = copy.deepcopy(case.mixer)
     inner.random.is_seeded = False  # else a seed that the user gave would contradict that of a case
     for mixer in (
@@ -272,10 +304,10 @@ def check_wrapped(case: Case) -> None:
             mix = case.fresh(mixer).draw(*case.batch())
         except ValueError:  # from a pool of partners, which ManifoldMixUp rejects
             continue
-        found = [type(pattern) for pattern in mix.patterns]
+        found = [type(pattern) for pattern in mix.patterns] or [Blend]
         case.require(found == expected, inside, f"it draws {found}, but {expected} alone")
         first, second = case.fresh(mixer)(*case.batch()), case.fresh(mixer)(*case.batch())
-        case.require(_same(first, second), inside, "two mixers of the same seed differ")
+        case.require(are_equal(first, second), inside, "two mixers of the same seed differ")
         x, values = case.constant()
         mix = case.fresh(mixer).draw(x, case.y)
         if mix.other is None and case.weights_are_shares():
@@ -295,7 +327,7 @@ def check_compiled(case: Case) -> None:
     compiled: Any = torch.compile(call, fullgraph=True, backend="eager")
     for _ in range(2):
         found, expected = compiled(*case.batch()), eager(*case.batch())
-        case.require(_close(found, expected, 1e-5), "compiled", "compiled, the results differ")
+        case.require(are_close(found, expected, 1e-5), "compiled", "compiled, the results differ")
 
 
 #: The checks by their names, in the order in which they run.
@@ -306,6 +338,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "state": check_state,
     "global generators": check_global_generators,
     "weights": check_weights,
+    "neutral": check_neutral,
     "in place": check_in_place,
     "dtypes": check_dtypes,
     "layouts": check_layouts,
@@ -315,80 +348,3 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "wrapped": check_wrapped,
     "compiled": check_compiled,
 }
-
-
-def shares_of(
-    mixer: Mixer, mix: Mix, x: Any, values: Tensor, partners: Tensor, other: Any = None
-) -> Tensor:
-    """The shares of themselves that constant samples keep, measured on the mixed batch.
-
-    Args:
-        mixer: whose options fields, integers and maximum apply.
-        mix: the mix to apply.
-        x: samples, each filled with one of the ``values``, (B,).
-        values: (B,) the values of the samples.
-        partners: (B,) the values of their partners.
-        other: the second batch that holds the partners, if there is one.
-
-    Returns:
-        (B,) float64; the weight of the mix where sample and partner have the same value.
-    """
-    options = _options(mixer)
-    mixed = mix(x, other=other, **options)
-    mixed = tensors_to_mix(mixed, options["fields"], options["integers"], options["maximum"])
-    flat = torch.cat([t.cpu().double().reshape(len(values), -1) for t in mixed], 1)
-    distance = values.double() - partners.double()
-    shares = (flat.mean(1) - partners) / distance.where(distance != 0, 1.0)
-    return shares.where(distance != 0, mix.weight.cpu().double())
-
-
-def _options(mixer: Mixer) -> Any:
-    """The options of a mixer that say how a mix is applied."""
-    return {name: getattr(mixer, name) for name in ("fields", "integers", "maximum")}
-
-
-def _copied(batch: Any) -> Any:
-    return map_leaves(lambda _, t: t.clone() if isinstance(t, Tensor) else t, batch)
-
-
-def _tensors(batch: Any) -> list[Tensor]:
-    return [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor)]
-
-
-def _same(first: Any, second: Any) -> bool:
-    return all(map(torch.equal, _tensors(first), _tensors(second)))
-
-
-def _close(first: Any, second: Any, tolerance: float) -> bool:
-    def is_close(a: Tensor, b: Tensor) -> bool:
-        size = float(b.abs().max()) if b.numel() else 0.0
-        return torch.allclose(a.double(), b.double(), rtol=0, atol=tolerance * max(size, 1.0))
-
-    return all(map(is_close, _tensors(first), _tensors(second)))
-
-
-def _dtypes(batch: Any) -> list[str]:
-    return [f"{tuple(t.shape)} of {t.dtype}" for t in _tensors(batch)]
-
-
-def _floats_as(batch: Any, dtype: torch.dtype) -> Any:
-    def cast(_: Any, leaf: Any) -> Any:
-        is_float = isinstance(leaf, Tensor) and leaf.is_floating_point()
-        return leaf.to(dtype, copy=True) if is_float else leaf
-
-    return map_leaves(cast, batch)
-
-
-def _last_axis_first(leaf: Any) -> Any:
-    """The same values with the last dimension slowest in memory; images as channels_last."""
-    if not isinstance(leaf, Tensor) or leaf.ndim < 2:
-        return leaf
-    if leaf.ndim == 4:
-        return leaf.contiguous(memory_format=torch.channels_last)
-    return leaf.transpose(0, -1).contiguous().transpose(0, -1)
-
-
-def _with_gaps(leaf: Any) -> Any:
-    """The same values as a view of every other row of a larger tensor."""
-    is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0
-    return leaf.repeat_interleave(2, 0)[::2] if is_batch else leaf

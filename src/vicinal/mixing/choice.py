@@ -56,16 +56,16 @@ class Choice(Mixer):
         self.block_size = min(mixer.block_size for mixer in self.mixers)
         # Patterns are neutral for the samples of other mixers, so only complete() has to know which
         # sample belongs to which mixer.
-        selection = (Selection,) if self.looks else ()
+        selection = (Selection,) if self.reads_batch else ()
         inner_types = (drawn for mixer in self.mixers for drawn in mixer.drawn_types)
         self.drawn_types = (*selection, *inner_types)
 
     @property
-    def looks(self) -> bool:
-        return any(mixer.looks for mixer in self.mixers)
+    def reads_batch(self) -> bool:
+        return self._overrides(Choice) or any(mixer.reads_batch for mixer in self.mixers)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        return complete_selected(self.mixers, mix, batch) if self.looks else mix
+        return complete_selected(self.mixers, mix, batch) if self.reads_batch else mix
 
     def nested(self) -> list[Mixer]:
         return [self, *(inner for mixer in self.mixers for inner in mixer.nested())]
@@ -91,7 +91,7 @@ class Choice(Mixer):
             index.masked_fill_(chosen, i)
             patterns = mixer.patterns(batches, count, size, generator, step)
             drawn += [pattern.only(chosen) for pattern in patterns]
-        return (Selection(index), *drawn) if self.looks else tuple(drawn)
+        return (Selection(index), *drawn) if self.reads_batch else tuple(drawn)
 
 
 def _probabilities(p: Sequence[float] | None, count: int) -> tuple[float, ...]:

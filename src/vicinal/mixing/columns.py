@@ -50,7 +50,7 @@ class Columns(Pattern):
 
     copies = True
     spatial = False
-    measure = staticmethod(row_size)
+    size_of = staticmethod(row_size)
     dtype = torch.bool
 
     @property

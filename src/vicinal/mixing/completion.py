@@ -34,6 +34,7 @@ class Batch:
     fields: tuple[str | int, ...] | None = None
     integers: Integers = "raise"
     maximum: tuple[str | int, ...] | None = None
+    is_half: bool = False
 
     def mixed(self) -> list[Tensor]:
         """The tensors of ``x`` that are mixed, without those named in ``maximum``."""
@@ -50,7 +51,8 @@ class Batch:
         (x, other_x), (y, other_y) = halves(self.x), (None, None)
         if self.y is not None:
             y, other_y = halves(self.y)
-        return Batch(x, y, (other_x, other_y), self.fields, self.integers, self.maximum)
+        other = other_x, other_y
+        return Batch(x, y, other, self.fields, self.integers, self.maximum, is_half=True)
 
 
 def rows(batch: Any, index: Tensor) -> Any:

@@ -109,11 +109,11 @@ class ManifoldMixUp(Mixer):
         return self.mixer.patterns(batches, count, size, generator, step)
 
     @property
-    def looks(self) -> bool:
-        return self.mixer.looks
+    def reads_batch(self) -> bool:
+        return self._overrides(ManifoldMixUp) or self.mixer.reads_batch
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        if not self.looks:
+        if not self.mixer.reads_batch:
             return mix
         mix = complete_inner(self.mixer, mix, batch)
         if mix.other is not None:

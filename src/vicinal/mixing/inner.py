@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from vicinal.mixing.arguments import names
 from vicinal.mixing.as_pytree import tensors_as_leaves
@@ -19,6 +20,7 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.outer_draw import handed
 from vicinal.mixing.pattern import Drawn, weight_of
 
 
@@ -34,7 +36,7 @@ class Selection(Drawn):
     index: Tensor
 
     spatial = False
-    measure = None
+    size_of = None
     dtype = torch.int64
 
     @property
@@ -68,11 +70,18 @@ def complete_inner(mixer: Mixer, mix: Mix, batch: Batch) -> Mix:
     # The mixer overrides draw(), which may change the mix that super().draw() returns. It must run,
     # but super().draw() must return the wrapper's mix: a new draw, from the inner mixer's own seed,
     # would have nothing to do with the samples that the wrapper has selected.
-    mixer._outer_draw = mix, batch
-    try:
-        return mixer.draw(batch.x, batch.y, other=batch.other)
-    finally:
+    if batch.is_half:
+        raise ValueError(
+            f"{type(mixer).__name__} overrides draw(), which would get half of a batch here: "
+            "override complete(), or mix without half"
+        )
+    if is_compiling():
+        mixer._outer_draw = mix, batch
+        mixed = mixer.draw(batch.x, batch.y, other=batch.other)
         mixer._outer_draw = None
+        return mixed
+    with handed(mixer, (mix, batch)):
+        return mixer.draw(batch.x, batch.y, other=batch.other)
 
 
 def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
@@ -93,7 +102,7 @@ def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
     for number, mixer in enumerate(mixers):
         own, drawn = drawn[: len(mixer.drawn_types)], drawn[len(mixer.drawn_types) :]
         one = Mix(mix.partner, weight_of(own), tuple(own))
-        if mixer.looks:
+        if mixer.reads_batch:
             one = complete_inner(mixer, one, batch)
             if one.other is not None and len(mixers) > 1:
                 raise ValueError(
@@ -174,6 +183,12 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
                     f"{mixer!r} has {name}={value!r} and another one {wanted!r}, but a {outer} "
                     f"mixes a batch in one way: give {name}= to the {outer} alone"
                 )
+    for mixer in mixers:
+        if found.get("partners") == "pairs" and "partners" not in vars(mixer):
+            raise ValueError(
+                f"{mixer!r} chooses partners by the targets, so a {outer} with it cannot mix "
+                "partners='pairs': leave out one of them"
+            )
     seeds = {mixer.random.seed for mixer in mixers if mixer.random.is_seeded}
     if options.get("seed") is not None:
         seeds |= {options["seed"]}

@@ -31,6 +31,7 @@ from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
+from vicinal.mixing.outer_draw import handed_to
 from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.pattern import Drawn
 from vicinal.rng import RandomState
@@ -159,10 +160,14 @@ class Mixer(ABC):
         return mix
 
     @property
-    def looks(self) -> bool:
+    def reads_batch(self) -> bool:
         """Whether the mix may depend on the batch: it overrides ``complete`` or ``draw``."""
+        return self._overrides(Mixer)
+
+    def _overrides(self, base: type[Any]) -> bool:
+        """Whether complete() or draw() is another one than that of a base class."""
         own = type(self)
-        return own.complete is not Mixer.complete or own.draw is not Mixer.draw
+        return own.complete is not base.complete or own.draw is not base.draw
 
     def draw(self, x: Any, y: Any = None, *, other: tuple[Any, Any] | None = None) -> Mix:
         """Draw a mix for a batch: random numbers by sizes alone, then :meth:`complete`.
@@ -180,19 +185,20 @@ class Mixer(ABC):
             ValueError: x and y do not have the same number of samples, or the method needs images
                 in x or masks in y and there are none.
         """
-        if self._outer_draw is not None:  # set while a wrapper calls this: see inner.py
-            return self.complete(*self._outer_draw)
+        handed = handed_to(self)
+        if handed is not None:  # by a wrapper that calls this: see inner.py
+            return self.complete(*handed)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         first = first_tensor(x)
         count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2
-            batch = batch.halved() if self.looks else batch
+            batch = batch.halved() if self.reads_batch else batch
         # Only patterns that depend on height and width read them: a batch need not have images.
         size = (1, 1)
         for drawn in self.drawn_types:  # not next(..., None), which torch 2.6 cannot compile
-            if drawn.measure is not None:
-                size = drawn.measure(batch.mixed())
+            if drawn.size_of is not None:
+                size = drawn.size_of(batch.mixed())
                 break
         mix = next_mix(self, count, size, first.device)
         if is_compiling():
@@ -222,6 +228,18 @@ class Mixer(ABC):
             TypeError: the batch holds integers, and ``integers`` is "raise".
             ValueError: sizes or structures do not match.
         """
+        if is_compiling():
+            return self._mix_batch(x, y, other, inplace)
+        count = self.random.count
+        try:
+            return self._mix_batch(x, y, other, inplace)
+        except Exception:
+            self.random.count = count  # a rejected batch uses up no draw
+            raise
+
+    def _mix_batch(
+        self, x: Any, y: Any, other: tuple[Any, Any] | None, inplace: bool
+    ) -> tuple[Any, Any]:
         other_x, other_y = (None, None) if other is None else self._check_second_batch(other)
         mix = self.draw(x, y, other=other)
         if inplace:

@@ -30,8 +30,8 @@ class Drawn(ABC):
     #: Whether samples must have a height and a width.
     spatial: ClassVar[bool] = True
     #: Returns the size to draw for, given the tensors to mix; None if the draw needs no size.
-    measure: "ClassVar[staticmethod[[list[Tensor]], tuple[int, int]] | None]"
-    measure = staticmethod(image_size)
+    size_of: "ClassVar[staticmethod[[list[Tensor]], tuple[int, int]] | None]"
+    size_of = staticmethod(image_size)
     #: The dtype of ``values``.
     dtype: ClassVar[torch.dtype]
     #: Height and width of the images for which spatial values were drawn.

@@ -58,7 +58,9 @@ class Schedule(Mixer):
         self.until = number("until", until, upper=1.0)
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
-        self.drawn_types = (Selection, *mixer.drawn_types) if self.looks else mixer.drawn_types
+        self.drawn_types = (
+            (Selection, *mixer.drawn_types) if self.reads_batch else mixer.drawn_types
+        )
         # All batches of a block have the same alpha.
         self.block_size = mixer.block_size if alpha is None else 1
         self._span = None if steps is None else (0, steps)
@@ -77,11 +79,11 @@ class Schedule(Mixer):
         return [self, *self.mixer.nested()]
 
     @property
-    def looks(self) -> bool:
-        return bool(self.mixer.looks)
+    def reads_batch(self) -> bool:
+        return self._overrides(Schedule) or bool(self.mixer.reads_batch)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        return complete_selected([self.mixer], mix, batch) if self.looks else mix
+        return complete_selected([self.mixer], mix, batch) if self.reads_batch else mix
 
     def patterns(
         self,
@@ -110,7 +112,7 @@ class Schedule(Mixer):
         mixing = repeat_for_samples(torch.arange(step, step + batches, device="cpu") < end, count)
         drawn = self.mixer.patterns(batches, count, size, generator, step)
         drawn = tuple(pattern.only(mixing) for pattern in drawn)
-        return (Selection(mixing.long() - 1), *drawn) if self.looks else drawn
+        return (Selection(mixing.long() - 1), *drawn) if self.reads_batch else drawn
 
 
 def begin_schedules(mixer: Mixer, steps: int, at: int) -> None:

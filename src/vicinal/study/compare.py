@@ -1,7 +1,6 @@
 """``compare``: many runs, one answer, from Python."""
 
 import copy
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,9 +23,11 @@ from vicinal.rng import derive_seed
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
+from vicinal.study.identity import identity
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun, Runner
 from vicinal.study.store import ResultStore
+from vicinal.tasks.mixers import check_holds_no_model
 
 
 def compare(
@@ -108,12 +109,15 @@ def compare(
         torch.manual_seed(seed)
         dls = dls_fn(seed)
         metrics = accuracy if dls.vocab else rmse
-        learn = Learner(dls, model_fn(), **{"metrics": metrics, **learner})
+        options = {name: value for name, value in learner.items() if name != "cbs"}
+        learn = Learner(dls, model_fn(), **{"metrics": metrics, **options})
+        # Those of all arms are copied, too, and draw otherwise than the arm's own.
+        learn.add_cbs(_callbacks(learner.get("cbs"), learn, derive_seed(seed, "cbs")))
         learn.add_cbs(_callbacks(arms[arm.mix], learn, seed))
         return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr))
 
     common = [lr, fit, sorted(learner.items())]
-    settings = {arm: digest(_described([_visible(arms[arm.mix]), *common])) for arm in made}
+    settings = {arm: digest(identity([arms[arm.mix], *common])) for arm in made}
     runs = [(arm, seed) for seed in numbers for arm in made]
     with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng():
         store = ResultStore(Path(folder or scratch), settings.__getitem__)
@@ -161,13 +165,17 @@ def _check(
 def _is_arm(content: Any) -> bool:
     if isinstance(content, type):
         return issubclass(content, Mixer | Callback)
-    return isinstance(content, Mixer | Callback) or callable(content)
+    # A loss is called, too, but not with a learner.
+    is_function = callable(content) and not isinstance(content, nn.Module)
+    return isinstance(content, Mixer | Callback) or is_function
 
 
 def _copied(name: str, content: Any) -> Any:
     """A copy of a mixer or a callback; a function is the same for all runs."""
     if not isinstance(content, Mixer | Callback):
         return content
+    if isinstance(content, Mixer):
+        check_holds_no_model(content)
     try:
         return copy.deepcopy(content)
     except (TypeError, RuntimeError, NotImplementedError, ValueError) as error:
@@ -192,31 +200,16 @@ def _callbacks(content: Any, learn: Learner, seed: int) -> list[Callback]:
     return callbacks
 
 
-def _mixers(callbacks: Sequence[Callback]) -> Iterator[Mixer]:
-    """Every mixer of these callbacks, also those inside of other mixers."""
-    for callback in callbacks:
-        for value in vars(callback).values():
-            value = value.mixer if isinstance(value, BatchMixer) else value
-            if isinstance(value, Mixer):
-                yield from value.nested()
-
-
-def _described(settings: Any) -> str:
-    """A repr of settings, without seeds and addresses in memory.
-
-    >>> _described([_check, 0.1])
-    '[<function _check>, 0.1]'
-    """
-    return re.sub(r"seed=\d+| at 0x[0-9a-fA-F]+", "", repr(settings))
-
-
-def _visible(content: Any) -> Any:
-    """The content of an arm with the attributes of its callbacks, which their repr does not show.
-
-    They do not change when a run trains, as it has a copy.
-    """
-    if isinstance(content, list | tuple):
-        return [_visible(each) for each in content]
-    if isinstance(content, Callback):
-        return type(content), sorted(vars(content).items())
-    return content
+def _mixers(callbacks: Any) -> Iterator[Mixer]:
+    """Every mixer of these callbacks, also in lists, and those inside of other mixers."""
+    for value in callbacks:
+        if isinstance(value, Mixer):
+            yield from value.nested()
+        elif isinstance(value, BatchMixer):
+            yield from value.mixer.nested()
+        elif isinstance(value, list | tuple):
+            yield from _mixers(value)
+        elif isinstance(value, dict):
+            yield from _mixers(value.values())
+        elif isinstance(value, Callback):
+            yield from _mixers(vars(value).values())

@@ -168,6 +168,13 @@ def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
         values[measure.name] = found
         if measure.unbiased is not None:
             values[measure.compared] = measure.unbiased(evaluation)
+    for name, found in values.items():
+        # Intervals are computed from the samples: a mean alone would look like one sample.
+        if found.shape != evaluation.targets.shape[:1]:
+            raise ValueError(
+                f"the measure {name!r} has the shape {tuple(found.shape)}, but there are "
+                f"{len(evaluation.targets)} validation samples: let it give one number for each"
+            )
     return values
 
 

@@ -18,7 +18,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
-from vicinal.methods import Method
+from vicinal.methods import MethodEntry
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
@@ -87,9 +87,12 @@ class ImageTask(Task):
     """
 
     kind = "images"
+    refused = ()
     preprocessing_type = ImagePreprocessing
     layout = ", channels last"
-    chosen_anew = ("images",)  # how they are stored, as memory and disk are other ones by then
+    rechosen_on_resume = (
+        "images",
+    )  # how they are stored, as memory and disk are other ones by then
     split: Split
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
@@ -136,7 +139,7 @@ class ImageTask(Task):
             return 1e-2, f"{self.noun}, many of them"
         return 3e-3, self.noun
 
-    def _choose_reading(self) -> None:
+    def _choose_loading(self) -> None:
         self.transforms, described = (
             self.recipe.changes(self.size) if self.recipe else self._augmentation()
         )
@@ -225,7 +228,7 @@ class ImageTask(Task):
             std=normalize.std,
         )
 
-    def _layers(self, method: Method, learn: Learner) -> list[str]:
+    def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:
         info: Any = getattr(learn.model, "feature_info", None)
         if info is None:
             raise VicinalError(

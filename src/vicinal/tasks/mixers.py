@@ -4,12 +4,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.methods import Method
+from vicinal.methods import MethodEntry
 from vicinal.mixing import Choice, Mixer
 from vicinal.rng import derive_seed
 from vicinal.tasks.options import TrainOptions
@@ -24,12 +24,12 @@ def _counts(targets: Tensor, classes: int) -> Tensor:
     return targets.bincount(minlength=classes)
 
 
-#: How the arguments of :attr:`Method.learned` are computed from the training targets.
+#: How the arguments of :attr:`MethodEntry.learned` are computed from the training targets.
 LEARNED: dict[str, Callable[[Tensor, int], Any]] = {"bandwidth": _bandwidth, "counts": _counts}
 
 
 def make_mixer(
-    options: TrainOptions, learned: Callable[[Method], dict[str, Any]] = lambda method: {}
+    options: TrainOptions, learned: Callable[[MethodEntry], dict[str, Any]] = lambda method: {}
 ) -> Mixer | None:
     """The mixer that the options ``--mix`` and ``--alpha`` name; None for no mixing.
 
@@ -48,7 +48,7 @@ def make_mixer(
         raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
 
 
-def _make(method: Method, options: TrainOptions, learned: dict[str, Any]) -> Mixer:
+def _make(method: MethodEntry, options: TrainOptions, learned: dict[str, Any]) -> Mixer:
     arguments = {**learned, "seed": options.seed}
     alpha = method.alpha if options.alpha is None else options.alpha
     if alpha is not None:
@@ -58,6 +58,21 @@ def _make(method: Method, options: TrainOptions, learned: dict[str, Any]) -> Mix
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--{error}") from None
     return mixer
+
+
+def check_holds_no_model(mixer: Mixer) -> None:
+    """Raise a VicinalError where a copy of a mixer would look at a copy of its model.
+
+    That copy would not be trained, and the mixer would go by its first weights.
+    """
+    for inner in mixer.nested():
+        for value in vars(inner).values():
+            if isinstance(value, nn.Module) and any(True for _ in value.parameters()):
+                raise VicinalError(
+                    f"{inner!r} holds a model, which would be copied with it and stay untrained: "
+                    "give a function from the learner to the mixer, such as lambda learn: "
+                    f"{type(inner).__name__}(learn.model, ...)"
+                )
 
 
 def from_python(mix: Any, learn: Learner, seed: int) -> Mixer | Callback | None:
@@ -73,6 +88,7 @@ def from_python(mix: Any, learn: Learner, seed: int) -> Mixer | Callback | None:
         VicinalError: it is none of these.
     """
     if isinstance(mix, Mixer):
+        check_holds_no_model(mix)
         mix = copy.deepcopy(mix)  # the caller's keeps its own random state
     elif callable(mix) and not isinstance(mix, Callback):
         mix = mix() if isinstance(mix, type) else mix(learn)

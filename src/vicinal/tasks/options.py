@@ -9,7 +9,7 @@ from typing import Any
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
-from vicinal.methods import Method, parse_mix
+from vicinal.methods import MethodEntry, parse_mix
 from vicinal.mixing import Mixer
 
 #: What mixes in a training: a name as ``--mix`` takes it, or in Python a mixer, a callback, or a
@@ -45,7 +45,7 @@ class TrainOptions:
     stream: bool = False
 
     @cached_property
-    def methods(self) -> tuple[Method, ...]:
+    def methods(self) -> tuple[MethodEntry, ...]:
         """The methods that ``mix`` names; none where it is none, or not a name."""
         if self.mix is None or isinstance(self.mix, str):
             return parse_mix(self.mix, self.alpha)

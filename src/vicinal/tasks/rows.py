@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from pandas.util import hash_pandas_object
 from torch import nn
@@ -28,13 +28,6 @@ class RowLoaders(DataLoaders):
 class RowTask(Task):
     """Train a network on rows of a table."""
 
-    refused: ClassVar[tuple[str, ...]] = (
-        "recipe",
-        "size",
-        "label_pattern",
-        "stream",
-        "skip_bad",
-    )
     split: RowSplit
     preparation: Preprocessing
 

@@ -79,7 +79,6 @@ class TableTask(RowTask):
 
     kind = "rows"
     preprocessing_type = RowPreprocessing
-    refused = (*RowTask.refused, "pretrained")
     preparation: RowPreprocessing
 
     def _choose_network(self) -> None:
@@ -106,7 +105,7 @@ class TableTask(RowTask):
             return "fp32", "numbers of a table may need more than 8 bits"
         return super()._precision()
 
-    def _choose_reading(self) -> None:
+    def _choose_loading(self) -> None:
         for line in self.preparation.table.unknown(self.split.valid.frame):
             self.reasons.append(("validation", line))
 

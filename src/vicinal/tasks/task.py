@@ -13,7 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
-from vicinal.methods import INPUT, Method, Targets, compared_for, methods_for
+from vicinal.methods import INPUT, MethodEntry, Targets, compared_for, methods_for
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.processes import default_device, this_process
@@ -47,10 +47,17 @@ class Task(ABC):
     preprocessing_type: ClassVar[type[Preprocessing]]
     #: How batches lie in memory, where that is worth a word.
     layout: ClassVar[str] = ""
-    #: The options that do not apply to such data.
-    refused: ClassVar[tuple[str, ...]] = ()
+    #: The options that do not apply to such data; a kind that can use one of them leaves it out.
+    refused: ClassVar[tuple[str, ...]] = (
+        "recipe",
+        "size",
+        "label_pattern",
+        "stream",
+        "skip_bad",
+        "pretrained",
+    )
     #: Choices that are made anew when a run is resumed, by name.
-    chosen_anew: ClassVar[tuple[str, ...]] = ()
+    rechosen_on_resume: ClassVar[tuple[str, ...]] = ()
     model: str
     #: Whether the network starts from published weights.
     pretrained: bool = False
@@ -75,7 +82,7 @@ class Task(ABC):
         self.lr = self._choose("lr", self._learning_rate())
         self.precision, why = self._precision()
         self.reasons.append(("precision", f"{self.precision} ({why}){self.layout}"))
-        self._choose_reading()
+        self._choose_loading()
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -105,9 +112,9 @@ class Task(ABC):
 
         Args:
             before: the same of the run that is resumed, whose choices are options by now; their
-                reasons are those of then, except for :attr:`chosen_anew`.
+                reasons are those of then, except for :attr:`rechosen_on_resume`.
         """
-        earlier = {n: why for n, why in (before or {}).items() if n not in self.chosen_anew}
+        earlier = {n: why for n, why in (before or {}).items() if n not in self.rechosen_on_resume}
         return dict(self.reasons) | earlier
 
     def _choose(self, field: str, default: Default) -> Any:
@@ -172,7 +179,7 @@ class Task(ABC):
                 )
         return make_mixer(self.options, self._learned)
 
-    def _learned(self, method: Method) -> dict[str, Any]:
+    def _learned(self, method: MethodEntry) -> dict[str, Any]:
         """The arguments of a method that are computed from the training targets."""
         vocab = self.split.vocab
         targets: Targets = "values" if vocab is None else "classes"
@@ -190,7 +197,7 @@ class Task(ABC):
         """The training targets, for the methods that are computed from them."""
         return self.split.targets
 
-    def _layers(self, method: Method, learn: Learner) -> Sequence[Any]:
+    def _layers(self, method: MethodEntry, learn: Learner) -> Sequence[Any]:
         """The layers of this network that a method is applied to."""
         return method.layers[self.kind]
 
@@ -225,7 +232,7 @@ class Task(ABC):
         return choose_precision(self.options.precision, self.device)
 
     @abstractmethod
-    def _choose_reading(self) -> None:
+    def _choose_loading(self) -> None:
         """Choose how samples come to the network."""
 
     def parameters(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from vicinal.data.rows import TextSplit
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.methods import Method
+from vicinal.methods import MethodEntry
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import check_text_model, create_text_model
@@ -107,6 +107,8 @@ class TextTask(RowTask):
     """Train a network on texts."""
 
     kind = "texts"
+    # A network of the hub may start from published weights.
+    refused = tuple(option for option in RowTask.refused if option != "pretrained")
     preprocessing_type = TextPreprocessing
     split: TextSplit
     network: nn.Module
@@ -142,7 +144,7 @@ class TextTask(RowTask):
     def _learning_rate(self) -> Default:
         return (5e-5, "for networks of the hub") if self.from_hub else (1e-3, "for texts")
 
-    def _choose_reading(self) -> None:
+    def _choose_loading(self) -> None:
         tokenizer = self.preparation.tokenizer
         self.train, self.valid = (
             TextData(tokenizer, self.split.texts(part), part.y)
@@ -161,6 +163,6 @@ class TextTask(RowTask):
         scale = self.split.scale
         return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
-    def _layers(self, method: Method, learn: Learner) -> list[nn.Module]:
+    def _layers(self, method: MethodEntry, learn: Learner) -> list[nn.Module]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
         return [getattr(self.network, name) for name in method.layers[self.kind]]

@@ -54,7 +54,7 @@ class BalancedMixUp(ChosenPartners):
         return Blend((1 - share).float())
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        if batch.other is None or self._pool is not None:
+        if batch.other is None or batch.is_half or self._pool is not None:
             return super().complete(mix, batch)
         # A second batch is expected to be balanced already: its rows are the partners.
         return Mix(mix.partner, mix.weight, (Blend(mix.weight),))
