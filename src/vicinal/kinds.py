@@ -1,10 +1,10 @@
-"""The kinds of data: one table, from which all else follows.
+"""The registry of the kinds of data.
 
-How data of a kind are found, split, trained, described, fingerprinted for ``--resume``, shown and
-predicted stands in the classes that an entry names: its finder, its
-:class:`~vicinal.data.split.DataSplit`, its :class:`~vicinal.tasks.task.Task` and its
-:class:`~vicinal.tasks.predictor.Preprocessing`. They are named rather than imported: the help must
-not load torch, and this table lies below the rooms that they live in.
+An entry names the classes that do everything for data of its kind: a finder recognises and splits
+them, a :class:`~vicinal.data.split.DataSplit` holds them, a :class:`~vicinal.tasks.task.Task`
+chooses the settings and trains, and a :class:`~vicinal.tasks.predictor.Preprocessing` prepares new
+samples. They are named and not imported, because ``--help`` must not load torch, and because the
+packages that define them import this module.
 """
 
 from dataclasses import dataclass

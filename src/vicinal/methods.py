@@ -1,7 +1,7 @@
-"""The methods of mixing that ``--mix`` names: one table, from which all else follows.
+"""The registry of the mixing methods that ``--mix`` accepts.
 
-The command line's help, the mixers that trainings make, the mixing board, and the table in the docs
-are made from it. It names classes rather than importing them: the help must not load torch.
+``--help``, the mixers of a training, the mixing board and the table in the docs follow from it.
+Classes are named and not imported, because ``--help`` must not load torch.
 """
 
 import difflib
@@ -28,7 +28,7 @@ class MethodEntry:
         summary: what it does, for the help.
         layers: for each kind of data that it serves, the layers of the network that it may be
             applied to, of which each batch takes one at random; :data:`INPUT` is the input itself.
-            :data:`OTHERS` stands for all kinds that are not named.
+            :data:`OTHERS` is for all kinds that are not named.
         alpha: its strength where none is given; None for a method without one.
         targets: the only targets that it serves, if it does not serve both.
         maximum: for a kind of data, the part of a batch that becomes the elementwise maximum of

@@ -168,7 +168,7 @@ def draw(device: torch.device, budget: float) -> Iterator[Row]:
     """Draw the random numbers for a batch of 512."""
     x = torch.empty(512, 3, 32, 32, device=device)
     for mixer in (MixUp(0.4, seed=0), CutMix(1.0, seed=0)):
-        # One call draws for several batches ahead: a single one would be the dearest or be free.
+        # One call draws for several batches ahead: timed alone, it would be expensive or free.
         candidate = Candidate(OURS, partial(_draw_several, mixer, x, mixer.block_size))
         interleave([candidate], budget / 4, device)
         case = f"{type(mixer).__name__}, microseconds"

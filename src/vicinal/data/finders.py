@@ -1,4 +1,4 @@
-"""Finders: a kind of data looks at what the user named, and takes it or leaves it to the others.
+"""Finders: each recognises data of one kind and splits them, or leaves them to the next.
 
 A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the split, or None where the
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.

@@ -1,7 +1,7 @@
 """The mix that a wrapper hands to an inner mixer which overrides draw().
 
-It is kept for each thread, as threads may draw with one mixer at the same time, and on the mixer
-itself in code that torch.compile traces, which knows no thread-local values.
+It is thread-local, as several threads may draw with one mixer at the same time. Only code that
+torch.compile traces, which cannot read thread-local values, finds it on the mixer.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""What tells one setting of a comparison from another, for results that are kept in a folder."""
+"""What distinguishes the settings of two comparisons, so that stored results are not mixed up."""
 
 import hashlib
 import re
