@@ -57,7 +57,7 @@ def test_interpolate_with_a_weight_for_each_element(value):
 def test_by_row(dtype, value):
     x, other = batch(dtype), harmful_partners(dtype, value)
     rows = x.clone()
-    apply_row = Blend(LAM).by_row(rows)
+    apply_row = Blend(LAM).row_function(rows)
     for i in range(3):
         apply_row(rows[i], other[i], i)
     assert_rows_of_weight_1_are_unchanged(rows, x)

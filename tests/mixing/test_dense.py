@@ -384,7 +384,7 @@ class TestLosses:
         target = self.target(mixup)
         assert torch.isfinite(MixLoss(dice)(logits, target))
         with pytest.raises(
-            ValueError, match=r"dice gave .* \(6,\) .* return a loss for each pixel"
+            ValueError, match=r"dice returned .* \(6,\) .* return a loss for each pixel"
         ):
             MixLoss(dice)(logits, self.target(SmoothMix))
 

@@ -188,19 +188,15 @@ class Mixer(ABC):
         handed = handed_to(self)
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
-        batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         first = first_tensor(x)
         count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2
-            batch = batch.halved() if self.reads_batch else batch
-        # Only patterns that depend on height and width read them: a batch need not have images.
-        size = (1, 1)
-        for drawn in self.drawn_types:  # not next(..., None), which torch 2.6 cannot compile
-            if drawn.size_of is not None:
-                size = drawn.size_of(batch.mixed())
-                break
-        mix = next_mix(self, count, size, first.device)
+        mix = next_mix(self, count, self._size_of(x), first.device)
+        if not self.reads_batch:  # as most methods, to whom a batch need not be shown
+            return mix
+        batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
+        batch = batch.halved() if self.half else batch
         if is_compiling():
             return self.complete(mix, batch)
         try:
@@ -208,6 +204,13 @@ class Mixer(ABC):
         except Exception:
             self.random.count -= 1  # a rejected batch uses up no draw
             raise
+
+    def _size_of(self, x: Any) -> tuple[int, int]:
+        """Height and width, where what is drawn depends on them: a batch need not have images."""
+        for drawn in self.drawn_types:  # not next(..., None), which torch 2.6 cannot compile
+            if drawn.size_of is not None:
+                return drawn.size_of(tensors_to_mix(x, self.fields, self.integers, self.maximum))
+        return 1, 1
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -331,7 +334,7 @@ class Mixer(ABC):
     @property
     def version(self) -> tuple[int, ...]:
         """Changes whenever an attribute of this mixer, or of one that it wraps, is set."""
-        return tuple(mixer._changes for mixer in self.nested())
+        return tuple([mixer._changes for mixer in self.nested()])
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_blocks": {}}  # which any copy can draw again

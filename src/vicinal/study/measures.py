@@ -168,14 +168,17 @@ def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
         values[measure.name] = found
         if measure.unbiased is not None:
             values[measure.compared] = measure.unbiased(evaluation)
-    for name, found in values.items():
-        # Intervals are computed from the samples: a mean alone would look like one sample.
-        if found.shape != evaluation.targets.shape[:1]:
-            raise ValueError(
-                f"the measure {name!r} has the shape {tuple(found.shape)}, but there are "
-                f"{len(evaluation.targets)} validation samples: let it give one number for each"
-            )
+        _check_shape(measure, values[measure.name], len(evaluation.targets))
     return values
+
+
+def _check_shape(measure: Measure, values: Tensor, samples: int) -> None:
+    """Intervals are computed from the samples: a mean alone would count as one sample."""
+    if values.ndim != 1 or (measure.paired and len(values) != samples):
+        raise ValueError(
+            f"the measure {measure.name!r} has the shape {tuple(values.shape)}, but there are "
+            f"{samples} validation samples: let it return one number for each"
+        )
 
 
 def _on_batches(evaluation: Evaluation, measures: list[Measure]) -> dict[str, Tensor]:
