@@ -80,13 +80,17 @@ def kill_and_resume(tmp_path, options, kills, seed):
     assert names == {file.name for file in (tmp_path / "whole").iterdir()}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "fp32" else []) for n in OPTIONS]
+)
 def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, name):
     kill_and_resume(tmp_path, OPTIONS[name], kills=10, seed=0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "fp32" else []) for n in OPTIONS]
+)
 def test_a_run_that_is_killed_often(tmp_path, name):
     kill_and_resume(tmp_path, replace(OPTIONS[name], epochs=4), kills=50, seed=1)
 

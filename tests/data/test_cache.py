@@ -185,8 +185,15 @@ class TestOpening:
         assert done.returncode == 0, done.stderr
         return eval(done.stdout.splitlines()[-1])
 
-    @pytest.mark.parametrize("side", ["one size", "several sizes"])
-    @pytest.mark.parametrize("storage", ["cache", "memory"])
+    @pytest.mark.parametrize(
+        ("storage", "side"),
+        [
+            ("cache", "several sizes"),
+            ("memory", "one size"),
+            pytest.param("cache", "one size", marks=pytest.mark.slow),
+            pytest.param("memory", "several sizes", marks=pytest.mark.slow),
+        ],
+    )
     def test_each_once(self, tmp_path, storage, side):
         for number in range(30):
             file = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"

@@ -13,7 +13,17 @@ from two_processes import launch
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("trainer", ["accelerate", "fabric", "lightning", "timm", "transformers"])
+# Fabric is below Lightning, and accelerate below transformers' Trainer: those two stand for them.
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        pytest.param("accelerate", marks=pytest.mark.slow),
+        pytest.param("fabric", marks=pytest.mark.slow),
+        "lightning",
+        "timm",
+        "transformers",
+    ],
+)
 def test_each_process_draws_for_itself(trainer, tmp_path):
     done = launch(HERE / "two_ranks.py", trainer, tmp_path, cwd=HERE)
     assert done.returncode == 0, done.stderr[-2000:]

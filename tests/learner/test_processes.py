@@ -143,6 +143,7 @@ class TestARun:
         assert "StopIteration" not in done.stderr
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.slow
     def test_that_is_killed_resumes_as_if_it_had_not_been(self, tmp_path, monkeypatch, capsys):
         started = []
         for out, script in (("whole", ENDS), ("killed", DIES)):
