@@ -237,6 +237,7 @@ class TestSeveralProcesses:
             epochs.append(flat(numbered(split, bs=6).train))
         assert sorted(chain(*epochs)) == list(range(48))
 
+    @pytest.mark.slow
     def test_two_that_train_one_network(self, shards, tmp_path):
         (tmp_path / "script.py").write_text(TRAINS.format(folder=shards))
         done = launch("script.py", cwd=tmp_path)

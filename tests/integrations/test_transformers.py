@@ -306,6 +306,7 @@ def test_half_precision(tmp_path):
     assert np.mean(trained.losses[-4:]) < np.mean(trained.losses[:4])
 
 
+@pytest.mark.slow
 def test_compiled(tmp_path):
     model, other = vision_model(), vision_model()
     compiled = {"torch_compile": True, "torch_compile_backend": "eager"}

@@ -57,6 +57,7 @@ def test_the_fast_one_learns(photos):
     assert rows[-1]["valid_accuracy"] == 1
 
 
+@pytest.mark.slow
 def test_the_fast_one_trains_in_two_processes(photos):
     options = ["--recipe", "cifar10-fast", *OPTIONS["cifar10-fast"]]
     done = launch("-m", "vicinal", "train", "photos", *options, cwd=photos)
