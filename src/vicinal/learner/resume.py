@@ -76,7 +76,7 @@ class Checkpoint(Callback):
         learn.history[:] = self.found["history"]
         if learn.is_logging:
             number = len(learn.ended) + 1
-            this_process().print(f"skipping training {number}, which {self.file} has completed")
+            this_process().print(f"training {number} is already complete in {self.file}: skipped")
         raise CancelFit
 
     def after_epoch(self, learn: "Learner") -> None:
