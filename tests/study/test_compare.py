@@ -668,6 +668,8 @@ class Weighted(Callback):
         (Weighted(None, [MixUp(0.4)]), Weighted(None, [MixUp(0.5)])),
         (BalancedMixUp(), BalancedMixUp(pool=(torch.rand(4, 2), torch.arange(4)))),
         (nn.Linear(2, 2), nn.Linear(2, 2)),
+        (torch.tensor(1.0).double(), torch.tensor(1.0).double() + 1e-12),
+        (torch.ones(2), torch.ones(2, dtype=torch.bfloat16)),
     ],
 )
 def test_settings_that_differ_have_another_identity(first, second):

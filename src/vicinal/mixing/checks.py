@@ -290,8 +290,8 @@ def check_half(case: Case) -> None:
 
 
 def check_wrapped(case: Case) -> None:
-    inner = case.fresh()
-    expected = [type(pattern) for pattern in inner.draw(*case.batch()).patterns] or [Blend]
+    alone = case.fresh().draw(*case.batch())
+    expected = [type(pattern) for pattern in alone.patterns] or [Blend]
     inner = copy.deepcopy(case.mixer)
     inner.random.is_seeded = False  # else a seed that the user gave would contradict that of a case
     for mixer in (

@@ -27,7 +27,7 @@ from vicinal.study.identity import identity
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun, Runner
 from vicinal.study.store import ResultStore
-from vicinal.tasks.mixers import check_holds_no_model
+from vicinal.tasks.mixers import check_holds_no_model, seed_mixers
 
 
 def compare(
@@ -193,10 +193,7 @@ def _callbacks(content: Any, learn: Learner, seed: int) -> list[Callback]:
             callbacks += as_callbacks(_copied("", each))
         else:
             callbacks += as_callbacks(each(learn))
-    # Each mixer draws by a seed of its own, the first by that of the run.
-    for number, mixer in enumerate(_mixers(callbacks)):
-        own = derive_seed(seed, number) if number else seed
-        mixer.random.load_state_dict({"seed": own, "draws": 0})
+    seed_mixers(_mixers(callbacks), seed)
     return callbacks
 
 

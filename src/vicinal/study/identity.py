@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from vicinal.mixing import Mixer
@@ -25,7 +26,6 @@ def identity(value: Any, seen: tuple[int, ...] = ()) -> str:
 
     >>> identity([0.1, "a"]), identity(nn.Linear)
     ("[0.1,'a']", "<class 'torch.nn.modules.linear.Linear'>")
-    >>> import torch
     >>> identity(torch.zeros(2000)) == identity(torch.zeros(2000).index_fill(0, torch.tensor(9), 1))
     False
     """
@@ -37,8 +37,9 @@ def identity(value: Any, seen: tuple[int, ...] = ()) -> str:
         return ",".join(identity(each, seen) for each in values)
 
     if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float().numpy() if value.is_floating_point() else value.numpy()
+        # As bytes: NumPy has no bfloat16.
+        as_bytes = value.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+        return f"{value.dtype}{tuple(value.shape)}{identity(as_bytes, seen)}"
     if isinstance(value, np.ndarray):
         content = hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
         return f"{value.dtype}{value.shape}{content}"
@@ -50,14 +51,11 @@ def identity(value: Any, seen: tuple[int, ...] = ()) -> str:
         return f"[{listed(value)}]"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__}({identity(value.state_dict(), seen)}{_plain(value)})"
-    if hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
-        return _of_object(value, seen)
-    return _of_object(value, seen) if isinstance(value, Mixer) else _plain(value)
-
-
-def _of_object(value: Any, seen: tuple[int, ...]) -> str:
-    state = {name: each for name, each in vars(value).items() if name not in _PRIVATE}
-    return f"{type(value).__qualname__}{identity(state, seen)}"
+    # Functions and classes are known by their names; a mixer is called, but is an object.
+    if isinstance(value, Mixer) or (hasattr(value, "__dict__") and not callable(value)):
+        state = {name: each for name, each in vars(value).items() if name not in _PRIVATE}
+        return f"{type(value).__qualname__}{identity(state, seen)}"
+    return _plain(value)
 
 
 def _plain(value: Any) -> str:

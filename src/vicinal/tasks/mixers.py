@@ -1,7 +1,7 @@
 """From the options of mixing to a mixer."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import Tensor, nn
@@ -75,6 +75,13 @@ def check_holds_no_model(mixer: Mixer) -> None:
                 )
 
 
+def seed_mixers(mixers: Iterable[Mixer], seed: int) -> None:
+    """Give each mixer a seed of its own, the first one this seed, and no draws so far."""
+    for index, mixer in enumerate(mixers):
+        own = derive_seed(seed, index) if index else seed
+        mixer.random.load_state_dict({"seed": own, "draws": 0})
+
+
 def from_python(mix: Any, learn: Learner, seed: int) -> Mixer | Callback | None:
     """What mixes in a training, of what a Python caller or a recipe gave as ``mix``.
 
@@ -93,9 +100,7 @@ def from_python(mix: Any, learn: Learner, seed: int) -> Mixer | Callback | None:
     elif callable(mix) and not isinstance(mix, Callback):
         mix = mix() if isinstance(mix, type) else mix(learn)
     if isinstance(mix, Mixer):
-        for index, mixer in enumerate(mix.nested()):
-            own = derive_seed(seed, index) if index else seed
-            mixer.random.load_state_dict({"seed": own, "draws": 0})
+        seed_mixers(mix.nested(), seed)
         return mix
     if mix is None or isinstance(mix, Callback):
         return mix
