@@ -8,14 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.compiler import disable
 from torch.overrides import resolve_name
 
-from vicinal.mixed import handlers, in_place
 from vicinal.mixed.call import Call, has_tensors
+from vicinal.mixed.handlers import axes, elementwise, in_place, indexing, losses, shapes, totals
 from vicinal.mixed.tensor import is_mixed, mixed_leaves
 from vicinal.mixed.weights import Unsupported
+
+
+class UnsupportedFunction(ValueError):
+    """A function cannot be computed for both targets; the message names it."""
 
 
 @disable  # type: ignore[untyped-decorator]  # torch 2.6 compiles no such class
@@ -23,11 +28,12 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The function's result for both targets.
 
     Raises:
-        ValueError: it cannot be computed for both, or its operands are targets of two mixes. Never
-            a TypeError: Python's operators would answer that by trying the reflected method.
+        UnsupportedFunction: it cannot be computed for both.
+        ValueError: its operands are targets of two mixes, or differ in shape. Never a TypeError:
+            Python's operators would answer that by trying the reflected method.
     """
     # Handlers find their operands by position and "dim"; torch accepts these names for them, too.
-    if "input" in kwargs and func not in handlers.LOSSES:
+    if "input" in kwargs and func not in losses.LOSSES:
         kwargs = dict(kwargs)
         args = (kwargs.pop("input"), *args)
     if "axis" in kwargs:
@@ -40,7 +46,7 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         result = _handle(call)
     except Unsupported:
-        raise ValueError(
+        raise UnsupportedFunction(
             f"{_qualified_name(func)} cannot be computed from mixed targets: build the loss from "
             "torch's losses or from operations on each sample, or use MixLoss in the training loop"
         ) from None
@@ -133,25 +139,31 @@ _ALONG_AXES = _names("""
 """)
 _SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
 _HANDLERS: dict[Any, Callable[[Call], Any]] = {
-    **dict.fromkeys(handlers.LOSSES, handlers.loss),
-    **dict.fromkeys(_ELEMENTWISE, handlers.elementwise),
-    **dict.fromkeys(_RESHAPES, handlers.reshape),
-    **dict.fromkeys(_PERMUTES, handlers.permute),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), handlers.expand),
-    "repeat": handlers.repeat,
-    **dict.fromkeys(_SPLITS, handlers.split),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), handlers.concatenate),
-    "getitem": handlers.getitem,
-    **dict.fromkeys(("one_hot", "embedding"), handlers.append_axis),
-    **dict.fromkeys(("gather", "take_along_dim"), handlers.gather),
-    "index_select": handlers.index_select,
-    "scatter": handlers.scatter,
-    **dict.fromkeys(_ALONG_AXES, handlers.along_axes),
-    **dict.fromkeys(("sum", "mean"), handlers.total),
-    **dict.fromkeys(("any", "all"), handlers.any_or_all),
-    **dict.fromkeys(("max", "min"), handlers.extreme),
-    "backward": handlers.backward,
-    torch.autograd.grad: handlers.backward,
+    **dict.fromkeys(losses.LOSSES, losses.loss),
+    F.cosine_embedding_loss: losses.loss_of_rows,
+    F.triplet_margin_loss: losses.loss_of_rows,
+    F.triplet_margin_with_distance_loss: losses.loss_of_rows,
+    F.margin_ranking_loss: losses.loss_of_rows,
+    F.ctc_loss: losses.ctc_loss,
+    getattr(F, "linear_cross_entropy", None): losses.linear_cross_entropy,
+    **dict.fromkeys(_ELEMENTWISE, elementwise.elementwise),
+    **dict.fromkeys(_RESHAPES, shapes.reshape),
+    **dict.fromkeys(_PERMUTES, shapes.permute),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), shapes.expand),
+    "repeat": shapes.repeat,
+    **dict.fromkeys(_SPLITS, shapes.split),
+    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), shapes.concatenate),
+    "getitem": indexing.getitem,
+    **dict.fromkeys(("one_hot", "embedding"), indexing.append_axis),
+    **dict.fromkeys(("gather", "take_along_dim"), indexing.gather),
+    "index_select": indexing.index_select,
+    "scatter": indexing.scatter,
+    **dict.fromkeys(_ALONG_AXES, axes.along_axes),
+    **dict.fromkeys(("sum", "mean"), totals.total),
+    **dict.fromkeys(("any", "all"), totals.any_or_all),
+    **dict.fromkeys(("max", "min"), totals.extreme),
+    "backward": totals.backward,
+    torch.autograd.grad: totals.backward,
 }
 _IN_PLACE_HANDLERS: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(_ELEMENTWISE_IN_PLACE, in_place.elementwise_in_place),

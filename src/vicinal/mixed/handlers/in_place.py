@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixed.call import Call
-from vicinal.mixed.handlers import weight_of_scattered
+from vicinal.mixed.handlers.indexing import weight_of_scattered
 from vicinal.mixed.tensor import MixedTensor, is_mixed, make_mixed
 from vicinal.mixed.weights import (
     Unsupported,
