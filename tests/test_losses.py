@@ -245,9 +245,7 @@ def test_a_loss_of_the_hardest_samples_raises_for_mixed_targets_alone():
         return focal(output, target).topk(3).values.mean()
 
     assert MixLoss(hardest)(scores(), labels().own) == hardest(scores(), labels().own)
-    with pytest.raises(
-        ValueError, match=r"hardest cannot be mixed exactly, because .*topk cannot be"
-    ):
+    with pytest.raises(ValueError, match=r"hardest cannot be mixed .*topk cannot be"):
         MixLoss(hardest)(scores(), labels())
 
 
