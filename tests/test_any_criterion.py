@@ -321,3 +321,70 @@ def test_nested_targets(reduction):
     own = {"a": classes.own, "b": [values.own], "c": "name"}
     plain = criterion(outputs, own).mean()
     torch.testing.assert_close(MixLoss(criterion)(outputs, own), plain)
+
+
+def speech(seed):
+    """Outputs (B, T, C) of 12 steps, and targets of up to 5 labels with their lengths."""
+    g = torch.Generator().manual_seed(seed)
+    output = torch.randn(B, 12, C, generator=g, requires_grad=True)
+    weight = torch.tensor([0.75, 0.25, 1.0, 0.0, 0.5, 0.25])
+    labels = MixedTarget(*torch.randint(1, C, (2, B, 5), generator=g), weight)
+    lengths = MixedTarget(*torch.randint(2, 6, (2, B), generator=g), weight)
+    return output, {"labels": labels, "lengths": lengths}
+
+
+def ctc(output, target, reduction="mean"):
+    """A wrapper: it divides by the lengths of both targets."""
+    log_probs = output.log_softmax(-1).transpose(0, 1)
+    steps = torch.full((len(output),), 12)
+    return F.ctc_loss(
+        log_probs, target["labels"], steps, target["lengths"], reduction=reduction
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_ctc_of_mixed_labels_and_lengths(reduction):
+    output, target = speech(0)
+    found = MixLoss(functools.partial(ctc, reduction=reduction))(output, target)
+    losses = []
+    for labels, lengths in (
+        (target["labels"].own, target["lengths"].own),
+        (target["labels"].partner, target["lengths"].partner),
+    ):
+        each = ctc(output, {"labels": labels, "lengths": lengths}, "none")
+        losses.append(each / lengths if reduction == "mean" else each)
+    weight = target["labels"].weight
+    expected = weight * losses[0] + (1 - weight) * losses[1]
+    expected = {"mean": expected.mean(), "sum": expected.sum(), "none": expected}[reduction]
+    torch.testing.assert_close(found, expected)
+    (grad,), (other,) = (torch.autograd.grad(x.sum(), output) for x in (found, expected))
+    torch.testing.assert_close(grad, other)
+
+
+def test_ctc_with_lengths_of_the_batch():
+    output, target = speech(1)
+    steps, lengths = torch.full((B,), 12), torch.tensor([5, 3, 2, 5, 4, 1])
+    criterion = functools.partial(ctc_of_labels, steps=steps, lengths=lengths)
+    expected = criterion(output, target["labels"], mixed=True)
+    torch.testing.assert_close(MixLoss(criterion)(output, target["labels"]), expected)
+
+
+def ctc_of_labels(output, target, steps, lengths, mixed=False):
+    log_probs = output.log_softmax(-1).transpose(0, 1)
+    if not mixed:
+        return F.ctc_loss(log_probs, target, steps, lengths)
+    own, partner = (
+        F.ctc_loss(log_probs, side, steps, lengths, reduction="none") / lengths
+        for side in (target.own, target.partner)
+    )
+    return (target.weight * own + (1 - target.weight) * partner).mean()
+
+
+def test_ctc_of_labels_in_one_row_is_refused():
+    output, target = speech(0)
+
+    def one_row(output, target):
+        return ctc(output, {k: y.flatten() for k, y in target.items()})
+
+    with pytest.raises(ValueError, match="ctc_loss cannot be computed from mixed targets"):
+        one_row(output, as_tensors(target))

@@ -14,7 +14,16 @@ from torch.compiler import disable
 from torch.overrides import resolve_name
 
 from vicinal.mixed.call import Call, has_tensors
-from vicinal.mixed.handlers import axes, elementwise, in_place, indexing, losses, shapes, totals
+from vicinal.mixed.handlers import (
+    axes,
+    elementwise,
+    in_place,
+    indexing,
+    losses,
+    products,
+    shapes,
+    totals,
+)
 from vicinal.mixed.tensor import is_mixed, mixed_leaves
 from vicinal.mixed.weights import Unsupported
 
@@ -111,8 +120,15 @@ _IN_PLACE_OPERATORS = {"__setitem__"} | {f"__i{name}__" for name in _OPERATORS}
 _ELEMENTWISE = _names("""
     abs absolute add sub subtract rsub mul multiply div divide true_divide truediv floor_divide
     floordiv pow float_power neg negative positive exp exp2 expm1 log log2 log10 log1p sqrt
-    rsqrt square reciprocal sigmoid logit logsigmoid tanh sin cos erf relu relu6 elu leaky_relu
-    softplus gelu silu hardtanh sign round floor ceil trunc frac clamp clip clamp_min clamp_max
+    rsqrt square reciprocal sigmoid logit logsigmoid log_sigmoid tanh sin cos tan asin acos atan
+    arcsin arccos arctan sinh cosh asinh acosh atanh arcsinh arccosh arctanh sinc erf erfc erfinv
+    lgamma digamma i0 logaddexp logaddexp2 heaviside copysign special_xlogy special_xlog1py
+    special_entr special_expit special_logit special_log1p special_expm1 special_gammaln
+    polygamma special_polygamma special_digamma special_psi special_erf
+    special_erfc special_log_ndtr special_ndtr
+    relu relu6 elu leaky_relu selu celu mish softplus softsign gelu silu hardtanh hardsigmoid
+    hardswish hardshrink softshrink tanhshrink threshold
+    sign sgn round floor ceil trunc frac fix clamp clip clamp_min clamp_max
     minimum maximum fmin fmax addcmul addcdiv eq ne lt le gt ge not_equal less less_equal
     greater greater_equal isclose logical_and logical_or logical_not logical_xor bitwise_and
     bitwise_or bitwise_not bitwise_xor and or xor invert where lerp masked_fill remainder fmod
@@ -135,7 +151,9 @@ _USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as"
 _RESHAPES = _names("view reshape view_as reshape_as flatten ravel unflatten squeeze unsqueeze")
 _PERMUTES = _names("transpose swapaxes swapdims permute movedim moveaxis t T mT adjoint flip roll")
 _ALONG_AXES = _names("""
-    softmax log_softmax logsumexp argmax argmin amax amin prod norm normalize cumsum
+    softmax softmin log_softmax logsumexp argmax argmin amax amin prod norm normalize
+    linalg_vector_norm linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
+    diff sort argsort topk kthvalue median mode count_nonzero
 """)
 _SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
 _HANDLERS: dict[Any, Callable[[Call], Any]] = {
@@ -159,8 +177,16 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     "index_select": indexing.index_select,
     "scatter": indexing.scatter,
     **dict.fromkeys(_ALONG_AXES, axes.along_axes),
+    **dict.fromkeys(("cosine_similarity", "pairwise_distance"), axes.between_rows),
+    "pad": axes.pad,
+    "searchsorted": axes.along_last,
+    **dict.fromkeys(("bucketize", "isin"), elementwise.of_first),
+    "broadcast_tensors": elementwise.broadcast_tensors,
+    **dict.fromkeys(("matmul", "rmatmul", "mm", "bmm", "mv", "dot", "linear"), products.product),
+    "einsum": products.einsum,
     **dict.fromkeys(("sum", "mean"), totals.total),
-    **dict.fromkeys(("any", "all"), totals.any_or_all),
+    **dict.fromkeys(("nansum", "nanmean"), totals.total_of_valid),
+    **dict.fromkeys(("any", "all", "_is_all_true"), totals.any_or_all),
     **dict.fromkeys(("max", "min"), totals.extreme),
     "backward": totals.backward,
     torch.autograd.grad: totals.backward,

@@ -18,6 +18,7 @@ def getitem(call: Call) -> Any:
         return _index_targets(call, table, indices)
     while indices and _is_full_slice(indices[-1]):  # table[y, :]
         indices = indices[:-1]
+    indices = tuple(torch.tensor(i) if isinstance(i, range | list) else i for i in indices)
     if not indices or not all(isinstance(i, Tensor) for i in indices):
         raise Unsupported
     if any(i.dtype in (torch.bool, torch.uint8) for i in indices):

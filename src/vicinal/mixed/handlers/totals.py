@@ -3,11 +3,14 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vicinal.known_losses import weighted_sum
 from vicinal.mixed.call import Call
+from vicinal.mixed.counts import count_of
 from vicinal.mixed.handlers.axes import along_axes, axes_of, is_within_samples
-from vicinal.mixed.tensor import as_plain, map_mixed, mixed_leaves
+from vicinal.mixed.handlers.elementwise import elementwise
+from vicinal.mixed.tensor import MixedTensor, as_plain, make_mixed, map_mixed, mixed_leaves
 from vicinal.mixed.weights import Unsupported, collapse_constant
 
 
@@ -28,9 +31,32 @@ def total(call: Call) -> Any:
     own, partner = as_plain(tensor), tensor.partner
     if own.requires_grad != partner.requires_grad:
         raise Unsupported  # a custom autograd.Function, whose backward knows one target alone
-    if not (own.is_floating_point() or own.is_complex()):
+    is_whole = not (own.is_floating_point() or own.is_complex())
+    if is_whole:
         own, partner = own.to(tensor.weight.dtype), partner.to(tensor.weight.dtype)
-    return call.func(weighted_sum(own, partner, tensor.weight), *call.args[1:], **call.kwargs)
+    result = call.func(weighted_sum(own, partner, tensor.weight), *call.args[1:], **call.kwargs)
+    return count_of(result) if is_whole and call.name == "sum" else result
+
+
+def total_of_valid(call: Call) -> Any:
+    """``nansum`` and ``nanmean``: a sum or mean over the samples skips the nan of each target."""
+    if not call.only_first_is_mixed or call.kwargs.get("dtype") is not None:
+        raise Unsupported
+    tensor, axes = call.first, axes_of(call)
+    if len(axes) < tensor.ndim and is_within_samples(tensor, axes):
+        return along_axes(call)
+    own, partner = as_plain(tensor), tensor.partner
+
+    def like(first: Tensor, second: Tensor) -> MixedTensor:
+        return make_mixed(first, second, tensor.weight, tensor.origin)
+
+    values = like(own.where(~own.isnan(), 0), partner.where(~partner.isnan(), 0))
+    valid = like((~own.isnan()).to(own.dtype), (~partner.isnan()).to(own.dtype))
+    rest = call.args[1:]
+    found = total(Call(torch.Tensor.sum, "sum", (values, *rest), call.kwargs, [values]))
+    if call.name == "nansum":
+        return found
+    return found / total(Call(torch.Tensor.sum, "sum", (valid, *rest), call.kwargs, [valid]))
 
 
 def any_or_all(call: Call) -> Any:
@@ -38,14 +64,22 @@ def any_or_all(call: Call) -> Any:
 
     So checks of labels, such as ``(y < 0).any()`` and ``(y < classes).all()``, see the partners'.
     """
-    if len(call.args) > 1 or call.kwargs:
+    if len(axes_of(call)) < call.first.ndim:
         return along_axes(call)
     own, partner = call.on_both()
-    return own | partner if call.name == "any" else own & partner
+    return own | partner if call.name.strip("_") == "any" else own & partner
 
 
 def extreme(call: Call) -> Any:
-    """The highest or lowest of all labels, own and partners', as code asks for to check them."""
+    """The highest or lowest of all labels, own and partners', as code asks for to check them.
+
+    Along an axis within each sample, it is that of each target; of two tensors, of each value.
+    """
+    second = call.argument(1, "other")
+    if isinstance(second, Tensor):
+        return elementwise(call)
+    if len(call.args) > 1 or "dim" in call.kwargs:
+        return along_axes(call)
     if (
         not call.only_first_is_mixed
         or len(call.args) > 1
