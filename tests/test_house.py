@@ -26,9 +26,11 @@ LEVELS = """
     data
     plots
     batches
-    mixed
     activations
-    losses criteria metrics
+    losses
+    mixed
+    criteria metrics
+    known_losses
     cross_entropy
     mixing
     files

@@ -36,7 +36,8 @@ _HOMES = {
     "mixed.tensor": ("MixedTensor", "as_tensors"),
     "batches": ("BatchMixer", "MixCollate"),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
-    "losses": ("CrossEntropyLossFlat", "MixLoss"),
+    "cross_entropy": ("CrossEntropyLossFlat",),
+    "losses": ("MixLoss",),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
     "errors": ("VicinalError",),
     "data.augment": (

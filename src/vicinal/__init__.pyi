@@ -8,6 +8,7 @@ from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
 from vicinal.criteria import OrdinalLoss as OrdinalLoss
 from vicinal.criteria import ordinal_class as ordinal_class
 from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
+from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -50,7 +51,6 @@ from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner
-from vicinal.losses import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.losses import MixLoss as MixLoss
 from vicinal.metrics import accuracy as accuracy
 from vicinal.metrics import accuracy_multi as accuracy_multi

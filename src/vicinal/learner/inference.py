@@ -10,6 +10,7 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from vicinal.activations import activation_of
+from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
@@ -18,7 +19,7 @@ from vicinal.learner.checkpoint import load_weights, save_weights
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.tta import augmented
-from vicinal.losses import CrossEntropyLossFlat, MixLoss
+from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
 from vicinal.processes import gathered, this_process
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.losses import MixLoss, per_sample
+from vicinal.known_losses import per_sample
+from vicinal.losses import MixLoss
 
 
 @dataclass(frozen=True)

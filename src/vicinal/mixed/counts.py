@@ -1,0 +1,55 @@
+"""Count: a sum of whole numbers in which both targets have a share."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_INTO_INTEGERS = {"__int__", "__index__", "long", "int", "short", "char", "byte"}
+_STAYS_A_COUNT = {"to", "cpu", "cuda", "detach", "clone", "contiguous"}
+
+
+class Count(Tensor):
+    """A sum of hits or labels, each counted by its weight, such as ``(predicted == y).sum()``.
+
+    It is a float tensor like any other, but is not added to an integer, which would cut it.
+
+    Raises:
+        ValueError: it is written into integers, or converted to one.
+
+    >>> torch.tensor(4.5).as_subclass(Count) / 3
+    tensor(1.5000)
+    """
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        is_written = (name.endswith("_") and not name.endswith("__")) or (
+            name.startswith("__i") and name.strip("_")[1:] in ("add", "sub", "mul")
+        )
+        is_cut = is_written or name == "__setitem__"
+        is_cut = is_cut and isinstance(args[0], Tensor) and not args[0].is_floating_point()
+        to_integer = name == "to" and any(
+            isinstance(value, torch.dtype) and not value.is_floating_point
+            for value in (*args, *kwargs.values())
+        )
+        if is_cut or to_integer or name in _INTO_INTEGERS:
+            raise ValueError(
+                "a count of mixed labels weights each by its share, so it is no whole number: let "
+                "the counter that it is added to be a float, or count own_targets(y)"
+            )
+        with torch._C.DisableTorchFunctionSubclass():
+            result = func(*args, **kwargs)
+            if isinstance(result, Tensor) and name in _STAYS_A_COUNT:
+                return count_of(result)
+            return result.as_subclass(Tensor) if isinstance(result, Count) else result
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return repr(self.as_subclass(Tensor))
+
+
+def count_of(total: Tensor) -> Count:
+    # Not as_subclass, which gives a view: torch.compile takes none of a subclass.
+    return Tensor._make_subclass(Count, total)
