@@ -33,7 +33,7 @@ _HOMES = {
         "check_mixer",
         "halves",
     ),
-    "mixed.tensor": ("MixedTensor", "as_tensors"),
+    "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "cross_entropy": ("CrossEntropyLossFlat",),

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vicinal import MixedTarget, MixedTensor, MixLoss, as_tensors
-from vicinal.mixed.tensor import own_targets, reached_loss
+from vicinal import MixedTarget, MixedTensor, MixLoss, as_tensors, own_targets
+from vicinal.mixed.tensor import reached_loss
 
 CLASSES = 5
 EYE = torch.eye(CLASSES)

@@ -57,7 +57,8 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     except Unsupported:
         raise UnsupportedFunction(
             f"{_qualified_name(func)} cannot be computed from mixed targets: build the loss from "
-            "torch's losses or from operations on each sample, or use MixLoss in the training loop"
+            "torch's losses or from operations on each sample, or use MixLoss in the training "
+            "loop; give a metric own_targets(y)"
         ) from None
     # A plain tensor with a gradient is a loss that has counted both targets by their weights.
     if isinstance(result, Tensor) and result.requires_grad and not is_mixed(result):

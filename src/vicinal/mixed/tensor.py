@@ -123,8 +123,29 @@ def reached_loss(target: Any) -> bool:
 
 
 def own_targets(target: Any) -> Any:
-    """The samples' own targets alone, as plain tensors; other leaves as they are."""
-    return map_mixed(target, as_plain)
+    """The samples' own targets alone, for metrics that are not computed from mixed targets.
+
+    Args:
+        target: a :class:`MixedTarget`, a :class:`MixedTensor`, or a nested batch of them.
+
+    Returns:
+        The same nested batch with plain tensors in their place, in the same memory; other leaves,
+        such as plain targets, as they are.
+
+    >>> from vicinal import MixUp
+    >>> x, target = MixUp(seed=0)(torch.rand(3, 4), torch.tensor([2, 0, 1]))
+    >>> own_targets(target)
+    tensor([2, 0, 1])
+    >>> torch.bincount(own_targets(as_tensors(target)))
+    tensor([1, 1, 1])
+    """
+
+    def own(_: Any, leaf: Any) -> Any:
+        if isinstance(leaf, MixedTarget):
+            leaf = leaf.own
+        return as_plain(leaf) if is_mixed(leaf) else leaf
+
+    return map_leaves(own, target)
 
 
 def make_mixed(own: Tensor, partner: Tensor, weight: Tensor, origin: Origin) -> MixedTensor:
