@@ -160,9 +160,9 @@ class ManifoldMixUp(Mixer):
         if layer == INPUT:
             return super().__call__(x, y, inplace=inplace)
         mix = self.draw(x, y)
-        target = mix.target(y, pixelwise=self.pixelwise)
+        target = mix.target_of_fields(y, None, self.pixelwise)
         if self.maximum is not None:
-            x = mix(x, fields=(), maximum=self.maximum)
+            x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
         self._hooks.pending = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
         return x, target
 

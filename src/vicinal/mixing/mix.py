@@ -12,6 +12,7 @@ from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import check_same_structure, map_leaves, path_name
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
@@ -86,8 +87,8 @@ class Mix:
             TypeError: a tensor holds integers and ``integers`` is "raise", or a leaf is not a
                 tensor, but holds data or is named in ``maximum``; the message names the leaf.
             ValueError: a tensor's first dimension is not that of the batch this mix was drawn for,
-                ``other`` does not match ``x``, there is nothing to mix, or a name in ``maximum`` is
-                not in the batch.
+                a list holds, or may hold, an entry for each sample, ``other`` does not match ``x``,
+                there is nothing to mix, or a name in ``maximum`` is not in the batch.
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
         >>> series = torch.tensor([[4.0, 0.0], [4.0, 8.0]])
@@ -95,6 +96,23 @@ class Mix:
         {'series': tensor([[4., 2.],
                 [4., 6.]]), 'length': tensor([2, 2])}
         """
+        if not isinstance(x, Tensor):
+            check_batch("x", x, (len(self.weight),), _several(fields))
+        return self.apply_to_fields(
+            x, other=other, inplace=inplace, fields=fields, integers=integers, maximum=maximum
+        )
+
+    def apply_to_fields(
+        self,
+        x: Any,
+        *,
+        other: Any = None,
+        inplace: bool = False,
+        fields: Fields | None = None,
+        integers: Integers = "raise",
+        maximum: Fields | None = None,
+    ) -> Any:
+        """Apply the mix as a call does, to a batch whose lists :meth:`Mixer.draw` has checked."""
         if other is None and self.other is not None:
             other = self.other[0]
         patterns = self.patterns or (Blend(self.weight),)
@@ -169,7 +187,7 @@ class Mix:
         Raises:
             TypeError: the targets are mixed already.
             ValueError: a target's first dimension is not that of the batch this mix was drawn for,
-                or ``pixelwise`` is needed.
+                a list holds, or may hold, an entry for each sample, or ``pixelwise`` is needed.
 
         >>> from vicinal.mixing.paste import Masks
         >>> keep = torch.tensor([[[True, False]], [[True, True]]])
@@ -179,6 +197,12 @@ class Mix:
         <BLANKLINE>
                 [[7, 8]]])
         """
+        if not isinstance(y, Tensor):
+            check_batch("y", y, (len(self.weight),))
+        return self.target_of_fields(y, other, pixelwise)
+
+    def target_of_fields(self, y: Any, other: Any, pixelwise: bool | None) -> Any:
+        """The mixed target of targets whose lists :meth:`Mixer.draw` has checked."""
         if isinstance(y, MixedTarget):
             raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
         if other is None and self.other is not None:

@@ -29,6 +29,7 @@ from vicinal.mixing.batch import (
 )
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
@@ -118,6 +119,7 @@ class Mixer(ABC):
         self.random = RandomState(seed)
         self._blocks: dict[Any, tuple[Any, list[Mix]]] = {}  # see blocks.py
         self._outer_draw: tuple[Mix, Batch] | None = None  # see inner.py
+        self._known: Known = set()  # see listed.py
         self._op_id = register(self)
 
     @abstractmethod
@@ -182,12 +184,13 @@ class Mixer(ABC):
             applied with the second one as ``other``.
 
         Raises:
-            ValueError: x and y do not have the same number of samples, or the method needs images
-                in x or masks in y and there are none.
+            ValueError: x and y do not have the same number of samples, or are lists with an entry
+                for each sample; or the method needs images in x or masks in y and there are none.
         """
         handed = handed_to(self)
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
+        check_lists(x, y, self.fields, None if is_compiling() else self._known)
         first = first_tensor(x)
         count = batch_size(first, y)
         if self.half:
@@ -229,7 +232,8 @@ class Mixer(ABC):
 
         Raises:
             TypeError: the batch holds integers, and ``integers`` is "raise".
-            ValueError: sizes or structures do not match.
+            ValueError: sizes or structures do not match, or a list in the batch holds, or may hold,
+                an entry for each sample instead of fields (B, ...).
         """
         if is_compiling():
             return self._mix_batch(x, y, other, inplace)
@@ -254,8 +258,8 @@ class Mixer(ABC):
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
         # The target first: if it is rejected, an in-place batch is still unchanged.
-        target = mix.target(y, other=other_y, pixelwise=self.pixelwise)
-        x = mix(
+        target = mix.target_of_fields(y, other_y, self.pixelwise)
+        x = mix.apply_to_fields(
             x,
             other=other_x,
             inplace=inplace,
