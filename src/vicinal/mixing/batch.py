@@ -159,14 +159,6 @@ def tensors_to_mix(
     ]
 
 
-def image_size(tensors: list[Tensor]) -> tuple[int, int]:
-    """Height and width of the first images (B, ..., H, W)."""
-    for tensor in tensors:
-        if tensor.ndim >= 3:
-            return tensor.shape[-2], tensor.shape[-1]
-    raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
-
-
 def find_masks(y: Any, size: tuple[int, int]) -> Tensor:
     """The first masks among the targets: (B, H, W) integers of this height and width."""
     tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
