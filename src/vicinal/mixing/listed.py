@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import SequenceKey
 
-from vicinal.mixing.batch import is_named, leaves, map_leaves, path_name
+from vicinal.mixing.batch import each_leaf, is_named, leaves, path_name
+from vicinal.mixing.unsupported import why_unsupported
 
 Known = set[tuple[str, int]]
 
@@ -57,7 +58,7 @@ def check_batch(
         check_list(path, part)
         for position, entry in enumerate(part):
             inner = (*path, SequenceKey(position))
-            map_leaves(check, entry, path=inner, is_leaf=_is_list_of_like)
+            each_leaf(check, entry, path=inner, is_leaf=_is_list_of_like)
 
     def check_list(path: Any, part: Any) -> None:
         count, rows, place = len(part), _rows(part), (name + path_name(path), len(part))
@@ -72,7 +73,7 @@ def check_batch(
             may_be_fields = rows is not None and (rows == count or rows in sizes)
             raise ValueError(_refusal(name + path_name(path), part, may_be_fields))
 
-    map_leaves(check, batch, is_leaf=_is_list_of_like)
+    each_leaf(check, batch, is_leaf=_is_list_of_like)
 
 
 def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
@@ -137,7 +138,7 @@ def _sizes(batch: Any) -> set[int]:
             found.add(len(part))
         found.update(leaf.shape[0] for leaf in _tensors(part) if leaf.ndim)
 
-    map_leaves(collect, batch, is_leaf=_is_list_of_like)
+    each_leaf(collect, batch, is_leaf=_is_list_of_like)
     return found
 
 
@@ -164,4 +165,6 @@ def _is_mixed(path: Any, part: Any, fields: Any) -> bool:
 
 
 def _tensors(part: Any) -> list[Tensor]:
-    return [leaf for _, leaf in leaves(part) if isinstance(leaf, Tensor) and not leaf.is_nested]
+    return [
+        leaf for _, leaf in leaves(part) if isinstance(leaf, Tensor) and not why_unsupported(leaf)
+    ]

@@ -18,6 +18,7 @@ from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
 from vicinal.mixing.target import MixedTarget, over_rows
+from vicinal.mixing.unsupported import check_supported
 
 
 @tensors_as_leaves("partner", "weight", "patterns", "other")
@@ -222,11 +223,13 @@ class Mix:
                 raise TypeError(
                     f"the target at {path_name(path)} is mixed already: mix a batch once"
                 )
+            check_supported(leaf)
             return self._target(leaf, second, pixelwise) if isinstance(leaf, Tensor) else leaf
 
         return map_leaves(mixed, y, *(() if other is None else (check_same_structure(y, other),)))
 
     def _target(self, y: Tensor, other: Tensor | None, pixelwise: bool | None) -> Any:
+        check_supported(y)
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
             raise ValueError(
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "

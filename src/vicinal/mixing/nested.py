@@ -10,6 +10,7 @@ from torch import Tensor
 from vicinal.mixing.apply import apply, check_arguments
 from vicinal.mixing.batch import (
     check_same_structure,
+    each_leaf,
     is_blendable,
     is_named,
     leaves,
@@ -21,6 +22,7 @@ from vicinal.mixing.images import are_coordinates, is_annotation
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
+from vicinal.mixing.unsupported import check_supported, why_unsupported
 
 Integers = Literal["raise", "leave", "paste"]
 
@@ -58,13 +60,15 @@ def apply_nested(
             _check_leaf(path, leaf, partner, patterns_of[action], other, second, inplace)
         plan.append((path, leaf, action))
 
-    map_leaves(check_leaf, x, *others)
+    each_leaf(check_leaf, x, *others)
     to_mix = [leaf for _, leaf, action in plan if action == "mix"]
     _check_plan([path for path, *_ in plan], to_mix, fields, maximum)
 
     split = [pattern.for_tensors(to_mix) for pattern in patterns if to_mix]
     patterns_per_tensor = iter([*zip(*split, strict=True)])
-    tensors = [leaf for _, leaf, _ in plan if isinstance(leaf, Tensor)]
+    tensors = [
+        leaf for *_, leaf, _ in plan if isinstance(leaf, Tensor) and not why_unsupported(leaf)
+    ]
     actions = iter([action for *_, action in plan])
     done: list[tuple[Any, Any, str, Tensor]] = []
 
@@ -92,6 +96,7 @@ def is_mixable(leaf: Any, integers: Integers) -> bool:
     """Whether a leaf is mixed (or else unchanged); a TypeError if it is ambiguous."""
     if isinstance(leaf, MixedTarget):
         raise TypeError("this is a mixed target, not samples: mix the samples")
+    check_supported(leaf)
     if not isinstance(leaf, Tensor):
         if leaf is None or isinstance(leaf, (str, bytes, int, float, complex)):
             return False
@@ -160,6 +165,7 @@ def can_be_blended(x: Any, fields: Any, maximum: Any) -> bool:
 def _is_comparable(leaf: Any) -> bool:
     if leaf is None:  # no attention mask: nothing is masked, nor is it in the mixed batch
         return False
+    check_supported(leaf)
     if not isinstance(leaf, Tensor) or leaf.is_complex():
         kind = "complex" if isinstance(leaf, Tensor) else type(leaf).__name__
         raise TypeError(f"{kind} values have no maximum: give masks and lengths as real tensors")
