@@ -95,7 +95,8 @@ class BatchMixer:
         """
         keys = _target_keys(batch, self.target if target is None else target)
         is_dict = isinstance(batch, Mapping)  # a mixer may refer to inputs by their names
-        inputs = dict(batch) if is_dict else dict(enumerate(batch))
+        # By keys(), as iterating over a TensorDict gives its rows.
+        inputs = {k: batch[k] for k in batch.keys()} if is_dict else dict(enumerate(batch))  # noqa: SIM118
         targets = {key: inputs.pop(key) for key in keys}
         # Some mixers look at the targets, or bring samples of their own in the form (x, y): a
         # single input or target is passed without its key.
@@ -189,7 +190,7 @@ class MixCollate:
 def _target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
     """The keys or positions of the target in a batch."""
     if isinstance(batch, Mapping):
-        keys = tuple(batch)
+        keys = tuple(batch.keys())
         guess = tuple(name for name in TARGET_NAMES if name in keys)
         if len(guess) > 1 and target is None:
             raise ValueError(
@@ -239,8 +240,8 @@ def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:
     """A batch of the same type with other parts."""
     if isinstance(batch, Mapping):
         made: Any = copy.copy(batch)
-        for name in batch:
-            made[name] = parts[name]
+        for name, part in parts.items():
+            made[name] = part
         return made
     values = [parts[position] for position in range(len(batch))]
     return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)

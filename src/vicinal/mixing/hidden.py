@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.compiler import is_compiling
 
-from vicinal.mixing.batch import is_blendable, tensors_to_mix
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
@@ -17,6 +16,7 @@ from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, u
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
+from vicinal.mixing.nested import can_be_blended
 from vicinal.mixing.pattern import Drawn
 from vicinal.rng import derive_seed
 
@@ -160,18 +160,17 @@ class ManifoldMixUp(Mixer):
         if layer == INPUT:
             return super().__call__(x, y, inplace=inplace)
         mix = self.draw(x, y)
-        target = mix.target(y, pixelwise=self.pixelwise)
+        target = mix.target_of_fields(y, None, self.pixelwise)
         if self.maximum is not None:
-            x = mix(x, fields=(), maximum=self.maximum)
+            x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
         self._hooks.pending = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
         return x, target
 
     def _draw_layer(self, x: Any) -> str:
         layers = self.layers
-        if self._skips_integer_input and self.integers == "raise":
-            tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
-            if not all(map(is_blendable, tensors)):
-                layers = layers[1:]
+        skips = self._skips_integer_input and self.integers == "raise"
+        if skips and not can_be_blended(x, self.fields, self.maximum):
+            layers = layers[1:]
         # By a hash instead of a generator, which would be made for a single number. The draw's
         # number, not yet counted, is that of the mix that is drawn next.
         own, rank, worker, _ = self.random.key

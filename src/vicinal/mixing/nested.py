@@ -10,15 +10,19 @@ from torch import Tensor
 from vicinal.mixing.apply import apply, check_arguments
 from vicinal.mixing.batch import (
     check_same_structure,
+    each_leaf,
     is_blendable,
     is_named,
+    leaves,
     map_leaves,
     path_name,
     share_memory,
 )
+from vicinal.mixing.images import are_coordinates, is_annotation
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
+from vicinal.mixing.unsupported import check_supported, why_unsupported
 
 Integers = Literal["raise", "leave", "paste"]
 
@@ -45,21 +49,26 @@ def apply_nested(
 
     # Check all leaves before writing any: after an error, an in-place batch is unchanged.
     others = () if other is None else (check_same_structure(x, other),)
+    blends = not all(pattern.copies for pattern in patterns)
     plan: list[tuple[Any, Any, Any]] = []  # path, leaf and action
 
     def check_leaf(path: Any, leaf: Any, second: Any = None) -> None:
         action = _action(path, leaf, fields, integers, maximum)
+        if action == "mix" and not _holds_values(path, leaf, x, blends, integers):
+            action = None
         if action is not None:
             _check_leaf(path, leaf, partner, patterns_of[action], other, second, inplace)
         plan.append((path, leaf, action))
 
-    map_leaves(check_leaf, x, *others)
+    each_leaf(check_leaf, x, *others)
     to_mix = [leaf for _, leaf, action in plan if action == "mix"]
     _check_plan([path for path, *_ in plan], to_mix, fields, maximum)
 
     split = [pattern.for_tensors(to_mix) for pattern in patterns if to_mix]
     patterns_per_tensor = iter([*zip(*split, strict=True)])
-    tensors = [leaf for _, leaf, _ in plan if isinstance(leaf, Tensor)]
+    tensors = [
+        leaf for *_, leaf, _ in plan if isinstance(leaf, Tensor) and not why_unsupported(leaf)
+    ]
     actions = iter([action for *_, action in plan])
     done: list[tuple[Any, Any, str, Tensor]] = []
 
@@ -87,6 +96,7 @@ def is_mixable(leaf: Any, integers: Integers) -> bool:
     """Whether a leaf is mixed (or else unchanged); a TypeError if it is ambiguous."""
     if isinstance(leaf, MixedTarget):
         raise TypeError("this is a mixed target, not samples: mix the samples")
+    check_supported(leaf)
     if not isinstance(leaf, Tensor):
         if leaf is None or isinstance(leaf, (str, bytes, int, float, complex)):
             return False
@@ -117,9 +127,45 @@ def _action(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any)
         raise TypeError(_at(path, error)) from None
 
 
+def _holds_values(path: Any, leaf: Tensor, batch: Any, blends: bool, integers: Integers) -> bool:
+    """Whether a tensor is mixed (or else unchanged), as more than its dtype tells."""
+    if are_coordinates(path, leaf, batch):
+        raise TypeError(
+            _at(
+                path,
+                "boxes and keypoints cannot be mixed like the images that they belong to: "
+                "mix them by DetectionMixUp, or name the other fields in fields=",
+            )
+        )
+    if not blends or not is_annotation(path, leaf, batch):
+        return True
+    if integers == "leave":
+        return False
+    raise TypeError(
+        _at(
+            path,
+            f"{str(leaf.dtype).removeprefix('torch.')} values of shape {tuple(leaf.shape)} "
+            "may be masks or labels here, which cannot be blended: name masks of padding in "
+            "maximum=, set integers='leave', or convert images to floats",
+        )
+    )
+
+
+def can_be_blended(x: Any, fields: Any, maximum: Any) -> bool:
+    """Whether all tensors of a batch that are to be mixed hold values to average."""
+    return all(
+        is_blendable(leaf) and not is_annotation(path, leaf, x)
+        for path, leaf in leaves(x)
+        if isinstance(leaf, Tensor)
+        and (fields is None or is_named(path, fields))
+        and not (maximum and is_named(path, maximum))
+    )
+
+
 def _is_comparable(leaf: Any) -> bool:
     if leaf is None:  # no attention mask: nothing is masked, nor is it in the mixed batch
         return False
+    check_supported(leaf)
     if not isinstance(leaf, Tensor) or leaf.is_complex():
         kind = "complex" if isinstance(leaf, Tensor) else type(leaf).__name__
         raise TypeError(f"{kind} values have no maximum: give masks and lengths as real tensors")
@@ -158,5 +204,5 @@ def _check_plan(
         raise ValueError(f"there is nothing to mix in this batch{under}")
 
 
-def _at(path: Any, error: Exception) -> str:
+def _at(path: Any, error: Exception | str) -> str:
     return f"batch{path_name(path)}: {error}" if path else str(error)

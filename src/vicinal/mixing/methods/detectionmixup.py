@@ -80,11 +80,13 @@ class DetectionMixUp:
             for each box; and the image's own values of all other fields.
 
         Raises:
-            VicinalError: images and targets do not match; the message names the field.
+            VicinalError: images and targets do not match; the message names the field. Or boxes
+                are relative to images of different sizes, as none is larger than 1.
         """
         _check_images(images, targets)
         fields = _fields_of_boxes(targets, self.image_fields)
         _check_entries(images, targets, fields)
+        _check_units(images, targets)
         mix = self.mixer.draw(torch.empty(len(images), device="cpu"))
         mixed, found = [], []
         for i, (j, weight) in enumerate(
@@ -170,6 +172,19 @@ def _fields_of_boxes(targets: Sequence[Target], image_fields: Collection[str]) -
                 f"for {', '.join(fields[0]) or 'nothing'}: give boxes, and the same fields in all"
             )
     return fields[0]
+
+
+def _check_units(images: Tensor | Sequence[Tensor], targets: Sequence[Target]) -> None:
+    """Reject boxes relative to their images, as a larger canvas would change what they mean."""
+    if isinstance(images, Tensor) or len({image.shape[-2:] for image in images}) == 1:
+        return
+    boxes = torch.cat([target["boxes"].reshape(-1) for target in targets])
+    largest = float(boxes.max()) if boxes.numel() else 0.0
+    if 0 < largest <= 1.01:  # 1 and a little, which labelling tools give
+        raise VicinalError(
+            f"no number in the boxes is larger than {largest:.3g}, so they are relative to their "
+            "images, which have different sizes: give boxes in pixels"
+        )
 
 
 def _check_entries(
