@@ -26,7 +26,7 @@ LEVELS = """
     data
     plots
     batches
-    mixed
+    mixed entries
     activations
     losses criteria metrics
     cross_entropy
@@ -128,7 +128,7 @@ def test_imports_run_downwards():
     ("room", "allowed"),
     [
         ("mixing", {"mixing", "rng", "errors"}),
-        ("integrations", {"integrations", "batches", "mixed", "mixing", "rng"}),
+        ("integrations", {"integrations", "batches", "entries", "mixed", "mixing", "rng"}),
     ],
 )
 def test_rooms_that_need_little_of_the_package(room, allowed):

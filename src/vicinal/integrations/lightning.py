@@ -7,7 +7,8 @@ from typing import Any
 
 from torch.utils import _pytree as pytree
 
-from vicinal.batches import BatchMixer, Target, batches_of
+from vicinal.batches import BatchMixer, batches_of
+from vicinal.entries import Target
 from vicinal.integrations.needs import missing
 from vicinal.mixed.tensor import own_targets, reached_loss
 from vicinal.mixing.mixer import Mixer

@@ -33,6 +33,7 @@ class Mixing:
 
     def __init__(self, *args: Any, mixer: Mixer, **kwargs: Any) -> None:
         mix = BatchMixer(mixer)
+        mix.target_option = "TrainingArguments(label_names=...)"
         super().__init__(*args, **kwargs)
         self.mix = mix
         self.add_callback(MixerState(mix))  # type: ignore[attr-defined]

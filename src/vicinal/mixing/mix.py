@@ -15,7 +15,7 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
-from vicinal.mixing.target import MixedTarget, over_rows
+from vicinal.mixing.target import ALREADY_MIXED, MixedTarget, is_mixed_target, over_rows
 
 
 @tensors_as_leaves("partner", "weight", "patterns", "other")
@@ -179,8 +179,8 @@ class Mix:
         <BLANKLINE>
                 [[7, 8]]])
         """
-        if isinstance(y, MixedTarget):
-            raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
+        if is_mixed_target(y):
+            raise TypeError(ALREADY_MIXED)
         if other is None and self.other is not None:
             other = self.other[1]
 
@@ -188,7 +188,7 @@ class Mix:
             return self._target(y, other, pixelwise)
 
         def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
-            if isinstance(leaf, MixedTarget):
+            if is_mixed_target(leaf):
                 raise TypeError(
                     f"the target at {path_name(path)} is mixed already: mix a batch once"
                 )
