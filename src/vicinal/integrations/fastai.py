@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from vicinal.batches import BatchMixer
+from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
 from vicinal.mixed.tensor import is_mixed
 from vicinal.mixing.batch import map_leaves
@@ -47,12 +48,7 @@ class Mix(Callback):  # type: ignore[misc]
         return self.mix.mixer
 
     def before_fit(self) -> None:
-        for other in self.learn.cbs:
-            if isinstance(other, MixHandler):
-                raise TypeError(
-                    f"fastai's {type(other).__name__} mixes the same batches as Mix({self.mixer}): "
-                    "remove one of them"
-                )
+        check_alone(self.learn.cbs, (Mix, MixHandler))
         self.mix.begin(self.learn.n_epoch * len(self.learn.dls.train))
 
     def before_batch(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from vicinal.batches import BatchMixer, length
+from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
 from vicinal.mixing.mixer import Mixer
 
@@ -38,10 +39,7 @@ class Mix(Callback):  # type: ignore[misc]
         self.mixer = mixer
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        mixing = [callback for _, callback in net.callbacks_ if isinstance(callback, Mix)]
-        if len(mixing) > 1:
-            given = " and ".join(f"Mix({callback.mixer})" for callback in mixing)
-            raise TypeError(f"{given} mix the same batches: give the net one of them")
+        check_alone((callback for _, callback in net.callbacks_), Mix)
         net.train_step_single = MixedStep(net, self.mixer)
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
