@@ -26,6 +26,7 @@ LEVELS = """
     data
     plots
     batches
+    entries
     activations
     losses
     mixed
@@ -130,7 +131,7 @@ def test_imports_run_downwards():
     ("room", "allowed"),
     [
         ("mixing", {"mixing", "rng", "errors"}),
-        ("integrations", {"integrations", "batches", "mixed", "mixing", "rng"}),
+        ("integrations", {"integrations", "batches", "entries", "mixed", "mixing", "rng"}),
     ],
 )
 def test_rooms_that_need_little_of_the_package(room, allowed):

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 
 from PIL import Image
 
-from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, SmoothMix
+from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, SmoothMix, accuracy
 from vicinal.integrations.fastai import Mix
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -265,6 +265,40 @@ def test_half_precision_and_training_metrics():
     learn.fit(2)
     assert learn.seen.losses[-1] < learn.seen.losses[0]
     assert 0 <= learn.recorder.values[-1][1] <= 1
+
+
+def shares(output, y, mixer):
+    """The mean share of the labels that are right."""
+    mix = mixer.draw(output, y)
+    right = (output.argmax(1) == y).float(), (output.argmax(1) == y[mix.partner]).float()
+    return (mix.weight * right[0] + (1 - mix.weight) * right[1]).mean()
+
+
+def test_accuracy_of_the_training_part():
+    """fastai's makes TensorBase of the predictions, whose `==` asks it alone: own labels."""
+    x, y = digits(64)
+    metrics = [fastai.accuracy, accuracy]
+    learn = learner(small_network(), MixUp(1.0, seed=0), [(x, y)], metrics=metrics)
+    learn.recorder.train_metrics = True
+    learn.fit(1, 0.0)
+    output = small_network().train()(MixUp(1.0, seed=0)(x, y)[0])
+    own = (output.argmax(1) == y).float().mean()
+    expected = torch.stack([own, shares(output, y, MixUp(1.0, seed=0))])
+    torch.testing.assert_close(torch.tensor(learn.recorder.values[-1][1:3]), expected)
+    assert expected[0] != expected[1]
+
+
+def test_predictions_of_fastais_tensor_classes():
+    """`==` asks its left operand alone; all else asks both. The page says so."""
+    x, y = digits(64)
+    target = Mix(MixUp(1.0, seed=0)).mix.mix_xy(x, y)[1]
+    output = fastai.TensorBase(torch.randn(64, 10))
+    expected = shares(output.as_subclass(torch.Tensor), y, MixUp(1.0, seed=0))
+    pred = output.argmax(1)
+    torch.testing.assert_close((target == pred).float().mean(), expected)
+    torch.testing.assert_close(torch.eq(pred, target).float().mean(), expected)
+    found = F.cross_entropy(output, target)
+    torch.testing.assert_close(found, F.cross_entropy(torch.tensor(output.tolist()), target))
 
 
 def test_mixing_inside_of_the_model():

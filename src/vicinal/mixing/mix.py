@@ -17,7 +17,7 @@ from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
-from vicinal.mixing.target import MixedTarget, over_rows
+from vicinal.mixing.target import ALREADY_MIXED, MixedTarget, is_mixed_target, over_rows
 from vicinal.mixing.unsupported import check_supported
 
 
@@ -210,8 +210,8 @@ class Mix:
 
     def target_of_fields(self, y: Any, other: Any, pixelwise: bool | None) -> Any:
         """The mixed target of targets whose lists :meth:`Mixer.draw` has checked."""
-        if isinstance(y, MixedTarget):
-            raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
+        if is_mixed_target(y):
+            raise TypeError(ALREADY_MIXED)
         if other is None and self.other is not None:
             other = self.other[1]
 
@@ -219,7 +219,7 @@ class Mix:
             return self._target(y, other, pixelwise)
 
         def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
-            if isinstance(leaf, MixedTarget):
+            if is_mixed_target(leaf):
                 raise TypeError(
                     f"the target at {path_name(path)} is mixed already: mix a batch once"
                 )

@@ -144,6 +144,17 @@ class MixedTarget:
         return MixedTarget(function(self.own), function(self.partner), function(self.weight))
 
 
+ALREADY_MIXED = "the targets are mixed already: mix a batch once, by one mixer"
+
+
+def is_mixed_target(leaf: Any) -> bool:
+    """Whether a leaf is a :class:`MixedTarget`, or a tensor that stands for one."""
+    if type(leaf) is Tensor:  # the usual case
+        return False
+    # MixedTensor is in a package above this one.
+    return isinstance(leaf, MixedTarget) or (isinstance(leaf, Tensor) and hasattr(leaf, "origin"))
+
+
 def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """One-hot encode (B, ...) class indices as (B, C, ...)."""
     return F.one_hot(labels.long(), num_classes).movedim(-1, 1 if labels.ndim else -1).to(dtype)
