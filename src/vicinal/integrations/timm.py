@@ -55,10 +55,10 @@ class Mixup(TimmMixup):
 
         from vicinal.integrations.timm import Mixup  # for: from timm.data import Mixup
 
-    It has its own random state, seeded by ``torch.initial_seed()``: the script's ``--seed`` takes
-    effect, and each rank and worker draws differently. Partners are drawn at random, where timm
-    pairs the batch with its reverse; so batches may have an odd size. Set ``mixup_enabled`` to
-    False to stop mixing; other attributes may be set during the training too.
+    It has its own random state, which follows ``torch.manual_seed`` as every mixer's does: the
+    script's ``--seed`` takes effect, and each rank and worker draws differently. Partners are drawn
+    at random, where timm pairs the batch with its reverse; so batches may have an odd size. Set
+    ``mixup_enabled`` to False to stop mixing; other attributes may be set during the training too.
 
     Args:
         mixup_alpha: of MixUp's Beta(alpha, alpha); 0 turns it off.
@@ -143,7 +143,6 @@ class Mixup(TimmMixup):
         whole: dict[str, Any] = {
             "partners": "pairs" if self.mode == "pair" else "cycle",
             "half": self.mode == "half",
-            "seed": torch.initial_seed(),
         }
         prob = number("prob", self.mix_prob, upper=1.0)
         switch = number("switch_prob", self.switch_prob, upper=1.0)

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Self, Unpack
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.compiler import is_compiling
+from torch.utils.data import get_worker_info
 
+from vicinal.mixing.batch import leaves
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
 from vicinal.mixing.inner import adopt_options, check_inner, complete_inner
@@ -18,6 +21,7 @@ from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.nested import can_be_blended
 from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.sounds import Sounds
 from vicinal.rng import derive_seed
 
 
@@ -32,9 +36,10 @@ class ManifoldMixUp(Mixer):
         loss = MixLoss(criterion)(model(x), y)
 
     Choose layers through which everything passes: what bypasses a layer, such as a skip connection,
-    is not mixed. A layer's output may be nested. Its floats are mixed, whose first dimension must
-    be the batch; integers, masks and scalars are unchanged. If a forward pass calls a layer several
-    times, the output of the first call is mixed.
+    is not mixed. A layer's output may be nested. Its floats are mixed along the batch, which must
+    be their first dimension, or the second one in torch's own transformer, attention and recurrent
+    layers without ``batch_first``; integers, masks and scalars are unchanged. If a forward pass
+    calls a layer several times, the output of the first call is mixed.
 
     A draw is for one forward pass, including its recomputation by gradient checkpointing. A forward
     pass in evaluation mode, or without a draw before it, is not mixed.
@@ -48,8 +53,8 @@ class ManifoldMixUp(Mixer):
             integers, such as token ids.
         mixer: the mixer to draw with, such as ``CutMix()`` or ``Schedule(MixUp(), until=0.9)``;
             None uses ``MixUp(2.0)``. Partners and all random numbers are drawn by this one. Boxes
-            and masks need feature maps (B, C, H, W), on which they cover the same part as on the
-            images.
+            and masks need feature maps (B, C, H, W) or (B, H, W, C), on which they cover the same
+            part as on the images.
         **options: of :class:`Mixer`: partners, fields, integers, maximum, pixelwise, seed. Fields
             and integers refer to the input; maximum applies wherever the batch is mixed.
 
@@ -57,6 +62,8 @@ class ManifoldMixUp(Mixer):
         TypeError, ValueError: an argument has the wrong type, or no layer matches.
         RuntimeError: in training, if a mix is not applied because its layer or the whole model was
             not called.
+        ValueError: in training, if it is unknown which axes of a layer's output are the batch, or
+            height and width.
 
     Hooks stay on the model until :meth:`release`, the end of ``with mixup:``, or the end of a
     Learner's training. In copies of the model they do nothing.
@@ -141,7 +148,8 @@ class ManifoldMixUp(Mixer):
         Raises:
             TypeError: the layer drawn is the input, which holds integers, and ``integers`` is
                 "raise".
-            ValueError: sizes do not match.
+            ValueError: sizes do not match; or this is a data loader's worker, which has a copy of
+                the model.
             RuntimeError: the last mix was not applied, or this call is inside a compiled function.
         """
         if is_compiling():
@@ -154,6 +162,11 @@ class ManifoldMixUp(Mixer):
             raise ValueError(
                 "ManifoldMixUp takes the partners from the batch: give no second batch"
             )
+        if get_worker_info() is not None and self._hooks.on_layers:
+            raise ValueError(
+                "ManifoldMixUp cannot draw in a data loader's worker, whose copy of the model is "
+                "not the one that is trained: mix in the training loop, or set num_workers=0"
+            )
         self._hooks.attach()
         self._hooks.check_applied()
         layer = self._draw_layer(x)
@@ -163,7 +176,15 @@ class ManifoldMixUp(Mixer):
         target = mix.target_of_fields(y, None, self.pixelwise)
         if self.maximum is not None:
             x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
-        self._hooks.pending = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
+        patterns = mix.patterns or (Blend(mix.weight),)
+        if any(isinstance(pattern, Columns | Sounds) for pattern in patterns):
+            raise ValueError(
+                f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
+                "layers='input', or give another mixer="
+            )
+        count = len(mix.partner)
+        is_square = any(isinstance(t, Tensor) and count in t.shape[1:] for _, t in leaves(x))
+        self._hooks.pending = LayerMix(layer, mix.partner, patterns, is_square)
         return x, target
 
     def _draw_layer(self, x: Any) -> str:

@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Variable
 from torch.compiler import is_compiling
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 from vicinal.mixing.apply import apply
 from vicinal.mixing.batch import leaves, map_leaves, path_name
+from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
 
 # The number of the backward pass that is running, as it is when gradient checkpointing calls
@@ -42,6 +44,7 @@ class LayerMix:
     layer: str
     partner: Tensor
     patterns: tuple[Pattern, ...]
+    is_square: bool = False  # whether another axis of the inputs is as long as that of the batch
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
 
@@ -58,7 +61,7 @@ class Hooks:
     def __init__(self, model: nn.Module, layers: Iterable[str], owner: Callable[[], Any]) -> None:
         self.model, self.owner = model, owner
         # Created once, and put back after release(): compiled code has guards on their identity.
-        self.on_layers = {layer: _LayerHook(layer) for layer in layers}
+        self.on_layers = {layer: _LayerHook(layer, layout_of(model, layer)) for layer in layers}
         self.handles: list[RemovableHandle] = []
         self.pending: LayerMix | None = None  # for the next forward pass
         self.active: LayerMix | None = None  # in the running forward pass, or its recomputation
@@ -94,8 +97,9 @@ class Hooks:
         layer, self.pending = self.pending.layer, None
         raise RuntimeError(
             f"the last mix, for layer {layer!r}, was not applied: call the model in training mode "
-            "after every draw (if you did, call torch.compiler.reset(), because the model was "
-            "compiled before this mixer's first draw), or call release() to skip a batch"
+            "after every draw, and before the next one, which a loader that fetches batches ahead "
+            "does not do (if you did, call torch.compiler.reset(), because the model was compiled "
+            "before this mixer's first draw), or call release() to skip a batch"
         )
 
     def __reduce__(self) -> tuple[type["Hooks"], tuple[Any, ...]]:
@@ -164,12 +168,12 @@ class Hooks:
 class _LayerHook:
     """The hook on a layer; a class, so that all layers of one type share compiled code."""
 
-    def __init__(self, layer: str) -> None:
-        self.layer = layer
+    def __init__(self, layer: str, layout: Layout) -> None:
+        self.layer, self.layout = layer, layout
         self.mix: LayerMix | None = None
 
-    def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str]]:
-        return _LayerHook, (self.layer,)
+    def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str, Layout]]:
+        return _LayerHook, (self.layer, self.layout)
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         mix = self.mix
@@ -186,45 +190,88 @@ class _LayerHook:
                 f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and gradient "
                 "checkpointing does not reveal which call it recomputes: choose another layer"
             )
-        return _apply(mix, output)
+        return self._apply(mix, output)
+
+    def _apply(self, mix: LayerMix, output: Any) -> Any:
+        """Mix the floats in the layer's output, which may be nested."""
+        done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
+
+        def location(path: Any) -> str:
+            return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
+
+        def apply_to_leaf(path: Any, leaf: Any) -> Any:
+            if leaf is None or isinstance(leaf, (str, int, float)):
+                return leaf
+            if not isinstance(leaf, Tensor):
+                kind = type(leaf).__name__
+                raise TypeError(f"{location(path)}: a {kind} cannot be mixed: choose other layers")
+            if not (leaf.is_floating_point() or leaf.is_complex()) or not leaf.ndim:
+                return leaf
+            for own, mixed in done:
+                if own is leaf:
+                    return mixed
+            try:
+                axis = self._batch_axis(mix, leaf, len(done), path)
+                mixed = _apply_along(axis, mix, leaf, self.layout)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{location(path)}: {error}") from None
+            done.append((leaf, mixed))
+            return mixed
+
+        mixed = map_leaves(apply_to_leaf, output, is_leaf=_is_packed)
+        if not done:
+            raise ValueError(
+                f"{location(())} returns nothing that can be mixed: choose other layers"
+            )
+        return mixed
+
+    def _batch_axis(self, mix: LayerMix, leaf: Tensor, number: int, path: Any) -> int:
+        """The axis of the batch in the float tensor with this number in the layer's output."""
+        count, shape = mix.partner.shape[0], leaf.shape
+        known = self.layout.batch
+        if known is not None:
+            axis = known[0] if not path or getattr(path[0], "idx", None) == 0 else known[1]
+            if self.layout.is_sequence and (leaf.ndim < 3 or shape[axis] != count):
+                raise ValueError(
+                    f"the mix was drawn for {count} samples, but this tensor has shape "
+                    f"{tuple(shape)}: the batch must be its axis {axis}, as batch_first= says"
+                )
+            return axis
+        if leaf.ndim != 3 or shape[0] != count:  # apply() rejects the latter
+            return 0
+        # Written and not read, unless it matters: see Hooks._set_active.
+        proof = f"is_first_{number}"
+        if shape[1] != count:
+            setattr(self, proof, True)
+        elif (self.layout.may_be_second or mix.is_square) and not getattr(self, proof, False):
+            raise ValueError(
+                f"in shape {tuple(shape)}, the first axis or the second one may be the batch of "
+                f"{count}: choose a batch size that differs from the length of the sequences, at "
+                "least for the first batch"
+            )
+        return 0
 
 
 def _no_owner() -> None:
     return None
 
 
-def _apply(mix: LayerMix, output: Any) -> Any:
-    """Mix the floats in a layer's output, which may be nested."""
-    is_spatial = any(pattern.spatial for pattern in mix.patterns)
-    done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
+def _is_packed(part: Any) -> bool:
+    return isinstance(part, PackedSequence)  # its rows are of several samples
 
-    def location(path: Any) -> str:
-        return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
 
-    def apply_to_leaf(path: Any, leaf: Any) -> Any:
-        if leaf is None or isinstance(leaf, (str, int, float)):
-            return leaf
-        if not isinstance(leaf, Tensor):
-            kind = type(leaf).__name__
-            raise TypeError(f"{location(path)}: a {kind} cannot be mixed: choose other layers")
-        if not (leaf.is_floating_point() or leaf.is_complex()) or not leaf.ndim:
-            return leaf
-        for own, mixed in done:
-            if own is leaf:
-                return mixed
-        if is_spatial and leaf.ndim < 4:
-            raise ValueError(
-                f"{location(path)}: a tensor of shape {tuple(leaf.shape)} has no height and width "
-                "for boxes and masks: choose layers that return feature maps (B, C, H, W)"
-            )
-        try:
-            mixed = apply(leaf, mix.partner, mix.patterns)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{location(path)}: {error}") from None
-        done.append((leaf, mixed))
-        return mixed
-
-    mixed = map_leaves(apply_to_leaf, output)
-    if not done:
-        raise ValueError(f"{location(())} returns nothing that can be mixed: choose other layers")
-    return mixed
+def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tensor:
+    """Mix a tensor whose batch is this axis."""
+    sizes = [pattern.size for pattern in mix.patterns if pattern.spatial]
+    if not sizes and axis:
+        return apply(leaf.transpose(0, axis), mix.partner, mix.patterns).transpose(0, axis)
+    if not sizes:
+        return apply(leaf, mix.partner, mix.patterns)
+    if leaf.ndim < 4:
+        raise ValueError(
+            f"a tensor of shape {tuple(leaf.shape)} has no height and width for boxes and masks: "
+            "choose layers that return feature maps (B, C, H, W)"
+        )
+    if not are_channels_last(leaf, sizes[0], layout):
+        return apply(leaf, mix.partner, mix.patterns)
+    return apply(leaf.movedim(-1, 1), mix.partner, mix.patterns).movedim(1, -1)

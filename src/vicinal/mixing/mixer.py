@@ -85,7 +85,9 @@ class Mixer(ABC):
         pixelwise: whether targets (B, ..., H, W) describe pixels, as segmentation masks do, rather
             than whole samples; None decides by whether they have the height and width of the
             images. See :meth:`Mix.target`.
-        seed: seeds the mixer's own random numbers; None takes a seed from the operating system.
+        seed: seeds the mixer's own random numbers. None follows ``torch.manual_seed``: at its first
+            use, the mixer takes a seed from the state of torch's generator on the CPU, which it
+            does not advance.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or is out of range.
@@ -328,7 +330,8 @@ class Mixer(ABC):
         self.random.load_state_dict(state)
 
     def __repr__(self) -> str:
-        return self._repr(f"seed={self.random.seed}")
+        # To show a mixer must not be its first use, which would take its seed.
+        return self._repr(f"seed={self.random.seed}" if self.random.has_seed else "")
 
     def _repr(self, seed: str = "") -> str:
         """The mixer as Python code; inner mixers use the seed of the outer one and show none."""

@@ -33,7 +33,7 @@ class DetectionMixUp:
         partners: as for :class:`Mixer`.
         image_fields: the names of tensors in a target that describe the whole image. An image keeps
             its own; all other tensors must have an entry for each box.
-        seed: seeds the random numbers; None takes a seed from the operating system.
+        seed: seeds the random numbers; None follows ``torch.manual_seed``, as for :class:`Mixer`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or is out of range.
