@@ -124,7 +124,7 @@ class Learner(Inference):
         self.batches, self.training = batches, training
         self.model.train(training)
         if not training:
-            share_buffers(self.model)
+            share_buffers(self.model.buffers())
         with torch.set_grad_enabled(training):
             for self.x, self.y in batches:
                 self.loaded_x = self.x if batches is self.dls.train else None
