@@ -144,7 +144,7 @@ _ELEMENTWISE_IN_PLACE = _names("""
 # They read a tensor's shape, dtype or device, never its values.
 _METADATA_ONLY = _names("""
     zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros
-    new_ones new_full new_empty new_tensor _base grad
+    new_ones new_full new_empty _base grad
 """)
 # They take shape, dtype or device from their second argument.
 _USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as")
@@ -181,6 +181,7 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     "pad": axes.pad,
     "searchsorted": axes.along_last,
     **dict.fromkeys(("bucketize", "isin"), elementwise.of_first),
+    "new_tensor": elementwise.new_tensor,
     "broadcast_tensors": elementwise.broadcast_tensors,
     **dict.fromkeys(("matmul", "rmatmul", "mm", "bmm", "mv", "dot", "linear"), products.product),
     "einsum": products.einsum,
