@@ -155,6 +155,10 @@ _ALONG_AXES = _names("""
     linalg_vector_norm linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
     diff sort argsort topk kthvalue median mode count_nonzero
 """)
+_OF_IMAGES = _names("""
+    conv1d conv2d conv3d max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d interpolate
+""")
 _SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
 _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(losses.LOSSES, losses.loss),
@@ -179,6 +183,7 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(_ALONG_AXES, axes.along_axes),
     **dict.fromkeys(("cosine_similarity", "pairwise_distance"), axes.between_rows),
     "pad": axes.pad,
+    **dict.fromkeys(_OF_IMAGES, axes.of_images),
     "searchsorted": axes.along_last,
     **dict.fromkeys(("bucketize", "isin"), elementwise.of_first),
     "new_tensor": elementwise.new_tensor,
