@@ -24,13 +24,18 @@ class KnownLoss:
 
     Args:
         criterion: for which :func:`is_known` is true.
+        settings: the arguments of a partial function, if the caller knows them.
     """
 
-    def __init__(self, criterion: Criterion) -> None:
+    def __init__(self, criterion: Criterion, settings: dict[str, Any] | None = None) -> None:
         self.criterion = criterion
         # Reading a signature takes longer than computing a loss, so it is done once, here.
-        self._per_sample = per_sample(criterion)
-        self._defaults = _defaults(criterion)
+        self._defaults = _defaults(criterion) if settings is None else settings
+        self._per_sample = (
+            per_sample(criterion)
+            if settings is None
+            else functools.partial(criterion, reduction="none")
+        )
         # A function's settings are fixed; a module's attributes may change at any time.
         self._fixed = self._settings() if inspect.isfunction(criterion) else None
         inner = getattr(criterion, "_orig_mod", criterion)  # of a module that torch.compile wraps

@@ -172,6 +172,8 @@ class MixLoss(nn.Module):
         if (losses.ndim, "rows") in self._proven:
             return True
         count = len(losses)
+        if count == 0:
+            return True
         rows = slice(count - 1) if count > 1 else [0, 0]
 
         def take(leaf: Any) -> Any:
@@ -198,7 +200,9 @@ class MixLoss(nn.Module):
             for side in sides(target):
                 losses, reduced = self._per_sample(output, side), self.criterion(output, side)
                 plain = losses.mean() if reduction == "mean" else losses.sum()
-                if not torch.allclose(plain, reduced, rtol=1e-4, equal_nan=True):
+                if not isinstance(reduced, Tensor) or reduced.ndim:
+                    return False
+                if not torch.allclose(plain.to(reduced.dtype), reduced, rtol=1e-4, equal_nan=True):
                     return False
         return True
 

@@ -133,6 +133,13 @@ EXACT = as_losses(
     ("classes", lambda o, y: F.cross_entropy(o, F.linear(hot(y).float(), NOISE.T))),
     ("classes", lambda o, y: -(hot(y).float() @ NOISE * o.log_softmax(1)).sum(1).mean()),
     ("tokens", lambda o, y: F.cross_entropy(o.transpose(1, 2), F.pad(y, (0, 1))[:, 1:])),
+    ("masks", lambda o, y: F.cross_entropy(
+        o[..., ::2, ::2], F.interpolate(y[:, None].float(), scale_factor=0.5)[:, 0].long())),
+    ("masks", lambda o, y: dice(
+        o.softmax(1), -F.max_pool2d(-hot(y).movedim(-1, 1).float(), 3, 1, 1))),
+    ("masks", lambda o, y: F.mse_loss(
+        F.avg_pool2d(o, 2), F.conv2d(hot(y).movedim(-1, 1).float(), torch.ones(5, 1, 2, 2), None, 2,
+            groups=5))),
     ("tokens", causal),
 )  # fmt: skip
 
@@ -198,8 +205,7 @@ UNSUPPORTED = as_losses(
         1, y[:, None], 1.0) + torch.zeros(6, 5).view(6, 5).scatter_(1, y[:, None], 1.0))),
     ("classes", lambda o, y: F.cross_entropy(o, F.one_hot(y).float()[:, :5])),
     ("classes", lambda o, y: torch.mul(y, 2.0, out=torch.zeros(6)).sub(o[:, 0]).square().mean()),
-    ("masks", lambda o, y: F.cross_entropy(
-        o[..., ::2, ::2], F.interpolate(y[:, None].float(), scale_factor=0.5)[:, 0].long())),
+    ("masks", lambda o, y: (o[:, 0] * F.conv2d(y.float(), torch.ones(6, 6, 1, 1))).mean()),
     ("values", lambda o, y: sum(((a - b) ** 2).mean() for a, b in zip(o, y, strict=True)) / len(y)),
 )  # fmt: skip
 

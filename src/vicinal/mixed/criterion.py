@@ -5,15 +5,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import disable
 from torch.utils import _pytree as pytree
 
 from vicinal.known_losses import weighted_sum
 from vicinal.mixed.tensor import MixedTensor, as_plain, as_tensors, is_mixed
-from vicinal.mixing.batch import map_leaves
-from vicinal.mixing.sides import sides
+from vicinal.mixing.sides import map_targets, sides
 from vicinal.mixing.target import MixedTarget
 
 
+@disable  # type: ignore[untyped-decorator]
 def loss_of_tensors(criterion: Callable[..., Any], output: Any, target: Any) -> tuple[Any, bool]:
     """The criterion's result for a mixed target, and whether it is a loss for each sample.
 
@@ -31,6 +32,7 @@ def loss_of_tensors(criterion: Callable[..., Any], output: Any, target: Any) -> 
     return result, False
 
 
+@disable  # type: ignore[untyped-decorator]
 def counts_partners(criterion: Callable[..., Any], output: Any, target: Any) -> bool:
     """Whether partners that have the whole weight give just the loss of plain targets.
 
@@ -38,13 +40,8 @@ def counts_partners(criterion: Callable[..., Any], output: Any, target: Any) -> 
     in a backward of its own), and would see the samples' own targets alone.
     """
     _, partner = sides(target)
-    turned = map_leaves(
-        lambda _, leaf: (
-            MixedTarget(leaf.own, leaf.partner, torch.zeros_like(leaf.weight))
-            if isinstance(leaf, MixedTarget)
-            else leaf
-        ),
-        target,
+    turned = map_targets(
+        lambda y: MixedTarget(y.own, y.partner, torch.zeros_like(y.weight)), target
     )
     expected = _value_and_slopes(criterion, output, partner)
     try:

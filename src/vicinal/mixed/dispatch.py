@@ -145,7 +145,7 @@ _ELEMENTWISE_IN_PLACE = _names("""
 # They read a tensor's shape, dtype or device, never its values.
 _METADATA_ONLY = _names("""
     zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros
-    new_ones new_full new_empty new_tensor _base grad
+    new_ones new_full new_empty _base grad
 """)
 # They take shape, dtype or device from their second argument.
 _USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as")
@@ -155,6 +155,10 @@ _ALONG_AXES = _names("""
     softmax softmin log_softmax logsumexp argmax argmin amax amin prod norm normalize
     linalg_vector_norm linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
     diff sort argsort topk kthvalue median mode count_nonzero
+""")
+_OF_IMAGES = _names("""
+    conv1d conv2d conv3d max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d interpolate
 """)
 _SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
 _HANDLERS: dict[Any, Callable[[Call], Any]] = {
@@ -180,8 +184,10 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(_ALONG_AXES, axes.along_axes),
     **dict.fromkeys(("cosine_similarity", "pairwise_distance"), axes.between_rows),
     "pad": axes.pad,
+    **dict.fromkeys(_OF_IMAGES, axes.of_images),
     "searchsorted": axes.along_last,
     **dict.fromkeys(("bucketize", "isin"), elementwise.of_first),
+    "new_tensor": elementwise.new_tensor,
     "broadcast_tensors": elementwise.broadcast_tensors,
     **dict.fromkeys(("matmul", "rmatmul", "mm", "bmm", "mv", "dot", "linear"), products.product),
     "einsum": products.einsum,

@@ -104,6 +104,19 @@ def pad(call: Call) -> Any:
     return call.mixed_result(own, partner, weight)
 
 
+def of_images(call: Call) -> Any:
+    """Convolutions, pooling and resizing of (B, C, ...) maps, sample by sample."""
+    tensor = call.first
+    if not call.only_first_is_mixed or any(size != 1 for size in tensor.weight.shape[1:]):
+        raise Unsupported
+    if call.name.startswith("conv") and tensor.ndim != int(call.name[4]) + 2:
+        raise Unsupported  # without a batch axis, samples would be channels
+    own, partner = call.on_both()
+    if not isinstance(own, Tensor) or own.ndim != tensor.ndim or len(own) != len(tensor):
+        raise Unsupported
+    return call.mixed_result(own, partner, tensor.weight)
+
+
 def along_last(call: Call) -> Any:
     """``searchsorted``: each value is looked up in a plain sequence."""
     if is_plain_but(call, 1) and isinstance(call.first, Tensor) and call.first.ndim == 1:

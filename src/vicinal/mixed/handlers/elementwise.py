@@ -40,3 +40,10 @@ def broadcast_tensors(call: Call) -> Any:
         else:
             results.append(one)
     return type(own)(results)
+
+
+def new_tensor(call: Call) -> Any:
+    """``y.new_tensor(data)`` takes the dtype and the device of y, and the values of the data."""
+    data = call.argument(1, "data")
+    own, partner = call.on_both()
+    return call.mixed_result(own, partner, data.weight) if is_mixed(data) else own

@@ -46,7 +46,7 @@ def loss(call: Call) -> Any:
         raise Unsupported
     if call.func in ELEMENTWISE:
         check_same_shape(output, target)
-    criterion = KnownLoss(functools.partial(call.func, **settings))
+    criterion = KnownLoss(functools.partial(call.func, **settings), settings)
     reduction = settings.get("reduction", "mean")
     if len(call.mixed) == 1 and reduction != "none" and _rows_match(call.func, output, target):
         return criterion(as_plain(output), _as_target(target))
