@@ -4,6 +4,7 @@ Sizes coincide on purpose: there are as many classes, labels, tokens and rows of
 samples in a batch of four, so that an axis that is taken for another one is found out.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vicinal import MixedTarget
+from vicinal.mixing.target import over_rows
 
 C = 4  # classes, labels, values, tokens and the height of masks
 WIDTH = 6
@@ -25,7 +27,7 @@ class Case:
         leaf: (B, ...) float64.
         activation: from the leaf to the output.
         own, partner: targets of all samples.
-        weight: (B,) multiples of 1/8.
+        weight: (B,) multiples of 1/8; (B, H, W) for pixels.
         dtype: of outputs, and of targets that are floats.
     """
 
@@ -47,11 +49,19 @@ class Case:
     def copies(self) -> tuple[Tensor, Tensor]:
         """Eight plain copies of each sample, as many with its own target as its weight says."""
         own, partner = (y.repeat_interleave(COPIES, 0) for y in (self.own, self.partner))
-        is_own = torch.arange(COPIES).repeat(
-            len(self.own)
-        ) < COPIES * self.weight.repeat_interleave(COPIES)
-        rows = is_own.view(-1, *[1] * (own.ndim - 1))
-        return self.output(self.leaf.repeat_interleave(COPIES, 0)), torch.where(rows, own, partner)
+        weight = self.weight.repeat_interleave(COPIES, 0)
+        number = torch.arange(COPIES).repeat(len(self.own)).view(-1, *[1] * (weight.ndim - 1))
+        is_own = over_rows(number < COPIES * weight, own)
+        return self.output(self.leaf.repeat_interleave(COPIES, 0)), torch.where(
+            is_own, own, partner
+        )
+
+    def of_pixels(self) -> "Case":
+        """The same masks with a weight for each pixel."""
+        g = torch.Generator().manual_seed(len(self.own))
+        size = (len(self.own), *self.own.shape[-2:])
+        weight = torch.randint(0, COPIES + 1, size, generator=g).double() / COPIES
+        return dataclasses.replace(self, weight=weight)
 
 
 def drawn(kind: str, samples: int, seed: int, dtype: torch.dtype = torch.float64) -> Case:

@@ -74,8 +74,8 @@ def judge_metric(metric: Metric, names: dict[str, Any]) -> Found:
             why += f"{samples}: {found} where own {own}, by shares {by_shares} "
         possible &= equal
         verdicts.add("computed")
-    if verdicts in ({REFUSED}, {ERROR}):
-        return Found((verdicts.pop(),), why)
+    if "computed" not in verdicts:
+        return Found((ERROR if ERROR in verdicts else REFUSED,), why)
     if verdicts == {"computed"} and len(possible) == 1:
         return Found((possible.pop(),), why)
     return Found((WRONG,), why or f"{verdicts} {possible}")
@@ -97,13 +97,19 @@ def _rescaled(
     value: list[np.ndarray], once: list[np.ndarray], often: list[np.ndarray]
 ) -> list[np.ndarray]:
     """The value of copies as for one of each: metrics that sum over samples grow with copies."""
-    scales = []
-    with np.errstate(all="ignore"):
-        for before, after in zip(once, often, strict=True):
-            scale = before / after if before.shape == after.shape else np.ones(())
-            scales.append(np.where(np.isfinite(scale), scale, 1))
-    fits = [each.shape == scale.shape for each, scale in zip(value, scales, strict=True)]
-    return [v * s if fit else v for v, s, fit in zip(value, scales, fits, strict=True)]
+    return [
+        each * _scale(before, after) for each, before, after in zip(value, once, often, strict=True)
+    ]
+
+
+def _scale(once: np.ndarray, often: np.ndarray) -> float:
+    """The one ratio of all values that are not 0; 1 where there is none."""
+    if once.shape != often.shape:
+        return 1.0
+    is_known = np.isfinite(once) & np.isfinite(often) & (often != 0)
+    ratios = once[is_known] / often[is_known]
+    is_one = len(ratios) and np.allclose(ratios, ratios[0], rtol=1e-3)
+    return float(ratios[0]) if is_one else 1.0
 
 
 def updated(metric: Any, output: Any, target: Any, update: Callable[..., Any]) -> None:

@@ -2,39 +2,9 @@
 
 import pytest
 
+from losses.known_wrong import TABLES
 from losses.page import SECTIONS, entries_of, heading, on_page, table, verdicts, version, zoo_of
 from losses.verdict import ERROR, WRONG
-
-# Wrong today, each with the reason. The list is strict: what is put right must leave it.
-KNOWN_WRONG = {
-    "of_torch": {
-        "LinearCrossEntropyLoss(4, 4, weight=w, ignore_index=2)": "A2: MixLoss takes a plain mean",
-    },
-    "of_monai": {
-        "DiceLoss(to_onehot_y=True, softmax=True, batch=True)": "A3: one for each class",
-        "MCCLoss(to_onehot_y=True, softmax=True, batch=True)": "A3: one for each class",
-        "LogHausdorffDTLoss(to_onehot_y=True, softmax=True)": "A2: the logarithm of the mean",
-    },
-    "of_kornia": {
-        "HausdorffERLoss()": "A3: one for each class",
-    },
-    "of_fastai": {
-        "CrossEntropyLossFlat(weight=w)": "A2: MixLoss takes a plain mean",
-        "CrossEntropyLossFlat(ignore_index=2)": "A2: MixLoss takes a plain mean",
-        "LabelSmoothingCrossEntropy(weight=w)": "A2: MixLoss takes a plain mean",
-    },
-    "of_torchmetrics": {
-        "CriticalSuccessIndex(threshold=0.0)": "counts by shares are truncated by .int()",
-        "critical_success_index(…, threshold=0.0)": "counts by shares are truncated by .int()",
-    },
-    "metrics_of_ignite": {
-        "Accuracy()": "B: a float is added to an integer counter",
-        "Accuracy(is_multilabel=True)": "B: a float is added to an integer counter",
-        "TopKCategoricalAccuracy(k=2)": "B: a float is added to an integer counter",
-        "Perplexity()": "B: a float is added to an integer counter",
-        "MultiLabelConfusionMatrix(4)": "B: a float is added to an integer counter",
-    },
-}
 
 
 @pytest.fixture(params=SECTIONS)
@@ -71,7 +41,7 @@ def test_nothing_is_wrong_in_silence(section):
     wrong = {
         entry.shown: why for entry, found, why in verdicts(section) if {WRONG, ERROR} & set(found)
     }
-    known = KNOWN_WRONG.get(section, {})
+    known = TABLES.get(section, {})
     new = "\n".join(f"{name}: {wrong[name]}" for name in wrong.keys() - known.keys())
     assert not new, f"wrong: {new}"
     right = known.keys() - wrong.keys()
@@ -79,5 +49,5 @@ def test_nothing_is_wrong_in_silence(section):
 
 
 def test_every_known_fault_is_of_an_entry():
-    for section, faults in KNOWN_WRONG.items():
+    for section, faults in TABLES.items():
         assert faults.keys() <= {entry.shown for entry in entries_of(zoo_of(section))}

@@ -40,6 +40,8 @@ class Loss:
         dense: (names, output, dense target) to the loss, for criteria of a whole batch that take
             class indices, and so need other settings for dense targets.
         float32: where the library computes in no other.
+        skips_pixels: for losses for which a weight for each pixel means neither what copies nor
+            what dense targets give, such as the sum of a loss of images and one of pixels.
     """
 
     code: str
@@ -50,6 +52,7 @@ class Loss:
     by_mix_loss: bool = True
     dense: Callable[..., Any] | None = None
     float32: bool = False
+    skips_pixels: bool = False
 
     @property
     def name(self) -> str:
@@ -93,6 +96,12 @@ def judge(loss: Loss, names: dict[str, Any]) -> Found:
             verdict, reason = _of_one_batch(loss, names, case, compute)
             found.add(verdict)
             why += f"{compute.__name__}, {samples} samples: {verdict} {reason}\n" if reason else ""
+            if "masks" in loss.kind and not loss.skips_pixels:
+                reason = _fault_of_pixels(loss, names, case.of_pixels(), compute)
+                found |= {WRONG} if reason else set()
+                why += f"{compute.__name__}, weights of pixels: {reason}\n" if reason else ""
+        if found == {EXACT, DENSE}:  # a threshold over the batch that no sample crosses in some
+            found = {DENSE}
         # By luck of sizes is wrong, too.
         verdicts.append(found.pop() if len(found) == 1 else WRONG)
     return Found(tuple(verdicts), why)
@@ -141,6 +150,25 @@ def _of_one_batch(
     if any(_close(found, reference) for reference in references):
         return DENSE, ""
     return WRONG, "of the whole batch: " + _difference(found, references[-1])
+
+
+def _fault_of_pixels(
+    loss: Loss, names: dict[str, Any], case: Case, compute: Callable[..., Tensor]
+) -> str:
+    """What is wrong with a weight for each pixel.
+
+    A loss that is a sum over pixels must be that of plain copies, one of whole images, such as the
+    mean of their Dice losses, that of dense targets. Either may be refused.
+    """
+    verdict, reason = _of_one_batch(loss, names, case, compute)
+    if verdict != WRONG:
+        return ""
+    criterion = loss.made(names)
+    dense = _of_dense(loss, names, criterion, case)
+    found = _with_gradients(
+        lambda: compute(loss, criterion, case.output(), case.target), case, criterion
+    )
+    return "" if not dense or _close(found, dense[0]) else reason
 
 
 def _refused(error: Exception) -> tuple[str, str]:
@@ -202,14 +230,21 @@ def _of_dense(
     loss: Loss, names: dict[str, Any], criterion: Criterion, case: Case
 ) -> list[list[Tensor]]:
     """The loss and gradients of dense targets, where the criterion takes them."""
-    if loss.dense is not None:
+    on_dense = loss.dense or _of_one_hot(loss)
+    if on_dense is not None:
         dense = case.target.dense(C)
         dense = dense.squeeze(2) if dense.ndim == 5 else dense  # of masks with a channel
-        return [_with_gradients(lambda: loss.dense(names, case.output(), dense), case, criterion)]
+        return [_with_gradients(lambda: on_dense(names, case.output(), dense), case, criterion)]
     if not case.own.is_floating_point():
         return []
     dense = case.target.dense()
     return [_with_gradients(lambda: plain(loss, criterion, case.output(), dense), case, criterion)]
+
+
+def _of_one_hot(loss: Loss) -> Callable[..., Any] | None:
+    """The loss on dense targets of MONAI's criteria that else make one-hot targets themselves."""
+    code = loss.code.replace("to_onehot_y=True, ", "")
+    return None if code == loss.code else lambda names, o, y: eval(code, dict(names))(o, y)
 
 
 def _close(found: list[Tensor], expected: list[Tensor]) -> bool:

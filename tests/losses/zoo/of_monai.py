@@ -28,14 +28,23 @@ LOSSES = [
         "DiceLoss(to_onehot_y=True, softmax=True, batch=True)",
         "masks with a channel",
         "of the whole batch",
-        dense=lambda m, o, y: m["DiceLoss"](softmax=True, batch=True)(o, y),
     ),
     Loss("MaskedDiceLoss(sigmoid=True)", "binary masks"),
-    Loss("DiceCELoss(to_onehot_y=True, softmax=True)", "masks with a channel"),
-    Loss("DiceCELoss(to_onehot_y=True, softmax=True, weight=w)", "masks with a channel"),
-    Loss("DiceFocalLoss(to_onehot_y=True, softmax=True)", "masks with a channel"),
+    Loss("DiceCELoss(to_onehot_y=True, softmax=True)", "masks with a channel", skips_pixels=True),
+    Loss(
+        "DiceCELoss(to_onehot_y=True, softmax=True, weight=w)",
+        "masks with a channel",
+        skips_pixels=True,
+    ),
+    Loss(
+        "DiceFocalLoss(to_onehot_y=True, softmax=True)", "masks with a channel", skips_pixels=True
+    ),
     Loss("GeneralizedDiceLoss(to_onehot_y=True, softmax=True)", "masks with a channel"),
-    Loss("GeneralizedDiceFocalLoss(to_onehot_y=True, softmax=True)", "masks with a channel"),
+    Loss(
+        "GeneralizedDiceFocalLoss(to_onehot_y=True, softmax=True)",
+        "masks with a channel",
+        skips_pixels=True,
+    ),
     Loss("GeneralizedWassersteinDiceLoss(1.0 - torch.eye(4).numpy())", "masks with a channel"),
     Loss("FocalLoss(to_onehot_y=True)", "masks with a channel"),
     Loss("FocalLoss(to_onehot_y=True, use_softmax=True, weight=w)", "masks with a channel"),
@@ -46,7 +55,6 @@ LOSSES = [
         "MCCLoss(to_onehot_y=True, softmax=True, batch=True)",
         "masks with a channel",
         "of the whole batch",
-        dense=lambda m, o, y: m["MCCLoss"](softmax=True, batch=True)(o, y),
     ),
     Loss(
         "BoundaryLoss(to_onehot_y=True, softmax=True)",
@@ -68,7 +76,11 @@ LOSSES = [
     Loss("NACLLoss(classes=4, dim=2)", "masks", "counts the labels of neighbouring pixels"),
     Loss("AUCMLoss()", "probability of yes, a column"),
     Loss("MaskedLoss(DiceLoss(sigmoid=True))", "binary masks"),
-    Loss("DeepSupervisionLoss(DiceCELoss(to_onehot_y=True, softmax=True))", "masks with a channel"),
+    Loss(
+        "DeepSupervisionLoss(DiceCELoss(to_onehot_y=True, softmax=True))",
+        "masks with a channel",
+        skips_pixels=True,
+    ),
 ]
 _IMAGES = "of images, not of labels"
 NOT_APPLICABLE = {
