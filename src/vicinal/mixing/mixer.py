@@ -12,7 +12,8 @@ each other:
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from vicinal.mixing.batch import (
 )
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.described import described
 from vicinal.mixing.images import is_span, kind_of
 from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
@@ -97,6 +99,13 @@ class Mixer(ABC):
     #: How many batches are drawn at once. If a sample needs only a few numbers, the time goes into
     #: calling torch's operations, and a block of 16 batches costs hardly more than one batch.
     block_size: int = 1
+
+    #: Options whose defaults are other ones than those of the base classes.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        described(cls)
 
     def __init__(
         self,
@@ -358,6 +367,9 @@ class Mixer(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._op_id = register(self)
+
+
+described(Mixer)
 
 
 def _is_shown(name: str, value: Any) -> bool:
