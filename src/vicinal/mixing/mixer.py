@@ -31,7 +31,7 @@ from vicinal.mixing.batch import (
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.described import described
-from vicinal.mixing.images import is_span, kind_of
+from vicinal.mixing.images import kind_of
 from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
@@ -226,14 +226,12 @@ class Mixer(ABC):
             return (1, 1), "images"
         tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
         sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
-        if any(size != sizes[0] for size in sizes):
+        if len(sizes) > 1 and any(size != sizes[0] for size in sizes):
             raise ValueError(
                 f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all of "
                 "its mixers cut images, or all of them series"
             )
-        if not any(drawn.spatial for drawn in sized):
-            return sizes[0], "images"
-        return sizes[0], "series" if any(map(is_span, sized)) else kind_of(tensors)
+        return sizes[0], kind_of(sized, tensors)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
