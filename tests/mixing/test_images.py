@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torchvision import tv_tensors
 
 from vicinal import (
     Choice,
@@ -117,7 +116,10 @@ def test_the_size_of_images(shape, size):
     assert image_size([torch.rand(shape)]) == size
 
 
-@pytest.mark.parametrize("shape", [(4, 64, 100, 1), (4, 64, 100, 2), (4, 4, 32, 32, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 64, 100, 1), (4, 64, 100, 2), (4, 4, 32, 32, 3), (4, 32, 256, 4)],
+)
 @pytest.mark.parametrize("make", [CutMix, FMix, GridMix, ResizeMix, SmoothMix])
 def test_channels_that_may_be_first_or_last(make, shape):
     order = ", ".join(map(str, (0, len(shape) - 1, *range(1, len(shape) - 1))))
@@ -181,8 +183,6 @@ class TestBytes:
             {"image": FLOATS, "class": masks()},
             {"volume": torch.rand(4, 2, 8, 8, 8), "seg": masks(1, 8, 8, 8)},
             {"wave": torch.rand(4, 6), "attention_mask": masks(6).float()},
-            {"image": FLOATS, "m": tv_tensors.Mask(torch.ones(4, 8, 8))},
-            tv_tensors.Mask(masks(8, 8)),
             (FLOATS, masks(8, 8)),
         ],
     )
@@ -222,6 +222,17 @@ class TestBytes:
         assert torch.equal(mixed["mask"], expected["mask"].byte())
         assert not torch.equal(mixed["mask"], x["mask"])
 
+    def test_torchvisions_masks(self):
+        tv = pytest.importorskip("torchvision.tv_tensors")
+        for dtype in (torch.float32, torch.uint8, torch.bool):
+            mask = tv.Mask(masks(8, 8).to(dtype))
+            for x in ({"image": FLOATS, "m": mask}, mask):
+                with pytest.raises(TypeError, match="cannot be blended"):
+                    MixUp(integers="paste", seed=0)(x, Y)
+            mixed, _ = CutMix(integers="paste", seed=0)({"image": FLOATS, "m": mask}, Y)
+            expected, _ = CutMix(integers="paste", seed=0)({"image": FLOATS, "m": mask.long()}, Y)
+            assert torch.equal(torch.as_tensor(mixed["m"]).long(), expected["m"])
+
     def test_ways_out(self):
         x = {"wave": torch.rand(4, 6), "mask": masks(6)}
         left, _ = MixUp(integers="leave", seed=0)(x, Y)
@@ -247,12 +258,6 @@ class TestCoordinates:
             {"image": FLOATS, "boxes": torch.rand(4, 2, 4)},
             {"image": FLOATS, "BBox": torch.rand(4, 4)},
             {"image": FLOATS, "meta": {"keypoints": torch.rand(4, 5, 2)}},
-            {
-                "image": FLOATS,
-                "found": tv_tensors.BoundingBoxes(
-                    torch.rand(4, 4), format="XYXY", canvas_size=(8, 8)
-                ),
-            },
         ],
     )
     def test_of_images_are_not_mixed(self, make, x):
@@ -261,6 +266,15 @@ class TestCoordinates:
         ):
             make(seed=0)(x, Y)
         make(fields="image", seed=0)(x, Y)
+
+    def test_of_torchvisions_classes(self):
+        tv = pytest.importorskip("torchvision.tv_tensors")
+        boxes = tv.BoundingBoxes(torch.rand(4, 4), format="XYXY", canvas_size=(8, 8))
+        for x in ({"image": FLOATS, "found": boxes}, {"found": boxes}, boxes):
+            with pytest.raises(TypeError, match="boxes and keypoints cannot be mixed"):
+                MixUp(seed=0)(x, Y)
+            with pytest.raises(TypeError, match="boxes and keypoints cannot be mixed"):
+                CutMix(seed=0).draw(FLOATS)(x)
 
     def test_keypoints_alone_are_the_data(self):
         x = {"keypoints": torch.rand(4, 17, 3), "age": torch.rand(4, 1)}

@@ -56,8 +56,8 @@ def _size_with_channels_last(shape: Any) -> tuple[int, int] | None:
     if not _may_have_channels_last(shape):
         return None
     height, width, channels = shape[-3:]
-    unclear = shape[1] <= FEW or (channels < 3 and height != width)
-    if unclear:
+    is_narrow = max(height, width) > 4 * min(height, width)  # for an image
+    if shape[1] <= FEW or is_narrow or (channels < 3 and height != width):
         raise ValueError(
             f"a tensor of shape {tuple(shape)} may have its channels first or last: "
             f"{_permuted(len(shape))} puts the last dimension first; if it holds no channels, join "
@@ -92,17 +92,18 @@ def has_channels_last(x: Tensor, size: tuple[int, int]) -> bool:
     return not is_first and shape[-3] * width == shape[-2] * height
 
 
-def is_span(drawn: Any) -> bool:
-    """Whether what is drawn cuts one dimension, as that of time: it took a size without images."""
-    return drawn.size_of in (last_sides, last_sides_without_channels)
-
-
-def kind_of(tensors: list[Tensor]) -> str:
+def kind_of(drawn_types: list[Any], tensors: list[Tensor]) -> str:
     """What regions are drawn for: "images", "planes" (B, 1, H, W) or "series" (B, C, T)."""
-    first = next(tensor for tensor in tensors if tensor.ndim >= 3)
-    if first.ndim == 3:
-        return "series"
-    return "planes" if first.ndim == 4 and first.shape[1] <= 2 else "images"
+    for drawn in drawn_types:
+        if drawn.size_of in (last_sides, last_sides_without_channels):  # spans of time
+            return "series"
+    if drawn_types[0].spatial:
+        for tensor in tensors:
+            if tensor.ndim == 3:
+                return "series"
+            if tensor.ndim > 3:
+                return "planes" if tensor.ndim == 4 and tensor.shape[1] <= 2 else "images"
+    return "images"
 
 
 def is_annotation(path: Any, leaf: Tensor, batch: Any) -> bool:

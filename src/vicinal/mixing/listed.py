@@ -57,8 +57,9 @@ def check_batch(
             return
         check_list(path, part)
         for position, entry in enumerate(part):
-            inner = (*path, SequenceKey(position))
-            each_leaf(check, entry, path=inner, is_leaf=_is_list_of_like)
+            if not isinstance(entry, Tensor):
+                inner = (*path, SequenceKey(position))
+                each_leaf(check, entry, path=inner, is_leaf=_is_list_of_like)
 
     def check_list(path: Any, part: Any) -> None:
         count, rows, place = len(part), _rows(part), (name + path_name(path), len(part))
@@ -73,7 +74,10 @@ def check_batch(
             may_be_fields = rows is not None and (rows == count or rows in sizes)
             raise ValueError(_refusal(name + path_name(path), part, may_be_fields))
 
-    each_leaf(check, batch, is_leaf=_is_list_of_like)
+    if _is_list_of_like(batch):  # the usual case, without traversing anything
+        check((), batch)
+    elif not isinstance(batch, Tensor):
+        each_leaf(check, batch, is_leaf=_is_list_of_like)
 
 
 def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
@@ -104,9 +108,9 @@ def _is_list_of_like(part: Any) -> bool:
     """Whether this is a list or tuple whose entries may be samples: all of one kind."""
     if type(part) not in (list, tuple) or not part:
         return False
-    return any(isinstance(leaf, Tensor) for _, leaf in leaves(part[0])) and all(
-        _are_like(part[0], entry) for entry in part[1:]
-    )
+    if not isinstance(part[0], Tensor) and not _tensors(part[0]):
+        return False
+    return all(_are_like(part[0], entry) for entry in part[1:])
 
 
 def _are_like(first: Any, second: Any) -> bool:
@@ -125,12 +129,15 @@ def _are_like(first: Any, second: Any) -> bool:
 
 def _rows(part: Any) -> int | None:
     """The first size that all tensors have in common; None if they have none."""
-    found = {leaf.shape[0] if leaf.ndim else -1 for leaf in _tensors(part)}
+    tensors = [leaf for entry in part for leaf in _tensors(entry)]
+    found = {leaf.shape[0] if leaf.ndim else -1 for leaf in tensors}
     return found.pop() if len(found) == 1 and -1 not in found else None
 
 
 def _sizes(batch: Any) -> set[int]:
     """The numbers of samples that a batch may have: by its tensors, and by the length of lists."""
+    if isinstance(batch, Tensor):
+        return {batch.shape[0]} if batch.ndim and not why_unsupported(batch) else set()
     found: set[int] = set()
 
     def collect(_: Any, part: Any) -> None:

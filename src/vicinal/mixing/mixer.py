@@ -12,7 +12,8 @@ each other:
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -29,7 +30,8 @@ from vicinal.mixing.batch import (
 )
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.images import is_span, kind_of
+from vicinal.mixing.described import described
+from vicinal.mixing.images import kind_of
 from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
@@ -99,6 +101,13 @@ class Mixer(ABC):
     #: How many batches are drawn at once. If a sample needs only a few numbers, the time goes into
     #: calling torch's operations, and a block of 16 batches costs hardly more than one batch.
     block_size: int = 1
+
+    #: Options whose defaults are other ones than those of the base classes.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        described(cls)
 
     def __init__(
         self,
@@ -219,14 +228,12 @@ class Mixer(ABC):
             return (1, 1), "images"
         tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
         sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
-        if any(size != sizes[0] for size in sizes):
+        if len(sizes) > 1 and any(size != sizes[0] for size in sizes):
             raise ValueError(
                 f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all of "
                 "its mixers cut images, or all of them series"
             )
-        if not any(drawn.spatial for drawn in sized):
-            return sizes[0], "images"
-        return sizes[0], "series" if any(map(is_span, sized)) else kind_of(tensors)
+        return sizes[0], kind_of(sized, tensors)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -361,6 +368,9 @@ class Mixer(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._op_id = register(self)
+
+
+described(Mixer)
 
 
 def _is_shown(name: str, value: Any) -> bool:

@@ -54,10 +54,12 @@ def apply_nested(
 
     def check_leaf(path: Any, leaf: Any, second: Any = None) -> None:
         action = _action(path, leaf, fields, integers, maximum)
-        if action == "mix" and not _holds_values(path, leaf, x, blends, integers):
-            action = None
+        if action == "mix":
+            action = _action_by_kind(path, leaf, x, blends, integers)
         if action is not None:
             _check_leaf(path, leaf, partner, patterns_of[action], other, second, inplace)
+        if action == "mix" and blends and is_annotation(path, leaf, x):
+            raise TypeError(_at(path, _not_blended(leaf)))
         plan.append((path, leaf, action))
 
     each_leaf(check_leaf, x, *others)
@@ -127,27 +129,25 @@ def _action(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any)
         raise TypeError(_at(path, error)) from None
 
 
-def _holds_values(path: Any, leaf: Tensor, batch: Any, blends: bool, integers: Integers) -> bool:
-    """Whether a tensor is mixed (or else unchanged), as more than its dtype tells."""
+def _action_by_kind(path: Any, leaf: Tensor, batch: Any, blends: bool, integers: Integers) -> Any:
+    """The action for a tensor that may be mixed by its dtype, but is not by what it is."""
     if are_coordinates(path, leaf, batch):
         raise TypeError(
             _at(
                 path,
-                "boxes and keypoints cannot be mixed like the images that they belong to: "
-                "mix them by DetectionMixUp, or name the other fields in fields=",
+                "boxes and keypoints cannot be mixed like the images that they belong to: mix them "
+                "by DetectionMixUp, or name the other fields in fields=",
             )
         )
-    if not blends or not is_annotation(path, leaf, batch):
-        return True
-    if integers == "leave":
-        return False
-    raise TypeError(
-        _at(
-            path,
-            f"{str(leaf.dtype).removeprefix('torch.')} values of shape {tuple(leaf.shape)} "
-            "may be masks or labels here, which cannot be blended: name masks of padding in "
-            "maximum=, set integers='leave', or convert images to floats",
-        )
+    is_left = integers == "leave" and blends and is_annotation(path, leaf, batch)
+    return None if is_left else "mix"
+
+
+def _not_blended(leaf: Tensor) -> str:
+    return (
+        f"{str(leaf.dtype).removeprefix('torch.')} values of shape {tuple(leaf.shape)} may be "
+        "masks or labels here, which cannot be blended: name masks of padding in maximum=, "
+        "set integers='leave', or convert images to floats"
     )
 
 

@@ -10,12 +10,14 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.blend import interpolate_into
+from vicinal.mixing.described import described
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.mixer import Partners
 
 Target = Mapping[str, Any]
 
 
+@described
 class DetectionMixUp:
     """Blend images of any sizes, with the boxes of both.
 
