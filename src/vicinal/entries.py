@@ -23,7 +23,8 @@ WEIGHT_NAMES = (
 UNCLEAR_NAMES = ("weight", "weights")  # of a loss, or of a person in a table
 INDEX_NAMES = ("index", "idx", "id", "sample_id", "sample_index", "sample_idx")
 _NAMES = {*WEIGHT_NAMES, *UNCLEAR_NAMES, *INDEX_NAMES}
-Target = str | int | tuple[str | int, ...]
+# Numbers first: Lightning's command line takes the first kind that fits.
+Target = int | str | tuple[int | str, ...]
 
 
 def target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
