@@ -101,7 +101,8 @@ class BatchMixer:
         """
         keys = target_keys(batch, self.target if target is None else target)
         is_dict = isinstance(batch, Mapping)  # a mixer may refer to inputs by their names
-        inputs = dict(batch) if is_dict else dict(enumerate(batch))
+        # By keys(), as iterating over a TensorDict gives its rows.
+        inputs = {k: batch[k] for k in batch.keys()} if is_dict else dict(enumerate(batch))  # noqa: SIM118
         targets = {key: inputs.pop(key) for key in keys}
         names = getattr(batch, "_fields", ())
         option = f"{self.target_option} beside {' and '.join(map(repr, keys))}"
@@ -241,8 +242,8 @@ def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:
     """A batch of the same type with other parts."""
     if isinstance(batch, Mapping):
         made: Any = copy.copy(batch)
-        for name in batch:
-            made[name] = parts[name]
+        for name, part in parts.items():
+            made[name] = part
         return made
     values = [parts[position] for position in range(len(batch))]
     return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)

@@ -38,7 +38,7 @@ def target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
         ValueError: there is none, or it is not clear which entry it is.
     """
     if isinstance(batch, Mapping):
-        keys = tuple(batch)
+        keys = tuple(batch.keys())
         guess = _by_name(keys) if target is None else ()
     elif isinstance(batch, (tuple, list)):
         keys = tuple(range(len(batch)))
@@ -161,7 +161,7 @@ def _has_names(part: Any, names: tuple[str, ...] = ()) -> bool:
     if not _NAMES.isdisjoint(map(str.lower, names)):
         return True
     if isinstance(part, Mapping):
-        is_named = any(isinstance(key, str) and key.lower() in _NAMES for key in part)
+        is_named = any(isinstance(key, str) and key.lower() in _NAMES for key in part.keys())  # noqa: SIM118
         return is_named or any(map(_has_names, part.values()))
     if type(part) in (tuple, list):
         return any(map(_has_names, part))
