@@ -65,6 +65,17 @@ def test_sample_weights_of_named_tuples_and_nested_inputs():
     inputs, label = BatchMixer(MixUp(seed=0))(({"x": X, "sample_weight": WEIGHT}, Y))
     torch.testing.assert_close(weighted(label, inputs["sample_weight"]), expected)
     torch.testing.assert_close(inputs["x"], batch.x)
+    # Naming the dict around it does not make it an input.
+    parts = {"x": X, "sample_weight": WEIGHT}, X, Y
+    inputs, _, label = BatchMixer(MixUp(seed=0, fields=0), 2)(parts)
+    torch.testing.assert_close(weighted(label, inputs["sample_weight"]), expected)
+    # Its own name or position does.
+    for name, field in ((None, "sample_weight"), ("label", 2)):
+        part = kind(X, Y, WEIGHT) if name else {"x": X, "label": Y, "sample_weight": WEIGHT}
+        found = BatchMixer(MixUp(seed=0, fields=[field]), name)(part)
+        found = found[2] if name else found["sample_weight"]
+        assert type(found) is torch.Tensor
+        assert not torch.equal(found, WEIGHT)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +177,7 @@ def test_a_weight_that_may_be_an_input():
 def test_targets_as_lists_of_numbers(batch, target):
     with pytest.raises(ValueError, match="of numbers, which cannot be mixed: let the collate_fn"):
         BatchMixer(MixUp(), target)(batch)
+
+
+def test_a_number_beside_targets_stays():
+    assert BatchMixer(MixUp())((X, (Y, 0.5)))[1][1] == 0.5

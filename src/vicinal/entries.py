@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vicinal.mixing.batch import is_blendable, is_named, leaves, map_leaves, path_name
+from vicinal.mixing.batch import is_blendable, leaves, map_leaves, path_name
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.target import MixedTarget, is_mixed_target
 
@@ -105,7 +105,7 @@ def _position(batch: Any, key: str | int) -> Any:
 
 def _check_tensors(name: Any, part: Any) -> None:
     """A ValueError if a target is a list of numbers: they would stay the sample's own."""
-    if isinstance(part, list | tuple) and any(isinstance(leaf, int | float) for leaf in part):
+    if isinstance(part, list | tuple) and part and all(isinstance(p, int | float) for p in part):
         raise ValueError(
             f"the targets at {name!r} are a {type(part).__name__} of numbers, which cannot be "
             "mixed: let the collate_fn make a tensor of them"
@@ -129,7 +129,8 @@ def companions(
     if not _has_names(inputs, names):  # the usual case
         return {}
     inner = mixer.nested()
-    told = [name for one in inner for given in (one.fields, one.maximum) for name in given or ()]
+    given = [name for one in inner for part in (one.fields, one.maximum) for name in part or ()]
+    told = {name.lower() if isinstance(name, str) else name for name in given}
     takes_integers = any(one.integers != "raise" for one in inner)
     found: dict[str, Tensor] = {}
     for path, leaf in leaves(inputs):
@@ -137,7 +138,9 @@ def companions(
         position = _name(path[0])
         if names and isinstance(position, int):
             on_path.add(names[position].lower())
-        if is_named(path, told) or on_path & {str(name).lower() for name in told}:
+        on_path &= _NAMES
+        # By its own name: that of a dict around it says nothing about a sample weight inside.
+        if on_path & told or (names and position in told):
             continue
         name = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
         if name and isinstance(leaf, Tensor):
