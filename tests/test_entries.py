@@ -156,8 +156,9 @@ def test_a_weight_that_may_be_an_input():
     batch = {"height": torch.rand(6), "weight": WEIGHT, "label": Y}
     with pytest.raises(ValueError, match=r"holds 'weight': .* in target= beside 'label'; if it is"):
         BatchMixer(MixUp())(batch)
-    with pytest.raises(ValueError, match="holds 'weight'"):
-        BatchMixer(MixUp(fields="height"))(batch)
+    for weight, fields in ((WEIGHT, "height"), (WEIGHT.tolist(), None)):
+        with pytest.raises(ValueError, match="holds 'weight'"):
+            BatchMixer(MixUp(fields=fields))(batch | {"weight": weight})
     as_target = BatchMixer(MixUp(seed=0), ("label", "weight"))(batch)
     found = weighted(as_target["label"], as_target["weight"])
     torch.testing.assert_close(found, by_hand(class_loss, Y))
@@ -180,4 +181,6 @@ def test_targets_as_lists_of_numbers(batch, target):
 
 
 def test_a_number_beside_targets_stays():
+    batch = BatchMixer(MixUp())({"x": X, "label": Y, "sample_weight": 0.5, "weight": None})
+    assert (batch["sample_weight"], batch["weight"]) == (0.5, None)
     assert BatchMixer(MixUp())((X, (Y, 0.5)))[1][1] == 0.5

@@ -142,20 +142,22 @@ def companions(
         # By its own name: that of a dict around it says nothing about a sample weight inside.
         if on_path & told or (names and position in told):
             continue
-        name = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
-        if name and isinstance(leaf, Tensor):
+        is_number = isinstance(leaf, int | float) and hasattr(path[-1], "idx")  # one of a list
+        if not isinstance(leaf, Tensor) and not is_number:
+            continue
+        unclear = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
+        if unclear:
             raise ValueError(
-                f"the batch holds {name!r}: call it sample_weight if it weighs the loss, or name "
-                f"it in {option}; if it is an input, name all inputs to be mixed in the mixer's "
-                "fields="
+                f"the batch holds {unclear!r}: call it sample_weight if it weighs the loss, or "
+                f"name it in {option}; if it is an input, name all inputs to be mixed in the "
+                "mixer's fields="
             )
         is_weight = not on_path.isdisjoint(WEIGHT_NAMES)
         is_index = not on_path.isdisjoint(INDEX_NAMES) and not takes_integers
-        if isinstance(leaf, Tensor):
-            if is_weight or (is_index and not is_blendable(leaf)):
-                found[path_name(path)] = leaf
-        elif is_weight and isinstance(leaf, int | float):
+        if is_number and is_weight:
             _check_tensors(path_name(path[:-1]), [leaf])
+        elif isinstance(leaf, Tensor) and (is_weight or (is_index and not is_blendable(leaf))):
+            found[path_name(path)] = leaf
     return found
 
 
