@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torchvision.transforms import v2
 
 from vicinal import BatchMixer, MixCollate, MixUp, Remix, as_tensors
+from vicinal.mixed.tensor import own_targets
 
 X, Y = F.one_hot(torch.arange(6) % 3).float(), torch.arange(6) % 3
 ROWS = [*zip(X, Y, strict=True)]
@@ -51,3 +52,17 @@ def test_soft_targets_of_torchvisions_mixup_may_be_mixed_again():
 def test_another_librarys_mixup_for_a_mixer():
     with pytest.raises(TypeError, match=r"needed, not torchvision\..*MixUp: import vicinal's afte"):
         BatchMixer(v2.MixUp(num_classes=3))
+
+
+def test_dicts_of_other_libraries():
+    feature = pytest.importorskip("transformers").BatchFeature
+    weight = torch.rand(6)
+    x, _ = MixUp(seed=0)(X, Y)
+    batch = {"x": X, "labels": Y, "sample_weight": weight}
+    mixed = MixCollate(MixUp(seed=0), lambda _: feature(batch))(ROWS)
+    assert type(mixed) is feature
+    torch.testing.assert_close(mixed["x"], x)
+    for name, own in (("labels", Y), ("sample_weight", weight)):
+        found = mixed[name]
+        assert torch.equal(own_targets(found), own)
+        assert torch.equal(found.partner, MixUp(seed=0)(X, own)[1].partner)

@@ -65,6 +65,17 @@ def test_sample_weights_of_named_tuples_and_nested_inputs():
     inputs, label = BatchMixer(MixUp(seed=0))(({"x": X, "sample_weight": WEIGHT}, Y))
     torch.testing.assert_close(weighted(label, inputs["sample_weight"]), expected)
     torch.testing.assert_close(inputs["x"], batch.x)
+    # Naming the dict around it does not make it an input.
+    parts = {"x": X, "sample_weight": WEIGHT}, X, Y
+    inputs, _, label = BatchMixer(MixUp(seed=0, fields=0), 2)(parts)
+    torch.testing.assert_close(weighted(label, inputs["sample_weight"]), expected)
+    # Its own name or position does.
+    for name, field in ((None, "sample_weight"), ("label", 2)):
+        part = kind(X, Y, WEIGHT) if name else {"x": X, "label": Y, "sample_weight": WEIGHT}
+        found = BatchMixer(MixUp(seed=0, fields=[field]), name)(part)
+        found = found[2] if name else found["sample_weight"]
+        assert type(found) is torch.Tensor
+        assert not torch.equal(found, WEIGHT)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +156,9 @@ def test_a_weight_that_may_be_an_input():
     batch = {"height": torch.rand(6), "weight": WEIGHT, "label": Y}
     with pytest.raises(ValueError, match=r"holds 'weight': .* in target= beside 'label'; if it is"):
         BatchMixer(MixUp())(batch)
-    with pytest.raises(ValueError, match="holds 'weight'"):
-        BatchMixer(MixUp(fields="height"))(batch)
+    for weight, fields in ((WEIGHT, "height"), (WEIGHT.tolist(), None)):
+        with pytest.raises(ValueError, match="holds 'weight'"):
+            BatchMixer(MixUp(fields=fields))(batch | {"weight": weight})
     as_target = BatchMixer(MixUp(seed=0), ("label", "weight"))(batch)
     found = weighted(as_target["label"], as_target["weight"])
     torch.testing.assert_close(found, by_hand(class_loss, Y))
@@ -166,3 +178,9 @@ def test_a_weight_that_may_be_an_input():
 def test_targets_as_lists_of_numbers(batch, target):
     with pytest.raises(ValueError, match="of numbers, which cannot be mixed: let the collate_fn"):
         BatchMixer(MixUp(), target)(batch)
+
+
+def test_a_number_beside_targets_stays():
+    batch = BatchMixer(MixUp())({"x": X, "label": Y, "sample_weight": 0.5, "weight": None})
+    assert (batch["sample_weight"], batch["weight"]) == (0.5, None)
+    assert BatchMixer(MixUp())((X, (Y, 0.5)))[1][1] == 0.5

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vicinal.mixing.batch import is_blendable, is_named, leaves, map_leaves, path_name
+from vicinal.mixing.batch import is_blendable, leaves, map_leaves, path_name
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.target import MixedTarget, is_mixed_target
 
@@ -23,7 +23,8 @@ WEIGHT_NAMES = (
 UNCLEAR_NAMES = ("weight", "weights")  # of a loss, or of a person in a table
 INDEX_NAMES = ("index", "idx", "id", "sample_id", "sample_index", "sample_idx")
 _NAMES = {*WEIGHT_NAMES, *UNCLEAR_NAMES, *INDEX_NAMES}
-Target = str | int | tuple[str | int, ...]
+# Numbers first: Lightning's command line takes the first kind that fits.
+Target = int | str | tuple[int | str, ...]
 
 
 def target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
@@ -104,7 +105,7 @@ def _position(batch: Any, key: str | int) -> Any:
 
 def _check_tensors(name: Any, part: Any) -> None:
     """A ValueError if a target is a list of numbers: they would stay the sample's own."""
-    if isinstance(part, list | tuple) and any(isinstance(leaf, int | float) for leaf in part):
+    if isinstance(part, list | tuple) and part and all(isinstance(p, int | float) for p in part):
         raise ValueError(
             f"the targets at {name!r} are a {type(part).__name__} of numbers, which cannot be "
             "mixed: let the collate_fn make a tensor of them"
@@ -128,7 +129,8 @@ def companions(
     if not _has_names(inputs, names):  # the usual case
         return {}
     inner = mixer.nested()
-    told = [name for one in inner for given in (one.fields, one.maximum) for name in given or ()]
+    given = [name for one in inner for part in (one.fields, one.maximum) for name in part or ()]
+    told = {name.lower() if isinstance(name, str) else name for name in given}
     takes_integers = any(one.integers != "raise" for one in inner)
     found: dict[str, Tensor] = {}
     for path, leaf in leaves(inputs):
@@ -136,22 +138,26 @@ def companions(
         position = _name(path[0])
         if names and isinstance(position, int):
             on_path.add(names[position].lower())
-        if is_named(path, told) or on_path & {str(name).lower() for name in told}:
+        on_path &= _NAMES
+        # By its own name: that of a dict around it says nothing about a sample weight inside.
+        if on_path & told or (names and position in told):
             continue
-        name = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
-        if name and isinstance(leaf, Tensor):
+        is_number = isinstance(leaf, int | float) and hasattr(path[-1], "idx")  # one of a list
+        if not isinstance(leaf, Tensor) and not is_number:
+            continue
+        unclear = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
+        if unclear:
             raise ValueError(
-                f"the batch holds {name!r}: call it sample_weight if it weighs the loss, or name "
-                f"it in {option}; if it is an input, name all inputs to be mixed in the mixer's "
-                "fields="
+                f"the batch holds {unclear!r}: call it sample_weight if it weighs the loss, or "
+                f"name it in {option}; if it is an input, name all inputs to be mixed in the "
+                "mixer's fields="
             )
         is_weight = not on_path.isdisjoint(WEIGHT_NAMES)
         is_index = not on_path.isdisjoint(INDEX_NAMES) and not takes_integers
-        if isinstance(leaf, Tensor):
-            if is_weight or (is_index and not is_blendable(leaf)):
-                found[path_name(path)] = leaf
-        elif is_weight and isinstance(leaf, int | float):
+        if is_number and is_weight:
             _check_tensors(path_name(path[:-1]), [leaf])
+        elif isinstance(leaf, Tensor) and (is_weight or (is_index and not is_blendable(leaf))):
+            found[path_name(path)] = leaf
     return found
 
 
@@ -160,7 +166,7 @@ def _has_names(part: Any, names: tuple[str, ...] = ()) -> bool:
     if not _NAMES.isdisjoint(map(str.lower, names)):
         return True
     if isinstance(part, Mapping):
-        is_named = any(isinstance(key, str) and key.lower() in _NAMES for key in part)
+        is_named = any(isinstance(key, str) and key.lower() in _NAMES for key in part.keys())  # noqa: SIM118
         return is_named or any(map(_has_names, part.values()))
     if type(part) in (tuple, list):
         return any(map(_has_names, part))

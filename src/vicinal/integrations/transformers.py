@@ -109,8 +109,9 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if not self.has_mixed:
             raise RuntimeError(
-                "compute_loss was overridden without calling Mixing's, so that nothing was mixed: "
-                "inherit from the class that overrides it, class MyTrainer(Mixing, Other)"
+                "nothing was mixed, as the model is not in training mode, or compute_loss was "
+                "overridden without calling Mixing's: inherit from the class that overrides it, "
+                "class MyTrainer(Mixing, Other)"
             )
         self.has_mixed = False
         state.stateful_callbacks[STATE] = self.mix.state_dict()

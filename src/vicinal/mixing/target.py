@@ -156,7 +156,7 @@ def is_mixed_target(leaf: Any) -> bool:
     if type(leaf) is Tensor:  # the usual case
         return False
     # MixedTensor is in a package above this one.
-    return isinstance(leaf, MixedTarget) or (isinstance(leaf, Tensor) and hasattr(leaf, "origin"))
+    return isinstance(leaf, MixedTarget) or (isinstance(leaf, Tensor) and hasattr(leaf, "partner"))
 
 
 def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
