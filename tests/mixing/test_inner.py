@@ -333,9 +333,7 @@ class TestWhatIsSetLater:
         mixer = MixUp(0.4)
         schedule = Schedule(mixer, steps=9, seed=0)
         mixer.alpha = 2.0
-        with pytest.raises(
-            ValueError, match=r"MixUp\(alpha=2.* was changed after .* copy"
-        ):
+        with pytest.raises(ValueError, match=r"MixUp\(alpha=2.* was changed after .* copy"):
             schedule.draw(torch.rand(6, 2))
 
     @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
