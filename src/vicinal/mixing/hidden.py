@@ -66,7 +66,7 @@ class ManifoldMixUp(Mixer):
     Raises:
         TypeError, ValueError: an argument has the wrong type, or no layer matches.
         RuntimeError: in training, if a mix is not applied because its layer or the whole model was
-            not called.
+            not called, or if the layer is called again for another input.
         ValueError: in training, if it is unknown which axes of a layer's output are the batch, or
             height and width.
 
