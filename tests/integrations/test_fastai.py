@@ -1,9 +1,11 @@
 """Mixing in fastai's Learner."""
 
+import copy
 import functools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -308,6 +310,51 @@ def test_mixing_inside_of_the_model():
     mixer = ManifoldMixUp(other, ["input", "2"], seed=0)
     assert learn.seen.losses == train_by_hand(other, batches(), mixer)
     assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("layer", ["layers.0", "layers.0.0"])
+def test_tables_are_mixed_inside_of_the_model(layer):
+    """The losses are those of a twin whose hidden states are blended by hand."""
+    from fastai.tabular import all as tabular
+
+    frame = pd.DataFrame({
+        "color": list("abcd") * 15, "size": np.arange(60.0), "label": ["no", "yes", "yes"] * 20,
+    })  # fmt: skip
+    dls = tabular.TabularDataLoaders.from_df(
+        frame, procs=[tabular.Categorify, tabular.Normalize], cat_names=["color"],
+        cont_names=["size"], y_names="label", y_block=tabular.CategoryBlock(), bs=16,
+        valid_idx=range(48, 60), device="cpu",
+    )  # fmt: skip
+    alone, compared = MixUp(2.0, seed=0), []
+
+    class ByHand(fastai.Callback):
+        order = 9  # before Mix
+        run_valid = False
+
+        def before_batch(self):
+            categories, numbers, label = *self.learn.xb, self.learn.yb[0]
+            mix = alone.draw(numbers)
+            weight = mix.weight[:, None]
+            twin = copy.deepcopy(self.learn.model)
+            twin.get_submodule(layer).register_forward_hook(
+                lambda module, args, h: weight * h + (1 - weight) * h[mix.partner]
+            )
+            output, label = twin(categories, numbers), torch.Tensor(label).long().flatten()
+            targets = label, label[mix.partner]
+            own, partner = (F.cross_entropy(output, t, reduction="none") for t in targets)
+            self.expected = (mix.weight * own + (1 - mix.weight) * partner).mean().item()
+
+        def after_loss(self):
+            if self.learn.training:
+                compared.append((self.learn.loss.item(), self.expected))
+
+    learn = tabular.tabular_learner(dls, layers=[20, 10], metrics=tabular.accuracy)
+    mix = Mix(ManifoldMixUp(learn.model, layer, seed=0))
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1, cbs=[mix, ByHand()])
+    losses, expected = zip(*compared, strict=True)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert len(losses) == 3
 
 
 def test_vision_learner_takes_it(pictures):

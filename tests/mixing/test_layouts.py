@@ -152,7 +152,7 @@ class TestUnknownLayers:
     @pytest.mark.parametrize("shape", [(B, B, C), (B, 3, B)])
     def test_a_square_is_rejected(self, shape):
         model = Called(nn.Identity(), lambda x: (x.reshape(B, B, -1),))
-        with pytest.raises(ValueError, match=r"layer 'layer': in shape \(6, 6, .* batch of 6: ch"):
+        with pytest.raises(ValueError, match=r"layer 'layer': in shape \(6, 6, .* axis of 6 "):
             mixed(model, torch.rand(shape))
 
     def test_one_that_a_batch_before_has_shown_is_not(self):
@@ -198,6 +198,24 @@ class TestUnknownLayers:
     )
     def test_channels_are_no_alarm(self, layer, x):
         plain, found, mix, target = mixed(Called(layer), x)
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
+    def test_positions_are_rejected_whatever_the_sizes(self):
+        class Positions(Called):
+            def forward(self, x):
+                return x + super().forward(x)
+
+        model = Positions(nn.Embedding(9, C), lambda x: (torch.arange(x.shape[1]),))
+        for length, message in [
+            (5, r"first dimension must be the batch"),
+            (B, "in shape .* axis of 6"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                mixed(model, torch.rand(B, length, C))
+
+    def test_one_embedding_for_each_sample_is_no_alarm(self):
+        model = Called(nn.Embedding(9, C), lambda x: (x[:, 0].long(),))
+        plain, found, mix, target = mixed(model, torch.rand(B, 3))
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
 
     def test_a_single_sequence_is_rejected(self):

@@ -14,7 +14,13 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
-from vicinal.mixing.inner import adopt_options, check_inner, complete_inner
+from vicinal.mixing.inner import (
+    adopt_options,
+    check_inner,
+    check_unchanged,
+    complete_inner,
+    shared_options,
+)
 from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
@@ -61,7 +67,7 @@ class ManifoldMixUp(Mixer):
     Raises:
         TypeError, ValueError: an argument has the wrong type, or no layer matches.
         RuntimeError: in training, if a mix is not applied because its layer or the whole model was
-            not called.
+            not called, or if the layer is called again for another input.
         ValueError: in training, if it is unknown which axes of a layer's output are the batch, or
             height and width.
 
@@ -97,13 +103,21 @@ class ManifoldMixUp(Mixer):
         if self.half:
             raise ValueError("ManifoldMixUp cannot mix half a batch into the other: set half=False")
         self.mixer = mixer
-        self.drawn_types, self.block_size = self.mixer.drawn_types, self.mixer.block_size
+        self._adopted = shared_options([mixer])
         model = unwrap(model)
         self.layers = default_layers(model) if layers is None else select_layers(model, layers)
         self._skips_integer_input = layers is None
         inner = [layer for layer in self.layers if layer != INPUT]
         # A weak reference: hooks that kept their mixer alive would stay on the model for ever.
         self._hooks = Hooks(model, inner, weakref.ref(self))
+
+    @property
+    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return self.mixer.drawn_types
+
+    @property
+    def block_size(self) -> int:  # type: ignore[override]
+        return self.mixer.block_size
 
     def patterns(
         self,
@@ -113,6 +127,7 @@ class ManifoldMixUp(Mixer):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Drawn, ...]:
+        check_unchanged(self, [self.mixer], self._adopted)
         return self.mixer.patterns(batches, count, size, generator, step)
 
     @property

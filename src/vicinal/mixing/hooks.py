@@ -13,7 +13,7 @@ Three things make this harder than one hook on one layer:
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd import Variable
 from torch.compiler import is_compiling
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
 from vicinal.mixing.apply import apply
@@ -47,6 +48,7 @@ class LayerMix:
     is_square: bool = False  # whether another axis of the inputs is as long as that of the batch
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
+    nodes: set[Any] = field(default_factory=set)  # of autograd, that depend on what was mixed
 
 
 class Hooks:
@@ -80,7 +82,8 @@ class Hooks:
             self.model.register_forward_hook(self._leave, always_call=True),
         ]
         for layer, hook in self.on_layers.items():
-            self.handles.append(self.model.get_submodule(layer).register_forward_hook(hook))
+            module = self.model.get_submodule(layer)
+            self.handles.append(module.register_forward_hook(hook, with_kwargs=True))
 
     def remove(self) -> None:
         """Remove the hooks, and drop a mix that was not applied."""
@@ -107,6 +110,12 @@ class Hooks:
         return Hooks, (nn.Identity(), (), _no_owner)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
+        if not is_compiling() and module is not self.model and self.pending is not None:
+            self.pending = None
+            raise RuntimeError(
+                "DataParallel splits a batch among copies of the model, in which partners may be "
+                "missing: use DistributedDataParallel, or a single GPU"
+            )
         if is_compiling() or _backward_pass() < 0:
             mix = None
             if module.training:
@@ -126,6 +135,8 @@ class Hooks:
         mix = self.active
         if mix is not None:
             mix.is_finished = True
+            if not is_compiling():
+                mix.nodes.clear()  # or they would keep the graph alive, and it them
         # Compiled code cannot hook the output, which would activate the mix again. There, the mix
         # stays active, and a recomputation uses the mix of the last forward pass.
         if not is_compiling():
@@ -175,13 +186,15 @@ class _LayerHook:
     def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str, Layout]]:
         return _LayerHook, (self.layer, self.layout)
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
         mix = self.mix
         if mix is None:
             return None
         if not mix.is_finished:
             mix.calls += 1
             if mix.calls > 1:  # only the first call of a forward pass is mixed
+                if not is_compiling():
+                    self._check_follows(mix, (args, kwargs), output)
                 return None
         elif not is_compiling() and _backward_pass() < 0:
             return None  # a call of the layer by itself, outside of the model's forward pass
@@ -190,7 +203,29 @@ class _LayerHook:
                 f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and gradient "
                 "checkpointing does not reveal which call it recomputes: choose another layer"
             )
-        return self._apply(mix, output)
+        mixed = self._apply(mix, output)
+        if not is_compiling() and not mix.is_finished:
+            mix.nodes.update(_nodes(mixed))
+        return mixed
+
+    def _check_follows(self, mix: LayerMix, inputs: Any, output: Any) -> None:
+        """Raise a RuntimeError if a later call of the layer does not depend on what was mixed.
+
+        In a recurrent network it does. In a network that calls one encoder for each of two inputs,
+        the second one would bypass the mix. Without gradients, there is no telling.
+        """
+        if not mix.nodes:
+            return
+        if _reach(_nodes(inputs), mix.nodes):
+            mix.nodes.update(_nodes(output))
+            return
+        count = mix.partner.shape[0]
+        parts = [part for part in pytree.tree_leaves(output) if isinstance(part, Tensor)]
+        if any(part.is_floating_point() and count in part.shape[:2] for part in parts):
+            raise RuntimeError(
+                f"layer {self.layer!r} is called again for inputs that do not depend on its first "
+                "call, which alone is mixed: choose a layer through which all inputs pass together"
+            )
 
     def _apply(self, mix: LayerMix, output: Any) -> Any:
         """Mix the floats in the layer's output, which may be nested."""
@@ -237,19 +272,42 @@ class _LayerHook:
                     f"{tuple(shape)}: the batch must be its axis {axis}, as batch_first= says"
                 )
             return axis
-        if leaf.ndim != 3 or shape[0] != count:  # apply() rejects the latter
+        is_unclear = leaf.ndim == 3 or (leaf.ndim == 2 and self.layout.is_embedding)
+        if not is_unclear or shape[0] != count:  # apply() rejects the latter
             return 0
+        # In two dimensions, an embedding is of one number for each sample, or of positions, (T, C).
+        is_square = shape[1] == count if leaf.ndim == 3 else mix.is_square
         # Written and not read, unless it matters: see Hooks._set_active.
         proof = f"is_first_{number}"
-        if shape[1] != count:
+        if not is_square:
             setattr(self, proof, True)
         elif (self.layout.may_be_second or mix.is_square) and not getattr(self, proof, False):
             raise ValueError(
-                f"in shape {tuple(shape)}, the first axis or the second one may be the batch of "
-                f"{count}: choose a batch size that differs from the length of the sequences, at "
+                f"in shape {tuple(shape)}, the first axis of {count} may be the batch or a "
+                "sequence: choose a batch size that differs from the length of the sequences, at "
                 "least for the first batch"
             )
         return 0
+
+
+def _nodes(parts: Any) -> set[Any]:
+    """The nodes of autograd's graph that have made some tensors."""
+    made = pytree.tree_leaves(parts)
+    return {t.grad_fn for t in made if isinstance(t, Tensor) and t.grad_fn is not None}
+
+
+def _reach(nodes: set[Any], wanted: set[Any]) -> bool:
+    """Whether autograd's graph leads from some nodes back to one of the others."""
+    seen, waiting = set(nodes), list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node in wanted:
+            return True
+        for before, _ in node.next_functions:
+            if before is not None and before not in seen:
+                seen.add(before)
+                waiting.append(before)
+    return False
 
 
 def _no_owner() -> None:

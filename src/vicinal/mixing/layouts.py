@@ -32,6 +32,7 @@ class Layout:
         batch: the axis of the batch, in the first output and in all others, such as attention
             weights and recurrent states; None if unknown.
         is_sequence: whether the output is a sequence (B, T, C) or (T, B, C).
+        is_embedding: whether the layer embeds integers, be it of samples or of positions.
         may_be_second: whether the model holds layers whose batch is the second axis, so that its
             other layers may have it there, too.
         channels: "first" or "last", in outputs of at least four dimensions, if that is likely.
@@ -40,6 +41,7 @@ class Layout:
 
     batch: tuple[int, int] | None = None
     is_sequence: bool = False
+    is_embedding: bool = False
     may_be_second: bool = False
     channels: str | None = None
     is_certain: bool = False
@@ -64,7 +66,14 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
         batch, is_sequence = (0, 0), False
     may_be_second = any(_has_batch_second(inner) for inner in model.modules())
     channels, is_certain = _channels_of(module)
-    return Layout(batch, batch is not None and is_sequence, may_be_second, channels, is_certain)
+    return Layout(
+        batch=batch,
+        is_sequence=batch is not None and is_sequence,
+        is_embedding=isinstance(module, nn.Embedding),
+        may_be_second=may_be_second,
+        channels=channels,
+        is_certain=is_certain,
+    )
 
 
 def _parents(model: nn.Module, layer: str) -> Iterator[nn.Module]:

@@ -352,9 +352,9 @@ class Mixer(ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        # Blocks that were drawn with other options must not be used: see blocks.py. These two
+        # Blocks that were drawn with other options must not be used: see blocks.py. These three
         # attributes have no influence on what is drawn.
-        if name not in ("_outer_draw", "_changes"):
+        if name not in ("_outer_draw", "_changes", "_op_id"):
             self._changes = getattr(self, "_changes", 0) + 1
 
     @property
