@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
-from vicinal.learner.checkpoint import weights_of
+from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
@@ -249,7 +249,7 @@ class Run(Callback):
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
-        self._write(WEIGHTS, weights_of(self.learn.model))
+        save_weights(self.learn.model, self._file(WEIGHTS))
         if self.learn.history:
             from vicinal import plots
 
