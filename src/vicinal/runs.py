@@ -26,7 +26,7 @@ from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
-from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
+from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, config_digest, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".lock"
@@ -274,7 +274,7 @@ class Run(Callback):
 
     def _write_config(self, *, finished: bool) -> None:
         how = self.task.preprocessing(self.learn)
-        config = {
+        config: dict[str, Any] = {
             "vicinal": __version__,
             "torch": torch.__version__,
             **self.settings,
@@ -282,6 +282,8 @@ class Run(Callback):
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }
+        # As it will be read: with keys that are texts, and lists instead of tuples.
+        config["digest"] = config_digest(json.loads(json.dumps(config)))
         self._write(CONFIG, json.dumps(config, indent=2) + "\n")
 
     def _write(self, name: str, content: bytes | str) -> None:
@@ -334,7 +336,7 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
     names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]
     if not set(names) - {LOCK}:
         return
-    if CONFIG not in names or "vicinal" not in read_config(folder):
+    if CONFIG not in names or "vicinal" not in read_config(folder, check=False):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
     if not may_hold_a_run:
         raise VicinalError(

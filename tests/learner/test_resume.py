@@ -417,3 +417,12 @@ def test_the_generators_of_numpy_and_python_resume(tmp_path):
     with pytest.raises(Stopped):
         train(StopAt(16), Checkpoint(tmp_path / "c"))
     assert_same(train(Checkpoint(tmp_path / "c", resume=True)), whole)
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_said(tmp_path):
+    learner().fit(1, cbs=Checkpoint(tmp_path / "c"))
+    content = bytearray((tmp_path / "c").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "c").write_bytes(bytes(content))
+    with pytest.raises(VicinalError, match=r"c is damaged, .* restore it from a copy"):
+        Checkpoint(tmp_path / "c", resume=True)

@@ -1,6 +1,5 @@
 """Trees of tensors and plain values on disk."""
 
-import contextlib
 import json
 import math
 from collections import OrderedDict, deque, namedtuple
@@ -188,19 +187,12 @@ def test_every_flipped_bit_is_seen(tmp_path):
     tree = {"a": torch.arange(3.0), "b": "text"}
     save_tree(file, tree)
     content = file.read_bytes()
-    unseen = []
     for place in range(len(content)):
         changed = bytearray(content)
         changed[place] ^= 1 << (place % 8)
         file.write_bytes(bytes(changed))
-        found = None
-        with contextlib.suppress(VicinalError):
-            found = load_tree(file)
-        if found is not None:  # one in the name of the digest: the file is one without
-            assert found["a"].equal(tree["a"])
-            assert found["b"] == tree["b"]
-            unseen.append(place)
-    assert len(unseen) <= len("digest")
+        with pytest.raises(VicinalError, match=rf"{file} (is damaged|cannot be read)"):
+            load_tree(file)
 
 
 @pytest.mark.parametrize("dtype", ["|O", "V8", "f4,f4"])

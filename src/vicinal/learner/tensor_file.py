@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from safetensors import safe_open
@@ -13,6 +14,7 @@ from vicinal.files import whole_file
 
 FORMAT = {"format": "pt"}  # transformers refuses files with metadata that lack it
 CHUNK = 2**22  # bytes
+DIGEST = re.compile("[0-9a-f]{64}")
 BLANK = "0" * 64  # stands for the digest, while it is computed
 
 
@@ -51,8 +53,10 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     with safe_open(file, "pt") as opened:
         metadata = opened.metadata() or {}
-        if "digest" in metadata:
-            _check(file, metadata["digest"])
+        # Also by its form, as its name may be damaged.
+        digest = metadata.get("digest", next(filter(DIGEST.fullmatch, metadata.values()), None))
+        if digest is not None:
+            _check(file, digest)
         return {name: opened.get_tensor(name) for name in opened.keys()}, metadata  # noqa: SIM118
 
 
