@@ -94,6 +94,7 @@ _HOMES = {
     "learner.resume": ("Checkpoint",),
     "learner.gradients": ("AccumulateGradients", "ClipGradients"),
     "learner.ema": ("EMA",),
+    "learner.muon": ("muon_adamw",),
     "learner.monitors": ("EarlyStopping", "SaveBest"),
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),

@@ -46,6 +46,7 @@ from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping
 from vicinal.learner.monitors import SaveBest as SaveBest
+from vicinal.learner.muon import muon_adamw as muon_adamw
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.trackers import Track as Track

@@ -198,10 +198,18 @@ class Inference:
 
         Returns:
             The class (or value) as text, its index (or the values), and the probabilities (C,).
+
+        Raises:
+            VicinalError: the output is not finite.
         """
         x = self.dls.test_batch([item])
         ((output, _),) = self._outputs([(x, None)])
         probabilities = self.activation(output)[0].cpu()
+        if not probabilities.isfinite().all():
+            raise VicinalError(
+                "the network's output is not a finite number: look for NaN or huge values in the "
+                "sample, or train the network again"
+            )
         chosen = probabilities.argmax() if self.dls.vocab else probabilities
         return self.dls.label(chosen), chosen, probabilities
 
