@@ -248,6 +248,25 @@ def test_schedule_free_weights_are_validated_saved_and_kept(tmp_path):
             assert torch.allclose(tensor, best[name], atol=1e-6), name
 
 
+def test_a_callback_that_validates_or_saves_in_the_middle_gets_the_weights_to_use(tmp_path):
+    class Middle(Callback):
+        def after_batch(self, learn):
+            if learn.training:
+                self.found = learn.validate()["valid_loss"]
+                learn.save("middle")
+
+        def before_step(self, learn):
+            self.mode = learn.optimizer.param_groups[0]["train_mode"]
+
+    middle = Middle()
+    learn = Learner(data(), network(), opt_func=free, path=tmp_path)
+    learn.fit(1, 0.1, cbs=middle)
+    assert middle.mode
+    assert middle.found == pytest.approx(learn.history[-1]["valid_loss"], abs=1e-5)
+    saved = Learner(data(), network(), path=tmp_path).load("middle").model
+    assert torch.allclose(weights(saved), weights(learn.model), atol=1e-5)
+
+
 @pytest.mark.parametrize("accumulated", [1, 3])
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_however_it_ends_the_model_holds_the_weights_to_use(error, accumulated):

@@ -89,6 +89,20 @@ class Demands:
             self._is_training = False
             self._averaging.eval()
 
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """Within this context, also in the middle of training, the model holds those to use."""
+        if self._averaging is None or not self._is_training:
+            yield
+            return
+        self._averaging.eval()
+        self._is_training = False
+        try:
+            yield
+        finally:
+            self._is_training = True
+            self._averaging.train()
+
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients, and for optimizers of second order a graph of them."""
         if not self.needs_graph:
