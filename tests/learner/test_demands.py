@@ -16,6 +16,7 @@ from vicinal import (
     AccumulateGradients,
     Callback,
     CancelBatch,
+    CancelStep,
     Checkpoint,
     ClipGradients,
     DataLoaders,
@@ -172,6 +173,41 @@ def test_cancelling_in_the_middle_of_a_step_is_refused():
         by_learner(by_sam, MIXERS["input"], [Second()])
 
 
+def test_gradients_that_a_callback_accumulates_are_refused():
+    """Those of the batches before would be lost."""
+
+    class EverySecond(Callback):
+        def __init__(self, clears):
+            self.clears, self.count = clears, 0
+
+        def before_step(self, learn):
+            self.count += 1
+            if self.count % 2:
+                if self.clears:
+                    learn.optimizer.zero_grad()
+                raise CancelStep
+
+    with pytest.raises(VicinalError, match="gradients of an earlier batch are left"):
+        by_learner(by_sam, MIXERS["input"], [EverySecond(clears=False)])
+    by_learner(by_sam, MIXERS["input"], [EverySecond(clears=True)])
+
+
+def test_buffers_that_are_replaced_count_a_batch_once():
+    class Counts(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+            self.register_buffer("seen", torch.tensor(0))
+
+        def forward(self, x):
+            if self.training:
+                self.seen = self.seen + 1
+            return super().forward(x)
+
+    learn = Learner(data(), Counts(), opt_func=by_lbfgs)
+    learn.fit(2, 0.1)
+    assert learn.model.seen == 8
+
+
 def free(groups, lr):
     return schedulefree.AdamWScheduleFree(groups, lr=lr, warmup_steps=3)
 
@@ -210,6 +246,25 @@ def test_schedule_free_weights_are_validated_saved_and_kept(tmp_path):
     for model in (learn.model, other):
         for name, tensor in state(model).items():
             assert torch.allclose(tensor, best[name], atol=1e-6), name
+
+
+def test_a_callback_that_validates_or_saves_in_the_middle_gets_the_weights_to_use(tmp_path):
+    class Middle(Callback):
+        def after_batch(self, learn):
+            if learn.training:
+                self.found = learn.validate()["valid_loss"]
+                learn.save("middle")
+
+        def before_step(self, learn):
+            self.mode = learn.optimizer.param_groups[0]["train_mode"]
+
+    middle = Middle()
+    learn = Learner(data(), network(), opt_func=free, path=tmp_path)
+    learn.fit(1, 0.1, cbs=middle)
+    assert middle.mode
+    assert middle.found == pytest.approx(learn.history[-1]["valid_loss"], abs=1e-5)
+    saved = Learner(data(), network(), path=tmp_path).load("middle").model
+    assert torch.allclose(weights(saved), weights(learn.model), atol=1e-5)
 
 
 @pytest.mark.parametrize("accumulated", [1, 3])
@@ -308,6 +363,17 @@ def test_one_rate_for_an_optimizer_without_groups():
         learn.fit(1, slice(1e-3, 1e-1))
     learn.fit_one_cycle(2, 0.5)
     assert math.isfinite(learn.history[-1]["train_loss"])
+
+
+def test_lbfgs_wants_contiguous_weights():
+    model = nn.Sequential(nn.Conv2d(3, 2, 2), nn.Flatten())
+    x, y = torch.rand(8, 3, 2, 2), torch.arange(8) % 2
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=4, transforms=[], device="cpu")
+    learn = Learner(dls, model.to(memory_format=torch.channels_last), opt_func=by_lbfgs)
+    with pytest.raises(VicinalError, match="no weights in the memory format channels_last: call"):
+        learn.fit(1, 0.1)
+    model.to(memory_format=torch.contiguous_format)
+    learn.fit(1, 0.1)
 
 
 def test_scaled_gradients_are_refused_where_a_closure_or_a_graph_is_needed():

@@ -139,7 +139,7 @@ class Odd(nn.Module):
     def forward(self, x):
         if self.training:
             self.seen += 1
-            self.running_count += 1
+            self.running_count = self.running_count + 1  # another tensor each time
         scores = self.first(x).unsqueeze(1) + self.mask + self.frozen + self.trained
         return scores.softmax(-1).square().sum(1) * self.phase.real + self.phase.imag
 

@@ -303,6 +303,16 @@ def test_the_state_of_callbacks_is_restored(tmp_path):
     assert counting.count == whole.count
 
 
+def test_a_callback_may_have_its_state_only_later(tmp_path):
+    class Late(Counting):
+        def before_fit(self, learn): ...
+
+        def after_batch(self, learn):
+            self.count = learn.epoch
+
+    learner().fit(1, cbs=[Late(), Checkpoint(tmp_path / "c")])
+
+
 class TestAnotherTraining:
     @pytest.fixture
     def checkpoint(self, tmp_path):

@@ -27,6 +27,9 @@ class Closure:
     Args:
         learn: the learner, with the batch in ``x`` and ``y``.
         compute: the forward and the backward pass, with their events.
+
+    Raises:
+        VicinalError: gradients were accumulated before.
     """
 
     def __init__(self, learn: "Learner", compute: Callable[[], None]) -> None:
@@ -34,17 +37,29 @@ class Closure:
         self.batch = learn.x, learn.y
         self.random = _random_states(learn)
         self.mixes = [(hooks, hooks.pending) for hooks in _hooks(learn)]
+        groups = learn.optimizer.param_groups
+        if any(p.grad is not None for group in groups for p in group["params"]):
+            raise VicinalError(
+                "gradients of an earlier batch are left, whose step was cancelled, and "
+                f"{type(learn.optimizer).__name__} computes those of one batch alone: let the "
+                "callback that cancels steps call learn.optimizer.zero_grad()"
+            )
 
     def step(self) -> None:
         """Let the optimizer step; all else is afterwards as the first forward pass left it."""
         learn = self.learn
         first = learn.x, learn.y, learn.pred, learn.loss
         random = _random_states(learn)
-        buffers = [(buffer, buffer.clone()) for buffer in learn.model.buffers()]
+        buffers = [
+            (module, name, buffer, buffer.clone())
+            for module in learn.model.modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        ]
         learn.optimizer.step(cast(Callable[[], float], self.evaluate))
         with torch.no_grad():
-            for buffer, before in buffers:  # batch norms have seen the batch once
-                buffer.copy_(before)
+            for module, name, buffer, before in buffers:  # batch norms have seen the batch once
+                module._buffers[name] = buffer.copy_(before)
         _set_random_states(learn, random)
         learn.x, learn.y, learn.pred, learn.loss = first
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from vicinal.errors import VicinalError
@@ -88,6 +89,20 @@ class Demands:
             self._is_training = False
             self._averaging.eval()
 
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """Within this context, also in the middle of training, the model holds those to use."""
+        if self._averaging is None or not self._is_training:
+            yield
+            return
+        self._averaging.eval()
+        self._is_training = False
+        try:
+            yield
+        finally:
+            self._is_training = True
+            self._averaging.train()
+
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients, and for optimizers of second order a graph of them."""
         if not self.needs_graph:
@@ -116,6 +131,14 @@ def check_demands(learn: "Learner") -> None:
         raise VicinalError(
             f"{name} differentiates the gradients, which several processes would each do for "
             "their own samples: train in one process, or by another optimizer"
+        )
+    parameters = [p for group in learn.optimizer.param_groups for p in group["params"]]
+    if isinstance(learn.optimizer, torch.optim.LBFGS) and not all(
+        parameter.is_contiguous() for parameter in parameters
+    ):
+        raise VicinalError(
+            "LBFGS takes no weights in the memory format channels_last: call "
+            "model.to(memory_format=torch.contiguous_format)"
         )
     accumulated = max((getattr(cb, "batches_per_step", 1) for cb in learn.callbacks), default=1)
     if closure and accumulated > 1:

@@ -72,6 +72,7 @@ class EMA(Callback):
     def after_step(self, learn: "Learner") -> None:
         assert self.average is not None
         averages = list(self.average.values())
+        self.current = dict(_averaged(learn.model))  # anew, as modules may replace their buffers
         current = [
             value.detach().to(average.dtype)
             for average, value in zip(averages, self.current.values(), strict=True)
@@ -112,6 +113,7 @@ class EMA(Callback):
     @torch.no_grad()
     def _swap_in(self, learn: "Learner") -> None:
         assert self.average is not None
+        self.current = dict(_averaged(learn.model))
         self.saved = [tensor.detach().clone() for tensor in self._changed(learn)]
         if not self.steps:
             return

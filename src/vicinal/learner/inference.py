@@ -1,7 +1,7 @@
 """Inference: what a trained network is used for."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,6 +50,8 @@ class Inference:
         check_names(self.metrics)
         self.precision, _ = choose_precision(precision, dls.device)
         self.path = Path(path)
+        # Within this context the network holds the weights to use; some trainings have others.
+        self.weights_to_use: Callable[[], AbstractContextManager[None]] = nullcontext
 
     # ---- the loss -------------------------------------------------------------------------
 
@@ -88,7 +90,7 @@ class Inference:
     def evaluating(self) -> Iterator[None]:
         """Within this context the network is on the data's device and in evaluation mode."""
         self.to_device()
-        with self.restoring_modes():
+        with self.weights_to_use(), self.restoring_modes():
             self.model.eval()
             yield
 
@@ -243,8 +245,9 @@ class Inference:
             VicinalError: the file cannot be written.
         """
         file = self.path / "models" / f"{name}.safetensors"
-        if this_process().is_main_process:
-            save_weights(self.model, file)
+        with self.weights_to_use():
+            if this_process().is_main_process:
+                save_weights(self.model, file)
         return file
 
     def load(self, name: str) -> Self:

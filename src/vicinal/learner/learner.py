@@ -1,7 +1,7 @@
 """The Learner: data, a network, a loss, and the loop that brings them together."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
@@ -82,9 +82,8 @@ class Learner(Inference):
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile = compile
+        self.compile, self.is_logging = compile, True
         self.history: list[dict[str, Any]] = []
-        self.is_logging = True
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
         self.trained_network, self.training = model, False
@@ -258,12 +257,13 @@ class Learner(Inference):
         self.trained_network = cast(nn.Module, torch.compile(network)) if self.compile else network
         self.callbacks, self.closure = in_order(callbacks), None
         self.demands = Demands(self.optimizer)
+        self.weights_to_use = self.demands.using
         try:
             check_demands(self)
             with self.restoring_modes():
                 yield
         finally:
-            self.callbacks = []
+            self.callbacks, self.weights_to_use = [], nullcontext
             self.trained_network, self.training = self.model, False
             for part in (self.dls.train, self.dls.valid):
                 part.shut_down_workers()

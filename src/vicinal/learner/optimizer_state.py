@@ -26,7 +26,7 @@ def optimizer_state(optimizer: Any) -> dict[str, Any]:
         for name, state in inner.items()
         if any(id(tensor) not in known for tensor in _tensors(state))
     }
-    generators = {name: generator.get_state() for name, generator in _generators(optimizer)}
+    generators = {name: [each.device, each.get_state()] for name, each in _generators(optimizer)}
     return {"own": own, "inner": lacking, "generators": generators}
 
 
@@ -46,9 +46,11 @@ def restore_optimizer(optimizer: Any, saved: dict[str, Any]) -> None:
         # Schedules write to the groups of the outer one.
         if len(shared) == len(optimizer.param_groups):
             inner.param_groups = optimizer.param_groups
-    for name, generator in _generators(optimizer):
-        if name in saved.get("generators", {}):
-            generator.set_state(saved["generators"][name])
+    for name, (device, state) in saved.get("generators", {}).items():
+        # A new one, as optimizers may change to the device of their parameters at their first step.
+        generator = Generator(device)
+        generator.set_state(state)
+        setattr(optimizer, name, generator)
 
 
 def _generators(optimizer: Any) -> list[tuple[str, Generator]]:

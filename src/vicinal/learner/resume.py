@@ -111,13 +111,18 @@ class Checkpoint(Callback):
 def _check_saveable(learn: "Learner") -> None:
     """Raise a VicinalError if a part of the training has a state that a file cannot hold."""
     parts = [
-        ("the network", learn.model.state_dict()),
-        (f"the optimizer {type(learn.optimizer).__name__}", optimizer_state(learn.optimizer)),
-        *((f"the callback {type(cb).__name__}", cb.state_dict()) for cb in _with_state(learn)),
+        ("the network", learn.model.state_dict),
+        (
+            f"the optimizer {type(learn.optimizer).__name__}",
+            lambda: optimizer_state(learn.optimizer),
+        ),
+        *((f"the callback {type(cb).__name__}", cb.state_dict) for cb in _with_state(learn)),
     ]
     for name, state in parts:
         try:
-            check_tree(state)
+            check_tree(state())
+        except AttributeError:
+            pass  # a callback may have its state only later
         except TypeError as error:
             raise VicinalError(
                 f"Checkpoint cannot save {name}, as {error}: change that, or train without "
