@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from losses import counters, criteria, idioms
 from losses.cases import drawn
-from losses.known_wrong import COUNTERS, CRITERIA
+from losses.known_wrong import COUNTERS, CRITERIA, with_known
 from losses.metrics import OWN, SHARES, Metric, judge_metric
 from losses.verdict import DENSE, EXACT, REFUSED, Loss, judge
 from vicinal import as_tensors
@@ -30,18 +30,6 @@ def functions(module):
     found = inspect.getmembers(module, inspect.isfunction)
     return [
         name for name, f in found if f.__module__ == module.__name__ and name not in module.HELPERS
-    ]
-
-
-def with_known(names, known):
-    """Each name as a parameter; those that are known to be wrong have to fail."""
-    assert known.keys() <= set(names)
-    return [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(name in known, reason=known.get(name, ""), strict=True),
-        )
-        for name in names
     ]
 
 
