@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: F401
 
-from losses.known_wrong import OPERATIONS, with_known
+from losses.known_wrong import OPERATIONS, QUESTIONS, with_known
 from vicinal import MixedTarget, MixedTensor, as_tensors
 from vicinal.mixed.tensor import own_targets
 
@@ -145,6 +145,7 @@ OPERATIONS_OF_VALUES = """
     F.mse_loss(K3.mean(0),y) | F.cross_entropy(K.T[None],y.softmax(1).T[None])
 """
 CODES = [code.strip() for line in OPERATIONS_OF_VALUES.splitlines() for code in line.split(" | ")]
+ALL_QUESTIONS = [*QUESTIONS, "(y == 5).any()", "(y < 5).all()"]
 CODES = [*filter(None, CODES), *OPERATIONS]
 
 
@@ -183,3 +184,12 @@ def test_each_value_bears_the_weight_of_its_sample(code):
             of_others = (weight - WEIGHT[sample]).abs() > 1e-9
             is_changed = value(result) != value(plain)
             assert not (is_changed & of_others).any(), f"of sample {sample}"
+
+
+@pytest.mark.parametrize(
+    "question", with_known([*QUESTIONS, "(y == 5).any()", "(y < 5).all()"], QUESTIONS)
+)
+def test_questions_about_all_labels_see_the_partners(question):
+    own, partner = torch.tensor([0, 1, 2]), torch.tensor([0, 1, 5])
+    y = as_tensors(MixedTarget(own, partner, torch.tensor([0.5, 0.7, 0.9])))
+    assert bool(run(question, y)) == ("5 in" in question or "any" in question)
