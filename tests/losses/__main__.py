@@ -5,9 +5,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from losses.page import PAGE, SECTIONS, written
+from losses.page import PAGE, SECTIONS, verdicts, written
+from losses.verdict import ERROR, WRONG
 
 if __name__ == "__main__":
     for section in sys.argv[1:] or SECTIONS:
         PAGE.write_text(written(section, PAGE.read_text()))
-        print(section)
+        wrong = [entry.shown for entry, found, _ in verdicts(section) if {WRONG, ERROR} & {*found}]
+        print(section, *(f"\n    wrong: {name}" for name in wrong))

@@ -1,17 +1,22 @@
 """Losses and counters of people's own loops: each is right, or refused."""
 
+import functools
 import inspect
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+import vicinal
 from losses import counters, criteria, idioms
 from losses.cases import drawn
-from losses.known_wrong import COUNTERS, CRITERIA
+from losses.known_wrong import COUNTERS, CRITERIA, with_known
 from losses.metrics import OWN, SHARES, Metric, judge_metric
 from losses.verdict import DENSE, EXACT, REFUSED, Loss, judge
 from vicinal import as_tensors
+
+METRICS = ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy")
+OWN_CRITERIA = ("AsymmetricLoss", "CrossEntropyLossFlat", "OrdinalLoss")
 
 # By mixed tensors; all others are computed.
 MAY_BE_REFUSED = """
@@ -30,18 +35,6 @@ def functions(module):
     found = inspect.getmembers(module, inspect.isfunction)
     return [
         name for name, f in found if f.__module__ == module.__name__ and name not in module.HELPERS
-    ]
-
-
-def with_known(names, known):
-    """Each name as a parameter; those that are known to be wrong have to fail."""
-    assert known.keys() <= set(names)
-    return [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(name in known, reason=known.get(name, ""), strict=True),
-        )
-        for name in names
     ]
 
 
@@ -89,3 +82,40 @@ def test_mixing_in_the_loss_what_is_mixed_already(turned):
     torch.testing.assert_close(found, (0.3 * first + 0.7 * second).mean())
     with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
         F.one_hot(y, 4) * 0.3 + F.one_hot(turned(y), 4) * 0.7
+
+
+@pytest.mark.parametrize("convert", [as_tensors, lambda target: target])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("accuracy", "classes"),
+        ("functools.partial(accuracy, ignore_index=2)", "masks"),
+        ("functools.partial(error_rate, ignore_index=2)", "classes"),
+        ("functools.partial(top_k_accuracy, k=2)", "masks"),
+        ("accuracy_multi", "labels"),
+        ("mae", "values"),
+        ("rmse", "values"),
+    ],
+)
+def test_metrics_of_vicinal_count_by_shares(code, kind, convert):
+    def call(metric, output, target):
+        return metric(output, convert(target))
+
+    names = {**{name: getattr(vicinal, name) for name in METRICS}, "functools": functools}
+    assert judge_metric(Metric(code, kind, call), names).verdicts == (SHARES,)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("AsymmetricLoss()", "labels"),
+        ("AsymmetricLoss(reduction='sum')", "labels"),
+        ("OrdinalLoss(5)", "classes"),
+        ("CrossEntropyLossFlat(weight=w, ignore_index=2)", "tokens"),
+        ("CrossEntropyLossFlat(axis=1, weight=w, label_smoothing=0.1)", "masks"),
+    ],
+)
+def test_criteria_of_vicinal_are_exact(code, kind):
+    names = {name: getattr(vicinal, name) for name in OWN_CRITERIA}
+    found = judge(Loss(code, kind), {**names, "w": criteria.w})
+    assert found.verdicts == (EXACT, EXACT), found.why
