@@ -388,3 +388,30 @@ def test_ctc_of_labels_in_one_row_is_refused():
 
     with pytest.raises(ValueError, match="ctc_loss cannot be computed from mixed targets"):
         one_row(output, as_tensors(target))
+
+
+def test_a_compiled_step_of_any_criterion():
+    output, target = drawn("classes")
+    loss = MixLoss(Focal(BY_CLASS))
+    compiled = torch.compile(loss, backend="eager")
+    for _ in range(2):
+        torch.testing.assert_close(compiled(output, target), loss(output, target))
+
+
+def test_overlaps_of_masks_with_a_weight_for_each_pixel():
+    """A number for the batch is that of the dense masks; a loss for each sample is refused."""
+    output, target = drawn("masks")
+    pixels = MixedTarget(target.own, target.partner, torch.rand(B, 8, 8))
+
+    def dice(output, there):
+        both, axes = output.softmax(1) * there, (1, 2, 3)
+        return 1 - 2 * both.sum(axes) / (output.softmax(1).sum(axes) + there.sum(axes))
+
+    def overlap(output, y):
+        return dice(output, F.one_hot(y, C).movedim(-1, 1)).mean()
+
+    expected = dice(output, pixels.dense(C)).mean()
+    torch.testing.assert_close(MixLoss(overlap)(output, pixels), expected)
+    torch.testing.assert_close(overlap(output, as_tensors(pixels)), expected)
+    with pytest.raises(ValueError, match="let it return a loss for each pixel"):
+        MixLoss(lambda o, y: dice(o, F.one_hot(y, C).movedim(-1, 1)))(output, pixels)
