@@ -361,6 +361,19 @@ def test_ctc_of_mixed_labels_and_lengths(reduction):
     torch.testing.assert_close(grad, other)
 
 
+def test_two_ctc_losses_of_one_mix():
+    """As of letters and of syllables, from two heads."""
+    (letters, first), (syllables, second) = speech(0), speech(2)
+
+    def both(output, target, reduction="mean"):
+        pairs = zip(output, target, strict=True)
+        return sum(ctc(one, y, reduction) for one, y in pairs)
+
+    found = MixLoss(both)((letters, syllables), (first, second))
+    expected = MixLoss(ctc)(letters, first) + MixLoss(ctc)(syllables, second)
+    torch.testing.assert_close(found, expected)
+
+
 def test_ctc_with_lengths_of_the_batch():
     output, target = speech(1)
     steps, lengths = torch.full((B,), 12), torch.tensor([5, 3, 2, 5, 4, 1])
