@@ -298,7 +298,7 @@ def test_values_may_be_broadcast_within_each_sample(shape, other):
 def test_criteria_of_more_than_two_arguments_are_refused():
     for criterion in (nn.CTCLoss(), nn.GaussianNLLLoss(), nn.CosineEmbeddingLoss()):
         with pytest.raises(TypeError, match="give MixLoss a function of"):
-            MixLoss(criterion)
+            MixLoss(criterion)(*drawn("values"))
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean"])
