@@ -135,13 +135,16 @@ def smp_loss(name, **options):
 LIBRARIES = [
     ("labels", "timm soft", timm_loss("SoftTargetCrossEntropy")),
     ("masks", "smp focal", smp_loss("FocalLoss", mode="multiclass")),
+    ("masks", "smp dice", smp_loss("DiceLoss", mode="multiclass")),
+    ("maps", "monai dice of the batch", monai_loss(
+        "DiceLoss", to_onehot_y=True, softmax=True, batch=True)),
     ("classes", "fastai by class", fastai_loss("CrossEntropyLossFlat", weight=BY_CLASS)),
     ("classes", "fastai ignoring", fastai_loss("CrossEntropyLossFlat", ignore_index=2)),
     ("masks", "fastai axis", fastai_loss("CrossEntropyLossFlat", axis=1, weight=BY_CLASS)),
     ("labels", "fastai bce", fastai_loss("BCEWithLogitsLossFlat")),
     ("values", "fastai mse", fastai_loss("MSELossFlat")),
     ("maps", "monai", monai_loss("DiceCELoss", to_onehot_y=True, softmax=True)),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "name", "make"), [*CRITERIA, *LIBRARIES])
