@@ -135,13 +135,16 @@ def smp_loss(name, **options):
 LIBRARIES = [
     ("labels", "timm soft", timm_loss("SoftTargetCrossEntropy")),
     ("masks", "smp focal", smp_loss("FocalLoss", mode="multiclass")),
+    ("masks", "smp dice", smp_loss("DiceLoss", mode="multiclass")),
+    ("maps", "monai dice of the batch", monai_loss(
+        "DiceLoss", to_onehot_y=True, softmax=True, batch=True)),
     ("classes", "fastai by class", fastai_loss("CrossEntropyLossFlat", weight=BY_CLASS)),
     ("classes", "fastai ignoring", fastai_loss("CrossEntropyLossFlat", ignore_index=2)),
     ("masks", "fastai axis", fastai_loss("CrossEntropyLossFlat", axis=1, weight=BY_CLASS)),
     ("labels", "fastai bce", fastai_loss("BCEWithLogitsLossFlat")),
     ("values", "fastai mse", fastai_loss("MSELossFlat")),
     ("maps", "monai", monai_loss("DiceCELoss", to_onehot_y=True, softmax=True)),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "name", "make"), [*CRITERIA, *LIBRARIES])
@@ -298,7 +301,7 @@ def test_values_may_be_broadcast_within_each_sample(shape, other):
 def test_criteria_of_more_than_two_arguments_are_refused():
     for criterion in (nn.CTCLoss(), nn.GaussianNLLLoss(), nn.CosineEmbeddingLoss()):
         with pytest.raises(TypeError, match="give MixLoss a function of"):
-            MixLoss(criterion)
+            MixLoss(criterion)(*drawn("values"))
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean"])
@@ -361,6 +364,19 @@ def test_ctc_of_mixed_labels_and_lengths(reduction):
     torch.testing.assert_close(grad, other)
 
 
+def test_two_ctc_losses_of_one_mix():
+    """As of letters and of syllables, from two heads."""
+    (letters, first), (syllables, second) = speech(0), speech(2)
+
+    def both(output, target, reduction="mean"):
+        pairs = zip(output, target, strict=True)
+        return sum(ctc(one, y, reduction) for one, y in pairs)
+
+    found = MixLoss(both)((letters, syllables), (first, second))
+    expected = MixLoss(ctc)(letters, first) + MixLoss(ctc)(syllables, second)
+    torch.testing.assert_close(found, expected)
+
+
 def test_ctc_with_lengths_of_the_batch():
     output, target = speech(1)
     steps, lengths = torch.full((B,), 12), torch.tensor([5, 3, 2, 5, 4, 1])
@@ -388,3 +404,30 @@ def test_ctc_of_labels_in_one_row_is_refused():
 
     with pytest.raises(ValueError, match="ctc_loss cannot be computed from mixed targets"):
         one_row(output, as_tensors(target))
+
+
+def test_a_compiled_step_of_any_criterion():
+    output, target = drawn("classes")
+    loss = MixLoss(Focal(BY_CLASS))
+    compiled = torch.compile(loss, backend="eager")
+    for _ in range(2):
+        torch.testing.assert_close(compiled(output, target), loss(output, target))
+
+
+def test_overlaps_of_masks_with_a_weight_for_each_pixel():
+    """A number for the batch is that of the dense masks; a loss for each sample is refused."""
+    output, target = drawn("masks")
+    pixels = MixedTarget(target.own, target.partner, torch.rand(B, 8, 8))
+
+    def dice(output, there):
+        both, axes = output.softmax(1) * there, (1, 2, 3)
+        return 1 - 2 * both.sum(axes) / (output.softmax(1).sum(axes) + there.sum(axes))
+
+    def overlap(output, y):
+        return dice(output, F.one_hot(y, C).movedim(-1, 1)).mean()
+
+    expected = dice(output, pixels.dense(C)).mean()
+    torch.testing.assert_close(MixLoss(overlap)(output, pixels), expected)
+    torch.testing.assert_close(overlap(output, as_tensors(pixels)), expected)
+    with pytest.raises(ValueError, match="let it return a loss for each pixel"):
+        MixLoss(lambda o, y: dice(o, F.one_hot(y, C).movedim(-1, 1)))(output, pixels)

@@ -49,7 +49,7 @@ class MixLoss(nn.Module):
             for losses of each sample, its ``reduction`` is "none".
 
     Raises:
-        TypeError: the criterion is not callable, or takes more than output and target.
+        TypeError: the criterion is not callable.
 
     >>> loss = MixLoss(nn.CrossEntropyLoss())
     >>> output = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
@@ -69,7 +69,6 @@ class MixLoss(nn.Module):
                 f"the criterion must be a loss function or module, not {criterion!r}"
                 + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
             )
-        _check_arguments(criterion)
         self.criterion: Criterion = criterion
         self._known_loss = KnownLoss(criterion) if is_known(criterion) else None
         self._per_sample = per_sample(criterion)
@@ -77,6 +76,8 @@ class MixLoss(nn.Module):
         self._default_reduction = reduction_of(criterion)
         self._returns_number = False  # at its last call, in place of a loss for each sample
         self._proven: set[Any] = set()
+        # Not raised before the criterion is called: a Learner may call it in its own way.
+        self._others = _other_arguments(criterion)
 
     def forward(self, output: Any, target: Any) -> Tensor:
         """The loss.
@@ -92,7 +93,13 @@ class MixLoss(nn.Module):
         Raises:
             ValueError: the loss of the mixed target cannot be computed exactly; or the output has
                 another shape than values that it is compared with.
+            TypeError: the criterion takes more than output and target, as CTC takes lengths.
         """
+        if self._others:
+            raise TypeError(
+                f"{name_of(self.criterion)} takes {', '.join(self._others)}: give MixLoss a "
+                "function of (output, target) that calls it"
+            )
         if isinstance(target, MixedTarget):
             if self._known_loss is not None:
                 return self._known_loss(output, target)
@@ -214,20 +221,13 @@ def _common_weight(parts: list[MixedTarget]) -> Tensor | None:
     return first if same else None
 
 
-def _check_arguments(criterion: Criterion) -> None:
-    """Refuse criteria that take more than output and target, such as CTC's lengths."""
+def _other_arguments(criterion: Criterion) -> list[str]:
+    """The arguments of a criterion that takes more than output and target; otherwise none."""
     try:
         function = criterion.forward if isinstance(criterion, nn.Module) else criterion
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return
-    required = [
-        p.name
-        for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(required) > 2:
-        raise TypeError(
-            f"{name_of(criterion)} takes {', '.join(required)}: give MixLoss a function of "
-            "(output, target) that calls it"
-        )
+        return []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p.name for p in parameters if p.default is p.empty and p.kind in positional]
+    return required if len(required) > 2 else []

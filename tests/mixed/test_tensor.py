@@ -253,6 +253,8 @@ def test_conversions_give_the_own_labels():
     assert len(y) == 64
     assert (y.shape, y.dtype, y.device.type) == (target.own.shape, torch.int64, "cpu")
     assert y.max() == max(target.own.max(), target.partner.max())
+    assert torch.aminmax(y, dim=0).max == y.max()
+    assert torch.aminmax(y).min == y.min()
     assert bool((y == 3).any()) == bool(((target.own == 3) | (target.partner == 3)).any())
 
 

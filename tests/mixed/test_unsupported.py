@@ -112,6 +112,9 @@ EXACT = as_losses(
     ("values", lambda o, y: (1 - F.cosine_similarity(o, y)).mean()),
     ("values", lambda o, y: F.cosine_embedding_loss(o, y, (y.sum(1) > 0) * 2.0 - 1)),
     ("values", lambda o, y: F.triplet_margin_loss(o, y, 2 * y)),
+    ("values", lambda o, y: F.huber_loss(o, y, weight=1 + y.abs())),
+    ("values", lambda o, y: torch.linalg.vector_norm(o - y, ord=1, dim=(0, 1)) / y.numel()),
+    ("values", lambda o, y: (o - y).norm(1, dim=0).sum() / y.numel()),
     ("values", lambda o, y: F.margin_ranking_loss(o[:, 0], o[:, 1], y[:, 0].sign(), margin=0.2)),
     ("values", lambda o, y: torch.einsum("bc,bc->", o, y) / len(y) + y[:, 0] @ o[:, 0] / len(y)),
     ("values", lambda o, y: F.mse_loss(o, y.where(y < 1, torch.nan).nan_to_num(0.5))),
@@ -185,6 +188,8 @@ UNSUPPORTED = as_losses(
     ("classes", lambda o, y: (hot(y).float() @ hot(y).float().T * torch.cdist(o, o)).mean()),
     ("classes", lambda o, y: (torch.einsum("bc,dc->bd", hot(y), hot(y)) * (o @ o.T)).mean()),
     ("values", lambda o, y: (o - y.sort(0).values).abs().mean()),
+    ("values", lambda o, y: F.l1_loss(o, y, weight=o.detach().abs())),
+    ("values", lambda o, y: torch.linalg.vector_norm(o - y, dim=0).sum()),
     ("values", lambda o, y: (o - F.pad(y, (0, 0, 1, 0))[:-1]).abs().mean()),
     ("values", lambda o, y: (o / y.std(0)).mean()),
     ("classes", lambda o, y: o[y != 2].square().mean()),
@@ -269,6 +274,19 @@ def test_nan_does_not_count_in_either_target(name):
     total, count = (both * weights).nansum(), (weights * ~both.isnan()).sum()
     expected = total if name == "nansum" else total / count
     torch.testing.assert_close(getattr(torch, name)(y), expected)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda o, y: torch.einsum("bc,bc->", o, y),
+    lambda o, y: o[:, 0] @ y[:, 0],
+    lambda o, y: torch.linalg.vector_norm(o - y, ord=1, dim=(0, 1)),
+    lambda o, y: (o - y).norm(1, dim=0).sum(),
+])  # fmt: skip
+def test_the_number_of_a_single_sample_is_of_both_targets(loss):
+    output, target = drawn("values", 1)
+    found = loss(output, as_tensors(target))
+    assert type(found) is torch.Tensor
+    torch.testing.assert_close(found, one_by_one(loss, output, target))
 
 
 @pytest.mark.parametrize(("kind", "loss"), UNSUPPORTED)

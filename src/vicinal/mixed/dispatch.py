@@ -152,8 +152,8 @@ _USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as"
 _RESHAPES = _names("view reshape view_as reshape_as flatten ravel unflatten squeeze unsqueeze")
 _PERMUTES = _names("transpose swapaxes swapdims permute movedim moveaxis t T mT adjoint flip roll")
 _ALONG_AXES = _names("""
-    softmax softmin log_softmax logsumexp argmax argmin amax amin prod norm normalize
-    linalg_vector_norm linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
+    softmax softmin log_softmax logsumexp argmax argmin amax amin prod normalize
+    linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
     diff sort argsort topk kthvalue median mode count_nonzero
 """)
 _OF_IMAGES = _names("""
@@ -195,6 +195,8 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(("nansum", "nanmean"), totals.total_of_valid),
     **dict.fromkeys(("any", "all", "_is_all_true"), totals.any_or_all),
     **dict.fromkeys(("max", "min"), totals.extreme),
+    **dict.fromkeys(("norm", "linalg_vector_norm"), totals.norm),
+    "aminmax": totals.extremes,
     "backward": totals.backward,
     torch.autograd.grad: totals.backward,
 }

@@ -74,6 +74,8 @@ def is_within_samples(tensor: MixedTensor, axes: list[int]) -> bool:
 def between_rows(call: Call) -> Any:
     """``cosine_similarity`` and ``pairwise_distance``: of two tensors, along one axis of both."""
     own, partner = call.on_both()
+    if own.ndim == 0:
+        raise Unsupported
     ndim = own.ndim + 1
     if call.name == "pairwise_distance":
         if call.argument(4, "keepdim", False):

@@ -60,7 +60,8 @@ def _of_letters(call: Call, operands: Any, letters: list[str], out: str) -> Any:
             raise Unsupported
         sizes = dict(zip(names, operand.weight.shape, strict=True))
         varied = {name for name, size in sizes.items() if size != 1}
-        is_total = is_total and bool(varied) and not varied & set(out)
+        # Also of a single sample, whose number would otherwise be that of its own target.
+        is_total = is_total and (bool(varied) or not out) and not varied & set(out)
         if varied - set(out) and not is_total:
             raise Unsupported
         kept = [name for name in out if name in sizes]
@@ -71,6 +72,8 @@ def _of_letters(call: Call, operands: Any, letters: list[str], out: str) -> Any:
             weights.append(weight.reshape([sizes.get(name, 1) for name in out]))
     if is_total:
         return _over_samples(call)
+    if not out:
+        raise Unsupported
     own, partner = call.on_both()
     return call.mixed_result(own, partner, common_weight(weights, len(out)))
 

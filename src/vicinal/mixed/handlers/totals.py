@@ -59,6 +59,23 @@ def total_of_valid(call: Call) -> Any:
     return found / total(Call(torch.Tensor.sum, "sum", (valid, *rest), call.kwargs, [valid]))
 
 
+def norm(call: Call) -> Any:
+    """A norm within each sample; over the samples only that which is a sum, of absolute values."""
+    tensor = call.first
+    order = call.argument(1, "p" if call.name == "norm" else "ord", 2)
+    axes = axes_of(call)
+    is_within = len(axes) < tensor.ndim and is_within_samples(tensor, axes)
+    if not call.only_first_is_mixed or is_within or order != 1:
+        return along_axes(call)
+    if call.kwargs.get("dtype") is not None:
+        raise Unsupported
+    sizes = make_mixed(
+        as_plain(tensor).abs(), tensor.partner.abs(), tensor.weight, tensor.origin
+    )  # fmt: skip
+    options = {"dim": axes, "keepdim": call.argument(3, "keepdim", False)}
+    return total(Call(Tensor.sum, "sum", (sizes,), options, [sizes]))
+
+
 def any_or_all(call: Call) -> Any:
     """Over all values, ``any`` is true where it is for one target, ``all`` where it is for both.
 
@@ -89,6 +106,16 @@ def extreme(call: Call) -> Any:
         raise Unsupported
     own, partner = call.on_both()
     return torch.maximum(own, partner) if call.name == "max" else torch.minimum(own, partner)
+
+
+def extremes(call: Call) -> Any:
+    """``aminmax`` of all labels, as code asks for to check them."""
+    is_of_all = call.only_first_is_mixed and len(axes_of(call)) == call.first.ndim
+    if not is_of_all or call.first.is_floating_point():
+        raise Unsupported
+    own, partner = call.on_both()
+    lowest, highest = torch.minimum(own[0], partner[0]), torch.maximum(own[1], partner[1])
+    return type(own)([lowest, highest])
 
 
 def backward(call: Call) -> Any:
