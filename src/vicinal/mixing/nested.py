@@ -138,19 +138,20 @@ def _action(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any)
 
 def _check_values(path: Any, leaf: Tensor, batch: Any, fields: Any, maximum: Any) -> None:
     """Raise a TypeError for what is, or may be, no values to average."""
-    found = f"{str(leaf.dtype).removeprefix('torch.')} values of shape {tuple(leaf.shape)}"
     if is_mask(path, leaf):
         reason = (
-            f"{found} are masks, which cannot be blended: name masks of padding in maximum=, or "
-            "leave masks unchanged by fields= or integers='leave'"
+            "are masks, which cannot be blended: name masks of padding in maximum=, or leave masks "
+            "unchanged by fields= or integers='leave'"
         )
-        raise TypeError(_at(path, reason))
-    if leaf.dtype is torch.uint8 and may_be_mask(leaf, _averaged(batch, fields, maximum)):
+    elif leaf.dtype is torch.uint8 and may_be_mask(leaf, _averaged(batch, fields, maximum)):
         reason = (
-            f"{found} may be masks or labels, which cannot be blended: give images as floats, or "
-            "name in fields= what is to be mixed, and masks of padding in maximum="
+            "may be masks or labels, which cannot be blended: give images as floats, or name in "
+            "fields= what is to be mixed, and masks of padding in maximum="
         )
-        raise TypeError(_at(path, reason))
+    else:
+        return
+    kind = str(leaf.dtype).removeprefix("torch.")
+    raise TypeError(_at(path, f"{kind} values of shape {tuple(leaf.shape)} {reason}"))
 
 
 def _averaged(batch: Any, fields: Any, maximum: Any) -> list[Tensor]:
