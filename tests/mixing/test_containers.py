@@ -55,9 +55,11 @@ class TestUnsupported:
             assert mixer.random.draws == 0
 
     def test_targets_say_what_to_do(self, part, message):
-        for y in (part, {"a": Y, "b": part}):
-            with pytest.raises(TypeError, match=message):
-                MixUp(seed=0)(torch.rand(4, 3), y)
+        for y in (part, {"a": Y, "b": part}, {"b": part, "a": Y}):
+            for x in (torch.rand(4, 3), {"a": torch.rand(4, 3)}):
+                for inplace in (False, True):
+                    with pytest.raises(TypeError, match=message):
+                        MixUp(seed=0)(x, y, inplace=inplace)
 
     @pytest.mark.parametrize("inplace", [False, True])
     def test_what_is_not_mixed_is_left_alone(self, part, message, inplace):

@@ -113,6 +113,19 @@ class Own(Method):
         raise NotImplementedError
 
 
+class Mixin:
+    def helper(self):
+        """Nothing."""
+
+
+class Mixed(Mixin, Method):
+    def __init__(self, **options: Unpack[MethodOptions]) -> None:
+        super().__init__(**options)
+
+    def pattern(self, count, size, generator):
+        raise NotImplementedError
+
+
 class Untyped(MixUp):
     def __init__(self, strength, **options):
         super().__init__(strength, **options)
@@ -126,6 +139,10 @@ class TestOwnMixers:
             TypeError, match=r"^Own has no option 'strenth'; did you mean 'strength'"
         ):
             Own(strenth=1.0)
+
+    def test_beside_other_bases(self):
+        assert [*parameters(Mixed)] == [*parameters(Method)]
+        assert Mixed(p=0.5).p == 0.5
 
     def test_the_base_class_checks_the_others(self):
         assert Untyped(0.5, p=0.5).p == 0.5

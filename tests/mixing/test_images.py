@@ -87,8 +87,22 @@ def test_one_hot_masks_with_their_channels_last(classes):
     _, target = Choice([MixUp(), CutMix()], seed=1)(x, y)
     _, expected = Choice([MixUp(), CutMix()], seed=1)(x.movedim(-1, 1), y.movedim(-1, 1))
     assert torch.equal(target.own, expected.own.movedim(1, -1))
-    with pytest.raises(ValueError, match="its channels last, but each pixel a weight of its own"):
-        SmoothMix(seed=1)(x, y)
+    for target, options in ((y, {}), (y[:, ::3, ::3].repeat(1, 3, 3, 1), {"pixelwise": True})):
+        with pytest.raises(ValueError, match="channels last, but each pixel a weight of its own"):
+            SmoothMix(seed=1, **options)(x, target)
+
+
+def test_maps_of_half_the_size_with_their_channels_last():
+    x, y = random((4, 32, 24, 3)), random((4, 16, 12, 3))
+    for make in (CutMix, FMix, MixUp):
+        _, expected = make(pixelwise=True, seed=1)(x.movedim(-1, 1), y.movedim(-1, 1))
+        _, target = make(pixelwise=True, seed=1)(x, y)
+        if make is MixUp:
+            assert torch.equal(target.partner, expected.partner.movedim(1, -1))
+        else:
+            assert torch.equal(target, expected.movedim(1, -1))
+    with pytest.raises(ValueError, match="channels last, but each pixel a weight of its own"):
+        SmoothMix(pixelwise=True, seed=1)(x, y)
 
 
 def test_classmix_with_channels_last():
@@ -192,7 +206,7 @@ class TestBytes:
     def test_what_may_be_masks_or_labels_is_not_blended(self, make, x):
         if make is not MixUp and isinstance(x, dict) and ("wave" in x or "class" in x):
             return
-        with pytest.raises(TypeError, match="masks or labels here, which cannot be blended"):
+        with pytest.raises(TypeError, match=r"masks( or labels)?, which cannot be blended"):
             make(seed=0)(x, Y)
 
     @pytest.mark.parametrize(
@@ -222,6 +236,26 @@ class TestBytes:
         assert torch.equal(mixed["mask"], expected["mask"].byte())
         assert not torch.equal(mixed["mask"], x["mask"])
 
+    def test_what_may_be_an_image_is_never_left_unchanged_in_silence(self):
+        x = {"left": IMAGE[:, :1], "right": IMAGE[:, 1:2], "id": Y}
+        with pytest.raises(TypeError, match=r"masks or labels, which .* give images as floats"):
+            MixUp(integers="leave", seed=0)(x, Y)
+
+    @pytest.mark.parametrize(
+        ("x", "options"),
+        [
+            ({"image": IMAGE[:, :1], "mask": masks(1, 8, 8)}, {"fields": "image"}),
+            ({"image": IMAGE[:, 0], "depth": FLOATS}, {"fields": "image"}),
+            ({"image": IMAGE[:, :1], "seg": masks(8, 8).long()}, {"integers": "leave"}),
+            ({"image": IMAGE[:, :1], "mask": masks(8, 8)}, {"integers": "leave"}),
+            ({"image": IMAGE[:, :1], "mask": masks(8, 8)}, {"maximum": "mask"}),
+            ({"image": IMAGE[:, :1], "masked_image": IMAGE}, {"fields": ["image"]}),
+        ],
+    )
+    def test_an_image_beside_what_is_not_averaged_is_one(self, x, options):
+        mixed, _ = MixUp(seed=0, **options)(x, Y)
+        assert torch.equal(mixed["image"], MixUp(seed=0)(x["image"], Y)[0])
+
     def test_torchvisions_masks(self):
         tv = pytest.importorskip("torchvision.tv_tensors")
         for dtype in (torch.float32, torch.uint8, torch.bool):
@@ -236,7 +270,9 @@ class TestBytes:
     def test_ways_out(self):
         x = {"wave": torch.rand(4, 6), "mask": masks(6)}
         left, _ = MixUp(integers="leave", seed=0)(x, Y)
-        assert torch.equal(left["mask"], x["mask"])
+        alone, _ = MixUp(fields="wave", seed=0)(x, Y)
+        assert left["mask"] is alone["mask"] is x["mask"]
+        assert torch.equal(left["wave"], alone["wave"])
         longest, target = MixUp(maximum="mask", seed=0)(x, Y)
         assert torch.equal(longest["mask"], torch.maximum(x["mask"], x["mask"][target.partner]))
         assert torch.equal(left["wave"], longest["wave"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from vicinal import BatchMixer, CutMix, ManifoldMixUp, MixCollate, MixUp
+from vicinal import BalancedMixUp, BatchMixer, CutMix, ManifoldMixUp, MixCollate, MixUp
 
 IMAGES = [torch.full((3, 4, 5), float(i)) for i in range(4)]
 FOUND = [{"boxes": torch.rand(n, 4), "labels": torch.arange(n)} for n in (4, 4, 4, 4)]
@@ -129,6 +129,13 @@ class TestFields:
     def test_half_of_a_batch(self):
         mixed, _ = MixUp(half=True, seed=0)([x[:4] for x in PAIR], torch.arange(4))
         assert [len(part) for part in mixed] == [2, 2]
+
+
+def test_a_pool_of_samples_in_a_list():
+    with pytest.raises(ValueError, match=SAMPLES):
+        BalancedMixUp(pool=(IMAGES, torch.arange(4)))
+    with pytest.raises(ValueError, match=EITHER):
+        BalancedMixUp(pool=(IMAGES[:3], torch.arange(3)))
 
 
 def test_a_mix_checks_lists_itself():

@@ -79,8 +79,11 @@ def _signature(cls: type, init: Callable[..., None]) -> inspect.Signature:
 
 def _ordered(cls: type, options: dict[str, Any]) -> list[tuple[str, Any]]:
     """Options in the order of the base class, whose own come before those that it hands on."""
-    order = [*inspect.signature(cls.__mro__[1]).parameters]
-    return sorted(options.items(), key=lambda option: order.index(option[0]))
+    order: list[str] = []
+    for base in cls.__mro__[1:]:
+        if "__init__" in base.__dict__ and base is not object:
+            order += inspect.signature(base.__init__).parameters  # type: ignore[misc]
+    return sorted(options.items(), key=lambda option: [*order, option[0]].index(option[0]))
 
 
 def _typed_dict(parameter: Parameter) -> Any:

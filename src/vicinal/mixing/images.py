@@ -106,28 +106,32 @@ def kind_of(drawn_types: list[Any], tensors: list[Tensor]) -> str:
     return "images"
 
 
-def is_annotation(path: Any, leaf: Tensor, batch: Any) -> bool:
-    """Whether a tensor may hold masks, labels or padding instead of values to average.
+def is_mask(path: Any, leaf: Tensor) -> bool:
+    """Whether a tensor holds masks, as its class or its name says."""
+    name = _name(path)
+    if leaf.is_floating_point():
+        return name in PADDING or is_tv(leaf, "Mask")
+    return is_tv(leaf, "Mask") or not {"mask", "masks"}.isdisjoint(name.split("_"))
 
-    Floats are values, but for what is called an attention mask; uint8 are images if nothing else
-    is in the batch, or if their shape shows it.
+
+def may_be_mask(leaf: Tensor, mixed: list[Tensor]) -> bool:
+    """Whether uint8 values may be masks, labels or padding instead of images.
+
+    They are images if nothing else is to be averaged, or if their shape shows it.
 
     Args:
-        path: of the tensor in the batch.
-        leaf: the tensor.
-        batch: the whole batch.
+        leaf: a tensor of any dtype.
+        mixed: all tensors of the batch whose values are to be averaged.
     """
-    if is_tv(leaf, "Mask"):
-        return True
-    name = _name(path)
     if leaf.dtype != torch.uint8:
-        return name in PADDING and leaf.is_floating_point()
-    if "mask" in name or leaf.ndim < 4:
-        return "mask" in name or bool(_others(leaf, batch))
-    channels = (leaf.shape[1], leaf.shape[-1], leaf.shape[2 if leaf.ndim > 4 else 1])
-    if any(count in (3, 4) for count in channels):
         return False
-    return any(other.ndim >= 3 for other in _others(leaf, batch))
+    others = [other for other in mixed if other is not leaf]
+    if leaf.ndim < 4:
+        return bool(others)
+    channels = (leaf.shape[1], leaf.shape[-1], leaf.shape[2 if leaf.ndim > 4 else 1])
+    if 3 in channels or 4 in channels:
+        return False
+    return any(other.ndim >= 3 for other in others)
 
 
 def are_coordinates(path: Any, leaf: Tensor, batch: Any) -> bool:

@@ -16,6 +16,8 @@ from vicinal.mixing.unsupported import why_unsupported
 
 Known = set[tuple[str, int]]
 
+# Classes below are in tuples, because torch 2.6 cannot compile unions of types.
+
 
 def check_lists(x: Any, y: Any, fields: Any = None, known: Known | None = None) -> None:
     """Raise a ValueError if a list in x or y has an entry for each sample, or may have.
@@ -28,9 +30,9 @@ def check_lists(x: Any, y: Any, fields: Any = None, known: Known | None = None) 
         known: lists, by place and length, that an earlier batch showed to be lists of fields. They
             are it, too, in a last batch of as many samples as there are fields.
     """
-    if not (_may_hold_lists(x) or _may_hold_lists(y)):  # a traversal would cost more than mixing
-        return
     for name, batch, other in (("x", x, y), ("y", y, x)):
+        if not _may_hold_lists(batch):  # a traversal would cost more than mixing
+            continue
         check_batch(name, batch, _sizes(other), fields if name == "x" else None, known, other)
 
 
@@ -51,6 +53,9 @@ def check_batch(
         fields, known: as for :func:`check_lists`.
         other: the targets of the samples, or the samples of the targets.
     """
+
+    if not _may_hold_lists(batch):
+        return
 
     def check(path: Any, part: Any) -> None:
         if not _is_list_of_like(part) or not _is_mixed(path, part, fields):
@@ -83,7 +88,7 @@ def check_batch(
 def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
     kind = type(part).__name__
     entry = f"tensors such as {tuple(part[0].shape)}" if isinstance(part[0], Tensor) else "dicts"
-    entry = entry if isinstance(part[0], Tensor | Mapping) else f"{type(part[0]).__name__}s"
+    entry = entry if isinstance(part[0], (Tensor, Mapping)) else f"{type(part[0]).__name__}s"
     found = f"{place} is a {kind} of {len(part)} {entry}"
     detection = "mix images of different sizes, or with boxes, by DetectionMixUp"
     if may_be_fields:
@@ -99,7 +104,7 @@ def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
 
 
 def _may_hold_lists(batch: Any) -> bool:
-    if batch is None or isinstance(batch, Tensor | str | int | float):
+    if batch is None or isinstance(batch, (Tensor, str, int, float)):
         return False
     return any(map(_may_hold_lists, batch.values())) if type(batch) is dict else True
 
@@ -120,7 +125,7 @@ def _are_like(first: Any, second: Any) -> bool:
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         shared = [key for key in first if key in second]
         return bool(shared) and all(_are_like(first[key], second[key]) for key in shared)
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
         if len(first) != len(second):
             return False
         return all(_are_like(one, two) for one, two in zip(first, second, strict=True))

@@ -12,7 +12,7 @@ from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import check_same_structure, map_leaves, path_name, share_memory
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.images import is_plain
+from vicinal.mixing.images import has_channels_last, is_plain
 from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
@@ -265,7 +265,8 @@ class Mix:
 
     def _pixelwise_target(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
         size = next(pattern.size for pattern in self.patterns if pattern.spatial)
-        if y.ndim > 3 and y.shape[-2:] != size and _sides(y, size) == tuple(size):
+        fits_last = y.shape[-2:] != size and _sides(y, size) == tuple(size)
+        if y.ndim > 3 and (fits_last or has_channels_last(y, size)):
             return self._target_with_channels_last(y, other)
         # At most one pattern is not neutral for a sample, so that copying and blending patterns can
         # be applied independently.

@@ -5,6 +5,7 @@ from functools import reduce
 from operator import mul
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from vicinal.mixing.apply import apply, check_arguments
@@ -18,12 +19,16 @@ from vicinal.mixing.batch import (
     path_name,
     share_memory,
 )
-from vicinal.mixing.images import are_coordinates, is_annotation
+from vicinal.mixing.images import are_coordinates, is_mask, may_be_mask
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
 from vicinal.mixing.unsupported import check_supported, why_unsupported
 
+COORDINATES_ARE_NOT_MIXED = (
+    "boxes and keypoints cannot be mixed like the images that they belong to: mix them by "
+    "DetectionMixUp, or name the other fields in fields="
+)
 Integers = Literal["raise", "leave", "paste"]
 
 # Arguments below are annotated with Any, because torch 2.6 cannot compile functions whose types are
@@ -54,12 +59,14 @@ def apply_nested(
 
     def check_leaf(path: Any, leaf: Any, second: Any = None) -> None:
         action = _action(path, leaf, fields, integers, maximum)
-        if action == "mix":
-            action = _action_by_kind(path, leaf, x, blends, integers)
+        if action == "mix" and are_coordinates(path, leaf, x):
+            raise TypeError(_at(path, COORDINATES_ARE_NOT_MIXED))
+        if action == "mix" and blends and integers == "leave" and is_mask(path, leaf):
+            action = None
         if action is not None:
             _check_leaf(path, leaf, partner, patterns_of[action], other, second, inplace)
-        if action == "mix" and blends and is_annotation(path, leaf, x):
-            raise TypeError(_at(path, _not_blended(leaf)))
+        if action == "mix" and blends:
+            _check_values(path, leaf, x, fields, maximum)
         plan.append((path, leaf, action))
 
     each_leaf(check_leaf, x, *others)
@@ -129,32 +136,43 @@ def _action(path: Any, leaf: Any, fields: Any, integers: Integers, maximum: Any)
         raise TypeError(_at(path, error)) from None
 
 
-def _action_by_kind(path: Any, leaf: Tensor, batch: Any, blends: bool, integers: Integers) -> Any:
-    """The action for a tensor that may be mixed by its dtype, but is not by what it is."""
-    if are_coordinates(path, leaf, batch):
-        raise TypeError(
-            _at(
-                path,
-                "boxes and keypoints cannot be mixed like the images that they belong to: mix them "
-                "by DetectionMixUp, or name the other fields in fields=",
-            )
+def _check_values(path: Any, leaf: Tensor, batch: Any, fields: Any, maximum: Any) -> None:
+    """Raise a TypeError for what is, or may be, no values to average."""
+    if is_mask(path, leaf):
+        reason = (
+            "are masks, which cannot be blended: name masks of padding in maximum=, or leave masks "
+            "unchanged by fields= or integers='leave'"
         )
-    is_left = integers == "leave" and blends and is_annotation(path, leaf, batch)
-    return None if is_left else "mix"
+    elif leaf.dtype is torch.uint8 and may_be_mask(leaf, _averaged(batch, fields, maximum)):
+        reason = (
+            "may be masks or labels, which cannot be blended: give images as floats, or name in "
+            "fields= what is to be mixed, and masks of padding in maximum="
+        )
+    else:
+        return
+    kind = str(leaf.dtype).removeprefix("torch.")
+    raise TypeError(_at(path, f"{kind} values of shape {tuple(leaf.shape)} {reason}"))
 
 
-def _not_blended(leaf: Tensor) -> str:
-    return (
-        f"{str(leaf.dtype).removeprefix('torch.')} values of shape {tuple(leaf.shape)} may be "
-        "masks or labels here, which cannot be blended: name masks of padding in maximum=, "
-        "set integers='leave', or convert images to floats"
-    )
+def _averaged(batch: Any, fields: Any, maximum: Any) -> list[Tensor]:
+    """The tensors of a batch that are blended, as far as their dtype tells."""
+    return [
+        leaf
+        for path, leaf in leaves(batch)
+        if isinstance(leaf, Tensor)
+        and leaf.ndim
+        and is_blendable(leaf)
+        and (fields is None or is_named(path, fields))
+        and not (maximum and is_named(path, maximum))
+        and not is_mask(path, leaf)
+    ]
 
 
 def can_be_blended(x: Any, fields: Any, maximum: Any) -> bool:
     """Whether all tensors of a batch that are to be mixed hold values to average."""
+    averaged = _averaged(x, fields, maximum)
     return all(
-        is_blendable(leaf) and not is_annotation(path, leaf, x)
+        is_blendable(leaf) and not is_mask(path, leaf) and not may_be_mask(leaf, averaged)
         for path, leaf in leaves(x)
         if isinstance(leaf, Tensor)
         and (fields is None or is_named(path, fields))
