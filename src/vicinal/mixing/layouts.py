@@ -22,6 +22,9 @@ _TRANSFORMERS = (
     nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder,
     nn.TransformerDecoder, nn.Transformer,
 )  # fmt: skip
+_KNOWN_FORWARDS = {
+    kind.forward for kind in (*_TRANSFORMERS, nn.MultiheadAttention, nn.RNN, nn.LSTM, nn.GRU)
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def _parents(model: nn.Module, layer: str) -> Iterator[nn.Module]:
 def _batch_of(module: nn.Module) -> tuple[int, int] | None:
     """The batch's axis in the first output of one of torch's sequence layers, and in the others."""
     module = _last_of(module)
+    if type(module).forward not in _KNOWN_FORWARDS:  # a subclass may return anything
+        return None
     if isinstance(module, nn.RNNBase):
         return (0 if module.batch_first else 1), 1  # states are (layers, B, C) in any case
     if isinstance(module, nn.MultiheadAttention):
@@ -93,7 +98,7 @@ def _batch_of(module: nn.Module) -> tuple[int, int] | None:
     if isinstance(module, nn.Transformer):
         return (0, 0) if module.batch_first else (1, 1)
     if isinstance(module, nn.TransformerEncoder | nn.TransformerDecoder):
-        module = module.layers[0]
+        return _batch_of(module.layers[0])
     if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
         return (0, 0) if module.self_attn.batch_first else (1, 1)
     return None
@@ -166,12 +171,10 @@ def are_channels_last(x: Tensor, size: tuple[int, int], layout: Layout) -> bool:
         return layout.channels == "last"
     first, last = _fits(x.shape[-2:], size), _fits(x.shape[-3:-1], size)
     by_size = None if first == last else ("first" if first else "last")
-    if layout.is_sequence or {None, by_size, layout.channels} == {None}:
+    by_type = layout.channels
+    found = by_size or by_type
+    if layout.is_sequence or (by_type and by_type != found):
         found = None
-    else:
-        found = by_size or layout.channels
-        if layout.channels not in (None, found):
-            found = None
     if found is None:
         raise ValueError(
             f"a tensor of shape {tuple(x.shape)} does not tell where the height and width of "
