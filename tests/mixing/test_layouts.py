@@ -200,6 +200,12 @@ class TestUnknownLayers:
         plain, found, mix, target = mixed(Called(layer), x)
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
 
+    def test_one_that_a_task_vouches_for_is_not(self):
+        layer = nn.Linear(C, C)
+        layer._batch_is_first = True
+        plain, found, mix, target = mixed(Called(layer), torch.rand(B, B, C))
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
     def test_positions_are_rejected_whatever_the_sizes(self):
         class Positions(Called):
             def forward(self, x):

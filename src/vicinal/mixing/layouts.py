@@ -65,7 +65,9 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
             if isinstance(parent, _TRANSFORMERS):
                 batch = _batch_of(parent)
                 break
-    if batch is None and _is_channels_first(module):
+    # Our own tasks, which call their networks, say so of layers that would be unknown here.
+    is_first = getattr(module, "_batch_is_first", False)
+    if batch is None and (is_first or _is_channels_first(module)):
         batch, is_sequence = (0, 0), False
     may_be_second = any(_has_batch_second(inner) for inner in model.modules())
     channels, is_certain = _channels_of(module)
