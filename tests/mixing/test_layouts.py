@@ -200,6 +200,12 @@ class TestUnknownLayers:
         plain, found, mix, target = mixed(Called(layer), x)
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
 
+    def test_one_that_a_task_vouches_for_is_not(self):
+        layer = nn.Linear(C, C)
+        layer._batch_is_first = True
+        plain, found, mix, target = mixed(Called(layer), torch.rand(B, B, C))
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
     def test_positions_are_rejected_whatever_the_sizes(self):
         class Positions(Called):
             def forward(self, x):
@@ -217,6 +223,16 @@ class TestUnknownLayers:
         model = Called(nn.Embedding(9, C), lambda x: (x[:, 0].long(),))
         plain, found, mix, target = mixed(model, torch.rand(B, 3))
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
+    @pytest.mark.parametrize(("length", "message"), [(5, r"shape \(5, 6, 8\)"), (B, "in shape")])
+    def test_a_subclass_of_a_known_layer_is_not_known(self, length, message):
+        class Turned(nn.LSTM):
+            def forward(self, x):
+                return super().forward(x)[0].transpose(0, 1)
+
+        model = Called(Turned(C, C, batch_first=True))
+        with pytest.raises(ValueError, match=message):
+            mixed(model, torch.rand(B, length, C))
 
     def test_a_single_sequence_is_rejected(self):
         model = Called(nn.TransformerEncoderLayer(B, 2, 4, dropout=0.0), lambda x: (x[0],))

@@ -110,7 +110,8 @@ class Hooks:
         return Hooks, (nn.Identity(), (), _no_owner)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        if not is_compiling() and module is not self.model and self.pending is not None:
+        is_copy = not is_compiling() and module is not self.model
+        if is_copy and module.training and self.pending is not None:
             self.pending = None
             raise RuntimeError(
                 "DataParallel splits a batch among copies of the model, in which partners may be "

@@ -22,6 +22,9 @@ _TRANSFORMERS = (
     nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder,
     nn.TransformerDecoder, nn.Transformer,
 )  # fmt: skip
+_KNOWN_FORWARDS = {
+    kind.forward for kind in (*_TRANSFORMERS, nn.MultiheadAttention, nn.RNN, nn.LSTM, nn.GRU)
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
             if isinstance(parent, _TRANSFORMERS):
                 batch = _batch_of(parent)
                 break
-    if batch is None and _is_channels_first(module):
+    # Our own tasks, which call their networks, say so of layers that would be unknown here.
+    is_first = getattr(module, "_batch_is_first", False)
+    if batch is None and (is_first or _is_channels_first(module)):
         batch, is_sequence = (0, 0), False
     may_be_second = any(_has_batch_second(inner) for inner in model.modules())
     channels, is_certain = _channels_of(module)
@@ -86,6 +91,8 @@ def _parents(model: nn.Module, layer: str) -> Iterator[nn.Module]:
 def _batch_of(module: nn.Module) -> tuple[int, int] | None:
     """The batch's axis in the first output of one of torch's sequence layers, and in the others."""
     module = _last_of(module)
+    if type(module).forward not in _KNOWN_FORWARDS:  # a subclass may return anything
+        return None
     if isinstance(module, nn.RNNBase):
         return (0 if module.batch_first else 1), 1  # states are (layers, B, C) in any case
     if isinstance(module, nn.MultiheadAttention):
@@ -93,7 +100,7 @@ def _batch_of(module: nn.Module) -> tuple[int, int] | None:
     if isinstance(module, nn.Transformer):
         return (0, 0) if module.batch_first else (1, 1)
     if isinstance(module, nn.TransformerEncoder | nn.TransformerDecoder):
-        module = module.layers[0]
+        return _batch_of(module.layers[0])
     if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
         return (0, 0) if module.self_attn.batch_first else (1, 1)
     return None
@@ -166,12 +173,10 @@ def are_channels_last(x: Tensor, size: tuple[int, int], layout: Layout) -> bool:
         return layout.channels == "last"
     first, last = _fits(x.shape[-2:], size), _fits(x.shape[-3:-1], size)
     by_size = None if first == last else ("first" if first else "last")
-    if layout.is_sequence or {None, by_size, layout.channels} == {None}:
+    by_type = layout.channels
+    found = by_size or by_type
+    if layout.is_sequence or (by_type and by_type != found):
         found = None
-    else:
-        found = by_size or layout.channels
-        if layout.channels not in (None, found):
-            found = None
     if found is None:
         raise ValueError(
             f"a tensor of shape {tuple(x.shape)} does not tell where the height and width of "
