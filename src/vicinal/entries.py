@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vicinal.mixing.batch import is_blendable, leaves, map_leaves, path_name
+from vicinal.mixing.batch import are_strings, is_blendable, leaves, map_leaves, path_name
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.target import MixedTarget, is_mixed_target
 
@@ -92,7 +92,10 @@ def _by_position(batch: Any) -> tuple[Any, ...]:
 def _holds_values(part: Any) -> bool:
     if isinstance(part, Tensor):
         return True
-    return any(not (leaf is None or isinstance(leaf, str | bytes)) for _, leaf in leaves(part))
+    return not all(
+        leaf is None or isinstance(leaf, str | bytes) or are_strings(leaf)
+        for _, leaf in leaves(part)
+    )
 
 
 def _position(batch: Any, key: str | int) -> Any:

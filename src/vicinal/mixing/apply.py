@@ -40,17 +40,19 @@ def apply(
     *,
     other: Tensor | None = None,
     inplace: bool = False,
+    channels_first: bool = False,
 ) -> Tensor:
     """Apply patterns to each row and its partner.
 
     Args:
         x: (B, ...), any memory layout; float, complex or uint8, or any dtype if all patterns copy.
-            Regions are cut from (B, ..., H, W), or from (B, ..., H, W, C) as `has_channels_last`
-            tells.
+            Regions are cut from (B, ..., H, W), or from (B, ..., H, W, C) where
+            `has_channels_last` says so.
         partner: (B,) int64, the index of each row's partner.
         patterns: what to combine of both, one after the other; B rows each.
         other: a second batch of ``x``'s shape and dtype; its row i is then the partner of row i.
         inplace: write the result into ``x``.
+        channels_first: ``x`` is known to be (B, ..., H, W), whatever its sizes look like.
 
     Returns:
         A tensor of the shape, dtype and memory layout of ``x``. uint8 is rounded to the nearest;
@@ -68,10 +70,10 @@ def apply(
     """
     check_arguments(x, partner, patterns, other, inplace)
     for pattern in patterns:
-        if pattern.spatial and has_channels_last(x, pattern.size):
+        if pattern.spatial and not channels_first and has_channels_last(x, pattern.size):
             first = x.movedim(-1, 1)  # a view, on which regions are cut along height and width
             other = None if other is None else other.movedim(-1, 1)
-            cut = apply(first, partner, patterns, other=other, inplace=inplace)
+            cut = apply(first, partner, patterns, other=other, inplace=inplace, channels_first=True)
             return x if inplace else cut.movedim(1, -1)
     if inplace and other is not None and overlap(x, other):
         other = other.clone()  # else rows of it would be read after they were overwritten

@@ -26,7 +26,7 @@ def map_leaves(
     """Apply ``function(path, leaf, *other leaves)`` to every leaf, and rebuild the batch.
 
     Dataclasses and mappings, such as transformers' ``BatchEncoding``, are traversed even if they
-    are not registered as pytrees. Mixed targets and packed sequences are leaves.
+    are not registered as pytrees. Mixed targets, packed sequences and lists of strings are leaves.
 
     Args:
         function: whose results are the leaves of the new batch.
@@ -64,7 +64,7 @@ def map_leaves(
         return _rebuilt(leaf, {n: part for n, part in changed.items() if part is not parts[n]})
 
     def stop(part: Any) -> bool:
-        is_whole = isinstance(part, (MixedTarget, PackedSequence))
+        is_whole = isinstance(part, (MixedTarget, PackedSequence)) or are_strings(part)
         return is_whole or (is_leaf is not None and is_leaf(part))
 
     if isinstance(batch, Tensor):
@@ -74,6 +74,13 @@ def map_leaves(
     paths = _paths(structure, len(found))
     visited = [visit(*parts) for parts in zip(paths, found, *rest, strict=True)]
     return pytree.tree_unflatten(visited, structure)
+
+
+def are_strings(part: Any) -> bool:
+    """Whether this is a list of names, of which a batch has as many as samples."""
+    if type(part) not in (list, tuple) or not part or type(part[0]) is not str:
+        return False
+    return all(type(entry) is str for entry in part)
 
 
 def _rebuilt(whole: Any, changed: dict[Any, Any]) -> Any:

@@ -25,7 +25,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
 from vicinal.mixing.apply import apply
-from vicinal.mixing.batch import leaves, map_leaves, path_name
+from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name
 from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
 
@@ -236,7 +236,7 @@ class _LayerHook:
             return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
 
         def apply_to_leaf(path: Any, leaf: Any) -> Any:
-            if leaf is None or isinstance(leaf, (str, int, float)):
+            if leaf is None or isinstance(leaf, (str, int, float)) or are_strings(leaf):
                 return leaf
             if not isinstance(leaf, Tensor):
                 kind = type(leaf).__name__
@@ -332,5 +332,6 @@ def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tens
             "choose layers that return feature maps (B, C, H, W)"
         )
     if not are_channels_last(leaf, sizes[0], layout):
-        return apply(leaf, mix.partner, mix.patterns)
-    return apply(leaf.movedim(-1, 1), mix.partner, mix.patterns).movedim(1, -1)
+        return apply(leaf, mix.partner, mix.patterns, channels_first=True)
+    first = leaf.movedim(-1, 1)
+    return apply(first, mix.partner, mix.patterns, channels_first=True).movedim(1, -1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vicinal.mixing.apply import apply, check_arguments
 from vicinal.mixing.batch import (
+    are_strings,
     check_same_structure,
     each_leaf,
     is_blendable,
@@ -107,7 +108,8 @@ def is_mixable(leaf: Any, integers: Integers) -> bool:
         raise TypeError("this is a mixed target, not samples: mix the samples")
     check_supported(leaf)
     if not isinstance(leaf, Tensor):
-        if leaf is None or isinstance(leaf, (str, bytes, int, float, complex)):
+        is_left = leaf is None or isinstance(leaf, (str, bytes, int, float, complex))
+        if is_left or are_strings(leaf):
             return False
         raise TypeError(
             f"a {type(leaf).__name__} cannot be mixed: give tensors, or name the fields to mix"
