@@ -24,6 +24,7 @@ def squares(output, y):
     return (output - y).square()
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct")  # as torch advises against it
 @pytest.mark.parametrize("read", [
     lambda o, y: y.new_tensor(y),
     lambda o, y: torch.as_tensor(y),
