@@ -14,13 +14,6 @@ CRITERIA = {
     "by_softmax_over_the_batch": COUPLED,
 }
 # Of test_operations.py.
-ORDER = "a gather along the samples keeps their weights in the old order"
-OPERATIONS = {
-    "y.gather(0, perm[:, None].expand(4, 4))": ORDER,
-    "y[:, 0].gather(0, perm)": ORDER,
-}
-
-
 NUMBERS = "what is no tensor is of the own labels alone"
 QUESTIONS = {
     "torch.equal(y, torch.tensor([0, 1, 2]))": NUMBERS,
