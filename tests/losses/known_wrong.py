@@ -13,13 +13,6 @@ CRITERIA = {
     "balanced_in_the_batch": COUPLED,
     "by_softmax_over_the_batch": COUPLED,
 }
-# Of test_operations.py.
-NUMBERS = "what is no tensor is of the own labels alone"
-QUESTIONS = {
-    "torch.equal(y, torch.tensor([0, 1, 2]))": NUMBERS,
-    "torch.allclose(y, torch.tensor([0, 1, 2]))": NUMBERS,
-    "5 in y": NUMBERS,
-}
 
 
 def with_known(names, known):
