@@ -3,10 +3,7 @@
 import pytest
 
 COUPLED = "MixLoss takes losses of samples for independent ones, though others' outputs enter them"
-INTEGERS = "a count by shares is no integer: an integer counter refuses it"
 
-# By section of the page, and the name there.
-TABLES = {"metrics_of_ignite": {"MultiLabelConfusionMatrix(4)": INTEGERS}}
 # Of criteria.py.
 CRITERIA = {
     "of_same_class": COUPLED,
