@@ -243,6 +243,8 @@ def test_a_function_of_each_sample(function):
     lambda hits: int(hits.sum()),
     lambda hits: hits.sum().to(torch.int64),
     lambda hits: hits.sum().long(),
+    lambda hits: torch.zeros(2).long().add_(torch.stack([hits.sum(), 6 - hits.sum()]).view(2)),
+    lambda hits: torch.zeros(1, 1).long().__iadd__(torch.tensor(6) - 2 * hits.sum(0)[None]),
 ])  # fmt: skip
 def test_a_count_is_not_cut_to_an_integer(count):
     output, target = drawn("classes")
@@ -261,7 +263,7 @@ def test_a_count_is_a_float():
         assert found == pytest.approx(expected)
     share = torch.compile(lambda o, y: (o.argmax(1) == y).sum() / len(y), backend="eager")
     assert share(output, as_tensors(target)).item() == pytest.approx(expected / 6)
-    assert type(counter) is type(total) is type(hits.sum() / 6) is torch.Tensor
+    assert type(counter) is type(hits.sum() / 6) is torch.Tensor
 
 
 @pytest.mark.parametrize("name", ["nanmean", "nansum"])

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 _INTO_INTEGERS = {"__int__", "__index__", "long", "int", "short", "char", "byte"}
-_STAYS_A_COUNT = {"to", "cpu", "cuda", "detach", "clone", "contiguous"}
+# Sums, differences and joins of counts are counts as well: libraries add them up in integers later.
+_STAYS = """
+    to cpu cuda detach clone contiguous reshape view flatten squeeze unsqueeze transpose permute T
+    add sub subtract rsub neg mul sum stack cat
+    __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __getitem__
+"""
+_STAYS_A_COUNT = set(_STAYS.split())
 
 
 class Count(Tensor):
@@ -26,6 +32,7 @@ class Count(Tensor):
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        name = getattr(func.__self__, "__name__", "") if name == "__get__" else name
         is_written = (name.endswith("_") and not name.endswith("__")) or (
             name.startswith("__i") and name.strip("_")[1:] in ("add", "sub", "mul")
         )
@@ -42,7 +49,7 @@ class Count(Tensor):
             )
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **kwargs)
-            if isinstance(result, Tensor) and name in _STAYS_A_COUNT:
+            if isinstance(result, Tensor) and name in _STAYS_A_COUNT and not result.requires_grad:
                 return count_of(result)
             return result.as_subclass(Tensor) if isinstance(result, Count) else result
 

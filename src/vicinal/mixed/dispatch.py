@@ -21,6 +21,7 @@ from vicinal.mixed.handlers import (
     indexing,
     losses,
     products,
+    questions,
     shapes,
     totals,
 )
@@ -197,6 +198,9 @@ _HANDLERS: dict[Any, Callable[[Call], Any]] = {
     **dict.fromkeys(("max", "min"), totals.extreme),
     **dict.fromkeys(("norm", "linalg_vector_norm"), totals.norm),
     "aminmax": totals.extremes,
+    **dict.fromkeys(("equal", "allclose"), questions.are_equal),
+    "contains": questions.contains,
+    **dict.fromkeys((Tensor.__bool__, torch.is_nonzero, Tensor.is_nonzero), questions.truth),
     "backward": totals.backward,
     torch.autograd.grad: totals.backward,
 }

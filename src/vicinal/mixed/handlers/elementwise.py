@@ -1,5 +1,6 @@
 """Handlers of functions of single values."""
 
+import warnings
 from typing import Any
 
 from torch import Tensor
@@ -45,5 +46,7 @@ def broadcast_tensors(call: Call) -> Any:
 def new_tensor(call: Call) -> Any:
     """``y.new_tensor(data)`` takes the dtype and the device of y, and the values of the data."""
     data = call.argument(1, "data")
-    own, partner = call.on_both()
+    with warnings.catch_warnings():  # its advice is for the caller's own line
+        warnings.filterwarnings("ignore", "To copy construct from a tensor")
+        own, partner = call.on_both()
     return call.mixed_result(own, partner, data.weight) if is_mixed(data) else own

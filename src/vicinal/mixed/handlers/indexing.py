@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixed.call import Call
-from vicinal.mixed.tensor import MixedTensor, is_mixed
+from vicinal.mixed.tensor import MixedTensor, is_mixed, mixed_leaves
 from vicinal.mixed.weights import Unsupported, add_trailing_axes, collapse_expanded
 
 
@@ -71,24 +71,51 @@ def append_axis(call: Call) -> Any:
 
 
 def gather(call: Call) -> Any:
-    """The values at the indices along an axis that the targets are."""
+    """``gather`` and ``take_along_dim``: of targets, or at the indices that the targets are."""
+    tensor = call.first
     own, partner = call.on_both()
-    return call.mixed_result(own, partner, call.common_weight(own.ndim))
+    if not is_mixed(tensor):
+        return call.mixed_result(own, partner, call.common_weight(own.ndim))
+    dim = call.argument(*((1, "dim") if call.name == "gather" else (2, "dim", None)))
+    if dim is None:  # of all values
+        if tensor.ndim > 1:
+            raise Unsupported
+        dim = 0
+    if tensor.weight.shape[dim] == 1:
+        return call.mixed_result(own, partner, call.common_weight(own.ndim))
+    if not call.only_first_is_mixed:
+        raise Unsupported
+    weights = tensor.weight.expand(tensor.shape)  # they move with the samples
+    return call.mixed_result(own, partner, call.func(weights, *call.args[1:], **call.kwargs))
 
 
 def index_select(call: Call) -> Any:
-    if is_mixed(call.first) or call.argument(1, "dim") != 0:
-        raise Unsupported
+    tensor, dim = call.first, call.argument(1, "dim")
     own, partner = call.on_both()
-    return call.mixed_result(own, partner, add_trailing_axes(call.mixed[0].weight, own.ndim))
+    if not is_mixed(tensor):
+        if dim != 0:
+            raise Unsupported
+        weight = add_trailing_axes(call.mixed[0].weight, own.ndim)
+    elif call.only_first_is_mixed:
+        weight = tensor.weight
+        if weight.shape[dim] > 1:  # they move with the samples
+            weight = call.func(weight, *call.args[1:], **call.kwargs)
+    else:
+        raise Unsupported
+    return call.mixed_result(own, partner, weight)
 
 
 def scatter(call: Call) -> Any:
     """One value, written along an axis at the indices that the targets are."""
     own, partner = call.on_both()
-    if is_mixed(call.first):
-        return call.mixed_result(own, partner, call.common_weight(own.ndim))
-    return call.mixed_result(own, partner, weight_of_scattered(call))
+    if not is_mixed(call.first):
+        return call.mixed_result(own, partner, weight_of_scattered(call))
+    dim = call.argument(1, "dim")
+    # What is written at other samples would keep the weight of the samples that it comes from.
+    others = mixed_leaves((call.args[1:], call.kwargs))
+    if any(tensor.weight.shape[dim] > 1 for tensor in others):
+        raise Unsupported
+    return call.mixed_result(own, partner, call.common_weight(own.ndim))
 
 
 def weight_of_scattered(call: Call) -> Tensor:
