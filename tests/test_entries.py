@@ -35,7 +35,11 @@ def weighted(label, weight):
     return (F.cross_entropy(OUTPUT, label, reduction="none") * weight).mean()
 
 
-@pytest.mark.parametrize("name", ["sample_weight", "Sample_Weights", "loss_weight"])
+NAMES = """sample_weight Sample_Weights loss_weight sample-weight sampleWeight importance_weights
+target_weight class_weight per_sample_weight loss_mask"""
+
+
+@pytest.mark.parametrize("name", NAMES.split())
 @pytest.mark.parametrize("target", [None, "label", ("label",)])
 def test_sample_weights_of_a_dict_count_with_their_target(name, target):
     batch = BatchMixer(MixUp(seed=0), target)({"x": X, "label": Y, name: WEIGHT})
@@ -150,6 +154,18 @@ def test_several_inputs_are_told_by_target():
     batch = BatchMixer(MixUp(seed=0), target=-1)((X, X[:, 0], Y))
     torch.testing.assert_close(batch[:2], mixed[0])
     assert torch.equal(batch[2].partner, mixed[1].partner)
+
+
+def test_targets_may_be_named_in_a_list():
+    _, y, weight = BatchMixer(MixUp(seed=0), [1, 2])((X, Y, WEIGHT))
+    torch.testing.assert_close(weighted(y, weight), by_hand(class_loss, Y))
+
+
+def test_a_weight_called_w_may_be_an_input():
+    kind = namedtuple("Batch", "x y w")
+    for batch in ({"x": X, "y": Y, "w": WEIGHT}, kind(X, Y, WEIGHT)):
+        with pytest.raises(ValueError, match="holds 'w': call it sample_weight if"):
+            BatchMixer(MixUp())(batch)
 
 
 def test_a_weight_that_may_be_an_input():

@@ -5,6 +5,7 @@ its own target. As inputs they would be blended, which no loss could undo; so wh
 refused.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,14 +16,14 @@ from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.target import MixedTarget, is_mixed_target
 
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
-WEIGHT_NAMES = (
-    "sample_weight", "sample_weights", "loss_weight", "loss_weights", "example_weight",
-    "example_weights", "instance_weight", "instance_weights", "pixel_weight", "pixel_weights",
-    "weight_map", "weight_maps",
-)  # fmt: skip
-UNCLEAR_NAMES = ("weight", "weights")  # of a loss, or of a person in a table
-INDEX_NAMES = ("index", "idx", "id", "sample_id", "sample_index", "sample_idx")
-_NAMES = {*WEIGHT_NAMES, *UNCLEAR_NAMES, *INDEX_NAMES}
+# All names as _plain spells them. What weights that belong to a loss are of:
+_OWNERS = """sample persample example instance observation case loss pixel label target class
+importance"""
+WEIGHT_NAMES = {f"{owner}weight{s}" for owner in _OWNERS.split() for s in ("", "s")}
+WEIGHT_NAMES |= {"weightmap", "weightmaps", "lossmask", "lossmasks"}
+UNCLEAR_NAMES = {"weight", "weights", "w"}  # of a loss, or of a person in a table
+INDEX_NAMES = {"index", "idx", "id", "sampleid", "sampleindex", "sampleidx"}
+_NAMES = WEIGHT_NAMES | UNCLEAR_NAMES | INDEX_NAMES
 # Numbers first: Lightning's command line takes the first kind that fits.
 Target = int | str | tuple[int | str, ...]
 
@@ -49,7 +50,7 @@ def target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
             "the loader give (x, y), or a dict"
         )
     wanted = guess if target is None else target
-    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    wanted = tuple(wanted) if isinstance(wanted, tuple | list) else (wanted,)
     if isinstance(batch, (tuple, list)):
         wanted = tuple(_position(batch, key) for key in wanted)
     if not wanted or not set(wanted) < set(keys):  # at least one input must remain
@@ -133,14 +134,14 @@ def companions(
         return {}
     inner = mixer.nested()
     given = [name for one in inner for part in (one.fields, one.maximum) for name in part or ()]
-    told = {name.lower() if isinstance(name, str) else name for name in given}
+    told = {_plain(name) if isinstance(name, str) else name for name in given}
     takes_integers = any(one.integers != "raise" for one in inner)
     found: dict[str, Tensor] = {}
     for path, leaf in leaves(inputs):
-        on_path = {str(_name(key)).lower() for key in path}
+        on_path = {_plain(str(_name(key))) for key in path}
         position = _name(path[0])
         if names and isinstance(position, int):
-            on_path.add(names[position].lower())
+            on_path.add(_plain(names[position]))
         on_path &= _NAMES
         # By its own name: that of a dict around it says nothing about a sample weight inside.
         if on_path & told or (names and position in told):
@@ -148,7 +149,7 @@ def companions(
         is_number = isinstance(leaf, int | float) and hasattr(path[-1], "idx")  # one of a list
         if not isinstance(leaf, Tensor) and not is_number:
             continue
-        unclear = " or ".join(sorted(on_path & {*UNCLEAR_NAMES}))
+        unclear = " or ".join(sorted(on_path & UNCLEAR_NAMES))
         if unclear:
             raise ValueError(
                 f"the batch holds {unclear!r}: call it sample_weight if it weighs the loss, or "
@@ -166,14 +167,20 @@ def companions(
 
 def _has_names(part: Any, names: tuple[str, ...] = ()) -> bool:
     """Whether the names in a batch need a look; without paths, as that is done for each batch."""
-    if not _NAMES.isdisjoint(map(str.lower, names)):
+    if not _NAMES.isdisjoint(map(_plain, names)):
         return True
     if isinstance(part, Mapping):
-        is_named = any(isinstance(key, str) and key.lower() in _NAMES for key in part.keys())  # noqa: SIM118
+        is_named = any(isinstance(key, str) and _plain(key) in _NAMES for key in part.keys())  # noqa: SIM118
         return is_named or any(map(_has_names, part.values()))
     if type(part) in (tuple, list):
         return any(map(_has_names, part))
     return not (part is None or isinstance(part, Tensor | str | bytes | int | float))
+
+
+@functools.lru_cache(1024)
+def _plain(name: str) -> str:
+    """A name as all spell it: sampleweight for sample_weight, sample-weight and sampleWeight."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _name(key: Any) -> Any:
