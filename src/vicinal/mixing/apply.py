@@ -71,8 +71,20 @@ def apply(
         if pattern.spatial and has_channels_last(x, pattern.size):
             first = x.movedim(-1, 1)  # a view, on which regions are cut along height and width
             other = None if other is None else other.movedim(-1, 1)
-            cut = apply(first, partner, patterns, other=other, inplace=inplace)
+            cut = apply_channels_first(first, partner, patterns, other=other, inplace=inplace)
             return x if inplace else cut.movedim(1, -1)
+    return apply_channels_first(x, partner, patterns, other=other, inplace=inplace)
+
+
+def apply_channels_first(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    *,
+    other: Tensor | None = None,
+    inplace: bool = False,
+) -> Tensor:
+    """As :func:`apply`, to what is known to be (B, ..., H, W), after its checks."""
     if inplace and other is not None and overlap(x, other):
         other = other.clone()  # else rows of it would be read after they were overwritten
     if can_apply_by_rows(x, patterns, other):
