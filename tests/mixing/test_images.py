@@ -294,6 +294,9 @@ class TestCoordinates:
             {"image": FLOATS, "boxes": torch.rand(4, 2, 4)},
             {"image": FLOATS, "BBox": torch.rand(4, 4)},
             {"image": FLOATS, "meta": {"keypoints": torch.rand(4, 5, 2)}},
+            {"image": FLOATS, "gt_boxes": torch.rand(4, 5, 4)},
+            {"image": FLOATS, "Boxes_xyxy": torch.rand(4, 4)},
+            {"image": FLOATS, "hand_keypoints_2d": torch.rand(4, 21, 2)},
         ],
     )
     def test_of_images_are_not_mixed(self, make, x):
@@ -302,6 +305,14 @@ class TestCoordinates:
         ):
             make(seed=0)(x, Y)
         make(fields="image", seed=0)(x, Y)
+
+    def test_what_is_said_of_them_is_mixed(self):
+        x = {"image": FLOATS, "box_features": torch.rand(4, 5, 4), "sandbox": torch.rand(4, 3)}
+        mixed, target = MixUp(seed=0)(x, Y)
+        for name in ("box_features", "sandbox"):
+            weight = target.weight.view(-1, *[1] * (x[name].ndim - 1))
+            expected = torch.lerp(x[name][target.partner], x[name], weight)
+            assert torch.allclose(mixed[name], expected)
 
     def test_of_torchvisions_classes(self):
         tv = pytest.importorskip("torchvision.tv_tensors")

@@ -200,6 +200,44 @@ class TestUnknownLayers:
         plain, found, mix, target = mixed(Called(layer), x)
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
 
+    @pytest.mark.parametrize("layer", ["0", "1", "2.0", "2.1", "3"])
+    def test_nor_is_a_chain_in_which_the_batch_stays_first(self, layer):
+        inner = nn.Sequential(nn.Linear(B, B), nn.Identity())  # linear, as what is mixed is seen
+        model = nn.Sequential(nn.Conv1d(3, B, 1), nn.Dropout(0.0), inner, nn.Flatten())
+        plain, found, mix, target = mixed(model, torch.rand(B, 3, B), layer)
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
+    @pytest.mark.parametrize("layer", ["0", "1", "2.0"])
+    def test_but_a_layer_behind_one_that_may_move_it(self, layer):
+        model = nn.Sequential(self.Turned(), nn.Identity(), nn.Sequential(nn.Linear(C, C)))
+        with pytest.raises(ValueError, match=rf"layer '{layer}': in shape \(6, 6, 8\)"):
+            mixed(model, torch.rand(B, B, C), layer)
+
+    class Residual(nn.Module):
+        """A block of one's own, which returns (B, C, T)."""
+
+        def __init__(self, width):
+            super().__init__()
+            self.convolution, self.norm = nn.Conv1d(width, width, 1), nn.BatchNorm1d(width)
+
+        def forward(self, x):
+            return x + self.norm(self.convolution(x)).relu()
+
+    @pytest.mark.parametrize(("length", "is_recurrent"), [(B, False), (5, False), (5, True)])
+    def test_blocks_of_convolutions_are_no_alarm(self, length, is_recurrent):
+        """Of as many channels as samples; before a recurrent layer, too."""
+        model = Called(self.Residual(B))
+        if is_recurrent:
+            model.recurrent = nn.LSTM(B, B)
+        plain, found, mix, target = mixed(model, torch.rand(B, B, length))
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+
+    def test_but_in_a_recurrent_model_if_all_sizes_agree(self):
+        model = Called(self.Residual(B))
+        model.recurrent = nn.LSTM(B, B)
+        with pytest.raises(ValueError, match=r"in shape \(6, 6, 6\)"):
+            mixed(model, torch.rand(B, B, B))
+
     def test_one_that_a_task_vouches_for_is_not(self):
         layer = nn.Linear(C, C)
         layer._batch_is_first = True

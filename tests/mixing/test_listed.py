@@ -36,6 +36,10 @@ class TestSamples:
         ):
             make(seed=0)(kind(IMAGES), torch.arange(4))
 
+    def test_images_without_targets(self, make, kind):
+        with pytest.raises(ValueError, match=EITHER):
+            make(seed=0)(kind(IMAGES), None)
+
     def test_images_of_different_sizes(self, make, kind):
         images = kind(torch.rand(3, side, 7) for side in (4, 5, 6))
         with pytest.raises(ValueError, match=EITHER):
@@ -115,6 +119,13 @@ class TestFields:
         for own, after in zip(last, mixed, strict=True):
             assert torch.allclose(after, own.mean(0).expand_as(own), atol=1e-6)
         assert [t.partner.tolist() for t in target] == [[1, 0], [1, 0]]
+
+    def test_so_is_one_without_targets(self):
+        mixer = MixUp(seed=0)
+        for count in (8, 3):
+            views = [torch.rand(count, 4, 5), torch.rand(count, 4, 5)]
+            mixed, _ = mixer(views, None)
+            assert [part.shape for part in mixed] == [(count, 4, 5)] * 2
 
     def test_positions_in_fields_say_that_they_are(self):
         pair = [x[:2] for x in PAIR]

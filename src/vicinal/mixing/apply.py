@@ -40,7 +40,6 @@ def apply(
     *,
     other: Tensor | None = None,
     inplace: bool = False,
-    channels_first: bool = False,
 ) -> Tensor:
     """Apply patterns to each row and its partner.
 
@@ -52,7 +51,6 @@ def apply(
         patterns: what to combine of both, one after the other; B rows each.
         other: a second batch of ``x``'s shape and dtype; its row i is then the partner of row i.
         inplace: write the result into ``x``.
-        channels_first: ``x`` is known to be (B, ..., H, W), whatever its sizes look like.
 
     Returns:
         A tensor of the shape, dtype and memory layout of ``x``. uint8 is rounded to the nearest;
@@ -70,11 +68,23 @@ def apply(
     """
     check_arguments(x, partner, patterns, other, inplace)
     for pattern in patterns:
-        if pattern.spatial and not channels_first and has_channels_last(x, pattern.size):
+        if pattern.spatial and has_channels_last(x, pattern.size):
             first = x.movedim(-1, 1)  # a view, on which regions are cut along height and width
             other = None if other is None else other.movedim(-1, 1)
-            cut = apply(first, partner, patterns, other=other, inplace=inplace, channels_first=True)
+            cut = apply_channels_first(first, partner, patterns, other=other, inplace=inplace)
             return x if inplace else cut.movedim(1, -1)
+    return apply_channels_first(x, partner, patterns, other=other, inplace=inplace)
+
+
+def apply_channels_first(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    *,
+    other: Tensor | None = None,
+    inplace: bool = False,
+) -> Tensor:
+    """As :func:`apply`, to what is known to be (B, ..., H, W), after its checks."""
     if inplace and other is not None and overlap(x, other):
         other = other.clone()  # else rows of it would be read after they were overwritten
     if can_apply_by_rows(x, patterns, other):

@@ -24,7 +24,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
-from vicinal.mixing.apply import apply
+from vicinal.mixing.apply import apply, apply_channels_first, check_arguments
 from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name
 from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
@@ -276,6 +276,8 @@ class _LayerHook:
         is_unclear = leaf.ndim == 3 or (leaf.ndim == 2 and self.layout.is_embedding)
         if not is_unclear or shape[0] != count:  # apply() rejects the latter
             return 0
+        if leaf.ndim == 3 and shape[1] == self.layout.width != shape[2]:  # (B, C, T)
+            return 0
         # In two dimensions, an embedding is of one number for each sample, or of positions, (T, C).
         is_square = shape[1] == count if leaf.ndim == 3 else mix.is_square
         # Written and not read, unless it matters: see Hooks._set_active.
@@ -331,7 +333,9 @@ def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tens
             f"a tensor of shape {tuple(leaf.shape)} has no height and width for boxes and masks: "
             "choose layers that return feature maps (B, C, H, W)"
         )
-    if not are_channels_last(leaf, sizes[0], layout):
-        return apply(leaf, mix.partner, mix.patterns, channels_first=True)
-    first = leaf.movedim(-1, 1)
-    return apply(first, mix.partner, mix.patterns, channels_first=True).movedim(1, -1)
+    # Not by apply(), which would judge by the shape alone what is known here.
+    is_last = are_channels_last(leaf, sizes[0], layout)
+    first = leaf.movedim(-1, 1) if is_last else leaf
+    check_arguments(first, mix.partner, mix.patterns, None, False)
+    cut = apply_channels_first(first, mix.partner, mix.patterns)
+    return cut.movedim(1, -1) if is_last else cut

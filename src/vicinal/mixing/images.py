@@ -14,6 +14,8 @@ from vicinal.mixing.batch import leaves
 # Names that leave no doubt. Beside an image, such a tensor describes it; alone, it is the data.
 BOXES = ("box", "boxes", "bbox", "bboxes", "bounding_box", "bounding_boxes")
 COORDINATES = frozenset((*BOXES, "keypoint", "keypoints", "kpts", "landmarks"))
+# With what is of them and no coordinate: `box_scores`.
+ABOUT_THEM = frozenset(("score", "scores", "feature", "features", "embedding", "embeddings"))
 PADDING = frozenset(("attention_mask", "padding_mask", "key_padding_mask"))
 
 FEW = 4  # channels, that images have where the last dimension holds them
@@ -139,11 +141,17 @@ def are_coordinates(path: Any, leaf: Tensor, batch: Any) -> bool:
     if is_tv(leaf, "BoundingBoxes", "KeyPoints"):
         return True
     return (
-        _name(path) in COORDINATES
+        _names_coordinates(_name(path))
         and leaf.ndim > 1
         and 2 <= leaf.shape[-1] <= 4
         and any(other.ndim >= 4 for other in _others(leaf, batch))
     )
+
+
+def _names_coordinates(name: str) -> bool:
+    """Whether a name is one of boxes or keypoints, or has it as a part: ``gt_boxes``."""
+    parts = name.split("_")
+    return not COORDINATES.isdisjoint(parts) and ABOUT_THEM.isdisjoint(parts)
 
 
 def _others(leaf: Tensor, batch: Any) -> list[Tensor]:

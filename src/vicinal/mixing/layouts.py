@@ -40,6 +40,7 @@ class Layout:
             other layers may have it there, too.
         channels: "first" or "last", in outputs of at least four dimensions, if that is likely.
         is_certain: whether it is not only likely.
+        width: the number of channels, if the layer is one of convolutions.
     """
 
     batch: tuple[int, int] | None = None
@@ -48,6 +49,7 @@ class Layout:
     may_be_second: bool = False
     channels: str | None = None
     is_certain: bool = False
+    width: int | None = None
 
 
 def layout_of(model: nn.Module, layer: str) -> Layout:
@@ -67,10 +69,12 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
                 break
     # Our own tasks, which call their networks, say so of layers that would be unknown here.
     is_first = getattr(module, "_batch_is_first", False)
-    if batch is None and (is_first or _is_channels_first(module)):
-        batch, is_sequence = (0, 0), False
     may_be_second = any(_has_batch_second(inner) for inner in model.modules())
     channels, is_certain = _channels_of(module)
+    if not may_be_second:  # else, a block of convolutions may take sequences, and move their axes
+        is_first = is_first or channels == "first" or _keeps_up_to(model, layer)
+    if batch is None and (is_first or _is_channels_first(module)):
+        batch, is_sequence = (0, 0), False
     return Layout(
         batch=batch,
         is_sequence=batch is not None and is_sequence,
@@ -78,6 +82,7 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
         may_be_second=may_be_second,
         channels=channels,
         is_certain=is_certain,
+        width=_width_of(module) if channels == "first" else None,
     )
 
 
@@ -130,6 +135,37 @@ def _last_of(module: nn.Module) -> nn.Module:
     return module
 
 
+def _keeps_up_to(model: nn.Module, layer: str) -> bool:
+    """Whether a chain of layers, up to this one, leaves the batch the first axis as in its input.
+
+    >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.LSTM(4, 2))
+    >>> [_keeps_up_to(net, layer) for layer in "012"]
+    [True, True, False]
+    """
+    module, parts = model, layer.split(".")
+    for number, part in enumerate(parts):
+        if type(module).forward is not nn.Sequential.forward:
+            return False
+        for name, child in module.named_children():
+            if name == part and number < len(parts) - 1:
+                module = child  # of which only a part comes before the layer
+                break
+            if not _keeps_batch_first(child):
+                return False
+            if name == part:
+                return True
+    return False
+
+
+def _keeps_batch_first(module: nn.Module) -> bool:
+    if type(module).forward is nn.Sequential.forward:
+        return all(_keeps_batch_first(inner) for inner in module.children())
+    if isinstance(module, nn.Flatten):
+        return module.start_dim > 0
+    is_plain = type(module) in (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
+    return is_plain or _is_elementwise(module) or isinstance(module, _CHANNELS_FIRST)
+
+
 def _is_channels_first(module: nn.Module) -> bool:
     return isinstance(_last_of(module), _CHANNELS_FIRST)
 
@@ -156,6 +192,16 @@ def _channels_of(module: nn.Module) -> tuple[str | None, bool]:
     ):
         return "first", False
     return None, False
+
+
+def _width_of(module: nn.Module) -> int | None:
+    """The number of channels that the last convolution or batch norm of a layer returns."""
+    widths = [
+        inner.num_features if isinstance(inner, _NormBase) else inner.out_channels
+        for inner in module.modules()
+        if isinstance(inner, _NormBase | conv._ConvNd)
+    ]
+    return widths[-1] if widths else None
 
 
 def are_channels_last(x: Tensor, size: tuple[int, int], layout: Layout) -> bool:

@@ -70,13 +70,18 @@ def check_batch(
         count, rows, place = len(part), _rows(part), (name + path_name(path), len(part))
         if rows == count:
             is_fields = count == 1 or (known is not None and place in known)
+        elif not sizes:  # without targets, nothing but the channels of images tells
+            is_fields = rows is not None and not all(_is_image(entry, rows) for entry in part)
+            is_fields = is_fields or (rows is not None and known is not None and place in known)
+            if is_fields and known is not None:
+                known.add(place)
         else:
             is_fields = rows is not None and (rows in sizes or count not in sizes)
             is_fields = is_fields and not _may_be_images(part, rows, other)
             if is_fields and known is not None and rows in sizes:
                 known.add(place)
         if not is_fields:
-            may_be_fields = rows is not None and (rows == count or rows in sizes)
+            may_be_fields = rows is not None and (rows == count or rows in sizes or not sizes)
             raise ValueError(_refusal(name + path_name(path), part, may_be_fields))
 
     if _is_list_of_like(batch):  # the usual case, without traversing anything
@@ -162,10 +167,13 @@ def _may_be_images(part: Any, rows: int | None, other: Any) -> bool:
     if not _is_list_of_like(other) or len(other) != len(part):
         return False
     return any(
-        isinstance(entry, Mapping)
-        or (isinstance(entry, Tensor) and entry.ndim == 3 and rows in (1, 3, 4))
-        for entry in (part[0], other[0])
+        isinstance(entry, Mapping) or _is_image(entry, rows) for entry in (part[0], other[0])
     )
+
+
+def _is_image(entry: Any, rows: int | None) -> bool:
+    """Whether an entry of so many rows may be an image (C, H, W)."""
+    return isinstance(entry, Tensor) and entry.ndim == 3 and rows in (1, 3, 4)
 
 
 def _is_mixed(path: Any, part: Any, fields: Any) -> bool:
