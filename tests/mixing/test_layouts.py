@@ -244,6 +244,14 @@ class TestUnknownLayers:
         plain, found, mix, target = mixed(Called(layer), torch.rand(B, B, C))
         torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
 
+    def test_an_embedding_of_what_the_batch_holds_is_no_alarm(self):
+        """Texts as long as the batch is large: token ids are embedded as they come."""
+        ids = torch.arange(B * B).view(B, B) % 7
+        plain, found, mix, target = mixed(Called(nn.Embedding(7, C)), ids)
+        torch.testing.assert_close(found, by_sample(mix, target, plain, 0))
+        with pytest.raises(ValueError, match=r"in shape \(6, 6, 8\)"):
+            mixed(Called(nn.Embedding(7, C), second), ids)
+
     def test_positions_are_rejected_whatever_the_sizes(self):
         class Positions(Called):
             def forward(self, x):

@@ -198,8 +198,9 @@ class ManifoldMixUp(Mixer):
                 "layers='input', or give another mixer="
             )
         count = len(mix.partner)
-        is_square = any(isinstance(t, Tensor) and count in t.shape[1:] for _, t in leaves(x))
-        self._hooks.pending = LayerMix(layer, mix.partner, patterns, is_square)
+        tensors = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]
+        square = tuple(tensor for tensor in tensors if count in tensor.shape[1:])
+        self._hooks.pending = LayerMix(layer, mix.partner, patterns, square)
         return x, target
 
     def _draw_layer(self, x: Any) -> str:

@@ -45,7 +45,8 @@ class LayerMix:
     layer: str
     partner: Tensor
     patterns: tuple[Pattern, ...]
-    is_square: bool = False  # whether another axis of the inputs is as long as that of the batch
+    # Of the batch, those with another axis as long as that of the samples.
+    square_inputs: tuple[Tensor, ...] = ()
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
     nodes: set[Any] = field(default_factory=set)  # of autograd, that depend on what was mixed
@@ -204,7 +205,10 @@ class _LayerHook:
                 f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and gradient "
                 "checkpointing does not reveal which call it recomputes: choose another layer"
             )
-        mixed = self._apply(mix, output)
+        # An embedding of what the batch itself holds has the samples where the batch has them.
+        is_first = type(module).forward is nn.Embedding.forward and not is_compiling()
+        is_first = is_first and any(part is given for part in args for given in mix.square_inputs)
+        mixed = self._apply(mix, output, is_first)
         if not is_compiling() and not mix.is_finished:
             mix.nodes.update(_nodes(mixed))
         return mixed
@@ -228,7 +232,7 @@ class _LayerHook:
                 "call, which alone is mixed: choose a layer through which all inputs pass together"
             )
 
-    def _apply(self, mix: LayerMix, output: Any) -> Any:
+    def _apply(self, mix: LayerMix, output: Any, is_first: bool) -> Any:
         """Mix the floats in the layer's output, which may be nested."""
         done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
 
@@ -247,7 +251,7 @@ class _LayerHook:
                 if own is leaf:
                     return mixed
             try:
-                axis = self._batch_axis(mix, leaf, len(done), path)
+                axis = 0 if is_first else self._batch_axis(mix, leaf, len(done), path)
                 mixed = _apply_along(axis, mix, leaf, self.layout)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{location(path)}: {error}") from None
@@ -279,12 +283,12 @@ class _LayerHook:
         if leaf.ndim == 3 and shape[1] == self.layout.width != shape[2]:  # (B, C, T)
             return 0
         # In two dimensions, an embedding is of one number for each sample, or of positions, (T, C).
-        is_square = shape[1] == count if leaf.ndim == 3 else mix.is_square
+        is_square = shape[1] == count if leaf.ndim == 3 else bool(mix.square_inputs)
         # Written and not read, unless it matters: see Hooks._set_active.
         proof = f"is_first_{number}"
         if not is_square:
             setattr(self, proof, True)
-        elif (self.layout.may_be_second or mix.is_square) and not getattr(self, proof, False):
+        elif (self.layout.may_be_second or mix.square_inputs) and not getattr(self, proof, False):
             raise ValueError(
                 f"in shape {tuple(shape)}, the first axis of {count} may be the batch or a "
                 "sequence: choose a batch size that differs from the length of the sequences, at "

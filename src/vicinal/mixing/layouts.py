@@ -67,7 +67,7 @@ def layout_of(model: nn.Module, layer: str) -> Layout:
             if isinstance(parent, _TRANSFORMERS):
                 batch = _batch_of(parent)
                 break
-    # Our own tasks, which call their networks, say so of layers that would be unknown here.
+    # Our own networks and tasks say so of layers that would be unknown here.
     is_first = getattr(module, "_batch_is_first", False)
     may_be_second = any(_has_batch_second(inner) for inner in model.modules())
     channels, is_certain = _channels_of(module)
