@@ -11,6 +11,7 @@ from torch.utils.data import default_collate
 from vicinal import mixing
 from vicinal.entries import Target, companions, is_mixed_already, put_back, target_keys, without
 from vicinal.mixed.tensor import as_tensors, reached_loss
+from vicinal.mixing.listed import lists_of
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.schedule import begin_schedules
 from vicinal.mixing.target import ALREADY_MIXED
@@ -57,6 +58,7 @@ class BatchMixer:
         # before 0 if a fresh mixer joins a training that is under way.
         self._begun_at = 0
         self._resumes = False
+        self._has_fields = False  # whether lists in batches are known to hold no samples
 
     def begin(self, batches: float, done: int = 0) -> None:
         """Begin a training, or resume one after :meth:`load_state_dict`.
@@ -129,6 +131,8 @@ class BatchMixer:
         """
         if is_mixed_already((x, y)):
             raise TypeError(ALREADY_MIXED)
+        if self._has_fields:
+            self.mixer._known |= lists_of("x", x) | lists_of("y", y)
         x, y = self.mixer(x, y)
         return x, as_tensors(y)
 
@@ -212,6 +216,8 @@ class MixCollate:
         self.collate_fn = default_collate if collate_fn is None else collate_fn
 
     def __call__(self, samples: list[Any]) -> Any:
+        # torch's joins all samples in each entry of a list, also where there are as many.
+        self.mix._has_fields = self.collate_fn is default_collate
         return self.mix(self.collate_fn(samples))
 
 

@@ -180,3 +180,16 @@ def test_batches_of_torchvision_in_a_loader():
         next(iter(DataLoader(data, 4, collate_fn=collate)))
     with pytest.raises(ValueError, match=r"^x\['image'\] is a list of 4 tensors"):
         BatchMixer(MixUp(seed=0))({"image": IMAGES, "size": torch.rand(4), "y": torch.arange(4)})
+
+
+@pytest.mark.parametrize("mixer", [MixUp(seed=0), CutMix(seed=0)])
+def test_torchs_collate_function_makes_fields(mixer):
+    """Pairs of images and two labels each, in batches of two."""
+    data = [((image, -image), (i, i % 2)) for i, image in enumerate(IMAGES)]
+    for (one, two), _ in DataLoader(data, 2, collate_fn=MixCollate(mixer)):
+        assert torch.equal(one, -two)
+        assert one.shape == (2, 3, 4, 5)
+    # Any other function may return lists of samples.
+    collate = MixCollate(MixUp(seed=0), lambda samples: tuple(zip(*samples, strict=True)))
+    with pytest.raises(ValueError, match=r"^x.* is a tuple of 2 tensors"):
+        next(iter(DataLoader(data, 2, collate_fn=collate)))

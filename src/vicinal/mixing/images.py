@@ -15,7 +15,7 @@ from vicinal.mixing.batch import leaves
 BOXES = ("box", "boxes", "bbox", "bboxes", "bounding_box", "bounding_boxes")
 COORDINATES = frozenset((*BOXES, "keypoint", "keypoints", "kpts", "landmarks"))
 # With what is of them and no coordinate: `box_scores`.
-ABOUT_THEM = frozenset(("score", "scores", "feature", "features", "embedding", "embeddings"))
+ABOUT_THEM = ("score", "scores", "feature", "features", "embedding", "embeddings")
 PADDING = frozenset(("attention_mask", "padding_mask", "key_padding_mask"))
 
 FEW = 4  # channels, that images have where the last dimension holds them
@@ -150,8 +150,10 @@ def are_coordinates(path: Any, leaf: Tensor, batch: Any) -> bool:
 
 def _names_coordinates(name: str) -> bool:
     """Whether a name is one of boxes or keypoints, or has it as a part: ``gt_boxes``."""
+    # By `in`, as torch 2.6 cannot compile methods of a global set.
     parts = name.split("_")
-    return not COORDINATES.isdisjoint(parts) and ABOUT_THEM.isdisjoint(parts)
+    is_about_them = any(part in ABOUT_THEM for part in parts)
+    return name in COORDINATES or any(p in COORDINATES for p in parts if not is_about_them)
 
 
 def _others(leaf: Tensor, batch: Any) -> list[Tensor]:

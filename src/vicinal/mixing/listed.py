@@ -90,6 +90,29 @@ def check_batch(
         each_leaf(check, batch, is_leaf=_is_list_of_like)
 
 
+def lists_of(name: str, batch: Any) -> Known:
+    """The lists in a batch, by place and length, as :func:`check_lists` knows them.
+
+    >>> from torch import ones
+    >>> lists_of("x", {"views": [ones(2), ones(2)]})
+    {("x['views']", 2)}
+    """
+    found: Known = set()
+
+    def note(path: Any, part: Any) -> None:
+        if not _is_list_of_like(part):
+            return
+        found.add((name + path_name(path), len(part)))
+        for position, entry in enumerate(part):
+            if not isinstance(entry, Tensor):
+                inner = (*path, SequenceKey(position))
+                each_leaf(note, entry, path=inner, is_leaf=_is_list_of_like)
+
+    if _may_hold_lists(batch):
+        each_leaf(note, batch, is_leaf=_is_list_of_like)
+    return found
+
+
 def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
     kind = type(part).__name__
     entry = f"tensors such as {tuple(part[0].shape)}" if isinstance(part[0], Tensor) else "dicts"
