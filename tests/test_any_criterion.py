@@ -1,7 +1,10 @@
 """MixLoss on criteria that average in their own ways: right for every one, or refused."""
 
+import copy
 import functools
+import random
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -188,7 +191,7 @@ def test_losses_of_each_class_that_read_numbers_are_refused():
     def by_class(output, target):
         return ((output - torch.tensor(target.tolist())) ** 2).mean(0)
 
-    with pytest.raises(ValueError, match="reads its targets past torch's functions"):
+    with pytest.raises(ValueError, match="because its losses are not each of one sample alone"):
         MixLoss(by_class)(*drawn("values", count=C))
 
 
@@ -214,7 +217,7 @@ def test_fewer_rows_are_tried_once():
     loss, (output, target) = MixLoss(losses), drawn("values")
     loss(output, target)
     loss(output, target)
-    assert sizes == [B, B - 1, B, B, B]
+    assert sizes == [B, B, B // 2, B // 2, B, *[B, B], *[B, B]]
 
 
 def test_a_single_sample():
@@ -256,6 +259,148 @@ def test_no_draw_is_moved_by_the_proof():
     torch.manual_seed(3)
     assert torch.equal(MixLoss(noisy)(output, target), expected)
     assert torch.equal(torch.rand(2), following)
+
+
+# -- Losses of samples that depend on others
+
+
+def each(output, target, **options):
+    return F.cross_entropy(output, target, reduction="none", **options)
+
+
+def of_its_class(output, target):
+    return (torch.cdist(output, output) * (target[:, None] == target)).sum(1)
+
+
+COUPLED = {
+    "others of its class": of_its_class,
+    "others of its class, by numbers": lambda o, y: of_its_class(o, torch.tensor(y.tolist())),
+    "others of other classes": lambda o, y: (o @ o.T * (y[:, None] != y)).sum(1),
+    "how many are of its class": lambda o, y: each(o, y) / torch.bincount(y, minlength=C)[y],
+    "a softmax over the batch": lambda o, y: each(o, y) * each(o, y).softmax(0),
+    "a rank": lambda o, y: each(o, y) * each(o, y).argsort().argsort(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3, 3, 2], [0, 1, 2, 3], [1, 1, 1, 1, 1]])
+@pytest.mark.parametrize("loss", COUPLED.values(), ids=COUPLED)
+def test_losses_of_samples_that_depend_on_others_are_refused(loss, labels):
+    output, _ = drawn("classes", count=len(labels))
+    own = torch.tensor(labels)
+    target = MixedTarget(own, own.roll(1), torch.linspace(0.6, 1, len(own)))
+    mixed = MixLoss(lambda o, y: loss(o, y))
+    if loss is COUPLED["others of other classes"] and len(own.unique()) == 1:  # there are none yet
+        assert mixed(output, target) == 0
+        target.own[0] = 2
+    with pytest.raises(ValueError, match="cannot be mixed exactly"):
+        mixed(output, target)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda o, y: each(o, y) / len(y),  # of the number of samples alone
+    lambda o, y: each(o, y) * BY_CLASS[y] / BY_CLASS[y].mean(),
+])  # fmt: skip
+def test_sums_over_the_batch_are_counted_in_losses_of_samples(loss):
+    output, target = drawn("classes")
+    target.own.clamp_(min=0)
+    scale = 4 if "mean" not in loss.__code__.co_names else 1
+    found = MixLoss(loss)(output, target)
+    torch.testing.assert_close(found, replicated(loss, output, target).mean() * scale)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_rounding_is_no_dependence(dtype):
+    output, target = drawn("classes", count=33)
+    table = torch.randn(C, C, generator=torch.Generator().manual_seed(0))
+    target.own.clamp_(min=0)
+
+    def losses(o, y):
+        return each((o.to(dtype) @ table.to(dtype)).float().log_softmax(1).to(dtype), y)
+
+    expected = target.weight.to(dtype) * losses(output, target.own)
+    expected += (1 - target.weight).to(dtype) * losses(output, target.partner)
+    torch.testing.assert_close(MixLoss(losses)(output, target), expected.mean())
+
+
+@pytest.mark.parametrize("draw", [
+    lambda o, g: F.dropout(o), lambda o, g: o + torch.randn(o.shape, generator=g),
+    lambda o, g: o + torch.from_numpy(np.random.rand(*o.shape)),  # noqa: NPY002
+    lambda o, g: o * random.random(),
+])  # fmt: skip
+def test_random_losses_of_samples_are_mixed(draw):
+    generator = torch.Generator().manual_seed(2)
+    output, target = drawn("values")
+
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.generator = generator
+
+        def forward(self, o, y):
+            return (draw(o, self.generator) - y).square().mean(1)
+
+    criterion = Noisy()
+    draws = [state() for state in STATES]
+    before = generator.get_state()
+    assert MixLoss(criterion)(output, target).isfinite()
+    moved = [state() != draw for state, draw in zip(STATES, draws, strict=True)]
+    assert moved.count(True) + int(not torch.equal(generator.get_state(), before)) == 1
+
+
+STATES = [
+    lambda: torch.get_rng_state().tolist(),
+    lambda: np.random.get_state()[2],  # noqa: NPY002
+    random.getstate,
+]
+
+
+# -- Criteria that keep a state
+
+
+class Queue(nn.Module):
+    """It compares with what it has seen, in a buffer, a list and a count, and keeps a mean."""
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(100, C))
+        self.register_buffer("mean", torch.zeros(()))
+        self.count, self.sizes, self.inner = 0, [], {"calls": [0]}
+        self.how = reduction
+
+    def forward(self, output, target):
+        past = self.seen[: self.count].clone()
+        self.seen[self.count : self.count + len(output)] = output.detach()
+        self.count += len(output)
+        self.sizes.append(len(output))
+        self.inner["calls"][0] += 1
+        self.mean = 0.9 * self.mean + 0.1 * output.detach().mean()
+        losses = (output - target - self.mean).square().mean(1)
+        losses = losses + (past.sum() if len(past) else 0)
+        return losses if self.how == "none" else losses.mean()
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda c: c, lambda c: lambda o, y: c(o, y), functools.partial, lambda c: c.forward,
+])  # fmt: skip
+@pytest.mark.parametrize("how", ["mean", "none"])
+def test_each_batch_changes_the_state_once(how, wrap):
+    criterion, plain = Queue(how), Queue(how)
+    loss = MixLoss(wrap(criterion))
+    for seed in range(3):
+        output, target = drawn("values", seed)
+        at_own, at_partner = copy.deepcopy(plain), copy.deepcopy(plain)
+        at_own.how = at_partner.how = "none"
+        expected = target.weight * at_own(output, target.own)
+        expected += (1 - target.weight) * at_partner(output, target.partner)
+        found = loss(output, target)
+        torch.testing.assert_close(found, expected.mean())
+        found.backward()
+        plain(output, target.own)
+        assert vars(criterion).keys() == vars(plain).keys()
+        assert (criterion.count, criterion.sizes) == (plain.count, plain.sizes)
+        assert criterion.inner == plain.inner == {"calls": [seed + 1]}
+        assert torch.equal(criterion.seen, plain.seen)
+        torch.testing.assert_close(criterion.mean, plain.mean)
 
 
 # -- Shapes

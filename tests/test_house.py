@@ -32,11 +32,11 @@ LEVELS = """
     mixed
     criteria metrics
     known_losses
-    cross_entropy
+    cross_entropy rows
     mixing
     files
     methods kinds
-    rng errors progress memory processes
+    rng errors progress memory processes rehearsal
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.

@@ -21,6 +21,8 @@ from vicinal.known_losses import (
 )
 from vicinal.mixing.sides import mixed_targets, sides
 from vicinal.mixing.target import MixedTarget, fits_rows
+from vicinal.rehearsal import rehearsed
+from vicinal.rows import are_of_single_samples, differ, has_fewer_losses
 
 
 class MixLoss(nn.Module):
@@ -37,11 +39,14 @@ class MixLoss(nn.Module):
     - torch's own losses, and ours, are called once for each of the two targets; cross-entropy on
       class indices reads both in one pass over the output.
     - So are functions that return a loss for each sample, and criteria whose ``reduction`` is
-      "none". That they do is checked once, by a call on fewer rows.
+      "none". That each loss is of one sample alone is checked once, by calls on fewer rows.
     - Any other criterion is called on a :class:`MixedTensor`, which counts both targets in every
       sum over samples. That it does is checked at the first batch, by two more calls. Where it
       cannot, the criterion's losses without reduction are mixed, if their mean or sum is what the
       criterion itself returns.
+
+    Calls that check a criterion leave the state of its modules and the random generators as they
+    are, so a batch changes a queue or a running mean once.
 
     Args:
         criterion: a loss module or function of (output, target). Losses that it returns for each
@@ -76,6 +81,9 @@ class MixLoss(nn.Module):
         self._default_reduction = reduction_of(criterion)
         self._returns_number = False  # at its last call, in place of a loss for each sample
         self._proven: set[Any] = set()
+        self._is_of_samples = False  # its losses, as a call on fewer samples has shown
+        self._depends_on_others = False  # as that call has shown
+        self._has_state = False  # which a call changes
         # Not raised before the criterion is called: a Learner may call it in its own way.
         self._others = _other_arguments(criterion)
 
@@ -110,13 +118,16 @@ class MixLoss(nn.Module):
 
     def _of_any_criterion(self, output: Any, target: Any) -> Tensor:
         reduction = getattr(self.criterion, "reduction", self._default_reduction)
-        if (reduction == "none" or not self._is_reduced) and not self._returns_number:
+        is_for_each = reduction == "none" or not self._is_reduced
+        if is_for_each and not (self._returns_number or self._depends_on_others):
             losses = self._by_two_calls(output, target)
             if losses is not None:
                 return losses if self._is_reduced else losses.mean()
         from vicinal.mixed.dispatch import UnsupportedFunction  # it loads torch's compiler
 
         reason = "it reads its targets past torch's functions, such as by numbers or NumPy"
+        if self._depends_on_others:
+            reason = "its losses are not each of one sample alone"
         try:
             loss = self._by_tensors(output, target)
             if loss is not None:
@@ -166,51 +177,52 @@ class MixLoss(nn.Module):
         if weight is None:
             return None
         own, partner = sides(target)
+        if not (self._is_of_samples or self._returns_losses_of_samples(output, own, weight)):
+            return None
+        others = None
+        if self._has_state and not is_compiling():
+            # A batch changes it once, and both calls start from the same.
+            with rehearsed(self.criterion, output):
+                others = self._per_sample(output, partner)
         losses = self._per_sample(output, own)
+        if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
+            return None
+        others = self._per_sample(output, partner) if others is None else others
+        return weighted_sum(losses, others, weight)
+
+    def _returns_losses_of_samples(self, output: Any, target: Any, weight: Tensor) -> bool:
+        """Whether the criterion returns a loss for each sample, which depends on it alone."""
+        if is_compiling():  # it costs nothing there: only the shape is computed
+            losses = self._per_sample(output, target)
+            if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
+                return False
+            return has_fewer_losses(self._per_sample, losses, output, target)
+        with torch.no_grad(), rehearsed(self.criterion, output) as has_changed:
+            losses = self._per_sample(output, target)
+            self._has_state = has_changed()
         if not isinstance(losses, Tensor) or losses.ndim == 0:
             self._returns_number = True
-            return None
-        if not fits_rows(weight, losses.shape) or not self._follows_rows(losses, output, own):
-            return None
-        return weighted_sum(losses, self._per_sample(output, partner), weight)
-
-    def _follows_rows(self, losses: Tensor, output: Any, target: Any) -> bool:
-        """Whether fewer rows give fewer losses: they may be one for each of as many classes."""
-        if (losses.ndim, "rows") in self._proven:
-            return True
-        count = len(losses)
-        if count == 0:
-            return True
-        rows = slice(count - 1) if count > 1 else [0, 0]
-
-        def take(leaf: Any) -> Any:
-            is_batch = isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == count
-            return leaf[rows] if is_batch else leaf
-
-        output, target = pytree.tree_map(take, (output, target))
-        expected = (count - 1 if count > 1 else 2, *losses.shape[1:])
-        with torch.no_grad():
-            if is_compiling():  # it costs nothing there: only the shape is computed
-                return self._per_sample(output, target).shape == expected
-            try:
-                fewer = self._per_sample(output, target)
-            except Exception:  # it refers to something of the whole batch
-                return False
-        if fewer.shape != expected:
             return False
-        self._proven.add((losses.ndim, "rows"))
-        return True
+        if not fits_rows(weight, losses.shape):
+            return False
+        is_of_samples = are_of_single_samples(self._per_sample, output, target)
+        self._depends_on_others = not is_of_samples
+        # A batch of one class cannot tell what the losses make of other classes.
+        self._is_of_samples = is_of_samples and differ(target, len(losses))
+        return is_of_samples
 
     def _averages_plainly(self, output: Any, target: Any, reduction: str) -> bool:
         """Whether the criterion's own reduction is the plain mean or sum of its losses."""
-        with torch.no_grad():
-            for side in sides(target):
-                losses, reduced = self._per_sample(output, side), self.criterion(output, side)
-                plain = losses.mean() if reduction == "mean" else losses.sum()
-                if not isinstance(reduced, Tensor) or reduced.ndim:
-                    return False
-                if not torch.allclose(plain.to(reduced.dtype), reduced, rtol=1e-4, equal_nan=True):
-                    return False
+        for side in sides(target):
+            with torch.no_grad(), rehearsed(self.criterion, output):
+                losses = self._per_sample(output, side)
+            with torch.no_grad(), rehearsed(self.criterion, output):
+                reduced = self.criterion(output, side)
+            plain = losses.mean() if reduction == "mean" else losses.sum()
+            if not isinstance(reduced, Tensor) or reduced.ndim:
+                return False
+            if not torch.allclose(plain.to(reduced.dtype), reduced, rtol=1e-4, equal_nan=True):
+                return False
         return True
 
 

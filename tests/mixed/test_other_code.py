@@ -6,7 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from vicinal import MixedTarget, MixedTensor, MixLoss, as_tensors
+from vicinal import (
+    BalancedMixUp,
+    Choice,
+    CMixUp,
+    CutMix,
+    MixedTarget,
+    MixedTensor,
+    MixLoss,
+    MixUp,
+    Remix,
+    as_tensors,
+)
 from vicinal.mixed.tensor import own_targets, reached_loss
 
 
@@ -84,6 +95,11 @@ OWN_ALONE = {
     "torch.tensor of rows": lambda o, y: squares(o, torch.tensor([y[i : i + 1] for i in range(4)])),
     "another dtype": lambda o, y: squares(o, torch.as_tensor(y, dtype=torch.float64)),
     "torch.Tensor": lambda o, y: squares(o, torch.Tensor(y)),
+    "torch.FloatTensor": lambda o, y: squares(o, torch.FloatTensor(y)),
+    "new": lambda o, y: squares(o, o.new(y)),
+    "torch.sparse_coo_tensor": lambda o, y: squares(
+        o, torch.sparse_coo_tensor(torch.arange(4)[None], y, (4,)).to_dense()
+    ),
     "numpy": lambda o, y: squares(o, torch.from_numpy(y.numpy())),
     "asarray": lambda o, y: squares(o, torch.from_numpy(np.asarray(y))),
     "on the CPU": lambda o, y: squares(o, torch.from_numpy(y.cpu().numpy())),
@@ -122,3 +138,16 @@ def test_what_would_read_own_targets_is_refused(read):
     _, target = drawn()
     with pytest.raises(ValueError, match="cannot be computed from mixed targets"):
         read(as_tensors(target))
+
+
+@pytest.mark.parametrize("convert", [as_tensors, lambda target: target])
+@pytest.mark.parametrize("make", [
+    MixUp, CutMix, lambda seed: Choice([MixUp()], seed=seed), lambda seed: Remix([2, 3], seed=seed),
+    lambda seed: CMixUp(0.5, seed=seed), lambda seed: BalancedMixUp(seed=seed),
+])  # fmt: skip
+def test_a_batch_that_is_mixed_already_is_refused(make, convert):
+    x = torch.rand(4, 3, 6, 6)
+    y = torch.rand(4) if "CMixUp" in repr(make(seed=0)) else torch.arange(4) % 2
+    mixed, target = MixUp(seed=0)(x, y)
+    with pytest.raises(TypeError, match="the targets are mixed already: mix a batch once"):
+        make(seed=0)(mixed, convert(target))

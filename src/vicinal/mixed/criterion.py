@@ -12,6 +12,8 @@ from vicinal.known_losses import weighted_sum
 from vicinal.mixed.tensor import MixedTensor, as_plain, as_tensors, is_mixed
 from vicinal.mixing.sides import map_targets, sides
 from vicinal.mixing.target import MixedTarget
+from vicinal.rehearsal import rehearsed
+from vicinal.rows import close
 
 
 @disable  # type: ignore[untyped-decorator]
@@ -54,7 +56,7 @@ def counts_partners(criterion: Callable[..., Any], output: Any, target: Any) -> 
 
 
 def _value_and_slopes(criterion: Callable[..., Any], output: Any, target: Any) -> list[Any]:
-    """The loss and its gradient to the outputs, without a trace in the graph or the generators."""
+    """The loss and its gradient to the outputs, without a trace in the graph or the state."""
     leaves, structure = pytree.tree_flatten(output)
     with_slopes = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     inputs = []
@@ -63,8 +65,7 @@ def _value_and_slopes(criterion: Callable[..., Any], output: Any, target: Any) -
             leaves[i] = leaf.detach()
             if with_slopes and leaf.is_floating_point():
                 inputs.append(leaves[i].requires_grad_())
-    devices = {leaf.device.index for leaf in leaves if isinstance(leaf, Tensor) and leaf.is_cuda}
-    with torch.random.fork_rng(devices=sorted(devices)):
+    with rehearsed(criterion, leaves):
         value = criterion(pytree.tree_unflatten(leaves, structure), target)
     if is_mixed(value):
         value = weighted_sum(as_plain(value), value.partner, value.weight)
@@ -79,12 +80,4 @@ def _value_and_slopes(criterion: Callable[..., Any], output: Any, target: Any) -
 def _is_close(found: Any, expected: Any) -> bool:
     if not (isinstance(found, Tensor) and isinstance(expected, Tensor)):
         return found is expected is None or (found is not None and bool(found == expected))
-    if isinstance(found, MixedTensor) or found.shape != expected.shape:
-        return False
-    if not found.is_floating_point():
-        return torch.equal(found, expected)
-    tolerance = torch.finfo(expected.dtype).eps ** 0.5
-    scale = expected.abs().nan_to_num(posinf=0.0).amax().item() if expected.numel() else 0.0
-    return torch.allclose(
-        found.to(expected.dtype), expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True
-    )
+    return not isinstance(found, MixedTensor) and close(found, expected)
