@@ -146,6 +146,8 @@ def companions(
         is_number = isinstance(leaf, int | float) and hasattr(path[-1], "idx")  # one of a list
         if not isinstance(leaf, Tensor) and not is_number:
             continue
+        if isinstance(leaf, Tensor) and not is_blendable(leaf):
+            on_path.discard("w")  # whole numbers are a width
         unclear = " or ".join(sorted(on_path & UNCLEAR_NAMES))
         if unclear:
             raise ValueError(
