@@ -166,6 +166,8 @@ def test_a_weight_called_w_may_be_an_input():
     for batch in ({"x": X, "y": Y, "w": WEIGHT}, kind(X, Y, WEIGHT)):
         with pytest.raises(ValueError, match="holds 'w': call it sample_weight if"):
             BatchMixer(MixUp())(batch)
+    size = {"x": X, "y": Y, "w": torch.full((6,), 640), "h": torch.full((6,), 480)}
+    assert torch.equal(BatchMixer(MixUp(integers="leave"))(size)["w"], size["w"])
 
 
 def test_a_weight_that_may_be_an_input():

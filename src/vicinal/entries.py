@@ -149,6 +149,8 @@ def companions(
         is_number = isinstance(leaf, int | float) and hasattr(path[-1], "idx")  # one of a list
         if not isinstance(leaf, Tensor) and not is_number:
             continue
+        if isinstance(leaf, Tensor) and not is_blendable(leaf):
+            on_path.discard("w")  # whole numbers are a width
         unclear = " or ".join(sorted(on_path & UNCLEAR_NAMES))
         if unclear:
             raise ValueError(
@@ -191,6 +193,8 @@ def is_mixed_already(part: Any) -> bool:
     """Whether a nested batch holds a mixed target."""
     if isinstance(part, Tensor | MixedTarget):
         return is_mixed_target(part)
+    if part is None or isinstance(part, str | bytes | int | float):  # such as the names of files
+        return False
     if type(part) in (dict, tuple, list):
         return any(map(is_mixed_already, part.values() if type(part) is dict else part))
     return any(is_mixed_target(leaf) for _, leaf in leaves(part))
