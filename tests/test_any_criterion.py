@@ -354,6 +354,16 @@ STATES = [
 ]
 
 
+def test_a_criterion_that_takes_gradients_itself():
+    def with_penalty(output, target):
+        (slope,) = torch.autograd.grad(output.square().sum(), output, create_graph=True)
+        return (output - target).square().mean(1) + slope.square().mean(1)
+
+    output, target = drawn("values")
+    expected = MixLoss(nn.MSELoss())(output, target) + (2 * output).square().mean()
+    torch.testing.assert_close(MixLoss(with_penalty)(output, target), expected)
+
+
 # -- Criteria that keep a state
 
 

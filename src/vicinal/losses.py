@@ -197,7 +197,7 @@ class MixLoss(nn.Module):
             if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
                 return False
             return has_fewer_losses(self._per_sample, losses, output, target)
-        with torch.no_grad(), rehearsed(self.criterion, output) as has_changed:
+        with rehearsed(self.criterion, output) as has_changed:
             losses = self._per_sample(output, target)
             self._has_state = has_changed()
         if not isinstance(losses, Tensor) or losses.ndim == 0:

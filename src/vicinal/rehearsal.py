@@ -131,7 +131,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     elif type(value) is collections.deque:
         found = collections.deque((_copied(part, memo) for part in value), value.maxlen)
     elif type(value) in _DICTS:
-        found = copy.copy(value)
+        found = memo[id(value)] = copy.copy(value)
         for name, part in value.items():
             found[name] = _copied(part, memo)
     memo[id(value)] = found
