@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vicinal import CrossEntropyLossFlat, MixedTarget, MixLoss, as_tensors
+from vicinal import CrossEntropyLossFlat, MixedTarget, MixLoss, MixUp, as_tensors
 from vicinal.models.rescale import ScaledMSELoss
 
 B, C = 6, 4
@@ -586,3 +586,16 @@ def test_overlaps_of_masks_with_a_weight_for_each_pixel():
     torch.testing.assert_close(overlap(output, as_tensors(pixels)), expected)
     with pytest.raises(ValueError, match="let it return a loss for each pixel"):
         MixLoss(lambda o, y: dice(o, F.one_hot(y, C).movedim(-1, 1)))(output, pixels)
+
+
+@pytest.mark.parametrize("returned", [dict, tuple])
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_a_criterion_returns_the_loss_alone(returned, is_mixed):
+    def parts(output, y):
+        loss = F.cross_entropy(output, y)
+        return {"loss": loss} if returned is dict else (loss, loss)
+
+    labels = torch.arange(6) % 3
+    target = MixUp(seed=0)(torch.rand(6, 2), labels)[1] if is_mixed else labels
+    with pytest.raises(TypeError, match=f"parts returned a {returned.__name__}: let it return"):
+        MixLoss(parts)(torch.randn(6, 3), target)

@@ -101,7 +101,8 @@ class MixLoss(nn.Module):
         Raises:
             ValueError: the loss of the mixed target cannot be computed exactly; or the output has
                 another shape than values that it is compared with.
-            TypeError: the criterion takes more than output and target, as CTC takes lengths.
+            TypeError: the criterion takes more than output and target, as CTC takes lengths, or
+                returns something else than a tensor.
         """
         if self._others:
             raise TypeError(
@@ -112,7 +113,7 @@ class MixLoss(nn.Module):
             if self._known_loss is not None:
                 return self._known_loss(output, target)
         elif isinstance(target, Tensor) or not mixed_targets(target):
-            loss = self.criterion(output, target)
+            loss = self._checked(self.criterion(output, target))
             return loss if self._is_reduced else loss.mean()
         return self._of_any_criterion(output, target)
 
@@ -166,10 +167,17 @@ class MixLoss(nn.Module):
         loss, is_of_each = loss_of_tensors(criterion, output, target)
         if is_of_each:
             return loss if self._is_reduced else loss.mean()
-        if not isinstance(loss, Tensor) or loss.ndim:
-            shape = loss.shape if isinstance(loss, Tensor) else torch.Size()
-            raise ValueError(no_loss_of_each(self.criterion, shape, parts[0]))
+        if self._checked(loss).ndim:
+            raise ValueError(no_loss_of_each(self.criterion, loss.shape, parts[0]))
         return loss
+
+    def _checked(self, loss: Any) -> Tensor:
+        if isinstance(loss, Tensor):
+            return loss
+        raise TypeError(
+            f"{name_of(self.criterion)} returned a {type(loss).__name__}: let it return the loss "
+            "alone, a tensor"
+        )
 
     def _by_two_calls(self, output: Any, target: Any) -> Tensor | None:
         """Losses for each sample, mixed; None where the criterion does not return those."""

@@ -1,6 +1,8 @@
 """Losses as people write them: on mixed tensors each is exact, or raises."""
 
+import copy
 import inspect
+import io
 
 import numpy as np
 import pytest
@@ -243,6 +245,10 @@ def test_a_function_of_each_sample(function):
     lambda hits: int(hits.sum()),
     lambda hits: hits.sum().to(torch.int64),
     lambda hits: hits.sum().long(),
+    lambda hits: hits.sum().type(torch.int64),
+    lambda hits: hits.sum().type(torch.LongTensor),
+    lambda hits: hits.sum().type("torch.IntTensor"),
+    lambda hits: hits.sum().type_as(torch.tensor(1)),
     lambda hits: torch.zeros(2).long().add_(torch.stack([hits.sum(), 6 - hits.sum()]).view(2)),
     lambda hits: torch.zeros(1, 1).long().__iadd__(torch.tensor(6) - 2 * hits.sum(0)[None]),
 ])  # fmt: skip
@@ -250,6 +256,18 @@ def test_a_count_is_not_cut_to_an_integer(count):
     output, target = drawn("classes")
     with pytest.raises(ValueError, match="no whole number: let the counter"):
         count(output.argmax(1) == as_tensors(target))
+
+
+def test_a_count_is_printed_copied_and_saved_as_a_float():
+    output, target = drawn("classes")
+    count = (output.argmax(1) == as_tensors(target)).sum()
+    assert f"{count:.3f}" == f"{count.item():.3f}"
+    file = io.BytesIO()
+    torch.save(count, file)
+    file.seek(0)
+    for found in (copy.deepcopy(count), torch.load(file, weights_only=True)):
+        assert type(found) is torch.Tensor
+        assert found == count.item()
 
 
 def test_a_count_is_a_float():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _INTO_INTEGERS = {"__int__", "__index__", "long", "int", "short", "char", "byte"}
+_INTEGER_TENSORS = ("LongTensor", "IntTensor", "ShortTensor", "CharTensor", "ByteTensor")
 # Sums, differences and joins of counts are counts as well: libraries add them up in integers later.
 _STAYS = """
     to cpu cuda detach clone contiguous reshape view flatten squeeze unsqueeze transpose permute T
@@ -38,9 +39,8 @@ class Count(Tensor):
         )
         is_cut = is_written or name == "__setitem__"
         is_cut = is_cut and isinstance(args[0], Tensor) and not args[0].is_floating_point()
-        to_integer = name == "to" and any(
-            isinstance(value, torch.dtype) and not value.is_floating_point
-            for value in (*args, *kwargs.values())
+        to_integer = name in ("to", "type", "type_as") and any(
+            map(_is_integer, (*args[1:], *kwargs.values()))
         )
         if is_cut or to_integer or name in _INTO_INTEGERS:
             raise ValueError(
@@ -55,6 +55,26 @@ class Count(Tensor):
 
     def __repr__(self) -> str:  # type: ignore[override]
         return repr(self.as_subclass(Tensor))
+
+    # Printed, copied and saved as a plain tensor: torch.load(weights_only=True) knows no subclass.
+    def __format__(self, format_spec: str) -> str:
+        return format(self.as_subclass(Tensor), format_spec)
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self.detach().as_subclass(Tensor).clone()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether this names or has a dtype of integers."""
+    if isinstance(value, Tensor):
+        value = value.dtype
+    if isinstance(value, str):
+        return value.endswith(_INTEGER_TENSORS)
+    value = getattr(value, "dtype", value)  # of the type torch.LongTensor
+    return isinstance(value, torch.dtype) and not value.is_floating_point
 
 
 def count_of(total: Tensor) -> Count:
