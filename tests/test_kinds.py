@@ -19,7 +19,7 @@ from vicinal.data.split_loader import Batches, TensorData
 from vicinal.kinds import KINDS, Kind
 from vicinal.learner.learner import Learner
 from vicinal.tasks import TrainOptions
-from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.predictor import Preprocessing, config_digest
 from vicinal.tasks.task import Task
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
@@ -189,7 +189,9 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
 
     (tones / "low" / "0.wav").unlink()
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
+    edited = {**config, "finished": False}
+    edited["digest"] = config_digest(edited)
+    (tmp_path / "run" / "config.json").write_text(json.dumps(edited))
     with pytest.raises(VicinalError, match="the data are not what they were"):
         runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, log=silent)
 

@@ -112,19 +112,21 @@ def test_infinite_losses_of_any_criterion(share):
 
 
 @pytest.mark.parametrize("reduction", ["average", "Mean", None])
-def test_an_unknown_reduction_raises(reduction):
+def test_a_criterion_may_ignore_its_reduction(reduction):
     class Own(nn.MSELoss):
         def forward(self, input, target):
             return (input - target).square()
 
-    with pytest.raises(ValueError, match=f"Own has the reduction {reduction!r}"):
-        MixLoss(Own(reduction=reduction))(scores(), values())
+    criterion, y = Own(reduction=reduction), values()
+    expected = MixLoss(nn.MSELoss(reduction="none"))(scores(), y)
+    assert torch.allclose(MixLoss(criterion)(scores(), y), expected)
 
 
-def test_the_sum_of_label_weights_is_as_exact_as_the_loss():
+def test_a_subclass_averages_as_it_does_itself():
     class Focal(nn.CrossEntropyLoss):
         def forward(self, input, target):
-            return super().forward(input, target) ** 2
+            losses = F.cross_entropy(input, target, reduction="none") ** 2
+            return losses.sum() / (target != -100).sum()
 
     output, y = scores(), labels()
     y.own[0] = -100
@@ -238,13 +240,13 @@ def test_a_custom_module_with_a_reduction():
     assert torch.allclose(MixLoss(Focal("sum"))(output, y), MixLoss(focal)(output, y) * B)
 
 
-def test_a_loss_for_the_whole_batch_raises_for_mixed_targets_alone():
-    def whole(output, target):
-        return focal(output, target).mean()
+def test_a_loss_of_the_hardest_samples_raises_for_mixed_targets_alone():
+    def hardest(output, target):
+        return focal(output, target).topk(3).values.mean()
 
-    assert MixLoss(whole)(scores(), labels().own) == whole(scores(), labels().own)
-    with pytest.raises(ValueError, match=r"whole returned losses of shape \(\) for 8 samples"):
-        MixLoss(whole)(scores(), labels())
+    assert MixLoss(hardest)(scores(), labels().own) == hardest(scores(), labels().own)
+    with pytest.raises(ValueError, match=r"hardest cannot be mixed .*topk cannot be"):
+        MixLoss(hardest)(scores(), labels())
 
 
 def test_a_class_in_place_of_a_criterion_raises():
@@ -307,6 +309,8 @@ def test_later_changes_of_attributes_count():
     criterion, output, y = Powered(0.0), scores(), labels()
     loss = MixLoss(criterion)
     loss(output, y)
+    assert criterion.calls == 1  # those that check it at the first batch leave no trace
+    loss(output, y)
     assert criterion.calls == 2
     criterion.gamma = 5.0
     assert torch.equal(loss(output, y), MixLoss(Powered(5.0))(output, y))
@@ -364,6 +368,12 @@ def test_a_module_of_two_losses_compiles_with_its_target():
     for _ in range(2):
         assert torch.allclose(compiled(scores(), y), loss(scores(), y))
     assert loss.criterion.reduction == "mean"
+
+
+def test_a_function_of_each_sample_compiles_with_its_target():
+    loss = MixLoss(focal)
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    assert torch.allclose(compiled(scores(), labels()), loss(scores(), labels()))
 
 
 def test_it_compiles_with_its_target():

@@ -8,6 +8,7 @@ from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
 from vicinal.criteria import OrdinalLoss as OrdinalLoss
 from vicinal.criteria import ordinal_class as ordinal_class
 from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
+from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -45,12 +46,12 @@ from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping
 from vicinal.learner.monitors import SaveBest as SaveBest
+from vicinal.learner.muon import muon_adamw as muon_adamw
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner
-from vicinal.losses import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.losses import MixLoss as MixLoss
 from vicinal.metrics import accuracy as accuracy
 from vicinal.metrics import accuracy_multi as accuracy_multi
@@ -60,6 +61,7 @@ from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
+from vicinal.mixed.tensor import own_targets as own_targets
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice

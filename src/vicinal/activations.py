@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.criteria import AsymmetricLoss, OrdinalLoss, ordinal_probabilities
-from vicinal.losses import CrossEntropyLossFlat, MixLoss
+from vicinal.cross_entropy import CrossEntropyLossFlat
+from vicinal.losses import MixLoss
 
 
 def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callable[[Tensor], Tensor]:

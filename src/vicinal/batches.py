@@ -8,12 +8,13 @@ from typing import Any
 from torch import distributed
 from torch.utils.data import default_collate
 
+from vicinal import mixing
+from vicinal.entries import Target, companions, is_mixed_already, put_back, target_keys, without
 from vicinal.mixed.tensor import as_tensors, reached_loss
+from vicinal.mixing.listed import lists_of
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.schedule import begin_schedules
-
-TARGET_NAMES = ("labels", "label", "targets", "target", "y")
-Target = str | int | tuple[str | int, ...]
+from vicinal.mixing.target import ALREADY_MIXED
 
 
 class BatchMixer:
@@ -25,11 +26,16 @@ class BatchMixer:
     Args:
         mixer: such as ``MixUp()``.
         target: the key, attribute or position of the target in a batch, or several of them. None
-            takes the last item of a tuple or list, and of a dict what is called labels, label,
-            targets, target or y.
+            takes the second item of a pair, and of a dict or named tuple what is called labels,
+            label, targets, target or y; a longer tuple needs it.
+
+    Sample weights and indices are mixed as targets, so that each counts with the target that it
+    belongs to. In a dict they are found by their names: sample_weight, loss_weight, weight_map, …,
+    and integers called index, idx, id or sample_id. In a tuple, name them:
+    ``target=(1, 2)`` for (x, y, weight).
 
     Raises:
-        TypeError: ``mixer`` is not a mixer.
+        TypeError: ``mixer`` is not a mixer, or a batch is mixed already.
         ValueError: a batch has no target, or it is not clear which part it is.
 
     >>> from vicinal import MixUp
@@ -42,15 +48,17 @@ class BatchMixer:
     >>> mix.end()
     """
 
+    target_option = "target="  # where users name targets, for messages
+
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
         if not isinstance(mixer, Mixer):
-            hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
-            raise TypeError(f"a mixer such as MixUp() is needed, not {mixer!r}{hint}")
+            raise TypeError(f"a mixer such as MixUp() is needed, not {_described(mixer)}")
         self.mixer, self.target = mixer, target
         # The mixer's number of draws when the training began, from which schedules count. It lies
         # before 0 if a fresh mixer joins a training that is under way.
         self._begun_at = 0
         self._resumes = False
+        self._has_fields = False  # whether lists in batches are known to hold no samples
 
     def begin(self, batches: float, done: int = 0) -> None:
         """Begin a training, or resume one after :meth:`load_state_dict`.
@@ -93,15 +101,40 @@ class BatchMixer:
             batch: a tuple, list or dict; it is not changed.
             target: as for the class, if it differs between batches.
         """
-        keys = _target_keys(batch, self.target if target is None else target)
+        keys = target_keys(batch, self.target if target is None else target)
         is_dict = isinstance(batch, Mapping)  # a mixer may refer to inputs by their names
-        inputs = dict(batch) if is_dict else dict(enumerate(batch))
+        # By keys(), as iterating over a TensorDict gives its rows.
+        inputs = {k: batch[k] for k in batch.keys()} if is_dict else dict(enumerate(batch))  # noqa: SIM118
         targets = {key: inputs.pop(key) for key in keys}
+        names = getattr(batch, "_fields", ())
+        option = f"{self.target_option} beside {' and '.join(map(repr, keys))}"
+        beside = companions(inputs, self.mixer, names, option)
+        inputs = without(inputs, beside)
         # Some mixers look at the targets, or bring samples of their own in the form (x, y): a
         # single input or target is passed without its key.
-        x, y = self.mixer(inputs if is_dict else _unwrapped(inputs), _unwrapped(targets))
+        x, y = self.mix_xy(
+            inputs if is_dict else _unwrapped(inputs), _unwrapped({**targets, **beside})
+        )
         x = x if is_dict else _rewrapped(x, inputs)
-        return _replaced(batch, x | as_tensors(_rewrapped(y, targets)))
+        y = _rewrapped(y, {**targets, **beside})
+        x = put_back(x, {path: y.pop(path) for path in beside})
+        return _replaced(batch, x | y)
+
+    def mix_xy(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Inputs mixed, and their targets as :class:`MixedTensor`, for a trainer that splits them.
+
+        Args:
+            x, y: nested batches; they are not changed.
+
+        Raises:
+            TypeError: either of them is mixed already.
+        """
+        if is_mixed_already((x, y)):
+            raise TypeError(ALREADY_MIXED)
+        if self._has_fields:
+            self.mixer._known |= lists_of("x", x) | lists_of("y", y)
+        x, y = self.mixer(x, y)
+        return x, as_tensors(y)
 
     def check_reached_loss(self, batch: Any, step: str) -> None:
         """Raise if the loss was not computed from the targets of a mixed batch.
@@ -183,46 +216,22 @@ class MixCollate:
         self.collate_fn = default_collate if collate_fn is None else collate_fn
 
     def __call__(self, samples: list[Any]) -> Any:
+        # torch's joins all samples in each entry of a list, also where there are as many.
+        self.mix._has_fields = self.collate_fn is default_collate
         return self.mix(self.collate_fn(samples))
 
 
-def _target_keys(batch: Any, target: Target | None) -> tuple[Any, ...]:
-    """The keys or positions of the target in a batch."""
-    if isinstance(batch, Mapping):
-        keys = tuple(batch)
-        guess = tuple(name for name in TARGET_NAMES if name in keys)
-        if len(guess) > 1 and target is None:
-            raise ValueError(
-                f"the batch holds {' and '.join(guess)}: say which is the target by target="
-            )
-    elif isinstance(batch, (tuple, list)):
-        keys = tuple(range(len(batch)))
-        guess = keys[-1:] if len(keys) > 1 else ()
-    else:
-        raise ValueError(
-            f"the batch is a {type(batch).__name__} without targets, which mixing needs: let "
-            "the loader give (x, y), or a dict"
+def _described(mixer: Any) -> str:
+    """What was given for a mixer, and what to do about it."""
+    kind = mixer if isinstance(mixer, type) else type(mixer)
+    if issubclass(kind, Mixer):
+        return f"{mixer!r}: call it, {kind.__name__}()"
+    if hasattr(mixing, kind.__name__):  # such as fastai's MixUp after `import *`
+        return (
+            f"{kind.__module__}.{kind.__name__}: import vicinal's after all else, from vicinal "
+            f"import {kind.__name__}"
         )
-    wanted = guess if target is None else target
-    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-    if isinstance(batch, (tuple, list)):
-        wanted = tuple(_position(batch, key) for key in wanted)
-    if not wanted or not set(wanted) < set(keys):  # at least one input must remain
-        given = "" if target is None else f" {target!r}"
-        found = ", ".join(map(str, keys)) or "nothing"
-        raise ValueError(
-            f"the batch holds {found}, but no target{given} beside inputs: say which it is by "
-            "target="
-        )
-    return wanted
-
-
-def _position(batch: Any, key: str | int) -> Any:
-    """The position of a name or number in a tuple."""
-    if isinstance(key, str):
-        fields = getattr(batch, "_fields", ())
-        return fields.index(key) if key in fields else key
-    return key + len(batch) if key < 0 else key
+    return repr(mixer)
 
 
 def _unwrapped(parts: dict[Any, Any]) -> Any:
@@ -239,8 +248,8 @@ def _replaced(batch: Any, parts: dict[Any, Any]) -> Any:
     """A batch of the same type with other parts."""
     if isinstance(batch, Mapping):
         made: Any = copy.copy(batch)
-        for name in batch:
-            made[name] = parts[name]
+        for name, part in parts.items():
+            made[name] = part
         return made
     values = [parts[position] for position in range(len(batch))]
     return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
+from vicinal.known_losses import averages_plainly
 
 
 class AsymmetricLoss(nn.Module):
@@ -55,6 +56,7 @@ class AsymmetricLoss(nn.Module):
         self.gamma_pos, self.gamma_neg, self.margin = gamma_pos, gamma_neg, margin
         self.reduction = _checked_reduction(reduction)
 
+    @averages_plainly
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss.
 
@@ -124,6 +126,7 @@ class OrdinalLoss(nn.Module):
         above = torch.ones(num_classes, num_classes - 1).tril(-1)
         self.register_buffer("above", above, persistent=False)
 
+    @averages_plainly
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss.
 

@@ -1,13 +1,35 @@
-"""Cross-entropy of mixed targets in one pass over the log-probabilities."""
+"""Cross-entropy: along any axis, and of mixed targets in one pass over the log-probabilities."""
 
 from typing import Any
 
 import torch
-from torch import Tensor, is_grad_enabled
+from torch import Tensor, is_grad_enabled, nn
 
 from vicinal.mixing import compiled
 from vicinal.mixing.plain import are_plain_cpu_tensors
 from vicinal.mixing.target import MixedTarget, over_rows
+
+
+class CrossEntropyLossFlat(nn.CrossEntropyLoss):
+    """Cross-entropy with the classes along any axis, by default the last, as in fastai.
+
+    Args:
+        axis: the class axis of the output.
+        **kwargs: of :class:`torch.nn.CrossEntropyLoss`.
+
+    >>> loss = CrossEntropyLossFlat()
+    >>> loss(torch.zeros(2, 5, 10), torch.zeros(2, 5, dtype=torch.long))  # log(10)
+    tensor(2.3026)
+    """
+
+    def __init__(self, *, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if target.is_floating_point() and target.ndim == input.ndim:
+            target = target.movedim(self.axis, 1)
+        return super().forward(input.movedim(self.axis, 1), target)
 
 
 def mixed_nll_loss(

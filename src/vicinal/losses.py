@@ -1,18 +1,28 @@
 """MixLoss: any criterion on plain and on mixed targets."""
 
-import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.compiler import is_compiling
+from torch.utils import _pytree as pytree
 
-from vicinal.cross_entropy import is_pair_of_labels, mixed_nll_loss
-from vicinal.mixing.target import MixedTarget, fits_rows, over_rows
-
-Criterion = Callable[..., Tensor]
+from vicinal.known_losses import (
+    Criterion,
+    KnownLoss,
+    has_reduction,
+    is_known,
+    name_of,
+    no_loss_of_each,
+    per_sample,
+    reduction_of,
+    weighted_sum,
+)
+from vicinal.mixing.sides import mixed_targets, sides
+from vicinal.mixing.target import MixedTarget, fits_rows
+from vicinal.rehearsal import rehearsed
+from vicinal.rows import are_of_single_samples, differ, has_fewer_losses
 
 
 class MixLoss(nn.Module):
@@ -22,19 +32,26 @@ class MixLoss(nn.Module):
     L(output, partner)``, before the reduction; ``weight`` is the papers' λ. Targets with a weight
     for each pixel are mixed per pixel in the same way.
 
-    The reduction is the criterion's own. Where its mean over class indices skips ``ignore_index``
-    and weights labels by class, so does the mean here, with each label also weighted by its share.
-    A target with weight 1 therefore has exactly the loss of the plain target. A subclass of torch's
-    cross-entropy or NLL loss is averaged as its base class is; for another mean, set its reduction
-    to "none" and average the result.
+    The reduction is the criterion's own. Where its mean skips labels or weights them by class, so
+    does the mean here, with each label also weighted by its share. A target with weight 1 therefore
+    has exactly the loss of the plain target.
 
-    The criterion is called twice, except torch's cross-entropy on class indices, for which one pass
-    over the output serves both labels.
+    - torch's own losses, and ours, are called once for each of the two targets; cross-entropy on
+      class indices reads both in one pass over the output.
+    - So are functions that return a loss for each sample, and criteria whose ``reduction`` is
+      "none". That each loss is of one sample alone is checked once, by calls on fewer rows.
+    - Any other criterion is called on a :class:`MixedTensor`, which counts both targets in every
+      sum over samples. That it does is checked at the first batch, by two more calls. Where it
+      cannot, the criterion's losses without reduction are mixed, if their mean or sum is what the
+      criterion itself returns.
+
+    Calls that check a criterion leave the state of its modules and the random generators as they
+    are, so a batch changes a queue or a running mean once.
 
     Args:
-        criterion: a loss module or function of torch's (or any that has a ``reduction``), or any
-            function of (output, target) that returns a loss for each sample, which is averaged.
-            It is not copied: while it is called on mixed targets, its ``reduction`` is "none".
+        criterion: a loss module or function of (output, target). Losses that it returns for each
+            sample are averaged if it has no ``reduction``. It is not copied: while it is called
+            for losses of each sample, its ``reduction`` is "none".
 
     Raises:
         TypeError: the criterion is not callable.
@@ -58,190 +75,179 @@ class MixLoss(nn.Module):
                 + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
             )
         self.criterion: Criterion = criterion
+        self._known_loss = KnownLoss(criterion) if is_known(criterion) else None
         self._per_sample = per_sample(criterion)
-        # Reading a signature takes longer than computing a loss, so it is done once, here.
-        self._defaults = _defaults(criterion)
-        self._is_reduced = _has_reduction(criterion)
-        # A function's settings are fixed; a module's attributes may change at any time.
-        self._fixed = self._settings() if inspect.isfunction(criterion) else None
-        inner = getattr(criterion, "_orig_mod", criterion)  # of a module that torch.compile wraps
-        function = _function_of(inner)
-        self._takes_log_probs = function in _NLL
-        self._takes_label_pairs = self._takes_log_probs or function in _CROSS_ENTROPY
-        self._has_axis = isinstance(inner, CrossEntropyLossFlat)
-        # Whether the mean is over label weights. Also of subclasses with another forward.
-        self._weights_labels = self._takes_label_pairs or isinstance(
-            inner, nn.CrossEntropyLoss | nn.NLLLoss
-        )
+        self._is_reduced = has_reduction(criterion)
+        self._default_reduction = reduction_of(criterion)
+        self._returns_number = False  # at its last call, in place of a loss for each sample
+        self._proven: set[Any] = set()
+        self._is_of_samples = False  # its losses, as a call on fewer samples has shown
+        self._depends_on_others = False  # as that call has shown
+        self._has_state = False  # which a call changes
+        # Not raised before the criterion is called: a Learner may call it in its own way.
+        self._others = _other_arguments(criterion)
 
     def forward(self, output: Any, target: Any) -> Tensor:
         """The loss.
 
         Args:
-            output: the criterion's input, (B, ...).
-            target: a plain target, passed straight to the criterion, or a :class:`MixedTarget`.
+            output: the criterion's input, (B, ...) or several of them.
+            target: a plain target, passed straight to the criterion, or a :class:`MixedTarget`,
+                or a nested batch of them, as the criterion takes it.
 
         Returns:
             The reduced loss, a scalar; with ``reduction="none"``, losses of the criterion's shape.
 
         Raises:
-            ValueError: for a mixed target, the criterion returns one number for the whole batch, or
-                its ``reduction`` is not one of torch's.
+            ValueError: the loss of the mixed target cannot be computed exactly; or the output has
+                another shape than values that it is compared with.
+            TypeError: the criterion takes more than output and target, as CTC takes lengths, or
+                returns something else than a tensor.
         """
-        if not isinstance(target, MixedTarget):
-            loss = self.criterion(output, target)
-            return loss if self._is_reduced else loss.mean()
-        if self._takes_label_pairs and not target.own.is_floating_point():
-            return self._loss_in_one_pass(output, target)
-        return self._loss_by_two_calls(output, target)
-
-    def _loss_in_one_pass(self, output: Tensor, target: MixedTarget) -> Tensor:
-        criterion, settings = self.criterion, self._fixed or self._settings()
-        axis = getattr(criterion, "axis", 1) if self._has_axis else 1
-        log_probs = output if self._takes_log_probs else output.log_softmax(axis)
-        if log_probs.itemsize < 4 and torch.is_autocast_enabled(log_probs.device.type):
-            log_probs = log_probs.float()  # autocast does this to nll_loss, but not to gather
-        if (
-            settings["reduction"] in ("mean", "sum", "none")
-            and settings["label_smoothing"] <= 1
-            and is_pair_of_labels(log_probs, target, settings["weight"], axis)
-        ):
-            return mixed_nll_loss(log_probs, target, axis=axis, **settings)
-        return self._loss_by_two_calls(output, target)  # invalid arguments: torch raises its error
-
-    def _loss_by_two_calls(self, output: Any, target: MixedTarget) -> Tensor:
-        own, partner = (self._per_sample(output, y) for y in (target.own, target.partner))
-        if own.ndim == 0 or not fits_rows(target.weight, own.shape):
-            each = "sample" if target.weight.ndim == 1 else "pixel"
-            raise ValueError(
-                f"{_name(self.criterion)} returned losses of shape {tuple(own.shape)} for "
-                f"{len(target)} samples, which cannot be mixed exactly: let it return a loss for "
-                f"each {each}, or take a reduction argument"
+        if self._others:
+            raise TypeError(
+                f"{name_of(self.criterion)} takes {', '.join(self._others)}: give MixLoss a "
+                "function of (output, target) that calls it"
             )
-        return self.reduce(weighted_sum(own, partner, target.weight), target)
+        if isinstance(target, MixedTarget):
+            if self._known_loss is not None:
+                return self._known_loss(output, target)
+        elif isinstance(target, Tensor) or not mixed_targets(target):
+            loss = self._checked(self.criterion(output, target))
+            return loss if self._is_reduced else loss.mean()
+        return self._of_any_criterion(output, target)
 
-    def reduce(self, loss: Tensor, target: MixedTarget) -> Tensor:
-        """Reduce (B, ...) losses of a mixed target as the criterion does."""
-        reduction = self._settings()["reduction"]
-        if reduction == "none":
-            return loss
-        if reduction == "sum":
-            return loss.sum()
-        if reduction == "mean" and self._weights_labels and not target.own.is_floating_point():
-            dtype = torch.promote_types(loss.dtype, torch.float32)
-            own, partner = (self._label_weights(y, dtype) for y in (target.own, target.partner))
-            total = weighted_sum(own, partner, target.weight).sum()
-            return (loss.sum(dtype=dtype) / total).to(loss.dtype)
-        if reduction == "mean":
-            return loss.mean()
-        if reduction == "batchmean" and not self._weights_labels:
-            return loss.sum() / len(loss)
+    def _of_any_criterion(self, output: Any, target: Any) -> Tensor:
+        reduction = getattr(self.criterion, "reduction", self._default_reduction)
+        is_for_each = reduction == "none" or not self._is_reduced
+        if is_for_each and not (self._returns_number or self._depends_on_others):
+            losses = self._by_two_calls(output, target)
+            if losses is not None:
+                return losses if self._is_reduced else losses.mean()
+        from vicinal.mixed.dispatch import UnsupportedFunction  # it loads torch's compiler
+
+        reason = "it reads its targets past torch's functions, such as by numbers or NumPy"
+        if self._depends_on_others:
+            reason = "its losses are not each of one sample alone"
+        try:
+            loss = self._by_tensors(output, target)
+            if loss is not None:
+                return loss
+        except UnsupportedFunction as error:
+            reason = str(error).partition(": ")[0]
+        if self._is_reduced and reduction in ("mean", "sum"):
+            losses = self._by_two_calls(output, target)
+            if losses is not None and self._averages_plainly(output, target, reduction):
+                return losses.mean() if reduction == "mean" else losses.sum()
         raise ValueError(
-            f"{_name(self.criterion)} has the reduction {reduction!r}, which is not defined for "
-            "mixed targets: use 'mean', 'sum' or 'none'"
+            f"{name_of(self.criterion)} cannot be mixed exactly, because {reason}: let it return a "
+            "loss for each sample, without a reduction"
         )
 
-    def _label_weights(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
-        """The weight of each label in the mean of torch's criteria on class indices."""
-        settings = self._settings()
-        valid = labels != settings["ignore_index"]
-        if settings["weight"] is None:
-            return valid.to(dtype)
-        return settings["weight"].to(dtype)[labels.where(valid, 0).long()] * valid
+    def _by_tensors(self, output: Any, target: Any) -> Tensor | None:
+        """By tensors that stand for both targets; None where it would miss the partners'."""
+        from vicinal.mixed.criterion import counts_partners, loss_of_tensors
 
-    def _settings(self) -> dict[str, Any]:
-        """The current attributes of a loss module, or the defaults of a function."""
-        criterion, defaults = self.criterion, self._defaults
-        return {
-            name: getattr(criterion, name, defaults.get(name, default))
-            for name, default in _SETTINGS.items()
-        }
+        # Compiled code would see the own values of the tensor alone.
+        criterion = self.criterion
+        criterion = getattr(criterion, "_orig_mod", criterion)
+        criterion = getattr(criterion, "_torchdynamo_orig_callable", criterion)
+        leaves = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
+        parts = mixed_targets(target)
+        signature = (
+            torch.is_grad_enabled(),
+            *((leaf.dtype, leaf.ndim) for leaf in leaves),
+            *((part.own.dtype, part.own.ndim, part.weight.ndim) for part in parts),
+        )
+        if signature not in self._proven:
+            if not counts_partners(criterion, output, target):
+                return None
+            if not all(torch.equal(part.own, part.partner) for part in parts):
+                self._proven.add(signature)  # otherwise the two targets cannot be told apart
+        loss, is_of_each = loss_of_tensors(criterion, output, target)
+        if is_of_each:
+            return loss if self._is_reduced else loss.mean()
+        if self._checked(loss).ndim:
+            raise ValueError(no_loss_of_each(self.criterion, loss.shape, parts[0]))
+        return loss
+
+    def _checked(self, loss: Any) -> Tensor:
+        if isinstance(loss, Tensor):
+            return loss
+        raise TypeError(
+            f"{name_of(self.criterion)} returned a {type(loss).__name__}: let it return the loss "
+            "alone, a tensor"
+        )
+
+    def _by_two_calls(self, output: Any, target: Any) -> Tensor | None:
+        """Losses for each sample, mixed; None where the criterion does not return those."""
+        weight = _common_weight(mixed_targets(target))
+        if weight is None:
+            return None
+        own, partner = sides(target)
+        if not (self._is_of_samples or self._returns_losses_of_samples(output, own, weight)):
+            return None
+        others = None
+        if self._has_state and not is_compiling():
+            # A batch changes it once, and both calls start from the same.
+            with rehearsed(self.criterion, output):
+                others = self._per_sample(output, partner)
+        losses = self._per_sample(output, own)
+        if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
+            return None
+        others = self._per_sample(output, partner) if others is None else others
+        return weighted_sum(losses, others, weight)
+
+    def _returns_losses_of_samples(self, output: Any, target: Any, weight: Tensor) -> bool:
+        """Whether the criterion returns a loss for each sample, which depends on it alone."""
+        if is_compiling():  # it costs nothing there: only the shape is computed
+            losses = self._per_sample(output, target)
+            if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
+                return False
+            return has_fewer_losses(self._per_sample, losses, output, target)
+        with rehearsed(self.criterion, output) as has_changed:
+            losses = self._per_sample(output, target)
+            self._has_state = has_changed()
+        if not isinstance(losses, Tensor) or losses.ndim == 0:
+            self._returns_number = True
+            return False
+        if not fits_rows(weight, losses.shape):
+            return False
+        is_of_samples = are_of_single_samples(self._per_sample, output, target)
+        self._depends_on_others = not is_of_samples
+        # A batch of one class cannot tell what the losses make of other classes.
+        self._is_of_samples = is_of_samples and differ(target, len(losses))
+        return is_of_samples
+
+    def _averages_plainly(self, output: Any, target: Any, reduction: str) -> bool:
+        """Whether the criterion's own reduction is the plain mean or sum of its losses."""
+        for side in sides(target):
+            with torch.no_grad(), rehearsed(self.criterion, output):
+                losses = self._per_sample(output, side)
+            with torch.no_grad(), rehearsed(self.criterion, output):
+                reduced = self.criterion(output, side)
+            plain = losses.mean() if reduction == "mean" else losses.sum()
+            if not isinstance(reduced, Tensor) or reduced.ndim:
+                return False
+            if not torch.allclose(plain.to(reduced.dtype), reduced, rtol=1e-4, equal_nan=True):
+                return False
+        return True
 
 
-class CrossEntropyLossFlat(nn.CrossEntropyLoss):
-    """Cross-entropy with the classes along any axis, by default the last, as in fastai.
-
-    Args:
-        axis: the class axis of the output.
-        **kwargs: of :class:`torch.nn.CrossEntropyLoss`.
-
-    >>> loss = CrossEntropyLossFlat()
-    >>> loss(torch.zeros(2, 5, 10), torch.zeros(2, 5, dtype=torch.long))  # log(10)
-    tensor(2.3026)
-    """
-
-    def __init__(self, *, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = axis
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        if target.is_floating_point() and target.ndim == input.ndim:
-            target = target.movedim(self.axis, 1)
-        return super().forward(input.movedim(self.axis, 1), target)
+def _common_weight(parts: list[MixedTarget]) -> Tensor | None:
+    """The one weight of all targets; None where they differ, as those of masks and labels do."""
+    first = parts[0].weight
+    same = all(part.weight is first or torch.equal(part.weight, first) for part in parts[1:])
+    return first if same else None
 
 
-def per_sample(criterion: Criterion) -> Criterion:
-    """The criterion without its reduction; the given one is unchanged after each call.
-
-    >>> per_sample(nn.MSELoss())(torch.zeros(3), torch.ones(3))
-    tensor([1., 1., 1.])
-    """
-    if hasattr(criterion, "reduction"):
-        return functools.partial(_unreduced, criterion)
-    if _has_reduction(criterion):
-        return functools.partial(criterion, reduction="none")
-    return criterion
-
-
-def _unreduced(criterion: Any, output: Any, target: Any) -> Tensor:
-    # Not a copy: it would miss later changes of attributes, and hooks and call counts would miss
-    # it; and where reduction is a property that sets the one of an inner, compiled criterion, the
-    # copy would change that one for good.
-    reduction = criterion.reduction
-    criterion.reduction = "none"
+def _other_arguments(criterion: Criterion) -> list[str]:
+    """The arguments of a criterion that takes more than output and target; otherwise none."""
     try:
-        losses: Tensor = criterion(output, target)
-        return losses
-    finally:
-        criterion.reduction = reduction
-
-
-def _has_reduction(criterion: Criterion) -> bool:
-    return hasattr(criterion, "reduction") or "reduction" in _defaults(criterion)
-
-
-def _defaults(criterion: Criterion) -> dict[str, Any]:
-    if isinstance(criterion, nn.Module):
-        return {}
-    try:
-        parameters = inspect.signature(criterion).parameters.values()
-    except (TypeError, ValueError):  # a callable written in C has no signature
-        return {}
-    return {p.name: p.default for p in parameters}
-
-
-_SETTINGS = {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
-# The functions behind torch's criteria on class indices; both labels can share one pass of them.
-_CROSS_ENTROPY = (F.cross_entropy, nn.CrossEntropyLoss.forward, CrossEntropyLossFlat.forward)
-_NLL = (F.nll_loss, nn.NLLLoss.forward)
-
-
-def _function_of(criterion: Criterion) -> Any:
-    """The function that computes the criterion; None where its settings cannot be read off."""
-    if isinstance(criterion, nn.Module):
-        return getattr(criterion.forward, "__func__", None)
-    if isinstance(criterion, functools.partial):
-        deprecated = {"size_average", "reduce"}  # they override the reduction
-        return None if criterion.args or deprecated & set(criterion.keywords) else criterion.func
-    return criterion
-
-
-def weighted_sum(own: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
-    """``weight * own + (1 - weight) * partner``, where 0 times infinity is 0."""
-    weight = over_rows(weight, own).to(own.dtype)
-    own, partner = own.masked_fill(weight == 0, 0), partner.masked_fill(weight == 1, 0)
-    return weight * own + (1 - weight) * partner
-
-
-def _name(criterion: Criterion) -> str:
-    return getattr(criterion, "__name__", type(criterion).__name__)
+        function = criterion.forward if isinstance(criterion, nn.Module) else criterion
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p.name for p in parameters if p.default is p.empty and p.kind in positional]
+    return required if len(required) > 2 else []

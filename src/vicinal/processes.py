@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -77,8 +78,8 @@ def distributed_model(model: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(model, device_ids=own)
 
 
-def share_buffers(model: nn.Module) -> None:
+def share_buffers(buffers: Iterable[Tensor]) -> None:
     """Copy the main process's buffers, such as batch norm statistics, to all processes."""
     if this_process().num_processes > 1:
-        for buffer in model.buffers():
+        for buffer in buffers:
             distributed.broadcast(buffer, src=0)

@@ -1,7 +1,10 @@
 """Reproducible random numbers: one seed, one result, on every device, rank and worker."""
 
+import ctypes
 import hashlib
-import secrets
+import itertools
+import warnings
+from bisect import bisect_right
 from typing import Any
 
 import torch
@@ -10,10 +13,12 @@ from torch.utils.data import get_worker_info
 
 
 class RandomState:
-    """A random state of its own, which neither reads nor advances a global generator.
+    """A random state of its own, which advances no global generator.
 
     Args:
-        seed: any integer; None takes one from the operating system, found in ``self.seed``.
+        seed: any integer; None takes one from torch's generator on the CPU when the state is first
+            used, that is, when it draws or ``self.seed`` or ``state_dict()`` is read. The generator
+            is read, but not advanced; to seed it later has no effect.
 
     Raises:
         TypeError: the seed is not an integer.
@@ -21,13 +26,24 @@ class RandomState:
     It counts draws, and makes a new generator for each, seeded by a hash of the seed, the purpose,
     the rank and the data loader's worker. So the state is just two integers, the seed and the
     count: every rank may load the same state, and ranks and workers still draw differently.
+
+    >>> _ = torch.manual_seed(42)
+    >>> first, second = RandomState(), RandomState()
+    >>> first.seed == second.seed
+    False
+    >>> seeds = first.seed, second.seed
+    >>> _ = torch.manual_seed(42)
+    >>> first, second = RandomState(), RandomState()
+    >>> (first.seed, second.seed) == seeds
+    True
     """
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an integer or None, not {seed!r}")
         self.is_seeded = seed is not None
-        self.seed = secrets.randbits(63) if seed is None else seed
+        self._seed = seed  # None until it is taken from torch's generator
+        self._made_at = next(_CLOCK)
         # Compiled graphs count in a tensor (see mixing/blocks.py). It is read only after one has
         # run, because int() of a tensor is slow and breaks a graph that is being traced.
         self.count = 0
@@ -38,6 +54,25 @@ class RandomState:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"sender_rank": rank_and_world_size()[0]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _made_at=next(_CLOCK))
+
+    @property
+    def seed(self) -> int:
+        """The seed; one that is taken from torch's generator is taken now, if it was not yet."""
+        if self._seed is None:
+            self._seed = _FIRST_USES.seed(self._made_at)
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self._seed = seed
+
+    @property
+    def has_seed(self) -> bool:
+        """Whether the seed is settled: given, loaded, or taken from torch's generator."""
+        return self._seed is not None
 
     @property
     def draws(self) -> int:
@@ -85,6 +120,50 @@ class RandomState:
         self.graph_count.zero_()
 
 
+# Numbers that order what happens to random states in this process.
+_CLOCK = itertools.count()
+
+
+class _FirstUses:
+    """The first uses of states without a seed, while torch's generator does not move.
+
+    The generator's state alone is no seed: two mixers of one training would draw alike. Numbers in
+    the order of first uses tell them apart, but they have to start again when the generator is
+    seeded again, or a notebook's cell that begins with ``torch.manual_seed(42)`` would differ from
+    run to run. torch does not say when it is seeded. So what counts is which uses came between the
+    making of a state and its own first use: those are of states that exist at the same time.
+    """
+
+    REPEATED = 50  # so many states with one seed, before a warning
+
+    def __init__(self) -> None:
+        self.generator = b""
+        self.times: list[int] = []
+        self.repeated = 0
+
+    def seed(self, made_at: int) -> int:
+        """The seed of a state that was made at this time and is used now."""
+        # By its address: torch may lack NumPy, and tolist() fails in torch.func's transforms.
+        state = torch.default_generator.get_state()
+        content = ctypes.string_at(state.data_ptr(), state.numel())
+        generator = hashlib.blake2b(content, digest_size=16).digest()
+        if generator != self.generator:
+            self.generator, self.times, self.repeated = generator, [], 0
+        number = len(self.times) - bisect_right(self.times, made_at)
+        self.times.append(next(_CLOCK))
+        self.repeated += number == 0
+        if self.repeated == self.REPEATED:
+            warnings.warn(
+                f"{self.REPEATED} mixers without a seed have taken the same one, as torch's "
+                "generator was in the same state at the first use of each: if you make a mixer for "
+                "each batch, make one before the loop",
+                stacklevel=2,
+            )
+        digest = hashlib.blake2b(repr((generator, number)).encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") >> 1
+
+
+_FIRST_USES = _FirstUses()
 _IS_DISTRIBUTED = distributed.is_available()
 
 

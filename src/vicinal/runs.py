@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
-from vicinal.learner.checkpoint import weights_of
+from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
@@ -26,7 +26,7 @@ from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
-from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, read_config
+from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, config_digest, read_config
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".lock"
@@ -249,7 +249,7 @@ class Run(Callback):
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
-        self._write(WEIGHTS, weights_of(self.learn.model))
+        save_weights(self.learn.model, self._file(WEIGHTS))
         if self.learn.history:
             from vicinal import plots
 
@@ -274,7 +274,7 @@ class Run(Callback):
 
     def _write_config(self, *, finished: bool) -> None:
         how = self.task.preprocessing(self.learn)
-        config = {
+        config: dict[str, Any] = {
             "vicinal": __version__,
             "torch": torch.__version__,
             **self.settings,
@@ -282,6 +282,8 @@ class Run(Callback):
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }
+        # As it will be read: with keys that are texts, and lists instead of tuples.
+        config["digest"] = config_digest(json.loads(json.dumps(config)))
         self._write(CONFIG, json.dumps(config, indent=2) + "\n")
 
     def _write(self, name: str, content: bytes | str) -> None:
@@ -334,7 +336,7 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
     names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]
     if not set(names) - {LOCK}:
         return
-    if CONFIG not in names or "vicinal" not in read_config(folder):
+    if CONFIG not in names or "vicinal" not in read_config(folder, check=False):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
     if not may_hold_a_run:
         raise VicinalError(

@@ -189,7 +189,7 @@ class TestOpening:
         ("storage", "side"),
         [
             ("cache", "several sizes"),
-            ("memory", "one size"),
+            pytest.param("memory", "one size", marks=pytest.mark.slow),
             pytest.param("cache", "one size", marks=pytest.mark.slow),
             pytest.param("memory", "several sizes", marks=pytest.mark.slow),
         ],

@@ -334,6 +334,14 @@ class TestFromTensors:
         assert batch.is_contiguous(memory_format=torch.channels_last)
 
     @pytest.mark.parametrize("part", ["training", "validation"])
+    @pytest.mark.parametrize("wrap", [lambda y: {"a": y, "b": y}, lambda y: (y, y), list])
+    def test_targets_that_are_no_tensor_are_refused(self, part, wrap):
+        wrong = {"y" if part == "training" else "y_valid": wrap(tensors(20)[1])}
+        message = f"the {part} targets are a (dict|tuple|list), not a tensor: give one tensor, and"
+        with pytest.raises(VicinalError, match=message):
+            from_tensors(**wrong)
+
+    @pytest.mark.parametrize("part", ["training", "validation"])
     def test_lengths_that_differ(self, part):
         wrong = {"y" if part == "training" else "y_valid": tensors(19)[1]}
         message = rf"the {part} part has 20 inputs, but 19 targets: give one for each"

@@ -1,9 +1,11 @@
 """Mixing in fastai's Learner."""
 
+import copy
 import functools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,7 +30,7 @@ with warnings.catch_warnings():
 
 from PIL import Image
 
-from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, SmoothMix
+from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, SmoothMix, accuracy
 from vicinal.integrations.fastai import Mix
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -267,6 +269,40 @@ def test_half_precision_and_training_metrics():
     assert 0 <= learn.recorder.values[-1][1] <= 1
 
 
+def shares(output, y, mixer):
+    """The mean share of the labels that are right."""
+    mix = mixer.draw(output, y)
+    right = (output.argmax(1) == y).float(), (output.argmax(1) == y[mix.partner]).float()
+    return (mix.weight * right[0] + (1 - mix.weight) * right[1]).mean()
+
+
+def test_accuracy_of_the_training_part():
+    """fastai's makes TensorBase of the predictions, whose `==` asks it alone: own labels."""
+    x, y = digits(64)
+    metrics = [fastai.accuracy, accuracy]
+    learn = learner(small_network(), MixUp(1.0, seed=0), [(x, y)], metrics=metrics)
+    learn.recorder.train_metrics = True
+    learn.fit(1, 0.0)
+    output = small_network().train()(MixUp(1.0, seed=0)(x, y)[0])
+    own = (output.argmax(1) == y).float().mean()
+    expected = torch.stack([own, shares(output, y, MixUp(1.0, seed=0))])
+    torch.testing.assert_close(torch.tensor(learn.recorder.values[-1][1:3]), expected)
+    assert expected[0] != expected[1]
+
+
+def test_predictions_of_fastais_tensor_classes():
+    """`==` asks its left operand alone; all else asks both. The page says so."""
+    x, y = digits(64)
+    target = Mix(MixUp(1.0, seed=0)).mix.mix_xy(x, y)[1]
+    output = fastai.TensorBase(torch.randn(64, 10))
+    expected = shares(output.as_subclass(torch.Tensor), y, MixUp(1.0, seed=0))
+    pred = output.argmax(1)
+    torch.testing.assert_close((target == pred).float().mean(), expected)
+    torch.testing.assert_close(torch.eq(pred, target).float().mean(), expected)
+    found = F.cross_entropy(output, target)
+    torch.testing.assert_close(found, F.cross_entropy(torch.tensor(output.tolist()), target))
+
+
 def test_mixing_inside_of_the_model():
     model, other = twins()
     learn = learner(model, ManifoldMixUp(model, ["input", "2"], seed=0))
@@ -274,6 +310,51 @@ def test_mixing_inside_of_the_model():
     mixer = ManifoldMixUp(other, ["input", "2"], seed=0)
     assert learn.seen.losses == train_by_hand(other, batches(), mixer)
     assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("layer", ["layers.0", "layers.0.0"])
+def test_tables_are_mixed_inside_of_the_model(layer):
+    """The losses are those of a twin whose hidden states are blended by hand."""
+    from fastai.tabular import all as tabular
+
+    frame = pd.DataFrame({
+        "color": list("abcd") * 15, "size": np.arange(60.0), "label": ["no", "yes", "yes"] * 20,
+    })  # fmt: skip
+    dls = tabular.TabularDataLoaders.from_df(
+        frame, procs=[tabular.Categorify, tabular.Normalize], cat_names=["color"],
+        cont_names=["size"], y_names="label", y_block=tabular.CategoryBlock(), bs=16,
+        valid_idx=range(48, 60), device="cpu",
+    )  # fmt: skip
+    alone, compared = MixUp(2.0, seed=0), []
+
+    class ByHand(fastai.Callback):
+        order = 9  # before Mix
+        run_valid = False
+
+        def before_batch(self):
+            categories, numbers, label = *self.learn.xb, self.learn.yb[0]
+            mix = alone.draw(numbers)
+            weight = mix.weight[:, None]
+            twin = copy.deepcopy(self.learn.model)
+            twin.get_submodule(layer).register_forward_hook(
+                lambda module, args, h: weight * h + (1 - weight) * h[mix.partner]
+            )
+            output, label = twin(categories, numbers), torch.Tensor(label).long().flatten()
+            targets = label, label[mix.partner]
+            own, partner = (F.cross_entropy(output, t, reduction="none") for t in targets)
+            self.expected = (mix.weight * own + (1 - mix.weight) * partner).mean().item()
+
+        def after_loss(self):
+            if self.learn.training:
+                compared.append((self.learn.loss.item(), self.expected))
+
+    learn = tabular.tabular_learner(dls, layers=[20, 10], metrics=tabular.accuracy)
+    mix = Mix(ManifoldMixUp(learn.model, layer, seed=0))
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1, cbs=[mix, ByHand()])
+    losses, expected = zip(*compared, strict=True)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert len(losses) == 3
 
 
 def test_vision_learner_takes_it(pictures):

@@ -364,6 +364,30 @@ def test_values_and_several_labels(tmp_path):
 # -- Errors
 
 
+def test_images_of_monai(tmp_path):
+    """Outputs are MetaTensors; `==` asks its left operand alone, and all else asks both."""
+    monai = pytest.importorskip("monai.data")
+    found = {}
+
+    class Metric(Classifier):
+        def training_step(self, batch, batch_idx):
+            output, y = self(batch[0]), batch[1]
+            found["type"], pred = type(output), output.argmax(1)
+            found["shares"] = (y == pred).float().mean(), torch.eq(pred, y).float().mean()
+            found["expected"] = (own_targets(pred) == own_targets(y)).float() * y.weight
+            partner = (own_targets(pred) == y.partner).float() * (1 - y.weight)
+            found["expected"] = (found["expected"] + partner).mean().as_subclass(torch.Tensor)
+            return super().training_step(batch, batch_idx)
+
+    x, y = digits(64)
+    module, other = Metric(twins()[0]), twins()[1]
+    mixed(module, MixUp(1.0, seed=0), Same((monai.MetaTensor(x), y)), tmp_path)
+    assert found["type"] is monai.MetaTensor
+    for share in found["shares"]:
+        torch.testing.assert_close(share, found["expected"])
+    assert module.losses == train_by_hand(other, [(x, y)] * 2, MixUp(1.0, seed=0))
+
+
 def test_a_step_that_hides_its_targets(tmp_path):
     class Hiding(Classifier):
         def training_step(self, batch, batch_idx):

@@ -23,7 +23,9 @@ from vicinal import (
     MixUp,
     Remix,
     Schedule,
+    accuracy,
 )
+from vicinal.mixed.tensor import own_targets
 
 
 def test_in_a_pipeline_of_torchvision():
@@ -163,3 +165,33 @@ def test_moved_and_pinned_as_loaders_do():
     meta = y.to("meta")
     assert meta.partner.device.type == meta.weight.device.type == "meta"
     assert x.shape == (4, 3)
+
+
+def test_ignite():
+    pytest.importorskip("ignite")
+    from ignite.engine import Events, create_supervised_trainer
+    from ignite.metrics import Accuracy, Loss, Precision
+
+    model, other = twins()
+    loader = DataLoader(TensorDataset(*digits(320)), 64, collate_fn=MixCollate(MixUp(seed=0)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = create_supervised_trainer(model, optimizer, nn.CrossEntropyLoss())
+    losses = []
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda e: losses.append(e.state.output))
+    trainer.run(loader, max_epochs=2)
+    assert losses == train_by_hand(other, batches(), MixUp(seed=0), epochs=2)
+
+    output, y = torch.randn(64, 10), next(iter(loader))[1]
+    for metric, expected in (
+        (Loss(nn.CrossEntropyLoss()), nn.functional.cross_entropy(output, y)),
+        (Precision(average="micro"), accuracy(output, y)),  # each label counted by its share
+    ):
+        metric.update((output, y))
+        assert metric.compute() == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises((RuntimeError, ValueError), match=r"Float|float"):  # an integer counter
+        Accuracy().update((output, y))
+    metric = Accuracy()
+    metric.update((output, own_targets(y)))
+    assert metric.compute() == pytest.approx(
+        float((output.argmax(1) == own_targets(y)).float().mean())
+    )

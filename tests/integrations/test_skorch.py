@@ -22,7 +22,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import CutMix, MixUp
+from vicinal import CutMix, MixLoss, MixUp
 from vicinal.integrations.skorch import Mix
 
 
@@ -111,6 +111,31 @@ def test_values():
     values = DataLoader(TensorDataset(torch.tensor(x), torch.tensor(target)), 64)
     expected = train_by_hand(other, values, MixUp(seed=0), nn.MSELoss())
     assert dict(net.callbacks_)["losses"].each == expected
+
+
+def test_several_targets():
+    x, y = digits(64)
+    values = torch.randn(64, generator=torch.Generator().manual_seed(0))
+
+    class Both(nn.Module):
+        def forward(self, output, target):
+            label, value = target
+            return F.cross_entropy(output, label) + F.mse_loss(output[:, 0], value)
+
+    class Data(torch.utils.data.Dataset):
+        def __len__(self):
+            return 64
+
+        def __getitem__(self, i):
+            return x[i], (y[i], values[i])
+
+    net = net_of(MixUp(seed=0), Both, kind=skorch.NeuralNet).fit(Data(), None)
+    mixed, (label, value) = MixUp(seed=0)(x, (y, values))
+    output = small_network().train()(mixed)
+    expected = MixLoss(nn.CrossEntropyLoss())(output, label)
+    expected += MixLoss(nn.MSELoss())(output[:, 0], value)
+    losses = dict(net.callbacks_)["losses"].each
+    assert losses[0] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_probabilities_and_nll():

@@ -66,8 +66,7 @@ def test_weights_are_distributed_as_timms(mode, arguments):
     np.random.seed(0)  # noqa: NPY002 (timm draws from it)
     torch.manual_seed(0)
 
-    # timm draws the sides of minmax's boxes from whole numbers below the largest.
-    side, count = (224, 800) if "cutmix_minmax" in arguments else (16, 4000)
+    side, count = 16, 4000
 
     def weights(mixup):
         weights = []
@@ -191,8 +190,8 @@ def test_trains_with_a_network_of_timms():
         ({"mode": "half"}, "mode must be one of batch, pair, elem, not 'half'"),
         ({"mode": "sample"}, "mode must be one of"),
         ({"correct_lam": False}, "labels are always weighted by area"),
-        ({"mixup_alpha": 0.0}, "mixup_alpha and cutmix_alpha are both 0"),
-        ({"prob": 1.5}, "p must be"),
+        ({"prob": 1.5}, "prob must be between 0 and 1, not 1.5"),
+        ({"switch_prob": -1}, "switch_prob must be between 0 and 1, not -1"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -216,3 +215,105 @@ def test_a_state_is_restored():
     other = Mixup(num_classes=10)
     other.mixer.load_state_dict(state)
     assert torch.equal(other(x.clone(), y)[1], expected)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.int32, torch.uint8, torch.float32])
+def test_labels_of_any_form_that_timm_takes(kind):
+    """Unmixed, and mixed in pairs of one class, where the result does not depend on the draws."""
+    y = torch.tensor([[1], [2], [2], [1]])
+    for labels in (y, y.flatten(), y[:, :, None]):
+        for enabled in (False, True):
+            found, expected = Mixup(num_classes=4), timm.data.Mixup(num_classes=4)
+            found.mixup_enabled = expected.mixup_enabled = enabled
+            labels = labels.clone() if not enabled else torch.full_like(labels, 2)
+            mixed = [m(torch.rand(4, 1, 2, 2), labels.to(kind))[1] for m in (found, expected)]
+            torch.testing.assert_close(*mixed)
+
+
+def test_labels_that_timm_does_not_take_either():
+    with pytest.raises(
+        ValueError, match=r"class indices have shape \(B,\), not \(2, 3\): set multi"
+    ):
+        Mixup(num_classes=3)(torch.rand(2, 1, 4, 4), torch.eye(3)[:2])
+    with pytest.raises(ValueError, match=r"targets have shape \(B, 3\), not \(2,\)"):
+        Mixup(num_classes=3, multi_label=True)(torch.rand(2, 1, 4, 4), torch.arange(2))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "arguments", [{"mixup_alpha": 0.4}, {"mixup_alpha": 0.4, "cutmix_alpha": 1.0, "switch_prob": 0}]
+)
+def test_features_without_cutmix(mode, arguments):
+    """Rows that are their own label: both must be mixed alike, by ours and by timm's."""
+    for kind in (Mixup, timm.data.Mixup):
+        x = torch.eye(8)
+        mixup = kind(**arguments, mode=mode, label_smoothing=0.0, num_classes=8)
+        mixed, y = mixup(x, torch.arange(8))
+        torch.testing.assert_close(mixed, y)
+        assert not torch.equal(mixed, torch.eye(8))
+
+
+def test_both_alphas_0():
+    x, y = digits(8)
+    for kind in (Mixup, timm.data.Mixup):
+        mixup = kind(mixup_alpha=0.0, num_classes=10)
+        mixup.mixup_enabled = False
+        same, target = mixup(x.clone(), y)
+        assert torch.equal(same, x)
+        torch.testing.assert_close(target, nn.functional.one_hot(y, 10) * 0.9 + 0.01)
+        mixup.mixup_enabled = True
+        with pytest.raises((ValueError, AssertionError), match=r"both 0|should be true"):
+            mixup(x.clone(), y)
+        mixup.mixup_alpha = 1.0
+        assert not torch.equal(mixup(x.clone(), y)[0], x)
+
+
+@pytest.mark.parametrize("base", [Mixup, FastCollateMixup])
+def test_methods_of_timms_that_are_overridden(base):
+    class Half(base):
+        def _params_per_batch(self):
+            return 0.5, False
+
+    class Named(base):
+        def __call__(self, *batch):
+            return super().__call__(*batch)
+
+    with pytest.raises(
+        TypeError, match=r"Half overrides _params_per_batch, .* timm.data.(Fast|Mixup)"
+    ):
+        Half(num_classes=10)
+    mixup = Named(num_classes=10)
+    mixup._params_per_elem = None
+    with pytest.raises(TypeError, match="Named overrides _params_per_elem"):
+        mixup(images(4)) if base is FastCollateMixup else mixup(*digits(4))
+
+
+def test_correct_lam_is_set_later():
+    mixup = Mixup(num_classes=10)
+    mixup.correct_lam = False
+    with pytest.raises(ValueError, match="always weighted by area"):
+        mixup(*digits(4))
+
+
+@pytest.mark.parametrize("side", [10, 16, 17])
+def test_sides_of_minmax_are_those_of_timm(side):
+    """Whole numbers below the largest, and all of them."""
+    arguments = {"mixup_alpha": 0.0, "cutmix_minmax": (0.3, 0.6), "label_smoothing": 0.0}
+
+    def sides(kind):
+        mixup, found = kind(**arguments, mode="elem", num_classes=8), set()
+        for _ in range(60):
+            x = torch.arange(8.0).view(-1, 1, 1, 1).expand(-1, 1, side, side).contiguous()
+            changed = (mixup(x, torch.arange(8))[0] != torch.arange(8.0).view(-1, 1, 1, 1))[:, 0]
+            found.update(changed.any(1).sum(1).tolist(), changed.any(2).sum(1).tolist())
+        return found
+
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    assert sides(Mixup) == sides(timm.data.Mixup) == {*range(int(side * 0.3), int(side * 0.6))}
+
+
+def test_samples_with_more_than_image_and_label():
+    samples = [(image, label, "name") for image, label in images(4)]
+    for kind in (FastCollateMixup, timm.data.FastCollateMixup):
+        assert kind(num_classes=10)(samples)[1].shape == (4, 10)

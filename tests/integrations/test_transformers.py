@@ -298,6 +298,17 @@ def test_a_custom_trainer(tmp_path):
     assert trained.losses == pytest.approx([2 * loss for loss in expected], rel=1e-5)
 
 
+def test_a_loss_that_passes_mixing_by(tmp_path):
+    class Mine(MixTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            return F.cross_entropy(model(inputs["pixel_values"]).logits, inputs["labels"])
+
+    with pytest.raises(
+        RuntimeError, match=r"nothing was mixed, as .* without calling Mixing's: inherit"
+    ):
+        trainer(tmp_path, vision_model(), MixUp(), images(32), Mine).train()
+
+
 def test_half_precision(tmp_path):
     trained = trainer(
         tmp_path, vision_model(), MixUp(seed=0), images(), bf16=True, num_train_epochs=8

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
         pytest.param("accelerate", marks=pytest.mark.slow),
         pytest.param("fabric", marks=pytest.mark.slow),
         "lightning",
-        "timm",
+        pytest.param("timm", marks=pytest.mark.slow),
         "transformers",
     ],
 )

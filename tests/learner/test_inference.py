@@ -150,3 +150,46 @@ def test_weights_that_cannot_be_loaded(dls, tmp_path):
 def test_a_loss_class_is_refused_at_once(dls):
     with pytest.raises(TypeError, match=r"CrossEntropyLoss\(\)"):
         Learner(dls, network(), nn.CrossEntropyLoss)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.999])
+def test_damaged_weights_are_not_loaded(dls, tmp_path, share):
+    learn = Learner(dls, network(), path=tmp_path)
+    file = learn.save("a")
+    content = bytearray(file.read_bytes())
+    content[int(share * len(content))] ^= 1
+    file.write_bytes(bytes(content))
+    before = weights(learn.model)
+    with pytest.raises(VicinalError, match=r"a\.safetensors (is damaged|cannot be read)"):
+        learn.load("a")
+    assert torch.equal(weights(learn.model), before)
+
+
+def test_equal_weights_give_equal_files_that_others_read(dls, tmp_path):
+    from safetensors import safe_open
+
+    files = [Learner(dls, network(), path=tmp_path).save(name) for name in "ab"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with safe_open(files[0], "pt") as opened:
+        assert opened.metadata()["format"] == "pt"  # transformers asks for it
+
+
+def test_what_a_weights_file_cannot_hold_is_named(dls, tmp_path):
+    class Extra(nn.Linear):
+        def get_extra_state(self):
+            return {"scale": 1}
+
+        def set_extra_state(self, state): ...
+
+    learn = Learner(dls, Extra(2, 2), path=tmp_path)
+    with pytest.raises(VicinalError, match="_extra_state of the network is of type dict"):
+        learn.save("a")
+
+
+def test_a_prediction_that_is_not_finite_is_refused(dls):
+    learn = Learner(dls, network())
+    assert learn.predict(torch.ones(2))[2].sum() == pytest.approx(1)
+    with torch.no_grad():
+        learn.model[3].bias.fill_(torch.nan)
+    with pytest.raises(VicinalError, match="output is not a finite number"):
+        learn.predict(torch.ones(2))

@@ -12,6 +12,7 @@ from vicinal.data import vision
 from vicinal.data.augment import aug_transforms
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import Batches, TensorData
+from vicinal.learner.interpretation import sample_losses
 
 ANIMALS = ["ant", "bee", "cat"]
 
@@ -243,3 +244,28 @@ def test_one_pass_that_changes_nothing():
     assert not found.losses.requires_grad
     assert learn.model.training
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_losses_of_each_class_are_not_those_of_samples(count):
+    def of_classes(output, target):
+        return (-output.log_softmax(1) * F.one_hot(target, 3)).sum(0)
+
+    output, target = torch.randn(count, 3), torch.arange(count) % 3
+    with pytest.raises(VicinalError, match=rf"losses of shape \(3,\) for {count} samples"):
+        sample_losses(of_classes, output, target)
+
+
+def test_the_state_of_a_criterion_is_that_after_one_call():
+    class Counted(nn.Module):
+        calls = 0
+
+        def forward(self, output, target):
+            self.calls += 1
+            return F.cross_entropy(output, target, reduction="none")
+
+    criterion = Counted()
+    output, target = torch.randn(5, 3), torch.arange(5) % 3
+    expected = F.cross_entropy(output, target, reduction="none")
+    assert torch.equal(sample_losses(criterion, output, target), expected)
+    assert criterion.calls == 1

@@ -135,6 +135,7 @@ main()
 
 
 class TestARun:
+    @pytest.mark.slow
     def test_with_too_few_samples_is_refused_in_one_sentence(self, tmp_path):
         too_many = ["-m", "vicinal", "train", "digits", "--batch-size", "1000", "--out", "out"]
         done = launch(*too_many, cwd=tmp_path)

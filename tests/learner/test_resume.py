@@ -1,7 +1,14 @@
 """Trainings that are stopped anywhere and resumed end as if nothing had happened."""
 
+import random
+
+import numpy as np
 import pytest
+import pytorch_optimizer
+import schedulefree
+import timm.optim
 import torch
+from sam import SAM
 from torch import nn
 
 from vicinal import (
@@ -18,9 +25,12 @@ from vicinal import (
     Schedule,
     VicinalError,
     accuracy,
+    muon_adamw,
 )
+from vicinal.learner.optimizer_state import optimizer_state, restore_optimizer
 
 EPOCHS, BATCHES = 3, 5
+NEEDS_MUON = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch < 2.9")
 
 
 class Stopped(Exception):
@@ -53,6 +63,7 @@ def mixers():
 def learner(mix="MixUp", opt_func=None, **options):
     """Everything that has a state: dropout, batch norm, a mixer, an optimizer with moments."""
     torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002
     x, y = torch.rand(5 * BATCHES + 1, 3, 6, 6), torch.arange(5 * BATCHES + 1) % 3
     dls = DataLoaders.from_tensors(x, y, x[:9], y[:9], bs=5, device="cpu", seed=2)
     body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3))
@@ -89,7 +100,8 @@ def assert_same(learn, other):
 def stopped_and_resumed(file, batch, train, **options):
     with pytest.raises(Stopped):
         train(learner(**options), [StopAt(batch), Checkpoint(file)])
-    torch.rand(7)  # whatever else may have used the global generator
+    torch.rand(7)  # whatever else may have used the global generators
+    np.random.seed(random.randrange(2**32))  # noqa: NPY002
     resumed = learner(**options)
     train(resumed, [Checkpoint(file, resume=True)])
     return resumed
@@ -172,9 +184,23 @@ def test_every_mixer_resumes(tmp_path, mix):
         torch.optim.RMSprop,
         torch.optim.Adagrad,
         lambda p, lr: torch.optim.AdamW(p, lr, amsgrad=True),
+        lambda p, lr: torch.optim.LBFGS(p, lr, max_iter=3),
+        lambda p, lr: SAM(p, torch.optim.SGD, lr=lr, momentum=0.9),  # its base has moments
+        lambda p, lr: pytorch_optimizer.SAM(p, torch.optim.AdamW, lr=lr),
+        lambda p, lr: pytorch_optimizer.Lookahead(torch.optim.Adam(p, lr)),  # keys of tuples
+        pytorch_optimizer.SOAP,  # transposed tensors
+        pytorch_optimizer.load_optimizer("magma"),  # keys of tuples
+        pytorch_optimizer.load_optimizer("adashift"),  # a deque
+        pytorch_optimizer.load_optimizer("kron"),  # a dtype
+        timm.optim.Adahessian,  # a generator of its own
+        timm.optim.MADGRAD,
+        schedulefree.AdamWScheduleFree,
+        schedulefree.SGDScheduleFreeClosure,
+        pytest.param(muon_adamw, marks=NEEDS_MUON),
     ],
 )
 def test_every_optimizer_resumes(tmp_path, opt_func):
+    """Bit by bit; test_demands.py has all optimizers of torch, timm and pytorch_optimizer."""
     whole = learner(opt_func=opt_func)
     METHODS["fit_one_cycle"](whole, [])
     resumed = stopped_and_resumed(
@@ -277,6 +303,16 @@ def test_the_state_of_callbacks_is_restored(tmp_path):
     assert counting.count == whole.count
 
 
+def test_a_callback_may_have_its_state_only_later(tmp_path):
+    class Late(Counting):
+        def before_fit(self, learn): ...
+
+        def after_batch(self, learn):
+            self.count = learn.epoch
+
+    learner().fit(1, cbs=[Late(), Checkpoint(tmp_path / "c")])
+
+
 class TestAnotherTraining:
     @pytest.fixture
     def checkpoint(self, tmp_path):
@@ -329,3 +365,74 @@ def test_a_file_that_cannot_be_written_is_an_error_before_the_training(tmp_path)
 def test_a_missing_folder_is_created(tmp_path):
     learner().fit(1, cbs=Checkpoint(tmp_path / "new" / "c"))
     assert (tmp_path / "new" / "c").exists()
+
+
+def test_moments_of_another_dtype_than_their_weights_resume(tmp_path):
+    """torch's load_state_dict would round them to that of the weights."""
+
+    class Wide(torch.optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    state["sum"] = state.get("sum", 0.0) + p.grad.double() / 3
+                    state["count"] = state.get("count", torch.tensor(2**24)) + 1
+                    p.copy_(-group["lr"] * state["sum"] * (state["count"] - 2**24))
+
+    whole = learner(opt_func=Wide)
+    METHODS["fit"](whole, [])
+    assert_same(stopped_and_resumed(tmp_path / "c", 16, METHODS["fit"], opt_func=Wide), whole)
+
+
+def test_an_optimizer_of_an_earlier_version_is_restored():
+    model = nn.Linear(2, 2)
+    first, second = (torch.optim.Adam(model.parameters()) for _ in range(2))
+    model(torch.ones(1, 2)).sum().backward()
+    first.step()
+    restore_optimizer(second, first.state_dict())
+    assert second.state[model.weight]["exp_avg"].equal(first.state[model.weight]["exp_avg"])
+
+
+def test_schedules_reach_the_inner_optimizer_after_a_resume():
+    model = nn.Linear(2, 2)
+    first, second = (SAM(model.parameters(), torch.optim.Adam, lr=0.1) for _ in range(2))
+    model(torch.ones(1, 2)).sum().backward()
+    first.first_step()
+    first.second_step()
+    restore_optimizer(second, optimizer_state(first))
+    second.param_groups[0]["lr"] = 0.5
+    assert second.base_optimizer.param_groups[0]["lr"] == 0.5
+    moments = second.base_optimizer.state[model.weight]["exp_avg"]
+    assert moments.equal(first.base_optimizer.state[model.weight]["exp_avg"])
+
+
+def test_the_generators_of_numpy_and_python_resume(tmp_path):
+    class Noise(Callback):
+        def before_step(self, learn):
+            with torch.no_grad():
+                noise = float(np.random.rand()) + random.random()  # noqa: NPY002
+                next(learn.model.parameters()).add_(noise)
+
+    def train(*cbs):
+        random.seed(3)
+        learn = learner()
+        METHODS["fit"](learn, [Noise(), *cbs])
+        return learn
+
+    whole = train()
+    with pytest.raises(Stopped):
+        train(StopAt(16), Checkpoint(tmp_path / "c"))
+    assert_same(train(Checkpoint(tmp_path / "c", resume=True)), whole)
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_said(tmp_path):
+    learner().fit(1, cbs=Checkpoint(tmp_path / "c"))
+    content = bytearray((tmp_path / "c").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "c").write_bytes(bytes(content))
+    with pytest.raises(VicinalError, match=r"c is damaged, .* restore it from a copy"):
+        Checkpoint(tmp_path / "c", resume=True)

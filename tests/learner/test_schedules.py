@@ -4,6 +4,7 @@ import math
 from functools import partial
 
 import pytest
+import schedulefree
 import torch
 from small_trainings import network, sgd
 from torch import nn
@@ -115,3 +116,26 @@ def test_one_cycle_of_few_steps(steps, pct_start):
     x, y = torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
     dls = DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
     Learner(dls, network()).fit_one_cycle(steps, 0.01, pct_start=pct_start)
+
+
+def test_a_first_beta_of_zero_is_no_momentum_to_cycle(dls):
+    """One cycle would give it up to 0.95; AggMo keeps its buffers by these numbers."""
+
+    class Betas(Callback):
+        def after_step(self, learn):
+            self.found = {group["betas"] for group in learn.optimizer.param_groups}
+
+    betas = Betas()
+    opt_func = partial(torch.optim.Adam, betas=(0.0, 0.99))
+    Learner(dls, network(), opt_func=opt_func).fit_one_cycle(1, 0.1, cbs=betas)
+    assert betas.found == {(0.0, 0.99)}
+
+
+def test_an_optimizer_that_torch_would_not_schedule_is_refused(dls):
+    def wrapped(groups, lr):
+        return schedulefree.ScheduleFreeWrapper(torch.optim.SGD(groups, lr), momentum=0.9)
+
+    learn = Learner(dls, network(), opt_func=wrapped)
+    with pytest.raises(VicinalError, match=r"no ScheduleFreeWrapper, .*: train by fit"):
+        learn.fit_one_cycle(1, 0.1)
+    learn.fit(1, 0.1)

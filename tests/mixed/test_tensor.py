@@ -1,6 +1,7 @@
 """MixedTensor: what is computed from it is computed for both targets."""
 
 import copy
+import dataclasses
 import functools
 import io
 import multiprocessing
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.functional import f1_score
 from torchvision.ops import sigmoid_focal_loss
 
 from vicinal import (
@@ -24,8 +26,9 @@ from vicinal import (
     SmoothMix,
     accuracy,
     as_tensors,
+    own_targets,
 )
-from vicinal.mixed.tensor import own_targets, reached_loss
+from vicinal.mixed.tensor import reached_loss
 
 timm_losses = pytest.importorskip("timm.loss")
 
@@ -250,6 +253,8 @@ def test_conversions_give_the_own_labels():
     assert len(y) == 64
     assert (y.shape, y.dtype, y.device.type) == (target.own.shape, torch.int64, "cpu")
     assert y.max() == max(target.own.max(), target.partner.max())
+    assert torch.aminmax(y, dim=0).max == y.max()
+    assert torch.aminmax(y).min == y.min()
     assert bool((y == 3).any()) == bool(((target.own == 3) | (target.partner == 3)).any())
 
 
@@ -436,3 +441,36 @@ def test_collate_other_batches():
 def test_repr():
     y = as_tensors(MixedTarget(torch.tensor([1]), torch.tensor([2]), torch.tensor([0.5])))
     assert repr(y) == ("MixedTensor(own=tensor([1]), partner=tensor([2]), weight=tensor([0.5000]))")
+
+
+@dataclasses.dataclass
+class Answers:
+    kind: object
+    size: object
+
+
+def test_own_targets_of_any_nested_batch():
+    _, target = MixUp(seed=0)(
+        torch.rand(6, 3), {"kind": torch.arange(6) % 3, "size": torch.rand(6)}
+    )
+    plain, name = torch.rand(6), "batch"
+    for converted in (target, as_tensors(target)):
+        answers = Answers(converted["kind"], converted["size"])
+        (first, same, text), inner = own_targets(((converted["size"], plain, name), answers))
+        assert type(first) is type(inner.kind) is torch.Tensor
+        assert torch.equal(first, target["size"].own)
+        assert torch.equal(inner.kind, target["kind"].own)
+        assert same is plain
+        assert text == name
+    assert own_targets(plain) is plain
+
+
+def test_a_metric_that_is_refused_reads_own_targets():
+    output, y = (
+        torch.randn(6, 3),
+        as_tensors(MixUp(seed=0)(torch.rand(6, 3), torch.arange(6) % 3)[1]),
+    )
+    macro = functools.partial(f1_score, task="multiclass", num_classes=3, average="macro")
+    with pytest.raises(ValueError, match=r"give a metric own_targets\(y\)"):
+        macro(output, y)
+    assert macro(output, own_targets(y)) == macro(output, torch.arange(6) % 3)

@@ -303,3 +303,11 @@ class TestErrors:
         with pytest.raises(error, match=rf"batch\['wrong'\]: .*{message}"):
             BetweenClass(RATE)(x, torch.arange(6), inplace=inplace)
         assert torch.equal(x["sound"], sounds())
+
+
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_channels_after_time_are_an_error(channels):
+    x = torch.randn(4, 1600, channels)
+    with pytest.raises(ValueError, match=r"channels last: give waveforms \(B, ..., T\), such as"):
+        BetweenClass(16_000, seed=0)(x, torch.arange(4))
+    BetweenClass(16_000, seed=0)(x.transpose(1, 2), torch.arange(4))

@@ -114,3 +114,24 @@ def test_an_integer_that_a_float32_cannot_hold_is_not_rounded():
 def test_a_neutral_pattern_is_one_of_weight_1():
     chosen = torch.tensor([True, False, True])
     assert Blend(torch.tensor([0.5, 0.5, 1.0])).only(chosen).weight.tolist() == [0.5, 1, 1]
+
+
+IMPLEMENTATIONS = {
+    "gather": lambda x, partner: interpolate(x[partner], x, LAM[:, None]),
+    "small rows": lambda x, partner: Blend(LAM).apply_small_rows(x, partner, None, False),
+    "small rows, in place": lambda x, partner: Blend(LAM).apply_small_rows(
+        x.clone(), partner, None, True
+    ),
+    "with a gradient": lambda x, partner: Mix(partner, LAM)(x.requires_grad_()).detach(),
+    "whole mix": lambda x, partner: Mix(partner, LAM)(x),
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("value", HARMFUL)
+@pytest.mark.parametrize("mix", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+def test_a_row_of_weight_1_keeps_what_it_holds(mix, value, dtype):
+    """An own inf, such as of a causal mask, would become inf - inf."""
+    x = batch(dtype)
+    x[0, 2] = value
+    assert torch.equal(mix(x, PARTNER)[0].nan_to_num(7), x[0].nan_to_num(7))

@@ -286,6 +286,17 @@ def test_a_tensor_that_is_also_the_target_is_copied():
     assert torch.equal(target.partner, wanted.partner)
 
 
+@pytest.mark.parametrize("inplace", [False, True])
+def test_images_with_their_channels_last_and_their_masks(inplace):
+    eager, mixer = (Choice([MixUp(), CutMix()], seed=0) for _ in "ab")
+    x, masks = torch.rand(6, 12, 9, 3), torch.randint(5, (6, 12, 9))
+    expected, wanted = eager(x.clone(), masks)
+    mixed, target = compile_whole(lambda x, y: mixer(x, y, inplace=inplace))(x, masks)
+    assert torch.allclose(mixed, expected, atol=1e-6)
+    assert torch.equal(target.own, wanted.own)
+    assert torch.equal(target.weight, wanted.weight)
+
+
 def test_the_operation_keeps_torchs_rules():
     """Compilers rely on them: no input is changed or returned, and shapes are as announced."""
     for mixer in (MixUp(seed=0), CutMix(seed=0), Choice([MixUp(), CutMix()], seed=0)):

@@ -219,6 +219,34 @@ def test_what_does_not_go_together_is_named(change, message):
     assert mixer.state_dict()["draws"] == 0
 
 
+class TestRelativeBoxes:
+    def relative(self, sizes):
+        images, targets = example(sizes, [2, 0, 1, 1])
+        for image, target in zip(images, targets, strict=True):
+            target["boxes"] /= torch.tensor(image.shape[-2:]).flip(0).repeat(2)
+        return images, targets
+
+    def test_of_images_of_different_sizes_are_rejected(self):
+        mixer = DetectionMixUp(seed=0)
+        with pytest.raises(VicinalError, match=r"relative to their images.*give boxes in pixels"):
+            mixer(*self.relative(SIZES))
+        assert mixer.state_dict()["draws"] == 0
+
+    @pytest.mark.parametrize("stacked", [False, True])
+    def test_of_images_of_one_size_stay_right(self, stacked):
+        images, targets = self.relative([(9, 12)] * 4)
+        images = torch.stack(images) if stacked else images
+        _, found = DetectionMixUp(seed=0)(images, targets)
+        for target, own in zip(found, targets, strict=True):
+            assert torch.equal(target["boxes"][: len(own["boxes"])], own["boxes"])
+
+    def test_images_without_boxes(self):
+        images, targets = example(SIZES, [0, 0, 0, 0])
+        assert all(
+            not len(target["boxes"]) for target in DetectionMixUp(seed=0)(images, targets)[1]
+        )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"alpha": -1}, "alpha must be 0 or more"), ({"p": 2}, "p must be between 0 and 1")],

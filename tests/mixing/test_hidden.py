@@ -274,6 +274,52 @@ class TestWhoIsMixed:
         expected = net.step(net.step(hidden.tanh()).tanh())
         torch.testing.assert_close(net(given), expected)
 
+    @pytest.mark.parametrize("by_name", [False, True])
+    def test_of_two_inputs_of_one_layer_both_have_to_be(self, by_name):
+        class Siamese(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder, self.head = mlp()[:2], nn.Linear(16, CLASSES).double()
+
+            def forward(self, x):
+                left, right = x, x.flip(1)
+                second = self.encoder(input=right) if by_name else self.encoder(right)
+                return self.head(torch.cat([self.encoder(left), second], 1))
+
+        net = Siamese()
+        given, _ = ManifoldMixUp(net, "encoder", seed=0)(*batch_for(None))
+        with pytest.raises(RuntimeError, match="'encoder' is called again for inputs that do not"):
+            net(given)
+
+    def test_a_layer_that_all_branches_share_is_taken_for_the_first(self):
+        class Shared(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.relu = mlp()[0], nn.ReLU()
+                self.second, self.extra = nn.Linear(8, 8).double(), nn.Linear(8, 8).double()
+
+            def forward(self, x):
+                hidden = self.relu(self.first(x))
+                hidden = hidden + self.relu(self.second(hidden)) + self.relu(self.extra(hidden))
+                return self.relu(hidden), self.relu(torch.ones(CLASSES, 8).double())
+
+        net = Shared()
+        x, y = batch_for(None)
+        given, _ = ManifoldMixUp(net, "relu", seed=0)(x, y)
+        found = net(given)[0]
+        hidden = blended(MixUp(2.0, seed=0).draw(x, y), net.relu(net.first(x)))
+        expected = hidden + net.second(hidden).relu() + net.extra(hidden).relu()
+        torch.testing.assert_close(found, expected.relu())
+
+    def test_copies_of_the_model_for_several_gpus_are_not(self):
+        net = mlp()
+        x, y = batch_for(net)
+        given, _ = ManifoldMixUp(net, "1", seed=0)(x, y)
+        replica = net._replicate_for_data_parallel()  # what DataParallel calls, on each GPU
+        with pytest.raises(RuntimeError, match="DataParallel splits a batch among copies"):
+            replica(given[:6])
+        assert replica(x).shape == (12, CLASSES)
+
     def test_the_batch_is_returned_unchanged_unless_the_input_is_drawn(self):
         net = mlp()
         x, y = batch_for(net)

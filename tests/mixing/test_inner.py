@@ -1,5 +1,7 @@
 """Mixers inside of others: each looks at the batch as it would alone, and no option is dropped."""
 
+import copy
+import pickle
 import threading
 import time
 
@@ -9,6 +11,7 @@ from torch import nn
 
 from vicinal import (
     BalancedMixUp,
+    BetweenClass,
     Choice,
     ClassMix,
     CMixUp,
@@ -63,6 +66,13 @@ WRAPS = {
     "ManifoldMixUp": lambda mixer, **o: ManifoldMixUp(network(), "0", mixer=mixer, **o),
     "ManifoldMixUp of Schedule": lambda mixer, **o: ManifoldMixUp(
         network(), "0", mixer=Schedule(mixer, steps=9), **o
+    ),
+}
+OUTER = WRAPS | {
+    "Schedule of Choice": lambda mixer, **o: Schedule(Choice([mixer]), steps=9, **o),
+    "Choice of Schedule": lambda mixer, **o: Choice([Schedule(mixer, steps=9)], **o),
+    "ManifoldMixUp of Choice": lambda mixer, **o: ManifoldMixUp(
+        network(), "0", mixer=Choice([Choice([mixer])]), **o
     ),
 }
 every_wrap = pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
@@ -258,6 +268,125 @@ class TestOptions:
     def test_a_mixer_that_chooses_partners_has_no_option_for_them(self):
         assert Choice([MixUp(), CMixUp(1.0)]).partners == "cycle"
         assert Choice([MixUp(partners="shuffle"), CMixUp(1.0)]).partners == "shuffle"
+
+
+#: For each option a value that is not its default, and a third one that contradicts it.
+OPTIONS = {
+    "partners": ("shuffle", "reverse"),
+    "half": (True, False),
+    "fields": (("image",), ("other",)),
+    "integers": ("leave", "paste"),
+    "maximum": (("length",), ("other",)),
+    "pixelwise": (True, False),
+    "seed": (3, 4),
+}
+
+
+def value_of(mixer, option):
+    return mixer.random.seed if option == "seed" else getattr(mixer, option)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", [name for name in OUTER if name != "alone"])
+class TestEveryOptionInEveryWrapper:
+    """Of an inner mixer, however deep: adopted, or rejected, and never dropped."""
+
+    def test_it_is_adopted(self, name, option):
+        wrap, (value, _) = OUTER[name], OPTIONS[option]
+        inner = MixUp(**{option: value})
+        if option == "half" and name.startswith("ManifoldMixUp"):
+            with pytest.raises(ValueError, match="ManifoldMixUp cannot mix half a batch"):
+                wrap(inner)
+        else:
+            assert value_of(wrap(inner), option) == value
+
+    def test_it_may_be_repeated(self, name, option):
+        wrap, (value, _) = OUTER[name], OPTIONS[option]
+        if option == "half" and name.startswith("ManifoldMixUp"):
+            return
+        assert value_of(wrap(MixUp(**{option: value}), **{option: value}), option) == value
+
+    def test_it_is_not_contradicted(self, name, option):
+        wrap, (value, other) = OUTER[name], OPTIONS[option]
+        with pytest.raises(ValueError, match=rf"give {option}= to the \w+ alone"):
+            wrap(MixUp(**{option: value}), **{option: other})
+
+    def test_two_inner_ones_do_not_contradict(self, name, option):
+        wrap, (value, other) = OUTER[name], OPTIONS[option]
+        with pytest.raises(ValueError, match=rf"give {option}= to the Choice alone"):
+            wrap(Choice([MixUp(**{option: value}), CutMix(**{option: other})]))
+
+    def test_it_is_not_set_later(self, name, option):
+        if option == "seed":
+            return
+        wrap, (value, _) = OUTER[name], OPTIONS[option]
+        mixer = wrap(MixUp())
+        x = torch.rand(6, 2)
+        mixer.draw(x)
+        setattr(mixer.nested()[-1], option, value)
+        with pytest.raises(ValueError, match=rf"{option} of MixUp\(.* was set after .* set it on"):
+            mixer.draw(x)
+
+
+class TestWhatIsSetLater:
+    def test_a_schedules_mixer_is_a_copy(self):
+        mixer = MixUp(0.4)
+        schedule = Schedule(mixer, steps=9, seed=0)
+        mixer.alpha = 2.0
+        with pytest.raises(ValueError, match=r"MixUp\(alpha=2.* was changed after .* copy"):
+            schedule.draw(torch.rand(6, 2))
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+    def test_copies_remember_it(self, copied):
+        mixer = copied(Choice([Schedule(MixUp(), steps=9)]))
+        mixer.draw(torch.rand(6, 2))
+        mixer.mixers[0].mixer.fields = ("image",)
+        with pytest.raises(ValueError, match="fields of MixUp"):
+            mixer.draw(torch.rand(6, 2))
+
+    @pytest.mark.parametrize("wrap", [WRAPS["Choice"], WRAPS["Schedule"]])
+    def test_the_methods_own_options_count(self, wrap):
+        x, y = torch.rand(6, 800), torch.arange(6)
+        inner = BetweenClass(rate=800)
+        mixer = wrap(inner)
+        inner = mixer.nested()[-1]
+        inner.rate = 8000
+        assert mixer.draw(x).patterns[0].rate == 8000
+        inner.p = 0.0
+        assert torch.equal(mixer(x, y)[0], x)
+
+    def test_a_schedules_own_options_count(self):
+        schedule = Schedule(MixUp(float("inf")), steps=2, seed=0)
+        schedule.steps = 4
+        weights = [float(schedule.draw(torch.rand(6, 2)).weight[0]) for _ in range(6)]
+        assert weights == [0.5] * 4 + [1.0] * 2
+        schedule = Schedule(MixUp(), steps=20, seed=0)
+        schedule.alpha = (0.0, 1.0)
+        assert [bool((schedule.draw(torch.rand(6, 2)).weight < 1).any()) for _ in range(2)] == [
+            False,
+            True,
+        ]
+
+
+class TestPairs:
+    """Two samples that are each other's partner, beside methods that choose partners themselves."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: Choice([Choice([CMixUp(1.0)]), MixUp(partners="pairs")]),
+            lambda: Choice([Schedule(CMixUp(1.0)), Choice([MixUp(partners="pairs")])]),
+            lambda: Schedule(Choice([CMixUp(1.0)]), partners="pairs"),
+            lambda: ManifoldMixUp(network(), "0", mixer=Choice([CMixUp(1.0)]), partners="pairs"),
+        ],
+    )
+    def test_the_sentence_names_who_chooses(self, make):
+        with pytest.raises(ValueError, match=r"^CMixUp\(.* chooses partners by the targets, so a "):
+            make()
+
+    def test_a_default_is_called_so(self):
+        with pytest.raises(ValueError, match=r"has partners='cycle', its default, and another one"):
+            Choice([Choice([MixUp()]), MixUp(partners="pairs")])
 
 
 class Halves(Choice):

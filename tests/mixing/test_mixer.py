@@ -550,7 +550,7 @@ class TestArguments:
             ({"integers": True}, ValueError, "integers must be one of 'raise', .* not True"),
             ({"seed": 1.5}, TypeError, "seed must be an integer or None, not 1.5"),
             ({"seed": "1"}, TypeError, "seed must be an integer or None, not '1'"),
-            ({"partner": "cycle"}, TypeError, "unexpected keyword argument 'partner'"),
+            ({"partner": "cycle"}, TypeError, "no option 'partner'; did you mean 'partners'"),
         ],
     )
     @every_mixer

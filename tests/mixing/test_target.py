@@ -154,3 +154,17 @@ def test_it_passes_through_compiled_functions():
     assert torch.allclose(dense, 2 * t.dense(5))
     assert same(rest, t[1:])
     assert same(turned, MixedTarget(t.partner, t.own, 1 - t.weight))
+
+
+@pytest.mark.parametrize("label", [255, -100, 5])
+def test_a_label_to_ignore_has_no_place_in_a_dense_target(label):
+    for own, partner in ((0, label), (label, 0)):
+        t = MixedTarget(torch.tensor([[1, own]]), torch.tensor([[2, partner]]), torch.rand(1))
+        with pytest.raises(RuntimeError, match=f"the label {label} is none of 5 classes: labels"):
+            t.dense(5)
+
+
+def test_a_value_without_a_share_leaves_no_trace():
+    own, partner = torch.tensor([torch.nan, 1.0, torch.inf]), torch.tensor([2.0, torch.inf, 3.0])
+    dense = MixedTarget(own, partner, torch.tensor([0.0, 1.0, 1.0])).dense()
+    assert dense.tolist() == [2.0, 1.0, torch.inf]

@@ -56,6 +56,33 @@ def test_a_rerun_draws_the_same():
     assert runs[0] == runs[1]
 
 
+@pytest.mark.parametrize("seeded", ["torch", "the loader"])
+def test_without_a_seed_workers_follow_what_seeds_them(seeded):
+    """They differ by worker and epoch, and a rerun, also in the same process, draws the same."""
+
+    def run(seed):
+        torch.manual_seed(seed if seeded == "torch" else 5)
+        generator = None if seeded == "torch" else torch.Generator().manual_seed(seed)
+        data = TensorDataset(torch.ones(6, 2), torch.arange(6))
+        loader = DataLoader(
+            data, 3, num_workers=2, collate_fn=MixCollate(MixUp()), generator=generator
+        )
+        return [tuple(y.weight.tolist()) for _ in range(2) for _, y in loader]
+
+    first = run(42)
+    assert len(set(first)) == 4
+    assert run(42) == first
+
+
+def test_without_a_seed_a_spawned_worker_draws_as_a_forked_one():
+    torch.manual_seed(42)
+    mixers = [MixUp(), MixUp()]
+    sent = pickle.dumps(mixers)
+    seeds = [mixer.random.seed for mixer in mixers]
+    torch.manual_seed(42)
+    assert [mixer.random.seed for mixer in pickle.loads(sent)] == seeds
+
+
 def test_a_schedule_in_the_loaders_own_process_counts_all_batches():
     data = TensorDataset(torch.randn(64, 3), torch.arange(64))
     mix = MixCollate(Schedule(MixUp(1.0, folded=False), until=0.5, steps=32, seed=0))

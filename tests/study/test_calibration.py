@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchmetrics
 from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -118,3 +119,17 @@ def test_a_reliability_diagram_adds_up_to_the_calibration_error(case):
     assert error.item() == pytest.approx(
         calibration_gaps(probabilities, targets).mean().item(), abs=1e-6
     )
+
+
+def test_a_confidence_of_exactly_one_is_in_the_last_bin():
+    """torchmetrics 1.9 gives it a bin of its own."""
+    probabilities = torch.tensor([[0.95, 0.05], [1.0, 0.0]], dtype=torch.float64)
+    targets = torch.tensor([0, 1])  # the first is right, the second wrong
+    assert calibration_gaps(probabilities, targets).mean() == pytest.approx((1 - 0.05) / 2)
+    expected = multiclass_calibration_error(probabilities, targets, 2, n_bins=15, norm="l1")
+    if torchmetrics.__version__.startswith("1.9"):
+        assert expected == pytest.approx((1 + 0.05) / 2)
+    probabilities[1] = torch.tensor([0.999, 0.001])
+    expected = multiclass_calibration_error(probabilities, targets, 2, n_bins=15, norm="l1")
+    found = calibration_gaps(probabilities, targets).mean()
+    assert found == pytest.approx(expected.item(), abs=1e-6)

@@ -13,6 +13,7 @@ from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
 from vicinal.learner.events import Callback
 from vicinal.tasks import TrainOptions
+from vicinal.tasks.predictor import config_digest
 from vicinal_cli import fails, rows_of
 
 
@@ -107,7 +108,9 @@ class TestClasses:
         options = TrainOptions("wine.csv", label="grower", epochs=2)
         runs.train(options, tmp_path / "run", log=silent)
         config = json.loads((tmp_path / "run" / "config.json").read_text())
-        (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "finished": False}))
+        edited = {**config, "finished": False}
+        edited["digest"] = config_digest(edited)
+        (tmp_path / "run" / "config.json").write_text(json.dumps(edited))
         if changed == "rows":
             wine = wine.iloc[:-1]
         elif changed == "number":

@@ -59,7 +59,7 @@ class DataLoaders:
 
         Raises:
             VicinalError: lengths differ, a value is NaN or infinite, labels are negative or all
-                of one class, or the batch size does not go with the data.
+                of one class, targets are nested, or the batch size does not go with the data.
 
         >>> x, y = torch.randn(100, 4), torch.arange(100) % 3
         >>> dls = DataLoaders.from_tensors(x, y, x[:20], y[:20], bs=32)
@@ -182,6 +182,12 @@ class DataLoaders:
 
 
 def _check_tensors(part: str, x: Any, y: Tensor) -> None:
+    if not isinstance(y, Tensor):
+        raise VicinalError(
+            f"the {part} targets are a {type(y).__name__}, not a tensor: give one tensor, and "
+            "train on several targets in a loop of your own, with MixLoss of a criterion that "
+            "takes them"
+        )
     if not len(y):
         raise VicinalError(f"the {part} part is empty: give it at least one sample")
     inputs = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]

@@ -5,12 +5,15 @@ from typing import Any
 import torch
 
 from vicinal.batches import BatchMixer
+from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
+from vicinal.mixed.tensor import is_mixed
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.mixer import Mixer
 
 try:
     from fastai.callback.core import Callback
+    from fastai.callback.mixup import MixHandler
 except ModuleNotFoundError as error:
     raise missing("fastai", error) from None
 
@@ -29,7 +32,7 @@ class Mix(Callback):  # type: ignore[misc]
         mixer: such as ``MixUp()``; it mixes all inputs, and targets of any kind.
 
     Raises:
-        TypeError: ``mixer`` is not a mixer.
+        TypeError: ``mixer`` is not a mixer, or another callback mixes the batches, too.
         ValueError: the loss cannot be computed for both targets, or a batch has no targets.
     """
 
@@ -45,6 +48,7 @@ class Mix(Callback):  # type: ignore[misc]
         return self.mix.mixer
 
     def before_fit(self) -> None:
+        check_alone(self.learn.cbs, (Mix, MixHandler))
         self.mix.begin(self.learn.n_epoch * len(self.learn.dls.train))
 
     def before_batch(self) -> None:
@@ -53,9 +57,12 @@ class Mix(Callback):  # type: ignore[misc]
                 "the batch has no targets, which mixing needs: let the last block of the DataBlock "
                 "give them, or use a smaller n_inp"
             )
-        batch, inputs = (*_plain(self.xb), *_plain(self.yb)), len(self.xb)
-        mixed = self.mix(batch, tuple(range(inputs, len(batch))))
-        self.learn.xb, self.learn.yb = mixed[:inputs], mixed[inputs:]
+        xb, yb = (tuple(_plain(parts)) for parts in (self.xb, self.yb))
+        # Some mixers look at the targets, or bring samples of their own in the form (x, y): a
+        # single input or target is passed without its tuple.
+        x, y = self.mix.mix_xy(xb[0] if len(xb) == 1 else xb, yb[0] if len(yb) == 1 else yb)
+        self.learn.xb = (x,) if len(xb) == 1 else x
+        self.learn.yb = (y,) if len(yb) == 1 else y
 
     def after_loss(self) -> None:
         self.mix.check_reached_loss(self.yb, "the learner's loss_func")
@@ -68,10 +75,8 @@ def _plain(batch: Any) -> Any:
     """fastai's tensors as plain ones: its subclasses would intercept every operation of mixing."""
 
     def plain(_: Any, leaf: Any) -> Any:
-        return (
-            torch._C.TensorBase.as_subclass(leaf, torch.Tensor)
-            if isinstance(leaf, torch.Tensor)
-            else leaf
-        )
+        if not isinstance(leaf, torch.Tensor) or is_mixed(leaf):  # which is refused
+            return leaf
+        return torch._C.TensorBase.as_subclass(leaf, torch.Tensor)
 
     return map_leaves(plain, batch)

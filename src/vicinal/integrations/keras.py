@@ -39,7 +39,7 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
         mixer: such as ``MixUp()``.
 
     Raises:
-        TypeError: ``mixer`` is not a mixer.
+        TypeError: ``mixer`` is not a mixer, or another ``Mix`` mixes the batches, too.
         ValueError: the loss cannot be computed for both targets, Keras runs on another backend, or
             the data have no targets.
         RuntimeError: the model computes no loss from the mixed targets.
@@ -60,6 +60,12 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._has_begun = False
+        # Keras calls no callback after an error, so that a step for a batch that never came may be
+        # left from another training.
+        step = vars(self.model).get("train_step")
+        while isinstance(step, MixedStep):
+            step = step.before
+        _set(self.model, "train_step", step)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if not self._has_begun:  # the first epoch is not 0 in fit(initial_epoch=...)
@@ -87,9 +93,8 @@ class MixedStep:
 
     def __init__(self, model: Any, mix: BatchMixer) -> None:
         self.model, self.mix = model, mix
-        before = vars(model).get("train_step")
-        # One that is left from a training that failed before its batch would mix a second time.
-        self.before: Any = before.before if isinstance(before, MixedStep) else before
+        # That of another Mix, if there are two, gets a mixed batch, and refuses it.
+        self.before: Any = vars(model).get("train_step")
 
     def __call__(self, data: Any) -> Any:
         _set(self.model, "train_step", self.before)
@@ -122,11 +127,11 @@ def _mixed(mix: BatchMixer, data: Any) -> Any:
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is None:
         raise ValueError("the data have no targets, which mixing needs: give fit(x, y)")
-    targets = (y,) if sample_weight is None else (y, sample_weight)
-    positions = tuple(range(1, 1 + len(targets)))
     # Sample weights are mixed as targets: each is applied to the loss of its own target.
-    mixed = mix(tuple(_moved(part, -1, 1) for part in (x, *targets)), positions)
-    return tuple(_moved(part, 1, -1) for part in mixed)
+    targets = y if sample_weight is None else (y, sample_weight)
+    x, targets = mix.mix_xy(*(_moved(part, -1, 1) for part in (x, targets)))
+    x, targets = (_moved(part, 1, -1) for part in (x, targets))
+    return (x, targets) if sample_weight is None else (x, *targets)
 
 
 def _moved(part: Any, source: int, to: int) -> Any:

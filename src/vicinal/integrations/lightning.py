@@ -7,7 +7,9 @@ from typing import Any
 
 from torch.utils import _pytree as pytree
 
-from vicinal.batches import BatchMixer, Target, batches_of
+from vicinal.batches import BatchMixer, batches_of
+from vicinal.entries import Target
+from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
 from vicinal.mixed.tensor import own_targets, reached_loss
 from vicinal.mixing.mixer import Mixer
@@ -38,13 +40,14 @@ class Mix(Callback):  # type: ignore[misc]
 
     Args:
         mixer: such as ``MixUp()``.
-        target: the key or position of the target in a batch, or several of them. None takes the
-            last item of a tuple or list, and of a dict what is called labels, label, targets,
-            target or y. With several loaders, each one's batch is mixed separately.
+        target: the key or position of the target in a batch, or several of them, as for
+            :class:`vicinal.BatchMixer`: a pair (x, y) and a dict with labels do not need it. With
+            several loaders, each one's batch is mixed separately.
 
     Raises:
-        TypeError: ``mixer`` is not a mixer.
-        ValueError: the loss cannot be computed for both targets, or a batch has no target.
+        TypeError: ``mixer`` is not a mixer, or another ``Mix`` mixes the batches, too.
+        ValueError: the loss cannot be computed for both targets, a batch has no target, or it is
+            not clear which part it is.
         RuntimeError: ``training_step`` computes no loss from the mixed targets, or takes
             ``dataloader_iter`` instead of batches.
     """
@@ -62,6 +65,7 @@ class Mix(Callback):  # type: ignore[misc]
         return self.mix.mixer
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_alone(trainer.callbacks, Mix)
         self.mix.begin(_batches(trainer))
         step = pl_module.training_step
         own = vars(pl_module).get("training_step")

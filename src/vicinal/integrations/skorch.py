@@ -3,6 +3,7 @@
 from typing import Any
 
 from vicinal.batches import BatchMixer, length
+from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
 from vicinal.mixing.mixer import Mixer
 
@@ -28,7 +29,7 @@ class Mix(Callback):  # type: ignore[misc]
             skorch does not report those of ``fit(..., epochs=n)`` and ``partial_fit`` to callbacks.
 
     Raises:
-        TypeError: ``mixer`` is not a mixer.
+        TypeError: ``mixer`` is not a mixer, or another ``Mix`` mixes the batches, too.
         ValueError: the criterion cannot be computed for both targets, or the data have no targets.
         RuntimeError: the net computes no loss from the mixed targets, or its ``train_step`` passes
             another batch to ``train_step_single`` than it gets.
@@ -38,6 +39,7 @@ class Mix(Callback):  # type: ignore[misc]
         self.mixer = mixer
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        check_alone((callback for _, callback in net.callbacks_), Mix)
         net.train_step_single = MixedStep(net, self.mixer)
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:

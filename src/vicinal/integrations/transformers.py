@@ -22,34 +22,39 @@ class Mixing:
             ``ManifoldMixUp(model, "*.embeddings", mixer=MixUp(), maximum="attention_mask")``.
 
     Batches are mixed on their device, when their loss is computed; evaluation is not mixed. The
-    targets are the entries of a batch that the Trainer's ``label_names`` name. The mixer's random
-    state is in ``trainer_state.json`` of every checkpoint.
+    targets are the entries of a batch that the Trainer's ``label_names`` name, and with them what
+    is called sample_weight. The mixer's random state is in ``trainer_state.json`` of every
+    checkpoint.
 
     Raises:
         TypeError: ``mixer`` is not a mixer.
         ValueError: the model's loss cannot be computed for both targets, or a batch has no labels.
-        RuntimeError: no loss is computed from the mixed targets.
+        RuntimeError: no loss is computed from the mixed targets, or a subclass computes it without
+            this class.
     """
 
     def __init__(self, *args: Any, mixer: Mixer, **kwargs: Any) -> None:
         mix = BatchMixer(mixer)
+        mix.target_option = "TrainingArguments(label_names=...)"
         super().__init__(*args, **kwargs)
-        self.mix = mix
-        self.add_callback(MixerState(mix))  # type: ignore[attr-defined]
+        self.mix, self.state_of_mixer = mix, MixerState(mix)
+        self.add_callback(self.state_of_mixer)  # type: ignore[attr-defined]
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         trainer: Any = super()
         if not model.training:
             return trainer.compute_loss(model, inputs, *args, **kwargs)
-        names = self._targets(inputs)
-        mixed = self.mix(inputs, names)
-        targets = [mixed[name] for name in names]  # the Trainer may pop them from the batch
+        mixed = self.mix(inputs, self._targets(inputs))
+        self.state_of_mixer.has_mixed = True
+        kept = [*mixed.values()]  # the Trainer may pop them from the batch
         result = trainer.compute_loss(model, mixed, *args, **kwargs)
-        self.mix.check_reached_loss(targets, "the model")
+        self.mix.check_reached_loss(kept, "the model")
         return result
 
-    def _targets(self, inputs: Any) -> tuple[str, ...]:
+    def _targets(self, inputs: Any) -> tuple[str, ...] | None:
         names: list[str] = self.label_names  # type: ignore[attr-defined]
+        if not names:  # the model's forward has no argument called labels
+            return None
         found = tuple(name for name in names if name in inputs)
         if not found:
             raise ValueError(
@@ -83,7 +88,7 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(self, mix: BatchMixer) -> None:
-        self.mix = mix
+        self.mix, self.has_mixed = mix, False
 
     def on_train_begin(
         self,
@@ -102,6 +107,13 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if not self.has_mixed:
+            raise RuntimeError(
+                "nothing was mixed, as the model is not in training mode, or compute_loss was "
+                "overridden without calling Mixing's: inherit from the class that overrides it, "
+                "class MyTrainer(Mixing, Other)"
+            )
+        self.has_mixed = False
         state.stateful_callbacks[STATE] = self.mix.state_dict()
 
     def on_train_end(

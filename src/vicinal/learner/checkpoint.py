@@ -1,31 +1,37 @@
 """Weights on disk: safetensors, so that loading them runs no code."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
-from vicinal.files import write_whole, written
+from vicinal.files import written
+from vicinal.learner.tensor_file import read_tensors, write_tensors
 
 
 def save_weights(model: nn.Module, file: Path) -> None:
-    """Write a model's weights, atomically.
+    """Write a model's weights with a digest of them, atomically.
 
     Raises:
-        VicinalError: the file cannot be written.
+        VicinalError: the file cannot be written, or cannot hold such weights.
     """
+    state: dict[str, Any] = model.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or value.dtype == torch.complex128:
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise VicinalError(
+                f"{name} of the network is of type {kind}, which a safetensors file cannot hold: "
+                "leave it out of the network's state_dict()"
+            )
     with written(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, weights_of(model))
-
-
-def weights_of(model: nn.Module) -> bytes:
-    """A model's weights as the bytes of a safetensors file."""
-    # Clones, because safetensors rejects memory that is shared or not contiguous.
-    return save({name: t.detach().cpu().contiguous().clone() for name, t in _state(model).items()})
+        # Clones, because safetensors rejects memory that is shared or not contiguous.
+        write_tensors(
+            file, {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
+        )
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
@@ -35,12 +41,14 @@ def load_weights(model: nn.Module, file: Path) -> None:
         VicinalError: the file does not exist, is damaged, or belongs to another network.
     """
     try:
-        weights = load_file(file)
+        weights, _ = read_tensors(file)
     except FileNotFoundError:
         raise VicinalError(
             f"{file} does not exist: give the name of weights that were saved"
         ) from None
-    except (SafetensorError, OSError) as error:
+    except VicinalError:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
         raise VicinalError(
             f"{file} cannot be read ({error}): it is damaged or not a weights file"
         ) from None
@@ -57,9 +65,10 @@ def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
     >>> misfit(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
     'weight has shape (1, 3) there, and (1, 2) in this one'
     """
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    for name in sorted(shapes.keys() | weights.keys()):
-        found = weights[name].shape if name in weights else None
+    shapes = _shapes(model.state_dict())
+    there = _shapes(weights)
+    for name in sorted(shapes.keys() | there.keys()):
+        found = there.get(name)
         if shapes.get(name) != found:
             return (
                 f"{name} has shape {_text(found)} there, and {_text(shapes.get(name))} in this one"
@@ -67,9 +76,10 @@ def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
     return None
 
 
+def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
+    """Of its tensors; modules may have other state, too."""
+    return {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}
+
+
 def _text(shape: torch.Size | None) -> str:
     return "none" if shape is None else str(tuple(shape))
-
-
-def _state(model: nn.Module) -> dict[str, "nn.Parameter"]:
-    return model.state_dict()

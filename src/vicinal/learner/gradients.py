@@ -113,7 +113,15 @@ class ClipGradients(Callback):
     def before_fit(self, learn: "Learner") -> None:
         check_only_one(self, learn)
 
+    def after_backward(self, learn: "Learner") -> None:
+        if learn.closure is not None:  # each gradient that the step computes
+            self._clip(learn)
+
     def before_step(self, learn: "Learner") -> None:
+        if learn.closure is None:
+            self._clip(learn)
+
+    def _clip(self, learn: "Learner") -> None:
         learn.scaler.unscale_(learn.optimizer)  # does nothing without a scale
         torch.nn.utils.clip_grad_norm_(_trained_parameters(learn), self.norm)
 

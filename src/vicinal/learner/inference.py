@@ -1,7 +1,7 @@
 """Inference: what a trained network is used for."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from vicinal.activations import activation_of
+from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
@@ -18,7 +19,7 @@ from vicinal.learner.checkpoint import load_weights, save_weights
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.tta import augmented
-from vicinal.losses import CrossEntropyLossFlat, MixLoss
+from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
 from vicinal.processes import gathered, this_process
 
@@ -49,6 +50,8 @@ class Inference:
         check_names(self.metrics)
         self.precision, _ = choose_precision(precision, dls.device)
         self.path = Path(path)
+        # Within this context the network holds the weights to use; some trainings have others.
+        self.weights_to_use: Callable[[], AbstractContextManager[None]] = nullcontext
 
     # ---- the loss -------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ class Inference:
     def evaluating(self) -> Iterator[None]:
         """Within this context the network is on the data's device and in evaluation mode."""
         self.to_device()
-        with self.restoring_modes():
+        with self.weights_to_use(), self.restoring_modes():
             self.model.eval()
             yield
 
@@ -197,10 +200,18 @@ class Inference:
 
         Returns:
             The class (or value) as text, its index (or the values), and the probabilities (C,).
+
+        Raises:
+            VicinalError: the output is not finite.
         """
         x = self.dls.test_batch([item])
         ((output, _),) = self._outputs([(x, None)])
         probabilities = self.activation(output)[0].cpu()
+        if not probabilities.isfinite().all():
+            raise VicinalError(
+                "the network's output is not a finite number: look for NaN or huge values in the "
+                "sample, or train the network again"
+            )
         chosen = probabilities.argmax() if self.dls.vocab else probabilities
         return self.dls.label(chosen), chosen, probabilities
 
@@ -234,8 +245,9 @@ class Inference:
             VicinalError: the file cannot be written.
         """
         file = self.path / "models" / f"{name}.safetensors"
-        if this_process().is_main_process:
-            save_weights(self.model, file)
+        with self.weights_to_use():
+            if this_process().is_main_process:
+                save_weights(self.model, file)
         return file
 
     def load(self, name: str) -> Self:

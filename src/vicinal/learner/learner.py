@@ -1,7 +1,7 @@
 """The Learner: data, a network, a loss, and the loop that brings them together."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
+from vicinal.learner.closure import Closure
+from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
 from vicinal.learner.inference import Inference
 from vicinal.learner.lr_find import RangeTest, range_test
-from vicinal.learner.optimizer import AdamW, Rates, Splitter, make_optimizer, one_group
+from vicinal.learner.optimizer import AdamW, Rates, Splitter, freeze_body, make_optimizer, one_group
 from vicinal.learner.precision import autocast
 from vicinal.learner.schedules import StepScheduler, flat_cos, one_cycle
 from vicinal.mixing import MixUp
@@ -80,17 +82,17 @@ class Learner(Inference):
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile = compile
+        self.compile, self.is_logging = compile, True
         self.history: list[dict[str, Any]] = []
-        self.is_logging = True
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
         self.trained_network, self.training = model, False
         self.x: Any = None
-        self.loaded_x: Any = None  # x as it was loaded, until it is mixed
         self.y: Any = None
         self.pred: Any = None
+        self.loaded_x: Any = None  # x as it was loaded, until it is mixed
         self.loss: Tensor | None = None
+        self.closure: Closure | None = None  # of optimizers that compute a loss several times
 
     # ---- the loop -------------------------------------------------------------------------
 
@@ -117,14 +119,15 @@ class Learner(Inference):
             self.section("epoch", self._one_epoch)
 
     def _one_epoch(self) -> None:
-        self.section("train", partial(self._all_batches, self.dls.train, training=True))
+        with self.demands.training():
+            self.section("train", partial(self._all_batches, self.dls.train, training=True))
         self.section("validate", partial(self._all_batches, self.dls.valid, training=False))
 
     def _all_batches(self, batches: Batches, training: bool) -> None:
         self.batches, self.training = batches, training
         self.model.train(training)
         if not training:
-            share_buffers(self.model)
+            share_buffers(self.model.buffers())
         with torch.set_grad_enabled(training):
             for self.x, self.y in batches:
                 self.loaded_x = self.x if batches is self.dls.train else None
@@ -132,11 +135,17 @@ class Learner(Inference):
                 self.section("batch", self._one_batch)
 
     def _one_batch(self) -> None:
+        if self.training and self.demands.takes_closure:
+            self.closure = Closure(self, self._one_pass)
+        self._one_pass()
+        if self.training:
+            self.section("step", self.step)
+
+    def _one_pass(self) -> None:
         self.section("pred", self._predict)
         self.section("loss", self._loss)
         if self.training:
             self.section("backward", self._backward)
-            self.section("step", self.step)
 
     def _predict(self) -> None:
         self.pred = self.forward(self.x)
@@ -146,12 +155,15 @@ class Learner(Inference):
 
     def _backward(self) -> None:
         assert self.loss is not None
-        self.scaler.scale(self.loss).backward()
+        self.demands.backward(self.scaler.scale(self.loss))
 
     def step(self) -> None:
         """Step the optimizer by the gradients that there are, and clear them."""
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        if self.closure is None:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.closure.step()
         self.optimizer.zero_grad()
 
     # ---- for callbacks --------------------------------------------------------------------
@@ -223,7 +235,8 @@ class Learner(Inference):
         """
         if not self.callbacks:
             raise VicinalError("train_on() trains while fit() runs: call it in a callback")
-        self._all_batches(batches, training=True)
+        with self.demands.training():
+            self._all_batches(batches, training=True)
 
     @contextmanager
     def session(self, lr: Rates, callbacks: Sequence[Callback]) -> Iterator[None]:
@@ -237,27 +250,25 @@ class Learner(Inference):
         """
         self.dls.check_share()
         self.to_device()
-        layers = self.splitter(self.model)
-        self.optimizer = make_optimizer(self.opt_func, layers, lr)
+        self.optimizer = make_optimizer(self.opt_func, self.splitter(self.model), lr)
         self.optimizer.zero_grad()
         self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
-        self.trained_network = self._wrapped()
-        self.callbacks = in_order(callbacks)
+        network = distributed_model(self.model, self.dls.device)  # it keeps its weights
+        self.trained_network = cast(nn.Module, torch.compile(network)) if self.compile else network
+        self.callbacks, self.closure = in_order(callbacks), None
+        self.demands = Demands(self.optimizer)
+        self.weights_to_use = self.demands.using
         try:
+            check_demands(self)
             with self.restoring_modes():
                 yield
         finally:
-            self.callbacks = []
+            self.callbacks, self.weights_to_use = [], nullcontext
             self.trained_network, self.training = self.model, False
             for part in (self.dls.train, self.dls.valid):
                 part.shut_down_workers()
             self.optimizer.zero_grad()
-            self.x = self.y = self.pred = self.loss = None
-
-    def _wrapped(self) -> nn.Module:
-        """The network inside of DistributedDataParallel and torch.compile; it keeps its weights."""
-        network = distributed_model(self.model, self.dls.device)
-        return cast(nn.Module, torch.compile(network)) if self.compile else network
+            self.x = self.y = self.pred = self.loss = self.closure = None
 
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         """The learner's callbacks, those of one training, and what records and shows it."""
@@ -352,15 +363,7 @@ class Learner(Inference):
 
     def freeze(self) -> None:
         """Train the last parameter group only, and batch norms, which have to adapt to the data."""
-        norms = {
-            parameter
-            for module in self.model.modules()
-            if isinstance(module, nn.modules.batchnorm._NormBase)
-            for parameter in module.parameters()
-        }
-        for group in self.splitter(self.model)[:-1]:
-            for parameter in group:
-                parameter.requires_grad_(parameter in norms and parameter.requires_grad)
+        freeze_body(self.model, self.splitter(self.model))
 
     def unfreeze(self) -> None:
         """Train all parameters."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
+from vicinal.learner.resume import Checkpoint
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -99,6 +100,8 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
 
 
 def _hears_batches(callback: Callback) -> bool:
+    if isinstance(callback, Checkpoint):  # it hears of steps, only to look at them
+        return False
     inside = SECTIONS[SECTIONS.index("batch") :]
     return any(
         hasattr(callback, f"{when}_{name}") for when in ("before", "after") for name in inside

@@ -33,7 +33,7 @@ def make_optimizer(
         lr: a number, or a slice; see :func:`spread`.
 
     Raises:
-        VicinalError: no parameter requires grad.
+        VicinalError: no parameter requires grad, or the optimizer cannot train these.
     """
     rates = spread(lr, len(layers))
     groups: list[dict[str, Any]] = []
@@ -48,7 +48,43 @@ def make_optimizer(
     groups = [group for group in groups if group["params"]]
     if not groups:
         raise VicinalError("the model has no parameter to train: unfreeze one")
-    return opt_func(groups, lr=rates[-1])
+    try:
+        return opt_func(groups, lr=rates[-1])
+    except ValueError as error:
+        if "parameter groups" in str(error):  # torch's LBFGS takes none
+            return _of_one_group(opt_func, groups)
+        if str(error).startswith("Muon only supports 2D"):
+            raise VicinalError(
+                "torch.optim.Muon takes weights of two dimensions alone, and this network has "
+                "others: give opt_func=vicinal.muon_adamw, which trains those by AdamW"
+            ) from None
+        raise
+
+
+def _of_one_group(
+    opt_func: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """An optimizer that takes parameters, but no groups of them; weight decay is its own."""
+    rates = sorted({group["lr"] for group in groups})
+    if len(rates) > 1:
+        raise VicinalError(
+            f"this optimizer takes one learning rate for all parameters, not those from {rates[0]} "
+            f"to {rates[-1]}: give a number, and train by another method than fine_tune"
+        )
+    return opt_func([p for group in groups for p in group["params"]], lr=rates[0])
+
+
+def freeze_body(model: nn.Module, layers: list[list[nn.Parameter]]) -> None:
+    """Freeze all parameters but the last list, and those of batch norms, which have to adapt."""
+    norms = {
+        parameter
+        for module in model.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
+        for parameter in module.parameters()
+    }
+    for group in layers[:-1]:
+        for parameter in group:
+            parameter.requires_grad_(parameter in norms and parameter.requires_grad)
 
 
 def spread(lr: Rates, groups: int) -> list[float]:

@@ -1,18 +1,20 @@
 """Checkpoint: a training that was killed resumes as if nothing had happened."""
 
+import random as builtin_random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
-from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.checkpoint import misfit
 from vicinal.learner.events import Callback, CancelFit
-from vicinal.learner.state import load_tree, save_tree
+from vicinal.learner.optimizer_state import optimizer_state, restore_optimizer
+from vicinal.learner.state import check_tree, load_tree, save_tree
 from vicinal.processes import this_process
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ class Checkpoint(Callback):
     """Save, after every epoch, everything that is needed to resume from there.
 
     That is the weights, the optimizer, the schedule, the gradient scaler, the order of the data,
-    the random state of the mixers and of torch, the history, and the ``state_dict()`` of other
-    callbacks. A training that is killed at any moment and started again, by the same program with
-    ``resume=True``, ends on the CPU with bit-identical weights; what it did since the last complete
-    epoch is repeated.
+    the random states of the mixers, torch, NumPy and Python, the history, and the ``state_dict()``
+    of other callbacks, which may hold tensors, arrays and plain values. A training that is killed
+    at any moment and started again, by the same program with ``resume=True``, ends on the CPU with
+    bit-identical weights; what it did since the last complete epoch is repeated.
 
     Args:
         file: the checkpoint; it is replaced atomically, so that there is always a good one.
@@ -34,7 +36,9 @@ class Checkpoint(Callback):
             ``fine_tune`` does, trainings that were completed are skipped, with a message.
 
     Raises:
-        VicinalError: the checkpoint cannot be written or read, or belongs to another training.
+        VicinalError: the checkpoint cannot be written or read, is damaged, or belongs to another
+            training; or a part of the training has a state that no file can hold: this is said
+            before the first step, or for what an optimizer makes in it, after that.
 
     >>> import tempfile
     >>> from vicinal import DataLoaders, Learner
@@ -61,6 +65,8 @@ class Checkpoint(Callback):
                 self.found = load_tree(self.file)
 
     def before_fit(self, learn: "Learner") -> None:
+        self.may_lack = True  # the optimizer's state, which its first step makes
+        _check_saveable(learn)
         if this_process().is_main_process:
             with self._writing():
                 self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +84,11 @@ class Checkpoint(Callback):
             number = len(learn.ended) + 1
             this_process().print(f"training {number} is already complete in {self.file}: skipped")
         raise CancelFit
+
+    def after_step(self, learn: "Learner") -> None:
+        if self.may_lack:
+            _check_saveable(learn)
+        self.may_lack = False
 
     def after_epoch(self, learn: "Learner") -> None:
         state = state_of(learn)  # by every process, as it gathers from all of them
@@ -97,6 +108,28 @@ class Checkpoint(Callback):
             ) from None
 
 
+def _check_saveable(learn: "Learner") -> None:
+    """Raise a VicinalError if a part of the training has a state that a file cannot hold."""
+    parts = [
+        ("the network", learn.model.state_dict),
+        (
+            f"the optimizer {type(learn.optimizer).__name__}",
+            lambda: optimizer_state(learn.optimizer),
+        ),
+        *((f"the callback {type(cb).__name__}", cb.state_dict) for cb in _with_state(learn)),
+    ]
+    for name, state in parts:
+        try:
+            check_tree(state())
+        except AttributeError:
+            pass  # a callback may have its state only later
+        except TypeError as error:
+            raise VicinalError(
+                f"Checkpoint cannot save {name}, as {error}: change that, or train without "
+                "Checkpoint"
+            ) from None
+
+
 def state_of(learn: "Learner") -> dict[str, Any]:
     """The complete state of a training at the end of an epoch."""
     return {
@@ -104,14 +137,14 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "epoch": learn.epoch + 1,
         "epochs": learn.epochs,
         "model": learn.model.state_dict(),
-        "optimizer": learn.optimizer.state_dict(),
+        "optimizer": optimizer_state(learn.optimizer),
         "stepped_by": type(learn.optimizer).__name__,
         "scaler": learn.scaler.state_dict(),
         "data": [part.sampler.epoch for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
         # One for each process.
-        "random": gather_object([{"cpu": torch.get_rng_state(), "cuda": _cuda_rng_state()}]),
+        "random": gather_object([_random_state()]),
     }
 
 
@@ -119,7 +152,7 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     """Bring a training that has just begun to the saved state."""
     _check_setup(learn, state)
     learn.model.load_state_dict(state["model"])
-    learn.optimizer.load_state_dict(state["optimizer"])
+    restore_optimizer(learn.optimizer, state["optimizer"])
     learn.scaler.load_state_dict(state["scaler"])
     for part, epoch in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
         part.sampler.epoch = epoch
@@ -130,12 +163,20 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     torch.set_rng_state(random["cpu"])
     if random["cuda"] is not None and learn.dls.device.type == "cuda":
         torch.cuda.set_rng_state(random["cuda"])
+    if "numpy" in random:  # earlier versions saved torch's alone
+        np.random.set_state(random["numpy"])  # noqa: NPY002
+        builtin_random.setstate(random["python"])
     learn.first_epoch = state["epoch"]
 
 
-def _cuda_rng_state() -> Tensor | None:
-    """The random state of this process's GPU."""
-    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+def _random_state() -> dict[str, Any]:
+    """Of all global generators of this process, which optimizers and callbacks may draw from."""
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": np.random.get_state(),  # noqa: NPY002
+        "python": builtin_random.getstate(),
+    }
 
 
 def _with_state(learn: "Learner") -> list[Any]:

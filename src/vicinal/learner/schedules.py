@@ -27,6 +27,11 @@ class StepScheduler(Callback):
 
     def before_fit(self, learn: "Learner") -> None:
         # AccumulateGradients has this attribute: no after_step is sent for the steps it cancels.
+        if not isinstance(learn.optimizer, torch.optim.Optimizer):
+            raise VicinalError(
+                f"torch's schedules take no {type(learn.optimizer).__name__}, which is no "
+                "torch.optim.Optimizer: train by fit(), with a constant rate"
+            )
         batches = max(getattr(cb, "batches_per_step", 1) for cb in learn.callbacks)
         steps = learn.epochs * math.ceil(len(learn.dls.train) / batches)
         self.scheduler = self.make(learn.optimizer, steps)
@@ -93,4 +98,6 @@ def flat_cos(pct_start: float, div_final: float) -> MakeScheduler:
 
 
 def _has_momentum(optimizer: torch.optim.Optimizer) -> bool:
-    return "betas" in optimizer.defaults or bool(optimizer.defaults.get("momentum"))
+    betas = optimizer.defaults.get("betas")
+    # A first beta of 0 is no momentum, and stays so.
+    return bool(betas[0] if betas else optimizer.defaults.get("momentum"))

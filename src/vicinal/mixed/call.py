@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from vicinal.mixed.tensor import MixedTensor, make_mixed, map_mixed, own_targets
+from vicinal.mixed.tensor import MixedTensor, as_plain, make_mixed, map_mixed
 from vicinal.mixed.weights import Unsupported, common_weight
 
 
@@ -40,7 +40,7 @@ class Call:
 
     def on_own(self) -> Any:
         """The function's result for the samples' own targets."""
-        return self.func(*own_targets(self.args), **own_targets(self.kwargs))
+        return self.func(*map_mixed(self.args, as_plain), **map_mixed(self.kwargs, as_plain))
 
     def on_both(self) -> tuple[Any, Any]:
         """The function's results for the samples' own targets and for the partners'."""

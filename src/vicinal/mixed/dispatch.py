@@ -8,14 +8,29 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.compiler import disable
 from torch.overrides import resolve_name
 
-from vicinal.mixed import handlers, in_place
 from vicinal.mixed.call import Call, has_tensors
+from vicinal.mixed.handlers import (
+    axes,
+    elementwise,
+    in_place,
+    indexing,
+    losses,
+    products,
+    questions,
+    shapes,
+    totals,
+)
 from vicinal.mixed.tensor import is_mixed, mixed_leaves
 from vicinal.mixed.weights import Unsupported
+
+
+class UnsupportedFunction(ValueError):
+    """A function cannot be computed for both targets; the message names it."""
 
 
 @disable  # type: ignore[untyped-decorator]  # torch 2.6 compiles no such class
@@ -23,11 +38,12 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The function's result for both targets.
 
     Raises:
-        ValueError: it cannot be computed for both, or its operands are targets of two mixes. Never
-            a TypeError: Python's operators would answer that by trying the reflected method.
+        UnsupportedFunction: it cannot be computed for both.
+        ValueError: its operands are targets of two mixes, or differ in shape. Never a TypeError:
+            Python's operators would answer that by trying the reflected method.
     """
     # Handlers find their operands by position and "dim"; torch accepts these names for them, too.
-    if "input" in kwargs and func not in handlers.LOSSES:
+    if "input" in kwargs and func not in losses.LOSSES:
         kwargs = dict(kwargs)
         args = (kwargs.pop("input"), *args)
     if "axis" in kwargs:
@@ -40,9 +56,10 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         result = _handle(call)
     except Unsupported:
-        raise ValueError(
+        raise UnsupportedFunction(
             f"{_qualified_name(func)} cannot be computed from mixed targets: build the loss from "
-            "torch's losses or from operations on each sample, or use MixLoss in the training loop"
+            "torch's losses or from operations on each sample, or use MixLoss in the training "
+            "loop; give a metric own_targets(y)"
         ) from None
     # A plain tensor with a gradient is a loss that has counted both targets by their weights.
     if isinstance(result, Tensor) and result.requires_grad and not is_mixed(result):
@@ -105,8 +122,15 @@ _IN_PLACE_OPERATORS = {"__setitem__"} | {f"__i{name}__" for name in _OPERATORS}
 _ELEMENTWISE = _names("""
     abs absolute add sub subtract rsub mul multiply div divide true_divide truediv floor_divide
     floordiv pow float_power neg negative positive exp exp2 expm1 log log2 log10 log1p sqrt
-    rsqrt square reciprocal sigmoid logit logsigmoid tanh sin cos erf relu relu6 elu leaky_relu
-    softplus gelu silu hardtanh sign round floor ceil trunc frac clamp clip clamp_min clamp_max
+    rsqrt square reciprocal sigmoid logit logsigmoid log_sigmoid tanh sin cos tan asin acos atan
+    arcsin arccos arctan sinh cosh asinh acosh atanh arcsinh arccosh arctanh sinc erf erfc erfinv
+    lgamma digamma i0 logaddexp logaddexp2 heaviside copysign special_xlogy special_xlog1py
+    special_entr special_expit special_logit special_log1p special_expm1 special_gammaln
+    polygamma special_polygamma special_digamma special_psi special_erf
+    special_erfc special_log_ndtr special_ndtr
+    relu relu6 elu leaky_relu selu celu mish softplus softsign gelu silu hardtanh hardsigmoid
+    hardswish hardshrink softshrink tanhshrink threshold
+    sign sgn round floor ceil trunc frac fix clamp clip clamp_min clamp_max
     minimum maximum fmin fmax addcmul addcdiv eq ne lt le gt ge not_equal less less_equal
     greater greater_equal isclose logical_and logical_or logical_not logical_xor bitwise_and
     bitwise_or bitwise_not bitwise_xor and or xor invert where lerp masked_fill remainder fmod
@@ -122,36 +146,63 @@ _ELEMENTWISE_IN_PLACE = _names("""
 # They read a tensor's shape, dtype or device, never its values.
 _METADATA_ONLY = _names("""
     zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros
-    new_ones new_full new_empty new_tensor _base grad
+    new_ones new_full new_empty _base grad
 """)
 # They take shape, dtype or device from their second argument.
 _USES_METADATA_OF_OTHER = ("view_as", "reshape_as", "expand_as", "to", "type_as")
 _RESHAPES = _names("view reshape view_as reshape_as flatten ravel unflatten squeeze unsqueeze")
 _PERMUTES = _names("transpose swapaxes swapdims permute movedim moveaxis t T mT adjoint flip roll")
 _ALONG_AXES = _names("""
-    softmax log_softmax logsumexp argmax argmin amax amin prod norm normalize cumsum
+    softmax softmin log_softmax logsumexp argmax argmin amax amin prod normalize
+    linalg_norm cumsum cumprod cummax cummin logcumsumexp std var
+    diff sort argsort topk kthvalue median mode count_nonzero
+""")
+_OF_IMAGES = _names("""
+    conv1d conv2d conv3d max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d interpolate
 """)
 _SPLITS = ("unbind", "split", "chunk", "tensor_split", "narrow", "select")
 _HANDLERS: dict[Any, Callable[[Call], Any]] = {
-    **dict.fromkeys(handlers.LOSSES, handlers.loss),
-    **dict.fromkeys(_ELEMENTWISE, handlers.elementwise),
-    **dict.fromkeys(_RESHAPES, handlers.reshape),
-    **dict.fromkeys(_PERMUTES, handlers.permute),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), handlers.expand),
-    "repeat": handlers.repeat,
-    **dict.fromkeys(_SPLITS, handlers.split),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), handlers.concatenate),
-    "getitem": handlers.getitem,
-    **dict.fromkeys(("one_hot", "embedding"), handlers.append_axis),
-    **dict.fromkeys(("gather", "take_along_dim"), handlers.gather),
-    "index_select": handlers.index_select,
-    "scatter": handlers.scatter,
-    **dict.fromkeys(_ALONG_AXES, handlers.along_axes),
-    **dict.fromkeys(("sum", "mean"), handlers.total),
-    **dict.fromkeys(("any", "all"), handlers.any_or_all),
-    **dict.fromkeys(("max", "min"), handlers.extreme),
-    "backward": handlers.backward,
-    torch.autograd.grad: handlers.backward,
+    **dict.fromkeys(losses.LOSSES, losses.loss),
+    F.cosine_embedding_loss: losses.loss_of_rows,
+    F.triplet_margin_loss: losses.loss_of_rows,
+    F.triplet_margin_with_distance_loss: losses.loss_of_rows,
+    F.margin_ranking_loss: losses.loss_of_rows,
+    F.ctc_loss: losses.ctc_loss,
+    getattr(F, "linear_cross_entropy", None): losses.linear_cross_entropy,
+    **dict.fromkeys(_ELEMENTWISE, elementwise.elementwise),
+    **dict.fromkeys(_RESHAPES, shapes.reshape),
+    **dict.fromkeys(_PERMUTES, shapes.permute),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), shapes.expand),
+    "repeat": shapes.repeat,
+    **dict.fromkeys(_SPLITS, shapes.split),
+    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), shapes.concatenate),
+    "getitem": indexing.getitem,
+    **dict.fromkeys(("one_hot", "embedding"), indexing.append_axis),
+    **dict.fromkeys(("gather", "take_along_dim"), indexing.gather),
+    "index_select": indexing.index_select,
+    "scatter": indexing.scatter,
+    **dict.fromkeys(_ALONG_AXES, axes.along_axes),
+    **dict.fromkeys(("cosine_similarity", "pairwise_distance"), axes.between_rows),
+    "pad": axes.pad,
+    **dict.fromkeys(_OF_IMAGES, axes.of_images),
+    "searchsorted": axes.along_last,
+    **dict.fromkeys(("bucketize", "isin"), elementwise.of_first),
+    "new_tensor": elementwise.new_tensor,
+    "broadcast_tensors": elementwise.broadcast_tensors,
+    **dict.fromkeys(("matmul", "rmatmul", "mm", "bmm", "mv", "dot", "linear"), products.product),
+    "einsum": products.einsum,
+    **dict.fromkeys(("sum", "mean"), totals.total),
+    **dict.fromkeys(("nansum", "nanmean"), totals.total_of_valid),
+    **dict.fromkeys(("any", "all", "_is_all_true"), totals.any_or_all),
+    **dict.fromkeys(("max", "min"), totals.extreme),
+    **dict.fromkeys(("norm", "linalg_vector_norm"), totals.norm),
+    "aminmax": totals.extremes,
+    **dict.fromkeys(("equal", "allclose"), questions.are_equal),
+    "contains": questions.contains,
+    **dict.fromkeys((Tensor.__bool__, torch.is_nonzero, Tensor.is_nonzero), questions.truth),
+    "backward": totals.backward,
+    torch.autograd.grad: totals.backward,
 }
 _IN_PLACE_HANDLERS: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(_ELEMENTWISE_IN_PLACE, in_place.elementwise_in_place),

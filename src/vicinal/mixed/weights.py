@@ -82,6 +82,8 @@ def collapse_constant(weight: Tensor, axes: Sequence[int]) -> Tensor:
             [0.7000]])
     """
     for axis in axes:
+        if weight.shape[axis] == 1:
+            continue
         first = weight.narrow(axis, 0, min(1, weight.shape[axis]))
         if torch.equal(weight, first.expand(weight.shape)):
             weight = first

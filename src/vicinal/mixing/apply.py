@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.batch import overlap
+from vicinal.mixing.images import has_channels_last
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
@@ -44,6 +45,8 @@ def apply(
 
     Args:
         x: (B, ...), any memory layout; float, complex or uint8, or any dtype if all patterns copy.
+            Regions are cut from (B, ..., H, W), or from (B, ..., H, W, C) where
+            `has_channels_last` says so.
         partner: (B,) int64, the index of each row's partner.
         patterns: what to combine of both, one after the other; B rows each.
         other: a second batch of ``x``'s shape and dtype; its row i is then the partner of row i.
@@ -64,6 +67,24 @@ def apply(
             [4., 2.]])
     """
     check_arguments(x, partner, patterns, other, inplace)
+    for pattern in patterns:
+        if pattern.spatial and has_channels_last(x, pattern.size):
+            first = x.movedim(-1, 1)  # a view, on which regions are cut along height and width
+            other = None if other is None else other.movedim(-1, 1)
+            cut = apply_channels_first(first, partner, patterns, other=other, inplace=inplace)
+            return x if inplace else cut.movedim(1, -1)
+    return apply_channels_first(x, partner, patterns, other=other, inplace=inplace)
+
+
+def apply_channels_first(
+    x: Tensor,
+    partner: Tensor,
+    patterns: tuple[Pattern, ...],
+    *,
+    other: Tensor | None = None,
+    inplace: bool = False,
+) -> Tensor:
+    """As :func:`apply`, to what is known to be (B, ..., H, W), after its checks."""
     if inplace and other is not None and overlap(x, other):
         other = other.clone()  # else rows of it would be read after they were overwritten
     if can_apply_by_rows(x, patterns, other):

@@ -1,15 +1,19 @@
 """Nested batches: tensors inside dicts, tuples, dataclasses and other pytrees."""
 
+import copy
 import dataclasses
-from collections.abc import Callable, Collection
+import operator
+from collections.abc import Callable, Collection, MutableMapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.compiler import is_compiling
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils import _pytree as pytree
 
 from vicinal.mixing.target import MixedTarget
+from vicinal.mixing.unsupported import check_supported, why_unsupported
 
 
 def map_leaves(
@@ -21,7 +25,8 @@ def map_leaves(
 ) -> Any:
     """Apply ``function(path, leaf, *other leaves)`` to every leaf, and rebuild the batch.
 
-    Dataclasses are traversed even if they are not registered as pytrees. A mixed target is a leaf.
+    Dataclasses and mappings, such as transformers' ``BatchEncoding``, are traversed even if they
+    are not registered as pytrees. Mixed targets, packed sequences and lists of strings are leaves.
 
     Args:
         function: whose results are the leaves of the new batch.
@@ -36,23 +41,31 @@ def map_leaves(
 
     def visit(inner: Any, leaf: Any, *rest: Any) -> Any:
         where = (*path, *inner)
-        if not dataclasses.is_dataclass(leaf) or isinstance(leaf, type | MixedTarget):
+        if isinstance(leaf, (Tensor, type, MixedTarget)) or stop(leaf):
             return function(where, leaf, *rest)
+        if isinstance(leaf, MutableMapping):
+            names, key_of, get = list(leaf.keys()), pytree.MappingKey, operator.getitem
+        elif dataclasses.is_dataclass(leaf):
+            names = [field.name for field in dataclasses.fields(leaf) if field.init]
+            key_of, get = pytree.GetAttrKey, getattr  # type: ignore[assignment]
+        else:
+            return function(where, leaf, *rest)
+        parts = {name: get(leaf, name) for name in names}
         changed = {
-            field.name: map_leaves(
+            name: map_leaves(
                 function,
-                getattr(leaf, field.name),
-                *(getattr(other, field.name) for other in rest),
-                path=(*where, pytree.GetAttrKey(field.name)),
+                part,
+                *[get(other, name) for other in rest],
+                path=(*where, key_of(name)),
                 is_leaf=is_leaf,
             )
-            for field in dataclasses.fields(leaf)
-            if field.init
+            for name, part in parts.items()
         }
-        return dataclasses.replace(leaf, **changed)
+        return _rebuilt(leaf, {n: part for n, part in changed.items() if part is not parts[n]})
 
     def stop(part: Any) -> bool:
-        return isinstance(part, MixedTarget) or (is_leaf is not None and is_leaf(part))
+        is_whole = isinstance(part, (MixedTarget, PackedSequence)) or are_strings(part)
+        return is_whole or (is_leaf is not None and is_leaf(part))
 
     if isinstance(batch, Tensor):
         return visit((), batch, *others)
@@ -61,6 +74,39 @@ def map_leaves(
     paths = _paths(structure, len(found))
     visited = [visit(*parts) for parts in zip(paths, found, *rest, strict=True)]
     return pytree.tree_unflatten(visited, structure)
+
+
+def are_strings(part: Any) -> bool:
+    """Whether this is a list of names, of which a batch has as many as samples."""
+    if type(part) not in (list, tuple) or not part or type(part[0]) is not str:
+        return False
+    return all(type(entry) is str for entry in part)
+
+
+def _rebuilt(whole: Any, changed: dict[Any, Any]) -> Any:
+    """A mapping or dataclass with other parts; itself if none is another."""
+    if not changed:
+        return whole
+    if isinstance(whole, MutableMapping):
+        made: Any = copy.copy(whole)
+        for name, part in changed.items():
+            made[name] = part
+        return made
+    fields = type(whole).__dataclass_fields__.values()
+    if all(field._field_type is not dataclasses._FIELD_INITVAR for field in fields):  # type: ignore[attr-defined]
+        return dataclasses.replace(whole, **changed)
+    # Its __init__ takes values that nobody has any more: it is copied, and not made again.
+    for field in dataclasses.fields(whole):
+        if not field.init and isinstance(getattr(whole, field.name, None), Tensor):
+            raise TypeError(
+                f"{type(whole).__name__} computes {field.name!r} from values that it does not "
+                "keep (InitVar), so that it cannot be made again for a mixed batch: keep them in "
+                "fields, or mix a dict"
+            )
+    made = copy.copy(whole)
+    for name, part in changed.items():
+        object.__setattr__(made, name, part)
+    return made
 
 
 def _paths(structure: Any, count: int) -> list[Any]:
@@ -78,8 +124,18 @@ def leaves(batch: Any) -> list[tuple[Any, Any]]:
     if isinstance(batch, Tensor):
         return [((), batch)]
     found: list[tuple[Any, Any]] = []
-    map_leaves(lambda path, leaf: found.append((path, leaf)), batch)
+    each_leaf(lambda path, leaf: found.append((path, leaf)), batch)
     return found
+
+
+def each_leaf(function: Callable[..., Any], batch: Any, *others: Any, **options: Any) -> None:
+    """Call ``function`` as :func:`map_leaves` does, and make no batch of the results."""
+
+    def call(path: Any, leaf: Any, *rest: Any) -> Any:
+        function(path, leaf, *rest)
+        return leaf
+
+    map_leaves(call, batch, *others, **options)
 
 
 def check_same_structure(batch: Any, other: Any) -> Any:
@@ -117,12 +173,16 @@ def first_tensor(batch: Any) -> Tensor:
     >>> first_tensor({"image": torch.zeros(3, 2), "name": ["a", "b", "c"]}).shape
     torch.Size([3, 2])
     """
-    if isinstance(batch, Tensor) and batch.ndim:  # the usual case, without traversing anything
-        return batch
+    if isinstance(batch, Tensor) and batch.ndim and why_unsupported(batch) is None:
+        return batch  # the usual case, without traversing anything
+    unsupported = None
     for _, leaf in leaves(batch):
         leaf = leaf.own if isinstance(leaf, MixedTarget) else leaf
-        if isinstance(leaf, Tensor) and leaf.ndim:
+        unsupported = unsupported or why_unsupported(leaf)
+        if isinstance(leaf, Tensor) and leaf.ndim and why_unsupported(leaf) is None:
             return leaf
+    if unsupported is not None:
+        raise TypeError(unsupported)
     raise TypeError(f"a batch must hold at least one tensor, not only {type(batch).__name__}")
 
 
@@ -149,22 +209,15 @@ def tensors_to_mix(
     maximum: Collection[str | int] | None = None,
 ) -> list[Tensor]:
     """The tensors of a nested batch that are mixed, without those named in ``maximum``."""
-    return [
-        leaf
-        for path, leaf in leaves(x)
-        if isinstance(leaf, Tensor)
-        and (fields is None or is_named(path, fields))
-        and not (maximum and is_named(path, maximum))
-        and (integers != "leave" or is_blendable(leaf))
-    ]
-
-
-def image_size(tensors: list[Tensor]) -> tuple[int, int]:
-    """Height and width of the first images (B, ..., H, W)."""
-    for tensor in tensors:
-        if tensor.ndim >= 3:
-            return tensor.shape[-2], tensor.shape[-1]
-    raise ValueError("there are no images (B, ..., H, W) to take regions from in this batch")
+    chosen = []
+    for path, leaf in leaves(x):
+        is_chosen = fields is None or is_named(path, fields)
+        if not is_chosen or (maximum and is_named(path, maximum)):
+            continue
+        check_supported(leaf)
+        if isinstance(leaf, Tensor) and (integers != "leave" or is_blendable(leaf)):
+            chosen.append(leaf)
+    return chosen
 
 
 def find_masks(y: Any, size: tuple[int, int]) -> Tensor:
@@ -201,6 +254,7 @@ def halves(batch: Any) -> tuple[Any, Any]:
         views: list[tuple[Tensor, Tensor]] = []
 
         def cut(_: Any, leaf: Any) -> Any:
+            check_supported(leaf)
             if isinstance(leaf, Tensor) and leaf.ndim:
                 # The same tensor must remain the same view: a tensor that appears twice is mixed
                 # once. Compared by `is`, because torch.compile would recompile for every new id().

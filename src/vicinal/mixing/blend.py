@@ -94,6 +94,7 @@ class Blend(RowPattern):
         # of the drawn one leaves no trace.
         is_mixed = weight < 1
         sources = partner.to(x.device).where(is_mixed[:, 0], torch.arange(len(x), device=x.device))
+        whole = weight[:, 0].eq(1).nonzero()[:, 0]  # rows whose own inf would become inf - inf
         for block in column_blocks(len(x), rows.shape[1], max(x.element_size(), 4)):
             own = rows[:, block]
             # In place, this overwrites the block: all partners are gathered first.
@@ -102,7 +103,10 @@ class Blend(RowPattern):
                 torch.index_select(own, 0, sources, out=partners)
             else:
                 torch.where(is_mixed, others[:, block], own, out=partners)
+            kept = own[whole] if len(whole) else None
             interpolate_into(mixed[:, block], partners, own, weight)
+            if kept is not None:
+                mixed[:, block].index_copy_(0, whole, kept)
         return out
 
 
@@ -115,13 +119,17 @@ def interpolate(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
     Args:
         start: the partners.
         end: the samples themselves.
-        weight: the share of ``end``. Where it is 1, an inf or nan in ``start`` has no effect.
+        weight: the share of ``end``. Where it is 1, an inf or nan in either has no other effect
+            than that ``end`` keeps its own.
     """
-    start = torch.where(weight < 1, start, end)  # 0 * inf is nan
+    if weight.requires_grad:
+        start = torch.where(weight < 1, start, end)  # its gradient is 0 * (end - start) there
     if end.dtype in (torch.float32, torch.float64) or end.is_complex():
-        return torch.lerp(start, end, weight.to(end.dtype))
-    mixed = torch.lerp(start.float(), end.float(), weight.float())
-    return mixed.round_().to(end.dtype) if end.dtype == torch.uint8 else mixed.to(end.dtype)
+        mixed = torch.lerp(start, end, weight.to(end.dtype))
+    else:
+        mixed = torch.lerp(start.float(), end.float(), weight.float())
+        mixed = mixed.round_() if end.dtype == torch.uint8 else mixed
+    return torch.where(weight < 1, mixed.to(end.dtype), end)  # 0 * inf is nan
 
 
 def interpolate_into(out: Tensor, start: Tensor, end: Tensor, weight: Tensor | float) -> None:

@@ -1,13 +1,20 @@
 """Choice: one of several mixers, chosen at random."""
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 
 from vicinal.mixing.arguments import number, one_of
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.inner import Selection, adopt_options, check_inner, complete_selected
+from vicinal.mixing.inner import (
+    Selection,
+    adopt_options,
+    check_inner,
+    check_unchanged,
+    complete_selected,
+    shared_options,
+)
 from vicinal.mixing.method import Per, repeat_for_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
@@ -53,12 +60,18 @@ class Choice(Mixer):
         self.mixers = tuple(mixers)
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
-        self.block_size = min(mixer.block_size for mixer in self.mixers)
+        self._adopted = shared_options(self.mixers)
+
+    @property
+    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
         # Patterns are neutral for the samples of other mixers, so only complete() has to know which
         # sample belongs to which mixer.
         selection = (Selection,) if self.reads_batch else ()
-        inner_types = (drawn for mixer in self.mixers for drawn in mixer.drawn_types)
-        self.drawn_types = (*selection, *inner_types)
+        return (*selection, *(drawn for mixer in self.mixers for drawn in mixer.drawn_types))
+
+    @property
+    def block_size(self) -> int:  # type: ignore[override]
+        return min(mixer.block_size for mixer in self.mixers)
 
     @property
     def reads_batch(self) -> bool:
@@ -78,6 +91,7 @@ class Choice(Mixer):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Drawn, ...]:
+        check_unchanged(self, self.mixers, self._adopted)
         choices = batches if self.per == "batch" else batches * count
         uniform = torch.rand(choices, generator=generator, dtype=torch.float64, device="cpu")
         if self.per == "batch":

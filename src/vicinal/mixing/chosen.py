@@ -17,6 +17,7 @@ from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import batch_size, map_leaves
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch, rows
+from vicinal.mixing.listed import check_lists
 from vicinal.mixing.method import Method, Per
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
@@ -170,6 +171,7 @@ class ChosenPartners(Method):
         if not isinstance(pool, tuple | list) or len(pool) != 2:
             raise TypeError("pool must be a pair, samples and their targets")
         x, y = pool[0], self.checked_targets(pool[1])
+        check_lists(x, y, self.fields)
         if not batch_size(x, y):
             raise ValueError("the pool is empty: give it at least one sample")
         if not bool(y.isfinite().all()):

@@ -8,6 +8,7 @@ from torch import Tensor
 from vicinal.mixing.batch import halves, map_leaves, tensors_to_mix
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
+from vicinal.mixing.target import ALREADY_MIXED, is_mixed_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,9 @@ class Batch:
             ``mix.partner`` of this batch.
         fields, integers, maximum: options of the outermost mixer; see :class:`Mixer`.
 
+    Raises:
+        TypeError: the targets are mixed already.
+
     >>> import torch
     >>> batch = Batch(torch.tensor([0.0, 10.0, 20.0]), torch.tensor([5, 6, 7]))
     >>> batch.partners(Mix(torch.tensor([2, 0, 1]), torch.ones(3)))
@@ -35,6 +39,10 @@ class Batch:
     integers: Integers = "raise"
     maximum: tuple[str | int, ...] | None = None
     is_half: bool = False
+
+    def __post_init__(self) -> None:
+        if is_mixed_target(self.y):
+            raise TypeError(ALREADY_MIXED)
 
     def mixed(self) -> list[Tensor]:
         """The tensors of ``x`` that are mixed, without those named in ``maximum``."""

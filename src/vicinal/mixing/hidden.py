@@ -5,19 +5,29 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Self, Unpack
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.compiler import is_compiling
+from torch.utils.data import get_worker_info
 
-from vicinal.mixing.batch import is_blendable, tensors_to_mix
+from vicinal.mixing.batch import leaves
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
-from vicinal.mixing.inner import adopt_options, check_inner, complete_inner
+from vicinal.mixing.inner import (
+    adopt_options,
+    check_inner,
+    check_unchanged,
+    complete_inner,
+    shared_options,
+)
 from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
+from vicinal.mixing.nested import can_be_blended
 from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.sounds import Sounds
 from vicinal.rng import derive_seed
 
 
@@ -32,9 +42,10 @@ class ManifoldMixUp(Mixer):
         loss = MixLoss(criterion)(model(x), y)
 
     Choose layers through which everything passes: what bypasses a layer, such as a skip connection,
-    is not mixed. A layer's output may be nested. Its floats are mixed, whose first dimension must
-    be the batch; integers, masks and scalars are unchanged. If a forward pass calls a layer several
-    times, the output of the first call is mixed.
+    is not mixed. A layer's output may be nested. Its floats are mixed along the batch, which must
+    be their first dimension, or the second one in torch's own transformer, attention and recurrent
+    layers without ``batch_first``; integers, masks and scalars are unchanged. If a forward pass
+    calls a layer several times, the output of the first call is mixed.
 
     A draw is for one forward pass, including its recomputation by gradient checkpointing. A forward
     pass in evaluation mode, or without a draw before it, is not mixed.
@@ -48,15 +59,17 @@ class ManifoldMixUp(Mixer):
             integers, such as token ids.
         mixer: the mixer to draw with, such as ``CutMix()`` or ``Schedule(MixUp(), until=0.9)``;
             None uses ``MixUp(2.0)``. Partners and all random numbers are drawn by this one. Boxes
-            and masks need feature maps (B, C, H, W), on which they cover the same part as on the
-            images.
+            and masks need feature maps (B, C, H, W) or (B, H, W, C), on which they cover the same
+            part as on the images.
         **options: of :class:`Mixer`: partners, fields, integers, maximum, pixelwise, seed. Fields
             and integers refer to the input; maximum applies wherever the batch is mixed.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type, or no layer matches.
         RuntimeError: in training, if a mix is not applied because its layer or the whole model was
-            not called.
+            not called, or if the layer is called again for another input.
+        ValueError: in training, if it is unknown which axes of a layer's output are the batch, or
+            height and width.
 
     Hooks stay on the model until :meth:`release`, the end of ``with mixup:``, or the end of a
     Learner's training. In copies of the model they do nothing.
@@ -90,13 +103,21 @@ class ManifoldMixUp(Mixer):
         if self.half:
             raise ValueError("ManifoldMixUp cannot mix half a batch into the other: set half=False")
         self.mixer = mixer
-        self.drawn_types, self.block_size = self.mixer.drawn_types, self.mixer.block_size
+        self._adopted = shared_options([mixer])
         model = unwrap(model)
         self.layers = default_layers(model) if layers is None else select_layers(model, layers)
         self._skips_integer_input = layers is None
         inner = [layer for layer in self.layers if layer != INPUT]
         # A weak reference: hooks that kept their mixer alive would stay on the model for ever.
         self._hooks = Hooks(model, inner, weakref.ref(self))
+
+    @property
+    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return self.mixer.drawn_types
+
+    @property
+    def block_size(self) -> int:  # type: ignore[override]
+        return self.mixer.block_size
 
     def patterns(
         self,
@@ -106,6 +127,7 @@ class ManifoldMixUp(Mixer):
         generator: torch.Generator,
         step: int,
     ) -> tuple[Drawn, ...]:
+        check_unchanged(self, [self.mixer], self._adopted)
         return self.mixer.patterns(batches, count, size, generator, step)
 
     @property
@@ -141,7 +163,8 @@ class ManifoldMixUp(Mixer):
         Raises:
             TypeError: the layer drawn is the input, which holds integers, and ``integers`` is
                 "raise".
-            ValueError: sizes do not match.
+            ValueError: sizes do not match; or this is a data loader's worker, which has a copy of
+                the model.
             RuntimeError: the last mix was not applied, or this call is inside a compiled function.
         """
         if is_compiling():
@@ -154,24 +177,37 @@ class ManifoldMixUp(Mixer):
             raise ValueError(
                 "ManifoldMixUp takes the partners from the batch: give no second batch"
             )
+        if get_worker_info() is not None and self._hooks.on_layers:
+            raise ValueError(
+                "ManifoldMixUp cannot draw in a data loader's worker, whose copy of the model is "
+                "not the one that is trained: mix in the training loop, or set num_workers=0"
+            )
         self._hooks.attach()
         self._hooks.check_applied()
         layer = self._draw_layer(x)
         if layer == INPUT:
             return super().__call__(x, y, inplace=inplace)
         mix = self.draw(x, y)
-        target = mix.target(y, pixelwise=self.pixelwise)
+        target = mix.target_of_fields(y, None, self.pixelwise)
         if self.maximum is not None:
-            x = mix(x, fields=(), maximum=self.maximum)
-        self._hooks.pending = LayerMix(layer, mix.partner, mix.patterns or (Blend(mix.weight),))
+            x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
+        patterns = mix.patterns or (Blend(mix.weight),)
+        if any(isinstance(pattern, Columns | Sounds) for pattern in patterns):
+            raise ValueError(
+                f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
+                "layers='input', or give another mixer="
+            )
+        count = len(mix.partner)
+        tensors = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]
+        square = tuple(tensor for tensor in tensors if count in tensor.shape[1:])
+        self._hooks.pending = LayerMix(layer, mix.partner, patterns, square)
         return x, target
 
     def _draw_layer(self, x: Any) -> str:
         layers = self.layers
-        if self._skips_integer_input and self.integers == "raise":
-            tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
-            if not all(map(is_blendable, tensors)):
-                layers = layers[1:]
+        skips = self._skips_integer_input and self.integers == "raise"
+        if skips and not can_be_blended(x, self.fields, self.maximum):
+            layers = layers[1:]
         # By a hash instead of a generator, which would be made for a single number. The draw's
         # number, not yet counted, is that of the mix that is drawn next.
         own, rank, worker, _ = self.random.key

@@ -13,17 +13,20 @@ Three things make this harder than one hook on one layer:
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Variable
 from torch.compiler import is_compiling
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
-from vicinal.mixing.apply import apply
-from vicinal.mixing.batch import leaves, map_leaves, path_name
+from vicinal.mixing.apply import apply, apply_channels_first, check_arguments
+from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name
+from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
 
 # The number of the backward pass that is running, as it is when gradient checkpointing calls
@@ -42,8 +45,11 @@ class LayerMix:
     layer: str
     partner: Tensor
     patterns: tuple[Pattern, ...]
+    # Of the batch, those with another axis as long as that of the samples.
+    square_inputs: tuple[Tensor, ...] = ()
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
+    nodes: set[Any] = field(default_factory=set)  # of autograd, that depend on what was mixed
 
 
 class Hooks:
@@ -58,7 +64,7 @@ class Hooks:
     def __init__(self, model: nn.Module, layers: Iterable[str], owner: Callable[[], Any]) -> None:
         self.model, self.owner = model, owner
         # Created once, and put back after release(): compiled code has guards on their identity.
-        self.on_layers = {layer: _LayerHook(layer) for layer in layers}
+        self.on_layers = {layer: _LayerHook(layer, layout_of(model, layer)) for layer in layers}
         self.handles: list[RemovableHandle] = []
         self.pending: LayerMix | None = None  # for the next forward pass
         self.active: LayerMix | None = None  # in the running forward pass, or its recomputation
@@ -77,7 +83,8 @@ class Hooks:
             self.model.register_forward_hook(self._leave, always_call=True),
         ]
         for layer, hook in self.on_layers.items():
-            self.handles.append(self.model.get_submodule(layer).register_forward_hook(hook))
+            module = self.model.get_submodule(layer)
+            self.handles.append(module.register_forward_hook(hook, with_kwargs=True))
 
     def remove(self) -> None:
         """Remove the hooks, and drop a mix that was not applied."""
@@ -94,8 +101,9 @@ class Hooks:
         layer, self.pending = self.pending.layer, None
         raise RuntimeError(
             f"the last mix, for layer {layer!r}, was not applied: call the model in training mode "
-            "after every draw (if you did, call torch.compiler.reset(), because the model was "
-            "compiled before this mixer's first draw), or call release() to skip a batch"
+            "after every draw, and before the next one, which a loader that fetches batches ahead "
+            "does not do (if you did, call torch.compiler.reset(), because the model was compiled "
+            "before this mixer's first draw), or call release() to skip a batch"
         )
 
     def __reduce__(self) -> tuple[type["Hooks"], tuple[Any, ...]]:
@@ -103,6 +111,13 @@ class Hooks:
         return Hooks, (nn.Identity(), (), _no_owner)
 
     def _enter(self, module: nn.Module, args: Any) -> None:
+        is_copy = not is_compiling() and module is not self.model
+        if is_copy and module.training and self.pending is not None:
+            self.pending = None
+            raise RuntimeError(
+                "DataParallel splits a batch among copies of the model, in which partners may be "
+                "missing: use DistributedDataParallel, or a single GPU"
+            )
         if is_compiling() or _backward_pass() < 0:
             mix = None
             if module.training:
@@ -122,6 +137,8 @@ class Hooks:
         mix = self.active
         if mix is not None:
             mix.is_finished = True
+            if not is_compiling():
+                mix.nodes.clear()  # or they would keep the graph alive, and it them
         # Compiled code cannot hook the output, which would activate the mix again. There, the mix
         # stays active, and a recomputation uses the mix of the last forward pass.
         if not is_compiling():
@@ -164,20 +181,22 @@ class Hooks:
 class _LayerHook:
     """The hook on a layer; a class, so that all layers of one type share compiled code."""
 
-    def __init__(self, layer: str) -> None:
-        self.layer = layer
+    def __init__(self, layer: str, layout: Layout) -> None:
+        self.layer, self.layout = layer, layout
         self.mix: LayerMix | None = None
 
-    def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str]]:
-        return _LayerHook, (self.layer,)
+    def __reduce__(self) -> tuple[type["_LayerHook"], tuple[str, Layout]]:
+        return _LayerHook, (self.layer, self.layout)
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
         mix = self.mix
         if mix is None:
             return None
         if not mix.is_finished:
             mix.calls += 1
             if mix.calls > 1:  # only the first call of a forward pass is mixed
+                if not is_compiling():
+                    self._check_follows(mix, (args, kwargs), output)
                 return None
         elif not is_compiling() and _backward_pass() < 0:
             return None  # a call of the layer by itself, outside of the model's forward pass
@@ -186,45 +205,141 @@ class _LayerHook:
                 f"layer {self.layer!r} is called {mix.calls} times in a forward pass, and gradient "
                 "checkpointing does not reveal which call it recomputes: choose another layer"
             )
-        return _apply(mix, output)
+        # An embedding of what the batch itself holds has the samples where the batch has them.
+        is_first = type(module).forward is nn.Embedding.forward and not is_compiling()
+        is_first = is_first and any(part is given for part in args for given in mix.square_inputs)
+        mixed = self._apply(mix, output, is_first)
+        if not is_compiling() and not mix.is_finished:
+            mix.nodes.update(_nodes(mixed))
+        return mixed
+
+    def _check_follows(self, mix: LayerMix, inputs: Any, output: Any) -> None:
+        """Raise a RuntimeError if a later call of the layer does not depend on what was mixed.
+
+        In a recurrent network it does. In a network that calls one encoder for each of two inputs,
+        the second one would bypass the mix. Without gradients, there is no telling.
+        """
+        if not mix.nodes:
+            return
+        if _reach(_nodes(inputs), mix.nodes):
+            mix.nodes.update(_nodes(output))
+            return
+        count = mix.partner.shape[0]
+        parts = [part for part in pytree.tree_leaves(output) if isinstance(part, Tensor)]
+        if any(part.is_floating_point() and count in part.shape[:2] for part in parts):
+            raise RuntimeError(
+                f"layer {self.layer!r} is called again for inputs that do not depend on its first "
+                "call, which alone is mixed: choose a layer through which all inputs pass together"
+            )
+
+    def _apply(self, mix: LayerMix, output: Any, is_first: bool) -> Any:
+        """Mix the floats in the layer's output, which may be nested."""
+        done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
+
+        def location(path: Any) -> str:
+            return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
+
+        def apply_to_leaf(path: Any, leaf: Any) -> Any:
+            if leaf is None or isinstance(leaf, (str, int, float)) or are_strings(leaf):
+                return leaf
+            if not isinstance(leaf, Tensor):
+                kind = type(leaf).__name__
+                raise TypeError(f"{location(path)}: a {kind} cannot be mixed: choose other layers")
+            if not (leaf.is_floating_point() or leaf.is_complex()) or not leaf.ndim:
+                return leaf
+            for own, mixed in done:
+                if own is leaf:
+                    return mixed
+            try:
+                axis = 0 if is_first else self._batch_axis(mix, leaf, len(done), path)
+                mixed = _apply_along(axis, mix, leaf, self.layout)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{location(path)}: {error}") from None
+            done.append((leaf, mixed))
+            return mixed
+
+        mixed = map_leaves(apply_to_leaf, output, is_leaf=_is_packed)
+        if not done:
+            raise ValueError(
+                f"{location(())} returns nothing that can be mixed: choose other layers"
+            )
+        return mixed
+
+    def _batch_axis(self, mix: LayerMix, leaf: Tensor, number: int, path: Any) -> int:
+        """The axis of the batch in the float tensor with this number in the layer's output."""
+        count, shape = mix.partner.shape[0], leaf.shape
+        known = self.layout.batch
+        if known is not None:
+            axis = known[0] if not path or getattr(path[0], "idx", None) == 0 else known[1]
+            if self.layout.is_sequence and (leaf.ndim < 3 or shape[axis] != count):
+                raise ValueError(
+                    f"the mix was drawn for {count} samples, but this tensor has shape "
+                    f"{tuple(shape)}: the batch must be its axis {axis}, as batch_first= says"
+                )
+            return axis
+        is_unclear = leaf.ndim == 3 or (leaf.ndim == 2 and self.layout.is_embedding)
+        if not is_unclear or shape[0] != count:  # apply() rejects the latter
+            return 0
+        if leaf.ndim == 3 and shape[1] == self.layout.width != shape[2]:  # (B, C, T)
+            return 0
+        # In two dimensions, an embedding is of one number for each sample, or of positions, (T, C).
+        is_square = shape[1] == count if leaf.ndim == 3 else bool(mix.square_inputs)
+        # Written and not read, unless it matters: see Hooks._set_active.
+        proof = f"is_first_{number}"
+        if not is_square:
+            setattr(self, proof, True)
+        elif (self.layout.may_be_second or mix.square_inputs) and not getattr(self, proof, False):
+            raise ValueError(
+                f"in shape {tuple(shape)}, the first axis of {count} may be the batch or a "
+                "sequence: choose a batch size that differs from the length of the sequences, at "
+                "least for the first batch"
+            )
+        return 0
+
+
+def _nodes(parts: Any) -> set[Any]:
+    """The nodes of autograd's graph that have made some tensors."""
+    made = pytree.tree_leaves(parts)
+    return {t.grad_fn for t in made if isinstance(t, Tensor) and t.grad_fn is not None}
+
+
+def _reach(nodes: set[Any], wanted: set[Any]) -> bool:
+    """Whether autograd's graph leads from some nodes back to one of the others."""
+    seen, waiting = set(nodes), list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node in wanted:
+            return True
+        for before, _ in node.next_functions:
+            if before is not None and before not in seen:
+                seen.add(before)
+                waiting.append(before)
+    return False
 
 
 def _no_owner() -> None:
     return None
 
 
-def _apply(mix: LayerMix, output: Any) -> Any:
-    """Mix the floats in a layer's output, which may be nested."""
-    is_spatial = any(pattern.spatial for pattern in mix.patterns)
-    done: list[tuple[Tensor, Tensor]] = []  # a tensor that is returned twice is mixed once
+def _is_packed(part: Any) -> bool:
+    return isinstance(part, PackedSequence)  # its rows are of several samples
 
-    def location(path: Any) -> str:
-        return f"layer {mix.layer!r}" + (f", output{path_name(path)}" if path else "")
 
-    def apply_to_leaf(path: Any, leaf: Any) -> Any:
-        if leaf is None or isinstance(leaf, (str, int, float)):
-            return leaf
-        if not isinstance(leaf, Tensor):
-            kind = type(leaf).__name__
-            raise TypeError(f"{location(path)}: a {kind} cannot be mixed: choose other layers")
-        if not (leaf.is_floating_point() or leaf.is_complex()) or not leaf.ndim:
-            return leaf
-        for own, mixed in done:
-            if own is leaf:
-                return mixed
-        if is_spatial and leaf.ndim < 4:
-            raise ValueError(
-                f"{location(path)}: a tensor of shape {tuple(leaf.shape)} has no height and width "
-                "for boxes and masks: choose layers that return feature maps (B, C, H, W)"
-            )
-        try:
-            mixed = apply(leaf, mix.partner, mix.patterns)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{location(path)}: {error}") from None
-        done.append((leaf, mixed))
-        return mixed
-
-    mixed = map_leaves(apply_to_leaf, output)
-    if not done:
-        raise ValueError(f"{location(())} returns nothing that can be mixed: choose other layers")
-    return mixed
+def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tensor:
+    """Mix a tensor whose batch is this axis."""
+    sizes = [pattern.size for pattern in mix.patterns if pattern.spatial]
+    if not sizes and axis:
+        return apply(leaf.transpose(0, axis), mix.partner, mix.patterns).transpose(0, axis)
+    if not sizes:
+        return apply(leaf, mix.partner, mix.patterns)
+    if leaf.ndim < 4:
+        raise ValueError(
+            f"a tensor of shape {tuple(leaf.shape)} has no height and width for boxes and masks: "
+            "choose layers that return feature maps (B, C, H, W)"
+        )
+    # Not by apply(), which would judge by the shape alone what is known here.
+    is_last = are_channels_last(leaf, sizes[0], layout)
+    first = leaf.movedim(-1, 1) if is_last else leaf
+    check_arguments(first, mix.partner, mix.patterns, None, False)
+    cut = apply_channels_first(first, mix.partner, mix.patterns)
+    return cut.movedim(1, -1) if is_last else cut

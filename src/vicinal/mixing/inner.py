@@ -166,6 +166,7 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
             inner mixer has another value for it.
     """
     found = dict(options)
+    _check_pairs(outer, options, mixers)
     for name, default in SHARED_OPTIONS.items():
         # Mixers that choose partners by the targets have no attribute `partners` of their own.
         inner = [(mixer, getattr(mixer, name)) for mixer in mixers if name in vars(mixer)]
@@ -179,16 +180,11 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
             given = given if name == "integers" else inner
         for mixer, value in given:
             if value != wanted:
+                own = ", its default," if value == default else ""
                 raise ValueError(
-                    f"{mixer!r} has {name}={value!r} and another one {wanted!r}, but a {outer} "
-                    f"mixes a batch in one way: give {name}= to the {outer} alone"
+                    f"{mixer!r} has {name}={value!r}{own} and another one {wanted!r}, but a "
+                    f"{outer} mixes a batch in one way: give {name}= to the {outer} alone"
                 )
-    for mixer in mixers:
-        if found.get("partners") == "pairs" and "partners" not in vars(mixer):
-            raise ValueError(
-                f"{mixer!r} chooses partners by the targets, so a {outer} with it cannot mix "
-                "partners='pairs': leave out one of them"
-            )
     seeds = {mixer.random.seed for mixer in mixers if mixer.random.is_seeded}
     if options.get("seed") is not None:
         seeds |= {options["seed"]}
@@ -198,6 +194,35 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
             f"draws for all of its mixers: give seed= to the {outer} alone"
         )
     return {**found, "seed": next(iter(seeds), None)}
+
+
+def _check_pairs(outer: str, options: Any, mixers: Sequence[Mixer]) -> None:
+    """Raise a ValueError for pairs beside a mixer that chooses partners itself, however deep."""
+    nested = [inner for mixer in mixers for inner in mixer.nested()]
+    wanted = {options.get("partners")} | {getattr(mixer, "partners", None) for mixer in nested}
+    for mixer in nested:
+        if "pairs" in wanted and "partners" not in vars(mixer):
+            raise ValueError(
+                f"{mixer!r} chooses partners by the targets, so a {outer} with it cannot mix "
+                "partners='pairs': leave out one of them"
+            )
+
+
+def shared_options(mixers: Sequence[Mixer]) -> list[dict[str, Any]]:
+    """The options of each inner mixer that its wrapper has adopted."""
+    return [{name: getattr(m, name) for name in SHARED_OPTIONS if name in vars(m)} for m in mixers]
+
+
+def check_unchanged(outer: Mixer, mixers: Sequence[Mixer], adopted: list[dict[str, Any]]) -> None:
+    """Raise a ValueError if an option that was adopted has been set on an inner mixer since."""
+    for mixer, before in zip(mixers, adopted, strict=True):
+        for name, value in before.items():
+            if getattr(mixer, name) != value:
+                kind = type(outer).__name__
+                raise ValueError(
+                    f"{name} of {mixer!r} was set after the mixer was given to a {kind}, which "
+                    f"mixes a batch in one way: set it on the {kind}"
+                )
 
 
 def _normalized(name: str, value: Any) -> Any:

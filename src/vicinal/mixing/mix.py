@@ -10,12 +10,15 @@ from torch import Tensor
 from vicinal.mixing.apply import apply
 from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import check_same_structure, map_leaves, path_name
+from vicinal.mixing.batch import check_same_structure, map_leaves, path_name, share_memory
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.images import has_channels_last, is_plain
+from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
-from vicinal.mixing.target import MixedTarget, over_rows
+from vicinal.mixing.target import ALREADY_MIXED, MixedTarget, is_mixed_target, over_rows
+from vicinal.mixing.unsupported import check_supported
 
 
 @tensors_as_leaves("partner", "weight", "patterns", "other")
@@ -33,6 +36,9 @@ class Mix:
             without any, rows are blended by the weights.
         other: ``(x, y)``, the partners row by row, if they come from a pool instead of the batch or
             a second one; ``partner`` then holds their indices in the pool.
+        kind: from what regions were cut: "images", "planes" (B, 1, H, W) or "series" (B, C, T). It
+            matters for float targets, which are maps of images, but may be anything else beside
+            planes and series.
 
     >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
     >>> mix(torch.tensor([[0.0], [4.0]]))
@@ -49,6 +55,7 @@ class Mix:
     weight: Tensor
     patterns: tuple[Any, ...] = ()
     other: tuple[Any, Any] | None = None
+    kind: str = "images"
 
     def __call__(
         self,
@@ -86,8 +93,8 @@ class Mix:
             TypeError: a tensor holds integers and ``integers`` is "raise", or a leaf is not a
                 tensor, but holds data or is named in ``maximum``; the message names the leaf.
             ValueError: a tensor's first dimension is not that of the batch this mix was drawn for,
-                ``other`` does not match ``x``, there is nothing to mix, or a name in ``maximum`` is
-                not in the batch.
+                a list holds, or may hold, an entry for each sample, ``other`` does not match ``x``,
+                there is nothing to mix, or a name in ``maximum`` is not in the batch.
 
         >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]))
         >>> series = torch.tensor([[4.0, 0.0], [4.0, 8.0]])
@@ -95,11 +102,28 @@ class Mix:
         {'series': tensor([[4., 2.],
                 [4., 6.]]), 'length': tensor([2, 2])}
         """
+        if not isinstance(x, Tensor):
+            check_batch("x", x, (len(self.weight),), _several(fields))
+        return self.apply_to_fields(
+            x, other=other, inplace=inplace, fields=fields, integers=integers, maximum=maximum
+        )
+
+    def apply_to_fields(
+        self,
+        x: Any,
+        *,
+        other: Any = None,
+        inplace: bool = False,
+        fields: Fields | None = None,
+        integers: Integers = "raise",
+        maximum: Fields | None = None,
+    ) -> Any:
+        """Apply the mix as a call does, to a batch whose lists :meth:`Mixer.draw` has checked."""
         if other is None and self.other is not None:
             other = self.other[0]
         patterns = self.patterns or (Blend(self.weight),)
         fields, maximum = _several(fields), _several(maximum)
-        if isinstance(x, Tensor) and fields is None and maximum is None and is_mixable(x, integers):
+        if is_plain(x) and fields is None and maximum is None and is_mixable(x, integers):
             other = None if other is None else check_same_structure(x, other)
             return apply(x, self.partner, patterns, other=other, inplace=inplace)
         return apply_nested(
@@ -159,9 +183,10 @@ class Mix:
             y: (B, ...) targets, of any dtype: they are paired or copied, never blended.
             other: the targets of the second batch, if the partners come from one.
             pixelwise: whether targets (B, ..., H, W) describe each pixel. None decides by whether
-                they have the height and width of the images, and raises an error if not. True
-                allows other sizes, on which the mix covers the same part. It only matters if images
-                were mixed by regions, for targets of at least three dimensions.
+                they have the height and width of the images, and raises an error if not; and for
+                floats that may be maps or values, such as the forecast of a series. True allows
+                other sizes, on which the mix covers the same part. It only matters if images were
+                mixed by regions, for targets of at least three dimensions.
 
         Returns:
             A :class:`MixedTarget` or a tensor, or a nested target of such.
@@ -169,7 +194,7 @@ class Mix:
         Raises:
             TypeError: the targets are mixed already.
             ValueError: a target's first dimension is not that of the batch this mix was drawn for,
-                or ``pixelwise`` is needed.
+                a list holds, or may hold, an entry for each sample, or ``pixelwise`` is needed.
 
         >>> from vicinal.mixing.paste import Masks
         >>> keep = torch.tensor([[[True, False]], [[True, True]]])
@@ -179,8 +204,14 @@ class Mix:
         <BLANKLINE>
                 [[7, 8]]])
         """
-        if isinstance(y, MixedTarget):
-            raise TypeError("the targets are mixed already: mix a batch once, by one mixer")
+        if not isinstance(y, Tensor):
+            check_batch("y", y, (len(self.weight),))
+        return self.target_of_fields(y, other, pixelwise)
+
+    def target_of_fields(self, y: Any, other: Any, pixelwise: bool | None) -> Any:
+        """The mixed target of targets whose lists :meth:`Mixer.draw` has checked."""
+        if is_mixed_target(y):
+            raise TypeError(ALREADY_MIXED)
         if other is None and self.other is not None:
             other = self.other[1]
 
@@ -188,15 +219,17 @@ class Mix:
             return self._target(y, other, pixelwise)
 
         def mixed(path: Any, leaf: Any, second: Any = None) -> Any:
-            if isinstance(leaf, MixedTarget):
+            if is_mixed_target(leaf):
                 raise TypeError(
                     f"the target at {path_name(path)} is mixed already: mix a batch once"
                 )
+            check_supported(leaf)
             return self._target(leaf, second, pixelwise) if isinstance(leaf, Tensor) else leaf
 
         return map_leaves(mixed, y, *(() if other is None else (check_same_structure(y, other),)))
 
     def _target(self, y: Tensor, other: Tensor | None, pixelwise: bool | None) -> Any:
+        check_supported(y)
         if y.ndim == 0 or y.shape[0] != self.weight.shape[0]:
             raise ValueError(
                 f"the mix was drawn for {len(self.weight)} samples, but the target has shape "
@@ -213,15 +246,28 @@ class Mix:
         if not sizes:
             return False
         size = sizes[0]
-        if pixelwise is None and tuple(y.shape[-2:]) != tuple(size):
+        if pixelwise:
+            return True
+        if _sides(y, size) != tuple(size):
             raise ValueError(
                 f"the target has shape {tuple(y.shape)}, but the images have {size[0]} x {size[1]} "
                 "pixels: set pixelwise=True if it is a mask or a map of another size, or "
                 "pixelwise=False if it describes whole images"
             )
+        may_be_values = self.kind == "series" or (self.kind == "planes" and y.ndim == 3)
+        if may_be_values and y.is_floating_point():
+            raise ValueError(
+                f"the target has shape {tuple(y.shape)}, floats of the size of the inputs: set "
+                "pixelwise=True if it is a map, cut in the same places as they, or pixelwise=False "
+                "if it holds other values, such as a forecast"
+            )
         return True
 
     def _pixelwise_target(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
+        size = next(pattern.size for pattern in self.patterns if pattern.spatial)
+        fits_last = y.shape[-2:] != size and _sides(y, size) == tuple(size)
+        if y.ndim > 3 and (fits_last or has_channels_last(y, size)):
+            return self._target_with_channels_last(y, other)
         # At most one pattern is not neutral for a sample, so that copying and blending patterns can
         # be applied independently.
         copying = tuple(pattern for pattern in self.patterns if pattern.copies)
@@ -239,11 +285,36 @@ class Mix:
                 lam = lam * over_rows(move(pattern.weight, y.device), lam)
         return self._pair(own, y, other, lam)
 
+    def _target_with_channels_last(self, y: Tensor, other: Tensor | None) -> Any:
+        second = None if other is None else other.movedim(-1, 1)
+        mixed = self._pixelwise_target(y.movedim(-1, 1), second)
+        if isinstance(mixed, Tensor):
+            return mixed.movedim(1, -1)
+        if mixed.weight.ndim == 1:
+            own, partner = mixed.own.movedim(1, -1), mixed.partner.movedim(1, -1)
+            return MixedTarget(own, partner, mixed.weight)
+        raise ValueError(
+            f"the target has shape {tuple(y.shape)}, with its channels last, but each pixel a "
+            "weight of its own: give the channels first, as y.movedim(-1, 1)"
+        )
+
     def _pair(self, own: Tensor, y: Tensor, other: Tensor | None, weight: Tensor) -> MixedTarget:
         partner = self.partner
         if not (y.is_cpu and weight.is_cpu):  # even a call that moves nothing takes time
             partner, weight = move(partner, y.device), move(weight, y.device)
         return MixedTarget(own, y.index_select(0, partner) if other is None else other, weight)
+
+    def is_target(self, x: Any, y: Any) -> bool:
+        """Whether the target of a mix by regions is the sample itself, as in autoencoders."""
+        if not (self.patterns and isinstance(x, Tensor) and isinstance(y, Tensor)):
+            return False
+        return x.shape == y.shape and self.patterns[0].spatial and share_memory(x, y)
+
+    def cut_from(self, kind: str) -> "Mix":
+        """The mix, of regions that were drawn for this kind of samples."""
+        if kind == self.kind:
+            return self
+        return Mix(self.partner, self.weight, self.patterns, self.other, kind)
 
     def tensors(self) -> list[Tensor]:
         """All tensors of the draw: partner, weight, and the values of each pattern."""
@@ -259,7 +330,13 @@ class Mix:
 
         if other is not None:
             other = map_leaves(of_leaf, other[0]), map_leaves(of_leaf, other[1])
-        return Mix(function(self.partner), function(self.weight), patterns, other)
+        return Mix(function(self.partner), function(self.weight), patterns, other, self.kind)
+
+
+def _sides(y: Tensor, size: tuple[int, int]) -> tuple[int, ...]:
+    """The height and width of a target (B, ..., H, W), or of (B, ..., H, W, C) if they fit."""
+    last = tuple(y.shape[-3:-1])
+    return last if y.ndim > 3 and last == tuple(size) != y.shape[-2:] else tuple(y.shape[-2:])
 
 
 def _several(fields: Fields | None) -> Collection[str | int] | None:

@@ -12,7 +12,8 @@ each other:
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ from vicinal.mixing.batch import (
 )
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.described import described
+from vicinal.mixing.images import kind_of
+from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
@@ -83,7 +87,9 @@ class Mixer(ABC):
         pixelwise: whether targets (B, ..., H, W) describe pixels, as segmentation masks do, rather
             than whole samples; None decides by whether they have the height and width of the
             images. See :meth:`Mix.target`.
-        seed: seeds the mixer's own random numbers; None takes a seed from the operating system.
+        seed: seeds the mixer's own random numbers. None follows ``torch.manual_seed``: at its first
+            use, the mixer takes a seed from the state of torch's generator on the CPU, which it
+            does not advance.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or is out of range.
@@ -95,6 +101,13 @@ class Mixer(ABC):
     #: How many batches are drawn at once. If a sample needs only a few numbers, the time goes into
     #: calling torch's operations, and a block of 16 batches costs hardly more than one batch.
     block_size: int = 1
+
+    #: Options whose defaults are other ones than those of the base classes.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        described(cls)
 
     def __init__(
         self,
@@ -118,6 +131,7 @@ class Mixer(ABC):
         self.random = RandomState(seed)
         self._blocks: dict[Any, tuple[Any, list[Mix]]] = {}  # see blocks.py
         self._outer_draw: tuple[Mix, Batch] | None = None  # see inner.py
+        self._known: Known = set()  # see listed.py
         self._op_id = register(self)
 
     @abstractmethod
@@ -182,35 +196,44 @@ class Mixer(ABC):
             applied with the second one as ``other``.
 
         Raises:
-            ValueError: x and y do not have the same number of samples, or the method needs images
-                in x or masks in y and there are none.
+            ValueError: x and y do not have the same number of samples, or are lists with an entry
+                for each sample; or the method needs images in x or masks in y and there are none.
         """
         handed = handed_to(self)
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
+        check_lists(x, y, self.fields, None if is_compiling() else self._known)
         first = first_tensor(x)
         count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2
-        mix = next_mix(self, count, self._size_of(x), first.device)
+        size, kind = self._size_of(x)
+        mix = next_mix(self, count, size, first.device)
         if not self.reads_batch:  # as most methods, to whom a batch need not be shown
-            return mix
+            return mix.cut_from(kind)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         batch = batch.halved() if self.half else batch
         if is_compiling():
-            return self.complete(mix, batch)
+            return self.complete(mix, batch).cut_from(kind)
         try:
-            return self.complete(mix, batch)
+            return self.complete(mix, batch).cut_from(kind)
         except Exception:
             self.random.count -= 1  # a rejected batch uses up no draw
             raise
 
-    def _size_of(self, x: Any) -> tuple[int, int]:
-        """Height and width, where what is drawn depends on them: a batch need not have images."""
-        for drawn in self.drawn_types:  # not next(..., None), which torch 2.6 cannot compile
-            if drawn.size_of is not None:
-                return drawn.size_of(tensors_to_mix(x, self.fields, self.integers, self.maximum))
-        return 1, 1
+    def _size_of(self, x: Any) -> tuple[tuple[int, int], str]:
+        """Height and width, where what is drawn depends on them, and of what: see `kind_of`."""
+        sized = [drawn for drawn in self.drawn_types if drawn.size_of is not None]
+        if not sized:  # a batch need not have images
+            return (1, 1), "images"
+        tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
+        sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
+        if len(sizes) > 1 and any(size != sizes[0] for size in sizes):
+            raise ValueError(
+                f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all of "
+                "its mixers cut images, or all of them series"
+            )
+        return sizes[0], kind_of(sized, tensors)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -229,7 +252,8 @@ class Mixer(ABC):
 
         Raises:
             TypeError: the batch holds integers, and ``integers`` is "raise".
-            ValueError: sizes or structures do not match.
+            ValueError: sizes or structures do not match, or a list in the batch holds, or may hold,
+                an entry for each sample instead of fields (B, ...).
         """
         if is_compiling():
             return self._mix_batch(x, y, other, inplace)
@@ -245,6 +269,7 @@ class Mixer(ABC):
     ) -> tuple[Any, Any]:
         other_x, other_y = (None, None) if other is None else self._check_second_batch(other)
         mix = self.draw(x, y, other=other)
+        pixelwise = True if self.pixelwise is None and mix.is_target(x, y) else self.pixelwise
         if inplace:
             y = self._copy_if_shared(x, y)
         if self.half:
@@ -254,8 +279,8 @@ class Mixer(ABC):
             x, other_x = halves(x)
             y, other_y = (y, None) if y is None else halves(y)
         # The target first: if it is rejected, an in-place batch is still unchanged.
-        target = mix.target(y, other=other_y, pixelwise=self.pixelwise)
-        x = mix(
+        target = mix.target_of_fields(y, other_y, pixelwise)
+        x = mix.apply_to_fields(
             x,
             other=other_x,
             inplace=inplace,
@@ -312,7 +337,8 @@ class Mixer(ABC):
         self.random.load_state_dict(state)
 
     def __repr__(self) -> str:
-        return self._repr(f"seed={self.random.seed}")
+        # To show a mixer must not be its first use, which would take its seed.
+        return self._repr(f"seed={self.random.seed}" if self.random.has_seed else "")
 
     def _repr(self, seed: str = "") -> str:
         """The mixer as Python code; inner mixers use the seed of the outer one and show none."""
@@ -326,9 +352,9 @@ class Mixer(ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        # Blocks that were drawn with other options must not be used: see blocks.py. These two
+        # Blocks that were drawn with other options must not be used: see blocks.py. These three
         # attributes have no influence on what is drawn.
-        if name not in ("_outer_draw", "_changes"):
+        if name not in ("_outer_draw", "_changes", "_op_id"):
             self._changes = getattr(self, "_changes", 0) + 1
 
     @property
@@ -342,6 +368,9 @@ class Mixer(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._op_id = register(self)
+
+
+described(Mixer)
 
 
 def _is_shown(name: str, value: Any) -> bool:

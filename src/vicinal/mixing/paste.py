@@ -14,6 +14,7 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
+from vicinal.mixing.images import last_sides, last_sides_without_channels
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
@@ -103,6 +104,22 @@ class Boxes(Pattern):
     def _patch(self, partner: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
         """What is pasted into the box of one row, given its partner (..., H, W)."""
         return _window(partner, top, bottom, left, right)
+
+
+@tensors_as_leaves("corners")
+@dataclass(frozen=True, eq=False)
+class Spans(Boxes):
+    """Paste a span along the second to last dimension, whatever the last one holds."""
+
+    size_of = staticmethod(last_sides)
+
+
+@tensors_as_leaves("corners")
+@dataclass(frozen=True, eq=False)
+class LastSpans(Spans):
+    """Paste a span along the last dimension."""
+
+    size_of = staticmethod(last_sides_without_channels)
 
 
 @tensors_as_leaves("corners")

@@ -13,7 +13,8 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vicinal.mixing.batch import image_size, is_blendable
+from vicinal.mixing.batch import is_blendable
+from vicinal.mixing.images import image_size
 
 ApplyRow = Callable[[Tensor, Tensor, int], None]
 

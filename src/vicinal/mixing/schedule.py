@@ -9,7 +9,14 @@ from torch.utils.data import get_worker_info
 
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.inner import Selection, adopt_options, check_inner, complete_selected
+from vicinal.mixing.inner import (
+    Selection,
+    adopt_options,
+    check_inner,
+    check_unchanged,
+    complete_selected,
+    shared_options,
+)
 from vicinal.mixing.method import repeat_for_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
@@ -55,15 +62,22 @@ class Schedule(Mixer):
         if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
         self.mixer: Any = copy.copy(mixer)  # the caller's alpha must not change
+        self._given, self._given_changes = mixer, mixer._changes
+        self._adopted = shared_options([self.mixer])
         self.until = number("until", until, upper=1.0)
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
-        self.drawn_types = (
-            (Selection, *mixer.drawn_types) if self.reads_batch else mixer.drawn_types
-        )
+        self._span: tuple[int, int] | None = None
+
+    @property
+    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
+        selection = (Selection,) if self.reads_batch else ()
+        return (*selection, *self.mixer.drawn_types)
+
+    @property
+    def block_size(self) -> int:  # type: ignore[override]
         # All batches of a block have the same alpha.
-        self.block_size = mixer.block_size if alpha is None else 1
-        self._span = None if steps is None else (0, steps)
+        return self.mixer.block_size if self.alpha is None else 1  # type: ignore[no-any-return]
 
     def begin(self, steps: int, at: int = 0) -> None:
         """Set the length of the training, unless it was given as ``steps``.
@@ -98,12 +112,14 @@ class Schedule(Mixer):
                 "a schedule cannot draw in a data loader's worker, which sees only some of the "
                 "batches: mix in the training loop, or set num_workers=0"
             )
-        if self._span is None:
+        self._check_unchanged()
+        span = self._span if self.steps is None else (0, self.steps)
+        if span is None:
             raise ValueError(
                 "the schedule does not know the length of the training: give it steps=, the number "
                 "of batches"
             )
-        start, steps = self._span
+        start, steps = span
         # Without the 1e-9, a product such as 0.07 * 100 = 7.000000000000001 would be rounded to 8.
         step, end = step - start, math.ceil(self.until * steps - 1e-9)
         if self.alpha is not None:
@@ -113,6 +129,14 @@ class Schedule(Mixer):
         drawn = self.mixer.patterns(batches, count, size, generator, step)
         drawn = tuple(pattern.only(mixing) for pattern in drawn)
         return (Selection(mixing.long() - 1), *drawn) if self.reads_batch else drawn
+
+    def _check_unchanged(self) -> None:
+        check_unchanged(self, [self.mixer], self._adopted)
+        if self._given._changes != self._given_changes:
+            raise ValueError(
+                f"{self._given!r} was changed after it was given to a Schedule, which uses a copy "
+                "of it: change the mixer of the Schedule, schedule.mixer"
+            )
 
 
 def begin_schedules(mixer: Mixer, steps: int, at: int) -> None:

@@ -13,6 +13,8 @@ from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
+MANY_CHANNELS, FEW_SAMPLES = 8, 128
+
 
 @tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,12 @@ class Sounds(RowPattern):
             raise ValueError(
                 f"a tensor of shape {tuple(x.shape)} has no time dimension: give waveforms "
                 "(B, ..., T), or name the fields to mix"
+            )
+
+        if x.ndim > 2 and x.shape[-1] <= MANY_CHANNELS < FEW_SAMPLES <= x.shape[-2]:
+            raise ValueError(
+                f"a tensor of shape {tuple(x.shape)} seems to have its channels last: give "
+                "waveforms (B, ..., T), such as x.transpose(-1, -2)"
             )
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:

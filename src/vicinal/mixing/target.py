@@ -97,7 +97,8 @@ class MixedTarget:
         Raises:
             ValueError: the targets are class indices and ``num_classes`` is missing, or they are
                 rows of another number of classes.
-            RuntimeError: a label is not in [0, C).
+            RuntimeError: a label is not in [0, C), such as one to ignore. (On a GPU, torch reports
+                it later.)
         """
         if self.own.is_floating_point():
             if num_classes is not None and self.own.shape[1:2] != (num_classes,):
@@ -106,7 +107,10 @@ class MixedTarget:
                     f"indices nor rows of {num_classes} classes: call dense() without num_classes"
                 )
             weight = over_rows(self.weight, self.own).to(self.own.dtype)
-            return torch.lerp(self.partner, self.own, weight)
+            blended = torch.lerp(self.partner, self.own, weight)
+            # A target without a share leaves no trace: 0 * nan, of a missing value, is nan.
+            blended = blended.where(weight != 1, self.own)
+            return blended.where(weight != 0, self.partner)
         if num_classes is None:
             raise ValueError("the targets are class indices: call dense(num_classes)")
         own = _one_hot(self.own, num_classes, self.weight.dtype)
@@ -144,6 +148,27 @@ class MixedTarget:
         return MixedTarget(function(self.own), function(self.partner), function(self.weight))
 
 
+ALREADY_MIXED = "the targets are mixed already: mix a batch once, by one mixer"
+
+
+def is_mixed_target(leaf: Any) -> bool:
+    """Whether a leaf is a :class:`MixedTarget`, or a tensor that stands for one."""
+    if type(leaf) is Tensor:  # the usual case
+        return False
+    # MixedTensor is in a package above this one.
+    return isinstance(leaf, MixedTarget) or (isinstance(leaf, Tensor) and hasattr(leaf, "partner"))
+
+
 def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """One-hot encode (B, ...) class indices as (B, C, ...)."""
-    return F.one_hot(labels.long(), num_classes).movedim(-1, 1 if labels.ndim else -1).to(dtype)
+    try:
+        rows = F.one_hot(labels.long(), num_classes)
+    except RuntimeError as error:
+        wrong = labels[(labels < 0) | (labels >= num_classes)]
+        if not wrong.numel():
+            raise
+        raise RuntimeError(
+            f"the label {wrong.flatten()[0].item()} is none of {num_classes} classes: labels to "
+            "ignore have no place in a dense target, so leave it a pair and use MixLoss"
+        ) from error
+    return rows.movedim(-1, 1 if labels.ndim else -1).to(dtype)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from vicinal.known_losses import averages_plainly
+
 
 class Rescale(nn.Module):
     """A last layer: from standardised values to the data's units, ``x * std + mean``.
@@ -48,5 +50,6 @@ class ScaledMSELoss(nn.MSELoss):
         super().__init__(reduction=reduction)
         self.std = std
 
+    @averages_plainly
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return super().forward(output / self.std, target / self.std)

@@ -129,6 +129,8 @@ class TextTransformer(nn.Module):
 
 
 class _WordsAndPositions(nn.Module):
+    _batch_is_first = True  # for ManifoldMixUp: see mixing/layouts.py
+
     def __init__(self, n_words: int, max_length: int, width: int) -> None:
         super().__init__()
         self.words = _small(nn.Embedding(n_words, width, padding_idx=PAD))

@@ -13,7 +13,10 @@ from vicinal.mixing import Mixer
 from vicinal.rng import RandomState
 
 # What a mixer has beside its options: caches, and what its seed is, which each run sets.
-_PRIVATE = ("random", "_blocks", "_op_id", "_outer_draw", "_changes")
+_PRIVATE = (
+    *("random", "_blocks", "_op_id", "_outer_draw", "_changes"),
+    *("_given", "_given_changes", "_adopted"),  # of wrappers, about the mixers that they were given
+)
 
 
 def identity(value: Any, seen: tuple[int, ...] = ()) -> str:

@@ -1,5 +1,6 @@
 """Predictor: a trained network with everything needed to use it, from a run folder."""
 
+import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
@@ -104,7 +105,7 @@ class Predictor:
                 for tables: a data frame, or rows as dicts.
 
         Raises:
-            VicinalError: a sample cannot be read; it is named.
+            VicinalError: a sample cannot be read, which is named; or an output is not finite.
         """
         one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
         if one or not isinstance(items, Iterable):
@@ -114,10 +115,13 @@ class Predictor:
 
     @torch.no_grad()
     def _outputs(self, remaining: Iterator[Any]) -> Iterator[Tensor]:
-        device = next(self.model.parameters()).device
+        device, done = next(self.model.parameters()).device, 0
         while batch := list(islice(remaining, BATCH)):
             output: Tensor = self.model(send_to_device(self.preprocessing.batch(batch), device))
-            yield from (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
+            output = (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
+            check_finite(output, done)
+            done += len(output)
+            yield from output
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The prediction for one sample: a value, or a class with the probabilities of all."""
@@ -140,8 +144,42 @@ def preprocessing_of(kind: str) -> type[Preprocessing]:
     return found
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The settings of a run."""
+def check_finite(outputs: Tensor, done: int = 0) -> None:
+    """Refuse probabilities or values that are NaN or infinite.
+
+    Args:
+        outputs: (B, C).
+        done: how many samples came before these.
+
+    Raises:
+        VicinalError: some are; the first sample is named by its number.
+    """
+    finite = outputs.isfinite().reshape(len(outputs), -1).all(dim=1)
+    if not finite.all():
+        number = done + int(finite.int().argmin()) + 1
+        raise VicinalError(
+            f"the network's output for sample {number} is not a finite number: look for NaN or "
+            "huge values in that sample, or train the network again"
+        )
+
+
+def config_digest(config: dict[str, Any]) -> str:
+    """The digest of settings, which their file holds too."""
+    rest = {name: value for name, value in config.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def read_config(folder: Path, *, check: bool = True) -> dict[str, Any]:
+    """The settings of a run.
+
+    Args:
+        folder: of the run.
+        check: refuse settings that are not those that were written. Those of earlier versions have
+            no digest, and are not checked.
+
+    Raises:
+        VicinalError: there are none, or they are damaged.
+    """
     file = folder / CONFIG
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -151,4 +189,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise VicinalError(f"{file} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise VicinalError(f"{file} holds no settings: it is no run of this version")
+    if check and config.get("digest", config_digest(config)) != config_digest(config):
+        raise VicinalError(
+            f"{file} is damaged or was edited, as its digest differs: restore it from a copy, or, "
+            "if the change is meant, remove its digest"
+        )
     return config

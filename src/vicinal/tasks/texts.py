@@ -165,4 +165,8 @@ class TextTask(RowTask):
 
     def _layers(self, method: MethodEntry, learn: Learner) -> list[nn.Module]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
-        return [getattr(self.network, name) for name in method.layers[self.kind]]
+        layers = [getattr(self.network, name) for name in method.layers[self.kind]]
+        for layer in layers:
+            # Or a first batch whose texts are as long as it is large would be rejected.
+            layer._batch_is_first = True
+        return layers

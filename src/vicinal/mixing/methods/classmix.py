@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import find_masks, image_size
+from vicinal.mixing.batch import find_masks
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.images import image_size
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import move

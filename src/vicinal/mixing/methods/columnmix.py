@@ -1,6 +1,7 @@
 """ColumnMix: take some columns of each row from another row, like CutMix for tables."""
 
-from typing import Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import torch
 
@@ -22,7 +23,7 @@ class ColumnMix(Method):
         alpha: λ comes from Beta(alpha, alpha), one for each row; 1 is uniform, 0 mixes nothing.
         keep: λ itself, the same for all rows; alpha is then ignored.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
-            maximum, seed. The default of integers is "paste".
+            maximum, seed.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or is out of range; the batch does not
@@ -45,6 +46,7 @@ class ColumnMix(Method):
     """
 
     drawn_types = (Columns,)
+    defaults: ClassVar[Mapping[str, Any]] = {"integers": "paste"}
 
     def __init__(
         self,
@@ -53,8 +55,7 @@ class ColumnMix(Method):
         keep: float | None = None,
         **options: Unpack[MethodOptions],
     ) -> None:
-        options.setdefault("integers", "paste")
-        super().__init__(**options)
+        super().__init__(**{**self.defaults, **options})
         self.alpha = number("alpha", alpha)
         self.keep = None if keep is None else number("keep", keep, upper=1.0)
 

@@ -7,7 +7,7 @@ import torch
 from vicinal.mixing.arguments import number, shares
 from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.method import Method, MethodOptions
-from vicinal.mixing.paste import Boxes
+from vicinal.mixing.paste import Boxes, LastSpans, Spans
 
 
 class CutMix(Method):
@@ -43,7 +43,6 @@ class CutMix(Method):
     True
     """
 
-    drawn_types = (Boxes,)
     block_size = 16
 
     def __init__(
@@ -61,6 +60,10 @@ class CutMix(Method):
             raise ValueError(f"dim must be -1, -2 or None, not {dim!r}")
         self.dim = dim
 
+    @property
+    def drawn_types(self) -> tuple[type[Boxes]]:  # type: ignore[override]
+        return ({None: Boxes, -1: LastSpans, -2: Spans}[self.dim],)
+
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Boxes:
         length = torch.tensor(size, dtype=torch.float64, device="cpu")[:, None]
         if self.minmax is not None:
@@ -77,7 +80,8 @@ class CutMix(Method):
             other = -1 - self.dim  # in (height, width), -1 is index 1, and -2 is index 0
             start[other], stop[other] = 0, size[other]
         edges = torch.stack([start.clamp_(min=0), stop], 1).view(4, count)
-        return Boxes(edges.T.to(torch.int64, memory_format=torch.contiguous_format), size)
+        corners = edges.T.to(torch.int64, memory_format=torch.contiguous_format)
+        return self.drawn_types[0](corners, size)
 
 
 def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:

@@ -10,12 +10,14 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.blend import interpolate_into
+from vicinal.mixing.described import described
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.mixer import Partners
 
 Target = Mapping[str, Any]
 
 
+@described
 class DetectionMixUp:
     """Blend images of any sizes, with the boxes of both.
 
@@ -33,7 +35,7 @@ class DetectionMixUp:
         partners: as for :class:`Mixer`.
         image_fields: the names of tensors in a target that describe the whole image. An image keeps
             its own; all other tensors must have an entry for each box.
-        seed: seeds the random numbers; None takes a seed from the operating system.
+        seed: seeds the random numbers; None follows ``torch.manual_seed``, as for :class:`Mixer`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or is out of range.
@@ -80,11 +82,13 @@ class DetectionMixUp:
             for each box; and the image's own values of all other fields.
 
         Raises:
-            VicinalError: images and targets do not match; the message names the field.
+            VicinalError: images and targets do not match; the message names the field. Or boxes
+                are relative to images of different sizes, as none is larger than 1.
         """
         _check_images(images, targets)
         fields = _fields_of_boxes(targets, self.image_fields)
         _check_entries(images, targets, fields)
+        _check_units(images, targets)
         mix = self.mixer.draw(torch.empty(len(images), device="cpu"))
         mixed, found = [], []
         for i, (j, weight) in enumerate(
@@ -170,6 +174,19 @@ def _fields_of_boxes(targets: Sequence[Target], image_fields: Collection[str]) -
                 f"for {', '.join(fields[0]) or 'nothing'}: give boxes, and the same fields in all"
             )
     return fields[0]
+
+
+def _check_units(images: Tensor | Sequence[Tensor], targets: Sequence[Target]) -> None:
+    """Reject boxes relative to their images, as a larger canvas would change what they mean."""
+    if isinstance(images, Tensor) or len({image.shape[-2:] for image in images}) == 1:
+        return
+    boxes = torch.cat([target["boxes"].reshape(-1) for target in targets])
+    largest = float(boxes.max()) if boxes.numel() else 0.0
+    if 0 < largest <= 1.01:  # 1 and a little, which labelling tools give
+        raise VicinalError(
+            f"no number in the boxes is larger than {largest:.3g}, so they are relative to their "
+            "images, which have different sizes: give boxes in pixels"
+        )
 
 
 def _check_entries(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixed.call import Call
-from vicinal.mixed.handlers import weight_of_scattered
+from vicinal.mixed.handlers.indexing import weight_of_scattered
 from vicinal.mixed.tensor import MixedTensor, is_mixed, make_mixed
 from vicinal.mixed.weights import (
     Unsupported,
@@ -74,19 +74,26 @@ def _weight_of_scatter_or_fill(call: Call, start: MixedTensor) -> Tensor:
 
 def _weight_of_setitem(call: Call, start: MixedTensor) -> Tensor:
     _, index, value = call.args
-    if isinstance(value, Tensor) and (is_mixed(value) or value.ndim):
-        raise Unsupported
     indices = index if isinstance(index, tuple) else (index,)
     mixed = [i for i in indices if is_mixed(i)]
+    is_vector = isinstance(value, Tensor) and (is_mixed(value) or value.ndim > 0)
     if not mixed:
+        if is_vector:
+            raise Unsupported
         return start.weight
-    if len(indices) == 1 and indices[0].dtype == torch.bool:
+    if len(indices) == 1 and indices[0].dtype == torch.bool and not is_vector:
         return _merged_weight(start, add_trailing_axes(mixed[0].weight, start.ndim))
     rows, *others = indices  # ones[torch.arange(B), y] = 1
+    rows = torch.tensor(rows) if isinstance(rows, range | list) else rows
     if is_mixed(rows) or not isinstance(rows, Tensor) or len(mixed) != len(others):
         raise Unsupported
     if rows.ndim != 1 or any(i.ndim != 1 for i in mixed) or rows.dtype == torch.bool:
         raise Unsupported
+    if is_vector:  # logits[rows, y] -= margin
+        if value.shape != rows.shape:
+            raise Unsupported
+        mixed = [*mixed, value] if is_mixed(value) else mixed
+    common_weight([i.weight for i in mixed], 1)
     weight = start.weight.new_ones(len(start)).index_put((rows,), mixed[0].weight)
     return _merged_weight(start, add_trailing_axes(weight, start.ndim))
 
