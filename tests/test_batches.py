@@ -1,12 +1,14 @@
-"""BatchMixer and MixCollate: a batch that is mixed already."""
+"""BatchMixer and MixCollate: what they add to a mixer."""
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
 from vicinal import BatchMixer, MixCollate, MixUp, Remix, as_tensors
 from vicinal.mixed.tensor import own_targets
+from vicinal.mixing import blocks
 
 X, Y = F.one_hot(torch.arange(6) % 3).float(), torch.arange(6) % 3
 ROWS = [*zip(X, Y, strict=True)]
@@ -66,3 +68,14 @@ def test_dicts_of_other_libraries():
         found = mixed[name]
         assert torch.equal(own_targets(found), own)
         assert torch.equal(found.partner, MixUp(seed=0)(X, own)[1].partner)
+
+
+@pytest.mark.parametrize("mix", [BatchMixer(MixUp(seed=0)), MixCollate(MixUp(seed=0))])
+def test_random_numbers_are_drawn_once_for_sixteen_batches(mix, monkeypatch):
+    drawn, draw = [], blocks._draw_block
+    monkeypatch.setattr(blocks, "_draw_block", lambda *args: drawn.append(args) or draw(*args))
+    for _ in range(16):
+        batch = [(torch.rand(3), torch.rand(2), label) for label in range(4)]
+        batch = [((one, two), label) for one, two, label in batch]
+        mix(default_collate(batch) if isinstance(mix, BatchMixer) else batch)
+    assert len(drawn) == 1

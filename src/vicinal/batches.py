@@ -132,7 +132,8 @@ class BatchMixer:
         if is_mixed_already((x, y)):
             raise TypeError(ALREADY_MIXED)
         if self._has_fields:
-            self.mixer._known |= lists_of("x", x) | lists_of("y", y)
+            # Not by |=, which sets the attribute: the mixer would draw its block of mixes anew.
+            self.mixer._known.update(lists_of("x", x), lists_of("y", y))
         x, y = self.mixer(x, y)
         return x, as_tensors(y)
 

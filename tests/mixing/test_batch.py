@@ -4,6 +4,7 @@ import dataclasses
 from collections import OrderedDict, namedtuple
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -265,6 +266,14 @@ class TestHalves:
     def test_without_tensors(self):
         with pytest.raises(TypeError, match="at least one tensor"):
             halves(["a", "b"])
+
+
+@pytest.mark.parametrize("y", [[0, 1, 2], ("a", "b", "c"), np.arange(3)], ids=str)
+def test_what_holds_no_tensor_is_named(y):
+    with pytest.raises(TypeError, match=r"y must hold .* convert it, by torch\.as_tensor"):
+        MixUp()(torch.rand(3, 2), y)
+    with pytest.raises(TypeError, match=r"x must hold .* convert it, by torch\.as_tensor"):
+        MixUp()(y, torch.arange(3))
 
 
 def test_a_list_of_names_is_one_leaf():

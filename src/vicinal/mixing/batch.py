@@ -166,8 +166,15 @@ def is_named(path: Any, names: Collection[str | int]) -> bool:
     )
 
 
-def first_tensor(batch: Any) -> Tensor:
+def first_tensor(batch: Any, name: str = "a batch") -> Tensor:
     """The first tensor of a nested batch, from which batch size and device are read.
+
+    Args:
+        batch: a tensor, or a nested batch.
+        name: of the batch, for the message.
+
+    Raises:
+        TypeError: it holds no tensor.
 
     >>> import torch
     >>> first_tensor({"image": torch.zeros(3, 2), "name": ["a", "b", "c"]}).shape
@@ -183,13 +190,17 @@ def first_tensor(batch: Any) -> Tensor:
             return leaf
     if unsupported is not None:
         raise TypeError(unsupported)
-    raise TypeError(f"a batch must hold at least one tensor, not only {type(batch).__name__}")
+    kind = type(batch).__name__
+    raise TypeError(
+        f"{name} must hold at least one tensor, not only {kind}: convert it, by torch.as_tensor or "
+        "the collate function"
+    )
 
 
 def batch_size(x: Any, y: Any = None) -> int:
     """The number of samples in a batch; a ValueError if there are not as many targets."""
-    count = first_tensor(x).shape[0]
-    if y is not None and first_tensor(y).shape[0] != count:
+    count = first_tensor(x, "x").shape[0]
+    if y is not None and first_tensor(y, "y").shape[0] != count:
         raise ValueError(
             f"x has {count} samples, but y has {len(first_tensor(y))}: "
             "a batch needs one target for each sample"

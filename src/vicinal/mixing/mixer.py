@@ -203,7 +203,7 @@ class Mixer(ABC):
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
         check_lists(x, y, self.fields, None if is_compiling() else self._known)
-        first = first_tensor(x)
+        first = first_tensor(x, "x")
         count = batch_size(first, y)
         if self.half:
             count = (count + 1) // 2

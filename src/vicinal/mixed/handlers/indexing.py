@@ -18,7 +18,7 @@ def getitem(call: Call) -> Any:
         return _index_targets(call, table, indices)
     while indices and _is_full_slice(indices[-1]):  # table[y, :]
         indices = indices[:-1]
-    indices = tuple(torch.tensor(i) if isinstance(i, range | list) else i for i in indices)
+    indices = tuple(torch.tensor(i) if _is_list_of_numbers(i) else i for i in indices)
     if not indices or not all(isinstance(i, Tensor) for i in indices):
         raise Unsupported
     if any(i.dtype in (torch.bool, torch.uint8) for i in indices):
@@ -48,11 +48,17 @@ def _index_targets(call: Call, tensor: MixedTensor, indices: tuple[Any, ...]) ->
 
 def _is_integer(index: Any) -> bool:
     """Whether it selects a single sample, of which a loss may not be that of the whole batch."""
-    return not index.ndim if isinstance(index, Tensor) else hasattr(index, "__index__")
+    is_array = isinstance(index, Tensor) or type(index).__module__ == "numpy"
+    return not index.ndim if is_array else hasattr(index, "__index__")
 
 
 def _is_list(index: Any) -> bool:
-    return isinstance(index, (Tensor, list))
+    return isinstance(index, (Tensor, list)) or _is_list_of_numbers(index)
+
+
+def _is_list_of_numbers(index: Any) -> bool:
+    # An array of NumPy's, which need not be installed.
+    return isinstance(index, range | list) or type(index).__module__ == "numpy"
 
 
 def _is_full_slice(index: Any) -> bool:

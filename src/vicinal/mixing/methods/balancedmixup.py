@@ -62,6 +62,7 @@ class BalancedMixUp(ChosenPartners):
     def checked_targets(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.ndim != 1:
             kind = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y)
+            kind = "several targets" if isinstance(y, dict | tuple | list) else kind
             raise TypeError(
                 f"BalancedMixUp needs class indices of shape (B,) as targets, not {kind}"
             )

@@ -89,7 +89,8 @@ class Remix(Method):
     def _count(self, labels: Any) -> Tensor:
         """The count of each label's class."""
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.ndim != 1:
-            kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
+            several = isinstance(labels, dict | tuple | list)
+            kind = "several targets" if several else getattr(labels, "dtype", type(labels).__name__)
             raise TypeError(f"Remix needs class indices of shape (B,) as targets, not {kind}")
         counts = move(self._counts, labels.device)
         try:
