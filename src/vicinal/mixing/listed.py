@@ -5,7 +5,7 @@ for each sample has the same form, and C or the number of boxes may happen to be
 but the sizes elsewhere in the batch tells which it is. What they do not tell raises an error.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -54,17 +54,11 @@ def check_batch(
         other: the targets of the samples, or the samples of the targets.
     """
 
-    if not _may_hold_lists(batch):
-        return
-
-    def check(path: Any, part: Any) -> None:
-        if not _is_list_of_like(part) or not _is_mixed(path, part, fields):
-            return
-        check_list(path, part)
-        for position, entry in enumerate(part):
-            if not isinstance(entry, Tensor):
-                inner = (*path, SequenceKey(position))
-                each_leaf(check, entry, path=inner, is_leaf=_is_list_of_like)
+    def check(path: Any, part: Any) -> bool:
+        if _is_mixed(path, part, fields):
+            check_list(path, part)
+            return True
+        return False
 
     def check_list(path: Any, part: Any) -> None:
         count, rows, place = len(part), _rows(part), (name + path_name(path), len(part))
@@ -84,10 +78,7 @@ def check_batch(
             may_be_fields = rows is not None and (rows == count or rows in sizes or not sizes)
             raise ValueError(_refusal(name + path_name(path), part, may_be_fields))
 
-    if _is_list_of_like(batch):  # the usual case, without traversing anything
-        check((), batch)
-    elif not isinstance(batch, Tensor):
-        each_leaf(check, batch, is_leaf=_is_list_of_like)
+    _each_list(check, batch)
 
 
 def lists_of(name: str, batch: Any) -> Known:
@@ -99,18 +90,34 @@ def lists_of(name: str, batch: Any) -> Known:
     """
     found: Known = set()
 
-    def note(path: Any, part: Any) -> None:
-        if not _is_list_of_like(part):
-            return
+    def note(path: Any, part: Any) -> bool:
         found.add((name + path_name(path), len(part)))
+        return True
+
+    _each_list(note, batch)
+    return found
+
+
+def _each_list(function: Callable[[Any, Any], bool], batch: Any) -> None:
+    """Call ``function(path, part)`` for each list in a batch whose entries may be samples.
+
+    Lists inside of its entries follow, where the function returns True.
+    """
+    if not _may_hold_lists(batch):
+        return
+
+    def visit(path: Any, part: Any) -> None:
+        if not _is_list_of_like(part) or not function(path, part):
+            return
         for position, entry in enumerate(part):
             if not isinstance(entry, Tensor):
                 inner = (*path, SequenceKey(position))
-                each_leaf(note, entry, path=inner, is_leaf=_is_list_of_like)
+                each_leaf(visit, entry, path=inner, is_leaf=_is_list_of_like)
 
-    if _may_hold_lists(batch):
-        each_leaf(note, batch, is_leaf=_is_list_of_like)
-    return found
+    if _is_list_of_like(batch):  # the usual case, without traversing anything
+        visit((), batch)
+    else:
+        each_leaf(visit, batch, is_leaf=_is_list_of_like)
 
 
 def _refusal(place: str, part: Any, may_be_fields: bool) -> str:
