@@ -1,7 +1,9 @@
 """Optimizers that ask more of the loop than a step, against loops that are written by hand."""
 
 import math
+import random
 
+import numpy as np
 import pytest
 import pytorch_optimizer
 import schedulefree
@@ -69,11 +71,11 @@ def by_hand(opt_func, make_mixer, epochs=2, lr=0.1):
     torch.manual_seed(7)
     for x, y in (batch for _ in range(epochs) for batch in dls.train):
         mixer_before = mixer.state_dict()
-        random = torch.get_rng_state()
+        drawn = torch.get_rng_state()
 
-        def evaluate(x=x, y=y, before=mixer_before, random=random):
+        def evaluate(x=x, y=y, before=mixer_before, drawn=drawn):
             optimizer.zero_grad()
-            torch.set_rng_state(random)
+            torch.set_rng_state(drawn)
             mixer.load_state_dict(before)  # the same draw again
             mixed, target = mixer(x, y)
             loss = loss_func(model(mixed), target)
@@ -140,6 +142,24 @@ def test_callbacks_take_part_in_every_evaluation():
     assert found_losses == pytest.approx(losses)
     for name, tensor in expected.items():
         assert torch.allclose(found[name], tensor, atol=1e-6), name
+
+
+def test_a_network_that_draws_from_other_generators_is_one_function_in_a_step():
+    class Drops(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drawn = []
+
+        def forward(self, x):
+            if self.training:
+                self.drawn.append((random.random(), np.random.random()))  # noqa: NPY002
+            return x
+
+    model, drops = network(), Drops()
+    model.append(drops)
+    Learner(data(), model, nn.CrossEntropyLoss(), opt_func=by_sam).fit(1, 0.1)
+    steps = len(set(drops.drawn))
+    assert 1 < steps < len(drops.drawn)  # each draw several times, and another at each step
 
 
 def test_every_gradient_of_a_step_is_clipped():

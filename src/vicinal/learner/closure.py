@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from accelerate.utils import reduce
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Cancel
+from vicinal.learner.random_states import random_states, set_random_states
 from vicinal.mixing.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Closure:
     def __init__(self, learn: "Learner", compute: Callable[[], None]) -> None:
         self.learn, self.compute = learn, compute
         self.batch = learn.x, learn.y
-        self.random = _random_states(learn)
+        self.random = random_states()
         self.mixes = [(hooks, hooks.pending) for hooks in _hooks(learn)]
         groups = learn.optimizer.param_groups
         if any(p.grad is not None for group in groups for p in group["params"]):
@@ -49,7 +50,7 @@ class Closure:
         """Let the optimizer step; all else is afterwards as the first forward pass left it."""
         learn = self.learn
         first = learn.x, learn.y, learn.pred, learn.loss
-        random = _random_states(learn)
+        random = random_states()
         buffers = [
             (module, name, buffer, buffer.clone())
             for module in learn.model.modules()
@@ -60,7 +61,7 @@ class Closure:
         with torch.no_grad():
             for module, name, buffer, before in buffers:  # batch norms have seen the batch once
                 module._buffers[name] = buffer.copy_(before)
-        _set_random_states(learn, random)
+        set_random_states(random, learn.dls.device)
         learn.x, learn.y, learn.pred, learn.loss = first
 
     @torch.enable_grad()
@@ -69,7 +70,7 @@ class Closure:
         learn = self.learn
         learn.optimizer.zero_grad()
         learn.x, learn.y = self.batch
-        _set_random_states(learn, self.random)
+        set_random_states(self.random, learn.dls.device)
         for hooks, mix in self.mixes:
             hooks.pending = None if mix is None else replace(mix, calls=0, is_finished=False)
         try:
@@ -93,14 +94,3 @@ def _hooks(learn: "Learner") -> list[Hooks]:
         for hook in module._forward_pre_hooks.values()
     )
     return [hooks for hooks in found if isinstance(hooks, Hooks)]
-
-
-def _random_states(learn: "Learner") -> tuple[Tensor, Any]:
-    is_cuda = learn.dls.device.type == "cuda"
-    return torch.get_rng_state(), torch.cuda.get_rng_state(learn.dls.device) if is_cuda else None
-
-
-def _set_random_states(learn: "Learner", states: tuple[Tensor, Any]) -> None:
-    torch.set_rng_state(states[0])
-    if states[1] is not None:
-        torch.cuda.set_rng_state(states[1], learn.dls.device)

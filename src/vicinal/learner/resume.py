@@ -1,19 +1,17 @@
 """Checkpoint: a training that was killed resumes as if nothing had happened."""
 
-import random as builtin_random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from accelerate.utils import gather_object
 
 from vicinal.errors import VicinalError
 from vicinal.learner.checkpoint import misfit
 from vicinal.learner.events import Callback, CancelFit
 from vicinal.learner.optimizer_state import optimizer_state, restore_optimizer
+from vicinal.learner.random_states import random_states, set_random_states
 from vicinal.learner.state import check_tree, load_tree, save_tree
 from vicinal.processes import this_process
 
@@ -144,7 +142,7 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
         # One for each process.
-        "random": gather_object([_random_state()]),
+        "random": gather_object([random_states()]),
     }
 
 
@@ -159,24 +157,8 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     for callback, (_, saved) in zip(_with_state(learn), state["callbacks"], strict=True):
         callback.load_state_dict(saved)
     learn.history[:] = state["history"]
-    random = state["random"][this_process().process_index]
-    torch.set_rng_state(random["cpu"])
-    if random["cuda"] is not None and learn.dls.device.type == "cuda":
-        torch.cuda.set_rng_state(random["cuda"])
-    if "numpy" in random:  # earlier versions saved torch's alone
-        np.random.set_state(random["numpy"])  # noqa: NPY002
-        builtin_random.setstate(random["python"])
+    set_random_states(state["random"][this_process().process_index], learn.dls.device)
     learn.first_epoch = state["epoch"]
-
-
-def _random_state() -> dict[str, Any]:
-    """Of all global generators of this process, which optimizers and callbacks may draw from."""
-    return {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-        "numpy": np.random.get_state(),  # noqa: NPY002
-        "python": builtin_random.getstate(),
-    }
 
 
 def _with_state(learn: "Learner") -> list[Any]:
