@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Variable
 from torch.compiler import is_compiling
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
@@ -258,7 +257,7 @@ class _LayerHook:
             done.append((leaf, mixed))
             return mixed
 
-        mixed = map_leaves(apply_to_leaf, output, is_leaf=_is_packed)
+        mixed = map_leaves(apply_to_leaf, output)
         if not done:
             raise ValueError(
                 f"{location(())} returns nothing that can be mixed: choose other layers"
@@ -319,10 +318,6 @@ def _reach(nodes: set[Any], wanted: set[Any]) -> bool:
 
 def _no_owner() -> None:
     return None
-
-
-def _is_packed(part: Any) -> bool:
-    return isinstance(part, PackedSequence)  # its rows are of several samples
 
 
 def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tensor:
