@@ -39,6 +39,7 @@ class Checkpoint(Callback):
             before the first step, or for what an optimizer makes in it, after that.
 
     >>> import tempfile
+    >>> import torch
     >>> from vicinal import DataLoaders, Learner
     >>> folder = tempfile.TemporaryDirectory()
     >>> x, y = torch.randn(64, 2), torch.arange(64) % 2
