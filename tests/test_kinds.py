@@ -42,7 +42,7 @@ def tone_split(request):
     files = [file for file in request.files if file.suffix == ".wav"]
     if not files:
         return None
-    request.refuse("label", "has no columns")
+    request.accept(reasons={"": "has no columns"})
     labels, vocab = index_labels([file.parent.name for file in files])
     split = held_out(Samples(files, labels), vocab, request.valid_pct, request.seed)
     return ToneSplit(split.train, split.valid, split.vocab, split.notes)
@@ -202,7 +202,7 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
         (["show"], "tones holds no images, and nothing else can be drawn"),
         (["train", "--mix", "cutmix"], "--mix cutmix does not go with tones: use none, or one of"),
         (["train", "--size", "32"], "--size does not apply to tones"),
-        (["train", "--label", "pitch"], "tones has no columns, so --label pitch names nothing"),
+        (["train", "--label", "pitch"], "tones has no columns, so --label pitch does not apply"),
         (["show", "--open"], "tones has no images, and only images can be shown"),
     ],
 )

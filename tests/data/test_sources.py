@@ -124,12 +124,12 @@ def test_parts_are_found_by_any_word_of_the_files_names(tmp_path, pattern):
 class TestWishesThatNameNothing:
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10"])
     def test_a_label_column_where_there_are_no_columns(self, data):
-        with pytest.raises(VicinalError, match=f"{data} has no columns, so --label breed names"):
+        with pytest.raises(VicinalError, match=f"{data} has no columns, so --label breed does not"):
             load_split(data, label="breed")
 
     @pytest.mark.parametrize("data", ["digits", "torchvision:CIFAR10", "hf:pets"])
     def test_a_pattern_where_there_are_no_file_names(self, data):
-        with pytest.raises(VicinalError, match=f"{data} is no folder, so --label-pattern .* names"):
+        with pytest.raises(VicinalError, match=f"{data} is no folder, so --label-pattern .* does"):
             load_split(data, label_pattern="(.+)")
 
     def test_a_pattern_where_there_are_columns(self, tmp_path):
@@ -180,7 +180,7 @@ class TestPaths:
 
     def test_a_label_column_of_a_folder(self, tmp_path):
         write(tmp_path, cat__1=None, pug__1=None)
-        with pytest.raises(VicinalError, match="has no columns, so --label breed names nothing"):
+        with pytest.raises(VicinalError, match="has no columns, so --label breed does not apply"):
             load_split(str(tmp_path), label="breed")
 
     @pytest.mark.parametrize("name", ["oxfordpets", "Oxford_Pets", "oxford-pet"])

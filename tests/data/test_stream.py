@@ -550,7 +550,7 @@ class TestRuns:
 
     def test_a_folder_of_images_is_not_streamed(self, tmp_path):
         picture(1).save(tmp_path / "a_1.png")
-        with pytest.raises(VicinalError, match="has no Parquet shards, so --stream has nothing"):
+        with pytest.raises(VicinalError, match="has no Parquet shards, so --stream does not"):
             load_split(str(tmp_path), stream=True)
 
     def test_a_picture_of_mixing(self, hub, tmp_path, monkeypatch):

@@ -162,7 +162,7 @@ class TestMistakes:
             (["--label", "grower", "--size", "32"], "--size does not apply to rows"),
             (["--label", "grower", "--recipe", "imagenette"], "--recipe does not apply to rows"),
             (["--label", "grower", "--model", "resnet18"], "resnet18 does not take tables"),
-            (["--label", "grower", "--stream"], "--stream has nothing to read"),
+            (["--label", "grower", "--stream"], "--stream does not apply"),
             (["--label", "grower", "--batch-size", "500"], "larger than the 142 training rows"),
         ],
     )

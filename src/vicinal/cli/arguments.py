@@ -46,10 +46,4 @@ Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
     int | None, typer.Option(help="Side of the images in pixels; if not given, by the data.")
 ]
-Valid = Annotated[float, typer.Option(help="Fraction held out, where there is no validation part.")]
-Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
-LabelPattern = Annotated[
-    str | None,
-    typer.Option(help="Regular expression for file names; its first group is the class."),
-]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

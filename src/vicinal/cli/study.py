@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,8 +10,6 @@ from vicinal.cli.arguments import (
     BatchSize,
     Data,
     Epochs,
-    Label,
-    LabelPattern,
     Model,
     Precision,
     Pretrained,
@@ -19,11 +17,12 @@ from vicinal.cli.arguments import (
     Recipe,
     Size,
     SkipBad,
-    Valid,
 )
 from vicinal.cli.common import log, typed_options
+from vicinal.cli.data_options import data_options
 
 
+@data_options
 def compare(
     context: typer.Context,
     data: Data,
@@ -59,9 +58,6 @@ def compare(
     batch_size: BatchSize = None,
     lr: Rate = None,
     size: Size = None,
-    valid: Valid = 0.2,
-    label: Label = None,
-    label_pattern: LabelPattern = None,
     precision: Precision = "auto",
     skip_bad: SkipBad = False,
     out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
@@ -73,6 +69,7 @@ def compare(
         int | None,
         typer.Option(help="Processes that train at once; by default, one for each GPU."),
     ] = None,
+    **how: Any,
 ) -> None:
     """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
     from vicinal.study.formatting import parse_duration, parse_list
@@ -96,11 +93,9 @@ def compare(
         batch_size=batch_size,
         lr=lr,
         size=size,
-        valid=valid,
-        label=label,
-        label_pattern=label_pattern,
         precision=precision,
         skip_bad=skip_bad,
+        **how,
     )
     config = ExperimentConfig(
         options,
@@ -133,6 +128,7 @@ def compare_worker(path: Path, seconds: float) -> None:
     command.compare_worker(path, seconds)
 
 
+@data_options
 def advise(
     data: Data,
     epochs: Epochs = None,
@@ -141,9 +137,7 @@ def advise(
     label_noise: Annotated[
         float, typer.Option(help="The share of the labels that are wrong, as far as you know.")
     ] = 0.0,
-    valid: Valid = 0.2,
-    label: Label = None,
-    label_pattern: LabelPattern = None,
+    **how: Any,
 ) -> None:
     """Say what published results suggest for DATA; nothing is trained."""
     from vicinal.study.advice import Situation, rules_for, verdict
@@ -156,9 +150,7 @@ def advise(
         epochs=epochs,
         model=model,
         pretrained=pretrained,
-        valid=valid,
-        label=label,
-        label_pattern=label_pattern,
+        **how,
     )
     check_label_noise(label_noise)
     split = find_split(options)

@@ -1,7 +1,7 @@
 """The command that trains."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,8 +10,6 @@ from vicinal.cli.arguments import (
     BatchSize,
     Data,
     Epochs,
-    Label,
-    LabelPattern,
     MixName,
     Model,
     Precision,
@@ -21,11 +19,12 @@ from vicinal.cli.arguments import (
     Seed,
     Size,
     SkipBad,
-    Valid,
 )
 from vicinal.cli.common import log, typed_options
+from vicinal.cli.data_options import data_options
 
 
+@data_options
 def train(
     context: typer.Context,
     data: Data,
@@ -38,9 +37,6 @@ def train(
     batch_size: BatchSize = None,
     lr: Rate = None,
     size: Size = None,
-    valid: Valid = 0.2,
-    label: Label = None,
-    label_pattern: LabelPattern = None,
     precision: Precision = "auto",
     compile: Annotated[
         bool,
@@ -57,6 +53,7 @@ def train(
     stream: Annotated[
         bool, typer.Option(help="Stream Parquet shards, without storing them.")
     ] = False,
+    **how: Any,
 ) -> None:
     """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
     from vicinal import runs
@@ -79,15 +76,13 @@ def train(
         batch_size=batch_size,
         lr=lr,
         size=size,
-        valid=valid,
-        label=label,
-        label_pattern=label_pattern,
         precision=precision,
         compile=compile,
         track=track,
         seed=seed,
         skip_bad=skip_bad,
         stream=stream,
+        **how,
     )
     folder = runs.train(
         options, out, overwrite=overwrite, resume=resume, typed=typed_options(context), log=log_once

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vicinal import kinds
-from vicinal.cli.arguments import Alpha, Data, Label, LabelPattern, MixName, Seed, Size
+from vicinal.cli.arguments import Alpha, Data, MixName, Seed, Size
+from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 
 
@@ -48,19 +49,19 @@ def predict(
     console.print(table)
 
 
+@data_options
 def show(
     data: Data,
     mix: MixName = None,
     alpha: Alpha = None,
     size: Size = None,
-    label: Label = None,
-    label_pattern: LabelPattern = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="The picture, PNG, PDF or SVG; HTML for an interactive board."),
     ] = None,
     open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
+    **how: Any,
 ) -> None:
     """Draw images, their partners, and the mixes with their targets and weights."""
     from vicinal import runs
@@ -71,9 +72,8 @@ def show(
         mix=mix,
         alpha=alpha,
         size=size,
-        label=label,
-        label_pattern=label_pattern,
         seed=seed,
+        **how,
     )
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":

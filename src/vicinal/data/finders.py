@@ -23,16 +23,32 @@ from vicinal.data.tables import (
     split_of_tables,
 )
 
-NO_FOLDER, NO_COLUMNS = "is no folder", "has no columns"
-HAS_COLUMNS = "has columns, of which --label names one"
+OF_COLUMNS = (
+    *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
+    "group",
+)
+# Why options do not apply to such data, by option.
+NO_COLUMNS = {
+    "": "has no columns",
+    "label_pattern": "is no folder",
+    "group": "is no folder and has no columns",
+    "stream": "has no Parquet shards",
+}
+OF_IMAGES = {
+    "": "holds images with one label each",
+    "label_pattern": "has columns, of which --label names one",
+}
+OF_ROWS = {
+    "": "is no folder of images",
+    "label_pattern": "has columns, of which --label names one",
+    "stream": "has no image column",
+}
 
 
 def image_split(request: DataRequest) -> Split | None:
     """Images: digits, a folder of them, tables with an image column, torchvision's data sets."""
     if request.data == "digits" or request.source == "torchvision":
-        request.refuse("label_pattern", NO_FOLDER)
-        request.refuse("label", NO_COLUMNS)
-        request.refuse_stream()
+        request.accept(reasons=NO_COLUMNS)
         if request.data == "digits":
             return _digits(request)
         return split_of_torchvision(request.name, request.valid_pct, request.seed)
@@ -40,7 +56,7 @@ def image_split(request: DataRequest) -> Split | None:
         return _of_hub(request)
     shards = [file for file in request.tables if file.suffix == ".parquet"]
     if shards and holds_images(shards[0]):
-        request.refuse("label_pattern", HAS_COLUMNS)
+        request.accept("label", "stream", reasons=OF_IMAGES)
         split_of = stream_of_parquet if request.stream else split_of_parquet
         return split_of(shards, request.label, request.valid_pct, request.seed)
     if not request.images or (request.tables and not _images_come_first(request)):
@@ -51,11 +67,10 @@ def image_split(request: DataRequest) -> Split | None:
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.source == "hf":
-        request.refuse("label_pattern", NO_FOLDER)
+        request.accept("label", "stream", reasons=OF_ROWS)
         frames = frames_of(request.hub_tables)
     elif request.tables:
-        request.refuse("label_pattern", HAS_COLUMNS)
-        request.refuse_stream()
+        request.accept("label", reasons=OF_ROWS)
         assert request.path is not None
         frames = read_frames(request.path)
     else:
@@ -64,13 +79,15 @@ def row_split(request: DataRequest) -> RowSplit | None:
 
 
 def _of_hub(request: DataRequest) -> Split | None:
-    request.refuse("label_pattern", NO_FOLDER)
+    request.accept(*OF_COLUMNS, "stream", reasons={"": "is no folder"})
     label, valid_pct, seed = request.label, request.valid_pct, request.seed
     reason = None if request.stream else too_large_for_disk(request.name)
     if request.stream or reason is not None:
+        request.accept("label", "stream", reasons=OF_IMAGES)
         return stream_of_hub(request.name, label, valid_pct, seed, reason)
     if not has_images(request.hub_tables):
         return None
+    request.accept("label", "stream", reasons=OF_IMAGES)
     return split_of_tables(request.hub_tables, label, valid_pct, seed)
 
 
@@ -84,8 +101,7 @@ def _images_come_first(request: DataRequest) -> bool:
 
 def _of_folder(request: DataRequest) -> Split:
     assert request.path is not None
-    request.refuse("label", NO_COLUMNS)
-    request.refuse_stream()
+    request.accept("label_pattern", reasons=NO_COLUMNS)
     path, pattern, images = request.path, request.label_pattern, request.images
     if pattern is not None:
         split = split_by_name(path, pattern, request.valid_pct, request.seed, images)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vicinal.data.images import find_images
+from vicinal.data.parts import WORDS
 from vicinal.data.samples import (
-    TRAIN_NAMES,
-    VALID_NAMES,
     Samples,
     Split,
     held_out,
@@ -117,12 +116,12 @@ def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
         for name, images in below.items()
         if name and any(len(image.parts) > depth for image in images)
     }
-    train = next((parts[name] for name in TRAIN_NAMES if name in parts), None)
-    valid = next((parts[name] for name in VALID_NAMES if name in parts), None)
+    train = next((parts[name] for name in WORDS["train"] if name in parts), None)
+    valid = next((parts[name] for name in (*WORDS["valid"], *WORDS["test"]) if name in parts), None)
     if train is None and valid is not None:
         raise VicinalError(
-            f"{root} holds the part {valid}, but none that is called {TRAIN_NAMES[0]}: put the "
-            f"other images into a folder {TRAIN_NAMES[0]}, or rename {valid}"
+            f"{root} holds the part {valid}, but none that is called train: put the "
+            f"other images into a folder train, or rename {valid}"
         )
     if train is None:
         return Parts(root, None, {root: files}, [])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, random_split
-from vicinal.data.tables import first_sentence, part_names, parts_of
+from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
 
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")

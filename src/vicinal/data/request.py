@@ -1,14 +1,18 @@
 """DataRequest: the data that the user named, and what a look at them shows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vicinal.data.frames import is_table
 from vicinal.data.images import files_below, is_image
 from vicinal.data.tables import tables_of_hub
 from vicinal.errors import VicinalError
+
+ALWAYS = ("data", "valid_pct", "seed", "skip_bad")  # options of all data
+LISTS = ("drop", "categorical")
 
 
 @dataclass(frozen=True)
@@ -20,19 +24,28 @@ class DataRequest:
 
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
-        label: the label column.
-        label_pattern: a regular expression for file names, whose first group is the class.
-        valid_pct: the share that is held out where there is no validation part.
-        seed: of that random choice.
-        stream: read shards one after the other, and store nothing.
+        label, label_pattern, text, drop, categorical, group, split_column, label_kind,
+            drop_missing, valid_pct, seed, stream, skip_bad: as there.
     """
 
     data: str
     label: str | None = None
     label_pattern: str | None = None
+    text: str | None = None
+    drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    group: str | None = None
+    split_column: str | None = None
+    label_kind: Literal["classes", "values"] | None = None
+    drop_missing: bool = False
     valid_pct: float = 0.2
     seed: int = 0
     stream: bool = False
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.label_kind not in (None, "classes", "values"):
+            raise VicinalError(f"--label-kind must be classes or values, not {self.label_kind}")
 
     @property
     def source(self) -> str:
@@ -77,24 +90,20 @@ class DataRequest:
         """A hub's tables, one a part; they are downloaded."""
         return tables_of_hub(self.name)
 
-    def refuse(self, option: str, reason: str) -> None:
-        """Raise a VicinalError where an option is given that does not apply.
+    def accept(self, *options: str, reasons: Mapping[str, str]) -> None:
+        """Raise a VicinalError where another option is given, which does not apply.
 
         Args:
-            option: ``label`` or ``label_pattern``.
-            reason: why it does not, about the data.
+            options: the names of those that apply.
+            reasons: why others do not, by option or for all others under ``""``: what the data are
+                or lack, such as ``"has no columns"``.
         """
-        value = getattr(self, option)
-        if value is not None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in (*options, *ALWAYS) or value == field.default:
+                continue
+            shown = "" if value is True else f" {','.join(value) if field.name in LISTS else value}"
             raise VicinalError(
-                f"{self.path or self.data} {reason}, so --{option.replace('_', '-')} {value} names "
-                "nothing: leave it out"
-            )
-
-    def refuse_stream(self) -> None:
-        """Raise a VicinalError where ``stream`` is set, for data without shards."""
-        if self.stream:
-            raise VicinalError(
-                f"{self.path or self.data} has no Parquet shards, so --stream has nothing to read: "
-                "leave it out"
+                f"{self.path or self.data} {reasons.get(field.name) or reasons['']}, so "
+                f"--{field.name.replace('_', '-')}{shown} does not apply: leave it out"
             )

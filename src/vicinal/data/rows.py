@@ -9,8 +9,8 @@ from torch import Tensor
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.frames import split_frames
 from vicinal.data.labels import check_labels, label_column, targets_of
+from vicinal.data.parts import part_names
 from vicinal.data.split import DataSplit
-from vicinal.data.tables import part_names
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 

@@ -10,10 +10,6 @@ from torch import Tensor
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 
-# Names of the parts; of several validation parts, the first in this order is used.
-TRAIN_NAMES = ("train", "training")
-VALID_NAMES = ("valid", "val", "validation", "test", "testing")
-
 
 @dataclass(frozen=True)
 class Samples:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from rich.filesize import decimal
 from torch import Tensor
 
+from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, Split
 from vicinal.data.tables import (
     check_class,
@@ -22,7 +23,6 @@ from vicinal.data.tables import (
     load_hub,
     load_parquet,
     parquet_rows,
-    part_names,
     parts_of,
     silent,
 )

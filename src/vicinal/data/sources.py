@@ -1,7 +1,10 @@
 """From the name of a data set to its samples."""
 
 import difflib
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from vicinal.data.request import DataRequest
 from vicinal.data.split import DataSplit
@@ -10,13 +13,21 @@ from vicinal.kinds import KINDS
 
 
 def load_split(
-    data: str,
+    data: str | os.PathLike[str],
     *,
     label: str | None = None,
     label_pattern: str | None = None,
+    text: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    group: str | None = None,
+    split_column: str | None = None,
+    label_kind: Literal["classes", "values"] | None = None,
+    drop_missing: bool = False,
     valid_pct: float = 0.2,
     seed: int = 0,
     stream: bool = False,
+    skip_bad: bool = False,
 ) -> DataSplit:
     """Find the samples of a data set, their classes or values, and its validation part.
 
@@ -29,10 +40,20 @@ def load_split(
         label: the label column, where there are columns; None finds it.
         label_pattern: for a folder of images: a regular expression for the file name whose first
             group is the class; None reads classes off the folders' names.
+        text: the column of texts to learn from, alone; None looks for sentences.
+        drop: columns to leave out.
+        categorical: columns of numbers that are codes, such as of zip.
+        group: samples of one group (a patient, a place, a shot) are all in training or all in
+            validation. For a table, a column; for a folder of images, a regular expression for the
+            path below the folder, whose first group names it.
+        split_column: the column that names the part of each row.
+        label_kind: ``"classes"`` or ``"values"``, where whole numbers can be either.
+        drop_missing: leave out rows without a label.
         valid_pct: the share held out at random where the data have no validation part.
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
             a hub's data that are larger than the free space on the disk are always streamed.
+        skip_bad: leave out images that are named and missing.
 
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
@@ -46,7 +67,22 @@ def load_split(
     >>> len(split.train), len(split.valid), split.vocab[:3]
     (1438, 359, ['0', '1', '2'])
     """
-    request = DataRequest(data, label, label_pattern, valid_pct, seed, stream)
+    request = DataRequest(
+        os.fspath(data),
+        label=label,
+        label_pattern=label_pattern,
+        text=text,
+        drop=tuple(drop),
+        categorical=tuple(categorical),
+        group=group,
+        split_column=split_column,
+        label_kind=label_kind,
+        drop_missing=drop_missing,
+        valid_pct=valid_pct,
+        seed=seed,
+        stream=stream,
+        skip_bad=skip_bad,
+    )
     for kind in KINDS.values():
         split = kind.find(request)
         if split is not None:

@@ -2,16 +2,15 @@
 
 import difflib
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vicinal.data.column import Column
+from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.samples import (
-    TRAIN_NAMES,
-    VALID_NAMES,
     Samples,
     Split,
     held_out,
@@ -19,23 +18,6 @@ from vicinal.data.samples import (
     unknown_classes,
 )
 from vicinal.errors import VicinalError
-
-
-class Column(Sequence[Any]):
-    """An image column of a hub's table, read row by row."""
-
-    def __init__(self, table: Any, name: str, rows: Sequence[int] | None = None) -> None:
-        self.table, self.name = table, name
-        self.rows = range(len(table)) if rows is None else rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.table[self.rows[index]][self.name]
-
-    def subset(self, indices: Sequence[int]) -> "Column":
-        return Column(self.table, self.name, [self.rows[i] for i in indices])
 
 
 def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, seed: int) -> Split:
@@ -48,8 +30,8 @@ def parts_of(files: list[Path]) -> dict[str, list[str]]:
     """Group Parquet files by the part of the data in their names."""
     parts: dict[str, list[str]] = {}
     for file in files:
-        words = re.split(r"[^a-z]+", file.stem.lower())
-        name = next((word for word in words if word in VALID_NAMES), "train")
+        word = part_word(file.stem)
+        name = word if word and part_of(word) != "train" else "train"
         parts.setdefault(name, []).append(str(file))
     return parts
 
@@ -164,13 +146,6 @@ def load_hub(name: str, load: Callable[..., Any], **options: Any) -> Any:
             f"hf:{name} cannot be loaded ({reason}): check the name (hf:NAME:CONFIGURATION picks "
             "one of several) and the network, or download its Parquet files and give their folder"
         ) from None
-
-
-def part_names(tables: Any) -> tuple[str, str | None]:
-    """The names of the training part and, if any, the validation part."""
-    train_name = next((name for name in TRAIN_NAMES if name in tables), next(iter(tables)))
-    valid_name = next((name for name in VALID_NAMES if name in tables), None)
-    return train_name, None if valid_name == train_name else valid_name
 
 
 def split_of_tables(tables: Any, label: str | None, valid_pct: float, seed: int) -> Split:

@@ -3,7 +3,7 @@
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
 from vicinal.kinds import KINDS
-from vicinal.tasks.options import TrainOptions
+from vicinal.tasks.options import TrainOptions, listed_names
 from vicinal.tasks.task import Task
 
 __all__ = ["Task", "TrainOptions", "find_split", "make_task", "task_type_of"]
@@ -19,9 +19,17 @@ def find_split(options: TrainOptions) -> DataSplit:
         options.data,
         label=options.label,
         label_pattern=options.label_pattern,
+        text=options.text,
+        drop=listed_names(options.drop),
+        categorical=listed_names(options.categorical),
+        group=options.group,
+        split_column=options.split_column,
+        label_kind=options.label_kind,
+        drop_missing=options.drop_missing,
         valid_pct=options.valid,
         seed=options.seed,
         stream=options.stream,
+        skip_bad=options.skip_bad,
     )
 
 

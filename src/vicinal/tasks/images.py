@@ -87,7 +87,7 @@ class ImageTask(Task):
     """
 
     kind = "images"
-    refused = ()
+    refused = ("resize", "augment", "flip")
     preprocessing_type = ImagePreprocessing
     layout = ", channels last"
     rechosen_on_resume = (

@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from vicinal.data.resizing import Method
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.methods import MethodEntry, parse_mix
@@ -37,6 +38,16 @@ class TrainOptions:
     valid: float = 0.2
     label: str | None = None
     label_pattern: str | None = None
+    text: str | None = None
+    drop: str | None = None  # names of columns, separated by commas
+    categorical: str | None = None  # likewise
+    group: str | None = None
+    split_column: str | None = None
+    label_kind: Literal["classes", "values"] | None = None
+    drop_missing: bool = False
+    resize: Method | None = None
+    augment: Literal["none", "light", "photo"] | None = None
+    flip: bool | None = None
     precision: str = "auto"
     compile: bool = False
     track: str | None = None
@@ -112,6 +123,15 @@ class TrainOptions:
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
         self.methods  # noqa: B018 -- parsed, and so validated, here
+
+
+def listed_names(names: str | None) -> list[str]:
+    """The names of columns in a list that is separated by commas.
+
+    >>> listed_names("zip, age"), listed_names(None)
+    (['zip', 'age'], [])
+    """
+    return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
 def option(field: str) -> str:

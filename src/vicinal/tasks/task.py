@@ -55,6 +55,9 @@ class Task(ABC):
         "stream",
         "skip_bad",
         "pretrained",
+        "resize",
+        "augment",
+        "flip",
     )
     #: Choices that are made anew when a run is resumed, by name.
     rechosen_on_resume: ClassVar[tuple[str, ...]] = ()

@@ -1,0 +1,61 @@
+"""The parts of a data set, by the names of its folders, files and tables."""
+
+import re
+from collections.abc import Collection
+from typing import Literal
+
+Part = Literal["train", "valid", "test"]
+
+# The words that name each part. Of several parts that could validate, the first word's is taken:
+# a part called test is often kept for the end.
+WORDS: dict[Part, tuple[str, ...]] = {
+    "train": ("train", "training", "trn", "trainval"),
+    "valid": (
+        *("valid", "val", "validation", "validate", "dev", "devel", "development"),
+        *("eval", "evaluation", "holdout", "heldout"),
+    ),
+    "test": ("test", "testing", "tst"),
+}
+_PART_OF: dict[str, Part] = {word: part for part, words in WORDS.items() for word in words}
+_ORDER = [word for part in ("valid", "test") for word in WORDS[part]]
+
+
+def part_word(name: str) -> str | None:
+    """The word in a name that names a part; None where there is none.
+
+    Words are runs of letters; an upper case letter after a lower case one begins another. Of a name
+    with several, such as ``test_train``, the last one counts: what stands before it says whose.
+
+    >>> [part_word(name) for name in ("seg_train", "Test Data", "val2017", "trainA", "trains")]
+    ['train', 'test', 'val', 'train', None]
+    >>> part_word("hold-out"), part_word("mnist_dev.tsv"), part_word("contest")
+    ('holdout', 'dev', None)
+    """
+    split_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    words = re.findall(
+        r"[a-z]+", re.sub(r"(?i)\b(hold|held)[-_ ]out", "holdout", split_case).lower()
+    )
+    return next((word for word in reversed(words) if word in _PART_OF), None)
+
+
+def part_of(name: str) -> Part | None:
+    """The part that a name belongs to; None where it names none.
+
+    >>> part_of("training_set"), part_of("eval.parquet"), part_of("cats")
+    ('train', 'valid', None)
+    """
+    word = part_word(name)
+    return None if word is None else _PART_OF[word]
+
+
+def part_names(names: Collection[str]) -> tuple[str, str | None]:
+    """Of the names of all parts, that of the training part and, if any, the validation part's.
+
+    Without a name of a training part, it is the first one.
+
+    >>> part_names(["test", "train", "validation"]), part_names(["photos"])
+    (('train', 'validation'), ('photos', None))
+    """
+    train = next((name for name in names if part_of(name) == "train"), next(iter(names)))
+    others = [name for name in names if name != train and part_word(name) in _ORDER]
+    return train, min(others, key=lambda name: _ORDER.index(part_word(name) or ""), default=None)
