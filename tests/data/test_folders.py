@@ -89,6 +89,11 @@ class TestParts:
         with pytest.raises(VicinalError, match=r"validation part \(Hund, Kat\) is one"):
             of(fill(tmp_path, "train/{cat,dog}", "test/{Kat,Hund}"))
 
+    def test_names_that_are_alike_but_for_the_part(self, tmp_path):
+        split = of(fill(tmp_path, "asl_train/asl_train/{A,B}", "asl_test/asl_test"))
+        assert split.vocab == ["A", "B"]
+        assert "left out: 4 images beside asl_train, in asl_test" in split.notes
+
     def test_one_folder_beside_a_test_part_is_for_training(self, tmp_path):
         split = of(fill(tmp_path, "rps/{paper,rock}", "rps-test-set/{paper,rock}"))
         assert counts(split) == ({"paper": 4, "rock": 4},) * 2
@@ -140,8 +145,10 @@ class TestParts:
     def test_deep_classes_that_are_called_nearly_like_parts(self, tmp_path):
         split = of(fill(tmp_path, "train stations/{berlin,paris}", "airports/{oslo,rome}"))
         assert split.vocab == ["airports", "train stations"]
-        note = "classes: airports, train stations; folders below them (berlin, oslo, paris, rome)"
-        assert split.notes[0] == f"{note} are not told apart"
+        assert split.notes[0] == (
+            "classes: airports, train stations; folders below airports, train stations (berlin, "
+            "oslo, paris, rome) are not told apart"
+        )
 
 
 class TestClassFirst:
@@ -155,6 +162,11 @@ class TestClassFirst:
         split = of(fill(tmp_path, "photos/{cat,dog}/{train,valid,test}"))
         assert {file.parent.name for file in split.valid.images} == {"valid"}
         assert "left out: the folders test in each class folder" in split.notes
+
+    def test_a_class_may_lack_the_test_part(self, tmp_path):
+        split = of(fill(tmp_path, "{cat,dog}/{train,test}", "fox/train"))
+        assert counts(split) == ({**BOTH, "fox": 4}, BOTH)
+        assert split.notes[-1] == "untested: 1 of 3 classes have no validation images: fox"
 
     def test_a_class_without_parts_is_named(self, tmp_path):
         fill(tmp_path, "{cat,dog}/{train,test}", "fox")
@@ -192,7 +204,7 @@ class TestClasses:
     def test_numbered_folders_in_classes_are_no_classes(self, tmp_path):
         split = of(fill(tmp_path, "{cat,dog}/{2019,2020}"))
         assert split.vocab == ["cat", "dog"]
-        assert "folders below them (2019, 2020) are not told apart" in split.notes[0]
+        assert "folders below cat, dog (2019, 2020) are not told apart" in split.notes[0]
 
     def test_a_folder_that_only_wraps_the_classes(self, tmp_path):
         split = of(fill(tmp_path, "photos/photos/{cat,dog}"))
@@ -229,6 +241,42 @@ class TestClasses:
             "images"
         )
 
+    @pytest.mark.parametrize(
+        "folders",
+        [
+            ("Art/{Bed,Mug}", "Clipart/{Bed,Mug}"),
+            ("faces/{real,fake}", "faces_detection/faces/{real,fake}"),  # one archive, twice
+        ],
+    )
+    def test_the_same_folders_at_any_depth(self, tmp_path, folders):
+        with pytest.raises(VicinalError, match="hold the same folders"):
+            of(fill(tmp_path, *folders))
+
+    @pytest.mark.parametrize(
+        ("folders", "inner"),
+        [
+            (("New (1)/New/{train,valid}/{cat,dog}", "new (1)/New", "test/test"), "New (1)/New"),
+            (("images/{cat,dog}", "parts"), "images"),
+        ],
+    )
+    def test_a_folder_that_holds_the_data_beside_others(self, tmp_path, folders, inner):
+        with pytest.raises(VicinalError) as refused:
+            of(fill(tmp_path, *folders))
+        assert f": give {tmp_path}/{inner}, or rename" in str(refused.value)
+
+    def test_a_few_images_beside_the_folder_that_holds_the_data(self, tmp_path):
+        fill(tmp_path, "raw-img/{cat,dog}", count=8)
+        split = of(fill(tmp_path, "docs", count=1))
+        assert split.vocab == ["cat", "dog"]
+        assert split.notes[0] == "left out: 1 images beside raw-img, in docs"
+
+    @pytest.mark.parametrize("root", ["", "CASIA/"])
+    def test_what_by_its_name_belongs_to_the_pictures_of_others(self, tmp_path, root):
+        fill(tmp_path, f"{root}{{au,tp}}", f"{root}CASIA 2 Groundtruth")
+        assert of(tmp_path).vocab == ["au", "tp"]
+        fill(tmp_path / "birds", "CUB/images/{jay,kiwi}", "segmentations/{jay,kiwi}")
+        assert of(tmp_path / "birds").vocab == ["jay", "kiwi"]
+
     def test_names_that_look_alike_are_one_class(self, tmp_path):
         composed, apart = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
         split = of(fill(tmp_path, f"train/{{{apart},bar }}", f"valid/{{{composed},bar}}"))
@@ -251,7 +299,7 @@ class TestLeftOut:
         assert "no class: the folders without images fox" in notes
         assert (
             "left out: 3 files without an ending, 3 files ending .svg (save them as PNG) and "
-            "model.h5, which are not read as images"
+            "model.h5, not read as images"
         ) in notes
 
     def test_tables_beside_images_are_named_once(self, tmp_path):

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, part_word, words_of
+from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, rest_of, words_of
 from vicinal.data.samples import listed
 from vicinal.data.tree import Folder, class_name
 from vicinal.errors import VicinalError
@@ -14,7 +14,13 @@ Labelled = list[tuple[Path, str]]  # images in the order of their paths, each wi
 # Names that count: of folds, batches, years. They are no classes where others can be.
 NUMBERED = re.compile(
     r"(?i)((fold|batch|part|chunk|set|session|day|run|shard|year|week|v|cam|camera|view|scene|seq"
-    r"|sequence)[\W_]*)?\d+([\W_]+\d+)*"
+    r"|sequence)[\W_]*)?\d+[a-z]?([\W_]+\d+)*"
+)
+# Folders that hold the data rather than a class of them.
+CONTAINERS = frozenset(("data", "dataset", "datasets", "raw", "image", "images", "img", "imgs"))
+# Folders that hold something for each picture.
+BESIDE_PICTURES = frozenset(
+    ("annotation", "annotations", "groundtruth", "segmentation", "segmentations", "trimaps")
 )
 
 
@@ -34,9 +40,10 @@ def labelled(folder: Folder, root: Path) -> tuple[Labelled, list[str]]:
             "file names with a pattern (--label-pattern)"
         )
     _check_names(folder)
+    _check_inner(folder)
     folders, notes = _without_copies(folder)
-    if all(each.is_deep for each in folders.values()):
-        notes += _nested(folder.path, folders, root)
+    notes += _without_annotations(folders)
+    notes += _nested(folder.path, folders, root)
     notes += strays(folder)
     names = {name: class_name(name) for name in folders}
     found = [(image, names[name]) for name, each in folders.items() for image in each.images]
@@ -58,11 +65,10 @@ def _check_names(folder: Folder) -> None:
     """Refuse folders without folders in them that are parts of the data by their names."""
     names = sorted(folder.folders)
     are_parts = all(is_only_part(n) or set(words_of(n)) <= WITHOUT_LABELS for n in names)
-    # train_cat, train_dog, test_cat, test_dog
-    besides: dict[str | None, set[str]] = {}
+    besides: dict[str | None, set[tuple[str, ...]]] = {}
     for name in names:
-        rest = " ".join(word for word in words_of(name) if word != part_word(name))
-        besides.setdefault(part_of(name), set()).add(rest)
+        besides.setdefault(part_of(name), set()).add(rest_of(name))
+    # train_cat, train_dog, test_cat, test_dog
     repeat = None not in besides and len(besides) > 1
     repeat = repeat and all(each == besides[part_of(names[0])] for each in besides.values())
     if any(map(part_of, names)) and (are_parts or repeat):
@@ -71,6 +77,53 @@ def _check_names(folder: Folder) -> None:
             "and hold no class folders: put the images into some, or take classes from the file "
             "names with a pattern (--label-pattern)"
         )
+
+
+def is_container(name: str) -> bool:
+    """Whether a folder's name says that it holds the data.
+
+    >>> is_container("raw-img"), is_container("flowers")
+    (True, False)
+    """
+    words = words_of(name)
+    return bool(words) and set(words) <= CONTAINERS
+
+
+def is_beside_pictures(name: str) -> bool:
+    """Whether a folder's name says that it holds something for each picture of others.
+
+    >>> is_beside_pictures("SegmentationClass"), is_beside_pictures("with_mask")
+    (True, False)
+    """
+    return bool(BESIDE_PICTURES & set(words_of(name)))
+
+
+def _check_inner(folder: Folder) -> None:
+    """Refuse folders that hold the data, with others beside them."""
+    for name, each in folder.folders.items():
+        inner = next((below.path for below in each.walk() if _holds_parts(below)), None)
+        if inner is None and is_container(name) and len(each.core.folders) > 1 and each.is_deep:
+            inner = each.core.path
+        if inner is not None and len(folder.folders) > 1:
+            others = listed(sorted(folder.folders.keys() - {name}), 3)
+            raise VicinalError(
+                f"{inner} holds the folders of the data, it seems, and not of a class beside "
+                f"{others}: give {inner}, or rename {name}"
+            )
+
+
+def _holds_parts(folder: Folder) -> bool:
+    parts = {part_of(name) for name in folder.folders if is_only_part(name)}
+    return "train" in parts and len(parts) > 1
+
+
+def _without_annotations(folders: dict[str, Folder]) -> list[str]:
+    """Take out folders that hold something for each picture of the others, with a note."""
+    names = [name for name in folders if is_beside_pictures(name)]
+    if not names or len(names) == len(folders):
+        return []
+    count = sum(len(folders.pop(name).images) for name in names)
+    return [f"left out: {count:,} images in {listed(names, 3)}, which by its name is no class"]
 
 
 def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
@@ -106,24 +159,31 @@ def _nested(path: Path, folders: dict[str, Folder], root: Path) -> list[str]:
     Raises:
         VicinalError: all hold the same ones, so that these can be the classes.
     """
-    counts = Counter(name for each in folders.values() for name in each.names)
+    cores = {name: each.core for name, each in folders.items()}
+    counts = Counter(name for each in cores.values() for name in each.names)
     common = {name for name, count in counts.items() if 2 * count >= max(len(folders), 4)}
-    are_alike = all(2 * len(each.names & common) >= len(each.names) for each in folders.values())
+    are_alike = all(
+        each.is_deep and 2 * len(each.names & common) >= len(each.names) for each in cores.values()
+    )
     inner, outer = sorted(counts), sorted(folders)
     counted = _are_numbered(inner) and not _are_numbered(outer)  # cat/2019, cat/2020
     if len(folders) > 1 and len(common) > 1 and are_alike and not counted:
         above = "[^/]+/" * (len(path.parts) - len(root.parts))
+        patterns = (
+            f", or name the class by --label-pattern '^{above}([^/]+)/' for {outer[0]}, "
+            f"'^{above}[^/]+/([^/]+)/' for {inner[0]}"
+        )
         raise VicinalError(
             f"the folders {listed(outer, 4)} in {path} hold the same folders "
             f"{listed(inner, 4)}, so either can be the classes: give one part such as "
-            f"{path / outer[0]}, or name the class by --label-pattern '^{above}([^/]+)/' for "
-            f"{outer[0]}, '^{above}[^/]+/([^/]+)/' for {inner[0]}"
+            f"{cores[outer[0]].path}{patterns if cores == folders else ''}"
         )
-    if all(len(each.folders) == 1 for each in folders.values()):
+    deep = [name for name in outer if len(cores[name].folders) > 1]
+    if not deep:
         return []
-    return [
-        f"classes: {listed(outer, 4)}; folders below them ({listed(inner, 4)}) are not told apart"
-    ]
+    below = sorted({name for each in deep for name in cores[each].folders})
+    shown = f"classes: {listed(outer, 4)}; folders below {listed(deep, 4)} ({listed(below, 4)})"
+    return [f"{shown} are not told apart"]
 
 
 def _are_numbered(names: list[str]) -> bool:

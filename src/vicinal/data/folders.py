@@ -171,7 +171,7 @@ def _left_out(listing: Listing) -> list[str]:
     """Lines about what is below the folder, but in no list of images."""
     notes = []
     if listing.others:
-        notes.append(f"left out: {endings(listing.others)}, which are not read as images")
+        notes.append(f"left out: {endings(listing.others)}, not read as images")
     if listing.links:
         links = [_below(link, listing.root) for link in listing.links]
         notes.append(f"left out: links to folders that are read already: {listed(links, 4)}")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vicinal.data.classes import Labelled, labelled, strays
-from vicinal.data.parts import is_only_part, part_of, part_word, rank, words_of
+from vicinal.data.classes import Labelled, is_beside_pictures, is_container, labelled, strays
+from vicinal.data.parts import is_only_part, part_of, part_word, rank, rest_of, words_of
 from vicinal.data.samples import listed
-from vicinal.data.tree import Folder, class_name
+from vicinal.data.tree import STRAY, Folder, class_name
 from vicinal.errors import VicinalError
 
 # Names of folders that hold pictures of all classes, and of those with something for each picture.
@@ -121,11 +121,30 @@ def _innermost(folder: Folder, notes: list[str]) -> Folder:
     while folder.is_deep:
         pictures = _without_masks(folder, notes)
         inner = [*pictures.values()] if pictures else [*folder.folders.values()]
+        data = _data_among(inner)
+        if data is not None:
+            others = [each for each in inner if each is not data]
+            count = sum(len(each.images) for each in others)
+            names = listed([each.name for each in others], 3)
+            notes.append(f"left out: {count:,} images beside {data.name}, in {names}")
+            inner = [data]
         if len(inner) > 1 or not (inner[0].is_deep or pictures):
             break
         notes += strays(folder)
         folder = inner[0]
     return folder
+
+
+def _data_among(folders: list[Folder]) -> Folder | None:
+    """The one of several folders that holds the data, by the names of all."""
+    pictures = [each for each in folders if not is_beside_pictures(each.name)]
+    if len(folders) > 1 and len(pictures) == 1:
+        return pictures[0] if pictures[0].is_deep else None
+    data = [each for each in folders if each.is_deep and is_container(each.name)]
+    if len(folders) == 1 or len(data) != 1:
+        return None
+    count = sum(len(each.images) for each in folders)
+    return data[0] if count - len(data[0].images) <= STRAY * count else None
 
 
 def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None:
@@ -155,10 +174,11 @@ def _unwrapped(part: Folder) -> Folder:
 
 def _by_class_first(top: Folder) -> Layout | None:
     """Classes whose folders each hold folders of the parts: cat/train, cat/test."""
-    split = {name: folder for name, folder in top.folders.items() if _holds_parts(folder)}
-    if not split or not top.is_deep:
+    split = {name: folder for name, folder in top.folders.items() if _holds_flat_parts(folder)}
+    whole = [folder for folder in split.values() if len({*map(part_of, folder.folders)}) > 1]
+    if not whole or not top.is_deep:
         return None
-    first = next(iter(split.values()))
+    first = whole[0]
     without = [name for name in top.folders if name not in split]
     if without:
         raise VicinalError(
@@ -188,11 +208,11 @@ def _by_class_first(top: Folder) -> Layout | None:
     return Layout(top.path, images_of(train), notes, images_of(valid), shown)
 
 
-def _holds_parts(folder: Folder) -> bool:
-    parts = {part_of(name) for name in folder.folders}
-    are_flat = not any(inner.folders for inner in folder.folders.values())
+def _holds_flat_parts(folder: Folder) -> bool:
     are_parts = all(is_only_part(name) for name in folder.folders)
-    return folder.is_deep and are_parts and are_flat and "train" in parts and len(parts) > 1
+    are_flat = not any(inner.folders for inner in folder.folders.values())
+    has_train = any(part_of(name) == "train" for name in folder.folders)
+    return folder.is_deep and are_parts and are_flat and has_train
 
 
 def _by_parts(top: Folder, tree: Folder) -> Layout | None:
@@ -202,8 +222,7 @@ def _by_parts(top: Folder, tree: Folder) -> Layout | None:
     parts = [
         name
         for name in deep
-        if is_only_part(name)
-        or (part_of(name) and any(_alike(deep[name], deep[o]) for o in deep if o != name))
+        if is_only_part(name) or (part_of(name) and _has_other_part(name, deep, top))
     ]
     others = [name for name in parts if part_of(name) != "train"]
     others.sort(key=lambda name: (rank(name), len(name), name))
@@ -264,6 +283,14 @@ def _no_training(top: Folder, part: str) -> VicinalError:
         f"{top.path} holds the part {part}, but none that is called train: put the other images "
         f"into a folder train, or rename {part}"
     )
+
+
+def _has_other_part(name: str, deep: dict[str, Folder], top: Folder) -> bool:
+    """Whether a folder beside it holds the same classes, or is called alike but for the part."""
+    if any(_alike(deep[name], deep[other]) for other in deep if other != name):
+        return True
+    parts = {part_of(other) for other in top.folders if rest_of(other) == rest_of(name)}
+    return len(parts - {None}) > 1
 
 
 def _alike(one: Folder, other: Folder) -> bool:

@@ -58,6 +58,16 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", joined.lower())
 
 
+def rest_of(name: str) -> tuple[str, ...]:
+    """The words in a name but for that of the part: what parts of one data set share.
+
+    >>> rest_of("asl_alphabet_train") == rest_of("asl_alphabet_test")
+    True
+    """
+    part = part_word(name)
+    return tuple(word for word in words_of(name) if word != part)
+
+
 def is_only_part(name: str) -> bool:
     """Whether a name says which part, and nothing else that could be a class.
 
