@@ -178,6 +178,12 @@ def test_names_of_rows_that_r_writes_are_a_column_without_a_name(tmp_path, names
     assert found.notes == ["row names: those before the first column of a.csv left out"]
 
 
+def test_a_header_that_stands_again_between_rows_is_left_out(tmp_path):
+    found = read(tmp_path, "x,y\n1,2\nx,y\n3,4\n")
+    assert found.columns["x"].to_pylist() == ["1", "3"]
+    assert found.notes == ["repeated header: 1 row of a.csv left out"]
+
+
 def test_short_rows_are_filled_up_with_a_note(tmp_path):
     found = read(tmp_path, "x,y,z\n1,2,3\n4,5\n6\n")
     assert found.columns["z"].to_pylist() == ["3", "", ""]
@@ -197,7 +203,8 @@ def test_a_value_may_be_longer_than_the_csv_module_takes(tmp_path):
     assert csv.field_size_limit() == limit
 
 
-VALUES = st.text('ab 1,;"\n\t|é', max_size=6).map(str.strip)
+# With an end of a line in a value, separators in it may make its lines look like rows.
+VALUES = (st.text('ab 1,;"\t|é', max_size=6) | st.text('ab 1"\né', max_size=6)).map(str.strip)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -213,14 +220,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, rows, separator, endi
     writer.writerows([("first", "second", "row"), *((*row, i) for i, row in enumerate(rows))])
     text = target.getvalue().encode()
     name = "a.csv.gz" if compressed else "a.csv"
-    try:
-        found = cells(tmp_path, gzip.compress(text) if compressed else text, name)
-    except VicinalError as error:  # values that look like rows of their own
-        assert "look like rows of their own" in str(error)
-        return
-    if '"' in text.decode() and any("\n" in value for row in rows for value in row):
-        return  # lines of such rows may be rows by chance
-    assert found == {
+    assert cells(tmp_path, gzip.compress(text) if compressed else text, name) == {
         "first": [a for a, _ in rows],
         "second": [b for _, b in rows],
         "row": [str(i) for i in range(len(rows))],

@@ -41,12 +41,12 @@ def read_delimited(file: Path) -> Delimited:
             name, rows longer than the header, or quotes that enclose no values.
     """
     text = read_text(file)
-    rows = read_rows(text)
+    rows = _without_headers(file, read_rows(text))
     if text.comments and _is_row(rows.header, rows.columns):
         begun = text.with_comment_as_header()
         header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
         if len(header) == len(rows.header):
-            text, rows = begun, read_rows(begun)
+            text, rows = begun, _without_headers(file, read_rows(begun))
     names = _names(rows.header)
     _check_header(text, names, rows)
     notes = [_comments_note(text)] if text.comments else []
@@ -67,6 +67,25 @@ def _names(header: Sequence[str]) -> list[str]:
             unnamed += "_"
         found.append(name or unnamed)
     return found
+
+
+def _without_headers(file: Path, rows: Rows) -> Rows:
+    """Rows without those that repeat the header, as in files that were put together.
+
+    If a name of a column is also a value in other rows, the first line may be a row itself.
+    """
+    repeats, places = None, []
+    for name, column in zip(rows.header, rows.columns, strict=True):
+        places.append(pc.equal(column, name))
+        repeats = places[0] if repeats is None else pc.and_(repeats, places[-1])
+        if not pc.any(repeats).as_py():
+            return rows
+    if any(not place.equals(repeats) for place in places):
+        return rows
+    count = pc.sum(repeats).as_py()
+    note = f"repeated header: {count:,} {'row' if count == 1 else 'rows'} of {file.name} left out"
+    columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
+    return Rows(rows.header, columns, [note, *rows.notes])
 
 
 def _comments_note(text: Text) -> str:
