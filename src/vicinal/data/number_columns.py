@@ -73,23 +73,30 @@ class Decided:
     notes: list[str]
 
 
-def in_doubt(name: str, values: Any) -> NumberColumn | None:
-    """A column of strings as one of numbers, if nearly all of them can be; else None."""
+def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn | None:
+    """A column of strings as one of numbers, if nearly all of them can be; else None.
+
+    Args:
+        name, values: of the column.
+        known: the form of its numbers in the training data; then they need not look like numbers
+            by themselves.
+    """
     held = values.drop_null()
     step = max(1, len(held) // _SAMPLE)
-    few = held.take(pa.array(range(0, len(held), step)))
-    if _share(Written.of(few.combine_chunks())) < _MOSTLY / 2:
+    sample = held.take(pa.array(range(0, len(held), step)))
+    if _share(Written.of(sample.combine_chunks())) < _MOSTLY / 2:
         return None
     texts = pc.unique(held)
     written = Written.of(texts)
     if _share(written) < (_MOSTLY if len(texts) > _MANY else 1):
         return None
     decimal = proven_decimal(written)
-    if decimal == "" or _are_codes(written):
+    if decimal == "" or (known is None and _are_codes(written)):
         return None
     column = NumberColumn(name, values, texts, written, decimal)
     limits = pc.sum(written.limit).as_py() or 0
-    if limits and len(texts) - limits < max(_LEAST, limits):
+    few = len(texts) - limits < max(_LEAST, limits)
+    if limits and few and not (known and known.limits):
         return None
     return _with_unit(replace(column, limits=bool(limits)))
 
