@@ -100,7 +100,7 @@ def typed(
     for name in names:
         found.add(name, cells.pop(name))
     found.decide()
-    words = [name for name in names if _are_strings(found.columns[name])]
+    words = [name for name in names if are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
     return Typed(
@@ -227,7 +227,7 @@ class _Columns:
         self.notes += decided.notes
         for name, form in decided.forms.items():
             column = self.doubtful[name]
-            if form != Form() or _are_strings(self.columns[name]):
+            if form != Form() or are_strings(self.columns[name]):
                 self.forms[name] = form
                 self.written[name] = as_series(column.values)
                 self.columns[name] = as_series(column.as_numbers(form))
@@ -290,5 +290,6 @@ def as_series(values: Any) -> pd.Series:
     return series if writeable else series.copy()
 
 
-def _are_strings(values: pd.Series) -> bool:
+def are_strings(values: pd.Series) -> bool:
+    """Whether all values of a column, apart from missing ones, are strings."""
     return pd.api.types.infer_dtype(values, skipna=True) == "string"
