@@ -1,6 +1,8 @@
 """Reading tables: separators, missing values, parts, and one sentence for what cannot be read."""
 
 import gzip
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.frames import MISSING, read_frame, read_frames, split_frames
+from vicinal.data.cells import MISSING
+from vicinal.data.frames import (
+    cleaned_frames,
+    is_table,
+    read_frame,
+    read_frames,
+    read_texts,
+    split_frames,
+)
 
 
 def written(folder, name, text):
@@ -46,9 +56,9 @@ def test_blanks_around_values_are_no_part_of_them(tmp_path):
 
 
 def test_strings_stay_strings_where_asked(tmp_path):
-    file = written(tmp_path, "a.csv", "code,n\n01,1\n02,2\n")
+    file = written(tmp_path, "a.csv", "code,n\n1,1\n2,2\n")
     assert read_frame(file)["code"].tolist() == [1, 2]
-    assert read_frame(file, strings=["code"])["code"].tolist() == ["01", "02"]
+    assert read_frame(file, strings=["code"])["code"].tolist() == ["1", "2"]
 
 
 def test_what_is_no_number_in_training_is_none_in_the_other_parts(tmp_path):
@@ -74,6 +84,7 @@ def test_csv_and_parquet_give_the_same_table(tmp_path, rows):
     frame = pd.DataFrame(rows, columns=["float", "whole", "text"])
     for name in ("float", "whole"):
         frame[name] = frame[name].astype(float)
+    frame["row"] = range(len(frame))
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_parquet(tmp_path / "a.parquet")
     csv, parquet = read_frame(tmp_path / "a.csv"), read_frame(tmp_path / "a.parquet")
@@ -121,7 +132,7 @@ def test_a_single_file_is_the_training_part(tmp_path):
         ("", "is empty"),
         ("x,y\n", "has no rows"),
         ("39,77516\n50,83311\n", "has no header, its first line is 39,77516"),
-        ("x,y\n1,2\n1,2,3\n", "cannot be read .Expected 2 fields in line 3, saw 3"),
+        ("x,y\n1,2\n1,2,3\n", "line 3 of .* has 3 values and the header 2 names"),
         ("x,y\n1,2,3\n1,2,3\n", "more values than its header has names .2."),
     ],
 )
@@ -155,6 +166,92 @@ def test_files_of_different_columns_are_refused(tmp_path):
     written(tmp_path, "b.csv", "x,z\n1,2\n")
     with pytest.raises(VicinalError, match=r"differ in their columns .y, z."):
         read_frames(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("train", "dev"), ("train", "eval"), ("trn", "hold-out")])
+def test_every_word_for_a_part_is_known(tmp_path, names):
+    for name in names:
+        written(tmp_path, f"{name}.tsv", f"x\ty\n1\t{name}\n")
+    frames = read_frames(tmp_path)
+    assert [frame["y"].tolist() for frame in frames.values()] == [[name] for name in names]
+
+
+def test_files_that_are_no_part_are_left_out_with_a_note(tmp_path):
+    written(tmp_path, "train.csv", "x,y\n1,a\n")
+    written(tmp_path, "test.csv", "x\n3\n")
+    written(tmp_path, "sample_submission.csv", "x,y\n3,a\n")
+    written(tmp_path, "stores.csv", "store,town\n3,Rome\n")
+    written(tmp_path, "more.csv", "x,y\n2,b\n")
+    written(tmp_path, "train.jsonl", '{"x": 1, "y": "a"}\n')
+    written(tmp_path, "._train.csv", "no table")
+    frames = read_frames(tmp_path)
+    assert frames["train"]["x"].tolist() == [2, 1]
+    assert list(frames) == ["train", "test"]
+    assert frames.notes == [
+        "left out: sample_submission.csv, a form for predictions",
+        "left out: train.jsonl, of the same name as train.csv",
+        "left out: stores.csv, which has other columns",
+    ]
+
+
+def test_the_files_of_a_part_are_judged_together(tmp_path):
+    written(tmp_path, "a.csv", "code;n\n01;1,018\n")
+    written(tmp_path, "b.csv", "code;n\nA2;0,5\n")
+    frame = read_frames(tmp_path)["train"]
+    assert frame["code"].tolist() == ["01", "A2"]
+    assert frame["n"].tolist() == [1.018, 0.5]
+
+
+def test_other_parts_and_new_files_are_read_as_the_training_part(tmp_path):
+    written(tmp_path, "train.csv", "n;m\n980;A\n1,018;1\n")
+    written(tmp_path, "valid.csv", "n;m\n1,500;1\n")
+    frames = read_frames(tmp_path)
+    assert frames["valid"].iloc[0].tolist() == [1500, "1"]
+    reading = json.loads(json.dumps(frames.reading))
+    new = read_frame(tmp_path / "valid.csv", reading=reading)
+    assert new.iloc[0].tolist() == [1500, "1"]
+    assert new.attrs["notes"] == ["numbers: 1,500 is read as 1500 in n"]
+    assert read_frame(tmp_path / "valid.csv")["n"].tolist() == [1.5]
+
+
+def test_frames_keep_how_they_are_written(tmp_path):
+    written(tmp_path, "train.csv", "x,level\n1e5,mild\n2e5,None\n")
+    kept = read_frames(tmp_path).written["train"]
+    assert {name: values.tolist() for name, values in kept.items()} == {
+        "x": ["1e5", "2e5"],
+        "level": ["mild", "None"],
+    }
+
+
+def test_all_values_as_strings(tmp_path):
+    frame = read_texts(written(tmp_path, "a.csv", "f,l,t\n001,1e5,TRUE\n002, None,\n"))
+    assert frame["f"].tolist() == ["001", "002"]
+    assert frame["l"].tolist() == ["1e5", "None"]
+    assert frame["t"].tolist() == ["TRUE", pytest.approx(np.nan, nan_ok=True)]
+    pd.DataFrame({"n": [1, None], "s": ["NA", "b"]}).to_parquet(tmp_path / "a.parquet")
+    assert read_texts(tmp_path / "a.parquet").iloc[0].tolist() == ["1", "NA"]
+
+
+def test_frames_of_another_origin_are_cleaned_alike():
+    frames = cleaned_frames(
+        {
+            "test": pd.DataFrame({"n": ["3"], 0: ["1"]}),
+            "train": pd.DataFrame({"n": ["1", "A"], 0: [" 1", "?"]}),
+        }
+    )
+    assert frames["test"]["n"].tolist() == ["3"]
+    assert frames["train"]["0"].tolist()[:1] == [1]
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.Parquet", "a.jsonl", "a.ndjson", "a.XLSX"])
+def test_tables_are_known_by_their_names(name):
+    assert is_table(Path(name))
+    assert not is_table(Path(f"~${name}"))
+
+
+def test_parquet_in_upper_case_is_read(tmp_path):
+    pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "A.PARQUET")
+    assert read_frame(tmp_path / "A.PARQUET")["n"].tolist() == [1]
 
 
 @settings(deadline=None)
