@@ -67,15 +67,15 @@ def image_split(request: DataRequest) -> Split | None:
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.source == "hf":
-        request.accept("label", "stream", reasons=OF_ROWS)
+        request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
         frames = frames_of(request.hub_tables)
     elif request.tables:
-        request.accept("label", reasons=OF_ROWS)
+        request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
         frames = read_frames(request.path)
     else:
         return None
-    return split_of_rows(frames, request.label, request.valid_pct, request.seed)
+    return split_of_rows(frames, request)
 
 
 def _of_hub(request: DataRequest) -> Split | None:
