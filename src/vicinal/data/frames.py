@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vicinal.data.class_names import read_parquet
 from vicinal.data.parts import part_names
 from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
@@ -86,7 +87,7 @@ def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
         raise VicinalError(f"{file} is no table: give a CSV or Parquet file")
     try:
         is_csv = file.name.lower().endswith(CSV)
-        frame = _read_csv(file, strings) if is_csv else pd.read_parquet(file)
+        frame = _read_csv(file, strings) if is_csv else read_parquet(file)
     except UnicodeDecodeError as error:
         raise VicinalError(
             f"{file} is not in UTF-8 (byte {error.object[error.start]:#x}): save it as UTF-8"
