@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from vicinal.data.cells import MISSING, Reading, as_series, typed
+from vicinal.data.class_names import read_parquet
 from vicinal.data.delimited import read_delimited
 from vicinal.data.parts import part_names, part_of
 from vicinal.data.records import read_json_lines, read_workbook
@@ -88,12 +89,12 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     tables, left_out = _of_training(tables)
     train = _joined(tables)
     notes += [f"left out: {table.file.name}, which has other columns" for table in left_out]
-    frames = Frames()
+    frames, columns = Frames(), list(train.columns)
     frames.notes += notes
     _add(frames, train_name, train, strings)
     for name, others in parts.items():
         part = _joined([_read(Path(file)) for file in others])
-        missing = [column for column in train.columns if column not in part.columns]
+        missing = [column for column in columns if column not in part.columns]
         if missing and part_of(name) == "test":
             files_of_part = listed([Path(file).name for file in others])
             frames.notes.append(
@@ -183,7 +184,7 @@ def _add(
     if first:
         frames.reading = found.reading.to_json()
     frames.notes += [note for note in (*table.notes, *found.notes) if note not in frames.notes]
-    frames[name] = pd.DataFrame(found.columns)
+    frames[name] = pd.DataFrame(found.columns, copy=False)
     frames.written[name] = found.written
 
 
@@ -272,7 +273,7 @@ def _by_kind(file: Path) -> _Table:
     if name.endswith(".xlsx"):
         columns, notes = read_workbook(file)
         return _Table(file, columns, ",", notes)
-    frame = pd.read_parquet(file)
+    frame = read_parquet(file)
     if any(frame.index.names):  # pandas had stored a column as the index
         frame = frame.reset_index()
     frame = frame.reset_index(drop=True)
