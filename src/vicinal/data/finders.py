@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from vicinal.data.folders import split_by_folder, split_by_name
-from vicinal.data.frames import read_frames
+from vicinal.data.frames import cleaned_frames, read_frames
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
@@ -68,11 +68,11 @@ def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.source == "hf":
         request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
-        frames = frames_of(request.hub_tables)
+        frames = cleaned_frames(frames_of(request.hub_tables))
     elif request.tables:
         request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
-        frames = read_frames(request.path)
+        frames = read_frames(request.path, strings=request.categorical)
     else:
         return None
     return split_of_rows(frames, request)
