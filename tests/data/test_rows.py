@@ -6,6 +6,8 @@ import torch
 
 from vicinal import VicinalError
 from vicinal.data.finders import row_split
+from vicinal.data.frames import read_frame
+from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.sources import load_split
@@ -116,6 +118,23 @@ class TestColumns:
     def test_codes_can_be_categories(self):
         split = split_of({"zip": CODES, "size": SIZES}, categorical=("zip",))
         assert (split.kinds.numeric, split.kinds.categorical) == (["size"], ["zip"])
+
+    @pytest.mark.parametrize(
+        ("codes", "names"),
+        [
+            (["1.1", "1.10", "2.0"], ["1.1", "1.10", "2.0"]),
+            (["2100.0", "", "2110.0"], ["2100", "2110"]),  # as pandas writes whole numbers
+            (["02100", "2100", "2110"], ["02100", "2100", "2110"]),
+        ],
+    )
+    def test_codes_in_a_file_keep_their_spelling(self, tmp_path, codes, names):
+        rows = [f"{codes[i % 3]},{SIZES[i]},{LABELS[i]}\n" for i in range(N)]
+        (tmp_path / "t.csv").write_text("code,size,label\n" + "".join(rows))
+        split = load_split(tmp_path / "t.csv", categorical=["code"])
+        preprocessing = TablePreprocessing.fit(split.train.frame, split.kinds)
+        assert preprocessing.categories == {"code": names}
+        again = read_frame(tmp_path / "t.csv", reading=split.reading)
+        assert preprocessing.unknown(again) == []
 
     def test_another_name_of_the_label_is_not_learned_from(self):
         columns = {"label_text": ["no", "yes"] * (N // 2), "sex": ["f", "m"] * (N // 2)}
