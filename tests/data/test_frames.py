@@ -18,7 +18,6 @@ from vicinal.data.frames import (
     read_frame,
     read_frames,
     read_texts,
-    split_frames,
 )
 
 

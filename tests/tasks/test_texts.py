@@ -45,7 +45,7 @@ def test_each_network_learns_and_predicts(questions, capsys, mix, model, tmp_pat
     assert run([*TRAIN, "--epochs", "2", "--model", model, "--mix", mix, "--lr", "0.003"]) == 0
     said = capsys.readouterr().out
     assert "192 training and 48 validation texts of 2 classes (HUM, LOC)" in said
-    assert "number (beside the texts in question)" in said
+    assert "left out:       number (it numbers the rows" in said
     assert said.splitlines()[-1] == "vicinal predict run TEXT..."
     assert rows_of("run")[-1]["valid_accuracy"] > 0.9
     (tmp_path / "new.txt").write_text("How far is Rome ?\n\nWho was Bach ?\n")
@@ -91,6 +91,18 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, mo
     assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
 
+def test_texts_beside_columns(questions, capsys):
+    questions["source"] = ["web", "book", "talk"] * (len(questions) // 3)
+    questions.to_csv("questions.csv", index=False)
+    assert "--text question to learn from the texts alone" in fails(capsys, *TRAIN)
+    assert run([*TRAIN, "--epochs", "1", "--text", "question"]) == 0
+    assert "source (beside the texts in question)" in capsys.readouterr().out
+    questions[["question"]].head(2).to_csv("new.csv", index=False)
+    assert run(["predict", "run", "--json", "new.csv"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer["text"] for answer in answers] == [*questions.question[:2]]
+
+
 def test_values_of_texts(questions, capsys):
     questions["label"] = questions.question.str.len() + 0.5
     questions.to_csv("questions.csv", index=False)
@@ -127,7 +139,9 @@ class TestMistakes:
 
     def test_two_columns_of_texts(self, questions, capsys):
         questions.assign(answer=questions.question + " yes").to_csv("questions.csv", index=False)
-        assert "question, answer all hold texts" in fails(capsys, *TRAIN)
+        said = fails(capsys, *TRAIN)
+        assert "columns question, answer hold texts" in said
+        assert "name it with --text question" in said
 
     def test_predicting_without_the_column(self, questions, capsys, tmp_path):
         assert run([*TRAIN, "--epochs", "1"]) == 0

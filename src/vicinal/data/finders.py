@@ -4,13 +4,15 @@ A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the spli
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
-from vicinal.data.frames import read_frames
+from vicinal.data.frames import Frames, cleaned_frames, read_frames
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
@@ -68,15 +70,23 @@ def image_split(request: DataRequest) -> Split | None:
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.source == "hf":
-        request.accept("label", "stream", reasons=OF_ROWS)
-        frames = frames_of(request.hub_tables)
+        request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
+        frames = cleaned_frames(frames_of(request.hub_tables))
     elif request.tables:
-        request.accept("label", reasons=OF_ROWS)
+        request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
-        frames = read_frames(request.path)
+        frames = _of_files(request.path, request.categorical)
     else:
         return None
-    return split_of_rows(frames, request.label, request.valid_pct, request.seed)
+    return split_of_rows(frames, request)
+
+
+def _of_files(path: Path, categorical: Collection[str]) -> Frames:
+    """Tables on disk; codes that lose their spelling as numbers, such as 1.10, are strings."""
+    frames = read_frames(path)
+    written = next(iter(frames.written.values()), {})
+    codes = [name for name in categorical if name in written]
+    return read_frames(path, strings=codes) if codes else frames
 
 
 def _of_hub(request: DataRequest) -> Split | None:
