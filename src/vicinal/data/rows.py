@@ -7,9 +7,9 @@ import pandas as pd
 from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, column_kinds
-from vicinal.data.frames import split_frames
 from vicinal.data.labels import check_labels, label_column, targets_of
 from vicinal.data.parts import part_names
+from vicinal.data.row_parts import split_frames
 from vicinal.data.split import DataSplit
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
