@@ -4,16 +4,18 @@ A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the spli
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.frames import read_frames
+from vicinal.data.image_table_split import split_of_image_tables
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
-from vicinal.data.samples import Samples, Split, held_out
+from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.tables import (
     frames_of,
@@ -59,6 +61,9 @@ def image_split(request: DataRequest) -> Split | None:
         request.accept("label", "stream", reasons=OF_IMAGES)
         split_of = stream_of_parquet if request.stream else split_of_parquet
         return split_of(shards, request.label, request.valid_pct, request.seed)
+    split = split_of_image_tables(request)
+    if split is not None:
+        return split
     if not request.images or (request.tables and not _images_come_first(request)):
         return None
     return _of_folder(request)
@@ -75,7 +80,13 @@ def row_split(request: DataRequest) -> RowSplit | None:
         frames = read_frames(request.path)
     else:
         return None
-    return split_of_rows(frames, request.label, request.valid_pct, request.seed)
+    split = split_of_rows(frames, request.label, request.valid_pct, request.seed)
+    for table in request.image_tables:
+        split.notes.append(
+            f"left alone: the images that column {table.column} names (give the folder "
+            f"{table.file.parent} to learn from them)"
+        )
+    return split
 
 
 def _of_hub(request: DataRequest) -> Split | None:
@@ -107,8 +118,18 @@ def _of_folder(request: DataRequest) -> Split:
         split = split_by_name(path, pattern, request.valid_pct, request.seed, images)
     else:
         split = split_by_folder(path, request.valid_pct, request.seed, images)
-    beside = [f"left alone: {file.name}, beside the images" for file in request.tables]
-    return replace(split, notes=[*split.notes, *beside])
+    return replace(split, notes=[*split.notes, *_beside(request)])
+
+
+def _beside(request: DataRequest) -> Iterator[str]:
+    """Lines about the tables beside images that have classes of their own."""
+    naming = {table.file: table for table in request.image_tables}
+    for file in request.tables:
+        if file in naming:
+            names = listed(naming[file].others, 3)
+            yield f"left alone: {file.name}, though it names the images (--label takes {names})"
+        else:
+            yield f"left alone: {file.name}, beside the images"
 
 
 def _digits(request: DataRequest) -> Split:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vicinal.data.frames import is_table
+from vicinal.data.image_tables import ImageTable, image_tables
 from vicinal.data.listing import files_below, is_image
 from vicinal.data.tables import tables_of_hub
 from vicinal.errors import VicinalError
@@ -84,6 +85,11 @@ class DataRequest:
     def images(self) -> list[Path]:
         """Those of :attr:`files` that are images by their names."""
         return [file for file in self.files if is_image(file)]
+
+    @cached_property
+    def image_tables(self) -> list[ImageTable]:
+        """The tables that name images."""
+        return image_tables(self)
 
     @cached_property
     def hub_tables(self) -> Any:

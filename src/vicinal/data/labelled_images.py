@@ -1,0 +1,203 @@
+"""Images with the columns of a table: their classes, and their training and validation parts."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from vicinal.data.columns import are_whole, as_texts, is_numeric
+from vicinal.data.groups import hold_out_groups
+from vicinal.data.labels import MOST_CLASSES, check_labels
+from vicinal.data.parts import part_names
+from vicinal.data.samples import Samples, Split, held_out, index_labels, listed, unknown_classes
+from vicinal.errors import VicinalError
+
+if TYPE_CHECKING:
+    from vicinal.data.request import DataRequest
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of one part of the data, and what a table says about each.
+
+    Args:
+        images: as :class:`~vicinal.data.samples.Samples` takes them.
+        frame: a row for each, whose index is the row's number in the data.
+    """
+
+    images: Sequence[Any]
+    frame: pd.DataFrame
+
+    def rows(self, picked: Any) -> Self:
+        """Those of the images where ``picked``, (N,) bool, is true."""
+        if picked.all():
+            return self
+        indices = np.flatnonzero(picked).tolist()
+        if hasattr(self.images, "subset"):
+            images = self.images.subset(indices)
+        else:
+            images = [self.images[index] for index in indices]
+        return type(self)(images, self.frame.iloc[indices])
+
+
+def split_of_labelled(
+    parts: dict[str, LabelledImages],
+    label: str,
+    request: "DataRequest",
+    notes: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+) -> Split:
+    """The split of images whose classes are in a column.
+
+    Args:
+        parts: the images by the names of their parts.
+        label: the column of their classes.
+        request: says how parts and classes are found.
+        notes: lines for the user, of what was found before.
+        names: of the classes, where the column holds their indices.
+
+    Raises:
+        VicinalError: a label is missing or no class, or a part is empty.
+    """
+    notes = [*notes]
+    train_name, valid_name = part_names(parts)
+    used = {name: parts[name] for name in (train_name, valid_name) if name is not None}
+    for name, part in used.items():
+        used[name], dropped = _with_labels(part, label, request.drop_missing)
+        if dropped:
+            total = len(part.images)
+            notes.append(f"left out: {dropped:,} of {total:,} images of {name}, without a label")
+    train, valid = used[train_name], used.get(valid_name or "")
+    labels = [part.frame[label] for part in used.values()]
+    indices, vocab = _classes(labels, names, request.label_kind)
+    count = len(train.images)
+    samples = Samples(train.images, indices[:count])
+    if valid is None and request.group is not None:
+        return _grouped(samples, vocab, _groups(train, request.group), request, notes)
+    if valid is None:
+        return held_out(samples, vocab, request.valid_pct, request.seed, notes)
+    if request.group is not None:
+        both = {*_groups(train, request.group)} & {*_groups(valid, request.group)}
+        if both:
+            raise VicinalError(
+                f"the parts {train_name} and {valid_name} both hold images of {request.group} "
+                f"{sorted(both)[0]}, so --group {request.group} cannot be kept: leave it out"
+            )
+    notes += [
+        f"validation: the data's part {valid_name}",
+        *unknown_classes(indices[:count], indices[count:], vocab),
+    ]
+    return Split(samples, Samples(valid.images, indices[count:]), vocab, notes)
+
+
+def _groups(part: LabelledImages, column: str) -> list[str]:
+    """The group of each image; one without a value is a group of its own."""
+    if column not in part.frame:
+        names = [str(name) for name in part.frame]
+        near = difflib.get_close_matches(column, names, n=1)
+        hint = f", did you mean {near[0]}?" if near else ": name one of them with --group"
+        raise VicinalError(f"there is no column {column} among {listed(names, 30)}{hint}")
+    texts = as_texts(part.frame[column])
+    alone = [f"row {number}" for number in range(len(texts))]
+    return texts.where(texts.notna(), alone).tolist()
+
+
+def _grouped(
+    samples: Samples,
+    vocab: list[str],
+    groups: list[str],
+    request: "DataRequest",
+    notes: Sequence[str],
+) -> Split:
+    """Hold out whole groups."""
+    train, valid = hold_out_groups(groups, request.valid_pct, request.seed, samples.labels)
+    held = len({groups[index] for index in valid})
+    note = (
+        f"validation: {len(valid):,} images held out at random, those of {held:,} of "
+        f"{len(set(groups)):,} groups by {request.group}"
+    )
+    return Split(samples.subset(train), samples.subset(valid), vocab, [*notes, note])
+
+
+def _with_labels(
+    part: LabelledImages, label: str, drop_missing: bool
+) -> tuple[LabelledImages, int]:
+    """The images that have a label, and how many have none."""
+    labels = part.frame[label]
+    if drop_missing:
+        missing = labels.isna()
+        return part.rows(~missing.to_numpy()), int(missing.sum())
+    check_labels(labels)
+    return part, 0
+
+
+def _classes(
+    parts: list[pd.Series], names: Sequence[str] | None, label_kind: str | None
+) -> tuple[list[int], list[str]]:
+    """The class of each image of all parts, and the names of the classes."""
+    labels = pd.concat(parts, ignore_index=True)
+    if names is not None:
+        return labels.astype(int).tolist(), list(names)
+    if label_kind == "values" or (label_kind is None and are_values(labels)):
+        raise VicinalError(
+            f"column {labels.name} holds values, and images are learned with a class each: name a "
+            "column of classes with --label, or if its numbers are classes, add --label-kind "
+            "classes"
+        )
+    if not is_numeric(labels):
+        several = holds_lists(labels)
+        if several is not None:
+            raise VicinalError(
+                f"column {labels.name} holds {several!r}, several labels of one image, and images "
+                "are learned with one label each: name a column with one class each by --label"
+            )
+        return index_labels(as_texts(labels).tolist())
+    indices, numbers = np.unique(labels.to_numpy(), return_inverse=True)[::-1]
+    return indices.tolist(), as_texts(pd.Series(numbers)).tolist()
+
+
+def are_values(labels: pd.Series) -> bool:
+    """Whether numbers are quantities: not whole, or many and not those of classes from 0 or 1.
+
+    >>> are_values(pd.Series([63, 71, 58] * 2)), are_values(pd.Series([0.5, 1.5]))
+    (False, True)
+    >>> are_values(pd.Series(range(100))), are_values(pd.Series(range(20, 90)))
+    (False, True)
+    """
+    if not is_numeric(labels):
+        return False
+    distinct = np.unique(labels.dropna().to_numpy(np.float64))
+    if not are_whole(pd.Series(distinct)):
+        return True
+    first = distinct[0] if len(distinct) else 0
+    counted = first in (0, 1) and distinct[-1] - first == len(distinct) - 1
+    return len(distinct) > MOST_CLASSES and not counted
+
+
+def holds_lists(labels: pd.Series) -> str | None:
+    """A label that is a list of several, joined by ``|``, ``;``, a comma or a blank; else None.
+
+    Commas and blanks also stand in names of classes, so these count only where the labels are made
+    of fewer words than there are labels.
+
+    >>> holds_lists(pd.Series(["Effusion|Mass", "Mass", "Effusion"]))
+    'Effusion|Mass'
+    >>> holds_lists(pd.Series(["golden retriever", "labrador retriever"]))
+    """
+    distinct = set(as_texts(labels.dropna()))
+    for separator in ("|", ";", ",", " "):
+        joined = sorted(text for text in distinct if separator in text.strip(separator + " "))
+        words = {word.strip() for text in distinct for word in text.split(separator)}
+        are_lists = {
+            "|": True,
+            ";": bool(words & distinct),
+            ",": len(words) < len(distinct),
+            " ": len(words) < len(distinct)
+            and (words <= distinct or 3 * len(words) < len(distinct)),
+        }
+        if joined and are_lists[separator]:
+            return joined[0]
+    return None
