@@ -11,14 +11,14 @@ from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
 from vicinal.errors import VicinalError
 
-from .pictures import noise, write
+from .pictures import write
 
 IMAGES = [f"images__{i}" for i in range(10)]
 
 
 def folder(path, *names, **tables):
     """Images by their names, and tables by theirs; ``a__b`` becomes a/b."""
-    write(path, **dict.fromkeys(names, noise(4, 4)))
+    write(path, **dict.fromkeys(names))
     for name, text in tables.items():
         file = path / (name.replace("__", "/") + ".csv")
         file.parent.mkdir(exist_ok=True, parents=True)
