@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from vicinal.data.columns import are_whole, as_texts, is_numeric
-from vicinal.data.groups import hold_out_groups
 from vicinal.data.labels import MOST_CLASSES, check_labels
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, Split, held_out, index_labels, listed, unknown_classes
@@ -75,10 +74,9 @@ def split_of_labelled(
     indices, vocab = _classes(labels, names, request.label_kind)
     count = len(train.images)
     samples = Samples(train.images, indices[:count])
-    if valid is None and request.group is not None:
-        return _grouped(samples, vocab, _groups(train, request.group), request, notes)
     if valid is None:
-        return held_out(samples, vocab, request.valid_pct, request.seed, notes)
+        groups = None if request.group is None else _groups(train, request.group)
+        return held_out(samples, vocab, request.valid_pct, request.seed, notes, groups)
     if request.group is not None:
         both = {*_groups(train, request.group)} & {*_groups(valid, request.group)}
         if both:
@@ -103,23 +101,6 @@ def _groups(part: LabelledImages, column: str) -> list[str]:
     texts = as_texts(part.frame[column])
     alone = [f"row {number}" for number in range(len(texts))]
     return texts.where(texts.notna(), alone).tolist()
-
-
-def _grouped(
-    samples: Samples,
-    vocab: list[str],
-    groups: list[str],
-    request: "DataRequest",
-    notes: Sequence[str],
-) -> Split:
-    """Hold out whole groups."""
-    train, valid = hold_out_groups(groups, request.valid_pct, request.seed, samples.labels)
-    held = len({groups[index] for index in valid})
-    note = (
-        f"validation: {len(valid):,} images held out at random, those of {held:,} of "
-        f"{len(set(groups)):,} groups by {request.group}"
-    )
-    return Split(samples.subset(train), samples.subset(valid), vocab, [*notes, note])
 
 
 def _with_labels(
