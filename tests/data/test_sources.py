@@ -19,11 +19,12 @@ import torchvision.datasets
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from vicinal.data.image_columns import has_images
 from vicinal.data.images import BadImage, decode
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
-from vicinal.data.tables import frames_of, has_images, split_of_parquet
+from vicinal.data.tables import frames_of
 from vicinal.errors import VicinalError
 
 from .pictures import BROKEN, encoded, noise, pixels, write
@@ -393,8 +394,6 @@ class TestParquet:
         split = load_split(parquet(tmp_path / "pets", train=table))
         assert isinstance(split, RowSplit)
         assert (split.kinds.numeric, split.vocab) == (["size"], ["a", "b"])
-        with pytest.raises(VicinalError, match="columns holds images"):
-            split_of_parquet([tmp_path / "pets" / "train.parquet"], None, 0.2, 0)
 
     def test_no_column_but_the_image_s(self, tmp_path):
         table = plain_table([0, 1]).select(["image"])

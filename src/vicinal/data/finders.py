@@ -9,21 +9,17 @@ from dataclasses import replace
 
 import torch
 
+from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.frames import read_frames
+from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import split_of_image_tables
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
-from vicinal.data.tables import (
-    frames_of,
-    has_images,
-    holds_images,
-    split_of_parquet,
-    split_of_tables,
-)
+from vicinal.data.tables import frames_of
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
@@ -40,6 +36,8 @@ OF_IMAGES = {
     "": "holds images with one label each",
     "label_pattern": "has columns, of which --label names one",
 }
+OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
+OF_LABELLED = ("label", "group", "split_column", "drop_missing", "label_kind")
 OF_ROWS = {
     "": "is no folder of images",
     "label_pattern": "has columns, of which --label names one",
@@ -56,11 +54,13 @@ def image_split(request: DataRequest) -> Split | None:
         return split_of_torchvision(request.name, request.valid_pct, request.seed)
     if request.source == "hf":
         return _of_hub(request)
-    shards = [file for file in request.tables if file.suffix == ".parquet"]
+    shards = [file for file in request.tables if file.suffix.lower() == ".parquet"]
     if shards and holds_images(shards[0]):
-        request.accept("label", "stream", reasons=OF_IMAGES)
-        split_of = stream_of_parquet if request.stream else split_of_parquet
-        return split_of(shards, request.label, request.valid_pct, request.seed)
+        if not request.stream:
+            request.accept(*OF_LABELLED, reasons=OF_IMAGES)
+            return split_of_parquet(shards, request)
+        request.accept("label", "stream", reasons=OF_STREAM)
+        return stream_of_parquet(shards, request.label, request.valid_pct, request.seed)
     split = split_of_image_tables(request)
     if split is not None:
         return split
@@ -94,12 +94,12 @@ def _of_hub(request: DataRequest) -> Split | None:
     label, valid_pct, seed = request.label, request.valid_pct, request.seed
     reason = None if request.stream else too_large_for_disk(request.name)
     if request.stream or reason is not None:
-        request.accept("label", "stream", reasons=OF_IMAGES)
+        request.accept("label", "stream", reasons=OF_STREAM)
         return stream_of_hub(request.name, label, valid_pct, seed, reason)
     if not has_images(request.hub_tables):
         return None
-    request.accept("label", "stream", reasons=OF_IMAGES)
-    return split_of_tables(request.hub_tables, label, valid_pct, seed)
+    request.accept(*OF_LABELLED, reasons=OF_IMAGES)
+    return split_of_tables(request.hub_tables, request)
 
 
 def _images_come_first(request: DataRequest) -> bool:

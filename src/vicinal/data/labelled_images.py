@@ -61,7 +61,12 @@ def split_of_labelled(
     Raises:
         VicinalError: a label is missing or no class, or a part is empty.
     """
-    notes = [*notes]
+    notes, parts = [*notes], {**parts}
+    train_name, _ = part_names(parts)
+    for name in [name for name in parts if name != train_name]:
+        if label not in parts[name].frame or parts[name].frame[label].isna().all():
+            count = len(parts.pop(name).images)
+            notes.append(f"left alone: the part {name}, {count:,} images without labels")
     train_name, valid_name = part_names(parts)
     used = {name: parts[name] for name in (train_name, valid_name) if name is not None}
     for name, part in used.items():
@@ -93,14 +98,20 @@ def split_of_labelled(
 
 def _groups(part: LabelledImages, column: str) -> list[str]:
     """The group of each image; one without a value is a group of its own."""
-    if column not in part.frame:
-        names = [str(name) for name in part.frame]
-        near = difflib.get_close_matches(column, names, n=1)
-        hint = f", did you mean {near[0]}?" if near else ": name one of them with --group"
-        raise VicinalError(f"there is no column {column} among {listed(names, 30)}{hint}")
+    check_column(column, [str(name) for name in part.frame], "group")
     texts = as_texts(part.frame[column])
     alone = [f"row {number}" for number in range(len(texts))]
     return texts.where(texts.notna(), alone).tolist()
+
+
+def check_column(name: str, columns: Sequence[str], option: str) -> None:
+    """Raise a VicinalError if there is no such column, which an option names."""
+    if name not in columns:
+        near = difflib.get_close_matches(name, columns, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise VicinalError(
+            f"--{option}: there is no column {name} among {listed(columns, 30)}{hint}"
+        )
 
 
 def _with_labels(
@@ -119,7 +130,7 @@ def _classes(
     parts: list[pd.Series], names: Sequence[str] | None, label_kind: str | None
 ) -> tuple[list[int], list[str]]:
     """The class of each image of all parts, and the names of the classes."""
-    labels = pd.concat(parts, ignore_index=True)
+    labels = pd.concat(parts, ignore_index=True).infer_objects()
     if names is not None:
         return labels.astype(int).tolist(), list(names)
     if label_kind == "values" or (label_kind is None and are_values(labels)):
