@@ -112,3 +112,67 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "file" / "cache")
     with pytest.raises(VicinalError, match=r"file/cache, cannot be written .*: set HF_DATASETS_CA"):
         load_split(path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"),
+        ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
+        ("pets/train-0.parquet", "pets/validation-0.parquet"),
+    ],
+)
+def test_a_clone_of_a_hub_s_repository(tmp_path, names):
+    for name in names:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        store(file.parent, file.name, label=[0, 1] * 3)
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    split = load_split(tmp_path)
+    assert (len(split.train), len(split.valid)) == (6, 6)
+    assert split.notes[-1].startswith("validation: the data's part ")
+
+
+def test_a_clone_with_several_configurations_asks_for_one(tmp_path):
+    for name in ("small", "large"):
+        store(tmp_path / name, label=[0, 1] * 3)
+    with pytest.raises(VicinalError, match="holds tables in the folders large, small: give one"):
+        load_split(tmp_path)
+    assert load_split(tmp_path / "small").kind == "images"
+
+
+def saved(**columns):
+    """As ``datasets`` holds it, with the images as PNG files."""
+    table = datasets.Dataset.from_dict(
+        {"image": [{"bytes": image, "path": None} for image in pictures(6)], **columns}
+    )
+    return table.cast_column("image", datasets.Image())
+
+
+class TestSavedFolders:
+    def test_of_one_table(self, tmp_path):
+        table = saved(label=[0, 1] * 3).cast_column("label", datasets.ClassLabel(names=["a", "b"]))
+        table.save_to_disk(tmp_path / "pets")
+        split = load_split(tmp_path / "pets", valid_pct=0.5)
+        assert (split.vocab, len(split.train), len(split.valid)) == (["a", "b"], 3, 3)
+        assert split.train.images[0]["bytes"] in pictures(6)
+
+    def test_of_parts(self, tmp_path):
+        parts = {"train": saved(label=["a", "b"] * 3), "test": saved(label=["b", "a"] * 3)}
+        datasets.DatasetDict(parts).save_to_disk(tmp_path / "pets")
+        split = load_split(tmp_path / "pets")
+        assert (split.train.labels, split.valid.labels) == ([0, 1] * 3, [1, 0] * 3)
+        with pytest.raises(VicinalError, match="pets is stored on this machine, so --stream does"):
+            load_split(tmp_path / "pets", stream=True)
+
+    def test_of_rows(self, tmp_path):
+        columns = {"x": [float(i) for i in range(20)], "label": ["a", "b"] * 10}
+        datasets.Dataset.from_dict(columns).save_to_disk(tmp_path / "rows")
+        split = load_split(tmp_path / "rows")
+        assert (split.kind, split.vocab, len(split.train)) == ("rows", ["a", "b"], 16)
+
+    def test_with_a_file_missing(self, tmp_path):
+        saved(label=["a", "b"] * 3).save_to_disk(tmp_path / "pets")
+        (tmp_path / "pets" / "data-00000-of-00001.arrow").unlink()
+        with pytest.raises(VicinalError, match="pets was written by save_to_disk and cannot be re"):
+            load_split(tmp_path / "pets")

@@ -206,7 +206,7 @@ class TestPaths:
     def test_a_file_that_is_no_parquet(self, tmp_path):
         write(tmp_path, a=None)
         with pytest.raises(
-            VicinalError, match=r"a\.png is no table: give a CSV or Parquet file, or a folder"
+            VicinalError, match=r"a\.png is no table: give a CSV, TSV or Parquet file"
         ):
             load_split(str(tmp_path / "a.png"))
 

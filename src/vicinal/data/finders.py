@@ -52,7 +52,7 @@ def image_split(request: DataRequest) -> Split | None:
         if request.data == "digits":
             return _digits(request)
         return split_of_torchvision(request.name, request.valid_pct, request.seed)
-    if request.source == "hf":
+    if request.has_hub_tables:
         return _of_hub(request)
     shards = [file for file in request.tables if file.suffix.lower() == ".parquet"]
     if shards and holds_images(shards[0]):
@@ -71,13 +71,15 @@ def image_split(request: DataRequest) -> Split | None:
 
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
-    if request.source == "hf":
+    if request.has_hub_tables:
         request.accept("label", "stream", reasons=OF_ROWS)
         frames = frames_of(request.hub_tables)
     elif request.tables:
         request.accept("label", reasons=OF_ROWS)
         assert request.path is not None
-        frames = read_frames(request.path)
+        folders = {file.parent for file in request.tables}
+        is_deeper = len(folders) == 1 and request.path.is_dir()
+        frames = read_frames(folders.pop() if is_deeper else request.path)
     else:
         return None
     split = split_of_rows(frames, request.label, request.valid_pct, request.seed)
@@ -90,11 +92,13 @@ def row_split(request: DataRequest) -> RowSplit | None:
 
 
 def _of_hub(request: DataRequest) -> Split | None:
-    request.accept(*OF_COLUMNS, "stream", reasons={"": "is no folder"})
-    label, valid_pct, seed = request.label, request.valid_pct, request.seed
-    reason = None if request.stream else too_large_for_disk(request.name)
+    is_remote = request.path is None
+    reasons = {"": "is no folder", "stream": "is stored on this machine"}
+    request.accept(*OF_COLUMNS, *(["stream"] if is_remote else []), reasons=reasons)
+    reason = too_large_for_disk(request.name) if is_remote and not request.stream else None
     if request.stream or reason is not None:
         request.accept("label", "stream", reasons=OF_STREAM)
+        label, valid_pct, seed = request.label, request.valid_pct, request.seed
         return stream_of_hub(request.name, label, valid_pct, seed, reason)
     if not has_images(request.hub_tables):
         return None

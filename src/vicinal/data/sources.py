@@ -2,14 +2,20 @@
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from vicinal.data.frames import is_table
 from vicinal.data.request import DataRequest
+from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
+
+# What load_split takes beside folders.
+READABLE = "a CSV, TSV or Parquet file, or a folder of them"
 
 
 def load_split(
@@ -98,10 +104,26 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
         return VicinalError(f"{path} does not exist{hint}")
     if path.is_file():
+        return VicinalError(f"{path} is no table: give {READABLE}, or a folder of images")
+    return _unknown_folder(request, path)
+
+
+def _unknown_folder(request: DataRequest, path: Path) -> VicinalError:
+    """What is in a folder that no kind recognises."""
+    tables = [file for file in request.files if is_table(file)]
+    folders = sorted({str(file.parent.relative_to(path)) for file in tables})
+    if tables:
         return VicinalError(
-            f"{path} is no table: give a CSV or Parquet file, or a folder of images"
+            f"{path} holds tables in the folders {listed(folders, 4)}: give one of them"
         )
-    return VicinalError(f"{path} holds no images: give a folder with image files below it")
+    if not request.files:
+        return VicinalError(f"{path} holds no images and no other files: give a folder with some")
+    endings = Counter(file.suffix.lower() or "no ending" for file in request.files)
+    counts = [f"{count:,} {ending}" for ending, count in endings.most_common()]
+    return VicinalError(
+        f"{path} holds no images, but other files ({listed(counts, 4)}): give a folder with images "
+        f"or texts in folders of their classes, or {READABLE}"
+    )
 
 
 def _near_paths(path: Path) -> list[str]:

@@ -15,10 +15,11 @@ UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT
 
 
 def parts_of(files: list[Path]) -> dict[str, list[str]]:
-    """Group Parquet files by the part of the data in their names."""
+    """Group files by the part of the data in their names, or in those of several folders."""
     parts: dict[str, list[str]] = {}
+    in_folders = len({file.parent for file in files}) > 1
     for file in files:
-        word = part_word(file.stem)
+        word = part_word(file.stem) or (part_word(file.parent.name) if in_folders else None)
         name = word if word and part_of(word) != "train" else "train"
         parts.setdefault(name, []).append(str(file))
     return parts
@@ -93,6 +94,28 @@ def tables_of_hub(name: str) -> Any:
     import datasets
 
     return load_hub(name, datasets.load_dataset)
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a folder is one that ``save_to_disk`` of the ``datasets`` library wrote."""
+    if (path / "dataset_dict.json").is_file():
+        return True
+    return all((path / name).is_file() for name in ("state.json", "dataset_info.json"))
+
+
+def saved_tables(path: Path) -> Any:
+    """The tables of a folder that ``save_to_disk`` wrote, one per part."""
+    import datasets
+
+    try:
+        with silent(datasets.logging):
+            found = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, datasets.exceptions.DatasetsError) as error:
+        raise VicinalError(
+            f"{path} was written by save_to_disk and cannot be read ({first_sentence(error)}): "
+            "write it anew"
+        ) from None
+    return found if isinstance(found, datasets.DatasetDict) else {"train": found}
 
 
 def frames_of(tables: Any) -> dict[str, Any]:
