@@ -6,11 +6,12 @@ data are of another kind. It raises a VicinalError where they are of its kind bu
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from vicinal.data.column_split import split_of_parquet, split_of_tables
-from vicinal.data.folders import split_by_folder, split_by_name
+from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import read_frames
 from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import split_of_image_tables
@@ -116,12 +117,15 @@ def _images_come_first(request: DataRequest) -> bool:
 
 def _of_folder(request: DataRequest) -> Split:
     assert request.path is not None
-    request.accept("label_pattern", reasons=NO_COLUMNS)
-    path, pattern, images = request.path, request.label_pattern, request.images
+    request.accept("label_pattern", "group", reasons=NO_COLUMNS)
+    path, pattern = request.path, request.label_pattern
+    check_open(request.listing, request.skip_bad)
+    listing = request.listing.without(request.tables)
+    how: dict[str, Any] = {"listing": listing, "group": request.group, "skip_bad": request.skip_bad}
     if pattern is not None:
-        split = split_by_name(path, pattern, request.valid_pct, request.seed, images)
+        split = split_by_name(path, pattern, request.valid_pct, request.seed, **how)
     else:
-        split = split_by_folder(path, request.valid_pct, request.seed, images)
+        split = split_by_folder(path, request.valid_pct, request.seed, **how)
     return replace(split, notes=[*split.notes, *_beside(request)])
 
 

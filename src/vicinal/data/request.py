@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vicinal.data.frames import is_table
 from vicinal.data.image_tables import ImageTable, image_tables
-from vicinal.data.listing import files_below, is_image
+from vicinal.data.listing import Listing, list_folder
 from vicinal.data.parts import part_of
 from vicinal.data.tables import is_saved, saved_tables, tables_of_hub
 from vicinal.errors import VicinalError
@@ -88,14 +88,21 @@ class DataRequest:
         return tables if len(folders) == 1 or (are_parts and beside) else []
 
     @cached_property
-    def files(self) -> list[Path]:
-        """All files below the folder, at any depth; none where the path is no folder."""
-        return files_below(self.path) if self.path is not None and self.path.is_dir() else []
+    def listing(self) -> Listing:
+        """What lies below the folder; nothing where the path is no folder."""
+        if self.path is None or not self.path.is_dir():
+            return Listing(Path(self.data), [])
+        return list_folder(self.path)
 
-    @cached_property
+    @property
+    def files(self) -> list[Path]:
+        """All files below the folder, at any depth."""
+        return self.listing.files
+
+    @property
     def images(self) -> list[Path]:
         """Those of :attr:`files` that are images by their names."""
-        return [file for file in self.files if is_image(file)]
+        return self.listing.images
 
     @cached_property
     def image_tables(self) -> list[ImageTable]:
