@@ -2,12 +2,14 @@
 
 import difflib
 import os
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from vicinal.data.archives import is_archive, unpacked
 from vicinal.data.frames import is_table
+from vicinal.data.listing import endings
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
@@ -89,6 +91,15 @@ def load_split(
         stream=stream,
         skip_bad=skip_bad,
     )
+    if request.path is not None and is_archive(request.path):
+        folder = unpacked(request.path)
+        split = _split(replace(request, data=str(folder)))
+        split.notes.append(f"archive: unpacked to {folder}")
+        return split
+    return _split(request)
+
+
+def _split(request: DataRequest) -> DataSplit:
     for kind in KINDS.values():
         split = kind.find(request)
         if split is not None:
@@ -116,13 +127,10 @@ def _unknown_folder(request: DataRequest, path: Path) -> VicinalError:
         return VicinalError(
             f"{path} holds tables in the folders {listed(folders, 4)}: give one of them"
         )
-    if not request.files:
-        return VicinalError(f"{path} holds no images and no other files: give a folder with some")
-    endings = Counter(file.suffix.lower() or "no ending" for file in request.files)
-    counts = [f"{count:,} {ending}" for ending, count in endings.most_common()]
+    beside = f", but {endings(request.files)}" if request.files else " and no other files"
     return VicinalError(
-        f"{path} holds no images, but other files ({listed(counts, 4)}): give a folder with images "
-        f"or texts in folders of their classes, or {READABLE}"
+        f"{path} holds no images{beside}: give a folder with images or texts in folders of their "
+        f"classes, or {READABLE}"
     )
 
 
