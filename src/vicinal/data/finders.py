@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vicinal.data.arrays import split_of_arrays
 from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import read_frames
@@ -62,7 +63,7 @@ def image_split(request: DataRequest) -> Split | None:
             return split_of_parquet(shards, request)
         request.accept("label", "stream", reasons=OF_STREAM)
         return stream_of_parquet(shards, request.label, request.valid_pct, request.seed)
-    split = split_of_image_tables(request)
+    split = split_of_image_tables(request) or split_of_arrays(request)
     if split is not None:
         return split
     if not request.images or (request.tables and not _images_come_first(request)):

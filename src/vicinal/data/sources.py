@@ -16,8 +16,9 @@ from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 
-# What load_split takes beside folders.
-READABLE = "a CSV, TSV or Parquet file, or a folder of them"
+# What load_split takes beside folders of images.
+READABLE = "a CSV, TSV or Parquet file, or a folder of them, a .zip or .npz file"
+SINGLE = (".npz", ".zip")  # they are read where they are given themselves
 
 
 def load_split(
@@ -126,6 +127,11 @@ def _unknown_folder(request: DataRequest, path: Path) -> VicinalError:
     if tables:
         return VicinalError(
             f"{path} holds tables in the folders {listed(folders, 4)}: give one of them"
+        )
+    single = [file for file in request.files if file.suffix.lower() in SINGLE]
+    if len(single) == 1:
+        return VicinalError(
+            f"{path} holds no images, but {single[0].name}: give {single[0]} itself"
         )
     beside = f", but {endings(request.files)}" if request.files else " and no other files"
     return VicinalError(

@@ -1,0 +1,58 @@
+"""The columns of a table that options name: they are there, and each has one role."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from vicinal.data.samples import listed
+from vicinal.errors import VicinalError
+
+# Options that may name the same column: whatever says how rows are split is not learned from.
+_TOGETHER = ({"drop", "group"}, {"drop", "split-column"})
+
+
+def check_column(name: str, columns: Sequence[str], option: str) -> None:
+    """Raise a VicinalError if there is no such column.
+
+    Args:
+        name: the one that an option names.
+        columns: all of the table's.
+        option: its name, without dashes.
+
+    >>> check_column("zipp", ["age", "zip"], "drop")
+    Traceback (most recent call last):
+    ...
+    vicinal.errors.VicinalError: --drop: there is no column zipp among age, zip, did you mean zip?
+    """
+    if name in columns:
+        return
+    what = "there is no label column" if option == "label" else f"--{option}: there is no column"
+    raise VicinalError(f"{what} {name} among {listed(columns, 30)}{_near(name, columns)}")
+
+
+def check_roles(roles: Mapping[str, Sequence[str]], columns: Sequence[str]) -> None:
+    """Raise a VicinalError if options name a column that is not there, or contradict each other.
+
+    Args:
+        roles: the columns that each option names.
+        columns: all of the table's.
+
+    >>> check_roles({"label": ["y"], "drop": ["x", "y"]}, ["x", "y"])
+    Traceback (most recent call last):
+    ...
+    vicinal.errors.VicinalError: --label and --drop both name the column y: leave it out of one
+    """
+    option_of: dict[str, str] = {}
+    for option, names in roles.items():
+        for name in names:
+            check_column(name, columns, option)
+            other = option_of.setdefault(name, option)
+            if other != option and {other, option} not in _TOGETHER:
+                raise VicinalError(
+                    f"--{other} and --{option} both name the column {name}: leave it out of one"
+                )
+
+
+def _near(name: str, columns: Sequence[str]) -> str:
+    lower = {column.lower(): column for column in reversed(columns)}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f", did you mean {lower[near[0]]}?" if near else ""
