@@ -97,6 +97,20 @@ def test_groups_are_held_out_as_a_whole(tmp_path):
         load_split(path, group="patient", label="label", stream=True)
 
 
+@pytest.mark.parametrize("options", [{}, {"split_column": "split"}])
+def test_parts_by_a_column(tmp_path, options):
+    parts = ["train"] * 6 + ["test"] * 2 + ["val"] * 2
+    path = store(tmp_path / "pets", label=[0, 1] * 5, split=parts)
+    split = load_split(path, label="label", **options)
+    assert [image["bytes"] for image in split.valid.images] == pictures(10)[8:]
+    assert (split.train.labels, split.valid.labels) == ([0, 1] * 3, [0, 1])
+    assert "left alone: the part test, 2 images" in split.notes
+    store(path, "validation.parquet", label=[0, 1], split=["val"] * 2)
+    assert len(load_split(path, label="label").train) == 10
+    with pytest.raises(VicinalError, match="have the parts train, validation already, so --split"):
+        load_split(path, label="label", split_column="split")
+
+
 @pytest.mark.parametrize("unlabelled", [{"id": [1, 2]}, {"id": [1, 2], "label": [-1, -1]}])
 def test_a_part_without_labels_is_left_alone(tmp_path, unlabelled):
     path = store(tmp_path / "pets", label=[0, 1] * 5, id=[*range(10)])

@@ -244,6 +244,27 @@ class TestParts:
         ]
         assert (len(split.train), split.train.labels) == (4, [0, 1, 0, 1])
 
+    @pytest.mark.parametrize(
+        ("header", "row", "options"),
+        [
+            ("file,label,split", "{i}.png,{c},{part}", {}),
+            ("file,label,is_valid", "{i}.png,{c},{flag}", {}),
+            ("file,dx,half", "{i}.png,{c},{part}", {"split_column": "half"}),
+        ],
+    )
+    def test_by_a_column(self, tmp_path, header, row, options):
+        rows = [
+            row.format(i=i, c="ab"[i % 2], part="dev" if i > 6 else "training", flag=i > 6)
+            for i in range(10)
+        ]
+        path = folder(tmp_path, *IMAGES, labels="\n".join([header, *rows]))
+        split = load_split(path, **options)
+        assert labelled(split) == EXPECTED
+        assert [file.stem for file in split.valid.images] == ["7", "8", "9"]
+        assert any(note.startswith("parts: column ") for note in split.notes)
+        with pytest.raises(VicinalError, match="--split-column: there is no column haf among"):
+            load_split(path, label=header.split(",")[1], split_column="haf")
+
     def test_images_of_both_parts_are_not_learned(self, tmp_path):
         text = table("file,label", "{i}.png,{c}")
         part = table("file,label", "{i}.png,{c}", 4)

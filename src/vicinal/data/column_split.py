@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vicinal.data.column import Column
+from vicinal.data.column_names import check_column
 from vicinal.data.image_columns import image_column
-from vicinal.data.labelled_images import LabelledImages, are_values, check_column, split_of_labelled
+from vicinal.data.labelled_images import (
+    LabelledImages,
+    are_values,
+    split_column,
+    split_of_labelled,
+)
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Split
-from vicinal.data.tables import load_parquet, parquet_rows, parts_of
+from vicinal.data.tables import frames_of, load_parquet, parquet_rows, parts_of
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
     from vicinal.data.request import DataRequest
+
+LOOKED_AT = 1000  # rows that show which column names parts of the data
+PLAIN = ("string", "large_string", "bool", "int8", "int32", "int64")  # what such a column holds
 
 
 def split_of_parquet(files: list[Path], request: "DataRequest") -> Split:
@@ -47,7 +56,13 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     train = tables[part_names(tables)[0]]
     image = image_column(train)
     label = label_column(train.features, request.label, image)
-    parts = {str(name): _labelled(table, image, label, request) for name, table in tables.items()}
+    columns = {"group": request.group, "split-column": request.split_column}
+    if part_names(tables)[1] is None and request.split_column is None:
+        columns["split-column"] = _split_column(train, image, label, request)
+    parts = {
+        str(name): _labelled(table, image, label, columns, request)
+        for name, table in tables.items()
+    }
     names, note = getattr(train.features[label], "names", None), f"labels: column {label}"
     if names is None and request.label_kind is None:
         # Images are stored with classes far more often than with quantities.
@@ -58,16 +73,30 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     return split_of_labelled(parts, label, request, [note], names)
 
 
-def _labelled(table: Any, image: str, label: str, request: "DataRequest") -> LabelledImages:
-    """The images of one part, and the columns that labels and groups are in."""
+def _split_column(table: Any, image: str, label: str, request: "DataRequest") -> str | None:
+    """The column that clearly names the part of each image, by a sample of the rows."""
+    plain = [
+        name
+        for name, feature in table.features.items()
+        if name != image and getattr(feature, "dtype", None) in PLAIN
+    ]
+    rows = range(0, len(table), max(1, len(table) // LOOKED_AT))
+    frame = frames_of({"": table.select_columns(plain).select(rows)})[""] if plain else None
+    return None if frame is None else split_column(frame, request, (label,))
+
+
+def _labelled(
+    table: Any, image: str, label: str, columns: dict[str, str | None], request: "DataRequest"
+) -> LabelledImages:
+    """The images of one part, their labels, and the columns that options name."""
     import datasets
 
     frame = pd.DataFrame({label: _labels(table, label, request)})
-    columns = [name for name in table.features if name != image]
-    for option, name in (("group", request.group), ("split-column", request.split_column)):
+    others = [name for name in table.features if name != image]
+    for option, name in columns.items():
         if name is not None:
-            check_column(name, columns, option)
-            frame[name] = pd.Series(table[name][:])
+            check_column(name, others, option)
+            frame[name] = frames_of({"": table.select_columns(name)})[""][name]
     table = table.select_columns(image).cast_column(image, datasets.Image(decode=False))
     return LabelledImages(Column(table, image), frame)
 

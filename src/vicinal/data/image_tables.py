@@ -12,6 +12,7 @@ import pandas as pd
 
 from vicinal.data.columns import are_whole, as_texts, is_numeric
 from vicinal.data.frames import is_table, read_frame
+from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
 from vicinal.data.named_images import NamedImages
@@ -114,6 +115,8 @@ def _image_table(
     if word is None and file.parent != named.root:
         word = part_word(file.parent.name)
     taken = {*columns, request.group, request.split_column}
+    if request.split_column is None:
+        taken.add(split_column(frame, request, (*columns, request.label or "")))
     others = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
     one_of = [] if request.label is not None else _one_of(frame[others])
     if one_of:

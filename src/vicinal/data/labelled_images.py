@@ -1,17 +1,28 @@
 """Images with the columns of a table: their classes, and their training and validation parts."""
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
+from vicinal.data.column_names import check_column
 from vicinal.data.columns import are_whole, as_texts, is_numeric
 from vicinal.data.labels import MOST_CLASSES, check_labels
 from vicinal.data.parts import part_names
-from vicinal.data.samples import Samples, Split, held_out, index_labels, listed, unknown_classes
+from vicinal.data.samples import (
+    Samples,
+    Split,
+    copies_of,
+    held_out,
+    index_labels,
+    notes_on_copies,
+    unknown_classes,
+    untested,
+)
+from vicinal.data.split_column import named_parts, split_column_of
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -61,57 +72,103 @@ def split_of_labelled(
     Raises:
         VicinalError: a label is missing or no class, or a part is empty.
     """
-    notes, parts = [*notes], {**parts}
-    train_name, _ = part_names(parts)
-    for name in [name for name in parts if name != train_name]:
-        if label not in parts[name].frame or parts[name].frame[label].isna().all():
-            count = len(parts.pop(name).images)
-            notes.append(f"left alone: the part {name}, {count:,} images without labels")
-    train_name, valid_name = part_names(parts)
-    used = {name: parts[name] for name in (train_name, valid_name) if name is not None}
-    for name, part in used.items():
-        used[name], dropped = _with_labels(part, label, request.drop_missing)
-        if dropped:
-            total = len(part.images)
-            notes.append(f"left out: {dropped:,} of {total:,} images of {name}, without a label")
-    train, valid = used[train_name], used.get(valid_name or "")
-    labels = [part.frame[label] for part in used.values()]
+    notes = [*notes]
+    (train_name, train), *others = _parts(parts, label, request, notes).items()
+    labels = [part.frame[label] for part in (train, *(valid for _, valid in others))]
     indices, vocab = _classes(labels, names, request.label_kind)
     count = len(train.images)
     samples = Samples(train.images, indices[:count])
-    if valid is None:
-        groups = None if request.group is None else _groups(train, request.group)
+    groups = None if request.group is None else _groups(train, request.group)
+    if not others:
         return held_out(samples, vocab, request.valid_pct, request.seed, notes, groups)
-    if request.group is not None:
-        both = {*_groups(train, request.group)} & {*_groups(valid, request.group)}
-        if both:
-            raise VicinalError(
-                f"the parts {train_name} and {valid_name} both hold images of {request.group} "
-                f"{sorted(both)[0]}, so --group {request.group} cannot be kept: leave it out"
-            )
-    notes += [
-        f"validation: the data's part {valid_name}",
-        *unknown_classes(indices[:count], indices[count:], vocab),
-    ]
+    ((valid_name, valid),) = others
+    both = {*(groups or ())} & {*(_groups(valid, request.group) if request.group else ())}
+    if both:
+        raise VicinalError(
+            f"the parts {train_name} and {valid_name} both hold images of {request.group} "
+            f"{min(both)}, so --group {request.group} cannot be kept: leave it out"
+        )
+    notes.append(f"validation: the data's part {valid_name}")
+    notes += unknown_classes(indices[:count], indices[count:], vocab)
+    notes += untested(indices[:count], indices[count:], vocab)
+    if isinstance(train.images, list) and isinstance(valid.images, list):
+        both_parts = Samples([*train.images, *valid.images], indices)
+        in_valid = range(count, len(indices))
+        notes += notes_on_copies(both_parts, copies_of(both_parts.images), in_valid)
     return Split(samples, Samples(valid.images, indices[count:]), vocab, notes)
 
 
-def _groups(part: LabelledImages, column: str) -> list[str]:
-    """The group of each image; one without a value is a group of its own."""
-    check_column(column, [str(name) for name in part.frame], "group")
-    texts = as_texts(part.frame[column])
-    alone = [f"row {number}" for number in range(len(texts))]
-    return texts.where(texts.notna(), alone).tolist()
-
-
-def check_column(name: str, columns: Sequence[str], option: str) -> None:
-    """Raise a VicinalError if there is no such column, which an option names."""
-    if name not in columns:
-        near = difflib.get_close_matches(name, columns, n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
+def _parts(
+    parts: dict[str, LabelledImages], label: str, request: "DataRequest", notes: list[str]
+) -> dict[str, LabelledImages]:
+    """The training part and, if there is one, the validation part, with labels; adds ``notes``."""
+    train_name, _ = part_names(parts)
+    for name in [name for name in parts if name != train_name]:
+        if label not in parts[name].frame or parts[name].frame[label].isna().all():
+            notes.append(
+                f"left alone: the part {name}, {len(parts[name].images):,} images without labels"
+            )
+            parts = {other: part for other, part in parts.items() if other != name}
+    _, valid_name = part_names(parts)
+    if valid_name is not None and request.split_column is not None:
         raise VicinalError(
-            f"--{option}: there is no column {name} among {listed(columns, 30)}{hint}"
+            f"the data have the parts {', '.join(parts)} already, so --split-column "
+            f"{request.split_column} does not apply: leave it out"
         )
+    if valid_name is None:
+        column = split_column(parts[train_name].frame, request, (label,))
+        if column is not None:
+            parts = _by_column(parts[train_name], column)
+            notes.append(f"parts: column {column} ({', '.join(parts)})")
+    used, found = part_names(parts), {}
+    for name, part in parts.items():
+        if name not in used:
+            notes.append(f"left alone: the part {name}, {len(part.images):,} images")
+            continue
+        found[name], dropped = _with_labels(part, label, request.drop_missing)
+        if dropped:
+            total = f"{len(part.images):,} images of {name}"
+            notes.append(f"left out: {dropped:,} of {total}, without a label")
+    return dict(sorted(found.items(), key=lambda item: item[0] != used[0]))
+
+
+def split_column(
+    frame: pd.DataFrame, request: "DataRequest", besides: Collection[str] = ()
+) -> str | None:
+    """The column that names the part of each image: the one requested, or one that clearly does.
+
+    Args:
+        frame: what a table says about images.
+        request: of the user.
+        besides: columns that are something else.
+    """
+    if request.split_column is not None:
+        check_column(request.split_column, [*frame], "split-column")
+        return request.split_column
+    others = [name for name in (*besides, request.group, *request.drop) if name is not None]
+    with suppress(VicinalError):  # a column of another name, which need not be meant
+        return split_column_of(frame, others)
+    return None
+
+
+def _by_column(images: LabelledImages, column: str) -> dict[str, LabelledImages]:
+    """The parts of images by a column that names them, the training part first."""
+    names = named_parts(images.frame, column).to_numpy()
+    parts = sorted({*names}, key=lambda name: (name != "train", name))
+    return {name: images.rows(names == name) for name in parts}
+
+
+def _groups(part: LabelledImages, column: str) -> list[str]:
+    """The group of each image."""
+    check_column(column, [*part.frame], "group")
+    texts = as_texts(part.frame[column])
+    missing = texts.isna().to_numpy()
+    if missing.any():
+        raise VicinalError(
+            f"column {column} names no group in row {texts.index[missing.argmax()]}: fill it in or "
+            "drop the row"
+        )
+    return texts.tolist()
 
 
 def _with_labels(
