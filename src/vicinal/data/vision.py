@@ -26,7 +26,7 @@ from vicinal.data.images import (
     read_sample,
 )
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.samples import Samples, Split
+from vicinal.data.samples import Samples, Split, emptied
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
@@ -183,6 +183,8 @@ class ImageDataLoaders(DataLoaders):
         if item_size is None:
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
+            for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
+                this_process().print(note)
             readers = 0
         if item_size is None and train.x.shape[-2] == train.x.shape[-1]:
             item_size = train.x.shape[-1]
