@@ -1,153 +1,280 @@
-"""CSV and Parquet files as data frames."""
+"""Tables on disk as data frames, by the parts of the data."""
 
-from collections.abc import Collection
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 
-from vicinal.data.parts import part_names
+from vicinal.data.cells import MISSING, Reading, as_series, typed
+from vicinal.data.class_names import read_parquet
+from vicinal.data.delimited import read_delimited
+from vicinal.data.parts import part_names, part_of
+from vicinal.data.records import read_json_lines, read_workbook
+from vicinal.data.samples import listed
 from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
 
+__all__ = ["MISSING", "Frames", "cleaned_frames", "is_table", "read_frame", "read_frames"]
+
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-SEPARATORS = (",", ";", "\t")
-# What pandas takes for missing, and the mark of the UCI repository, after stripping blanks.
-MISSING = (
-    *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "<NA>"),
-    *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-)
+JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
+# Of files of one name, the first kind is read: it keeps the types of values.
+KINDS = ((".parquet",), CSV, JSON_LINES, (".xlsx",))
+GIVE = "give a CSV, Parquet, JSON Lines or Excel file"
+
+
+class Frames(dict[str, pd.DataFrame]):
+    """The parts of a table by name, and how they were read.
+
+    Attributes:
+        notes: lines for the user.
+        reading: how the training part was read, as JSON values, for :func:`read_frame`.
+        written: by part and column, the cells as they are written, of columns whose values say
+            less: numbers such as ``1e5`` and ``1,018``, and words such as ``None`` that count as
+            missing; empty cells are NaN.
+    """
+
+    notes: list[str]
+    reading: dict[str, Any]
+    written: dict[str, dict[str, pd.Series]]
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame] = {}) -> None:
+        super().__init__(frames)
+        self.notes, self.reading, self.written = [], Reading().to_json(), {}
 
 
 def is_table(file: Path) -> bool:
-    """Whether a file's name is that of a table: CSV, TSV (gzipped or not) or Parquet."""
-    return file.name.lower().endswith((*CSV, ".parquet"))
+    """Whether a file's name is that of a table: CSV, TSV, JSON Lines, Parquet or Excel.
+
+    Hidden files, and those that Excel writes beside an open one, are none.
+
+    >>> [is_table(Path(name)) for name in ("a.CSV", "a.tsv.gz", "._a.csv", "~$a.xlsx", "a.txt")]
+    [True, True, False, False, False]
+    """
+    name = file.name.lower()
+    return name.endswith(sum(KINDS, ())) and not name.startswith((".", "~$"))
 
 
-def read_frames(path: str | Path) -> dict[str, pd.DataFrame]:
+def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     """Read a table, or a folder of its parts.
 
     Args:
-        path: a CSV or Parquet file, or a folder of them. A file with valid, val, validation, test
-            or testing in its name belongs to the part of that name, all others to train. Files of
-            one part are concatenated.
+        path: a file as :func:`read_frame` takes it, or a folder of them. A file belongs to the part
+            that its name says (see :func:`~vicinal.data.parts.part_of`), all others to train. The
+            files of one part are concatenated; their columns are judged together.
+        strings: columns that stay strings.
 
     Returns:
         The parts by name, as :func:`read_frame` reads them; columns of strings in the training
-        part are not converted to numbers in the others.
+        part are not converted to numbers in the others. Where there is a training part by name,
+        files without one that have other columns are left out, and so is a test part that lacks
+        columns.
 
     Raises:
         VicinalError: there is no table, a file cannot be read, or the columns of a part's files
             differ.
     """
     path = Path(path)
-    found = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
-    parts = parts_of([file for file in found if is_table(file)])
-    if not parts:
-        raise VicinalError(
-            f"{path} holds no table: give a CSV or Parquet file, or a folder of them"
-        )
+    files = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
+    files, notes = _one_of_each_name([file for file in files if is_table(file)])
+    if not files:
+        raise VicinalError(f"{path} holds no table: {GIVE}, or a folder of them")
+    parts = parts_of(files)
     train_name, _ = part_names(parts)
-    train = _joined(parts.pop(train_name))
-    strings = [str(name) for name in train if not pd.api.types.is_numeric_dtype(train[name])]
-    return {train_name: train} | {name: _joined(files, strings) for name, files in parts.items()}
-
-
-def _joined(files: list[str], strings: Collection[str] = ()) -> pd.DataFrame:
-    frames = [read_frame(file, strings) for file in files]
-    for file, frame in zip(files, frames, strict=True):
-        if set(frame.columns) != set(frames[0].columns):
-            odd = ", ".join(map(str, sorted({*frame.columns} ^ {*frames[0].columns})))
-            raise VicinalError(
-                f"{file} and {files[0]} differ in their columns ({odd}): put the files of one "
-                "table in a folder"
+    tables = [_read(Path(file)) for file in parts.pop(train_name)]
+    tables, left_out = _of_training(tables)
+    train = _joined(tables)
+    notes += [f"left out: {table.file.name}, which has other columns" for table in left_out]
+    frames, columns = Frames(), list(train.columns)
+    frames.notes += notes
+    _add(frames, train_name, train, strings)
+    for name, others in parts.items():
+        part = _joined([_read(Path(file)) for file in others])
+        missing = [column for column in columns if column not in part.columns]
+        if missing and part_of(name) == "test":
+            files_of_part = listed([Path(file).name for file in others])
+            frames.notes.append(
+                f"left out: {files_of_part}, without {listed(missing)}: no part for validation"
             )
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        else:
+            _add(frames, name, part, strings)
+    return frames
 
 
-def read_frame(file: str | Path, strings: Collection[str] = ()) -> pd.DataFrame:
-    """Read a CSV file (separated by commas, semicolons or tabs; UTF-8; with a header) or Parquet.
+def read_frame(
+    file: str | Path,
+    strings: Collection[str] = (),
+    *,
+    reading: Mapping[str, Any] | None = None,
+    written: Collection[str] = (),
+) -> pd.DataFrame:
+    """Read a table: CSV, TSV, JSON Lines (all three also with ``.gz``), Parquet or Excel.
 
-    Strings are stripped of blanks, marks of missing values (pandas' own and ``?``) become NaN, and
-    a column whose other values are all numbers becomes numeric.
+    The values of a CSV file are separated by commas, semicolons, tabs or vertical bars; it has a
+    header and is in UTF-8, or in UTF-16 with its mark. Strings are stripped of blanks, marks of
+    missing values (pandas' own, ``?`` and a spreadsheet's errors) become NaN, and a column whose
+    other values are all numbers becomes numeric. Numbers may have decimal commas, groups of
+    thousands, a percent sign or a currency, or be limits such as ``<5``; the columns of a file are
+    judged together. Codes with leading zeros stay strings.
 
     Args:
-        file: ``.csv``, ``.tsv``, either of them with ``.gz``, or ``.parquet``.
+        file: a file, or a sheet, with one table; of several sheets, the first.
         strings: columns that stay strings, even if all of their values look like numbers.
+        reading: of the training part, by :attr:`Frames.reading`: numbers and words are read as
+            there.
+        written: columns of texts, in which words such as ``None`` are not missing.
+
+    Returns:
+        The table, with notes for the user in ``attrs["notes"]``.
 
     Raises:
         VicinalError: the file cannot be read, has no header or no rows.
     """
-    file = Path(file)
-    if not file.exists():
-        raise VicinalError(f"{file} does not exist: give a CSV or Parquet file")
-    if file.is_dir():
-        raise VicinalError(f"{file} is a folder: name the CSV or Parquet files in it")
-    if not is_table(file):
-        raise VicinalError(f"{file} is no table: give a CSV or Parquet file")
-    try:
-        is_csv = file.name.lower().endswith(CSV)
-        frame = _read_csv(file, strings) if is_csv else pd.read_parquet(file)
-    except UnicodeDecodeError as error:
-        raise VicinalError(
-            f"{file} is not in UTF-8 (byte {error.object[error.start]:#x}): save it as UTF-8"
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise VicinalError(f"{file} is empty: give a table with a header and rows") from None
-    except (OSError, EOFError, ValueError) as error:
-        reason = first_sentence(ValueError(str(error).rpartition("C error: ")[2]))
-        raise VicinalError(f"{file} cannot be read ({reason}): repair or remove it") from None
-    if not len(frame):
-        raise VicinalError(f"{file} has no rows: remove it, or give one with rows")
-    if any(frame.index.names):  # pandas had stored a column as the index
-        frame = frame.reset_index()
-    return pd.DataFrame(
-        {str(name): _cleaned(frame[name], str(name) in strings) for name in frame}
-    ).reset_index(drop=True)
-
-
-def _read_csv(file: Path, strings: Collection[str]) -> pd.DataFrame:
-    def read(separator: str, **options: object) -> pd.DataFrame:
-        return pd.read_csv(
-            file, sep=separator, encoding="utf-8-sig", skipinitialspace=True, **options
-        )
-
-    def columns(separator: str) -> int:
-        try:
-            return len(read(separator, nrows=0).columns)
-        except pd.errors.ParserError:  # with this separator, quotes are misplaced
-            return 0
-
-    separator = max(SEPARATORS, key=columns)
-    header = read(separator, nrows=1, header=None, dtype=str).iloc[0].dropna()
-    twice = header[header.duplicated()]
-    if len(twice):
-        raise VicinalError(f"{file} has two columns named {twice.iloc[0]}: rename one of them")
-    options = {"dtype": dict.fromkeys(strings, str), "na_values": ["?"], "low_memory": False}
-    frame = read(separator, **options)
-    if separator != ",":  # numbers may have a decimal comma, as commas do not separate columns
-        with_commas = read(separator, decimal=",", **options)
-        frame = max(frame, with_commas, key=lambda f: f.select_dtypes("number").shape[1])
-    names = [str(name) for name in frame.columns]
-    if pd.to_numeric(pd.Series(names), errors="coerce").notna().all():
-        raise VicinalError(
-            f"{file} has no header, its first line is {separator.join(names[:4])}…: add a line "
-            "with the names of the columns"
-        )
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise VicinalError(
-            f"the rows of {file} have more values than its header has names ({len(names)}): name "
-            "all columns"
-        )
+    frames = Frames()
+    how = None if reading is None else Reading.from_json(reading)
+    _add(frames, "", _read(Path(file)), strings, how, written)
+    frame = frames[""]
+    frame.attrs["notes"] = frames.notes
     return frame
 
 
-def _cleaned(values: pd.Series, stays_string: bool) -> pd.Series:
-    if pd.api.types.infer_dtype(values, skipna=True) != "string":
-        return values
-    values = values.str.strip()
-    values = values.mask(values.isin(MISSING))
-    numbers = pd.to_numeric(values, errors="coerce")
-    is_number = numbers.notna()
-    if stays_string or not is_number.any() or not is_number.equals(values.notna()):
-        return values
-    return numbers
+def cleaned_frames(frames: Mapping[str, pd.DataFrame]) -> Frames:
+    """Frames of another origin, with strings as :func:`read_frame` gives them.
+
+    >>> frames = cleaned_frames({"train": pd.DataFrame({"n": ["1 ", "2.5", "?"]})})
+    >>> frames["train"]["n"].tolist()
+    [1.0, 2.5, nan]
+    """
+    train_name, _ = part_names(frames)
+    cleaned = Frames()
+    for name in (train_name, *(name for name in frames if name != train_name)):
+        frame = frames[name]
+        columns = {str(column): frame[column].reset_index(drop=True) for column in frame}
+        _add(cleaned, name, _Table(Path(name), columns, ",", []), ())
+    return cleaned
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A file as it is: columns of cells, before it is known what they hold."""
+
+    file: Path
+    columns: dict[str, Any]
+    separator: str
+    notes: list[str]
+
+
+def _add(
+    frames: Frames,
+    name: str,
+    table: _Table,
+    strings: Collection[str],
+    reading: Reading | None = None,
+    written: Collection[str] = (),
+) -> None:
+    """Add a part; without a reading, the first one says how the others are read."""
+    first = not frames
+    if not first:
+        reading = Reading.from_json(frames.reading)
+    found = typed(table.columns, table.separator, strings=strings, written=written, reading=reading)
+    if first:
+        frames.reading = found.reading.to_json()
+    frames.notes += [note for note in (*table.notes, *found.notes) if note not in frames.notes]
+    frames[name] = pd.DataFrame(found.columns, copy=False)
+    frames.written[name] = found.written
+
+
+def _one_of_each_name(files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Files without those that only repeat another in another format, or are forms to fill in."""
+    kept: dict[str, Path] = {}
+    notes = []
+    for file in sorted(files, key=lambda file: (_kind(file), file)):
+        stem = file.name.lower().removesuffix(".gz").rpartition(".")[0]
+        if "submission" in stem and len(files) > 1:
+            notes.append(f"left out: {file.name}, a form for predictions")
+        elif stem in kept and _kind(kept[stem]) != _kind(file):
+            notes.append(f"left out: {file.name}, of the same name as {kept[stem].name}")
+        else:
+            kept[stem if stem not in kept else str(file)] = file
+    return sorted(kept.values()), notes
+
+
+def _kind(file: Path) -> int:
+    name = file.name.lower()
+    return next(i for i, endings in enumerate(KINDS) if name.endswith(endings))
+
+
+def _of_training(tables: list[_Table]) -> tuple[list[_Table], list[_Table]]:
+    """Tables that hold training data, and those beside them that hold something else."""
+    named = [table for table in tables if part_of(table.file.stem) == "train"]
+    if not named:
+        return tables, []
+    others = [
+        table
+        for table in tables
+        if part_of(table.file.stem) != "train" and {*table.columns} != {*named[0].columns}
+    ]
+    return [table for table in tables if not any(table is other for other in others)], others
+
+
+def _joined(tables: list[_Table]) -> _Table:
+    first = tables[0]
+    for table in tables[1:]:
+        if {*table.columns} != {*first.columns}:
+            odd = ", ".join(sorted({*table.columns} ^ {*first.columns}))
+            raise VicinalError(
+                f"{table.file} and {first.file} differ in their columns ({odd}): put the files of "
+                "one table in a folder"
+            )
+    if len(tables) == 1:
+        return first
+    columns = {name: _concat([table.columns[name] for table in tables]) for name in first.columns}
+    notes = [note for table in tables for note in table.notes]
+    return _Table(first.file, columns, first.separator, notes)
+
+
+def _concat(columns: list[Any]) -> Any:
+    if not any(isinstance(column, pd.Series) for column in columns):
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks])
+    series = [c if isinstance(c, pd.Series) else as_series(c) for c in columns]
+    return pd.concat(series, ignore_index=True)
+
+
+def _read(file: Path) -> _Table:
+    if not file.exists():
+        raise VicinalError(f"{file} does not exist: {GIVE}")
+    if file.is_dir():
+        raise VicinalError(f"{file} is a folder: name the tables in it")
+    if not is_table(file):
+        raise VicinalError(f"{file} is no table: {GIVE}")
+    try:
+        table = _by_kind(file)
+    except VicinalError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = first_sentence(error)
+        raise VicinalError(f"{file} cannot be read ({reason}): repair or remove it") from None
+    if not table.columns or not len(next(iter(table.columns.values()))):
+        raise VicinalError(f"{file} has no rows: remove it, or give one with rows")
+    return table
+
+
+def _by_kind(file: Path) -> _Table:
+    name = file.name.lower()
+    if name.endswith(CSV):
+        found = read_delimited(file)
+        return _Table(file, found.columns, found.separator, found.notes)
+    if name.endswith(JSON_LINES):
+        return _Table(file, read_json_lines(file), ",", [])
+    if name.endswith(".xlsx"):
+        columns, notes = read_workbook(file)
+        return _Table(file, columns, ",", notes)
+    frame = read_parquet(file)
+    if any(frame.index.names):  # pandas had stored a column as the index
+        frame = frame.reset_index()
+    frame = frame.reset_index(drop=True)
+    return _Table(file, {str(column): frame[column] for column in frame}, ",", [])

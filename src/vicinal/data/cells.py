@@ -1,0 +1,271 @@
+"""Cells that are strings, as columns of numbers, booleans and words."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from vicinal.data.number_columns import NumberColumn, decide, in_doubt
+from vicinal.data.numbers import Form
+from vicinal.data.samples import listed
+
+# What pandas takes for missing, the mark of the UCI repository, and a spreadsheet's errors.
+MISSING = (
+    *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None", "<NA>"),
+    *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    *("#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
+)
+_MISSING, _BLANK = pa.array(MISSING), pa.array([""])
+_BOOLEANS = {"True": True, "TRUE": True, "true": True}
+_BOOLEANS |= {"False": False, "FALSE": False, "false": False}
+_EXACT = 2**53  # larger whole numbers are not exact as floats
+_MOST_NAMES = 1000  # of a column of numbers that may be classes; of more, the spelling is not kept
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the columns of a table were read, so that others are read in the same way.
+
+    Args:
+        separator: of the values in the file; a comma where it has none.
+        decimal: the decimal separator that its numbers prove; None where they do not.
+        numbers: how the numbers of a column are written, if not plainly.
+        strings: the columns of words.
+    """
+
+    separator: str = ","
+    decimal: str | None = None
+    numbers: Mapping[str, Form] = field(default_factory=dict)
+    strings: Collection[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        numbers = {name: form.to_json() for name, form in self.numbers.items()}
+        return {**vars(self), "numbers": numbers, "strings": list(self.strings)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_json` returned."""
+        numbers = {name: Form.from_json(form) for name, form in values["numbers"].items()}
+        return cls(values["separator"], values["decimal"], numbers, values["strings"])
+
+
+@dataclass
+class Typed:
+    """Columns of numbers, booleans and words.
+
+    Args:
+        columns: by name.
+        reading: how they were read.
+        notes: lines for the user.
+        written: the cells, as they are written, of columns whose values say less: numbers in
+            another than their plainest form, and words such as ``None`` that count as missing.
+    """
+
+    columns: dict[str, pd.Series]
+    reading: Reading
+    notes: list[str]
+    written: dict[str, pd.Series]
+
+
+def typed(
+    cells: Mapping[str, Any],
+    separator: str = ",",
+    *,
+    strings: Collection[str] = (),
+    written: Collection[str] = (),
+    reading: Reading | None = None,
+) -> Typed:
+    """Columns of cells as numbers, booleans and words.
+
+    Strings are stripped of blanks, and marks of missing values become NaN. A column whose other
+    values are all numbers becomes numeric, unless they are codes: with leading zeros, or too long
+    to be exact.
+
+    Args:
+        cells: by column; Arrow's chunked arrays of strings, or series of any dtype, of which those
+            of strings are converted.
+        separator: of the values in the file.
+        strings: columns that stay strings.
+        written: columns that stay as they are written; only empty cells are missing.
+        reading: of the table that these columns are like, if there is one.
+    """
+    found = _Columns(separator, {*strings, *(reading.strings if reading else ())}, {*written})
+    for name, values in cells.items():
+        found.add(name, values)
+    found.decide(reading)
+    words = [name for name in cells if _are_strings(found.columns[name])]
+    numbers = {name: form for name, form in found.forms.items() if name not in words}
+    how = Reading(separator, found.decimal, numbers, words)
+    return Typed(
+        {name: found.columns[name] for name in cells}, how, found.all_notes(), found.written
+    )
+
+
+class _Columns:
+    """Columns on their way from strings to values."""
+
+    def __init__(self, separator: str, strings: set[str], as_written: set[str]) -> None:
+        self.separator, self.strings, self.as_written = separator, strings, as_written
+        self.columns: dict[str, pd.Series] = {}
+        self.written: dict[str, pd.Series] = {}
+        self.forms: dict[str, Form] = {}
+        self.doubtful: dict[str, NumberColumn] = {}
+        self.has_points = False
+        self.decimal: str | None = None
+        self.notes: list[str] = []
+        self.codes: dict[str, list[str]] = {}
+
+    def add(self, name: str, cells: Any) -> None:
+        if isinstance(cells, pd.Series):
+            if pd.api.types.infer_dtype(cells, skipna=True) != "string":
+                self.columns[name] = cells
+                return
+            cells = pa.chunked_array([pa.array(cells, pa.string(), from_pandas=True)])
+        cells = pc.utf8_trim_whitespace(cells)
+        if name in self.as_written:
+            self.columns[name] = as_series(_masked(cells, _BLANK))
+            return
+        values = _masked(cells, _MISSING)
+        column = None if name in self.strings else self._numbers_or_booleans(name, values)
+        if column is None and name not in self.strings:
+            self._look_for_forms(name, values)
+        self.columns[name] = as_series(values) if column is None else column
+        if column is None and values.null_count > cells.null_count:
+            plain = _masked(cells, _BLANK)
+            if plain.null_count < values.null_count:
+                self.written[name] = as_series(plain)
+
+    def _numbers_or_booleans(self, name: str, values: Any) -> pd.Series | None:
+        """A column whose values are all plain numbers, or all booleans; else None."""
+        if values.null_count == len(values):
+            return pd.Series(np.full(len(values), np.nan))
+        numbers = _cast(values, pa.int64())
+        if numbers is not None:
+            return self._whole(name, values, numbers)
+        numbers = _cast(values, pa.float64())
+        if numbers is None:
+            return _booleans(values)
+        return self._fractions(name, values, numbers)
+
+    def _whole(self, name: str, values: Any, numbers: Any) -> pd.Series | None:
+        lengths = pc.binary_length(values), pc.binary_length(pc.cast(numbers, pa.string()))
+        if not pc.all(pc.equal(*lengths)).as_py():
+            if _any(values, r"^[-+]?0[0-9xX]"):  # hexadecimal numbers, which Arrow reads, too
+                self.codes.setdefault("leading zeros", []).append(name)
+                return None
+            self._keep_written(name, values, numbers)
+        if values.null_count:
+            if pc.any(pc.greater(pc.abs(numbers), _EXACT)).as_py():
+                self.codes.setdefault("more digits than numbers keep", []).append(name)
+                return None
+            numbers = pc.cast(numbers, pa.float64())
+        return as_series(numbers)
+
+    def _fractions(self, name: str, values: Any, numbers: Any) -> pd.Series | None:
+        if not _any(values, r"[^-+\d]"):
+            unsigned = _cast(pc.replace_substring(values, "+", ""), pa.int64())
+            if unsigned is None:
+                self.codes.setdefault("more digits than numbers keep", []).append(name)
+                return None
+            numbers = unsigned if not values.null_count else numbers
+            self._keep_written(name, values, numbers)
+            return as_series(numbers)
+        if _all(values.slice(0, 1000), r"^[-+]?[1-9]\d{0,2}(\.\d{3})*$"):  # 1.018, maybe 1018
+            doubtful = in_doubt(name, values)
+            if doubtful is not None and doubtful.decimal is None:
+                self.doubtful[name] = doubtful
+        if name not in self.doubtful:
+            self.has_points = self.has_points or pc.any(pc.match_substring(values, ".")).as_py()
+        self._keep_written(name, values, numbers)
+        return as_series(numbers)
+
+    def _keep_written(self, name: str, values: Any, numbers: Any) -> None:
+        """Keep the spelling of numbers that may be names of classes and are not plain."""
+        if len(pc.unique(numbers)) > _MOST_NAMES:
+            return
+        spelled = pc.unique(values).drop_null().to_pylist()
+        if any(text not in _spellings(float(text)) for text in spelled):
+            self.written[name] = as_series(values)
+
+    def _look_for_forms(self, name: str, values: Any) -> None:
+        number = in_doubt(name, values)
+        if number is None:
+            return
+        if number.note:
+            self.notes.append(number.note)
+        else:
+            self.doubtful[name] = number
+
+    def decide(self, reading: Reading | None) -> None:
+        """Read the numbers that are not plain, all columns together."""
+        known = None
+        if reading is not None:
+            known = (reading.separator, reading.decimal, reading.numbers)
+        decided = decide(list(self.doubtful.values()), self.separator, self.has_points, known)
+        self.decimal = decided.decimal
+        self.notes += decided.notes
+        for name, form in decided.forms.items():
+            column = self.doubtful[name]
+            if form != Form():
+                self.forms[name] = form
+                self.written[name] = as_series(column.values)
+                self.columns[name] = as_series(column.as_numbers(form))
+
+    def all_notes(self) -> list[str]:
+        codes = [
+            f"codes: {listed(names)} with {why}, taken for words"
+            for why, names in self.codes.items()
+        ]
+        return [*self.notes, *codes]
+
+
+def _masked(cells: Any, marks: Any) -> Any:
+    is_mark = pc.is_in(cells, marks)
+    if not pc.any(is_mark).as_py():
+        return cells
+    return pc.if_else(is_mark, pa.scalar(None, pa.string()), cells)
+
+
+def _cast(values: Any, kind: Any) -> Any:
+    try:
+        return pc.cast(values, kind)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _any(values: Any, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _all(values: Any, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _booleans(values: Any) -> pd.Series | None:
+    spelled = pc.unique(values.slice(0, 1000)).drop_null().to_pylist()
+    if not set(spelled) <= set(_BOOLEANS):
+        return None
+    spelled = pc.unique(values).drop_null().to_pylist()
+    return as_series(values).map(_BOOLEANS) if set(spelled) <= set(_BOOLEANS) else None
+
+
+def _spellings(number: float) -> set[str]:
+    """How programs write a number."""
+    whole = {str(int(number))} if number.is_integer() else set()
+    return {repr(number), *whole}
+
+
+def as_series(values: Any) -> pd.Series:
+    """An Arrow array as a series, missing values as NaN."""
+    series = pd.Series(values.to_pandas())
+    series.name = None
+    return series.where(series.notna(), np.nan) if series.dtype == object else series
+
+
+def _are_strings(values: pd.Series) -> bool:
+    return pd.api.types.infer_dtype(values, skipna=True) == "string"

@@ -1,0 +1,116 @@
+"""CSV files as columns of strings, each with its name."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from vicinal.data.csv_rows import Rows, read_rows
+from vicinal.data.csv_text import Text, read_text
+from vicinal.errors import VicinalError
+
+_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
+_LOOKED_AT = 1000  # rows that tell whether the first line is one of them
+_FEW = 20  # distinct words of a column that holds categories
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """The cells of a CSV file.
+
+    Args:
+        columns: by name, as Arrow's chunked arrays of strings.
+        separator: of the values.
+        notes: lines for the user.
+    """
+
+    columns: dict[str, Any]
+    separator: str
+    notes: list[str]
+
+
+def read_delimited(file: Path) -> Delimited:
+    """Read a CSV file: comments, header, rows.
+
+    Raises:
+        VicinalError: the file is empty, not in UTF-8 or UTF-16, has no header, two columns of one
+            name, rows longer than the header, or quotes that enclose no values.
+    """
+    text = read_text(file)
+    rows = read_rows(text)
+    if text.comments and _is_row(rows.header, rows.columns):
+        begun = text.with_comment_as_header()
+        header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
+        if len(header) == len(rows.header):
+            text, rows = begun, read_rows(begun)
+    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(rows.header)]
+    _check_header(text, names, rows)
+    notes = [_comments_note(text)] if text.comments else []
+    columns, emptied = _without_empty_rows(rows.columns)
+    if emptied:
+        notes.append(f"empty rows: {emptied:,} at the end of {file.name} left out")
+    named = dict(zip(names, columns, strict=True))
+    return Delimited(named, text.separator, [*notes, *rows.notes])
+
+
+def _comments_note(text: Text) -> str:
+    count = len(text.comments)
+    lines = "1 line" if count == 1 else f"{count:,} lines"
+    return f"comments: {lines} before the header of {text.file.name} left out"
+
+
+def _check_header(text: Text, names: list[str], rows: Rows) -> None:
+    if _is_row(rows.header, rows.columns):
+        raise VicinalError(
+            f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
+            "a line with the names of the columns"
+        )
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise VicinalError(f"{text.file} has two columns named {twice}: rename one of them")
+
+
+def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
+    """Whether the first line is a row like the others, rather than the names of columns.
+
+    Then it has numbers where they have numbers, and their words where they have few of them.
+    """
+    names = [name.strip() for name in header]
+    if all(map(_NUMBER.fullmatch, names)):
+        return not _counts_up(names, 3)
+    told = False
+    for name, column in zip(names, columns, strict=True):
+        values = [v.strip() for v in column.slice(0, _LOOKED_AT).to_pylist()]
+        values = [value for value in values if value]
+        distinct = set(values)
+        if values and all(map(_NUMBER.fullmatch, distinct)):
+            if not _NUMBER.fullmatch(name):
+                return False
+        elif len(distinct) <= min(_FEW, len(values) / 2):
+            if name not in distinct:
+                return False
+        else:
+            continue
+        told = True
+    return told and not _counts_up([name for name in names if _NUMBER.fullmatch(name)], 2)
+
+
+def _counts_up(names: Sequence[str], least: int) -> bool:
+    """Whether numbers are names, such as 0, 1, 2 or 1990, 1991."""
+    if len(names) < least or not all(map(str.isdecimal, names)):
+        return False
+    return all(int(b) == int(a) + 1 for a, b in pairwise(names))
+
+
+def _without_empty_rows(columns: list[Any]) -> tuple[list[Any], int]:
+    """Columns without the empty rows at their end, which spreadsheets write; and their number."""
+    if not len(columns[0]) or any(column[-1].as_py().strip() for column in columns):
+        return columns, 0
+    held = [pc.not_equal(pc.utf8_trim_whitespace(column), "") for column in columns]
+    rows = [pc.max(pc.indices_nonzero(values)).as_py() for values in held]
+    count = max((row + 1 for row in rows if row is not None), default=0)
+    return [column.slice(0, count) for column in columns], len(columns[0]) - count
