@@ -73,7 +73,7 @@ class Typed:
 
 
 def typed(
-    cells: Mapping[str, Any],
+    cells: dict[str, Any],
     separator: str = ",",
     *,
     strings: Collection[str] = (),
@@ -88,21 +88,23 @@ def typed(
 
     Args:
         cells: by column; Arrow's chunked arrays of strings, or series of any dtype, of which those
-            of strings are converted.
+            of strings are converted. The dict is emptied on the way, or a large table would be in
+            memory twice.
         separator: of the values in the file.
         strings: columns that stay strings.
         written: columns that stay as they are written; only empty cells are missing.
         reading: of the table that these columns are like, if there is one.
     """
     found = _Columns(separator, {*strings, *(reading.strings if reading else ())}, {*written})
-    for name, values in cells.items():
-        found.add(name, values)
+    names = list(cells)
+    for name in names:
+        found.add(name, cells.pop(name))
     found.decide(reading)
-    words = [name for name in cells if _are_strings(found.columns[name])]
+    words = [name for name in names if _are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
     return Typed(
-        {name: found.columns[name] for name in cells}, how, found.all_notes(), found.written
+        {name: found.columns[name] for name in names}, how, found.all_notes(), found.written
     )
 
 
@@ -186,8 +188,9 @@ class _Columns:
 
     def _keep_written(self, name: str, values: Any, numbers: Any) -> None:
         """Keep the spelling of numbers that may be names of classes and are not plain."""
-        if len(pc.unique(numbers)) > _MOST_NAMES:
-            return
+        for some in (numbers.slice(0, 10 * _MOST_NAMES), numbers):  # a table of all costs memory
+            if len(pc.unique(some)) > _MOST_NAMES:
+                return
         spelled = pc.unique(values).drop_null().to_pylist()
         if any(text not in _spellings(float(text)) for text in spelled):
             self.written[name] = as_series(values)
@@ -263,8 +266,10 @@ def _spellings(number: float) -> set[str]:
 def as_series(values: Any) -> pd.Series:
     """An Arrow array as a series, missing values as NaN."""
     series = pd.Series(values.to_pandas())
-    series.name = None
-    return series.where(series.notna(), np.nan) if series.dtype == object else series
+    if series.dtype == object:
+        return series.where(series.notna(), np.nan)
+    writeable = getattr(series.array, "_ndarray", np.empty(0)).flags.writeable
+    return series if writeable else series.copy()
 
 
 def _are_strings(values: pd.Series) -> bool:
