@@ -158,12 +158,12 @@ class _Columns:
         lengths = pc.binary_length(values), pc.binary_length(pc.cast(numbers, pa.string()))
         if not pc.all(pc.equal(*lengths)).as_py():
             if _any(values, r"^[-+]?0[0-9xX]"):  # hexadecimal numbers, which Arrow reads, too
-                self.codes.setdefault("leading zeros", []).append(name)
+                self._add_code(name, "leading zeros")
                 return None
             self._keep_written(name, values, numbers)
         if values.null_count:
             if pc.any(pc.greater(pc.abs(numbers), _EXACT)).as_py():
-                self.codes.setdefault("more digits than numbers keep", []).append(name)
+                self._add_code(name, "more digits than numbers keep")
                 return None
             numbers = pc.cast(numbers, pa.float64())
         return as_series(numbers)
@@ -172,7 +172,7 @@ class _Columns:
         if not _any(values, r"[^-+\d]"):
             unsigned = _cast(pc.replace_substring(values, "+", ""), pa.int64())
             if unsigned is None:
-                self.codes.setdefault("more digits than numbers keep", []).append(name)
+                self._add_code(name, "more digits than numbers keep")
                 return None
             numbers = unsigned if not values.null_count else numbers
             self._keep_written(name, values, numbers)
@@ -218,6 +218,10 @@ class _Columns:
                 self.forms[name] = form
                 self.written[name] = as_series(column.values)
                 self.columns[name] = as_series(column.as_numbers(form))
+
+    def _add_code(self, name: str, why: str) -> None:
+        if not name.startswith("Unnamed: "):  # left out anyway
+            self.codes.setdefault(why, []).append(name)
 
     def all_notes(self) -> list[str]:
         codes = [
