@@ -56,6 +56,7 @@ def test_columns_are_taken_for_what_their_values_are(values, kind):
         (pd.date_range("2026-01-01", periods=40), "dates"),
         (["2026-01-01", "2026-02-01T10:00"] * 20, "dates"),
         ([[1], [2]] * 20, "values of type list"),
+        ([*SENTENCES[:9], *[None] * 31], "texts in only 22% of the rows"),
         ([{"bytes": b"x"}] * 40, "values of type dict"),
     ],
 )
@@ -63,6 +64,39 @@ def test_what_nothing_can_be_learned_from_is_left_out_with_a_reason(values, why)
     kinds = column_kinds(pd.DataFrame({"x": values}))
     assert kinds.left_out == {"x": why}
     assert kinds.notes() == ["columns: none to learn from", f"left out: x ({why})"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([str(8000 + i % 9) for i in range(60)], "categorical"),
+        ([f"{i % 9:03}" for i in range(60)], "categorical"),
+        ([str(8000 + i % 50) for i in range(60)], "left_out"),
+        ([str(i * 1.5) for i in range(60)], "left_out"),
+    ],
+)
+def test_strings_are_never_numbers_or_dates_for_their_digits(values, kind):
+    kinds = column_kinds(pd.DataFrame({"code": values}))
+    assert "code" in getattr(kinds, kind)
+    if kind == "left_out":
+        assert kinds.left_out["code"].startswith("numbers as strings, ")
+
+
+def test_what_was_said_about_a_column_holds_whatever_it_looks_like():
+    frame = pd.DataFrame({"zip": range(40), "text": SENTENCES, "one": [1] * 40, "x": [1.5, 2] * 20})
+    kinds = column_kinds(frame, categorical=["zip", "text", "one"], left_out={"x": "--drop"})
+    assert kinds.categorical == ["zip", "text"]
+    assert kinds.left_out == {"x": "--drop", "one": "always 1"}
+
+
+def test_numbers_of_rows_are_numbers_only_where_there_is_nothing_else():
+    frame = pd.DataFrame({"n": range(40), "x": [1.5, 2] * 20})
+    assert (column_kinds(frame).numeric, [*column_kinds(frame).left_out]) == (["x"], ["n"])
+    alone = column_kinds(frame[["n"]])
+    assert (alone.numeric, alone.numbering, alone.left_out) == (["n"], ["n"], {})
+    part = frame.sample(20, random_state=0)
+    assert column_kinds(part).numeric == ["n", "x"]
+    assert column_kinds(part, numbering={"n": "counts"}).left_out == {"n": "counts"}
 
 
 def test_a_column_without_a_name_is_left_out(tmp_path):
@@ -101,6 +135,12 @@ def test_whole_numbers_have_the_same_string_from_any_dtype(values):
 def test_strings_keep_their_spelling():
     assert as_texts(pd.Series(["01", "1.0", "Truely", "inf"])).tolist() == [
         *("01", "1.0", "Truely", "inf")
+    ]
+
+
+def test_what_looks_the_same_is_the_same_string():
+    assert as_texts(pd.Series([" caf\u00e9", "cafe\u0301 ", "cafe"])).tolist() == [
+        *("caf\u00e9", "caf\u00e9", "cafe")
     ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.labels import label_column, label_kind, targets_of
+from vicinal.data.labels import also_labels, label_column, label_kind, targets_of
 
 
 @pytest.mark.parametrize("name", ["label", "labels", "target", "class", "y", "Target", "Y"])
@@ -38,6 +38,9 @@ def test_who_names_none_is_asked():
         (range(21), "values"),
         ([1.0, 2.5], "values"),
         ([f"{i}.5" for i in range(50)], "values"),
+        ([f"{i:03}" for i in range(50)], "classes"),
+        (["1.1", "1.10", "1.2"], "classes"),
+        ([f"{i / 2:.2f}" for i in range(50)] + ["1.5"], "values"),
     ],
 )
 def test_classes_and_values_are_distinguished(labels, kind):
@@ -75,6 +78,61 @@ def test_booleans_of_any_file_are_the_same_classes():
     targets = targets_of(pd.Series([True, False]), pd.Series(["true", "FALSE"]))
     assert targets.vocab == ["False", "True"]
     assert targets.valid.tolist() == [1, 0]
+
+
+def test_who_says_what_labels_are_is_believed():
+    numbers = pd.Series([0.5, 1.5, 0.5])
+    targets = targets_of(numbers, numbers, "classes")
+    assert (targets.vocab, targets.train.tolist()) == (["0.5", "1.5"], [0, 1, 0])
+    targets = targets_of(pd.Series([1, 2, 3]), pd.Series(["2"]), "values")
+    assert (targets.vocab, targets.valid.tolist()) == (None, [[2.0]])
+    with pytest.raises(VicinalError, match="column y holds 'b' in row 1, where a number is needed"):
+        targets_of(pd.Series(["1", "b"], name="y"), pd.Series(["1"], name="y"), "values")
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        ([0, 1], None),
+        ([0, 1, 2], "; whole numbers, for which --label-kind values learns values"),
+        (["0", "1", "x"], None),
+        (range(30), "; whole numbers, for which --label-kind classes learns classes"),
+        ([i * 0.5 for i in range(30)], None),
+    ],
+)
+def test_whole_numbers_are_said_to_be_either(labels, note):
+    labels = pd.Series(labels)
+    first, *_ = targets_of(labels, labels).notes
+    assert first.partition(";")[1:] == (note or "").partition(";")[1:]
+    assert ";" not in targets_of(labels, labels, "classes").notes[0]
+
+
+def test_labels_that_look_the_same_are_and_those_that_nearly_do_are_said():
+    labels = pd.Series(["caf\u00e9", "cafe\u0301", "Dog", "dog ", "dog", "big  dog", "Big dog"])
+    targets = targets_of(labels, labels)
+    assert targets.vocab == ["Big dog", "Dog", "big  dog", "caf\u00e9", "dog"]
+    assert targets.notes[1] == (
+        "classes: 'Big dog' and 'big  dog', 'Dog' and 'dog' are different classes, as they are "
+        "spelled differently"
+    )
+    with pytest.raises(VicinalError, match="all training labels in column y are dog"):
+        targets_of(pd.Series(["dog", "dog "], name="y"), labels)
+
+
+def test_another_name_of_the_label_is_told_from_a_good_predictor():
+    targets = torch.tensor([0, 1, 2, 0])
+    frame = pd.DataFrame(
+        {
+            "class_name": ["a", "b", "c", "a"],
+            "target": [5, 7, 6, 5],
+            "sex": ["a", "b", "c", "a"],
+            "label_set": ["a", "b", "b", "a"],
+            "labels": [["a"], ["b"], ["c"], ["a"]],
+            "y": [1, 2, None, 1],
+        }
+    )
+    assert also_labels(frame, targets, "label") == ["class_name", "target"]
+    assert also_labels(frame, targets, "Sex") == ["class_name", "target", "sex"]
 
 
 @settings(deadline=None)

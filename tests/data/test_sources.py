@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from vicinal.data.image_columns import has_images
 from vicinal.data.images import BadImage, decode
+from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
@@ -638,7 +639,7 @@ def test_a_hubs_texts_and_classes_by_their_names():
     table = datasets.Dataset.from_dict({"text": texts, "label": [0, 1] * 10}, features=features)
     tables = datasets.DatasetDict(train=table, test=table.select(range(4)))
     assert not has_images(tables)
-    split = split_of_rows(frames_of(tables), None, 0.2, 0)
+    split = split_of_rows(frames_of(tables), DataRequest("hf:x"))
     assert isinstance(split, TextSplit)
     assert split.texts(split.valid) == texts[:4]
     assert [split.vocab[i] for i in split.valid.y.tolist()] == ["sad", "glad"] * 2

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vicinal.data.request import DataRequest
 from vicinal.data.rows import split_of_rows
 from vicinal.data.samples import Samples, Split
 from vicinal.errors import VicinalError
@@ -78,7 +79,7 @@ def test_an_impossible_share_is_refused(share):
 class TestTables:
     def rows(self, label):
         frame = pd.DataFrame({"a": range(100), "b": [i % 7 for i in range(100)], "y": label})
-        return split_of_rows({"train": frame}, "y", 0.2, 0)
+        return split_of_rows({"train": frame}, DataRequest("table.csv", label="y"))
 
     def test_rows_have_their_labels(self):
         data = self.rows([["no", "yes"][i % 2] for i in range(100)])

@@ -45,7 +45,7 @@ def test_each_network_learns_and_predicts(questions, capsys, mix, model, tmp_pat
     assert run([*TRAIN, "--epochs", "2", "--model", model, "--mix", mix, "--lr", "0.003"]) == 0
     said = capsys.readouterr().out
     assert "192 training and 48 validation texts of 2 classes (HUM, LOC)" in said
-    assert "number (beside the texts in question)" in said
+    assert "left out:       number (it numbers the rows" in said
     assert said.splitlines()[-1] == "vicinal predict run TEXT..."
     assert rows_of("run")[-1]["valid_accuracy"] > 0.9
     (tmp_path / "new.txt").write_text("How far is Rome ?\n\nWho was Bach ?\n")
@@ -127,7 +127,9 @@ class TestMistakes:
 
     def test_two_columns_of_texts(self, questions, capsys):
         questions.assign(answer=questions.question + " yes").to_csv("questions.csv", index=False)
-        assert "question, answer all hold texts" in fails(capsys, *TRAIN)
+        said = fails(capsys, *TRAIN)
+        assert "columns question, answer hold texts" in said
+        assert "name it with --text question" in said
 
     def test_predicting_without_the_column(self, questions, capsys, tmp_path):
         assert run([*TRAIN, "--epochs", "1"]) == 0

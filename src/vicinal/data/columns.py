@@ -1,17 +1,20 @@
 """The kinds of a table's columns: numbers, categories, text, or nothing to learn from."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from vicinal.data.row_numbers import row_numbers
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
 # A string column with mostly distinct values, and more than this many, holds names of the rows.
 MANY = 20
 MOSTLY = 0.95  # if this fraction of a column's values are numbers, the others are mistakes
+MOSTLY_FILLED = 0.5  # if fewer rows than this have a text, the column is one of comments
 FEW = 10  # distinct values of a numeric column that may hold categories
 
 
@@ -25,6 +28,8 @@ class ColumnKinds:
         text: sentences: strings of three words or more on average, mostly distinct.
         few: the numeric columns of whole numbers with at most ten distinct values.
         left_out: columns that nothing can be learned from, with the reason.
+        numbering: the numeric columns that number the rows, where there is nothing else to learn
+            from; else they are left out.
     """
 
     numeric: list[str]
@@ -32,12 +37,13 @@ class ColumnKinds:
     text: list[str]
     few: list[str]
     left_out: dict[str, str]
+    numbering: list[str] = field(default_factory=list)
 
     def without(self, same: Collection[str]) -> "ColumnKinds":
         """These kinds, leaving out columns that hold a single value."""
         lists = {
-            field: [name for name in getattr(self, field) if name not in same]
-            for field in ("numeric", "categorical", "few")
+            kind: [name for name in getattr(self, kind) if name not in same]
+            for kind in ("numeric", "categorical", "few", "numbering")
         }
         left_out = {**self.left_out, **dict.fromkeys(same, "one value")}
         return replace(self, **lists, left_out=left_out)
@@ -53,35 +59,63 @@ class ColumnKinds:
         notes = [f"columns: {', '.join(found) or 'none to learn from'}"]
         if self.few:
             notes.append(f"taken as numbers, though they have few values: {listed(self.few)}")
+        if self.numbering:
+            only = listed(self.numbering)
+            notes.append(f"taken as numbers, though they may only count the rows: {only}")
         if self.left_out:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
             notes.append(f"left out: {', '.join(reasons)}")
         return notes
 
 
-def column_kinds(frame: pd.DataFrame) -> ColumnKinds:
+def column_kinds(
+    frame: pd.DataFrame,
+    *,
+    categorical: Collection[str] = (),
+    numbering: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] | None = None,
+) -> ColumnKinds:
     """The kind of each column of a training part, by its values.
 
-    Numbers are numeric, however few distinct ones there are: pass codes as strings, or in pandas'
-    category dtype, to make them categories. Dates are left out.
+    Numbers are numeric, however few distinct ones there are, and strings are not, also those of
+    digits: name codes that are stored as numbers ``categorical``. Dates are left out, and so are
+    numbers of the rows (see :func:`~vicinal.data.row_numbers.row_numbers`), unless there is nothing
+    else.
 
     Args:
         frame: without the label.
+        categorical: columns that are categories, whatever they hold.
+        numbering: columns that number the rows of a larger table than this one, with the reason to
+            leave them out.
+        left_out: columns not to learn from, with the reason.
 
     >>> frame = pd.DataFrame({"age": [39, 50, 38], "work": ["state", "self", "self"], "n": [1] * 3})
     >>> kinds = column_kinds(frame)
     >>> kinds.numeric, kinds.categorical, kinds.left_out
     (['age'], ['work'], {'n': 'always 1'})
+    >>> column_kinds(frame, categorical=["age"]).categorical
+    ['age', 'work']
     """
-    kinds, frame = ColumnKinds([], [], [], [], {}), with_names(frame)
-    for name in frame:
-        kind, why = _kind(name, frame[name])
+    frame = with_names(frame)
+    kinds = ColumnKinds([], [], [], [], dict(left_out or {}))
+    names = [name for name in frame if name not in kinds.left_out]
+    counting = {**row_numbers([frame[names]]), **(numbering or {})}
+    counted = []
+    for name in names:
+        kind, why = _kind(name, frame[name], name in categorical)
         if kind == "left_out":
             kinds.left_out[name] = why
-            continue
-        getattr(kinds, kind).append(name)
-        if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
-            kinds.few.append(name)
+        elif kind == "numeric" and name in counting:
+            counted.append(name)
+        else:
+            getattr(kinds, kind).append(name)
+            if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
+                kinds.few.append(name)
+    if kinds.numeric or kinds.categorical or kinds.text:
+        kinds.left_out.update({name: counting[name] for name in counted})
+    else:
+        kinds.numeric.extend(counted)
+        kinds.numbering.extend(counted)
     return kinds
 
 
@@ -102,34 +136,46 @@ def text_columns(frame: pd.DataFrame) -> list[str]:
     return column_kinds(frame).text
 
 
-def _kind(name: str, values: pd.Series) -> tuple[str, str]:
+def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     """The field of :class:`ColumnKinds` that a column belongs to, and why it is left out."""
-    if name.startswith("Unnamed: "):  # pandas' name for a column without one
+    # pandas' name for a column without one, and Arrow's for an index
+    if name.startswith(("Unnamed: ", "__index_level_")) and not is_category:
         return "left_out", "it has no name"
-    has_missing, values = values.hasnans, values.dropna()
+    share, values = values.notna().mean(), values.dropna()
     if not len(values):
         return "left_out", "empty"
     held = neither_numbers_nor_names(values)
     if held:
         return "left_out", held
     distinct, is_number = values.nunique(), is_numeric(values)
-    if distinct == 1 and (is_number or not has_missing):
+    if distinct == 1 and (is_number or share == 1):
         return "left_out", f"always {values.iloc[0]}"
+    if is_category or isinstance(values.dtype, pd.CategoricalDtype):
+        return "categorical", ""
     if is_number:
         return "numeric", ""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return "categorical", ""
     texts = as_texts(values)
     numbers = pd.to_numeric(texts, errors="coerce")
+    if numbers.notna().all():
+        return _kind_of_codes(distinct, len(values))
     if numbers.notna().mean() >= MOSTLY and numbers.nunique() > MANY:
         as_numbers(values)  # raises, and names the one that is not a number
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
         if texts.str.split().str.len().mean() >= 3:
-            return "text", ""
+            few = f"texts in only {share:.0%} of the rows"
+            return ("left_out", few) if share < MOSTLY_FILLED else ("text", "")
         if distinct > MANY:
             return "left_out", f"a name, {distinct:,} of {len(values):,} are different"
+    return "categorical", ""
+
+
+def _kind_of_codes(distinct: int, count: int) -> tuple[str, str]:
+    """As :func:`_kind`, of numbers that are stored as strings."""
+    if distinct > MANY and distinct > count / 2:
+        found = f"{distinct:,} of {count:,} are different"
+        return "left_out", f"numbers as strings, {found}: convert them if they are quantities"
     return "categorical", ""
 
 
@@ -154,7 +200,9 @@ def as_texts(values: pd.Series) -> pd.Series:
     """Values as strings, missing ones as NaN.
 
     A value has the same string whether it is stored as a string, a number or a boolean: whole
-    numbers have no decimal point, and all spellings of true and false are the same.
+    numbers have no decimal point, and all spellings of true and false are the same. So have
+    strings that look the same: blanks around them do not count, and letters with accents are
+    composed (NFC).
 
     >>> as_texts(pd.Series([1.0, None, 2.5])).tolist()
     ['1', nan, '2.5']
@@ -165,7 +213,9 @@ def as_texts(values: pd.Series) -> pd.Series:
     def text(value: object) -> str:
         if isinstance(value, float | np.floating) and value.is_integer():
             return str(int(value))
-        spelled = str(value)
+        spelled = str(value).strip()
+        if not spelled.isascii():
+            return unicodedata.normalize("NFC", spelled)
         return spelled.capitalize() if spelled in ("TRUE", "FALSE", "true", "false") else spelled
 
     values = values.astype(object)

@@ -74,17 +74,17 @@ def image_split(request: DataRequest) -> Split | None:
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.has_hub_tables:
-        request.accept("label", "stream", reasons=OF_ROWS)
+        request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
         frames = frames_of(request.hub_tables)
     elif request.tables:
-        request.accept("label", reasons=OF_ROWS)
+        request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
         folders = {file.parent for file in request.tables}
         is_deeper = len(folders) == 1 and request.path.is_dir()
         frames = read_frames(folders.pop() if is_deeper else request.path)
     else:
         return None
-    split = split_of_rows(frames, request.label, request.valid_pct, request.seed)
+    split = split_of_rows(frames, request)
     for table in request.image_tables:
         split.notes.append(
             f"left alone: the images that column {table.column} names (give the folder "

@@ -1,6 +1,6 @@
 """The targets of a table: its label column, as classes or as values."""
 
-import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from vicinal.data.column_names import check_column
 from vicinal.data.columns import (
     are_whole,
     as_numbers,
@@ -22,6 +23,8 @@ from vicinal.errors import VicinalError
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 MOST_CLASSES = 20  # of whole numbers; with more distinct values, they are quantities
+MOST_MISSING = 0.5  # labels: with fewer than half of them, another column may be meant
+LabelKind = Literal["classes", "values"]
 
 
 def label_column(columns: Sequence[str], label: str | None) -> str:
@@ -38,11 +41,8 @@ def label_column(columns: Sequence[str], label: str | None) -> str:
     'Class'
     """
     if label is not None:
-        if label in columns:
-            return label
-        near = difflib.get_close_matches(label, columns, n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
-        raise VicinalError(f"there is no label column {label} among {listed(columns, 30)}{hint}")
+        check_column(label, columns, "label")
+        return label
     lower = {name.lower(): name for name in reversed(columns)}
     for name in LABEL_NAMES:
         if name in lower:
@@ -50,11 +50,12 @@ def label_column(columns: Sequence[str], label: str | None) -> str:
     raise VicinalError(f"which column is the label? use --label with one of {listed(columns, 30)}")
 
 
-def label_kind(labels: pd.Series) -> Literal["classes", "values"]:
+def label_kind(labels: pd.Series) -> LabelKind:
     """Whether labels are classes (classification) or values (regression).
 
     Strings, booleans and pandas' category dtype are classes, and so are whole numbers with at most
-    20 distinct values. All other numbers are values.
+    20 distinct values. All other numbers are values, also where they are stored as strings, unless
+    these are codes: with leading zeros, or several spellings of one number.
 
     Raises:
         VicinalError: nearly all labels are such numbers, but not all; the first exception is
@@ -69,10 +70,18 @@ def label_kind(labels: pd.Series) -> Literal["classes", "values"]:
     if isinstance(labels.dtype, pd.CategoricalDtype):
         return "classes"
     numbers = pd.to_numeric(labels.astype("string"), errors="coerce")
-    if numbers.notna().mean() >= 0.9 and label_kind(numbers) == "values":
-        as_numbers(labels)
-        return "values"
-    return "classes"
+    if numbers.notna().mean() < 0.9 or _are_codes(labels) or label_kind(numbers) == "classes":
+        return "classes"
+    as_numbers(labels)
+    return "values"
+
+
+def _are_codes(labels: pd.Series) -> bool:
+    """Whether strings of numbers are more than their numbers: 007, or 1.10 beside 1.1."""
+    texts = as_texts(labels.drop_duplicates()).dropna()
+    numbers = pd.to_numeric(texts, errors="coerce")
+    several = texts.nunique() > numbers.nunique() and texts.nunique() <= MOST_CLASSES
+    return bool(numbers.notna().all() and (several or texts.str.match(r"0\d").any()))
 
 
 @dataclass(frozen=True)
@@ -99,11 +108,12 @@ class Targets:
         return float(values.mean()), float(values.std(correction=0))
 
 
-def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
+def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None) -> Targets:
     """The targets of both parts, from their label columns.
 
     Args:
-        train, valid: labels; :func:`label_kind` of the training part decides what they are.
+        train, valid: labels.
+        kind: what they are; None lets :func:`label_kind` of the training part decide.
 
     Raises:
         VicinalError: a label is missing or not a number, all are the same, or no class of the
@@ -117,29 +127,41 @@ def targets_of(train: pd.Series, valid: pd.Series) -> Targets:
     """
     for labels in (train, valid):
         check_labels(labels)
-    if train.nunique() == 1:
+    if as_texts(train.drop_duplicates()).nunique() == 1:
         raise VicinalError(
             f"all training labels in column {train.name} are {train.iloc[0]}: there is nothing to "
             "learn"
         )
-    if label_kind(train) == "values":
-        numbers = [as_numbers(labels) for labels in (train, valid)]
-        low, high = numbers[0].min(), numbers[0].max()
-        note = f"labels: values in column {train.name}, from {low:g} to {high:g}"
-        y, y_valid = (torch.tensor(n.to_numpy(np.float32))[:, None] for n in numbers)
-        return Targets(y, y_valid, None, [note])
-    return _classes(train, valid)
+    if (kind or label_kind(train)) == "classes":
+        return _classes(train, valid, chosen=kind is not None)
+    numbers = [as_numbers(labels) for labels in (train, valid)]
+    low, high = numbers[0].min(), numbers[0].max()
+    note = f"labels: values in column {train.name}, from {low:g} to {high:g}"
+    if kind is None and are_whole(numbers[0]):
+        note += "; whole numbers, for which --label-kind classes learns classes"
+    y, y_valid = (torch.tensor(n.to_numpy(np.float32))[:, None] for n in numbers)
+    return Targets(y, y_valid, None, [note])
 
 
-def check_labels(labels: pd.Series) -> None:
-    """Raise a VicinalError if a label is missing, or the column cannot hold labels."""
+def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
+    """Raise a VicinalError if a label is missing, or the column cannot hold labels.
+
+    Args:
+        labels: of one part of the data.
+        written: the same as they are written in the file, where that is not the same.
+    """
     missing = labels.isna()
     if missing.any():
-        raise VicinalError(
-            f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing, "
-            f"first in row {labels.index[int(missing.to_numpy().argmax())]}: fill them in or drop "
-            "the rows"
-        )
+        row = labels.index[int(missing.to_numpy().argmax())]
+        word = None if written is None else written.get(row)
+        found = f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing"
+        if isinstance(word, str):
+            raise VicinalError(
+                f"{found}, first {word!r} in row {row}: leave such rows out with --drop-missing, "
+                "or take such words as classes with --label-kind classes"
+            )
+        remedy = "" if missing.mean() > MOST_MISSING else ", which --drop-missing does"
+        raise VicinalError(f"{found}, first in row {row}: fill them in or drop the rows{remedy}")
     held = neither_numbers_nor_names(labels)
     if held:
         raise VicinalError(
@@ -148,8 +170,9 @@ def check_labels(labels: pd.Series) -> None:
         )
 
 
-def _classes(train: pd.Series, valid: pd.Series) -> Targets:
-    if is_numeric(train):  # sorted as numbers, not as strings
+def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
+    numeric = is_numeric(train)
+    if numeric:  # sorted as numbers, not as strings
         labels = [_plain_numbers(part) for part in (train, valid)]
         indices, _ = index_labels([*labels[0], *labels[1]])
         vocab = as_texts(pd.Series(sorted({*labels[0], *labels[1]}))).tolist()
@@ -157,9 +180,22 @@ def _classes(train: pd.Series, valid: pd.Series) -> Targets:
         labels = [as_texts(part).tolist() for part in (train, valid)]
         indices, vocab = index_labels([*labels[0], *labels[1]])
     y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
-    notes = [f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"]
-    notes += unknown_classes(y.tolist(), y_valid.tolist(), vocab)
+    note = f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"
+    if numeric and len(vocab) > 2 and not chosen:
+        note += "; whole numbers, for which --label-kind values learns values"
+    notes = [note, *_alike(vocab), *unknown_classes(y.tolist(), y_valid.tolist(), vocab)]
     return Targets(y, y_valid, vocab, notes)
+
+
+def _alike(vocab: list[str]) -> list[str]:
+    """A note about classes whose names differ by upper and lower case, or blanks, alone."""
+    by_form: dict[str, list[str]] = {}
+    for name in vocab:
+        by_form.setdefault(" ".join(name.casefold().split()), []).append(name)
+    alike = [" and ".join(map(repr, names)) for names in by_form.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [f"classes: {listed(alike)} are different classes, as they are spelled differently"]
 
 
 def _plain_numbers(labels: pd.Series) -> list[int] | list[float]:
@@ -167,3 +203,50 @@ def _plain_numbers(labels: pd.Series) -> list[int] | list[float]:
     if pd.api.types.is_integer_dtype(labels):
         return [int(number) for number in labels]
     return [float(number) for number in as_numbers(labels)]
+
+
+def as_written(labels: pd.Series, written: pd.Series | None, kind: LabelKind | None) -> bool:
+    """Whether labels are to be taken as their file spells them, because a number would lose that.
+
+    Args:
+        labels: of the training part, as they were read.
+        written: the same as strings; None where nothing is lost.
+        kind: as in :func:`targets_of`; of ``"classes"``, all words are classes, also ``None``.
+
+    >>> numbers, texts = pd.Series([1e5, 1e6]), pd.Series(["1e5", "1e6"])
+    >>> as_written(numbers, texts, None), as_written(numbers, texts, "values")
+    (True, False)
+    """
+    if written is None or kind == "values":
+        return False
+    if kind == "classes":
+        return True
+    if not is_numeric(labels):  # what was taken for missing is asked about
+        return False
+    several = labels.nunique() < written.nunique() <= MOST_CLASSES  # 1.1 and 1.10
+    return several or label_kind(labels) == "classes"
+
+
+def also_labels(frame: pd.DataFrame, targets: Tensor, label: str) -> list[str]:
+    """The columns that only say the label in another way: called label or the like, and one to one.
+
+    Args:
+        frame: the training part's other columns.
+        targets: (N,) int64, its classes.
+        label: the label column.
+
+    >>> frame = pd.DataFrame({"label_text": ["bad", "good", "bad"], "sex": ["f", "m", "f"]})
+    >>> also_labels(frame, torch.tensor([0, 1, 0]), "label")
+    ['label_text']
+    """
+    called = {*LABEL_NAMES, label.lower()}
+    found, classes = [], pd.Series(targets.numpy())
+    for name in frame:
+        words = {str(name).lower(), *re.findall(r"[a-z]+", str(name).lower())}
+        if not words & called or neither_numbers_nor_names(frame[name].dropna()):
+            continue
+        codes, values = pd.factorize(frame[name])
+        pairs = pd.DataFrame({"code": codes, "class": classes}).drop_duplicates()
+        if len(pairs) == len(values) == classes.nunique():
+            found.append(str(name))
+    return found

@@ -1,27 +1,38 @@
 """The training and validation part of a table."""
 
+from collections.abc import Hashable, Sequence
+
 import pandas as pd
 
+from vicinal.data.columns import as_texts
+from vicinal.data.groups import hold_out_groups
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, random_split
 from vicinal.errors import VicinalError
 
 
 def split_frames(
-    frames: dict[str, pd.DataFrame], valid_pct: float, seed: int
+    frames: dict[str, pd.DataFrame],
+    valid_pct: float,
+    seed: int,
+    *,
+    group: str | None = None,
+    classes: Sequence[Hashable] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """The training part, the validation part, and a line about where the latter comes from.
 
     It is the table's own, or a random fraction that is held out; rows keep their numbers.
 
     Args:
-        frames: the parts by their names, as :func:`read_frames` gives them.
+        frames: the parts by their names, as :func:`~vicinal.data.frames.read_frames` gives them.
         valid_pct: the fraction to hold out where the table has no validation part.
         seed: of that random choice.
+        group: a column; rows that have the same value there are in the same part.
+        classes: of the training part's rows, of which groups are held out alike.
 
     Raises:
-        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, or the columns
-            of the two parts differ.
+        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, the columns of
+            the two parts differ, or groups cannot be kept together.
 
     >>> frames = {"train": pd.DataFrame({"x": range(10)})}
     >>> train, valid, note = split_frames(frames, 0.2, seed=0)
@@ -38,10 +49,35 @@ def split_frames(
                 f"the part {valid_name} lacks columns of the part {train_name}: "
                 f"{', '.join(missing)}"
             )
+        if group is not None:
+            shared = {*_groups(train, group)} & {*_groups(valid, group)}
+            if shared:
+                raise VicinalError(
+                    f"{group} {min(shared)} is in both parts of the data, {train_name} and "
+                    f"{valid_name}, so --group {group} cannot be kept: put each in one of them"
+                )
         return train, valid, f"validation: the data's part {valid_name}, {len(valid):,} rows"
     if len(train) < 2:
         raise VicinalError("the table has a single row: training and validation need one each")
-    rows = range(len(train))
-    learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
-    note = f"validation: {len(held_out):,} rows held out at random ({valid_pct:.0%})"
-    return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note
+    if group is None:
+        rows = range(len(train))
+        learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
+        note = f"validation: {len(held_out):,} rows held out at random ({valid_pct:.0%})"
+        return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note
+    groups = _groups(train, group)
+    kept, held = hold_out_groups(groups, valid_pct, seed, classes)
+    count, of = len({groups[row] for row in held}), len({*groups})
+    note = f"validation: {count:,} of {of:,} groups ({group}) held out, {len(held):,} rows"
+    return train.iloc[kept], train.iloc[held], f"{note} ({len(held) / len(train):.0%})"
+
+
+def _groups(frame: pd.DataFrame, column: str) -> list[str]:
+    groups = as_texts(frame[column])
+    missing = groups.isna()
+    if missing.any():
+        row = frame.index[int(missing.to_numpy().argmax())]
+        raise VicinalError(
+            f"column {column} names no group in row {row}: fill it in or drop the row"
+        )
+    found: list[str] = groups.tolist()
+    return found

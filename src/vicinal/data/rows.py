@@ -7,12 +7,12 @@ import pandas as pd
 from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, column_kinds
-from vicinal.data.labels import check_labels, label_column, targets_of
-from vicinal.data.parts import part_names
+from vicinal.data.labelled import labelled_table
+from vicinal.data.labels import targets_of
+from vicinal.data.request import DataRequest
 from vicinal.data.row_parts import split_frames
 from vicinal.data.split import DataSplit
-from vicinal.data.text import check_texts
-from vicinal.errors import VicinalError
+from vicinal.data.text_or_columns import of_texts_or_columns
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,14 @@ class TextSplit(RowSplit):
         return texts
 
 
-def split_of_rows(
-    frames: dict[str, pd.DataFrame], label: str | None, valid_pct: float, seed: int
-) -> RowSplit:
+def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowSplit:
     """Find the label, the kinds of the columns and the validation part of a table.
 
-    If a column holds sentences, the data are texts, and the other columns are left out.
+    A column of sentences makes the data texts, where there is nothing else to learn from.
 
     Args:
         frames: its parts by name.
-        label: the label column; None finds it.
-        valid_pct: the fraction to hold out where there is no validation part.
-        seed: of that random choice.
+        request: the user's options for columns.
 
     Returns:
         For texts, a :class:`TextSplit`.
@@ -102,32 +98,30 @@ def split_of_rows(
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
     """
-    label = label_column([str(name) for name in frames[part_names(frames)[0]]], label)
-    for frame in frames.values():  # before rows are held out: the user fixes whole files
-        if label in frame:
-            check_labels(frame[label])
-    train, valid, held = split_frames(frames, valid_pct, seed)
-    targets = targets_of(train[label], valid[label])
+    table = labelled_table(frames, request)
+    train, valid, held = split_frames(
+        table.frames,
+        request.valid_pct,
+        request.seed,
+        group=request.group,
+        classes=table.classes(request.label_kind) if request.group else None,
+    )
+    targets = targets_of(train[table.label], valid[table.label], request.label_kind)
     parts = [
-        Rows(frame.drop(columns=label), y)
+        Rows(frame.drop(columns=table.label), y)
         for frame, y in ((train, targets.train), (valid, targets.valid))
     ]
-    kinds = column_kinds(parts[0].frame)
+    kinds = column_kinds(
+        parts[0].frame,
+        categorical=request.categorical,
+        numbering=table.numbering,
+        left_out=table.left_out(parts[0].frame, targets),
+    )
+    kinds = of_texts_or_columns(kinds, request.text)
     make: Any = RowSplit
     if kinds.text:
-        make, kinds = TextSplit, _only_text(kinds)
-        for frame in frames.values():
-            if kinds.text[0] in frame:
-                check_texts(frame[kinds.text[0]].tolist(), kinds.text[0])
-    notes = [*targets.notes, held, *kinds.notes()]
-    return make(parts[0], parts[1], label, targets.vocab, targets.scale, kinds, notes)
-
-
-def _only_text(kinds: ColumnKinds) -> ColumnKinds:
-    first, *others = kinds.text
-    if others:
-        raise VicinalError(
-            f"the columns {', '.join(kinds.text)} all hold texts: leave one of them in the table"
-        )
-    beside = dict.fromkeys([*kinds.numeric, *kinds.categorical], f"beside the texts in {first}")
-    return replace(kinds, numeric=[], categorical=[], few=[], left_out={**kinds.left_out, **beside})
+        make, (column,) = TextSplit, kinds.text
+        frames_of_texts = table.with_texts(column, parts[0].frame, parts[1].frame)
+        parts = [Rows(frame, part.y) for frame, part in zip(frames_of_texts, parts, strict=True)]
+    notes = [*targets.notes, *table.notes, held, *kinds.notes()]
+    return make(parts[0], parts[1], table.label, targets.vocab, targets.scale, kinds, notes)

@@ -33,13 +33,17 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
 
-def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
+def check_texts(
+    texts: Sequence[Any], column: str | None = None, rows: Sequence[Any] | None = None
+) -> None:
     """Raise a VicinalError if there is no text, or one is missing or empty.
 
     Args:
         texts: strings, or else they are reported.
         column: the column of the texts, for the message.
+        rows: their numbers in the table, for the message; None counts from 0.
     """
+    rows = range(len(texts)) if rows is None else rows
     of = "" if column is None else f" in column {column}"
     if not len(texts):
         raise VicinalError(f"there are no texts{of}: give at least one")
@@ -47,7 +51,7 @@ def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
     if missing:
         raise VicinalError(
             f"{len(missing):,} of {len(texts):,} texts{of} are missing or not text, first "
-            f"{texts[missing[0]]!r} in row {missing[0]}: fill them in or drop the rows"
+            f"{texts[missing[0]]!r} in row {rows[missing[0]]}: fill them in or drop the rows"
         )
     empty = [row for row, text in enumerate(texts) if not text.strip()]
     if empty and len(texts) == 1:
@@ -56,8 +60,8 @@ def check_texts(texts: Sequence[Any], column: str | None = None) -> None:
         raise VicinalError(f"all {len(texts):,} texts{of} are empty: name the column of the texts")
     if empty:
         raise VicinalError(
-            f"{len(empty):,} of {len(texts):,} texts{of} are empty, first in row {empty[0]}: fill "
-            "them in or drop the rows"
+            f"{len(empty):,} of {len(texts):,} texts{of} are empty, first in row {rows[empty[0]]}: "
+            "fill them in or drop the rows"
         )
 
 

@@ -1,0 +1,190 @@
+"""A table with a label: its parts with known labels, and what its other columns are for."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from vicinal.data.column_names import check_roles
+from vicinal.data.columns import as_texts, with_names
+from vicinal.data.labels import (
+    LabelKind,
+    Targets,
+    also_labels,
+    as_written,
+    check_labels,
+    label_column,
+    label_kind,
+)
+from vicinal.data.parts import part_names
+from vicinal.data.request import DataRequest
+from vicinal.data.row_numbers import row_numbers
+from vicinal.data.split_column import numbered_parts, parts_by_column, split_column_of
+from vicinal.data.text import check_texts
+from vicinal.errors import VicinalError
+
+Frames = dict[str, pd.DataFrame]
+Written = dict[str, dict[str, pd.Series]]
+
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """A table whose label is known in all rows.
+
+    Args:
+        frames: the training part and, if any, the validation part, by name; rows have the numbers
+            that they have in their files.
+        label: the label column.
+        numbering: columns that number the rows, with the reason to leave them out.
+        set_aside: columns not to learn from, with the reason.
+        notes: what was found and chosen, each a line for the user.
+        written: of each part, columns as they are written in the file, where that is not the same.
+    """
+
+    frames: Frames
+    label: str
+    numbering: dict[str, str]
+    set_aside: dict[str, str]
+    notes: list[str]
+    written: Written
+
+    def classes(self, kind: LabelKind | None) -> Sequence[Hashable] | None:
+        """The class of each training row; None for values."""
+        labels = next(iter(self.frames.values()))[self.label]
+        return as_texts(labels).tolist() if (kind or label_kind(labels)) == "classes" else None
+
+    def left_out(self, train: pd.DataFrame, targets: Targets) -> dict[str, str]:
+        """The columns not to learn from, with the reason."""
+        others = [name for name in train if name not in self.set_aside]
+        same = also_labels(train[others], targets.train, self.label) if targets.vocab else []
+        return self.set_aside | dict.fromkeys(same, f"another name of {self.label}")
+
+    def with_texts(
+        self, column: str, train: pd.DataFrame, valid: pd.DataFrame
+    ) -> list[pd.DataFrame]:
+        """Rows of the two parts with a column of texts as they are written.
+
+        Raises:
+            VicinalError: a text is missing or empty.
+        """
+        texts = {name: self._texts(name, column) for name in self.frames}
+        for found in texts.values():
+            check_texts(found.tolist(), column, found.index)
+        first, last = next(iter(texts)), list(texts)[-1]
+        return [
+            rows.assign(**{column: texts[name][rows.index]})
+            for name, rows in ((first, train), (last, valid))
+        ]
+
+    def _texts(self, part: str, column: str) -> pd.Series:
+        texts = self.frames[part][column]
+        written = self.written.get(part, {}).get(column)
+        if written is not None:
+            return written[texts.index]
+        are_strings = pd.api.types.infer_dtype(texts, skipna=True) in ("string", "empty")
+        return texts if are_strings else as_texts(texts)
+
+
+def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
+    """Find the label and the parts of a table, and set aside what is not to be learned from.
+
+    Args:
+        frames: its parts by name.
+        request: the user's options for columns.
+
+    Raises:
+        VicinalError: options name columns that are not there, or contradict each other; or labels
+            are missing.
+    """
+    written: Written = dict(getattr(frames, "written", {}))
+    notes = list(getattr(frames, "notes", ()))
+    train_name, _ = part_names(frames)
+    train = with_names(frames[train_name])
+    label = _label(list(train), request)
+    frames = {train_name: train} | {name: with_names(frame) for name, frame in frames.items()}
+    others = {n: frame for n, frame in frames.items() if n != train_name}
+    unlabelled = {n: f for n, f in others.items() if _is_unlabelled(f, train, label)}
+    frames = {n: frame for n, frame in frames.items() if n not in unlabelled}
+    notes += [
+        f"left alone: the part {name}, {len(frame):,} rows without labels"
+        for name, frame in unlabelled.items()
+    ]
+    set_aside = dict.fromkeys(request.drop, "--drop")
+    split_column = _split_column(frames, label, request)
+    if split_column is not None:
+        frames = parts_by_column(train, split_column)
+        notes.append(f"parts: by column {split_column} ({', '.join(frames)})")
+        written = dict.fromkeys(frames, written.get(train_name, {}))
+    else:
+        rest = train.drop(columns=[label, *request.categorical])
+        set_aside = {**numbered_parts(rest), **set_aside}
+    if request.group is not None:
+        set_aside[request.group] = "it groups the rows"
+    dropped = [name for name in request.drop if name != request.group]
+    frames = {n: frame.drop(columns=dropped, errors="ignore") for n, frame in frames.items()}
+    numbering = row_numbers([frame.drop(columns=label) for frame in frames.values()])
+    frames, more = _known(frames, label, written, request)
+    return LabelledTable(frames, label, numbering, set_aside, [*notes, *more], written)
+
+
+def _label(columns: list[str], request: DataRequest) -> str:
+    """The label column, after a look at all columns that options name."""
+    single = {"label": request.label, "text": request.text, "group": request.group}
+    single["split-column"] = request.split_column
+    named = {option: [name] for option, name in single.items() if name is not None}
+    named |= {"drop": list(request.drop), "categorical": list(request.categorical)}
+    check_roles(named, columns)
+    others = {name for option, names in named.items() if option != "label" for name in names}
+    return label_column([name for name in columns if name not in others], request.label)
+
+
+def _split_column(frames: Frames, label: str, request: DataRequest) -> str | None:
+    """The column that names the part of each row, if one does, and there are no others."""
+    _, valid_name = part_names(frames)
+    if request.split_column is not None:
+        if valid_name is not None:
+            raise VicinalError(
+                f"the data have the parts {', '.join(frames)} already, so --split-column "
+                f"{request.split_column} does not apply: leave it out"
+            )
+        return request.split_column
+    if valid_name is not None:
+        return None
+    besides = [label, request.text, request.group, *request.drop, *request.categorical]
+    return split_column_of(next(iter(frames.values())), [name for name in besides if name])
+
+
+def _is_unlabelled(frame: pd.DataFrame, train: pd.DataFrame, label: str) -> bool:
+    """Whether a part has no labels: none at all, or -1 in all rows, which is no class of these."""
+    if label not in frame or frame[label].isna().all():
+        return True
+    return bool((frame[label] == -1).all()) and not bool((train[label] == -1).any())
+
+
+def _known(
+    frames: Frames, label: str, written: Written, request: DataRequest
+) -> tuple[Frames, list[str]]:
+    """The parts to learn from and to validate with, with known labels, and notes."""
+    used = part_names(frames)
+    cells = {name: written.get(name, {}).get(label) for name in frames}
+    spelled = as_written(frames[used[0]][label], cells[used[0]], request.label_kind)
+    known: Frames = {}
+    notes = []
+    for name, frame in frames.items():
+        if name not in used:
+            notes.append(f"left alone: the part {name}, {len(frame):,} rows")
+            continue
+        labels, as_cells = frame[label], cells[name]
+        if spelled and as_cells is not None:
+            labels = as_cells[labels.index]
+            if request.label_kind is None:
+                labels = labels.where(frame[label].notna())
+        missing = labels.isna()
+        dropped = request.drop_missing and missing.any() and not missing.all()
+        check_labels(labels[~missing] if dropped else labels, as_cells)
+        known[name] = frame.assign(**{label: labels})
+        if dropped:
+            known[name] = known[name][~missing]
+            count = f"{missing.sum():,} of {len(frame):,} rows in the part {name}"
+            notes.append(f"left out: {count}, which have no label")
+    return known, notes
