@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vicinal.data.class_names import with_class_names
 from vicinal.data.parts import part_of, part_word
 from vicinal.errors import VicinalError
 
@@ -121,17 +122,15 @@ def saved_tables(path: Path) -> Any:
 def frames_of(tables: Any) -> dict[str, Any]:
     """A hub's tables as data frames, with the names of classes."""
     import datasets
-    import pandas as pd
 
     frames = {}
     for part, table in tables.items():
-        frame = table.to_pandas()
-        for name, feature in table.features.items():
-            if isinstance(feature, datasets.ClassLabel):
-                frame[name] = pd.Categorical.from_codes(
-                    frame[name].fillna(-1).astype(int), feature.names
-                )
-        frames[str(part)] = frame
+        classes = {
+            name: feature.names
+            for name, feature in table.features.items()
+            if isinstance(feature, datasets.ClassLabel)
+        }
+        frames[str(part)] = with_class_names(table.to_pandas(), classes)
     return frames
 
 
