@@ -13,7 +13,7 @@ import torch
 from vicinal.data.arrays import split_of_arrays
 from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
-from vicinal.data.frames import read_frames
+from vicinal.data.frames import cleaned_frames, read_frames
 from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import split_of_image_tables
 from vicinal.data.known import split_of_torchvision
@@ -75,13 +75,14 @@ def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
     if request.has_hub_tables:
         request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
-        frames = frames_of(request.hub_tables)
+        frames = cleaned_frames(frames_of(request.hub_tables))
     elif request.tables:
         request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
         folders = {file.parent for file in request.tables}
         is_deeper = len(folders) == 1 and request.path.is_dir()
-        frames = read_frames(folders.pop() if is_deeper else request.path)
+        path = folders.pop() if is_deeper else request.path
+        frames = read_frames(path, strings=request.categorical)
     else:
         return None
     split = split_of_rows(frames, request)

@@ -42,6 +42,8 @@ class RowSplit(DataSplit):
         scale: mean and standard deviation of the training part's values; None for classes.
         kinds: of the training part's columns.
         notes: what was found and chosen on the way, each a line for the user.
+        reading: how the file's numbers are written, as
+            :func:`~vicinal.data.frames.read_frame` takes it; None where there is no file.
     """
 
     kind: ClassVar[str] = "rows"
@@ -53,6 +55,7 @@ class RowSplit(DataSplit):
     scale: tuple[float, float] | None
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
+    reading: dict[str, Any] | None = None
 
     @property
     def targets(self) -> Tensor:
@@ -124,4 +127,5 @@ def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowS
         frames_of_texts = table.with_texts(column, parts[0].frame, parts[1].frame)
         parts = [Rows(frame, part.y) for frame, part in zip(frames_of_texts, parts, strict=True)]
     notes = [*targets.notes, *table.notes, held, *kinds.notes()]
-    return make(parts[0], parts[1], table.label, targets.vocab, targets.scale, kinds, notes)
+    found = (table.label, targets.vocab, targets.scale, kinds, notes)
+    return make(*parts, *found, getattr(frames, "reading", None))

@@ -30,21 +30,25 @@ class RowPreprocessing(Preprocessing):
     Args:
         model, vocab: as in :class:`Preprocessing`.
         table: from rows to tensors.
+        reading: how the training file's numbers are written, by which new files are read.
     """
 
     table: TablePreprocessing
+    reading: dict[str, Any] | None = None
 
     sample_name = "row"
     argument = "TABLE"
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
-        made = cls(stored["model"], stored["vocab"], TablePreprocessing.from_json(stored["table"]))
+        table = TablePreprocessing.from_json(stored["table"])
+        made = cls(stored["model"], stored["vocab"], table, stored.get("reading"))
         # The mean and deviation of values come with the weights.
         return made.network(None if made.vocab else (0.0, 1.0)), made
 
     def to_json(self) -> dict[str, Any]:
-        return {"model": self.model, "vocab": self.vocab, "table": self.table.to_json()}
+        fields = {"model": self.model, "vocab": self.vocab, "reading": self.reading}
+        return {**fields, "table": self.table.to_json()}
 
     def network(self, rescale: tuple[float, float] | None) -> nn.Module:
         numeric, cardinalities = len(self.table.mean), self.table.cardinalities
@@ -54,12 +58,13 @@ class RowPreprocessing(Preprocessing):
         """The rows of tables, numbered from 0 on."""
         files = list(arguments)
         for file in files:
-            frame = read_frame(file, list(self.table.categories))
+            strings = [] if self.reading else list(self.table.categories)
+            frame = read_frame(file, strings, reading=self.reading)
             try:  # before any row is predicted
                 self.table.transform(frame)
             except VicinalError as error:
                 raise VicinalError(f"{file}: {error}") from None
-            for line in self.table.unknown(frame):
+            for line in (*frame.attrs["notes"], *self.table.unknown(frame)):
                 print(f"note: {line}", file=sys.stderr)  # stdout may be JSON
             for number, (_, row) in enumerate(frame.iterrows()):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
@@ -87,7 +92,7 @@ class TableTask(RowTask):
         if self.model != MODEL:
             raise VicinalError(f"--model {self.model} does not take tables: leave it out")
         table = TablePreprocessing.fit(split.train.frame, split.kinds)
-        self.preparation = RowPreprocessing(self.model, split.vocab, table)
+        self.preparation = RowPreprocessing(self.model, split.vocab, table, split.reading)
 
     def _epochs(self) -> Default:
         count = len(self.split.train)

@@ -31,10 +31,12 @@ class TextPreprocessing(Preprocessing):
         model, vocab: as in :class:`Preprocessing`.
         column: the column of texts, where they come in a table.
         tokenizer: from texts to token ids.
+        reading: how the training file's numbers are written, by which new files are read.
     """
 
     column: str
     tokenizer: Tokenizer
+    reading: dict[str, Any] | None = None
 
     sample_name = "text"
     argument = "TEXT"
@@ -52,12 +54,12 @@ class TextPreprocessing(Preprocessing):
             network = own_network(model, tokenizer, n_out)
         if vocab is None:  # the mean and deviation of values come with the weights
             network = nn.Sequential(network, Rescale(0.0, 1.0))
-        return network, cls(model, vocab, column, tokenizer)
+        return network, cls(model, vocab, column, tokenizer, stored.get("reading"))
 
     def to_json(self) -> dict[str, Any]:
         words = self.tokenizer.to_json() if isinstance(self.tokenizer, WordTokenizer) else None
         fields = {"model": self.model, "vocab": self.vocab, "column": self.column}
-        return {**fields, "tokenizer": words}
+        return {**fields, "reading": self.reading, "tokenizer": words}
 
     def save(self, folder: Path) -> None:
         if isinstance(self.tokenizer, HubTokenizer):
@@ -71,7 +73,7 @@ class TextPreprocessing(Preprocessing):
     def _texts(self, argument: str) -> list[str]:
         file = Path(argument)
         if is_table(file):
-            frame = read_frame(file, [self.column])
+            frame = read_frame(file, reading=self.reading, written=[self.column])
             if self.column not in frame:
                 raise VicinalError(
                     f"{file} has no column {self.column}, which held the texts in training: "
@@ -133,7 +135,9 @@ class TextTask(RowTask):
             tokenizer = WordTokenizer.of(texts)
             check_text_model(self.model)
             self.reasons.append(("words", f"{len(tokenizer.words):,} that occur twice or more"))
-        self.preparation = TextPreprocessing(self.model, split.vocab, split.column, tokenizer)
+        self.preparation = TextPreprocessing(
+            self.model, split.vocab, split.column, tokenizer, split.reading
+        )
 
     def _epochs(self) -> Default:
         return (3, "enough from pretrained weights") if self.from_hub else (10, "for texts")
