@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from vicinal import VicinalError
+from vicinal.data.finders import row_split
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
+from vicinal.data.sources import load_split
 
 N = 60
 TEXTS = [f"what is the number {i} ?" for i in range(N)]
@@ -136,6 +138,13 @@ class TestColumns:
     def test_options_that_name_no_column_are_refused(self, options, said):
         assert said in refused({"size": SIZES}, **options)
 
+    def test_a_name_alone_is_a_list_of_one(self, tmp_path):
+        frame = pd.DataFrame({"size": SIZES, "zip": CODES, "label": LABELS})
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        split = load_split(tmp_path / "t.csv", drop="size", categorical="zip")
+        assert split.kinds.categorical == ["zip"]
+        assert "size" not in split.train.frame
+
     def test_a_label_that_is_dropped_is_not_found(self):
         split = split_of({"y": LABELS, "size": SIZES}, label=None, drop=("label",))
         assert split.label == "y"
@@ -225,6 +234,19 @@ class TestLabels:
     def test_rows_without_labels_do_not_hide_numbers_of_rows(self):
         columns = {"n": range(N), "size": SIZES, "label": MISSING}
         assert "n" in split_of(columns, drop_missing=True).kinds.left_out
+
+
+def test_a_table_of_the_hub_is_cleaned_as_a_file_is():
+    datasets = pytest.importorskip("datasets")
+    columns = {"size": [f" {i * 0.5} " for i in range(N)], "work": ["a ", "?", "b"] * (N // 3)}
+    columns["label"] = ["no", "yes ", "yes"] * (N // 3)
+    request = DataRequest("hf:somebody/something", label="label")
+    tables = datasets.DatasetDict(train=datasets.Dataset.from_dict(columns))
+    vars(request)["hub_tables"] = tables  # as if they had been downloaded
+    split = row_split(request)
+    assert split.vocab == ["no", "yes"]
+    assert (split.kinds.numeric, split.kinds.categorical) == (["size"], ["work"])
+    assert split.train.frame["work"].dropna().unique().tolist() in (["a", "b"], ["b", "a"])
 
 
 class Frames(dict):

@@ -122,6 +122,51 @@ class TestClasses:
             runs.train(options, tmp_path / "run", resume=True, log=silent)
 
 
+class TestColumns:
+    OPTIONS = (
+        *("--drop", "ash,hue", "--categorical", "vintage", "--group", "estate"),
+        *("--label-kind", "classes", "--drop-missing", "--epochs", "1"),
+    )
+
+    @pytest.fixture
+    def wine(self, wine):
+        wine["vintage"] = [1990 + i % 7 for i in range(len(wine))]
+        wine["estate"] = [f"estate {i % 30}" for i in range(len(wine))]
+        wine.loc[::50, "grower"] = None
+        wine.to_csv("wine.csv", index=False)
+        return wine
+
+    def test_options_for_columns_are_kept_with_the_run(self, wine, capsys, tmp_path):
+        assert run([*WINE, *self.OPTIONS]) == 0
+        said = capsys.readouterr().out
+        assert "4 of 178 rows in the part train, which have no label" in said
+        assert "2 categorical (strength, vintage)" in said
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        table = config["predict"]["how"]["table"]
+        assert not {"ash", "hue", "estate"} & {*table["mean"], *table["categories"]}
+        assert table["categories"]["vintage"] == [str(1990 + i) for i in range(7)]
+        kept = {name: config["resolved"][name] for name in ("drop", "categorical", "group")}
+        assert kept == {"drop": "ash,hue", "categorical": "vintage", "group": "estate"}
+        wine.drop(columns=["ash", "hue", "estate", "grower"]).to_csv("new.csv", index=False)
+        assert run(["predict", "run", "--json", "new.csv"]) == 0
+        out, err = capsys.readouterr()
+        assert len(json.loads(out)) == 178
+        assert "count as unknown" not in err
+
+    def test_a_run_is_resumed_with_its_own_options_for_columns(self, wine, capsys, tmp_path):
+        assert run([*WINE, *self.OPTIONS]) == 0
+        config = tmp_path / "run" / "config.json"
+        stored = json.loads(config.read_text())
+        stored["finished"] = False
+        config.write_text(json.dumps({**stored, "digest": config_digest(stored)}))
+        capsys.readouterr()
+        assert run(["train", "wine.csv", "--out", "run", "--resume"]) == 0
+        assert "left out:       ash (--drop)" in capsys.readouterr().out
+        other = ["--drop", "ash"]
+        said = fails(capsys, "train", "wine.csv", *other, "--out", "run", "--resume")
+        assert "the run was begun with drop ash,hue, not ash" in said
+
+
 class TestValues:
     def test_the_error_is_in_units_and_so_are_predictions(self, diabetes, capsys):
         assert run([*DIABETES, "--epochs", "20", "--mix", "none"]) == 0
@@ -163,6 +208,9 @@ class TestMistakes:
             (["--label", "grower", "--recipe", "imagenette"], "--recipe does not apply to rows"),
             (["--label", "grower", "--model", "resnet18"], "resnet18 does not take tables"),
             (["--label", "grower", "--stream"], "--stream does not apply"),
+            (["--label", "grower", "--drop", "hue,flavanoid"], "did you mean flavanoids?"),
+            (["--label", "grower", "--label-kind", "value"], "must be classes or values"),
+            (["--label", "grower", "--label-kind", "values"], "'grower 0' in row"),
             (["--label", "grower", "--batch-size", "500"], "larger than the 142 training rows"),
         ],
     )

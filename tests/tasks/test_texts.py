@@ -91,6 +91,18 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(questions, tmp_path, mo
     assert_same(left(tmp_path / "part"), left(tmp_path / "whole"))
 
 
+def test_texts_beside_columns(questions, capsys):
+    questions["source"] = ["web", "book", "talk"] * (len(questions) // 3)
+    questions.to_csv("questions.csv", index=False)
+    assert "--text question to learn from the texts alone" in fails(capsys, *TRAIN)
+    assert run([*TRAIN, "--epochs", "1", "--text", "question"]) == 0
+    assert "source (beside the texts in question)" in capsys.readouterr().out
+    questions[["question"]].head(2).to_csv("new.csv", index=False)
+    assert run(["predict", "run", "--json", "new.csv"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer["text"] for answer in answers] == [*questions.question[:2]]
+
+
 def test_values_of_texts(questions, capsys):
     questions["label"] = questions.question.str.len() + 0.5
     questions.to_csv("questions.csv", index=False)

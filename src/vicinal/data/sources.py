@@ -81,8 +81,8 @@ def load_split(
         label=label,
         label_pattern=label_pattern,
         text=text,
-        drop=tuple(drop),
-        categorical=tuple(categorical),
+        drop=_names(drop),
+        categorical=_names(categorical),
         group=group,
         split_column=split_column,
         label_kind=label_kind,
@@ -146,3 +146,8 @@ def _near_paths(path: Path) -> list[str]:
         return []
     names = [child.name for child in parent.iterdir()]
     return [str(parent / name) for name in difflib.get_close_matches(path.name, names)]
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several; a string is a sequence, too, but of letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
