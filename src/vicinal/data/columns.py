@@ -155,10 +155,11 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if is_number:
         return "numeric", ""
     texts = as_texts(values)
-    numbers = pd.to_numeric(texts, errors="coerce")
-    if numbers.notna().all():
+    counts = texts.value_counts(sort=False)
+    numbers = pd.to_numeric(counts.index.to_series(), errors="coerce").dropna()
+    if len(numbers) == len(counts):
         return _kind_of_codes(distinct, len(values))
-    if numbers.notna().mean() >= MOSTLY and numbers.nunique() > MANY:
+    if counts[numbers.index].sum() >= MOSTLY * len(values) and numbers.nunique() > MANY:
         as_numbers(values)  # raises, and names the one that is not a number
     if _are_dates(texts):
         return "left_out", "dates"
@@ -181,8 +182,11 @@ def _kind_of_codes(distinct: int, count: int) -> tuple[str, str]:
 
 def neither_numbers_nor_names(values: pd.Series) -> str | None:
     """What values are that are neither: dates, or lists and the like; else None."""
-    if pd.api.types.infer_dtype(values).startswith(("date", "time", "period")):
+    inferred = pd.api.types.infer_dtype(values)
+    if inferred.startswith(("date", "time", "period")):
         return "dates"
+    if inferred in ("string", "integer", "floating", "boolean", "categorical"):
+        return None  # without a look at each
     if not values.map(pd.api.types.is_scalar).all():
         return f"values of type {type(values.iloc[0]).__name__}"
     return None
@@ -218,8 +222,12 @@ def as_texts(values: pd.Series) -> pd.Series:
             return unicodedata.normalize("NFC", spelled)
         return spelled.capitalize() if spelled in ("TRUE", "FALSE", "true", "false") else spelled
 
-    values = values.astype(object)
-    return values.map(text, na_action="ignore").where(values.notna(), np.nan)
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        values = values.astype(object)
+        return values.map(text, na_action="ignore").where(values.notna(), np.nan)
+    codes, distinct = pd.factorize(values)  # of other types, 1 and True would be one
+    texts = np.array([*map(text, distinct), np.nan], dtype=object)
+    return pd.Series(texts[codes], values.index, name=values.name)
 
 
 def as_numbers(values: pd.Series) -> pd.Series:
