@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.labels import also_labels, label_column, label_kind, targets_of
+from vicinal.data.labels import also_labels, as_written, label_column, label_kind, targets_of
 
 
 @pytest.mark.parametrize("name", ["label", "labels", "target", "class", "y", "Target", "Y"])
@@ -78,6 +78,25 @@ def test_booleans_of_any_file_are_the_same_classes():
     targets = targets_of(pd.Series([True, False]), pd.Series(["true", "FALSE"]))
     assert targets.vocab == ["False", "True"]
     assert targets.valid.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts", "kept"),
+    [
+        ([1e5, 2e5, 1e6], ["1e5", "2E5", "1e6"], True),
+        ([1.1, 1.1, 1.2], ["1.1", "1.10", "1.2"], True),
+        ([1e-5, 2e-5, 1.5e-6], ["1e-5", "2e-5", "1.5e-6"], False),  # values
+        ([1200, 950, 1500], ["1,200", "950", "1,500"], False),  # the reader says how it read them
+        ([1, -1, 1], ["+1", "-1", "+1"], False),
+        (["mild", None, "mild"], ["mild", "None", "mild"], False),
+    ],
+)
+def test_classes_are_spelled_as_in_their_file_where_a_number_would_lose_that(numbers, texts, kept):
+    labels, written = pd.Series(numbers), pd.Series(texts)
+    assert as_written(labels, written, None) == kept
+    assert as_written(labels, written, "classes")
+    assert not as_written(labels, written, "values")
+    assert not as_written(labels, None, "classes")
 
 
 def test_who_says_what_labels_are_is_believed():

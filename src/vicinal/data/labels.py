@@ -224,7 +224,8 @@ def as_written(labels: pd.Series, written: pd.Series | None, kind: LabelKind | N
     if not is_numeric(labels):  # what was taken for missing is asked about
         return False
     several = labels.nunique() < written.nunique() <= MOST_CLASSES  # 1.1 and 1.10
-    return several or label_kind(labels) == "classes"
+    with_exponents = written.drop_duplicates().str.contains(r"\de", case=False).any()
+    return bool(several or (with_exponents and label_kind(labels) == "classes"))
 
 
 def also_labels(frame: pd.DataFrame, targets: Tensor, label: str) -> list[str]:
