@@ -1,11 +1,9 @@
 """Images that a table names: which files and which column are meant, and what is said."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from vicinal.data.frames import is_table
 from vicinal.data.rows import RowSplit
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
@@ -96,6 +94,37 @@ def test_classes_are_sorted_as_numbers_or_words(tmp_path):
     path = folder(tmp_path, *IMAGES, labels=table("file,label", "{i}.png,1{i}"))
     (path / "labels.csv").write_text(table("file,label", "{i}.png,{i}").replace(",9", ",11"))
     assert load_split(path).vocab == [*map(str, range(9)), "11"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "vocab"),
+    [
+        (["001", "010"], ["001", "010"]),
+        (["1e5", "1e6"], ["1e5", "1e6"]),
+        (["1.1", "1.10"], ["1.1", "1.10"]),
+        (["2", "10"], ["2", "10"]),
+    ],
+)
+def test_labels_keep_their_spelling(tmp_path, labels, vocab):
+    rows = [f"{i}.png,{labels[i % 2]}" for i in range(10)]
+    path = folder(tmp_path, *IMAGES, labels="\n".join(["file,label", *rows]))
+    assert load_split(path).vocab == vocab
+
+
+def test_names_of_files_keep_their_spelling(tmp_path):
+    names = [f"images__{i:03}" for i in range(10)]
+    path = folder(tmp_path, *names, labels=table("id,label", "00{i},{c}"))
+    assert labelled(load_split(path)) == {f"images/{i:03}.png": "ab"[i % 2] for i in range(10)}
+
+
+def test_a_word_for_no_finding_may_be_a_class(tmp_path):
+    text = table("file,label", "{i}.png,{c}").replace(",a", ",None")
+    path = folder(tmp_path, *IMAGES, labels=text)
+    with pytest.raises(
+        VicinalError, match=r"5 of 10 labels .*'None' in row 0: leave such rows out"
+    ):
+        load_split(path)
+    assert load_split(path, label_kind="classes").vocab == ["None", "b"]
 
 
 @pytest.mark.parametrize(
@@ -361,7 +390,6 @@ def test_umlauts_are_the_same_in_both_spellings(tmp_path):
     assert isinstance(load_split(path), Split)
 
 
-@pytest.mark.skipif(not is_table(Path("a.jsonl")), reason="lines of JSON are not read")
 def test_lines_of_json_name_images(tmp_path):
     path = folder(tmp_path, *IMAGES)
     rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2]} for i in range(10)]

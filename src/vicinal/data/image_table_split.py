@@ -1,6 +1,7 @@
 """The split of images that tables name."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pandas as pd
 from vicinal.data.columns import is_numeric
 from vicinal.data.image_tables import ImageTable
 from vicinal.data.labelled_images import LabelledImages, are_values, split_of_labelled
-from vicinal.data.labels import label_column
+from vicinal.data.labels import as_written, check_labels, label_column
 from vicinal.data.parts import part_names, part_of
 from vicinal.data.samples import Split, listed
 from vicinal.errors import VicinalError
@@ -56,6 +57,7 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     label = next(iter(chosen.values()))[0].label(request.label)
     assert label is not None
     notes = _instead_of_folders(next(iter(chosen.values())), request)
+    chosen = _spelled(chosen, label, request)
     parts = {name: _part(part, label, request, notes) for name, part in chosen.items()}
     used = {table.file for part in chosen.values() for table in part}
     notes += _left_alone(parts, used, request)
@@ -153,6 +155,32 @@ def _by_part(labelled: list[ImageTable]) -> dict[str, list[ImageTable]]:
                 )
     train, valid = part_names(parts)
     return {name: parts[name] for name in (train, valid) if name is not None}
+
+
+def _spelled(
+    parts: dict[str, list[ImageTable]], label: str, request: "DataRequest"
+) -> dict[str, list[ImageTable]]:
+    """The same tables with labels as they are written, where they would lose something as numbers.
+
+    Raises:
+        VicinalError: words such as ``None`` may be labels, or missing ones.
+    """
+    train = next(iter(parts.values()))
+    as_cells = any(
+        as_written(table.frame[label], table.written.get(label), request.label_kind)
+        for table in train
+    )
+    spelled: dict[str, list[ImageTable]] = {}
+    for name, tables in parts.items():
+        spelled[name] = []
+        for table in tables:
+            cells = table.written.get(label)
+            if as_cells and cells is not None:
+                table = replace(table, frame=table.frame.assign(**{label: cells}))
+            elif cells is not None and not request.drop_missing and label in table.frame:
+                check_labels(table.frame[label], cells)
+            spelled[name].append(table)
+    return spelled
 
 
 def _part(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from vicinal.data.columns import are_whole, as_texts, is_numeric
-from vicinal.data.frames import is_table, read_frame
+from vicinal.data.frames import Frames, is_table, read_frames
 from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
@@ -42,6 +42,7 @@ class ImageTable:
         others: the columns that may hold classes.
         dropped: the columns that were to be left out.
         one_of: columns of 0 and 1, of which each row has one 1; ``label`` stands for them.
+        written: columns as they are written in the file, where that is not the same.
     """
 
     file: Path
@@ -52,6 +53,7 @@ class ImageTable:
     others: list[str]
     dropped: list[str]
     one_of: list[str]
+    written: dict[str, pd.Series]
 
     def label(self, requested: str | None) -> str | None:
         """The label column: as requested, by its name, or the only one beside the files."""
@@ -84,8 +86,8 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
         if deep or in_folder[file.parent] > MOST_TABLES or "submission" in file.name.lower():
             continue
         with suppress(VicinalError):
-            tables.append((file, read_frame(file)))
-    found = [_image_table(file, frame, named, request) for file, frame in tables]
+            tables.append((file, read_frames(file)))
+    found = [_image_table(file, frames, named, request) for file, frames in tables]
     return [table for table in found if table is not None]
 
 
@@ -102,12 +104,15 @@ def _mentions_images(file: Path) -> bool:
 
 
 def _image_table(
-    file: Path, frame: pd.DataFrame, named: NamedImages, request: "DataRequest"
+    file: Path, frames: Frames, named: NamedImages, request: "DataRequest"
 ) -> ImageTable | None:
     """The table, if one of its columns names images."""
+    ((part, frame),) = frames.items()
+    written = frames.written.get(part, {})
     dropped = [name for name in request.drop if name in frame]
     frame = frame.drop(columns=dropped)
-    columns = _file_columns(frame.drop(columns=request.label or [], errors="ignore"), named, file)
+    spelled = frame.assign(**{name: written[name] for name in frame if name in written})
+    columns = _file_columns(spelled.drop(columns=request.label or [], errors="ignore"), named, file)
     if not columns:
         return None
     column = next(iter(columns))
@@ -122,7 +127,7 @@ def _image_table(
     if one_of:
         frame = frame.assign(**{ONE_OF: frame[one_of].idxmax(axis=1)})
         others = [ONE_OF]
-    return ImageTable(file, word, frame, column, columns[column], others, dropped, one_of)
+    return ImageTable(file, word, frame, column, columns[column], others, dropped, one_of, written)
 
 
 def _file_columns(
