@@ -22,6 +22,7 @@ from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.tables import frames_of
+from vicinal.data.text_folders import split_of_text_folders
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
@@ -84,7 +85,7 @@ def row_split(request: DataRequest) -> RowSplit | None:
         path = folders.pop() if is_deeper else request.path
         frames = read_frames(path, strings=request.categorical)
     else:
-        return None
+        return split_of_text_folders(request)
     split = split_of_rows(frames, request)
     for table in request.image_tables:
         split.notes.append(
