@@ -4,27 +4,26 @@ A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the spli
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vicinal.data.arrays import split_of_arrays
+from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import Frames, cleaned_frames, read_frames
+from vicinal.data.image_columns import has_images, holds_images
+from vicinal.data.image_table_split import split_of_image_tables
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
-from vicinal.data.samples import Samples, Split, held_out
+from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
-from vicinal.data.tables import (
-    frames_of,
-    has_images,
-    holds_images,
-    split_of_parquet,
-    split_of_tables,
-)
+from vicinal.data.tables import frames_of
+from vicinal.data.text_folders import split_of_text_folders
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
@@ -41,6 +40,8 @@ OF_IMAGES = {
     "": "holds images with one label each",
     "label_pattern": "has columns, of which --label names one",
 }
+OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
+OF_LABELLED = ("label", "group", "split_column", "drop_missing", "label_kind")
 OF_ROWS = {
     "": "is no folder of images",
     "label_pattern": "has columns, of which --label names one",
@@ -55,13 +56,18 @@ def image_split(request: DataRequest) -> Split | None:
         if request.data == "digits":
             return _digits(request)
         return split_of_torchvision(request.name, request.valid_pct, request.seed)
-    if request.source == "hf":
+    if request.has_hub_tables:
         return _of_hub(request)
-    shards = [file for file in request.tables if file.suffix == ".parquet"]
+    shards = [file for file in request.tables if file.suffix.lower() == ".parquet"]
     if shards and holds_images(shards[0]):
-        request.accept("label", "stream", reasons=OF_IMAGES)
-        split_of = stream_of_parquet if request.stream else split_of_parquet
-        return split_of(shards, request.label, request.valid_pct, request.seed)
+        if not request.stream:
+            request.accept(*OF_LABELLED, reasons=OF_IMAGES)
+            return split_of_parquet(shards, request)
+        request.accept("label", "stream", reasons=OF_STREAM)
+        return stream_of_parquet(shards, request.label, request.valid_pct, request.seed)
+    split = split_of_image_tables(request) or split_of_arrays(request)
+    if split is not None:
+        return split
     if not request.images or (request.tables and not _images_come_first(request)):
         return None
     return _of_folder(request)
@@ -69,16 +75,25 @@ def image_split(request: DataRequest) -> Split | None:
 
 def row_split(request: DataRequest) -> RowSplit | None:
     """Texts and other rows: tables without an image column."""
-    if request.source == "hf":
+    if request.has_hub_tables:
         request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
         frames = cleaned_frames(frames_of(request.hub_tables))
     elif request.tables:
         request.accept(*OF_COLUMNS, reasons=OF_ROWS)
         assert request.path is not None
-        frames = _of_files(request.path, request.categorical)
+        folders = {file.parent for file in request.tables}
+        is_deeper = len(folders) == 1 and request.path.is_dir()
+        path = folders.pop() if is_deeper else request.path
+        frames = _of_files(path, request.categorical)
     else:
-        return None
-    return split_of_rows(frames, request)
+        return split_of_text_folders(request)
+    split = split_of_rows(frames, request)
+    for table in request.image_tables:
+        split.notes.append(
+            f"left alone: the images that column {table.column} names (give the folder "
+            f"{table.file.parent} to learn from them)"
+        )
+    return split
 
 
 def _of_files(path: Path, categorical: Collection[str]) -> Frames:
@@ -90,16 +105,18 @@ def _of_files(path: Path, categorical: Collection[str]) -> Frames:
 
 
 def _of_hub(request: DataRequest) -> Split | None:
-    request.accept(*OF_COLUMNS, "stream", reasons={"": "is no folder"})
-    label, valid_pct, seed = request.label, request.valid_pct, request.seed
-    reason = None if request.stream else too_large_for_disk(request.name)
+    is_remote = request.path is None
+    reasons = {"": "is no folder", "stream": "is stored on this machine"}
+    request.accept(*OF_COLUMNS, *(["stream"] if is_remote else []), reasons=reasons)
+    reason = too_large_for_disk(request.name) if is_remote and not request.stream else None
     if request.stream or reason is not None:
-        request.accept("label", "stream", reasons=OF_IMAGES)
+        request.accept("label", "stream", reasons=OF_STREAM)
+        label, valid_pct, seed = request.label, request.valid_pct, request.seed
         return stream_of_hub(request.name, label, valid_pct, seed, reason)
     if not has_images(request.hub_tables):
         return None
-    request.accept("label", "stream", reasons=OF_IMAGES)
-    return split_of_tables(request.hub_tables, label, valid_pct, seed)
+    request.accept(*OF_LABELLED, reasons=OF_IMAGES)
+    return split_of_tables(request.hub_tables, request)
 
 
 def _images_come_first(request: DataRequest) -> bool:
@@ -121,8 +138,18 @@ def _of_folder(request: DataRequest) -> Split:
         split = split_by_name(path, pattern, request.valid_pct, request.seed, **how)
     else:
         split = split_by_folder(path, request.valid_pct, request.seed, **how)
-    beside = [f"left alone: {file.name}, beside the images" for file in request.tables]
-    return replace(split, notes=[*split.notes, *beside])
+    return replace(split, notes=[*split.notes, *_beside(request)])
+
+
+def _beside(request: DataRequest) -> Iterator[str]:
+    """Lines about the tables beside images that have classes of their own."""
+    naming = {table.file: table for table in request.image_tables}
+    for file in request.tables:
+        if file in naming:
+            names = listed(naming[file].others, 3)
+            yield f"left alone: {file.name}, though it names the images (--label takes {names})"
+        else:
+            yield f"left alone: {file.name}, beside the images"
 
 
 def _digits(request: DataRequest) -> Split:

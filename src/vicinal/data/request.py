@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vicinal.data.frames import is_table
+from vicinal.data.image_tables import ImageTable, image_tables
 from vicinal.data.listing import Listing, list_folder
-from vicinal.data.tables import tables_of_hub
+from vicinal.data.parts import part_of
+from vicinal.data.tables import is_saved, saved_tables, tables_of_hub
 from vicinal.errors import VicinalError
 
 ALWAYS = ("data", "valid_pct", "seed", "skip_bad")  # options of all data
@@ -73,7 +75,17 @@ class DataRequest:
             found = [self.path]
         else:  # a clone of a hub's repository has its files in a folder data
             found = sorted([*self.path.glob("*"), *self.path.glob("data/*")])
-        return [file for file in found if is_table(file)]
+        tables = [file for file in found if is_table(file)]
+        return tables or ([] if self.images else self._deeper_tables)
+
+    @property
+    def _deeper_tables(self) -> list[Path]:
+        """Tables that are all in one folder at any depth, or in folders of parts beside it."""
+        tables = [file for file in self.files if is_table(file)]
+        folders = {file.parent for file in tables}
+        are_parts = all(part_of(folder.name) for folder in folders)
+        beside = len({folder.parent for folder in folders}) == 1
+        return tables if len(folders) == 1 or (are_parts and beside) else []
 
     @cached_property
     def listing(self) -> Listing:
@@ -93,9 +105,19 @@ class DataRequest:
         return self.listing.images
 
     @cached_property
+    def image_tables(self) -> list[ImageTable]:
+        """The tables that name images."""
+        return image_tables(self)
+
+    @cached_property
+    def has_hub_tables(self) -> bool:
+        """Whether the data are a hub's, or a folder that the ``datasets`` library saved."""
+        return self.source == "hf" or (self.path is not None and is_saved(self.path))
+
+    @cached_property
     def hub_tables(self) -> Any:
-        """A hub's tables, one a part; they are downloaded."""
-        return tables_of_hub(self.name)
+        """A hub's tables, one a part; they are downloaded, or read from a saved folder."""
+        return tables_of_hub(self.name) if self.path is None else saved_tables(self.path)
 
     def accept(self, *options: str, reasons: Mapping[str, str]) -> None:
         """Raise a VicinalError where another option is given, which does not apply.

@@ -13,13 +13,12 @@ from typing import Any, ClassVar, Self
 from rich.filesize import decimal
 from torch import Tensor
 
+from vicinal.data.column_split import check_class, label_column
+from vicinal.data.image_columns import image_column
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, Split
 from vicinal.data.tables import (
-    check_class,
     first_sentence,
-    image_column,
-    label_column,
     load_hub,
     load_parquet,
     parquet_rows,
@@ -149,7 +148,7 @@ def _streamed(
     train_name, valid_name = part_names(tables)
     names = [train_name] if valid_name is None else [train_name, valid_name]
     features = tables[train_name].features or {}
-    image = image_column(features)
+    image = image_column(tables[train_name])
     label = label_column(features, label, image)
     vocab = getattr(features[label], "names", None)
     values: Sequence[Any] = range(len(vocab or ()))

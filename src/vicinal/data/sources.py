@@ -3,13 +3,22 @@
 import difflib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from vicinal.data.archives import is_archive, unpacked
+from vicinal.data.frames import is_table
+from vicinal.data.listing import endings
 from vicinal.data.request import DataRequest
+from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
+
+# What load_split takes beside folders of images.
+READABLE = "a CSV, TSV or Parquet file, or a folder of them, a .zip or .npz file"
+SINGLE = (".npz", ".zip")  # they are read where they are given themselves
 
 
 def load_split(
@@ -83,6 +92,15 @@ def load_split(
         stream=stream,
         skip_bad=skip_bad,
     )
+    if request.path is not None and is_archive(request.path):
+        folder = unpacked(request.path)
+        split = _split(replace(request, data=str(folder)))
+        split.notes.append(f"archive: unpacked to {folder}")
+        return split
+    return _split(request)
+
+
+def _split(request: DataRequest) -> DataSplit:
     for kind in KINDS.values():
         split = kind.find(request)
         if split is not None:
@@ -98,10 +116,28 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
         return VicinalError(f"{path} does not exist{hint}")
     if path.is_file():
+        return VicinalError(f"{path} is no table: give {READABLE}, or a folder of images")
+    return _unknown_folder(request, path)
+
+
+def _unknown_folder(request: DataRequest, path: Path) -> VicinalError:
+    """What is in a folder that no kind recognises."""
+    tables = [file for file in request.files if is_table(file)]
+    folders = sorted({str(file.parent.relative_to(path)) for file in tables})
+    if tables:
         return VicinalError(
-            f"{path} is no table: give a CSV or Parquet file, or a folder of images"
+            f"{path} holds tables in the folders {listed(folders, 4)}: give one of them"
         )
-    return VicinalError(f"{path} holds no images: give a folder with image files below it")
+    single = [file for file in request.files if file.suffix.lower() in SINGLE]
+    if len(single) == 1:
+        return VicinalError(
+            f"{path} holds no images, but {single[0].name}: give {single[0]} itself"
+        )
+    beside = f", but {endings(request.files)}" if request.files else " and no other files"
+    return VicinalError(
+        f"{path} holds no images{beside}: give a folder with images or texts in folders of their "
+        f"classes, or {READABLE}"
+    )
 
 
 def _near_paths(path: Path) -> list[str]:

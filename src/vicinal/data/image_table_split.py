@@ -1,0 +1,287 @@
+"""The split of images that tables name."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from vicinal.data.columns import is_numeric
+from vicinal.data.image_tables import ImageTable
+from vicinal.data.labelled_images import LabelledImages, are_values, split_of_labelled
+from vicinal.data.labels import as_written, check_labels, label_column
+from vicinal.data.parts import part_names, part_of
+from vicinal.data.samples import Split, listed
+from vicinal.errors import VicinalError
+
+if TYPE_CHECKING:
+    from vicinal.data.request import DataRequest
+
+# Folders with such a word in their names hold images of all classes.
+CONTAINERS = {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "files"}
+CONTAINERS |= {"jpg", "jpgs", "jpeg", "jpegs", "png", "pngs", "data", "raw", "part", "batch"}
+
+
+def split_of_image_tables(request: "DataRequest") -> Split | None:
+    """The images that tables name, with their classes; None where data are to be read otherwise.
+
+    That is where no table names images, where classes have folders of their own and no label
+    column was requested, or where the data are one table that has more to learn from.
+
+    Args:
+        request: a folder of images with tables in it, or a table with images beside it.
+
+    Raises:
+        VicinalError: a table names images, and they or their classes are not all there.
+    """
+    if request.label_pattern is not None:
+        return None
+    tables = request.image_tables
+    labelled = [table for table in tables if table.label(request.label) is not None]
+    if not tables or _are_read_otherwise(labelled, request):
+        return None
+    request.accept(
+        *("label", "group", "split_column", "drop", "drop_missing", "label_kind"),
+        reasons={
+            "": "holds images that a table names",
+            "stream": "holds images in files of their own",
+        },
+    )
+    if not labelled:
+        raise _no_label(tables[0], request)
+    for name in request.drop:
+        if not any(name in table.dropped for table in tables):
+            raise VicinalError(f"{tables[0].file} has no column {name}: leave it out of --drop")
+    chosen = _by_part(labelled)
+    label = next(iter(chosen.values()))[0].label(request.label)
+    assert label is not None
+    notes = _instead_of_folders(next(iter(chosen.values())), request)
+    chosen = _spelled(chosen, label, request)
+    parts = {name: _part(part, label, request, notes) for name, part in chosen.items()}
+    used = {table.file for part in chosen.values() for table in part}
+    notes += _left_alone(parts, used, request)
+    _keep_apart(parts, notes)
+    return split_of_labelled(parts, label, request, [*dict.fromkeys(notes)])
+
+
+def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> bool:
+    """Whether classes have folders of their own, or a single table has more than the images."""
+    if request.path is not None and request.path.is_file():
+        return not labelled or set(labelled[0].others) != {labelled[0].label(request.label)}
+    if request.label is not None or len(_class_folders(request)) < 2:
+        return False
+    # Tables without classes hold sizes, places or the like.
+    if not labelled or any(are_values(table.frame[table.label(None)]) for table in labelled):
+        return True
+    rows = [
+        (files[0], label)
+        for table in labelled
+        for files, label in zip(table.found, table.frame[table.label(None)], strict=True)
+        if files
+    ]
+    if len({file for file, _ in rows}) < len(request.images) / 2:
+        return True
+    alike = sum(str(label) in file.parent.parts for file, label in rows)
+    # Tables that repeat the folders' names may still say which images are of which part.
+    tell_parts = len({table.part for table in labelled}) > 1
+    has_parts = any(
+        map(part_of, {part for file in request.images for part in _around(file, request)})
+    )
+    return alike >= 0.9 * len(rows) and not (tell_parts and not has_parts)
+
+
+def _instead_of_folders(tables: list[ImageTable], request: "DataRequest") -> list[str]:
+    """A line where images are in folders that could be classes, too."""
+    if request.path is None or request.path.is_file():
+        return []
+    folders = _class_folders(request)
+    if len(folders) < 2:
+        return []
+    return [f"classes: by {tables[0].file.name}, not by the folders ({listed(folders, 3)})"]
+
+
+def _around(file: Path, request: "DataRequest") -> tuple[str, ...]:
+    assert request.path is not None
+    return file.relative_to(request.path).parent.parts
+
+
+def _class_folders(request: "DataRequest") -> list[str]:
+    """The folders around images that may be their classes: no parts, and not called images."""
+    found = set()
+    for file in request.images:
+        for name in _around(file, request):
+            if part_of(name) is None and not CONTAINERS & set(re.findall(r"[a-z]+", name.lower())):
+                found.add(name)
+                break
+    return sorted(found)
+
+
+def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
+    """Which column is the label?"""
+    flags = [name for name in table.others if is_numeric(table.frame[name])]
+    flags = [name for name in flags if table.frame[name].dropna().isin([0, 1]).all()]
+    if request.label is None and len(flags) > 1 and len(flags) == len(table.others):
+        return VicinalError(
+            f"the columns {listed(flags)} of {table.file} are several labels of each image, and "
+            "images are learned with one label each: name one of these with --label"
+        )
+    if not table.others:
+        return VicinalError(
+            f"{table.file} names images and has no other column: add one with the class of each"
+        )
+    try:
+        label_column(table.others, request.label)
+    except VicinalError as error:
+        return VicinalError(f"{table.file} names images, and {error}")
+    raise AssertionError
+
+
+def _by_part(labelled: list[ImageTable]) -> dict[str, list[ImageTable]]:
+    """The tables of each part; those of no part are of the training part, or left out."""
+    parts: dict[str, list[ImageTable]] = {}
+    for table in labelled:
+        parts.setdefault(table.part or "", []).append(table)
+    if "" in parts and any(part_of(name) == "train" for name in parts):
+        del parts[""]
+    elif "" in parts:
+        parts = {"train": parts.pop(""), **parts}
+    for tables in parts.values():
+        for table in tables:
+            if set(table.frame) != set(tables[0].frame):
+                raise VicinalError(
+                    f"{tables[0].file} and {table.file} both name images, and differ in their "
+                    "columns: leave one of them in the folder"
+                )
+    train, valid = part_names(parts)
+    return {name: parts[name] for name in (train, valid) if name is not None}
+
+
+def _spelled(
+    parts: dict[str, list[ImageTable]], label: str, request: "DataRequest"
+) -> dict[str, list[ImageTable]]:
+    """The same tables with labels as they are written, where they would lose something as numbers.
+
+    Raises:
+        VicinalError: words such as ``None`` may be labels, or missing ones.
+    """
+    train = next(iter(parts.values()))
+    as_cells = any(
+        as_written(table.frame[label], table.written.get(label), request.label_kind)
+        for table in train
+    )
+    spelled: dict[str, list[ImageTable]] = {}
+    for name, tables in parts.items():
+        spelled[name] = []
+        for table in tables:
+            cells = table.written.get(label)
+            if as_cells and cells is not None:
+                table = replace(table, frame=table.frame.assign(**{label: cells}))
+            elif cells is not None and not request.drop_missing and label in table.frame:
+                check_labels(table.frame[label], cells)
+            spelled[name].append(table)
+    return spelled
+
+
+def _part(
+    tables: list[ImageTable], label: str, request: "DataRequest", notes: list[str]
+) -> LabelledImages:
+    """The images of one part; ``notes`` gets lines about them."""
+    files: list[Path] = []
+    frames = []
+    for table in tables:
+        if label not in table.frame:
+            raise VicinalError(f"{table.file} has no column {label}: name the label alike in both")
+        found, frame = _found(table, request, notes)
+        files += found
+        frames.append(frame)
+    images = LabelledImages(files, pd.concat(frames))
+    names, first = listed([table.file.name for table in tables]), tables[0]
+    notes.append(f"images: those in column {first.column} of {names}")
+    if first.one_of:
+        notes.append(f"labels: that of {listed(first.one_of)} which is 1 in a row")
+    else:
+        notes.append(f"labels: column {label}")
+    return _each_once(images, label, names, notes)
+
+
+def _found(
+    table: ImageTable, request: "DataRequest", notes: list[str]
+) -> tuple[list[Path], pd.DataFrame]:
+    """The files that a table names, and their rows."""
+    values, counts = table.frame[table.column], [len(files) for files in table.found]
+    for row, files in enumerate(table.found):
+        if len(files) > 1:
+            raise VicinalError(
+                f"{values.iloc[row]} in row {values.index[row]} of {table.file} can be {files[0]} "
+                f"or {files[1]}: write folders before the names, or move away what is not meant"
+            )
+    there = [count == 1 for count in counts]
+    missing = counts.index(0) if 0 in counts else None
+    if missing is not None:
+        what = (
+            f"{counts.count(0):,} of {len(counts):,} images in column {table.column} of "
+            f"{table.file.name} are missing, first {values.iloc[missing]} in row "
+            f"{values.index[missing]}"
+        )
+        if not request.skip_bad:
+            raise VicinalError(f"{what}: add them, or leave them out with skip_bad (--skip-bad)")
+        notes.append(f"left out: {what}")
+    return [files[0] for files in table.found if files], table.frame[there]
+
+
+def _each_once(images: LabelledImages, label: str, names: str, notes: list[str]) -> LabelledImages:
+    """The images without rows that name one again.
+
+    Raises:
+        VicinalError: an image is named with several labels.
+    """
+    files = pd.Series([*map(str, images.images)], images.frame.index)
+    again = files.duplicated().to_numpy()
+    if not again.any():
+        return images
+    labels = images.frame[label].astype(object).where(images.frame[label].notna(), None)
+    first: dict[str, object] = {}
+    for file, value in zip(files, labels, strict=True):
+        if first.setdefault(file, value) != value:
+            raise VicinalError(
+                f"{file} is named in {names} with the labels {first[file]} and {value}, and images "
+                "are learned with one label each: leave one row for each image"
+            )
+    notes.append(f"left out: {again.sum():,} rows of {names} that name an image again")
+    return images.rows(~again)
+
+
+def _left_alone(
+    parts: dict[str, LabelledImages], used: set[Path], request: "DataRequest"
+) -> list[str]:
+    """Lines about images that no table names, and about other tables."""
+    if request.path is None or request.path.is_file():
+        return []
+    named = {file for part in parts.values() for file in part.images}
+    others = [file for file in request.images if file not in named]
+    notes = []
+    if others:
+        first = others[0].relative_to(request.path)
+        names = listed(sorted(file.name for file in used), 3)
+        notes.append(f"left out: {len(others):,} images that {names} does not name, first {first}")
+    naming = {table.file: table.label(request.label) for table in request.image_tables}
+    for file in request.tables:
+        if file in naming and file not in used:
+            what = "a label" if naming[file] is None else "a part of the data"
+            notes.append(f"left alone: {file.name}, which names images without {what}")
+        elif file not in used:
+            notes.append(f"left alone: {file.name}, beside the images")
+    return notes
+
+
+def _keep_apart(parts: dict[str, LabelledImages], notes: list[str]) -> None:
+    """Leave images out of the training part that the validation part names, too."""
+    if len(parts) < 2:
+        return
+    train, valid = part_names(parts)
+    of_valid = set(parts[valid or ""].images)
+    in_both = pd.Series([file in of_valid for file in parts[train].images])
+    if in_both.any():
+        parts[train] = parts[train].rows(~in_both.to_numpy())
+        notes.append(f"left out of {train}: {in_both.sum():,} images that {valid} names, too")

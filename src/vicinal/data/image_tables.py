@@ -1,0 +1,179 @@
+"""Tables that name images: CSV files with a column of file names."""
+
+import gzip
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from vicinal.data.columns import are_whole, as_texts, is_numeric
+from vicinal.data.frames import Frames, is_table, read_frames
+from vicinal.data.labelled_images import split_column
+from vicinal.data.labels import LABEL_NAMES, label_column
+from vicinal.data.listing import find_images, is_image
+from vicinal.data.named_images import NamedImages
+from vicinal.data.parts import part_word
+from vicinal.errors import VicinalError
+
+if TYPE_CHECKING:
+    from vicinal.data.request import DataRequest
+
+MOST_TABLES = 20  # in one folder; more of them are annotations, one for each image
+LOOKED_AT = 200  # values of a column that show whether it names images
+# Of several columns that name images, that of the first of these names is taken.
+FILE_NAMES = ("file_name", "filename", "file", "image", "image_id", "img", "path", "filepath")
+ONE_OF = "label"  # the column that takes the place of several of 0 and 1
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """A table with a column that names images.
+
+    Args:
+        file: of the table.
+        part: the word in its name, or in that of the folder around it, that names its part.
+        frame: its rows.
+        column: the one that names images.
+        found: for each row the files that are meant: none, one, or where it is unclear, several.
+        others: the columns that may hold classes.
+        dropped: the columns that were to be left out.
+        one_of: columns of 0 and 1, of which each row has one 1; ``label`` stands for them.
+        written: columns as they are written in the file, where that is not the same.
+    """
+
+    file: Path
+    part: str | None
+    frame: pd.DataFrame
+    column: str
+    found: list[list[Path]]
+    others: list[str]
+    dropped: list[str]
+    one_of: list[str]
+    written: dict[str, pd.Series]
+
+    def label(self, requested: str | None) -> str | None:
+        """The label column: as requested, by its name, or the only one beside the files."""
+        if requested is not None:
+            return requested if requested in self.others else None
+        if len(self.others) == 1:
+            return self.others[0]
+        named = [name for name in self.others if name.lower() in LABEL_NAMES and name != "y"]
+        return label_column(named, None) if named else None  # y is a place in the image
+
+
+def image_tables(request: "DataRequest") -> list[ImageTable]:
+    """The tables that name images: those of a folder, or the one that was given.
+
+    Tables that cannot be read are left out: they may have nothing to do with the images.
+    """
+    path = request.path
+    if path is None:
+        return []
+    if path.is_file():
+        root, files = path.parent, [path] if _mentions_images(path) else []
+        images = find_images(root) if files else []
+    else:
+        root, images = path, request.images
+        files = [file for file in request.files if is_table(file)] if images else []
+    named, tables = NamedImages(root, images), []
+    in_folder = Counter(file.parent for file in files)
+    for file in files:
+        deep = len(file.relative_to(root).parts) > 2 and not file.name.startswith("metadata.")
+        if deep or in_folder[file.parent] > MOST_TABLES or "submission" in file.name.lower():
+            continue
+        with suppress(VicinalError):
+            tables.append((file, read_frames(file)))
+    found = [_image_table(file, frames, named, request) for file, frames in tables]
+    return [table for table in found if table is not None]
+
+
+def _mentions_images(file: Path) -> bool:
+    """Whether the beginning of a text file holds the name of an image file."""
+    if not is_table(file) or file.suffix.lower() == ".parquet":
+        return False
+    try:
+        with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as opened:
+            start = opened.read(2**16).decode("utf-8", "replace")
+    except OSError:
+        return False
+    return any(is_image(Path(name)) for name in set(re.findall(r"\w\.\w{2,5}\b", start)))
+
+
+def _image_table(
+    file: Path, frames: Frames, named: NamedImages, request: "DataRequest"
+) -> ImageTable | None:
+    """The table, if one of its columns names images."""
+    ((part, frame),) = frames.items()
+    written = frames.written.get(part, {})
+    dropped = [name for name in request.drop if name in frame]
+    frame = frame.drop(columns=dropped)
+    spelled = frame.assign(**{name: written[name] for name in frame if name in written})
+    columns = _file_columns(spelled.drop(columns=request.label or [], errors="ignore"), named, file)
+    if not columns:
+        return None
+    column = next(iter(columns))
+    word = part_word(file.name.partition(".")[0])
+    if word is None and file.parent != named.root:
+        word = part_word(file.parent.name)
+    taken = {*columns, request.group, request.split_column}
+    if request.split_column is None:
+        taken.add(split_column(frame, request, (*columns, request.label or "")))
+    others = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
+    one_of = [] if request.label is not None else _one_of(frame[others])
+    if one_of:
+        frame = frame.assign(**{ONE_OF: frame[one_of].idxmax(axis=1)})
+        others = [ONE_OF]
+    return ImageTable(file, word, frame, column, columns[column], others, dropped, one_of, written)
+
+
+def _file_columns(
+    frame: pd.DataFrame, named: NamedImages, table: Path
+) -> dict[str, list[list[Path]]]:
+    """The columns that name images, the one to take first, and which files each row means."""
+    with_endings, others = {}, {}
+    for name in frame:
+        values = frame[name].dropna()
+        head = values.head(LOOKED_AT)
+        if not len(head) or not head.map(pd.api.types.is_scalar).all():
+            continue
+        if pd.api.types.is_bool_dtype(values) or (is_numeric(values) and not are_whole(values)):
+            continue
+        names = _texts(head)
+        if sum(is_image(Path(text or "")) for text in names) >= 0.9 * len(names):
+            with_endings[name] = named.find(_texts(frame[name]), table)
+            continue
+        # Names without an ending may be words or numbers that are found by chance.
+        found = sum(map(bool, named.find(names, table)))
+        if found >= len(names) / 2 and values.nunique() >= len(values) / 2:
+            others[name] = named.find(_texts(frame[name]), table)
+    columns = {name: found for name, found in (with_endings or others).items() if any(found)}
+    if not columns:
+        return {}
+    most = max(sum(map(bool, found)) for found in columns.values())
+    columns = {name: found for name, found in columns.items() if sum(map(bool, found)) == most}
+    known = [name for like in FILE_NAMES for name in columns if name.lower() == like]
+    column = (known or [*columns])[0]
+    if not known and any(found != columns[column] for found in columns.values()):
+        raise VicinalError(
+            f"the columns {', '.join(columns)} of {table} name images: leave out all but one of "
+            "them with --drop"
+        )
+    same = {name: found for name, found in columns.items() if found == columns[column]}
+    return {column: columns[column], **same, **with_endings}
+
+
+def _texts(values: pd.Series) -> list[str | None]:
+    texts = as_texts(values)
+    return [None if missing else text for text, missing in zip(texts, texts.isna(), strict=True)]
+
+
+def _one_of(frame: pd.DataFrame) -> list[str]:
+    """The columns, if there are several that hold 0 and 1, with one 1 in each row."""
+    if frame.shape[1] < 2 or not all(is_numeric(frame[name]) for name in frame):
+        return []
+    is_flag = frame.isin([0, 1]).all(axis=None)
+    return [*frame] if is_flag and (frame.sum(axis=1) == 1).all() else []
