@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
+from vicinal.data import plugins
+from vicinal.data.dicom import dicom_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
@@ -107,10 +109,20 @@ def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
 def _open(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
-    image = stored_as(image)
-    if image is None:
-        raise ValueError("no image is stored")
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    content = encoded(image)
+    if not isinstance(content, bytes):
+        raise ValueError(f"a {type(content).__name__} is no image")
+    if plugins.is_dicom(content) and plugins.is_readable(".dcm"):
+        return dicom_image(content)
+    try:
+        return Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        plugins.register()
+        try:
+            return Image.open(io.BytesIO(content))
+        except UnidentifiedImageError as error:
+            hint = plugins.hint(content)
+            raise ValueError(_reason(error) + (f": {hint}" if hint else "")) from None
 
 
 def is_encoded(image: Any) -> bool:
