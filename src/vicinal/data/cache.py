@@ -17,6 +17,7 @@ import psutil
 from filelock import FileLock
 from torch import Tensor
 
+from vicinal.data import jpeg
 from vicinal.data.images import (
     BadImage,
     check_readable,
@@ -185,7 +186,7 @@ def content_key(samples: Samples, size: Resizing | int) -> str | None:
 
 
 def _new_key(size: Resizing) -> Any:
-    how = f"{VERSION} {PIL.__version__} {size}".encode()
+    how = f"{VERSION} {PIL.__version__} {jpeg.DECODER} {size}".encode()
     return hashlib.blake2b(how, digest_size=16)
 
 

@@ -1,6 +1,5 @@
 """From a stored image to RGB pixels, and from many to one tensor in memory."""
 
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,14 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
-from vicinal.data import plugins
-from vicinal.data.dicom import dicom_image
+from vicinal.data.decoding import decoded, reason, resize_decoded, stored_shape
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
@@ -27,18 +23,6 @@ T = TypeVar("T")
 PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
 AHEAD = 4  # images per processor that are decoded in advance
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
-
-# How to turn an image of each EXIF orientation upright; 1 is upright.
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = [UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]
 
 
 class BadImage(VicinalError):
@@ -76,26 +60,10 @@ def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
     >>> read_image(Image.new("L", (6, 4), 7), Resizing(3, 3, "pad")).tolist()[0]
     [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
-    resizing = None if size is None else Resizing.of(size)
     try:
-        with _open(image) as opened:
-            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
-            stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
-            # JPEG can decode at 1/2, 1/4 or 1/8 of the size in a fraction of the time.
-            drafted = stored and opened.draft(None, _drafted_size(opened, stored))
-            opened.load()
-            pixels = _to_rgb(opened)
-        if stored is not None:
-            # The size of a draft need not be whole: its last pixel may be only partly covered.
-            width, height = drafted[1][2:] if drafted else pixels.size
-            box, (height, width) = stored.placed(height, width)
-            pixels = pixels.resize((width, height), Image.Resampling.BILINEAR, box)
-        if turn is not None:
-            pixels = pixels.transpose(turn)
-    except Exception as error:  # Pillow's decoders raise nearly anything on broken data
-        raise BadImage(_reason(error)) from None
-    upright = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
-    return upright if resizing is None else _padded(upright, resizing)
+        return decoded(_stored(image), None if size is None else Resizing.of(size))
+    except Exception as error:  # decoders raise nearly anything on broken data
+        raise BadImage(reason(error)) from None
 
 
 def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
@@ -106,23 +74,11 @@ def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
         raise BadImage(f"{image} cannot be read: {error}") from None
 
 
-def _open(image: Any) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image.copy()
-    content = encoded(image)
-    if not isinstance(content, bytes):
-        raise ValueError(f"a {type(content).__name__} is no image")
-    if plugins.is_dicom(content) and plugins.is_readable(".dcm"):
-        return dicom_image(content)
-    try:
-        return Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:
-        plugins.register()
-        try:
-            return Image.open(io.BytesIO(content))
-        except UnidentifiedImageError as error:
-            hint = plugins.hint(content)
-            raise ValueError(_reason(error) + (f": {hint}" if hint else "")) from None
+def _stored(image: Any) -> bytes | Image.Image:
+    image = encoded(image)
+    if not isinstance(image, bytes | Image.Image):
+        raise BadImage(f"a {type(image).__name__} is no image")
+    return image
 
 
 def is_encoded(image: Any) -> bool:
@@ -144,7 +100,7 @@ def encoded(image: Any) -> Any:
     try:
         return Path(image).read_bytes()
     except OSError as error:
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
 
 
 def stored_as(image: Any) -> Any:
@@ -154,65 +110,12 @@ def stored_as(image: Any) -> Any:
     return image["bytes"] if image.get("bytes") is not None else image.get("path")
 
 
-def _drafted_size(image: Image.Image, resizing: Resizing) -> tuple[int, int]:
-    """The least width and height from which an image can be resized without a loss."""
-    _, (height, width) = resizing.placed(image.height, image.width)
-    return width, height
-
-
-def _padded(images: Tensor, resizing: Resizing) -> Tensor:
-    """Images (..., H, W) amid black that fills them up to the size."""
-    height, width = (resizing.height - images.shape[-2], resizing.width - images.shape[-1])
-    if not height and not width:
-        return images
-    top, left = height // 2, width // 2
-    return functional.pad(images, (left, width - left, top, height - top))
-
-
-def resize_decoded(images: Tensor, size: Resizing | int) -> Tensor:
-    """Resize decoded images.
-
-    Args:
-        images: (N, 3, H, W) uint8.
-
-    Returns:
-        (N, 3, height, width) uint8.
-    """
-    resizing = Resizing.of(size)
-    (left, top, right, bottom), shape = resizing.placed(*images.shape[-2:])
-    images = images[..., round(top) : round(bottom), round(left) : round(right)]
-    if images.shape[-2:] != shape:
-        images = functional.interpolate(images, shape, mode="bilinear", antialias=True)
-    return _padded(images, resizing)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # Older versions of Pillow read 16-bit PNG files in mode I.
-    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
-        raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
-    if image.mode.startswith("I"):  # 16 bits per pixel, which PIL's own conversion would clip
-        grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
 def image_shape(image: Any) -> tuple[int, int]:
     """Height and width, from the header if the format allows."""
     try:
-        with _open(image) as opened:
-            return opened.height, opened.width
+        return stored_shape(_stored(image))
     except Exception as error:
-        raise BadImage(_reason(error)) from None
-
-
-def _reason(error: Exception) -> str:
-    # Pillow's message ends with the repr of the file object, which is of no use.
-    text = getattr(error, "strerror", None) or str(error)
-    return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
+        raise BadImage(reason(error)) from None
 
 
 def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Tensor | str:

@@ -50,6 +50,10 @@ class Resizing:
         """The same of an image that lies on its side."""
         return Resizing(self.width, self.height, self.method)
 
+    def least(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that an image of this size needs, lest it has to be enlarged."""
+        return self.placed(height, width)[1]
+
     def placed(self, height: float, width: float) -> tuple[Box, tuple[int, int]]:
         """What is shown of an image of this size, and the size that it gets.
 
