@@ -1,6 +1,5 @@
 """From a stored image to RGB pixels, and from many to one tensor in memory."""
 
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import Image
 from torch import Tensor
 
-from vicinal.data.augment import resize
+from vicinal.data.decoding import decoded, reason, resize_decoded, stored_shape
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
 from vicinal.processes import processors
@@ -23,17 +22,6 @@ T = TypeVar("T")
 
 PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
 AHEAD = 4  # images per processor that are decoded in advance
-
-# How to turn an image of each EXIF orientation upright; 1 is upright.
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class BadImage(VicinalError):
@@ -49,7 +37,7 @@ def image_name(image: Any, index: int) -> str:
     return f"image {index}"
 
 
-def read_image(image: Any, size: int | None = None) -> Tensor:
+def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
     """Read one image as RGB.
 
     Greyscale (8 and 16 bits), palettes and CMYK are converted, transparency shows white, and the
@@ -57,8 +45,8 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
 
     Args:
         image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
-        size: resize the shorter side to this many pixels and crop the centre square; None keeps
-            the image's size.
+        size: resize it to this size; of an int the shorter side gets this many pixels, and the
+            centre square is cropped; None keeps the image's size.
 
     Returns:
         (3, H, W) uint8.
@@ -68,26 +56,16 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
 
     >>> read_image(Image.new("L", (6, 4), 7), size=2).tolist()[0]
     [[7, 7], [7, 7]]
+    >>> read_image(Image.new("L", (6, 4), 7), Resizing(3, 3, "pad")).tolist()[0]
+    [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
     try:
-        with _open(image) as opened:
-            # JPEG can decode at 1/2, 1/4 or 1/8 of the size in a fraction of the time.
-            drafted = None if size is None else opened.draft(None, (size, size))
-            opened.load()
-            pixels = _to_rgb(opened)
-            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
-        if size is not None:
-            # The size of a draft need not be whole: its last pixel may be only partly covered.
-            width, height = drafted[1][2:] if drafted else pixels.size
-            pixels = _centre_square(pixels, width, height, size)
-        if turn is not None:
-            pixels = pixels.transpose(turn)
-    except Exception as error:  # Pillow's decoders raise nearly anything on broken data
-        raise BadImage(_reason(error)) from None
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+        return decoded(_stored(image), None if size is None else Resizing.of(size))
+    except Exception as error:  # decoders raise nearly anything on broken data
+        raise BadImage(reason(error)) from None
 
 
-def read_named(image: Any, size: int | None = None) -> Tensor:
+def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
     """:func:`read_image`, with the image's name in the error."""
     try:
         return read_image(image, size)
@@ -95,13 +73,11 @@ def read_named(image: Any, size: int | None = None) -> Tensor:
         raise BadImage(f"{image} cannot be read: {error}") from None
 
 
-def _open(image: Any) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image.copy()
-    image = stored_as(image)
-    if image is None:
-        raise ValueError("no image is stored")
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+def _stored(image: Any) -> bytes | Image.Image:
+    image = encoded(image)
+    if not isinstance(image, bytes | Image.Image):
+        raise BadImage(f"a {type(image).__name__} is no image")
+    return image
 
 
 def is_encoded(image: Any) -> bool:
@@ -123,7 +99,7 @@ def encoded(image: Any) -> Any:
     try:
         return Path(image).read_bytes()
     except OSError as error:
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
 
 
 def stored_as(image: Any) -> Any:
@@ -133,49 +109,21 @@ def stored_as(image: Any) -> Any:
     return image["bytes"] if image.get("bytes") is not None else image.get("path")
 
 
-def _centre_square(image: Image.Image, width: float, height: float, size: int) -> Image.Image:
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BILINEAR, box)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # Older versions of Pillow read 16-bit PNG files in mode I.
-    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
-        raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
-    if image.mode.startswith("I"):  # 16 bits per pixel, which PIL's own conversion would clip
-        grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
 def image_shape(image: Any) -> tuple[int, int]:
     """Height and width, from the header if the format allows."""
     try:
-        with _open(image) as opened:
-            return opened.height, opened.width
+        return stored_shape(_stored(image))
     except Exception as error:
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
 
 
-def _reason(error: Exception) -> str:
-    # Pillow's message ends with the repr of the file object, which is of no use.
-    text = getattr(error, "strerror", None) or str(error)
-    return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
-
-
-def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
+def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Tensor | str:
     """One of the images; if it cannot be read, its name and the reason."""
     image = None
     try:
         image = samples.images[index]
         if isinstance(image, Tensor):
-            return image if size is None else resize(image[None], size)[0]
+            return image if size is None else resize_decoded(image[None], size)[0]
         return read_image(samples.prefetched.pop(index, image), size)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
@@ -200,19 +148,23 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
             yield ahead.popleft().result()
 
 
-def read_all(samples: Samples, size: int | None) -> Iterator[Tensor | str]:
+def read_all(samples: Samples, size: Resizing | int | None) -> Iterator[Tensor | str]:
     """All images in order, as :func:`read_sample` returns them, by a thread per processor."""
     return in_threads(lambda index: read_sample(samples, index, size), len(samples))
 
 
 def decode(
-    samples: Samples, size: int | None, *, skip_bad: bool = False, on_image: Any = None
+    samples: Samples,
+    size: Resizing | int | None,
+    *,
+    skip_bad: bool = False,
+    on_image: Any = None,
 ) -> tuple[Samples, list[str]]:
     """Decode all images into one uint8 tensor, by a thread per processor.
 
     Args:
         samples: the stored images; a tensor of decoded ones is only resized.
-        size: the side of the square that they are resized to; None where all have one size.
+        size: that they are resized to, as in :func:`read_image`; None where all have one size.
         skip_bad: leave out images that cannot be read.
         on_image: is called after each image, for progress.
 
@@ -225,10 +177,10 @@ def decode(
         VicinalError: ``size`` is None and the images differ in size.
     """
     if isinstance(samples.images, Tensor):
-        pixels = samples.images if size is None else resize(samples.images, size)
+        pixels = samples.images if size is None else resize_decoded(samples.images, size)
         return Samples(pixels, samples.labels), []
 
-    shape = (3, size, size) if size is not None else _first_shape(samples)
+    shape = _first_shape(samples) if size is None else decoded_shape(size)
     # Filled in place: stacking a list would need twice the memory.
     pixels = torch.empty(len(samples), *shape, dtype=torch.uint8)
     labels: list[int] = []
@@ -286,13 +238,19 @@ def prefetch(samples: Samples, index: int) -> Any:
     return content
 
 
+def decoded_shape(size: Resizing | int) -> tuple[int, int, int]:
+    """The shape of an image that was read at a size."""
+    resizing = Resizing.of(size)
+    return 3, resizing.height, resizing.width
+
+
 def batch_of(
-    read: Iterable[tuple[Tensor | str, int]], size: int, *, skip_bad: bool
+    read: Iterable[tuple[Tensor | str, int]], size: Resizing | int, *, skip_bad: bool
 ) -> tuple[Tensor, Tensor]:
     """A batch of images and labels, from what :func:`read_sample` returned for each.
 
     Returns:
-        (B, 3, size, size) uint8 and (B,) int64, of the images that could be read.
+        (B, 3, height, width) uint8 and (B,) int64, of the images that could be read.
 
     Raises:
         BadImage: one cannot be read, and ``skip_bad`` is not set.
@@ -302,7 +260,7 @@ def batch_of(
     bad = [image for image, _ in each if isinstance(image, str)]
     if bad and not skip_bad:
         raise BadImage(bad_images_message(bad, len(each)))
-    none = torch.empty(0, 3, size, size, dtype=torch.uint8)
+    none = torch.empty(0, *decoded_shape(size), dtype=torch.uint8)
     images = torch.stack([image for image, _ in good]) if good else none
     return images, torch.tensor([label for _, label in good], dtype=torch.int64)
 

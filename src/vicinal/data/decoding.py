@@ -1,0 +1,161 @@
+"""From one encoded image to RGB pixels of a size."""
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional
+
+from vicinal.data import jpeg, plugins
+from vicinal.data.dicom import dicom_image
+from vicinal.data.resizing import Box, Resizing
+
+# How to turn an image of each EXIF orientation upright; 1 is upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = [UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]
+
+
+def decoded(image: bytes | Image.Image, resizing: Resizing | None) -> Tensor:
+    """An image as (3, H, W) uint8, upright.
+
+    Raises:
+        Exception: of nearly any type, where it cannot be read.
+    """
+    if isinstance(image, bytes) and image.startswith(jpeg.START):
+        # Sideways only if it is the orientation that says so, which costs nothing to ask here.
+        turn = UPRIGHT.get(jpeg.orientation(image))
+        stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
+        read = jpeg.read_jpeg(image, stored.least if stored else None)
+        if read is not None:
+            return _finished(*read, stored, turn, resizing)
+    return _decoded_by_pillow(image, resizing)
+
+
+def _decoded_by_pillow(image: bytes | Image.Image, resizing: Resizing | None) -> Tensor:
+    with _open(image) as opened:
+        turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+        stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
+        # CMYK is drafted, too: that is decoding at 1/2, 1/4 or 1/8 of the size.
+        drafted = stored and opened.draft(None, stored.least(opened.height, opened.width)[::-1])
+        opened.load()
+        pixels = _to_rgb(opened)
+    width, height = drafted[1][2:] if drafted else pixels.size
+    return _finished(np.array(pixels), height, width, stored, turn, resizing)
+
+
+def _finished(
+    pixels: Any,
+    height: float,
+    width: float,
+    stored: Resizing | None,
+    turn: Image.Transpose | None,
+    upright: Resizing | None,
+) -> Tensor:
+    """Pixels (H, W, 3) resized, turned and filled up.
+
+    Args:
+        height, width: how much of the pixels the image covers.
+        stored, upright: the resizing of what lies as it is stored, and of what was turned.
+    """
+    if stored is not None:
+        pixels = _resized(pixels, *stored.placed(height, width))
+    if turn is not None:
+        pixels = np.array(Image.fromarray(pixels).transpose(turn))
+    image = torch.empty(3, *pixels.shape[:2], dtype=torch.uint8)
+    image.copy_(torch.from_numpy(pixels).permute(2, 0, 1))
+    return image if upright is None else _padded(image, upright)
+
+
+def _resized(pixels: Any, box: Box, shape: tuple[int, int]) -> Any:
+    """What is in a box of pixels (H, W, 3), at another size.
+
+    torch's kernel is several times faster, but takes no fractions of pixels.
+    """
+    height, width = shape
+    if not all(float(side).is_integer() for side in box):
+        image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box)
+        return np.array(image)
+    left, top, right, bottom = map(int, box)
+    part = torch.from_numpy(pixels)[None, top:bottom, left:right].permute(0, 3, 1, 2)
+    return _interpolated(part, shape)[0].permute(1, 2, 0).numpy()
+
+
+def _interpolated(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    if images.shape[-2:] == shape:
+        return images
+    return functional.interpolate(images, shape, mode="bilinear", antialias=True)
+
+
+def resize_decoded(images: Tensor, size: Resizing | int) -> Tensor:
+    """Decoded images, (N, 3, H, W) uint8, at another size."""
+    resizing = Resizing.of(size)
+    box, shape = resizing.placed(*images.shape[-2:])
+    left, top, right, bottom = map(round, box)
+    return _padded(_interpolated(images[..., top:bottom, left:right], shape), resizing)
+
+
+def _padded(images: Tensor, resizing: Resizing) -> Tensor:
+    """Images (..., H, W) amid black that fills them up to the size."""
+    height, width = (resizing.height - images.shape[-2], resizing.width - images.shape[-1])
+    if not height and not width:
+        return images
+    top, left = height // 2, width // 2
+    return functional.pad(images, (left, width - left, top, height - top))
+
+
+def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:
+    """Height and width as stored, from the header if the format allows.
+
+    Raises:
+        Exception: of nearly any type, where it cannot be read.
+    """
+    with _open(image) as opened:
+        return opened.height, opened.width
+
+
+def _open(image: bytes | Image.Image) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.copy()
+    if plugins.is_dicom(image) and plugins.is_readable(".dcm"):
+        return dicom_image(image)
+    try:
+        return Image.open(io.BytesIO(image))
+    except UnidentifiedImageError:
+        plugins.register()
+        try:
+            return Image.open(io.BytesIO(image))
+        except UnidentifiedImageError as error:
+            hint = plugins.hint(image)
+            raise ValueError(reason(error) + (f": {hint}" if hint else "")) from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    # Older versions of Pillow read 16-bit PNG files in mode I.
+    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+        raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
+    if image.mode.startswith("I"):  # 16 bits per pixel, which PIL's own conversion would clip
+        grey = (np.asarray(image, np.float32) / 257).round().clip(0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def reason(error: Exception) -> str:
+    """One line that says why an image cannot be read."""
+    # Pillow's message ends with the repr of the file object, which is of no use.
+    text = getattr(error, "strerror", None) or str(error)
+    return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
