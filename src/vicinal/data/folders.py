@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vicinal.data.images import find_images
+from vicinal.data.listing import find_images
 from vicinal.data.parts import WORDS
 from vicinal.data.samples import (
     Samples,

@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
 AHEAD = 4  # images per processor that are decoded in advance
-SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
 # How to turn an image of each EXIF orientation upright; 1 is upright.
 UPRIGHT = {
@@ -315,30 +314,3 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
     else:
         count = f"{len(bad):,} of {total:,} images cannot be read, the first is {bad[0]}"
     return f"{count}; repair or remove what is broken, or leave it out with skip_bad (--skip-bad)"
-
-
-def is_image(file: Path) -> bool:
-    """Whether a file has the suffix of an image."""
-    return file.suffix.lower() in SUFFIXES
-
-
-def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, by suffix; see :func:`files_below`."""
-    return [file for file in files_below(folder) if is_image(file)]
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted by name.
-
-    Hidden files and folders are left out; a link to a folder above itself is not followed.
-    """
-    found = []
-    for root, folders, files in os.walk(folder, followlinks=True):
-        here = Path(root).resolve()
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
-        ]
-        found += [Path(root, name) for name in files if not name.startswith(".")]
-    return sorted(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vicinal.data.frames import is_table
-from vicinal.data.images import files_below, is_image
+from vicinal.data.listing import files_below, is_image
 from vicinal.data.tables import tables_of_hub
 from vicinal.errors import VicinalError
 
