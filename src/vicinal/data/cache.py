@@ -20,6 +20,7 @@ from torch import Tensor
 from vicinal.data.images import (
     BadImage,
     check_readable,
+    decoded_shape,
     encoded,
     image_name,
     in_threads,
@@ -27,10 +28,11 @@ from vicinal.data.images import (
     read_image,
     read_sample,
 )
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.files import whole_file
 
-VERSION = 2  # of the decoding and the file format
+VERSION = 3  # of the decoding and the file format
 LIMIT = 20 * 2**30  # bytes of the whole cache
 SUFFIX = ".pixels"
 NO_FILES = "some images are no files"
@@ -85,13 +87,13 @@ def room() -> int:
     return min(LIMIT, sum(entry.size for entry in entries()) + shutil.disk_usage(parent).free // 2)
 
 
-def decoded_size(count: int, size: int) -> int:
-    """Bytes that images take when decoded to ``size`` x ``size`` pixels.
+def decoded_size(count: int, size: Resizing | int) -> int:
+    """Bytes that images take when decoded to a size.
 
     >>> decoded_size(10, size=8)  # one byte for each says whether it could be read
     1930
     """
-    return count * (3 * size * size + 1)
+    return count * (math.prod(decoded_shape(size)) + 1)
 
 
 def has_content(samples: Samples) -> bool:
@@ -104,7 +106,7 @@ def has_content(samples: Samples) -> bool:
 
 
 def cached(
-    samples: Samples, size: int, *, skip_bad: bool = False, on_image: Any = None
+    samples: Samples, size: Resizing | int, *, skip_bad: bool = False, on_image: Any = None
 ) -> tuple[Samples, list[str]]:
     """The samples with decoded images in a file that is mapped into memory.
 
@@ -115,13 +117,13 @@ def cached(
     Args:
         samples: images as they are stored. Their content is the key: a changed file is another
             image, a moved file the same.
-        size: the side of the square that they are resized to.
+        size: that they are resized to, as in :func:`~vicinal.data.images.read_image`.
         skip_bad: leave out images that cannot be read.
         on_image: is called after each decoded image, for progress.
 
     Returns:
-        The samples with a read-only, memory-mapped (N, 3, size, size) uint8 array as images, and
-        the names of those left out.
+        The samples with a read-only, memory-mapped (N, 3, height, width) uint8 array as images,
+        and the names of those left out.
 
     Raises:
         BadImage: an image cannot be read and ``skip_bad`` is not set.
@@ -130,6 +132,7 @@ def cached(
     """
     if not has_content(samples):
         raise OSError(errno.EINVAL, NO_FILES)
+    size = Resizing.of(size)
     there = entries()
     found = _find(samples, size, there)
     if found is None:
@@ -144,13 +147,13 @@ def cached(
     return Samples(found.pixels, labels), found.bad
 
 
-def _find(samples: Samples, size: int, among: list[Entry]) -> "_Decoded | None":
+def _find(samples: Samples, size: Resizing, among: list[Entry]) -> "_Decoded | None":
     """The decoded images, if they are in one of these files.
 
     Images are read to compute the key, and read again to be decoded. So the key is computed only
     where a file has such a length that it may hold them: on a first run none has.
     """
-    count, pixels = len(samples), 3 * size * size
+    count, pixels = len(samples), math.prod(decoded_shape(size))
     for entry in among:
         good, rest = divmod(entry.size - count, pixels)
         if not rest and 0 <= good <= count:
@@ -159,14 +162,14 @@ def _find(samples: Samples, size: int, among: list[Entry]) -> "_Decoded | None":
     return None
 
 
-def content_key(samples: Samples, size: int) -> str | None:
+def content_key(samples: Samples, size: Resizing | int) -> str | None:
     """A key for the content of images and what becomes of them; None where there is none.
 
     >>> from vicinal.data.samples import Samples
     >>> content_key(Samples([b"a", b"b"], [0, 1]), 8) == content_key(Samples([b"ab"], [0]), 8)
     False
     """
-    key = _new_key(size)
+    key = _new_key(Resizing.of(size))
 
     def digest(index: int) -> bytes | None:
         image = samples.images[index]
@@ -181,7 +184,7 @@ def content_key(samples: Samples, size: int) -> str | None:
     return key.hexdigest()
 
 
-def _new_key(size: int) -> Any:
+def _new_key(size: Resizing) -> Any:
     how = f"{VERSION} {PIL.__version__} {size}".encode()
     return hashlib.blake2b(how, digest_size=16)
 
@@ -198,7 +201,7 @@ def _content(image: Any) -> tuple[bytes, BadImage | None]:
         return b"", error
 
 
-def read_all(samples: Samples, size: int) -> Iterator[tuple[bytes, Tensor | str]]:
+def read_all(samples: Samples, size: Resizing) -> Iterator[tuple[bytes, Tensor | str]]:
     """All images in their order: the digest of what each is stored as, and its pixels.
 
     Each is opened once for both. Where one cannot be read, its name and the reason take the place
@@ -228,7 +231,7 @@ class _Decoded:
     """What a file of the cache holds: one byte for each of the samples, after the pixels.
 
     Args:
-        pixels: (G, 3, size, size) uint8, of the images that can be read.
+        pixels: (G, 3, height, width) uint8, of the images that can be read.
         good: (N,) bool, which of the samples these are.
         bad: the names of the others, and why they cannot be read.
     """
@@ -239,7 +242,7 @@ class _Decoded:
 
 
 def _mapped(
-    file: Path, samples: Samples, size: int, reasons: list[str] | None = None
+    file: Path, samples: Samples, size: Resizing, reasons: list[str] | None = None
 ) -> _Decoded | None:
     """The file, if it is there and whole.
 
@@ -250,7 +253,7 @@ def _mapped(
     try:
         length = file.stat().st_size
         good = np.fromfile(file, np.uint8, offset=length - count) == 1
-        shape = (int(good.sum()), 3, size, size)
+        shape = (int(good.sum()), *decoded_shape(size))
         if length != math.prod(shape) + count:
             return None
         # Read-only, or the system would refuse to map files that are larger than its memory.
@@ -268,13 +271,13 @@ def _mapped(
 
 
 @contextmanager
-def _alone(count: int, size: int) -> Iterator[None]:
+def _alone(count: int, size: Resizing) -> Iterator[None]:
     """Let no other process decode the same images meanwhile.
 
     Their key is known only once all are read, so those of the same number and size wait for each
     other.
     """
-    lock = folder() / f".{count}x{size}.lock"
+    lock = folder() / f".{count}x{size.height}x{size.width}.lock"
     with FileLock(lock):
         try:
             yield
@@ -283,7 +286,7 @@ def _alone(count: int, size: int) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _decode(samples: Samples, size: int, on_image: Any) -> _Decoded:
+def _decode(samples: Samples, size: Resizing, on_image: Any) -> _Decoded:
     """Decode into a file, which is named by the key of what was read."""
     _make_room(decoded_size(len(samples), size))
     for file in _left_by_killed_processes(folder()):

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
+from torch.nn import functional
 
-from vicinal.data.augment import resize
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
 from vicinal.processes import processors
@@ -34,6 +35,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = [UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]
 
 
 class BadImage(VicinalError):
@@ -49,7 +51,7 @@ def image_name(image: Any, index: int) -> str:
     return f"image {index}"
 
 
-def read_image(image: Any, size: int | None = None) -> Tensor:
+def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
     """Read one image as RGB.
 
     Greyscale (8 and 16 bits), palettes and CMYK are converted, transparency shows white, and the
@@ -57,8 +59,8 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
 
     Args:
         image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
-        size: resize the shorter side to this many pixels and crop the centre square; None keeps
-            the image's size.
+        size: resize it to this size; of an int the shorter side gets this many pixels, and the
+            centre square is cropped; None keeps the image's size.
 
     Returns:
         (3, H, W) uint8.
@@ -68,26 +70,32 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
 
     >>> read_image(Image.new("L", (6, 4), 7), size=2).tolist()[0]
     [[7, 7], [7, 7]]
+    >>> read_image(Image.new("L", (6, 4), 7), Resizing(3, 3, "pad")).tolist()[0]
+    [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
+    resizing = None if size is None else Resizing.of(size)
     try:
         with _open(image) as opened:
+            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+            stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
             # JPEG can decode at 1/2, 1/4 or 1/8 of the size in a fraction of the time.
-            drafted = None if size is None else opened.draft(None, (size, size))
+            drafted = stored and opened.draft(None, _drafted_size(opened, stored))
             opened.load()
             pixels = _to_rgb(opened)
-            turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
-        if size is not None:
+        if stored is not None:
             # The size of a draft need not be whole: its last pixel may be only partly covered.
             width, height = drafted[1][2:] if drafted else pixels.size
-            pixels = _centre_square(pixels, width, height, size)
+            box, (height, width) = stored.placed(height, width)
+            pixels = pixels.resize((width, height), Image.Resampling.BILINEAR, box)
         if turn is not None:
             pixels = pixels.transpose(turn)
     except Exception as error:  # Pillow's decoders raise nearly anything on broken data
         raise BadImage(_reason(error)) from None
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+    upright = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+    return upright if resizing is None else _padded(upright, resizing)
 
 
-def read_named(image: Any, size: int | None = None) -> Tensor:
+def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
     """:func:`read_image`, with the image's name in the error."""
     try:
         return read_image(image, size)
@@ -133,11 +141,36 @@ def stored_as(image: Any) -> Any:
     return image["bytes"] if image.get("bytes") is not None else image.get("path")
 
 
-def _centre_square(image: Image.Image, width: float, height: float, size: int) -> Image.Image:
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BILINEAR, box)
+def _drafted_size(image: Image.Image, resizing: Resizing) -> tuple[int, int]:
+    """The least width and height from which an image can be resized without a loss."""
+    _, (height, width) = resizing.placed(image.height, image.width)
+    return width, height
+
+
+def _padded(images: Tensor, resizing: Resizing) -> Tensor:
+    """Images (..., H, W) amid black that fills them up to the size."""
+    height, width = (resizing.height - images.shape[-2], resizing.width - images.shape[-1])
+    if not height and not width:
+        return images
+    top, left = height // 2, width // 2
+    return functional.pad(images, (left, width - left, top, height - top))
+
+
+def resize_decoded(images: Tensor, size: Resizing | int) -> Tensor:
+    """Resize decoded images.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+
+    Returns:
+        (N, 3, height, width) uint8.
+    """
+    resizing = Resizing.of(size)
+    (left, top, right, bottom), shape = resizing.placed(*images.shape[-2:])
+    images = images[..., round(top) : round(bottom), round(left) : round(right)]
+    if images.shape[-2:] != shape:
+        images = functional.interpolate(images, shape, mode="bilinear", antialias=True)
+    return _padded(images, resizing)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -169,13 +202,13 @@ def _reason(error: Exception) -> str:
     return text.split("<")[0].split("\n")[0].strip() or type(error).__name__
 
 
-def read_sample(samples: Samples, index: int, size: int | None) -> Tensor | str:
+def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Tensor | str:
     """One of the images; if it cannot be read, its name and the reason."""
     image = None
     try:
         image = samples.images[index]
         if isinstance(image, Tensor):
-            return image if size is None else resize(image[None], size)[0]
+            return image if size is None else resize_decoded(image[None], size)[0]
         return read_image(samples.prefetched.pop(index, image), size)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
@@ -200,19 +233,23 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
             yield ahead.popleft().result()
 
 
-def read_all(samples: Samples, size: int | None) -> Iterator[Tensor | str]:
+def read_all(samples: Samples, size: Resizing | int | None) -> Iterator[Tensor | str]:
     """All images in order, as :func:`read_sample` returns them, by a thread per processor."""
     return in_threads(lambda index: read_sample(samples, index, size), len(samples))
 
 
 def decode(
-    samples: Samples, size: int | None, *, skip_bad: bool = False, on_image: Any = None
+    samples: Samples,
+    size: Resizing | int | None,
+    *,
+    skip_bad: bool = False,
+    on_image: Any = None,
 ) -> tuple[Samples, list[str]]:
     """Decode all images into one uint8 tensor, by a thread per processor.
 
     Args:
         samples: the stored images; a tensor of decoded ones is only resized.
-        size: the side of the square that they are resized to; None where all have one size.
+        size: that they are resized to, as in :func:`read_image`; None where all have one size.
         skip_bad: leave out images that cannot be read.
         on_image: is called after each image, for progress.
 
@@ -225,10 +262,10 @@ def decode(
         VicinalError: ``size`` is None and the images differ in size.
     """
     if isinstance(samples.images, Tensor):
-        pixels = samples.images if size is None else resize(samples.images, size)
+        pixels = samples.images if size is None else resize_decoded(samples.images, size)
         return Samples(pixels, samples.labels), []
 
-    shape = (3, size, size) if size is not None else _first_shape(samples)
+    shape = _first_shape(samples) if size is None else decoded_shape(size)
     # Filled in place: stacking a list would need twice the memory.
     pixels = torch.empty(len(samples), *shape, dtype=torch.uint8)
     labels: list[int] = []
@@ -286,13 +323,19 @@ def prefetch(samples: Samples, index: int) -> Any:
     return content
 
 
+def decoded_shape(size: Resizing | int) -> tuple[int, int, int]:
+    """The shape of an image that was read at a size."""
+    resizing = Resizing.of(size)
+    return 3, resizing.height, resizing.width
+
+
 def batch_of(
-    read: Iterable[tuple[Tensor | str, int]], size: int, *, skip_bad: bool
+    read: Iterable[tuple[Tensor | str, int]], size: Resizing | int, *, skip_bad: bool
 ) -> tuple[Tensor, Tensor]:
     """A batch of images and labels, from what :func:`read_sample` returned for each.
 
     Returns:
-        (B, 3, size, size) uint8 and (B,) int64, of the images that could be read.
+        (B, 3, height, width) uint8 and (B,) int64, of the images that could be read.
 
     Raises:
         BadImage: one cannot be read, and ``skip_bad`` is not set.
@@ -302,7 +345,7 @@ def batch_of(
     bad = [image for image, _ in each if isinstance(image, str)]
     if bad and not skip_bad:
         raise BadImage(bad_images_message(bad, len(each)))
-    none = torch.empty(0, 3, size, size, dtype=torch.uint8)
+    none = torch.empty(0, *decoded_shape(size), dtype=torch.uint8)
     images = torch.stack([image for image, _ in good]) if good else none
     return images, torch.tensor([label for _, label in good], dtype=torch.int64)
 

@@ -6,6 +6,7 @@ from typing import Literal
 from vicinal.errors import VicinalError
 
 Method = Literal["crop", "squish", "pad"]
+Box = tuple[float, float, float, float]
 METHODS: tuple[Method, ...] = ("crop", "squish", "pad")
 
 
@@ -44,3 +45,31 @@ class Resizing:
         Resizing(height=224, width=224, method='crop')
         """
         return size if isinstance(size, Resizing) else cls(size, size)
+
+    def turned(self) -> "Resizing":
+        """The same of an image that lies on its side."""
+        return Resizing(self.width, self.height, self.method)
+
+    def placed(self, height: float, width: float) -> tuple[Box, tuple[int, int]]:
+        """What is shown of an image of this size, and the size that it gets.
+
+        Returns:
+            Left, top, right and bottom of what is shown; its height and width afterwards, which
+            ``"pad"`` fills up to the size by black at both sides alike.
+
+        >>> Resizing(10, 10).placed(20, 30), Resizing(10, 10, "pad").placed(20, 30)
+        (((5.0, 0.0, 25.0, 20.0), (10, 10)), ((0.0, 0.0, 30, 20), (7, 10)))
+        """
+        if self.method == "crop":
+            # As products, so that what is shown is never larger than the image by a rounding.
+            wide = width * self.height >= height * self.width
+            shown_height = height if wide else width * self.height / self.width
+            shown_width = height * self.width / self.height if wide else width
+            left, top = (width - shown_width) / 2, (height - shown_height) / 2
+            box = (left, top, left + shown_width, top + shown_height)
+            return box, (self.height, self.width)
+        size = (self.height, self.width)
+        if self.method == "pad":
+            scale = min(self.height / height, self.width / width)
+            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        return (0.0, 0.0, width, height), size

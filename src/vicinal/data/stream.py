@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
 from vicinal.data.images import BadImage, batch_of, read_image
+from vicinal.data.resizing import Resizing
 from vicinal.data.shards import BUFFER, Shards, StreamedSplit, own_shards, read_rows
 from vicinal.data.split_loader import SplitLoader, raised
 from vicinal.data.vision import ImageDataLoaders
@@ -25,12 +26,14 @@ class ShardReader(IterableDataset[Any]):
 
     Args:
         shards: the part of the data.
-        size: side of the square that images are resized to.
+        size: that images are resized to, as in :func:`~vicinal.data.images.read_image`.
         chunk: how many images are decoded at a time.
         skip_bad: leave out images that cannot be read; a chunk may be empty.
     """
 
-    def __init__(self, shards: Shards, size: int, chunk: int, *, skip_bad: bool = False) -> None:
+    def __init__(
+        self, shards: Shards, size: Resizing | int, chunk: int, *, skip_bad: bool = False
+    ) -> None:
         self.shards, self.size, self.chunk, self.skip_bad = shards, size, chunk, skip_bad
         self.rows = shards.rows
 

@@ -26,6 +26,7 @@ from vicinal.data.images import (
     read_sample,
 )
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
@@ -39,7 +40,7 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         samples: the stored images.
-        size: side of the square that they are resized to.
+        size: that they are resized to, as in :func:`~vicinal.data.images.read_image`.
         skip_bad: leave unreadable images out of their batch, which may then be empty.
 
     Raises:
@@ -48,7 +49,7 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
 
     batches_are_new = True
 
-    def __init__(self, samples: Samples, size: int, *, skip_bad: bool = False) -> None:
+    def __init__(self, samples: Samples, size: Resizing | int, *, skip_bad: bool = False) -> None:
         self.samples, self.size, self.skip_bad = samples, size, skip_bad
 
     def __len__(self) -> int:
