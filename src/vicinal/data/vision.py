@@ -28,6 +28,7 @@ from vicinal.data.images import (
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
+from vicinal.data.sizes import Size, how_read
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
@@ -122,9 +123,9 @@ def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storag
 
 
 def storage_of(
-    split: Split, size: int, *, workers: int | None = None, may_cache: bool = True
+    split: Split, size: Resizing | int, *, workers: int | None = None, may_cache: bool = True
 ) -> Storage:
-    """:func:`choose_storage` for images of ``size`` pixels on this machine, as it is now."""
+    """:func:`choose_storage` for images of this size on this machine, as it is now."""
     return choose_storage(
         cache.decoded_size(len(split.train) + len(split.valid), size),
         free=psutil.virtual_memory().available // this_process().num_processes,
@@ -146,7 +147,7 @@ class ImageDataLoaders(DataLoaders):
         cls,
         split: Split,
         *,
-        item_size: int | None = None,
+        item_size: Size | Resizing | None = None,
         batch_tfms: Sequence[BatchTransform] | None = None,
         normalize: Normalize | None = None,
         bs: int = 64,
@@ -159,7 +160,8 @@ class ImageDataLoaders(DataLoaders):
         """From a split of labelled images.
 
         Args:
-            item_size: side of the square to which images are resized when they are read; None
+            item_size: side of the square to which images are resized when they are read, or
+                (height, width), or a :class:`~vicinal.data.resizing.Resizing` that says how; None
                 where they all have one size.
             batch_tfms: augmentation of training batches; None for none.
             normalize: normalization; None takes ImageNet's statistics.
@@ -176,17 +178,18 @@ class ImageDataLoaders(DataLoaders):
         """
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
         readers = processors() if workers is None else workers
-        if item_size is None:
+        read_at = None if item_size is None else how_read(item_size)
+        if read_at is None:
             storage = Storage("memory", "in memory, as they are")
         elif storage is None:
-            storage = storage_of(split, item_size, workers=readers)
-        train, valid = _datasets(split, item_size, storage, skip_bad, readers)
-        if item_size is None:
+            storage = storage_of(split, read_at, workers=readers)
+        train, valid = _datasets(split, read_at, storage, skip_bad, readers)
+        if read_at is None:
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
             readers = 0
-        if item_size is None and train.x.shape[-2] == train.x.shape[-1]:
-            item_size = train.x.shape[-1]
+        if read_at is None and train.x.shape[-2] == train.x.shape[-1]:
+            read_at = train.x.shape[-1]
         common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
         dls = cls(
             Batches(train, bs, training=True, seed=seed or 0, **common),
@@ -194,11 +197,12 @@ class ImageDataLoaders(DataLoaders):
             split.vocab,
             len(split.vocab),
         )
-        dls.item_size = item_size
+        dls.item_size = read_at
         return dls
 
-    #: Side of the square that images are resized to; None where they keep their size.
-    item_size: int | None
+    #: How images are resized: side of the square to which they are cropped, or another way; None
+    #: where they keep their size.
+    item_size: Resizing | int | None
 
     def stack(self, items: Sequence[Any]) -> Tensor:
         """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
@@ -227,8 +231,8 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
-        item_size: int | None = None,
-        size: int | None = None,
+        item_size: Size | Resizing | None = None,
+        size: Size | None = None,
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -240,8 +244,9 @@ class ImageDataLoaders(DataLoaders):
                 ``r"(.+)_\d+.jpg$"``.
             valid_pct: the fraction held out for validation, between 0 and 1.
             seed: of the split, the order and the augmentation.
-            item_size, size, min_scale: images are stored at ``item_size`` pixels; random crops of
-                at least ``min_scale`` of the area are resized to ``size`` pixels and augmented by
+            item_size, size, min_scale: images are stored at ``item_size``, as in
+                :meth:`from_split`; random crops of at least ``min_scale`` of the area are resized
+                to ``size``, the side of a square or (height, width), and augmented by
                 :func:`aug_transforms`.
             **kwargs: of :meth:`from_split`.
 
@@ -259,8 +264,8 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
-        item_size: int | None = None,
-        size: int | None = None,
+        item_size: Size | Resizing | None = None,
+        size: Size | None = None,
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -276,8 +281,8 @@ class ImageDataLoaders(DataLoaders):
     def _augmented(
         cls,
         split: Split,
-        item_size: int | None,
-        size: int | None,
+        item_size: Size | Resizing | None,
+        size: Size | None,
         min_scale: float,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -315,7 +320,7 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
 
 
 def _datasets(
-    split: Split, size: int | None, storage: Storage, skip_bad: bool, workers: int
+    split: Split, size: Resizing | int | None, storage: Storage, skip_bad: bool, workers: int
 ) -> list[Any]:
     """The data sets of both parts, stored as chosen."""
     parts = (split.train, split.valid)
@@ -336,7 +341,7 @@ def _datasets(
         return _datasets(split, size, storage, skip_bad, workers)
 
 
-def _decoded(read: Any, samples: Samples, size: int | None, skip_bad: bool) -> Any:
+def _decoded(read: Any, samples: Samples, size: Resizing | int | None, skip_bad: bool) -> Any:
     """Read images by ``decode`` or ``cached``, with a progress bar."""
     if isinstance(samples.images, Tensor):
         decoded, bad = read(samples, size)
