@@ -28,12 +28,13 @@ from vicinal.data.images import (
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
-from vicinal.data.sizes import Size, how_read
+from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
 
 MEMORY_SHARE = 0.5  # of the free memory may be taken by images
+FEW = 8  # images whose shapes are enough where they differ
 
 
 class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -290,24 +291,46 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_split(split, item_size=item_size or size, **kwargs)
 
 
-def one_size(samples: Samples, at_most: int = 64) -> int | None:
-    """The side of the images, if those that are sampled are all squares of one size.
+def shapes_of(samples: Samples, at_most: int = 64) -> list[tuple[int, int]]:
+    """Height and width of images that are picked evenly: fewer where they differ.
 
-    >>> one_size(Samples(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), [0, 1]))
-    8
+    >>> shapes_of(Samples(torch.zeros(2, 3, 6, 8, dtype=torch.uint8), [0, 1]))
+    [(6, 8)]
     """
     if isinstance(samples.images, Tensor):
-        shapes = {tuple(samples.images.shape[2:])}
-    else:
-        step = max(1, len(samples) // at_most)
-        shapes = set()
-        for index in range(0, len(samples), step):
-            with suppress(BadImage):  # it is reported when all are decoded
-                shapes.add(image_shape(prefetch(samples, index)))
-            if len({side for shape in shapes for side in shape}) > 1:
-                return None
-    sides = {side for shape in shapes for side in shape}
-    return sides.pop() if len(sides) == 1 else None
+        return [(samples.images.shape[2], samples.images.shape[3])]
+    step = max(1, len(samples) // at_most)
+    shapes: list[tuple[int, int]] = []
+    for index in range(0, len(samples), step):
+        with suppress(BadImage):  # it is reported when all are decoded
+            shapes.append(image_shape(prefetch(samples, index)))
+        if len(shapes) >= FEW and len(set(shapes)) > 1:
+            break
+    return shapes
+
+
+def one_size(shapes: Sequence[tuple[int, int]]) -> Size | None:
+    """The size of images, if all have the same.
+
+    >>> one_size([(8, 8), (8, 8)]), one_size([(6, 8)]), one_size([(8, 8), (6, 8)])
+    (8, (6, 8), None)
+    """
+    found = set(shapes)
+    return as_size(*found.pop()) if len(found) == 1 else None
+
+
+def cut_off(shapes: Sequence[tuple[int, int]], size: Size) -> float:
+    """The share of the area that is cropped from images of these shapes, on average.
+
+    >>> cut_off([(30, 40), (40, 40)], 8)
+    0.125
+    """
+    resizing = Resizing(*sides(size))
+    shares = []
+    for height, width in shapes:
+        (left, top, right, bottom), _ = resizing.placed(height, width)
+        shares.append(1 - (right - left) * (bottom - top) / (height * width))
+    return sum(shares) / max(1, len(shares))
 
 
 def _check_same_size(train: Tensor, valid: Tensor) -> None:
