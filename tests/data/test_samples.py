@@ -5,8 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vicinal.data.samples import Samples, Split, index_labels, random_split
+from vicinal.data.samples import Samples, Split, held_out, index_labels, random_split
 from vicinal.errors import VicinalError
+
+from .pictures import write
 
 SAMPLES = Samples([f"{i}.png" for i in range(50)], [i % 3 for i in range(50)])
 
@@ -80,3 +82,52 @@ def test_a_split_names_its_empty_part(part):
     parts[part == "validation"] = Samples([], [])
     with pytest.raises(VicinalError, match=f"the {part} part is empty"):
         Split(*parts, ["a", "b", "c"])
+
+
+def files_of(folder, **images):
+    files = sorted(write(folder, **images).rglob("*.png"))
+    labels, vocab = index_labels([file.parent.name for file in files])
+    return Samples(files, labels), vocab
+
+
+class TestHeldOut:
+    def test_a_class_with_one_image_is_trained_on_and_said_to_be_untested(self):
+        samples = Samples([f"{i}.png" for i in range(17)], [0] * 8 + [1] * 8 + [2])
+        for seed in range(10):
+            split = held_out(samples, ["cat", "dog", "fox"], 0.4, seed)
+            assert set(split.train.labels) == {0, 1, 2}
+            assert split.notes == [
+                "validation: 7 images held out at random (40%)",
+                "untested: 1 of 3 classes have no validation images: fox",
+            ]
+
+    def test_images_with_the_same_bytes_are_on_one_side(self, tmp_path):
+        pictures = {f"{name}__{i}": bytes([i // 3]) * 99 for name in ("cat",) for i in range(12)}
+        samples, vocab = files_of(tmp_path, dog__1=None, dog__2=None, dog__3=None, **pictures)
+        for seed in range(5):
+            split = held_out(samples, vocab, 0.3, seed)
+            sides = [
+                {file.read_bytes() for file in part.images} for part in (split.train, split.valid)
+            ]
+            assert not sides[0] & sides[1]
+            assert "duplicates: 8 images have the same bytes as another one" in split.notes
+
+    def test_the_same_bytes_under_two_labels(self, tmp_path):
+        pictures = {f"cat__{i}": None for i in range(8)} | {f"dog__{i}": None for i in range(8)}
+        samples, vocab = files_of(tmp_path, **pictures, cat__same=b"same", dog__same=b"same")
+        notes = held_out(samples, vocab, 0.3, 0).notes
+        assert notes[-1] == (
+            "conflicts: 2 images have the same bytes as one of another class, such as "
+            f"{tmp_path}/cat/same.png and {tmp_path}/dog/same.png"
+        )
+
+    def test_whole_groups(self):
+        groups = [f"patient {i // 6}" for i in range(60)]
+        samples = Samples([f"{i}.png" for i in range(60)], [i // 6 % 2 for i in range(60)])
+        split = held_out(samples, ["ill", "well"], 0.2, 0, groups=groups)
+        at = [
+            {int(name.removesuffix(".png")) // 6 for name in part.images}
+            for part in (split.train, split.valid)
+        ]
+        assert not at[0] & at[1]
+        assert split.notes == ["validation: 12 images, of 2 of 10 groups held out"]

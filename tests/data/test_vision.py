@@ -59,7 +59,7 @@ def named(folder, broken=(), count=24):
     """pug_0, cat_1, pug_2, … of several sizes."""
     names = [f"{'pug' if i % 2 == 0 else 'great_cat'}_{i}" for i in range(count)]
     images = {
-        name: BROKEN if i in broken else noise(8 + i % 3, 10, seed=i)
+        name: BROKEN + bytes([i]) if i in broken else noise(8 + i % 3, 10, seed=i)
         for i, name in enumerate(names)
     }
     return write(folder, **images)
@@ -189,8 +189,8 @@ class TestFromNameRe:
 
 
 def class_folders(root, **counts):
-    images = {f"{name}__{i}": noise(seed=i) for name, count in counts.items() for i in range(count)}
-    return write(root, **images)
+    names = [f"{name}__{i}" for name, count in counts.items() for i in range(count)]
+    return write(root, **dict.fromkeys(names))
 
 
 class TestFromFolder:
@@ -263,7 +263,7 @@ class TestFromFolder:
             for name in ("pug", "cat"):
                 file = tmp_path / name / f"{i}.png"
                 file.parent.mkdir(exist_ok=True)
-                noise(10, 30, seed=i).save(file)
+                noise(10, 30, seed=i + 100 * (name == "cat")).save(file)
         dls = ImageDataLoaders.from_folder(tmp_path, bs=4, batch_tfms=[], seed=0, device="cpu")
         data, labels = dls.valid.dataset, next(iter(dls.valid))[1]
         assert (len(data), labels.shape) == (5, (5,))

@@ -1,35 +1,150 @@
 """The files below a folder, and which of them are images."""
 
 import os
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from heapq import heappop, heappush
 from pathlib import Path
 
 from PIL import Image
 
-SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
+# Formats that Pillow only writes or recognises, and cannot decode by itself.
+WITHOUT_DECODER = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
+# What systems, NAS boxes and archivers leave beside the user's files.
+LEFTOVERS = frozenset(
+    {
+        *("@eadir", "#recycle", "lost+found", "$recycle.bin", "__macosx", "__pycache__"),
+        *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder.
+
+    Hidden files and folders, and what systems leave there, are in none of the lists. A folder that
+    can be reached in several ways, by links, is listed once: under its own name if it lies below
+    the folder.
+
+    Attributes:
+        root: the folder.
+        files: all files, sorted.
+        folders: all folders below, sorted.
+        links: links to folders that are listed already, or that hold the folder itself.
+        closed: folders that cannot be opened, and why.
+    """
+
+    root: Path
+    files: list[Path]
+    folders: list[Path] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)
+    closed: dict[Path, str] = field(default_factory=dict)
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """The files that are images by their names."""
+        return [file for file in self.files if is_image(file)]
+
+    @cached_property
+    def others(self) -> list[Path]:
+        """The files that are no images."""
+        return [file for file in self.files if not is_image(file)]
+
+    def without(self, files: Collection[Path]) -> "Listing":
+        """The same listing, but for some files."""
+        left_out = set(files)
+        return replace(self, files=[file for file in self.files if file not in left_out])
+
+
+def list_folder(root: str | os.PathLike[str]) -> Listing:
+    """List what lies below a folder, at any depth; see :class:`Listing`."""
+    root = Path(root)
+    found = Listing(root, [])
+    seen: set[tuple[int, int]] = set()
+    here = Path(os.path.realpath(root))
+    links: list[Path] = []  # a heap: they are followed in order, after all that is no link
+    pending = [root]
+    while pending or links:
+        folder = pending.pop() if pending else heappop(links)
+        try:
+            status = os.stat(folder)
+            is_new = (status.st_dev, status.st_ino) not in seen
+            if not is_new or (folder != root and here.is_relative_to(os.path.realpath(folder))):
+                found.links.append(folder)
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _is_leftover(entry.name):
+                        continue
+                    path = Path(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    elif entry.is_dir():
+                        heappush(links, path)
+                    elif entry.is_file() or entry.is_symlink():  # no pipe, which would block
+                        found.files.append(path)
+        except OSError as error:
+            found.closed[folder] = error.strerror or str(error)
+        if folder != root:
+            found.folders.append(folder)
+    for paths in (found.files, found.folders, found.links):
+        paths.sort(key=lambda path: path.parts)
+    return found
+
+
+def _is_leftover(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LEFTOVERS
 
 
 def is_image(file: Path) -> bool:
-    """Whether a file has the suffix of an image."""
-    return file.suffix.lower() in SUFFIXES
+    """Whether a file is an image by its ending, of a format that can be decoded."""
+    return file.suffix.lower() in suffixes()
+
+
+def suffixes() -> frozenset[str]:
+    """The endings of images that can be decoded now: with those of plugins for Pillow.
+
+    >>> ".webp" in suffixes(), ".pdf" in suffixes()
+    (True, False)
+    """
+    return _suffixes(len(Image.registered_extensions()))
+
+
+@lru_cache(1)
+def _suffixes(registered: int) -> frozenset[str]:
+    named = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, kind in named if kind not in WITHOUT_DECODER)
+
+
+def endings(files: Sequence[Path], most: int = 4) -> str:
+    """Count files by their endings, for a message; one alone is named.
+
+    >>> endings([Path("a.heic"), Path("b.HEIC"), Path("c"), Path("notes.md")])
+    '2 files ending .heic, c and notes.md'
+    """
+    counts = Counter(file.suffix.lower() for file in files)
+    alone = {file.suffix.lower(): file.name for file in files}
+    shown = [
+        alone[ending]
+        if count == 1
+        else f"{count:,} files {f'ending {ending}' if ending else 'without an ending'}"
+        for ending, count in counts.most_common(most)
+    ]
+    rest = len(files) - sum(count for _, count in counts.most_common(most))
+    if rest:
+        shown.append(f"{rest:,} other files")
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, by suffix; see :func:`files_below`."""
-    return [file for file in files_below(folder) if is_image(file)]
+    """All image files below a folder, by ending, sorted by name; see :class:`Listing`."""
+    return list_folder(folder).images
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted by name.
-
-    Hidden files and folders are left out; a link to a folder above itself is not followed.
-    """
-    found = []
-    for root, folders, files in os.walk(folder, followlinks=True):
-        here = Path(root).resolve()
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
-        ]
-        found += [Path(root, name) for name in files if not name.startswith(".")]
-    return sorted(found)
+    """All files below a folder, sorted by name; see :class:`Listing`."""
+    return list_folder(folder).files

@@ -1,12 +1,16 @@
 """Labelled images as they are stored, and their training and validation split."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from vicinal.data.duplicates import identical
+from vicinal.data.groups import hold_out_groups
+from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 
@@ -95,11 +99,8 @@ def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples
     >>> len(train), len(valid)
     (8, 2)
     """
-    if not 0 < valid_pct < 1:
-        raise VicinalError(f"the validation share must lie between 0 and 1, not {valid_pct}")
-    order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
-    held_out = max(1, round(valid_pct * len(samples)))
-    return samples.subset(order[held_out:]), samples.subset(order[:held_out])
+    train, valid = random_halves(len(samples), valid_pct, seed)
+    return samples.subset(train), samples.subset(valid)
 
 
 def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
@@ -148,9 +149,85 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def held_out(
-    samples: Samples, vocab: list[str], valid_pct: float, seed: int, notes: Sequence[str] = ()
+    samples: Samples,
+    vocab: list[str],
+    valid_pct: float,
+    seed: int,
+    notes: Sequence[str] = (),
+    groups: Sequence[Hashable] | None = None,
 ) -> Split:
-    """Split data that have no validation part, with a note about it."""
-    train, valid = random_split(samples, valid_pct, seed)
-    note = f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
-    return Split(train, valid, vocab, [*notes, note])
+    """Split data that have no validation part, with notes about it.
+
+    Files with the same bytes are on one side, and each class has an image in training.
+
+    Args:
+        samples: all samples.
+        vocab: the names of their classes.
+        valid_pct, seed: of the random choice.
+        notes: those about what was found before.
+        groups: the group of each sample, to hold out whole groups; None holds out samples.
+
+    Raises:
+        VicinalError: as :func:`~vicinal.data.groups.hold_out_groups`.
+    """
+    copies = copies_of(samples.images)
+    if groups is None:
+        train, valid = hold_out(samples.labels, valid_pct, seed, copies)
+        note = f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
+    else:
+        train, valid = hold_out_groups(groups, valid_pct, seed, samples.labels)
+        held, count = len({groups[index] for index in valid}), len(set(groups))
+        note = f"validation: {len(valid):,} images, of {held:,} of {count:,} groups held out"
+    made = Split(samples.subset(train), samples.subset(valid), vocab, [*notes, note])
+    made.notes.extend(untested(made.train.labels, made.valid.labels, vocab))
+    made.notes.extend(notes_on_copies(samples, copies, set(valid)))
+    return made
+
+
+def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> list[str]:
+    """A note if classes have no image in the validation part.
+
+    >>> untested([0, 0, 1, 2], [0], ["cat", "dog", "fox"])
+    ['untested: 2 of 3 classes have no validation images: dog, fox']
+    """
+    missing = sorted(set(train) - set(valid))
+    if not missing:
+        return []
+    count = f"{len(missing):,} of {len(vocab):,} classes have no validation images"
+    return [f"untested: {count}: {listed([vocab[index] for index in missing])}"]
+
+
+def copies_of(images: Any) -> list[list[int]]:
+    """The indices of image files with the same bytes; none of images that are no files."""
+    are_files = isinstance(images, list) and all(isinstance(image, Path) for image in images)
+    return identical(images) if are_files else []
+
+
+def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[int]) -> list[str]:
+    """What files with the same bytes mean for training and validation.
+
+    Args:
+        samples: of both parts.
+        copies: the indices of those with the same bytes.
+        valid: the indices of the validation part.
+    """
+    notes = []
+    count = sum(len(each) - 1 for each in copies)
+    if count:
+        notes.append(f"duplicates: {count:,} images have the same bytes as another one")
+    both = [each for each in copies if 0 < sum(i in valid for i in each) < len(each)]
+    if both:
+        seen = sum(i in valid for each in both for i in each)
+        notes[-1:] = [
+            f"duplicates: {seen:,} validation images have the same bytes as a training image, such "
+            f"as {samples.images[next(i for i in both[0] if i in valid)]}: the validation flatters"
+        ]
+    mixed = [each for each in copies if len({samples.labels[i] for i in each}) > 1]
+    if mixed:
+        first = mixed[0][0]
+        other = next(i for i in mixed[0] if samples.labels[i] != samples.labels[first])
+        notes.append(
+            f"conflicts: {sum(map(len, mixed)):,} images have the same bytes as one of another "
+            f"class, such as {samples.images[first]} and {samples.images[other]}"
+        )
+    return notes
