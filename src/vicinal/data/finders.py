@@ -5,10 +5,11 @@ data are of another kind. It raises a VicinalError where they are of its kind bu
 """
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
-from vicinal.data.folders import split_by_folder, split_by_name
+from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import read_frames
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
@@ -101,12 +102,15 @@ def _images_come_first(request: DataRequest) -> bool:
 
 def _of_folder(request: DataRequest) -> Split:
     assert request.path is not None
-    request.accept("label_pattern", reasons=NO_COLUMNS)
-    path, pattern, images = request.path, request.label_pattern, request.images
+    request.accept("label_pattern", "group", reasons=NO_COLUMNS)
+    path, pattern = request.path, request.label_pattern
+    check_open(request.listing, request.skip_bad)
+    listing = request.listing.without(request.tables)
+    how: dict[str, Any] = {"listing": listing, "group": request.group, "skip_bad": request.skip_bad}
     if pattern is not None:
-        split = split_by_name(path, pattern, request.valid_pct, request.seed, images)
+        split = split_by_name(path, pattern, request.valid_pct, request.seed, **how)
     else:
-        split = split_by_folder(path, request.valid_pct, request.seed, images)
+        split = split_by_folder(path, request.valid_pct, request.seed, **how)
     beside = [f"left alone: {file.name}, beside the images" for file in request.tables]
     return replace(split, notes=[*split.notes, *beside])
 

@@ -2,20 +2,23 @@
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vicinal.data.listing import find_images
-from vicinal.data.parts import WORDS
+from vicinal.data.layout import Layout, layout_by_name, layout_of
+from vicinal.data.listing import Listing, endings, list_folder
 from vicinal.data.samples import (
     Samples,
     Split,
+    copies_of,
     held_out,
     index_labels,
     listed,
+    notes_on_copies,
     unknown_classes,
+    untested,
 )
+from vicinal.data.tree import tree_of
 from vicinal.errors import VicinalError
 
 
@@ -24,31 +27,57 @@ def split_by_name(
     pattern: str,
     valid_pct: float,
     seed: int | None,
-    files: list[Path] | None = None,
+    listing: Listing | None = None,
+    *,
+    group: str | None = None,
+    skip_bad: bool = False,
 ) -> Split:
     """Class by file name; see :meth:`ImageDataLoaders.from_name_re`.
 
     Args:
-        files: the images below ``path``, where they have been found already.
+        pattern: a regular expression for the name of a file, or where it has a slash and matches no
+            name, for the path below the folder; its first group is the class.
+        listing: what lies below ``path``, where it has been listed already.
+        group: a regular expression for the path below the folder; its first group names what is
+            held out as a whole.
+        skip_bad: leave out folders that cannot be opened.
     """
+    found = listing or image_listing(path, skip_bad=skip_bad)
     label = name_labeller(pattern)
-    parts = _parts(Path(path), files or image_files(path), in_class_folders=False)
-    return _split(parts, lambda file, part: label(file.name), valid_pct, seed or 0)
+
+    def matches(text: str) -> bool:
+        return re.search(pattern, text) is not None
+
+    by_path = "/" in pattern and not any(matches(image.name) for image in found.images)
+
+    def text(image: Path) -> str:
+        return _below(image, found.root) if by_path else image.name
+
+    layout = layout_by_name(tree_of(found.root, found.images), lambda image: matches(text(image)))
+    layout.train = [(image, label(text(image))) for image, _ in layout.train]
+    if layout.valid is not None:
+        layout.valid = [(image, label(text(image))) for image, _ in layout.valid]
+    return _split(layout, found, valid_pct, seed or 0, group)
 
 
 def split_by_folder(
     path: str | os.PathLike[str],
     valid_pct: float,
     seed: int | None,
-    files: list[Path] | None = None,
+    listing: Listing | None = None,
+    *,
+    group: str | None = None,
+    skip_bad: bool = False,
 ) -> Split:
     """Class by the folder around an image; see :meth:`ImageDataLoaders.from_folder`.
 
     Args:
-        files: the images below ``path``, where they have been found already.
+        listing, group, skip_bad: as for :func:`split_by_name`.
     """
-    parts = _parts(Path(path), files or image_files(path), in_class_folders=True)
-    return _split(parts, _class_folder, valid_pct, seed or 0)
+    found = listing or image_listing(path, skip_bad=skip_bad)
+    layout = layout_of(tree_of(found.root, found.images))
+    layout.notes += _without_images(layout, found)
+    return _split(layout, found, valid_pct, seed or 0, group)
 
 
 def name_labeller(pattern: str) -> Callable[[str], str]:
@@ -79,111 +108,122 @@ def name_labeller(pattern: str) -> Callable[[str], str]:
     return label
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The folders of the training and the validation part, and their images.
-
-    Args:
-        train, valid: the folders; no validation folder where the data have none.
-        files: the images of each.
-        notes: lines for the user.
-    """
-
-    train: Path
-    valid: Path | None
-    files: dict[Path, list[Path]]
-    notes: list[str]
-
-
-def _parts(root: Path, files: list[Path], *, in_class_folders: bool) -> Parts:
-    """Which folder is which part, by its name.
-
-    Args:
-        root: the folder of all images, at any depth.
-        files: the images.
-        in_class_folders: only what holds class folders can be a part; others are classes.
-
-    Raises:
-        VicinalError: there is a validation part, but no training part.
-    """
-    below: dict[str, list[Path]] = {}
-    for file in files:
-        first, *others = file.relative_to(root).parts
-        below.setdefault(first if others else "", []).append(file)
-    depth = len(root.parts) + (2 if in_class_folders else 1)
-    parts = {
-        name.lower(): name
-        for name, images in below.items()
-        if name and any(len(image.parts) > depth for image in images)
-    }
-    train = next((parts[name] for name in WORDS["train"] if name in parts), None)
-    valid = next((parts[name] for name in (*WORDS["valid"], *WORDS["test"]) if name in parts), None)
-    if train is None and valid is not None:
-        raise VicinalError(
-            f"{root} holds the part {valid}, but none that is called train: put the "
-            f"other images into a folder train, or rename {valid}"
-        )
-    if train is None:
-        return Parts(root, None, {root: files}, [])
-    found = {root / name: below.pop(name) for name in (train, valid) if name is not None}
-    count = sum(map(len, below.values()))
-    names = listed([name or "no folder" for name in below], 3)
-    notes = [f"left out: {count:,} images beside {train}, in {names}"] if below else []
-    return Parts(root / train, None if valid is None else root / valid, found, notes)
-
-
 def _split(
-    parts: Parts, class_of: Callable[[Path, Path], str], valid_pct: float, seed: int
+    layout: Layout, listing: Listing, valid_pct: float, seed: int, group: str | None
 ) -> Split:
     """The split of labelled images.
 
     Args:
-        parts: their folders.
-        class_of: from an image and the folder of its part to its class.
+        layout: the parts and their images.
+        listing: what lies below the folder that the user named.
         valid_pct, seed: to hold out images where there is no validation part.
+        group: the pattern of groups.
     """
-    train_files = parts.files[parts.train]
-    names = [class_of(file, parts.train) for file in train_files]
-    if parts.valid is None:
-        labels, vocab = index_labels(names)
-        return held_out(Samples(train_files, labels), vocab, valid_pct, seed, parts.notes)
-    valid_files = parts.files[parts.valid]
-    labels, vocab = index_labels(names + [class_of(file, parts.valid) for file in valid_files])
-    train = Samples(train_files, labels[: len(names)])
-    valid = Samples(valid_files, labels[len(names) :])
-    note = f"validation: the folder {parts.valid.name}"
-    notes = [*parts.notes, note, *unknown_classes(train.labels, valid.labels, vocab)]
-    return Split(train, valid, vocab, notes)
+    notes = [*layout.notes, *_left_out(listing)]
+    images = [image for image, _ in [*layout.train, *(layout.valid or [])]]
+    labels, vocab = index_labels([name for _, name in [*layout.train, *(layout.valid or [])]])
+    samples, count = Samples(images, labels), len(layout.train)
+    groups = None if group is None else groups_of(images, listing.root, group)
+    if layout.valid is None:
+        return held_out(samples, vocab, valid_pct, seed, notes, groups)
+    if groups is not None:
+        _check_apart(groups[:count], groups[count:], layout.valid_name)
+    train, valid = samples.subset(range(count)), samples.subset(range(count, len(images)))
+    split = Split(train, valid, vocab, [*notes, f"validation: the folder {layout.valid_name}"])
+    split.notes += unknown_classes(train.labels, valid.labels, vocab)
+    split.notes += untested(train.labels, valid.labels, vocab)
+    split.notes += notes_on_copies(samples, copies_of(images), range(count, len(images)))
+    return split
 
 
-def _class_folder(file: Path, root: Path) -> str:
-    parts = file.relative_to(root).parts
-    if len(parts) < 2:
-        raise VicinalError(
-            f"{file} is in no class folder: move it into one, or take classes from the file names "
-            "with a pattern (--label-pattern)"
-        )
-    try:
-        parts[0].encode()
-    except UnicodeEncodeError:
-        raise VicinalError(
-            f"the folder {os.fsencode(parts[0])!r} has a name that is not in UTF-8: rename it"
-        ) from None
-    return parts[0]
+def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:
+    """The group of each image, by the first group of a regular expression for its path.
 
-
-def image_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The images below a folder.
+    Args:
+        images: files below ``root``.
+        pattern: for the path below ``root``, whose folders are separated by slashes.
 
     Raises:
-        VicinalError: there is no such folder, or no image in it.
+        VicinalError: the pattern has no group, or does not match.
+
+    >>> groups_of([Path("photos/cat/ann_1.jpg")], Path("photos"), "([a-z]+)_")
+    ['ann']
+    """
+    name = name_labeller(pattern)
+    return [name(_below(image, root)) for image in images]
+
+
+def _check_apart(train: list[str], valid: list[str], valid_name: str) -> None:
+    both = sorted(set(train) & set(valid))
+    if both:
+        raise VicinalError(
+            f"--group does not hold: {both[0]} and {len(both) - 1:,} other groups have images both "
+            f"in training and in {valid_name}: leave it out, or move each group into one part"
+        )
+
+
+def _below(image: Path, root: Path) -> str:
+    return image.relative_to(root).as_posix()
+
+
+def _left_out(listing: Listing) -> list[str]:
+    """Lines about what is below the folder, but in no list of images."""
+    notes = []
+    if listing.others:
+        notes.append(f"left out: {endings(listing.others)}, which are no images that can be read")
+    if listing.links:
+        links = [_below(link, listing.root) for link in listing.links]
+        notes.append(f"left out: links to folders that are read already: {listed(links, 4)}")
+    for folder, reason in listing.closed.items():
+        notes.append(f"left out: the folder {folder}, which cannot be opened ({reason})")
+    return notes
+
+
+def _without_images(layout: Layout, listing: Listing) -> list[str]:
+    """A note about folders beside those of classes that hold no images."""
+    held = {folder for image in listing.images for folder in image.parents}
+    empty = [
+        folder.name
+        for folder in listing.folders
+        if folder.parent == layout.root and folder not in held
+    ]
+    return [f"no class: the folders without images {listed(empty)}"] if empty else []
+
+
+def image_listing(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Listing:
+    """List a folder that holds images.
+
+    Args:
+        skip_bad: leave out folders that cannot be opened.
+
+    Raises:
+        VicinalError: there is no such folder, no image in it, or a folder cannot be opened.
     """
     folder = Path(path)
     if not folder.exists():
         raise VicinalError(f"{folder} does not exist: give the folder that holds the images")
     if not folder.is_dir():
         raise VicinalError(f"{folder} is a file: give the folder that holds the images")
-    files = find_images(folder)
-    if not files:
-        raise VicinalError(f"{folder} holds no images: give a folder with image files below it")
-    return files
+    listing = list_folder(folder)
+    check_open(listing, skip_bad)
+    if not listing.images:
+        beside = f", but {endings(listing.others)}" if listing.others else ""
+        raise VicinalError(
+            f"{folder} holds no images{beside}: give a folder with image files below it"
+        )
+    return listing
+
+
+def check_open(listing: Listing, skip_bad: bool) -> None:
+    """Raise a VicinalError where a folder cannot be opened, and is not to be left out."""
+    for folder, reason in listing.closed.items():
+        if not skip_bad:
+            raise VicinalError(
+                f"the folder {folder} cannot be opened ({reason}): change its permissions, or "
+                "leave it out with skip_bad (--skip-bad)"
+            )
+
+
+def image_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The images below a folder, sorted; raises as :func:`image_listing`."""
+    return image_listing(path).images

@@ -16,6 +16,16 @@ WORDS: dict[Part, tuple[str, ...]] = {
     ),
     "test": ("test", "testing", "tst"),
 }
+# What names of parts also hold, and what names of further parts do.
+FILLERS = frozenset(
+    (
+        *("set", "data", "dataset", "split", "part", "seg"),
+        *("image", "images", "img", "imgs", "photos", "pictures"),
+    )
+)
+WITHOUT_LABELS = frozenset(
+    ("unlabeled", "unlabelled", "unknown", "pred", "predict", "prediction", "predictions", "extra")
+)
 _PART_OF: dict[str, Part] = {word: part for part, words in WORDS.items() for word in words}
 _ORDER = [word for part in ("valid", "test") for word in WORDS[part]]
 
@@ -31,11 +41,36 @@ def part_word(name: str) -> str | None:
     >>> part_word("hold-out"), part_word("mnist_dev.tsv"), part_word("contest")
     ('holdout', 'dev', None)
     """
-    split_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    words = re.findall(
-        r"[a-z]+", re.sub(r"(?i)\b(hold|held)[-_ ]out", "holdout", split_case).lower()
+    return next((word for word in reversed(words_of(name)) if word in _PART_OF), None)
+
+
+def words_of(name: str) -> list[str]:
+    """The words in a name, in lower case.
+
+    >>> words_of("SegmentationMasks_2012 held-out"), words_of("JPEGImages"), words_of("testset")
+    (['segmentation', 'masks', 'holdout'], ['jpeg', 'images'], ['test', 'set'])
+    """
+    split_case = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    joined = re.sub(r"(?i)(?<![a-z])(hold|held)[-_ ]out", "holdout", split_case)
+    joined = re.sub(
+        r"(?i)(?<![a-z])(train|test|val|valid|dev|eval)(?=(set|data)(?![a-z]))", r"\1_", joined
     )
-    return next((word for word in reversed(words) if word in _PART_OF), None)
+    return re.findall(r"[^\W\d_]+", joined.lower())
+
+
+def is_only_part(name: str) -> bool:
+    """Whether a name says which part, and nothing else that could be a class.
+
+    >>> [is_only_part(name) for name in ("seg_train", "Test Data", "trainA", "val2017")]
+    [True, True, True, True]
+    >>> is_only_part("train_stations"), is_only_part("photos"), is_only_part("test_unknown")
+    (False, False, True)
+    """
+    words = words_of(name)
+    return part_word(name) is not None and all(
+        word in _PART_OF or word in FILLERS or word in WITHOUT_LABELS or len(word) == 1
+        for word in words
+    )
 
 
 def part_of(name: str) -> Part | None:
@@ -58,4 +93,14 @@ def part_names(names: Collection[str]) -> tuple[str, str | None]:
     """
     train = next((name for name in names if part_of(name) == "train"), next(iter(names)))
     others = [name for name in names if name != train and part_word(name) in _ORDER]
-    return train, min(others, key=lambda name: _ORDER.index(part_word(name) or ""), default=None)
+    return train, min(others, key=rank, default=None)
+
+
+def rank(name: str) -> int:
+    """The place of a name among those of parts for validation; the lowest is the best.
+
+    >>> sorted(["test", "dev_set", "val"], key=rank)
+    ['val', 'dev_set', 'test']
+    """
+    word = part_word(name)
+    return _ORDER.index(word) if word in _ORDER else len(_ORDER)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vicinal.data.frames import is_table
-from vicinal.data.listing import files_below, is_image
+from vicinal.data.listing import Listing, list_folder
 from vicinal.data.tables import tables_of_hub
 from vicinal.errors import VicinalError
 
@@ -76,14 +76,21 @@ class DataRequest:
         return [file for file in found if is_table(file)]
 
     @cached_property
-    def files(self) -> list[Path]:
-        """All files below the folder, at any depth; none where the path is no folder."""
-        return files_below(self.path) if self.path is not None and self.path.is_dir() else []
+    def listing(self) -> Listing:
+        """What lies below the folder; nothing where the path is no folder."""
+        if self.path is None or not self.path.is_dir():
+            return Listing(Path(self.data), [])
+        return list_folder(self.path)
 
-    @cached_property
+    @property
+    def files(self) -> list[Path]:
+        """All files below the folder, at any depth."""
+        return self.listing.files
+
+    @property
     def images(self) -> list[Path]:
         """Those of :attr:`files` that are images by their names."""
-        return [file for file in self.files if is_image(file)]
+        return self.listing.images
 
     @cached_property
     def hub_tables(self) -> Any:

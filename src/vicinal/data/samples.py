@@ -220,7 +220,7 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         seen = sum(i in valid for each in both for i in each)
         notes[-1:] = [
             f"duplicates: {seen:,} validation images have the same bytes as a training image, such "
-            f"as {samples.images[next(i for i in both[0] if i in valid)]}: the validation flatters"
+            f"as {samples.images[next(i for i in both[0] if i in valid)]}, and look too good"
         ]
     mixed = [each for each in copies if len({samples.labels[i] for i in each}) > 1]
     if mixed:

@@ -1,0 +1,130 @@
+"""The classes of images in one folder: what lies below each folder in it."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, part_word, words_of
+from vicinal.data.samples import listed
+from vicinal.data.tree import Folder, class_name
+from vicinal.errors import VicinalError
+
+Labelled = list[tuple[Path, str]]  # images in the order of their paths, each with its class
+
+# Names that count: of folds, batches, years. They are no classes where others can be.
+NUMBERED = re.compile(
+    r"(?i)((fold|batch|part|chunk|set|session|day|run|shard|year|week|v|cam|camera|view|scene|seq"
+    r"|sequence)[\W_]*)?\d+([\W_]+\d+)*"
+)
+
+
+def labelled(folder: Folder, root: Path) -> tuple[Labelled, list[str]]:
+    """The images of a part with their classes, and lines for the user.
+
+    Args:
+        folder: the folder of the part.
+        root: the folder that the user named.
+
+    Raises:
+        VicinalError: its folders can be read in more than one way, or hold no classes.
+    """
+    if not folder.is_deep:
+        raise VicinalError(
+            f"{folder.own[0]} is in no class folder: move it into one, or take classes from the "
+            "file names with a pattern (--label-pattern)"
+        )
+    _check_names(folder)
+    folders, notes = _without_copies(folder)
+    if all(each.is_deep for each in folders.values()):
+        notes += _nested(folder.path, folders, root)
+    notes += strays(folder)
+    names = {name: class_name(name) for name in folders}
+    found = [(image, names[name]) for name, each in folders.items() for image in each.images]
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        notes.append(f"merged: folders of {listed(twice)}, which are spelled in two ways")
+    return sorted(found, key=lambda pair: pair[0].parts), notes
+
+
+def strays(folder: Folder) -> list[str]:
+    """A note about images beside class folders."""
+    names = [image.name for image in folder.own]
+    if not names:
+        return []
+    return [f"left out: {len(names):,} images in no class folder: {listed(names, 3)}"]
+
+
+def _check_names(folder: Folder) -> None:
+    """Refuse folders without folders in them that are parts of the data by their names."""
+    names = sorted(folder.folders)
+    are_parts = all(is_only_part(n) or set(words_of(n)) <= WITHOUT_LABELS for n in names)
+    # train_cat, train_dog, test_cat, test_dog
+    besides: dict[str | None, set[str]] = {}
+    for name in names:
+        rest = " ".join(word for word in words_of(name) if word != part_word(name))
+        besides.setdefault(part_of(name), set()).add(rest)
+    repeat = None not in besides and len(besides) > 1
+    repeat = repeat and all(each == besides[part_of(names[0])] for each in besides.values())
+    if any(map(part_of, names)) and (are_parts or repeat):
+        raise VicinalError(
+            f"the folders {listed(names)} in {folder.path} are parts of the data by their names, "
+            "and hold no class folders: put the images into some, or take classes from the file "
+            "names with a pattern (--label-pattern)"
+        )
+
+
+def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
+    """The folders but for those that hold the ones beside them once more, and lines about these.
+
+    Raises:
+        VicinalError: one holds folders of the same names with other images.
+    """
+    kept, notes = dict(folder.folders), []
+    for name, each in folder.folders.items():
+        if not each.is_deep or len(each.folders) < 2 or not each.names <= folder.names - {name}:
+            continue
+        if not all(
+            _is_there(image, folder.path / image.relative_to(each.path)) for image in each.images
+        ):
+            raise VicinalError(
+                f"{each.path} holds the folders {listed(sorted(each.folders), 3)}, as does the "
+                "folder around it: merge them, or give one of them"
+            )
+        del kept[name]
+        count = f"{len(each.images):,} images in {each.path}"
+        notes.append(f"left out: {count}, which are those beside it once more")
+    return kept, notes
+
+
+def _is_there(image: Path, other: Path) -> bool:
+    return other.exists() and other.stat().st_size == image.stat().st_size
+
+
+def _nested(path: Path, folders: dict[str, Folder], root: Path) -> list[str]:
+    """A note about folders in each class folder.
+
+    Raises:
+        VicinalError: all hold the same ones, so that these can be the classes.
+    """
+    counts = Counter(name for each in folders.values() for name in each.names)
+    common = {name for name, count in counts.items() if 2 * count >= max(len(folders), 4)}
+    are_alike = all(2 * len(each.names & common) >= len(each.names) for each in folders.values())
+    inner, outer = sorted(counts), sorted(folders)
+    counted = _are_numbered(inner) and not _are_numbered(outer)  # cat/2019, cat/2020
+    if len(folders) > 1 and len(common) > 1 and are_alike and not counted:
+        above = "[^/]+/" * (len(path.parts) - len(root.parts))
+        raise VicinalError(
+            f"the folders {listed(outer, 4)} in {path} hold the same folders "
+            f"{listed(inner, 4)}, so either can be the classes: give one part such as "
+            f"{path / outer[0]}, or name the class by --label-pattern '^{above}([^/]+)/' for "
+            f"{outer[0]}, '^{above}[^/]+/([^/]+)/' for {inner[0]}"
+        )
+    if all(len(each.folders) == 1 for each in folders.values()):
+        return []
+    return [
+        f"classes: {listed(outer, 4)}; folders below them ({listed(inner, 4)}) are not told apart"
+    ]
+
+
+def _are_numbered(names: list[str]) -> bool:
+    return all(NUMBERED.fullmatch(name) for name in names)

@@ -1,0 +1,272 @@
+"""Which folders of a tree of images are parts of the data, and which are classes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vicinal.data.classes import Labelled, labelled, strays
+from vicinal.data.parts import is_only_part, part_of, part_word, rank, words_of
+from vicinal.data.samples import listed
+from vicinal.data.tree import Folder, class_name
+from vicinal.errors import VicinalError
+
+# Names of folders that hold pictures of all classes, and of those with something for each picture.
+PICTURES = frozenset(
+    (
+        *("image", "images", "img", "imgs", "jpeg", "jpegs", "jpg", "png"),
+        *("photo", "photos", "picture", "pictures"),
+    )
+)
+MASKS = frozenset(
+    (
+        *("mask", "masks", "annotation", "annotations", "label", "labels", "object", "class"),
+        *("segmentation", "segmentations", "trimap", "trimaps", "contour", "contours"),
+        *("gt", "ground", "truth", "groundtruth", "edge", "edges"),
+    )
+)
+
+
+@dataclass
+class Layout:
+    """The images of the training and the validation part, with their classes.
+
+    Attributes:
+        root: the folder whose folders are the classes, in the training part.
+        train: the training images.
+        notes: lines for the user.
+        valid, valid_name: the validation part, and the name of its folder, where there is one.
+    """
+
+    root: Path
+    train: Labelled
+    notes: list[str] = field(default_factory=list)
+    valid: Labelled | None = None
+    valid_name: str = ""
+
+
+def layout_of(tree: Folder) -> Layout:
+    """Read parts and classes off the names of folders.
+
+    Raises:
+        VicinalError: the folders can be read in more than one way, or hold no classes.
+    """
+    notes: list[str] = []
+    top = _innermost(tree, notes)
+    layout = _by_class_first(top) or _by_parts(top, tree)
+    if layout is None:
+        layout = Layout(top.path, *labelled(top, tree.path))
+    if top is not tree:
+        names = sorted({name for _, name in layout.train})
+        notes.append(f"classes: the folders in {layout.root} ({listed(names, 4)})")
+    layout.notes[:0] = notes
+    return layout
+
+
+def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
+    """Read parts off the names of folders, where the names of files say the classes.
+
+    Args:
+        matches: whether a file's name says its class.
+
+    Returns:
+        The images without their classes, each with an empty name.
+
+    Raises:
+        VicinalError: there is a validation part, but no training part.
+    """
+    notes: list[str] = []
+    top = tree
+    while not top.own and len(top.folders) == 1:
+        (top,) = top.folders.values()
+    beside = _without_masks(top, notes)
+    folders = top.folders if beside is None else beside
+    own = top.own if beside is None else []
+    parts = [name for name in folders if is_only_part(name)]
+    train = [name for name in parts if part_of(name) == "train"]
+    train = [name for name in train if name.lower() == part_word(name)] or train
+    others = sorted({rank(name) for name in parts if part_of(name) != "train"})
+    if not train:
+        if others:
+            raise _no_training(top, min(parts, key=rank))
+        images = [*own, *(image for name in folders for image in folders[name].images)]
+        return Layout(top.path, _unlabelled(images), notes)
+    layout = Layout(top.path, _unlabelled([i for n in train for i in folders[n].images]), notes)
+    used = list(train)
+    for best in others:
+        names = [name for name in parts if part_of(name) != "train" and rank(name) == best]
+        images = [image for name in names for image in folders[name].images]
+        if part_of(names[0]) == "valid" or any(map(matches, images)):
+            layout.valid, layout.valid_name = _unlabelled(images), listed(names, 3)
+            used += names
+            break
+    layout.notes += _beside(folders, own, used, listed(train, 3))
+    return layout
+
+
+def _unlabelled(images: list[Path]) -> Labelled:
+    return [(image, "") for image in sorted(images, key=lambda image: image.parts)]
+
+
+def _beside(folders: dict[str, Folder], own: list[Path], used: list[str], train: str) -> list[str]:
+    """A note about the images that are in none of the folders that are used."""
+    left = {name: len(each.images) for name, each in folders.items() if name not in used}
+    left |= {"no folder": len(own)} if own else {}
+    if not left:
+        return []
+    return [f"left out: {sum(left.values()):,} images beside {train}, in {listed([*left], 3)}"]
+
+
+def _innermost(folder: Folder, notes: list[str]) -> Folder:
+    """Descend from folders that only wrap another one, or that hold masks beside images."""
+    while folder.is_deep:
+        pictures = _without_masks(folder, notes)
+        inner = [*pictures.values()] if pictures else [*folder.folders.values()]
+        if len(inner) > 1 or not (inner[0].is_deep or pictures):
+            break
+        notes += strays(folder)
+        folder = inner[0]
+    return folder
+
+
+def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None:
+    """Of folders whose names all say pictures or masks, those of pictures; None of others."""
+    words = {name: set(words_of(name)) for name in folder.folders}
+    masks = [name for name, each in words.items() if each and each <= PICTURES | MASKS]
+    masks = [name for name in masks if words[name] & MASKS]
+    pictures = {n: f for n, f in folder.folders.items() if words[n] and words[n] <= PICTURES}
+    if not masks or not pictures or len(masks) + len(pictures) < len(words):
+        return None
+    count = sum(len(folder.folders[name].images) for name in masks)
+    beside = f"which by its name holds none to classify, beside {next(iter(pictures))}"
+    notes.append(f"left out: {count:,} images in {listed(masks, 3)}, {beside}")
+    return pictures
+
+
+def _unwrapped(part: Folder) -> Folder:
+    """A part's folder without folders that only wrap another one: train/train, train/images."""
+    while part.is_deep and len(part.folders) == 1:
+        (inner,) = part.folders.values()
+        is_same = inner.name == part.name or part_of(inner.name) == part_of(part.name)
+        if not (inner.is_deep or is_same or set(words_of(inner.name)) <= PICTURES):
+            break
+        part = inner
+    return part
+
+
+def _by_class_first(top: Folder) -> Layout | None:
+    """Classes whose folders each hold folders of the parts: cat/train, cat/test."""
+    split = {name: folder for name, folder in top.folders.items() if _holds_parts(folder)}
+    if not split or not top.is_deep:
+        return None
+    first = next(iter(split.values()))
+    without = [name for name in top.folders if name not in split]
+    if without:
+        raise VicinalError(
+            f"{first.path} holds the parts {listed([*first.folders])}, but {without[0]} beside it "
+            f"holds none: give {first.path} if it is the data, or such parts to each class"
+        )
+    names = {name for folder in split.values() for name in folder.folders}
+    train = {name for name in names if part_of(name) == "train"}
+    best = min(rank(name) for name in names - train)
+    valid = {name for name in names - train if rank(name) == best}
+
+    def images_of(part: set[str]) -> Labelled:
+        pairs = [
+            (image, class_name(folder.name))
+            for folder in split.values()
+            for name, inner in folder.folders.items()
+            for image in inner.images
+            if name in part
+        ]
+        return sorted(pairs, key=lambda pair: pair[0].parts)
+
+    notes = strays(top)
+    others = names - train - valid
+    if others:
+        notes.append(f"left out: the folders {listed(sorted(others))} in each class folder")
+    shown = f"{listed(sorted(valid), 2)} in each class folder"
+    return Layout(top.path, images_of(train), notes, images_of(valid), shown)
+
+
+def _holds_parts(folder: Folder) -> bool:
+    parts = {part_of(name) for name in folder.folders}
+    are_flat = not any(inner.folders for inner in folder.folders.values())
+    are_parts = all(is_only_part(name) for name in folder.folders)
+    return folder.is_deep and are_parts and are_flat and "train" in parts and len(parts) > 1
+
+
+def _by_parts(top: Folder, tree: Folder) -> Layout | None:
+    """Folders of classes that are parts by their names: train/cat, test/cat."""
+    unwrapped = {name: _unwrapped(folder) for name, folder in top.folders.items()}
+    deep = {name: folder for name, folder in unwrapped.items() if folder.is_deep}
+    parts = [
+        name
+        for name in deep
+        if is_only_part(name)
+        or (part_of(name) and any(_alike(deep[name], deep[o]) for o in deep if o != name))
+    ]
+    others = [name for name in parts if part_of(name) != "train"]
+    others.sort(key=lambda name: (rank(name), len(name), name))
+    train = _training_part(top, deep, parts, others)
+    if train is None:
+        return None
+    layout = Layout(deep[train].path, *labelled(deep[train], tree.path))
+    known = {name for _, name in layout.train}
+    for name in others:
+        names = deep[name].names
+        if part_of(name) == "test" and len(names) == 1 and not names & known:
+            continue  # test/unknown: without labels
+        layout.valid, notes = labelled(deep[name], tree.path)
+        layout.valid_name = name
+        layout.notes += [note for note in notes if note not in layout.notes]
+        break
+    if not is_only_part(train):
+        layout.notes.append(f"training: the folder {train}")
+    used = [train, layout.valid_name]
+    layout.notes += _beside(top.folders, top.own, used, train)
+    return layout
+
+
+def _training_part(
+    top: Folder, deep: dict[str, Folder], parts: list[str], others: list[str]
+) -> str | None:
+    """The name of the training part; None where the folders are no parts.
+
+    Args:
+        top: the folder that holds them.
+        deep: those that hold folders of images.
+        parts: the names of those that are parts.
+        others: those that are not called train, the best one for validation first.
+    """
+    train = [name for name in parts if name not in others]
+    exact = [name for name in train if name.lower() == part_word(name)]
+    if len(train) > 1 and len(exact) != 1:
+        raise VicinalError(
+            f"{top.path} holds {listed(train)}, which could each be the training part: rename the "
+            "one that is to train"
+        )
+    if train:
+        return (exact or train)[0]
+    alike = [
+        name
+        for name in deep
+        if name not in parts and any(_alike(deep[name], deep[other]) for other in others)
+    ]
+    if len(alike) == 1:
+        return alike[0]
+    if not any(is_only_part(name) for name in others):
+        return None
+    raise _no_training(top, others[0])
+
+
+def _no_training(top: Folder, part: str) -> VicinalError:
+    return VicinalError(
+        f"{top.path} holds the part {part}, but none that is called train: put the other images "
+        f"into a folder train, or rename {part}"
+    )
+
+
+def _alike(one: Folder, other: Folder) -> bool:
+    """Whether two folders hold mostly folders of the same names."""
+    common = one.names & other.names
+    return len(common) >= max(1, min(len(one.names), len(other.names)) / 2)
