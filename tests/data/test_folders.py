@@ -244,14 +244,14 @@ class TestLeftOut:
         fill(tmp_path, "cat", "dog")
         (tmp_path / "fox").mkdir()
         for i in range(3):
-            (tmp_path / "fox" / f"{i}.HEIC_").touch()
+            (tmp_path / "fox" / f"{i}.SVG").touch()
             (tmp_path / "dog" / f"{i}").touch()
         (tmp_path / "model.h5").touch()
         notes = of(tmp_path).notes
         assert "no class: the folders without images fox" in notes
         assert (
-            "left out: 3 files without an ending, 3 files ending .heic_ and model.h5, which are no "
-            "images that can be read"
+            "left out: 3 files without an ending, 3 files ending .svg (save them as PNG) and "
+            "model.h5, which are not read as images"
         ) in notes
 
     def test_tables_beside_images_are_named_once(self, tmp_path):

@@ -18,7 +18,7 @@ from vicinal.data.samples import (
     unknown_classes,
     untested,
 )
-from vicinal.data.tree import tree_of
+from vicinal.data.tree import Folder, tree_of
 from vicinal.errors import VicinalError
 
 
@@ -75,8 +75,9 @@ def split_by_folder(
         listing, group, skip_bad: as for :func:`split_by_name`.
     """
     found = listing or image_listing(path, skip_bad=skip_bad)
-    layout = layout_of(tree_of(found.root, found.images))
-    layout.notes += _without_images(layout, found)
+    tree = tree_of(found.root, found.images)
+    layout = layout_of(tree)
+    layout.notes += _without_images(layout, tree, found)
     return _split(layout, found, valid_pct, seed or 0, group)
 
 
@@ -170,7 +171,7 @@ def _left_out(listing: Listing) -> list[str]:
     """Lines about what is below the folder, but in no list of images."""
     notes = []
     if listing.others:
-        notes.append(f"left out: {endings(listing.others)}, which are no images that can be read")
+        notes.append(f"left out: {endings(listing.others)}, which are not read as images")
     if listing.links:
         links = [_below(link, listing.root) for link in listing.links]
         notes.append(f"left out: links to folders that are read already: {listed(links, 4)}")
@@ -179,9 +180,9 @@ def _left_out(listing: Listing) -> list[str]:
     return notes
 
 
-def _without_images(layout: Layout, listing: Listing) -> list[str]:
+def _without_images(layout: Layout, tree: Folder, listing: Listing) -> list[str]:
     """A note about folders beside those of classes that hold no images."""
-    held = {folder for image in listing.images for folder in image.parents}
+    held = {folder.path for folder in tree.walk()}
     empty = [
         folder.name
         for folder in listing.folders

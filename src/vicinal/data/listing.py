@@ -4,14 +4,12 @@ import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from heapq import heappop, heappush
 from pathlib import Path
 
-from PIL import Image
+from vicinal.data.plugins import is_readable, missing_reader
 
-# Formats that Pillow only writes or recognises, and cannot decode by itself.
-WITHOUT_DECODER = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
 # What systems, NAS boxes and archivers leave beside the user's files.
 LEFTOVERS = frozenset(
     {
@@ -46,12 +44,16 @@ class Listing:
     @cached_property
     def images(self) -> list[Path]:
         """The files that are images by their names."""
-        return [file for file in self.files if is_image(file)]
+        return [file for file in self.files if file.suffix in self._readable]
 
     @cached_property
     def others(self) -> list[Path]:
         """The files that are no images."""
-        return [file for file in self.files if not is_image(file)]
+        return [file for file in self.files if file.suffix not in self._readable]
+
+    @cached_property
+    def _readable(self) -> set[str]:
+        return {suffix for suffix in {file.suffix for file in self.files} if is_readable(suffix)}
 
     def without(self, files: Collection[Path]) -> "Listing":
         """The same listing, but for some files."""
@@ -101,39 +103,23 @@ def _is_leftover(name: str) -> bool:
 
 
 def is_image(file: Path) -> bool:
-    """Whether a file is an image by its ending, of a format that can be decoded."""
-    return file.suffix.lower() in suffixes()
-
-
-def suffixes() -> frozenset[str]:
-    """The endings of images that can be decoded now: with those of plugins for Pillow.
-
-    >>> ".webp" in suffixes(), ".pdf" in suffixes()
-    (True, False)
-    """
-    return _suffixes(len(Image.registered_extensions()))
-
-
-@lru_cache(1)
-def _suffixes(registered: int) -> frozenset[str]:
-    named = Image.registered_extensions().items()
-    return frozenset(suffix for suffix, kind in named if kind not in WITHOUT_DECODER)
+    """Whether a file is an image by its ending, of a format that can be decoded now."""
+    return is_readable(file.suffix)
 
 
 def endings(files: Sequence[Path], most: int = 4) -> str:
     """Count files by their endings, for a message; one alone is named.
 
-    >>> endings([Path("a.heic"), Path("b.HEIC"), Path("c"), Path("notes.md")])
-    '2 files ending .heic, c and notes.md'
+    >>> endings([Path("a.svg"), Path("b.SVG"), Path("c"), Path("notes.md")])
+    '2 files ending .svg (save them as PNG), c and notes.md'
     """
     counts = Counter(file.suffix.lower() for file in files)
     alone = {file.suffix.lower(): file.name for file in files}
-    shown = [
-        alone[ending]
-        if count == 1
-        else f"{count:,} files {f'ending {ending}' if ending else 'without an ending'}"
-        for ending, count in counts.most_common(most)
-    ]
+    shown = []
+    for ending, count in counts.most_common(most):
+        many = f"{count:,} files {f'ending {ending}' if ending else 'without an ending'}"
+        reader = missing_reader(ending)
+        shown.append((alone[ending] if count == 1 else many) + (f" ({reader})" if reader else ""))
     rest = len(files) - sum(count for _, count in counts.most_common(most))
     if rest:
         shown.append(f"{rest:,} other files")

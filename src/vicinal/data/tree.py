@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,12 @@ class Folder:
         below = [image for folder in self.folders.values() for image in folder.images]
         return sorted(self.own + below, key=lambda path: path.parts)
 
+    def walk(self) -> Iterator["Folder"]:
+        """The folder and all below it."""
+        yield self
+        for folder in self.folders.values():
+            yield from folder.walk()
+
     @property
     def is_deep(self) -> bool:
         """Whether images lie in folders below, but for a few strays."""
@@ -50,14 +56,15 @@ class Folder:
 def tree_of(root: Path, images: Iterable[Path]) -> Folder:
     """The tree of the folders of images, which lie below ``root``, in the order of their paths."""
     tree, depth = Folder(root), len(root.parts)
-    known = {root: tree}
+    known: dict[str, Folder] = {}  # by their paths as text, which is cheaper than as Path
     for image in images:
-        home = known.get(image.parent)
+        place = os.path.dirname(image)
+        home = known.get(place)
         if home is None:
             home = tree
             for name in image.parts[depth:-1]:
                 home = home.folders.setdefault(name, Folder(home.path / name))
-            known[image.parent] = home
+            known[place] = home
         home.own.append(image)
     return tree
 
