@@ -358,6 +358,14 @@ class TestStorage:
             assert re.search(r"left out: \d of \d+ images .*_\d*[05]\.png", said)
 
     @pytest.mark.parametrize("kind", ["mapped", "memory"])
+    def test_a_class_whose_images_are_all_corrupt(self, tmp_path, monkeypatch, capsys, kind):
+        store(monkeypatch, kind)
+        class_folders(tmp_path, cat=4, dog=4)
+        write(tmp_path / "fox", **{f"{i}": BROKEN + bytes([i]) for i in range(3)})
+        ImageDataLoaders.from_folder(tmp_path, size=6, bs=2, device="cpu", skip_bad=True)
+        assert "emptied: no training image of 1 classes can be read: fox" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("kind", ["mapped", "memory"])
     def test_a_corrupt_image_is_named(self, tmp_path, monkeypatch, kind):
         store(monkeypatch, kind)
         named(tmp_path, broken=[5])

@@ -197,6 +197,17 @@ def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> li
     return [f"untested: {count}: {listed([vocab[index] for index in missing])}"]
 
 
+def emptied(before: Sequence[int], after: Sequence[int], vocab: list[str]) -> list[str]:
+    """A note if classes lost all their images.
+
+    >>> emptied([0, 1, 2, 2], [0, 2], ["cat", "dog", "fox"])
+    ['emptied: no training image of 1 classes can be read: dog']
+    """
+    lost = [vocab[index] for index in sorted(set(before) - set(after))]
+    count = f"no training image of {len(lost):,} classes can be read"
+    return [f"emptied: {count}: {listed(lost)}"] if lost else []
+
+
 def copies_of(images: Any) -> list[list[int]]:
     """The indices of image files with the same bytes; none of images that are no files."""
     are_files = isinstance(images, list) and all(isinstance(image, Path) for image in images)

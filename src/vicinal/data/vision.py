@@ -27,7 +27,7 @@ from vicinal.data.images import (
 )
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import Samples, Split
+from vicinal.data.samples import Samples, Split, emptied
 from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
@@ -188,6 +188,8 @@ class ImageDataLoaders(DataLoaders):
         if read_at is None:
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
+            for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
+                this_process().print(note)
             readers = 0
         if read_at is None and train.x.shape[-2] == train.x.shape[-1]:
             read_at = train.x.shape[-1]
