@@ -11,6 +11,7 @@ from vicinal.data.augment import Normalize, aug_transforms
 from vicinal.data.block import (
     CategoryBlock,
     DataBlock,
+    GroupSplitter,
     ImageBlock,
     RandomSplitter,
     RegexLabeller,
@@ -307,3 +308,40 @@ def test_another_way_to_resize_is_named():
         Resize(8, "stretch")
     with pytest.raises(VicinalError, match=r"a size is a side .* or \(height, width\), not '8x9'"):
         Resize("8x9")
+
+
+def test_groups_stay_whole(pets):
+    """By a function of files, of rows, and as an expression for a folder."""
+    files = get_image_files(pets)
+    number = using_attr(RegexLabeller(r"_(\d+)"), "stem")
+
+    def group(file):
+        return int(number(file)) // 4
+
+    by_files = block(splitter=GroupSplitter(group, 0.4, seed=1)).dataloaders(pets, bs=4)
+    frame = pd.DataFrame({"file": files, "breed": [file.name[:3] for file in files]})
+    by_rows = block(
+        get_x=lambda row: row.file,
+        get_y=lambda row: row.breed,
+        splitter=GroupSplitter(lambda row: group(row.file), 0.4, seed=1),
+    )
+    assert_same_batches(by_files, by_rows.dataloaders(frame, bs=4))
+    made = block(splitter=GroupSplitter(group, 0.4, seed=1))._split(pets)
+    train, valid = ({group(image) for image in part.images} for part in (made.train, made.valid))
+    assert not train & valid
+    assert train | valid == set(range(5))
+    dls = ImageDataLoaders.from_name_re(pets, PATTERN, group=r"_(\d)", seed=1, size=8, bs=4)
+    assert len(dls.valid.dataset) + len(dls.train.dataset) == 20
+
+
+def test_copies_stay_on_one_side_and_rare_classes_in_training(tmp_path):
+    images = {f"{'ab'[i % 2]}__{i}": noise(seed=i // 4) for i in range(40)}
+    write(tmp_path, **images, c__0=noise(seed=99))
+    for seed in range(5):
+        splitter = RandomSplitter(seed=seed)
+        made = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
+        train, valid = (
+            {file.read_bytes() for file in part.images} for part in (made.train, made.valid)
+        )
+        assert not train & valid
+        assert made.vocab.index("c") in made.train.labels

@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.folders import image_files, name_labeller
+from vicinal.data.groups import hold_out_groups
+from vicinal.data.hold_out import hold_out
 from vicinal.data.resizing import Method, Resizing
-from vicinal.data.samples import Samples, Split, index_labels, random_split
+from vicinal.data.samples import Samples, Split, copies_of, index_labels
 from vicinal.data.sizes import Size, how_read
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
@@ -49,6 +51,8 @@ class Resize:
 class RandomSplitter:
     """Hold out a random fraction.
 
+    Image files with the same bytes are on one side, and each class has an image in training.
+
     Args:
         valid_pct: the fraction, between 0 and 1.
         seed: the same one gives the same split.
@@ -58,7 +62,30 @@ class RandomSplitter:
         self.valid_pct, self.seed = valid_pct, seed
 
     def __call__(self, samples: Samples) -> tuple[Samples, Samples]:
-        return random_split(samples, self.valid_pct, self.seed or 0)
+        copies = copies_of(samples.images)
+        train, valid = hold_out(samples.labels, self.valid_pct, self.seed or 0, copies)
+        return samples.subset(train), samples.subset(valid)
+
+
+class GroupSplitter:
+    """Hold out a random fraction by groups, each of which is whole on one side.
+
+    Args:
+        group: from an item to its group, such as the patient of whom it is.
+        valid_pct: about the fraction of the samples, between 0 and 1.
+        seed: the same one gives the same split.
+    """
+
+    def __init__(
+        self, group: Callable[[Any], Hashable], valid_pct: float = 0.2, seed: int | None = None
+    ) -> None:
+        self.group, self.valid_pct, self.seed = group, valid_pct, seed
+
+    def __call__(self, samples: Samples) -> tuple[Samples, Samples]:
+        items = samples.items if isinstance(samples, _Labelled) else samples.images
+        groups = [self.group(item) for item in items]
+        train, valid = hold_out_groups(groups, self.valid_pct, self.seed or 0, samples.labels)
+        return samples.subset(train), samples.subset(valid)
 
 
 class RegexLabeller:
@@ -190,7 +217,7 @@ class DataBlock:
         labels, vocab = _classes([self.get_y(item) for item in items], items)
         images = items if self.get_x is None else [self.get_x(item) for item in items]
         samples = _Labelled(images, labels, items=items)
-        if is_frame and not isinstance(self.splitter, RandomSplitter):
+        if is_frame and not isinstance(self.splitter, RandomSplitter | GroupSplitter):
             return Split(*_parts(self.splitter(found), samples), vocab)
         return Split(*_parts(self.splitter(samples), samples), vocab)
 

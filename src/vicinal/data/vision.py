@@ -234,6 +234,7 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
+        group: str | None = None,
         item_size: Size | Resizing | None = None,
         size: Size | None = None,
         min_scale: float = 1.0,
@@ -247,6 +248,8 @@ class ImageDataLoaders(DataLoaders):
                 ``r"(.+)_\d+.jpg$"``.
             valid_pct: the fraction held out for validation, between 0 and 1.
             seed: of the split, the order and the augmentation.
+            group: a regular expression for the path of an image below the folder, whose first group
+                names a patient, a place or a shot: all images of one are on the same side.
             item_size, size, min_scale: images are stored at ``item_size``, as in
                 :meth:`from_split`; random crops of at least ``min_scale`` of the area are resized
                 to ``size``, the side of a square or (height, width), and augmented by
@@ -257,7 +260,8 @@ class ImageDataLoaders(DataLoaders):
             VicinalError: the folder does not exist or holds no image, the pattern has no group or
                 does not match a name, or as in :meth:`from_split`.
         """
-        split = split_by_name(path, pat, valid_pct, seed)
+        skip_bad = kwargs.get("skip_bad", False)
+        split = split_by_name(path, pat, valid_pct, seed, group=group, skip_bad=skip_bad)
         return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
 
     @classmethod
@@ -267,6 +271,7 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
+        group: str | None = None,
         item_size: Size | Resizing | None = None,
         size: Size | None = None,
         min_scale: float = 1.0,
@@ -277,7 +282,8 @@ class ImageDataLoaders(DataLoaders):
         Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used if there is
         no validation folder.
         """
-        split = split_by_folder(path, valid_pct, seed)
+        skip_bad = kwargs.get("skip_bad", False)
+        split = split_by_folder(path, valid_pct, seed, group=group, skip_bad=skip_bad)
         return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
 
     @classmethod

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vicinal import recipes
 from vicinal.data.augment import BatchTransform, Normalize, resize, to_unit_floats
 from vicinal.data.images import decode, read_named
+from vicinal.data.listing import is_image
 from vicinal.data.resizing import Method
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_text
@@ -73,6 +74,10 @@ class ImagePreprocessing(Preprocessing):
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
         return ((str(argument), Path(argument)) for argument in arguments)
+
+    @staticmethod
+    def takes(file: Path) -> bool:
+        return is_image(file)
 
     def batch(self, items: list[Any]) -> Tensor:
         """Image files, encoded bytes or PIL images to (B, 3, height, width) floats.
