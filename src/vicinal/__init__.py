@@ -50,6 +50,7 @@ _HOMES = {
     "data.block": (
         "CategoryBlock",
         "DataBlock",
+        "GroupSplitter",
         "ImageBlock",
         "RandomSplitter",
         "RegexLabeller",

@@ -16,6 +16,7 @@ from vicinal.data.augment import RandomErasing as RandomErasing
 from vicinal.data.augment import aug_transforms as aug_transforms
 from vicinal.data.block import CategoryBlock as CategoryBlock
 from vicinal.data.block import DataBlock as DataBlock
+from vicinal.data.block import GroupSplitter as GroupSplitter
 from vicinal.data.block import ImageBlock as ImageBlock
 from vicinal.data.block import RandomSplitter as RandomSplitter
 from vicinal.data.block import RegexLabeller as RegexLabeller

@@ -86,4 +86,5 @@ def data_help() -> str:
 
 def samples_help() -> str:
     """What the help says about the samples that ``vicinal predict`` takes."""
-    return "; ".join(kind.samples for kind in KINDS.values() if kind.samples)
+    named = "; ".join(kind.samples for kind in KINDS.values() if kind.samples)
+    return f"{named}; or folders of files."

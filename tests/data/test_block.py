@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from vicinal.data.augment import Normalize, aug_transforms
 from vicinal.data.block import (
     CategoryBlock,
     DataBlock,
+    GroupSplitter,
     ImageBlock,
     RandomSplitter,
     RegexLabeller,
@@ -17,11 +20,15 @@ from vicinal.data.block import (
     parent_label,
     using_attr,
 )
+from vicinal.data.images import read_image
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
-from vicinal.data.vision import ImageDataLoaders
+from vicinal.data.vision import ImageDataLoaders, Storage
 from vicinal.errors import VicinalError
 
-from .pictures import noise, write
+from .pictures import noise, smooth, write
+
+MEMORY = Storage("memory", "")
 
 PATTERN = r"(.+)_\d+.png$"
 
@@ -161,3 +168,180 @@ def test_other_item_transforms_are_named():
 def test_a_folder_that_is_missing(tmp_path):
     with pytest.raises(VicinalError, match="none does not exist"):
         block().dataloaders(tmp_path / "none")
+
+
+def labelled(pets, *values):
+    """A block that labels its items by these values in turn."""
+    labels = {file: values[i % len(values)] for i, file in enumerate(sorted(pets.iterdir()))}
+    return block(get_y=labels.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (("cat", None), r"gives None for 10 of 20 items, the first is .*cat_10\.png: give each"),
+        (("cat", float("nan")), "gives nan for 10 of 20 items"),
+        (("cat", np.float64("nan")), "gives nan for 10 of 20 items"),
+        (("cat", pd.NA), "gives <NA> for 10 of 20"),
+        (
+            ("cat", ["cat", "pug"]),
+            r"gives \['cat', 'pug'\] for .*cat_10\.png, and an image has one",
+        ),
+        (("cat", ("cat", "pug")), "and an image has one class"),
+        (("cat", np.array([0, 1])), "and an image has one class"),
+        (("cat", 3), r"labels of different types \(int, str\): give texts alone"),
+    ],
+)
+def test_labels_that_are_no_class(pets, values, said):
+    with pytest.raises(VicinalError, match=said):
+        labelled(pets, *values).dataloaders(pets)
+
+
+@pytest.mark.parametrize("zero", [0, np.int64(0), torch.tensor(0)])
+def test_labels_that_are_numbers(pets, zero):
+    dls = labelled(pets, zero, zero + 10).dataloaders(pets, bs=4, device="cpu")
+    assert dls.vocab == ["0", "10"]
+
+
+def seen_images(dls):
+    return [len(part.dataset) for part in (dls.train, dls.valid)]
+
+
+def test_items_may_be_the_rows_of_a_data_frame(pets):
+    """With fastai's readers of columns, and its splitter by a column."""
+    from fastai.data.transforms import ColReader, ColSplitter
+
+    files = sorted(pets.iterdir())
+    frame = pd.DataFrame(
+        {
+            "name": [file.stem for file in files],
+            "weight": [1.5] * 20,
+            "breed": [i % 2 for i in range(20)],
+            "is_valid": [i >= 17 for i in range(20)],
+        },
+        index=[f"row {i}" for i in range(20)],
+    )
+    readers = {"get_x": ColReader("name", pref=pets, suff=".png"), "get_y": ColReader("breed")}
+    dls = block(**readers, splitter=ColSplitter()).dataloaders(frame, bs=4, device="cpu")
+    assert dls.vocab == ["0", "1"]  # whole numbers, beside a column of others
+    assert seen_images(dls) == [17, 3]
+    assert dls.valid.dataset.y.tolist() == [1, 0, 1]
+    by_hand = {"get_x": lambda row: pets / f"{row['name']}.png", "get_y": lambda row: row.breed}
+    assert seen_images(block(**by_hand).dataloaders(frame, bs=4, device="cpu")) == [15, 5]
+    with pytest.raises(VicinalError, match="rows of a data frame: give get_x"):
+        block(get_y=lambda row: row.breed).dataloaders(frame)
+
+
+def test_items_may_be_a_list(pets):
+    pairs = [(file, file.name[:3]) for file in sorted(pets.iterdir())]
+    own = {"get_x": lambda pair: pair[0], "get_y": lambda pair: pair[1]}
+    dls = block(**own).dataloaders(pairs, bs=4, device="cpu")
+    assert_same_batches(dls, block().dataloaders(pets, bs=4, device="cpu"))
+    with pytest.raises(VicinalError, match="a folder, a list of items or a data frame, not None"):
+        block().dataloaders(None)
+
+
+def test_the_splitters_of_fastai(tmp_path):
+    from fastai.data import transforms as fastai
+
+    names = [f"{part}__{'ab'[i % 2]}__{i}" for part in ("train", "valid") for i in range(6)]
+    write(tmp_path, **{name: noise(seed=seed) for seed, name in enumerate([*names, "test__b__0"])})
+    files = get_image_files(tmp_path)
+    (tmp_path / "valid.txt").write_text("0.png\n5.png")
+    for splitter, train, valid in (
+        (fastai.GrandparentSplitter(), [f for f in files if "train" in f.parts], "valid"),
+        (fastai.FuncSplitter(lambda file: "valid" in file.parts), None, "valid"),
+        (fastai.IndexSplitter([0, 12]), files[1:12], [files[0], files[12]]),
+        (fastai.EndSplitter(0.5), files[:7], files[7:]),
+        (fastai.FileSplitter(tmp_path / "valid.txt"), None, None),
+        (fastai.MaskSplitter([True] * 3 + [False] * 10), files[3:], files[:3]),
+    ):
+        if valid == "valid":
+            valid = [file for file in files if "valid" in file.parts]
+        if valid is None:
+            valid = [file for file in files if file.name in ("0.png", "5.png")]
+        found = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
+        assert found.valid.images == valid
+        assert found.train.images == (train or [f for f in files if f not in valid])
+        assert [found.vocab[i] for i in found.valid.labels] == [f.parent.name for f in valid]
+    for splitter in (fastai.RandomSplitter(seed=3), fastai.TrainTestSplitter(random_state=3)):
+        found = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
+        assert sorted([*found.train.images, *found.valid.images]) == files
+        assert len(found.valid) in (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (([0, 1], [2], [3]), "two parts, for training and for validation, not 3"),
+        (None, "two parts, for training and for validation, not None"),
+        (([0, 1], [20]), "gives the index 20, and there are 20 samples"),
+        (([True, False], [False, True]), r"indices of each part, as whole numbers, not \[True"),
+        ((["cat_0"], ["cat_1"]), "as whole numbers"),
+    ],
+)
+def test_what_a_splitter_may_not_give(pets, parts, said):
+    with pytest.raises(VicinalError, match=said):
+        block(splitter=lambda items: parts).dataloaders(pets)
+
+
+def test_samples_in_both_parts_are_told(pets):
+    with pytest.warns(UserWarning, match="2 samples are in the training and in the validation"):
+        block(splitter=lambda items: (range(20), [3, 4])).dataloaders(pets, device="cpu", bs=4)
+
+
+@pytest.mark.parametrize("method", ["crop", "squish", "pad"])
+def test_resizing_by_fastai_s_words(tmp_path, method):
+    from fastai.vision.augment import ResizeMethod
+
+    wide = smooth(10, 40)
+    write(tmp_path, **{f"{'ab'[i % 2]}__{i}": wide for i in range(6)})
+    given = getattr(ResizeMethod, method.capitalize())
+    made = DataBlock(get_y=parent_label, item_tfms=[Resize((8, 16), method=given)])
+    dls = made.dataloaders(tmp_path, bs=2, device="cpu", storage=MEMORY)
+    assert dls.train.dataset.x[0].equal(read_image(wide, Resizing(8, 16, method)))
+    assert dls.stack([wide]).equal(dls.train.dataset.x[:1])
+
+
+def test_another_way_to_resize_is_named():
+    with pytest.raises(VicinalError, match="'stretch' is no way to resize: use crop, squish or"):
+        Resize(8, "stretch")
+    with pytest.raises(VicinalError, match=r"a size is a side .* or \(height, width\), not '8x9'"):
+        Resize("8x9")
+
+
+def test_groups_stay_whole(pets):
+    """By a function of files, of rows, and as an expression for a folder."""
+    files = get_image_files(pets)
+    number = using_attr(RegexLabeller(r"_(\d+)"), "stem")
+
+    def group(file):
+        return int(number(file)) // 4
+
+    by_files = block(splitter=GroupSplitter(group, 0.4, seed=1)).dataloaders(pets, bs=4)
+    frame = pd.DataFrame({"file": files, "breed": [file.name[:3] for file in files]})
+    by_rows = block(
+        get_x=lambda row: row.file,
+        get_y=lambda row: row.breed,
+        splitter=GroupSplitter(lambda row: group(row.file), 0.4, seed=1),
+    )
+    assert_same_batches(by_files, by_rows.dataloaders(frame, bs=4))
+    made = block(splitter=GroupSplitter(group, 0.4, seed=1))._split(pets)
+    train, valid = ({group(image) for image in part.images} for part in (made.train, made.valid))
+    assert not train & valid
+    assert train | valid == set(range(5))
+    dls = ImageDataLoaders.from_name_re(pets, PATTERN, group=r"_(\d)", seed=1, size=8, bs=4)
+    assert len(dls.valid.dataset) + len(dls.train.dataset) == 20
+
+
+def test_copies_stay_on_one_side_and_rare_classes_in_training(tmp_path):
+    images = {f"{'ab'[i % 2]}__{i}": noise(seed=i // 4) for i in range(40)}
+    write(tmp_path, **images, c__0=noise(seed=99))
+    for seed in range(5):
+        splitter = RandomSplitter(seed=seed)
+        made = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
+        train, valid = (
+            {file.read_bytes() for file in part.images} for part in (made.train, made.valid)
+        )
+        assert not train & valid
+        assert made.vocab.index("c") in made.train.labels

@@ -19,7 +19,7 @@ from vicinal.cli import run
 from vicinal.data import cache, images
 from vicinal.data.images import BadImage, decode
 from vicinal.data.samples import Samples
-from vicinal.data.vision import one_size
+from vicinal.data.vision import one_size, shapes_of
 
 from .pictures import BROKEN, encoded, noise
 
@@ -213,7 +213,7 @@ class TestOpening:
             noise(24, 24, seed=number).save(file)
         monkeypatch.setattr(images, "PREFETCHED", 2 * files[0].stat().st_size + 100)
         samples = of(files)
-        assert one_size(samples) == 24
+        assert one_size(shapes_of(samples)) == 24
         assert len(samples.prefetched) == 2
         assert torch.equal(decode(samples, 8)[0].images, in_memory(files))
         assert samples.prefetched == {}

@@ -15,6 +15,7 @@ from vicinal.data import cache, images, vision
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
 from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
 from vicinal.data.images import BadImage, read_image
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import TensorData
 from vicinal.data.vision import (
@@ -22,7 +23,9 @@ from vicinal.data.vision import (
     MappedImages,
     StreamedImages,
     choose_storage,
+    cut_off,
     one_size,
+    shapes_of,
     storage_of,
 )
 from vicinal.errors import VicinalError
@@ -567,18 +570,55 @@ class TestSizes:
         torch.testing.assert_close(dls.test_batch(decoded), expected)
 
 
-class TestOneSize:
-    def test_squares_of_one_size(self):
-        images = [encoded(noise(9, 9, seed=i)) for i in range(5)]
-        assert one_size(Samples(images, [0] * 5)) == 9
+class TestShapes:
+    def size(self, *images):
+        return one_size(shapes_of(Samples(list(images), [0] * len(images))))
 
-    @pytest.mark.parametrize("sizes", [[(9, 9), (8, 8)], [(9, 8), (9, 8)]])
-    def test_other_images(self, sizes):
-        assert one_size(Samples([encoded(noise(*size)) for size in sizes], [0] * 2)) is None
+    def test_images_of_one_size(self):
+        assert self.size(*[encoded(noise(9, 9, seed=i)) for i in range(5)]) == 9
+        assert self.size(*[encoded(noise(9, 8, seed=i)) for i in range(5)]) == (9, 8)
+
+    def test_other_images(self):
+        assert self.size(encoded(noise(9, 9)), encoded(noise(8, 8))) is None
 
     def test_corrupt_images_are_passed_over(self):
-        assert one_size(Samples([BROKEN, encoded(noise(9, 9))], [0] * 2)) == 9
-        assert one_size(Samples([BROKEN], [0])) is None
+        assert self.size(BROKEN, encoded(noise(9, 9))) == 9
+        assert self.size(BROKEN) is None
+
+    def test_few_are_read_where_they_differ(self):
+        class Counted(list):
+            read = 0
+
+            def __getitem__(self, index):
+                Counted.read += 1
+                return super().__getitem__(index)
+
+        images = Counted(encoded(noise(8 + i % 2, 9)) for i in range(64))
+        assert len(shapes_of(Samples(images, [0] * 64))) == Counted.read == 8
+
+    @pytest.mark.parametrize(
+        ("shapes", "size", "share"),
+        [([(8, 8)], 4, 0), ([(10, 40)], 4, 0.75), ([(10, 40)], (4, 16), 0), ([], 4, 0)],
+    )
+    def test_what_a_crop_cuts_off(self, shapes, size, share):
+        assert cut_off(shapes, size) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_oblong_sizes_wherever_images_are(tmp_path, monkeypatch, kind):
+    store(monkeypatch, kind)
+    named(tmp_path, count=12)
+    dls = ImageDataLoaders.from_name_re(
+        tmp_path, PATTERN, seed=1, item_size=(8, 12), size=(6, 10), bs=4, device="cpu", workers=0
+    )
+    assert isinstance(dls.train.dataset, KINDS[kind])
+    assert dls.item_size == Resizing(8, 12)
+    assert dls.one_batch()[0].shape == (4, 3, 6, 10)
+    x, _ = next(iter(dls.valid))
+    split = split_by_name(tmp_path, PATTERN, 0.2, 1)
+    expected = dls.test_batch([read_image(file, Resizing(8, 12)) for file in split.valid.images])
+    torch.testing.assert_close(x, expected)
+    torch.testing.assert_close(dls.test_batch(split.valid.images), expected)
 
 
 def test_image_files_are_listed_in_order(tmp_path):

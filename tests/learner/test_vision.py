@@ -127,3 +127,33 @@ def test_an_unknown_network_suggests_similar_names(path):
         vision_learner(dls, "resnet43")
     with pytest.raises(VicinalError, match="must be a network's name or a function, not 3"):
         vision_learner(dls, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (xresnet50, r"xresnet50 makes a network and is none itself: call it, xresnet50\(…\)"),
+        (torch.nn.Flatten, r"Flatten makes a network and is none itself: call it, Flatten\(…\)"),
+        ("resnet18", r"'resnet18' is only the name .*: use vision_learner\(dls, \"resnet18\"\)"),
+        (None, "the model must be a network, an nn.Module, not None"),
+    ],
+)
+def test_what_only_makes_a_network_is_no_network(dls, model, said):
+    with pytest.raises(VicinalError, match=said):
+        Learner(dls, model)
+
+
+def test_a_function_of_another_library_and_a_network_are_no_arch(dls):
+    def resnet18(*, weights=None, num_classes=1000):  # as torchvision's
+        raise AssertionError
+
+    with pytest.raises(VicinalError, match=r"resnet18 does not take n_out .* in quotes, or make"):
+        vision_learner(dls, resnet18, pretrained=False)
+    with pytest.raises(VicinalError, match=r"the Linear is a network already: use Learner\(dls"):
+        vision_learner(dls, torch.nn.Linear(2, 2))
+
+    def broken(n_out, pretrained):
+        return len(n_out)
+
+    with pytest.raises(TypeError, match="has no len"):  # the user's own mistake
+        vision_learner(dls, broken)

@@ -1,8 +1,23 @@
-"""Hidden mixing of images from the command line; the rest of images is in test_cli.py."""
+"""What is chosen for images, and hidden mixing of them; the rest of images is in test_cli.py."""
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from vicinal.cli import run
+from vicinal.data.images import read_image
+from vicinal.data.resizing import Resizing
+from vicinal.data.samples import Samples, Split
+from vicinal.data.sources import load_split
+from vicinal.data.vision import Storage
+from vicinal.errors import VicinalError
+from vicinal.study.board import show_board
+from vicinal.tasks import TrainOptions, make_task, task_type_of
+from vicinal.tasks.images import ImagePreprocessing
 from vicinal_cli import fails, rows_of
 
 
@@ -28,3 +43,214 @@ def test_a_network_whose_layers_nobody_knows(capsys, tmp_path):
         capsys, "train", "digits", "--mix", "manifoldmixup", *options
     )
     assert not (tmp_path / "runs").exists()
+
+
+def pictures(count=24, height=16, width=24):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
+    return Samples(
+        [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in images], [0, 1] * (count // 2)
+    )
+
+
+def image_split(**kwargs):
+    return Split(pictures(24, **kwargs), pictures(4, **kwargs), ["cat", "dog"])
+
+
+def task_of(split, **options):
+    return make_task(TrainOptions("photos", pretrained=False, **options), split)
+
+
+def reason(task, name):
+    return dict(task.reasons).get(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "pixels"),
+    [(32, 32, 32), ("32", 32, 32), ("32x32", 32, 32), ("16x24", "16x24", (16, 24)),
+     ((16, 24), "16x24", (16, 24)), ([16, 24], "16x24", (16, 24)), (np.int64(32), 32, 32)],
+)  # fmt: skip
+def test_a_size_is_a_side_or_height_and_width(given, kept, pixels):
+    options = TrainOptions("x", size=given)
+    assert (options.size, options.pixels) == (kept, pixels)
+    assert TrainOptions(**json.loads(json.dumps(options.to_json()))) == options
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"size": "big"}, "--size must be a side in pixels, or height x width such as 96x128, not"),
+        ({"size": "16x24x3"}, "not 16x24x3"),
+        ({"size": (16, 24, 3)}, r"a side in pixels or \(height, width\), not \(16, 24, 3\)"),
+        ({"size": "7x24"}, "--size must be 8 or more, not 7x24"),
+        ({"size": -8}, "--size must be 8 or more, not -8"),
+        ({"resize": "stretch"}, "--resize must be crop, squish or pad, not stretch"),
+        ({"augment": "heavy"}, "--augment must be none, light or photo, not heavy"),
+        ({"augment": "none", "flip": True}, "--augment none and --flip exclude each other"),
+    ],
+)  # fmt: skip
+def test_what_is_no_size_and_no_augmentation(options, said):
+    with pytest.raises(VicinalError, match=said):
+        TrainOptions("x", **options)
+
+
+def test_small_images_of_one_oblong_size_keep_it():
+    task = task_of(image_split())
+    assert (task.size, task.item_size, task.resize) == ((16, 24), (16, 24), "crop")
+    assert reason(task, "size") == "16x24 (height x width, as the images are)"
+    assert reason(task, "resize") is None
+    assert task.loaders().one_batch()[0].shape[1:] == (3, 16, 24)
+
+
+def test_what_a_crop_cuts_off_is_said():
+    wide = image_split(height=16, width=80)
+    task = task_of(wide)
+    assert task.size == 128
+    assert reason(task, "resize") == (
+        "crop: 80% of the area of images is cut off, which --resize squish or pad keeps"
+    )
+    assert reason(task_of(wide, resize="crop"), "resize").startswith("crop (as requested): 80% of")
+    assert reason(task_of(wide, resize="pad"), "resize") == "pad (as requested)"
+    assert reason(task_of(wide, size="16x80"), "resize") is None
+
+
+@pytest.mark.parametrize("method", ["squish", "pad"])
+def test_images_are_resized_alike_in_training_and_prediction(method):
+    split = image_split()
+    task = task_of(split, resize=method, size="8x40", augment="none", model="resnet10t")
+    learn = task.learner()
+    expected = torch.stack([read_image(i, Resizing(8, 40, method)) for i in split.valid.images])
+    x, _ = next(iter(learn.dls.valid))
+    torch.testing.assert_close(learn.dls.normalize.undo(x), expected / 255)
+    how = json.loads(json.dumps(task.preprocessing(learn).to_json()))
+    new = ImagePreprocessing(**how).batch(list(split.valid.images))
+    torch.testing.assert_close(learn.dls.normalize.undo(new), expected / 255)
+    del how["resize"], how["item_size"], how["size"]  # as earlier versions wrote it
+    cropped = ImagePreprocessing(**how, item_size=8, size=8).batch(list(split.valid.images))
+    read = torch.stack([read_image(i, 8) for i in split.valid.images])
+    torch.testing.assert_close(learn.dls.normalize.undo(cropped), read / 255)
+
+
+def kinds_of(task):
+    return [type(transform).__name__ for transform in task.transforms]
+
+
+@pytest.mark.parametrize(
+    ("size", "augment", "kinds", "item_size"),
+    [
+        (32, None, ["Translate"], 32),
+        (100, None, ["RandomView", "Lighting"], 115),
+        (100, "light", ["Translate"], 100),
+        (32, "photo", ["RandomView", "Lighting"], 32),
+        ("40x100", "photo", ["RandomView", "Lighting"], (46, 115)),
+        (100, "none", [], 100),
+    ],
+)
+def test_augmentation(size, augment, kinds, item_size):
+    task = task_of(image_split(), size=size, augment=augment)
+    assert (kinds_of(task), task.item_size) == (kinds, item_size)
+    assert task.resolved().augment == augment or augment is None
+    again = make_task(task.resolved(), task.split)
+    assert (kinds_of(again), again.item_size) == (kinds, item_size)
+
+
+@pytest.mark.parametrize(
+    ("vocab", "mirrored", "flip", "flips", "why"),
+    [
+        (["cat", "dog"], True, None, True, "flips (--no-flip where left and right matter)"),
+        (["cat", "dog"], True, False, False, "no flips, as requested"),
+        (["3", "7"], False, None, False, "no flips: they would change what is seen"),
+        (["3", "7"], False, True, True, "flips"),
+        (["left", "right"], True, None, False,
+         "no flips: mirrored, left looks like right (--flip flips all the same)"),
+        (["left", "right"], True, True, True, "flips"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [32, 100])
+def test_flips(vocab, mirrored, flip, flips, why, size):
+    split = replace(image_split(), vocab=vocab, mirrored=mirrored)
+    task = task_of(split, flip=flip, size=size)
+    assert task.transforms[0].flip is flips
+    assert task.resolved().flip is flips
+    assert reason(task, "augmentation").endswith(f", {why}")
+
+
+def test_flips_of_a_recipe():
+    left_right = replace(image_split(), vocab=["left", "right"])
+    task = task_of(left_right, recipe="imagenette", batch_size=4)
+    assert reason(task, "augmentation").endswith(
+        "flips; flips change what is seen here, so do better without the recipe"
+    )
+    assert task.resolved().augment is task.resolved().flip is None
+    with pytest.raises(VicinalError, match="--no-flip does not apply to the recipe imagenette"):
+        task_of(left_right, recipe="imagenette", flip=False)
+    with pytest.raises(VicinalError, match="--augment does not apply to the recipe cifar10-fast"):
+        task_of(left_right, recipe="cifar10-fast", augment="light")
+
+
+def streamed(folder):
+    import datasets
+
+    table = datasets.Dataset.from_dict({"image": pictures().images, "label": ["cat", "dog"] * 12})
+    table.to_parquet(folder / "0.parquet")
+    return load_split(folder / "0.parquet", stream=True)
+
+
+def rows(folder):
+    (folder / "rows.csv").write_text(
+        "x,label\n" + "".join(f"{i * 7 % 5},{i % 2}\n" for i in range(40))
+    )
+    return load_split(folder / "rows.csv")
+
+
+def texts(folder):
+    lines = [f"the words of text number {i},{'ab'[i % 2]}\n" for i in range(40)]
+    (folder / "texts.csv").write_text("text,label\n" + "".join(lines))
+    return load_split(folder / "texts.csv")
+
+
+SPLITS = {
+    "images": lambda folder: image_split(height=40, width=90),
+    "streamed images": streamed,
+    "rows": rows,
+    "texts": texts,
+}
+OPTIONS = {
+    "--size": {"size": "16x40"},
+    "--resize": {"resize": "pad"},
+    "--augment": {"augment": "photo"},
+    "--no-flip": {"flip": False},
+}
+
+
+def seen(task):
+    return [vars(t) for t in task.transforms], kinds_of(task), task.loaders().valid.dataset.size
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_no_option_is_silently_ignored(kind, name, tmp_path, monkeypatch):
+    """By a training, and so by a comparison and advice; and by a picture of mixing."""
+    monkeypatch.setattr("vicinal.data.vision.storage_of", lambda *a, **k: Storage("streamed", ""))
+    monkeypatch.setattr("vicinal.tasks.images.storage_of", lambda *a, **k: Storage("streamed", ""))
+    split, plain = SPLITS[kind](tmp_path), {"batch_size": 4, "model": None}
+    if kind in ("rows", "texts"):
+        with pytest.raises(VicinalError, match=f"{name} does not apply to {kind}"):
+            make_task(TrainOptions("x", **plain, **OPTIONS[name]), split)
+        with pytest.raises(VicinalError, match="holds no images"):
+            task_type_of(split).show(TrainOptions("x", **OPTIONS[name]), split)
+        return
+    plain |= {"size": 32, "pretrained": False}
+    task = make_task(TrainOptions("x", **plain | OPTIONS[name]), split)
+    assert seen(task) != seen(make_task(TrainOptions("x", **plain), split))
+    drawn = []
+    monkeypatch.setattr("vicinal.plots.mixing", lambda x, *rest: drawn.append(x))
+    for options in ({}, OPTIONS[name]):
+        task_type_of(split).show(TrainOptions("x", **{"size": 32} | options), split)
+    assert not torch.equal(*drawn)
+
+
+def test_the_board_takes_none_of_them(tmp_path):
+    for name, options in OPTIONS.items():
+        with pytest.raises(VicinalError, match=f"{name} does not apply to the board"):
+            show_board(TrainOptions("digits", **options), tmp_path / "x.html", open=False)

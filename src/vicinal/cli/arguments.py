@@ -44,6 +44,10 @@ Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave out images that cannot be read.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
-    int | None, typer.Option(help="Side of the images in pixels; if not given, by the data.")
+    str | None,
+    typer.Option(
+        help="Side of the images in pixels, or height x width, such as 96x128; if not given, by "
+        "the data."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -49,14 +49,20 @@ def _read(
 def _see(
     *,
     resize: Annotated[
-        str | None, typer.Option(help="How images get their size: crop, squish or pad.")
+        str | None,
+        typer.Option(help="How images get their size: crop (the default), squish or pad."),
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="Augmentation of images: none, light or photo.")
+        str | None,
+        typer.Option(
+            help="Augmentation of images: none; light, shifts; photo, crops, tilt and light."
+        ),
     ] = None,
     flip: Annotated[
         bool | None,
-        typer.Option("--flip/--no-flip", help="Flip images; not where left and right matter."),
+        typer.Option(
+            "--flip/--no-flip", help="Flip images at random: not where left and right matter."
+        ),
     ] = None,
 ) -> None:
     """The options of commands that bring images to a network."""

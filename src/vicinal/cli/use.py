@@ -1,8 +1,9 @@
 """The commands that use a trained network, or show what mixing does."""
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,13 @@ from vicinal import kinds
 from vicinal.cli.arguments import Alpha, Data, MixName, Seed, Size
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vicinal.tasks.predictor import Predictor
+
+WIDE = 10_000  # columns of what is no terminal: names are whole
 
 
 def predict(
@@ -20,29 +28,52 @@ def predict(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
 ) -> None:
-    """Predict with a trained network."""
+    """Predict with a trained network.
+
+    What cannot be read is named, and the rest predicted; the exit status is then 1.
+    """
     from vicinal.tasks.predictor import Predictor
 
     predictor = Predictor.load(run)
     column = predictor.preprocessing.sample_name
-    named = list(predictor.preprocessing.samples(samples))
-    outputs = predictor.predict(item for _, item in named)
-    found = [(name, output) for (name, _), output in zip(named, outputs, strict=True)]
+    named = list(predictor.preprocessing.found(samples))
+    outcomes = list(predictor.outcomes(item for _, item in named))
+    errors = [each for each in outcomes if isinstance(each, VicinalError)]
+    if errors and len(errors) == len(named):
+        raise errors[0]
+    found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
     if as_json:
-        rows = [{column: name, **predictor.answer(output)} for name, output in found]
+        rows = [
+            {column: name, "error": str(outcome)}
+            if isinstance(outcome, VicinalError)
+            else {column: name, **predictor.answer(outcome)}
+            for name, outcome in found
+        ]
         print(json.dumps(rows, indent=2))
-        return
+    else:
+        _print_table(
+            predictor, [(name, each) for name, each in found if not isinstance(each, VicinalError)]
+        )
+    for error in errors:
+        print(f"vicinal: {error}", file=sys.stderr)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     # Names of files and classes may hold brackets and colons, which rich would interpret.
-    console = Console(markup=False, emoji=False, highlight=False)
+    width = None if sys.stdout.isatty() else WIDE
+    console = Console(markup=False, emoji=False, highlight=False, width=width)
+    name_of = Column(predictor.preprocessing.sample_name, overflow="fold")
     if predictor.preprocessing.vocab is None:
-        table = Table(column, "value", box=None)
+        table = Table(name_of, "value", box=None)
         for name, output in found:
             table.add_row(name, f"{output.item():.6g}")
     else:
-        table = Table(column, "class", "probability", box=None)
+        table = Table(name_of, "class", "probability", box=None)
         for name, output in found:
             for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
                 table.add_row("" if rank else name, likely, f"{probability:.1%}")

@@ -1,17 +1,26 @@
 """DataBlock: fastai's mid-level interface to the data, on top of the same loaders."""
 
+import math
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.folders import image_files, name_labeller
-from vicinal.data.samples import Samples, Split, index_labels, random_split
+from vicinal.data.groups import hold_out_groups
+from vicinal.data.hold_out import hold_out
+from vicinal.data.resizing import Method, Resizing
+from vicinal.data.samples import Samples, Split, copies_of, index_labels
+from vicinal.data.sizes import Size, how_read
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 
-Splitter = Callable[[Samples], tuple[Samples, Samples]]
+# As ours or as fastai's; see DataBlock.
+Splitter = Callable[[Any], Any]
 
 
 class ImageBlock:
@@ -23,14 +32,26 @@ class CategoryBlock:
 
 
 class Resize:
-    """Resize images when they are read: the shorter side to ``size`` pixels, then a center crop."""
+    """Resize images when they are read.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    Args:
+        size: side of a square, or (height, width), in pixels.
+        method: ``"crop"`` fills the size and cuts off what is beyond it, at both sides alike;
+            ``"squish"`` changes the aspect ratio; ``"pad"`` shows the whole image on black.
+
+    Raises:
+        VicinalError: a size below 1, or another method.
+    """
+
+    def __init__(self, size: Size, method: Method = "crop") -> None:
+        self.size, self.method = size, method
+        self.item_size: Resizing | int = how_read(size, method)
 
 
 class RandomSplitter:
     """Hold out a random fraction.
+
+    Image files with the same bytes are on one side, and each class has an image in training.
 
     Args:
         valid_pct: the fraction, between 0 and 1.
@@ -41,7 +62,30 @@ class RandomSplitter:
         self.valid_pct, self.seed = valid_pct, seed
 
     def __call__(self, samples: Samples) -> tuple[Samples, Samples]:
-        return random_split(samples, self.valid_pct, self.seed or 0)
+        copies = copies_of(samples.images)
+        train, valid = hold_out(samples.labels, self.valid_pct, self.seed or 0, copies)
+        return samples.subset(train), samples.subset(valid)
+
+
+class GroupSplitter:
+    """Hold out a random fraction by groups, each of which is whole on one side.
+
+    Args:
+        group: from an item to its group, such as the patient of whom it is.
+        valid_pct: about the fraction of the samples, between 0 and 1.
+        seed: the same one gives the same split.
+    """
+
+    def __init__(
+        self, group: Callable[[Any], Hashable], valid_pct: float = 0.2, seed: int | None = None
+    ) -> None:
+        self.group, self.valid_pct, self.seed = group, valid_pct, seed
+
+    def __call__(self, samples: Samples) -> tuple[Samples, Samples]:
+        items = samples.items if isinstance(samples, _Labelled) else samples.images
+        groups = [self.group(item) for item in items]
+        train, valid = hold_out_groups(groups, self.valid_pct, self.seed or 0, samples.labels)
+        return samples.subset(train), samples.subset(valid)
 
 
 class RegexLabeller:
@@ -81,14 +125,32 @@ def parent_label(path: Path) -> str:
     return Path(path).parent.name
 
 
+@dataclass(frozen=True)
+class _Labelled(Samples):
+    """Samples that are read like the list of their items, as fastai's splitters do."""
+
+    items: Sequence[Any] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.items[place]
+
+
 class DataBlock:
     """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:
         blocks: ``(ImageBlock, CategoryBlock)``.
-        get_items: from a source (a folder) to the list of items (files).
+        get_items: from a source to the list of items, by default from a folder to its image files.
+            Where the source is a data frame, its rows are the items; a list is taken as it is.
+        get_x: from an item to its image: a path, encoded bytes or a PIL image; None where items
+            are images.
         get_y: from an item to its class name.
-        splitter: from all samples to training and validation samples.
+        splitter: from all samples (:class:`~vicinal.data.samples.Samples`) to training and
+            validation samples; or as in fastai, from the items, or the data frame, to the indices
+            of each part.
         item_tfms: :class:`Resize`, or None where all images have one size.
         batch_tfms: such as :func:`aug_transforms` returns, and :class:`Normalize` for other
             statistics than ImageNet's.
@@ -100,11 +162,12 @@ class DataBlock:
     def __init__(
         self,
         *,
-        get_y: Callable[[Any], str],
+        get_y: Callable[[Any], Any],
         blocks: Sequence[Any] = (ImageBlock, CategoryBlock),
         get_items: Callable[[Any], Sequence[Any]] = get_image_files,
+        get_x: Callable[[Any], Any] | None = None,
         splitter: Splitter | None = None,
-        item_tfms: Resize | None = None,
+        item_tfms: Resize | Sequence[Resize] | None = None,
         batch_tfms: Sequence[BatchTransform] = (),
     ) -> None:
         kinds = tuple(block if isinstance(block, type) else type(block) for block in blocks)
@@ -113,9 +176,11 @@ class DataBlock:
                 "blocks must be (ImageBlock, CategoryBlock), not "
                 f"({', '.join(kind.__name__ for kind in kinds)})"
             )
+        if isinstance(item_tfms, Sequence) and len(item_tfms) == 1:
+            (item_tfms,) = item_tfms
         if item_tfms is not None and not isinstance(item_tfms, Resize):
             raise VicinalError(f"item_tfms must be a Resize, not {item_tfms!r}")
-        self.get_items, self.get_y = get_items, get_y
+        self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
         self.splitter = splitter or RandomSplitter()
         self.item_tfms, self.batch_tfms = item_tfms, list(batch_tfms)
 
@@ -123,19 +188,138 @@ class DataBlock:
         """Find the items, then label, split and decode them.
 
         Args:
-            source: what ``get_items`` takes.
+            source: what ``get_items`` takes, a list of items or a data frame.
             bs: batch size.
             **kwargs: of :meth:`ImageDataLoaders.from_split`.
+
+        Raises:
+            VicinalError: an item has no class, or several; the splitter gives no two parts; or as
+                in :meth:`ImageDataLoaders.from_split`.
         """
-        items = list(self.get_items(source))
-        labels, vocab = index_labels([self.get_y(item) for item in items])
-        train, valid = self.splitter(Samples(items, labels))
         normalize = [t for t in self.batch_tfms if isinstance(t, Normalize)]
         return ImageDataLoaders.from_split(
-            Split(train, valid, vocab),
-            item_size=self.item_tfms.size if self.item_tfms else None,
+            self._split(source),
+            item_size=self.item_tfms.item_size if self.item_tfms else None,
             batch_tfms=[t for t in self.batch_tfms if not isinstance(t, Normalize)],
             normalize=normalize[-1] if normalize else None,
             bs=bs,
             **{"seed": getattr(self.splitter, "seed", None), **kwargs},
         )
+
+    def _split(self, source: Any) -> Split:
+        found = self._found(source)
+        is_frame = hasattr(found, "iterrows")
+        if is_frame and self.get_x is None:
+            raise VicinalError(
+                "the items are rows of a data frame: give get_x, from a row to a file"
+            )
+        items = _rows(found) if is_frame else list(found)
+        labels, vocab = _classes([self.get_y(item) for item in items], items)
+        images = items if self.get_x is None else [self.get_x(item) for item in items]
+        samples = _Labelled(images, labels, items=items)
+        if is_frame and not isinstance(self.splitter, RandomSplitter | GroupSplitter):
+            return Split(*_parts(self.splitter(found), samples), vocab)
+        return Split(*_parts(self.splitter(samples), samples), vocab)
+
+    def _found(self, source: Any) -> Any:
+        if hasattr(source, "iterrows"):
+            return source
+        if self.get_items is get_image_files and not isinstance(source, str | os.PathLike):
+            if not isinstance(source, Iterable):
+                raise VicinalError(
+                    f"the source must be a folder, a list of items or a data frame, not {source!r}"
+                )
+            return source
+        return self.get_items(source)
+
+
+def _rows(frame: Any) -> list[Any]:
+    """The rows of a data frame; of mixed columns, whole numbers stay whole."""
+    return [row for _, row in frame.astype(object).iterrows()]
+
+
+def _classes(labels: list[Any], items: list[Any]) -> tuple[list[int], list[str]]:
+    """:func:`index_labels`, of labels that are classes.
+
+    Raises:
+        VicinalError: one is missing, is a list, or cannot be compared with the others.
+    """
+    # A scalar of NumPy or torch is its number: torch's would each be a class of its own.
+    labels = [label.item() if getattr(label, "ndim", None) == 0 else label for label in labels]
+    for place, (label, item) in enumerate(zip(labels, items, strict=True)):
+        if is_missing(label):
+            count = sum(map(is_missing, labels))
+            raise VicinalError(
+                f"get_y gives {label!r} for {count:,} of {len(items):,} items, the first is "
+                f"{_name(item, place)}: give each a class, or leave them out of get_items"
+            )
+        if isinstance(label, Collection) and not isinstance(label, str | bytes):
+            raise VicinalError(
+                f"get_y gives {label!r:.80} for {_name(item, place)}, and an image has one class: "
+                "give one of them, or join them to one text"
+            )
+    try:
+        return index_labels(labels)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise VicinalError(
+            f"get_y gives labels of different types ({', '.join(kinds)}): give texts alone"
+        ) from None
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a label is none: None, NaN, or pandas' NA.
+
+    >>> is_missing(float("nan")), is_missing("nan")
+    (True, False)
+    """
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and math.isnan(label)  # also NumPy's float64
+
+
+def _name(item: Any, place: int) -> str:
+    is_short = isinstance(item, str | os.PathLike)
+    return str(item) if is_short else f"item {place}"
+
+
+def _parts(parts: Any, samples: Samples) -> tuple[Samples, Samples]:
+    """Training and validation samples, from what a splitter gave.
+
+    Raises:
+        VicinalError: that is neither two parts of the samples, nor their indices.
+    """
+    given = list(parts) if isinstance(parts, Iterable) else []
+    if len(given) != 2:
+        raise VicinalError(
+            "a splitter gives two parts, for training and for validation, not "
+            f"{len(given) or repr(parts)}"
+        )
+    if all(isinstance(part, Samples) for part in given):
+        return given[0], given[1]
+    train, valid = (_indices(part, len(samples)) for part in given)
+    both = set(train) & set(valid)
+    if both:
+        warnings.warn(
+            f"{len(both):,} samples are in the training and in the validation part, so that "
+            "validation says nothing of new ones",
+            stacklevel=4,
+        )
+    return samples.subset(train), samples.subset(valid)
+
+
+def _indices(part: Any, count: int) -> list[int]:
+    try:
+        if any(isinstance(row, bool) for row in part):
+            raise TypeError
+        rows = [index(row) for row in part]
+    except TypeError:
+        raise VicinalError(
+            f"a splitter gives the indices of each part, as whole numbers, not {part!r:.80}"
+        ) from None
+    outside = [row for row in rows if not 0 <= row < count]
+    if outside:
+        raise VicinalError(
+            f"the splitter gives the index {outside[0]}, and there are {count:,} samples, from 0 on"
+        )
+    return rows

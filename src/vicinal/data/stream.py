@@ -14,6 +14,7 @@ from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
 from vicinal.data.images import BadImage, batch_of, read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.shards import BUFFER, Shards, StreamedSplit, own_shards, read_rows
+from vicinal.data.sizes import Size, how_read
 from vicinal.data.split_loader import SplitLoader, raised
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
@@ -152,7 +153,7 @@ def rebatch(chunks: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tupl
 def streamed_loaders(
     split: StreamedSplit,
     *,
-    item_size: int,
+    item_size: Size | Resizing,
     batch_tfms: Sequence[BatchTransform] | None = None,
     normalize: Normalize | None = None,
     bs: int = 64,
@@ -163,14 +164,15 @@ def streamed_loaders(
 ) -> ImageDataLoaders:
     """Batches of streamed images; the arguments are those of ``ImageDataLoaders.from_split``."""
     this_process()  # joins the process group, on which the own shards depend
+    read_at = how_read(item_size)
     transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
 
     def batches(shards: Shards, batch_size: int, **kwargs: Any) -> StreamedBatches:
-        reader = ShardReader(shards, item_size, batch_size, skip_bad=skip_bad)
+        reader = ShardReader(shards, read_at, batch_size, skip_bad=skip_bad)
         own: dict[str, Any] = {"workers": shards.workers(workers), "device": device}
         return StreamedBatches(reader, batch_size, transforms=transforms, **own, **kwargs)
 
     train = batches(split.train, bs, training=True, seed=seed or 0)
     dls = ImageDataLoaders(train, batches(split.valid, 2 * bs), split.vocab, len(split.vocab))
-    dls.item_size = item_size
+    dls.item_size = read_at
     return dls

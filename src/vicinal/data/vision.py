@@ -28,11 +28,13 @@ from vicinal.data.images import (
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split, emptied
+from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches, TensorData
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
 
 MEMORY_SHARE = 0.5  # of the free memory may be taken by images
+FEW = 8  # images whose shapes are enough where they differ
 
 
 class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -122,9 +124,9 @@ def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storag
 
 
 def storage_of(
-    split: Split, size: int, *, workers: int | None = None, may_cache: bool = True
+    split: Split, size: Resizing | int, *, workers: int | None = None, may_cache: bool = True
 ) -> Storage:
-    """:func:`choose_storage` for images of ``size`` pixels on this machine, as it is now."""
+    """:func:`choose_storage` for images of this size on this machine, as it is now."""
     return choose_storage(
         cache.decoded_size(len(split.train) + len(split.valid), size),
         free=psutil.virtual_memory().available // this_process().num_processes,
@@ -146,7 +148,7 @@ class ImageDataLoaders(DataLoaders):
         cls,
         split: Split,
         *,
-        item_size: int | None = None,
+        item_size: Size | Resizing | None = None,
         batch_tfms: Sequence[BatchTransform] | None = None,
         normalize: Normalize | None = None,
         bs: int = 64,
@@ -159,7 +161,8 @@ class ImageDataLoaders(DataLoaders):
         """From a split of labelled images.
 
         Args:
-            item_size: side of the square to which images are resized when they are read; None
+            item_size: side of the square to which images are resized when they are read, or
+                (height, width), or a :class:`~vicinal.data.resizing.Resizing` that says how; None
                 where they all have one size.
             batch_tfms: augmentation of training batches; None for none.
             normalize: normalization; None takes ImageNet's statistics.
@@ -176,19 +179,20 @@ class ImageDataLoaders(DataLoaders):
         """
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
         readers = processors() if workers is None else workers
-        if item_size is None:
+        read_at = None if item_size is None else how_read(item_size)
+        if read_at is None:
             storage = Storage("memory", "in memory, as they are")
         elif storage is None:
-            storage = storage_of(split, item_size, workers=readers)
-        train, valid = _datasets(split, item_size, storage, skip_bad, readers)
-        if item_size is None:
+            storage = storage_of(split, read_at, workers=readers)
+        train, valid = _datasets(split, read_at, storage, skip_bad, readers)
+        if read_at is None:
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
             for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
                 this_process().print(note)
             readers = 0
-        if item_size is None and train.x.shape[-2] == train.x.shape[-1]:
-            item_size = train.x.shape[-1]
+        if read_at is None and train.x.shape[-2] == train.x.shape[-1]:
+            read_at = train.x.shape[-1]
         common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
         dls = cls(
             Batches(train, bs, training=True, seed=seed or 0, **common),
@@ -196,11 +200,12 @@ class ImageDataLoaders(DataLoaders):
             split.vocab,
             len(split.vocab),
         )
-        dls.item_size = item_size
+        dls.item_size = read_at
         return dls
 
-    #: Side of the square that images are resized to; None where they keep their size.
-    item_size: int | None
+    #: How images are resized: side of the square to which they are cropped, or another way; None
+    #: where they keep their size.
+    item_size: Resizing | int | None
 
     def stack(self, items: Sequence[Any]) -> Tensor:
         """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
@@ -229,8 +234,9 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
-        item_size: int | None = None,
-        size: int | None = None,
+        group: str | None = None,
+        item_size: Size | Resizing | None = None,
+        size: Size | None = None,
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -242,8 +248,11 @@ class ImageDataLoaders(DataLoaders):
                 ``r"(.+)_\d+.jpg$"``.
             valid_pct: the fraction held out for validation, between 0 and 1.
             seed: of the split, the order and the augmentation.
-            item_size, size, min_scale: images are stored at ``item_size`` pixels; random crops of
-                at least ``min_scale`` of the area are resized to ``size`` pixels and augmented by
+            group: a regular expression for the path of an image below the folder, whose first group
+                names a patient, a place or a shot: all images of one are on the same side.
+            item_size, size, min_scale: images are stored at ``item_size``, as in
+                :meth:`from_split`; random crops of at least ``min_scale`` of the area are resized
+                to ``size``, the side of a square or (height, width), and augmented by
                 :func:`aug_transforms`.
             **kwargs: of :meth:`from_split`.
 
@@ -251,7 +260,8 @@ class ImageDataLoaders(DataLoaders):
             VicinalError: the folder does not exist or holds no image, the pattern has no group or
                 does not match a name, or as in :meth:`from_split`.
         """
-        split = split_by_name(path, pat, valid_pct, seed)
+        skip_bad = kwargs.get("skip_bad", False)
+        split = split_by_name(path, pat, valid_pct, seed, group=group, skip_bad=skip_bad)
         return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
 
     @classmethod
@@ -261,8 +271,9 @@ class ImageDataLoaders(DataLoaders):
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
-        item_size: int | None = None,
-        size: int | None = None,
+        group: str | None = None,
+        item_size: Size | Resizing | None = None,
+        size: Size | None = None,
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -271,15 +282,16 @@ class ImageDataLoaders(DataLoaders):
         Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used if there is
         no validation folder.
         """
-        split = split_by_folder(path, valid_pct, seed)
+        skip_bad = kwargs.get("skip_bad", False)
+        split = split_by_folder(path, valid_pct, seed, group=group, skip_bad=skip_bad)
         return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
 
     @classmethod
     def _augmented(
         cls,
         split: Split,
-        item_size: int | None,
-        size: int | None,
+        item_size: Size | Resizing | None,
+        size: Size | None,
         min_scale: float,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
@@ -287,24 +299,46 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_split(split, item_size=item_size or size, **kwargs)
 
 
-def one_size(samples: Samples, at_most: int = 64) -> int | None:
-    """The side of the images, if those that are sampled are all squares of one size.
+def shapes_of(samples: Samples, at_most: int = 64) -> list[tuple[int, int]]:
+    """Height and width of images that are picked evenly: fewer where they differ.
 
-    >>> one_size(Samples(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), [0, 1]))
-    8
+    >>> shapes_of(Samples(torch.zeros(2, 3, 6, 8, dtype=torch.uint8), [0, 1]))
+    [(6, 8)]
     """
     if isinstance(samples.images, Tensor):
-        shapes = {tuple(samples.images.shape[2:])}
-    else:
-        step = max(1, len(samples) // at_most)
-        shapes = set()
-        for index in range(0, len(samples), step):
-            with suppress(BadImage):  # it is reported when all are decoded
-                shapes.add(image_shape(prefetch(samples, index)))
-            if len({side for shape in shapes for side in shape}) > 1:
-                return None
-    sides = {side for shape in shapes for side in shape}
-    return sides.pop() if len(sides) == 1 else None
+        return [(samples.images.shape[2], samples.images.shape[3])]
+    step = max(1, len(samples) // at_most)
+    shapes: list[tuple[int, int]] = []
+    for index in range(0, len(samples), step):
+        with suppress(BadImage):  # it is reported when all are decoded
+            shapes.append(image_shape(prefetch(samples, index)))
+        if len(shapes) >= FEW and len(set(shapes)) > 1:
+            break
+    return shapes
+
+
+def one_size(shapes: Sequence[tuple[int, int]]) -> Size | None:
+    """The size of images, if all have the same.
+
+    >>> one_size([(8, 8), (8, 8)]), one_size([(6, 8)]), one_size([(8, 8), (6, 8)])
+    (8, (6, 8), None)
+    """
+    found = set(shapes)
+    return as_size(*found.pop()) if len(found) == 1 else None
+
+
+def cut_off(shapes: Sequence[tuple[int, int]], size: Size) -> float:
+    """The share of the area that is cropped from images of these shapes, on average.
+
+    >>> cut_off([(30, 40), (40, 40)], 8)
+    0.125
+    """
+    resizing = Resizing(*sides(size))
+    shares = []
+    for height, width in shapes:
+        (left, top, right, bottom), _ = resizing.placed(height, width)
+        shares.append(1 - (right - left) * (bottom - top) / (height * width))
+    return sum(shares) / max(1, len(shares))
 
 
 def _check_same_size(train: Tensor, valid: Tensor) -> None:
@@ -317,7 +351,7 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
 
 
 def _datasets(
-    split: Split, size: int | None, storage: Storage, skip_bad: bool, workers: int
+    split: Split, size: Resizing | int | None, storage: Storage, skip_bad: bool, workers: int
 ) -> list[Any]:
     """The data sets of both parts, stored as chosen."""
     parts = (split.train, split.valid)
@@ -338,7 +372,7 @@ def _datasets(
         return _datasets(split, size, storage, skip_bad, workers)
 
 
-def _decoded(read: Any, samples: Samples, size: int | None, skip_bad: bool) -> Any:
+def _decoded(read: Any, samples: Samples, size: Resizing | int | None, skip_bad: bool) -> Any:
     """Read images by ``decode`` or ``cached``, with a progress bar."""
     if isinstance(samples.images, Tensor):
         decoded, bad = read(samples, size)

@@ -42,6 +42,7 @@ class Inference:
         precision: str,
         path: str | Path,
     ) -> None:
+        _check_network(model)
         self.dls, self.model = dls, model
         if loss_func is None:
             loss_func = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
@@ -270,3 +271,23 @@ def _check_shapes(pred: Any, y: Any) -> None:
             f"the network's outputs have shape {tuple(pred.shape)} and the targets "
             f"{tuple(target.shape)}: let it give {tuple(target.shape)}, without squeeze or flatten"
         )
+
+
+def _check_network(model: Any) -> None:
+    """Check that a network was made, and not only named.
+
+    Raises:
+        VicinalError: it is a class or a function that makes one, or something else.
+    """
+    if isinstance(model, str):
+        raise VicinalError(
+            f'{model!r} is only the name of a network: use vision_learner(dls, "{model}"), or give '
+            f'create_model("{model}", dls.c)'
+        )
+    is_class = isinstance(model, type)
+    if not is_class and hasattr(model, "parameters"):
+        return
+    name = getattr(model, "__name__", repr(model))
+    if is_class or callable(model):
+        raise VicinalError(f"{name} makes a network and is none itself: call it, {name}(…)")
+    raise VicinalError(f"the model must be a network, an nn.Module, not {model!r}")

@@ -1,5 +1,6 @@
 """vision_learner: a Learner for images, around a network by name."""
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,8 @@ def vision_learner(
         **kwargs: of :class:`Learner`.
 
     Raises:
-        VicinalError: there is no network of that name; a similar name is suggested.
+        VicinalError: there is no network of that name, and a similar name is suggested; or what is
+            given takes other arguments, or is a network itself.
     """
     if pretrained:
         try:
@@ -55,9 +57,21 @@ cnn_learner = vision_learner  # fastai's older name
 def _build(arch: str | Callable[..., nn.Module], n_out: int, *, pretrained: bool) -> nn.Module:
     if isinstance(arch, str):
         return create_model(arch, n_out, pretrained=pretrained)
+    if isinstance(arch, nn.Module):
+        raise VicinalError(f"the {type(arch).__name__} is a network already: use Learner(dls, …)")
     if not callable(arch):
         raise VicinalError(f"arch must be a network's name or a function, not {arch!r}")
-    return arch(n_out=n_out, pretrained=pretrained)
+    try:
+        return arch(n_out=n_out, pretrained=pretrained)
+    except TypeError as error:
+        # Such as torchvision's, which fastai's star import brings along.
+        if not re.search(r"unexpected keyword argument '(n_out|pretrained)'", str(error)):
+            raise
+        name = getattr(arch, "__name__", "arch")
+        raise VicinalError(
+            f"{name} does not take n_out and pretrained: give the name of a network in quotes, or "
+            f"make it yourself and use Learner(dls, {name}(…))"
+        ) from None
 
 
 def body_and_head(model: nn.Module) -> list[list[nn.Parameter]]:

@@ -11,6 +11,7 @@ from functools import partial
 
 import torch
 
+from vicinal.data.sizes import sides
 from vicinal.learner.learner import Learner
 from vicinal.recipes.recipe import Recipe, shifts
 
@@ -29,7 +30,7 @@ RECIPE = Recipe(
         "lr": 0.1,
         "mix": "cutmix",
     },
-    changes=lambda size: shifts(size // 8),
+    changes=lambda size: shifts(min(sides(size)) // 8),
     fit=fit,
     learner={"opt_func": sgd},
 )

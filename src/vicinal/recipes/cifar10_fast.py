@@ -14,6 +14,7 @@ from timm.optim.muon import Muon
 from torch import nn
 
 from vicinal.data.augment import AlternatingFlip, Translate
+from vicinal.data.sizes import Size, sides
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resizing import ProgressiveResizing
@@ -78,8 +79,8 @@ def muon(groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
     )
 
 
-def _changes(size: int) -> Changes:
-    pixels = max(1, size // 16)
+def _changes(size: Size) -> Changes:
+    pixels = max(1, min(sides(size)) // 16)
     return [Translate(pixels, flip=False)], f"shifts by up to {pixels} px, flips in turns"
 
 

@@ -9,11 +9,12 @@ yourself: ``--mix none`` for 5 epochs, mixup for many epochs or noisy labels.
 from torch import nn
 
 from vicinal.data.augment import BatchTransform, RandomView
+from vicinal.data.sizes import Size
 from vicinal.learner.learner import Learner
 from vicinal.recipes.recipe import Recipe
 
 
-def changes(size: int) -> tuple[list[BatchTransform], str]:
+def changes(size: Size) -> tuple[list[BatchTransform], str]:
     view = RandomView(size, min_scale=0.35, max_rotate=0, max_zoom=1, max_warp=0)
     return [view], "crops of 35% of the area and more, flips"
 

@@ -83,7 +83,7 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
     Raises:
         VicinalError: the data have no images, or the board cannot show an option.
     """
-    options.refuse(("size",), "the board")
+    options.refuse(("size", "resize", "augment", "flip"), "the board")
     method, alpha = str(options.mix or next(iter(BOARD_METHODS))).lower(), options.alpha
     if method not in BOARD_METHODS:
         raise VicinalError(

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from vicinal import recipes
-from vicinal.data.augment import Lighting, Normalize, RandomView, resize, to_unit_floats
+from vicinal.data.augment import BatchTransform, Normalize, resize, to_unit_floats
 from vicinal.data.images import decode, read_named
+from vicinal.data.listing import is_image
+from vicinal.data.resizing import Method
 from vicinal.data.samples import Samples, Split
-from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
+from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_text
+from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of, storage_of
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
@@ -27,13 +30,16 @@ from vicinal.models.zoo import (
     create_model,
     fixed_size,
 )
-from vicinal.recipes.recipe import Changes, shifts
+from vicinal.recipes.recipe import Changes
+from vicinal.tasks.augmentation import Augmentation, choose_flip
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
+PHOTO_SCALE = 1.15  # photos are read at this multiple of the size that the network sees
+NOTABLE = 0.02  # of an image's area is cut off
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,18 @@ class ImagePreprocessing(Preprocessing):
 
     Args:
         model, vocab: as in :class:`Preprocessing`.
-        item_size: side of the square to which an image is resized when it is read.
-        size: side that the network sees.
+        item_size: to which an image is resized when it is read: side of a square, or
+            (height, width).
+        size: that the network sees.
         mean, std: of the normalization, for each channel.
+        resize: how an image gets ``item_size``; see :class:`~vicinal.data.resizing.Resizing`.
     """
 
-    item_size: int
-    size: int
+    item_size: Size
+    size: Size
     mean: list[float]
     std: list[float]
+    resize: Method = "crop"
 
     sample_name = "file"
     argument = "IMAGE"
@@ -66,13 +75,18 @@ class ImagePreprocessing(Preprocessing):
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
         return ((str(argument), Path(argument)) for argument in arguments)
 
+    @staticmethod
+    def takes(file: Path) -> bool:
+        return is_image(file)
+
     def batch(self, items: list[Any]) -> Tensor:
-        """Image files, encoded bytes or PIL images to (B, 3, size, size) floats.
+        """Image files, encoded bytes or PIL images to (B, 3, height, width) floats.
 
         Raises:
             BadImage: an image cannot be read; it is named.
         """
-        pixels = torch.stack([read_named(item, self.item_size) for item in items])
+        size = how_read(self.item_size, self.resize)
+        pixels = torch.stack([read_named(item, size) for item in items])
         return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
 
 
@@ -80,14 +94,15 @@ class ImageTask(Task):
     """Train a network on images.
 
     Attributes:
-        size: side of the images that the network sees, in pixels.
-        item_size: side to which they are resized when they are read.
+        size: of the images that the network sees: side of a square, or (height, width).
+        item_size: to which they are resized when they are read.
+        augmentation: of training images, where no recipe has its own.
         model, pretrained: the network's name, and whether it starts from published weights.
         storage: where the images are during training.
     """
 
     kind = "images"
-    refused = ("resize", "augment", "flip")
+    refused = ()
     preprocessing_type = ImagePreprocessing
     layout = ", channels last"
     rechosen_on_resume = (
@@ -97,8 +112,10 @@ class ImageTask(Task):
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
         self.recipe = recipes.load(options.recipe) if options.recipe else None
-        if self.recipe and options.mix is None:
-            options = replace(options, mix=self.recipe.defaults["mix"])
+        if self.recipe:
+            options.refuse(("augment", "flip"), f"the recipe {options.recipe}, which has its own")
+            if options.mix is None:
+                options = replace(options, mix=self.recipe.defaults["mix"])
         super().__init__(options, split)
 
     def _fixed(self) -> dict[str, Any]:
@@ -107,11 +124,10 @@ class ImageTask(Task):
     def _choose_network(self) -> None:
         recipe, split = self.recipe, self.split
         named = self.options.model or self.fixed.get("model")
-        native = one_size(split.preview())
-        self.size = self._choose("size", _size(named, native, self.device))
-        self.small = self.size <= SMALL
-        scale = recipe.item_scale if recipe else 1.0 if self.small else 1.15
-        self.item_size = round(self.size * scale)
+        shapes = shapes_of(split.preview())
+        self._choose_size(_size(named, one_size(shapes), self.device))
+        self._choose_resizing(shapes)
+        self.small = max(sides(self.size)) <= SMALL
         self.many = len(split.train) >= 10_000
         self.noun = "small images" if self.small else "photos"
         default = "resnet9" if self.small else "resnet18", f"for {self.noun}"
@@ -121,6 +137,39 @@ class ImageTask(Task):
         else:
             self.pretrained, why = _pretrained(self.options.pretrained, self.model, self.small)
         self.reasons.append(("weights", f"{'pretrained' if self.pretrained else 'random'} ({why})"))
+        self._choose_augmentation()
+
+    def _choose_size(self, default: Default) -> None:
+        size, why = default
+        chosen = self._choose("size", (size_text(size), why))
+        self.size = parse_size(str(chosen))
+        if not isinstance(self.size, int):
+            name, described = self.reasons[-1]
+            self.reasons[-1] = (name, described.replace(" (", " (height x width, ", 1))
+
+    def _choose_resizing(self, shapes: list[tuple[int, int]]) -> None:
+        self.resize: Method = self.options.resize or "crop"
+        lost = cut_off(shapes, self.size)
+        described = self.resize if self.options.resize is None else f"{self.resize} (as requested)"
+        if self.resize == "crop" and lost >= NOTABLE:
+            described += f": {lost:.0%} of the area of images is cut off"
+            if self.options.resize is None:
+                described += ", which --resize squish or pad keeps"
+        elif self.options.resize is None:
+            return  # whole images are seen
+        self.reasons.append(("resize", described))
+
+    def _choose_augmentation(self) -> None:
+        """Choose it with the network: images are read larger where they are cropped at random."""
+        scale = self.recipe.item_scale if self.recipe else 1.0
+        name = self.options.augment or ("light" if self.small else "photo")
+        flip, why = False, ""
+        if name != "none":
+            flip, why = choose_flip(self.options.flip, self.split, small=self.small)
+        self.augmentation = Augmentation(name, flip, why)
+        if self.recipe is None and name == "photo" and not self.small:
+            scale = PHOTO_SCALE
+        self.item_size = scaled(self.size, scale)
 
     def _epochs(self) -> Default:
         if self.pretrained:
@@ -140,32 +189,34 @@ class ImageTask(Task):
         return 3e-3, self.noun
 
     def _choose_loading(self) -> None:
-        self.transforms, described = (
-            self.recipe.changes(self.size) if self.recipe else self._augmentation()
-        )
+        self.transforms, described = self._changes()
         self.reasons.append(("augmentation", described))
         self.reasons.append(("images", self._choose_storage()))
 
     def _choose_storage(self) -> str:
         """Choose where the images are during training, once: free memory changes from then on."""
-        self.storage = storage_of(self.split, self.item_size)
+        self.storage = storage_of(self.split, how_read(self.item_size, self.resize))
         return self.storage.text
 
     def resolved(self) -> TrainOptions:
-        return replace(super().resolved(), size=self.size, pretrained=self.pretrained)
+        chosen = replace(
+            super().resolved(), size=self.size, pretrained=self.pretrained, resize=self.resize
+        )
+        if self.recipe:
+            return chosen
+        return replace(chosen, augment=self.augmentation.name, flip=self.augmentation.flip)
 
-    def _augmentation(self) -> Changes:
-        mirrored = self.split.mirrored
-        if self.small:
-            return shifts(self.size // 8, flip=mirrored)
-        flips = "flips" if mirrored else "no flips: they would change what is seen"
-        share = 0.5 if self.pretrained else 0.35
-        view = RandomView(self.size, min_scale=share, flip=mirrored)
-        described = f"crops of {share:.0%} of the area and more, {flips}, rotation, tilt, light"
-        return [view, Lighting()], described
+    def _changes(self) -> Changes:
+        if self.recipe is None:
+            return self.augmentation.changes(self.size, 0.5 if self.pretrained else 0.35)
+        transforms, described = self.recipe.changes(self.size)
+        if not self.augmentation.flip:
+            described += "; flips change what is seen here, so do better without the recipe"
+        return transforms, described
 
     def parameters(self) -> dict[str, Any]:
-        return {**super().parameters(), "size": self.size, "pretrained": self.pretrained}
+        size = size_text(self.size)
+        return {**super().parameters(), "size": size, "pretrained": self.pretrained}
 
     def _identity(self) -> list[Any]:
         return [(list(part.labels), _files(part)) for part in (self.split.train, self.split.valid)]
@@ -183,7 +234,7 @@ class ImageTask(Task):
 
     def _loader_options(self, images: Any) -> dict[str, Any]:
         return {
-            "item_size": self.item_size,
+            "item_size": how_read(self.item_size, self.resize),
             "batch_tfms": self.transforms,
             "normalize": Normalize.of(images) if torch.is_tensor(images) else None,
             "bs": self.batch_size,
@@ -208,12 +259,12 @@ class ImageTask(Task):
     def _try_out(self, learn: Learner) -> None:
         """Check that the network takes such images, before any file is written."""
         try:
-            learn.predict(torch.zeros(3, self.size, self.size, dtype=torch.uint8))
+            learn.predict(torch.zeros(3, *sides(self.size), dtype=torch.uint8))
         except (AssertionError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise VicinalError(
-                f"{self.model} does not take images of {self.size} pixels ({reason}): try another "
-                "--size or --model"
+                f"{self.model} does not take images of {size_text(self.size)} pixels ({reason}): "
+                "try another --size or --model"
             ) from None
 
     def preprocessing(self, learn: Learner) -> ImagePreprocessing:
@@ -226,6 +277,7 @@ class ImageTask(Task):
             size=self.size,
             mean=normalize.mean,
             std=normalize.std,
+            resize=self.resize,
         )
 
     def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:
@@ -253,8 +305,9 @@ class ImageTask(Task):
     def show(cls, options: TrainOptions, split: Split) -> Any:
         from vicinal import plots
 
-        # No network is built for it, so any name will do.
-        task = cls(replace(options, model="resnet9", pretrained=False), split)
+        # No network is built for it, so any name will do, and nothing is augmented but on request.
+        plain = replace(options, model="resnet9", pretrained=False, augment="none", flip=None)
+        task = cls(plain, split)
         mixer = task.batch_mixer()
         if mixer is None:
             raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
@@ -264,11 +317,30 @@ class ImageTask(Task):
                 "mixup"
             )
         samples = split.examples(SHOWN, options.seed)
-        decoded, _ = decode(samples, options.size or one_size(samples) or 224)
-        x, labels = to_unit_floats(torch.as_tensor(decoded.images)), torch.tensor(samples.labels)
+        x, labels = _shown(options, split, samples), torch.tensor(samples.labels)
         mix = mixer.draw(x, labels)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
         return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
+
+
+def _shown(options: TrainOptions, split: Split, samples: Samples) -> Tensor:
+    """Images as they are drawn (B, 3, height, width), floats in [0, 1]."""
+    native = one_size(shapes_of(samples))
+    size = options.pixels or (native if isinstance(native, int) else 224)
+    small, method = max(sides(size)) <= SMALL, options.resize or "crop"
+    transforms: list[BatchTransform] = []
+    read_at = size
+    if options.augment not in (None, "none") or options.flip is not None:
+        name = options.augment or ("light" if small else "photo")
+        flip, _ = choose_flip(options.flip, split, small=small)
+        transforms, _ = Augmentation(name, flip).changes(size)
+        read_at = scaled(size, PHOTO_SCALE) if name == "photo" and not small else size
+    decoded, _ = decode(samples, how_read(read_at, method))
+    x = torch.as_tensor(decoded.images)
+    generator = torch.Generator().manual_seed(options.seed)
+    for transform in transforms:
+        x = transform.train(x, generator)
+    return to_unit_floats(x)
 
 
 def _files(samples: Samples) -> list[tuple[str, str, int]]:
@@ -277,11 +349,11 @@ def _files(samples: Samples) -> list[tuple[str, str, int]]:
     return [(file.parent.name, file.name, os.path.getsize(file)) for file in files if file.exists()]
 
 
-def _size(model: str | None, native: int | None, device: torch.device) -> tuple[int, str]:
+def _size(model: str | None, native: Size | None, device: torch.device) -> tuple[Size, str]:
     only = fixed_size(model) if model else None
     if only is not None:
         return only, f"the only size that {model} takes"
-    if native is not None and native <= SMALL:
+    if native is not None and max(sides(native)) <= SMALL:
         return native, "as the images are"
     return (128, "photos on a CPU") if device.type == "cpu" else (224, f"photos on {device.type}")
 

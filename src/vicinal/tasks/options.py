@@ -5,9 +5,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from vicinal.data.resizing import Method
+from vicinal.data.resizing import METHODS, Method
+from vicinal.data.sizes import Size, as_size, parse_size, sides, size_text
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.methods import MethodEntry, parse_mix
@@ -16,6 +17,8 @@ from vicinal.mixing import Mixer
 #: What mixes in a training: a name as ``--mix`` takes it, or in Python a mixer, a callback, or a
 #: class or function that makes one (see :func:`vicinal.tasks.mixers.from_python`).
 MixLike = str | Mixer | Callback | Callable[..., Any]
+AugmentationName = Literal["none", "light", "photo"]
+AUGMENTATIONS: tuple[AugmentationName, ...] = get_args(AugmentationName)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TrainOptions:
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
-    size: int | None = None
+    size: Size | str | None = None  # held as an int or as text such as "96x128"
     valid: float = 0.2
     label: str | None = None
     label_pattern: str | None = None
@@ -46,7 +49,7 @@ class TrainOptions:
     label_kind: Literal["classes", "values"] | None = None
     drop_missing: bool = False
     resize: Method | None = None
-    augment: Literal["none", "light", "photo"] | None = None
+    augment: AugmentationName | None = None
     flip: bool | None = None
     precision: str = "auto"
     compile: bool = False
@@ -108,14 +111,17 @@ class TrainOptions:
     def refuse(self, names: tuple[str, ...], data: str) -> None:
         """Raise a VicinalError where one of these is given, which does not apply to such data."""
         for field in fields(self):
-            if field.name in names and getattr(self, field.name) != field.default:
-                raise VicinalError(f"--{option(field.name)} does not apply to {data}: leave it out")
+            value = getattr(self, field.name)
+            if field.name in names and value != field.default:
+                name = f"{'no-' if value is False else ''}{option(field.name)}"
+                raise VicinalError(f"--{name} does not apply to {data}: leave it out")
 
     def __post_init__(self) -> None:
-        for name, lowest in (("epochs", 1), ("batch_size", 2), ("size", 8)):
+        for name, lowest in (("epochs", 1), ("batch_size", 2)):
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise VicinalError(f"--{option(name)} must be {lowest} or more, not {value}")
+        self._check_images()
         if not 0 <= self.seed < 2**63:
             raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
         if self.alpha == float("inf"):
@@ -123,6 +129,29 @@ class TrainOptions:
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
         self.methods  # noqa: B018 -- parsed, and so validated, here
+
+    def _check_images(self) -> None:
+        if self.size is not None:
+            size = (
+                parse_size(self.size) if isinstance(self.size, str) else as_size(*sides(self.size))
+            )
+            if min(sides(size)) < 8:
+                raise VicinalError(f"--size must be 8 or more, not {size_text(size)}")
+            # As JSON and the command line have it, so that runs and comparisons can be resumed.
+            kept = size if isinstance(size, int) else size_text(size)
+            object.__setattr__(self, "size", kept)
+        for name, allowed in (("resize", METHODS), ("augment", AUGMENTATIONS)):
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                *others, last = allowed
+                raise VicinalError(f"--{name} must be {', '.join(others)} or {last}, not {value}")
+        if self.augment == "none" and self.flip:
+            raise VicinalError("--augment none and --flip exclude each other: leave out one")
+
+    @property
+    def pixels(self) -> Size | None:
+        """The size of images as a side or (height, width)."""
+        return parse_size(str(self.size)) if self.size is not None else None
 
 
 def listed_names(names: str | None) -> list[str]:

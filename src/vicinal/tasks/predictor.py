@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
+from vicinal.data.listing import endings, list_folder
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.checkpoint import load_weights
@@ -35,6 +37,8 @@ class Preprocessing(ABC):
     #: What one sample is called in the predictions, and as an argument of the command line.
     sample_name: ClassVar[str]
     argument: ClassVar[str]
+    #: Whether :meth:`samples` numbers those of a file, rather than to name them.
+    numbered: ClassVar[bool] = False
 
     model: str
     vocab: list[str] | None
@@ -59,6 +63,46 @@ class Preprocessing(ABC):
     @abstractmethod
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """The samples that arguments of the command line name, as pairs of a name and a sample."""
+
+    @staticmethod
+    def takes(file: Path) -> bool:
+        """Whether a file in a folder holds samples, by its name."""
+        return True
+
+    def found(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """As :meth:`samples`, also of the files below folders.
+
+        In place of what cannot be read, it gives the error, and goes on.
+        """
+        files = [file for argument in arguments for file in self._files(str(argument))]
+        for name, failed in files:
+            try:
+                if failed is not None:
+                    raise failed
+                for sample, item in self.samples([name]):
+                    several = self.numbered and len(files) > 1
+                    yield (f"{name}:{sample}" if several else sample), item
+            except VicinalError as error:
+                yield name, error
+
+    def _files(self, argument: str) -> list[tuple[str, VicinalError | None]]:
+        """The files of one argument; where a folder cannot be read or has none, what is wrong."""
+        if not os.path.isdir(argument):  # Path.is_dir() would raise for a long text
+            return [(argument, None)]
+        listing = list_folder(argument)
+        taken: list[tuple[str, VicinalError | None]] = [
+            (str(file), None) for file in listing.files if self.takes(file)
+        ]
+        others = [file for file in listing.files if not self.takes(file)]
+        if others:
+            left_out = endings(others)
+            print(f"note: left out of {argument}: {left_out}", file=sys.stderr)
+        for folder, reason in listing.closed.items():
+            taken.append((str(folder), VicinalError(f"{folder} cannot be opened: {reason}")))
+        if taken:
+            return taken
+        wanted = self.argument.lower()
+        return [(argument, VicinalError(f"{argument} holds no {wanted} file, at any depth"))]
 
     @abstractmethod
     def batch(self, items: list[Any]) -> Any:
@@ -107,21 +151,64 @@ class Predictor:
         Raises:
             VicinalError: a sample cannot be read, which is named; or an output is not finite.
         """
-        one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
-        if one or not isinstance(items, Iterable):
-            raise VicinalError(f"predict takes several samples, not {items!r}: give a list of them")
-        rows = (row for _, row in items.iterrows()) if hasattr(items, "iterrows") else items
-        return self._outputs(iter(rows))
+        return self._outputs(_rows(items))
 
-    @torch.no_grad()
-    def _outputs(self, remaining: Iterator[Any]) -> Iterator[Tensor]:
-        device, done = next(self.model.parameters()).device, 0
+    def outcomes(self, items: Iterable[Any]) -> Iterator[Tensor | VicinalError]:
+        """As :meth:`predict`, with an error in place of the output of a sample that has none.
+
+        Args:
+            items: as for :meth:`predict`; an error among them stays one.
+        """
+        remaining, done = _rows(items), 0
         while batch := list(islice(remaining, BATCH)):
-            output: Tensor = self.model(send_to_device(self.preprocessing.batch(batch), device))
-            output = (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
+            yield from self._outcomes(batch, done)
+            done += len(batch)
+
+    def _outcomes(self, items: list[Any], done: int) -> Iterator[Tensor | VicinalError]:
+        failed = [item if isinstance(item, VicinalError) else None for item in items]
+        try:
+            outputs = self._output([item for item in items if not isinstance(item, VicinalError)])
+        except VicinalError:  # it names one sample, and there may be more
+            failed = [error or self._error(item) for item, error in zip(items, failed, strict=True)]
+            good = [item for item, error in zip(items, failed, strict=True) if error is None]
+            outputs = self._output(good)
+        remaining = iter(outputs)
+        for number, error in enumerate(failed, done):
+            if error is not None:
+                yield error
+                continue
+            output = next(remaining)
+            try:
+                check_finite(output[None], number)
+            except VicinalError as infinite:
+                yield infinite
+            else:
+                yield output
+
+    def _error(self, item: Any) -> VicinalError | None:
+        """Why a sample cannot be read."""
+        try:
+            self.preprocessing.batch([item])
+        except VicinalError as error:
+            return error
+        return None
+
+    def _outputs(self, remaining: Iterator[Any]) -> Iterator[Tensor]:
+        done = 0
+        while batch := list(islice(remaining, BATCH)):
+            output = self._output(batch)
             check_finite(output, done)
             done += len(output)
             yield from output
+
+    @torch.no_grad()
+    def _output(self, items: list[Any]) -> Tensor:
+        """Probabilities or values of samples, (B, C) on the CPU."""
+        if not items:
+            return torch.empty(0, self.preprocessing.n_out)
+        device = next(self.model.parameters()).device
+        output: Tensor = self.model(send_to_device(self.preprocessing.batch(items), device))
+        return (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The prediction for one sample: a value, or a class with the probabilities of all."""
@@ -136,6 +223,14 @@ class Predictor:
         values, indices = probabilities.topk(min(k, len(vocab)))
         names = [vocab[i] for i in indices.tolist()]
         return list(zip(names, values.tolist(), strict=True))
+
+
+def _rows(items: Iterable[Any]) -> Iterator[Any]:
+    """The samples, one after the other; of a data frame its rows."""
+    one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
+    if one or not isinstance(items, Iterable):
+        raise VicinalError(f"predict takes several samples, not {items!r}: give a list of them")
+    return (row for _, row in items.iterrows()) if hasattr(items, "iterrows") else iter(items)
 
 
 def preprocessing_of(kind: str) -> type[Preprocessing]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pandas as pd
 from torch import Tensor, nn
 
-from vicinal.data.frames import read_frame
+from vicinal.data.frames import is_table, read_frame
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
 from vicinal.data.split_loader import TensorData
@@ -38,6 +38,7 @@ class RowPreprocessing(Preprocessing):
 
     sample_name = "row"
     argument = "TABLE"
+    numbered = True
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
@@ -68,6 +69,10 @@ class RowPreprocessing(Preprocessing):
                 print(f"note: {line}", file=sys.stderr)  # stdout may be JSON
             for number, (_, row) in enumerate(frame.iterrows()):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
+
+    @staticmethod
+    def takes(file: Path) -> bool:
+        return is_table(file)
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
         """Rows, as data frames' or as dicts, to the network's numbers and categories."""

@@ -97,6 +97,10 @@ class TextPreprocessing(Preprocessing):
             )
         return [argument]
 
+    @staticmethod
+    def takes(file: Path) -> bool:
+        return file.suffix == ".txt" or is_table(file)
+
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
         return self.tokenizer.encode(items)
 

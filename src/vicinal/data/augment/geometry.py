@@ -15,6 +15,7 @@ from vicinal.data.augment.transform import (
     to_unit_floats,
     uniform,
 )
+from vicinal.data.sizes import Size, sides
 
 
 class Translate(BatchTransform):
@@ -95,7 +96,7 @@ class RandomView(BatchTransform):
     """Crop, flip, rotate, zoom and tilt at random, in one resampling.
 
     Args:
-        size: side of the square result in pixels; None keeps the image's height and width.
+        size: side of the square result in pixels, or its (height, width); None keeps the image's.
         min_scale: a crop covers at least this fraction of the image's area, in (0, 1].
         flip, flip_vert: mirror half of the images left to right, upside down.
         max_rotate: degrees either way.
@@ -111,7 +112,7 @@ class RandomView(BatchTransform):
 
     def __init__(
         self,
-        size: int | None = None,
+        size: Size | None = None,
         *,
         min_scale: float = 1.0,
         flip: bool = True,
@@ -121,7 +122,7 @@ class RandomView(BatchTransform):
         max_warp: float = 0.2,
         p: float = 0.75,
     ) -> None:
-        check(size is None or size >= 2, "size must be 2 or more", size)
+        check(size is None or min(sides(size)) >= 2, "size must be 2 or more", size)
         check(0 < min_scale <= 1, "min_scale must lie in (0, 1]", min_scale)
         check(math.isfinite(max_rotate), "max_rotate must be finite", max_rotate)
         check(1 <= max_zoom < math.inf, "max_zoom must be 1 or more, and finite", max_zoom)
@@ -132,11 +133,11 @@ class RandomView(BatchTransform):
         self.max_rotate, self.max_zoom, self.max_warp, self.p = max_rotate, max_zoom, max_warp, p
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        height, width = (self.size, self.size) if self.size else x.shape[2:]
+        height, width = sides(self.size) if self.size else x.shape[2:]
         # First shrink to the resolution at which the smallest crop still has enough pixels: the
         # resampling, which has no antialiasing, then never shrinks by much.
-        enough = math.ceil(max(height, width) / math.sqrt(self.min_scale))
-        x = resize(x, enough, only_shrink=True)
+        enough = [math.ceil(side / math.sqrt(self.min_scale)) for side in (height, width)]
+        x = resize(x, (enough[0], enough[1]), only_shrink=True)
         grid = self._grid(x, height, width, generator)
         pixels = to_unit_floats(x)
         return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
@@ -184,9 +185,18 @@ class RandomView(BatchTransform):
         return crop @ turn @ tilt @ flip
 
 
-def resize(x: Tensor, size: int, *, only_shrink: bool = False) -> Tensor:
-    """Resize a batch of images to ``size`` x ``size`` pixels, with antialiasing."""
-    height, width = (min(side, size) if only_shrink else size for side in x.shape[-2:])
+def resize(x: Tensor, size: Size, *, only_shrink: bool = False) -> Tensor:
+    """Resize a batch of images to a size, with antialiasing.
+
+    Args:
+        x: (B, 3, H, W).
+        size: side of a square, or (height, width).
+        only_shrink: leave a side as it is where it is smaller.
+    """
+    height, width = (
+        min(side, wanted) if only_shrink else wanted
+        for side, wanted in zip(x.shape[-2:], sides(size), strict=True)
+    )
     if (height, width) == x.shape[-2:]:
         return x
     if x.device.type != "cpu":  # antialiasing of uint8 is implemented there only

@@ -6,12 +6,13 @@ from vicinal.data.augment.color import ColorJitter, Lighting
 from vicinal.data.augment.erasing import RandomErasing
 from vicinal.data.augment.geometry import RandomView
 from vicinal.data.augment.transform import BatchTransform, check
+from vicinal.data.sizes import Size
 
 
 def aug_transforms(
     *,
     mult: float = 1,
-    size: int | None = None,
+    size: Size | None = None,
     min_scale: float = 1.0,
     do_flip: bool = True,
     flip_vert: bool = False,
@@ -29,7 +30,8 @@ def aug_transforms(
 
     Args:
         mult: multiplies ``max_rotate``, ``max_warp`` and ``max_lighting``.
-        size: side of the images that the network sees; None keeps that of the items.
+        size: side of the images that the network sees, or (height, width); None keeps that of the
+            items.
         min_scale: smallest fraction of an image's area that a crop covers.
         do_flip, flip_vert: mirror left to right, upside down.
         max_rotate: degrees; ``max_zoom``: factor; ``max_warp``, ``max_lighting``: strength.
