@@ -71,7 +71,7 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
     [[7, 7], [7, 7]]
     """
     try:
-        with _open(image) as opened:
+        with open_image(image) as opened:
             # JPEG can decode at 1/2, 1/4 or 1/8 of the size in a fraction of the time.
             drafted = None if size is None else opened.draft(None, (size, size))
             opened.load()
@@ -84,7 +84,7 @@ def read_image(image: Any, size: int | None = None) -> Tensor:
         if turn is not None:
             pixels = pixels.transpose(turn)
     except Exception as error:  # Pillow's decoders raise nearly anything on broken data
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
@@ -96,7 +96,15 @@ def read_named(image: Any, size: int | None = None) -> Tensor:
         raise BadImage(f"{image} cannot be read: {error}") from None
 
 
-def _open(image: Any) -> Image.Image:
+def open_image(image: Any) -> Image.Image:
+    """An image of Pillow's, of which the header is read and not yet the pixels.
+
+    Args:
+        image: as for :func:`read_image`.
+
+    Raises:
+        Exception: of nearly any class, where it is no image.
+    """
     if isinstance(image, Image.Image):
         return image.copy()
     image = stored_as(image)
@@ -124,7 +132,7 @@ def encoded(image: Any) -> Any:
     try:
         return Path(image).read_bytes()
     except OSError as error:
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
 
 
 def stored_as(image: Any) -> Any:
@@ -158,13 +166,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def image_shape(image: Any) -> tuple[int, int]:
     """Height and width, from the header if the format allows."""
     try:
-        with _open(image) as opened:
+        with open_image(image) as opened:
             return opened.height, opened.width
     except Exception as error:
-        raise BadImage(_reason(error)) from None
+        raise BadImage(reason(error)) from None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why an image cannot be read, from what was raised."""
     # Pillow's message ends with the repr of the file object, which is of no use.
     text = getattr(error, "strerror", None) or str(error)
     return text.split("<")[0].split("\n")[0].strip() or type(error).__name__

@@ -10,7 +10,9 @@ from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.frames import split_frames
 from vicinal.data.labels import check_labels, label_column, targets_of
 from vicinal.data.parts import part_names
+from vicinal.data.row_summary import row_summary, text_summary
 from vicinal.data.split import DataSplit
+from vicinal.data.summary import Summary, summary_of
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 
@@ -67,6 +69,12 @@ class RowSplit(DataSplit):
     def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, y=targets))
 
+    def summary(self) -> Summary:
+        return self._targets_summary() + row_summary(self)
+
+    def _targets_summary(self) -> Summary:
+        return summary_of(self, {"training": self.train.y, "validation": self.valid.y})
+
 
 @dataclass(frozen=True)
 class TextSplit(RowSplit):
@@ -81,6 +89,9 @@ class TextSplit(RowSplit):
     def texts(self, part: Rows) -> list[str]:
         texts: list[str] = part.frame[self.column].tolist()
         return texts
+
+    def summary(self) -> Summary:
+        return self._targets_summary() + text_summary(self)
 
 
 def split_of_rows(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vicinal.data.split import DataSplit
+from vicinal.data.summary import Summary, summary_of
 from vicinal.errors import VicinalError
 
 
@@ -69,6 +70,13 @@ class Split(DataSplit):
 
     def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, labels=targets.tolist()))
+
+    def summary(self) -> Summary:
+        from vicinal.data.image_summary import image_summary
+
+        found = summary_of(self, {"training": self.train.labels, "validation": self.valid.labels})
+        images = self.preview()
+        return found if images is None else found + image_summary(images, self.vocab)
 
     def preview(self) -> Samples:
         return self.train

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, Split
+from vicinal.data.summary import Summary, summary_of
 from vicinal.data.tables import (
     check_class,
     first_sentence,
@@ -89,6 +90,12 @@ class StreamedSplit(Split):
 
     def relabelled(self, targets: Tensor) -> Self:
         raise VicinalError(NOT_PICKED)
+
+    def summary(self) -> Summary:
+        from vicinal.data.image_summary import image_summary
+
+        found = summary_of(self, {}) + Summary([("reading", self.describe())])
+        return found + image_summary(self.preview(), self.vocab)
 
     def preview(self) -> Samples:
         return self.train.head()
