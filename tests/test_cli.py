@@ -136,6 +136,7 @@ FLAGS = {
         --model = None
         --pretrained --no-pretrained = None
         --label-noise = 0.0
+        --skip-bad --no-skip-bad = False
         --valid = 0.2
         --label = None
         --label-pattern = None
@@ -163,6 +164,9 @@ FLAGS = {
         --seed = 0
         --out = None
         --open --no-open = False
+        --data = False
+        --skip-bad --no-skip-bad = False
+        --stream --no-stream = False
         --valid = 0.2
         --label = None
         --label-pattern = None
@@ -505,6 +509,42 @@ def test_predict_names_a_bad_image(tmp_path, capsys):
     capsys.readouterr()
     assert "bad.png cannot be read" in fails(capsys, "predict", "run", "bad.png")
     assert "none.png cannot be read" in fails(capsys, "predict", "run", "none.png")
+
+
+class TestShowData:
+    """What was found, before anything is drawn or trained."""
+
+    def test_a_folder(self, folder, tmp_path, capsys):
+        (folder / "flower" / "0.jpg").unlink()
+        assert run(["show", str(folder), "--data", "--valid", "0.1"]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"data:           {folder}\nkind:           images\n")
+        assert re.search(r"samples: +53 for training, 6 for validation", printed)
+        assert re.search(r"formats: +of 53 training images: JPEG in colour \(53\)", printed)
+        assert re.search(r"^flower +\d+ +\d$", printed, re.MULTILINE)
+        assert list(tmp_path.iterdir()) == [folder]
+
+    def test_a_table(self, tmp_path, capsys):
+        rows = "".join(f"[i],{i},{'ab'[i % 2]}\n" for i in range(30))
+        (tmp_path / "t.csv").write_text(f"name,x,label\n{rows}")
+        assert run(["show", "t.csv", "--data"]) == 0
+        assert re.search(r"^x +number +0% +24", capsys.readouterr().out, re.MULTILINE)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--mix", "mixup"],
+            ["--alpha", "1"],
+            ["--size", "64"],
+            ["--no-flip"],
+            ["--out", "a.png"],
+            ["--open"],
+        ],
+    )
+    def test_options_of_pictures_are_refused(self, options, tmp_path, capsys):
+        name = options[0].replace("no-", "")
+        assert f"{name} does not apply" in fails(capsys, "show", "digits", "--data", *options)
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestShow:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 
 import pandas as pd
 import pytest
@@ -397,6 +399,80 @@ def test_a_command_has_all_digits():
     )
     words = config.command().split()
     assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
+
+
+# An option of compare, and how the command that is printed says it.
+TYPED = {
+    "recipe": ("cifar10-fast", "--recipe cifar10-fast"),
+    "model": ("hf:a/b", "--model hf:a/b"),
+    "pretrained": (False, "--no-pretrained"),
+    "batch_size": (32, "--batch-size 32"),
+    "lr": (1e-7, "--lr 1e-07"),
+    "size": (64, "--size 64"),
+    "valid": (0.1 + 0.2, "--valid 0.30000000000000004"),
+    "label": ("the class", "--label 'the class'"),
+    "label_pattern": (r"^(\w+)_\d", r"--label-pattern '^(\w+)_\d'"),
+    "label_kind": ("values", "--label-kind values"),
+    "drop_missing": (True, "--drop-missing"),
+    "text": ("review", "--text review"),
+    "drop": ("Id,last name", "--drop 'Id,last name'"),
+    "categorical": ("zip, month", "--categorical 'zip, month'"),
+    "split_column": ("is_valid", "--split-column is_valid"),
+    "group": (r"(\d+)-", r"--group '(\d+)-'"),
+    "resize": ("pad", "--resize pad"),
+    "augment": ("none", "--augment none"),
+    "flip": (False, "--no-flip"),
+    "precision": ("fp32", "--precision fp32"),
+    "skip_bad": (True, "--skip-bad"),
+}
+# Those that compare does not have, or sets for each of its trainings.
+UNTYPED = {"data", "mix", "alpha", "epochs", "seed", "compile", "track", "stream"}
+
+
+class TestTheCommandOfAnExperiment:
+    @pytest.fixture
+    def parsed(self, monkeypatch):
+        """Give a command to the command line; what it asks for comes back, and is not run."""
+
+        def parse(command):
+            found = []
+            monkeypatch.setattr(
+                "vicinal.study.command.compare_data", lambda config, **_: found.append(config)
+            )
+            assert run(shlex.split(command)[1:]) == 0
+            return found[0]
+
+        return parse
+
+    def test_each_option_is_here(self):
+        assert {*TYPED} == {field.name for field in fields(TrainOptions)} - UNTYPED
+
+    @pytest.mark.parametrize("name", TYPED)
+    def test_says_each_option_as_it_is_parsed(self, parsed, name):
+        value, words = TYPED[name]
+        config = ExperimentConfig(TrainOptions("my photos", **{name: value}))
+        assert config.command() == f"vicinal compare 'my photos' {words}"
+        assert parsed(config.command()) == config
+
+    def test_says_them_all_together(self, parsed):
+        options = TrainOptions("data", **{name: value for name, (value, _) in TYPED.items()})
+        config = ExperimentConfig(
+            options, ("none", "mixup"), (0.1, 1.0), (5, 20), train_size=0.5, label_noise=0.2
+        )
+        assert parsed(config.command()) == config
+
+    def test_says_yes_where_that_is_not_the_default(self, parsed):
+        config = ExperimentConfig(TrainOptions("data", flip=True, pretrained=True))
+        assert config.command() == "vicinal compare data --pretrained --flip"
+        assert parsed(config.command()) == config
+
+    def test_of_advice_has_the_options_that_were_typed(self, parsed, capsys):
+        pd.DataFrame({"a": range(50), "b": [*"xy"] * 25, "c": [0, 1] * 25}).to_csv("t.csv")
+        typed = ["--label", "c", "--valid", "0.4"]
+        assert run(["advise", "t.csv", *typed, "--epochs", "7"]) == 0
+        printed = capsys.readouterr().out.partition("To measure it: ")[2]
+        options = TrainOptions("t.csv", label="c", valid=0.4)
+        assert parsed(printed) == ExperimentConfig(options, epochs=(7,))
 
 
 def test_a_typed_setting_counts_even_where_it_is_the_default():

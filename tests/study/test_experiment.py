@@ -1,11 +1,14 @@
 """Experiments: the runs of a config, and that nothing is decided twice for them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vicinal.study import experiment
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
+from vicinal.study.result import digest
 from vicinal.tasks import TrainOptions
 
 
@@ -58,3 +61,18 @@ def test_checking_the_arms_leaves_no_trace_in_their_runs():
     for one, two in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(one, two)
     assert found.task.options.mix == "none"
+
+
+def test_results_of_an_older_version_count_as_those_of_the_same_settings(tmp_path):
+    """It had fewer options; one that is set makes other settings."""
+    found = made(("none", "mixup"))
+    old = (
+        "data", "recipe", "mix", "alpha", "model", "pretrained", "epochs", "batch_size", "lr",
+        "size", "valid", "label", "label_pattern", "precision", "compile", "track", "seed",
+        "skip_bad", "stream",
+    )  # fmt: skip
+    options = {name: getattr(found.resolved, name) for name in old}
+    assert found.store(tmp_path).settings(found.arms[0]) == digest([options, 64, 0.0])
+
+    found.resolved = replace(found.resolved, flip=False)
+    assert found.store(tmp_path).settings(found.arms[0]) != digest([options, 64, 0.0])

@@ -42,6 +42,7 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.
 BatchSize = Annotated[int | None, typer.Option(help="Samples per batch.")]
 Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave out images that cannot be read.")]
+Stream = Annotated[bool, typer.Option(help="Stream Parquet shards, without storing them.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
     str | None,

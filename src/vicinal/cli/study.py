@@ -137,6 +137,7 @@ def advise(
     label_noise: Annotated[
         float, typer.Option(help="The share of the labels that are wrong, as far as you know.")
     ] = 0.0,
+    skip_bad: SkipBad = False,
     **how: Any,
 ) -> None:
     """Say what published results suggest for DATA; nothing is trained."""
@@ -150,6 +151,7 @@ def advise(
         epochs=epochs,
         model=model,
         pretrained=pretrained,
+        skip_bad=skip_bad,
         **how,
     )
     check_label_noise(label_noise)

@@ -19,6 +19,7 @@ from vicinal.cli.arguments import (
     Seed,
     Size,
     SkipBad,
+    Stream,
 )
 from vicinal.cli.common import log, typed_options
 from vicinal.cli.data_options import data_options
@@ -50,9 +51,7 @@ def train(
     overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
     resume: Annotated[bool, typer.Option(help="Resume a run that was stopped or killed.")] = False,
     skip_bad: SkipBad = False,
-    stream: Annotated[
-        bool, typer.Option(help="Stream Parquet shards, without storing them.")
-    ] = False,
+    stream: Stream = False,
     **how: Any,
 ) -> None:
     """Train a network on DATA, and save it with its metrics and pictures to a run folder."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vicinal import kinds
-from vicinal.cli.arguments import Alpha, Data, MixName, Seed, Size
+from vicinal.cli.arguments import Alpha, Data, MixName, Seed, Size, SkipBad, Stream
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vicinal.tasks.predictor import Predictor
 
 WIDE = 10_000  # columns of what is no terminal: names are whole
+# The options of a picture, which a look at the data alone has no use for.
+OF_PICTURES = ("mix", "alpha", "size", "resize", "augment", "flip")
 
 
 def predict(
@@ -92,11 +94,17 @@ def show(
         typer.Option(help="The picture, PNG, PDF or SVG; HTML for an interactive board."),
     ] = None,
     open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
+    found: Annotated[
+        bool,
+        typer.Option("--data", help="Draw nothing: print what DATA are found to be."),
+    ] = False,
+    skip_bad: SkipBad = False,
+    stream: Stream = False,
     **how: Any,
 ) -> None:
-    """Draw images, their partners, and the mixes with their targets and weights."""
+    """Draw how training samples are mixed, or print what was found in DATA."""
     from vicinal import runs
-    from vicinal.tasks import TrainOptions
+    from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
         data=data,
@@ -104,8 +112,17 @@ def show(
         alpha=alpha,
         size=size,
         seed=seed,
+        skip_bad=skip_bad,
+        stream=stream,
         **how,
     )
+    if found:
+        options.refuse(OF_PICTURES, "--data")
+        for name, given in (("--out", out), ("--open", open)):
+            if given:
+                raise VicinalError(f"--data draws nothing, so {name} does not apply: leave it out")
+        print(f"{'data:':15} {data}\n{find_split(options).summary()}")
+        return
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")

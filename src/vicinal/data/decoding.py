@@ -43,7 +43,7 @@ def decoded(image: bytes | Image.Image, resizing: Resizing | None) -> Tensor:
 
 
 def _decoded_by_pillow(image: bytes | Image.Image, resizing: Resizing | None) -> Tensor:
-    with _open(image) as opened:
+    with open_image(image) as opened:
         turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
         stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
         # CMYK is drafted, too: that is decoding at 1/2, 1/4 or 1/8 of the size.
@@ -120,11 +120,11 @@ def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:
     Raises:
         Exception: of nearly any type, where it cannot be read.
     """
-    with _open(image) as opened:
+    with open_image(image) as opened:
         return opened.height, opened.width
 
 
-def _open(image: bytes | Image.Image) -> Image.Image:
+def open_image(image: bytes | Image.Image) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
     if plugins.is_dicom(image) and plugins.is_readable(".dcm"):

@@ -11,7 +11,9 @@ from vicinal.data.labelled import labelled_table
 from vicinal.data.labels import targets_of
 from vicinal.data.request import DataRequest
 from vicinal.data.row_parts import split_frames
+from vicinal.data.row_summary import row_summary, text_summary
 from vicinal.data.split import DataSplit
+from vicinal.data.summary import Summary, summary_of
 from vicinal.data.text_or_columns import of_texts_or_columns
 
 
@@ -70,6 +72,12 @@ class RowSplit(DataSplit):
     def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, y=targets))
 
+    def summary(self) -> Summary:
+        return self._targets_summary() + row_summary(self)
+
+    def _targets_summary(self) -> Summary:
+        return summary_of(self, {"training": self.train.y, "validation": self.valid.y})
+
 
 @dataclass(frozen=True)
 class TextSplit(RowSplit):
@@ -84,6 +92,9 @@ class TextSplit(RowSplit):
     def texts(self, part: Rows) -> list[str]:
         texts: list[str] = part.frame[self.column].tolist()
         return texts
+
+    def summary(self) -> Summary:
+        return self._targets_summary() + text_summary(self)
 
 
 def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowSplit:

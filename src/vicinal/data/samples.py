@@ -12,6 +12,7 @@ from vicinal.data.duplicates import identical
 from vicinal.data.groups import hold_out_groups
 from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.split import DataSplit
+from vicinal.data.summary import Summary, summary_of
 from vicinal.errors import VicinalError
 
 
@@ -73,6 +74,13 @@ class Split(DataSplit):
 
     def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, labels=targets.tolist()))
+
+    def summary(self) -> Summary:
+        from vicinal.data.image_summary import image_summary
+
+        found = summary_of(self, {"training": self.train.labels, "validation": self.valid.labels})
+        images = self.preview()
+        return found if images is None else found + image_summary(images, self.vocab)
 
     def preview(self) -> Samples:
         return self.train

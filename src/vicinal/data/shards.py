@@ -17,6 +17,7 @@ from vicinal.data.column_split import check_class, label_column
 from vicinal.data.image_columns import image_column
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Samples, Split
+from vicinal.data.summary import Summary, summary_of
 from vicinal.data.tables import (
     first_sentence,
     load_hub,
@@ -88,6 +89,12 @@ class StreamedSplit(Split):
 
     def relabelled(self, targets: Tensor) -> Self:
         raise VicinalError(NOT_PICKED)
+
+    def summary(self) -> Summary:
+        from vicinal.data.image_summary import image_summary
+
+        found = summary_of(self, {}) + Summary([("reading", self.describe())])
+        return found + image_summary(self.preview(), self.vocab)
 
     def preview(self) -> Samples:
         return self.train.head()

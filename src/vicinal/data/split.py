@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
 
+from vicinal.data.summary import Summary, summary_of
+
 if TYPE_CHECKING:
     from vicinal.data.samples import Samples
 
@@ -55,6 +57,10 @@ class DataSplit(ABC):
         Raises:
             VicinalError: such data cannot be given other targets.
         """
+
+    def summary(self) -> Summary:
+        """What was found, to be read before anything is trained: ``print`` it."""
+        return summary_of(self, {"training": self.targets})
 
     def preview(self) -> "Samples | None":
         """Training images to look at; None where the data are not images."""

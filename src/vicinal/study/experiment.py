@@ -19,6 +19,13 @@ from vicinal.study.store import ResultStore
 from vicinal.study.training_set import ModifiedSplit, modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
 
+# Options that older versions did not have. The digest of an experiment's settings has them where
+# they are set, so that a comparison which such a version began can be resumed.
+LATER = (
+    *("text", "drop", "categorical", "group", "split_column", "label_kind", "drop_missing"),
+    *("resize", "augment", "flip"),
+)
+
 
 class Experiment:
     """The runs that a config asks for.
@@ -106,8 +113,11 @@ class Experiment:
 
     def store(self, folder: Path) -> ResultStore:
         """The store of the results; it refuses those of other settings."""
-        config = self.config
-        settings = digest([asdict(self.resolved), config.train_size, config.label_noise])
+        config, options = self.config, asdict(self.resolved)
+        for name in LATER:
+            if options[name] == getattr(TrainOptions, name):
+                del options[name]
+        settings = digest([options, config.train_size, config.label_noise])
         return ResultStore(folder, lambda arm: settings)
 
     def prepare(self, arm: Arm, seed: int) -> PreparedRun:
