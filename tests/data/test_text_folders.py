@@ -68,7 +68,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path, content, reason):
 
 def test_texts_of_no_class(tmp_path):
     with pytest.raises(
-        VicinalError, match="test, train .* are parts of the data .* put the texts into some$"
+        VicinalError, match=r"test, train .* are parts of the data .* put the texts into some$"
     ) as error:
         load_split(texts(tmp_path, classes("train", "test")))
     assert "image" not in str(error.value)

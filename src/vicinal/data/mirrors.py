@@ -6,7 +6,8 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from vicinal.data.images import BadImage, in_threads, prefetch, read_image, resize_decoded
+from vicinal.data.decoding import resize_decoded
+from vicinal.data.images import BadImage, in_threads, prefetch, read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 
