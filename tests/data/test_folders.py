@@ -166,7 +166,7 @@ class TestClassFirst:
     def test_a_class_may_lack_the_test_part(self, tmp_path):
         split = of(fill(tmp_path, "{cat,dog}/{train,test}", "fox/train"))
         assert counts(split) == ({**BOTH, "fox": 4}, BOTH)
-        assert split.notes[-1] == "untested: 1 of 3 classes have no validation images: fox"
+        assert split.notes[-1] == "untested: no validation image of 1 of 3 classes: fox"
 
     def test_a_class_without_parts_is_named(self, tmp_path):
         fill(tmp_path, "{cat,dog}/{train,test}", "fox")
@@ -230,7 +230,7 @@ class TestClasses:
     @pytest.mark.parametrize("names", [("images", "masks"), ("JPEGImages", "SegmentationClass")])
     def test_masks_beside_images_are_no_class(self, tmp_path, names):
         fill(tmp_path, *names)
-        with pytest.raises(VicinalError, match=r"0\.png is in no class folder: .*--label-pattern"):
+        with pytest.raises(VicinalError, match=r"hold images and what belongs .*--label-pattern"):
             of(tmp_path)
 
     def test_masks_beside_images_of_classes_are_left_out(self, tmp_path):
@@ -268,7 +268,7 @@ class TestClasses:
         fill(tmp_path, "raw-img/{cat,dog}", count=8)
         split = of(fill(tmp_path, "docs", count=1))
         assert split.vocab == ["cat", "dog"]
-        assert split.notes[0] == "left out: 1 images beside raw-img, in docs"
+        assert split.notes[0] == "left out: 1 image beside raw-img, in docs"
 
     @pytest.mark.parametrize("root", ["", "CASIA/"])
     def test_what_by_its_name_belongs_to_the_pictures_of_others(self, tmp_path, root):
@@ -302,6 +302,13 @@ class TestLeftOut:
             "model.h5, not read as images"
         ) in notes
 
+    def test_names_that_are_not_in_utf8_can_be_printed(self, tmp_path):
+        fill(tmp_path, "cat", "dog")
+        (tmp_path / os.fsdecode(b"caf\xe9.doc")).touch()
+        notes = of(tmp_path).notes
+        assert notes[0] == "left out: caf\ufffd.doc, not read as images"
+        assert "\n".join(notes).encode()
+
     def test_tables_beside_images_are_named_once(self, tmp_path):
         fill(tmp_path, "cat", "dog")
         (tmp_path / "prices.csv").write_text("a,b\n1,2\n")
@@ -313,7 +320,7 @@ class TestLeftOut:
         fill(tmp_path, "", count=1)
         split = of(tmp_path)
         assert split.vocab == ["cat", "dog"]
-        assert split.notes[0] == "left out: 1 images in no class folder: 0.png"
+        assert split.notes[0] == "left out: 1 image in no class folder: 0.png"
 
     def test_links_and_folders_that_cannot_be_opened(self, tmp_path, monkeypatch):
         fill(tmp_path, "cat", "dog", "fox")
@@ -343,9 +350,9 @@ class TestCopies:
         (tmp_path / "train/cat/copy.png").write_bytes(b"valid/cat/1")
         (tmp_path / "train/dog/copy.png").write_bytes(b"valid/cat/2")
         assert of(tmp_path).notes[1:] == [
-            "duplicates: 2 validation images have the same bytes as a training image, such as "
-            f"{tmp_path}/valid/cat/1.png, and look too good",
-            "conflicts: 2 images have the same bytes as one of another class, such as "
+            "duplicates: 2 images of the validation part with the same bytes as a training image, "
+            f"such as {tmp_path}/valid/cat/1.png: results on them are too good",
+            "conflicts: 2 images with the same bytes as one of another class, such as "
             f"{tmp_path}/train/dog/copy.png and {tmp_path}/valid/cat/2.png",
         ]
 
@@ -363,7 +370,7 @@ class TestGroups:
         )
         assert not train & valid
         assert counts(split) == ({"ill": 12, "well": 12}, {"ill": 3, "well": 3})
-        assert split.notes == ["validation: 6 images, of 2 of 10 groups held out"]
+        assert split.notes == ["validation: 6 images (20%) of 2 of 10 groups"]
 
     def test_a_pattern_for_folders(self, tmp_path):
         fill(tmp_path, "fold_{1,2,3,4}/{cat,dog}")

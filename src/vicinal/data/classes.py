@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, rest_of, words_of
-from vicinal.data.samples import listed
+from vicinal.data.samples import images_of, listed
 from vicinal.data.tree import Folder, class_name
 from vicinal.errors import VicinalError
 
@@ -58,7 +58,7 @@ def strays(folder: Folder) -> list[str]:
     names = [image.name for image in folder.own]
     if not names:
         return []
-    return [f"left out: {len(names):,} images in no class folder: {listed(names, 3)}"]
+    return [f"left out: {images_of(len(names))} in no class folder: {listed(names, 3)}"]
 
 
 def _check_names(folder: Folder) -> None:
@@ -123,7 +123,7 @@ def _without_annotations(folders: dict[str, Folder]) -> list[str]:
     if not names or len(names) == len(folders):
         return []
     count = sum(len(folders.pop(name).images) for name in names)
-    return [f"left out: {count:,} images in {listed(names, 3)}, which by its name is no class"]
+    return [f"left out: {images_of(count)} in {listed(names, 3)}, which by its name is no class"]
 
 
 def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
@@ -144,7 +144,7 @@ def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
                 "folder around it: merge them, or give one of them"
             )
         del kept[name]
-        count = f"{len(each.images):,} images in {each.path}"
+        count = f"{images_of(len(each.images))} in {each.path}"
         notes.append(f"left out: {count}, which are those beside it once more")
     return kept, notes
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vicinal.data.layout import Layout, layout_by_name, layout_of
@@ -126,15 +127,29 @@ def _split(
     samples, count = Samples(images, labels), len(layout.train)
     groups = None if group is None else groups_of(images, listing.root, group)
     if layout.valid is None:
-        return held_out(samples, vocab, valid_pct, seed, notes, groups)
-    if groups is not None:
-        _check_apart(groups[:count], groups[count:], layout.valid_name)
-    train, valid = samples.subset(range(count)), samples.subset(range(count, len(images)))
-    split = Split(train, valid, vocab, [*notes, f"validation: the folder {layout.valid_name}"])
+        split = held_out(samples, vocab, valid_pct, seed, notes, groups)
+    else:
+        if groups is not None:
+            _check_apart(groups[:count], groups[count:], layout.valid_name)
+        split = _given(
+            samples, count, vocab, [*notes, f"validation: the folder {layout.valid_name}"]
+        )
+    return replace(split, notes=[_printable(note) for note in split.notes])
+
+
+def _given(samples: Samples, count: int, vocab: list[str], notes: list[str]) -> Split:
+    """The split whose training part is the first ``count`` samples."""
+    train, valid = samples.subset(range(count)), samples.subset(range(count, len(samples)))
+    split = Split(train, valid, vocab, notes)
     split.notes += unknown_classes(train.labels, valid.labels, vocab)
     split.notes += untested(train.labels, valid.labels, vocab)
-    split.notes += notes_on_copies(samples, copies_of(images), range(count, len(images)))
+    split.notes += notes_on_copies(samples, copies_of(samples.images), range(count, len(samples)))
     return split
+
+
+def _printable(text: str) -> str:
+    """A text whose characters can all be printed: names of files are not always in UTF-8."""
+    return os.fsencode(text).decode(errors="replace")
 
 
 def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vicinal.data.classes import Labelled, is_beside_pictures, is_container, labelled, strays
 from vicinal.data.parts import is_only_part, part_of, part_word, rank, rest_of, words_of
-from vicinal.data.samples import listed
+from vicinal.data.samples import images_of, listed
 from vicinal.data.tree import STRAY, Folder, class_name
 from vicinal.errors import VicinalError
 
@@ -113,7 +113,7 @@ def _beside(folders: dict[str, Folder], own: list[Path], used: list[str], train:
     left |= {"no folder": len(own)} if own else {}
     if not left:
         return []
-    return [f"left out: {sum(left.values()):,} images beside {train}, in {listed([*left], 3)}"]
+    return [f"left out: {images_of(sum(left.values()))} beside {train}, in {listed([*left], 3)}"]
 
 
 def _innermost(folder: Folder, notes: list[str]) -> Folder:
@@ -126,9 +126,15 @@ def _innermost(folder: Folder, notes: list[str]) -> Folder:
             others = [each for each in inner if each is not data]
             count = sum(len(each.images) for each in others)
             names = listed([each.name for each in others], 3)
-            notes.append(f"left out: {count:,} images beside {data.name}, in {names}")
+            notes.append(f"left out: {images_of(count)} beside {data.name}, in {names}")
             inner = [data]
-        if len(inner) > 1 or not (inner[0].is_deep or pictures):
+        if pictures and not any(each.is_deep for each in inner):
+            raise VicinalError(
+                f"the folders {listed(sorted(folder.folders))} in {folder.path} hold images and "
+                "what belongs to each of them, not classes: move the images into class folders, "
+                "or take classes from the file names with a pattern (--label-pattern)"
+            )
+        if len(inner) > 1 or not inner[0].is_deep:
             break
         notes += strays(folder)
         folder = inner[0]
@@ -157,7 +163,7 @@ def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None
         return None
     count = sum(len(folder.folders[name].images) for name in masks)
     beside = f"which by its name holds none to classify, beside {next(iter(pictures))}"
-    notes.append(f"left out: {count:,} images in {listed(masks, 3)}, {beside}")
+    notes.append(f"left out: {images_of(count)} in {listed(masks, 3)}, {beside}")
     return pictures
 
 
