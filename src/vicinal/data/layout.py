@@ -80,7 +80,7 @@ def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
         (top,) = top.folders.values()
     beside = _without_masks(top, notes)
     folders = top.folders if beside is None else beside
-    own = top.own if beside is None else []
+    own = top.own
     parts = [name for name in folders if is_only_part(name)]
     train = [name for name in parts if part_of(name) == "train"]
     train = [name for name in train if name.lower() == part_word(name)] or train

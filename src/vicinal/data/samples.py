@@ -185,8 +185,9 @@ def held_out(
     if groups is None:
         train, valid = hold_out(samples.labels, valid_pct, seed, copies)
         note = f"validation: {images_of(len(valid))} held out at random ({valid_pct:.0%})"
-        if len(valid) != max(1, round(valid_pct * len(samples))):
-            share = f"{len(valid) / len(samples):.0%}, for copies stay together"
+        share = f"{len(valid) / len(samples):.0%}"
+        if copies and len(valid) != max(1, round(valid_pct * len(samples))):
+            share += ", for copies stay together"
             note = f"validation: {images_of(len(valid))} held out at random ({share})"
     else:
         train, valid = hold_out_groups(groups, valid_pct, seed, samples.labels)
