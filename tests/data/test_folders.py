@@ -379,6 +379,23 @@ class TestGroups:
         )
         assert counts(split) == ({"cat": 12, "dog": 12}, BOTH)
 
+    def test_folders_in_classes_that_name_groups_are_no_classes(self, tmp_path):
+        fill(tmp_path, "{left,right}/patient{1,2,3,4}")
+        with pytest.raises(VicinalError, match="either can be the classes"):
+            of(tmp_path)
+        split = of(tmp_path, group=r"patient(\d)/")
+        assert counts(split) == ({"left": 12, "right": 12}, {"left": 4, "right": 4})
+        assert len({file.parent.name for file in split.valid.images}) == 1
+
+    def test_folders_around_classes_that_name_groups(self, tmp_path):
+        fill(tmp_path, "patient{1,2,3,4}/{ill,well}")
+        split = of(tmp_path, group=r"^patient(\d)")
+        assert counts(split) == ({"ill": 12, "well": 12}, {"ill": 4, "well": 4})
+        assert len({file.parts[-3] for file in split.valid.images}) == 1
+        fill(tmp_path, "patient5")
+        with pytest.raises(VicinalError, match="patient5 names a group by --group, but holds no"):
+            of(tmp_path, group=r"^patient(\d)")
+
     def test_groups_in_both_of_the_given_parts(self, tmp_path):
         fill(tmp_path, "train/{cat,dog}", "valid/{cat,dog}")
         with pytest.raises(VicinalError, match="--group does not hold: 0 and 3 other groups have"):

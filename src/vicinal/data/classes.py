@@ -24,12 +24,13 @@ BESIDE_PICTURES = frozenset(
 )
 
 
-def labelled(folder: Folder, root: Path) -> tuple[Labelled, list[str]]:
+def labelled(folder: Folder, root: Path, grouped: int | None = None) -> tuple[Labelled, list[str]]:
     """The images of a part with their classes, and lines for the user.
 
     Args:
         folder: the folder of the part.
         root: the folder that the user named.
+        grouped: which folder of the path below ``root`` names a group, from 0 on.
 
     Raises:
         VicinalError: its folders can be read in more than one way, or hold no classes.
@@ -43,7 +44,11 @@ def labelled(folder: Folder, root: Path) -> tuple[Labelled, list[str]]:
     _check_inner(folder)
     folders, notes = _without_copies(folder)
     notes += _without_annotations(folders)
-    notes += _nested(folder.path, folders, root)
+    if grouped == len(folder.path.parts) - len(root.parts):
+        folders, around = _inside(folders), f"each of {listed(sorted(folders), 3)}"
+        notes.append(f"classes: the folders in {around}, which name groups")
+    else:
+        notes += _nested(folder.path, folders, root, grouped)
     notes += strays(folder)
     names = {name: class_name(name) for name in folders}
     found = [(image, names[name]) for name, each in folders.items() for image in each.images]
@@ -153,7 +158,22 @@ def _is_there(image: Path, other: Path) -> bool:
     return other.exists() and other.stat().st_size == image.stat().st_size
 
 
-def _nested(path: Path, folders: dict[str, Folder], root: Path) -> list[str]:
+def _inside(folders: dict[str, Folder]) -> dict[str, Folder]:
+    """The folders in all of some folders, by name."""
+    inside: dict[str, Folder] = {}
+    for folder in folders.values():
+        if not folder.is_deep:
+            raise VicinalError(
+                f"{folder.path} names a group by --group, but holds no class folders: move its "
+                "images into some, or take classes from a pattern (--label-pattern)"
+            )
+        for name, each in folder.folders.items():
+            known = inside.setdefault(name, Folder(folder.path.parent / name))
+            known.own += each.images
+    return inside
+
+
+def _nested(path: Path, folders: dict[str, Folder], root: Path, grouped: int | None) -> list[str]:
     """A note about folders in each class folder.
 
     Raises:
@@ -167,6 +187,7 @@ def _nested(path: Path, folders: dict[str, Folder], root: Path) -> list[str]:
     )
     inner, outer = sorted(counts), sorted(folders)
     counted = _are_numbered(inner) and not _are_numbered(outer)  # cat/2019, cat/2020
+    counted |= grouped == len(path.parts) - len(root.parts) + 1
     if len(folders) > 1 and len(common) > 1 and are_alike and not counted:
         above = "[^/]+/" * (len(path.parts) - len(root.parts))
         patterns = (

@@ -77,7 +77,7 @@ def split_by_folder(
     """
     found = listing or image_listing(path, skip_bad=skip_bad)
     tree = tree_of(found.root, found.images)
-    layout = layout_of(tree)
+    layout = layout_of(tree, None if group is None else _folder_of(group, found))
     layout.notes += _without_images(layout, tree, found)
     return _split(layout, found, valid_pct, seed or 0, group)
 
@@ -167,6 +167,20 @@ def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:
     """
     name = name_labeller(pattern)
     return [name(_below(image, root)) for image in images]
+
+
+def _folder_of(pattern: str, listing: Listing) -> int | None:
+    """Which folder of the paths of all images holds the group's name: 0 for the first."""
+    found = set()
+    for image in listing.images:
+        path = _below(image, listing.root)
+        matched = re.search(pattern, path)
+        if matched is None or not matched.re.groups:
+            return None
+        found.add(path.count("/", 0, matched.start(1)))
+        if len(found) > 1 or "/" in matched[1] or path.count("/") in found:  # the file's name
+            return None
+    return min(found, default=None)
 
 
 def _check_apart(train: list[str], valid: list[str], valid_name: str) -> None:

@@ -44,17 +44,21 @@ class Layout:
     valid_name: str = ""
 
 
-def layout_of(tree: Folder) -> Layout:
+def layout_of(tree: Folder, grouped: int | None = None) -> Layout:
     """Read parts and classes off the names of folders.
+
+    Args:
+        grouped: which folder of the path below the tree names a group, and so no class: 0 for the
+            first; None where none does.
 
     Raises:
         VicinalError: the folders can be read in more than one way, or hold no classes.
     """
     notes: list[str] = []
     top = _innermost(tree, notes)
-    layout = _by_class_first(top) or _by_parts(top, tree)
+    layout = _by_class_first(top) or _by_parts(top, tree, grouped)
     if layout is None:
-        layout = Layout(top.path, *labelled(top, tree.path))
+        layout = Layout(top.path, *labelled(top, tree.path, grouped))
     if top is not tree:
         names = sorted({name for _, name in layout.train})
         notes.append(f"classes: the folders in {layout.root} ({listed(names, 4)})")
@@ -221,7 +225,7 @@ def _holds_flat_parts(folder: Folder) -> bool:
     return folder.is_deep and are_parts and are_flat and has_train
 
 
-def _by_parts(top: Folder, tree: Folder) -> Layout | None:
+def _by_parts(top: Folder, tree: Folder, grouped: int | None) -> Layout | None:
     """Folders of classes that are parts by their names: train/cat, test/cat."""
     unwrapped = {name: _unwrapped(folder) for name, folder in top.folders.items()}
     deep = {name: folder for name, folder in unwrapped.items() if folder.is_deep}
@@ -235,13 +239,13 @@ def _by_parts(top: Folder, tree: Folder) -> Layout | None:
     train = _training_part(top, deep, parts, others)
     if train is None:
         return None
-    layout = Layout(deep[train].path, *labelled(deep[train], tree.path))
+    layout = Layout(deep[train].path, *labelled(deep[train], tree.path, grouped))
     known = {name for _, name in layout.train}
     for name in others:
         names = deep[name].names
         if part_of(name) == "test" and len(names) == 1 and not names & known:
             continue  # test/unknown: without labels
-        layout.valid, notes = labelled(deep[name], tree.path)
+        layout.valid, notes = labelled(deep[name], tree.path, grouped)
         layout.valid_name = name
         layout.notes += [note for note in notes if note not in layout.notes]
         break
