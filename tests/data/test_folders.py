@@ -89,6 +89,15 @@ class TestParts:
         with pytest.raises(VicinalError, match=r"validation part \(Hund, Kat\) is one"):
             of(fill(tmp_path, "train/{cat,dog}", "test/{Kat,Hund}"))
 
+    def test_a_class_that_is_called_nearly_like_a_part_and_holds_what_others_hold(self, tmp_path):
+        fill(tmp_path, "beaker/{large,small}", "test tube/{large,small}")
+        with pytest.raises(VicinalError, match="either can be the classes"):
+            of(tmp_path)
+
+    def test_a_part_with_one_class_whose_name_is_a_number(self, tmp_path):
+        split = of(fill(tmp_path, "train/{0,1}", "test/0"))
+        assert counts(split) == ({"0": 4, "1": 4}, {"0": 4})
+
     def test_names_that_are_alike_but_for_the_part(self, tmp_path):
         split = of(fill(tmp_path, "asl_train/asl_train/{A,B}", "asl_test/asl_test"))
         assert split.vocab == ["A", "B"]
@@ -134,6 +143,7 @@ class TestParts:
             ("contest", "test"),
             ("training_fake", "training_real"),
             ("crash test", "steam train"),
+            ("1", "train"),
             ("test_negative", "test_positive"),
             ("mask", "no_mask"),
             ("extra", "unknown"),
@@ -221,6 +231,13 @@ class TestClasses:
         left_out = f"left out: 8 images in {tmp_path}/flowers, which are those beside it once more"
         assert split.notes[0] == left_out
 
+    def test_other_images_of_the_same_names_and_sizes_inside_them(self, tmp_path):
+        for folder in ("rose", "tulip", "more/rose", "more/tulip"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "1.bmp").write_bytes(folder[:1].encode())
+        with pytest.raises(VicinalError, match="more holds the folders rose, tulip, as does the"):
+            of(tmp_path)
+
     def test_other_images_of_the_same_classes_inside_them(self, tmp_path):
         fill(tmp_path, "{rose,tulip}")
         fill(tmp_path, "more/rose", "more/tulip", start=4)
@@ -230,8 +247,13 @@ class TestClasses:
     @pytest.mark.parametrize("names", [("images", "masks"), ("JPEGImages", "SegmentationClass")])
     def test_masks_beside_images_are_no_class(self, tmp_path, names):
         fill(tmp_path, *names)
-        with pytest.raises(VicinalError, match=r"hold images and what belongs .*--label-pattern"):
+        with pytest.raises(VicinalError, match=f"no class folders, but {names[0]} and what .*--l"):
             of(tmp_path)
+
+    def test_masks_beside_two_folders_of_images(self, tmp_path):
+        split = of(fill(tmp_path, "photos/{a,b}", "pictures/{c,d}", "masks/{a,b}"))
+        assert split.vocab == ["photos", "pictures"]
+        assert split.notes[0].startswith("left out: 8 images in masks, which by its name")
 
     def test_masks_beside_images_of_classes_are_left_out(self, tmp_path):
         split = of(fill(tmp_path, "images/{cat,dog}", "segmentations/{cat,dog}"))
@@ -401,6 +423,15 @@ class TestGroups:
         with pytest.raises(VicinalError, match="--group does not hold: 0 and 3 other groups have"):
             of(tmp_path, group=r"(\d)\.png")
         assert counts(of(tmp_path, group="^([a-z]+)/")) == (BOTH, BOTH)
+
+    def test_a_pattern_that_is_none(self, tmp_path):
+        fill(tmp_path, "cat", "dog")
+        with pytest.raises(VicinalError, match=r"'\(' is no regular expression"):
+            of(tmp_path, group="(")
+        with pytest.raises(VicinalError, match=r"'cat' has no group"):
+            of(tmp_path, group="cat")
+        with pytest.raises(VicinalError, match=r"/0\.png' does not match the pattern"):
+            of(tmp_path, group=r"(\d{4})?\.png")
 
     def test_a_pattern_that_does_not_match(self, tmp_path):
         with pytest.raises(VicinalError, match=r"'cat/0\.png' does not match the pattern 'p"):

@@ -1,10 +1,11 @@
 """The classes of images in one folder: what lies below each folder in it."""
 
+import filecmp
 import re
 from collections import Counter
 from pathlib import Path
 
-from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, rest_of, words_of
+from vicinal.data.parts import WITHOUT_LABELS, is_only_part, part_of, rest_of, says_only, words_of
 from vicinal.data.samples import images_of, listed
 from vicinal.data.tree import Folder, class_name
 from vicinal.errors import VicinalError
@@ -69,7 +70,7 @@ def strays(folder: Folder) -> list[str]:
 def _check_names(folder: Folder) -> None:
     """Refuse folders without folders in them that are parts of the data by their names."""
     names = sorted(folder.folders)
-    are_parts = all(is_only_part(n) or set(words_of(n)) <= WITHOUT_LABELS for n in names)
+    are_parts = all(is_only_part(n) or says_only(n, WITHOUT_LABELS) for n in names)
     besides: dict[str | None, set[tuple[str, ...]]] = {}
     for name in names:
         besides.setdefault(part_of(name), set()).add(rest_of(name))
@@ -90,8 +91,7 @@ def is_container(name: str) -> bool:
     >>> is_container("raw-img"), is_container("flowers")
     (True, False)
     """
-    words = words_of(name)
-    return bool(words) and set(words) <= CONTAINERS
+    return says_only(name, CONTAINERS)
 
 
 def is_beside_pictures(name: str) -> bool:
@@ -142,7 +142,7 @@ def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
         if not each.is_deep or len(each.folders) < 2 or not each.names <= folder.names - {name}:
             continue
         if not all(
-            _is_there(image, folder.path / image.relative_to(each.path)) for image in each.images
+            _is_copy(image, folder.path / image.relative_to(each.path)) for image in each.images
         ):
             raise VicinalError(
                 f"{each.path} holds the folders {listed(sorted(each.folders), 3)}, as does the "
@@ -154,8 +154,8 @@ def _without_copies(folder: Folder) -> tuple[dict[str, Folder], list[str]]:
     return kept, notes
 
 
-def _is_there(image: Path, other: Path) -> bool:
-    return other.exists() and other.stat().st_size == image.stat().st_size
+def _is_copy(image: Path, other: Path) -> bool:
+    return other.exists() and filecmp.cmp(image, other, shallow=False)
 
 
 def _inside(folders: dict[str, Folder]) -> dict[str, Folder]:

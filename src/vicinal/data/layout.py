@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vicinal.data.classes import Labelled, is_beside_pictures, is_container, labelled, strays
-from vicinal.data.parts import is_only_part, part_of, part_word, rank, rest_of, words_of
+from vicinal.data.parts import (
+    FILLERS,
+    is_only_part,
+    part_of,
+    part_word,
+    rank,
+    rest_of,
+    says_only,
+    words_of,
+)
 from vicinal.data.samples import images_of, listed
 from vicinal.data.tree import STRAY, Folder, class_name
 from vicinal.errors import VicinalError
@@ -124,7 +133,9 @@ def _innermost(folder: Folder, notes: list[str]) -> Folder:
     """Descend from folders that only wrap another one, or that hold masks beside images."""
     while folder.is_deep:
         pictures = _without_masks(folder, notes)
-        inner = [*pictures.values()] if pictures else [*folder.folders.values()]
+        if pictures:
+            folder = Folder(folder.path, folder.own, pictures)
+        inner = [*folder.folders.values()]
         data = _data_among(inner)
         if data is not None:
             others = [each for each in inner if each is not data]
@@ -134,9 +145,9 @@ def _innermost(folder: Folder, notes: list[str]) -> Folder:
             inner = [data]
         if pictures and not any(each.is_deep for each in inner):
             raise VicinalError(
-                f"the folders {listed(sorted(folder.folders))} in {folder.path} hold images and "
-                "what belongs to each of them, not classes: move the images into class folders, "
-                "or take classes from the file names with a pattern (--label-pattern)"
+                f"{folder.path} holds no class folders, but {listed([*pictures], 3)} and what "
+                "belongs to each image: move the images into class folders, or take classes from "
+                "the file names with a pattern (--label-pattern)"
             )
         if len(inner) > 1 or not inner[0].is_deep:
             break
@@ -159,11 +170,9 @@ def _data_among(folders: list[Folder]) -> Folder | None:
 
 def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None:
     """Of folders whose names all say pictures or masks, those of pictures; None of others."""
-    words = {name: set(words_of(name)) for name in folder.folders}
-    masks = [name for name, each in words.items() if each and each <= PICTURES | MASKS]
-    masks = [name for name in masks if words[name] & MASKS]
-    pictures = {n: f for n, f in folder.folders.items() if words[n] and words[n] <= PICTURES}
-    if not masks or not pictures or len(masks) + len(pictures) < len(words):
+    pictures = {name: f for name, f in folder.folders.items() if says_only(name, PICTURES)}
+    masks = [n for n in folder.folders if n not in pictures and says_only(n, PICTURES | MASKS)]
+    if not masks or not pictures or len(masks) + len(pictures) < len(folder.folders):
         return None
     count = sum(len(folder.folders[name].images) for name in masks)
     beside = f"which by its name holds none to classify, beside {next(iter(pictures))}"
@@ -175,8 +184,9 @@ def _unwrapped(part: Folder) -> Folder:
     """A part's folder without folders that only wrap another one: train/train, train/images."""
     while part.is_deep and len(part.folders) == 1:
         (inner,) = part.folders.values()
-        is_same = inner.name == part.name or part_of(inner.name) == part_of(part.name)
-        if not (inner.is_deep or is_same or set(words_of(inner.name)) <= PICTURES):
+        named = part_of(part.name)
+        is_same = inner.name == part.name or (named and part_of(inner.name) == named)
+        if not (inner.is_deep or is_same or says_only(inner.name, PICTURES)):
             break
         part = inner
     return part
@@ -200,7 +210,7 @@ def _by_class_first(top: Folder) -> Layout | None:
     best = min(rank(name) for name in names - train)
     valid = {name for name in names - train if rank(name) == best}
 
-    def images_of(part: set[str]) -> Labelled:
+    def of_part(part: set[str]) -> Labelled:
         pairs = [
             (image, class_name(folder.name))
             for folder in split.values()
@@ -215,7 +225,7 @@ def _by_class_first(top: Folder) -> Layout | None:
     if others:
         notes.append(f"left out: the folders {listed(sorted(others))} in each class folder")
     shown = f"{listed(sorted(valid), 2)} in each class folder"
-    return Layout(top.path, images_of(train), notes, images_of(valid), shown)
+    return Layout(top.path, of_part(train), notes, of_part(valid), shown)
 
 
 def _holds_flat_parts(folder: Folder) -> bool:
@@ -296,11 +306,17 @@ def _no_training(top: Folder, part: str) -> VicinalError:
 
 
 def _has_other_part(name: str, deep: dict[str, Folder], top: Folder) -> bool:
-    """Whether a folder beside it holds the same classes, or is called alike but for the part."""
-    if any(_alike(deep[name], deep[other]) for other in deep if other != name):
-        return True
-    parts = {part_of(other) for other in top.folders if rest_of(other) == rest_of(name)}
-    return len(parts - {None}) > 1
+    """Whether another folder is a part of the same data: rps-test-set beside rps."""
+    rest = set(rest_of(name)) - FILLERS
+    for other in top.folders:
+        is_alike = other in deep and other != name and _alike(deep[name], deep[other])
+        if part_of(other) is None:
+            is_same = is_alike and rest <= set(words_of(other))
+        else:
+            is_same = is_alike or rest_of(other) == rest_of(name)
+        if is_same and part_of(other) != part_of(name):
+            return True
+    return False
 
 
 def _alike(one: Folder, other: Folder) -> bool:
