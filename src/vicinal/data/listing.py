@@ -125,15 +125,10 @@ def endings(files: Sequence[Path], most: int = 4) -> str:
         shown.append((alone[ending] if count == 1 else many) + (f" ({reader})" if reader else ""))
     rest = len(files) - sum(count for _, count in counts.most_common(most))
     if rest:
-        shown.append(f"{rest:,} other files")
+        shown.append(f"{rest:,} other file{'' if rest == 1 else 's'}")
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def find_images(folder: Path) -> list[Path]:
     """All image files below a folder, by ending, sorted by name; see :class:`Listing`."""
     return list_folder(folder).images
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted by name; see :class:`Listing`."""
-    return list_folder(folder).files
