@@ -453,6 +453,28 @@ class TestByName:
         split = split_by_name(tmp_path, "^(?:train|test)([AB])/", 0.25, 0)
         assert counts(split) == ({"A": 4, "B": 4},) * 2
 
+    def test_parts_that_are_called_alike_but_for_the_part(self, tmp_path):
+        fill(tmp_path, "asl_{train,test}/{a,b}")
+        split = split_by_name(tmp_path, "/([ab])/", 0.25, 0)
+        assert counts(split) == ({"a": 4, "b": 4},) * 2
+
+    @pytest.mark.parametrize("folders", ["{x,y}/train", "data/{x,y}/train"])
+    def test_parts_in_other_folders(self, tmp_path, folders):
+        fill(tmp_path, folders, folders.replace("train", "test"))
+        split = split_by_name(tmp_path, r"([xy])/[a-z]+/", 0.25, 0)
+        assert counts(split) == ({"x": 4, "y": 4},) * 2
+        assert {file.parent.name for file in split.valid.images} == {"test"}
+
+    def test_parts_in_one_of_several_folders(self, tmp_path):
+        fill(tmp_path, "a/{train,test}/{x,y}", "b")
+        with pytest.raises(VicinalError, match=f"a holds the folders of the .* give {tmp_path}/a,"):
+            split_by_name(tmp_path, "([xy])/", 0.25, 0)
+
+    def test_parts_of_images_beside_masks(self, tmp_path):
+        fill(tmp_path, "images/{train,test}/{x,y}", "labels/{train,test}/{x,y}")
+        split = split_by_name(tmp_path, "/([xy])/", 0.25, 0)
+        assert counts(split) == ({"x": 4, "y": 4},) * 2
+
     def test_masks_beside_images(self, tmp_path):
         for folder in ("images", "annotations/trimaps"):
             (tmp_path / folder).mkdir(parents=True)

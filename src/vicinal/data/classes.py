@@ -42,7 +42,8 @@ def labelled(folder: Folder, root: Path, grouped: int | None = None) -> tuple[La
             "file names with a pattern (--label-pattern)"
         )
     _check_names(folder)
-    _check_inner(folder)
+    check_parts_below(folder)
+    _check_containers(folder)
     folders, notes = _without_copies(folder)
     notes += _without_annotations(folders)
     if grouped == len(folder.path.parts) - len(root.parts):
@@ -103,18 +104,28 @@ def is_beside_pictures(name: str) -> bool:
     return bool(BESIDE_PICTURES & set(words_of(name)))
 
 
-def _check_inner(folder: Folder) -> None:
-    """Refuse folders that hold the data, with others beside them."""
+def check_parts_below(folder: Folder) -> None:
+    """Refuse folders of which one holds the parts of the data, and others lie beside it."""
     for name, each in folder.folders.items():
-        inner = next((below.path for below in each.walk() if _holds_parts(below)), None)
-        if inner is None and is_container(name) and len(each.core.folders) > 1 and each.is_deep:
-            inner = each.core.path
+        inner = next((below for below in each.walk() if _holds_parts(below)), None)
         if inner is not None and len(folder.folders) > 1:
-            others = listed(sorted(folder.folders.keys() - {name}), 3)
-            raise VicinalError(
-                f"{inner} holds the folders of the data, it seems, and not of a class beside "
-                f"{others}: give {inner}, or rename {name}"
-            )
+            raise _holds_data(folder, name, inner)
+
+
+def _check_containers(folder: Folder) -> None:
+    """Refuse folders of which one holds the classes by its name, and others lie beside it."""
+    for name, each in folder.folders.items():
+        is_data = each.is_deep and is_container(name) and len(each.core.folders) > 1
+        if is_data and len(folder.folders) > 1:
+            raise _holds_data(folder, name, each.core)
+
+
+def _holds_data(folder: Folder, name: str, inner: Folder) -> VicinalError:
+    others = listed(sorted(folder.folders.keys() - {name}), 3)
+    return VicinalError(
+        f"{inner.path} holds the folders of the data, it seems, and not of a class beside "
+        f"{others}: give {inner.path}, or rename {name}"
+    )
 
 
 def _holds_parts(folder: Folder) -> bool:

@@ -1,10 +1,17 @@
 """Which folders of a tree of images are parts of the data, and which are classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vicinal.data.classes import Labelled, is_beside_pictures, is_container, labelled, strays
+from vicinal.data.classes import (
+    Labelled,
+    check_parts_below,
+    is_beside_pictures,
+    is_container,
+    labelled,
+    strays,
+)
 from vicinal.data.parts import (
     FILLERS,
     is_only_part,
@@ -88,19 +95,24 @@ def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
         VicinalError: there is a validation part, but no training part.
     """
     notes: list[str] = []
-    top = tree
-    while not top.own and len(top.folders) == 1:
-        (top,) = top.folders.values()
-    beside = _without_masks(top, notes)
-    folders = top.folders if beside is None else beside
-    own = top.own
-    parts = [name for name in folders if is_only_part(name)]
+    top = _innermost_by_name(tree, notes)
+    class_first = _by_class_first(top)
+    if class_first is not None and class_first.valid is not None:
+        train_images, valid_images = (
+            _unlabelled([image for image, _ in part])
+            for part in (class_first.train, class_first.valid)
+        )
+        notes += class_first.notes
+        return Layout(top.path, train_images, notes, valid_images, class_first.valid_name)
+    folders, own = top.folders, top.own
+    parts = [name for name in folders if is_only_part(name) or _has_namesake(name, folders)]
     train = [name for name in parts if part_of(name) == "train"]
     train = [name for name in train if name.lower() == part_word(name)] or train
     others = sorted({rank(name) for name in parts if part_of(name) != "train"})
     if not train:
         if others:
             raise _no_training(top, min(parts, key=rank))
+        check_parts_below(top)
         images = [*own, *(image for name in folders for image in folders[name].images)]
         return Layout(top.path, _unlabelled(images), notes)
     layout = Layout(top.path, _unlabelled([i for n in train for i in folders[n].images]), notes)
@@ -114,6 +126,17 @@ def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
             break
     layout.notes += _beside(folders, own, used, listed(train, 3))
     return layout
+
+
+def _innermost_by_name(folder: Folder, notes: list[str]) -> Folder:
+    """Descend from folders that only hold another one, without those of masks."""
+    while True:
+        pictures = _without_masks(folder, notes)
+        if pictures:
+            folder = Folder(folder.path, folder.own, pictures)
+        if folder.own or len(folder.folders) != 1:
+            return folder
+        (folder,) = folder.folders.values()
 
 
 def _unlabelled(images: list[Path]) -> Labelled:
@@ -308,15 +331,19 @@ def _no_training(top: Folder, part: str) -> VicinalError:
 def _has_other_part(name: str, deep: dict[str, Folder], top: Folder) -> bool:
     """Whether another folder is a part of the same data: rps-test-set beside rps."""
     rest = set(rest_of(name)) - FILLERS
-    for other in top.folders:
-        is_alike = other in deep and other != name and _alike(deep[name], deep[other])
-        if part_of(other) is None:
-            is_same = is_alike and rest <= set(words_of(other))
-        else:
-            is_same = is_alike or rest_of(other) == rest_of(name)
-        if is_same and part_of(other) != part_of(name):
-            return True
-    return False
+    alike = [other for other in deep if other != name and _alike(deep[name], deep[other])]
+    return _has_namesake(name, top.folders) or any(
+        rest <= set(words_of(other)) if part_of(other) is None else part_of(other) != part_of(name)
+        for other in alike
+    )
+
+
+def _has_namesake(name: str, names: Collection[str]) -> bool:
+    """Whether a part's name is that of another part but for the part: asl_train, asl_test."""
+    if part_of(name) is None:
+        return False
+    parts = {part_of(other) for other in names if rest_of(other) == rest_of(name)}
+    return len(parts - {None}) > 1
 
 
 def _alike(one: Folder, other: Folder) -> bool:
