@@ -188,8 +188,9 @@ def _check_apart(train: list[str], valid: list[str], valid_name: str) -> None:
     both = sorted(set(train) & set(valid))
     if both:
         raise VicinalError(
-            f"--group does not hold: {both[0]} and {len(both) - 1:,} other groups have images both "
-            f"in training and in {valid_name}: leave it out, or move each group into one part"
+            f"--group does not hold: {listed(both, 3)} have images both in training and in "
+            f"{valid_name}, the validation part that is given: leave it out, or move each group "
+            "into one part"
         )
 
 

@@ -224,8 +224,11 @@ def emptied(before: Sequence[int], after: Sequence[int], vocab: list[str]) -> li
 
 def copies_of(images: Any) -> list[list[int]]:
     """The indices of image files with the same bytes; none of images that are no files."""
-    are_files = isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
-    return identical(images) if are_files and len(images) <= MOST_COMPARED else []
+    return identical(images) if _are_files(images) and len(images) <= MOST_COMPARED else []
+
+
+def _are_files(images: Any) -> bool:
+    return isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
 
 
 def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[int]) -> list[str]:
@@ -236,7 +239,7 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         copies: the indices of those with the same bytes.
         valid: the indices of the validation part.
     """
-    if len(samples) > MOST_COMPARED:
+    if len(samples) > MOST_COMPARED and _are_files(samples.images):
         return [f"duplicates: not looked for, among more than {images_of(MOST_COMPARED)}"]
     notes = []
     both = [each for each in copies if 0 < sum(i in valid for i in each) < len(each)]
