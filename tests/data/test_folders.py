@@ -392,7 +392,7 @@ class TestGroups:
         )
         assert not train & valid
         assert counts(split) == ({"ill": 12, "well": 12}, {"ill": 3, "well": 3})
-        assert split.notes == ["validation: 6 images (20%) of 2 of 10 groups"]
+        assert split.notes == ["validation: 6 images, of 2 of 10 groups held out (20%)"]
 
     def test_a_pattern_for_folders(self, tmp_path):
         fill(tmp_path, "fold_{1,2,3,4}/{cat,dog}")

@@ -131,7 +131,7 @@ class TestHeldOut:
             for part in (split.train, split.valid)
         ]
         assert not at[0] & at[1]
-        assert split.notes == ["validation: 12 images (20%) of 2 of 10 groups"]
+        assert split.notes == ["validation: 12 images, of 2 of 10 groups held out (20%)"]
 
     def test_the_share_that_copies_force_is_said(self, tmp_path):
         pictures = {f"cat__{i}": b"a" * (1 + i // 5) for i in range(10)}

@@ -192,8 +192,8 @@ def held_out(
     else:
         train, valid = hold_out_groups(groups, valid_pct, seed, samples.labels)
         held, count = len({groups[index] for index in valid}), len(set(groups))
-        share = f"{len(valid) / len(samples):.0%}"
-        note = f"validation: {images_of(len(valid))} ({share}) of {held:,} of {count:,} groups"
+        which = f"{images_of(len(valid))}, of {held:,} of {count:,} groups"
+        note = f"validation: {which} held out ({len(valid) / len(samples):.0%})"
     made = Split(samples.subset(train), samples.subset(valid), vocab, [*notes, note])
     made.notes.extend(untested(made.train.labels, made.valid.labels, vocab))
     made.notes.extend(notes_on_copies(samples, copies, set(valid)))
