@@ -246,7 +246,7 @@ class TestFromFolder:
         write(tmp_path / "train", cover=noise(seed=99))
         split = split_by_folder(tmp_path, 0.2, 0)
         assert split.vocab == ["cat", "pug"]
-        assert "left out: 1 images in no class folder: cover.png" in split.notes
+        assert "left out: 1 image in no class folder: cover.png" in split.notes
 
     def test_a_test_part_without_classes(self, tmp_path):
         class_folders(tmp_path / "train", pug=6, cat=4)
@@ -363,7 +363,10 @@ class TestStorage:
         class_folders(tmp_path, cat=4, dog=4)
         write(tmp_path / "fox", **{f"{i}": BROKEN + bytes([i]) for i in range(3)})
         ImageDataLoaders.from_folder(tmp_path, size=6, bs=2, device="cpu", skip_bad=True)
-        assert "emptied: no training image of 1 classes can be read: fox" in capsys.readouterr().out
+        assert (
+            "emptied: no training image can be read of 1 of 3 classes: fox"
+            in capsys.readouterr().out
+        )
 
     @pytest.mark.parametrize("kind", ["mapped", "memory"])
     def test_a_corrupt_image_is_named(self, tmp_path, monkeypatch, kind):
