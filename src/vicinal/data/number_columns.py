@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from vicinal.data.numbers import Form, Written, form_of, grouped, proven_decimal
+from vicinal.data.numbers import POINT, Form, Written, form_of, grouped, proven_decimal
 from vicinal.data.samples import listed
 
 _MOSTLY = 0.95  # if this fraction of a column's distinct values are numbers, others are mistakes
@@ -97,6 +97,8 @@ def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn 
     written = Written.of(texts)
     if _share(written) < (_MOSTLY if len(texts) > _MANY else 1):
         return None
+    if written.any(r"^0\d") or (written.digits.null_count and written.fits(POINT)):
+        return None  # codes; or plain numbers and a few words, which say what they are
     decimal = proven_decimal(written)
     if decimal == "" or (known is None and _are_codes(written)):
         return None
@@ -110,14 +112,15 @@ def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn 
 
 def _some(values: Any) -> Any:
     """Distinct values from everywhere in a column: about a hundred from each of its chunks."""
-    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in values.chunks)
+    held = (chunk.drop_null() if chunk.null_count else chunk for chunk in values.chunks)
+    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in held)
     few = [chunk.take(pa.array(range(0, len(chunk), step))) for chunk, step in steps]
     return pc.unique(pa.chunked_array(few, pa.string())).drop_null()
 
 
 def _with_commas(values: Any) -> Any:
     """Numbers that are plain but for their decimal commas; None where others are among them."""
-    if pc.any(pc.match_substring(values, ".")).as_py():
+    if pc.any(pc.match_substring_regex(values, r"[.]|^[-+]?0\d")).as_py():
         return None
     try:
         return pc.cast(pc.replace_substring(values, ",", "."), pa.float64())
