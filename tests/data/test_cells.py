@@ -114,6 +114,17 @@ def test_missing_values_hide_no_numbers():
         assert np.nansum(one(values, ";")[0]) == sum(i + 0.5 for i in range(1, 1000, step))
 
 
+def test_a_chunk_without_values_is_no_obstacle():
+    chunks = pa.chunked_array([pa.array([None], pa.string()), pa.array(["1,5"])])
+    assert typed({"x": chunks}, ";").columns["x"].tolist()[1] == 1.5
+
+
+def test_lists_of_numbers_in_a_file_with_commas_are_words():
+    values = ["1", "2", "3", "4,6"]
+    assert one(values) == (values, [])
+    assert one(values, ";")[0] == [1, 2, 3, 4.6]
+
+
 def test_a_word_among_many_numbers_leaves_them_in_plain_form():
     found, _ = one([*(f"{i},5" for i in range(60)), "n.b."], ";")
     assert [*found[:2], found[-1]] == ["0.5", "1.5", "n.b."]  # which column_kinds refuses by name

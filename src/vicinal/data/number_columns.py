@@ -46,6 +46,12 @@ class NumberColumn:
         """The comma or point in the numbers; a comma where there are both."""
         return "," if self.written.any(",") else "." if self.written.any("[.]") else ""
 
+    @property
+    def is_mostly_special(self) -> bool:
+        """Whether at least half of the distinct numbers hold a comma, point or blank."""
+        special = pc.match_substring_regex(self.written.digits, r"[^\d]")
+        return bool(pc.mean(special).as_py() >= 0.5)
+
     def as_numbers(self, form: Form) -> Any:
         """The column in a form; strings where some are no numbers, the others in plain form."""
         if self.numbers is not None:
@@ -114,7 +120,7 @@ def _some(values: Any) -> Any:
     """Distinct values from everywhere in a column: about a hundred from each of its chunks."""
     held = (chunk.drop_null() if chunk.null_count else chunk for chunk in values.chunks)
     steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in held)
-    few = [chunk.take(pa.array(range(0, len(chunk), step))) for chunk, step in steps]
+    few = [chunk.take(pa.array(range(0, len(chunk), step), pa.int64())) for chunk, step in steps]
     return pc.unique(pa.chunked_array(few, pa.string())).drop_null()
 
 
@@ -160,6 +166,8 @@ def decide(
         has_points: whether other columns have numbers with decimal points.
         known: separator, decimal separator and forms of the training data, where these are others.
     """
+    if separator == ",":  # 1, 2, and "4,6", which may be a list of two
+        columns = [c for c in columns if c.decimal != "," or c.is_mostly_special]
     marks = {column.decimal for column in columns if column.decimal}
     marks |= {"."} if has_points else set()
     decimal = next(iter(marks)) if len(marks) == 1 else None
