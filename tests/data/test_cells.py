@@ -71,6 +71,9 @@ def test_numbers_are_read_as_people_write_them(values, separator, numbers, note)
         ["(5)", "7"],
         ["1_000", "2"],
         ["12:30", "13:30"],
+        ["001,5", "002,5"],
+        [*(f"{i:03}" for i in range(60)), "136A"],
+        [*(f"{i}.0" for i in range(60)), "none given"],
     ],
 )
 def test_words_with_digits_stay_words(values):
@@ -103,6 +106,23 @@ def test_a_decimal_comma_that_one_column_proves_holds_for_all():
     found = read({"price": ["1,018", "2,500"], "weight": ["0.5", "1"]}, ";")
     assert found.columns["price"].tolist() == [1018, 2500]
     assert found.notes == ["numbers: 1,018 is read as 1018 in price"]
+
+
+def test_missing_values_hide_no_numbers():
+    for step in (2, 3, 7):
+        values = [f"{i},5" if i % step == 1 else None for i in range(1000)]
+        assert np.nansum(one(values, ";")[0]) == sum(i + 0.5 for i in range(1, 1000, step))
+
+
+def test_a_chunk_without_values_is_no_obstacle():
+    chunks = pa.chunked_array([pa.array([None], pa.string()), pa.array(["1,5"])])
+    assert typed({"x": chunks}, ";").columns["x"].tolist()[1] == 1.5
+
+
+def test_lists_of_numbers_in_a_file_with_commas_are_words():
+    values = ["1", "2", "3", "4,6"]
+    assert one(values) == (values, [])
+    assert one(values, ";")[0] == [1, 2, 3, 4.6]
 
 
 def test_a_word_among_many_numbers_leaves_them_in_plain_form():

@@ -81,6 +81,7 @@ def test_values_in_quotes(tmp_path, row, value):
         ("x,y\n1,2,3\n1,2,3\n", "more values than its header has names .2."),
         ("Report,,\nx,y,z\n1,2,3\n", "the first line of .*a.csv names 1 of its 3 columns"),
         ("About: x\nOf: y\n\nx,y,z\n1,2,3\n3,4,5\n5,6,7\n8,9,0\n", "line 4 of .* has 3 values"),
+        ("59 2 32.1\n48 1 21.6\n", "no header, and its values are separated by blanks"),
         ("x,x\n1,2\n", "two columns named x"),
         ("x, x \n1,2\n", "two columns named x"),
         ("\n\n", "is empty"),

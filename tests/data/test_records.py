@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+import zipfile
 
 import pytest
 
@@ -63,10 +64,11 @@ def test_a_broken_line_is_named(tmp_path, text, message):
         read_frame(tmp_path / "a.jsonl")
 
 
-def test_the_first_sheet_that_holds_a_table_is_read(tmp_path):
+def test_the_first_sheet_with_several_columns_is_read(tmp_path):
     file = sheets(
         tmp_path,
         empty=[],
+        about=[["Made by hand"], ["in a hurry"]],
         data=[
             [None],
             [None, "x", "crp", "class"],
@@ -80,9 +82,7 @@ def test_the_first_sheet_that_holds_a_table_is_read(tmp_path):
     assert frame["x"].tolist() == [1, 2]
     assert frame["crp"].isna().tolist() == [False, True]
     assert frame["class"].tolist() == ["a", "b"]
-    assert frame.attrs["notes"] == [
-        "sheets: the first of a.xlsx, data, is read, and notes left out"
-    ]
+    assert frame.attrs["notes"] == ["sheets: data of a.xlsx is read, and about, notes left out"]
 
 
 def test_numbers_and_strings_in_one_column_are_read_as_in_csv(tmp_path):
@@ -119,6 +119,22 @@ def test_excel_without_its_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(VicinalError, match="openpyxl is missing: pip install openpyxl"):
         read_frame(file)
+
+
+@pytest.mark.parametrize("stored", ["A1:A1", "A1:B2"])
+def test_a_sheet_holds_more_than_its_stored_dimension_says(tmp_path, stored):
+    file = sheets(tmp_path, data=[["x", "y", "z"], *([i, i + 1, "a"] for i in range(5))])
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = parts[name].replace(b'"A1:C6"', f'"{stored}"'.encode())
+    assert stored.encode() in parts[name]
+    with zipfile.ZipFile(file, "w") as archive:
+        for each, content in parts.items():
+            archive.writestr(each, content)
+    frame = read_frame(file)
+    assert list(frame.columns) == ["x", "y", "z"]
+    assert frame["x"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_damaged_workbook_is_one_sentence(tmp_path):

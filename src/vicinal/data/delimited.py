@@ -95,6 +95,12 @@ def _comments_note(text: Text) -> str:
 
 
 def _check_header(text: Text, names: list[str], rows: Rows) -> None:
+    by_blanks = names[0].split() if len(names) == 1 else []
+    if len(by_blanks) > 1 and all(map(_NUMBER.fullmatch, by_blanks)):
+        raise VicinalError(
+            f"{text.file} has no header, and its values are separated by blanks: add a line with "
+            "the names of the columns, and separate them by commas"
+        )
     if _is_row(rows.header, rows.columns):
         raise VicinalError(
             f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
