@@ -84,8 +84,10 @@ def test_strings_are_never_numbers_or_dates_for_their_digits(values, kind):
 
 def test_what_was_said_about_a_column_holds_whatever_it_looks_like():
     frame = pd.DataFrame({"zip": range(40), "text": SENTENCES, "one": [1] * 40, "x": [1.5, 2] * 20})
-    kinds = column_kinds(frame, categorical=["zip", "text", "one"], left_out={"x": "--drop"})
-    assert kinds.categorical == ["zip", "text"]
+    frame["some"] = [1, None] * 20
+    said = ["zip", "text", "one", "some"]
+    kinds = column_kinds(frame, categorical=said, left_out={"x": "--drop"})
+    assert kinds.categorical == ["zip", "text", "some"]
     assert kinds.left_out == {"x": "--drop", "one": "always 1"}
 
 

@@ -114,6 +114,8 @@ class TestColumns:
         frames = {"train": frame[:40], "test": frame[40:].reset_index(drop=True)}
         split = split_of_rows(frames, DataRequest("t.csv"))
         assert split.kinds.numeric == ["size"]
+        frames["test"] = frames["test"].assign(label=None)
+        assert split_of_rows(frames, DataRequest("t.csv")).kinds.numeric == ["size"]
 
     def test_codes_can_be_categories(self):
         split = split_of({"zip": CODES, "size": SIZES}, categorical=("zip",))
@@ -177,6 +179,16 @@ class TestParts:
         assert "parts: by column split (train, test, valid)" in split.notes
         assert "left alone: the part test, 5 rows" in split.notes
         assert "split" not in split.train.frame
+
+    def test_all_columns_about_parts_are_set_aside(self):
+        kinds, folds = ["train", "eval", "train"] * (N // 3), [i % 3 for i in range(N)]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds})
+        assert (len(split.train), len(split.valid)) == (40, 20)
+        assert split.kinds.numeric == ["size"]
+        assert [*split.kinds.left_out] == ["fold"]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds}, split_column="fold")
+        assert split.kinds.left_out == {"split": "it names parts of the data"}
+        assert (len(split.train), len(split.valid)) == (40, 20)
 
     def test_it_can_be_named_or_called_a_category(self):
         kinds = ["training", "eval"] * (N // 2)

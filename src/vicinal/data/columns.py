@@ -148,7 +148,7 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if held:
         return "left_out", held
     distinct, is_number = values.nunique(), is_numeric(values)
-    if distinct == 1 and (is_number or share == 1):
+    if distinct == 1 and (share == 1 or (is_number and not is_category)):
         return "left_out", f"always {values.iloc[0]}"
     if is_category or isinstance(values.dtype, pd.CategoricalDtype):
         return "categorical", ""

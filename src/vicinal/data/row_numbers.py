@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-LEAST = 10  # rows: fewer measurements may be consecutive by chance
+LEAST = 32  # rows: fewer may be months, hours or days, or consecutive by chance
 # Rows, where numbers begin elsewhere than at 0 or 1: ages or temperatures may be listed in steps.
 LEAST_FROM_ELSEWHERE = 200
 YEARS = (1500, 2100)
@@ -28,7 +28,7 @@ def row_numbers(frames: Sequence[pd.DataFrame]) -> dict[str, str]:
     >>> frame = pd.DataFrame({"id": [7, 9, 4], "n": [1, 2, 3], "age": [40, 41, 42]})
     >>> row_numbers([frame])
     {'id': 'an id, no two are alike'}
-    >>> list(row_numbers([frame.sample(12, replace=True).assign(n=range(1, 13))]))
+    >>> list(row_numbers([frame.sample(40, replace=True).assign(n=range(1, 41))]))
     ['n']
     """
     first, *others = frames
