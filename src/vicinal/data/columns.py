@@ -1,11 +1,13 @@
 """The kinds of a table's columns: numbers, categories, text, or nothing to learn from."""
 
 import unicodedata
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from dateutil import parser  # type: ignore[import-untyped]
 
 from vicinal.data.row_numbers import row_numbers
 from vicinal.data.samples import listed
@@ -15,6 +17,8 @@ from vicinal.errors import VicinalError
 MANY = 20
 MOSTLY = 0.95  # if this fraction of a column's values are numbers, the others are mistakes
 MOSTLY_FILLED = 0.5  # if fewer rows than this have a text, the column is one of comments
+_YEAR = r"\b(?:1[89]|20)\d\d\b"
+_DAY_OR_MONTH = r"(?i)\d[/.-]\d|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 FEW = 10  # distinct values of a numeric column that may hold categories
 
 
@@ -260,5 +264,20 @@ def are_whole(values: pd.Series) -> bool:
 
 
 def _are_dates(texts: pd.Series) -> bool:
-    dates = pd.to_datetime(texts.head(100), format="ISO8601", errors="coerce", utc=True)
-    return bool(dates.notna().all())
+    first = texts.head(100)
+    if bool(pd.to_datetime(first, format="ISO8601", errors="coerce", utc=True).notna().all()):
+        return True
+    # As people write them, 12/31/2009 or Mon Apr 06 22:19:45 2009: else these could be texts.
+    if not first.str.contains(_YEAR).all() or not first.str.contains(_DAY_OR_MONTH).all():
+        return False
+    return all(map(_is_date, first))
+
+
+def _is_date(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of time zones that it does not know
+        try:
+            parser.parse(text)
+        except (ValueError, OverflowError):
+            return False
+    return True
