@@ -209,6 +209,13 @@ class TestParts:
         with pytest.raises(VicinalError, match="size 0 is in both parts of the data, train and"):
             split_of_rows(frames, DataRequest("t.csv", group="size"))
 
+    def test_rows_of_a_part_without_labels_validate_nothing(self):
+        labels = [*LABELS[:40], *[None] * 20]
+        columns = {"size": SIZES, "is_test": [i >= 40 for i in range(N)], "label": labels}
+        split = split_of(columns)
+        assert (len(split.train), len(split.valid)) == (32, 8)
+        assert "left alone: the part test, 20 rows without labels" in split.notes
+
     @pytest.mark.parametrize("label", [None, "label"])
     def test_a_part_without_labels_validates_nothing(self, label):
         frame = pd.DataFrame({"size": SIZES, "label": LABELS})

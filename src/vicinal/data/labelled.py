@@ -103,19 +103,14 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
     label = _label(list(train), request)
     frames = {train_name: train} | {name: with_names(frame) for name, frame in frames.items()}
     numbering = row_numbers([f.drop(columns=label, errors="ignore") for f in frames.values()])
-    others = {n: frame for n, frame in frames.items() if n != train_name}
-    unlabelled = {n: f for n, f in others.items() if _is_unlabelled(f, train, label)}
-    frames = {n: frame for n, frame in frames.items() if n not in unlabelled}
-    notes += [
-        f"left alone: the part {name}, {len(frame):,} rows without labels"
-        for name, frame in unlabelled.items()
-    ]
+    frames = _with_labels(frames, label, notes)
     named = (label, request.text, request.group, *request.drop, *request.categorical)
     besides = [name for name in named if name is not None]
     split_column = _split_column(frames, besides, request)
     if split_column is not None:
         frames = parts_by_column(train, split_column)
         notes.append(f"parts: by column {split_column} ({', '.join(frames)})")
+        frames = _with_labels(frames, label, notes)
         written = dict.fromkeys(frames, written.get(train_name, {}))
         besides.append(split_column)
     set_aside = dict.fromkeys(request.drop, "--drop") | about_parts(train, besides)
@@ -151,11 +146,22 @@ def _split_column(frames: Frames, besides: Sequence[str], request: DataRequest) 
     )
 
 
-def _is_unlabelled(frame: pd.DataFrame, train: pd.DataFrame, label: str) -> bool:
-    """Whether a part has no labels: none at all, or -1 in all rows, which is no class of these."""
-    if label not in frame or frame[label].isna().all():
-        return True
-    return bool((frame[label] == -1).all()) and not bool((train[label] == -1).any())
+def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
+    """The parts that have labels; a note is added about each other one. The first is for training.
+
+    A part has none where its labels are missing, or -1 in all rows, which is no class of these.
+    """
+    train, *_ = frames.values()
+    kept = {}
+    for name, frame in frames.items():
+        missing = label not in frame or bool(frame[label].isna().all())
+        if not missing and not (train[label] == -1).any():
+            missing = bool((frame[label] == -1).all())
+        if missing and frame is not train:
+            notes.append(f"left alone: the part {name}, {len(frame):,} rows without labels")
+        else:
+            kept[name] = frame
+    return kept
 
 
 def _known(
