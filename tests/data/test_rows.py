@@ -117,6 +117,13 @@ class TestColumns:
         frames["test"] = frames["test"].assign(label=None)
         assert split_of_rows(frames, DataRequest("t.csv")).kinds.numeric == ["size"]
 
+    def test_ids_that_repeat_are_learned_from_and_named(self):
+        split = split_of({"shop_id": [i % 7 for i in range(N)], "size": SIZES})
+        assert split.kinds.numeric == ["shop_id", "size"]
+        assert any(note.startswith("ids that repeat: shop_id; --group") for note in split.notes)
+        alone = split_of({"id": range(N)})
+        assert not any(note.startswith("ids") for note in alone.notes)
+
     def test_codes_can_be_categories(self):
         split = split_of({"zip": CODES, "size": SIZES}, categorical=("zip",))
         assert (split.kinds.numeric, split.kinds.categorical) == (["size"], ["zip"])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from dateutil import parser  # type: ignore[import-untyped]
 
-from vicinal.data.row_numbers import row_numbers
+from vicinal.data.row_numbers import is_called_an_id, row_numbers
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
@@ -66,6 +66,10 @@ class ColumnKinds:
         if self.numbering:
             only = listed(self.numbering)
             notes.append(f"taken as numbers, though they may only count the rows: {only}")
+        ids = [name for name in (*self.numeric, *self.categorical) if is_called_an_id(name)]
+        if ids and ids != self.numbering:
+            advice = "--group NAME keeps the rows of one together, --drop NAME leaves it out"
+            notes.append(f"ids that repeat: {listed(ids)}; {advice}")
         if self.left_out:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
             notes.append(f"left out: {', '.join(reasons)}")
