@@ -154,6 +154,15 @@ def test_another_name_of_the_label_is_told_from_a_good_predictor():
     assert also_labels(frame, targets, "Sex") == ["class_name", "target", "sex"]
 
 
+def test_names_of_rows_are_no_classes_unless_they_are_said_to_be():
+    names = pd.Series([f"row {i}" for i in range(30)], name="name")
+    with pytest.raises(VicinalError, match="column name holds 30 different labels in 30 rows, too"):
+        targets_of(names, names)
+    assert len(targets_of(names, names, "classes").vocab) == 30
+    assert len(targets_of(names.astype("category"), names).vocab) == 30
+    assert len(targets_of(pd.concat([names, names]), names).vocab) == 30
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=21, max_size=40, unique=True))
 def test_values_are_columns_of_floats_with_their_scale(values):

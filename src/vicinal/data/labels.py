@@ -133,6 +133,8 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
             "learn"
         )
     if (kind or label_kind(train)) == "classes":
+        if kind is None:
+            _check_names(train)
         return _classes(train, valid, chosen=kind is not None)
     numbers = [as_numbers(labels) for labels in (train, valid)]
     low, high = numbers[0].min(), numbers[0].max()
@@ -167,6 +169,18 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
         raise VicinalError(
             f"column {labels.name} holds {held}, which are neither classes nor values: name "
             "another label column"
+        )
+
+
+def _check_names(labels: pd.Series) -> None:
+    """Raise a VicinalError if labels are names or sentences, of which nearly each is another."""
+    if isinstance(labels.dtype, pd.CategoricalDtype) or is_numeric(labels):
+        return
+    distinct = labels.nunique()
+    if distinct > MOST_CLASSES and distinct > len(labels) / 2:
+        raise VicinalError(
+            f"column {labels.name} holds {distinct:,} different labels in {len(labels):,} rows, "
+            "too many for classes: name another label column, or say --label-kind classes"
         )
 
 
