@@ -19,6 +19,7 @@ from vicinal.errors import VicinalError
 ENCLOSING: dict[str, Any] = {"doublequote": True}  # as in RFC 4180
 ESCAPED: dict[str, Any] = {"doublequote": False, "escapechar": "\\"}  # as MySQL and R may write
 LITERAL: dict[str, Any] = {"quoting": csv.QUOTE_NONE}  # lines are rows
+_FEW = 20  # distinct values of a column that holds categories
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,22 @@ def _read(text: Text) -> Rows:
         return _by_arrow(text, LITERAL) or _by_python(text, LITERAL)
     blank_before = re.compile(re.escape(text.separator.encode()) + rb' +"')
     spaced = blank_before.search(text.data, text.start)
-    if not spaced and text.data.find(b'\\"', text.start) < 0:
-        found = _by_arrow(text, ENCLOSING)
+    found = None if spaced else _by_arrow(text, ENCLOSING)
+    if found and text.data.find(b'\\"', text.start) < 0:
         lines = text.data.count(b"\n", text.start) + (not text.data.endswith(b"\n"))
-        if found and len(found.columns[0]) + 1 == lines:
+        if len(found.columns[0]) + 1 == lines and not any(map(_has_quotes, found.columns)):
             return found
     style, notes = _style(text)
-    found = None if spaced and style is ENCLOSING else _by_arrow(text, style)
+    if style is not ENCLOSING:
+        found = None if spaced and style is ESCAPED else _by_arrow(text, style)
     found = found or _by_python(text, style)
     if style is LITERAL:
         found = _without_outer_quotes(found)
     return Rows(found.header, found.columns, [*notes, *found.notes])
+
+
+def _has_quotes(column: Any) -> bool:
+    return bool(pc.any(pc.match_substring(column, '"')).as_py())
 
 
 def _style(text: Text) -> tuple[dict[str, Any], list[str]]:
@@ -76,7 +82,14 @@ def _style(text: Text) -> tuple[dict[str, Any], list[str]]:
     wrong, spanning = _misplaced(text, ENCLOSING)
     lines_are_rows = _lines_are_rows(text)
     if wrong is None and not (spanning and lines_are_rows):
-        return ENCLOSING, []
+        swallowed = _swallowed(text) if spanning else None
+        if swallowed is None:
+            return ENCLOSING, []
+        raise VicinalError(
+            f"the quote in line {swallowed[0]} of {text.file} ends in line {swallowed[1]}, and all "
+            "lines between look like rows of their own: put quotes around the whole values, or "
+            'write a quote in them as ""'
+        )
     if rb"\"" in text.data and _misplaced(text, ESCAPED)[0] is None:
         return ESCAPED, []
     if lines_are_rows:
@@ -87,7 +100,8 @@ def _style(text: Text) -> tuple[dict[str, Any], list[str]]:
         )
         return LITERAL, [note]
     if wrong is not None and _one_row_a_line(text):
-        return ENCLOSING, []
+        note = f"quotes: those in line {wrong} of {text.file.name} enclose no value and may be lost"
+        return ENCLOSING, [note]
     raise VicinalError(
         f'the quotes in line {wrong} of {text.file} do not enclose a value: write a quote as "" '
         "in a value between quotes, or leave out all quotes and have one row on each line"
@@ -114,6 +128,39 @@ def _misplaced(text: Text, style: dict[str, Any]) -> tuple[int | None, int | Non
             if len(row) != width:
                 return text.line + line, spanning
         line = reader.line_num
+
+
+def _swallowed(text: Text) -> tuple[int, int] | None:
+    """The first and last line of a row that seems to hold other rows, if there is one.
+
+    They hold as many separators as the header, and in some column the words of other rows.
+    """
+    taken: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in text.lines():
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=text.separator, skipinitialspace=True)
+    width, line, long = 0, text.line, []
+    words: list[set[str]] = []
+    for row in reader:
+        width = width or len(row)
+        words = words or [set() for _ in row]
+        if len(taken) > 1:
+            long.append((line, [each.split(text.separator) for each in taken]))
+        for seen, value in zip(words, row, strict=False):
+            if len(taken) == 1 and len(seen) <= _FEW:
+                seen.add(value)
+        line += len(taken)
+        taken.clear()
+    for start, rows in long:
+        columns = zip(*rows, strict=True) if all(len(row) == width for row in rows) else ()
+        bare = [{value.strip().strip('"') for value in column} for column in columns]
+        if any(len(seen) <= _FEW and b <= seen for b, seen in zip(bare, words, strict=False)):
+            return start, start + len(rows) - 1
+    return None
 
 
 def _lines_are_rows(text: Text) -> bool:
@@ -172,10 +219,13 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
         lines.append(text.line + reader.line_num - 1)
     if rows and all(len(row) == width + 1 and not row[-1].strip() for row in rows):
         rows = [row[:-1] for row in rows]  # each row ends in a separator, and the header does not
+    notes = [f"comments: {comments:,} lines of {text.file.name} left out"] if comments else []
+    if rows and _have_row_names(rows, width):
+        header, width = ["", *header], width + 1
+        notes.append(f"row names: those before the first column of {text.file.name} left out")
     _check_lengths(text, width, rows, lines)
     short = [line for line, row in zip(lines, rows, strict=True) if len(row) < width]
     rows = [row + [""] * (width - len(row)) for row in rows]
-    notes = [f"comments: {comments:,} lines of {text.file.name} left out"] if comments else []
     if short:
         count = "1 row" if len(short) == 1 else f"{len(short):,} rows"
         notes.append(
@@ -184,6 +234,19 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
         )
     columns = [pa.chunked_array([pa.array(c, pa.string())]) for c in zip(*rows, strict=True)]
     return Rows(header, columns or [pa.chunked_array([], pa.string())] * width, notes)
+
+
+def _have_row_names(rows: list[list[str]], width: int) -> bool:
+    """Whether rows begin with a name or number each, for which the header has no name.
+
+    R writes them so.
+    """
+    if any(len(row) != width + 1 for row in rows):
+        return False
+    names = [row[0].strip() for row in rows]
+    if names == [str(i) for i in range(1, len(rows) + 1)]:
+        return True
+    return len({*names}) == len(names) and not any(re.fullmatch(r"[-+.,\d]*", n) for n in names)
 
 
 def _check_lengths(text: Text, width: int, rows: list[list[str]], lines: list[int]) -> None:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,22 +104,31 @@ def _separator(text: Text) -> str:
     if text.file.name.lower().endswith((".tsv", ".tsv.gz")) and "\t" in lines[0]:
         return "\t"
 
-    def fit(separator: str) -> tuple[bool, float, int]:
+    comment = ""
+    if text.comments:  # it may be the header
+        comment = text.data[text.comments[-1] : text.start].decode(errors="replace")
+
+    def fit(separator: str) -> tuple[bool, float, bool, int]:
         try:
             rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
         except csv.Error:  # a value longer than the module takes, after a lone quote
             rows = [line.split(separator) for line in lines]
         width, others = len(rows[0]), [row for row in rows[1:] if row]
         same = sum(len(row) == width for row in others) / len(others) if others else 1.0
-        return width > 1, round(same, 1), width
+        return width > 1, round(same, 1), len(comment.split(separator)) == width, width
 
     best = max(SEPARATORS, key=fit)
     return best if fit(best)[0] else _unused(lines)
 
 
 def _unused(lines: Sequence[str]) -> str:
-    """For a single column: the first separator that no line holds outside of quotes."""
+    """For a header of one column: the first separator that no line holds outside of quotes.
+
+    Where most lines hold one equally often, the header is not the first line: rows are longer.
+    """
     for separator in SEPARATORS:
-        if all(len(row) < 2 for row in csv.reader(lines, delimiter=separator)):
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if row)
+        (width, count), *others = widths.most_common(2)
+        if (width == 1 and not others) or (width > 2 and count > len(lines) / 2):
             return separator
     return SEPARATORS[0]

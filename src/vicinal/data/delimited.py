@@ -41,13 +41,13 @@ def read_delimited(file: Path) -> Delimited:
             name, rows longer than the header, or quotes that enclose no values.
     """
     text = read_text(file)
-    rows = read_rows(text)
+    rows = _without_headers(file, read_rows(text))
     if text.comments and _is_row(rows.header, rows.columns):
         begun = text.with_comment_as_header()
         header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
         if len(header) == len(rows.header):
-            text, rows = begun, read_rows(begun)
-    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(rows.header)]
+            text, rows = begun, _without_headers(file, read_rows(begun))
+    names = _names(rows.header)
     _check_header(text, names, rows)
     notes = [_comments_note(text)] if text.comments else []
     columns, emptied = _without_empty_rows(rows.columns)
@@ -55,6 +55,37 @@ def read_delimited(file: Path) -> Delimited:
         notes.append(f"empty rows: {emptied:,} at the end of {file.name} left out")
     named = dict(zip(names, columns, strict=True))
     return Delimited(named, text.separator, [*notes, *rows.notes])
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """The names of columns; those without one get pandas' name for them."""
+    given = [name.strip() for name in header]
+    found = []
+    for i, name in enumerate(given):
+        unnamed = f"Unnamed: {i}"
+        while unnamed in given:
+            unnamed += "_"
+        found.append(name or unnamed)
+    return found
+
+
+def _without_headers(file: Path, rows: Rows) -> Rows:
+    """Rows without those that repeat the header, as in files that were put together.
+
+    If a name of a column is also a value in other rows, the first line may be a row itself.
+    """
+    repeats, places = None, []
+    for name, column in zip(rows.header, rows.columns, strict=True):
+        places.append(pc.equal(column, name))
+        repeats = places[0] if repeats is None else pc.and_(repeats, places[-1])
+        if not pc.any(repeats).as_py():
+            return rows
+    if any(not place.equals(repeats) for place in places):
+        return rows
+    count = pc.sum(repeats).as_py()
+    note = f"repeated header: {count:,} {'row' if count == 1 else 'rows'} of {file.name} left out"
+    columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
+    return Rows(rows.header, columns, [note, *rows.notes])
 
 
 def _comments_note(text: Text) -> str:
@@ -68,6 +99,12 @@ def _check_header(text: Text, names: list[str], rows: Rows) -> None:
         raise VicinalError(
             f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
             "a line with the names of the columns"
+        )
+    named = [name for name in rows.header if name.strip()]
+    if len(named) < 2 < len(names):
+        raise VicinalError(
+            f"the first line of {text.file} names {len(named)} of its {len(names)} columns: begin "
+            "the file with the names of all"
         )
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
@@ -90,7 +127,7 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
         if values and all(map(_NUMBER.fullmatch, distinct)):
             if not _NUMBER.fullmatch(name):
                 return False
-        elif len(distinct) <= min(_FEW, len(values) / 2):
+        elif name and len(distinct) <= min(_FEW, len(values) / 2):
             if name not in distinct:
                 return False
         else:
@@ -100,10 +137,17 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
 
 
 def _counts_up(names: Sequence[str], least: int) -> bool:
-    """Whether numbers are names, such as 0, 1, 2 or 1990, 1991."""
+    """Whether numbers are names, such as 0, 1, 2 or years.
+
+    >>> _counts_up(["0", "1", "2"], 3), _counts_up(["1990", "2000"], 2), _counts_up(["39", "7"], 2)
+    (True, True, False)
+    """
     if len(names) < least or not all(map(str.isdecimal, names)):
         return False
-    return all(int(b) == int(a) + 1 for a, b in pairwise(names))
+    numbers = [int(name) for name in names]
+    steps = {b - a for a, b in pairwise(numbers)}
+    years = min(steps) > 0 and min(numbers) >= 1800 and max(numbers) <= 2100
+    return steps == {1} or years
 
 
 def _without_empty_rows(columns: list[Any]) -> tuple[list[Any], int]:

@@ -28,6 +28,7 @@ class NumberColumn:
         decimal: the decimal separator that they prove; None where they allow both.
         unit, limits: as in :class:`Form`.
         note: why they are no numbers, if so.
+        numbers: the values, where they are plain but for decimal commas; ``texts`` are some then.
     """
 
     name: str
@@ -38,6 +39,7 @@ class NumberColumn:
     unit: str = ""
     limits: bool = False
     note: str = ""
+    numbers: Any = None
 
     @property
     def mark(self) -> str:
@@ -46,6 +48,8 @@ class NumberColumn:
 
     def as_numbers(self, form: Form) -> Any:
         """The column in a form; strings where some are no numbers, the others in plain form."""
+        if self.numbers is not None:
+            return self.numbers
         numbers = self.written.values(form)
         if self.written.digits.null_count:
             numbers = pc.coalesce(pc.cast(numbers, pa.string()), self.texts)
@@ -73,25 +77,52 @@ class Decided:
     notes: list[str]
 
 
-def in_doubt(name: str, values: Any) -> NumberColumn | None:
-    """A column of strings as one of numbers, if nearly all of them can be; else None."""
-    held = values.drop_null()
-    step = max(1, len(held) // _SAMPLE)
-    few = held.take(pa.array(range(0, len(held), step)))
-    if _share(Written.of(few.combine_chunks())) < _MOSTLY / 2:
+def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn | None:
+    """A column of strings as one of numbers, if nearly all of them can be; else None.
+
+    Args:
+        name, values: of the column.
+        known: the form of its numbers in the training data; then they need not look like numbers
+            by themselves.
+    """
+    some = _some(values)
+    sample = Written.of(some)
+    if _share(sample) < _MOSTLY / 2:
         return None
-    texts = pc.unique(held)
+    if _share(sample) == 1 and proven_decimal(sample) == ",":
+        numbers = _with_commas(values)
+        if numbers is not None:
+            return NumberColumn(name, values, some, sample, ",", numbers=numbers)
+    texts = pc.unique(values).drop_null()
     written = Written.of(texts)
     if _share(written) < (_MOSTLY if len(texts) > _MANY else 1):
         return None
     decimal = proven_decimal(written)
-    if decimal == "" or _are_codes(written):
+    if decimal == "" or (known is None and _are_codes(written)):
         return None
     column = NumberColumn(name, values, texts, written, decimal)
     limits = pc.sum(written.limit).as_py() or 0
-    if limits and len(texts) - limits < max(_LEAST, limits):
+    few = len(texts) - limits < max(_LEAST, limits)
+    if limits and few and not (known and known.limits):
         return None
     return _with_unit(replace(column, limits=bool(limits)))
+
+
+def _some(values: Any) -> Any:
+    """Distinct values from everywhere in a column: about a hundred from each of its chunks."""
+    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in values.chunks)
+    few = [chunk.take(pa.array(range(0, len(chunk), step))) for chunk, step in steps]
+    return pc.unique(pa.chunked_array(few, pa.string())).drop_null()
+
+
+def _with_commas(values: Any) -> Any:
+    """Numbers that are plain but for their decimal commas; None where others are among them."""
+    if pc.any(pc.match_substring(values, ".")).as_py():
+        return None
+    try:
+        return pc.cast(pc.replace_substring(values, ",", "."), pa.float64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _with_unit(column: NumberColumn) -> NumberColumn:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -54,15 +55,15 @@ def read_workbook(file: Path) -> tuple[dict[str, pd.Series], list[str]]:
             f"{file} is an Excel file, for which openpyxl is missing: pip install openpyxl"
         ) from None
     try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        sheets = _sheets(openpyxl.load_workbook(file, read_only=True, data_only=True))
     except Exception as error:  # of a damaged archive, openpyxl raises whatever comes
         raise VicinalError(f"{file} cannot be read ({error}): save it anew as .xlsx") from None
-    sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
-    book.close()
     filled = [title for title, rows in sheets.items() if rows]
     if not filled:
         return {}, []
     header, *rows = sheets[filled[0]]
+    if _holds_formulas(file):
+        _check_formulas(file, sheets[filled[0]], _sheets(openpyxl.load_workbook(file))[filled[0]])
     notes = []
     if len(filled) > 1:
         notes.append(
@@ -86,6 +87,32 @@ def column_of(values: Sequence[Any]) -> pd.Series:
 
 def _text(value: Any) -> Any:
     return value if value is None or isinstance(value, str | list | dict) else str(value)
+
+
+def _holds_formulas(file: Path) -> bool:
+    with zipfile.ZipFile(file) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(b"<f" in archive.read(name) for name in sheets)
+
+
+def _check_formulas(
+    file: Path, values: Sequence[Sequence[Any]], cells: Sequence[Sequence[Any]]
+) -> None:
+    """Refuse formulas whose values are not stored, as programs other than spreadsheets write."""
+    blank = [cell for row in cells for cell in row if str(cell).startswith("=")]
+    stored = sum(map(_is_value, chain.from_iterable(values)))
+    if blank and stored < sum(map(_is_value, chain.from_iterable(cells))):
+        raise VicinalError(
+            f"a formula such as {blank[0]} in {file} has no value: open the file in a spreadsheet "
+            "and save it"
+        )
+
+
+def _sheets(book: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows that hold a value, by the titles of the sheets."""
+    sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
+    book.close()
+    return sheets
 
 
 def _rows(sheet: Any) -> list[tuple[Any, ...]]:
