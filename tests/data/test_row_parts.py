@@ -37,7 +37,7 @@ def test_the_own_validation_part_is_taken():
         (
             {"train": pd.DataFrame({"x": [1], "y": [2]}), "test": pd.DataFrame({"x": [1]})},
             0.2,
-            "the part test lacks columns of the part train: y",
+            "the part test lacks columns of the part train: y: add them, or .* --drop y",
         ),
     ],
 )
