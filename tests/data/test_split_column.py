@@ -45,6 +45,7 @@ def test_a_clear_split_is_found_and_taken(name, values, parts):
         ("is_valid", [0, 1, 2]),
         ("phase", [0.5, 1.5, 2.5]),
         ("vehicle", ["train", "bus", "tram"]),
+        ("department", ["training", "development", "sales"]),
         ("part", ["brake pad", "wheel", "test pad"]),
         ("ids", [["train"], ["test"], ["train"]]),
     ],

@@ -45,7 +45,7 @@ def split_column_of(frame: pd.DataFrame, besides: Collection[str] = ()) -> str |
         return found[0]
     for name in frame:
         values = [] if name in besides else _part_words(frame[name])
-        if values and all(len(_words(value)) == 1 for value in values):
+        if values and all(len(_words(value)) == 1 and part_of(value) for value in values):
             raise VicinalError(
                 f"column {name} holds {listed(values)}: are these parts of the data? say so with "
                 f"--split-column {quote(str(name))}, or learn from it with --categorical "
