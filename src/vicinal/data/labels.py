@@ -173,15 +173,24 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
 
 
 def _check_names(labels: pd.Series) -> None:
-    """Raise a VicinalError if labels are names or sentences, of which nearly each is another."""
+    """Raise a VicinalError if labels are names of rows, or some are several labels at once."""
     if isinstance(labels.dtype, pd.CategoricalDtype) or is_numeric(labels):
         return
-    distinct = labels.nunique()
-    if distinct > MOST_CLASSES and distinct > len(labels) / 2:
+    distinct = {*as_texts(labels.drop_duplicates())}
+    if len(distinct) > MOST_CLASSES and len(distinct) > len(labels) / 2:
         raise VicinalError(
-            f"column {labels.name} holds {distinct:,} different labels in {len(labels):,} rows, "
-            "too many for classes: name another label column, or say --label-kind classes"
+            f"column {labels.name} holds {len(distinct):,} different labels in {len(labels):,} "
+            "rows, too many for classes: name another label column, or say --label-kind classes"
         )
+    for text in sorted(distinct):
+        for separator in "|;,":
+            words = [word.strip() for word in text.split(separator)]
+            if len(words) > 1 and distinct.issuperset(words):
+                raise VicinalError(
+                    f"column {labels.name} holds {text!r}, several labels of one row, and one is "
+                    "learned: name another label column, or say --label-kind classes to take each "
+                    "combination for a class"
+                )
 
 
 def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
