@@ -114,6 +114,15 @@ class TestColumns:
         frames = {"train": frame[:40], "test": frame[40:].reset_index(drop=True)}
         split = split_of_rows(frames, DataRequest("t.csv"))
         assert split.kinds.numeric == ["size"]
+        frames["test"] = frames["test"].assign(label=None)
+        assert split_of_rows(frames, DataRequest("t.csv")).kinds.numeric == ["size"]
+
+    def test_ids_that_repeat_are_learned_from_and_named(self):
+        split = split_of({"shop_id": [i % 7 for i in range(N)], "size": SIZES})
+        assert split.kinds.numeric == ["shop_id", "size"]
+        assert any(note.startswith("ids that repeat: shop_id; --group") for note in split.notes)
+        alone = split_of({"id": range(N)})
+        assert not any(note.startswith("ids") for note in alone.notes)
 
     def test_codes_can_be_categories(self):
         split = split_of({"zip": CODES, "size": SIZES}, categorical=("zip",))
@@ -178,6 +187,16 @@ class TestParts:
         assert "left alone: the part test, 5 rows" in split.notes
         assert "split" not in split.train.frame
 
+    def test_all_columns_about_parts_are_set_aside(self):
+        kinds, folds = ["train", "eval", "train"] * (N // 3), [i % 3 for i in range(N)]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds})
+        assert (len(split.train), len(split.valid)) == (40, 20)
+        assert split.kinds.numeric == ["size"]
+        assert [*split.kinds.left_out] == ["fold"]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds}, split_column="fold")
+        assert split.kinds.left_out == {"split": "it names parts of the data"}
+        assert (len(split.train), len(split.valid)) == (40, 20)
+
     def test_it_can_be_named_or_called_a_category(self):
         kinds = ["training", "eval"] * (N // 2)
         assert "are these parts of the data?" in refused({"size": SIZES, "kind": kinds})
@@ -196,6 +215,13 @@ class TestParts:
             split_of_rows(frames, DataRequest("t.csv", split_column="fold"))
         with pytest.raises(VicinalError, match="size 0 is in both parts of the data, train and"):
             split_of_rows(frames, DataRequest("t.csv", group="size"))
+
+    def test_rows_of_a_part_without_labels_validate_nothing(self):
+        labels = [*LABELS[:40], *[None] * 20]
+        columns = {"size": SIZES, "is_test": [i >= 40 for i in range(N)], "label": labels}
+        split = split_of(columns)
+        assert (len(split.train), len(split.valid)) == (32, 8)
+        assert "left alone: the part test, 20 rows without labels" in split.notes
 
     @pytest.mark.parametrize("label", [None, "label"])
     def test_a_part_without_labels_validates_nothing(self, label):

@@ -133,6 +133,8 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
             "learn"
         )
     if (kind or label_kind(train)) == "classes":
+        if kind is None:
+            _check_names(train)
         return _classes(train, valid, chosen=kind is not None)
     numbers = [as_numbers(labels) for labels in (train, valid)]
     low, high = numbers[0].min(), numbers[0].max()
@@ -168,6 +170,27 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
             f"column {labels.name} holds {held}, which are neither classes nor values: name "
             "another label column"
         )
+
+
+def _check_names(labels: pd.Series) -> None:
+    """Raise a VicinalError if labels are names of rows, or some are several labels at once."""
+    if isinstance(labels.dtype, pd.CategoricalDtype) or is_numeric(labels):
+        return
+    distinct = {*as_texts(labels.drop_duplicates())}
+    if len(distinct) > MOST_CLASSES and len(distinct) > len(labels) / 2:
+        raise VicinalError(
+            f"column {labels.name} holds {len(distinct):,} different labels in {len(labels):,} "
+            "rows, too many for classes: name another label column, or say --label-kind classes"
+        )
+    for text in sorted(distinct):
+        for separator in "|;,":
+            words = [word.strip() for word in text.split(separator)]
+            if len(words) > 1 and distinct.issuperset(words):
+                raise VicinalError(
+                    f"column {labels.name} holds {text!r}, several labels of one row, and one is "
+                    "learned: name another label column, or say --label-kind classes to take each "
+                    "combination for a class"
+                )
 
 
 def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
