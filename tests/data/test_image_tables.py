@@ -120,9 +120,7 @@ def test_names_of_files_keep_their_spelling(tmp_path):
 def test_a_word_for_no_finding_may_be_a_class(tmp_path):
     text = table("file,label", "{i}.png,{c}").replace(",a", ",None")
     path = folder(tmp_path, *IMAGES, labels=text)
-    with pytest.raises(
-        VicinalError, match=r"5 of 10 labels .*'None' in row 0: leave"
-    ):
+    with pytest.raises(VicinalError, match=r"5 of 10 labels .*'None' in row 0: leave"):
         load_split(path)
     assert load_split(path, label_kind="classes").vocab == ["None", "b"]
 
