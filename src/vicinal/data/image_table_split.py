@@ -1,5 +1,6 @@
 """The split of images that tables name."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +86,7 @@ def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> b
     alike = sum(str(label) in file.parent.parts for file, label in rows)
     # Tables that repeat the folders' names may still say which images are of which part.
     tell_parts = len({table.part for table in labelled}) > 1
-    has_parts = any(
-        map(part_of, {part for file in request.images for part in _around(file, request)})
-    )
+    has_parts = any(part_of(name) for names in _folders(request) for name in names)
     return alike >= 0.9 * len(rows) and not (tell_parts and not has_parts)
 
 
@@ -101,16 +100,18 @@ def _instead_of_folders(tables: list[ImageTable], request: "DataRequest") -> lis
     return [f"classes: by {tables[0].file.name}, not by the folders ({listed(folders, 3)})"]
 
 
-def _around(file: Path, request: "DataRequest") -> tuple[str, ...]:
+def _folders(request: "DataRequest") -> set[tuple[str, ...]]:
+    """The names of the folders that lead to each folder with images."""
     assert request.path is not None
-    return file.relative_to(request.path).parent.parts
+    folders = {os.path.dirname(file) for file in request.images}
+    return {Path(folder).relative_to(request.path).parts for folder in folders}
 
 
 def _class_folders(request: "DataRequest") -> list[str]:
     """The folders around images that may be their classes: no parts, and not called images."""
     found = set()
-    for file in request.images:
-        for name in _around(file, request):
+    for names in _folders(request):
+        for name in names:
             if part_of(name) is None and not CONTAINERS & set(re.findall(r"[a-z]+", name.lower())):
                 found.add(name)
                 break
