@@ -60,8 +60,9 @@ KINDS: dict[str, Kind] = {
             "images",
             task="vicinal.tasks.images:ImageTask",
             finder="vicinal.data.finders:image_split",
-            data="digits, a folder of images, a Parquet file or folder with an image column, "
-            "torchvision:NAME",
+            data="digits; a folder of images, in folders of their classes or named by a table; a "
+            "Parquet file or folder with an image column; a .zip or .npz file, MNIST's idx files, "
+            "a folder of save_to_disk; torchvision:NAME",
             samples="images",
         ),
         Kind("streamed images", task="vicinal.tasks.streamed:StreamedImageTask"),
@@ -69,7 +70,8 @@ KINDS: dict[str, Kind] = {
             "rows",
             task="vicinal.tasks.tables:TableTask",
             finder="vicinal.data.finders:row_split",
-            data="a CSV or Parquet file or folder, of texts or of other rows",
+            data="a CSV, Parquet, JSON Lines or Excel file or folder, of texts or of other "
+            "rows; a folder of texts",
             samples="tables (CSV or Parquet)",
         ),
         Kind(

@@ -63,7 +63,7 @@ def test_names_are_paths_names_or_names_without_ending(tmp_path, value):
     assert labelled(split) == EXPECTED
     assert (len(split.train), len(split.valid)) == (7, 3)
     assert split.notes[:2] == [
-        "images: those in column id of labels.csv",
+        "files: those in column id of labels.csv",
         "labels: column diagnosis",
     ]
 
@@ -319,7 +319,7 @@ class TestFoldersOfClasses:
         assert "left alone: labels.csv, though it names the images (--label takes label)" in (
             split.notes
         )
-        assert "images: those in column file of labels.csv" in load_split(path, label="label").notes
+        assert "files: those in column file of labels.csv" in load_split(path, label="label").notes
 
     def test_stay_classes_where_the_table_holds_sizes(self, tmp_path):
         path = folder(tmp_path, *CLASSES, sizes=table("file,size", "{i}.png,7{i}.5"))
@@ -370,10 +370,22 @@ def test_two_columns_of_images_are_not_guessed(tmp_path):
         load_split(path, drop=["right", "wrong"])
 
 
-def test_tables_without_names_of_images_are_rows(tmp_path):
+@pytest.mark.parametrize("names", [["overview"], ["plots__a", "plots__b"]])
+def test_tables_without_names_of_images_are_rows(tmp_path, names):
     """A plot beside a table is no image to learn from."""
-    path = folder(tmp_path, "overview", flowers=table("x,label", "{i},{c}", 30))
-    assert isinstance(load_split(path), RowSplit)
+    path = folder(tmp_path, *names, flowers=table("x,label", "{i},{c}", 30))
+    split = load_split(path)
+    assert isinstance(split, RowSplit)
+    count = len(names)
+    assert split.notes[-1] == f"left alone: {count} images, which no column of the tables names"
+
+
+def test_captions_are_no_classes(tmp_path):
+    names = [f"images__{i}" for i in range(30)]
+    path = folder(tmp_path, *names, metadata=table("file_name,text", "{i}.png,A photo of {i}", 30))
+    with pytest.raises(VicinalError, match="column text seems to hold no classes, such as A photo"):
+        load_split(path)
+    assert len(load_split(path, label="text").vocab) == 30
 
 
 def test_an_option_that_does_not_apply(tmp_path):

@@ -204,12 +204,25 @@ class TestPaths:
         with pytest.raises(VicinalError, match="does not exist: give a path, or digits to try"):
             load_split(str(tmp_path / "nowhere" / "pets"))
 
-    def test_a_file_that_is_no_parquet(self, tmp_path):
-        write(tmp_path, a=None)
-        with pytest.raises(
-            VicinalError, match=r"a\.png is no table: give a CSV, TSV or Parquet file"
-        ):
-            load_split(str(tmp_path / "a.png"))
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ("a.png", "is a single image: give a folder of images"),
+            ("a.tar.gz", "is an archive: unpack it and give the folder"),
+            ("a.pdf", "is no table: give a CSV, Parquet, JSON Lines or Excel file"),
+        ],
+    )
+    def test_a_file_of_another_kind(self, tmp_path, name, sentence):
+        (tmp_path / name).write_bytes(BROKEN)
+        with pytest.raises(VicinalError, match=f"{name} {sentence}"):
+            load_split(str(tmp_path / name))
+
+    def test_a_folder_of_other_files_says_what_is_in_it(self, tmp_path):
+        for name in ("1.wav", "2.wav", "model.h5"):
+            (tmp_path / name).write_bytes(BROKEN)
+        message = "holds no images, but 2 files ending .wav and model.h5: give a folder with images"
+        with pytest.raises(VicinalError, match=message):
+            load_split(str(tmp_path))
 
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(VicinalError, match="holds no images"):

@@ -10,14 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from vicinal.data.idx import idx_parts
+from vicinal.data.known import GLYPHS
 from vicinal.data.npz import npz_parts
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import Samples, Split, held_out, index_labels, unknown_classes, untested
 from vicinal.errors import VicinalError
 
-# Data sets whose images change their meaning, or lose it, when they are flipped.
-GLYPHS = {"mnist", "emnist", "kmnist", "qmnist", "notmnist", "svhn", "usps", "omniglot", "gtsrb"}
 Array = NDArray[Any]
 
 

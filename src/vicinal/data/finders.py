@@ -16,7 +16,7 @@ from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import Frames, cleaned_frames, read_frames
 from vicinal.data.image_columns import has_images, holds_images
-from vicinal.data.image_table_split import split_of_image_tables
+from vicinal.data.image_table_split import class_folders, split_of_image_tables
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
@@ -93,6 +93,10 @@ def row_split(request: DataRequest) -> RowSplit | None:
             f"left alone: the images that column {table.column} names (give the folder "
             f"{table.file.parent} to learn from them)"
         )
+    if request.images:
+        split.notes.append(
+            f"left alone: {len(request.images):,} images, which no column of the tables names"
+        )
     return split
 
 
@@ -123,8 +127,7 @@ def _images_come_first(request: DataRequest) -> bool:
     """Whether tables in a folder only describe its images, which have classes of their own."""
     if request.label is not None:  # a column
         return False
-    path, images = request.path, request.images
-    return bool(request.label_pattern or [file for file in images if file.parent != path])
+    return request.label_pattern is not None or len(class_folders(request)) > 1
 
 
 def _of_folder(request: DataRequest) -> Split:

@@ -1,5 +1,6 @@
 """The split of images that tables name."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 from vicinal.data.columns import is_numeric
 from vicinal.data.image_tables import ImageTable
 from vicinal.data.labelled_images import LabelledImages, are_values, split_of_labelled
-from vicinal.data.labels import as_written, check_labels, label_column
+from vicinal.data.labels import MOST_CLASSES, as_written, check_labels, label_column
 from vicinal.data.parts import part_names, part_of
 from vicinal.data.samples import Split, listed
 from vicinal.errors import VicinalError
@@ -56,6 +57,12 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     chosen = _by_part(labelled)
     label = next(iter(chosen.values()))[0].label(request.label)
     assert label is not None
+    first = labelled[0].frame[label]
+    if request.label is None and _are_captions(first):
+        raise VicinalError(
+            f"{labelled[0].file} names images, and column {label} seems to hold no classes, such "
+            f"as {first.iloc[0]}: name a column of classes with --label"
+        )
     notes = _instead_of_folders(next(iter(chosen.values())), request)
     chosen = _spelled(chosen, label, request)
     parts = {name: _part(part, label, request, notes) for name, part in chosen.items()}
@@ -69,10 +76,10 @@ def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> b
     """Whether classes have folders of their own, or a single table has more than the images."""
     if request.path is not None and request.path.is_file():
         return not labelled or set(labelled[0].others) != {labelled[0].label(request.label)}
-    if request.label is not None or len(_class_folders(request)) < 2:
+    if request.label is not None or len(class_folders(request)) < 2:
         return False
-    # Tables without classes hold sizes, places or the like.
-    if not labelled or any(are_values(table.frame[table.label(None)]) for table in labelled):
+    labels = [table.frame[table.label(None)] for table in labelled]
+    if not labels or any(are_values(each) or _are_captions(each) for each in labels):
         return True
     rows = [
         (files[0], label)
@@ -85,32 +92,39 @@ def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> b
     alike = sum(str(label) in file.parent.parts for file, label in rows)
     # Tables that repeat the folders' names may still say which images are of which part.
     tell_parts = len({table.part for table in labelled}) > 1
-    has_parts = any(
-        map(part_of, {part for file in request.images for part in _around(file, request)})
-    )
+    has_parts = any(part_of(name) for names in _folders(request) for name in names)
     return alike >= 0.9 * len(rows) and not (tell_parts and not has_parts)
+
+
+def _are_captions(labels: pd.Series) -> bool:
+    """Whether a column holds texts, another one for nearly each image."""
+    if is_numeric(labels):
+        return False
+    return labels.astype("string").nunique() > max(MOST_CLASSES, 0.9 * len(labels))
 
 
 def _instead_of_folders(tables: list[ImageTable], request: "DataRequest") -> list[str]:
     """A line where images are in folders that could be classes, too."""
     if request.path is None or request.path.is_file():
         return []
-    folders = _class_folders(request)
+    folders = class_folders(request)
     if len(folders) < 2:
         return []
     return [f"classes: by {tables[0].file.name}, not by the folders ({listed(folders, 3)})"]
 
 
-def _around(file: Path, request: "DataRequest") -> tuple[str, ...]:
+def _folders(request: "DataRequest") -> set[tuple[str, ...]]:
+    """The names of the folders that lead to each folder with images."""
     assert request.path is not None
-    return file.relative_to(request.path).parent.parts
+    folders = {os.path.dirname(file) for file in request.images}
+    return {Path(folder).relative_to(request.path).parts for folder in folders}
 
 
-def _class_folders(request: "DataRequest") -> list[str]:
+def class_folders(request: "DataRequest") -> list[str]:
     """The folders around images that may be their classes: no parts, and not called images."""
     found = set()
-    for file in request.images:
-        for name in _around(file, request):
+    for names in _folders(request):
+        for name in names:
             if part_of(name) is None and not CONTAINERS & set(re.findall(r"[a-z]+", name.lower())):
                 found.add(name)
                 break
@@ -197,7 +211,7 @@ def _part(
         frames.append(frame)
     images = LabelledImages(files, pd.concat(frames))
     names, first = listed([table.file.name for table in tables]), tables[0]
-    notes.append(f"images: those in column {first.column} of {names}")
+    notes.append(f"files: those in column {first.column} of {names}")
     if first.one_of:
         notes.append(f"labels: that of {listed(first.one_of)} which is 1 in a row")
     else:

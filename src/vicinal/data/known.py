@@ -13,9 +13,12 @@ from vicinal.data.images import BadImage
 from vicinal.data.samples import Samples, Split, held_out, index_labels
 from vicinal.errors import VicinalError
 
-# Data sets whose images change their meaning, or lose it, when they are flipped.
+# Data sets whose images change their meaning, or lose it, when they are flipped; in lower case.
 GLYPHS = frozenset(
-    ("MNIST", "EMNIST", "KMNIST", "QMNIST", "SVHN", "USPS", "SEMEION", "Omniglot", "GTSRB")
+    (
+        *("mnist", "emnist", "kmnist", "qmnist", "notmnist", "svhn", "usps", "semeion"),
+        *("omniglot", "gtsrb"),
+    )
 )
 
 
@@ -66,7 +69,7 @@ def split_of_torchvision(name: str, valid_pct: float, seed: int) -> Split:
         split = held_out(parts[0], vocab, valid_pct, seed)
     else:
         split = Split(parts[0], parts[1], vocab)
-    return replace(split, mirrored=name not in GLYPHS)
+    return replace(split, mirrored=name.lower() not in GLYPHS)
 
 
 def _plain(class_name: Any) -> str:

@@ -1,16 +1,21 @@
 """Which image files the values of a table's column name."""
 
+import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from vicinal.data.listing import is_image
 from vicinal.data.parts import part_of
 
 
-def _key(name: str) -> str:
-    # Tables and disks differ in how they write an umlaut, and in the case of endings.
-    return unicodedata.normalize("NFC", name).casefold()
+@dataclass(frozen=True)
+class _Folder:
+    """A folder of images: the names of the folders that lead to it, and the part they name."""
+
+    names: tuple[str, ...]
+    part: str | None
 
 
 class NamedImages:
@@ -23,13 +28,16 @@ class NamedImages:
 
     def __init__(self, root: Path, files: Iterable[Path]) -> None:
         self.root = root
-        self._depth = 0  # of folders
+        self._endings: set[str] = set()
+        self._folders: dict[str, _Folder] = {}
         self._by_name: dict[str, list[Path]] = {}
         self._by_stem: dict[str, list[Path]] = {}
         for file in files:
             self._by_name.setdefault(_key(file.name), []).append(file)
             self._by_stem.setdefault(_key(file.stem), []).append(file)
-            self._depth = max(self._depth, len(file.parts) - len(root.parts) - 1)
+            self._endings.add(file.suffix.lower())
+            self._folder(file)
+        self._depth = max((len(folder.names) for folder in self._folders.values()), default=0)
 
     def find(self, values: Sequence[str | None], table: Path) -> list[list[Path]]:
         """For each value the files that it can mean: none, one, or where it is unclear, several.
@@ -43,51 +51,68 @@ class NamedImages:
             values: what the rows of a table hold; None for a row that names nothing.
             table: the file of the table.
         """
-        paths = [PurePosixPath((value or "").strip().replace("\\", "/")) for value in values]
+        part = part_of_table(table, self.root)
+        texts = [(value or "").strip().replace("\\", "/") for value in values]
         for outer in range(self._depth + 1):
-            found = [self._find(path, table, outer) if path.name else [] for path in paths]
+            found = [self._find(text, table, part, outer) for text in texts]
             if any(found):
                 break
         return found
 
-    def _find(self, path: PurePosixPath, table: Path, outer: int) -> list[Path]:
+    def _find(self, text: str, table: Path, part: str | None, outer: int) -> list[Path]:
         """The files that a path can mean, where so many outer folders on disk do not count."""
-        by = self._by_name if is_image(Path(path.name)) else self._by_stem
-        found = by.get(_key(path.name), [])
-        folders = [_key(name) for name in path.parent.parts if name not in (".", "..", "/")]
+        above, _, name = text.rpartition("/")
+        ending = os.path.splitext(name)[1].lower()
+        by = self._by_name if ending in self._endings else self._by_stem
+        found = by.get(_key(name), [])
+        if not found:
+            return []
+        folders = _folder_names(above)
         if folders:
-            found = [file for file in found if _agree(self._around(file)[outer:], folders)]
-        if not folders or outer:
-            part = _part_of_table(table, self.root)
-            found = [file for file in found if part in (None, self._part(file) or part)]
-        return self._narrowed(found, path, table)
+            found = [file for file in found if _agree(self._folder(file).names[outer:], folders)]
+        if part is not None and (not folders or outer):
+            found = [file for file in found if self._folder(file).part in (None, part)]
+        return found if len(found) < 2 else _narrowed(found, PurePosixPath(text), table)
 
-    def _around(self, file: Path) -> list[str]:
-        return [_key(name) for name in file.relative_to(self.root).parent.parts]
-
-    def _part(self, file: Path) -> str | None:
-        names = file.relative_to(self.root).parent.parts
-        return next((part for part in map(part_of, reversed(names)) if part), None)
-
-    def _narrowed(self, found: list[Path], path: PurePosixPath, table: Path) -> list[Path]:
-        """Of several files, those that are spelled alike, and among them those beside the table."""
-        for is_meant in (
-            lambda file: path.name in (file.name, file.stem),
-            lambda file: file == table.parent / path,
-            lambda file: file.is_relative_to(table.parent),
-        ):
-            if len(found) > 1:
-                found = [file for file in found if is_meant(file)] or found
-        return found
+    def _folder(self, file: Path) -> _Folder:
+        name = os.path.dirname(file)
+        if name not in self._folders:
+            names = file.relative_to(self.root).parent.parts
+            part = next((part for part in map(part_of, reversed(names)) if part), None)
+            self._folders[name] = _Folder(tuple(map(_key, names)), part)
+        return self._folders[name]
 
 
-def _agree(around: list[str], folders: list[str]) -> bool:
+def part_of_table(table: Path, root: Path) -> str | None:
+    """The part of the data that a table belongs to, by its name or else the folder around it."""
+    around = table.relative_to(root).parent.name if table.is_relative_to(root) else ""
+    return part_of(table.name.partition(".")[0]) or part_of(around)
+
+
+def _key(name: str) -> str:
+    # Tables and disks differ in how they write an umlaut, and in the case of endings.
+    return (name if name.isascii() else unicodedata.normalize("NFC", name)).casefold()
+
+
+@lru_cache(1000)
+def _folder_names(path: str) -> tuple[str, ...]:
+    return tuple(_key(name) for name in path.split("/") if name not in ("", ".", ".."))
+
+
+def _agree(around: tuple[str, ...], folders: tuple[str, ...]) -> bool:
     """Whether the last of these folders are the same, as far as both go."""
     count = min(len(around), len(folders))
     return around[len(around) - count :] == folders[len(folders) - count :]
 
 
-def _part_of_table(table: Path, root: Path) -> str | None:
-    """The part of the data that a table belongs to, by its name or else the folder around it."""
-    around = table.relative_to(root).parent.name if table.is_relative_to(root) else ""
-    return part_of(table.name.partition(".")[0]) or part_of(around)
+def _narrowed(found: list[Path], path: PurePosixPath, table: Path) -> list[Path]:
+    """Of several files, those that are spelled alike, and among them those beside the table."""
+    tests: tuple[Callable[[Path], bool], ...] = (
+        lambda file: path.name in (file.name, file.stem),
+        lambda file: file == table.parent / path,
+        lambda file: file.is_relative_to(table.parent),
+    )
+    for is_meant in tests:
+        if len(found) > 1:
+            found = [file for file in found if is_meant(file)] or found
+    return found

@@ -9,7 +9,7 @@ from typing import Literal
 
 from vicinal.data.archives import is_archive, unpacked
 from vicinal.data.frames import is_table
-from vicinal.data.listing import endings
+from vicinal.data.listing import endings, is_image
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
@@ -17,7 +17,8 @@ from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 
 # What load_split takes beside folders of images.
-READABLE = "a CSV, TSV or Parquet file, or a folder of them, a .zip or .npz file"
+READABLE = "a CSV, Parquet, JSON Lines or Excel file, or a folder of them, a .zip or .npz file"
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 SINGLE = (".npz", ".zip")  # they are read where they are given themselves
 
 
@@ -44,7 +45,9 @@ def load_split(
     recognises the data takes them.
 
     Args:
-        data: ``digits``, a path (a folder of images, a CSV or Parquet file or a folder of them),
+        data: ``digits``, a path (a folder of images, in folders of their classes or named by a
+            table; a CSV, Parquet, JSON Lines or Excel file or a folder of them; a folder of texts,
+            or one that ``save_to_disk`` wrote; a ``.npz`` or ``.zip`` file, or MNIST's idx files),
             ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME``.
         label: the label column, where there are columns; None finds it.
         label_pattern: for a folder of images: a regular expression for the file name, or where it
@@ -116,6 +119,10 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
         return VicinalError(f"{path} does not exist{hint}")
+    if path.is_file() and is_image(path):
+        return VicinalError(f"{path} is a single image: give a folder of images")
+    if path.is_file() and path.name.lower().endswith(ARCHIVES):
+        return VicinalError(f"{path} is an archive: unpack it and give the folder")
     if path.is_file():
         return VicinalError(f"{path} is no table: give {READABLE}, or a folder of images")
     return _unknown_folder(request, path)
