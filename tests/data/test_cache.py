@@ -127,6 +127,19 @@ class TestContent:
         assert entry.file.read_bytes() == content
         assert decoded == [12, 12]
 
+    def test_images_are_not_read_for_the_key_where_others_as_many_are_cached(
+        self, files, monkeypatch
+    ):
+        cached(files[:6])
+        monkeypatch.setattr(cache, "content_key", None)
+        assert torch.equal(cached(files[6:]), in_memory(files[6:]))
+
+    def test_the_key_tells_apart_what_begins_alike(self, files):
+        for second in (1, 2):
+            stored = [files[0], files[second], files[3], files[4]]
+            assert torch.equal(cached(stored), in_memory(stored))
+        assert len(cache.entries()) == 2
+
     def test_loaders_take_their_images_from_the_cache(self, files, monkeypatch):
         def loaders():
             return ImageDataLoaders.from_folder(

@@ -72,8 +72,8 @@ def _finished(
         pixels = _resized(pixels, *stored.placed(height, width))
     if turn is not None:
         pixels = np.array(Image.fromarray(pixels).transpose(turn))
-    image = torch.empty(3, *pixels.shape[:2], dtype=torch.uint8)
-    image.copy_(torch.from_numpy(pixels).permute(2, 0, 1))
+    # NumPy's copy takes half of the time of torch's.
+    image = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
     return image if upright is None else _padded(image, upright)
 
 

@@ -21,7 +21,8 @@ from vicinal.processes import processors
 T = TypeVar("T")
 
 PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
-AHEAD = 4  # images per processor that are decoded in advance
+TOGETHER = 4  # images that a thread takes at a time
+AHEAD = 4 * TOGETHER  # images per processor that are decoded in advance
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
 
@@ -138,15 +139,19 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     >>> list(in_threads(lambda i: i * i, 5))
     [0, 1, 4, 9, 16]
     """
+
+    def several(start: int) -> list[T]:
+        return [function(index) for index in range(start, min(start + TOGETHER, count))]
+
     threads_at_once = processors()
-    ahead: deque[Future[T]] = deque()
+    ahead: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(threads_at_once) as threads:
-        for index in range(count):
-            ahead.append(threads.submit(function, index))
-            if len(ahead) == AHEAD * threads_at_once:
-                yield ahead.popleft().result()
+        for start in range(0, count, TOGETHER):
+            ahead.append(threads.submit(several, start))
+            if len(ahead) * TOGETHER == AHEAD * threads_at_once:
+                yield from ahead.popleft().result()
         while ahead:
-            yield ahead.popleft().result()
+            yield from ahead.popleft().result()
 
 
 def read_all(samples: Samples, size: Resizing | int | None) -> Iterator[Tensor | str]:
