@@ -271,10 +271,10 @@ class TestBadImages:
             else:  # the key has been made by then
                 original = cache.read_image
 
-                def gone(content, size):
+                def gone(content, *how):
                     if content == files[3].read_bytes():
                         raise BadImage("it is gone")
-                    return original(content, size)
+                    return original(content, *how)
 
                 patch.setattr(cache, "read_image", gone)
                 patch.setattr(images, "read_image", gone)
@@ -377,8 +377,8 @@ class TestMemory:
         """Also where the disk is slower than the decoding."""
         alive, most, original = weakref.WeakSet(), [0], cache.read_image
 
-        def read(content, size):
-            image = original(content, size)
+        def read(content, *how):
+            image = original(content, *how)
             alive.add(image)
             most[0] = max(most[0], len(alive))
             return image

@@ -58,6 +58,9 @@ def _see(
         bool | None,
         typer.Option("--flip/--no-flip", help="Flip images; not where left and right matter."),
     ] = None,
+    pixel_range: Annotated[
+        int | None, typer.Option(help="The value that is white in images of 16 bits: 4095 of 12.")
+    ] = None,
 ) -> None:
     """The options of commands that bring images to a network."""
 

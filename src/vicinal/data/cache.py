@@ -170,7 +170,7 @@ def _file(start: str, key: str) -> Path:
 
 def _start(samples: Samples, size: Resizing) -> str:
     """What the name of a file begins with, by their number, the first and the middle one."""
-    key = _new_key(size)
+    key = _new_key(samples, size)
     for index in {0, len(samples) // 2}:
         with suppress(BadImage):
             key.update(_digest(prefetch(samples, index)))
@@ -184,7 +184,7 @@ def content_key(samples: Samples, size: Resizing | int) -> str | None:
     >>> content_key(Samples([b"a", b"b"], [0, 1]), 8) == content_key(Samples([b"ab"], [0]), 8)
     False
     """
-    key = _new_key(Resizing.of(size))
+    key = _new_key(samples, Resizing.of(size))
 
     def digest(index: int) -> bytes | None:
         image = samples.images[index]
@@ -199,9 +199,9 @@ def content_key(samples: Samples, size: Resizing | int) -> str | None:
     return key.hexdigest()
 
 
-def _new_key(size: Resizing) -> Any:
-    how = f"{VERSION} {PIL.__version__} {jpeg.DECODER} {size}".encode()
-    return hashlib.blake2b(how, digest_size=16)
+def _new_key(samples: Samples, size: Resizing) -> Any:
+    how = f"{VERSION} {PIL.__version__} {jpeg.DECODER} {size} {samples.pixel_range}"
+    return hashlib.blake2b(how.encode(), digest_size=16)
 
 
 def _digest(content: bytes) -> bytes:
@@ -234,7 +234,7 @@ def read_all(samples: Samples, size: Resizing) -> Iterator[tuple[bytes, Tensor |
         try:
             if error is not None:
                 raise error
-            return _digest(content), read_image(content, size)
+            return _digest(content), read_image(content, size, samples.pixel_range)
         except BadImage as reason:
             return _digest(content), f"{image_name(image, index)} ({reason})"
 
@@ -305,7 +305,7 @@ def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Dec
     _make_room(decoded_size(len(samples), size))
     for file in _left_by_killed_processes(folder()):
         file.unlink(missing_ok=True)
-    key, good, bad = _new_key(size), np.zeros(len(samples), np.uint8), []
+    key, good, bad = _new_key(samples, size), np.zeros(len(samples), np.uint8), []
 
     def name() -> str:
         return _file(start, key.hexdigest()).name

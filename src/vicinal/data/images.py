@@ -12,7 +12,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vicinal.data.decoding import decoded, reason, resize_decoded, stored_shape
+from vicinal.data.decoding import (
+    FULL_RANGE,
+    decoded,
+    greatest,
+    reason,
+    resize_decoded,
+    stored_shape,
+    tiff_pages,
+)
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
@@ -39,7 +47,9 @@ def image_name(image: Any, index: int) -> str:
     return f"image {index}"
 
 
-def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
+def read_image(
+    image: Any, size: Resizing | int | None = None, pixel_range: int = FULL_RANGE
+) -> Tensor:
     """Read one image as RGB.
 
     Greyscale (8 and 16 bits), palettes and CMYK are converted, transparency shows white, and the
@@ -49,6 +59,7 @@ def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
         image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
         size: resize it to this size; of an int the shorter side gets this many pixels, and the
             centre square is cropped; None keeps the image's size.
+        pixel_range: the value that is white in an image of 16 bits, such as 4095 of 12 bits.
 
     Returns:
         (3, H, W) uint8.
@@ -62,15 +73,17 @@ def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
     [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
     try:
-        return decoded(_stored(image), None if size is None else Resizing.of(size))
+        return decoded(_stored(image), None if size is None else Resizing.of(size), pixel_range)
     except Exception as error:  # decoders raise nearly anything on broken data
         raise BadImage(reason(error)) from None
 
 
-def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
+def read_named(
+    image: Any, size: Resizing | int | None = None, pixel_range: int = FULL_RANGE
+) -> Tensor:
     """:func:`read_image`, with the image's name in the error."""
     try:
-        return read_image(image, size)
+        return read_image(image, size, pixel_range)
     except BadImage as error:
         raise BadImage(f"{image} cannot be read: {error}") from None
 
@@ -119,6 +132,24 @@ def image_shape(image: Any) -> tuple[int, int]:
         raise BadImage(reason(error)) from None
 
 
+def greatest_value(image: Any) -> int | None:
+    """The greatest value of an image of 16 bits a pixel; None where it has others."""
+    return _looked_at(image, greatest)
+
+
+def pages(image: Any) -> int | None:
+    """The number of pages of a TIFF file that has several; None of other images."""
+    return _looked_at(image, tiff_pages)
+
+
+def _looked_at(image: Any, look: Callable[[bytes], int | None]) -> int | None:
+    content = encoded(image)
+    try:
+        return look(content) if isinstance(content, bytes) else None
+    except Exception as error:
+        raise BadImage(reason(error)) from None
+
+
 def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Tensor | str:
     """One of the images; if it cannot be read, its name and the reason."""
     image = None
@@ -126,7 +157,7 @@ def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Te
         image = samples.images[index]
         if isinstance(image, Tensor):
             return image if size is None else resize_decoded(image[None], size)[0]
-        return read_image(samples.prefetched.pop(index, image), size)
+        return read_image(samples.prefetched.pop(index, image), size, samples.pixel_range)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
 

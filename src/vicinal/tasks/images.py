@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vicinal import recipes
 from vicinal.data.augment import Lighting, Normalize, RandomView, resize, to_unit_floats
+from vicinal.data.decoding import FULL_RANGE
 from vicinal.data.images import decode, read_named
 from vicinal.data.samples import Samples, Split
 from vicinal.data.vision import ImageDataLoaders, one_size, storage_of
@@ -45,12 +46,14 @@ class ImagePreprocessing(Preprocessing):
         item_size: side of the square to which an image is resized when it is read.
         size: side that the network sees.
         mean, std: of the normalization, for each channel.
+        pixel_range: the value that is white in images of 16 bits; None is 65535.
     """
 
     item_size: int
     size: int
     mean: list[float]
     std: list[float]
+    pixel_range: int | None = None
 
     sample_name = "file"
     argument = "IMAGE"
@@ -72,7 +75,8 @@ class ImagePreprocessing(Preprocessing):
         Raises:
             BadImage: an image cannot be read; it is named.
         """
-        pixels = torch.stack([read_named(item, self.item_size) for item in items])
+        white = self.pixel_range or FULL_RANGE
+        pixels = torch.stack([read_named(item, self.item_size, white) for item in items])
         return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
 
 
@@ -226,6 +230,7 @@ class ImageTask(Task):
             size=self.size,
             mean=normalize.mean,
             std=normalize.std,
+            pixel_range=self.options.pixel_range,
         )
 
     def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:

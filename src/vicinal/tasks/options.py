@@ -45,6 +45,7 @@ class TrainOptions:
     split_column: str | None = None
     label_kind: Literal["classes", "values"] | None = None
     drop_missing: bool = False
+    pixel_range: int | None = None
     resize: Method | None = None
     augment: Literal["none", "light", "photo"] | None = None
     flip: bool | None = None
