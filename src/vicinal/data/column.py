@@ -16,18 +16,15 @@ class Column(Sequence[Any]):
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> Any:
-        row = self.rows[index]
-        if self._stored is None:
-            return self.table[row][self.name]
+        row, picked = self.rows[index], self.table._indices
+        if picked is not None:  # the table has some of the rows that are stored
+            row = picked.column(0)[row].as_py()
         return self._stored[row].as_py()
 
     @cached_property
     def _stored(self) -> Any:
-        """Arrow's own column, whose rows are read in a fraction of the time.
-
-        None where rows of the table are not those that are stored, as after it was shuffled.
-        """
-        return None if self.table._indices is not None else self.table.data.column(self.name)
+        """Arrow's own column, whose rows are read in a fraction of the time."""
+        return self.table.data.column(self.name)
 
     def __getstate__(self) -> dict[str, Any]:
         # A table is pickled by the names of its files, but an Arrow column with all that it holds.

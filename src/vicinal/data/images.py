@@ -28,7 +28,7 @@ from vicinal.processes import processors
 
 T = TypeVar("T")
 
-PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
+PREFETCHED = 256 * 2**20  # bytes of files that were looked at, and are not decoded yet
 TOGETHER = 4  # images that a thread takes at a time
 AHEAD = 4 * TOGETHER  # images per processor that are decoded in advance
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
@@ -56,7 +56,8 @@ def read_image(
     EXIF orientation is applied.
 
     Args:
-        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
+        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, an open file, or a PIL
+            image.
         size: resize it to this size; of an int the shorter side gets this many pixels, and the
             centre square is cropped; None keeps the image's size.
         pixel_range: the value that is white in an image of 16 bits, such as 4095 of 12 bits.
@@ -72,8 +73,9 @@ def read_image(
     >>> read_image(Image.new("L", (6, 4), 7), Resizing(3, 3, "pad")).tolist()[0]
     [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
+    resizing = None if size is None else Resizing.of(size)
     try:
-        return decoded(_stored(image), None if size is None else Resizing.of(size), pixel_range)
+        return decoded(_stored(image), resizing, pixel_range)
     except Exception as error:  # decoders raise nearly anything on broken data
         raise BadImage(reason(error)) from None
 
@@ -90,6 +92,8 @@ def read_named(
 
 def _stored(image: Any) -> bytes | Image.Image:
     image = encoded(image)
+    if hasattr(image, "read"):
+        image = image.read()
     if not isinstance(image, bytes | Image.Image):
         raise BadImage(f"a {type(image).__name__} is no image")
     return image
