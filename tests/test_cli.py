@@ -94,6 +94,7 @@ FLAGS = {
         --resize = None
         --augment = None
         --flip --no-flip = None
+        --pixel-range = None
     """,
     "compare": """
         DATA = None
@@ -129,6 +130,7 @@ FLAGS = {
         --resize = None
         --augment = None
         --flip --no-flip = None
+        --pixel-range = None
     """,
     "advise": """
         DATA = None
@@ -150,6 +152,7 @@ FLAGS = {
         --resize = None
         --augment = None
         --flip --no-flip = None
+        --pixel-range = None
     """,
     "predict": """
         RUN = None
@@ -180,6 +183,7 @@ FLAGS = {
         --resize = None
         --augment = None
         --flip --no-flip = None
+        --pixel-range = None
     """,
     "cache": """
         --clear --no-clear = False

@@ -127,6 +127,19 @@ class TestContent:
         assert entry.file.read_bytes() == content
         assert decoded == [12, 12]
 
+    def test_images_are_not_read_for_the_key_where_others_as_many_are_cached(
+        self, files, monkeypatch
+    ):
+        cached(files[:6])
+        monkeypatch.setattr(cache, "content_key", None)
+        assert torch.equal(cached(files[6:]), in_memory(files[6:]))
+
+    def test_the_key_tells_apart_what_begins_alike(self, files):
+        for second in (1, 2):
+            stored = [files[0], files[second], files[3], files[4]]
+            assert torch.equal(cached(stored), in_memory(stored))
+        assert len(cache.entries()) == 2
+
     def test_loaders_take_their_images_from_the_cache(self, files, monkeypatch):
         def loaders():
             return ImageDataLoaders.from_folder(
@@ -258,10 +271,10 @@ class TestBadImages:
             else:  # the key has been made by then
                 original = cache.read_image
 
-                def gone(content, size):
+                def gone(content, *how):
                     if content == files[3].read_bytes():
                         raise BadImage("it is gone")
-                    return original(content, size)
+                    return original(content, *how)
 
                 patch.setattr(cache, "read_image", gone)
                 patch.setattr(images, "read_image", gone)
@@ -364,8 +377,8 @@ class TestMemory:
         """Also where the disk is slower than the decoding."""
         alive, most, original = weakref.WeakSet(), [0], cache.read_image
 
-        def read(content, size):
-            image = original(content, size)
+        def read(content, *how):
+            image = original(content, *how)
             alive.add(image)
             most[0] = max(most[0], len(alive))
             return image

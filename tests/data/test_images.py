@@ -202,6 +202,7 @@ def test_all_sources_give_the_same(tmp_path):
         {"bytes": content, "path": "elsewhere.png"},
         {"bytes": None, "path": str(file)},
         {"path": str(file)},
+        io.BytesIO(content),
         noise(),
         Image.open(file),
     ]

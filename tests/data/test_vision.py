@@ -395,7 +395,7 @@ class TestStorage:
         original = getattr(module, name)
 
         def read(image, *size):
-            if image == split.train.images[0]:
+            if image == split.train.images[1]:
                 last.unlink() if fault == "deleted" else last.write_bytes(content[:100])
             return original(image, *size)
 

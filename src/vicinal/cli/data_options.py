@@ -64,6 +64,9 @@ def _see(
             "--flip/--no-flip", help="Flip images at random: not where left and right matter."
         ),
     ] = None,
+    pixel_range: Annotated[
+        int | None, typer.Option(help="The value that is white in images of 16 bits: 4095 of 12.")
+    ] = None,
 ) -> None:
     """The options of commands that bring images to a network."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import PIL
 import psutil
+import xxhash
 from filelock import FileLock
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from vicinal.data.images import (
     image_name,
     in_threads,
     is_encoded,
+    prefetch,
     read_image,
     read_sample,
 )
@@ -134,33 +136,45 @@ def cached(
     if not has_content(samples):
         raise OSError(errno.EINVAL, NO_FILES)
     size = Resizing.of(size)
+    start = _start(samples, size)
     there = entries()
-    found = _find(samples, size, there)
+    found = _find(samples, size, start, there)
     if found is None:
         folder().mkdir(parents=True, exist_ok=True)
-        with _alone(len(samples), size):
+        with _alone(start):
             files = {entry.file for entry in there}
             new = [entry for entry in entries() if entry.file not in files]
-            found = _find(samples, size, new) or _decode(samples, size, on_image)
+            found = _find(samples, size, start, new) or _decode(samples, size, start, on_image)
     samples.prefetched.clear()
     check_readable(found.bad, len(samples), skip_bad)
     labels = [label for label, good in zip(samples.labels, found.good, strict=True) if good]
     return Samples(found.pixels, labels), found.bad
 
 
-def _find(samples: Samples, size: Resizing, among: list[Entry]) -> "_Decoded | None":
+def _find(samples: Samples, size: Resizing, start: str, among: list[Entry]) -> "_Decoded | None":
     """The decoded images, if they are in one of these files.
 
     Images are read to compute the key, and read again to be decoded. So the key is computed only
-    where a file has such a length that it may hold them: on a first run none has.
+    where the name of a file says that it holds as many, of which the first and the middle one are
+    the same: on a first run none does.
     """
-    count, pixels = len(samples), math.prod(decoded_shape(size))
-    for entry in among:
-        good, rest = divmod(entry.size - count, pixels)
-        if not rest and 0 <= good <= count:
-            key = content_key(samples, size)
-            return None if key is None else _mapped(folder() / f"{key}{SUFFIX}", samples, size)
-    return None
+    if not any(entry.file.name.startswith(start) for entry in among):
+        return None
+    key = content_key(samples, size)
+    return None if key is None else _mapped(_file(start, key), samples, size)
+
+
+def _file(start: str, key: str) -> Path:
+    return folder() / f"{start}-{key}{SUFFIX}"
+
+
+def _start(samples: Samples, size: Resizing) -> str:
+    """What the name of a file begins with, by their number, the first and the middle one."""
+    key = _new_key(samples, size)
+    for index in {0, len(samples) // 2}:
+        with suppress(BadImage):
+            key.update(_digest(prefetch(samples, index)))
+    return f"{len(samples)}x{key.hexdigest()[:8]}"
 
 
 def content_key(samples: Samples, size: Resizing | int) -> str | None:
@@ -170,7 +184,7 @@ def content_key(samples: Samples, size: Resizing | int) -> str | None:
     >>> content_key(Samples([b"a", b"b"], [0, 1]), 8) == content_key(Samples([b"ab"], [0]), 8)
     False
     """
-    key = _new_key(Resizing.of(size))
+    key = _new_key(samples, Resizing.of(size))
 
     def digest(index: int) -> bytes | None:
         image = samples.images[index]
@@ -185,13 +199,13 @@ def content_key(samples: Samples, size: Resizing | int) -> str | None:
     return key.hexdigest()
 
 
-def _new_key(size: Resizing) -> Any:
-    how = f"{VERSION} {PIL.__version__} {jpeg.DECODER} {size}".encode()
-    return hashlib.blake2b(how, digest_size=16)
+def _new_key(samples: Samples, size: Resizing) -> Any:
+    how = f"{VERSION} {PIL.__version__} {jpeg.DECODER} {size} {samples.pixel_range}"
+    return hashlib.blake2b(how.encode(), digest_size=16)
 
 
 def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+    return xxhash.xxh3_128_digest(content)
 
 
 def _content(image: Any) -> tuple[bytes, BadImage | None]:
@@ -220,7 +234,7 @@ def read_all(samples: Samples, size: Resizing) -> Iterator[tuple[bytes, Tensor |
         try:
             if error is not None:
                 raise error
-            return _digest(content), read_image(content, size)
+            return _digest(content), read_image(content, size, samples.pixel_range)
         except BadImage as reason:
             return _digest(content), f"{image_name(image, index)} ({reason})"
 
@@ -272,13 +286,12 @@ def _mapped(
 
 
 @contextmanager
-def _alone(count: int, size: Resizing) -> Iterator[None]:
+def _alone(start: str) -> Iterator[None]:
     """Let no other process decode the same images meanwhile.
 
-    Their key is known only once all are read, so those of the same number and size wait for each
-    other.
+    Their key is known only once all are read, so those whose files begin alike wait for each other.
     """
-    lock = folder() / f".{count}x{size.height}x{size.width}.lock"
+    lock = folder() / f".{start}.lock"
     with FileLock(lock):
         try:
             yield
@@ -287,15 +300,15 @@ def _alone(count: int, size: Resizing) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _decode(samples: Samples, size: Resizing, on_image: Any) -> _Decoded:
+def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Decoded:
     """Decode into a file, which is named by the key of what was read."""
     _make_room(decoded_size(len(samples), size))
     for file in _left_by_killed_processes(folder()):
         file.unlink(missing_ok=True)
-    key, good, bad = _new_key(size), np.zeros(len(samples), np.uint8), []
+    key, good, bad = _new_key(samples, size), np.zeros(len(samples), np.uint8), []
 
     def name() -> str:
-        return f"{key.hexdigest()}{SUFFIX}"
+        return _file(start, key.hexdigest()).name
 
     with whole_file(folder() / "decoding", name) as opened:
         for index, (digest, image) in enumerate(read_all(samples, size)):

@@ -1,6 +1,7 @@
 """An image column of a hub's table, read row by row."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 
@@ -15,7 +16,19 @@ class Column(Sequence[Any]):
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.table[self.rows[index]][self.name]
+        row, picked = self.rows[index], self.table._indices
+        if picked is not None:  # the table has some of the rows that are stored
+            row = picked.column(0)[row].as_py()
+        return self._stored[row].as_py()
+
+    @cached_property
+    def _stored(self) -> Any:
+        """Arrow's own column, whose rows are read in a fraction of the time."""
+        return self.table.data.column(self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A table is pickled by the names of its files, but an Arrow column with all that it holds.
+        return {name: value for name, value in vars(self).items() if name != "_stored"}
 
     def subset(self, indices: Sequence[int]) -> "Column":
         return Column(self.table, self.name, [self.rows[i] for i in indices])

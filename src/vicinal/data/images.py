@@ -12,7 +12,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vicinal.data.decoding import decoded, reason, resize_decoded, stored_shape
+from vicinal.data.decoding import (
+    FULL_RANGE,
+    decoded,
+    greatest,
+    reason,
+    resize_decoded,
+    stored_shape,
+    tiff_pages,
+)
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
@@ -20,8 +28,10 @@ from vicinal.processes import processors
 
 T = TypeVar("T")
 
-PREFETCHED = 64 * 2**20  # bytes of files that were looked at, and are not decoded yet
-AHEAD = 4  # images per processor that are decoded in advance
+PREFETCHED = 256 * 2**20  # bytes of files that were looked at, and are not decoded yet
+TOGETHER = 4  # images that a thread takes at a time
+AHEAD = 4 * TOGETHER  # images per processor that are decoded in advance
+SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
 
 class BadImage(VicinalError):
@@ -37,16 +47,20 @@ def image_name(image: Any, index: int) -> str:
     return f"image {index}"
 
 
-def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
+def read_image(
+    image: Any, size: Resizing | int | None = None, pixel_range: int = FULL_RANGE
+) -> Tensor:
     """Read one image as RGB.
 
     Greyscale (8 and 16 bits), palettes and CMYK are converted, transparency shows white, and the
     EXIF orientation is applied.
 
     Args:
-        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, or a PIL image.
+        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, an open file, or a PIL
+            image.
         size: resize it to this size; of an int the shorter side gets this many pixels, and the
             centre square is cropped; None keeps the image's size.
+        pixel_range: the value that is white in an image of 16 bits, such as 4095 of 12 bits.
 
     Returns:
         (3, H, W) uint8.
@@ -59,22 +73,27 @@ def read_image(image: Any, size: Resizing | int | None = None) -> Tensor:
     >>> read_image(Image.new("L", (6, 4), 7), Resizing(3, 3, "pad")).tolist()[0]
     [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
+    resizing = None if size is None else Resizing.of(size)
     try:
-        return decoded(_stored(image), None if size is None else Resizing.of(size))
+        return decoded(_stored(image), resizing, pixel_range)
     except Exception as error:  # decoders raise nearly anything on broken data
         raise BadImage(reason(error)) from None
 
 
-def read_named(image: Any, size: Resizing | int | None = None) -> Tensor:
+def read_named(
+    image: Any, size: Resizing | int | None = None, pixel_range: int = FULL_RANGE
+) -> Tensor:
     """:func:`read_image`, with the image's name in the error."""
     try:
-        return read_image(image, size)
+        return read_image(image, size, pixel_range)
     except BadImage as error:
         raise BadImage(f"{image} cannot be read: {error}") from None
 
 
 def _stored(image: Any) -> bytes | Image.Image:
     image = encoded(image)
+    if hasattr(image, "read"):
+        image = image.read()
     if not isinstance(image, bytes | Image.Image):
         raise BadImage(f"a {type(image).__name__} is no image")
     return image
@@ -117,6 +136,24 @@ def image_shape(image: Any) -> tuple[int, int]:
         raise BadImage(reason(error)) from None
 
 
+def greatest_value(image: Any) -> int | None:
+    """The greatest value of an image of 16 bits a pixel; None where it has others."""
+    return _looked_at(image, greatest)
+
+
+def pages(image: Any) -> int | None:
+    """The number of pages of a TIFF file that has several; None of other images."""
+    return _looked_at(image, tiff_pages)
+
+
+def _looked_at(image: Any, look: Callable[[bytes], int | None]) -> int | None:
+    content = encoded(image)
+    try:
+        return look(content) if isinstance(content, bytes) else None
+    except Exception as error:
+        raise BadImage(reason(error)) from None
+
+
 def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Tensor | str:
     """One of the images; if it cannot be read, its name and the reason."""
     image = None
@@ -124,7 +161,7 @@ def read_sample(samples: Samples, index: int, size: Resizing | int | None) -> Te
         image = samples.images[index]
         if isinstance(image, Tensor):
             return image if size is None else resize_decoded(image[None], size)[0]
-        return read_image(samples.prefetched.pop(index, image), size)
+        return read_image(samples.prefetched.pop(index, image), size, samples.pixel_range)
     except BadImage as error:
         return f"{image_name(image, index)} ({error})"
 
@@ -137,15 +174,19 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     >>> list(in_threads(lambda i: i * i, 5))
     [0, 1, 4, 9, 16]
     """
+
+    def several(start: int) -> list[T]:
+        return [function(index) for index in range(start, min(start + TOGETHER, count))]
+
     threads_at_once = processors()
-    ahead: deque[Future[T]] = deque()
+    ahead: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(threads_at_once) as threads:
-        for index in range(count):
-            ahead.append(threads.submit(function, index))
-            if len(ahead) == AHEAD * threads_at_once:
-                yield ahead.popleft().result()
+        for start in range(0, count, TOGETHER):
+            ahead.append(threads.submit(several, start))
+            if len(ahead) * TOGETHER == AHEAD * threads_at_once:
+                yield from ahead.popleft().result()
         while ahead:
-            yield ahead.popleft().result()
+            yield from ahead.popleft().result()
 
 
 def read_all(samples: Samples, size: Resizing | int | None) -> Iterator[Tensor | str]:
@@ -272,3 +313,30 @@ def bad_images_message(bad: Sequence[str], total: int) -> str:
     else:
         count = f"{len(bad):,} of {total:,} images cannot be read, the first is {bad[0]}"
     return f"{count}; repair or remove what is broken, or leave it out with skip_bad (--skip-bad)"
+
+
+def is_image(file: Path) -> bool:
+    """Whether a file has the suffix of an image."""
+    return file.suffix.lower() in SUFFIXES
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below a folder, by suffix; see :func:`files_below`."""
+    return [file for file in files_below(folder) if is_image(file)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, sorted by name.
+
+    Hidden files and folders are left out; a link to a folder above itself is not followed.
+    """
+    found = []
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = Path(root).resolve()
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not here.is_relative_to(Path(root, name).resolve())
+        ]
+        found += [Path(root, name) for name in files if not name.startswith(".")]
+    return sorted(found)

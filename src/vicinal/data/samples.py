@@ -28,11 +28,13 @@ class Samples:
         labels: the index of each image's class.
         prefetched: contents of files that were opened before all are decoded, by index; decoding
             takes them from here, so that no file is opened twice.
+        pixel_range: the value that is white in images of 16 bits a pixel.
     """
 
     images: Sequence[Any] | torch.Tensor
     labels: Sequence[int]
     prefetched: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
+    pixel_range: int = 65535
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -45,7 +47,7 @@ class Samples:
             picked = images.subset(indices)
         else:
             picked = [images[i] for i in indices]
-        return Samples(picked, [self.labels[i] for i in indices])
+        return Samples(picked, [self.labels[i] for i in indices], pixel_range=self.pixel_range)
 
 
 @dataclass

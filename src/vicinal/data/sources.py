@@ -10,6 +10,7 @@ from typing import Literal
 from vicinal.data.archives import is_archive, unpacked
 from vicinal.data.frames import is_table
 from vicinal.data.listing import endings, is_image
+from vicinal.data.pixel_range import look_at_pixels
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
@@ -34,6 +35,7 @@ def load_split(
     split_column: str | None = None,
     label_kind: Literal["classes", "values"] | None = None,
     drop_missing: bool = False,
+    pixel_range: int | None = None,
     valid_pct: float = 0.2,
     seed: int = 0,
     stream: bool = False,
@@ -62,6 +64,8 @@ def load_split(
         split_column: the column that names the part of each row.
         label_kind: ``"classes"`` or ``"values"``, where whole numbers can be either.
         drop_missing: leave out rows without a label.
+        pixel_range: the value that is white in images of 16 bits, such as 4095 where a camera has
+            12; None is 65535.
         valid_pct: the share held out at random where the data have no validation part.
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
@@ -108,7 +112,7 @@ def _split(request: DataRequest) -> DataSplit:
     for kind in KINDS.values():
         split = kind.find(request)
         if split is not None:
-            return split
+            return look_at_pixels(split, pixel_range)
     raise _unrecognized(request)
 
 

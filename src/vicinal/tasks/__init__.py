@@ -26,6 +26,7 @@ def find_split(options: TrainOptions) -> DataSplit:
         split_column=options.split_column,
         label_kind=options.label_kind,
         drop_missing=options.drop_missing,
+        pixel_range=options.pixel_range,
         valid_pct=options.valid,
         seed=options.seed,
         stream=options.stream,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vicinal import recipes
 from vicinal.data.augment import BatchTransform, Normalize, resize, to_unit_floats
+from vicinal.data.decoding import FULL_RANGE
 from vicinal.data.images import decode, read_named
 from vicinal.data.listing import is_image
 from vicinal.data.resizing import Method
@@ -53,6 +54,7 @@ class ImagePreprocessing(Preprocessing):
         size: that the network sees.
         mean, std: of the normalization, for each channel.
         resize: how an image gets ``item_size``; see :class:`~vicinal.data.resizing.Resizing`.
+        pixel_range: the value that is white in images of 16 bits; None is 65535.
     """
 
     item_size: Size
@@ -60,6 +62,7 @@ class ImagePreprocessing(Preprocessing):
     mean: list[float]
     std: list[float]
     resize: Method = "crop"
+    pixel_range: int | None = None
 
     sample_name = "file"
     argument = "IMAGE"
@@ -85,8 +88,8 @@ class ImagePreprocessing(Preprocessing):
         Raises:
             BadImage: an image cannot be read; it is named.
         """
-        size = how_read(self.item_size, self.resize)
-        pixels = torch.stack([read_named(item, size) for item in items])
+        size, white = how_read(self.item_size, self.resize), self.pixel_range or FULL_RANGE
+        pixels = torch.stack([read_named(item, size, white) for item in items])
         return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
 
 
@@ -278,6 +281,7 @@ class ImageTask(Task):
             mean=normalize.mean,
             std=normalize.std,
             resize=self.resize,
+            pixel_range=self.options.pixel_range,
         )
 
     def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:

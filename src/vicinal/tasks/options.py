@@ -48,6 +48,7 @@ class TrainOptions:
     split_column: str | None = None
     label_kind: Literal["classes", "values"] | None = None
     drop_missing: bool = False
+    pixel_range: int | None = None
     resize: Method | None = None
     augment: AugmentationName | None = None
     flip: bool | None = None
