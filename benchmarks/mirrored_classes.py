@@ -2,8 +2,8 @@
 
 Of CIFAR-10 and Imagenette every pair of classes is looked at, and all ten together 20 times, at 8,
 16, 32 and 64 random images of a class; of noise, sets of 2, 10 and 50 classes. Mirrored photos of a
-class are of that class, so each time the look fires is a false alarm. In the digits of scikit-learn,
-and in letters b and d of several sizes and places, it should fire.
+class are of that class, so each time the look fires is a false alarm. In scikit-learn's digits and
+in letters b and d of several sizes and places, it should fire.
 
     python benchmarks/mirrored_classes.py ../shared/data
 """
