@@ -267,3 +267,29 @@ class TestResize:
     )
     def test_may_only_shrink(self, size, result):
         assert resize(floats(2, 16, 24), size, only_shrink=True).shape[2:] == result
+
+
+class TestOblongSizes:
+    @pytest.mark.parametrize("shape", [(40, 30), (9, 50)])
+    def test_a_view_without_changes_is_the_resized_image(self, shape):
+        x = floats(3, *shape)
+        view = RandomView((12, 20), **STILL)
+        seen = view.train(x, generator())
+        assert seen.shape == view.valid(x).shape == (3, 3, 12, 20)
+        shrunk = resize(x, (12, 20), only_shrink=True)
+        expected = F.interpolate(shrunk, (12, 20), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(seen, expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            view.valid(x), reference.resize(x, [12, 20], antialias=True), atol=1e-6, rtol=1e-5
+        )
+
+    def test_a_pair_of_equal_sides_is_the_square(self):
+        x = bytes_(3, 20, 30)
+        one, other = (RandomView(size, min_scale=0.3) for size in (12, (12, 12)))
+        assert one.train(x, generator()).equal(other.train(x, generator()))
+        assert resize(x, 12).equal(resize(x, (12, 12)))
+
+    @pytest.mark.parametrize("size", [(12,), "12", (12, 1.5), None])
+    def test_what_is_no_size(self, size):
+        with pytest.raises(VicinalError, match=r"a side in pixels or \(height, width\), not"):
+            resize(floats(1, 8, 8), size)

@@ -163,6 +163,10 @@ def test_other_blocks_are_named(blocks, named):
 def test_other_item_transforms_are_named():
     with pytest.raises(VicinalError, match="item_tfms must be a Resize, not 460"):
         block(item_tfms=460)
+    from fastai.vision.augment import Resize as Other
+
+    with pytest.raises(VicinalError, match=r"not that of fastai\.vision\.augment: use"):
+        block(item_tfms=Other(460))
 
 
 def test_a_folder_that_is_missing(tmp_path):
@@ -283,6 +287,12 @@ def test_the_splitters_of_fastai(tmp_path):
 def test_what_a_splitter_may_not_give(pets, parts, said):
     with pytest.raises(VicinalError, match=said):
         block(splitter=lambda items: parts).dataloaders(pets)
+
+
+def test_parts_may_be_generators(pets):
+    parts = ((i for i in range(20) if i % 4), (i for i in range(0, 20, 4)))
+    dls = block(splitter=lambda items: parts).dataloaders(pets, device="cpu", bs=4)
+    assert seen_images(dls) == [15, 5]
 
 
 def test_samples_in_both_parts_are_told(pets):

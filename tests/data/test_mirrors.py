@@ -113,6 +113,10 @@ def test_no_more_is_read_than_the_limit(monkeypatch):
         assert mirrored_classes(samples, ["a", "b"], small=small) is None
         assert len(read) == expected
         read.clear()
-    samples = Samples([picture] * 400, [i % 65 for i in range(400)])
-    assert mirrored_classes(samples, [f"{i}" for i in range(65)], small=True) is None
-    assert not read
+    many = [i % 65 for i in range(400)]
+    rare = [0] * 393 + [1] * 7
+    for labels in (many, rare):
+        samples, names = Samples([picture] * 400, labels), [f"{i}" for i in range(max(labels) + 1)]
+        assert mirrored_classes(samples, names, small=True) is None
+        assert not read
+    assert mirrored_classes(Samples([BROKEN] * 40, [0, 1] * 20), ["a", "b"], small=True) is None

@@ -167,7 +167,10 @@ def test_one_bad_file_among_good_ones(of_images, photos, capsys):
     assert "b.png cannot be read" in shown.err
     # Nothing could be predicted: the first error alone.
     assert run(["predict", str(of_images), str(photos / "b.png"), "none.png"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert "b.png cannot be read" in said
+    assert said.endswith("; the other 1 failed as well\n")
+    assert said.count("\n") == 1
 
 
 def test_bad_images_in_many_batches(of_images, photos, monkeypatch):

@@ -42,7 +42,8 @@ def predict(
     outcomes = list(predictor.outcomes(item for _, item in named))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
     if errors and len(errors) == len(named):
-        raise errors[0]
+        others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
+        raise VicinalError(f"{errors[0]}{others}")
     found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
     if as_json:
         rows = [

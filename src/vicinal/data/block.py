@@ -179,7 +179,9 @@ class DataBlock:
         if isinstance(item_tfms, Sequence) and len(item_tfms) == 1:
             (item_tfms,) = item_tfms
         if item_tfms is not None and not isinstance(item_tfms, Resize):
-            raise VicinalError(f"item_tfms must be a Resize, not {item_tfms!r}")
+            kind = type(item_tfms)
+            other = f"that of {kind.__module__}" if kind.__name__ == "Resize" else repr(item_tfms)
+            raise VicinalError(f"item_tfms must be a Resize, not {other}: use vicinal.Resize")
         self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
         self.splitter = splitter or RandomSplitter()
         self.item_tfms, self.batch_tfms = item_tfms, list(batch_tfms)
@@ -310,9 +312,10 @@ def _parts(parts: Any, samples: Samples) -> tuple[Samples, Samples]:
 
 def _indices(part: Any, count: int) -> list[int]:
     try:
-        if any(isinstance(row, bool) for row in part):
+        given = list(part)
+        if any(isinstance(row, bool) for row in given):  # a mask, not indices
             raise TypeError
-        rows = [index(row) for row in part]
+        rows = [index(row) for row in given]
     except TypeError:
         raise VicinalError(
             f"a splitter gives the indices of each part, as whole numbers, not {part!r:.80}"

@@ -1,6 +1,7 @@
 """A look at images: are mirrored ones of one class those of another, as of arrows and letters?"""
 
 import math
+from collections import Counter
 from threading import Lock
 
 import torch
@@ -33,7 +34,8 @@ def mirrored_classes(samples: Samples, vocab: list[str], *, small: bool) -> tupl
     Args:
         samples: training images.
         vocab: the names of their classes.
-        small: whether they are cheap to decode; of photos an eighth or 64 are looked at.
+        small: whether they are cheap to decode; of photos an eighth is looked at, or 16 of each
+            class.
 
     >>> mirrored_classes(Samples([], []), ["turn left", "turn right", "bright"], small=True)
     ('turn left', 'turn right')
@@ -51,24 +53,27 @@ def _by_name(vocab: list[str]) -> tuple[str, str] | None:
 
 
 def _by_look(samples: Samples, vocab: list[str], small: bool) -> tuple[str, str] | None:
-    limit = SMALL if small else min(LARGE, max(64, len(samples) // 8))
+    limit = SMALL if small else min(LARGE, max(64, 16 * len(vocab), len(samples) // 8))
     each = min(MOST, limit // len(vocab))
     if each < FEWEST:
         return None
-    rows: dict[int, list[int]] = {}
+    counts = Counter(samples.labels)
+    rows: dict[int, list[int]] = {k: [] for k, count in counts.items() if count >= FEWEST}
+    if len(rows) < 2:
+        return None
     order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0)).tolist()
     for row in order:
-        of_class = rows.setdefault(samples.labels[row], [])
-        if len(of_class) < each:
+        of_class = rows.get(samples.labels[row])
+        if of_class is not None and len(of_class) < each:
             of_class.append(row)
     images, labels = _read(samples, [r for found in rows.values() for r in found])
-    counts = labels.bincount(minlength=len(vocab))
-    if counts.max() < FEWEST:
+    if not len(images):
         return None
+    read = labels.bincount(minlength=len(vocab))
     nearest, nearest_mirrored = (
         labels[_nearest(seen, images)] for seen in (images, images.flip(-1))
     )
-    pairs = [(a, b) for a in range(len(vocab)) for b in range(a) if min(counts[[a, b]]) >= FEWEST]
+    pairs = [(a, b) for a in range(len(vocab)) for b in range(a) if min(read[[a, b]]) >= FEWEST]
     for one, other in pairs:
         of_one, of_other = labels == one, labels == other
         before = of_one & (nearest == other) | of_other & (nearest == one)

@@ -202,9 +202,7 @@ class ImageTask(Task):
         return self.storage.text
 
     def resolved(self) -> TrainOptions:
-        chosen = replace(
-            super().resolved(), size=self.size, pretrained=self.pretrained, resize=self.resize
-        )
+        chosen = replace(super().resolved(), size=self.size, pretrained=self.pretrained)
         if self.recipe:
             return chosen
         return replace(chosen, augment=self.augmentation.name, flip=self.augmentation.flip)

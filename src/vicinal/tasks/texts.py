@@ -99,7 +99,7 @@ class TextPreprocessing(Preprocessing):
 
     @staticmethod
     def takes(file: Path) -> bool:
-        return file.suffix == ".txt" or is_table(file)
+        return file.suffix.lower() == ".txt" or is_table(file)
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
         return self.tokenizer.encode(items)
