@@ -88,7 +88,7 @@ class TestImages:
     def test_parts_classes_sizes_formats_and_where_classes_come_from(self, folder):
         summary = load_split(folder).summary()
         assert ("kind", "images") in summary.lines
-        assert ("samples", "6 for training, 2 for validation") in summary.lines
+        assert ("samples", "6 for training, 2 for validation, of 2 classes") in summary.lines
         assert ("validation", "the folder valid") in summary.lines
         sizes = "of 6 training images, width x height: 12x8 (2), 12x9 (2), 12x10 (2)"
         assert ("sizes", sizes) in summary.lines
@@ -118,6 +118,19 @@ class TestImages:
         split = Split(Samples(images, [0, 1, 0] * 5), Samples(images, [0] * 15), ["a", "b"])
         sizes = dict(split.summary().lines)["sizes"]
         assert sizes.endswith("4x9 (3), 5x8 (3), 6x7 (3), 2 others; widths 4 to 8, heights 5 to 9")
+
+    def test_sizes_that_are_all_different(self):
+        images = [PIL.new("RGB", (4 + i, 9 - i)) for i in range(5)]
+        split = Split(Samples(images, [0, 1, 0, 1, 0]), Samples(images, [0] * 5), ["a", "b"])
+        sizes = dict(split.summary().lines)["sizes"]
+        assert sizes.endswith("width x height: all different, widths 4 to 8, heights 5 to 9")
+
+    def test_classes_without_validation_are_named_once(self):
+        images = [PIL.new("RGB", (4, 4))] * 2
+        split = Split(Samples(images, [0, 1]), Samples(images, [0, 0]), ["a", "b"])
+        assert dict(split.summary().lines)["no validation"] == "1 of 2 classes: b"
+        split.notes.append("untested: 1 of 2 classes has no validation images: b")
+        assert str(split.summary()).count("no validation") == 1
 
     def test_only_some_headers_of_many_images_are_read(self, folder):
         class Counted(list):
@@ -164,7 +177,7 @@ class TestImages:
         summary = Other().summary()
         assert summary.lines[:2] == [
             ("kind", "tones"),
-            ("samples", "3 for training, 2 for validation"),
+            ("samples", "3 for training, 2 for validation, of 2 classes"),
         ]
         assert ("labels", "the files' names") in summary.lines
         assert summary.tables[0].rows == [("low", "1"), ("high", "2")]

@@ -76,10 +76,10 @@ def _sizes(sizes: Counter[tuple[int, int]]) -> str:
     if len(sizes) <= 3:
         return _counted(common)
     widths, heights = zip(*sizes, strict=True)
-    return (
-        f"{_counted(common)}, {len(sizes) - 3} others; widths {min(widths)} to {max(widths)}, "
-        f"heights {min(heights)} to {max(heights)}"
-    )
+    ranges = f"widths {min(widths)} to {max(widths)}, heights {min(heights)} to {max(heights)}"
+    if common[0][1] == 1:
+        return f"all different, {ranges}"
+    return f"{_counted(common)}, {len(sizes) - 3} others; {ranges}"
 
 
 def _counted(counts: Iterable[tuple[str, int]]) -> str:
