@@ -10,6 +10,8 @@ import torch
 from datasets import Dataset, Image
 from PIL import Image as PIL
 
+from vicinal.data.columns import ColumnKinds
+from vicinal.data.row_summary import column_table
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
@@ -214,6 +216,14 @@ class TestRows:
         split = load_split("t.csv", valid_pct=0.5)
         (row,) = rows_of(split, "column")
         assert row[-1] == str(split.train.frame["x"].min())
+
+    def test_what_is_nearly_all_is_not_said_to_be_all(self):
+        count = 4000
+        frame = pd.DataFrame({"c": ["a", *"b" * (count - 1)], "n": [*[None] * (count - 1), 1]})
+        kinds = ColumnKinds(["n"], ["c"], [], [], {})
+        category, number = column_table(frame.astype({"n": "Int64"}), kinds).rows
+        assert category[4] == "b (>99.9%), a (<0.1%)"
+        assert (number[2], number[3], number[5]) == (">99.9%", "1", "")
 
     def test_values(self):
         pd.DataFrame({"x": range(60), "price": [i + 0.5 for i in range(60)]}).to_csv("t.csv")
