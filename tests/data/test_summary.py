@@ -10,6 +10,8 @@ import torch
 from datasets import Dataset, Image
 from PIL import Image as PIL
 
+from vicinal.data.columns import ColumnKinds
+from vicinal.data.row_summary import column_table
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
@@ -88,7 +90,7 @@ class TestImages:
     def test_parts_classes_sizes_formats_and_where_classes_come_from(self, folder):
         summary = load_split(folder).summary()
         assert ("kind", "images") in summary.lines
-        assert ("samples", "6 for training, 2 for validation") in summary.lines
+        assert ("samples", "6 for training, 2 for validation, of 2 classes") in summary.lines
         assert ("validation", "the folder valid") in summary.lines
         sizes = "of 6 training images, width x height: 12x8 (2), 12x9 (2), 12x10 (2)"
         assert ("sizes", sizes) in summary.lines
@@ -118,6 +120,19 @@ class TestImages:
         split = Split(Samples(images, [0, 1, 0] * 5), Samples(images, [0] * 15), ["a", "b"])
         sizes = dict(split.summary().lines)["sizes"]
         assert sizes.endswith("4x9 (3), 5x8 (3), 6x7 (3), 2 others; widths 4 to 8, heights 5 to 9")
+
+    def test_sizes_that_are_all_different(self):
+        images = [PIL.new("RGB", (4 + i, 9 - i)) for i in range(5)]
+        split = Split(Samples(images, [0, 1, 0, 1, 0]), Samples(images, [0] * 5), ["a", "b"])
+        sizes = dict(split.summary().lines)["sizes"]
+        assert sizes.endswith("width x height: all different, widths 4 to 8, heights 5 to 9")
+
+    def test_classes_without_validation_are_named_once(self):
+        images = [PIL.new("RGB", (4, 4))] * 2
+        split = Split(Samples(images, [0, 1]), Samples(images, [0, 0]), ["a", "b"])
+        assert dict(split.summary().lines)["no validation"] == "1 of 2 classes: b"
+        split.notes.append("untested: 1 of 2 classes has no validation images: b")
+        assert str(split.summary()).count("no validation") == 1
 
     def test_only_some_headers_of_many_images_are_read(self, folder):
         class Counted(list):
@@ -164,7 +179,7 @@ class TestImages:
         summary = Other().summary()
         assert summary.lines[:2] == [
             ("kind", "tones"),
-            ("samples", "3 for training, 2 for validation"),
+            ("samples", "3 for training, 2 for validation, of 2 classes"),
         ]
         assert ("labels", "the files' names") in summary.lines
         assert summary.tables[0].rows == [("low", "1"), ("high", "2")]
@@ -201,6 +216,14 @@ class TestRows:
         split = load_split("t.csv", valid_pct=0.5)
         (row,) = rows_of(split, "column")
         assert row[-1] == str(split.train.frame["x"].min())
+
+    def test_what_is_nearly_all_is_not_said_to_be_all(self):
+        count = 4000
+        frame = pd.DataFrame({"c": ["a", *"b" * (count - 1)], "n": [*[None] * (count - 1), 1]})
+        kinds = ColumnKinds(["n"], ["c"], [], [], {})
+        category, number = column_table(frame.astype({"n": "Int64"}), kinds).rows
+        assert category[4] == "b (>99.9%), a (<0.1%)"
+        assert (number[2], number[3], number[5]) == (">99.9%", "1", "")
 
     def test_values(self):
         pd.DataFrame({"x": range(60), "price": [i + 0.5 for i in range(60)]}).to_csv("t.csv")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags
@@ -69,7 +70,8 @@ def _header(image: Any) -> tuple[tuple[int, int], str]:
             width, height = height, width
         mode = opened.mode
         bits = "grey, 16 bits" if mode.startswith("I;16") else MODES.get(mode, mode)
-        return (width, height), f"{opened.format or 'pixels'} in {bits}"
+        ending = Path(image_name(image, 0).rstrip(")")).suffix[1:].upper()  # of what is a plugin's
+        return (width, height), f"{opened.format or ending or 'pixels'} in {bits}"
 
 
 def _sizes(sizes: Counter[tuple[int, int]]) -> str:
@@ -77,10 +79,10 @@ def _sizes(sizes: Counter[tuple[int, int]]) -> str:
     if len(sizes) <= 3:
         return _counted(common)
     widths, heights = zip(*sizes, strict=True)
-    return (
-        f"{_counted(common)}, {len(sizes) - 3} others; widths {min(widths)} to {max(widths)}, "
-        f"heights {min(heights)} to {max(heights)}"
-    )
+    ranges = f"widths {min(widths)} to {max(widths)}, heights {min(heights)} to {max(heights)}"
+    if common[0][1] == 1:
+        return f"all different, {ranges}"
+    return f"{_counted(common)}, {len(sizes) - 3} others; {ranges}"
 
 
 def _counted(counts: Iterable[tuple[str, int]]) -> str:

@@ -113,8 +113,11 @@ def _described(known: pd.Series, kind: str) -> str:
 
 
 def _share(share: float) -> str:
+    """A share in per cent; 0 and 100 are exact."""
     if 0 < share < 0.001:
         return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
     return f"{share:.1%}".replace(".0%", "%")
 
 
@@ -122,4 +125,4 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         whole = value.is_integer() and abs(value) < 1e15
         return "" if np.isnan(value) else f"{value:.0f}" if whole else f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None or value is pd.NA or value is pd.NaT else str(value)

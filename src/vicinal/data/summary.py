@@ -83,17 +83,19 @@ def summary_of(split: "DataSplit", targets: Mapping[str, Any]) -> Summary:
             they are not known before the data are read.
     """
     counts = f"{len(split.train):,} for training, {len(split.valid):,} for validation"
-    lines = [("kind", split.kind), ("samples", counts)]
     if split.vocab is not None:
-        lines.append(("classes", f"{len(split.vocab):,}"))
-    lines += [(name, text) for name, _, text in (note.partition(": ") for note in split.notes)]
+        counts += f", of {len(split.vocab):,} classes"
+    notes = [(name, text) for name, _, text in (note.partition(": ") for note in split.notes)]
+    found = Summary([("kind", split.kind), ("samples", counts), *notes])
     if not targets:
         names = listed(list(split.vocab or ()))
-        return Summary([*lines, ("counts", f"of each class are not known yet: {names}")])
+        return found + Summary([("counts", f"of each class are not known yet: {names}")])
     if split.vocab is None:
-        return Summary(lines, [value_table(targets)])
+        return found + Summary([], [value_table(targets)])
     lacking, table = class_table(split.vocab, targets)
-    return Summary(lines + lacking, [table])
+    if any(name == "untested" for name, _ in notes):  # classes without validation are named there
+        lacking = [line for line in lacking if line[0] != "no validation"]
+    return found + Summary(lacking, [table])
 
 
 def class_table(
