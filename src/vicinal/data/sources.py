@@ -104,15 +104,16 @@ def load_split(
         folder = unpacked(request.path)
         split = _split(replace(request, data=str(folder)))
         split.notes.append(f"archive: unpacked to {folder}")
-        return split
-    return _split(request)
+    else:
+        split = _split(request)
+    return look_at_pixels(split, pixel_range)
 
 
 def _split(request: DataRequest) -> DataSplit:
     for kind in KINDS.values():
         split = kind.find(request)
         if split is not None:
-            return look_at_pixels(split, pixel_range)
+            return split
     raise _unrecognized(request)
 
 
