@@ -405,6 +405,7 @@ class TestGroups:
         fill(tmp_path, "{left,right}/patient{1,2,3,4}")
         with pytest.raises(VicinalError, match="either can be the classes"):
             of(tmp_path)
+        (tmp_path / "cover.png").write_bytes(b"of no patient")
         split = of(tmp_path, group=r"patient(\d)/")
         assert counts(split) == ({"left": 12, "right": 12}, {"left": 4, "right": 4})
         assert len({file.parent.name for file in split.valid.images}) == 1

@@ -203,7 +203,8 @@ def _nested(path: Path, folders: dict[str, Folder], root: Path, grouped: int | N
         above = "[^/]+/" * (len(path.parts) - len(root.parts))
         patterns = (
             f", or name the class by --label-pattern '^{above}([^/]+)/' for {outer[0]}, "
-            f"'^{above}[^/]+/([^/]+)/' for {inner[0]}"
+            f"'^{above}[^/]+/([^/]+)/' for {inner[0]}, or what are groups, such as patients, by "
+            "--group"
         )
         raise VicinalError(
             f"the folders {listed(outer, 4)} in {path} hold the same folders "

@@ -170,14 +170,17 @@ def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:
 
 
 def _folder_of(pattern: str, listing: Listing) -> int | None:
-    """Which folder of the paths of all images holds the group's name: 0 for the first."""
+    """Which folder of a path holds the group's name, 0 for the first; None where it differs.
+
+    Images whose paths do not match are no matter: they may be strays, which are left out.
+    """
     name_labeller(pattern)  # raises where it is no pattern with a group
     found = set()
     for image in listing.images:
         path = _below(image, listing.root)
         matched = re.search(pattern, path)
         if matched is None or matched[1] is None:
-            return None
+            continue
         found.add(path.count("/", 0, matched.start(1)))
         if len(found) > 1 or "/" in matched[1] or path.count("/") in found:  # the file's name
             return None
