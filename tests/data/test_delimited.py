@@ -109,6 +109,8 @@ def test_a_text_of_several_lines_with_separators_is_one_value(tmp_path):
         " x ; y \n1,5;a\n2,5;b\n",
         "\n\nx;y\n1,5;a\n\n2,5;b\n\n",
         "x;y\r1,5;a\r2,5;b\r",
+        "\r# lines of an old Macintosh\rx;y\r1,5;a\r2,5;b\r",
+        "\rx;y\n1,5;a\n2,5;b\n",
         "x;y\n1,5;a;\n2,5;b;\n",
         "x;y\n1,5;a\n2,5;b\n;\n;\n",
         "x;y\n1,5;a\n# half way\n2,5;b\n",
