@@ -109,6 +109,8 @@ def test_a_text_of_several_lines_with_separators_is_one_value(tmp_path):
         " x ; y \n1,5;a\n2,5;b\n",
         "\n\nx;y\n1,5;a\n\n2,5;b\n\n",
         "x;y\r1,5;a\r2,5;b\r",
+        "\r# lines of an old Macintosh\rx;y\r1,5;a\r2,5;b\r",
+        "\rx;y\n1,5;a\n2,5;b\n",
         "x;y\n1,5;a;\n2,5;b;\n",
         "x;y\n1,5;a\n2,5;b\n;\n;\n",
         "x;y\n1,5;a\n# half way\n2,5;b\n",
@@ -148,6 +150,8 @@ def test_utf16_without_a_mark_is_one_sentence(tmp_path):
         [f"gj04,{i % 2},{'*' if i % 3 else ''},so {i}" for i in range(20)],
         [f"{i}.5,{i}" for i in range(20)],
         ["0,0", "0,0"],
+        ["1,2,3", "4,5,6"],
+        [f"n{i},5,{i}" for i in range(9)],
     ],
 )
 def test_a_file_without_a_header_is_refused(tmp_path, rows):
@@ -160,7 +164,8 @@ def test_a_file_without_a_header_is_refused(tmp_path, rows):
     [
         "country,1990,1991\n" + "".join(f"c{i},{i},{i}\n" for i in range(20)),
         ",1940,1950,1955\nfood,22.2,44.5,59\nhome,1,2,3\n",
-        "0,1,2\n.5,.5,1\n.5,.5,2\n",
+        "0,1,2,3\n.5,.5,1,1\n.5,.5,2,2\n",
+        "name,400.5,401,401.5,402,402.5\n" + "".join(f"n{i},1,2,3,4,5\n" for i in range(9)),
         "label,0,1\n3,0,0\n4,0,0\n",
         "text\nsome words\n",
         "a,b\nx,1\n",
@@ -183,6 +188,11 @@ def test_a_header_that_stands_again_between_rows_is_left_out(tmp_path):
     found = read(tmp_path, "x,y\n1,2\nx,y\n3,4\n")
     assert found.columns["x"].to_pylist() == ["1", "3"]
     assert found.notes == ["repeated header: 1 row of a.csv left out"]
+
+
+def test_a_name_that_is_missing_is_not_taken_for_that_of_rows(tmp_path):
+    with pytest.raises(VicinalError, match="more values than its header has names"):
+        read(tmp_path, "id,x\n1,5,a\n2,6,b\n")
 
 
 def test_short_rows_are_filled_up_with_a_note(tmp_path):

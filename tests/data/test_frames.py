@@ -222,7 +222,7 @@ def test_other_parts_and_new_files_are_read_as_the_training_part(tmp_path):
     reading = json.loads(json.dumps(frames.reading))
     new = read_frame(tmp_path / "valid.csv", reading=reading)
     assert new.iloc[0].tolist() == [1500, "1"]
-    assert new.attrs["notes"] == ["numbers: 1,500 is read as 1500 in n"]
+    assert new.attrs["notes"] == []  # as in training, whose notes say so
     assert read_frame(tmp_path / "valid.csv")["n"].tolist() == [1.5]
 
 

@@ -59,6 +59,8 @@ def read_text(file: Path) -> Text:
         data = data[2:].decode(encoding).encode()
     elif b"\0" in data[:_SAMPLE]:
         raise VicinalError(f"{file} holds zero bytes, as text in UTF-16 does: save it as UTF-8")
+    if b"\n" not in data:  # lines end as on old Macintoshes
+        data = data.replace(b"\r", b"\n")
     text = _at_header(Text(file, data, start=3 if data.startswith(b"\xef\xbb\xbf") else 0))
     if text.start == len(text.data):
         raise VicinalError(f"{file} is empty: give a table with a header and rows")
@@ -84,6 +86,9 @@ def _at_header(text: Text) -> Text:
     while text.start < len(text.data):
         end = text.data.find(b"\n", text.start) + 1 or len(text.data)
         line = text.data[text.start : end]
+        if line.startswith(b"\r"):  # or it would be a header without names
+            text = replace(text, start=text.start + 1)
+            continue
         told = re.fullmatch(rb'"?sep=(.)"?\s*', line, re.IGNORECASE)
         if told:
             text = replace(text, separator=told[1].decode())

@@ -179,7 +179,7 @@ def decide(
         mark, sure = _decimal_of(column, decimal, separator, known)
         form = replace(form_of(column.written, mark), unit=column.unit, limits=column.limits)
         forms[column.name] = form
-        if form != Form() or not sure:
+        if (form != Form() or not sure) and not (known and known[2].get(column.name) == form):
             groups.setdefault((form, sure), []).append(column)
     notes = [_note(form, sure, found) for (form, sure), found in groups.items()]
     return Decided(forms, decimal, notes)
