@@ -164,6 +164,18 @@ def test_several_labels_of_one_row_are_no_class_unless_they_are_said_to_be(sever
         assert len(targets_of(pd.Series(names), pd.Series(names)).vocab) == 3
 
 
+@pytest.mark.parametrize(
+    ("train", "valid", "said"),
+    [
+        ([4, 6, 8, 4], [5, 10], "or say --label-kind values"),
+        (["a", "b", "c"], ["d"], "name another label column$"),
+    ],
+)
+def test_labels_that_hardly_repeat_are_no_classes(train, valid, said):
+    with pytest.raises(VicinalError, match=f"column n holds 3 different labels in .*{said}"):
+        targets_of(pd.Series(train, name="n"), pd.Series(valid, name="n"))
+
+
 def test_names_of_rows_are_no_classes_unless_they_are_said_to_be():
     names = pd.Series([f"row {i}" for i in range(30)], name="name")
     with pytest.raises(VicinalError, match="column name holds 30 different labels in 30 rows, too"):

@@ -154,6 +154,11 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
     """
     missing = labels.isna()
     if missing.any():
+        if missing.all():
+            raise VicinalError(
+                f"all {len(labels):,} labels in column {labels.name} are missing: name another "
+                "label column"
+            )
         row = labels.index[int(missing.to_numpy().argmax())]
         word = None if written is None else written.get(row)
         found = f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing"
@@ -203,6 +208,13 @@ def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
         labels = [as_texts(part).tolist() for part in (train, valid)]
         indices, vocab = index_labels([*labels[0], *labels[1]])
     y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
+    distinct = len({*y.tolist()})
+    if 2 < distinct > len(train) / 2 and not {*y.tolist()} & {*y_valid.tolist()}:
+        values = ", or say --label-kind values" if numeric else ""
+        raise VicinalError(
+            f"column {train.name} holds {distinct:,} different labels in {len(train):,} training "
+            f"rows, and none of those in the validation part: name another label column{values}"
+        )
     note = f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"
     if numeric and len(vocab) > 2 and not chosen:
         note += "; whole numbers, for which --label-kind values learns values"
