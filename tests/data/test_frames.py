@@ -176,6 +176,18 @@ def test_every_word_for_a_part_is_known(tmp_path, names):
     assert [frame["y"].tolist() for frame in frames.values()] == [[name] for name in names]
 
 
+def test_folders_may_name_the_parts(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            written(tmp_path / name, f"{i}.csv", f"x,y\n{i},{name}\n")
+    frames = read_frames(tmp_path)
+    assert {part: frame["x"].tolist() for part, frame in frames.items()} == {
+        "train": [0, 1],
+        "dev": [0, 1],
+    }
+
+
 def test_files_that_are_no_part_are_left_out_with_a_note(tmp_path):
     written(tmp_path, "train.csv", "x,y\n1,a\n")
     written(tmp_path, "test.csv", "x\n3\n")
@@ -210,14 +222,14 @@ def test_other_parts_and_new_files_are_read_as_the_training_part(tmp_path):
     reading = json.loads(json.dumps(frames.reading))
     new = read_frame(tmp_path / "valid.csv", reading=reading)
     assert new.iloc[0].tolist() == [1500, "1"]
-    assert new.attrs["notes"] == ["numbers: 1,500 is read as 1500 in n"]
+    assert new.attrs["notes"] == []  # as in training, whose notes say so
     assert read_frame(tmp_path / "valid.csv")["n"].tolist() == [1.5]
 
 
 def test_frames_keep_how_they_are_written(tmp_path):
     written(tmp_path, "train.csv", "x,level\n1e5,mild\n2e5,None\n")
     kept = read_frames(tmp_path).written["train"]
-    assert {name: values.tolist() for name, values in kept.items()} == {
+    assert {values.name: values.tolist() for values in kept.values()} == {
         "x": ["1e5", "2e5"],
         "level": ["mild", "None"],
     }

@@ -103,9 +103,9 @@ def typed(
     words = [name for name in names if are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
-    return Typed(
-        {name: found.columns[name] for name in names}, how, found.all_notes(), found.written
-    )
+    columns = {name: found.columns[name].rename(name) for name in names}
+    written = {name: values.rename(name) for name, values in found.written.items()}
+    return Typed(columns, how, found.all_notes(), written)
 
 
 class _Columns:

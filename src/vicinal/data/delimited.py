@@ -95,6 +95,12 @@ def _comments_note(text: Text) -> str:
 
 
 def _check_header(text: Text, names: list[str], rows: Rows) -> None:
+    by_blanks = names[0].split() if len(names) == 1 else []
+    if len(by_blanks) > 1 and all(map(_NUMBER.fullmatch, by_blanks)):
+        raise VicinalError(
+            f"{text.file} has no header, and its values are separated by blanks: add a line with "
+            "the names of the columns, and separate them by commas"
+        )
     if _is_row(rows.header, rows.columns):
         raise VicinalError(
             f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
@@ -118,7 +124,7 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
     """
     names = [name.strip() for name in header]
     if all(map(_NUMBER.fullmatch, names)):
-        return not _counts_up(names, 3)
+        return len(names) < 4 or names != [str(i) for i in range(len(names))]
     told = False
     for name, column in zip(names, columns, strict=True):
         values = [v.strip() for v in column.slice(0, _LOOKED_AT).to_pylist()]
@@ -133,21 +139,23 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
         else:
             continue
         told = True
-    return told and not _counts_up([name for name in names if _NUMBER.fullmatch(name)], 2)
+    return told and not _count_up([name for name in names if _NUMBER.fullmatch(name)])
 
 
-def _counts_up(names: Sequence[str], least: int) -> bool:
-    """Whether numbers are names, such as 0, 1, 2 or years.
+def _count_up(names: Sequence[str]) -> bool:
+    """Whether numbers are names: one after the other, years, or a scale such as wavelengths.
 
-    >>> _counts_up(["0", "1", "2"], 3), _counts_up(["1990", "2000"], 2), _counts_up(["39", "7"], 2)
+    >>> _count_up(["0", "1"]), _count_up(["1990", "2000"]), _count_up(["39", "7"])
     (True, True, False)
     """
-    if len(names) < least or not all(map(str.isdecimal, names)):
+    if len(names) < 2:
         return False
-    numbers = [int(name) for name in names]
+    numbers = [float(name.replace(",", ".")) for name in names]
     steps = {b - a for a, b in pairwise(numbers)}
+    whole = all(map(str.isdecimal, names))
     years = min(steps) > 0 and min(numbers) >= 1800 and max(numbers) <= 2100
-    return steps == {1} or years
+    scale = len(names) > 4 and (min(steps) > 0 or max(steps) < 0)
+    return (whole and (steps == {1} or years)) or scale
 
 
 def _without_empty_rows(columns: list[Any]) -> tuple[list[Any], int]:

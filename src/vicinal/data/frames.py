@@ -13,7 +13,7 @@ from vicinal.data.cells import Reading, are_strings, as_series, typed
 from vicinal.data.class_names import read_parquet
 from vicinal.data.columns import as_texts
 from vicinal.data.delimited import read_delimited
-from vicinal.data.parts import part_names, part_of
+from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.records import read_json_lines, read_workbook
 from vicinal.data.samples import Samples, random_split
 from vicinal.data.tables import first_sentence, parts_of
@@ -62,9 +62,10 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     """Read a table, or a folder of its parts.
 
     Args:
-        path: a file as :func:`read_frame` takes it, or a folder of them. A file belongs to the part
-            that its name says (see :func:`~vicinal.data.parts.part_of`), all others to train. The
-            files of one part are concatenated; their columns are judged together.
+        path: a file as :func:`read_frame` takes it, or a folder of them, which may be in folders
+            of parts. A file belongs to the part that its name says, or that of its folder (see
+            :func:`~vicinal.data.parts.part_of`), all others to train. The files of one part are
+            concatenated; their columns are judged together.
         strings: columns that stay strings.
 
     Returns:
@@ -77,8 +78,7 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
             differ.
     """
     path = Path(path)
-    files = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
-    files, notes = _one_of_each_name([file for file in files if is_table(file)])
+    files, notes = _one_of_each_name([path] if path.is_file() else _tables_in(path))
     if not files:
         raise VicinalError(f"{path} holds no table: {GIVE}, or a folder of them")
     parts = parts_of(files)
@@ -191,18 +191,30 @@ def _add(
     frames.written[name] = found.written
 
 
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder, or those in its folders of parts."""
+    here = sorted([*folder.glob("*"), *folder.glob("data/*")])
+    files = [file for file in here if is_table(file)]
+    if files:
+        return files
+    parts = [part for part in here if part.is_dir() and part_of(part.name)]
+    return [file for part in parts for file in sorted(part.glob("*")) if is_table(file)]
+
+
 def _one_of_each_name(files: list[Path]) -> tuple[list[Path], list[str]]:
     """Files without those that only repeat another in another format, or are forms to fill in."""
-    kept: dict[str, Path] = {}
+    kept: dict[tuple[str, ...], Path] = {}
     notes = []
     for file in sorted(files, key=lambda file: (_kind(file), file)):
         stem = file.name.lower().removesuffix(".gz").rpartition(".")[0]
         if "submission" in stem and len(files) > 1:
             notes.append(f"left out: {file.name}, a form for predictions")
-        elif stem in kept and _kind(kept[stem]) != _kind(file):
-            notes.append(f"left out: {file.name}, of the same name as {kept[stem].name}")
+            continue
+        same = (stem, part_word(file.parent.name) or "")
+        if same in kept and _kind(kept[same]) != _kind(file):
+            notes.append(f"left out: {file.name}, of the same name as {kept[same].name}")
         else:
-            kept[stem if stem not in kept else str(file)] = file
+            kept[same if same not in kept else (str(file),)] = file
     return sorted(kept.values()), notes
 
 
@@ -253,7 +265,8 @@ def _read(file: Path) -> _Table:
     if file.is_dir():
         raise VicinalError(f"{file} is a folder: name the tables in it")
     if not is_table(file):
-        raise VicinalError(f"{file} is no table: {GIVE}")
+        json = "; of JSON, one object on each line" if file.suffix.lower() == ".json" else ""
+        raise VicinalError(f"{file} is no table: {GIVE}{json}")
     try:
         table = _by_kind(file)
     except VicinalError:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from vicinal.data.numbers import Form, Written, form_of, grouped, proven_decimal
+from vicinal.data.numbers import POINT, Form, Written, form_of, grouped, proven_decimal
 from vicinal.data.samples import listed
 
 _MOSTLY = 0.95  # if this fraction of a column's distinct values are numbers, others are mistakes
@@ -45,6 +45,12 @@ class NumberColumn:
     def mark(self) -> str:
         """The comma or point in the numbers; a comma where there are both."""
         return "," if self.written.any(",") else "." if self.written.any("[.]") else ""
+
+    @property
+    def is_mostly_special(self) -> bool:
+        """Whether at least half of the distinct numbers hold a comma, point or blank."""
+        special = pc.match_substring_regex(self.written.digits, r"[^\d]")
+        return bool(pc.mean(special).as_py() >= 0.5)
 
     def as_numbers(self, form: Form) -> Any:
         """The column in a form; strings where some are no numbers, the others in plain form."""
@@ -97,6 +103,8 @@ def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn 
     written = Written.of(texts)
     if _share(written) < (_MOSTLY if len(texts) > _MANY else 1):
         return None
+    if written.any(r"^0\d") or (written.digits.null_count and written.fits(POINT)):
+        return None  # codes; or plain numbers and a few words, which say what they are
     decimal = proven_decimal(written)
     if decimal == "" or (known is None and _are_codes(written)):
         return None
@@ -110,14 +118,15 @@ def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn 
 
 def _some(values: Any) -> Any:
     """Distinct values from everywhere in a column: about a hundred from each of its chunks."""
-    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in values.chunks)
-    few = [chunk.take(pa.array(range(0, len(chunk), step))) for chunk, step in steps]
+    held = (chunk.drop_null() if chunk.null_count else chunk for chunk in values.chunks)
+    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in held)
+    few = [chunk.take(pa.array(range(0, len(chunk), step), pa.int64())) for chunk, step in steps]
     return pc.unique(pa.chunked_array(few, pa.string())).drop_null()
 
 
 def _with_commas(values: Any) -> Any:
     """Numbers that are plain but for their decimal commas; None where others are among them."""
-    if pc.any(pc.match_substring(values, ".")).as_py():
+    if pc.any(pc.match_substring_regex(values, r"[.]|^[-+]?0\d")).as_py():
         return None
     try:
         return pc.cast(pc.replace_substring(values, ",", "."), pa.float64())
@@ -157,6 +166,8 @@ def decide(
         has_points: whether other columns have numbers with decimal points.
         known: separator, decimal separator and forms of the training data, where these are others.
     """
+    if separator == ",":  # 1, 2, and "4,6", which may be a list of two
+        columns = [c for c in columns if c.decimal != "," or c.is_mostly_special]
     marks = {column.decimal for column in columns if column.decimal}
     marks |= {"."} if has_points else set()
     decimal = next(iter(marks)) if len(marks) == 1 else None
@@ -168,7 +179,7 @@ def decide(
         mark, sure = _decimal_of(column, decimal, separator, known)
         form = replace(form_of(column.written, mark), unit=column.unit, limits=column.limits)
         forms[column.name] = form
-        if form != Form() or not sure:
+        if (form != Form() or not sure) and not (known and known[2].get(column.name) == form):
             groups.setdefault((form, sure), []).append(column)
     notes = [_note(form, sure, found) for (form, sure), found in groups.items()]
     return Decided(forms, decimal, notes)

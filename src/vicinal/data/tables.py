@@ -28,10 +28,11 @@ def split_of_parquet(files: list[Path], label: str | None, valid_pct: float, see
 
 
 def parts_of(files: list[Path]) -> dict[str, list[str]]:
-    """Group Parquet files by the part of the data in their names."""
+    """Group files by the part of the data in their names, or in those of several folders."""
     parts: dict[str, list[str]] = {}
+    in_folders = len({file.parent for file in files}) > 1
     for file in files:
-        word = part_word(file.stem)
+        word = part_word(file.stem) or (part_word(file.parent.name) if in_folders else None)
         name = word if word and part_of(word) != "train" else "train"
         parts.setdefault(name, []).append(str(file))
     return parts
