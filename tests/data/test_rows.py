@@ -1,5 +1,6 @@
 """What a table is taken for, end to end: its label, columns, parts, and the options for them."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -145,6 +146,11 @@ class TestColumns:
         again = read_frame(tmp_path / "t.csv", reading=split.reading)
         assert preprocessing.unknown(again) == []
 
+    def test_options_are_named_for_a_number_that_is_none(self):
+        said = refused({"family": [f"{i}" if i != 7 else "136A" for i in range(N)]})
+        assert "column family holds '136A' in row 7, where a number is needed" in said
+        assert said.endswith("or say --categorical family or --drop family")
+
     def test_another_name_of_the_label_is_not_learned_from(self):
         columns = {"label_text": ["no", "yes"] * (N // 2), "sex": ["f", "m"] * (N // 2)}
         split = split_of(columns)
@@ -262,7 +268,7 @@ class TestLabels:
     def test_a_label_that_hardly_any_row_has_is_another_mistake(self):
         assert "drop-missing" not in refused({"size": SIZES, "label": ["a", "b", *[None] * 58]})
         said = refused({"size": SIZES, "label": [None] * N}, drop_missing=True)
-        assert "60 of 60 labels in column label are missing" in said
+        assert "all 60 labels in column label are missing: name another" in said
 
     def test_whole_numbers_can_be_classes_or_values(self):
         stars, intents = [i % 5 for i in range(N)], [i % 30 for i in range(N)]
@@ -334,6 +340,9 @@ class TestAsWritten:
         assert split.vocab == ["None", "mild", "severe"]
         split = split_of_rows(frames, DataRequest("t.csv", drop_missing=True))
         assert split.vocab == ["mild", "severe"]
+        frames = read(["mild", None, None] * 20, ["mild", "NA", np.nan] * 20)
+        with pytest.raises(VicinalError, match="20 of 60 labels in column label are missing, firs"):
+            split_of_rows(frames, DataRequest("t.csv", label_kind="classes"))
 
     def test_a_text_may_be_a_word_for_nothing(self):
         texts = [*TEXTS[:5], "None", *TEXTS[6:]]

@@ -203,7 +203,7 @@ class TestFromFolder:
         assert split.vocab == ["ant", "cat", "pug"]
         assert sorted(split.train.labels) == [1] * 4 + [2] * 5
         assert sorted(split.valid.labels) == [0] + [1] * 3 + [2] * 2
-        unknown = "unknown: 1 validation samples are of classes that no training sample has: ant"
+        unknown = "unknown: 1 validation sample is of a class that no training sample has: ant"
         assert split.notes == ["validation: the folder valid", unknown]
         for part in (split.train, split.valid):
             for file, label in zip(part.images, part.labels, strict=True):

@@ -4,6 +4,7 @@ import unicodedata
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -168,7 +169,7 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if len(numbers) == len(counts):
         return _kind_of_codes(distinct, len(values))
     if counts[numbers.index].sum() >= MOSTLY * len(values) and numbers.nunique() > MANY:
-        as_numbers(values)  # raises, and names the one that is not a number
+        _refuse_words(values)
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
@@ -178,6 +179,15 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
         if distinct > MANY:
             return "left_out", f"a name, {distinct:,} of {len(values):,} are different"
     return "categorical", ""
+
+
+def _refuse_words(values: pd.Series) -> None:
+    """Raise a VicinalError that names the first value that is not a number."""
+    try:
+        as_numbers(values)
+    except VicinalError as error:
+        name = quote(str(values.name))
+        raise VicinalError(f"{error}, or say --categorical {name} or --drop {name}") from None
 
 
 def _kind_of_codes(distinct: int, count: int) -> tuple[str, str]:

@@ -179,7 +179,7 @@ def _known(
             continue
         labels, as_cells = frame[label], cells[name]
         if spelled and as_cells is not None:
-            labels = as_cells[labels.index]
+            labels = as_cells[labels.index].rename(label)
             if request.label_kind is None:
                 labels = labels.where(frame[label].notna())
         missing = labels.isna()

@@ -1,7 +1,8 @@
 """The targets of a table: its label column, as classes or as values."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -154,6 +155,11 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
     """
     missing = labels.isna()
     if missing.any():
+        if missing.all():
+            raise VicinalError(
+                f"all {len(labels):,} labels in column {labels.name} are missing: name another "
+                "label column"
+            )
         row = labels.index[int(missing.to_numpy().argmax())]
         word = None if written is None else written.get(row)
         found = f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing"
@@ -182,15 +188,34 @@ def _check_names(labels: pd.Series) -> None:
             f"column {labels.name} holds {len(distinct):,} different labels in {len(labels):,} "
             "rows, too many for classes: name another label column, or say --label-kind classes"
         )
-    for text in sorted(distinct):
-        for separator in "|;,":
-            words = [word.strip() for word in text.split(separator)]
-            if len(words) > 1 and distinct.issuperset(words):
-                raise VicinalError(
-                    f"column {labels.name} holds {text!r}, several labels of one row, and one is "
-                    "learned: name another label column, or say --label-kind classes to take each "
-                    "combination for a class"
-                )
+    several = _list_of_labels(distinct)
+    if several is not None:
+        raise VicinalError(
+            f"column {labels.name} holds {several!r}, several labels of one row, and one is "
+            "learned: name another label column, or say --label-kind classes to take each "
+            "combination for a class"
+        )
+
+
+def _list_of_labels(names: Collection[str]) -> str | None:
+    """A label that joins others: by ``|`` or ``;`` some, by commas, as also names have, only such.
+
+    >>> _list_of_labels(["Action|Comedy", "Comedy|Drama"]), _list_of_labels(["a,b", "a", "b"])
+    ('Action|Comedy', 'a,b')
+    >>> _list_of_labels(["Paris, France", "Lyon, France"])
+    """
+    for separator in "|;,":
+        words = {
+            name: {word.strip() for word in name.split(separator)} - {""} for name in sorted(names)
+        }
+        counts = Counter(word for each in words.values() for word in each)
+        for name, parts in words.items():
+            if len(parts) > 1 and (
+                all(part in words for part in parts)
+                or (separator != "," and any(counts[part] > 1 for part in parts))
+            ):
+                return name
+    return None
 
 
 def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
@@ -203,6 +228,13 @@ def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
         labels = [as_texts(part).tolist() for part in (train, valid)]
         indices, vocab = index_labels([*labels[0], *labels[1]])
     y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
+    distinct = len({*y.tolist()})
+    if 2 < distinct > len(train) / 2 and not {*y.tolist()} & {*y_valid.tolist()}:
+        values = ", or say --label-kind values" if numeric else ""
+        raise VicinalError(
+            f"column {train.name} holds {distinct:,} different labels in {len(train):,} training "
+            f"rows, and none of those in the validation part: name another label column{values}"
+        )
     note = f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"
     if numeric and len(vocab) > 2 and not chosen:
         note += "; whole numbers, for which --label-kind values learns values"

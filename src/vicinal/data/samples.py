@@ -151,7 +151,8 @@ def unknown_classes(train: Sequence[int], valid: Sequence[int], vocab: list[str]
             f"({listed(trained, 3)}): spell them alike, or name other labels"
         )
     count = sum(index not in known for index in valid)
-    note = f"{count:,} validation samples are of classes that no training sample has"
+    are = "sample is of a class" if count == 1 else "samples are of classes"
+    note = f"{count:,} validation {are} that no training sample has"
     return [f"unknown: {note}: {listed(names)}"] if unknown else []
 
 
