@@ -33,6 +33,9 @@ NAMES = [f"name-{i}" for i in range(40)]
         (NAMES[:20] * 2, "categorical"),
         ([1, "a"] * 20, "categorical"),
         (SENTENCES, "text"),
+        ([f"On May {i + 1} 2009 it was {i} degrees" for i in range(40)], "text"),
+        (["may", "jun", "mar"] * 20, "categorical"),
+        (["May 2009", "spring 2009"] * 20, "categorical"),
         ([None, *SENTENCES[1:]], "text"),
         (SENTENCES[:4] * 10, "categorical"),
     ],
@@ -55,6 +58,9 @@ def test_columns_are_taken_for_what_their_values_are(values, kind):
         ([date(2026, 1, 1), date(2026, 2, 1)] * 20, "dates"),
         (pd.date_range("2026-01-01", periods=40), "dates"),
         (["2026-01-01", "2026-02-01T10:00"] * 20, "dates"),
+        ([f"Mon Apr {1 + i % 28:02} 22:{i:02}:45 PDT 2009" for i in range(40)], "dates"),
+        ([f"{1 + i % 12}/{1 + i % 28}/2009 0:00" for i in range(40)], "dates"),
+        (["March 3, 1999", "4. May 1999"] * 20, "dates"),
         ([[1], [2]] * 20, "values of type list"),
         ([*SENTENCES[:9], *[None] * 31], "texts in only 22% of the rows"),
         ([{"bytes": b"x"}] * 40, "values of type dict"),
@@ -84,8 +90,10 @@ def test_strings_are_never_numbers_or_dates_for_their_digits(values, kind):
 
 def test_what_was_said_about_a_column_holds_whatever_it_looks_like():
     frame = pd.DataFrame({"zip": range(40), "text": SENTENCES, "one": [1] * 40, "x": [1.5, 2] * 20})
-    kinds = column_kinds(frame, categorical=["zip", "text", "one"], left_out={"x": "--drop"})
-    assert kinds.categorical == ["zip", "text"]
+    frame["some"] = [1, None] * 20
+    said = ["zip", "text", "one", "some"]
+    kinds = column_kinds(frame, categorical=said, left_out={"x": "--drop"})
+    assert kinds.categorical == ["zip", "text", "some"]
     assert kinds.left_out == {"x": "--drop", "one": "always 1"}
 
 

@@ -81,6 +81,7 @@ def test_values_in_quotes(tmp_path, row, value):
         ("x,y\n1,2,3\n1,2,3\n", "more values than its header has names .2."),
         ("Report,,\nx,y,z\n1,2,3\n", "the first line of .*a.csv names 1 of its 3 columns"),
         ("About: x\nOf: y\n\nx,y,z\n1,2,3\n3,4,5\n5,6,7\n8,9,0\n", "line 4 of .* has 3 values"),
+        ("59 2 32.1\n48 1 21.6\n", "no header, and its values are separated by blanks"),
         ("x,x\n1,2\n", "two columns named x"),
         ("x, x \n1,2\n", "two columns named x"),
         ("\n\n", "is empty"),
@@ -147,6 +148,8 @@ def test_utf16_without_a_mark_is_one_sentence(tmp_path):
         [f"gj04,{i % 2},{'*' if i % 3 else ''},so {i}" for i in range(20)],
         [f"{i}.5,{i}" for i in range(20)],
         ["0,0", "0,0"],
+        ["1,2,3", "4,5,6"],
+        [f"n{i},5,{i}" for i in range(9)],
     ],
 )
 def test_a_file_without_a_header_is_refused(tmp_path, rows):
@@ -159,7 +162,8 @@ def test_a_file_without_a_header_is_refused(tmp_path, rows):
     [
         "country,1990,1991\n" + "".join(f"c{i},{i},{i}\n" for i in range(20)),
         ",1940,1950,1955\nfood,22.2,44.5,59\nhome,1,2,3\n",
-        "0,1,2\n.5,.5,1\n.5,.5,2\n",
+        "0,1,2,3\n.5,.5,1,1\n.5,.5,2,2\n",
+        "name,400.5,401,401.5,402,402.5\n" + "".join(f"n{i},1,2,3,4,5\n" for i in range(9)),
         "label,0,1\n3,0,0\n4,0,0\n",
         "text\nsome words\n",
         "a,b\nx,1\n",
@@ -176,6 +180,17 @@ def test_names_of_rows_that_r_writes_are_a_column_without_a_name(tmp_path, names
     assert found.columns["x"].to_pylist() == ["0", "1"]
     assert found.columns["Unnamed: 0"].to_pylist() == list(names)
     assert found.notes == ["row names: those before the first column of a.csv left out"]
+
+
+def test_a_header_that_stands_again_between_rows_is_left_out(tmp_path):
+    found = read(tmp_path, "x,y\n1,2\nx,y\n3,4\n")
+    assert found.columns["x"].to_pylist() == ["1", "3"]
+    assert found.notes == ["repeated header: 1 row of a.csv left out"]
+
+
+def test_a_name_that_is_missing_is_not_taken_for_that_of_rows(tmp_path):
+    with pytest.raises(VicinalError, match="more values than its header has names"):
+        read(tmp_path, "id,x\n1,5,a\n2,6,b\n")
 
 
 def test_short_rows_are_filled_up_with_a_note(tmp_path):
@@ -197,7 +212,8 @@ def test_a_value_may_be_longer_than_the_csv_module_takes(tmp_path):
     assert csv.field_size_limit() == limit
 
 
-VALUES = st.text('ab 1,;"\n\t|é', max_size=6).map(str.strip)
+# With an end of a line in a value, separators in it may make its lines look like rows.
+VALUES = (st.text('ab 1,;"\t|é', max_size=6) | st.text('ab 1"\né', max_size=6)).map(str.strip)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -213,14 +229,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, rows, separator, endi
     writer.writerows([("first", "second", "row"), *((*row, i) for i, row in enumerate(rows))])
     text = target.getvalue().encode()
     name = "a.csv.gz" if compressed else "a.csv"
-    try:
-        found = cells(tmp_path, gzip.compress(text) if compressed else text, name)
-    except VicinalError as error:  # values that look like rows of their own
-        assert "look like rows of their own" in str(error)
-        return
-    if '"' in text.decode() and any("\n" in value for row in rows for value in row):
-        return  # lines of such rows may be rows by chance
-    assert found == {
+    assert cells(tmp_path, gzip.compress(text) if compressed else text, name) == {
         "first": [a for a, _ in rows],
         "second": [b for _, b in rows],
         "row": [str(i) for i in range(len(rows))],

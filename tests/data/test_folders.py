@@ -89,6 +89,20 @@ class TestParts:
         with pytest.raises(VicinalError, match=r"validation part \(Hund, Kat\) is one"):
             of(fill(tmp_path, "train/{cat,dog}", "test/{Kat,Hund}"))
 
+    def test_a_class_that_is_called_nearly_like_a_part_and_holds_what_others_hold(self, tmp_path):
+        fill(tmp_path, "beaker/{large,small}", "test tube/{large,small}")
+        with pytest.raises(VicinalError, match="either can be the classes"):
+            of(tmp_path)
+
+    def test_a_part_with_one_class_whose_name_is_a_number(self, tmp_path):
+        split = of(fill(tmp_path, "train/{0,1}", "test/0"))
+        assert counts(split) == ({"0": 4, "1": 4}, {"0": 4})
+
+    def test_names_that_are_alike_but_for_the_part(self, tmp_path):
+        split = of(fill(tmp_path, "asl_train/asl_train/{A,B}", "asl_test/asl_test"))
+        assert split.vocab == ["A", "B"]
+        assert "left out: 4 images beside asl_train, in asl_test" in split.notes
+
     def test_one_folder_beside_a_test_part_is_for_training(self, tmp_path):
         split = of(fill(tmp_path, "rps/{paper,rock}", "rps-test-set/{paper,rock}"))
         assert counts(split) == ({"paper": 4, "rock": 4},) * 2
@@ -129,6 +143,7 @@ class TestParts:
             ("contest", "test"),
             ("training_fake", "training_real"),
             ("crash test", "steam train"),
+            ("1", "train"),
             ("test_negative", "test_positive"),
             ("mask", "no_mask"),
             ("extra", "unknown"),
@@ -140,8 +155,10 @@ class TestParts:
     def test_deep_classes_that_are_called_nearly_like_parts(self, tmp_path):
         split = of(fill(tmp_path, "train stations/{berlin,paris}", "airports/{oslo,rome}"))
         assert split.vocab == ["airports", "train stations"]
-        note = "classes: airports, train stations; folders below them (berlin, oslo, paris, rome)"
-        assert split.notes[0] == f"{note} are not told apart"
+        assert split.notes[0] == (
+            "classes: airports, train stations; folders below airports, train stations (berlin, "
+            "oslo, paris, rome) are not told apart"
+        )
 
 
 class TestClassFirst:
@@ -155,6 +172,11 @@ class TestClassFirst:
         split = of(fill(tmp_path, "photos/{cat,dog}/{train,valid,test}"))
         assert {file.parent.name for file in split.valid.images} == {"valid"}
         assert "left out: the folders test in each class folder" in split.notes
+
+    def test_a_class_may_lack_the_test_part(self, tmp_path):
+        split = of(fill(tmp_path, "{cat,dog}/{train,test}", "fox/train"))
+        assert counts(split) == ({**BOTH, "fox": 4}, BOTH)
+        assert split.notes[-1] == "untested: no validation image of 1 of 3 classes: fox"
 
     def test_a_class_without_parts_is_named(self, tmp_path):
         fill(tmp_path, "{cat,dog}/{train,test}", "fox")
@@ -192,7 +214,7 @@ class TestClasses:
     def test_numbered_folders_in_classes_are_no_classes(self, tmp_path):
         split = of(fill(tmp_path, "{cat,dog}/{2019,2020}"))
         assert split.vocab == ["cat", "dog"]
-        assert "folders below them (2019, 2020) are not told apart" in split.notes[0]
+        assert "folders below cat, dog (2019, 2020) are not told apart" in split.notes[0]
 
     def test_a_folder_that_only_wraps_the_classes(self, tmp_path):
         split = of(fill(tmp_path, "photos/photos/{cat,dog}"))
@@ -209,6 +231,13 @@ class TestClasses:
         left_out = f"left out: 8 images in {tmp_path}/flowers, which are those beside it once more"
         assert split.notes[0] == left_out
 
+    def test_other_images_of_the_same_names_and_sizes_inside_them(self, tmp_path):
+        for folder in ("rose", "tulip", "more/rose", "more/tulip"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "1.bmp").write_bytes(folder[:1].encode())
+        with pytest.raises(VicinalError, match="more holds the folders rose, tulip, as does the"):
+            of(tmp_path)
+
     def test_other_images_of_the_same_classes_inside_them(self, tmp_path):
         fill(tmp_path, "{rose,tulip}")
         fill(tmp_path, "more/rose", "more/tulip", start=4)
@@ -218,8 +247,13 @@ class TestClasses:
     @pytest.mark.parametrize("names", [("images", "masks"), ("JPEGImages", "SegmentationClass")])
     def test_masks_beside_images_are_no_class(self, tmp_path, names):
         fill(tmp_path, *names)
-        with pytest.raises(VicinalError, match=r"0\.png is in no class folder: .*--label-pattern"):
+        with pytest.raises(VicinalError, match=f"no class folders, but {names[0]} and what .*--l"):
             of(tmp_path)
+
+    def test_masks_beside_two_folders_of_images(self, tmp_path):
+        split = of(fill(tmp_path, "photos/{a,b}", "pictures/{c,d}", "masks/{a,b}"))
+        assert split.vocab == ["photos", "pictures"]
+        assert split.notes[0].startswith("left out: 8 images in masks, which by its name")
 
     def test_masks_beside_images_of_classes_are_left_out(self, tmp_path):
         split = of(fill(tmp_path, "images/{cat,dog}", "segmentations/{cat,dog}"))
@@ -228,6 +262,42 @@ class TestClasses:
             "left out: 8 images in segmentations, which by its name holds none to classify, beside "
             "images"
         )
+
+    @pytest.mark.parametrize(
+        "folders",
+        [
+            ("Art/{Bed,Mug}", "Clipart/{Bed,Mug}"),
+            ("faces/{real,fake}", "faces_detection/faces/{real,fake}"),  # one archive, twice
+        ],
+    )
+    def test_the_same_folders_at_any_depth(self, tmp_path, folders):
+        with pytest.raises(VicinalError, match="hold the same folders"):
+            of(fill(tmp_path, *folders))
+
+    @pytest.mark.parametrize(
+        ("folders", "inner"),
+        [
+            (("New (1)/New/{train,valid}/{cat,dog}", "new (1)/New", "test/test"), "New (1)/New"),
+            (("images/{cat,dog}", "parts"), "images"),
+        ],
+    )
+    def test_a_folder_that_holds_the_data_beside_others(self, tmp_path, folders, inner):
+        with pytest.raises(VicinalError) as refused:
+            of(fill(tmp_path, *folders))
+        assert f": give {tmp_path}/{inner}, or rename" in str(refused.value)
+
+    def test_a_few_images_beside_the_folder_that_holds_the_data(self, tmp_path):
+        fill(tmp_path, "raw-img/{cat,dog}", count=8)
+        split = of(fill(tmp_path, "docs", count=1))
+        assert split.vocab == ["cat", "dog"]
+        assert split.notes[0] == "left out: 1 image beside raw-img, in docs"
+
+    @pytest.mark.parametrize("root", ["", "CASIA/"])
+    def test_what_by_its_name_belongs_to_the_pictures_of_others(self, tmp_path, root):
+        fill(tmp_path, f"{root}{{au,tp}}", f"{root}CASIA 2 Groundtruth")
+        assert of(tmp_path).vocab == ["au", "tp"]
+        fill(tmp_path / "birds", "CUB/images/{jay,kiwi}", "segmentations/{jay,kiwi}")
+        assert of(tmp_path / "birds").vocab == ["jay", "kiwi"]
 
     def test_names_that_look_alike_are_one_class(self, tmp_path):
         composed, apart = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
@@ -251,8 +321,15 @@ class TestLeftOut:
         assert "no class: the folders without images fox" in notes
         assert (
             "left out: 3 files without an ending, 3 files ending .svg (save them as PNG) and "
-            "model.h5, which are not read as images"
+            "model.h5, not read as images"
         ) in notes
+
+    def test_names_that_are_not_in_utf8_can_be_printed(self, tmp_path):
+        fill(tmp_path, "cat", "dog")
+        (tmp_path / os.fsdecode(b"caf\xe9.doc")).touch()
+        notes = of(tmp_path).notes
+        assert notes[0] == "left out: caf\ufffd.doc, not read as images"
+        assert "\n".join(notes).encode()
 
     def test_tables_beside_images_are_named_once(self, tmp_path):
         fill(tmp_path, "cat", "dog")
@@ -265,7 +342,7 @@ class TestLeftOut:
         fill(tmp_path, "", count=1)
         split = of(tmp_path)
         assert split.vocab == ["cat", "dog"]
-        assert split.notes[0] == "left out: 1 images in no class folder: 0.png"
+        assert split.notes[0] == "left out: 1 image in no class folder: 0.png"
 
     def test_links_and_folders_that_cannot_be_opened(self, tmp_path, monkeypatch):
         fill(tmp_path, "cat", "dog", "fox")
@@ -295,9 +372,9 @@ class TestCopies:
         (tmp_path / "train/cat/copy.png").write_bytes(b"valid/cat/1")
         (tmp_path / "train/dog/copy.png").write_bytes(b"valid/cat/2")
         assert of(tmp_path).notes[1:] == [
-            "duplicates: 2 validation images have the same bytes as a training image, such as "
-            f"{tmp_path}/valid/cat/1.png, and look too good",
-            "conflicts: 2 images have the same bytes as one of another class, such as "
+            "duplicates: 2 images of the validation part with the same bytes as a training image, "
+            f"such as {tmp_path}/valid/cat/1.png: results on them are too good",
+            "conflicts: 2 images with the same bytes as one of another class, such as "
             f"{tmp_path}/train/dog/copy.png and {tmp_path}/valid/cat/2.png",
         ]
 
@@ -315,7 +392,7 @@ class TestGroups:
         )
         assert not train & valid
         assert counts(split) == ({"ill": 12, "well": 12}, {"ill": 3, "well": 3})
-        assert split.notes == ["validation: 6 images, of 2 of 10 groups held out"]
+        assert split.notes == ["validation: 6 images, of 2 of 10 groups held out (20%)"]
 
     def test_a_pattern_for_folders(self, tmp_path):
         fill(tmp_path, "fold_{1,2,3,4}/{cat,dog}")
@@ -324,11 +401,38 @@ class TestGroups:
         )
         assert counts(split) == ({"cat": 12, "dog": 12}, BOTH)
 
+    def test_folders_in_classes_that_name_groups_are_no_classes(self, tmp_path):
+        fill(tmp_path, "{left,right}/patient{1,2,3,4}")
+        with pytest.raises(VicinalError, match="either can be the classes"):
+            of(tmp_path)
+        (tmp_path / "cover.png").write_bytes(b"of no patient")
+        split = of(tmp_path, group=r"patient(\d)/")
+        assert counts(split) == ({"left": 12, "right": 12}, {"left": 4, "right": 4})
+        assert len({file.parent.name for file in split.valid.images}) == 1
+
+    def test_folders_around_classes_that_name_groups(self, tmp_path):
+        fill(tmp_path, "patient{1,2,3,4}/{ill,well}")
+        split = of(tmp_path, group=r"^patient(\d)")
+        assert counts(split) == ({"ill": 12, "well": 12}, {"ill": 4, "well": 4})
+        assert len({file.parts[-3] for file in split.valid.images}) == 1
+        fill(tmp_path, "patient5")
+        with pytest.raises(VicinalError, match="patient5 names a group by --group, but holds no"):
+            of(tmp_path, group=r"^patient(\d)")
+
     def test_groups_in_both_of_the_given_parts(self, tmp_path):
         fill(tmp_path, "train/{cat,dog}", "valid/{cat,dog}")
-        with pytest.raises(VicinalError, match="--group does not hold: 0 and 3 other groups have"):
+        with pytest.raises(VicinalError, match="--group does not hold: 0, 1, 2, … have"):
             of(tmp_path, group=r"(\d)\.png")
         assert counts(of(tmp_path, group="^([a-z]+)/")) == (BOTH, BOTH)
+
+    def test_a_pattern_that_is_none(self, tmp_path):
+        fill(tmp_path, "cat", "dog")
+        with pytest.raises(VicinalError, match=r"'\(' is no regular expression"):
+            of(tmp_path, group="(")
+        with pytest.raises(VicinalError, match=r"'cat' has no group"):
+            of(tmp_path, group="cat")
+        with pytest.raises(VicinalError, match=r"/0\.png' does not match the pattern"):
+            of(tmp_path, group=r"(\d{4})?\.png")
 
     def test_a_pattern_that_does_not_match(self, tmp_path):
         with pytest.raises(VicinalError, match=r"'cat/0\.png' does not match the pattern 'p"):
@@ -349,6 +453,28 @@ class TestByName:
         fill(tmp_path, "trainA", "trainB", "testA", "testB")
         split = split_by_name(tmp_path, "^(?:train|test)([AB])/", 0.25, 0)
         assert counts(split) == ({"A": 4, "B": 4},) * 2
+
+    def test_parts_that_are_called_alike_but_for_the_part(self, tmp_path):
+        fill(tmp_path, "asl_{train,test}/{a,b}")
+        split = split_by_name(tmp_path, "/([ab])/", 0.25, 0)
+        assert counts(split) == ({"a": 4, "b": 4},) * 2
+
+    @pytest.mark.parametrize("folders", ["{x,y}/train", "data/{x,y}/train"])
+    def test_parts_in_other_folders(self, tmp_path, folders):
+        fill(tmp_path, folders, folders.replace("train", "test"))
+        split = split_by_name(tmp_path, r"([xy])/[a-z]+/", 0.25, 0)
+        assert counts(split) == ({"x": 4, "y": 4},) * 2
+        assert {file.parent.name for file in split.valid.images} == {"test"}
+
+    def test_parts_in_one_of_several_folders(self, tmp_path):
+        fill(tmp_path, "a/{train,test}/{x,y}", "b")
+        with pytest.raises(VicinalError, match=f"a holds the folders of the .* give {tmp_path}/a,"):
+            split_by_name(tmp_path, "([xy])/", 0.25, 0)
+
+    def test_parts_of_images_beside_masks(self, tmp_path):
+        fill(tmp_path, "images/{train,test}/{x,y}", "labels/{train,test}/{x,y}")
+        split = split_by_name(tmp_path, "/([xy])/", 0.25, 0)
+        assert counts(split) == ({"x": 4, "y": 4},) * 2
 
     def test_masks_beside_images(self, tmp_path):
         for folder in ("images", "annotations/trimaps"):

@@ -1,6 +1,8 @@
 """Reading tables: separators, missing values, parts, and one sentence for what cannot be read."""
 
 import gzip
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.frames import MISSING, read_frame, read_frames
+from vicinal.data.cells import MISSING
+from vicinal.data.frames import (
+    cleaned_frames,
+    is_table,
+    read_frame,
+    read_frames,
+    read_texts,
+    split_frames,
+)
 
 
 def written(folder, name, text):
@@ -156,3 +166,138 @@ def test_files_of_different_columns_are_refused(tmp_path):
     written(tmp_path, "b.csv", "x,z\n1,2\n")
     with pytest.raises(VicinalError, match=r"differ in their columns .y, z."):
         read_frames(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("train", "dev"), ("train", "eval"), ("trn", "hold-out")])
+def test_every_word_for_a_part_is_known(tmp_path, names):
+    for name in names:
+        written(tmp_path, f"{name}.tsv", f"x\ty\n1\t{name}\n")
+    frames = read_frames(tmp_path)
+    assert [frame["y"].tolist() for frame in frames.values()] == [[name] for name in names]
+
+
+def test_folders_may_name_the_parts(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            written(tmp_path / name, f"{i}.csv", f"x,y\n{i},{name}\n")
+    frames = read_frames(tmp_path)
+    assert {part: frame["x"].tolist() for part, frame in frames.items()} == {
+        "train": [0, 1],
+        "dev": [0, 1],
+    }
+
+
+def test_files_that_are_no_part_are_left_out_with_a_note(tmp_path):
+    written(tmp_path, "train.csv", "x,y\n1,a\n")
+    written(tmp_path, "test.csv", "x\n3\n")
+    written(tmp_path, "sample_submission.csv", "x,y\n3,a\n")
+    written(tmp_path, "stores.csv", "store,town\n3,Rome\n")
+    written(tmp_path, "more.csv", "x,y\n2,b\n")
+    written(tmp_path, "train.jsonl", '{"x": 1, "y": "a"}\n')
+    written(tmp_path, "._train.csv", "no table")
+    frames = read_frames(tmp_path)
+    assert frames["train"]["x"].tolist() == [2, 1]
+    assert list(frames) == ["train", "test"]
+    assert frames.notes == [
+        "left out: sample_submission.csv, a form for predictions",
+        "left out: train.jsonl, of the same name as train.csv",
+        "left out: stores.csv, which has other columns",
+    ]
+
+
+def test_the_files_of_a_part_are_judged_together(tmp_path):
+    written(tmp_path, "a.csv", "code;n\n01;1,018\n")
+    written(tmp_path, "b.csv", "code;n\nA2;0,5\n")
+    frame = read_frames(tmp_path)["train"]
+    assert frame["code"].tolist() == ["01", "A2"]
+    assert frame["n"].tolist() == [1.018, 0.5]
+
+
+def test_other_parts_and_new_files_are_read_as_the_training_part(tmp_path):
+    written(tmp_path, "train.csv", "n;m\n980;A\n1,018;1\n")
+    written(tmp_path, "valid.csv", "n;m\n1,500;1\n")
+    frames = read_frames(tmp_path)
+    assert frames["valid"].iloc[0].tolist() == [1500, "1"]
+    reading = json.loads(json.dumps(frames.reading))
+    new = read_frame(tmp_path / "valid.csv", reading=reading)
+    assert new.iloc[0].tolist() == [1500, "1"]
+    assert new.attrs["notes"] == []  # as in training, whose notes say so
+    assert read_frame(tmp_path / "valid.csv")["n"].tolist() == [1.5]
+
+
+def test_frames_keep_how_they_are_written(tmp_path):
+    written(tmp_path, "train.csv", "x,level\n1e5,mild\n2e5,None\n")
+    kept = read_frames(tmp_path).written["train"]
+    assert {values.name: values.tolist() for values in kept.values()} == {
+        "x": ["1e5", "2e5"],
+        "level": ["mild", "None"],
+    }
+
+
+def test_all_values_as_strings(tmp_path):
+    frame = read_texts(written(tmp_path, "a.csv", "f,l,t\n001,1e5,TRUE\n002, None,\n"))
+    assert frame["f"].tolist() == ["001", "002"]
+    assert frame["l"].tolist() == ["1e5", "None"]
+    assert frame["t"].tolist() == ["TRUE", pytest.approx(np.nan, nan_ok=True)]
+    pd.DataFrame({"n": [1, None], "s": ["NA", "b"]}).to_parquet(tmp_path / "a.parquet")
+    assert read_texts(tmp_path / "a.parquet").iloc[0].tolist() == ["1", "NA"]
+
+
+def test_frames_of_another_origin_are_cleaned_alike():
+    frames = cleaned_frames(
+        {
+            "test": pd.DataFrame({"n": ["3"], 0: ["1"]}),
+            "train": pd.DataFrame({"n": ["1", "A"], 0: [" 1", "?"]}),
+        }
+    )
+    assert frames["test"]["n"].tolist() == ["3"]
+    assert frames["train"]["0"].tolist()[:1] == [1]
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.Parquet", "a.jsonl", "a.ndjson", "a.XLSX"])
+def test_tables_are_known_by_their_names(name):
+    assert is_table(Path(name))
+    assert not is_table(Path(f"~${name}"))
+
+
+def test_parquet_in_upper_case_is_read(tmp_path):
+    pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "A.PARQUET")
+    assert read_frame(tmp_path / "A.PARQUET")["n"].tolist() == [1]
+
+
+@settings(deadline=None)
+@given(count=st.integers(2, 50), valid_pct=st.floats(0.01, 0.9), seed=st.integers(0, 99))
+def test_every_row_is_in_one_part(count, valid_pct, seed):
+    frame = pd.DataFrame({"x": range(count)})
+    train, valid, note = split_frames({"train": frame}, valid_pct, seed)
+    assert sorted([*train["x"], *valid["x"]]) == list(range(count))
+    assert len(valid) == max(1, round(valid_pct * count))
+    assert train.index.tolist() == train["x"].tolist()
+    assert f"{len(valid):,} rows" in note
+    again, _, _ = split_frames({"train": frame}, valid_pct, seed)
+    assert again.equals(train)
+
+
+def test_the_own_validation_part_is_taken():
+    frames = {name: pd.DataFrame({"x": [name]}) for name in ("test", "train", "valid")}
+    train, valid, note = split_frames(frames, 0.2, 0)
+    assert (train["x"].tolist(), valid["x"].tolist()) == (["train"], ["valid"])
+    assert note == "validation: the data's part valid, 1 rows"
+
+
+@pytest.mark.parametrize(
+    ("frames", "valid_pct", "message"),
+    [
+        ({"train": pd.DataFrame({"x": [1]})}, 0.2, "single row"),
+        ({"train": pd.DataFrame({"x": [1, 2]})}, 1.5, "between 0 and 1, not 1.5"),
+        (
+            {"train": pd.DataFrame({"x": [1], "y": [2]}), "test": pd.DataFrame({"x": [1]})},
+            0.2,
+            "the part test lacks columns of the part train: y",
+        ),
+    ],
+)
+def test_what_cannot_be_split_is_one_sentence(frames, valid_pct, message):
+    with pytest.raises(VicinalError, match=message):
+        split_frames(frames, valid_pct, 0)

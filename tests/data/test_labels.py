@@ -154,6 +154,37 @@ def test_another_name_of_the_label_is_told_from_a_good_predictor():
     assert also_labels(frame, targets, "Sex") == ["class_name", "target", "sex"]
 
 
+@pytest.mark.parametrize("several", ["drama|action", "action; drama", "drama,action,drama"])
+def test_several_labels_of_one_row_are_no_class_unless_they_are_said_to_be(several):
+    labels = pd.Series(["action", "drama", several], name="genre")
+    with pytest.raises(VicinalError, match=r"genre holds '.*', several labels of one row"):
+        targets_of(labels, labels)
+    assert len(targets_of(labels, labels, "classes").vocab) == 3
+    for names in (["Paris, France", "Oslo", "France"], ["a|b", "a|c", "b"], ["<=50K", ">50K", ","]):
+        assert len(targets_of(pd.Series(names), pd.Series(names)).vocab) == 3
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "said"),
+    [
+        ([4, 6, 8, 4], [5, 10], "or say --label-kind values"),
+        (["a", "b", "c"], ["d"], "name another label column$"),
+    ],
+)
+def test_labels_that_hardly_repeat_are_no_classes(train, valid, said):
+    with pytest.raises(VicinalError, match=f"column n holds 3 different labels in .*{said}"):
+        targets_of(pd.Series(train, name="n"), pd.Series(valid, name="n"))
+
+
+def test_names_of_rows_are_no_classes_unless_they_are_said_to_be():
+    names = pd.Series([f"row {i}" for i in range(30)], name="name")
+    with pytest.raises(VicinalError, match="column name holds 30 different labels in 30 rows, too"):
+        targets_of(names, names)
+    assert len(targets_of(names, names, "classes").vocab) == 30
+    assert len(targets_of(names.astype("category"), names).vocab) == 30
+    assert len(targets_of(pd.concat([names, names]), names).vocab) == 30
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=21, max_size=40, unique=True))
 def test_values_are_columns_of_floats_with_their_scale(values):

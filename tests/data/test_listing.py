@@ -74,6 +74,13 @@ def test_two_links_to_one_folder_elsewhere(tmp_path):
     assert names(found.links, root) == ["valid/cat"]
 
 
+def test_folders_of_file_systems_without_numbers(tmp_path, monkeypatch):
+    write(tmp_path, cat__1=None, dog__2=None)
+    status = os.stat(tmp_path)
+    monkeypatch.setattr(os, "stat", lambda path, **how: status)
+    assert names(list_folder(tmp_path).files, tmp_path) == ["cat/1.png", "dog/2.png"]
+
+
 def test_a_link_to_a_hidden_folder_is_followed(tmp_path):
     write(tmp_path, **{".store__cat__1": None})
     (tmp_path / "cat").symlink_to(".store/cat")

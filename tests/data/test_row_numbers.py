@@ -21,6 +21,7 @@ SHUFFLED = np.random.default_rng(0).permutation(60)
         ("customer ID", [7.0, 9.0, 30.0, 4.0], True),
         ("index", [900, 4, 7], True),
         ("x", [3, 1, 2], False),  # few rows: by chance
+        ("hour", range(24), False),
         ("x", np.arange(60.0), False),  # written as 0.0, 1.0, …
         ("year", range(1750, 2021), False),
         ("age", range(20, 80), False),

@@ -37,10 +37,15 @@ def test_the_own_validation_part_is_taken():
         (
             {"train": pd.DataFrame({"x": [1], "y": [2]}), "test": pd.DataFrame({"x": [1]})},
             0.2,
-            "the part test lacks columns of the part train: y",
+            "the part test lacks columns of the part train: y: add them, or .* --drop y",
         ),
     ],
 )
 def test_what_cannot_be_split_is_one_sentence(frames, valid_pct, message):
     with pytest.raises(VicinalError, match=message):
         split_frames(frames, valid_pct, 0)
+
+
+def test_the_same_seed_holds_out_the_same_rows_as_ever():
+    _, valid, _ = split_frames({"train": pd.DataFrame({"x": range(12)})}, 0.25, 3)
+    assert valid["x"].tolist() == [10, 9, 1]

@@ -1,11 +1,14 @@
 """What a table is taken for, end to end: its label, columns, parts, and the options for them."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from vicinal import VicinalError
 from vicinal.data.finders import row_split
+from vicinal.data.frames import read_frame
+from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.sources import load_split
@@ -112,10 +115,41 @@ class TestColumns:
         frames = {"train": frame[:40], "test": frame[40:].reset_index(drop=True)}
         split = split_of_rows(frames, DataRequest("t.csv"))
         assert split.kinds.numeric == ["size"]
+        frames["test"] = frames["test"].assign(label=None)
+        assert split_of_rows(frames, DataRequest("t.csv")).kinds.numeric == ["size"]
+
+    def test_ids_that_repeat_are_learned_from_and_named(self):
+        split = split_of({"shop_id": [i % 7 for i in range(N)], "size": SIZES})
+        assert split.kinds.numeric == ["shop_id", "size"]
+        assert any(note.startswith("ids that repeat: shop_id; --group") for note in split.notes)
+        alone = split_of({"id": range(N)})
+        assert not any(note.startswith("ids") for note in alone.notes)
 
     def test_codes_can_be_categories(self):
         split = split_of({"zip": CODES, "size": SIZES}, categorical=("zip",))
         assert (split.kinds.numeric, split.kinds.categorical) == (["size"], ["zip"])
+
+    @pytest.mark.parametrize(
+        ("codes", "names"),
+        [
+            (["1.1", "1.10", "2.0"], ["1.1", "1.10", "2.0"]),
+            (["2100.0", "", "2110.0"], ["2100", "2110"]),  # as pandas writes whole numbers
+            (["02100", "2100", "2110"], ["02100", "2100", "2110"]),
+        ],
+    )
+    def test_codes_in_a_file_keep_their_spelling(self, tmp_path, codes, names):
+        rows = [f"{codes[i % 3]},{SIZES[i]},{LABELS[i]}\n" for i in range(N)]
+        (tmp_path / "t.csv").write_text("code,size,label\n" + "".join(rows))
+        split = load_split(tmp_path / "t.csv", categorical=["code"])
+        preprocessing = TablePreprocessing.fit(split.train.frame, split.kinds)
+        assert preprocessing.categories == {"code": names}
+        again = read_frame(tmp_path / "t.csv", reading=split.reading)
+        assert preprocessing.unknown(again) == []
+
+    def test_options_are_named_for_a_number_that_is_none(self):
+        said = refused({"family": [f"{i}" if i != 7 else "136A" for i in range(N)]})
+        assert "column family holds '136A' in row 7, where a number is needed" in said
+        assert said.endswith("or say --categorical family or --drop family")
 
     def test_another_name_of_the_label_is_not_learned_from(self):
         columns = {"label_text": ["no", "yes"] * (N // 2), "sex": ["f", "m"] * (N // 2)}
@@ -159,6 +193,16 @@ class TestParts:
         assert "left alone: the part test, 5 rows" in split.notes
         assert "split" not in split.train.frame
 
+    def test_all_columns_about_parts_are_set_aside(self):
+        kinds, folds = ["train", "eval", "train"] * (N // 3), [i % 3 for i in range(N)]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds})
+        assert (len(split.train), len(split.valid)) == (40, 20)
+        assert split.kinds.numeric == ["size"]
+        assert [*split.kinds.left_out] == ["fold"]
+        split = split_of({"size": SIZES, "split": kinds, "fold": folds}, split_column="fold")
+        assert split.kinds.left_out == {"split": "it names parts of the data"}
+        assert (len(split.train), len(split.valid)) == (40, 20)
+
     def test_it_can_be_named_or_called_a_category(self):
         kinds = ["training", "eval"] * (N // 2)
         assert "are these parts of the data?" in refused({"size": SIZES, "kind": kinds})
@@ -177,6 +221,13 @@ class TestParts:
             split_of_rows(frames, DataRequest("t.csv", split_column="fold"))
         with pytest.raises(VicinalError, match="size 0 is in both parts of the data, train and"):
             split_of_rows(frames, DataRequest("t.csv", group="size"))
+
+    def test_rows_of_a_part_without_labels_validate_nothing(self):
+        labels = [*LABELS[:40], *[None] * 20]
+        columns = {"size": SIZES, "is_test": [i >= 40 for i in range(N)], "label": labels}
+        split = split_of(columns)
+        assert (len(split.train), len(split.valid)) == (32, 8)
+        assert "left alone: the part test, 20 rows without labels" in split.notes
 
     @pytest.mark.parametrize("label", [None, "label"])
     def test_a_part_without_labels_validates_nothing(self, label):
@@ -217,7 +268,7 @@ class TestLabels:
     def test_a_label_that_hardly_any_row_has_is_another_mistake(self):
         assert "drop-missing" not in refused({"size": SIZES, "label": ["a", "b", *[None] * 58]})
         said = refused({"size": SIZES, "label": [None] * N}, drop_missing=True)
-        assert "60 of 60 labels in column label are missing" in said
+        assert "all 60 labels in column label are missing: name another" in said
 
     def test_whole_numbers_can_be_classes_or_values(self):
         stars, intents = [i % 5 for i in range(N)], [i % 30 for i in range(N)]
@@ -289,6 +340,9 @@ class TestAsWritten:
         assert split.vocab == ["None", "mild", "severe"]
         split = split_of_rows(frames, DataRequest("t.csv", drop_missing=True))
         assert split.vocab == ["mild", "severe"]
+        frames = read(["mild", None, None] * 20, ["mild", "NA", np.nan] * 20)
+        with pytest.raises(VicinalError, match="20 of 60 labels in column label are missing, firs"):
+            split_of_rows(frames, DataRequest("t.csv", label_kind="classes"))
 
     def test_a_text_may_be_a_word_for_nothing(self):
         texts = [*TEXTS[:5], "None", *TEXTS[6:]]

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vicinal.data import samples as samples_module
 from vicinal.data.samples import Samples, Split, held_out, index_labels, random_split
 from vicinal.errors import VicinalError
 
@@ -98,7 +99,7 @@ class TestHeldOut:
             assert set(split.train.labels) == {0, 1, 2}
             assert split.notes == [
                 "validation: 7 images held out at random (40%)",
-                "untested: 1 of 3 classes have no validation images: fox",
+                "untested: no validation image of 1 of 3 classes: fox",
             ]
 
     def test_images_with_the_same_bytes_are_on_one_side(self, tmp_path):
@@ -110,14 +111,14 @@ class TestHeldOut:
                 {file.read_bytes() for file in part.images} for part in (split.train, split.valid)
             ]
             assert not sides[0] & sides[1]
-            assert "duplicates: 8 images have the same bytes as another one" in split.notes
+            assert "duplicates: 8 images with the same bytes as another one" in split.notes
 
     def test_the_same_bytes_under_two_labels(self, tmp_path):
         pictures = {f"cat__{i}": None for i in range(8)} | {f"dog__{i}": None for i in range(8)}
         samples, vocab = files_of(tmp_path, **pictures, cat__same=b"same", dog__same=b"same")
         notes = held_out(samples, vocab, 0.3, 0).notes
         assert notes[-1] == (
-            "conflicts: 2 images have the same bytes as one of another class, such as "
+            "conflicts: 2 images with the same bytes as one of another class, such as "
             f"{tmp_path}/cat/same.png and {tmp_path}/dog/same.png"
         )
 
@@ -130,4 +131,23 @@ class TestHeldOut:
             for part in (split.train, split.valid)
         ]
         assert not at[0] & at[1]
-        assert split.notes == ["validation: 12 images, of 2 of 10 groups held out"]
+        assert split.notes == ["validation: 12 images, of 2 of 10 groups held out (20%)"]
+
+    def test_the_share_that_copies_force_is_said(self, tmp_path):
+        pictures = {f"cat__{i}": b"a" * (1 + i // 5) for i in range(10)}
+        samples, vocab = files_of(tmp_path, dog__1=None, dog__2=None, **pictures)
+        said = {
+            len(split.valid): split.notes[0].removeprefix("validation: ")
+            for split in (held_out(samples, vocab, 0.5, seed) for seed in range(10))
+        }
+        assert said.pop(6) == "6 images held out at random (50%)"
+        assert said
+        for count, text in said.items():
+            share = f"{count / 12:.0%}, for copies stay together"
+            assert text == f"{count} image{'s' * (count > 1)} held out at random ({share})"
+
+    def test_very_many_files_are_not_compared(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(samples_module, "MOST_COMPARED", 10)
+        samples, vocab = files_of(tmp_path, **{f"{'ab'[i % 2]}__{i}": b"same" for i in range(11)})
+        notes = held_out(samples, vocab, 0.3, 0).notes
+        assert notes[-1] == "duplicates: not looked for, among more than 10 images"

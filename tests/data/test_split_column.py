@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from vicinal import VicinalError
-from vicinal.data.split_column import numbered_parts, parts_by_column, split_column_of
+from vicinal.data.split_column import about_parts, parts_by_column, split_column_of
 
 
 def frame_of(name, values):
@@ -45,6 +45,7 @@ def test_a_clear_split_is_found_and_taken(name, values, parts):
         ("is_valid", [0, 1, 2]),
         ("phase", [0.5, 1.5, 2.5]),
         ("vehicle", ["train", "bus", "tram"]),
+        ("department", ["training", "development", "sales"]),
         ("part", ["brake pad", "wheel", "test pad"]),
         ("ids", [["train"], ["test"], ["train"]]),
     ],
@@ -74,10 +75,19 @@ def test_what_names_no_part_is_one_sentence(name, values, said):
         parts_by_column(frame_of(name, values), name)
 
 
+def test_two_columns_that_name_parts_are_asked_about():
+    frame = frame_of("is_valid", [True, False, False]).assign(is_test=[False, True, False])
+    with pytest.raises(VicinalError, match="is_valid, is_test all name parts of the data"):
+        split_column_of(frame)
+    assert split_column_of(frame, besides=["is_test"]) == "is_valid"
+    assert about_parts(frame, besides=["is_valid"]) == {"is_test": "it names parts of the data"}
+
+
 def test_numbers_of_folds_are_set_aside_and_the_lowest_can_be_held_out():
     frame = frame_of("Fold", [2, 1, 3, 1])
-    assert "--split-column Fold holds out the lowest" in numbered_parts(frame)["Fold"]
+    assert "--split-column Fold holds out the lowest" in about_parts(frame)["Fold"]
+    assert about_parts(frame, besides=["Fold"]) == {}
     assert parts_by_column(frame, "Fold")["valid"].index.tolist() == [1, 3]
-    assert list(numbered_parts(frame_of("partition", [0, 1, 2]))) == ["partition"]
+    assert list(about_parts(frame_of("partition", [0, 1, 2]))) == ["partition"]
     for name, values in (("fold_change", [1, 2, 1]), ("fold", [0.5, 1.5]), ("phase", [0, 1])):
-        assert numbered_parts(frame_of(name, values)) == {}
+        assert about_parts(frame_of(name, values)) == {}

@@ -152,18 +152,8 @@ class TestColumns:
         out, err = capsys.readouterr()
         assert len(json.loads(out)) == 178
         assert "count as unknown" not in err
-
-    def test_a_run_is_resumed_with_its_own_options_for_columns(self, wine, capsys, tmp_path):
-        assert run([*WINE, *self.OPTIONS]) == 0
-        config = tmp_path / "run" / "config.json"
-        stored = json.loads(config.read_text())
-        stored["finished"] = False
-        config.write_text(json.dumps({**stored, "digest": config_digest(stored)}))
-        capsys.readouterr()
-        assert run(["train", "wine.csv", "--out", "run", "--resume"]) == 0
-        assert "left out:       ash (--drop)" in capsys.readouterr().out
-        other = ["--drop", "ash"]
-        said = fails(capsys, "train", "wine.csv", *other, "--out", "run", "--resume")
+        assert TrainOptions("wine.csv").merged_with(config["options"]).categorical == "vintage"
+        said = fails(capsys, "train", "wine.csv", "--drop", "ash", "--out", "run", "--resume")
         assert "the run was begun with drop ash,hue, not ash" in said
 
 

@@ -95,24 +95,32 @@ def typed(
         written: columns that stay as they are written; only empty cells are missing.
         reading: of the table that these columns are like, if there is one.
     """
-    found = _Columns(separator, {*strings, *(reading.strings if reading else ())}, {*written})
+    found = _Columns(separator, strings, written, reading)
     names = list(cells)
     for name in names:
         found.add(name, cells.pop(name))
-    found.decide(reading)
-    words = [name for name in names if _are_strings(found.columns[name])]
+    found.decide()
+    words = [name for name in names if are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
-    return Typed(
-        {name: found.columns[name] for name in names}, how, found.all_notes(), found.written
-    )
+    columns = {name: found.columns[name].rename(name) for name in names}
+    written = {name: values.rename(name) for name, values in found.written.items()}
+    return Typed(columns, how, found.all_notes(), written)
 
 
 class _Columns:
     """Columns on their way from strings to values."""
 
-    def __init__(self, separator: str, strings: set[str], as_written: set[str]) -> None:
-        self.separator, self.strings, self.as_written = separator, strings, as_written
+    def __init__(
+        self,
+        separator: str,
+        strings: Collection[str],
+        written: Collection[str],
+        reading: Reading | None,
+    ) -> None:
+        self.separator, self.reading = separator, reading
+        self.strings = {*strings, *(reading.strings if reading else ())}
+        self.as_written = {*written}
         self.columns: dict[str, pd.Series] = {}
         self.written: dict[str, pd.Series] = {}
         self.forms: dict[str, Form] = {}
@@ -137,7 +145,8 @@ class _Columns:
         if column is None and name not in self.strings:
             self._look_for_forms(name, values)
         self.columns[name] = as_series(values) if column is None else column
-        if column is None and values.null_count > cells.null_count:
+        is_word = column is None or values.null_count == len(values)
+        if is_word and values.null_count > cells.null_count:
             plain = _masked(cells, _BLANK)
             if plain.null_count < values.null_count:
                 self.written[name] = as_series(plain)
@@ -178,7 +187,7 @@ class _Columns:
             self._keep_written(name, values, numbers)
             return as_series(numbers)
         if _all(values.slice(0, 1000), r"^[-+]?[1-9]\d{0,2}(\.\d{3})*$"):  # 1.018, maybe 1018
-            doubtful = in_doubt(name, values)
+            doubtful = in_doubt(name, values, self._known(name))
             if doubtful is not None and doubtful.decimal is None:
                 self.doubtful[name] = doubtful
         if name not in self.doubtful:
@@ -196,7 +205,7 @@ class _Columns:
             self.written[name] = as_series(values)
 
     def _look_for_forms(self, name: str, values: Any) -> None:
-        number = in_doubt(name, values)
+        number = in_doubt(name, values, self._known(name))
         if number is None:
             return
         if number.note:
@@ -204,9 +213,13 @@ class _Columns:
         else:
             self.doubtful[name] = number
 
-    def decide(self, reading: Reading | None) -> None:
+    def _known(self, name: str) -> Form | None:
+        """The form of a column in the training data."""
+        return self.reading.numbers.get(name) if self.reading else None
+
+    def decide(self) -> None:
         """Read the numbers that are not plain, all columns together."""
-        known = None
+        known, reading = None, self.reading
         if reading is not None:
             known = (reading.separator, reading.decimal, reading.numbers)
         decided = decide(list(self.doubtful.values()), self.separator, self.has_points, known)
@@ -214,12 +227,13 @@ class _Columns:
         self.notes += decided.notes
         for name, form in decided.forms.items():
             column = self.doubtful[name]
-            if form != Form():
+            if form != Form() or are_strings(self.columns[name]):
                 self.forms[name] = form
                 self.written[name] = as_series(column.values)
                 self.columns[name] = as_series(column.as_numbers(form))
 
     def _add_code(self, name: str, why: str) -> None:
+        self.strings.add(name)
         if not name.startswith("Unnamed: "):  # left out anyway
             self.codes.setdefault(why, []).append(name)
 
@@ -276,5 +290,6 @@ def as_series(values: Any) -> pd.Series:
     return series if writeable else series.copy()
 
 
-def _are_strings(values: pd.Series) -> bool:
+def are_strings(values: pd.Series) -> bool:
+    """Whether all values of a column, apart from missing ones, are strings."""
     return pd.api.types.infer_dtype(values, skipna=True) == "string"

@@ -1,13 +1,16 @@
 """The kinds of a table's columns: numbers, categories, text, or nothing to learn from."""
 
 import unicodedata
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from shlex import quote
 
 import numpy as np
 import pandas as pd
+from dateutil import parser  # type: ignore[import-untyped]
 
-from vicinal.data.row_numbers import row_numbers
+from vicinal.data.row_numbers import is_called_an_id, row_numbers
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
@@ -15,6 +18,8 @@ from vicinal.errors import VicinalError
 MANY = 20
 MOSTLY = 0.95  # if this fraction of a column's values are numbers, the others are mistakes
 MOSTLY_FILLED = 0.5  # if fewer rows than this have a text, the column is one of comments
+_YEAR = r"\b(?:1[89]|20)\d\d\b"
+_DAY_OR_MONTH = r"(?i)\d[/.-]\d|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 FEW = 10  # distinct values of a numeric column that may hold categories
 
 
@@ -62,6 +67,10 @@ class ColumnKinds:
         if self.numbering:
             only = listed(self.numbering)
             notes.append(f"taken as numbers, though they may only count the rows: {only}")
+        ids = [name for name in (*self.numeric, *self.categorical) if is_called_an_id(name)]
+        if ids and ids != self.numbering:
+            advice = "--group NAME keeps the rows of one together, --drop NAME leaves it out"
+            notes.append(f"ids that repeat: {listed(ids)}; {advice}")
         if self.left_out:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
             notes.append(f"left out: {', '.join(reasons)}")
@@ -148,7 +157,7 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if held:
         return "left_out", held
     distinct, is_number = values.nunique(), is_numeric(values)
-    if distinct == 1 and (is_number or share == 1):
+    if distinct == 1 and (share == 1 or (is_number and not is_category)):
         return "left_out", f"always {values.iloc[0]}"
     if is_category or isinstance(values.dtype, pd.CategoricalDtype):
         return "categorical", ""
@@ -160,7 +169,7 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if len(numbers) == len(counts):
         return _kind_of_codes(distinct, len(values))
     if counts[numbers.index].sum() >= MOSTLY * len(values) and numbers.nunique() > MANY:
-        as_numbers(values)  # raises, and names the one that is not a number
+        _refuse_words(values)
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
@@ -170,6 +179,15 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
         if distinct > MANY:
             return "left_out", f"a name, {distinct:,} of {len(values):,} are different"
     return "categorical", ""
+
+
+def _refuse_words(values: pd.Series) -> None:
+    """Raise a VicinalError that names the first value that is not a number."""
+    try:
+        as_numbers(values)
+    except VicinalError as error:
+        name = quote(str(values.name))
+        raise VicinalError(f"{error}, or say --categorical {name} or --drop {name}") from None
 
 
 def _kind_of_codes(distinct: int, count: int) -> tuple[str, str]:
@@ -260,5 +278,20 @@ def are_whole(values: pd.Series) -> bool:
 
 
 def _are_dates(texts: pd.Series) -> bool:
-    dates = pd.to_datetime(texts.head(100), format="ISO8601", errors="coerce", utc=True)
-    return bool(dates.notna().all())
+    first = texts.head(100)
+    if bool(pd.to_datetime(first, format="ISO8601", errors="coerce", utc=True).notna().all()):
+        return True
+    # As people write them, 12/31/2009 or Mon Apr 06 22:19:45 2009: else these could be texts.
+    if not first.str.contains(_YEAR).all() or not first.str.contains(_DAY_OR_MONTH).all():
+        return False
+    return all(map(_is_date, first))
+
+
+def _is_date(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of time zones that it does not know
+        try:
+            parser.parse(text)
+        except (ValueError, OverflowError):
+            return False
+    return True

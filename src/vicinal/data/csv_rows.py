@@ -19,6 +19,7 @@ from vicinal.errors import VicinalError
 ENCLOSING: dict[str, Any] = {"doublequote": True}  # as in RFC 4180
 ESCAPED: dict[str, Any] = {"doublequote": False, "escapechar": "\\"}  # as MySQL and R may write
 LITERAL: dict[str, Any] = {"quoting": csv.QUOTE_NONE}  # lines are rows
+_NUMBERING = ("id", "index", "no", "nr", "row")  # names of columns that number the rows
 _FEW = 20  # distinct values of a column that holds categories
 
 
@@ -220,7 +221,7 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
     if rows and all(len(row) == width + 1 and not row[-1].strip() for row in rows):
         rows = [row[:-1] for row in rows]  # each row ends in a separator, and the header does not
     notes = [f"comments: {comments:,} lines of {text.file.name} left out"] if comments else []
-    if rows and _have_row_names(rows, width):
+    if rows and header[0].lower() not in _NUMBERING and _have_row_names(rows, width):
         header, width = ["", *header], width + 1
         notes.append(f"row names: those before the first column of {text.file.name} left out")
     _check_lengths(text, width, rows, lines)

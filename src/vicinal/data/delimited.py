@@ -41,12 +41,12 @@ def read_delimited(file: Path) -> Delimited:
             name, rows longer than the header, or quotes that enclose no values.
     """
     text = read_text(file)
-    rows = read_rows(text)
+    rows = _without_headers(file, read_rows(text))
     if text.comments and _is_row(rows.header, rows.columns):
         begun = text.with_comment_as_header()
         header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
         if len(header) == len(rows.header):
-            text, rows = begun, read_rows(begun)
+            text, rows = begun, _without_headers(file, read_rows(begun))
     names = _names(rows.header)
     _check_header(text, names, rows)
     notes = [_comments_note(text)] if text.comments else []
@@ -69,6 +69,25 @@ def _names(header: Sequence[str]) -> list[str]:
     return found
 
 
+def _without_headers(file: Path, rows: Rows) -> Rows:
+    """Rows without those that repeat the header, as in files that were put together.
+
+    If a name of a column is also a value in other rows, the first line may be a row itself.
+    """
+    repeats, places = None, []
+    for name, column in zip(rows.header, rows.columns, strict=True):
+        places.append(pc.equal(column, name))
+        repeats = places[0] if repeats is None else pc.and_(repeats, places[-1])
+        if not pc.any(repeats).as_py():
+            return rows
+    if any(not place.equals(repeats) for place in places):
+        return rows
+    count = pc.sum(repeats).as_py()
+    note = f"repeated header: {count:,} {'row' if count == 1 else 'rows'} of {file.name} left out"
+    columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
+    return Rows(rows.header, columns, [note, *rows.notes])
+
+
 def _comments_note(text: Text) -> str:
     count = len(text.comments)
     lines = "1 line" if count == 1 else f"{count:,} lines"
@@ -76,6 +95,12 @@ def _comments_note(text: Text) -> str:
 
 
 def _check_header(text: Text, names: list[str], rows: Rows) -> None:
+    by_blanks = names[0].split() if len(names) == 1 else []
+    if len(by_blanks) > 1 and all(map(_NUMBER.fullmatch, by_blanks)):
+        raise VicinalError(
+            f"{text.file} has no header, and its values are separated by blanks: add a line with "
+            "the names of the columns, and separate them by commas"
+        )
     if _is_row(rows.header, rows.columns):
         raise VicinalError(
             f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
@@ -99,7 +124,7 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
     """
     names = [name.strip() for name in header]
     if all(map(_NUMBER.fullmatch, names)):
-        return not _counts_up(names, 3)
+        return len(names) < 4 or names != [str(i) for i in range(len(names))]
     told = False
     for name, column in zip(names, columns, strict=True):
         values = [v.strip() for v in column.slice(0, _LOOKED_AT).to_pylist()]
@@ -114,21 +139,23 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
         else:
             continue
         told = True
-    return told and not _counts_up([name for name in names if _NUMBER.fullmatch(name)], 2)
+    return told and not _count_up([name for name in names if _NUMBER.fullmatch(name)])
 
 
-def _counts_up(names: Sequence[str], least: int) -> bool:
-    """Whether numbers are names, such as 0, 1, 2 or years.
+def _count_up(names: Sequence[str]) -> bool:
+    """Whether numbers are names: one after the other, years, or a scale such as wavelengths.
 
-    >>> _counts_up(["0", "1", "2"], 3), _counts_up(["1990", "2000"], 2), _counts_up(["39", "7"], 2)
+    >>> _count_up(["0", "1"]), _count_up(["1990", "2000"]), _count_up(["39", "7"])
     (True, True, False)
     """
-    if len(names) < least or not all(map(str.isdecimal, names)):
+    if len(names) < 2:
         return False
-    numbers = [int(name) for name in names]
+    numbers = [float(name.replace(",", ".")) for name in names]
     steps = {b - a for a, b in pairwise(numbers)}
+    whole = all(map(str.isdecimal, names))
     years = min(steps) > 0 and min(numbers) >= 1800 and max(numbers) <= 2100
-    return steps == {1} or years
+    scale = len(names) > 4 and (min(steps) > 0 or max(steps) < 0)
+    return (whole and (steps == {1} or years)) or scale
 
 
 def _without_empty_rows(columns: list[Any]) -> tuple[list[Any], int]:

@@ -4,8 +4,9 @@ A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the spli
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ import torch
 from vicinal.data.arrays import split_of_arrays
 from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
-from vicinal.data.frames import cleaned_frames, read_frames
+from vicinal.data.frames import Frames, cleaned_frames, read_frames
 from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import class_folders, split_of_image_tables
 from vicinal.data.known import split_of_torchvision
@@ -83,7 +84,7 @@ def row_split(request: DataRequest) -> RowSplit | None:
         folders = {file.parent for file in request.tables}
         is_deeper = len(folders) == 1 and request.path.is_dir()
         path = folders.pop() if is_deeper else request.path
-        frames = read_frames(path, strings=request.categorical)
+        frames = _of_files(path, request.categorical)
     else:
         return split_of_text_folders(request)
     split = split_of_rows(frames, request)
@@ -97,6 +98,14 @@ def row_split(request: DataRequest) -> RowSplit | None:
             f"left alone: {len(request.images):,} images, which no column of the tables names"
         )
     return split
+
+
+def _of_files(path: Path, categorical: Collection[str]) -> Frames:
+    """Tables on disk; codes that lose their spelling as numbers, such as 1.10, are strings."""
+    frames = read_frames(path)
+    written = next(iter(frames.written.values()), {})
+    codes = [name for name in categorical if name in written]
+    return read_frames(path, strings=codes) if codes else frames
 
 
 def _of_hub(request: DataRequest) -> Split | None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vicinal.data.layout import Layout, layout_by_name, layout_of
@@ -76,7 +77,7 @@ def split_by_folder(
     """
     found = listing or image_listing(path, skip_bad=skip_bad)
     tree = tree_of(found.root, found.images)
-    layout = layout_of(tree)
+    layout = layout_of(tree, None if group is None else _folder_of(group, found))
     layout.notes += _without_images(layout, tree, found)
     return _split(layout, found, valid_pct, seed or 0, group)
 
@@ -126,15 +127,29 @@ def _split(
     samples, count = Samples(images, labels), len(layout.train)
     groups = None if group is None else groups_of(images, listing.root, group)
     if layout.valid is None:
-        return held_out(samples, vocab, valid_pct, seed, notes, groups)
-    if groups is not None:
-        _check_apart(groups[:count], groups[count:], layout.valid_name)
-    train, valid = samples.subset(range(count)), samples.subset(range(count, len(images)))
-    split = Split(train, valid, vocab, [*notes, f"validation: the folder {layout.valid_name}"])
+        split = held_out(samples, vocab, valid_pct, seed, notes, groups)
+    else:
+        if groups is not None:
+            _check_apart(groups[:count], groups[count:], layout.valid_name)
+        split = _given(
+            samples, count, vocab, [*notes, f"validation: the folder {layout.valid_name}"]
+        )
+    return replace(split, notes=[_printable(note) for note in split.notes])
+
+
+def _given(samples: Samples, count: int, vocab: list[str], notes: list[str]) -> Split:
+    """The split whose training part is the first ``count`` samples."""
+    train, valid = samples.subset(range(count)), samples.subset(range(count, len(samples)))
+    split = Split(train, valid, vocab, notes)
     split.notes += unknown_classes(train.labels, valid.labels, vocab)
     split.notes += untested(train.labels, valid.labels, vocab)
-    split.notes += notes_on_copies(samples, copies_of(images), range(count, len(images)))
+    split.notes += notes_on_copies(samples, copies_of(samples.images), range(count, len(samples)))
     return split
+
+
+def _printable(text: str) -> str:
+    """A text whose characters can all be printed: names of files are not always in UTF-8."""
+    return os.fsencode(text).decode(errors="replace")
 
 
 def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:
@@ -154,12 +169,31 @@ def groups_of(images: Sequence[Path], root: Path, pattern: str) -> list[str]:
     return [name(_below(image, root)) for image in images]
 
 
+def _folder_of(pattern: str, listing: Listing) -> int | None:
+    """Which folder of a path holds the group's name, 0 for the first; None where it differs.
+
+    Images whose paths do not match are no matter: they may be strays, which are left out.
+    """
+    name_labeller(pattern)  # raises where it is no pattern with a group
+    found = set()
+    for image in listing.images:
+        path = _below(image, listing.root)
+        matched = re.search(pattern, path)
+        if matched is None or matched[1] is None:
+            continue
+        found.add(path.count("/", 0, matched.start(1)))
+        if len(found) > 1 or "/" in matched[1] or path.count("/") in found:  # the file's name
+            return None
+    return min(found, default=None)
+
+
 def _check_apart(train: list[str], valid: list[str], valid_name: str) -> None:
     both = sorted(set(train) & set(valid))
     if both:
         raise VicinalError(
-            f"--group does not hold: {both[0]} and {len(both) - 1:,} other groups have images both "
-            f"in training and in {valid_name}: leave it out, or move each group into one part"
+            f"--group does not hold: {listed(both, 3)} have images both in training and in "
+            f"{valid_name}, the validation part that is given: leave it out, or move each group "
+            "into one part"
         )
 
 
@@ -171,7 +205,7 @@ def _left_out(listing: Listing) -> list[str]:
     """Lines about what is below the folder, but in no list of images."""
     notes = []
     if listing.others:
-        notes.append(f"left out: {endings(listing.others)}, which are not read as images")
+        notes.append(f"left out: {endings(listing.others)}, not read as images")
     if listing.links:
         links = [_below(link, listing.root) for link in listing.links]
         notes.append(f"left out: links to folders that are read already: {listed(links, 4)}")

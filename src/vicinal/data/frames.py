@@ -9,16 +9,15 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from vicinal.data.cells import MISSING, Reading, as_series, typed
+from vicinal.data.cells import Reading, are_strings, as_series, typed
 from vicinal.data.class_names import read_parquet
+from vicinal.data.columns import as_texts
 from vicinal.data.delimited import read_delimited
-from vicinal.data.parts import part_names, part_of
+from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.records import read_json_lines, read_workbook
-from vicinal.data.samples import listed
+from vicinal.data.samples import Samples, random_split
 from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
-
-__all__ = ["MISSING", "Frames", "cleaned_frames", "is_table", "read_frame", "read_frames"]
 
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
@@ -63,24 +62,23 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     """Read a table, or a folder of its parts.
 
     Args:
-        path: a file as :func:`read_frame` takes it, or a folder of them. A file belongs to the part
-            that its name says (see :func:`~vicinal.data.parts.part_of`), all others to train. The
-            files of one part are concatenated; their columns are judged together.
+        path: a file as :func:`read_frame` takes it, or a folder of them, which may be in folders
+            of parts. A file belongs to the part that its name says, or that of its folder (see
+            :func:`~vicinal.data.parts.part_of`), all others to train. The files of one part are
+            concatenated; their columns are judged together.
         strings: columns that stay strings.
 
     Returns:
         The parts by name, as :func:`read_frame` reads them; columns of strings in the training
         part are not converted to numbers in the others. Where there is a training part by name,
-        files without one that have other columns are left out, and so is a test part that lacks
-        columns.
+        files without one that have other columns are left out.
 
     Raises:
         VicinalError: there is no table, a file cannot be read, or the columns of a part's files
             differ.
     """
     path = Path(path)
-    files = [path] if path.is_file() else sorted([*path.glob("*"), *path.glob("data/*")])
-    files, notes = _one_of_each_name([file for file in files if is_table(file)])
+    files, notes = _one_of_each_name([path] if path.is_file() else _tables_in(path))
     if not files:
         raise VicinalError(f"{path} holds no table: {GIVE}, or a folder of them")
     parts = parts_of(files)
@@ -89,19 +87,11 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     tables, left_out = _of_training(tables)
     train = _joined(tables)
     notes += [f"left out: {table.file.name}, which has other columns" for table in left_out]
-    frames, columns = Frames(), list(train.columns)
+    frames = Frames()
     frames.notes += notes
     _add(frames, train_name, train, strings)
     for name, others in parts.items():
-        part = _joined([_read(Path(file)) for file in others])
-        missing = [column for column in columns if column not in part.columns]
-        if missing and part_of(name) == "test":
-            files_of_part = listed([Path(file).name for file in others])
-            frames.notes.append(
-                f"left out: {files_of_part}, without {listed(missing)}: no part for validation"
-            )
-        else:
-            _add(frames, name, part, strings)
+        _add(frames, name, _joined([_read(Path(file)) for file in others]), strings)
     return frames
 
 
@@ -139,6 +129,19 @@ def read_frame(
     _add(frames, "", _read(Path(file)), strings, how, written)
     frame = frames[""]
     frame.attrs["notes"] = frames.notes
+    return frame
+
+
+def read_texts(file: str | Path) -> pd.DataFrame:
+    """Read a table as :func:`read_frame` does, with all values as strings.
+
+    Values of a CSV file are as they stand there, without blanks around them; empty ones are NaN.
+    """
+    table = _read(Path(file))
+    found = typed(table.columns, table.separator, written=[*table.columns]).columns
+    texts = {name: v if are_strings(v) else as_texts(v) for name, v in found.items()}
+    frame = pd.DataFrame(texts)
+    frame.attrs["notes"] = table.notes
     return frame
 
 
@@ -188,18 +191,30 @@ def _add(
     frames.written[name] = found.written
 
 
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder, or those in its folders of parts."""
+    here = sorted([*folder.glob("*"), *folder.glob("data/*")])
+    files = [file for file in here if is_table(file)]
+    if files:
+        return files
+    parts = [part for part in here if part.is_dir() and part_of(part.name)]
+    return [file for part in parts for file in sorted(part.glob("*")) if is_table(file)]
+
+
 def _one_of_each_name(files: list[Path]) -> tuple[list[Path], list[str]]:
     """Files without those that only repeat another in another format, or are forms to fill in."""
-    kept: dict[str, Path] = {}
+    kept: dict[tuple[str, ...], Path] = {}
     notes = []
     for file in sorted(files, key=lambda file: (_kind(file), file)):
         stem = file.name.lower().removesuffix(".gz").rpartition(".")[0]
         if "submission" in stem and len(files) > 1:
             notes.append(f"left out: {file.name}, a form for predictions")
-        elif stem in kept and _kind(kept[stem]) != _kind(file):
-            notes.append(f"left out: {file.name}, of the same name as {kept[stem].name}")
+            continue
+        same = (stem, part_word(file.parent.name) or "")
+        if same in kept and _kind(kept[same]) != _kind(file):
+            notes.append(f"left out: {file.name}, of the same name as {kept[same].name}")
         else:
-            kept[stem if stem not in kept else str(file)] = file
+            kept[same if same not in kept else (str(file),)] = file
     return sorted(kept.values()), notes
 
 
@@ -250,7 +265,8 @@ def _read(file: Path) -> _Table:
     if file.is_dir():
         raise VicinalError(f"{file} is a folder: name the tables in it")
     if not is_table(file):
-        raise VicinalError(f"{file} is no table: {GIVE}")
+        json = "; of JSON, one object on each line" if file.suffix.lower() == ".json" else ""
+        raise VicinalError(f"{file} is no table: {GIVE}{json}")
     try:
         table = _by_kind(file)
     except VicinalError:
@@ -278,3 +294,43 @@ def _by_kind(file: Path) -> _Table:
         frame = frame.reset_index()
     frame = frame.reset_index(drop=True)
     return _Table(file, {str(column): frame[column] for column in frame}, ",", [])
+
+
+def split_frames(
+    frames: dict[str, pd.DataFrame], valid_pct: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """The training part, the validation part, and a line about where the latter comes from.
+
+    It is the table's own, or a random fraction that is held out; rows keep their numbers.
+
+    Args:
+        frames: the parts by their names, as :func:`read_frames` gives them.
+        valid_pct: the fraction to hold out where the table has no validation part.
+        seed: of that random choice.
+
+    Raises:
+        VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, or the columns
+            of the two parts differ.
+
+    >>> frames = {"train": pd.DataFrame({"x": range(10)})}
+    >>> train, valid, note = split_frames(frames, 0.2, seed=0)
+    >>> len(train), len(valid), note
+    (8, 2, 'validation: 2 rows held out at random (20%)')
+    """
+    train_name, valid_name = part_names(frames)
+    train = frames[train_name]
+    if valid_name is not None:
+        valid = frames[valid_name]
+        missing = [str(name) for name in train if name not in valid]
+        if missing:
+            raise VicinalError(
+                f"the part {valid_name} lacks columns of the part {train_name}: "
+                f"{', '.join(missing)}"
+            )
+        return train, valid, f"validation: the data's part {valid_name}, {len(valid):,} rows"
+    if len(train) < 2:
+        raise VicinalError("the table has a single row: training and validation need one each")
+    rows = range(len(train))
+    learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
+    note = f"validation: {len(held_out):,} rows held out at random ({valid_pct:.0%})"
+    return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note

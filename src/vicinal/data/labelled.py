@@ -19,7 +19,7 @@ from vicinal.data.labels import (
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.row_numbers import row_numbers
-from vicinal.data.split_column import numbered_parts, parts_by_column, split_column_of
+from vicinal.data.split_column import about_parts, parts_by_column, split_column_of
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 
@@ -102,27 +102,22 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
     train = with_names(frames[train_name])
     label = _label(list(train), request)
     frames = {train_name: train} | {name: with_names(frame) for name, frame in frames.items()}
-    others = {n: frame for n, frame in frames.items() if n != train_name}
-    unlabelled = {n: f for n, f in others.items() if _is_unlabelled(f, train, label)}
-    frames = {n: frame for n, frame in frames.items() if n not in unlabelled}
-    notes += [
-        f"left alone: the part {name}, {len(frame):,} rows without labels"
-        for name, frame in unlabelled.items()
-    ]
-    set_aside = dict.fromkeys(request.drop, "--drop")
-    split_column = _split_column(frames, label, request)
+    numbering = row_numbers([f.drop(columns=label, errors="ignore") for f in frames.values()])
+    frames = _with_labels(frames, label, notes)
+    named = (label, request.text, request.group, *request.drop, *request.categorical)
+    besides = [name for name in named if name is not None]
+    split_column = _split_column(frames, besides, request)
     if split_column is not None:
         frames = parts_by_column(train, split_column)
         notes.append(f"parts: by column {split_column} ({', '.join(frames)})")
+        frames = _with_labels(frames, label, notes)
         written = dict.fromkeys(frames, written.get(train_name, {}))
-    else:
-        rest = train.drop(columns=[label, *request.categorical])
-        set_aside = {**numbered_parts(rest), **set_aside}
+        besides.append(split_column)
+    set_aside = dict.fromkeys(request.drop, "--drop") | about_parts(train, besides)
     if request.group is not None:
         set_aside[request.group] = "it groups the rows"
     dropped = [name for name in request.drop if name != request.group]
     frames = {n: frame.drop(columns=dropped, errors="ignore") for n, frame in frames.items()}
-    numbering = row_numbers([frame.drop(columns=label) for frame in frames.values()])
     frames, more = _known(frames, label, written, request)
     return LabelledTable(frames, label, numbering, set_aside, [*notes, *more], written)
 
@@ -138,27 +133,35 @@ def _label(columns: list[str], request: DataRequest) -> str:
     return label_column([name for name in columns if name not in others], request.label)
 
 
-def _split_column(frames: Frames, label: str, request: DataRequest) -> str | None:
+def _split_column(frames: Frames, besides: Sequence[str], request: DataRequest) -> str | None:
     """The column that names the part of each row, if one does, and there are no others."""
     _, valid_name = part_names(frames)
-    if request.split_column is not None:
-        if valid_name is not None:
-            raise VicinalError(
-                f"the data have the parts {', '.join(frames)} already, so --split-column "
-                f"{request.split_column} does not apply: leave it out"
-            )
+    if request.split_column is None:
+        return None if valid_name else split_column_of(next(iter(frames.values())), besides)
+    if valid_name is None:
         return request.split_column
-    if valid_name is not None:
-        return None
-    besides = [label, request.text, request.group, *request.drop, *request.categorical]
-    return split_column_of(next(iter(frames.values())), [name for name in besides if name])
+    raise VicinalError(
+        f"the data have the parts {', '.join(frames)} already, so --split-column "
+        f"{request.split_column} does not apply: leave it out"
+    )
 
 
-def _is_unlabelled(frame: pd.DataFrame, train: pd.DataFrame, label: str) -> bool:
-    """Whether a part has no labels: none at all, or -1 in all rows, which is no class of these."""
-    if label not in frame or frame[label].isna().all():
-        return True
-    return bool((frame[label] == -1).all()) and not bool((train[label] == -1).any())
+def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
+    """The parts that have labels; a note is added about each other one. The first is for training.
+
+    A part has none where its labels are missing, or -1 in all rows, which is no class of these.
+    """
+    train, *_ = frames.values()
+    kept = {}
+    for name, frame in frames.items():
+        missing = label not in frame or bool(frame[label].isna().all())
+        if not missing and not (train[label] == -1).any():
+            missing = bool((frame[label] == -1).all())
+        if missing and frame is not train:
+            notes.append(f"left alone: the part {name}, {len(frame):,} rows without labels")
+        else:
+            kept[name] = frame
+    return kept
 
 
 def _known(
@@ -176,7 +179,7 @@ def _known(
             continue
         labels, as_cells = frame[label], cells[name]
         if spelled and as_cells is not None:
-            labels = as_cells[labels.index]
+            labels = as_cells[labels.index].rename(label)
             if request.label_kind is None:
                 labels = labels.where(frame[label].notna())
         missing = labels.isna()

@@ -133,6 +133,8 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
             "learn"
         )
     if (kind or label_kind(train)) == "classes":
+        if kind is None:
+            _check_names(train)
         return _classes(train, valid, chosen=kind is not None)
     numbers = [as_numbers(labels) for labels in (train, valid)]
     low, high = numbers[0].min(), numbers[0].max()
@@ -152,6 +154,11 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
     """
     missing = labels.isna()
     if missing.any():
+        if missing.all():
+            raise VicinalError(
+                f"all {len(labels):,} labels in column {labels.name} are missing: name another "
+                "label column"
+            )
         row = labels.index[int(missing.to_numpy().argmax())]
         word = None if written is None else written.get(row)
         found = f"{missing.sum():,} of {len(labels):,} labels in column {labels.name} are missing"
@@ -170,6 +177,27 @@ def check_labels(labels: pd.Series, written: pd.Series | None = None) -> None:
         )
 
 
+def _check_names(labels: pd.Series) -> None:
+    """Raise a VicinalError if labels are names of rows, or some are several labels at once."""
+    if isinstance(labels.dtype, pd.CategoricalDtype) or is_numeric(labels):
+        return
+    distinct = {*as_texts(labels.drop_duplicates())}
+    if len(distinct) > MOST_CLASSES and len(distinct) > len(labels) / 2:
+        raise VicinalError(
+            f"column {labels.name} holds {len(distinct):,} different labels in {len(labels):,} "
+            "rows, too many for classes: name another label column, or say --label-kind classes"
+        )
+    for text in sorted(distinct):
+        for separator in "|;,":
+            words = [word.strip() for word in text.split(separator)]
+            if len(words) > 1 and distinct.issuperset(words):
+                raise VicinalError(
+                    f"column {labels.name} holds {text!r}, several labels of one row, and one is "
+                    "learned: name another label column, or say --label-kind classes to take each "
+                    "combination for a class"
+                )
+
+
 def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
     numeric = is_numeric(train)
     if numeric:  # sorted as numbers, not as strings
@@ -180,6 +208,13 @@ def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
         labels = [as_texts(part).tolist() for part in (train, valid)]
         indices, vocab = index_labels([*labels[0], *labels[1]])
     y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
+    distinct = len({*y.tolist()})
+    if 2 < distinct > len(train) / 2 and not {*y.tolist()} & {*y_valid.tolist()}:
+        values = ", or say --label-kind values" if numeric else ""
+        raise VicinalError(
+            f"column {train.name} holds {distinct:,} different labels in {len(train):,} training "
+            f"rows, and none of those in the validation part: name another label column{values}"
+        )
     note = f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"
     if numeric and len(vocab) > 2 and not chosen:
         note += "; whole numbers, for which --label-kind values learns values"

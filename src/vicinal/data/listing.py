@@ -68,13 +68,16 @@ def list_folder(root: str | os.PathLike[str]) -> Listing:
     seen: set[tuple[int, int]] = set()
     here = Path(os.path.realpath(root))
     links: list[Path] = []  # a heap: they are followed in order, after all that is no link
-    pending = [root]
+    pending, linked = [root], False
     while pending or links:
-        folder = pending.pop() if pending else heappop(links)
+        is_link = not pending
+        linked = linked or is_link
+        folder = heappop(links) if is_link else pending.pop()
         try:
             status = os.stat(folder)
-            is_new = (status.st_dev, status.st_ino) not in seen
-            if not is_new or (folder != root and here.is_relative_to(os.path.realpath(folder))):
+            # Without links no folder is met twice, even where a file system has no such numbers.
+            is_known = linked and (status.st_dev, status.st_ino) in seen
+            if is_known or (is_link and here.is_relative_to(os.path.realpath(folder))):
                 found.links.append(folder)
                 continue
             seen.add((status.st_dev, status.st_ino))
@@ -122,15 +125,10 @@ def endings(files: Sequence[Path], most: int = 4) -> str:
         shown.append((alone[ending] if count == 1 else many) + (f" ({reader})" if reader else ""))
     rest = len(files) - sum(count for _, count in counts.most_common(most))
     if rest:
-        shown.append(f"{rest:,} other files")
+        shown.append(f"{rest:,} other file{'' if rest == 1 else 's'}")
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def find_images(folder: Path) -> list[Path]:
     """All image files below a folder, by ending, sorted by name; see :class:`Listing`."""
     return list_folder(folder).images
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted by name; see :class:`Listing`."""
-    return list_folder(folder).files

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from vicinal.data.numbers import Form, Written, form_of, grouped, proven_decimal
+from vicinal.data.numbers import POINT, Form, Written, form_of, grouped, proven_decimal
 from vicinal.data.samples import listed
 
 _MOSTLY = 0.95  # if this fraction of a column's distinct values are numbers, others are mistakes
@@ -28,6 +28,7 @@ class NumberColumn:
         decimal: the decimal separator that they prove; None where they allow both.
         unit, limits: as in :class:`Form`.
         note: why they are no numbers, if so.
+        numbers: the values, where they are plain but for decimal commas; ``texts`` are some then.
     """
 
     name: str
@@ -38,14 +39,23 @@ class NumberColumn:
     unit: str = ""
     limits: bool = False
     note: str = ""
+    numbers: Any = None
 
     @property
     def mark(self) -> str:
         """The comma or point in the numbers; a comma where there are both."""
         return "," if self.written.any(",") else "." if self.written.any("[.]") else ""
 
+    @property
+    def is_mostly_special(self) -> bool:
+        """Whether at least half of the distinct numbers hold a comma, point or blank."""
+        special = pc.match_substring_regex(self.written.digits, r"[^\d]")
+        return bool(pc.mean(special).as_py() >= 0.5)
+
     def as_numbers(self, form: Form) -> Any:
         """The column in a form; strings where some are no numbers, the others in plain form."""
+        if self.numbers is not None:
+            return self.numbers
         numbers = self.written.values(form)
         if self.written.digits.null_count:
             numbers = pc.coalesce(pc.cast(numbers, pa.string()), self.texts)
@@ -73,25 +83,55 @@ class Decided:
     notes: list[str]
 
 
-def in_doubt(name: str, values: Any) -> NumberColumn | None:
-    """A column of strings as one of numbers, if nearly all of them can be; else None."""
-    held = values.drop_null()
-    step = max(1, len(held) // _SAMPLE)
-    few = held.take(pa.array(range(0, len(held), step)))
-    if _share(Written.of(few.combine_chunks())) < _MOSTLY / 2:
+def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn | None:
+    """A column of strings as one of numbers, if nearly all of them can be; else None.
+
+    Args:
+        name, values: of the column.
+        known: the form of its numbers in the training data; then they need not look like numbers
+            by themselves.
+    """
+    some = _some(values)
+    sample = Written.of(some)
+    if _share(sample) < _MOSTLY / 2:
         return None
-    texts = pc.unique(held)
+    if _share(sample) == 1 and proven_decimal(sample) == ",":
+        numbers = _with_commas(values)
+        if numbers is not None:
+            return NumberColumn(name, values, some, sample, ",", numbers=numbers)
+    texts = pc.unique(values).drop_null()
     written = Written.of(texts)
     if _share(written) < (_MOSTLY if len(texts) > _MANY else 1):
         return None
+    if written.any(r"^0\d") or (written.digits.null_count and written.fits(POINT)):
+        return None  # codes; or plain numbers and a few words, which say what they are
     decimal = proven_decimal(written)
-    if decimal == "" or _are_codes(written):
+    if decimal == "" or (known is None and _are_codes(written)):
         return None
     column = NumberColumn(name, values, texts, written, decimal)
     limits = pc.sum(written.limit).as_py() or 0
-    if limits and len(texts) - limits < max(_LEAST, limits):
+    few = len(texts) - limits < max(_LEAST, limits)
+    if limits and few and not (known and known.limits):
         return None
     return _with_unit(replace(column, limits=bool(limits)))
+
+
+def _some(values: Any) -> Any:
+    """Distinct values from everywhere in a column: about a hundred from each of its chunks."""
+    held = (chunk.drop_null() if chunk.null_count else chunk for chunk in values.chunks)
+    steps = ((chunk, len(chunk) // _SAMPLE + 1) for chunk in held)
+    few = [chunk.take(pa.array(range(0, len(chunk), step), pa.int64())) for chunk, step in steps]
+    return pc.unique(pa.chunked_array(few, pa.string())).drop_null()
+
+
+def _with_commas(values: Any) -> Any:
+    """Numbers that are plain but for their decimal commas; None where others are among them."""
+    if pc.any(pc.match_substring_regex(values, r"[.]|^[-+]?0\d")).as_py():
+        return None
+    try:
+        return pc.cast(pc.replace_substring(values, ",", "."), pa.float64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _with_unit(column: NumberColumn) -> NumberColumn:
@@ -126,6 +166,8 @@ def decide(
         has_points: whether other columns have numbers with decimal points.
         known: separator, decimal separator and forms of the training data, where these are others.
     """
+    if separator == ",":  # 1, 2, and "4,6", which may be a list of two
+        columns = [c for c in columns if c.decimal != "," or c.is_mostly_special]
     marks = {column.decimal for column in columns if column.decimal}
     marks |= {"."} if has_points else set()
     decimal = next(iter(marks)) if len(marks) == 1 else None
@@ -137,7 +179,7 @@ def decide(
         mark, sure = _decimal_of(column, decimal, separator, known)
         form = replace(form_of(column.written, mark), unit=column.unit, limits=column.limits)
         forms[column.name] = form
-        if form != Form() or not sure:
+        if (form != Form() or not sure) and not (known and known[2].get(column.name) == form):
             groups.setdefault((form, sure), []).append(column)
     notes = [_note(form, sure, found) for (form, sure), found in groups.items()]
     return Decided(forms, decimal, notes)

@@ -58,6 +58,26 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", joined.lower())
 
 
+def says_only(name: str, words: Collection[str]) -> bool:
+    """Whether a name has words, and all are among some.
+
+    >>> says_only("Images_2", ["images"]), says_only("2", ["images"])
+    (True, False)
+    """
+    found = words_of(name)
+    return bool(found) and all(word in words for word in found)
+
+
+def rest_of(name: str) -> tuple[str, ...]:
+    """The words in a name but for that of the part: what parts of one data set share.
+
+    >>> rest_of("asl_alphabet_train") == rest_of("asl_alphabet_test")
+    True
+    """
+    part = part_word(name)
+    return tuple(word for word in words_of(name) if word != part)
+
+
 def is_only_part(name: str) -> bool:
     """Whether a name says which part, and nothing else that could be a class.
 

@@ -59,7 +59,11 @@ class TablePreprocessing:
         """
         frame = with_names(frame)
         if not (kinds.numeric or kinds.categorical):
-            raise VicinalError(f"there is no column to learn from: {'; '.join(kinds.notes())}")
+            why = "; ".join(kinds.notes()[1:]) or "there is none beside the label"
+            raise VicinalError(
+                f"there is no column to learn from ({why}): name one with --text or --categorical, "
+                "or give a table with others"
+            )
         median, mean, std = {}, {}, {}
         for name in kinds.numeric:
             numbers = as_numbers(frame[name])

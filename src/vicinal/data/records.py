@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
 
@@ -41,7 +44,7 @@ def read_json_lines(file: Path) -> dict[str, pd.Series]:
 
 
 def read_workbook(file: Path) -> tuple[dict[str, pd.Series], list[str]]:
-    """The columns of the first sheet that is not empty, and notes about others.
+    """The columns of the first sheet that has several, and notes about others.
 
     Raises:
         VicinalError: openpyxl is not installed, there is no table, its columns lack names or two
@@ -54,21 +57,23 @@ def read_workbook(file: Path) -> tuple[dict[str, pd.Series], list[str]]:
             f"{file} is an Excel file, for which openpyxl is missing: pip install openpyxl"
         ) from None
     try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of charts and the like
+            sheets = _sheets(openpyxl.load_workbook(file, read_only=True, data_only=True))
     except Exception as error:  # of a damaged archive, openpyxl raises whatever comes
         raise VicinalError(f"{file} cannot be read ({error}): save it anew as .xlsx") from None
-    sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
-    book.close()
     filled = [title for title, rows in sheets.items() if rows]
     if not filled:
         return {}, []
-    header, *rows = sheets[filled[0]]
+    # Before the table there may be a sheet of remarks, in one column.
+    title = next((t for t in filled if sum(map(_is_value, sheets[t][0])) > 1), filled[0])
+    header, *rows = sheets[title]
+    if _holds_formulas(file):
+        with warnings.catch_warnings(action="ignore"):
+            _check_formulas(file, sheets[title], _sheets(openpyxl.load_workbook(file))[title])
     notes = []
     if len(filled) > 1:
-        notes.append(
-            f"sheets: the first of {file.name}, {filled[0]}, is read, and {', '.join(filled[1:])} "
-            "left out"
-        )
+        others = listed([other for other in filled if other != title])
+        notes.append(f"sheets: {title} of {file.name} is read, and {others} left out")
     names = _names(file, header, rows)
     columns = {
         name: column_of([row[i] if i < len(row) else None for row in rows])
@@ -88,10 +93,38 @@ def _text(value: Any) -> Any:
     return value if value is None or isinstance(value, str | list | dict) else str(value)
 
 
+def _holds_formulas(file: Path) -> bool:
+    with zipfile.ZipFile(file) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(b"<f" in archive.read(name) for name in sheets)
+
+
+def _check_formulas(
+    file: Path, values: Sequence[Sequence[Any]], cells: Sequence[Sequence[Any]]
+) -> None:
+    """Refuse formulas whose values are not stored, as programs other than spreadsheets write."""
+    blank = [cell for row in cells for cell in row if str(cell).startswith("=")]
+    stored = sum(map(_is_value, chain.from_iterable(values)))
+    if blank and stored < sum(map(_is_value, chain.from_iterable(cells))):
+        raise VicinalError(
+            f"a formula such as {blank[0]} in {file} has no value: open the file in a spreadsheet "
+            "and save it"
+        )
+
+
+def _sheets(book: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows that hold a value, by the titles of the sheets."""
+    sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
+    book.close()
+    return sheets
+
+
 def _rows(sheet: Any) -> list[tuple[Any, ...]]:
     """The rows of a sheet that hold a value."""
     if not hasattr(sheet, "iter_rows"):  # a sheet with a chart alone
         return []
+    if hasattr(sheet, "reset_dimensions"):  # where read row by row: some programs store wrong ones
+        sheet.reset_dimensions()
     return [row for row in sheet.iter_rows(values_only=True) if any(map(_is_value, row))]
 
 

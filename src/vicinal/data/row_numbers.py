@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-LEAST = 10  # rows: fewer measurements may be consecutive by chance
+LEAST = 32  # rows: fewer may be months, hours or days, or consecutive by chance
 # Rows, where numbers begin elsewhere than at 0 or 1: ages or temperatures may be listed in steps.
 LEAST_FROM_ELSEWHERE = 200
 YEARS = (1500, 2100)
@@ -28,17 +28,29 @@ def row_numbers(frames: Sequence[pd.DataFrame]) -> dict[str, str]:
     >>> frame = pd.DataFrame({"id": [7, 9, 4], "n": [1, 2, 3], "age": [40, 41, 42]})
     >>> row_numbers([frame])
     {'id': 'an id, no two are alike'}
-    >>> list(row_numbers([frame.sample(12, replace=True).assign(n=range(1, 13))]))
+    >>> list(row_numbers([frame.sample(40, replace=True).assign(n=range(1, 41))]))
     ['n']
     """
     first, *others = frames
     found = {}
     for name in first:
         parts = [first[name], *(frame[name] for frame in others if name in frame)]
-        called = _is_called_an_id(str(name))
+        called = is_called_an_id(str(name))
         if _number_rows(parts[0], called) or (others and _together(parts, called)):
             found[str(name)] = "an id, no two are alike" if called else _COUNTS
     return found
+
+
+def is_called_an_id(name: str) -> bool:
+    """Whether the last word of a column's name says that it identifies something.
+
+    >>> [is_called_an_id(name) for name in ("PassengerId", "shop_id", "index", "heat_index")]
+    [True, True, True, False]
+    """
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    if not words or words[-1] not in _NAMES:
+        return False
+    return len(words) == 1 or words[-1] not in _MEASURED
 
 
 def _together(parts: list[pd.Series], called: bool) -> bool:
@@ -60,10 +72,3 @@ def _number_rows(values: pd.Series, called_an_id: bool) -> bool:
         return False
     are_years = low >= YEARS[0] and high <= YEARS[1]
     return low in (0, 1) or (len(values) > LEAST_FROM_ELSEWHERE and not are_years)
-
-
-def _is_called_an_id(name: str) -> bool:
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    if not words or words[-1] not in _NAMES:
-        return False
-    return len(words) == 1 or words[-1] not in _MEASURED

@@ -1,6 +1,7 @@
 """The training and validation part of a table."""
 
 from collections.abc import Hashable, Sequence
+from shlex import quote
 
 import pandas as pd
 
@@ -47,7 +48,8 @@ def split_frames(
         if missing:
             raise VicinalError(
                 f"the part {valid_name} lacks columns of the part {train_name}: "
-                f"{', '.join(missing)}"
+                f"{', '.join(missing)}: add them, or leave them out with --drop "
+                f"{quote(','.join(missing))}"
             )
         if group is not None:
             shared = {*_groups(train, group)} & {*_groups(valid, group)}

@@ -14,6 +14,8 @@ from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 
+MOST_COMPARED = 200_000  # files: with more, opening those of equal sizes can take minutes
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -148,6 +150,15 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
+def images_of(count: int) -> str:
+    """A number of images, for a message.
+
+    >>> images_of(1), images_of(2000)
+    ('1 image', '2,000 images')
+    """
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
 def held_out(
     samples: Samples,
     vocab: list[str],
@@ -173,11 +184,16 @@ def held_out(
     copies = copies_of(samples.images)
     if groups is None:
         train, valid = hold_out(samples.labels, valid_pct, seed, copies)
-        note = f"validation: {len(valid):,} images held out at random ({valid_pct:.0%})"
+        note = f"validation: {images_of(len(valid))} held out at random ({valid_pct:.0%})"
+        share = f"{len(valid) / len(samples):.0%}"
+        if copies and len(valid) != max(1, round(valid_pct * len(samples))):
+            share += ", for copies stay together"
+            note = f"validation: {images_of(len(valid))} held out at random ({share})"
     else:
         train, valid = hold_out_groups(groups, valid_pct, seed, samples.labels)
         held, count = len({groups[index] for index in valid}), len(set(groups))
-        note = f"validation: {len(valid):,} images, of {held:,} of {count:,} groups held out"
+        which = f"{images_of(len(valid))}, of {held:,} of {count:,} groups"
+        note = f"validation: {which} held out ({len(valid) / len(samples):.0%})"
     made = Split(samples.subset(train), samples.subset(valid), vocab, [*notes, note])
     made.notes.extend(untested(made.train.labels, made.valid.labels, vocab))
     made.notes.extend(notes_on_copies(samples, copies, set(valid)))
@@ -188,30 +204,31 @@ def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> li
     """A note if classes have no image in the validation part.
 
     >>> untested([0, 0, 1, 2], [0], ["cat", "dog", "fox"])
-    ['untested: 2 of 3 classes have no validation images: dog, fox']
+    ['untested: no validation image of 2 of 3 classes: dog, fox']
     """
-    missing = sorted(set(train) - set(valid))
-    if not missing:
-        return []
-    count = f"{len(missing):,} of {len(vocab):,} classes have no validation images"
-    return [f"untested: {count}: {listed([vocab[index] for index in missing])}"]
+    missing = [vocab[index] for index in sorted(set(train) - set(valid))]
+    count = f"no validation image of {len(missing):,} of {len(vocab):,} classes"
+    return [f"untested: {count}: {listed(missing)}"] if missing else []
 
 
 def emptied(before: Sequence[int], after: Sequence[int], vocab: list[str]) -> list[str]:
     """A note if classes lost all their images.
 
     >>> emptied([0, 1, 2, 2], [0, 2], ["cat", "dog", "fox"])
-    ['emptied: no training image of 1 classes can be read: dog']
+    ['emptied: no training image can be read of 1 of 3 classes: dog']
     """
     lost = [vocab[index] for index in sorted(set(before) - set(after))]
-    count = f"no training image of {len(lost):,} classes can be read"
+    count = f"no training image can be read of {len(lost):,} of {len(vocab):,} classes"
     return [f"emptied: {count}: {listed(lost)}"] if lost else []
 
 
 def copies_of(images: Any) -> list[list[int]]:
     """The indices of image files with the same bytes; none of images that are no files."""
-    are_files = isinstance(images, list) and all(isinstance(image, Path) for image in images)
-    return identical(images) if are_files else []
+    return identical(images) if _are_files(images) and len(images) <= MOST_COMPARED else []
+
+
+def _are_files(images: Any) -> bool:
+    return isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
 
 
 def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[int]) -> list[str]:
@@ -222,23 +239,25 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         copies: the indices of those with the same bytes.
         valid: the indices of the validation part.
     """
+    if len(samples) > MOST_COMPARED and _are_files(samples.images):
+        return [f"duplicates: not looked for, among more than {images_of(MOST_COMPARED)}"]
     notes = []
-    count = sum(len(each) - 1 for each in copies)
-    if count:
-        notes.append(f"duplicates: {count:,} images have the same bytes as another one")
     both = [each for each in copies if 0 < sum(i in valid for i in each) < len(each)]
     if both:
-        seen = sum(i in valid for each in both for i in each)
-        notes[-1:] = [
-            f"duplicates: {seen:,} validation images have the same bytes as a training image, such "
-            f"as {samples.images[next(i for i in both[0] if i in valid)]}, and look too good"
-        ]
+        seen = [i for each in both for i in each if i in valid]
+        notes.append(
+            f"duplicates: {images_of(len(seen))} of the validation part with the same bytes as a "
+            f"training image, such as {samples.images[seen[0]]}: results on them are too good"
+        )
+    elif copies:
+        count = images_of(sum(len(each) - 1 for each in copies))
+        notes.append(f"duplicates: {count} with the same bytes as another one")
     mixed = [each for each in copies if len({samples.labels[i] for i in each}) > 1]
     if mixed:
         first = mixed[0][0]
         other = next(i for i in mixed[0] if samples.labels[i] != samples.labels[first])
         notes.append(
-            f"conflicts: {sum(map(len, mixed)):,} images have the same bytes as one of another "
+            f"conflicts: {images_of(sum(map(len, mixed)))} with the same bytes as one of another "
             f"class, such as {samples.images[first]} and {samples.images[other]}"
         )
     return notes

@@ -50,8 +50,9 @@ def load_split(
             or one that ``save_to_disk`` wrote; a ``.npz`` or ``.zip`` file, or MNIST's idx files),
             ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME``.
         label: the label column, where there are columns; None finds it.
-        label_pattern: for a folder of images: a regular expression for the file name whose first
-            group is the class; None reads classes off the folders' names.
+        label_pattern: for a folder of images: a regular expression for the file name, or where it
+            has a slash and no file name matches, for the path below the folder; its first group is
+            the class. None reads classes off the folders' names.
         text: the column of texts to learn from, alone; None looks for sentences.
         drop: columns to leave out.
         categorical: columns of numbers that are codes, such as of zip.
@@ -65,7 +66,7 @@ def load_split(
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
             a hub's data that are larger than the free space on the disk are always streamed.
-        skip_bad: leave out images that are named and missing.
+        skip_bad: leave out images that are named and missing, and folders that cannot be opened.
 
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a

@@ -28,43 +28,66 @@ def split_column_of(frame: pd.DataFrame, besides: Collection[str] = ()) -> str |
         frame: of one part.
         besides: columns that are something else.
 
+    Raises:
+        VicinalError: several columns do, or one by its values, but not by its name.
+
     >>> frame = pd.DataFrame({"x": [1, 2, 3], "split": ["train", "train", "dev"]})
     >>> split_column_of(frame), split_column_of(frame, besides=["split"])
     ('split', None)
     """
+    found = _naming_parts(frame, besides)
+    if len(found) > 1:
+        raise VicinalError(
+            f"the columns {listed(found)} all name parts of the data: write the parts into one, or "
+            f"choose one with --split-column {quote(found[0])}"
+        )
+    if found:
+        return found[0]
     for name in frame:
-        if name in besides:
-            continue
-        if _says_yes_or_no(frame[name]):
-            return str(name)
-        found = _part_words(frame[name])
-        if {*_words(name)} & {*_NAMES} and found:
-            return str(name)
-        if found and all(len(_words(value)) == 1 for value in found):
+        values = [] if name in besides else _part_words(frame[name])
+        if values and all(len(_words(value)) == 1 and part_of(value) for value in values):
             raise VicinalError(
-                f"column {name} holds {listed(found)}: are these parts of the data? say so with "
+                f"column {name} holds {listed(values)}: are these parts of the data? say so with "
                 f"--split-column {quote(str(name))}, or learn from it with --categorical "
                 f"{quote(str(name))}"
             )
     return None
 
 
-def numbered_parts(frame: pd.DataFrame) -> dict[str, str]:
-    """The columns that number folds or parts of the data, and what to do about them.
+def about_parts(frame: pd.DataFrame, besides: Collection[str] = ()) -> dict[str, str]:
+    """The columns that name or number parts of the data, and why not to learn from them.
 
-    >>> numbered_parts(pd.DataFrame({"fold": [0, 1, 2, 1], "fold_change": [1, 2, 2, 1]}))
+    Args:
+        frame, besides: as of :func:`split_column_of`.
+
+    >>> about_parts(pd.DataFrame({"fold": [0, 1, 2, 1], "fold_change": [1, 2, 2, 1]}))
     {'fold': 'numbers of folds: --split-column fold holds out the lowest'}
     """
-    found = {}
+    found = dict.fromkeys(_naming_parts(frame, besides), "it names parts of the data")
     for name in frame:
         called = "".join(_words(name))
-        if called in (*_FOLDS, *_NUMBERED) and _are_few_numbers(frame[name]):
-            found[str(name)] = (
-                f"numbers of folds: --split-column {quote(str(name))} holds out the lowest"
-                if called in _FOLDS
-                else "numbers of parts: write train, valid and test to use them"
-            )
+        if name in besides or called not in (*_FOLDS, *_NUMBERED):
+            continue
+        if not _are_few_numbers(frame[name]):
+            continue
+        if called in _FOLDS:
+            why = f"numbers of folds: --split-column {quote(str(name))} holds out the lowest"
+            found[str(name)] = why
+        else:
+            found[str(name)] = "numbers of parts: write train, valid and test to use them"
     return found
+
+
+def _naming_parts(frame: pd.DataFrame, besides: Collection[str]) -> list[str]:
+    return [
+        str(name)
+        for name in frame
+        if name not in besides
+        and (
+            _says_yes_or_no(frame[name])
+            or ({*_words(name)} & {*_NAMES} and _part_words(frame[name]))
+        )
+    ]
 
 
 def parts_by_column(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:

@@ -48,6 +48,17 @@ class Folder:
         return bool(self.folders) and len(self.own) <= STRAY * len(self.images)
 
     @property
+    def core(self) -> "Folder":
+        """The folder, or the innermost of those that only wrap another folder of folders."""
+        core = self
+        while core.is_deep and len(core.folders) == 1:
+            (inner,) = core.folders.values()
+            if not inner.is_deep:
+                break
+            core = inner
+        return core
+
+    @property
     def names(self) -> set[str]:
         """The names of the folders in it, as classes are called."""
         return {class_name(name) for name in self.folders}
