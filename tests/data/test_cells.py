@@ -87,6 +87,7 @@ def test_words_with_digits_stay_words(values):
         (["$5", "€7"], "words: x holds $5 and €7, which differ in unit"),
         (["001", "002"], "codes: x with leading zeros, taken for words"),
         (["02100", "12345", None], "codes: x with leading zeros, taken for words"),
+        (["+5", "007"], "codes: x with leading zeros, taken for words"),
         (["0x1A", "0x2B"], "codes: x with leading zeros, taken for words"),
         (["12345678901234567890", "1"], "codes: x with more digits than numbers keep"),
         (["9007199254740993", None], "codes: x with more digits than numbers keep"),

@@ -154,13 +154,20 @@ def test_another_name_of_the_label_is_told_from_a_good_predictor():
     assert also_labels(frame, targets, "Sex") == ["class_name", "target", "sex"]
 
 
-@pytest.mark.parametrize("several", ["drama|action", "action; drama", "drama,action,drama"])
+@pytest.mark.parametrize(
+    "several", ["drama|action", "action; drama", "drama,action,drama", "war|action", "war;drama"]
+)
 def test_several_labels_of_one_row_are_no_class_unless_they_are_said_to_be(several):
     labels = pd.Series(["action", "drama", several], name="genre")
     with pytest.raises(VicinalError, match=r"genre holds '.*', several labels of one row"):
         targets_of(labels, labels)
     assert len(targets_of(labels, labels, "classes").vocab) == 3
-    for names in (["Paris, France", "Oslo", "France"], ["a|b", "a|c", "b"], ["<=50K", ">50K", ","]):
+    for names in (
+        ["Paris, France", "Oslo", "France"],
+        ["a|b", "c|d", "e"],
+        ["a;", "a", "b"],
+        ["<=50K", ">50K", ","],
+    ):
         assert len(targets_of(pd.Series(names), pd.Series(names)).vocab) == 3
 
 

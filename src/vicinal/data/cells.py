@@ -103,9 +103,10 @@ def typed(
     words = [name for name in names if are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
-    columns = {name: found.columns[name].rename(name) for name in names}
-    written = {name: values.rename(name) for name, values in found.written.items()}
-    return Typed(columns, how, found.all_notes(), written)
+    for name, values in found.written.items():
+        values.name = name
+    columns = {name: found.columns[name] for name in names}
+    return Typed(columns, how, found.all_notes(), found.written)
 
 
 class _Columns:
@@ -180,6 +181,9 @@ class _Columns:
     def _fractions(self, name: str, values: Any, numbers: Any) -> pd.Series | None:
         if not _any(values, r"[^-+\d]"):
             unsigned = _cast(pc.replace_substring(values, "+", ""), pa.int64())
+            if _any(values, r"^[-+]?0\d"):
+                self._add_code(name, "leading zeros")
+                return None
             if unsigned is None:
                 self._add_code(name, "more digits than numbers keep")
                 return None

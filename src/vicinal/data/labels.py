@@ -1,7 +1,8 @@
 """The targets of a table: its label column, as classes or as values."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -187,15 +188,34 @@ def _check_names(labels: pd.Series) -> None:
             f"column {labels.name} holds {len(distinct):,} different labels in {len(labels):,} "
             "rows, too many for classes: name another label column, or say --label-kind classes"
         )
-    for text in sorted(distinct):
-        for separator in "|;,":
-            words = [word.strip() for word in text.split(separator)]
-            if len(words) > 1 and distinct.issuperset(words):
-                raise VicinalError(
-                    f"column {labels.name} holds {text!r}, several labels of one row, and one is "
-                    "learned: name another label column, or say --label-kind classes to take each "
-                    "combination for a class"
-                )
+    several = _list_of_labels(distinct)
+    if several is not None:
+        raise VicinalError(
+            f"column {labels.name} holds {several!r}, several labels of one row, and one is "
+            "learned: name another label column, or say --label-kind classes to take each "
+            "combination for a class"
+        )
+
+
+def _list_of_labels(names: Collection[str]) -> str | None:
+    """A label that joins others: by ``|`` or ``;`` some, by commas, as also names have, only such.
+
+    >>> _list_of_labels(["Action|Comedy", "Comedy|Drama"]), _list_of_labels(["a,b", "a", "b"])
+    ('Action|Comedy', 'a,b')
+    >>> _list_of_labels(["Paris, France", "Lyon, France"])
+    """
+    for separator in "|;,":
+        words = {
+            name: {word.strip() for word in name.split(separator)} - {""} for name in sorted(names)
+        }
+        counts = Counter(word for each in words.values() for word in each)
+        for name, parts in words.items():
+            if len(parts) > 1 and (
+                all(part in words for part in parts)
+                or (separator != "," and any(counts[part] > 1 for part in parts))
+            ):
+                return name
+    return None
 
 
 def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
