@@ -260,6 +260,19 @@ class TestParts:
         assert [file.stem for file in split.valid.images] == ["7", "8", "9"]
         assert "validation: the data's part val" in split.notes
 
+    def test_words_for_training_are_one_part(self, tmp_path):
+        path = folder(
+            tmp_path,
+            *IMAGES,
+            train_1=table("file,label", "{i}.png,{c}", 3),
+            training_2=table("file,label", "{i}.png,{c}", 4, start=3),
+            val=table("file,label", "{i}.png,{c}", 3, start=7),
+            test=table("file,label", "{i}.png,{c}", 3),
+        )
+        split = load_split(path)
+        assert (len(split.train), len(split.valid)) == (7, 3)
+        assert "left alone: test.csv, which names images, too" in split.notes
+
     def test_by_a_table_in_each_folder(self, tmp_path):
         """As ``datasets`` reads a folder of images with metadata."""
         names = [f"{part}__{i}" for part in ("train", "test") for i in range(4)]

@@ -155,8 +155,9 @@ def _by_part(labelled: list[ImageTable]) -> dict[str, list[ImageTable]]:
     """The tables of each part; those of no part are of the training part, or left out."""
     parts: dict[str, list[ImageTable]] = {}
     for table in labelled:
-        parts.setdefault(table.part or "", []).append(table)
-    if "" in parts and any(part_of(name) == "train" for name in parts):
+        name = table.part or ""
+        parts.setdefault("train" if part_of(name) == "train" else name, []).append(table)
+    if "" in parts and "train" in parts:
         del parts[""]
     elif "" in parts:
         parts = {"train": parts.pop(""), **parts}
@@ -282,8 +283,8 @@ def _left_alone(
     naming = {table.file: table.label(request.label) for table in request.image_tables}
     for file in request.tables:
         if file in naming and file not in used:
-            what = "a label" if naming[file] is None else "a part of the data"
-            notes.append(f"left alone: {file.name}, which names images without {what}")
+            what = " without a label" if naming[file] is None else ", too"
+            notes.append(f"left alone: {file.name}, which names images{what}")
         elif file not in used:
             notes.append(f"left alone: {file.name}, beside the images")
     return notes

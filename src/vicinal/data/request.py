@@ -85,7 +85,8 @@ class DataRequest:
         folders = {file.parent for file in tables}
         are_parts = all(part_of(folder.name) for folder in folders)
         beside = len({folder.parent for folder in folders}) == 1
-        return tables if len(folders) == 1 or (are_parts and beside) else []
+        are_most = len(tables) >= len(self.files) / 2  # not a list beside texts in folders
+        return tables if are_most and (len(folders) == 1 or (are_parts and beside)) else []
 
     @cached_property
     def listing(self) -> Listing:

@@ -1,10 +1,12 @@
 """From the name of a data set to shards that are streamed, without storing anything."""
 
+import gc
 import hashlib
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,7 +63,9 @@ class Shards:
 
     def head(self, count: int = PREVIEWED) -> Samples:
         """The first samples."""
-        rows = list(itertools.islice(read_rows(self.source, self.rows), count))
+        with closing(read_rows(self.source, self.rows)) as read:
+            rows = list(itertools.islice(read, count))
+        gc.collect()  # frees Arrow's readers, see _free_readers_early
         labels = [self.classes.get(row[self.label], 0) for row in rows]
         return Samples([row[self.image] for row in rows], labels)
 
@@ -151,6 +155,7 @@ def too_large_for_disk(name: str) -> str | None:
 def _streamed(
     source: str, load: Load, counts: dict[str, int], label: str | None, valid_pct: float, seed: int
 ) -> StreamedSplit:
+    _free_readers_early()
     tables = load(streaming=True)
     train_name, valid_name = part_names(tables)
     names = [train_name] if valid_name is None else [train_name, valid_name]
@@ -187,6 +192,19 @@ def _streamed(
         for of, number in (("train", count - held), ("valid", held))
     )
     return StreamedSplit(train, valid, list(vocab), notes)
+
+
+def _free_readers_early() -> None:
+    """Let ``datasets`` free a reader of Parquet that is left before its end.
+
+    Otherwise such a reader often keeps Python from exiting (apache/arrow issue 45214). The library
+    knows that, but does so up to pyarrow 24 only, and later versions need it, too.
+    """
+    import datasets
+    from packaging.version import Version
+
+    if Version("24.0.0") < datasets.config.PYARROW_VERSION:
+        datasets.config.PYARROW_VERSION = Version("24.0.0")
 
 
 def _known_counts(tables: Any) -> dict[str, int]:
@@ -247,7 +265,7 @@ def _is_of_part(image: Any, of: str, share: float, seed: int) -> bool:
     return (int.from_bytes(digest) < share * 2**64) == (of == "valid")
 
 
-def read_rows(source: str, rows: Iterable[Any]) -> Iterator[Any]:
+def read_rows(source: str, rows: Iterable[Any]) -> Generator[Any, None, None]:
     """Iterate over rows, or batches of them, with errors as one sentence."""
     import datasets
 

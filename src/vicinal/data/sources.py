@@ -126,6 +126,10 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         return VicinalError(f"{path} does not exist{hint}")
     if path.is_file() and is_image(path):
         return VicinalError(f"{path} is a single image: give a folder of images")
+    if path.is_file() and path.suffix.lower() == ".json":
+        return VicinalError(
+            f"{path} is no JSON Lines file: write one object a line, with the ending .jsonl"
+        )
     if path.is_file() and path.name.lower().endswith(ARCHIVES):
         return VicinalError(f"{path} is an archive: unpack it and give the folder")
     if path.is_file():
