@@ -109,7 +109,7 @@ class TestRequest:
 
     def test_data_without_16_bits_refuse_it(self, tmp_path):
         folder(tmp_path, noise())
-        with pytest.raises(VicinalError, match="no images of 16 bits a pixel, so --pixel-range 9"):
+        with pytest.raises(VicinalError, match="has 16 bits a pixel, so --pixel-range 9 "):
             load_split(tmp_path, pixel_range=9)
 
 
@@ -123,3 +123,4 @@ def test_negatives_of_16_bits_are_turned():
 def test_pgm_files_of_16_bits_are_read(value):
     content = b"P5 1 1 65535 " + value.to_bytes(2, "big")
     assert read_image(content).tolist() == [[[round(value / 257)]]] * 3
+    assert read_image(content, pixel_range=4095).tolist() == [[[round(value / 257)]]] * 3
