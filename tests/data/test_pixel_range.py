@@ -113,6 +113,13 @@ class TestRequest:
             load_split(tmp_path, pixel_range=9)
 
 
+def test_tables_refuse_it(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("x,label\n" + "1.5,a\n2.5,b\n" * 10)
+    with pytest.raises(VicinalError, match="rows are read without a range, so --pixel-range 9 does not"):
+        load_split(file, pixel_range=9)
+
+
 def test_negatives_of_16_bits_are_turned():
     content = encoded(sixteen(0, 65535), "TIFF", tiffinfo={262: 0})
     assert read_image(content).tolist() == [[[255, 0]]] * 3

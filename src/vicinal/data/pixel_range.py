@@ -39,9 +39,10 @@ def look_at_pixels(split: DataSplit, pixel_range: int | None) -> DataSplit:
     seen = [value for part in parts for value in _each(part, greatest_value)]
     if pixel_range is not None:
         if not seen:
+            looked = "none of the images that were looked at has 16 bits a pixel"
+            reason = looked if parts else f"{split.kind} are read without a range"
             raise VicinalError(
-                f"none of the images that were looked at has 16 bits a pixel, so --pixel-range "
-                f"{pixel_range} does not apply: leave it out"
+                f"{reason}, so --pixel-range {pixel_range} does not apply: leave it out"
             )
         if not 0 < pixel_range <= 65535:
             raise VicinalError(
