@@ -116,7 +116,7 @@ class TestRequest:
 def test_tables_refuse_it(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("x,label\n" + "1.5,a\n2.5,b\n" * 10)
-    with pytest.raises(VicinalError, match="rows are read without a range, so --pixel-range 9 does not"):
+    with pytest.raises(VicinalError, match="rows are read without a range, so --pixel-range 9"):
         load_split(file, pixel_range=9)
 
 
