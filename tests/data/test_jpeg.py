@@ -1,6 +1,7 @@
 """The fast decoder of JPEG reads what Pillow reads, and leaves to it what only Pillow judges."""
 
 import io
+import struct
 
 import pytest
 import torch
@@ -75,6 +76,14 @@ def test_padding_between_segments_is_passed_over():
     content = encoded(smooth(8, 8), "JPEG")
     assert not jpeg._has_app1(content)
     assert not jpeg._has_app1(content[:2] + b"\xff\xff" + content[2:])
+
+
+def test_an_orientation_that_is_no_number_is_none():
+    entry = struct.pack("<HHI4s", 0x0112, 2, 4, b"abc")  # text
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    content = encoded(smooth(48, 64), "JPEG", exif=exif)
+    assert jpeg.orientation(content) == "abc"
+    assert read_image(content).shape == (3, 48, 64)
 
 
 def judged_by_pillow():

@@ -109,8 +109,15 @@ class TestRequest:
 
     def test_data_without_16_bits_refuse_it(self, tmp_path):
         folder(tmp_path, noise())
-        with pytest.raises(VicinalError, match="no images of 16 bits a pixel, so --pixel-range 9"):
+        with pytest.raises(VicinalError, match="has 16 bits a pixel, so --pixel-range 9 "):
             load_split(tmp_path, pixel_range=9)
+
+
+def test_tables_refuse_it(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("x,label\n" + "1.5,a\n2.5,b\n" * 10)
+    with pytest.raises(VicinalError, match="rows are read without a range, so --pixel-range 9"):
+        load_split(file, pixel_range=9)
 
 
 def test_negatives_of_16_bits_are_turned():
@@ -123,3 +130,4 @@ def test_negatives_of_16_bits_are_turned():
 def test_pgm_files_of_16_bits_are_read(value):
     content = b"P5 1 1 65535 " + value.to_bytes(2, "big")
     assert read_image(content).tolist() == [[[round(value / 257)]]] * 3
+    assert read_image(content, pixel_range=4095).tolist() == [[[round(value / 257)]]] * 3

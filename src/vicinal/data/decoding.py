@@ -41,7 +41,6 @@ def decoded(
         Exception: of nearly any type, where it cannot be read.
     """
     if isinstance(image, bytes) and image.startswith(jpeg.START):
-        # Sideways only if it is the orientation that says so, which costs nothing to ask here.
         turn = UPRIGHT.get(jpeg.orientation(image))
         stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
         read = jpeg.read_jpeg(image, stored.least if stored else None)
@@ -53,10 +52,10 @@ def decoded(
 def _decoded_by_pillow(
     image: bytes | Image.Image, resizing: Resizing | None, pixel_range: int
 ) -> Tensor:
-    with open_image(image) as opened:
+    with _open(image) as opened:
         turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
         stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
-        # CMYK is drafted, too: that is decoding at 1/2, 1/4 or 1/8 of the size.
+        # What JPEG is left to Pillow is decoded at 1/2, 1/4 or 1/8 of its size, too.
         drafted = stored and opened.draft(None, stored.least(opened.height, opened.width)[::-1])
         opened.load()
         pixels = _to_rgb(opened, pixel_range)
@@ -130,11 +129,11 @@ def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:
     Raises:
         Exception: of nearly any type, where it cannot be read.
     """
-    with open_image(image) as opened:
+    with _open(image) as opened:
         return opened.height, opened.width
 
 
-def open_image(image: bytes | Image.Image) -> Image.Image:
+def _open(image: bytes | Image.Image) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
     if plugins.is_dicom(image) and plugins.is_readable(".dcm"):
@@ -154,7 +153,9 @@ def _to_rgb(image: Image.Image, pixel_range: int) -> Image.Image:
     if image.mode == "F" or (image.mode == "I" and not _has_16_bits(image)):
         raise ValueError("it has 32 bits a pixel, of no known range: store it with 8 or 16")
     if _has_16_bits(image):  # which PIL's own conversion would clip
-        grey = np.asarray(image, np.float32) / (pixel_range / 255)
+        # Pillow stretches PGM files, which name the value that is white.
+        most = FULL_RANGE if image.format == "PPM" else pixel_range
+        grey = np.asarray(image, np.float32) / (most / 255)
         if _is_negative(image):
             grey = 255 - grey
         image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
@@ -180,8 +181,7 @@ def greatest(image: bytes) -> int | None:
     """The greatest value of an image of 16 bits a pixel; None of another one."""
     if image.startswith(jpeg.START):
         return None
-    with open_image(image) as opened:
-        # Pillow stretches PGM files, which name the value that is white.
+    with _open(image) as opened:
         is_known = not _has_16_bits(opened) or opened.format == "PPM"
         return None if is_known else int(np.asarray(opened).max())
 
@@ -190,7 +190,7 @@ def tiff_pages(image: bytes) -> int | None:
     """The number of a TIFF file's pages, if it has several."""
     if not image.startswith((b"II", b"MM")):
         return None
-    with open_image(image) as opened:
+    with _open(image) as opened:
         count = getattr(opened, "n_frames", 1)
         return count if opened.format == "TIFF" and count > 1 else None
 

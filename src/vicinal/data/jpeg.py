@@ -56,8 +56,8 @@ def read_jpeg(
     return pixels, height / scale, width / scale
 
 
-def orientation(content: bytes) -> int:
-    """A JPEG file's EXIF orientation: 1, which is upright, to 8.
+def orientation(content: bytes) -> Any:
+    """A JPEG file's EXIF orientation, 1 to 8 of which 1 is upright, or what stands in its place.
 
     Raises:
         Exception: of Pillow, where the file is broken.
@@ -65,13 +65,13 @@ def orientation(content: bytes) -> int:
     if not _has_app1(content):
         return 1
     with Image.open(io.BytesIO(content)) as opened:
-        return int(opened.getexif().get(ExifTags.Base.Orientation, 1))
+        return opened.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _has_app1(content: bytes) -> bool:
     """Whether there is a segment that may hold EXIF or XMP data, before the pixels."""
     place = 2
-    while content[place : place + 1] == b"\xff":
+    while place + 4 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]
         if marker in (START_OF_SCAN, APP1):
             return marker == APP1

@@ -39,15 +39,16 @@ def look_at_pixels(split: DataSplit, pixel_range: int | None) -> DataSplit:
     seen = [value for part in parts for value in _each(part, greatest_value)]
     if pixel_range is not None:
         if not seen:
+            looked = "none of the images that were looked at has 16 bits a pixel"
+            reason = looked if parts else f"{split.kind} are read without a range"
             raise VicinalError(
-                f"the data hold no images of 16 bits a pixel, so --pixel-range {pixel_range} does "
-                "not apply: leave it out"
+                f"{reason}, so --pixel-range {pixel_range} does not apply: leave it out"
             )
         if not 0 < pixel_range <= 65535:
             raise VicinalError(
                 f"--pixel-range is the value that is white, 1 to 65535, not {pixel_range}"
             )
-    assert isinstance(split, Split)
+    assert isinstance(split, Split)  # of others, nothing was seen
     notes = [*split.notes, *_range_notes(seen, pixel_range), *_page_notes(parts)]
     if pixel_range is None:
         return replace(split, notes=notes) if notes != split.notes else split
