@@ -148,7 +148,12 @@ def test_a_folder_of_images(of_images, photos, capsys):
     assert one[0]["probabilities"] == pytest.approx(found[1]["probabilities"], abs=1e-5)
     (photos.parent / "empty").mkdir()
     assert run(["predict", str(of_images), str(photos.parent / "empty")]) == 2
-    assert "empty holds no image file, at any depth" in capsys.readouterr().err
+    assert "empty holds no image file, at any depth\n" in capsys.readouterr().err
+    (photos.parent / "empty" / "notes.md").write_text("no image")
+    assert run(["predict", str(of_images), str(photos.parent / "empty")]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("empty holds no image file, at any depth, only notes.md\n")
+    assert said.count("\n") == 1
 
 
 def test_one_bad_file_among_good_ones(of_images, photos, capsys):

@@ -218,14 +218,15 @@ class TestMistakes:
             frame.to_csv("diabetes.csv", index=False)
             assert said in fails(capsys, *DIABETES)
 
-    def test_columns_that_prediction_lacks(self, wine, capsys):
+    def test_columns_that_prediction_lacks(self, wine, capsys, tmp_path):
         assert run([*WINE, "--epochs", "1"]) == 0
         wine.drop(columns=["ash", "strength"]).to_csv("short.csv", index=False)
         assert "this table lacks ash, strength" in fails(capsys, "predict", "run", "short.csv")
         wine.astype({"ash": object}).assign(ash="high").to_csv("odd.csv", index=False)
         assert "column ash holds 'high'" in fails(capsys, "predict", "run", "odd.csv")
         assert "none.csv does not exist" in fails(capsys, "predict", "run", "none.csv")
-        assert "is a folder" in fails(capsys, "predict", "run", ".")
+        (tmp_path / "empty").mkdir()
+        assert "empty holds no table file" in fails(capsys, "predict", "run", "empty")
         assert "hello does not exist" in fails(capsys, "predict", "run", "hello")
 
     def test_nothing_to_be_drawn(self, wine, capsys):

@@ -149,7 +149,8 @@ class TestMistakes:
         assert "no column question" in fails(capsys, "predict", "run", "other.csv")
         assert "no such file" in fails(capsys, "predict", "run", "none.txt").lower()
         assert "the text is empty" in fails(capsys, "predict", "run", " ")
-        assert "run holds no texts" in fails(capsys, "predict", "run", "run")
+        (tmp_path / "empty").mkdir()
+        assert "empty holds no text file" in fails(capsys, "predict", "run", "empty")
         (tmp_path / "blank.txt").write_text("\n \n")
         assert "blank.txt is empty" in fails(capsys, "predict", "run", "blank.txt")
 

@@ -93,16 +93,15 @@ class Preprocessing(ABC):
         taken: list[tuple[str, VicinalError | None]] = [
             (str(file), None) for file in listing.files if self.takes(file)
         ]
-        others = [file for file in listing.files if not self.takes(file)]
-        if others:
-            left_out = endings(others)
-            print(f"note: left out of {argument}: {left_out}", file=sys.stderr)
         for folder, reason in listing.closed.items():
             taken.append((str(folder), VicinalError(f"{folder} cannot be opened: {reason}")))
-        if taken:
-            return taken
-        wanted = self.argument.lower()
-        return [(argument, VicinalError(f"{argument} holds no {wanted} file, at any depth"))]
+        others = endings([file for file in listing.files if not self.takes(file)])
+        if not taken:
+            wanted = f"{argument} holds no {self.argument.lower()} file, at any depth"
+            return [(argument, VicinalError(f"{wanted}{f', only {others}' if others else ''}"))]
+        if others:
+            print(f"note: left out of {argument}: {others}", file=sys.stderr)
+        return taken
 
     @abstractmethod
     def batch(self, items: list[Any]) -> Any:
