@@ -225,6 +225,11 @@ class TestRows:
         assert category[4] == "b (>99.9%), a (<0.1%)"
         assert (number[2], number[3], number[5]) == (">99.9%", "1", "")
 
+    def test_of_many_columns_the_first_are_shown(self):
+        frame = pd.DataFrame(np.arange(20_000.0).reshape(2, -1)).rename(columns=str)
+        rows = column_table(frame, ColumnKinds([*frame], [], [], [], {})).rows
+        assert (len(rows), rows[99][0], rows[100][0]) == (101, "99", "… 9,900 others …")
+
     def test_values(self):
         pd.DataFrame({"x": range(60), "price": [i + 0.5 for i in range(60)]}).to_csv("t.csv")
         split = load_split("t.csv", label="price")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MEASURED = 10_000  # texts whose words are counted
 SHOWN = 5  # texts
+MOST_COLUMNS = 100
 WIDTH = 36  # of what is said about the values of a column
 KINDS = {"numeric": "number", "categorical": "category", "text": "text"}
 
@@ -46,6 +47,8 @@ def text_summary(split: "TextSplit") -> Summary:
 def column_table(frame: pd.DataFrame, kinds: ColumnKinds) -> Table:
     """Each column of a training part: its kind, what is missing, its values, and its first one.
 
+    Of more than 100 columns, the first ones.
+
     >>> frame = pd.DataFrame({"age": [39, None, 50], "work": ["state", "self", "self"]})
     >>> for row in column_table(frame, ColumnKinds(["age"], ["work"], [], [], {})).rows:
     ...     print(*row, sep=" | ")
@@ -54,7 +57,7 @@ def column_table(frame: pd.DataFrame, kinds: ColumnKinds) -> Table:
     """
     kind_of = {name: kind for field, kind in KINDS.items() for name in getattr(kinds, field)}
     first, rows = _first_rows(frame.index, 1), []
-    for position, column in enumerate(frame.columns):
+    for position, column in enumerate(frame.columns[:MOST_COLUMNS]):
         name, values = str(column), frame.iloc[:, position]
         kind = kind_of.get(name, "left out")
         known = values.dropna()
@@ -69,6 +72,8 @@ def column_table(frame: pd.DataFrame, kinds: ColumnKinds) -> Table:
                 shortened(_shown(values.iloc[first[0]]), 24),
             )
         )
+    if frame.shape[1] > MOST_COLUMNS:
+        rows.append((f"… {frame.shape[1] - MOST_COLUMNS:,} others …", "", "", "", "", ""))
     return Table(("column", "kind", "missing#", "distinct#", "values", "first row"), rows)
 
 

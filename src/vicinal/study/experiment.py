@@ -19,11 +19,12 @@ from vicinal.study.store import ResultStore
 from vicinal.study.training_set import ModifiedSplit, modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
 
-# Options that older versions did not have. The digest of an experiment's settings has them where
+# The options of early versions. The digest of an experiment's settings has later ones only where
 # they are set, so that a comparison which such a version began can be resumed.
-LATER = (
-    *("text", "drop", "categorical", "group", "split_column", "label_kind", "drop_missing"),
-    *("resize", "augment", "flip"),
+EARLY = (
+    *("data", "recipe", "mix", "alpha", "model", "pretrained", "epochs", "batch_size", "lr"),
+    *("size", "valid", "label", "label_pattern", "precision", "compile", "track", "seed"),
+    *("skip_bad", "stream"),
 )
 
 
@@ -113,10 +114,12 @@ class Experiment:
 
     def store(self, folder: Path) -> ResultStore:
         """The store of the results; it refuses those of other settings."""
-        config, options = self.config, asdict(self.resolved)
-        for name in LATER:
-            if options[name] == getattr(TrainOptions, name):
-                del options[name]
+        config = self.config
+        options = {
+            name: value
+            for name, value in asdict(self.resolved).items()
+            if name in EARLY or value != getattr(TrainOptions, name)
+        }
         settings = digest([options, config.train_size, config.label_noise])
         return ResultStore(folder, lambda arm: settings)
 
