@@ -18,7 +18,6 @@ from vicinal.data.frames import (
     read_frame,
     read_frames,
     read_texts,
-    split_frames,
 )
 
 
@@ -264,40 +263,3 @@ def test_tables_are_known_by_their_names(name):
 def test_parquet_in_upper_case_is_read(tmp_path):
     pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "A.PARQUET")
     assert read_frame(tmp_path / "A.PARQUET")["n"].tolist() == [1]
-
-
-@settings(deadline=None)
-@given(count=st.integers(2, 50), valid_pct=st.floats(0.01, 0.9), seed=st.integers(0, 99))
-def test_every_row_is_in_one_part(count, valid_pct, seed):
-    frame = pd.DataFrame({"x": range(count)})
-    train, valid, note = split_frames({"train": frame}, valid_pct, seed)
-    assert sorted([*train["x"], *valid["x"]]) == list(range(count))
-    assert len(valid) == max(1, round(valid_pct * count))
-    assert train.index.tolist() == train["x"].tolist()
-    assert f"{len(valid):,} rows" in note
-    again, _, _ = split_frames({"train": frame}, valid_pct, seed)
-    assert again.equals(train)
-
-
-def test_the_own_validation_part_is_taken():
-    frames = {name: pd.DataFrame({"x": [name]}) for name in ("test", "train", "valid")}
-    train, valid, note = split_frames(frames, 0.2, 0)
-    assert (train["x"].tolist(), valid["x"].tolist()) == (["train"], ["valid"])
-    assert note == "validation: the data's part valid, 1 rows"
-
-
-@pytest.mark.parametrize(
-    ("frames", "valid_pct", "message"),
-    [
-        ({"train": pd.DataFrame({"x": [1]})}, 0.2, "single row"),
-        ({"train": pd.DataFrame({"x": [1, 2]})}, 1.5, "between 0 and 1, not 1.5"),
-        (
-            {"train": pd.DataFrame({"x": [1], "y": [2]}), "test": pd.DataFrame({"x": [1]})},
-            0.2,
-            "the part test lacks columns of the part train: y",
-        ),
-    ],
-)
-def test_what_cannot_be_split_is_one_sentence(frames, valid_pct, message):
-    with pytest.raises(VicinalError, match=message):
-        split_frames(frames, valid_pct, 0)

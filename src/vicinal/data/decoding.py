@@ -52,7 +52,7 @@ def decoded(
 def _decoded_by_pillow(
     image: bytes | Image.Image, resizing: Resizing | None, pixel_range: int
 ) -> Tensor:
-    with _open(image) as opened:
+    with open_image(image) as opened:
         turn = UPRIGHT.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
         stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
         # What JPEG is left to Pillow is decoded at 1/2, 1/4 or 1/8 of its size, too.
@@ -129,11 +129,11 @@ def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:
     Raises:
         Exception: of nearly any type, where it cannot be read.
     """
-    with _open(image) as opened:
+    with open_image(image) as opened:
         return opened.height, opened.width
 
 
-def _open(image: bytes | Image.Image) -> Image.Image:
+def open_image(image: bytes | Image.Image) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.copy()
     if plugins.is_dicom(image) and plugins.is_readable(".dcm"):
@@ -181,7 +181,7 @@ def greatest(image: bytes) -> int | None:
     """The greatest value of an image of 16 bits a pixel; None of another one."""
     if image.startswith(jpeg.START):
         return None
-    with _open(image) as opened:
+    with open_image(image) as opened:
         is_known = not _has_16_bits(opened) or opened.format == "PPM"
         return None if is_known else int(np.asarray(opened).max())
 
@@ -190,7 +190,7 @@ def tiff_pages(image: bytes) -> int | None:
     """The number of a TIFF file's pages, if it has several."""
     if not image.startswith((b"II", b"MM")):
         return None
-    with _open(image) as opened:
+    with open_image(image) as opened:
         count = getattr(opened, "n_frames", 1)
         return count if opened.format == "TIFF" and count > 1 else None
 
