@@ -35,6 +35,9 @@ def test_rows_are_those_of_the_table(table, some):
     column = Column(table, "image")
     assert list(column) == [row["image"] for row in table]
     assert column.subset([2, 0])[1] == table[0]["image"]
+    stored = [0 if image is None else len(image["bytes"]) for image in column]
+    assert column.sizes() == stored
+    assert column.subset([2, 0]).sizes() == [stored[2], stored[0]]
 
 
 def test_what_is_stored_is_not_pickled(table, tmp_path):

@@ -144,7 +144,7 @@ def test_a_clone_of_a_hub_s_repository(tmp_path, names):
     (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
     split = load_split(tmp_path)
     assert (len(split.train), len(split.valid)) == (6, 6)
-    assert split.notes[-1].startswith("validation: the data's part ")
+    assert any(note.startswith("validation: the data's part ") for note in split.notes)
 
 
 def test_a_clone_with_several_configurations_asks_for_one(tmp_path):
@@ -190,3 +190,21 @@ class TestSavedFolders:
         (tmp_path / "pets" / "data-00000-of-00001.arrow").unlink()
         with pytest.raises(VicinalError, match="pets was written by save_to_disk and cannot be re"):
             load_split(tmp_path / "pets")
+
+
+def test_copies_are_told_and_stay_on_one_side(tmp_path):
+    pets = [encoded(noise(4, 4, seed=i % 10)) for i in range(20)]
+    images, labels = pa.array(pets, pa.binary()), [0, 1] * 9 + [1, 0]
+    table = pa.table({"img": images, "label": labels})
+    pyarrow.parquet.write_table(table, tmp_path / "all.parquet")
+    split = load_split(tmp_path)
+    held, learned = ({i["bytes"] for i in part.images} for part in (split.valid, split.train))
+    assert len(held) == 2
+    assert not held & learned
+    assert "duplicates: 10 images with the same bytes as another one" in split.notes
+    assert split.notes[-1].startswith("conflicts: 4 images with the same bytes as one of another")
+
+    pyarrow.parquet.write_table(table.slice(0, 12), tmp_path / "all.parquet")
+    pyarrow.parquet.write_table(table.slice(8, 2), tmp_path / "test.parquet")
+    notes = load_split(tmp_path).notes
+    assert "duplicates: 2 images of the validation part" in notes[-1]

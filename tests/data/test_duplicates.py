@@ -3,7 +3,7 @@
 import os
 
 from vicinal.data import duplicates
-from vicinal.data.duplicates import identical
+from vicinal.data.duplicates import Joined, identical
 
 
 def written(folder, *contents):
@@ -33,6 +33,14 @@ def test_links_are_the_same_file(tmp_path):
     (tmp_path / "soft").symlink_to(file)
     os.link(file, tmp_path / "hard")
     assert identical([file, tmp_path / "soft", tmp_path / "hard"]) == [[0, 1, 2]]
+
+
+def test_bytes_records_and_files_are_compared_alike(tmp_path):
+    content = bytes(range(256)) * 8
+    (file,) = written(tmp_path, content)
+    images = [file, content, {"bytes": content, "path": "a.png"}, content[::-1], {"bytes": None}]
+    assert identical(images) == [[0, 1, 2]]
+    assert identical(Joined(images[:2], images[3:])) == [[0, 1]]
 
 
 def test_files_are_opened_only_where_the_size_is_the_same(tmp_path, monkeypatch):

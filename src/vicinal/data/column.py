@@ -26,6 +26,17 @@ class Column(Sequence[Any]):
         """Arrow's own column, whose rows are read in a fraction of the time."""
         return self.table.data.column(self.name)
 
+    def sizes(self) -> list[int]:
+        """How many bytes each image has; 0 where none are stored."""
+        import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+        lengths = pc.binary_length(pc.struct_field(self._stored, "bytes"))
+        stored, picked = pc.fill_null(lengths, 0).to_numpy(), self.table._indices
+        if picked is not None:
+            stored = stored[picked.column(0).to_numpy()]
+        sizes: list[int] = stored[list(self.rows)].tolist()
+        return sizes
+
     def __getstate__(self) -> dict[str, Any]:
         # A table is pickled by the names of its files, but an Arrow column with all that it holds.
         return {name: value for name, value in vars(self).items() if name != "_stored"}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from vicinal.data.column_names import check_column
 from vicinal.data.columns import are_whole, as_texts, is_numeric
+from vicinal.data.duplicates import Joined
 from vicinal.data.labels import MOST_CLASSES, check_labels
 from vicinal.data.parts import part_names
 from vicinal.data.samples import (
@@ -91,10 +92,9 @@ def split_of_labelled(
     notes.append(f"validation: the data's part {valid_name}")
     notes += unknown_classes(indices[:count], indices[count:], vocab)
     notes += untested(indices[:count], indices[count:], vocab)
-    if isinstance(train.images, list) and isinstance(valid.images, list):
-        both_parts = Samples([*train.images, *valid.images], indices)
-        in_valid = range(count, len(indices))
-        notes += notes_on_copies(both_parts, copies_of(both_parts.images), in_valid)
+    both_parts = Samples(Joined(train.images, valid.images), indices)
+    in_valid = range(count, len(indices))
+    notes += notes_on_copies(both_parts, copies_of(both_parts.images), in_valid)
     return Split(samples, Samples(valid.images, indices[count:]), vocab, notes)
 
 

@@ -234,12 +234,26 @@ def emptied(before: Sequence[int], after: Sequence[int], vocab: list[str]) -> li
 
 
 def copies_of(images: Any) -> list[list[int]]:
-    """The indices of image files with the same bytes; none of images that are no files."""
-    return identical(images) if _are_files(images) and len(images) <= MOST_COMPARED else []
+    """The indices of images with the same bytes; none of images that are decoded already."""
+    return identical(images) if _are_stored(images) and len(images) <= MOST_COMPARED else []
 
 
-def _are_files(images: Any) -> bool:
-    return isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
+def _are_stored(images: Any) -> bool:
+    if hasattr(images, "sizes"):
+        return True
+    return isinstance(images, list) and all(
+        isinstance(image, str | Path | bytes | dict) for image in images
+    )
+
+
+def _such_as(images: Any, *indices: int) -> str:
+    """The names of images, where they have some, for the end of a message."""
+    names = []
+    for image in (images[index] for index in indices):
+        path = image.get("path") if isinstance(image, dict) else image
+        if isinstance(path, str | Path):
+            names.append(str(path))
+    return f", such as {' and '.join(names)}" if names else ""
 
 
 def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[int]) -> list[str]:
@@ -250,7 +264,7 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         copies: the indices of those with the same bytes.
         valid: the indices of the validation part.
     """
-    if len(samples) > MOST_COMPARED and _are_files(samples.images):
+    if len(samples) > MOST_COMPARED and _are_stored(samples.images):
         return [f"duplicates: not looked for, among more than {images_of(MOST_COMPARED)}"]
     notes = []
     both = [each for each in copies if 0 < sum(i in valid for i in each) < len(each)]
@@ -258,7 +272,7 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         seen = [i for each in both for i in each if i in valid]
         notes.append(
             f"duplicates: {images_of(len(seen))} of the validation part with the same bytes as a "
-            f"training image, such as {samples.images[seen[0]]}: results on them are too good"
+            f"training image{_such_as(samples.images, seen[0])}: results on them are too good"
         )
     elif copies:
         count = images_of(sum(len(each) - 1 for each in copies))
@@ -269,6 +283,6 @@ def notes_on_copies(samples: Samples, copies: list[list[int]], valid: Container[
         other = next(i for i in mixed[0] if samples.labels[i] != samples.labels[first])
         notes.append(
             f"conflicts: {images_of(sum(map(len, mixed)))} with the same bytes as one of another "
-            f"class, such as {samples.images[first]} and {samples.images[other]}"
+            f"class{_such_as(samples.images, first, other)}"
         )
     return notes
