@@ -72,6 +72,7 @@ def test_results_of_an_older_version_count_as_those_of_the_same_settings(tmp_pat
         "skip_bad", "stream",
     )  # fmt: skip
     options = {name: getattr(found.resolved, name) for name in old}
+    found.resolved = TrainOptions(**options)  # as they are read from its folder
     assert found.store(tmp_path).settings(found.arms[0]) == digest([options, 64, 0.0])
 
     found.resolved = replace(found.resolved, flip=False)
