@@ -43,7 +43,10 @@ def find_image_column(table: Any) -> str | None:
             return str(name)
     for name, feature in features.items():
         if getattr(feature, "dtype", None) in ("binary", "large_binary"):
-            head = table.select_columns([name]).take(LOOKED_AT)
+            column = table.select_columns([name])
+            # datasets 3.0 raises where there are fewer; what is streamed has no length.
+            count = len(column) if hasattr(column, "__len__") else LOOKED_AT
+            head = column.take(min(LOOKED_AT, count))
             if _are_images([row[name] for row in head]):
                 return str(name)
     return None

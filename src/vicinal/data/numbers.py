@@ -87,7 +87,7 @@ class Written:
         ['1,5', '5', None]
         """
         parts = pc.extract_regex(texts, _PARTS)
-        field = {name: pc.struct_field(parts, name) for name in parts.type.names}
+        field = {each.name: pc.struct_field(parts, each.name) for each in parts.type}
         sign = pc.binary_join_element_wise(field["sign"], field["inner"], "")
         return cls(
             pc.utf8_rtrim_whitespace(field["digits"]),
