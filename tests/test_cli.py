@@ -214,7 +214,7 @@ def test_the_flags_and_their_defaults_are_frozen():
 
 
 class TestTrain:
-    def test_digits_from_the_command_to_a_model_that_is_used(self, tmp_path):
+    def test_digits_from_the_command_to_a_model_that_is_used(self, tmp_path, capsys):
         done = command("train", "digits", "--out", "run", "--epochs", 12)
         assert done.returncode == 0, done.stderr
         assert files_in(tmp_path / "run") == FILES
@@ -254,9 +254,10 @@ class TestTrain:
         assert right >= 19
         assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
-        done = command("predict", "run", files[0])
-        assert re.search(r"file +class +probability", done.stdout)
-        assert "%" in done.stdout
+        assert run(["predict", "run", str(files[0])]) == 0
+        printed = capsys.readouterr().out
+        assert re.search(r"file +class +probability", printed)
+        assert "%" in printed
 
         probabilities = next(Predictor.load("run").predict([files[0]]))
         assert probabilities.max().item() == pytest.approx(

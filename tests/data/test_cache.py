@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import weakref
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -164,60 +166,59 @@ class TestContent:
         assert before.any()
 
 
-OPENED = """
-import sys
-from collections import Counter
-from pathlib import Path
+class Opened(Counter):
+    """How often each file was opened, while it counts: an audit hook cannot be removed."""
 
-opened = Counter()
-sys.addaudithook(
-    lambda event, arguments: opened.update([str(arguments[0])]) if event == "open" else None
-)
+    counts = False
 
-from vicinal.cli import run
-from vicinal.data import cache
+    def __call__(self, event, arguments):
+        if self.counts and event == "open":
+            self[str(arguments[0])] += 1
 
-if sys.argv[1] == "memory":
-    cache.LIMIT = 0
-assert run(["train", "photos", "--epochs", "1", "--model", "resnet9", *sys.argv[2:]]) == 0
-files = sorted(str(file) for file in Path("photos").rglob("*.jpg"))
-print([opened[file] for file in files])
-"""
+
+@pytest.fixture(scope="module")
+def audited():
+    opened = Opened()
+    sys.addaudithook(opened)
+    return opened
 
 
 class TestOpening:
     """A file is opened once for a first epoch: size, key and pixels come from one read."""
 
-    def opened(self, tmp_path, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", OPENED, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return eval(done.stdout.splitlines()[-1])
+    @pytest.fixture
+    def opened(self, tmp_path, monkeypatch, audited):
+        """Train, and say how often each photo was opened meanwhile."""
+        monkeypatch.chdir(tmp_path)
 
+        def train(*options):
+            arguments = ["train", "photos", "--epochs", "1", "--model", "resnet9", *options]
+            audited.clear()
+            audited.counts = True
+            try:
+                assert run(arguments) == 0
+            finally:
+                audited.counts = False
+            return [audited[str(file)] for file in sorted(Path("photos").rglob("*.jpg"))]
+
+        return train
+
+    @pytest.mark.parametrize("storage", ["cache", "memory"])
     @pytest.mark.parametrize(
-        ("storage", "side"),
-        [
-            ("cache", "several sizes"),
-            pytest.param("memory", "one size", marks=pytest.mark.slow),
-            pytest.param("cache", "one size", marks=pytest.mark.slow),
-            pytest.param("memory", "several sizes", marks=pytest.mark.slow),
-        ],
+        "side", [pytest.param("one size", marks=pytest.mark.slow), "several sizes"]
     )
-    def test_each_once(self, tmp_path, storage, side):
+    def test_each_once(self, tmp_path, monkeypatch, opened, storage, side):
+        if storage == "memory":
+            monkeypatch.setattr(cache, "LIMIT", 0)
         for number in range(30):
             file = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
             file.parent.mkdir(parents=True, exist_ok=True)
             height = 24 if side == "one size" else 24 + number
             noise(height, 24, seed=number).save(file)
         options = ["--out", "first"] + ([] if side == "one size" else ["--size", "16"])
-        assert self.opened(tmp_path, storage, *options) == [1] * 30
+        assert opened(*options) == [1] * 30
         if storage == "cache":  # and on the next run once, for the key
-            again = self.opened(tmp_path, storage, *options, "--overwrite")
-            assert again == [1] * 30
+            assert opened(*options, "--overwrite") == [1] * 30
             assert len(cache.entries()) == 2
 
     def test_what_is_looked_at_is_not_held_beyond_a_limit(self, tmp_path, monkeypatch):

@@ -2,21 +2,29 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from run_folders import assert_same, left, silent
 from vicinal import Callback, Choice, CutMix, MixUp, VicinalError, recipes, runs
 from vicinal.data import vision
 from vicinal.tasks import TrainOptions, find_split, make_task
 
-OPTIONS = TrainOptions("digits", epochs=1, precision="fp32", seed=3)
+OPTIONS = TrainOptions("photos", epochs=1, batch_size=16, precision="fp32", seed=3)
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path, monkeypatch):
+def _in_a_folder_with_photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        file = Path("photos") / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
 
 
 def train(folder, mix, **kwargs):
@@ -45,17 +53,20 @@ OBJECTS = {
 }
 
 
-@pytest.mark.parametrize("kind", OBJECTS)
-def test_an_object_trains_as_its_name_does(tmp_path, kind):
+def test_an_object_trains_as_its_name_does(tmp_path):
     train(tmp_path / "name", "mixup")
-    lines = train(tmp_path / "object", OBJECTS[kind])
-    assert_same(left(tmp_path / "object"), left(tmp_path / "name"))
-    assert "Mix" in lines["mixing"]
-    has_picture = (tmp_path / "object" / "mixed_batch.png").exists()
-    assert has_picture == (kind != "callback")  # what a callback does cannot be seen
-    mix = json.loads((tmp_path / "object" / "config.json").read_text())["options"]["mix"]
-    assert "seed" not in mix
-    assert "0x" not in mix
+    train(tmp_path / "none", "none")
+    with pytest.raises(AssertionError):
+        assert_same(left(tmp_path / "none"), left(tmp_path / "name"))
+    for kind, mixer in OBJECTS.items():
+        lines = train(tmp_path / kind, mixer)
+        assert_same(left(tmp_path / kind), left(tmp_path / "name"))
+        assert "Mix" in lines["mixing"]
+        has_picture = (tmp_path / kind / "mixed_batch.png").exists()
+        assert has_picture == (kind != "callback")  # what a callback does cannot be seen
+        mix = json.loads((tmp_path / kind / "config.json").read_text())["options"]["mix"]
+        assert "seed" not in mix
+        assert "0x" not in mix
 
 
 def test_the_mixer_that_is_given_is_not_used_up(tmp_path):

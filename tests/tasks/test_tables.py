@@ -88,12 +88,12 @@ class TestClasses:
         assert "strength: 1 value that the training data do not have (fortified)" in err
 
     def test_a_run_that_was_stopped_ends_as_one_that_was_not(self, wine, tmp_path, monkeypatch):
-        options = TrainOptions("wine.csv", label="grower", epochs=3, mix="manifoldmixup")
+        options = TrainOptions("wine.csv", label="grower", epochs=2, mix="manifoldmixup")
         runs.train(options, tmp_path / "whole", log=silent)
 
         class Stop(Callback):
             def before_train(self, learn):
-                if learn.epoch == 2:
+                if learn.epoch == 1:
                     raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
