@@ -248,9 +248,9 @@ class TestMistakes:
         resume = ["compare", "digits", "--resume", "--out", "out"]
         assert "has mixup-0.4-1, none-1, too" in fails(capsys, *resume, "--epochs", "2")
         other = fails(capsys, *resume, "--train-size", "64")
-        assert "was begun with --train-size 128, not 64" in other
+        assert "was begun with --train-size 128, not with --train-size 64" in other
         other = fails(capsys, *resume, "--lr", "0.5")
-        assert "the run was begun with lr left open, not 0.5" in other
+        assert "the run was begun without --lr, not with --lr 0.5" in other
         assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
         compared(capsys, *arguments, "--overwrite")
 
@@ -419,6 +419,7 @@ TYPED = {
     "categorical": ("zip, month", "--categorical 'zip, month'"),
     "split_column": ("is_valid", "--split-column is_valid"),
     "group": (r"(\d+)-", r"--group '(\d+)-'"),
+    "pixel_range": (4095, "--pixel-range 4095"),
     "resize": ("pad", "--resize pad"),
     "augment": ("none", "--augment none"),
     "flip": (False, "--no-flip"),
