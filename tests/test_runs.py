@@ -154,7 +154,7 @@ class TestResuming:
         assert TrainOptions(data).merged_with(asdict(TrainOptions("photos/"))) == TrainOptions(
             "photos/"
         )
-        with pytest.raises(VicinalError, match="begun with data photos/, not pictures"):
+        with pytest.raises(VicinalError, match="begun with photos/, not pictures"):
             TrainOptions("pictures").merged_with(asdict(TrainOptions("photos/")))
 
     def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
@@ -249,7 +249,7 @@ class TestTwoAtOnce:
         first.kill()
         first.join()
         # The operating system has taken the lock back.
-        with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
+        with pytest.raises(VicinalError, match="begun with --epochs 60, not with --epochs 61"):
             runs.train(TrainOptions("digits", epochs=61), folder, resume=True, log=silent)
 
 

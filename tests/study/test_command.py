@@ -480,9 +480,11 @@ def test_a_typed_setting_counts_even_where_it_is_the_default():
     stored = ExperimentConfig(TrainOptions("digits", valid=0.3), label_noise=0.2).to_json()
     again = ExperimentConfig(TrainOptions("digits"))
     assert again.merged_with(stored, typed=["mixes"]).label_noise == 0.2
-    with pytest.raises(VicinalError, match=r"begun with --label-noise 0\.2, not 0:"):
+    with pytest.raises(
+        VicinalError, match=r"begun with --label-noise 0\.2, not with --label-noise 0:"
+    ):
         again.merged_with(stored, typed=["label_noise"])
-    with pytest.raises(VicinalError, match=r"begun with valid 0\.3, not 0\.2:"):
+    with pytest.raises(VicinalError, match=r"begun with --valid 0\.3, not with --valid 0\.2:"):
         again.merged_with(stored, typed=["valid"])
 
 
