@@ -208,8 +208,10 @@ def test_the_flags_and_their_defaults_are_frozen():
             else f"{p.name.upper()} = {p.default}"
             for p in each.params
         ]
-        found[name] = lines
-    expected = {name: [line.strip() for line in t.strip().split("\n")] for name, t in FLAGS.items()}
+        found[name] = sorted(lines)
+    expected = {
+        name: sorted(line.strip() for line in t.strip().split("\n")) for name, t in FLAGS.items()
+    }
     assert found == expected
 
 
@@ -547,8 +549,7 @@ class TestShowData:
         ],
     )
     def test_options_of_pictures_are_refused(self, options, tmp_path, capsys):
-        sentence = fails(capsys, "show", "digits", "--data", *options)
-        assert re.search(rf"--(no-)?{options[0].split('-')[-1]} does not apply", sentence)
+        assert f"{options[0]} does not apply" in fails(capsys, "show", "digits", "--data", *options)
         assert list(tmp_path.iterdir()) == []
 
 

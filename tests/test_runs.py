@@ -154,7 +154,7 @@ class TestResuming:
         assert TrainOptions(data).merged_with(asdict(TrainOptions("photos/"))) == TrainOptions(
             "photos/"
         )
-        with pytest.raises(VicinalError, match="begun with data photos/, not pictures"):
+        with pytest.raises(VicinalError, match="begun with photos/, not pictures"):
             TrainOptions("pictures").merged_with(asdict(TrainOptions("photos/")))
 
     def test_the_last_run_of_the_data_is_found(self, monkeypatch, capsys):
@@ -184,9 +184,13 @@ class TestResuming:
     @pytest.mark.parametrize(
         ("changed", "sentence"),
         [
-            ({"epochs": 5}, "the run was begun with epochs 3, not 5"),
-            ({"mix": "cutmix"}, "the run was begun with mix left open, not cutmix"),
-            ({"batch_size": 32}, "the run was begun with batch-size left open, not 32"),
+            ({"epochs": 5}, "the run was begun with --epochs 3, not with --epochs 5"),
+            ({"mix": "cutmix"}, "the run was begun without --mix, not with --mix cutmix"),
+            ({"flip": False}, "the run was begun without --flip, not with --no-flip"),
+            (
+                {"batch_size": 32},
+                "the run was begun without --batch-size, not with --batch-size 32",
+            ),
         ],
     )
     def test_other_settings_are_refused(self, tmp_path, monkeypatch, changed, sentence):
@@ -199,7 +203,7 @@ class TestResuming:
     def test_what_is_typed_counts_also_where_it_is_the_default(self, tmp_path, capsys):
         assert run(["train", "digits", "--epochs", "1", "--seed", "5", "--out", "run"]) == 0
         assert run(["train", "digits", "--out", "run", "--resume", "--seed", "0"]) == 2
-        assert "the run was begun with seed 5, not 0" in capsys.readouterr().err
+        assert "the run was begun with --seed 5, not with --seed 0" in capsys.readouterr().err
         assert run(["train", "digits", "--out", "run", "--resume", "--seed", "5"]) == 0
 
     def test_a_damaged_checkpoint_is_refused(self, tmp_path, monkeypatch):
@@ -245,7 +249,7 @@ class TestTwoAtOnce:
         first.kill()
         first.join()
         # The operating system has taken the lock back.
-        with pytest.raises(VicinalError, match="begun with epochs 60, not 61"):
+        with pytest.raises(VicinalError, match="begun with --epochs 60, not with --epochs 61"):
             runs.train(TrainOptions("digits", epochs=61), folder, resume=True, log=silent)
 
 

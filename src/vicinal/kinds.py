@@ -60,9 +60,9 @@ KINDS: dict[str, Kind] = {
             "images",
             task="vicinal.tasks.images:ImageTask",
             finder="vicinal.data.finders:image_split",
-            data="digits; a folder of images, in folders of their classes or named by a table; a "
-            "Parquet file or folder with an image column; a .zip or .npz file, MNIST's idx files, "
-            "a folder of save_to_disk; torchvision:NAME",
+            data="digits; a folder of images, in folders of their classes or named by a table; "
+            "Parquet files with an image column; MNIST's idx files; an .npz file; a folder of "
+            "save_to_disk; torchvision:NAME",
             samples="images",
         ),
         Kind("streamed images", task="vicinal.tasks.streamed:StreamedImageTask"),
@@ -70,9 +70,9 @@ KINDS: dict[str, Kind] = {
             "rows",
             task="vicinal.tasks.tables:TableTask",
             finder="vicinal.data.finders:row_split",
-            data="a CSV, Parquet, JSON Lines or Excel file or folder, of texts or of other "
-            "rows; a folder of texts",
-            samples="tables (CSV or Parquet)",
+            data="a table (CSV, TSV, Parquet, JSON Lines or Excel) or a folder of tables, of texts "
+            "or of other rows; a folder of texts, in folders of their classes",
+            samples="tables (CSV, TSV, Parquet, JSON Lines or Excel)",
         ),
         Kind(
             "texts", task="vicinal.tasks.texts:TextTask", samples="texts, in files or as they are"
@@ -83,7 +83,8 @@ KINDS: dict[str, Kind] = {
 
 def data_help() -> str:
     """What the help says about DATA."""
-    return "; ".join([*(kind.data for kind in KINDS.values() if kind.data), "hf:NAME"])
+    named = (kind.data for kind in KINDS.values() if kind.data)
+    return "; ".join([*named, "a .zip of any of these; hf:NAME."])
 
 
 def samples_help() -> str:

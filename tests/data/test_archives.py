@@ -56,6 +56,13 @@ def test_a_table_in_an_archive(tmp_path):
     assert load_split(packed(tmp_path / "rows.zip", ["rows.csv"], table)).kind == "rows"
 
 
+def test_errors_name_the_archive(tmp_path):
+    file = packed(tmp_path / "pets.zip", NAMES)
+    with pytest.raises(VicinalError) as error:
+        load_split(file, label="name")
+    assert str(error.value).startswith(f"{file} has no columns, so --label name does not apply")
+
+
 def test_a_damaged_archive_is_named_and_leaves_nothing(tmp_path):
     file = packed(tmp_path / "pets.zip", NAMES)
     content = bytearray(file.read_bytes())

@@ -210,7 +210,7 @@ class TestPaths:
             ("a.png", "is a single image: give a folder of images"),
             ("a.json", "is no JSON Lines file: write one object a line, with the ending .jsonl"),
             ("a.tar.gz", "is an archive: unpack it and give the folder"),
-            ("a.pdf", "is no table: give a CSV, Parquet, JSON Lines or Excel file"),
+            ("a.pdf", "is no table: give a CSV, TSV, Parquet, JSON Lines or Excel file"),
         ],
     )
     def test_a_file_of_another_kind(self, tmp_path, name, sentence):

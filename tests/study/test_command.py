@@ -255,9 +255,9 @@ class TestMistakes:
         resume = ["compare", rows, "--resume", "--out", "out"]
         assert "has mixup-0.4-1, none-1, too" in fails(capsys, *resume, "--epochs", "2")
         other = fails(capsys, *resume, "--train-size", "64")
-        assert "was begun with --train-size 128, not 64" in other
+        assert "was begun with --train-size 128, not with --train-size 64" in other
         other = fails(capsys, *resume, "--lr", "0.5")
-        assert "the run was begun with lr left open, not 0.5" in other
+        assert "the run was begun without --lr, not with --lr 0.5" in other
         assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
         compared(capsys, *arguments, "--overwrite")
 
@@ -426,6 +426,7 @@ TYPED = {
     "categorical": ("zip, month", "--categorical 'zip, month'"),
     "split_column": ("is_valid", "--split-column is_valid"),
     "group": (r"(\d+)-", r"--group '(\d+)-'"),
+    "pixel_range": (4095, "--pixel-range 4095"),
     "resize": ("pad", "--resize pad"),
     "augment": ("none", "--augment none"),
     "flip": (False, "--no-flip"),
@@ -486,9 +487,11 @@ def test_a_typed_setting_counts_even_where_it_is_the_default():
     stored = ExperimentConfig(TrainOptions("digits", valid=0.3), label_noise=0.2).to_json()
     again = ExperimentConfig(TrainOptions("digits"))
     assert again.merged_with(stored, typed=["mixes"]).label_noise == 0.2
-    with pytest.raises(VicinalError, match=r"begun with --label-noise 0\.2, not 0:"):
+    with pytest.raises(
+        VicinalError, match=r"begun with --label-noise 0\.2, not with --label-noise 0:"
+    ):
         again.merged_with(stored, typed=["label_noise"])
-    with pytest.raises(VicinalError, match=r"begun with valid 0\.3, not 0\.2:"):
+    with pytest.raises(VicinalError, match=r"begun with --valid 0\.3, not with --valid 0\.2:"):
         again.merged_with(stored, typed=["valid"])
 
 

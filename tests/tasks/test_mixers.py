@@ -101,7 +101,7 @@ class TestResuming:
             VicinalError, match=r"begun from Python with mix=MixUp.*: pass it again"
         ):
             train(tmp_path / "run", None, resume=True)
-        with pytest.raises(VicinalError, match=r"begun with mix MixUp\(.*, not MixUp"):
+        with pytest.raises(VicinalError, match=r"begun with --mix MixUp\(.*, not with --mix MixUp"):
             train(tmp_path / "run", MixUp(0.2), resume=True)
         train(tmp_path / "run", MixUp(0.3), resume=True)
         train(tmp_path / "whole", MixUp(0.3))

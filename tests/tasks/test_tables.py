@@ -154,7 +154,7 @@ class TestColumns:
         assert "count as unknown" not in err
         assert TrainOptions("wine.csv").merged_with(config["options"]).categorical == "vintage"
         said = fails(capsys, "train", "wine.csv", "--drop", "ash", "--out", "run", "--resume")
-        assert "the run was begun with drop ash,hue, not ash" in said
+        assert "the run was begun with --drop ash,hue, not with --drop ash" in said
 
 
 class TestValues:

@@ -6,6 +6,9 @@ import typer
 
 from vicinal import kinds, methods
 
+# The headings in the help, below that of the options that have none.
+READING, IMAGES, FOLDER = "How DATA are read", "Images", "Results"
+
 Data = Annotated[
     str,
     typer.Argument(help=kinds.data_help()),
@@ -17,7 +20,7 @@ MixName = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option(
-        help="Strength: the alpha of Beta(alpha, alpha); if not given, the method's own: 0.4 for "
+        help="Strength: the alpha of Beta(alpha, alpha). If not given, the method's own: 0.4 for "
         "mixup, 1 for cutmix."
     ),
 ]
@@ -35,20 +38,40 @@ Model = Annotated[
 Pretrained = Annotated[
     bool | None,
     typer.Option(
-        "--pretrained/--no-pretrained", help="Start from published weights; default for photos."
+        "--pretrained/--no-pretrained",
+        help="Start from published weights. If not given, for photos.",
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples per batch.")]
 Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
-SkipBad = Annotated[bool, typer.Option(help="Leave out images that cannot be read.")]
-Stream = Annotated[bool, typer.Option(help="Stream Parquet shards, without storing them.")]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        help="Leave out images that cannot be read, or that a table names and are missing.",
+        rich_help_panel=READING,
+        show_default=False,
+    ),
+]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        help="Read the Parquet files of images one after another, and store nothing.",
+        rich_help_panel=READING,
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(help="Replace what --out holds.", rich_help_panel=FOLDER, show_default=False),
+]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
     str | None,
     typer.Option(
-        help="Side of the images in pixels, or height x width, such as 96x128; if not given, by "
-        "the data."
+        help="Side of the images in pixels, or height x width, such as 96x128. If not given, by "
+        "the data.",
+        rich_help_panel=IMAGES,
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -8,38 +8,70 @@ from typing import Annotated, Any
 
 import typer
 
+from vicinal.cli.arguments import IMAGES, READING
+
 
 def _read(
     *,
     valid: Annotated[
-        float, typer.Option(help="Fraction held out, where there is no validation part.")
+        float,
+        typer.Option(
+            help="Fraction held out, where there is no validation part.", rich_help_panel=READING
+        ),
     ] = 0.2,
-    label: Annotated[str | None, typer.Option(help="The label column of a table.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="The label column of a table.", rich_help_panel=READING),
+    ] = None,
     label_pattern: Annotated[
         str | None,
-        typer.Option(help="Regular expression for file names; its first group is the class."),
+        typer.Option(
+            help="A regular expression for the names of files; its first group is the class. With "
+            "a slash in it, it is for paths below DATA.",
+            rich_help_panel=READING,
+        ),
     ] = None,
     label_kind: Annotated[
-        str | None, typer.Option(help="classes or values, where whole numbers can be either.")
+        str | None,
+        typer.Option(help="What the labels are: classes, or values.", rich_help_panel=READING),
     ] = None,
-    drop_missing: Annotated[bool, typer.Option(help="Leave out rows without a label.")] = False,
+    drop_missing: Annotated[
+        bool,
+        typer.Option(
+            help="Leave out rows without a label.", rich_help_panel=READING, show_default=False
+        ),
+    ] = False,
     text: Annotated[
-        str | None, typer.Option(help="The column of texts to learn from, alone.")
+        str | None,
+        typer.Option(
+            help="The column of texts to learn from, and no other.", rich_help_panel=READING
+        ),
     ] = None,
     drop: Annotated[
-        str | None, typer.Option(help="Columns to leave out, separated by commas.")
+        str | None,
+        typer.Option(help="Columns to leave out, separated by commas.", rich_help_panel=READING),
     ] = None,
     categorical: Annotated[
-        str | None, typer.Option(help="Columns of numbers that are codes, separated by commas.")
+        str | None,
+        typer.Option(
+            help="Columns of numbers that are categories, such as zip codes, separated by commas.",
+            rich_help_panel=READING,
+        ),
     ] = None,
     split_column: Annotated[
-        str | None, typer.Option(help="The column that names the part of each row.")
+        str | None,
+        typer.Option(
+            help="The column that says of each row whether it is for training or validation.",
+            rich_help_panel=READING,
+        ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
-            help="A column; or for a folder, a regular expression whose first group names the "
-            "group. All samples of one are in the same part."
+            help="Hold out whole groups, such as all samples of a patient: the column that names "
+            "them, or for a folder of images, a regular expression for paths below it, whose first "
+            "group names them.",
+            rich_help_panel=READING,
         ),
     ] = None,
 ) -> None:
@@ -50,22 +82,35 @@ def _see(
     *,
     resize: Annotated[
         str | None,
-        typer.Option(help="How images get their size: crop (the default), squish or pad."),
+        typer.Option(
+            help="How images get their size: crop (the default), squish or pad.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
-            help="Augmentation of images: none; light, shifts; photo, crops, tilt and light."
+            help="none; light (shifts and flips); photo (crops, rotation, tilt, brightness and "
+            "flips). If not given, by the size.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     flip: Annotated[
         bool | None,
         typer.Option(
-            "--flip/--no-flip", help="Flip images at random: not where left and right matter."
+            "--flip/--no-flip",
+            help="Flip training images at random, or not, as where left and right matter. If not "
+            "given, by the data.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     pixel_range: Annotated[
-        int | None, typer.Option(help="The value that is white in images of 16 bits: 4095 of 12.")
+        int | None,
+        typer.Option(
+            help="The value that is white in images of 16 bits, such as 4095 where a camera has "
+            "12. If not given, 65535.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
 ) -> None:
     """The options of commands that bring images to a network."""
@@ -82,7 +127,8 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command)
     *own, rest = signature.parameters.values()
     assert rest.kind is Parameter.VAR_KEYWORD
-    merged = [*(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own), *shared]
+    # In this order, in which the help has their headings.
+    merged = [*shared, *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own)]
     vars(called)["__signature__"] = signature.replace(parameters=merged)
     called.__annotations__ = {p.name: p.annotation for p in merged}  # typer reads both
     return called

@@ -10,7 +10,7 @@ from vicinal.cli.common import log
 
 
 def cache(
-    clear: Annotated[bool, typer.Option(help="Remove all of it.")] = False,
+    clear: Annotated[bool, typer.Option(help="Remove all of it.", show_default=False)] = False,
 ) -> None:
     """Show or clear the cache of decoded images."""
     from vicinal.data import cache

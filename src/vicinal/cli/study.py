@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from vicinal.cli.arguments import (
+    FOLDER,
     BatchSize,
     Data,
     Epochs,
     Model,
+    Overwrite,
     Precision,
     Pretrained,
     Rate,
@@ -29,7 +31,7 @@ def compare(
     mix: Annotated[
         str | None,
         typer.Option(
-            help="Methods to compare, separated by commas, as for train; if not given, "
+            help="Methods to compare, separated by commas, as for train. If not given, "
             "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
@@ -41,7 +43,7 @@ def compare(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Trainings of each arm; 3 if not given. Add more later."),
+        typer.Option(help="Trainings of each arm. If not given, 3; --resume adds more."),
     ] = None,
     train_size: Annotated[
         float | None, typer.Option(help="Use this many training samples, or this share of them.")
@@ -60,14 +62,25 @@ def compare(
     size: Size = None,
     precision: Precision = "auto",
     skip_bad: SkipBad = False,
-    out: Annotated[Path | None, typer.Option(help="Folder; default below runs/.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the comparison. If not given, one below runs/.",
+            rich_help_panel=FOLDER,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
     resume: Annotated[
-        bool, typer.Option(help="Go on with a comparison, or add to it: seeds, methods, epochs.")
+        bool,
+        typer.Option(
+            help="Resume a comparison, or add to it: seeds, methods, epochs.",
+            rich_help_panel=FOLDER,
+            show_default=False,
+        ),
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes that train at once; by default, one for each GPU."),
+        typer.Option(help="Processes that train at once. If not given, one for each GPU."),
     ] = None,
     **how: Any,
 ) -> None:

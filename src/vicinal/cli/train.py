@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from vicinal.cli.arguments import (
+    FOLDER,
     Alpha,
     BatchSize,
     Data,
     Epochs,
     MixName,
     Model,
+    Overwrite,
     Precision,
     Pretrained,
     Rate,
@@ -41,15 +43,27 @@ def train(
     precision: Precision = "auto",
     compile: Annotated[
         bool,
-        typer.Option(help="Use torch.compile: slow to start, and not always faster."),
+        typer.Option(
+            help="Use torch.compile: slow to start, and not always faster.", show_default=False
+        ),
     ] = False,
     track: Annotated[
         str | None, typer.Option(help="Log to tensorboard, wandb, mlflow, or another tracker.")
     ] = None,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default below runs/.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the run that --out holds.")] = False,
-    resume: Annotated[bool, typer.Option(help="Resume a run that was stopped or killed.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder. If not given, one below runs/.", rich_help_panel=FOLDER),
+    ] = None,
+    overwrite: Overwrite = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="Resume a run that was stopped or killed.",
+            rich_help_panel=FOLDER,
+            show_default=False,
+        ),
+    ] = False,
     skip_bad: SkipBad = False,
     stream: Stream = False,
     **how: Any,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vicinal import kinds
-from vicinal.cli.arguments import Alpha, Data, MixName, Seed, Size, SkipBad, Stream
+from vicinal.cli.arguments import FOLDER, Alpha, Data, MixName, Seed, Size, SkipBad, Stream
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 
@@ -28,7 +28,7 @@ def predict(
         list[str],
         typer.Argument(help=kinds.samples_help()),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all classes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
 ) -> None:
     """Predict with a trained network.
 
@@ -92,12 +92,25 @@ def show(
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="The picture, PNG, PDF or SVG; HTML for an interactive board."),
+        typer.Option(
+            help="The picture: PNG, PDF or SVG, or HTML for an interactive board. If not given, "
+            "mixed.png.",
+            rich_help_panel=FOLDER,
+        ),
     ] = None,
-    open: Annotated[bool, typer.Option(help="Show the board in the browser.")] = False,
+    open: Annotated[
+        bool,
+        typer.Option(
+            help="Show the interactive board in the browser.",
+            rich_help_panel=FOLDER,
+            show_default=False,
+        ),
+    ] = False,
     found: Annotated[
         bool,
-        typer.Option("--data", help="Draw nothing: print what DATA are found to be."),
+        typer.Option(
+            "--data", help="Draw nothing: print what was found in DATA, and how it is read."
+        ),
     ] = False,
     skip_bad: SkipBad = False,
     stream: Stream = False,

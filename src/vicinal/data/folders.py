@@ -98,7 +98,7 @@ def name_labeller(pattern: str) -> Callable[[str], str]:
         raise VicinalError(f"{pattern!r} is no regular expression: {error}") from None
     if compiled.groups < 1:
         raise VicinalError(
-            f"the pattern {pattern!r} has no group: put the part that is the class in parentheses"
+            f"the pattern {pattern!r} has no group: put the part that is meant in parentheses"
         )
 
     def label(name: str) -> str:

@@ -22,7 +22,7 @@ CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
 # Of files of one name, the first kind is read: it keeps the types of values.
 KINDS = ((".parquet",), CSV, JSON_LINES, (".xlsx",))
-GIVE = "give a CSV, Parquet, JSON Lines or Excel file"
+GIVE = "give a CSV, TSV, Parquet, JSON Lines or Excel file"
 
 
 class Frames(dict[str, pd.DataFrame]):

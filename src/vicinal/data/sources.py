@@ -18,7 +18,9 @@ from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 
 # What load_split takes beside folders of images.
-READABLE = "a CSV, Parquet, JSON Lines or Excel file, or a folder of them, a .zip or .npz file"
+READABLE = (
+    "a CSV, TSV, Parquet, JSON Lines or Excel file, or a folder of them, or a .zip or .npz file"
+)
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 SINGLE = (".npz", ".zip")  # they are read where they are given themselves
 
@@ -48,21 +50,22 @@ def load_split(
 
     Args:
         data: ``digits``, a path (a folder of images, in folders of their classes or named by a
-            table; a CSV, Parquet, JSON Lines or Excel file or a folder of them; a folder of texts,
-            or one that ``save_to_disk`` wrote; a ``.npz`` or ``.zip`` file, or MNIST's idx files),
+            table; a CSV, TSV, Parquet, JSON Lines or Excel file or a folder of them; a folder of
+            texts, or one that ``save_to_disk`` wrote; an ``.npz`` or ``.zip`` file, or MNIST's idx
+            files),
             ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME``.
         label: the label column, where there are columns; None finds it.
         label_pattern: for a folder of images: a regular expression for the file name, or where it
             has a slash and no file name matches, for the path below the folder; its first group is
             the class. None reads classes off the folders' names.
-        text: the column of texts to learn from, alone; None looks for sentences.
+        text: the column of texts to learn from, and no other; None looks for sentences.
         drop: columns to leave out.
-        categorical: columns of numbers that are codes, such as of zip.
+        categorical: columns of numbers that are categories, such as zip codes.
         group: samples of one group (a patient, a place, a shot) are all in training or all in
             validation. For a table, a column; for a folder of images, a regular expression for the
             path below the folder, whose first group names it.
-        split_column: the column that names the part of each row.
-        label_kind: ``"classes"`` or ``"values"``, where whole numbers can be either.
+        split_column: the column that says of each row whether it is for training or validation.
+        label_kind: what the labels are, ``"classes"`` or ``"values"``; None looks at them.
         drop_missing: leave out rows without a label.
         pixel_range: the value that is white in images of 16 bits, such as 4095 where a camera has
             12; None is 65535.
@@ -70,7 +73,8 @@ def load_split(
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
             a hub's data that are larger than the free space on the disk are always streamed.
-        skip_bad: leave out images that are named and missing, and folders that cannot be opened.
+        skip_bad: leave out images that a table names and are missing, and folders that cannot be
+            opened.
 
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
@@ -102,7 +106,10 @@ def load_split(
     )
     if request.path is not None and is_archive(request.path):
         folder = unpacked(request.path)
-        split = _split(replace(request, data=str(folder)))
+        try:
+            split = _split(replace(request, data=str(folder)))
+        except VicinalError as error:  # which names what the user knows
+            raise VicinalError(str(error).replace(str(folder), request.data)) from None
         split.notes.append(f"archive: unpacked to {folder}")
     else:
         split = _split(request)

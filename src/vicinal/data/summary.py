@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from vicinal.data.split import DataSplit
 
+NAMES = 15  # columns of the names of lines
 MOST = 20  # rows of a table of classes; of more classes, the largest and the smallest are shown
 QUANTILES = {"lowest": 0, "5%": 5, "25%": 25, "median": 50, "75%": 75, "95%": 95, "highest": 100}
 
@@ -58,10 +59,13 @@ class Summary:
         # Names of files and classes may hold brackets and colons, which rich would interpret.
         console = Console(file=out, width=width, markup=False, emoji=False, highlight=False)
         grid = Grid.grid(padding=(0, 1, 0, 0))
-        grid.add_column(min_width=15, no_wrap=True)
+        grid.add_column(width=NAMES, no_wrap=True)
         grid.add_column(overflow="fold")
         for name, text in self.lines:
-            grid.add_row(f"{name}:", printable(text))
+            if len(name) < NAMES:
+                grid.add_row(f"{name}:", printable(text))
+            else:  # all texts keep their place
+                grid.add_row("", printable(f"{name}: {text}"))
         console.print(grid)
         for table in self.tables:
             console.print()

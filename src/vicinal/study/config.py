@@ -8,7 +8,7 @@ from typing import Any
 from vicinal.errors import VicinalError
 from vicinal.study.formatting import format_exact
 from vicinal.tasks import TrainOptions
-from vicinal.tasks.options import option
+from vicinal.tasks.options import as_typed, begun_with, option
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class ExperimentConfig:
             if value == field.default and field.name not in typed:
                 value = before
             elif value != before and field.name not in ARM_FIELDS:
-                shown = before if before != field.default else "left open"
+                earlier_text = None if before == field.default else _text(before)
+                how = begun_with(_option(field.name), earlier_text, _text(value))
                 raise VicinalError(
-                    f"the comparison was begun with --{_option(field.name)} {_text(shown)}, not "
-                    f"{_text(value)}: leave that out, or begin another comparison"
+                    f"the comparison was begun {how}: leave that out, or begin another comparison"
                 )
             settings[field.name] = value
         return ExperimentConfig(**settings)
@@ -71,7 +71,7 @@ class ExperimentConfig:
             if value == default or name == "data":
                 continue
             if isinstance(value, bool):
-                words.append(f"--{'' if value else 'no-'}{_option(name)}")
+                words.append(as_typed(_option(name), value))
             else:
                 words += [f"--{_option(name)}", _text(value)]
         return shlex.join(words + (["--seeds", str(seeds)] if seeds else []))

@@ -97,9 +97,8 @@ class TrainOptions:
                 continue  # photos, photos/ and ./photos
             left_open = value == field.default and field.name not in typed
             if value != earlier and not left_open:
-                shown = "left open" if earlier is None else earlier
                 raise VicinalError(
-                    f"the run was begun with {option(field.name)} {shown}, not {value}: leave "
+                    f"the run was begun {begun_with(option(field.name), earlier, value)}: leave "
                     "that out, or begin another run"
                 )
         mix = before.get("mix")
@@ -114,8 +113,8 @@ class TrainOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in names and value != field.default:
-                name = f"{'no-' if value is False else ''}{option(field.name)}"
-                raise VicinalError(f"--{name} does not apply to {data}: leave it out")
+                name = as_typed(option(field.name), value).partition(" ")[0]
+                raise VicinalError(f"{name} does not apply to {data}: leave it out")
 
     def __post_init__(self) -> None:
         for name, lowest in (("epochs", 1), ("batch_size", 2)):
@@ -167,3 +166,29 @@ def listed_names(names: str | None) -> list[str]:
 def option(field: str) -> str:
     """The name of an option on the command line."""
     return field.replace("_", "-")
+
+
+def as_typed(name: str, value: Any) -> str:
+    """An option as it is typed.
+
+    >>> as_typed("size", 64), as_typed("flip", False)
+    ('--size 64', '--no-flip')
+    """
+    if isinstance(value, bool):
+        return f"--{'' if value else 'no-'}{name}"
+    return f"--{name} {value}"
+
+
+def begun_with(name: str, earlier: Any, value: Any) -> str:
+    """How an earlier run was begun, and not, where an option differs; None is one left open.
+
+    >>> begun_with("size", None, 64), begun_with("flip", True, False)
+    ('without --size, not with --size 64', 'with --flip, not with --no-flip')
+    """
+    if name == "data":
+        return f"with {earlier}, not {value}"
+    before, now = (
+        f"without --{name}" if each is None else f"with {as_typed(name, each)}"
+        for each in (earlier, value)
+    )
+    return f"{before}, not {now}"

@@ -93,7 +93,8 @@ class TextPreprocessing(Preprocessing):
             return texts
         if os.path.exists(argument):  # Path.exists() would raise for a long text
             raise VicinalError(
-                f"{file} holds no texts: give a .txt, CSV or Parquet file, or a text"
+                f"{file} holds no texts: give a .txt file, a table (CSV, TSV, Parquet, JSON Lines "
+                "or Excel), or a text"
             )
         return [argument]
 
