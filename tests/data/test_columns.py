@@ -176,3 +176,13 @@ def test_what_is_no_number_is_named_with_its_row(values, shown):
         VicinalError, match=f"column age holds {shown.replace('?', '.')} in row {row}"
     ):
         as_numbers(series)
+
+
+def test_times_and_durations_are_neither_texts_nor_names():
+    frame = pd.DataFrame({"n": [1.5, 2.5] * 15})
+    frame["time"] = [f"0 days 00:00:{i:02}" for i in range(30)]
+    frame["at"] = [f"12:{i:02}:30" for i in range(30)]
+    why = "times or durations: convert them to numbers"
+    assert column_kinds(frame).left_out == {"time": why, "at": why}
+    frame["time"] = [f"{i} 120 days of rain" for i in range(30)]
+    assert column_kinds(frame).text == ["time"]

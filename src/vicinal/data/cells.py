@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from vicinal.data.number_columns import NumberColumn, decide, in_doubt
+from vicinal.data.number_columns import NumberColumn, decide, in_doubt, without_dashes
 from vicinal.data.numbers import Form
 from vicinal.data.samples import listed
 
@@ -142,6 +142,8 @@ class _Columns:
             self.columns[name] = as_series(_masked(cells, _BLANK))
             return
         values = _masked(cells, _MISSING)
+        if name not in self.strings:
+            values = self._without_dashes(name, values)
         column = None if name in self.strings else self._numbers_or_booleans(name, values)
         if column is None and name not in self.strings:
             self._look_for_forms(name, values)
@@ -151,6 +153,13 @@ class _Columns:
             plain = _masked(cells, _BLANK)
             if plain.null_count < values.null_count:
                 self.written[name] = as_series(plain)
+
+    def _without_dashes(self, name: str, values: Any) -> Any:
+        least = {"least": 1} if self.reading else {}  # numbers in the training data are so here
+        values, mark = without_dashes(values, **least)
+        if mark:
+            self.notes.append(f"missing: {mark} stands for a missing number in {name}")
+        return values
 
     def _numbers_or_booleans(self, name: str, values: Any) -> pd.Series | None:
         """A column whose values are all plain numbers, or all booleans; else None."""
@@ -204,8 +213,10 @@ class _Columns:
         for some in (numbers.slice(0, 10 * _MOST_NAMES), numbers):  # a table of all costs memory
             if len(pc.unique(some)) > _MOST_NAMES:
                 return
-        spelled = pc.unique(values).drop_null().to_pylist()
-        if any(text not in _spellings(float(text)) for text in spelled):
+        spelled = pc.unique(values).drop_null()
+        plain = pc.cast(pc.cast(spelled, pa.float64()), pa.string())
+        unlike = spelled.filter(pc.not_equal(spelled, plain)).to_pylist()
+        if any(text not in _spellings(float(text)) for text in unlike):
             self.written[name] = as_series(values)
 
     def _look_for_forms(self, name: str, values: Any) -> None:

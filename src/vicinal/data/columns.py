@@ -111,14 +111,15 @@ def column_kinds(
     counting = {**row_numbers([frame[names]]), **(numbering or {})}
     counted = []
     for name in names:
-        kind, why = _kind(name, frame[name], name in categorical)
+        values = frame[name]
+        kind, why = _kind(name, values, name in categorical)
         if kind == "left_out":
             kinds.left_out[name] = why
         elif kind == "numeric" and name in counting:
             counted.append(name)
         else:
             getattr(kinds, kind).append(name)
-            if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
+            if kind == "numeric" and values.nunique() <= FEW and are_whole(values):
                 kinds.few.append(name)
     if kinds.numeric or kinds.categorical or kinds.text:
         kinds.left_out.update({name: counting[name] for name in counted})
@@ -173,6 +174,8 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
+        if pd.to_timedelta(texts.head(100), errors="coerce").notna().all():
+            return "left_out", "times or durations: convert them to numbers"
         if texts.str.split().str.len().mean() >= 3:
             few = f"texts in only {share:.0%} of the rows"
             return ("left_out", few) if share < MOSTLY_FILLED else ("text", "")

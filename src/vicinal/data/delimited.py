@@ -1,6 +1,7 @@
 """CSV files as columns of strings, each with its name."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -60,10 +61,10 @@ def read_delimited(file: Path) -> Delimited:
 def _names(header: Sequence[str]) -> list[str]:
     """The names of columns; those without one get pandas' name for them."""
     given = [name.strip() for name in header]
-    found = []
+    taken, found = {*given}, []
     for i, name in enumerate(given):
         unnamed = f"Unnamed: {i}"
-        while unnamed in given:
+        while unnamed in taken:
             unnamed += "_"
         found.append(name or unnamed)
     return found
@@ -95,16 +96,11 @@ def _comments_note(text: Text) -> str:
 
 
 def _check_header(text: Text, names: list[str], rows: Rows) -> None:
-    by_blanks = names[0].split() if len(names) == 1 else []
-    if len(by_blanks) > 1 and all(map(_NUMBER.fullmatch, by_blanks)):
-        raise VicinalError(
-            f"{text.file} has no header, and its values are separated by blanks: add a line with "
-            "the names of the columns, and separate them by commas"
-        )
     if _is_row(rows.header, rows.columns):
+        first = text.separator.join(rows.header[:4])
         raise VicinalError(
-            f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
-            "a line with the names of the columns"
+            f"{text.file} has no header, its first line is {first}…: add a line with the "
+            "names of the columns"
         )
     named = [name for name in rows.header if name.strip()]
     if len(named) < 2 < len(names):
@@ -112,8 +108,8 @@ def _check_header(text: Text, names: list[str], rows: Rows) -> None:
             f"the first line of {text.file} names {len(named)} of its {len(names)} columns: begin "
             "the file with the names of all"
         )
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
+    if len({*names}) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise VicinalError(f"{text.file} has two columns named {twice}: rename one of them")
 
 
