@@ -70,6 +70,8 @@ def test_a_mark_among_numbers_stands_for_a_missing_one_and_is_noted(mark):
         {"x": pa.chunked_array([["1", mark]])}, reading=read({"x": MANY}).reading
     ).columns["x"]
     assert again.isna().tolist() == [False, True]
+    alone = {"x": pa.chunked_array([[mark]])}
+    assert typed(alone, reading=read({"x": MANY}).reading).columns["x"].isna().all()
 
 
 @pytest.mark.parametrize(

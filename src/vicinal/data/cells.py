@@ -155,7 +155,7 @@ class _Columns:
                 self.written[name] = as_series(plain)
 
     def _without_dashes(self, name: str, values: Any) -> Any:
-        least = {"least": 1} if self.reading else {}  # numbers in the training data are so here
+        least = {"least": 0} if self.reading else {}  # numbers in the training data are so here
         values, mark = without_dashes(values, **least)
         if mark:
             self.notes.append(f"missing: {mark} stands for a missing number in {name}")

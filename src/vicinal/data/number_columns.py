@@ -139,13 +139,15 @@ def without_dashes(values: Any, least: int = _LEAST) -> tuple[Any, str]:
     if not pc.any(marks).as_py():
         return values, ""
     numbers = pc.if_else(marks, pa.scalar(None, pa.string()), values)
+    mark: str = values.filter(marks)[0].as_py()
+    if not least and numbers.null_count == len(numbers):
+        return numbers, mark
     if _share(Written.of(_some(numbers))) < 1:
         return values, ""
     texts = pc.unique(numbers).drop_null()
     written = Written.of(texts)
     if len(texts) < least or _share(written) < 1 or proven_decimal(written) == "":
         return values, ""
-    mark: str = values.filter(marks)[0].as_py()
     return numbers, mark
 
 
