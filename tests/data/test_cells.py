@@ -58,6 +58,11 @@ def test_numbers_are_read_as_people_write_them(values, separator, numbers, note)
     assert one(values, separator) == (numbers, [f"numbers: {note}"] if note else [])
 
 
+def test_grouped_numbers_that_contradict_the_other_columns_are_noted_as_such():
+    found = read({"x": ["980", "1,018"], "y": ["0,5", "1,5"]}, ";")
+    assert f"numbers: 1,018 is read as 1.018 in x{COULD}1018" in found.notes
+
+
 @pytest.mark.parametrize("mark", ["-", "\u2013", "..", ":"])
 def test_a_mark_among_numbers_stands_for_a_missing_one_and_is_noted(mark):
     values, notes = one([*MANY, mark])

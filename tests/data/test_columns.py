@@ -184,5 +184,13 @@ def test_times_and_durations_are_neither_texts_nor_names():
     frame["at"] = [f"12:{i:02}:30" for i in range(30)]
     why = "times or durations: convert them to numbers"
     assert column_kinds(frame).left_out == {"time": why, "at": why}
+    frame["pixels"] = [f"{i} 80 12 7" for i in range(30)]
+    why = "4 numbers in each row: write them in columns, or use --text"
+    assert column_kinds(frame).left_out["pixels"] == why
+    frame["phone"] = [f"0012 34{i:02}" for i in range(30)]
+    assert column_kinds(frame).left_out["phone"].startswith("a name")
+    frame["pixels"] = [" ".join(["7"] * (3 + i % 5)) + f" {i}" for i in range(30)]  # tokens
+    assert "pixels" in column_kinds(frame).text
+    frame = frame[["n", "time"]]
     frame["time"] = [f"{i} 120 days of rain" for i in range(30)]
     assert column_kinds(frame).text == ["time"]

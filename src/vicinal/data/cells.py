@@ -210,8 +210,9 @@ class _Columns:
 
     def _keep_written(self, name: str, values: Any, numbers: Any) -> None:
         """Keep the spelling of numbers that may be names of classes and are not plain."""
-        for some in (numbers.slice(0, 10 * _MOST_NAMES), numbers):  # a table of all costs memory
-            if len(pc.unique(some)) > _MOST_NAMES:
+        several = numbers.slice(0, 10 * _MOST_NAMES)  # a table of all costs memory
+        for some in (several, numbers) if len(several) < len(numbers) else (numbers,):
+            if len(numbers) > _MOST_NAMES and len(pc.unique(some)) > _MOST_NAMES:
                 return
         spelled = pc.unique(values).drop_null()
         plain = pc.cast(pc.cast(spelled, pa.float64()), pa.string())

@@ -174,8 +174,9 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
-        if pd.to_timedelta(texts.head(100), errors="coerce").notna().all():
-            return "left_out", "times or durations: convert them to numbers"
+        held = _numbers_among_words(texts.head(100))
+        if held:
+            return "left_out", held
         if texts.str.split().str.len().mean() >= 3:
             few = f"texts in only {share:.0%} of the rows"
             return ("left_out", few) if share < MOSTLY_FILLED else ("text", "")
@@ -278,6 +279,17 @@ def are_whole(values: pd.Series) -> bool:
     """Whether all numbers are whole."""
     numbers = as_numbers(values).dropna()
     return bool((numbers == numbers.round()).all())
+
+
+def _numbers_among_words(texts: pd.Series) -> str:
+    """What texts are that only look like sentences: durations, or as many numbers each."""
+    timed = texts.str.contains(r"\d:\d\d").all()
+    if timed and pd.to_timedelta(texts, errors="coerce").notna().all():
+        return "times or durations: convert them to numbers"
+    counts = {len(text.split()) for text in texts}
+    if len(counts) == 1 and min(counts) > 2 and texts.str.fullmatch(r"[-+.,eE\d\s]+").all():
+        return f"{counts.pop():,} numbers in each row: write them in columns, or use --text"
+    return ""
 
 
 def _are_dates(texts: pd.Series) -> bool:

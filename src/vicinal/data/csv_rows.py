@@ -13,6 +13,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 
 from vicinal.data.csv_text import BLANKS, Text, check_encoding
+from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
 # What quotes mean, in the words of the csv module.
@@ -233,7 +234,8 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
         lines.append(text.line + reader.line_num - 1)
     if rows and all(len(row) == width + 1 and not row[-1].strip() for row in rows):
         rows = [row[:-1] for row in rows]  # each row ends in a separator, and the header does not
-    notes = [f"comments: {comments:,} lines of {text.file.name} left out"] if comments else []
+    lines_left = f"comments: {number_of(comments, 'line')} of {text.file.name} left out"
+    notes = [lines_left] if comments else []
     if rows and header[0].lower() not in _NUMBERING and _have_row_names(rows, width):
         header, width = ["", *header], width + 1
         notes.append(f"row names: those before the first column of {text.file.name} left out")
@@ -241,10 +243,9 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
     short = [line for line, row in zip(lines, rows, strict=True) if len(row) < width]
     rows = [row + [""] * (width - len(row)) for row in rows]
     if short:
-        count = "1 row" if len(short) == 1 else f"{len(short):,} rows"
         notes.append(
-            f"short rows: {count} of {text.file.name} with fewer values than the header, first in "
-            f"line {short[0]}; the last columns are taken for empty there"
+            f"short rows: {number_of(len(short), 'row')} of {text.file.name} with fewer values "
+            f"than the header, first in line {short[0]}; the last columns are taken for empty there"
         )
     columns = [pa.chunked_array([pa.array(c, pa.string())]) for c in zip(*rows, strict=True)]
     return Rows(header, columns or [pa.chunked_array([], pa.string())] * width, notes)
@@ -267,10 +268,9 @@ def _check_lengths(text: Text, width: int, rows: list[list[str]], lines: list[in
     odd = [(line, len(row)) for line, row in zip(lines, rows, strict=True) if len(row) != width]
     if odd and text.separator == BLANKS:  # then nobody knows which value is missing
         line, count = odd[0]
-        values = "1 value" if count == 1 else f"{count} values"
         raise VicinalError(
-            f"line {line} of {text.file} has {values}, separated by blanks, and the header "
-            f"{width} names: separate all values by commas"
+            f"line {line} of {text.file} has {number_of(count, 'value')}, separated by blanks, and "
+            f"the header {width} names: separate all values by commas"
         )
     longer = [(line, count) for line, count in odd if count > width]
     if longer and len(longer) == len(rows):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from vicinal.data.csv_rows import Rows, read_rows
 from vicinal.data.csv_text import Text, read_text
+from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
@@ -84,14 +85,13 @@ def _without_headers(file: Path, rows: Rows) -> Rows:
     if any(not place.equals(repeats) for place in places):
         return rows
     count = pc.sum(repeats).as_py()
-    note = f"repeated header: {count:,} {'row' if count == 1 else 'rows'} of {file.name} left out"
+    note = f"repeated header: {number_of(count, 'row')} of {file.name} left out"
     columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
     return Rows(rows.header, columns, [note, *rows.notes])
 
 
 def _comments_note(text: Text) -> str:
-    count = len(text.comments)
-    lines = "1 line" if count == 1 else f"{count:,} lines"
+    lines = number_of(len(text.comments), "line")
     return f"comments: {lines} before the header of {text.file.name} left out"
 
 

@@ -230,7 +230,9 @@ def _decimal_of(
     """The decimal separator of a column, and whether there is no doubt about it."""
     own = column.decimal or decimal
     if own or not column.mark:
-        return own or ".", True
+        # 980 and 1,018 look grouped, whatever other columns prove.
+        odd = column.decimal is None and column.mark == own and grouped(column.written)
+        return own or ".", not odd
     if known and (known[0] == separator or column.mark == ","):
         form = known[2].get(column.name)
         trained = form.decimal if form else known[1]
