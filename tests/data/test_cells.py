@@ -68,7 +68,7 @@ def test_a_mark_among_numbers_stands_for_a_missing_one_and_is_noted(mark):
     values, notes = one([*MANY, mark])
     assert values[:-1] == [*range(30)]
     assert np.isnan(values[-1])
-    assert notes == [f"missing: {mark} stands for a missing number in x"]
+    assert notes == [f"missing: {mark!r} stands for a missing number in x"]
     assert one(["1", "2", mark])[0] == ["1", "2", mark]  # rather categories
     assert one(["+", "word", mark])[0] == ["+", "word", mark]
     again = typed(

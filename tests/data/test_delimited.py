@@ -251,6 +251,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, rows, separator, endi
             '"a" "b c"\n"1" 1 "x y"\n"2" 2 "z"\n',
             {"Unnamed: 0": ["1", "2"], "a": ["1", "2"], "b c": ["x y", "z"]},
         ),
+        ("# a b\n1.5 2e+00\n3.5 4e+00\n", {"a": ["1.5", "3.5"], "b": ["2e+00", "4e+00"]}),
         ("my text\ngood film 1\ngood film 2\n", {"my text": ["good film 1", "good film 2"]}),
         ("my text\ngood film\nbad film\n", {"my text": ["good film", "bad film"]}),
     ],

@@ -130,6 +130,7 @@ class _Columns:
         self.decimal: str | None = None
         self.notes: list[str] = []
         self.codes: dict[str, list[str]] = {}
+        self.missing: dict[str, list[str]] = {}
 
     def add(self, name: str, cells: Any) -> None:
         if isinstance(cells, pd.Series):
@@ -158,7 +159,7 @@ class _Columns:
         least = {"least": 0} if self.reading else {}  # numbers in the training data are so here
         values, mark = without_dashes(values, **least)
         if mark:
-            self.notes.append(f"missing: {mark} stands for a missing number in {name}")
+            self.missing.setdefault(mark, []).append(name)
         return values
 
     def _numbers_or_booleans(self, name: str, values: Any) -> pd.Series | None:
@@ -258,7 +259,11 @@ class _Columns:
             f"codes: {listed(names)} with {why}, taken for words"
             for why, names in self.codes.items()
         ]
-        return [*self.notes, *codes]
+        missing = [
+            f"missing: {mark!r} stands for a missing number in {listed(names)}"
+            for mark, names in self.missing.items()
+        ]
+        return [*self.notes, *missing, *codes]
 
 
 def _masked(cells: Any, marks: Any) -> Any:

@@ -13,7 +13,7 @@ from vicinal.errors import VicinalError
 
 SEPARATORS = (",", ";", "\t", "|")
 BLANKS = " "  # one or several between two values
-_PLAIN = re.compile(r"[-+]?\d+([.,]\d*)?([eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _SAMPLE = 1 << 18  # bytes from which the separator is found
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -144,7 +144,7 @@ def _are_by_blanks(lines: Sequence[str]) -> bool:
     if widths == of_r and not all(line[0] in '"123456789' for line in bare[1:]):
         return False
     columns = list(zip(*rows, strict=True))[-len(header) :]
-    return any(all(map(_PLAIN.fullmatch, column)) for column in columns)
+    return any(all(map(NUMBER.fullmatch, column)) for column in columns)
 
 
 def _unused(lines: Sequence[str]) -> str:

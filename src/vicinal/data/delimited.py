@@ -1,6 +1,5 @@
 """CSV files as columns of strings, each with its name."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from vicinal.data.csv_rows import Rows, read_rows
-from vicinal.data.csv_text import Text, read_text
+from vicinal.data.csv_text import BLANKS, NUMBER, Text, read_text
 from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _LOOKED_AT = 1000  # rows that tell whether the first line is one of them
 _FEW = 20  # distinct words of a column that holds categories
 
@@ -46,7 +44,8 @@ def read_delimited(file: Path) -> Delimited:
     rows = _without_headers(file, read_rows(text))
     if text.comments and _is_row(rows.header, rows.columns):
         begun = text.with_comment_as_header()
-        header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
+        line = begun.data[begun.start :].split(b"\n", 1)[0].decode(errors="replace")
+        header = line.split(None if text.separator == BLANKS else text.separator)
         if len(header) == len(rows.header):
             text, rows = begun, _without_headers(file, read_rows(begun))
     names = _names(rows.header)
@@ -119,15 +118,15 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
     Then it has numbers where they have numbers, and their words where they have few of them.
     """
     names = [name.strip() for name in header]
-    if all(map(_NUMBER.fullmatch, names)):
+    if all(map(NUMBER.fullmatch, names)):
         return len(names) < 4 or names != [str(i) for i in range(len(names))]
     told = False
     for name, column in zip(names, columns, strict=True):
         values = [v.strip() for v in column.slice(0, _LOOKED_AT).to_pylist()]
         values = [value for value in values if value]
         distinct = set(values)
-        if values and all(map(_NUMBER.fullmatch, distinct)):
-            if not _NUMBER.fullmatch(name):
+        if values and all(map(NUMBER.fullmatch, distinct)):
+            if not NUMBER.fullmatch(name):
                 return False
         elif name and len(distinct) <= min(_FEW, len(values) / 2):
             if name not in distinct:
@@ -135,7 +134,7 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
         else:
             continue
         told = True
-    return told and not _count_up([name for name in names if _NUMBER.fullmatch(name)])
+    return told and not _count_up([name for name in names if NUMBER.fullmatch(name)])
 
 
 def _count_up(names: Sequence[str]) -> bool:
