@@ -262,3 +262,11 @@ def test_typed_columns_stay_and_strings_among_them_are_read():
     found = typed({"whole": whole, "dates": dates}).columns
     assert found["whole"].tolist() == [1, 2]
     assert found["dates"].equals(dates)
+
+
+def test_numbers_of_the_training_data_are_no_codes_in_new_data():
+    trained = read({"x": MANY}).reading
+    found = typed({"x": pa.chunked_array([["01", "2"]])}, reading=trained)
+    assert found.notes == []
+    assert pd.to_numeric(found.columns["x"]).tolist() == [1, 2]
+    assert read({"x": ["01", "2"]}).notes == ["codes: x with leading zeros, taken for words"]

@@ -194,3 +194,10 @@ def test_times_and_durations_are_neither_texts_nor_names():
     frame = frame[["n", "time"]]
     frame["time"] = [f"{i} 120 days of rain" for i in range(30)]
     assert column_kinds(frame).text == ["time"]
+
+
+def test_a_note_names_some_of_many_columns_that_are_left_out():
+    frame = pd.DataFrame({f"g{i}": [i, i] for i in range(3000)} | {"x": [1.5, 2.5]})
+    note = column_kinds(frame).notes()[-1]
+    assert note.startswith("left out: 3,000 columns, g0 (always 0), g1 (always 1), ")
+    assert note.endswith("g19 (always 19), …")

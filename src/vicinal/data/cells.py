@@ -251,7 +251,8 @@ class _Columns:
 
     def _add_code(self, name: str, why: str) -> None:
         self.strings.add(name)
-        if not name.startswith("Unnamed: "):  # left out anyway
+        # Those without a name are left out anyway, and those that were numbers in training stay so.
+        if not name.startswith("Unnamed: ") and self.reading is None:
             self.codes.setdefault(why, []).append(name)
 
     def all_notes(self) -> list[str]:

@@ -73,7 +73,8 @@ class ColumnKinds:
             notes.append(f"ids that repeat: {listed(ids)}; {advice}")
         if self.left_out:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
-            notes.append(f"left out: {', '.join(reasons)}")
+            many = f"{len(reasons):,} columns, " if len(reasons) > MANY else ""
+            notes.append(f"left out: {many}{listed(reasons, MANY)}")
         return notes
 
 
