@@ -41,12 +41,13 @@ COULD = "; it could also be "
         (["1.234.567", "1.018"], ",", [1234567, 1018], "1.234.567 is read as 1234567 in x"),
         (["1,018.50", "3"], ";", [1018.5, 3], "1,018.50 is read as 1018.5 in x"),
         (["1.018,5", "3"], ",", [1018.5, 3], "1.018,5 is read as 1018.5 in x"),
-        (["-1,5", "+2,25"], ";", [-1.5, 2.25], "-1,5 is read as -1.5 in x"),
+        (["-1,5", "+2,25"], ";", [-1.5, 2.25], "+2,25 is read as 2.25 in x"),
         (["1,5e3", "2,0"], ";", [1500, 2], "1,5e3 is read as 1500 in x"),
         (["1'018", "980"], ",", [1018, 980], "1'018 is read as 1018 in x"),
         (["1 018,5", "12\u202f000"], ";", [1018.5, 12000], "1 018,5 is read as 1018.5 in x"),
-        (["\u22125", "3"], ",", [-5, 3], None),
-        (["5%", "7 %", "0"], ",", [5, 7, 0], "5% is read as 5 in x"),
+        (["\u22125", "3"], ",", [-5, 3], "\u22125 is read as -5 in x"),
+        (["\u20130.5", "1.5"], ",", [-0.5, 1.5], "\u20130.5 is read as -0.5 in x"),
+        (["5%", "7 %", "0"], ",", [5, 7, 0], "7 % is read as 7 in x"),
         (["$1,018.50", "-$3"], ",", [1018.5, -3], "$1,018.50 is read as 1018.5 in x"),
         (["5,50 €", "7 €"], ";", [5.5, 7], "5,50 € is read as 5.5 in x"),
         (["<5", *MANY], ",", [5, *range(30)], "<5 is read as 5 in x"),
@@ -55,6 +56,27 @@ COULD = "; it could also be "
 )
 def test_numbers_are_read_as_people_write_them(values, separator, numbers, note):
     assert one(values, separator) == (numbers, [f"numbers: {note}"] if note else [])
+
+
+def test_grouped_numbers_that_contradict_the_other_columns_are_noted_as_such():
+    found = read({"x": ["980", "1,018"], "y": ["0,5", "1,5"]}, ";")
+    assert f"numbers: 1,018 is read as 1.018 in x{COULD}1018" in found.notes
+
+
+@pytest.mark.parametrize("mark", ["-", "\u2013", "..", ":"])
+def test_a_mark_among_numbers_stands_for_a_missing_one_and_is_noted(mark):
+    values, notes = one([*MANY, mark])
+    assert values[:-1] == [*range(30)]
+    assert np.isnan(values[-1])
+    assert notes == [f"missing: {mark!r} stands for a missing number in x"]
+    assert one(["1", "2", mark])[0] == ["1", "2", mark]  # rather categories
+    assert one(["+", "word", mark])[0] == ["+", "word", mark]
+    again = typed(
+        {"x": pa.chunked_array([["1", mark]])}, reading=read({"x": MANY}).reading
+    ).columns["x"]
+    assert again.isna().tolist() == [False, True]
+    alone = {"x": pa.chunked_array([[mark]])}
+    assert typed(alone, reading=read({"x": MANY}).reading).columns["x"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -240,3 +262,11 @@ def test_typed_columns_stay_and_strings_among_them_are_read():
     found = typed({"whole": whole, "dates": dates}).columns
     assert found["whole"].tolist() == [1, 2]
     assert found["dates"].equals(dates)
+
+
+def test_numbers_of_the_training_data_are_no_codes_in_new_data():
+    trained = read({"x": MANY}).reading
+    found = typed({"x": pa.chunked_array([["01", "2"]])}, reading=trained)
+    assert found.notes == []
+    assert pd.to_numeric(found.columns["x"]).tolist() == [1, 2]
+    assert read({"x": ["01", "2"]}).notes == ["codes: x with leading zeros, taken for words"]

@@ -176,3 +176,28 @@ def test_what_is_no_number_is_named_with_its_row(values, shown):
         VicinalError, match=f"column age holds {shown.replace('?', '.')} in row {row}"
     ):
         as_numbers(series)
+
+
+def test_times_and_durations_are_neither_texts_nor_names():
+    frame = pd.DataFrame({"n": [1.5, 2.5] * 15})
+    frame["time"] = [f"0 days 00:00:{i:02}" for i in range(30)]
+    frame["at"] = [f"12:{i:02}:30" for i in range(30)]
+    why = "times or durations: convert them to numbers"
+    assert column_kinds(frame).left_out == {"time": why, "at": why}
+    frame["pixels"] = [f"{i} 80 12 7" for i in range(30)]
+    why = "4 numbers in each row: write them in columns, or use --text"
+    assert column_kinds(frame).left_out["pixels"] == why
+    frame["phone"] = [f"0012 34{i:02}" for i in range(30)]
+    assert column_kinds(frame).left_out["phone"].startswith("a name")
+    frame["pixels"] = [" ".join(["7"] * (3 + i % 5)) + f" {i}" for i in range(30)]  # tokens
+    assert "pixels" in column_kinds(frame).text
+    frame = frame[["n", "time"]]
+    frame["time"] = [f"{i} 120 days of rain" for i in range(30)]
+    assert column_kinds(frame).text == ["time"]
+
+
+def test_a_note_names_some_of_many_columns_that_are_left_out():
+    frame = pd.DataFrame({f"g{i}": [i, i] for i in range(3000)} | {"x": [1.5, 2.5]})
+    note = column_kinds(frame).notes()[-1]
+    assert note.startswith("left out: 3,000 columns, g0 (always 0), g1 (always 1), ")
+    assert note.endswith("g19 (always 19), …")

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -81,7 +82,8 @@ def test_values_in_quotes(tmp_path, row, value):
         ("x,y\n1,2,3\n1,2,3\n", "more values than its header has names .2."),
         ("Report,,\nx,y,z\n1,2,3\n", "the first line of .*a.csv names 1 of its 3 columns"),
         ("About: x\nOf: y\n\nx,y,z\n1,2,3\n3,4,5\n5,6,7\n8,9,0\n", "line 4 of .* has 3 values"),
-        ("59 2 32.1\n48 1 21.6\n", "no header, and its values are separated by blanks"),
+        ("59 2 32.1\n48 1 21.6\n", "no header, its first line is 59 2 32.1"),
+        ("a b\n" + "1 x\n" * 300 + "3\n", "line 302 of .* has 1 value, separated by blanks"),
         ("x,x\n1,2\n", "two columns named x"),
         ("x, x \n1,2\n", "two columns named x"),
         ("\n\n", "is empty"),
@@ -236,3 +238,42 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, rows, separator, endi
         "second": [b for _, b in rows],
         "row": [str(i) for i in range(len(rows))],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "a  b label \n 1 2  x\n3   4 y \n",
+            {"a": ["1", "3"], "b": ["2", "4"], "label": ["x", "y"]},
+        ),
+        (
+            '"a" "b c"\n"1" 1 "x y"\n"2" 2 "z"\n',
+            {"Unnamed: 0": ["1", "2"], "a": ["1", "2"], "b c": ["x y", "z"]},
+        ),
+        ("# a b\n1.5 2e+00\n3.5 4e+00\n", {"a": ["1.5", "3.5"], "b": ["2e+00", "4e+00"]}),
+        ("my text\ngood film 1\ngood film 2\n", {"my text": ["good film 1", "good film 2"]}),
+        ("my text\ngood film\nbad film\n", {"my text": ["good film", "bad film"]}),
+    ],
+)
+def test_blanks_separate_values_where_all_rows_have_as_many_and_some_are_numbers(
+    tmp_path, text, expected
+):
+    assert cells(tmp_path, text) == expected
+    by_blanks = "separator: blanks separate the values of a.csv"
+    assert (by_blanks in read(tmp_path, text).notes) == (len(expected) > 1)
+
+
+def test_a_doubled_quote_after_a_comma_and_a_blank_is_one_in_the_value(tmp_path):
+    text = 'text,label\n"so, ""he"" said",a\n"one, """,b\n'
+    assert cells(tmp_path, text) == {"text": ['so, "he" said', 'one, "'], "label": ["a", "b"]}
+    spaced = 'text, label\n"one", ""\n"two", """b"", c"\n'
+    assert cells(tmp_path, spaced) == {"text": ["one", "two"], "label": ["", '"b", c']}
+
+
+def test_the_header_of_a_wide_table_is_read_in_linear_time(tmp_path):
+    before = time.process_time()
+    names = [f"gene{i}" for i in range(20_000)]
+    found = read(tmp_path, ",".join(names) + "\n" + ",".join(["1.5"] * len(names)) + "\n")
+    assert [*found.columns] == names
+    assert time.process_time() - before < 5  # where each is compared with all: 10

@@ -17,7 +17,7 @@ def test_every_row_is_in_one_part(count, valid_pct, seed):
     assert sorted([*train["x"], *valid["x"]]) == list(range(count))
     assert len(valid) == max(1, round(valid_pct * count))
     assert train.index.tolist() == train["x"].tolist()
-    assert f"{len(valid):,} rows" in note
+    assert f" {len(valid):,} row" in note
     again, _, _ = split_frames({"train": frame}, valid_pct, seed)
     assert again.equals(train)
 
@@ -26,7 +26,7 @@ def test_the_own_validation_part_is_taken():
     frames = {name: pd.DataFrame({"x": [name]}) for name in ("test", "train", "valid")}
     train, valid, note = split_frames(frames, 0.2, 0)
     assert (train["x"].tolist(), valid["x"].tolist()) == (["train"], ["valid"])
-    assert note == "validation: the data's part valid, 1 rows"
+    assert note == "validation: the data's part valid, 1 row"
 
 
 @pytest.mark.parametrize(

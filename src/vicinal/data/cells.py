@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from vicinal.data.number_columns import NumberColumn, decide, in_doubt
+from vicinal.data.number_columns import NumberColumn, decide, in_doubt, without_dashes
 from vicinal.data.numbers import Form
 from vicinal.data.samples import listed
 
@@ -130,6 +130,7 @@ class _Columns:
         self.decimal: str | None = None
         self.notes: list[str] = []
         self.codes: dict[str, list[str]] = {}
+        self.missing: dict[str, list[str]] = {}
 
     def add(self, name: str, cells: Any) -> None:
         if isinstance(cells, pd.Series):
@@ -142,6 +143,8 @@ class _Columns:
             self.columns[name] = as_series(_masked(cells, _BLANK))
             return
         values = _masked(cells, _MISSING)
+        if name not in self.strings:
+            values = self._without_dashes(name, values)
         column = None if name in self.strings else self._numbers_or_booleans(name, values)
         if column is None and name not in self.strings:
             self._look_for_forms(name, values)
@@ -151,6 +154,13 @@ class _Columns:
             plain = _masked(cells, _BLANK)
             if plain.null_count < values.null_count:
                 self.written[name] = as_series(plain)
+
+    def _without_dashes(self, name: str, values: Any) -> Any:
+        least = {"least": 0} if self.reading else {}  # numbers in the training data are so here
+        values, mark = without_dashes(values, **least)
+        if mark:
+            self.missing.setdefault(mark, []).append(name)
+        return values
 
     def _numbers_or_booleans(self, name: str, values: Any) -> pd.Series | None:
         """A column whose values are all plain numbers, or all booleans; else None."""
@@ -201,11 +211,14 @@ class _Columns:
 
     def _keep_written(self, name: str, values: Any, numbers: Any) -> None:
         """Keep the spelling of numbers that may be names of classes and are not plain."""
-        for some in (numbers.slice(0, 10 * _MOST_NAMES), numbers):  # a table of all costs memory
-            if len(pc.unique(some)) > _MOST_NAMES:
+        several = numbers.slice(0, 10 * _MOST_NAMES)  # a table of all costs memory
+        for some in (several, numbers) if len(several) < len(numbers) else (numbers,):
+            if len(numbers) > _MOST_NAMES and len(pc.unique(some)) > _MOST_NAMES:
                 return
-        spelled = pc.unique(values).drop_null().to_pylist()
-        if any(text not in _spellings(float(text)) for text in spelled):
+        spelled = pc.unique(values).drop_null()
+        plain = pc.cast(pc.cast(spelled, pa.float64()), pa.string())
+        unlike = spelled.filter(pc.not_equal(spelled, plain)).to_pylist()
+        if any(text not in _spellings(float(text)) for text in unlike):
             self.written[name] = as_series(values)
 
     def _look_for_forms(self, name: str, values: Any) -> None:
@@ -238,7 +251,8 @@ class _Columns:
 
     def _add_code(self, name: str, why: str) -> None:
         self.strings.add(name)
-        if not name.startswith("Unnamed: "):  # left out anyway
+        # Those without a name are left out anyway, and those that were numbers in training stay so.
+        if not name.startswith("Unnamed: ") and self.reading is None:
             self.codes.setdefault(why, []).append(name)
 
     def all_notes(self) -> list[str]:
@@ -246,7 +260,11 @@ class _Columns:
             f"codes: {listed(names)} with {why}, taken for words"
             for why, names in self.codes.items()
         ]
-        return [*self.notes, *codes]
+        missing = [
+            f"missing: {mark!r} stands for a missing number in {listed(names)}"
+            for mark, names in self.missing.items()
+        ]
+        return [*self.notes, *missing, *codes]
 
 
 def _masked(cells: Any, marks: Any) -> Any:

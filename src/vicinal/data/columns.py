@@ -73,7 +73,8 @@ class ColumnKinds:
             notes.append(f"ids that repeat: {listed(ids)}; {advice}")
         if self.left_out:
             reasons = [f"{name} ({reason})" for name, reason in self.left_out.items()]
-            notes.append(f"left out: {', '.join(reasons)}")
+            many = f"{len(reasons):,} columns, " if len(reasons) > MANY else ""
+            notes.append(f"left out: {many}{listed(reasons, MANY)}")
         return notes
 
 
@@ -111,14 +112,15 @@ def column_kinds(
     counting = {**row_numbers([frame[names]]), **(numbering or {})}
     counted = []
     for name in names:
-        kind, why = _kind(name, frame[name], name in categorical)
+        values = frame[name]
+        kind, why = _kind(name, values, name in categorical)
         if kind == "left_out":
             kinds.left_out[name] = why
         elif kind == "numeric" and name in counting:
             counted.append(name)
         else:
             getattr(kinds, kind).append(name)
-            if kind == "numeric" and frame[name].nunique() <= FEW and are_whole(frame[name]):
+            if kind == "numeric" and values.nunique() <= FEW and are_whole(values):
                 kinds.few.append(name)
     if kinds.numeric or kinds.categorical or kinds.text:
         kinds.left_out.update({name: counting[name] for name in counted})
@@ -173,6 +175,9 @@ def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     if _are_dates(texts):
         return "left_out", "dates"
     if distinct > len(values) / 2:
+        held = _numbers_among_words(texts.head(100))
+        if held:
+            return "left_out", held
         if texts.str.split().str.len().mean() >= 3:
             few = f"texts in only {share:.0%} of the rows"
             return ("left_out", few) if share < MOSTLY_FILLED else ("text", "")
@@ -275,6 +280,17 @@ def are_whole(values: pd.Series) -> bool:
     """Whether all numbers are whole."""
     numbers = as_numbers(values).dropna()
     return bool((numbers == numbers.round()).all())
+
+
+def _numbers_among_words(texts: pd.Series) -> str:
+    """What texts are that only look like sentences: durations, or as many numbers each."""
+    timed = texts.str.contains(r"\d:\d\d").all()
+    if timed and pd.to_timedelta(texts, errors="coerce").notna().all():
+        return "times or durations: convert them to numbers"
+    counts = {len(text.split()) for text in texts}
+    if len(counts) == 1 and min(counts) > 2 and texts.str.fullmatch(r"[-+.,eE\d\s]+").all():
+        return f"{counts.pop():,} numbers in each row: write them in columns, or use --text"
+    return ""
 
 
 def _are_dates(texts: pd.Series) -> bool:

@@ -12,7 +12,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 
-from vicinal.data.csv_text import Text, check_encoding
+from vicinal.data.csv_text import BLANKS, Text, check_encoding
+from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
 # What quotes mean, in the words of the csv module.
@@ -21,6 +22,8 @@ ESCAPED: dict[str, Any] = {"doublequote": False, "escapechar": "\\"}  # as MySQL
 LITERAL: dict[str, Any] = {"quoting": csv.QUOTE_NONE}  # lines are rows
 _NUMBERING = ("id", "index", "no", "nr", "row")  # names of columns that number the rows
 _FEW = 20  # distinct values of a column that holds categories
+_BLOCK, _LARGEST_BLOCK = 1 << 20, 1 << 28  # bytes that Arrow reads at once
+_ROWS_A_BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,15 @@ def read_rows(text: Text) -> Rows:
 
 
 def _read(text: Text) -> Rows:
+    if text.separator == BLANKS:
+        rows = _by_python(text, ENCLOSING)
+        rows.notes.insert(0, f"separator: blanks separate the values of {text.file.name}")
+        return rows
     if text.data.find(b'"', text.start) < 0:
         return _by_arrow(text, LITERAL) or _by_python(text, LITERAL)
-    blank_before = re.compile(re.escape(text.separator.encode()) + rb' +"')
+    # A quote after a blank, unless it is doubled before a letter: then it is one in a value.
+    separator = re.escape(text.separator.encode())
+    blank_before = re.compile(separator + rb' +"(?!"[^"\r\n ' + separator + rb"])")
     spaced = blank_before.search(text.data, text.start)
     found = None if spaced else _by_arrow(text, ENCLOSING)
     if found and text.data.find(b'\\"', text.start) < 0:
@@ -189,7 +198,12 @@ def _by_arrow(text: Text, style: dict[str, Any]) -> Rows | None:
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(pa.py_buffer(text.data).slice(text.start)),
-            pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=1),
+            pyarrow.csv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=1,
+                # Of wide tables, blocks of the usual size hold few rows: each column has many.
+                block_size=max(_BLOCK, min(_LARGEST_BLOCK, _ROWS_A_BLOCK * len(",".join(header)))),
+            ),
             pyarrow.csv.ParseOptions(
                 delimiter=text.separator,
                 quote_char=False if style is LITERAL else '"',
@@ -220,7 +234,8 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
         lines.append(text.line + reader.line_num - 1)
     if rows and all(len(row) == width + 1 and not row[-1].strip() for row in rows):
         rows = [row[:-1] for row in rows]  # each row ends in a separator, and the header does not
-    notes = [f"comments: {comments:,} lines of {text.file.name} left out"] if comments else []
+    lines_left = f"comments: {number_of(comments, 'line')} of {text.file.name} left out"
+    notes = [lines_left] if comments else []
     if rows and header[0].lower() not in _NUMBERING and _have_row_names(rows, width):
         header, width = ["", *header], width + 1
         notes.append(f"row names: those before the first column of {text.file.name} left out")
@@ -228,10 +243,9 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
     short = [line for line, row in zip(lines, rows, strict=True) if len(row) < width]
     rows = [row + [""] * (width - len(row)) for row in rows]
     if short:
-        count = "1 row" if len(short) == 1 else f"{len(short):,} rows"
         notes.append(
-            f"short rows: {count} of {text.file.name} with fewer values than the header, first in "
-            f"line {short[0]}; the last columns are taken for empty there"
+            f"short rows: {number_of(len(short), 'row')} of {text.file.name} with fewer values "
+            f"than the header, first in line {short[0]}; the last columns are taken for empty there"
         )
     columns = [pa.chunked_array([pa.array(c, pa.string())]) for c in zip(*rows, strict=True)]
     return Rows(header, columns or [pa.chunked_array([], pa.string())] * width, notes)
@@ -251,7 +265,14 @@ def _have_row_names(rows: list[list[str]], width: int) -> bool:
 
 
 def _check_lengths(text: Text, width: int, rows: list[list[str]], lines: list[int]) -> None:
-    longer = [(line, len(row)) for line, row in zip(lines, rows, strict=True) if len(row) > width]
+    odd = [(line, len(row)) for line, row in zip(lines, rows, strict=True) if len(row) != width]
+    if odd and text.separator == BLANKS:  # then nobody knows which value is missing
+        line, count = odd[0]
+        raise VicinalError(
+            f"line {line} of {text.file} has {number_of(count, 'value')}, separated by blanks, and "
+            f"the header {width} names: separate all values by commas"
+        )
+    longer = [(line, count) for line, count in odd if count > width]
     if longer and len(longer) == len(rows):
         raise VicinalError(
             f"the rows of {text.file} have more values than its header has names ({width}): name "

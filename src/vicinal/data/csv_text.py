@@ -12,6 +12,8 @@ from pathlib import Path
 from vicinal.errors import VicinalError
 
 SEPARATORS = (",", ";", "\t", "|")
+BLANKS = " "  # one or several between two values
+NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _SAMPLE = 1 << 18  # bytes from which the separator is found
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -40,7 +42,8 @@ class Text:
         """The lines from the header on, with their ends, which may be lone carriage returns."""
         source = io.BytesIO(self.data)
         source.seek(self.start)
-        return io.TextIOWrapper(source, encoding="utf-8", newline="")
+        lines = io.TextIOWrapper(source, encoding="utf-8", newline="")
+        return (f"{line.strip()}\n" for line in lines) if self.separator == BLANKS else lines
 
     def with_comment_as_header(self) -> "Text":
         """This text from its last comment on, without the mark of it."""
@@ -123,7 +126,25 @@ def _separator(text: Text) -> str:
         return width > 1, round(same, 1), len(comment.split(separator)) == width, width
 
     best = max(SEPARATORS, key=fit)
-    return best if fit(best)[0] else _unused(lines)
+    if fit(best)[0]:
+        return best
+    return BLANKS if _are_by_blanks(lines) else _unused(lines)
+
+
+def _are_by_blanks(lines: Sequence[str]) -> bool:
+    """Whether blanks separate values: each row has as many as the header, some of them numbers.
+
+    Rows may have one more, the name that R gives them.
+    """
+    bare = [line.strip() for line in lines if line.strip()]
+    header, *rows = csv.reader(bare, delimiter=BLANKS, skipinitialspace=True)
+    widths, of_r = {len(row) for row in rows}, {len(header) + 1}
+    if len(header) < 2 or (widths != {len(header)} and widths != of_r):
+        return False
+    if widths == of_r and not all(line[0] in '"123456789' for line in bare[1:]):
+        return False
+    columns = list(zip(*rows, strict=True))[-len(header) :]
+    return any(all(map(NUMBER.fullmatch, column)) for column in columns)
 
 
 def _unused(lines: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """CSV files as columns of strings, each with its name."""
 
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from vicinal.data.csv_rows import Rows, read_rows
-from vicinal.data.csv_text import Text, read_text
+from vicinal.data.csv_text import BLANKS, NUMBER, Text, read_text
+from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _LOOKED_AT = 1000  # rows that tell whether the first line is one of them
 _FEW = 20  # distinct words of a column that holds categories
 
@@ -44,7 +44,8 @@ def read_delimited(file: Path) -> Delimited:
     rows = _without_headers(file, read_rows(text))
     if text.comments and _is_row(rows.header, rows.columns):
         begun = text.with_comment_as_header()
-        header = begun.data[begun.start :].split(b"\n", 1)[0].split(text.separator.encode())
+        line = begun.data[begun.start :].split(b"\n", 1)[0].decode(errors="replace")
+        header = line.split(None if text.separator == BLANKS else text.separator)
         if len(header) == len(rows.header):
             text, rows = begun, _without_headers(file, read_rows(begun))
     names = _names(rows.header)
@@ -60,10 +61,10 @@ def read_delimited(file: Path) -> Delimited:
 def _names(header: Sequence[str]) -> list[str]:
     """The names of columns; those without one get pandas' name for them."""
     given = [name.strip() for name in header]
-    found = []
+    taken, found = {*given}, []
     for i, name in enumerate(given):
         unnamed = f"Unnamed: {i}"
-        while unnamed in given:
+        while unnamed in taken:
             unnamed += "_"
         found.append(name or unnamed)
     return found
@@ -83,28 +84,22 @@ def _without_headers(file: Path, rows: Rows) -> Rows:
     if any(not place.equals(repeats) for place in places):
         return rows
     count = pc.sum(repeats).as_py()
-    note = f"repeated header: {count:,} {'row' if count == 1 else 'rows'} of {file.name} left out"
+    note = f"repeated header: {number_of(count, 'row')} of {file.name} left out"
     columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
     return Rows(rows.header, columns, [note, *rows.notes])
 
 
 def _comments_note(text: Text) -> str:
-    count = len(text.comments)
-    lines = "1 line" if count == 1 else f"{count:,} lines"
+    lines = number_of(len(text.comments), "line")
     return f"comments: {lines} before the header of {text.file.name} left out"
 
 
 def _check_header(text: Text, names: list[str], rows: Rows) -> None:
-    by_blanks = names[0].split() if len(names) == 1 else []
-    if len(by_blanks) > 1 and all(map(_NUMBER.fullmatch, by_blanks)):
-        raise VicinalError(
-            f"{text.file} has no header, and its values are separated by blanks: add a line with "
-            "the names of the columns, and separate them by commas"
-        )
     if _is_row(rows.header, rows.columns):
+        first = text.separator.join(rows.header[:4])
         raise VicinalError(
-            f"{text.file} has no header, its first line is {text.separator.join(names[:4])}…: add "
-            "a line with the names of the columns"
+            f"{text.file} has no header, its first line is {first}…: add a line with the "
+            "names of the columns"
         )
     named = [name for name in rows.header if name.strip()]
     if len(named) < 2 < len(names):
@@ -112,8 +107,8 @@ def _check_header(text: Text, names: list[str], rows: Rows) -> None:
             f"the first line of {text.file} names {len(named)} of its {len(names)} columns: begin "
             "the file with the names of all"
         )
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
+    if len({*names}) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise VicinalError(f"{text.file} has two columns named {twice}: rename one of them")
 
 
@@ -123,15 +118,15 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
     Then it has numbers where they have numbers, and their words where they have few of them.
     """
     names = [name.strip() for name in header]
-    if all(map(_NUMBER.fullmatch, names)):
+    if all(map(NUMBER.fullmatch, names)):
         return len(names) < 4 or names != [str(i) for i in range(len(names))]
     told = False
     for name, column in zip(names, columns, strict=True):
         values = [v.strip() for v in column.slice(0, _LOOKED_AT).to_pylist()]
         values = [value for value in values if value]
         distinct = set(values)
-        if values and all(map(_NUMBER.fullmatch, distinct)):
-            if not _NUMBER.fullmatch(name):
+        if values and all(map(NUMBER.fullmatch, distinct)):
+            if not NUMBER.fullmatch(name):
                 return False
         elif name and len(distinct) <= min(_FEW, len(values) / 2):
             if name not in distinct:
@@ -139,7 +134,7 @@ def _is_row(header: Sequence[str], columns: Sequence[Any]) -> bool:
         else:
             continue
         told = True
-    return told and not _count_up([name for name in names if _NUMBER.fullmatch(name)])
+    return told and not _count_up([name for name in names if NUMBER.fullmatch(name)])
 
 
 def _count_up(names: Sequence[str]) -> bool:

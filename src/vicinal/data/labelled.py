@@ -19,6 +19,7 @@ from vicinal.data.labels import (
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.row_numbers import row_numbers
+from vicinal.data.samples import number_of
 from vicinal.data.split_column import about_parts, parts_by_column, split_column_of
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
@@ -158,7 +159,9 @@ def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
         if not missing and not (train[label] == -1).any():
             missing = bool((frame[label] == -1).all())
         if missing and frame is not train:
-            notes.append(f"left alone: the part {name}, {len(frame):,} rows without labels")
+            notes.append(
+                f"left alone: the part {name}, {number_of(len(frame), 'row')} without labels"
+            )
         else:
             kept[name] = frame
     return kept
@@ -175,7 +178,7 @@ def _known(
     notes = []
     for name, frame in frames.items():
         if name not in used:
-            notes.append(f"left alone: the part {name}, {len(frame):,} rows")
+            notes.append(f"left alone: the part {name}, {number_of(len(frame), 'row')}")
             continue
         labels, as_cells = frame[label], cells[name]
         if spelled and as_cells is not None:
@@ -188,6 +191,6 @@ def _known(
         known[name] = frame.assign(**{label: labels})
         if dropped:
             known[name] = known[name][~missing]
-            count = f"{missing.sum():,} of {len(frame):,} rows in the part {name}"
+            count = f"{missing.sum():,} of {number_of(len(frame), 'row')} in the part {name}"
             notes.append(f"left out: {count}, which have no label")
     return known, notes

@@ -200,8 +200,12 @@ def _check_names(labels: pd.Series) -> None:
 def _list_of_labels(names: Collection[str]) -> str | None:
     """A label that joins others: by ``|`` or ``;`` some, by commas, as also names have, only such.
 
+    By ``|``, which names hardly have, it does also where others stand alone.
+
     >>> _list_of_labels(["Action|Comedy", "Comedy|Drama"]), _list_of_labels(["a,b", "a", "b"])
     ('Action|Comedy', 'a,b')
+    >>> _list_of_labels(["Action|Comedy", "Drama"])
+    'Action|Comedy'
     >>> _list_of_labels(["Paris, France", "Lyon, France"])
     """
     for separator in "|;,":
@@ -209,9 +213,11 @@ def _list_of_labels(names: Collection[str]) -> str | None:
             name: {word.strip() for word in name.split(separator)} - {""} for name in sorted(names)
         }
         counts = Counter(word for each in words.values() for word in each)
+        some_alone = separator == "|" and any(len(parts) == 1 for parts in words.values())
         for name, parts in words.items():
             if len(parts) > 1 and (
-                all(part in words for part in parts)
+                some_alone
+                or all(part in words for part in parts)
                 or (separator != "," and any(counts[part] > 1 for part in parts))
             ):
                 return name

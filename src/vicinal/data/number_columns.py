@@ -14,6 +14,9 @@ _MOSTLY = 0.95  # if this fraction of a column's distinct values are numbers, ot
 _MANY = 20  # distinct numbers of a column that holds no categories
 _LEAST = 10  # distinct plain numbers beside limits such as <5; of fewer, they are categories
 _SAMPLE = 100
+_DASHES = r"^[^\d]*[\x{2013}\x{2212}]"
+# What stands for a missing number where people, SAS, the World Bank or Eurostat write tables.
+_NO_NUMBER = ("-", "--", "\u2013", "\u2014", "\u2212", ".", "..", "...", ":")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class NumberColumn:
         return "," if self.written.any(",") else "." if self.written.any("[.]") else ""
 
     @property
+    def has_dashes(self) -> bool:
+        """Whether dashes of typesetting stand for minus signs."""
+        return bool(pc.any(pc.match_substring_regex(self.texts, _DASHES)).as_py())
+
+    @property
     def is_mostly_special(self) -> bool:
         """Whether at least half of the distinct numbers hold a comma, point or blank."""
         special = pc.match_substring_regex(self.written.digits, r"[^\d]")
@@ -68,9 +76,11 @@ class NumberColumn:
             self.written.limit,
             pc.not_equal(self.written.unit, ""),
             pc.match_substring_regex(self.written.digits, r"[^\d]"),
+            pc.match_substring_regex(self.texts, _DASHES),
         ]
         chosen = next(s for s in special if pc.any(s).as_py())
-        row = pc.index(chosen, True).as_py()
+        lengths = pc.if_else(chosen, pc.utf8_length(self.texts), 0)  # the longest one tells most
+        row = pc.index(lengths, pc.max(lengths)).as_py()
         return self.texts[row].as_py(), f"{self.written.values(form)[row].as_py():.15g}"
 
 
@@ -114,6 +124,31 @@ def in_doubt(name: str, values: Any, known: Form | None = None) -> NumberColumn 
     if limits and few and not (known and known.limits):
         return None
     return _with_unit(replace(column, limits=bool(limits)))
+
+
+def without_dashes(values: Any, least: int = _LEAST) -> tuple[Any, str]:
+    """Values without a dash or point that stands for missing numbers, and this mark.
+
+    It is empty where there is none, or there are fewer than ``least`` numbers, or also words.
+
+    >>> values = pa.chunked_array([["1.5", "-", "2"]])
+    >>> without_dashes(values, least=2)[0].to_pylist(), without_dashes(values)[1]
+    (['1.5', None, '2'], '')
+    """
+    marks = pc.is_in(values, pa.array(_NO_NUMBER))
+    if not pc.any(marks).as_py():
+        return values, ""
+    numbers = pc.if_else(marks, pa.scalar(None, pa.string()), values)
+    mark: str = values.filter(marks)[0].as_py()
+    if not least and numbers.null_count == len(numbers):
+        return numbers, mark
+    if _share(Written.of(_some(numbers))) < 1:
+        return values, ""
+    texts = pc.unique(numbers).drop_null()
+    written = Written.of(texts)
+    if len(texts) < least or _share(written) < 1 or proven_decimal(written) == "":
+        return values, ""
+    return numbers, mark
 
 
 def _some(values: Any) -> Any:
@@ -179,7 +214,8 @@ def decide(
         mark, sure = _decimal_of(column, decimal, separator, known)
         form = replace(form_of(column.written, mark), unit=column.unit, limits=column.limits)
         forms[column.name] = form
-        if (form != Form() or not sure) and not (known and known[2].get(column.name) == form):
+        told = form != Form() or not sure or column.has_dashes
+        if told and not (known and known[2].get(column.name) == form):
             groups.setdefault((form, sure), []).append(column)
     notes = [_note(form, sure, found) for (form, sure), found in groups.items()]
     return Decided(forms, decimal, notes)
@@ -194,7 +230,9 @@ def _decimal_of(
     """The decimal separator of a column, and whether there is no doubt about it."""
     own = column.decimal or decimal
     if own or not column.mark:
-        return own or ".", True
+        # 980 and 1,018 look grouped, whatever other columns prove.
+        odd = column.decimal is None and column.mark == own and grouped(column.written)
+        return own or ".", not odd
     if known and (known[0] == separator or column.mark == ","):
         form = known[2].get(column.name)
         trained = form.decimal if form else known[1]

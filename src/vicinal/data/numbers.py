@@ -11,10 +11,10 @@ UNITS = "%", "$", "€", "£", "¥", "₹"
 # Digits may be grouped by blanks, the narrow and the unbroken one among them, and both apostrophes.
 _BLANKS = r"[ '\x{2019}\x{a0}\x{202f}]"
 _UNIT = f"(?:[{''.join(UNITS)}])"
-# Also with the minus sign of typesetting.
+# Also with the minus sign of typesetting, or the dash that stands for it.
 _PARTS = (
-    r"^(?P<limit>[<>≤≥]?=?)\s*(?P<sign>[-+\x{2212}]?)\s*"
-    rf"(?P<before>{_UNIT}?)\s*(?P<inner>[-+\x{{2212}}]?)"
+    r"^(?P<limit>[<>≤≥]?=?)\s*(?P<sign>[-+\x{2212}\x{2013}]?)\s*"
+    rf"(?P<before>{_UNIT}?)\s*(?P<inner>[-+\x{{2212}}\x{{2013}}]?)"
     rf"(?P<digits>(?:\d(?:[\d.,]|{_BLANKS})*|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?P<after>{_UNIT}?)$"
 )
 _EXPONENT = r"(?:[eE][-+]?\d+)?"
@@ -91,7 +91,7 @@ class Written:
         sign = pc.binary_join_element_wise(field["sign"], field["inner"], "")
         return cls(
             pc.utf8_rtrim_whitespace(field["digits"]),
-            pc.match_substring_regex(sign, r"[-\x{2212}]"),
+            pc.match_substring_regex(sign, r"[-\x{2212}\x{2013}]"),
             pc.not_equal(field["limit"], ""),
             pc.binary_join_element_wise(field["before"], field["after"], ""),
         )

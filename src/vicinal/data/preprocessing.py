@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, refuse, with_names
-from vicinal.data.samples import listed
+from vicinal.data.samples import listed, number_of
 from vicinal.errors import VicinalError
 
 
@@ -145,9 +145,8 @@ class TablePreprocessing:
             texts = as_texts(frame[name]).dropna()
             new = texts[~texts.isin(self.categories[name])]
             if len(new):
-                values = "1 value" if len(new) == 1 else f"{len(new):,} values"
                 lines.append(
-                    f"{name}: {values} that the training data do not have "
+                    f"{name}: {number_of(len(new), 'value')} that the training data do not have "
                     f"({listed(new.unique().tolist(), 3)}) count as unknown"
                 )
         return lines

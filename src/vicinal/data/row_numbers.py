@@ -61,11 +61,11 @@ def _together(parts: list[pd.Series], called: bool) -> bool:
 
 def _number_rows(values: pd.Series, called_an_id: bool) -> bool:
     dtypes = pd.api.types
-    if not dtypes.is_numeric_dtype(values) or dtypes.is_bool_dtype(values) or values.hasnans:
-        return False
     if called_an_id:
+        if not dtypes.is_numeric_dtype(values) or dtypes.is_bool_dtype(values) or values.hasnans:
+            return False
         return len(values) > 1 and bool((values % 1 == 0).all()) and values.is_unique
-    if not dtypes.is_integer_dtype(values) or len(values) < LEAST:
+    if not dtypes.is_integer_dtype(values) or len(values) < LEAST or values.hasnans:
         return False
     low, high = int(values.min()), int(values.max())
     if high - low != len(values) - 1 or not values.is_unique:

@@ -8,7 +8,7 @@ import pandas as pd
 from vicinal.data.columns import as_texts
 from vicinal.data.groups import hold_out_groups
 from vicinal.data.parts import part_names
-from vicinal.data.samples import Samples, random_split
+from vicinal.data.samples import Samples, number_of, random_split
 from vicinal.errors import VicinalError
 
 
@@ -58,18 +58,24 @@ def split_frames(
                     f"{group} {min(shared)} is in both parts of the data, {train_name} and "
                     f"{valid_name}, so --group {group} cannot be kept: put each in one of them"
                 )
-        return train, valid, f"validation: the data's part {valid_name}, {len(valid):,} rows"
+        return (
+            train,
+            valid,
+            f"validation: the data's part {valid_name}, {number_of(len(valid), 'row')}",
+        )
     if len(train) < 2:
         raise VicinalError("the table has a single row: training and validation need one each")
     if group is None:
         rows = range(len(train))
         learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
-        note = f"validation: {len(held_out):,} rows held out at random ({valid_pct:.0%})"
+        note = f"validation: {number_of(len(held_out), 'row')} held out at random ({valid_pct:.0%})"
         return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note
     groups = _groups(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes)
     count, of = len({groups[row] for row in held}), len({*groups})
-    note = f"validation: {count:,} of {of:,} groups ({group}) held out, {len(held):,} rows"
+    note = (
+        f"validation: {count:,} of {of:,} groups ({group}) held out, {number_of(len(held), 'row')}"
+    )
     return train.iloc[kept], train.iloc[held], f"{note} ({len(held) / len(train):.0%})"
 
 

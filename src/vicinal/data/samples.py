@@ -167,7 +167,16 @@ def images_of(count: int) -> str:
     >>> images_of(1), images_of(2000)
     ('1 image', '2,000 images')
     """
-    return f"{count:,} image{'' if count == 1 else 's'}"
+    return number_of(count, "image")
+
+
+def number_of(count: int, noun: str) -> str:
+    """How many there are, for a message.
+
+    >>> number_of(1, "row"), number_of(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def held_out(

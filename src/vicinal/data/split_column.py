@@ -171,6 +171,8 @@ def _says_yes_or_no(values: pd.Series) -> bool:
 
 def _part_words(values: pd.Series) -> list[str]:
     """The distinct values, where most name parts, and some of them training and another part."""
+    if pd.api.types.is_numeric_dtype(values):
+        return []
     few = values.head(1000)  # mostly enough to see that there are many, or that they are no words
     if pd.api.types.infer_dtype(few) not in ("string", "categorical") or few.nunique() > MOST_FOLDS:
         return []
