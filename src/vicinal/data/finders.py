@@ -41,7 +41,7 @@ OF_IMAGES = {
     "label_pattern": "has columns, of which --label names one",
 }
 OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
-OF_LABELLED = ("label", "group", "split_column", "drop_missing", "label_kind")
+OF_LABELLED = ("label", "drop", "group", "split_column", "drop_missing", "label_kind")
 OF_ROWS = {
     "": "is no folder of images",
     "label_pattern": "has columns, of which --label names one",

@@ -13,7 +13,7 @@ from vicinal.data.image_tables import ImageTable
 from vicinal.data.labelled_images import LabelledImages, are_values, split_of_labelled
 from vicinal.data.labels import MOST_CLASSES, as_written, check_labels, label_column
 from vicinal.data.parts import part_names, part_of
-from vicinal.data.samples import Split, listed
+from vicinal.data.samples import Split, images_of, listed
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
             "stream": "holds images in files of their own",
         },
     )
-    if not labelled:
-        raise _no_label(tables[0], request)
+    is_other = request.label is None and not any(map(_trains, labelled))
+    if not labelled or (is_other and any(map(_trains, tables))):
+        raise _no_label(min(tables, key=_rank), request)
     for name in request.drop:
         if not any(name in table.dropped for table in tables):
             raise VicinalError(f"{tables[0].file} has no column {name}: leave it out of --drop")
@@ -131,10 +132,19 @@ def class_folders(request: "DataRequest") -> list[str]:
     return sorted(found)
 
 
+def _rank(table: ImageTable) -> tuple[bool, bool]:
+    """Lowest for the table that most likely has a label: it has other columns, and trains."""
+    return not table.others, not _trains(table)
+
+
+def _trains(table: ImageTable) -> bool:
+    return part_of(table.part or "train") == "train"
+
+
 def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
     """Which column is the label?"""
     flags = [name for name in table.others if is_numeric(table.frame[name])]
-    flags = [name for name in flags if table.frame[name].dropna().isin([0, 1]).all()]
+    flags = [name for name in flags if table.frame[name].dropna().isin([-1, 0, 1]).all()]
     if request.label is None and len(flags) > 1 and len(flags) == len(table.others):
         return VicinalError(
             f"the columns {listed(flags)} of {table.file} are several labels of each image, and "
@@ -142,7 +152,7 @@ def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
         )
     if not table.others:
         return VicinalError(
-            f"{table.file} names images and has no other column: add one with the class of each"
+            f"{table.file} names images and has no column of their classes: add one"
         )
     try:
         label_column(table.others, request.label)
@@ -279,7 +289,9 @@ def _left_alone(
     if others:
         first = others[0].relative_to(request.path)
         names = listed(sorted(file.name for file in used), 3)
-        notes.append(f"left out: {len(others):,} images that {names} does not name, first {first}")
+        notes.append(
+            f"left out: {images_of(len(others))} that {names} does not name, first {first}"
+        )
     naming = {table.file: table.label(request.label) for table in request.image_tables}
     for file in request.tables:
         if file in naming and file not in used:
@@ -299,4 +311,4 @@ def _keep_apart(parts: dict[str, LabelledImages], notes: list[str]) -> None:
     in_both = pd.Series([file in of_valid for file in parts[train].images])
     if in_both.any():
         parts[train] = parts[train].rows(~in_both.to_numpy())
-        notes.append(f"left out of {train}: {in_both.sum():,} images that {valid} names, too")
+        notes.append(f"left out of {train}: {images_of(in_both.sum())} that {valid} names, too")

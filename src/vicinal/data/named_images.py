@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,11 +33,13 @@ class NamedImages:
         self._folders: dict[str, _Folder] = {}
         self._by_name: dict[str, list[Path]] = {}
         self._by_stem: dict[str, list[Path]] = {}
+        self.counts: Counter[str] = Counter()  # of the images in each folder
         for file in files:
             self._by_name.setdefault(_key(file.name), []).append(file)
             self._by_stem.setdefault(_key(file.stem), []).append(file)
             self._endings.add(file.suffix.lower())
             self._folder(file)
+            self.counts[os.path.dirname(file)] += 1
         self._depth = max((len(folder.names) for folder in self._folders.values()), default=0)
 
     def find(self, values: Sequence[str | None], table: Path) -> list[list[Path]]:

@@ -63,9 +63,9 @@ def _each(samples: Samples, look: Callable[[Any], int | None]) -> list[int]:
     if isinstance(images, Tensor):
         return found
     for index in range(0, len(images), max(1, len(images) // LOOKED_AT)):
-        if image_name(images[index], index).lower().endswith(EIGHT_BITS):
-            continue
         with suppress(BadImage):  # it is reported when all are decoded
+            if image_name(images[index], index).lower().endswith(EIGHT_BITS):
+                continue
             value = look(prefetch(samples, index))
             if value is not None:
                 found.append(value)

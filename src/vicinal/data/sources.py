@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vicinal.data.archives import is_archive, unpacked
+from vicinal.data.folders import check_open
 from vicinal.data.frames import is_table
 from vicinal.data.listing import endings, is_image
 from vicinal.data.pixel_range import look_at_pixels
@@ -102,7 +103,10 @@ def load_split(
     )
     if request.path is not None and is_archive(request.path):
         folder = unpacked(request.path)
-        split = _split(replace(request, data=str(folder)))
+        try:
+            split = _split(replace(request, data=str(folder)))
+        except VicinalError as error:
+            raise VicinalError(f"in {request.path}, unpacked to {folder}: {error}") from None
         split.notes.append(f"archive: unpacked to {folder}")
     else:
         split = _split(request)
@@ -119,6 +123,7 @@ def _split(request: DataRequest) -> DataSplit:
 
 def _unrecognized(request: DataRequest) -> VicinalError:
     """What is wrong with data that no kind recognises."""
+    check_open(request.listing, request.skip_bad)
     path = Path(request.data)
     if not path.exists():
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
