@@ -70,3 +70,9 @@ def test_a_file_that_only_bears_the_name(tmp_path):
     (tmp_path / "pets.zip").write_bytes(b"no archive")
     with pytest.raises(VicinalError, match=r"pets.zip is no table: give a CSV"):
         load_split(tmp_path / "pets.zip")
+
+
+def test_an_error_names_the_archive(tmp_path):
+    archive = packed(tmp_path / "pets.zip", ["cat/1.png", "cat/2.png"])
+    with pytest.raises(VicinalError, match=r"^in .*pets\.zip, unpacked to .* only the class 'cat'"):
+        load_split(archive)

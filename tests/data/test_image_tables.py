@@ -484,3 +484,40 @@ def test_the_table_that_trains_is_asked_about(tmp_path):
     folder(path, train=table("id,species,width", "{i},{c},{i}", 5, start=5))
     with pytest.raises(VicinalError, match=r"train\.csv names images.* one of species, width"):
         load_split(path)
+
+
+class TestLinks:
+    """Annotation tools write links, with blanks as %20."""
+
+    @pytest.mark.parametrize(
+        "value",
+        ["/data/upload/1/my%20{i}.png", "/data/local-files/?d=images/my%20{i}.png", "my%20{i}.png"],
+    )
+    def test_lead_to_files(self, tmp_path, value):
+        names = [f"images__my {i}" for i in range(10)]
+        path = folder(tmp_path, *names, export=table("image,choice", value + ",{c}"))
+        assert labelled(load_split(path)) == {f"images/my {i}.png": "ab"[i % 2] for i in range(10)}
+
+    def test_a_file_may_be_called_so(self, tmp_path):
+        names = [f"images__{i}%20" for i in range(10)]
+        path = folder(tmp_path, *names, export=table("image,choice", "images/{i}%20.png,{c}"))
+        assert len(labelled(load_split(path))) == 10
+
+
+def test_names_that_no_image_has_are_refused(tmp_path):
+    path = folder(tmp_path, *IMAGES, labels=table("image,width,label", "x{i}.png,{i}.5,{c}"))
+    with pytest.raises(VicinalError, match=r"column image names images such as x0.png, and none"):
+        load_split(path)
+    assert isinstance(load_split(path, drop=["image"]), RowSplit)
+    folder(path, labels=table("image,width,label", "x{i}.png,{i}.5,{c}", 30))
+    assert isinstance(load_split(path), RowSplit)  # the images may be others
+
+
+def test_a_template_of_what_to_hand_in_is_no_table(tmp_path):
+    path = folder(tmp_path, "train__cat.1", "train__dog.1", "train__cat.2", "train__dog.2")
+    folder(path, sampleSubmission=table("id,label", "{i},0"))
+    with pytest.raises(VicinalError, match="is in no class folder"):
+        load_split(path / "train")
+    with pytest.raises(VicinalError, match=r"--label-pattern"):
+        load_split(path)
+    assert load_split(path, label_pattern=r"^(\w+)\.").vocab == ["cat", "dog"]

@@ -85,12 +85,17 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
     in_folder = Counter(file.parent for file in files)
     for file in files:
         deep = len(file.relative_to(root).parts) > 2 and not file.name.startswith("metadata.")
-        if deep or in_folder[file.parent] > MOST_TABLES or "submission" in file.name.lower():
+        if deep or in_folder[file.parent] > MOST_TABLES or is_submission(file):
             continue
         with suppress(VicinalError):
             tables.append((file, read_frames(file)))
     found = [_image_table(file, frames, named, request) for file, frames in tables]
     return [table for table in found if table is not None]
+
+
+def is_submission(table: Path) -> bool:
+    """Whether a table is a template of what to hand in: its labels are made up."""
+    return "submission" in table.name.lower()
 
 
 def _mentions_images(file: Path) -> bool:

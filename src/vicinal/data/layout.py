@@ -1,5 +1,6 @@
 """Which folders of a tree of images are parts of the data, and which are classes."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,11 @@ MASKS = frozenset(
     )
 )
 
+# Words that are in names of such folders, and hardly in those of classes.
+MASKS_ALONE = frozenset(
+    ("mask", "masks", "segmentation", "segmentations", "trimaps", "annotations")
+)
+
 
 @dataclass
 class Layout:
@@ -71,11 +77,11 @@ def layout_of(tree: Folder, grouped: int | None = None) -> Layout:
         VicinalError: the folders can be read in more than one way, or hold no classes.
     """
     notes: list[str] = []
-    top = _innermost(tree, notes)
+    top = _without_inner_masks(_innermost(tree, notes), notes)
     layout = _by_class_first(top) or _by_parts(top, tree, grouped)
     if layout is None:
         layout = Layout(top.path, *labelled(top, tree.path, grouped))
-    if top is not tree:
+    if top.path != tree.path:
         names = sorted({name for _, name in layout.train})
         notes.append(f"classes: the folders in {layout.root} ({listed(names, 4)})")
     layout.notes[:0] = notes
@@ -95,7 +101,7 @@ def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
         VicinalError: there is a validation part, but no training part.
     """
     notes: list[str] = []
-    top = _innermost_by_name(tree, notes)
+    top = _without_inner_masks(_innermost_by_name(tree, notes), notes)
     class_first = _by_class_first(top)
     if class_first is not None and class_first.valid is not None:
         train_images, valid_images = (
@@ -201,6 +207,29 @@ def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None
     beside = f"which by its name holds none to classify, beside {next(iter(pictures))}"
     notes.append(f"left out: {images_of(count)} in {listed(masks, 3)}, {beside}")
     return pictures
+
+
+def _without_inner_masks(top: Folder, notes: list[str]) -> Folder:
+    """The tree without folders of masks in class folders: cat/images beside cat/lung masks."""
+    left_out: Counter[str] = Counter()
+
+    def pruned(folder: Folder) -> Folder:
+        pictures = [name for name in folder.folders if says_only(name, PICTURES)]
+        others = folder.folders.keys() - pictures
+        kept = folder.folders
+        if len(pictures) == 1 and others and all(MASKS_ALONE & {*words_of(n)} for n in others):
+            left_out.update({name: len(kept[name].images) for name in others})
+            kept = {pictures[0]: kept[pictures[0]]}
+        return Folder(folder.path, folder.own, {n: pruned(each) for n, each in kept.items()})
+
+    found = Folder(top.path, top.own, {n: pruned(each) for n, each in top.folders.items()})
+    if left_out:
+        names = listed(sorted(left_out), 3)
+        notes.append(
+            f"left out: {images_of(left_out.total())} in folders called {names}, beside the images "
+            "that they belong to"
+        )
+    return found
 
 
 def _unwrapped(part: Folder) -> Folder:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from vicinal.data.parts import part_of
 
@@ -57,7 +58,11 @@ class NamedImages:
         part = part_of_table(table, self.root)
         texts = [(value or "").strip().replace("\\", "/") for value in values]
         for outer in range(self._depth + 1):
-            found = [self._find(text, table, part, outer) for text in texts]
+            found = [
+                self._find(text, table, part, outer)
+                or self._find(_linked(text), table, part, outer)
+                for text in texts
+            ]
             if any(found):
                 break
         return found
@@ -90,6 +95,15 @@ def part_of_table(table: Path, root: Path) -> str | None:
     """The part of the data that a table belongs to, by its name or else the folder around it."""
     around = table.relative_to(root).parent.name if table.is_relative_to(root) else ""
     return part_of(table.name.partition(".")[0]) or part_of(around)
+
+
+def _linked(text: str) -> str:
+    """The path in a link, as annotation tools write them; nothing of other texts.
+
+    >>> _linked("/data/local-files/?d=my%20images/1.png"), _linked("images/1.png")
+    ('my images/1.png', '')
+    """
+    return unquote(text.rpartition("?d=")[2]) if "%" in text or "?d=" in text else ""
 
 
 def _key(name: str) -> str:
