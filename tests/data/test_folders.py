@@ -322,6 +322,25 @@ class TestClasses:
         with pytest.raises(VicinalError, match=r"100APPLE, 101APPLE in .* are those of a camera"):
             of(tmp_path)
 
+    @pytest.mark.parametrize("names", ["{2019,2020}", "{fold1,fold2}", "{Batch_1,Batch_2}"])
+    def test_flat_folders_of_years_and_folds_are_no_classes(self, tmp_path, names):
+        fill(tmp_path, names)
+        with pytest.raises(VicinalError, match=r"count years or folds .* '\(\[\^/"):
+            of(tmp_path)
+        assert len(split_by_name(tmp_path, "([^/]+)/[^/]+$", 0.25, 0).vocab) == 2
+
+    @pytest.mark.parametrize("names", ["{0,1,2}", "{1999,2000,5000}", "{v1,v2}"])
+    def test_flat_folders_of_other_numbers_are(self, tmp_path, names):
+        assert len(of(fill(tmp_path, names)).vocab) > 1
+
+    def test_a_class_that_is_called_train(self, tmp_path):
+        fill(tmp_path, "bus/{city,coach}", "train/{steam,tram}")
+        with pytest.raises(VicinalError, match=r"train beside bus in .* can be a class or"):
+            of(tmp_path)
+        assert of(tmp_path / "train").vocab == ["steam", "tram"]
+        fill(tmp_path, "valid/{steam,tram}")
+        assert of(tmp_path).vocab == ["steam", "tram"]
+
     def test_the_pattern_for_classes_deep_in_parts(self, tmp_path):
         fill(tmp_path, "{amazon,dslr,webcam}/images/{bike,mug}")
         pattern = "^[^/]+/[^/]+/([^/]+)/"

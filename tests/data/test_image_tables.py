@@ -521,3 +521,30 @@ def test_a_template_of_what_to_hand_in_is_no_table(tmp_path):
     with pytest.raises(VicinalError, match=r"--label-pattern"):
         load_split(path)
     assert load_split(path, label_pattern=r"^(\w+)\.").vocab == ["cat", "dog"]
+
+
+class TestPartsOfFolders:
+    """A table of all images, which lie in folders of the parts."""
+
+    NAMES = tuple(f"{p}__{c}__{p}{i}" for p in ("train", "valid") for c in "37" for i in "12")
+    ROWS = tuple(f"{name.replace('__', '/')}.png,{int('7' in name)}" for name in NAMES)
+
+    def test_are_used(self, tmp_path):
+        path = folder(tmp_path, *self.NAMES, labels="\n".join(["name,label", *self.ROWS]))
+        split = load_split(path)
+        assert {file.parts[-3] for file in split.valid.images} == {"valid"}
+        assert (split.train.labels, split.valid.labels) == ([0, 0, 1, 1], [0, 0, 1, 1])
+        assert "parts: by the folders of the images (train, valid)" in split.notes
+
+    def test_but_not_against_a_column(self, tmp_path):
+        rows = [f"{row},{i % 2 == 0}" for i, row in enumerate(self.ROWS)]
+        path = folder(tmp_path, *self.NAMES, labels="\n".join(["name,label,is_valid", *rows]))
+        split = load_split(path, label="label")
+        assert {file.stem[-1] for file in split.valid.images} == {"1"}
+
+
+def test_a_table_that_repeats_the_folders_of_images_with_equal_names(tmp_path):
+    names = [f"{c}__{i}" for c in ("cat", "dog") for i in range(5)]
+    rows = [f"{c},{i}.png,f" for c in ("cat", "dog") for i in range(5)]
+    path = folder(tmp_path, *names, meta="\n".join(["class,file,view", *rows]))
+    assert load_split(path).vocab == ["cat", "dog"]

@@ -17,6 +17,8 @@ NUMBERED = re.compile(
     r"(?i)((fold|batch|part|chunk|set|session|day|run|shard|year|week|v|cam|camera|view|scene|seq"
     r"|sequence)[\W_]*)?\d+[a-z]?([\W_]+\d+)*"
 )
+# Names of folders that hold images of all classes.
+COUNTED = re.compile(r"(?i)(19|20)\d\d|(folds?|batch|chunk|shard)[\W_]*\d+")
 # Names that cameras and phones give to folders.
 CAMERA = re.compile(r"\d{3}\w{5}")
 # Folders that hold the data rather than a class of them.
@@ -77,6 +79,13 @@ def _check_names(folder: Folder) -> None:
         raise VicinalError(
             f"the folders {listed(names, 4)} in {folder.path} are those of a camera, and no "
             "classes: sort the images into class folders, or name their classes in a table"
+        )
+    are_flat = not any(each.is_deep for each in folder.folders.values())
+    if len(names) > 1 and are_flat and all(map(COUNTED.fullmatch, names)):
+        raise VicinalError(
+            f"the folders {listed(names, 4)} in {folder.path} count years or folds by their names, "
+            "and hold no class folders: take classes from the file names with a pattern "
+            "(--label-pattern), or from these folders with --label-pattern '([^/]+)/[^/]+$'"
         )
     are_parts = all(is_only_part(n) or says_only(n, WITHOUT_LABELS) for n in names)
     besides: dict[str | None, set[tuple[str, ...]]] = {}

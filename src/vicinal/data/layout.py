@@ -15,6 +15,7 @@ from vicinal.data.classes import (
 )
 from vicinal.data.parts import (
     FILLERS,
+    WITHOUT_LABELS,
     is_only_part,
     part_of,
     part_word,
@@ -337,6 +338,7 @@ def _training_part(
             "one that is to train"
         )
     if train:
+        _check_alone((exact or train)[0], top, deep, others)
         return (exact or train)[0]
     alike = [
         name
@@ -348,6 +350,23 @@ def _training_part(
     if not any(is_only_part(name) for name in others):
         return None
     raise _no_training(top, others[0])
+
+
+def _check_alone(train: str, top: Folder, deep: dict[str, Folder], others: list[str]) -> None:
+    """Refuse a folder called train, beside folders that are neither parts nor alike: bus, car."""
+    beside = [
+        name
+        for name in deep
+        if name != train
+        and not _alike(deep[name], deep[train])
+        and not WITHOUT_LABELS & {*words_of(name)}
+        and not is_beside_pictures(name)
+    ]
+    if beside and not others:
+        raise VicinalError(
+            f"{train} beside {listed(beside, 3)} in {top.path} can be a class or the training part "
+            f"of the data: give {deep[train].path} if it is the data, or rename it"
+        )
 
 
 def _no_training(top: Folder, part: str) -> VicinalError:

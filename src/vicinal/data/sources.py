@@ -135,6 +135,8 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         return VicinalError(
             f"{path} is no JSON Lines file: write one object a line, with the ending .jsonl"
         )
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return VicinalError(f"{path} is a damaged archive, or none: fetch it anew")
     if path.is_file() and path.name.lower().endswith(ARCHIVES):
         return VicinalError(f"{path} is an archive: unpack it and give the folder")
     if path.is_file():
