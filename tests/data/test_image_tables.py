@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from vicinal.data import named_images
+from vicinal.data.named_images import NamedImages
 from vicinal.data.rows import RowSplit
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
@@ -548,3 +550,15 @@ def test_a_table_that_repeats_the_folders_of_images_with_equal_names(tmp_path):
     rows = [f"{c},{i}.png,f" for c in ("cat", "dog") for i in range(5)]
     path = folder(tmp_path, *names, meta="\n".join(["class,file,view", *rows]))
     assert load_split(path).vocab == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("row", ["{p}/{i}.png", "{i}.png"])
+def test_many_folders_with_equal_names_take_no_quadratic_time(tmp_path, row, monkeypatch):
+    files = [tmp_path / f"p{p}" / f"{i}.png" for p in range(60) for i in range(5)]
+    named, looked = NamedImages(tmp_path, files), []
+    agree = named_images._agree
+    monkeypatch.setattr(named_images, "_agree", lambda *each: looked.append(1) or agree(*each))
+    rows = [row.format(p=file.parent.name, i=file.stem) for file in files]
+    found = named.find(rows, tmp_path / "labels.csv")
+    assert [*map(len, found)] == [60 if row == "{i}.png" else 1] * 300
+    assert len(looked) <= 300
