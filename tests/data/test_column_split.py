@@ -190,3 +190,15 @@ class TestSavedFolders:
         (tmp_path / "pets" / "data-00000-of-00001.arrow").unlink()
         with pytest.raises(VicinalError, match="pets was written by save_to_disk and cannot be re"):
             load_split(tmp_path / "pets")
+
+
+def test_parts_in_a_column_of_another_name_are_asked_about(tmp_path):
+    path = store(tmp_path / "pets", label=[0, 1] * 3, origin=["train"] * 4 + ["test"] * 2)
+    with pytest.raises(
+        VicinalError, match=r"origin holds train, test.* or leave it out with --drop"
+    ):
+        load_split(path, label="label")
+    assert len(load_split(path, label="label", split_column="origin").valid) == 2
+    assert len(load_split(path, drop=["origin"]).valid) == 1
+    with pytest.raises(VicinalError, match="no column orgin among label, origin"):
+        load_split(path, drop=["orgin"])
