@@ -414,6 +414,14 @@ class TestLeftOut:
         message = f"left out: the folder {tmp_path}/fox, which cannot be opened (Permission denied)"
         assert message in split.notes
 
+    def test_a_folder_of_which_nothing_can_be_opened(self, tmp_path, monkeypatch):
+        def scandir(folder):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(VicinalError, match=r"cannot be opened \(Permission denied\): change"):
+            load_split(tmp_path)
+
 
 class TestCopies:
     def test_the_same_bytes_in_training_and_validation(self, tmp_path):
