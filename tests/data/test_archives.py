@@ -73,7 +73,14 @@ def test_a_damaged_archive_is_named_and_leaves_nothing(tmp_path):
     assert not list((tmp_path / "known" / "unpacked").iterdir())
 
 
-def test_a_file_that_only_bears_the_name(tmp_path):
-    (tmp_path / "pets.zip").write_bytes(b"no archive")
-    with pytest.raises(VicinalError, match=r"pets.zip is no table: give a CSV"):
+def test_an_error_names_the_archive(tmp_path):
+    archive = packed(tmp_path / "pets.zip", ["cat/1.png", "cat/2.png"])
+    with pytest.raises(VicinalError, match=r"^in .*pets\.zip, unpacked to .* only the class 'cat'"):
+        load_split(archive)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 and no end"])
+def test_what_only_begins_as_an_archive(tmp_path, content):
+    (tmp_path / "pets.zip").write_bytes(content)
+    with pytest.raises(VicinalError, match=r"pets\.zip is a damaged archive, or none: fetch"):
         load_split(tmp_path / "pets.zip")

@@ -208,3 +208,15 @@ def test_copies_are_told_and_stay_on_one_side(tmp_path):
     pyarrow.parquet.write_table(table.slice(8, 2), tmp_path / "test.parquet")
     notes = load_split(tmp_path).notes
     assert "duplicates: 2 images of the validation part" in notes[-1]
+
+
+def test_parts_in_a_column_of_another_name_are_asked_about(tmp_path):
+    path = store(tmp_path / "pets", label=[0, 1] * 3, origin=["train"] * 4 + ["test"] * 2)
+    with pytest.raises(
+        VicinalError, match=r"origin holds train, test.* or leave it out with --drop"
+    ):
+        load_split(path, label="label")
+    assert len(load_split(path, label="label", split_column="origin").valid) == 2
+    assert len(load_split(path, drop=["origin"]).valid) == 1
+    with pytest.raises(VicinalError, match="no column orgin among label, origin"):
+        load_split(path, drop=["orgin"])

@@ -1,6 +1,7 @@
 """Folders of images as people have them: which are parts of the data, and which are classes."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 
@@ -299,6 +300,54 @@ class TestClasses:
         fill(tmp_path / "birds", "CUB/images/{jay,kiwi}", "segmentations/{jay,kiwi}")
         assert of(tmp_path / "birds").vocab == ["jay", "kiwi"]
 
+    @pytest.mark.parametrize("masks", ["masks", "lung masks", "mask", "segmentation"])
+    def test_masks_inside_classes_are_left_out(self, tmp_path, masks):
+        fill(tmp_path, f"train/{{cat,dog}}/{masks}", "train/{cat,dog}/images", "val/{cat,dog}")
+        split = of(tmp_path)
+        assert counts(split) == (BOTH, BOTH)
+        assert {file.parent.name for file in split.train.images} == {"images"}
+        note = f"left out: 8 images in folders called {masks}, beside the images that they belong"
+        assert split.notes[0].startswith(note)
+        by_name = split_by_name(tmp_path / "train", "^([^/]+)/", 0.25, 0)
+        assert len(by_name.train) + len(by_name.valid) == 8
+
+    def test_images_of_one_class_are_refused(self, tmp_path):
+        with pytest.raises(
+            VicinalError, match=r"4 images .* only the class 'Images': .*--label-patt"
+        ):
+            of(fill(tmp_path, "Images"))
+
+    def test_folders_of_a_camera_are_no_classes(self, tmp_path):
+        fill(tmp_path, "DCIM/{100APPLE,101APPLE}")
+        with pytest.raises(VicinalError, match=r"100APPLE, 101APPLE in .* are those of a camera"):
+            of(tmp_path)
+
+    @pytest.mark.parametrize("names", ["{2019,2020}", "{fold1,fold2}", "{Batch_1,Batch_2}"])
+    def test_flat_folders_of_years_and_folds_are_no_classes(self, tmp_path, names):
+        fill(tmp_path, names)
+        with pytest.raises(VicinalError, match=r"count years or folds .* '\(\[\^/"):
+            of(tmp_path)
+        assert len(split_by_name(tmp_path, "([^/]+)/[^/]+$", 0.25, 0).vocab) == 2
+
+    @pytest.mark.parametrize("names", ["{0,1,2}", "{1999,2000,5000}", "{v1,v2}"])
+    def test_flat_folders_of_other_numbers_are(self, tmp_path, names):
+        assert len(of(fill(tmp_path, names)).vocab) > 1
+
+    def test_a_class_that_is_called_train(self, tmp_path):
+        fill(tmp_path, "bus/{city,coach}", "train/{steam,tram}")
+        with pytest.raises(VicinalError, match=r"train beside bus in .* can be a class or"):
+            of(tmp_path)
+        assert of(tmp_path / "train").vocab == ["steam", "tram"]
+        fill(tmp_path, "valid/{steam,tram}")
+        assert of(tmp_path).vocab == ["steam", "tram"]
+
+    def test_the_pattern_for_classes_deep_in_parts(self, tmp_path):
+        fill(tmp_path, "{amazon,dslr,webcam}/images/{bike,mug}")
+        pattern = "^[^/]+/[^/]+/([^/]+)/"
+        with pytest.raises(VicinalError, match=re.escape(f"'{pattern}' for bike")):
+            of(tmp_path)
+        assert split_by_name(tmp_path, pattern, 0.25, 0).vocab == ["bike", "mug"]
+
     def test_names_that_look_alike_are_one_class(self, tmp_path):
         composed, apart = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
         split = of(fill(tmp_path, f"train/{{{apart},bar }}", f"valid/{{{composed},bar}}"))
@@ -364,6 +413,14 @@ class TestLeftOut:
         assert "left out: links to folders that are read already: dog/again" in split.notes
         message = f"left out: the folder {tmp_path}/fox, which cannot be opened (Permission denied)"
         assert message in split.notes
+
+    def test_a_folder_of_which_nothing_can_be_opened(self, tmp_path, monkeypatch):
+        def scandir(folder):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(VicinalError, match=r"cannot be opened \(Permission denied\): change"):
+            load_split(tmp_path)
 
 
 class TestCopies:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from vicinal.data import named_images
+from vicinal.data.named_images import NamedImages
 from vicinal.data.rows import RowSplit
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
@@ -189,7 +191,7 @@ def test_images_of_two_folders_with_one_name_are_not_guessed(tmp_path):
 
 def test_images_that_no_row_names_are_counted(tmp_path):
     path = folder(tmp_path, *IMAGES, "masks__x", labels=table("file,label", "{i}.png,{c}"))
-    assert "left out: 1 images that labels.csv does not name, first masks/x.png" in (
+    assert "left out: 1 image that labels.csv does not name, first masks/x.png" in (
         load_split(path).notes
     )
 
@@ -418,3 +420,145 @@ def test_lines_of_json_name_images(tmp_path):
     rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2]} for i in range(10)]
     (path / "images" / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert labelled(load_split(path)) == EXPECTED
+
+
+class TestNumbers:
+    """Whole numbers that happen to equal the names of files are no names of files."""
+
+    @pytest.mark.parametrize("row", ["{i},1", "{i},{i}", "{i},{c}"])
+    def test_beside_class_folders_with_equal_names(self, tmp_path, row):
+        names = [f"{c}__{i}" for c in ("cat", "dog") for i in range(10)]
+        split = load_split(folder(tmp_path, *names, prices=table("a,b", row)))
+        assert split.vocab == ["cat", "dog"]
+        assert split.notes[-1] == "left alone: prices.csv, beside the images"
+
+    @pytest.mark.parametrize("images", [10, 19])
+    def test_that_name_most_images(self, tmp_path, images):
+        names = [f"images__{i}" for i in range(images)]
+        split = load_split(folder(tmp_path, *names, labels=table("number,label", "{i},{c}")))
+        assert labelled(split) == EXPECTED
+
+    @pytest.mark.parametrize("row", ["{i}", "{i},7{i}"])
+    def test_of_few_images_only_where_the_column_is_called_so(self, tmp_path, row):
+        names = [f"images__{i}" for i in range(30)]
+        header = "label,{}" + ",age" * row.count(",")
+        path = folder(tmp_path, *names, labels=table(header.format("id"), "{c}," + row))
+        assert labelled(load_split(path, label="label")) == EXPECTED
+        folder(path, labels=table(header.format("weight"), "{c}," + row))
+        assert isinstance(load_split(path, label="label"), RowSplit)
+
+    def test_of_two_columns_one_has_to_be_chosen(self, tmp_path):
+        rows = [f"{i},{9 - i},{'ab'[i % 2]}" for i in range(10)]
+        path = folder(tmp_path, *IMAGES, labels="\n".join(["a,b,label", *rows]))
+        with pytest.raises(VicinalError, match=r"columns a, b of .* name images: leave out all"):
+            load_split(path)
+
+
+class TestColumnsOfParts:
+    TEXT = table("file,label,origin", "{i}.png,{c},train").replace("7.png,b,train", "7.png,b,test")
+
+    def test_of_another_name_are_asked_about(self, tmp_path):
+        path = folder(tmp_path, *IMAGES, labels=self.TEXT)
+        question = "origin holds train, test.*--split-column origin, or leave it out with --drop o"
+        with pytest.raises(VicinalError, match=question):
+            load_split(path)
+        assert len(load_split(path, split_column="origin").valid) == 1
+        assert len(load_split(path, drop=["origin"]).valid) == 2
+
+    def test_numbers_of_folds_are_mentioned(self, tmp_path):
+        path = folder(tmp_path, *IMAGES, labels=table("file,label,fold", "{i}.png,{c},{i}"))
+        note = "parts: not by column fold, numbers of folds: --split-column fold holds out the lo"
+        assert any(each.startswith(note) for each in load_split(path).notes)
+
+    def test_numbers_of_parts_are_no_classes(self, tmp_path):
+        text = table("image,partition", "{i}.png,1").replace("2.png,1", "2.png,0")
+        path = folder(tmp_path, *IMAGES, list_eval_partition=text)
+        with pytest.raises(VicinalError, match="names images and has no column of their classes"):
+            load_split(path)
+        folder(path, list_attr=table("image,Male,Young", "{i}.png,1,-1"))
+        with pytest.raises(VicinalError, match=r"columns Male, Young of .* several labels of each"):
+            load_split(path)
+        assert load_split(path, label="partition").vocab == ["0", "1"]
+
+
+def test_the_table_that_trains_is_asked_about(tmp_path):
+    path = folder(tmp_path, *IMAGES, test=table("id,width", "{i},{i}", 5))
+    folder(path, train=table("id,species,width", "{i},{c},{i}", 5, start=5))
+    with pytest.raises(VicinalError, match=r"train\.csv names images.* one of species, width"):
+        load_split(path)
+
+
+class TestLinks:
+    """Annotation tools write links, with blanks as %20."""
+
+    @pytest.mark.parametrize(
+        "value",
+        ["/data/upload/1/my%20{i}.png", "/data/local-files/?d=images/my%20{i}.png", "my%20{i}.png"],
+    )
+    def test_lead_to_files(self, tmp_path, value):
+        names = [f"images__my {i}" for i in range(10)]
+        path = folder(tmp_path, *names, export=table("image,choice", value + ",{c}"))
+        assert labelled(load_split(path)) == {f"images/my {i}.png": "ab"[i % 2] for i in range(10)}
+
+    def test_a_file_may_be_called_so(self, tmp_path):
+        names = [f"images__{i}%20" for i in range(10)]
+        path = folder(tmp_path, *names, export=table("image,choice", "images/{i}%20.png,{c}"))
+        assert len(labelled(load_split(path))) == 10
+
+
+def test_names_that_no_image_has_are_refused(tmp_path):
+    path = folder(tmp_path, *IMAGES, labels=table("image,width,label", "x{i}.png,{i}.5,{c}"))
+    with pytest.raises(VicinalError, match=r"column image names images such as x0.png, and none"):
+        load_split(path)
+    assert isinstance(load_split(path, drop=["image"]), RowSplit)
+    folder(path, labels=table("image,width,label", "x{i}.png,{i}.5,{c}", 30))
+    assert isinstance(load_split(path), RowSplit)  # the images may be others
+
+
+def test_a_template_of_what_to_hand_in_is_no_table(tmp_path):
+    path = folder(tmp_path, "train__cat.1", "train__dog.1", "train__cat.2", "train__dog.2")
+    folder(path, sampleSubmission=table("id,label", "{i},0"))
+    with pytest.raises(VicinalError, match="is in no class folder"):
+        load_split(path / "train")
+    with pytest.raises(VicinalError, match=r"--label-pattern"):
+        load_split(path)
+    assert load_split(path, label_pattern=r"^(\w+)\.").vocab == ["cat", "dog"]
+
+
+class TestPartsOfFolders:
+    """A table of all images, which lie in folders of the parts."""
+
+    NAMES = tuple(f"{p}__{c}__{p}{i}" for p in ("train", "valid") for c in "37" for i in "12")
+    ROWS = tuple(f"{name.replace('__', '/')}.png,{int('7' in name)}" for name in NAMES)
+
+    def test_are_used(self, tmp_path):
+        path = folder(tmp_path, *self.NAMES, labels="\n".join(["name,label", *self.ROWS]))
+        split = load_split(path)
+        assert {file.parts[-3] for file in split.valid.images} == {"valid"}
+        assert (split.train.labels, split.valid.labels) == ([0, 0, 1, 1], [0, 0, 1, 1])
+        assert "parts: by the folders of the images (train, valid)" in split.notes
+
+    def test_but_not_against_a_column(self, tmp_path):
+        rows = [f"{row},{i % 2 == 0}" for i, row in enumerate(self.ROWS)]
+        path = folder(tmp_path, *self.NAMES, labels="\n".join(["name,label,is_valid", *rows]))
+        split = load_split(path, label="label")
+        assert {file.stem[-1] for file in split.valid.images} == {"1"}
+
+
+def test_a_table_that_repeats_the_folders_of_images_with_equal_names(tmp_path):
+    names = [f"{c}__{i}" for c in ("cat", "dog") for i in range(5)]
+    rows = [f"{c},{i}.png,f" for c in ("cat", "dog") for i in range(5)]
+    path = folder(tmp_path, *names, meta="\n".join(["class,file,view", *rows]))
+    assert load_split(path).vocab == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("row", ["{p}/{i}.png", "{i}.png"])
+def test_many_folders_with_equal_names_take_no_quadratic_time(tmp_path, row, monkeypatch):
+    files = [tmp_path / f"p{p}" / f"{i}.png" for p in range(60) for i in range(5)]
+    named, looked = NamedImages(tmp_path, files), []
+    agree = named_images._agree
+    monkeypatch.setattr(named_images, "_agree", lambda *each: looked.append(1) or agree(*each))
+    rows = [row.format(p=file.parent.name, i=file.stem) for file in files]
+    found = named.find(rows, tmp_path / "labels.csv")
+    assert [*map(len, found)] == [60 if row == "{i}.png" else 1] * 300
+    assert len(looked) <= 300

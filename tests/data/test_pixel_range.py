@@ -6,7 +6,11 @@ import torch
 from PIL import Image
 
 from vicinal import ImageDataLoaders
-from vicinal.data.images import read_image
+from vicinal.data import mirrors
+from vicinal.data.cache import cached
+from vicinal.data.images import decode, read_image
+from vicinal.data.mirrors import mirrored_classes
+from vicinal.data.samples import Samples
 from vicinal.data.sources import load_split
 from vicinal.data.vision import StreamedImages
 from vicinal.errors import VicinalError
@@ -21,7 +25,7 @@ def sixteen(*values):
 
 def folder(tmp_path, image, kind="png"):
     for label in "ab":
-        (tmp_path / label).mkdir()
+        (tmp_path / label).mkdir(parents=True)
         for number in range(4):
             image.save(tmp_path / label / f"{number}.{kind}")
     return tmp_path
@@ -131,3 +135,20 @@ def test_pgm_files_of_16_bits_are_read(value):
     content = b"P5 1 1 65535 " + value.to_bytes(2, "big")
     assert read_image(content).tolist() == [[[round(value / 257)]]] * 3
     assert read_image(content, pixel_range=4095).tolist() == [[[round(value / 257)]]] * 3
+
+
+def test_the_range_survives_copies(tmp_path, monkeypatch):
+    monkeypatch.setenv("VICINAL_CACHE", str(tmp_path / "cache"))
+    part = load_split(folder(tmp_path / "data", sixteen(0, 4095)), pixel_range=4095).train
+    copies = [part.subset([0]), decode(part, 1)[0], cached(part, 1)[0]]
+    assert [copy.pixel_range for copy in copies] == [4095] * 3
+
+
+def test_mirrored_images_are_looked_at_in_their_range(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        mirrors, "read_image", lambda *each: seen.append(each[2]) or read_image(*each)
+    )
+    images = [encoded(sixteen(*range(number, number + 9))) for number in range(16)]
+    mirrored_classes(Samples(images, [0, 1] * 8, pixel_range=24), ["a", "b"], small=True)
+    assert set(seen) == {24}

@@ -1,5 +1,6 @@
 """Formats that other packages read are read where these are installed, and named where not."""
 
+import importlib.util
 import io
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from PIL import Image
 
 from vicinal.data import plugins
+from vicinal.data.decoding import open_image
+from vicinal.data.dicom import _silence
 from vicinal.data.images import BadImage, image_shape, read_image
 from vicinal.data.plugins import is_readable, missing_reader
 
@@ -174,3 +177,31 @@ class TestDicom:
     def test_without_pixels_it_is_a_bad_image(self):
         with pytest.raises(BadImage):
             read_image(dicom(np.uint8([[1, 2]]))[:-30])
+
+    def test_colours_of_more_bits(self):
+        values = np.uint16([[[0, 300, 1000], [1023, 512, 4]]])
+        read = read_image(dicom(values, BitsStored=10, HighBit=9))
+        assert read.permute(1, 2, 0).tolist() == [[[0, 75, 249], [255, 128, 1]]]
+
+    def test_its_format_is_named(self):
+        with open_image(dicom(np.uint8([[1, 2]]))) as opened:
+            assert opened.format == "DICOM"
+
+    def test_packages_that_are_missing_are_named(self):
+        pydicom = pytest.importorskip("pydicom", minversion="3")
+        content = dicom(np.uint8([[1, 2]]))
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+        dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7"])
+        file = io.BytesIO()
+        dataset.save_as(file)
+        if importlib.util.find_spec("jpeg_ls") is not None:
+            pytest.skip("it can be read here")
+        with pytest.raises(BadImage, match=r"missing dependencies: .*requires .*pyjpegls"):
+            read_image(file.getvalue())
+
+    def test_what_pydicom_warns_of_is_not_printed(self, recwarn):
+        _silence.cache_clear()  # pytest has its own filters in each test
+        content = dicom(np.uint8([[1, 2], [3, 4]]), NumberOfFrames=1, Rows=1)
+        assert self.grey(content) == [[1, 2]]
+        assert not recwarn.list

@@ -67,7 +67,9 @@ def test_texts_in_latin_1_are_said(tmp_path):
     assert "schöne Grüße an alle hier" in [*split.texts(split.train), *split.texts(split.valid)]
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"a\0b", "zero bytes"), (b" ", "a/0.txt")])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"a\0b", "zero bytes: remove it$"), (b" ", "a/0.txt")]
+)
 def test_a_file_that_is_no_text_is_named(tmp_path, content, reason):
     texts(tmp_path, classes("a", "b"))
     (tmp_path / "a" / "0.txt").write_bytes(content)
@@ -84,3 +86,11 @@ def test_texts_of_no_class(tmp_path):
 def test_an_option_that_does_not_apply(tmp_path):
     with pytest.raises(VicinalError, match="is a folder of texts, so --text body does not apply"):
         load_split(texts(tmp_path, classes("a", "b")), text="body")
+
+
+def test_images_without_an_ending(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1").write_bytes(b"\x89PNG\0")
+    with pytest.raises(VicinalError, match=r"zero bytes: .* if it is an image, add the ending"):
+        load_split(tmp_path)

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ def cached(
     samples.prefetched.clear()
     check_readable(found.bad, len(samples), skip_bad)
     labels = [label for label, good in zip(samples.labels, found.good, strict=True) if good]
-    return Samples(found.pixels, labels), found.bad
+    return replace(samples, images=found.pixels, labels=labels, prefetched={}), found.bad
 
 
 def _find(samples: Samples, size: Resizing, start: str, among: list[Entry]) -> "_Decoded | None":

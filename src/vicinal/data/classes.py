@@ -17,6 +17,10 @@ NUMBERED = re.compile(
     r"(?i)((fold|batch|part|chunk|set|session|day|run|shard|year|week|v|cam|camera|view|scene|seq"
     r"|sequence)[\W_]*)?\d+[a-z]?([\W_]+\d+)*"
 )
+# Names of folders that hold images of all classes.
+COUNTED = re.compile(r"(?i)(19|20)\d\d|(folds?|batch|chunk|shard)[\W_]*\d+")
+# Names that cameras and phones give to folders.
+CAMERA = re.compile(r"\d{3}\w{5}")
 # Folders that hold the data rather than a class of them.
 CONTAINERS = frozenset(("data", "dataset", "datasets", "raw", "image", "images", "img", "imgs"))
 # Folders that hold something for each picture.
@@ -71,6 +75,18 @@ def strays(folder: Folder) -> list[str]:
 def _check_names(folder: Folder) -> None:
     """Refuse folders without folders in them that are parts of the data by their names."""
     names = sorted(folder.folders)
+    if folder.name.upper() == "DCIM" and all(map(CAMERA.fullmatch, names)):
+        raise VicinalError(
+            f"the folders {listed(names, 4)} in {folder.path} are those of a camera, and no "
+            "classes: sort the images into class folders, or name their classes in a table"
+        )
+    are_flat = not any(each.is_deep for each in folder.folders.values())
+    if len(names) > 1 and are_flat and all(map(COUNTED.fullmatch, names)):
+        raise VicinalError(
+            f"the folders {listed(names, 4)} in {folder.path} count years or folds by their names, "
+            "and hold no class folders: take classes from the file names with a pattern "
+            "(--label-pattern), or from these folders with --label-pattern '([^/]+)/[^/]+$'"
+        )
     are_parts = all(is_only_part(n) or says_only(n, WITHOUT_LABELS) for n in names)
     besides: dict[str | None, set[tuple[str, ...]]] = {}
     for name in names:
@@ -201,15 +217,17 @@ def _nested(path: Path, folders: dict[str, Folder], root: Path, grouped: int | N
     counted |= grouped == len(path.parts) - len(root.parts) + 1
     if len(folders) > 1 and len(common) > 1 and are_alike and not counted:
         above = "[^/]+/" * (len(path.parts) - len(root.parts))
+        depths = {len(each.path.parts) - len(path.parts) for each in cores.values()}
+        between = "[^/]+/" * max(depths)
         patterns = (
             f", or name the class by --label-pattern '^{above}([^/]+)/' for {outer[0]}, "
-            f"'^{above}[^/]+/([^/]+)/' for {inner[0]}, or what are groups, such as patients, by "
+            f"'^{above}{between}([^/]+)/' for {inner[0]}, or what are groups, such as patients, by "
             "--group"
         )
         raise VicinalError(
             f"the folders {listed(outer, 4)} in {path} hold the same folders "
             f"{listed(inner, 4)}, so either can be the classes: give one part such as "
-            f"{cores[outer[0]].path}{patterns if cores == folders else ''}"
+            f"{cores[outer[0]].path}{patterns if len(depths) == 1 else ''}"
         )
     deep = [name for name in outer if len(cores[name].folders) > 1]
     if not deep:

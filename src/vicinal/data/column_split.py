@@ -55,7 +55,10 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     """Labelled images from a hub's tables, one per part."""
     train = tables[part_names(tables)[0]]
     image = image_column(train)
-    label = label_column(train.features, request.label, image)
+    for name in request.drop:
+        check_column(name, [each for each in train.features if each != image], "drop")
+    features = {name: f for name, f in train.features.items() if name not in request.drop}
+    label = label_column(features, request.label, image)
     columns = {"group": request.group, "split-column": request.split_column}
     if part_names(tables)[1] is None and request.split_column is None:
         columns["split-column"] = _split_column(train, image, label, request)

@@ -1,6 +1,8 @@
 """Images in DICOM files, as a viewer would show them."""
 
 import io
+import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,24 +19,46 @@ def dicom_image(content: bytes) -> Image.Image:
         Exception: of pydicom, where it cannot decode it.
     """
     from pydicom import dcmread
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
     from pydicom.pixels.utils import pixel_array
 
+    _silence()
     dataset = dcmread(io.BytesIO(content))
-    values = pixel_array(dataset, index=0)
+    try:
+        values = pixel_array(dataset, index=0)
+    except RuntimeError as error:
+        # The first line ends with a colon, and those below name the packages that are missing.
+        first, *others = (line.strip() for line in str(error).splitlines())
+        raise ValueError(f"{first} {'; '.join(others)}".strip()) from None
+    image = Image.fromarray(_shown(dataset, values))
+    image.format = "DICOM"
+    return image
+
+
+@cache
+def _silence() -> None:
+    """Keep pydicom from printing what it says of each file, such as of bytes that fill it up."""
+    # Once and for all: decoding runs in threads, which share the filters.
+    warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+
+def _shown(dataset: Any, values: Any) -> Any:
+    """Stored values as a viewer shows them: (H, W) or (H, W, 3) uint8."""
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
     kind = dataset.PhotometricInterpretation
     if kind == "PALETTE COLOR":
         colours = apply_color_lut(values, dataset)
         spare = 8 * (colours.itemsize - 1)  # tables of 16 bits have 8 in front
-        return Image.fromarray((colours >> spare).astype(np.uint8))
+        return (colours >> spare).astype(np.uint8)
     if values.ndim == 3:
-        return Image.fromarray(values)
+        most = 2**dataset.BitsStored - 1
+        return values if most == 255 else (values / most * 255).round().astype(np.uint8)
     values = apply_modality_lut(values, dataset).astype(np.float64)
     low, high = _window(dataset) or _range(dataset, values)
     shown = ((values - low) / max(high - low, 1e-9)).clip(0, 1)
     if kind == "MONOCHROME1":
         shown = 1 - shown
-    return Image.fromarray((255 * shown).round().astype(np.uint8))
+    return (255 * shown).round().astype(np.uint8)
 
 
 def _window(dataset: Any) -> tuple[float, float] | None:

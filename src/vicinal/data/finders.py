@@ -7,6 +7,7 @@ data are of another kind. It raises a VicinalError where they are of its kind bu
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -17,13 +18,16 @@ from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.frames import Frames, cleaned_frames, read_frames
 from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import class_folders, split_of_image_tables
+from vicinal.data.image_tables import LOOKED_AT, is_submission
 from vicinal.data.known import split_of_torchvision
+from vicinal.data.listing import is_image
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.tables import frames_of
 from vicinal.data.text_folders import split_of_text_folders
+from vicinal.errors import VicinalError
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
@@ -41,7 +45,7 @@ OF_IMAGES = {
     "label_pattern": "has columns, of which --label names one",
 }
 OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
-OF_LABELLED = ("label", "group", "split_column", "drop_missing", "label_kind")
+OF_LABELLED = ("label", "drop", "group", "split_column", "drop_missing", "label_kind")
 OF_ROWS = {
     "": "is no folder of images",
     "label_pattern": "has columns, of which --label names one",
@@ -87,6 +91,7 @@ def row_split(request: DataRequest) -> RowSplit | None:
         frames = _of_files(path, request.categorical)
     else:
         return split_of_text_folders(request)
+    _check_names_of_images(frames, request)
     split = split_of_rows(frames, request)
     for table in request.image_tables:
         split.notes.append(
@@ -98,6 +103,26 @@ def row_split(request: DataRequest) -> RowSplit | None:
             f"left alone: {len(request.images):,} images, which no column of the tables names"
         )
     return split
+
+
+def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
+    """Refuse tables that name images beside them by names that these do not have.
+
+    Raises:
+        VicinalError: a column names images, none of which is there, and there are many others.
+    """
+    frame, count = next(iter(frames.values())), len(request.images)
+    if request.image_tables or count < len(frame) / 2:
+        return
+    for name in frame:
+        head = frame[name].dropna().head(LOOKED_AT)
+        names = [value for value in head if isinstance(value, str) and is_image(Path(value))]
+        if names and len(names) >= 0.9 * len(head) and name not in request.drop:
+            raise VicinalError(
+                f"column {name} names images such as {names[0]}, and none of them is among the "
+                f"{count:,} below {request.path}, such as {request.images[0]}: correct the names, "
+                f"or learn without the images by --drop {quote(str(name))}"
+            )
 
 
 def _of_files(path: Path, categorical: Collection[str]) -> Frames:
@@ -127,7 +152,8 @@ def _images_come_first(request: DataRequest) -> bool:
     """Whether tables in a folder only describe its images, which have classes of their own."""
     if request.label is not None:  # a column
         return False
-    return request.label_pattern is not None or len(class_folders(request)) > 1
+    are_templates = all(map(is_submission, request.tables))
+    return request.label_pattern is not None or are_templates or len(class_folders(request)) > 1
 
 
 def _of_folder(request: DataRequest) -> Split:

@@ -13,6 +13,7 @@ from vicinal.data.samples import (
     Split,
     copies_of,
     held_out,
+    images_of,
     index_labels,
     listed,
     notes_on_copies,
@@ -124,6 +125,12 @@ def _split(
     notes = [*layout.notes, *_left_out(listing)]
     images = [image for image, _ in [*layout.train, *(layout.valid or [])]]
     labels, vocab = index_labels([name for _, name in [*layout.train, *(layout.valid or [])]])
+    if len(vocab) == 1:
+        raise VicinalError(
+            f"{images_of(len(images))} in {layout.root} have only the class {vocab[0]!r}: training "
+            "needs two or more, each in a folder of its own, or in the names of the files, which a "
+            "pattern finds (--label-pattern)"
+        )
     samples, count = Samples(images, labels), len(layout.train)
     groups = None if group is None else groups_of(images, listing.root, group)
     if layout.valid is None:

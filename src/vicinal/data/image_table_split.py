@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,15 @@ import pandas as pd
 
 from vicinal.data.columns import is_numeric
 from vicinal.data.image_tables import ImageTable
-from vicinal.data.labelled_images import LabelledImages, are_values, split_of_labelled
+from vicinal.data.labelled_images import (
+    LabelledImages,
+    are_values,
+    split_column,
+    split_of_labelled,
+)
 from vicinal.data.labels import MOST_CLASSES, as_written, check_labels, label_column
-from vicinal.data.parts import part_names, part_of
-from vicinal.data.samples import Split, listed
+from vicinal.data.parts import is_only_part, part_names, part_of, part_word
+from vicinal.data.samples import Split, images_of, listed
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -49,8 +55,9 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
             "stream": "holds images in files of their own",
         },
     )
-    if not labelled:
-        raise _no_label(tables[0], request)
+    is_other = request.label is None and not any(map(_trains, labelled))
+    if not labelled or (is_other and any(map(_trains, tables))):
+        raise _no_label(min(tables, key=_rank), request)
     for name in request.drop:
         if not any(name in table.dropped for table in tables):
             raise VicinalError(f"{tables[0].file} has no column {name}: leave it out of --drop")
@@ -67,6 +74,7 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     chosen = _spelled(chosen, label, request)
     parts = {name: _part(part, label, request, notes) for name, part in chosen.items()}
     used = {table.file for part in chosen.values() for table in part}
+    parts = _by_folders(parts, label, request, notes)
     notes += _left_alone(parts, used, request)
     _keep_apart(parts, notes)
     return split_of_labelled(parts, label, request, [*dict.fromkeys(notes)])
@@ -82,14 +90,14 @@ def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> b
     if not labels or any(are_values(each) or _are_captions(each) for each in labels):
         return True
     rows = [
-        (files[0], label)
+        (files, label)
         for table in labelled
         for files, label in zip(table.found, table.frame[table.label(None)], strict=True)
         if files
     ]
-    if len({file for file, _ in rows}) < len(request.images) / 2:
+    if len({files[0] for files, _ in rows}) < len(request.images) / 2:
         return True
-    alike = sum(str(label) in file.parent.parts for file, label in rows)
+    alike = sum(any(str(label) in f.parent.parts for f in files) for files, label in rows)
     # Tables that repeat the folders' names may still say which images are of which part.
     tell_parts = len({table.part for table in labelled}) > 1
     has_parts = any(part_of(name) for names in _folders(request) for name in names)
@@ -131,10 +139,19 @@ def class_folders(request: "DataRequest") -> list[str]:
     return sorted(found)
 
 
+def _rank(table: ImageTable) -> tuple[bool, bool]:
+    """Lowest for the table that most likely has a label: it has other columns, and trains."""
+    return not table.others, not _trains(table)
+
+
+def _trains(table: ImageTable) -> bool:
+    return part_of(table.part or "train") == "train"
+
+
 def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
     """Which column is the label?"""
     flags = [name for name in table.others if is_numeric(table.frame[name])]
-    flags = [name for name in flags if table.frame[name].dropna().isin([0, 1]).all()]
+    flags = [name for name in flags if table.frame[name].dropna().isin([-1, 0, 1]).all()]
     if request.label is None and len(flags) > 1 and len(flags) == len(table.others):
         return VicinalError(
             f"the columns {listed(flags)} of {table.file} are several labels of each image, and "
@@ -142,7 +159,7 @@ def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
         )
     if not table.others:
         return VicinalError(
-            f"{table.file} names images and has no other column: add one with the class of each"
+            f"{table.file} names images and has no column of their classes: add one"
         )
     try:
         label_column(table.others, request.label)
@@ -245,6 +262,30 @@ def _found(
     return [files[0] for files in table.found if files], table.frame[there]
 
 
+def _by_folders(
+    parts: dict[str, LabelledImages], label: str, request: "DataRequest", notes: list[str]
+) -> dict[str, LabelledImages]:
+    """The parts that folders around the images name, where tables and columns name none."""
+    images = next(iter(parts.values()))
+    if len(parts) > 1 or request.path is None or request.path.is_file():
+        return parts
+    if split_column(images.frame, request, (label,)) is not None:
+        return parts
+    depth = len(request.path.parts)
+    words = pd.Series([_word_of_part(file.parts[depth:-1]) for file in images.images])
+    found = sorted({*words.dropna()}, key=lambda word: (word != "train", word))
+    if words.isna().any() or len(found) < 2 or found[0] != "train":
+        return parts
+    notes.append(f"parts: by the folders of the images ({listed(found)})")
+    return {word: images.rows((words == word).to_numpy()) for word in found}
+
+
+def _word_of_part(folders: Sequence[str]) -> str | None:
+    """The part that the innermost of some folders says; one word for all training parts."""
+    word = next((part_word(name) for name in reversed(folders) if is_only_part(name)), None)
+    return "train" if word is not None and part_of(word) == "train" else word
+
+
 def _each_once(images: LabelledImages, label: str, names: str, notes: list[str]) -> LabelledImages:
     """The images without rows that name one again.
 
@@ -279,7 +320,9 @@ def _left_alone(
     if others:
         first = others[0].relative_to(request.path)
         names = listed(sorted(file.name for file in used), 3)
-        notes.append(f"left out: {len(others):,} images that {names} does not name, first {first}")
+        notes.append(
+            f"left out: {images_of(len(others))} that {names} does not name, first {first}"
+        )
     naming = {table.file: table.label(request.label) for table in request.image_tables}
     for file in request.tables:
         if file in naming and file not in used:
@@ -299,4 +342,4 @@ def _keep_apart(parts: dict[str, LabelledImages], notes: list[str]) -> None:
     in_both = pd.Series([file in of_valid for file in parts[train].images])
     if in_both.any():
         parts[train] = parts[train].rows(~in_both.to_numpy())
-        notes.append(f"left out of {train}: {in_both.sum():,} images that {valid} names, too")
+        notes.append(f"left out of {train}: {images_of(in_both.sum())} that {valid} names, too")

@@ -1,6 +1,7 @@
 """Tables that name images: CSV files with a column of file names."""
 
 import gzip
+import os
 import re
 from collections import Counter
 from contextlib import suppress
@@ -16,7 +17,8 @@ from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
 from vicinal.data.named_images import NamedImages
-from vicinal.data.parts import part_word
+from vicinal.data.parts import part_word, words_of
+from vicinal.data.split_column import about_parts
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -83,12 +85,17 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
     in_folder = Counter(file.parent for file in files)
     for file in files:
         deep = len(file.relative_to(root).parts) > 2 and not file.name.startswith("metadata.")
-        if deep or in_folder[file.parent] > MOST_TABLES or "submission" in file.name.lower():
+        if deep or in_folder[file.parent] > MOST_TABLES or is_submission(file):
             continue
         with suppress(VicinalError):
             tables.append((file, read_frames(file)))
     found = [_image_table(file, frames, named, request) for file, frames in tables]
     return [table for table in found if table is not None]
+
+
+def is_submission(table: Path) -> bool:
+    """Whether a table is a template of what to hand in: its labels are made up."""
+    return "submission" in table.name.lower()
 
 
 def _mentions_images(file: Path) -> bool:
@@ -121,7 +128,10 @@ def _image_table(
         word = part_word(file.parent.name)
     taken = {*columns, request.group, request.split_column}
     if request.split_column is None:
-        taken.add(split_column(frame, request, (*columns, request.label or "")))
+        with suppress(VicinalError):  # it is asked about where the table is used
+            taken.add(split_column(frame, request, (*columns, request.label or "")))
+    if request.label is None:
+        taken.update(about_parts(frame, [*columns]))
     others = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
     one_of = [] if request.label is not None else _one_of(frame[others])
     if one_of:
@@ -150,6 +160,11 @@ def _file_columns(
         found = sum(map(bool, named.find(names, table)))
         if found >= len(names) / 2 and values.nunique() >= len(values) / 2:
             others[name] = named.find(_texts(frame[name]), table)
+    numbers = [name for name in others if is_numeric(frame[name]) and not _is_called_so(name)]
+    by_name = len(others) > len(numbers)
+    for name in numbers:
+        if by_name or not _number_images(frame[name], others[name], named):
+            del others[name]
     columns = {name: found for name, found in (with_endings or others).items() if any(found)}
     if not columns:
         return {}
@@ -164,6 +179,23 @@ def _file_columns(
         )
     same = {name: found for name, found in columns.items() if found == columns[column]}
     return {column: columns[column], **same, **with_endings}
+
+
+def _is_called_so(name: str) -> bool:
+    """Whether a column's own name says that it names images or rows: image_id, id."""
+    return name.lower() in FILE_NAMES or bool({"id", "ids"} & set(words_of(name)))
+
+
+def _number_images(values: pd.Series, found: list[list[Path]], named: NamedImages) -> bool:
+    """Whether whole numbers name images, rather than being quantities that some are called by.
+
+    Nearly each of them, of which none comes twice, names one image, and most of the images in the
+    folders of these are named.
+    """
+    values = values.dropna()
+    meant = [files[0] for files in found if len(files) == 1]
+    beside = sum(named.counts[folder] for folder in set(map(os.path.dirname, meant)))
+    return values.is_unique and len(meant) >= max(0.9 * len(values), beside / 2)
 
 
 def _texts(values: pd.Series) -> list[str | None]:

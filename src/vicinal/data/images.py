@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -219,7 +220,7 @@ def decode(
     """
     if isinstance(samples.images, Tensor):
         pixels = samples.images if size is None else resize_decoded(samples.images, size)
-        return Samples(pixels, samples.labels), []
+        return replace(samples, images=pixels, prefetched={}), []
 
     shape = _first_shape(samples) if size is None else decoded_shape(size)
     # Filled in place: stacking a list would need twice the memory.
@@ -241,7 +242,7 @@ def decode(
         pixels[len(labels)] = image
         labels.append(samples.labels[index])
     check_readable(bad, len(samples), skip_bad)
-    return Samples(pixels[: len(labels)], labels), bad
+    return replace(samples, images=pixels[: len(labels)], labels=labels, prefetched={}), bad
 
 
 def check_readable(bad: Sequence[str], total: int, skip_bad: bool) -> None:

@@ -1,7 +1,6 @@
 """Images with the columns of a table: their classes, and their training and validation parts."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +22,7 @@ from vicinal.data.samples import (
     unknown_classes,
     untested,
 )
-from vicinal.data.split_column import named_parts, split_column_of
+from vicinal.data.split_column import about_parts, named_parts, split_column_of
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -120,6 +119,10 @@ def _parts(
         if column is not None:
             parts = _by_column(parts[train_name], column)
             notes.append(f"parts: column {column} ({', '.join(parts)})")
+        else:
+            besides = [name for name in (label, request.group, *request.drop) if name]
+            numbering = about_parts(parts[train_name].frame, besides)
+            notes += [f"parts: not by column {name}, {why}" for name, why in numbering.items()]
     used, found = part_names(parts), {}
     for name, part in parts.items():
         if name not in used:
@@ -141,14 +144,15 @@ def split_column(
         frame: what a table says about images.
         request: of the user.
         besides: columns that are something else.
+
+    Raises:
+        VicinalError: several columns do, or one by its values, but not by its name.
     """
     if request.split_column is not None:
         check_column(request.split_column, [*frame], "split-column")
         return request.split_column
     others = [name for name in (*besides, request.group, *request.drop) if name is not None]
-    with suppress(VicinalError):  # a column of another name, which need not be meant
-        return split_column_of(frame, others)
-    return None
+    return split_column_of(frame, others, "leave it out with --drop")
 
 
 def _by_column(images: LabelledImages, column: str) -> dict[str, LabelledImages]:

@@ -1,5 +1,6 @@
 """Which folders of a tree of images are parts of the data, and which are classes."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from vicinal.data.classes import (
 )
 from vicinal.data.parts import (
     FILLERS,
+    WITHOUT_LABELS,
     is_only_part,
     part_of,
     part_word,
@@ -39,6 +41,11 @@ MASKS = frozenset(
         *("segmentation", "segmentations", "trimap", "trimaps", "contour", "contours"),
         *("gt", "ground", "truth", "groundtruth", "edge", "edges"),
     )
+)
+
+# Words that are in names of such folders, and hardly in those of classes.
+MASKS_ALONE = frozenset(
+    ("mask", "masks", "segmentation", "segmentations", "trimaps", "annotations")
 )
 
 
@@ -71,11 +78,11 @@ def layout_of(tree: Folder, grouped: int | None = None) -> Layout:
         VicinalError: the folders can be read in more than one way, or hold no classes.
     """
     notes: list[str] = []
-    top = _innermost(tree, notes)
+    top = _without_inner_masks(_innermost(tree, notes), notes)
     layout = _by_class_first(top) or _by_parts(top, tree, grouped)
     if layout is None:
         layout = Layout(top.path, *labelled(top, tree.path, grouped))
-    if top is not tree:
+    if top.path != tree.path:
         names = sorted({name for _, name in layout.train})
         notes.append(f"classes: the folders in {layout.root} ({listed(names, 4)})")
     layout.notes[:0] = notes
@@ -95,7 +102,7 @@ def layout_by_name(tree: Folder, matches: Callable[[Path], bool]) -> Layout:
         VicinalError: there is a validation part, but no training part.
     """
     notes: list[str] = []
-    top = _innermost_by_name(tree, notes)
+    top = _without_inner_masks(_innermost_by_name(tree, notes), notes)
     class_first = _by_class_first(top)
     if class_first is not None and class_first.valid is not None:
         train_images, valid_images = (
@@ -203,6 +210,29 @@ def _without_masks(folder: Folder, notes: list[str]) -> dict[str, Folder] | None
     return pictures
 
 
+def _without_inner_masks(top: Folder, notes: list[str]) -> Folder:
+    """The tree without folders of masks in class folders: cat/images beside cat/lung masks."""
+    left_out: Counter[str] = Counter()
+
+    def pruned(folder: Folder) -> Folder:
+        pictures = [name for name in folder.folders if says_only(name, PICTURES)]
+        others = folder.folders.keys() - pictures
+        kept = folder.folders
+        if len(pictures) == 1 and others and all(MASKS_ALONE & {*words_of(n)} for n in others):
+            left_out.update({name: len(kept[name].images) for name in others})
+            kept = {pictures[0]: kept[pictures[0]]}
+        return Folder(folder.path, folder.own, {n: pruned(each) for n, each in kept.items()})
+
+    found = Folder(top.path, top.own, {n: pruned(each) for n, each in top.folders.items()})
+    if left_out:
+        names = listed(sorted(left_out), 3)
+        notes.append(
+            f"left out: {images_of(left_out.total())} in folders called {names}, beside the images "
+            "that they belong to"
+        )
+    return found
+
+
 def _unwrapped(part: Folder) -> Folder:
     """A part's folder without folders that only wrap another one: train/train, train/images."""
     while part.is_deep and len(part.folders) == 1:
@@ -308,6 +338,7 @@ def _training_part(
             "one that is to train"
         )
     if train:
+        _check_alone((exact or train)[0], top, deep, others)
         return (exact or train)[0]
     alike = [
         name
@@ -319,6 +350,23 @@ def _training_part(
     if not any(is_only_part(name) for name in others):
         return None
     raise _no_training(top, others[0])
+
+
+def _check_alone(train: str, top: Folder, deep: dict[str, Folder], others: list[str]) -> None:
+    """Refuse a folder called train, beside folders that are neither parts nor alike: bus, car."""
+    beside = [
+        name
+        for name in deep
+        if name != train
+        and not _alike(deep[name], deep[train])
+        and not WITHOUT_LABELS & {*words_of(name)}
+        and not is_beside_pictures(name)
+    ]
+    if beside and not others:
+        raise VicinalError(
+            f"{train} beside {listed(beside, 3)} in {top.path} can be a class or the training part "
+            f"of the data: give {deep[train].path} if it is the data, or rename it"
+        )
 
 
 def _no_training(top: Folder, part: str) -> VicinalError:

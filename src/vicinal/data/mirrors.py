@@ -98,7 +98,7 @@ def _read(samples: Samples, rows: list[int]) -> tuple[Tensor, Tensor]:
                 image = prefetch(samples, rows[place])
             if isinstance(image, Tensor):
                 return resize_decoded(image[None], size)[0]
-            return read_image(image, size)
+            return read_image(image, size, samples.pixel_range)
         except BadImage:  # it is reported when all are decoded
             return None
 

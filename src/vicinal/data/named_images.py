@@ -2,10 +2,12 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from vicinal.data.parts import part_of
 
@@ -30,13 +32,18 @@ class NamedImages:
         self.root = root
         self._endings: set[str] = set()
         self._folders: dict[str, _Folder] = {}
-        self._by_name: dict[str, list[Path]] = {}
-        self._by_stem: dict[str, list[Path]] = {}
+        # Under its name alone, and with the folder around it: many folders may hold a 0.png.
+        self._by_name: dict[str | tuple[str, str], list[Path]] = {}
+        self._by_stem: dict[str | tuple[str, str], list[Path]] = {}
+        self.counts: Counter[str] = Counter()  # of the images in each folder
         for file in files:
-            self._by_name.setdefault(_key(file.name), []).append(file)
-            self._by_stem.setdefault(_key(file.stem), []).append(file)
+            around = self._folder(file).names[-1:]
+            for by, name in ((self._by_name, file.name), (self._by_stem, file.stem)):
+                key = _key(name)
+                by.setdefault(key, []).append(file)
+                by.setdefault((key, around[0] if around else ""), []).append(file)
             self._endings.add(file.suffix.lower())
-            self._folder(file)
+            self.counts[os.path.dirname(file)] += 1
         self._depth = max((len(folder.names) for folder in self._folders.values()), default=0)
 
     def find(self, values: Sequence[str | None], table: Path) -> list[list[Path]]:
@@ -54,7 +61,12 @@ class NamedImages:
         part = part_of_table(table, self.root)
         texts = [(value or "").strip().replace("\\", "/") for value in values]
         for outer in range(self._depth + 1):
-            found = [self._find(text, table, part, outer) for text in texts]
+            by_text = {
+                text: self._find(text, table, part, outer)
+                or self._find(_linked(text), table, part, outer)
+                for text in set(texts)
+            }
+            found = [by_text[text] for text in texts]
             if any(found):
                 break
         return found
@@ -64,10 +76,13 @@ class NamedImages:
         above, _, name = text.rpartition("/")
         ending = os.path.splitext(name)[1].lower()
         by = self._by_name if ending in self._endings else self._by_stem
-        found = by.get(_key(name), [])
+        folders, key = _folder_names(above), _key(name)
+        if folders and not outer:  # those below the root lie in the last of these folders
+            found = [*by.get((key, folders[-1]), ()), *by.get((key, ""), ())]
+        else:
+            found = by.get(key, [])
         if not found:
             return []
-        folders = _folder_names(above)
         if folders:
             found = [file for file in found if _agree(self._folder(file).names[outer:], folders)]
         if part is not None and (not folders or outer):
@@ -87,6 +102,15 @@ def part_of_table(table: Path, root: Path) -> str | None:
     """The part of the data that a table belongs to, by its name or else the folder around it."""
     around = table.relative_to(root).parent.name if table.is_relative_to(root) else ""
     return part_of(table.name.partition(".")[0]) or part_of(around)
+
+
+def _linked(text: str) -> str:
+    """The path in a link, as annotation tools write them; nothing of other texts.
+
+    >>> _linked("/data/local-files/?d=my%20images/1.png"), _linked("images/1.png")
+    ('my images/1.png', '')
+    """
+    return unquote(text.rpartition("?d=")[2]) if "%" in text or "?d=" in text else ""
 
 
 def _key(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vicinal.data.archives import is_archive, unpacked
+from vicinal.data.folders import check_open
 from vicinal.data.frames import is_table
 from vicinal.data.listing import endings, is_image
 from vicinal.data.pixel_range import look_at_pixels
@@ -126,6 +127,7 @@ def _split(request: DataRequest) -> DataSplit:
 
 def _unrecognized(request: DataRequest) -> VicinalError:
     """What is wrong with data that no kind recognises."""
+    check_open(request.listing, request.skip_bad)
     path = Path(request.data)
     if not path.exists():
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
@@ -137,6 +139,8 @@ def _unrecognized(request: DataRequest) -> VicinalError:
         return VicinalError(
             f"{path} is no JSON Lines file: write one object a line, with the ending .jsonl"
         )
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return VicinalError(f"{path} is a damaged archive, or none: fetch it anew")
     if path.is_file() and path.name.lower().endswith(ARCHIVES):
         return VicinalError(f"{path} is an archive: unpack it and give the folder")
     if path.is_file():

@@ -18,7 +18,11 @@ MOST_FOLDS = 20
 _TRUE, _FALSE = ("True", "1"), ("False", "0")
 
 
-def split_column_of(frame: pd.DataFrame, besides: Collection[str] = ()) -> str | None:
+def split_column_of(
+    frame: pd.DataFrame,
+    besides: Collection[str] = (),
+    otherwise: str = "learn from it with --categorical",
+) -> str | None:
     """The column that names the part of each row, where one clearly does.
 
     Its values are names of parts, and it is called split, subset or the like; or it is called
@@ -27,6 +31,7 @@ def split_column_of(frame: pd.DataFrame, besides: Collection[str] = ()) -> str |
     Args:
         frame: of one part.
         besides: columns that are something else.
+        otherwise: what to do with a column that names no parts, for a message.
 
     Raises:
         VicinalError: several columns do, or one by its values, but not by its name.
@@ -48,8 +53,7 @@ def split_column_of(frame: pd.DataFrame, besides: Collection[str] = ()) -> str |
         if values and all(len(_words(value)) == 1 and part_of(value) for value in values):
             raise VicinalError(
                 f"column {name} holds {listed(values)}: are these parts of the data? say so with "
-                f"--split-column {quote(str(name))}, or learn from it with --categorical "
-                f"{quote(str(name))}"
+                f"--split-column {quote(str(name))}, or {otherwise} {quote(str(name))}"
             )
     return None
 

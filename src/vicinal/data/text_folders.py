@@ -82,7 +82,8 @@ def _read(files: list[Path], notes: list[str]) -> list[str]:
         except OSError as error:
             raise VicinalError(f"{file} cannot be read ({error.strerror}): remove it") from None
         if b"\0" in content:
-            raise VicinalError(f"{file} is no text, it holds zero bytes: remove it")
+            image = "" if file.suffix else ", or if it is an image, add the ending, such as .png"
+            raise VicinalError(f"{file} is no text, it holds zero bytes: remove it{image}")
         try:
             texts.append(content.decode("utf-8-sig").strip())
         except UnicodeDecodeError:
