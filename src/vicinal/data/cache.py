@@ -28,8 +28,9 @@ from vicinal.data.images import (
     in_threads,
     is_encoded,
     prefetch,
-    read_image,
     read_sample,
+    read_together,
+    several_in_threads,
 )
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
@@ -226,19 +227,25 @@ def read_all(samples: Samples, size: Resizing) -> Iterator[tuple[bytes, Tensor |
         OSError: an image has no content to be identified by.
     """
 
-    def read(index: int) -> tuple[bytes, Tensor | str]:
-        image = samples.images[index]
-        if not is_encoded(image):
+    def read(indices: range) -> list[tuple[bytes, Tensor | str]]:
+        images = [samples.images[index] for index in indices]
+        if not all(map(is_encoded, images)):
             raise OSError(errno.EINVAL, NO_FILES)
-        content, error = _content(samples.prefetched.pop(index, image))
-        try:
-            if error is not None:
-                raise error
-            return _digest(content), read_image(content, size, samples.pixel_range)
-        except BadImage as reason:
-            return _digest(content), f"{image_name(image, index)} ({reason})"
+        stored = [
+            _content(samples.prefetched.pop(index, image))
+            for index, image in zip(indices, images, strict=True)
+        ]
+        contents = [content for content, _ in stored]
+        found: list[tuple[bytes, Tensor | str]] = []
+        for place, each in enumerate(read_together(contents, size, samples.pixel_range)):
+            if isinstance(each, BadImage):
+                name = image_name(images[place], indices[place])
+                found.append((_digest(contents[place]), f"{name} ({stored[place][1] or each})"))
+            else:
+                found.append((_digest(contents[place]), each))
+        return found
 
-    return in_threads(read, len(samples))
+    return several_in_threads(read, len(samples))
 
 
 @dataclass(frozen=True)
