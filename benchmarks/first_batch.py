@@ -200,7 +200,9 @@ def report(options: argparse.Namespace, data: Path, folder: Path, caches: Path) 
         data, folder: the images for vicinal and for the others.
     """
     files = [file for file in folder.rglob("*") if file.is_file()]
-    size = sum(len(file.read_bytes()) for file in [*files, *data.glob("*.parquet")])
+    size = sum(len(file.read_bytes()) for file in files)
+    for table in data.glob("*.parquet"):
+        table.read_bytes()
     print(f"\n{len(files):,} images of {size / len(files) / 1e3:.0f} kB\n", flush=True)
     ours = {"vicinal": OWN, **({"vicinal, earlier": options.old} if options.old else {})}
     others = {

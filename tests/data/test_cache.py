@@ -379,6 +379,30 @@ print(peak() - before, file=sys.stderr)
 """
 
 
+class TestEarlyWrites:
+    """The disk writes while more images are decoded."""
+
+    def test_they_are_the_same(self, files, monkeypatch):
+        synced, original = [], os.fsync
+        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(os, "fsync", lambda file: synced.append(file) or original(file))
+        assert torch.equal(cached(files), in_memory(files))
+        assert len(synced) >= 2
+
+    def test_an_error_is_raised_though_it_is_reported_once(self, files, monkeypatch):
+        errors = [OSError(errno.EIO, "Input/output error")]
+
+        def fsync(file):
+            if errors:
+                raise errors.pop()
+
+        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="Input/output"):
+            cached(files)
+        assert cache.entries() == []
+
+
 class TestMemory:
     def test_few_images_are_there_at_a_time(self, files, monkeypatch):
         """Also where the disk is slower than the decoding."""

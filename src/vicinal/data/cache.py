@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from vicinal.files import whole_file
 
 VERSION = 3  # of the decoding and the file format
 LIMIT = 20 * 2**30  # bytes of the whole cache
+EARLY = 2**26  # bytes that go to the disk while more images are decoded, not at the end
 SUFFIX = ".pixels"
 NO_FILES = "some images are no files"
 
@@ -317,7 +319,9 @@ def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Dec
     def name() -> str:
         return _file(start, key.hexdigest()).name
 
-    with whole_file(folder() / "decoding", name) as opened:
+    often = max(1, EARLY * len(samples) // decoded_size(len(samples), size))
+    pending: Future[None] | None = None
+    with whole_file(folder() / "decoding", name) as opened, ThreadPoolExecutor(1) as disk:
         for index, (digest, image) in enumerate(read_all(samples, size)):
             key.update(digest)
             if isinstance(image, Tensor):
@@ -327,11 +331,21 @@ def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Dec
                 bad.append(image)
             if on_image is not None:
                 on_image()
+            if index % often == often - 1 and (pending is None or pending.done()):
+                _check_written(pending)
+                pending = disk.submit(os.fsync, opened.fileno())
         opened.write(good.data)
+        _check_written(pending)
     found = _mapped(folder() / name(), samples, size, bad)
     if found is None:
         raise OSError(errno.ENOENT, "the decoded images are gone")
     return found
+
+
+def _check_written(pending: Future[None] | None) -> None:
+    """Raise the error of a write to the disk, which the system reports only once."""
+    if pending is not None:
+        pending.result()
 
 
 def _make_room(needed: int) -> None:
