@@ -22,6 +22,7 @@ prepared its copy before. The files come from memory: all are read once before a
 """
 
 import argparse
+import compileall
 import json
 import os
 import shutil
@@ -137,6 +138,7 @@ def once(code: str, data: Path, caches: Path, source: str = OWN) -> Any:
         "PYTHONPATH": source,
     }
     os.sync()  # what the last one wrote is not to be waited for
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     command = [sys.executable, "-c", COMMON + code, str(data)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -184,6 +186,8 @@ def main() -> None:
     parser.add_argument("--photos-in", type=Path, help="folder where they are made, and stay")
     parser.add_argument("--runs", type=int, default=3, help="of vicinal, cold and warm")
     options = parser.parse_args()
+    for source in filter(None, (OWN, options.old)):
+        compileall.compile_dir(source, quiet=1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = as_folder(options.data, Path(temporary, "images"))
         report(options, options.data, folder, Path(temporary, "caches"))
