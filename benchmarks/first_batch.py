@@ -1,20 +1,28 @@
 """The time from the name of image data to the first batch, beside that of other loaders.
 
-python benchmarks/first_batch.py DATA [--old OLD/src] [--runs 3]
+python benchmarks/first_batch.py DATA [--old OLD/src] [--photos 200] [--photos-in FOLDER] [--runs 3]
 
 DATA is a folder of class folders; or one of Parquet files with an image column, of which class
-folders are made for those that need them. Candidates take turns, an earlier tree of vicinal among
-them. Each starts in a fresh interpreter, imports what it needs, and then measures:
+folders are made for the loaders that need them. A second table is of photos of 12 megapixels, which
+are made by enlarging some of DATA, in a temporary folder or in a given one, where they stay.
 
-- first batch: seconds from the name of the data to 64 images of 147 x 147 pixels. Vicinal decodes
-  all images for it, and from then on maps them from its cache; "warm" is its next run.
-- all once: until each image was decoded once; fastai holds a thousandth of them out.
-- processor: seconds of all processors until then, in worker processes, too.
+Each candidate starts in a fresh interpreter. It imports what it needs, and then goes from the name
+of the data (``load_split``) to the first training batch, 64 images of 147 x 147 pixels:
 
-Files and the hub's tables come from the disk's cache: all are read once before anything is timed.
+- first batch: seconds for that, without the imports.
+- with imports: seconds from the start of the interpreter, with those of torch and all else.
+- all once: seconds, without the imports, until each image was decoded once. Vicinal decodes all
+  for its first batch; fastai holds a thousandth of them out.
+- processor: seconds of all processors for that, also of worker processes, without the imports.
+
+Vicinal's "cold" runs start from empty caches, its own and the one of the ``datasets`` library;
+"warm" is the next run. Vicinal and, by ``--old``, an earlier tree take turns; their times are
+medians of ``--runs``. The other loaders decode all images once in a single run; ``datasets`` has
+prepared its copy before. The files come from memory: all are read once before anything is timed.
 """
 
 import argparse
+import compileall
 import json
 import os
 import shutil
@@ -22,6 +30,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +38,9 @@ OWN = str(Path(__file__).parents[1] / "src")
 SIZE, BATCH, WORKERS = 147, 64, 2
 
 COMMON = f"""
-import json, os, resource, sys, time
+import time
+began = time.perf_counter()
+import json, os, resource, sys
 DATA, SIZE, BATCH, WORKERS = sys.argv[1], {SIZE}, {BATCH}, {WORKERS}
 
 def used():
@@ -44,7 +55,8 @@ def measure(batches):
         first = first or time.perf_counter() - wall
         seen += len(x)
     del loader  # ends the workers, whose time counts from then on
-    print(json.dumps([first, time.perf_counter() - wall, used() - processor, seen]))
+    whole, imports = time.perf_counter() - wall, wall - began
+    print(json.dumps([first, first + imports, whole, used() - processor]))
 """
 
 VICINAL = """
@@ -98,12 +110,6 @@ datasets.disable_progress_bars()
 measure(batches)
 """
 
-PREPARE_OURS = """
-from vicinal.data.sources import load_split
-load_split(DATA)
-print(0)
-"""
-
 PREPARE_DATASETS = """
 import datasets
 datasets.load_dataset("imagefolder", data_dir=DATA)
@@ -123,14 +129,16 @@ measure(batches)
 """
 
 
-def once(code: str, data: Path, temporary: Path, source: str = OWN, cache: str = "") -> Any:
-    """What a candidate measures: the three columns of the table, and how many images it saw."""
+def once(code: str, data: Path, caches: Path, source: str = OWN) -> Any:
+    """What a candidate measures: the columns of the table."""
     environment = {
         **os.environ,
-        "HF_HOME": str(temporary / "hub"),
-        "VICINAL_CACHE": str(temporary / cache),
+        "HF_HOME": str(caches / "hub"),
+        "VICINAL_CACHE": str(caches / "vicinal"),
         "PYTHONPATH": source,
     }
+    os.sync()  # what the last one wrote is not to be waited for
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     command = [sys.executable, "-c", COMMON + code, str(data)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -151,43 +159,85 @@ def as_folder(data: Path, below: Path) -> Path:
     return below if below.exists() else data
 
 
+def as_photos(folder: Path, count: int, below: Path) -> Path:
+    """Images of all classes enlarged to 12 megapixels, in class folders."""
+    from PIL import Image
+
+    classes = [sorted(each.glob("*.*")) for each in sorted(folder.iterdir()) if each.is_dir()]
+    some = [file for files in zip(*classes, strict=False) for file in files][:count]
+
+    def enlarge(file: Path) -> None:
+        made = below / file.parent.name / f"{file.stem}.jpg"
+        if not made.exists():
+            made.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(file) as image:
+                image.convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC).save(made)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(enlarge, some))
+    return below
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--old", help="src folder of an earlier tree of vicinal")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--photos", type=int, default=200, help="of 12 megapixels; 0 for none")
+    parser.add_argument("--photos-in", type=Path, help="folder where they are made, and stay")
+    parser.add_argument("--runs", type=int, default=3, help="of vicinal, cold and warm")
     options = parser.parse_args()
+    for source in filter(None, (OWN, options.old)):
+        compileall.compile_dir(source, quiet=1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = as_folder(options.data, Path(temporary, "images"))
-        for file in [*options.data.rglob("*"), *folder.rglob("*")]:
-            if file.is_file():
-                file.read_bytes()
-        report(options, folder, Path(temporary))
+        report(options, options.data, folder, Path(temporary, "caches"))
+        if options.photos:
+            below = options.photos_in or Path(temporary, "photos")
+            photos = as_photos(folder, options.photos, below)
+            report(options, photos, photos, Path(temporary, "caches of photos"))
 
 
-def report(options: argparse.Namespace, folder: Path, temporary: Path) -> None:
+def report(options: argparse.Namespace, data: Path, folder: Path, caches: Path) -> None:
+    """Measure all candidates on the same images, and print the table.
+
+    Args:
+        data, folder: the images for vicinal and for the others.
+    """
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    size = sum(len(file.read_bytes()) for file in files)
+    for table in data.glob("*.parquet"):
+        table.read_bytes()
+    print(f"\n{len(files):,} images of {size / len(files) / 1e3:.0f} kB\n", flush=True)
     ours = {"vicinal": OWN, **({"vicinal, earlier": options.old} if options.old else {})}
     others = {
-        f"torchvision ImageFolder, {WORKERS} workers": FOLDER,
-        f"datasets with a transform, {WORKERS} workers": DATASETS,
+        f"torchvision `ImageFolder`, {WORKERS} workers": FOLDER,
+        f"`datasets` with a transform, {WORKERS} workers": DATASETS,
         f"fastai, {WORKERS} workers": FASTAI,
     }
-    for code, data in ((PREPARE_OURS, options.data), (PREPARE_DATASETS, folder)):
-        once(code, data, temporary)
     times: dict[str, list[list[float]]] = {}
-    for run in range(options.runs):
+    for _ in range(options.runs):
         for name, source in ours.items():
-            cache = f"{name}-{run}"
             for state in ("cold", "warm"):
-                found = once(VICINAL, options.data, temporary, source, cache)
+                found = once(VICINAL, data, caches / name, source)
                 times.setdefault(f"{name}, {state}", []).append(found)
-            shutil.rmtree(temporary / cache)
-        for name, code in others.items():
-            times.setdefault(name, []).append(once(code, folder, temporary))
-    print("| | first batch, s | all once, s | processor, s |\n| --- | ---: | ---: | ---: |")
-    for name, measured in times.items():
-        first, whole, processor, _ = map(statistics.median, zip(*measured, strict=True))
-        print(f"| {name} | {first:.2f} | {whole:.2f} | {processor:.2f} |")
+            shutil.rmtree(caches / name)
+    once(PREPARE_DATASETS, folder, caches)
+    for name, code in others.items():
+        times[name] = [once(code, folder, caches)]
+    medians = {
+        name: [*map(statistics.median, zip(*all, strict=True))] for name, all in times.items()
+    }
+    print("| | first batch, s | with imports, s | all once, s | processor, s |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, measured in medians.items():
+        print(f"| {name} | {' | '.join(f'{each:.2f}' for each in measured)} |")
+    fastest = min(medians[name][2] for name in others)
+    print(
+        f"\nall once, fastest other loader / vicinal: {fastest / medians['vicinal, cold'][2]:.2f}"
+    )
+    for state in ("cold", "warm") if options.old else ():
+        new, old = medians[f"vicinal, {state}"], medians[f"vicinal, earlier, {state}"]
+        print(f"{state}, first batch, vicinal / earlier: {new[0] / old[0]:.3f}")
 
 
 if __name__ == "__main__":

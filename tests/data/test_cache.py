@@ -271,14 +271,21 @@ class TestBadImages:
             if when == "before":
                 files[3].unlink()
             else:  # the key has been made by then
-                original = cache.read_image
+                alone, together = images.read_image, cache.read_together
 
                 def gone(content, *how):
                     if content == files[3].read_bytes():
                         raise BadImage("it is gone")
-                    return original(content, *how)
+                    return alone(content, *how)
 
-                patch.setattr(cache, "read_image", gone)
+                def without(contents, *how):
+                    read, bad = together(contents, *how), files[3].read_bytes()
+                    return [
+                        BadImage("it is gone") if content == bad else image
+                        for content, image in zip(contents, read, strict=True)
+                    ]
+
+                patch.setattr(cache, "read_together", without)
                 patch.setattr(images, "read_image", gone)
             assert len(cached(files, skip_bad=True)) == 11
         files[3].write_bytes(content)
@@ -374,23 +381,47 @@ print(peak() - before, file=sys.stderr)
 """
 
 
+class TestEarlyWrites:
+    """The disk writes while more images are decoded."""
+
+    def test_they_are_the_same(self, files, monkeypatch):
+        synced, original = [], os.fsync
+        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(os, "fsync", lambda file: synced.append(file) or original(file))
+        assert torch.equal(cached(files), in_memory(files))
+        assert len(synced) >= 2
+
+    def test_an_error_is_raised_though_it_is_reported_once(self, files, monkeypatch):
+        errors = [OSError(errno.EIO, "Input/output error")]
+
+        def fsync(file):
+            if errors:
+                raise errors.pop()
+
+        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="Input/output"):
+            cached(files)
+        assert cache.entries() == []
+
+
 class TestMemory:
     def test_few_images_are_there_at_a_time(self, files, monkeypatch):
         """Also where the disk is slower than the decoding."""
-        alive, most, original = weakref.WeakSet(), [0], cache.read_image
+        alive, most, original = weakref.WeakSet(), [0], cache.read_together
 
-        def read(content, *how):
-            image = original(content, *how)
-            alive.add(image)
+        def read(contents, *how):
+            read = original(contents, *how)
+            alive.update(read)
             most[0] = max(most[0], len(alive))
-            return image
+            return read
 
-        monkeypatch.setattr(cache, "read_image", read)
+        monkeypatch.setattr(cache, "read_together", read)
         monkeypatch.setattr(images.os, "cpu_count", lambda: 2)
         gc.collect()
         cache.cached(of(files * 20), 8, on_image=lambda: time.sleep(0.001))
         # Those that are ahead, and the ones in the hands of who decodes and who writes them.
-        assert 2 <= most[0] <= 2 * images.AHEAD + 4
+        assert 2 <= most[0] <= 2 * images.AHEAD + images.TOGETHER
 
     @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux keeps the peak")
     def test_the_peak_is_far_below_what_is_decoded(self, tmp_path):
@@ -413,14 +444,14 @@ import torch
 from vicinal.data import cache
 from vicinal.data.samples import Samples
 
-count, original = 0, cache.read_image
-def slow(*arguments):
+count, original = 0, cache.read_together
+def slow(contents, *arguments):
     global count
-    count += 1
+    count += len(contents)
     Path(f"started-{sys.argv[1]}").touch()
     torch.rand(1), __import__("time").sleep(float(sys.argv[2]))
-    return original(*arguments)
-cache.read_image = slow
+    return original(contents, *arguments)
+cache.read_together = slow
 
 files = sorted(Path("photos").rglob("*.png"))
 samples, _ = cache.cached(Samples(files, [0] * len(files)), 8)

@@ -18,8 +18,10 @@ from vicinal.data.images import (
     image_name,
     image_shape,
     read_image,
+    read_together,
 )
 from vicinal.data.listing import find_images
+from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
 from vicinal.errors import VicinalError
 
@@ -370,3 +372,47 @@ def test_the_message_says_what_to_do():
         "1 of 1,000 images cannot be read: a.png (empty); repair or remove what is broken, or "
         "leave it out with skip_bad (--skip-bad)"
     )
+
+
+class TestTogether:
+    """Several images at once are what each is alone."""
+
+    def stored(self):
+        generator = np.random.default_rng(0)
+        files = []
+        for kind, shape in [
+            *[("JPEG", (20, 30, 3))] * 3,
+            ("JPEG", (31, 20, 3)),  # at a size of which a centre has no whole pixels
+            ("PNG", (20, 30, 3)),
+            ("JPEG", (20, 30)),
+            ("JPEG", (200, 300, 3)),
+            ("JPEG", (20, 30, 3)),
+        ]:
+            file = io.BytesIO()
+            pixels = generator.integers(0, 256, shape, dtype=np.uint8)
+            turned = Image.Exif()
+            turned[274] = 6 if len(files) == 7 else 1
+            options = {"exif": turned} if len(files) == 7 else {}
+            Image.fromarray(pixels).save(file, kind, **options)
+            files.append(file.getvalue())
+        return files
+
+    @pytest.mark.parametrize("method", ["crop", "squish", "pad"])
+    @pytest.mark.parametrize("size", [(8, 8), (9, 12), (40, 30)])
+    def test_pixels(self, method, size):
+        files, resizing = self.stored(), Resizing(*size, method)
+        read = read_together(files, resizing, 65535)
+        for file, image in zip(files, read, strict=True):
+            assert torch.equal(image, read_image(file, resizing))
+
+    def test_bad_ones_among_them(self):
+        files = self.stored()
+        files[1], files[4] = files[1][:300], b""
+        read = read_together(files, 8, 65535)
+        for place, file in enumerate(files):
+            if place not in (1, 4):
+                assert torch.equal(read[place], read_image(file, 8))
+                continue
+            with pytest.raises(BadImage) as error:
+                read_image(file, 8)
+            assert str(read[place]) == str(error.value)

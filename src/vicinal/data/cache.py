@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +29,9 @@ from vicinal.data.images import (
     in_threads,
     is_encoded,
     prefetch,
-    read_image,
     read_sample,
+    read_together,
+    several_in_threads,
 )
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
@@ -37,6 +39,7 @@ from vicinal.files import whole_file
 
 VERSION = 3  # of the decoding and the file format
 LIMIT = 20 * 2**30  # bytes of the whole cache
+EARLY = 2**26  # bytes that go to the disk while more images are decoded, not at the end
 SUFFIX = ".pixels"
 NO_FILES = "some images are no files"
 
@@ -226,19 +229,25 @@ def read_all(samples: Samples, size: Resizing) -> Iterator[tuple[bytes, Tensor |
         OSError: an image has no content to be identified by.
     """
 
-    def read(index: int) -> tuple[bytes, Tensor | str]:
-        image = samples.images[index]
-        if not is_encoded(image):
+    def read(indices: range) -> list[tuple[bytes, Tensor | str]]:
+        images = [samples.images[index] for index in indices]
+        if not all(map(is_encoded, images)):
             raise OSError(errno.EINVAL, NO_FILES)
-        content, error = _content(samples.prefetched.pop(index, image))
-        try:
-            if error is not None:
-                raise error
-            return _digest(content), read_image(content, size, samples.pixel_range)
-        except BadImage as reason:
-            return _digest(content), f"{image_name(image, index)} ({reason})"
+        stored = [
+            _content(samples.prefetched.pop(index, image))
+            for index, image in zip(indices, images, strict=True)
+        ]
+        contents = [content for content, _ in stored]
+        found: list[tuple[bytes, Tensor | str]] = []
+        for place, each in enumerate(read_together(contents, size, samples.pixel_range)):
+            if isinstance(each, BadImage):
+                name = image_name(images[place], indices[place])
+                found.append((_digest(contents[place]), f"{name} ({stored[place][1] or each})"))
+            else:
+                found.append((_digest(contents[place]), each))
+        return found
 
-    return in_threads(read, len(samples))
+    return several_in_threads(read, len(samples))
 
 
 @dataclass(frozen=True)
@@ -310,7 +319,9 @@ def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Dec
     def name() -> str:
         return _file(start, key.hexdigest()).name
 
-    with whole_file(folder() / "decoding", name) as opened:
+    often = max(1, EARLY * len(samples) // decoded_size(len(samples), size))
+    pending: Future[None] | None = None
+    with whole_file(folder() / "decoding", name) as opened, ThreadPoolExecutor(1) as disk:
         for index, (digest, image) in enumerate(read_all(samples, size)):
             key.update(digest)
             if isinstance(image, Tensor):
@@ -320,11 +331,21 @@ def _decode(samples: Samples, size: Resizing, start: str, on_image: Any) -> _Dec
                 bad.append(image)
             if on_image is not None:
                 on_image()
+            if index % often == often - 1 and (pending is None or pending.done()):
+                _check_written(pending)
+                pending = disk.submit(os.fsync, opened.fileno())
         opened.write(good.data)
+        _check_written(pending)
     found = _mapped(folder() / name(), samples, size, bad)
     if found is None:
         raise OSError(errno.ENOENT, "the decoded images are gone")
     return found
+
+
+def _check_written(pending: Future[None] | None) -> None:
+    """Raise the error of a write to the disk, which the system reports only once."""
+    if pending is not None:
+        pending.result()
 
 
 def _make_room(needed: int) -> None:

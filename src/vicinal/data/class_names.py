@@ -26,13 +26,18 @@ def class_names(schema: Any) -> dict[str, list[str]]:
     >>> class_names(pyarrow.schema([("label", "int64")], metadata={"huggingface": held}))
     {'label': ['neg', 'pos']}
     """
+    return {
+        name: feature["names"]
+        for name, feature in features_of(schema).items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and "names" in feature
+    }
+
+
+def features_of(schema: Any) -> dict[str, Any]:
+    """What Hugging Face wrote of each column into a schema; nothing where it did not."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            str(name): feature["names"]
-            for name, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
+        return {str(name): feature for name, feature in features.items()}
     except (KeyError, TypeError, ValueError, AttributeError):  # not what Hugging Face writes
         return {}
 

@@ -18,7 +18,7 @@ from vicinal.data.labelled_images import (
 )
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Split
-from vicinal.data.tables import frames_of, load_parquet, parquet_rows, parts_of
+from vicinal.data.tables import frames_of, parquet_rows, parts_of, tables_of_parquet, undecoded
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def split_of_parquet(files: list[Path], request: "DataRequest") -> Split:
     for file in files:
         parquet_rows(file)
     with_labels = _with_columns_of_training(files)
-    split = split_of_tables(load_parquet(with_labels), request)
+    split = split_of_tables(tables_of_parquet(with_labels), request)
     for file in files:
         if file not in with_labels:
             split.notes.append(f"left alone: {file.name}, which lacks columns of the training part")
@@ -83,25 +83,24 @@ def _split_column(table: Any, image: str, label: str, request: "DataRequest") ->
         for name, feature in table.features.items()
         if name != image and getattr(feature, "dtype", None) in PLAIN
     ]
+    if not plain:
+        return None
     rows = range(0, len(table), max(1, len(table) // LOOKED_AT))
-    frame = frames_of({"": table.select_columns(plain).select(rows)})[""] if plain else None
-    return None if frame is None else split_column(frame, request, (label,))
+    frame = frames_of({"": table.select_columns(plain).select(rows)})[""]
+    return split_column(frame, request, (label,))
 
 
 def _labelled(
     table: Any, image: str, label: str, columns: dict[str, str | None], request: "DataRequest"
 ) -> LabelledImages:
     """The images of one part, their labels, and the columns that options name."""
-    import datasets
-
     frame = pd.DataFrame({label: _labels(table, label, request)})
     others = [name for name in table.features if name != image]
     for option, name in columns.items():
         if name is not None:
             check_column(name, others, option)
             frame[name] = frames_of({"": table.select_columns(name)})[""][name]
-    table = table.select_columns(image).cast_column(image, datasets.Image(decode=False))
-    return LabelledImages(Column(table, image), frame)
+    return LabelledImages(Column(undecoded(table, image), image), frame)
 
 
 def _labels(table: Any, label: str, request: "DataRequest") -> pd.Series:
@@ -120,8 +119,6 @@ def _labels(table: Any, label: str, request: "DataRequest") -> pd.Series:
 
 
 def label_column(features: Any, label: str | None, image: str) -> str:
-    import datasets
-
     others = [name for name in features if name != image]
     if not others:
         raise VicinalError(f"there is no column but {image}: add one with the label of each image")
@@ -133,7 +130,7 @@ def label_column(features: Any, label: str | None, image: str) -> str:
         raise VicinalError(f"there is no label column {label} among {', '.join(others)}{hint}")
     if "label" in others or "labels" in others:
         return "label" if "label" in others else "labels"
-    classes = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
+    classes = [name for name in others if hasattr(features[name], "names")]
     if len(classes) == 1 or len(others) == 1:
         return str((classes or others)[0])
     raise VicinalError(f"which column is the label? use --label with one of {', '.join(others)}")

@@ -1,6 +1,7 @@
 """From one encoded image to RGB pixels of a size."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,61 @@ def decoded(
     if isinstance(image, bytes) and image.startswith(jpeg.START):
         turn = UPRIGHT.get(jpeg.orientation(image))
         stored = resizing.turned() if resizing and turn in SIDEWAYS else resizing
-        read = jpeg.read_jpeg(image, stored.least if stored else None)
-        if read is not None:
-            return _finished(*read, stored, turn, resizing)
+        scaled = jpeg.scaled(image, stored.least if stored else None)
+        pixels = None
+        if scaled is not None:
+            few = stored is not None and scaled.size <= jpeg.SCRATCH
+            pixels = jpeg.read_jpeg(image, scaled, jpeg.scratch(1, scaled)[0] if few else None)
+        if scaled is not None and pixels is not None:
+            return _finished(pixels, scaled.height, scaled.width, stored, turn, resizing)
     return _decoded_by_pillow(image, resizing, pixel_range)
+
+
+def decoded_together(
+    images: Sequence[bytes], resizing: Resizing, pixel_range: int = FULL_RANGE
+) -> list[Tensor | Exception]:
+    """:func:`decoded` of several images; of those that cannot be read, the error.
+
+    Upright JPEG files of one size are resized in one operation, in two thirds of the time.
+    """
+    found: list[Tensor | Exception | None] = [None] * len(images)
+    alike: dict[jpeg.Scaled, list[int]] = {}
+    for place, image in enumerate(images):
+        scaled = None if jpeg.may_be_turned(image) else jpeg.scaled(image, resizing.least)
+        if scaled is not None and scaled.size <= jpeg.SCRATCH:
+            alike.setdefault(scaled, []).append(place)
+    for scaled, places in alike.items():
+        most = jpeg.SCRATCH // scaled.size
+        for start in range(0, len(places), most):
+            some = places[start : start + most]
+            for place, pixels in _resized_together(images, some, scaled, resizing).items():
+                found[place] = pixels
+    for place, image in enumerate(images):
+        if found[place] is None:
+            try:
+                found[place] = decoded(image, resizing, pixel_range)
+            except Exception as error:  # decoders raise nearly anything on broken data
+                found[place] = error
+    return [each for each in found if each is not None]
+
+
+def _resized_together(
+    images: Sequence[bytes], places: list[int], scaled: jpeg.Scaled, resizing: Resizing
+) -> dict[int, Tensor]:
+    """JPEG files of one size by their places; those that Pillow must decode are left out."""
+    box, shape = resizing.placed(scaled.height, scaled.width)
+    if not all(float(side).is_integer() for side in box):
+        return {}
+    stack = jpeg.scratch(len(places), scaled)
+    read: list[int] = []
+    for place in places:
+        if jpeg.read_jpeg(images[place], scaled, stack[len(read)]) is not None:
+            read.append(place)
+    left, top, right, bottom = map(int, box)
+    part = torch.from_numpy(stack[: len(read), top:bottom, left:right]).permute(0, 3, 1, 2)
+    # NumPy's copy takes half of the time of torch's.
+    pixels = torch.from_numpy(np.array(_interpolated(part, shape).numpy(), order="C"))
+    return dict(zip(read, _padded(pixels, resizing), strict=True))
 
 
 def _decoded_by_pillow(

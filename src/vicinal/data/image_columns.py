@@ -34,12 +34,10 @@ def image_column(table: Any) -> str:
 
 def find_image_column(table: Any) -> str | None:
     """The name of the first image column; None where there is none."""
-    import datasets
-
     features = table.features or {}
     for name, feature in features.items():
         is_record = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
-        if is_record or isinstance(feature, datasets.Image):
+        if is_record or getattr(feature, "_type", None) == "Image":
             return str(name)
     for name, feature in features.items():
         if getattr(feature, "dtype", None) in ("binary", "large_binary"):

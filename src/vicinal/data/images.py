@@ -16,6 +16,7 @@ from torch import Tensor
 from vicinal.data.decoding import (
     FULL_RANGE,
     decoded,
+    decoded_together,
     greatest,
     reason,
     resize_decoded,
@@ -30,8 +31,8 @@ from vicinal.processes import processors
 T = TypeVar("T")
 
 PREFETCHED = 256 * 2**20  # bytes of files that were looked at, and are not decoded yet
-TOGETHER = 4  # images that a thread takes at a time
-AHEAD = 4 * TOGETHER  # images per processor that are decoded in advance
+TOGETHER = 8  # images that a thread takes at a time
+AHEAD = 2 * TOGETHER  # images per processor that are decoded in advance
 SUFFIXES = frozenset(suffix for suffix in Image.registered_extensions() if suffix != ".pdf")
 
 
@@ -79,6 +80,14 @@ def read_image(
         return decoded(_stored(image), resizing, pixel_range)
     except Exception as error:  # decoders raise nearly anything on broken data
         raise BadImage(reason(error)) from None
+
+
+def read_together(
+    images: Sequence[bytes], size: Resizing | int, pixel_range: int
+) -> list[Tensor | BadImage]:
+    """:func:`read_image` of several encoded images, in less time; of bad ones the error."""
+    found = decoded_together(images, Resizing.of(size), pixel_range)
+    return [BadImage(reason(each)) if isinstance(each, Exception) else each for each in found]
 
 
 def read_named(
@@ -176,14 +185,17 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     [0, 1, 4, 9, 16]
     """
 
-    def several(start: int) -> list[T]:
-        return [function(index) for index in range(start, min(start + TOGETHER, count))]
+    return several_in_threads(lambda indices: [function(index) for index in indices], count)
 
+
+def several_in_threads(function: Callable[[range], list[T]], count: int) -> Iterator[T]:
+    """:func:`in_threads` of a function that takes several indices at a time."""
     threads_at_once = processors()
     ahead: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(threads_at_once) as threads:
         for start in range(0, count, TOGETHER):
-            ahead.append(threads.submit(several, start))
+            indices = range(start, min(start + TOGETHER, count))
+            ahead.append(threads.submit(function, indices))
             if len(ahead) * TOGETHER == AHEAD * threads_at_once:
                 yield from ahead.popleft().result()
         while ahead:

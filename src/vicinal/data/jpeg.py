@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -15,45 +15,71 @@ except ImportError:  # it has no wheels for some systems, on which Pillow does i
 
 DECODER = f"simplejpeg {simplejpeg.__version__}" if simplejpeg else "no simplejpeg"
 START, START_OF_SCAN, APP1 = b"\xff\xd8\xff", 0xDA, 0xE1
-SCRATCH = 2**22  # bytes; what is larger gets memory of its own
+SCRATCH = 2**22  # bytes that a thread keeps; what is larger gets memory of its own
 _threads = threading.local()
 
 
-def read_jpeg(
-    content: bytes, least: Callable[[int, int], tuple[int, int]] | None
-) -> tuple[Any, float, float] | None:
-    """The pixels of a JPEG file, as Pillow would decode them.
+class Scaled(NamedTuple):
+    """The rows and columns that a JPEG file is decoded to, and how many of them the image covers.
+
+    The last ones may be covered only partly.
+    """
+
+    rows: int
+    columns: int
+    height: float
+    width: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of the pixels."""
+        return 3 * self.rows * self.columns
+
+
+def scaled(content: bytes, least: Callable[[int, int], tuple[int, int]] | None) -> Scaled | None:
+    """How a JPEG file is decoded: at the smallest of 1/8, 1/4 and 1/2 of its size that is enough.
 
     Args:
         content: of the file.
-        least: from its height and width to those that are needed at least: it is decoded at the
-            smallest of 1/8, 1/4 and 1/2 of its size, or the whole, that is not below. They are then
-            valid until this thread reads the next image. None decodes all of it.
+        least: from its height and width to those that are needed at least; None needs all of it.
 
     Returns:
-        (H, W, 3) uint8, and how many rows and columns of it the image covers, as the last ones may
-        be covered only partly; None for what Pillow must decode, or refuse.
+        None for what Pillow must decode, or refuse.
     """
     if simplejpeg is None or not content.startswith(START):
         return None
     try:
         # In strict mode, what is truncated or only dubious is an error, and for Pillow to judge.
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        most = Image.MAX_IMAGE_PIXELS
-        if colours not in ("YCbCr", "Gray", "RGB") or (most and height * width > most):
-            return None
-        if least is None:
-            return simplejpeg.decode_jpeg(content, "RGB"), height, width
-        least_height, least_width = least(height, width)
-        scale = min(height // least_height, width // least_width)
-        scale = next(factor for factor in (8, 4, 2, 1) if factor <= max(1, scale))
-        rows, columns = -(-height // scale), -(-width // scale)
-        pixels = simplejpeg.decode_jpeg(
-            content, "RGB", min_height=rows, min_width=columns, buffer=_scratch(rows, columns)
+    except ValueError:
+        return None
+    most = Image.MAX_IMAGE_PIXELS
+    if colours not in ("YCbCr", "Gray", "RGB") or (most and height * width > most):
+        return None
+    least_height, least_width = (height, width) if least is None else least(height, width)
+    scale = min(height // least_height, width // least_width)
+    scale = next(factor for factor in (8, 4, 2, 1) if factor <= max(1, scale))
+    return Scaled(-(-height // scale), -(-width // scale), height / scale, width / scale)
+
+
+def read_jpeg(content: bytes, to: Scaled, memory: Any = None) -> Any:
+    """The pixels of a JPEG file, as Pillow would decode them.
+
+    Args:
+        content: of the file.
+        to: what :func:`scaled` returned.
+        memory: (rows, columns, 3) uint8 to decode into; None takes new memory.
+
+    Returns:
+        (rows, columns, 3) uint8; None for what Pillow must decode, or refuse.
+    """
+    rows, columns = to.rows, to.columns
+    try:
+        return simplejpeg.decode_jpeg(
+            content, "RGB", min_height=rows, min_width=columns, buffer=memory
         )
     except ValueError:
         return None
-    return pixels, height / scale, width / scale
 
 
 def orientation(content: bytes) -> Any:
@@ -62,13 +88,13 @@ def orientation(content: bytes) -> Any:
     Raises:
         Exception: of Pillow, where the file is broken.
     """
-    if not _has_app1(content):
+    if not may_be_turned(content):
         return 1
     with Image.open(io.BytesIO(content)) as opened:
         return opened.getexif().get(ExifTags.Base.Orientation, 1)
 
 
-def _has_app1(content: bytes) -> bool:
+def may_be_turned(content: bytes) -> bool:
     """Whether there is a segment that may hold EXIF or XMP data, before the pixels."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:
@@ -80,11 +106,12 @@ def _has_app1(content: bytes) -> bool:
     return True  # something unusual, which Pillow may know
 
 
-def _scratch(rows: int, columns: int) -> Any:
-    """(rows, columns, 3) uint8 to be written to; this thread's own, as new memory is slow."""
-    needed = 3 * rows * columns
-    if needed > SCRATCH:
-        return np.empty((rows, columns, 3), np.uint8)
+def scratch(count: int, to: Scaled) -> Any:
+    """(count, rows, columns, 3) uint8 to decode into, of at most :data:`SCRATCH` bytes.
+
+    It is this thread's own, as new memory is slow, and valid until the next call.
+    """
+    needed = count * to.size
     if len(getattr(_threads, "scratch", ())) < needed:
         _threads.scratch = np.empty(needed, np.uint8)
-    return _threads.scratch[:needed].reshape(rows, columns, 3)
+    return _threads.scratch[:needed].reshape(count, to.rows, to.columns, 3)

@@ -1,4 +1,4 @@
-"""Tables from Parquet files and the Hugging Face hub, by the ``datasets`` library."""
+"""Tables from Parquet files and the Hugging Face hub, most by the ``datasets`` library."""
 
 import errno
 import logging
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.data.class_names import with_class_names
+from vicinal.data.local_table import LocalTable, local_tables
 from vicinal.data.parts import part_of, part_word
 from vicinal.errors import VicinalError
 
@@ -24,6 +25,21 @@ def parts_of(files: list[Path]) -> dict[str, list[str]]:
         name = word if word and part_of(word) != "train" else "train"
         parts.setdefault(name, []).append(str(file))
     return parts
+
+
+def tables_of_parquet(files: list[Path]) -> Any:
+    """Tables with an image column, one per part, from Parquet files."""
+    return local_tables(parts_of(files)) or load_parquet(files)
+
+
+def undecoded(table: Any, image: str) -> Any:
+    """The image column of a table alone, without decoding the images."""
+    alone = table.select_columns(image)
+    if isinstance(table, LocalTable):
+        return alone
+    import datasets
+
+    return alone.cast_column(image, datasets.Image(decode=False))
 
 
 def load_parquet(files: list[Path], **options: Any) -> Any:
@@ -121,14 +137,12 @@ def saved_tables(path: Path) -> Any:
 
 def frames_of(tables: Any) -> dict[str, Any]:
     """A hub's tables as data frames, with the names of classes."""
-    import datasets
-
     frames = {}
     for part, table in tables.items():
         classes = {
             name: feature.names
             for name, feature in table.features.items()
-            if isinstance(feature, datasets.ClassLabel)
+            if hasattr(feature, "names")
         }
         frames[str(part)] = with_class_names(table.to_pandas(), classes)
     return frames
