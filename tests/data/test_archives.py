@@ -75,7 +75,7 @@ def test_a_damaged_archive_is_named_and_leaves_nothing(tmp_path):
 
 def test_an_error_names_the_archive(tmp_path):
     archive = packed(tmp_path / "pets.zip", ["cat/1.png", "cat/2.png"])
-    with pytest.raises(VicinalError, match=r"^in .*pets\.zip, unpacked to .* only the class 'cat'"):
+    with pytest.raises(VicinalError, match=r"^2 images in .*pets\.zip have only the class 'cat'"):
         load_split(archive)
 
 

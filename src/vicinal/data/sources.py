@@ -110,7 +110,9 @@ def load_split(
         try:
             split = _split(replace(request, data=str(folder)))
         except VicinalError as error:  # which names what the user knows
-            raise VicinalError(str(error).replace(str(folder), request.data)) from None
+            sentence = str(error).replace(str(folder), request.data)
+            named = request.data in sentence
+            raise VicinalError(sentence if named else f"in {request.data}, {sentence}") from None
         split.notes.append(f"archive: unpacked to {folder}")
     else:
         split = _split(request)
