@@ -1,6 +1,6 @@
 """The time from the name of image data to the first batch, beside that of other loaders.
 
-python benchmarks/first_batch.py DATA [--old OLD/src] [--photos 200] [--photos-in FOLDER] [--runs 3]
+python benchmarks/first_batch.py DATA [--old OLD/src] [--photos 100] [--photos-in FOLDER] [--runs 3]
 
 DATA is a folder of class folders; or one of Parquet files with an image column, of which class
 folders are made for the loaders that need them. A second table is of photos of 12 megapixels, which
@@ -182,7 +182,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--old", help="src folder of an earlier tree of vicinal")
-    parser.add_argument("--photos", type=int, default=200, help="of 12 megapixels; 0 for none")
+    parser.add_argument(
+        "--photos", type=int, default=100, help="of 12 megapixels, 80 or more; 0 for none"
+    )
     parser.add_argument("--photos-in", type=Path, help="folder where they are made, and stay")
     parser.add_argument("--runs", type=int, default=3, help="of vicinal, cold and warm")
     options = parser.parse_args()

@@ -405,6 +405,10 @@ class TestTogether:
         for file, image in zip(files, read, strict=True):
             assert torch.equal(image, read_image(file, resizing))
 
+    def test_nothing_but_bad_ones(self):
+        read = read_together([self.stored()[1][:300]] * 2, 8, 65535)
+        assert [type(image) for image in read] == [BadImage] * 2
+
     def test_bad_ones_among_them(self):
         files = self.stored()
         files[1], files[4] = files[1][:300], b""

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def decoded_together(
     found: list[Tensor | Exception | None] = [None] * len(images)
     alike: dict[jpeg.Scaled, list[int]] = {}
     for place, image in enumerate(images):
-        scaled = None if jpeg.may_be_turned(image) else jpeg.scaled(image, resizing.least)
+        scaled = None
+        with suppress(Exception):  # which is raised again below
+            scaled = None if jpeg.may_be_turned(image) else jpeg.scaled(image, resizing.least)
         if scaled is not None and scaled.size <= jpeg.SCRATCH:
             alike.setdefault(scaled, []).append(place)
     for scaled, places in alike.items():
@@ -94,6 +97,8 @@ def _resized_together(
     for place in places:
         if jpeg.read_jpeg(images[place], scaled, stack[len(read)]) is not None:
             read.append(place)
+    if not read:
+        return {}
     left, top, right, bottom = map(int, box)
     part = torch.from_numpy(stack[: len(read), top:bottom, left:right]).permute(0, 3, 1, 2)
     # NumPy's copy takes half of the time of torch's.
