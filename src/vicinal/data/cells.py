@@ -12,6 +12,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from vicinal.data.number_columns import NumberColumn, decide, in_doubt, without_dashes
 from vicinal.data.numbers import Form
 from vicinal.data.samples import listed
+from vicinal.data.spellings import Spellings
 
 # What pandas takes for missing, the mark of the UCI repository, and a spreadsheet's errors.
 MISSING = (
@@ -69,7 +70,7 @@ class Typed:
     columns: dict[str, pd.Series]
     reading: Reading
     notes: list[str]
-    written: dict[str, pd.Series]
+    written: Spellings
 
 
 def typed(
@@ -103,8 +104,6 @@ def typed(
     words = [name for name in names if are_strings(found.columns[name])]
     numbers = {name: form for name, form in found.forms.items() if name not in words}
     how = Reading(separator, found.decimal, numbers, words)
-    for name, values in found.written.items():
-        values.name = name
     columns = {name: found.columns[name] for name in names}
     return Typed(columns, how, found.all_notes(), found.written)
 
@@ -123,7 +122,7 @@ class _Columns:
         self.strings = {*strings, *(reading.strings if reading else ())}
         self.as_written = {*written}
         self.columns: dict[str, pd.Series] = {}
-        self.written: dict[str, pd.Series] = {}
+        self.written = Spellings()
         self.forms: dict[str, Form] = {}
         self.doubtful: dict[str, NumberColumn] = {}
         self.has_points = False
@@ -153,7 +152,7 @@ class _Columns:
         if is_word and values.null_count > cells.null_count:
             plain = _masked(cells, _BLANK)
             if plain.null_count < values.null_count:
-                self.written[name] = as_series(plain)
+                self.written[name] = as_series(_encoded(plain))
 
     def _without_dashes(self, name: str, values: Any) -> Any:
         least = {"least": 0} if self.reading else {}  # numbers in the training data are so here
@@ -310,6 +309,13 @@ def as_series(values: Any) -> pd.Series:
         return series.where(series.notna(), np.nan)
     writeable = getattr(series.array, "_ndarray", np.empty(0)).flags.writeable
     return series if writeable else series.copy()
+
+
+def _encoded(words: Any) -> Any:
+    """Words by their number in a list of the distinct ones, where that is short."""
+    encoded = words.dictionary_encode()
+    lists = sum(len(chunk.dictionary) for chunk in encoded.chunks[:1])
+    return encoded if 20 * lists < len(words) else words
 
 
 def are_strings(values: pd.Series) -> bool:

@@ -25,6 +25,7 @@ from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out, listed
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
+from vicinal.data.spellings import Spellings
 from vicinal.data.tables import frames_of
 from vicinal.data.text_folders import split_of_text_folders
 from vicinal.errors import VicinalError
@@ -128,7 +129,7 @@ def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
 def _of_files(path: Path, categorical: Collection[str]) -> Frames:
     """Tables on disk; codes that lose their spelling as numbers, such as 1.10, are strings."""
     frames = read_frames(path)
-    written = next(iter(frames.written.values()), {})
+    written = next(iter(frames.written.values()), Spellings())
     codes = [name for name in categorical if name in written]
     return read_frames(path, strings=codes) if codes else frames
 

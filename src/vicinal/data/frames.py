@@ -15,6 +15,7 @@ from vicinal.data.columns import as_texts
 from vicinal.data.delimited import read_delimited
 from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.records import read_json_lines, read_workbook
+from vicinal.data.spellings import Spellings
 from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
 
@@ -38,7 +39,7 @@ class Frames(dict[str, pd.DataFrame]):
 
     notes: list[str]
     reading: dict[str, Any]
-    written: dict[str, dict[str, pd.Series]]
+    written: dict[str, Spellings]
 
     def __init__(self, frames: Mapping[str, pd.DataFrame] = {}) -> None:
         super().__init__(frames)

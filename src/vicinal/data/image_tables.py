@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
 from vicinal.data.named_images import NamedImages
 from vicinal.data.parts import part_word, words_of
+from vicinal.data.spellings import Spellings
 from vicinal.data.split_column import about_parts
 from vicinal.errors import VicinalError
 
@@ -55,7 +57,7 @@ class ImageTable:
     others: list[str]
     dropped: list[str]
     one_of: list[str]
-    written: dict[str, pd.Series]
+    written: Mapping[str, pd.Series]
 
     def label(self, requested: str | None) -> str | None:
         """The label column: as requested, by its name, or the only one beside the files."""
@@ -115,7 +117,7 @@ def _image_table(
 ) -> ImageTable | None:
     """The table, if one of its columns names images."""
     ((part, frame),) = frames.items()
-    written = frames.written.get(part, {})
+    written: Mapping[str, pd.Series] = frames.written.get(part, Spellings())
     dropped = [name for name in request.drop if name in frame]
     frame = frame.drop(columns=dropped)
     spelled = frame.assign(**{name: written[name] for name in frame if name in written})

@@ -1,6 +1,6 @@
 """A table with a label: its parts with known labels, and what its other columns are for."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -25,7 +25,7 @@ from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 
 Frames = dict[str, pd.DataFrame]
-Written = dict[str, dict[str, pd.Series]]
+Written = dict[str, Mapping[str, pd.Series]]
 
 
 @dataclass(frozen=True)
