@@ -45,6 +45,14 @@ def test_other_bytes_are_no_images(tmp_path):
     assert load_split(tmp_path).kind == "rows"
 
 
+@pytest.mark.parametrize("parts", [["train.parquet"], ["train.parquet", "test.parquet"]])
+def test_an_index_of_a_class_without_a_name_is_refused(tmp_path, parts):
+    for name in parts:
+        store(tmp_path / "pets", name, names=["cat", "dog"], label=[0, 1, 2] * 2)
+    with pytest.raises(VicinalError, match="label holds 2.*, but the data name 2 classes"):
+        load_split(tmp_path / "pets")
+
+
 def test_bytes_are_streamed_too(tmp_path):
     split = load_split(store(tmp_path / "pets", label=[0, 1] * 5), stream=True)
     assert split.preview().images[0]["bytes"] in pictures(10)

@@ -193,7 +193,14 @@ def _classes(
     """The class of each image of all parts, and the names of the classes."""
     labels = pd.concat(parts, ignore_index=True).infer_objects()
     if names is not None:
-        return labels.astype(int).tolist(), list(names)
+        indices = labels.astype(int)
+        unnamed = indices[~indices.between(0, len(names) - 1)]
+        if len(unnamed):
+            raise VicinalError(
+                f"column {labels.name} holds {unnamed.iloc[0]}, but the data name {len(names)} "
+                "classes, from 0 on: correct it or drop the row"
+            )
+        return indices.tolist(), list(names)
     if label_kind == "values" or (label_kind is None and are_values(labels)):
         raise VicinalError(
             f"column {labels.name} holds values, and images are learned with a class each: name a "
