@@ -49,7 +49,7 @@ def test_other_bytes_are_no_images(tmp_path):
 def test_an_index_of_a_class_without_a_name_is_refused(tmp_path, parts):
     for name in parts:
         store(tmp_path / "pets", name, names=["cat", "dog"], label=[0, 1, 2] * 2)
-    with pytest.raises(VicinalError, match="label holds 2.*, but the data name 2 classes"):
+    with pytest.raises(VicinalError, match=r"label holds 2.*, but the data name 2 classes"):
         load_split(tmp_path / "pets")
 
 
