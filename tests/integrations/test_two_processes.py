@@ -13,7 +13,8 @@ from two_processes import launch
 HERE = Path(__file__).parent
 
 
-# Fabric is below Lightning, and accelerate below transformers' Trainer: those two stand for them.
+# Fabric is below Lightning, which stands for it; accelerate is below transformers' Trainer and our
+# own Learner, whose tests have two processes, too.
 @pytest.mark.parametrize(
     "trainer",
     [
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
         pytest.param("fabric", marks=pytest.mark.slow),
         "lightning",
         pytest.param("timm", marks=pytest.mark.slow),
-        "transformers",
+        pytest.param("transformers", marks=pytest.mark.slow),
     ],
 )
 def test_each_process_draws_for_itself(trainer, tmp_path):

@@ -171,6 +171,7 @@ class TestARun:
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
 
+    @pytest.mark.slow
     def test_bad_input_is_reported_once(self, tmp_path):
         done = launch("-m", "vicinal", "train", "nosuch", cwd=tmp_path)
         assert done.returncode
