@@ -53,7 +53,7 @@ EXPECTED = {f"images/{i}.png": "ab"[i % 2] for i in range(10)}
         "{i}",
         "images/{i}",
         "pets/images/{i}.png",
-        "/home/ada/pets/images/{i}.png",
+        "/mnt/pets/images/{i}.png",
         "C:\\pets\\images\\{i}.png",
         "../input/train_photos/{i}.png",
         "./images/{i}.png",
