@@ -60,6 +60,24 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
+# The options of all commands that read DATA.
+READING = """\
+        --valid = 0.2
+        --label = None
+        --label-pattern = None
+        --label-kind = None
+        --drop-missing --no-drop-missing = False
+        --text = None
+        --drop = None
+        --categorical = None
+        --split-column = None
+        --group = None
+        --resize = None
+        --augment = None
+        --flip --no-flip = None
+        --pixel-range = None
+    """
+
 FLAGS = {
     "train": """
         DATA = None
@@ -81,21 +99,8 @@ FLAGS = {
         --resume --no-resume = False
         --skip-bad --no-skip-bad = False
         --stream --no-stream = False
-        --valid = 0.2
-        --label = None
-        --label-pattern = None
-        --label-kind = None
-        --drop-missing --no-drop-missing = False
-        --text = None
-        --drop = None
-        --categorical = None
-        --split-column = None
-        --group = None
-        --resize = None
-        --augment = None
-        --flip --no-flip = None
-        --pixel-range = None
-    """,
+    """
+    + READING,
     "compare": """
         DATA = None
         --mix = None
@@ -117,21 +122,8 @@ FLAGS = {
         --overwrite --no-overwrite = False
         --resume --no-resume = False
         --jobs = None
-        --valid = 0.2
-        --label = None
-        --label-pattern = None
-        --label-kind = None
-        --drop-missing --no-drop-missing = False
-        --text = None
-        --drop = None
-        --categorical = None
-        --split-column = None
-        --group = None
-        --resize = None
-        --augment = None
-        --flip --no-flip = None
-        --pixel-range = None
-    """,
+    """
+    + READING,
     "advise": """
         DATA = None
         --epochs = None
@@ -139,21 +131,8 @@ FLAGS = {
         --pretrained --no-pretrained = None
         --label-noise = 0.0
         --skip-bad --no-skip-bad = False
-        --valid = 0.2
-        --label = None
-        --label-pattern = None
-        --label-kind = None
-        --drop-missing --no-drop-missing = False
-        --text = None
-        --drop = None
-        --categorical = None
-        --split-column = None
-        --group = None
-        --resize = None
-        --augment = None
-        --flip --no-flip = None
-        --pixel-range = None
-    """,
+    """
+    + READING,
     "predict": """
         RUN = None
         SAMPLES = None
@@ -170,21 +149,8 @@ FLAGS = {
         --data = False
         --skip-bad --no-skip-bad = False
         --stream --no-stream = False
-        --valid = 0.2
-        --label = None
-        --label-pattern = None
-        --label-kind = None
-        --drop-missing --no-drop-missing = False
-        --text = None
-        --drop = None
-        --categorical = None
-        --split-column = None
-        --group = None
-        --resize = None
-        --augment = None
-        --flip --no-flip = None
-        --pixel-range = None
-    """,
+    """
+    + READING,
     "cache": """
         --clear --no-clear = False
     """,

@@ -12,6 +12,7 @@ from vicinal.data.columns import are_whole, as_texts, is_numeric
 from vicinal.data.duplicates import Joined
 from vicinal.data.labels import MOST_CLASSES, check_labels
 from vicinal.data.parts import part_names
+from vicinal.data.row_parts import groups_of_rows
 from vicinal.data.samples import (
     Samples,
     Split,
@@ -165,14 +166,7 @@ def _by_column(images: LabelledImages, column: str) -> dict[str, LabelledImages]
 def _groups(part: LabelledImages, column: str) -> list[str]:
     """The group of each image."""
     check_column(column, [*part.frame], "group")
-    texts = as_texts(part.frame[column])
-    missing = texts.isna().to_numpy()
-    if missing.any():
-        raise VicinalError(
-            f"column {column} names no group in row {texts.index[missing.argmax()]}: fill it in or "
-            "drop the row"
-        )
-    return texts.tolist()
+    return groups_of_rows(part.frame, column)
 
 
 def _with_labels(

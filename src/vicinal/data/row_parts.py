@@ -52,7 +52,7 @@ def split_frames(
                 f"{quote(','.join(missing))}"
             )
         if group is not None:
-            shared = {*_groups(train, group)} & {*_groups(valid, group)}
+            shared = {*groups_of_rows(train, group)} & {*groups_of_rows(valid, group)}
             if shared:
                 raise VicinalError(
                     f"{group} {min(shared)} is in both parts of the data, {train_name} and "
@@ -70,7 +70,7 @@ def split_frames(
         learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
         note = f"validation: {number_of(len(held_out), 'row')} held out at random ({valid_pct:.0%})"
         return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note
-    groups = _groups(train, group)
+    groups = groups_of_rows(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes)
     count, of = len({groups[row] for row in held}), len({*groups})
     note = (
@@ -79,7 +79,12 @@ def split_frames(
     return train.iloc[kept], train.iloc[held], f"{note} ({len(held) / len(train):.0%})"
 
 
-def _groups(frame: pd.DataFrame, column: str) -> list[str]:
+def groups_of_rows(frame: pd.DataFrame, column: str) -> list[str]:
+    """The group of each row, in a column.
+
+    Raises:
+        VicinalError: a row has none.
+    """
     groups = as_texts(frame[column])
     missing = groups.isna()
     if missing.any():
