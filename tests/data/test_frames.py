@@ -17,7 +17,6 @@ from vicinal.data.frames import (
     is_table,
     read_frame,
     read_frames,
-    read_texts,
 )
 
 
@@ -232,15 +231,6 @@ def test_frames_keep_how_they_are_written(tmp_path):
         "x": ["1e5", "2e5"],
         "level": ["mild", "None"],
     }
-
-
-def test_all_values_as_strings(tmp_path):
-    frame = read_texts(written(tmp_path, "a.csv", "f,l,t\n001,1e5,TRUE\n002, None,\n"))
-    assert frame["f"].tolist() == ["001", "002"]
-    assert frame["l"].tolist() == ["1e5", "None"]
-    assert frame["t"].tolist() == ["TRUE", pytest.approx(np.nan, nan_ok=True)]
-    pd.DataFrame({"n": [1, None], "s": ["NA", "b"]}).to_parquet(tmp_path / "a.parquet")
-    assert read_texts(tmp_path / "a.parquet").iloc[0].tolist() == ["1", "NA"]
 
 
 def test_frames_of_another_origin_are_cleaned_alike():

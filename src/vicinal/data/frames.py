@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from vicinal.data.cells import Reading, are_strings, as_series, typed
+from vicinal.data.cells import Reading, as_series, typed
 from vicinal.data.class_names import read_parquet
-from vicinal.data.columns import as_texts
 from vicinal.data.delimited import read_delimited
 from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.records import read_json_lines, read_workbook
@@ -129,19 +128,6 @@ def read_frame(
     _add(frames, "", _read(Path(file)), strings, how, written)
     frame = frames[""]
     frame.attrs["notes"] = frames.notes
-    return frame
-
-
-def read_texts(file: str | Path) -> pd.DataFrame:
-    """Read a table as :func:`read_frame` does, with all values as strings.
-
-    Values of a CSV file are as they stand there, without blanks around them; empty ones are NaN.
-    """
-    table = _read(Path(file))
-    found = typed(table.columns, table.separator, written=[*table.columns]).columns
-    texts = {name: v if are_strings(v) else as_texts(v) for name, v in found.items()}
-    frame = pd.DataFrame(texts)
-    frame.attrs["notes"] = table.notes
     return frame
 
 

@@ -1,7 +1,7 @@
 """Numbers as people write them: decimal and thousands separators, units, and limits such as <5."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from typing import Any, Self
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -146,7 +146,3 @@ def grouped(written: Written) -> bool:
     [True, False, False]
     """
     return written.any(r"^[1-9]\d\d$") and not written.any(r"^\d{4,}")
-
-
-def with_unit(form: Form, unit: str, limits: bool) -> Form:
-    return replace(form, unit=unit, limits=limits)
