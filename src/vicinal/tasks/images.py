@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
-from vicinal.methods import MethodEntry
+from vicinal.mixes import MixPart
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
@@ -282,7 +282,10 @@ class ImageTask(Task):
             pixel_range=self.options.pixel_range,
         )
 
-    def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:
+    def _layers(self, part: MixPart, learn: Learner) -> Sequence[str]:
+        if part.layers:
+            return part.layers
+        method = part.method
         info: Any = getattr(learn.model, "feature_info", None)
         if info is None:
             raise VicinalError(

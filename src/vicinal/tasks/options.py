@@ -11,7 +11,8 @@ from vicinal.data.resizing import METHODS, Method
 from vicinal.data.sizes import Size, as_size, parse_size, sides, size_text
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
-from vicinal.methods import MethodEntry, parse_mix
+from vicinal.methods import MethodEntry
+from vicinal.mixes import MixSpec, parse_mix
 from vicinal.mixing import Mixer
 
 #: What mixes in a training: a name as ``--mix`` takes it, or in Python a mixer, a callback, or a
@@ -60,13 +61,18 @@ class TrainOptions:
     stream: bool = False
 
     @cached_property
-    def methods(self) -> tuple[MethodEntry, ...]:
-        """The methods that ``mix`` names; none where it is none, or not a name."""
+    def spec(self) -> MixSpec:
+        """What ``mix`` and ``alpha`` say; no mixing where ``mix`` is not a text."""
         if self.mix is None or isinstance(self.mix, str):
             return parse_mix(self.mix, self.alpha)
         if self.alpha is not None:
             raise VicinalError("--alpha does not apply to a mixer from Python: leave it out")
-        return ()
+        return MixSpec()
+
+    @property
+    def methods(self) -> tuple[MethodEntry, ...]:
+        """The methods that ``mix`` names; none where it is none, or not a text."""
+        return self.spec.methods
 
     def to_json(self) -> dict[str, Any]:
         """The options as JSON can hold them."""
@@ -124,11 +130,12 @@ class TrainOptions:
         self._check_images()
         if not 0 <= self.seed < 2**63:
             raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
-        if self.alpha == float("inf"):
-            raise VicinalError("--alpha must be a finite number, not inf")
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
-        self.methods  # noqa: B018 -- parsed, and so validated, here
+        if self.epochs is None:
+            self.spec  # noqa: B018 -- parsed, and so validated, here
+        else:
+            self.spec.mixing_share(self.epochs)
 
     def _check_images(self) -> None:
         if self.size is not None:
