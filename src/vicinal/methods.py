@@ -75,9 +75,12 @@ class Setting:
         if self.kind == "pair":
             return f"two numbers from {self.low:g} to {self.high:g} in order, such as 0.2/0.8"
         noun = "a whole number" if self.kind == "whole" else "a number"
-        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
-        end = "" if math.isinf(self.high) else f" to {self.high:g}"
-        return f"{noun} {start}{end}" if end or self.above else f"{noun}, {self.low:g} or more"
+        if math.isinf(self.high):
+            low = f"{self.low:g}"
+            return f"{noun} above {low}" if self.above else f"{noun}, {low} or more"
+        if self.above:
+            return f"{noun} above {self.low:g} and up to {self.high:g}"
+        return f"{noun} from {self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)

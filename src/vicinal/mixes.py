@@ -176,6 +176,10 @@ class MixSpec:
         ]
         return replace(self, parts=tuple(parts))
 
+    def without_strengths(self) -> "MixSpec":
+        """This mix with the strengths that the methods have by themselves."""
+        return replace(self, parts=tuple(replace(part, alpha=None) for part in self.parts))
+
     def meaning(self) -> tuple[Any, ...]:
         """Equal where two of them mean the same.
 

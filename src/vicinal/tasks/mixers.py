@@ -68,7 +68,7 @@ def _make(part: MixPart, seed: int, given: dict[str, Any]) -> Mixer:
         arguments["alpha"] = part.strength
     try:
         mixer: Mixer = part.method.mixer(**arguments)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         name = "--" if str(error).startswith("alpha ") else f"--mix {part.text}: "
         raise VicinalError(f"{name}{error}") from None
     return mixer

@@ -96,9 +96,11 @@ class TrainOptions:
         Raises:
             VicinalError: an option differs from the earlier run's.
         """
-        given = self.to_json()
+        given, mixes_alike = self.to_json(), self._mixes_as(before)
         for field in fields(self):
             value, earlier = given[field.name], before.get(field.name, field.default)
+            if field.name in ("mix", "alpha") and mixes_alike:
+                continue
             if field.name == "data" and Path(value).resolve() == Path(earlier).resolve():
                 continue  # photos, photos/ and ./photos
             left_open = value == field.default and field.name not in typed
@@ -108,11 +110,18 @@ class TrainOptions:
                     "that out, or begin another run"
                 )
         mix = before.get("mix")
-        if mix is not None and not re.fullmatch(r"[\w+]+", mix):  # it was an object, not a name
+        if mix is not None and not _is_text(mix):
             if self.mix is None and before.get("recipe") is None:
                 raise VicinalError(f"the run was begun from Python with mix={mix}: pass it again")
             mix = self.mix  # None where the recipe makes it again
         return TrainOptions(**{**before, "mix": mix})
+
+    def _mixes_as(self, before: dict[str, Any]) -> bool:
+        """Whether the mix is the earlier run's, perhaps in other words, such as mixup:0.4."""
+        earlier = before.get("mix")
+        if not isinstance(self.mix, str) or earlier is None or not _is_text(earlier):
+            return False
+        return self.spec.meaning() == parse_mix(earlier, before.get("alpha")).meaning()
 
     def refuse(self, names: tuple[str, ...], data: str) -> None:
         """Raise a VicinalError where one of these is given, which does not apply to such data."""
@@ -159,6 +168,15 @@ class TrainOptions:
     def pixels(self) -> Size | None:
         """The size of images as a side or (height, width)."""
         return parse_size(str(self.size)) if self.size is not None else None
+
+
+def _is_text(mix: str) -> bool:
+    """Whether an earlier run's mix was what ``--mix`` takes, and not an object from Python.
+
+    >>> _is_text("mixup:0.8+cutmix:prob=0.5"), _is_text("MixUp(alpha=0.4)")
+    (True, False)
+    """
+    return not re.search(r"[\s(<]", mix)
 
 
 def listed_names(names: str | None) -> list[str]:
