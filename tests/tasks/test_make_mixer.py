@@ -227,6 +227,20 @@ class TestLayers:
             mixer()
 
 
+def test_methods_at_the_same_layers_take_turns(tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i * 0.5}\n" for i in range(40)))
+    options = TrainOptions(str(table), mix="mixup:share=0.3+cmixup", epochs=2)
+    task = make_task(options, find_split(options))
+    learn = task.learner()
+    with task.mixer(learn) as mixer:
+        assert mixer.layers == ("inputs",)
+        assert mixer.mixer.p == (0.3, 0.7)
+    other = replace(options, mix="mixup:layers=hidden.0+cmixup")
+    with pytest.raises(VicinalError, match="cannot take turns with others that are applied"):
+        make_task(other, task.split).mixer(learn)
+
+
 class Counted(MixBatches):
     """A method that is more than a mixer."""
 
