@@ -118,6 +118,13 @@ def test_names_of_files_are_allowed_on_every_system(mix, name):
     assert made(["none", mix])[1].name == name
 
 
+def test_names_of_files_stay_short_and_different():
+    long = "+".join(["mixup:0.25", "cutmix:0.125"] * 9)
+    names = [arm.name for arm in made([f"{long}+fmix", f"{long}+gridmix"])]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) < 130
+
+
 @pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])
 def test_a_malformed_list_is_refused(text):
     with pytest.raises(VicinalError, match="--epochs takes whole numbers, separated by commas"):
