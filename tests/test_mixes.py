@@ -3,6 +3,7 @@
 import inspect
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 from vicinal import VicinalError
 from vicinal.methods import METHODS
-from vicinal.mixes import MODES, OF_THE_WHOLE, SYNONYMS, parse_mix, settings_of
+from vicinal.mixes import (
+    MODES,
+    OF_METHODS,
+    OF_THE_WHOLE,
+    SYNONYMS,
+    parse_mix,
+    settings_of,
+    written,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 
 
 def numbers(setting):
@@ -211,6 +222,33 @@ class TestTables:
         assert set(SYNONYMS.values()) <= known
         assert not set(SYNONYMS) & known
         assert re.fullmatch("batch, pair, elem", ", ".join(MODES))  # timm's, but for half
+
+    def test_the_page_has_a_row_for_each_setting(self):
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+
+        def has_row(setting, of, default=None):
+            shown = "" if default is None else written(default)
+            return any(
+                name == setting.name
+                and of in where
+                and what.startswith(setting.summary)
+                and shown in what
+                for name, where, what in rows
+            )
+
+        assert all(has_row(setting, "") for setting in (*OF_METHODS, *OF_THE_WHOLE))
+        for method in METHODS.values():
+            for setting in method.settings:
+                assert has_row(setting, f"`{method.name}`", setting.default), setting
+
+    def test_every_mix_on_the_page_can_be_typed(self):
+        page = PAGE.read_text()
+        typed = re.findall(r"`((?:none|mixup|cutmix|fmix|gridmix|manifoldmixup)[:+,][^` ]+)`", page)
+        typed += re.findall(r"--mix (\S+?)`?$", page, re.MULTILINE)
+        assert len(typed) > 12
+        for mixes in typed:
+            for mix in mixes.split(","):
+                parse_mix(mix)
 
 
 def _needed(method):

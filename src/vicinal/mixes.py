@@ -71,10 +71,10 @@ class MixPart:
     def text(self) -> str:
         """It as it is typed."""
         words = [self.method.name]
-        words += [] if self.alpha is None else [_written(self.alpha)]
-        words += [f"{name}={_written(value)}" for name, value in self.settings]
+        words += [] if self.alpha is None else [written(self.alpha)]
+        words += [f"{name}={written(value)}" for name, value in self.settings]
         words += [f"layers={'/'.join(self.layers)}"] if self.layers else []
-        words += [f"share={_written(self.share)}"] if self.share is not None else []
+        words += [f"share={written(self.share)}"] if self.share is not None else []
         return ":".join(words)
 
     @property
@@ -117,7 +117,7 @@ class MixSpec:
             return NONE
         whole = {name: getattr(self, name) for name in ("prob", "mode", "until", "off_epoch")}
         defaults = {setting.name: setting.default for setting in OF_THE_WHOLE}
-        words = [f"{k}={_written(v)}" for k, v in whole.items() if v != defaults[k]]
+        words = [f"{k}={written(v)}" for k, v in whole.items() if v != defaults[k]]
         return ":".join(["+".join(part.text for part in self.parts), *words])
 
     @property
@@ -377,12 +377,12 @@ def _check(spec: MixSpec, mix: str) -> None:
         _refuse(mix, f"{alone[0]} cannot take turns with others: name it alone")
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as it is typed.
 
-    >>> _written(1.0), _written((0.2, 0.8)), _written(1e20)
+    >>> written(1.0), written((0.2, 0.8)), written(1e20)
     ('1', '0.2/0.8', '1e20')
     """
     if isinstance(value, tuple):
-        return "/".join(map(_written, value))
+        return "/".join(map(written, value))
     return str(value).removesuffix(".0").replace("e+", "e")
