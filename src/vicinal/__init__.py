@@ -21,6 +21,7 @@ _HOMES = {
         "DetectionMixUp",
         "FMix",
         "GridMix",
+        "KernelMixUp",
         "ManifoldMixUp",
         "Mix",
         "MixUp",
