@@ -97,6 +97,7 @@ _HOMES = {
     "learner.gradients": ("AccumulateGradients", "ClipGradients"),
     "learner.ema": ("EMA",),
     "learner.muon": ("muon_adamw",),
+    "learner.regmixup": ("MixUpMP", "RegMixUp"),
     "learner.monitors": ("EarlyStopping", "SaveBest"),
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
