@@ -39,6 +39,7 @@ _HOMES = {
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "cross_entropy": ("CrossEntropyLossFlat",),
     "losses": ("MixLoss",),
+    "rescaling": ("Rescaling", "mean_share"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
     "errors": ("VicinalError",),
     "data.augment": (
@@ -93,6 +94,7 @@ _HOMES = {
     "learner.interpretation": ("Interpretation",),
     "learner.learner": ("Learner",),
     "tasks.predictor": ("Predictor",),
+    "learner.rescaling": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),
     "learner.gradients": ("AccumulateGradients", "ClipGradients"),
     "learner.ema": ("EMA",),

@@ -206,7 +206,7 @@ class Learner(Inference):
         ...         if learn.training:
         ...             learn.loss = learn.loss + learn.compute_loss(learn.forward(self.x), self.y)
         """
-        network = self.trained_network if self.training else self.model
+        network = self.trained_network if self.training else self.network
         with autocast(self.precision, self.dls.device):
             pred = network(x)
         return pred if self.precision == "fp32" else convert_to_fp32(pred)
