@@ -44,7 +44,7 @@ def test_without_such_an_arm_the_first_is_the_baseline():
         ((["none", "mixup"], [], [5, 5]), "--epochs names 5 twice"),
         ((["none", "mixpu"],), "did you mean mixup"),
         ((["none", "resizemix"], [0.4]), "--alpha does not apply to --mix none,resizemix"),
-        ((["none", "mixup+cutmix"], [0.4]), "--alpha does not apply to"),
+        ((["none", "resizemix+smoothmix"], [0.4]), "--alpha does not apply to"),
         ((["none", "mixup"], [0.4, 0.0]), "--alpha 0 mixes nothing"),
         ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
         ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),

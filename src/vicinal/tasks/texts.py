@@ -14,13 +14,16 @@ from vicinal.data.rows import TextSplit
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.methods import MethodEntry
+from vicinal.mixes import MixPart
+from vicinal.mixing.layers import select_layers
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
+
+AFTER_THE_MASK = ("sentence", "head")  # layers that know no words any more
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,23 @@ class TextTask(RowTask):
         scale = self.split.scale
         return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
-    def _layers(self, method: MethodEntry, learn: Learner) -> list[nn.Module]:
+    def _layers(self, part: MixPart, learn: Learner) -> list[Any]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
-        layers = [getattr(self.network, name) for name in method.layers[self.kind]]
+        names = select_layers(self.network, self._layers_of(part))
+        layers: list[Any] = [self.network.get_submodule(name) for name in names]
         for layer in layers:
             # Or a first batch whose texts are as long as it is large would be rejected.
             layer._batch_is_first = True
         return layers
+
+    def _maximum(self, part: MixPart) -> str | None:
+        if not part.layers:
+            return super()._maximum(part)
+        # Whatever comes before the sentence is formed is masked by the words of both texts.
+        masked = {name not in AFTER_THE_MASK for name in part.layers}
+        if len(masked) > 1:
+            raise VicinalError(
+                f"--mix {part.text}: {' and '.join(AFTER_THE_MASK)} come after the words are "
+                "masked, the others before: name only layers of one side"
+            )
+        return "mask" if masked.pop() else None
