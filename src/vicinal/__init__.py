@@ -94,7 +94,7 @@ _HOMES = {
     "learner.interpretation": ("Interpretation",),
     "learner.learner": ("Learner",),
     "tasks.predictor": ("Predictor",),
-    "learner.rescaling": ("RescaledMixUp",),
+    "learner.rescaledmixup": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),
     "learner.gradients": ("AccumulateGradients", "ClipGradients"),
     "learner.ema": ("EMA",),

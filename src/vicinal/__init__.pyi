@@ -50,7 +50,7 @@ from vicinal.learner.monitors import SaveBest as SaveBest
 from vicinal.learner.muon import muon_adamw as muon_adamw
 from vicinal.learner.regmixup import MixUpMP as MixUpMP
 from vicinal.learner.regmixup import RegMixUp as RegMixUp
-from vicinal.learner.rescaling import RescaledMixUp as RescaledMixUp
+from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.trackers import Track as Track
