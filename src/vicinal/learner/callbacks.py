@@ -172,9 +172,6 @@ class Recorder(Callback):
 
     order = 80
 
-    def before_fit(self, learn: "Learner") -> None:
-        learn.rescaling = None  # of an earlier training; RescaledMixUp makes it anew
-
     def before_epoch(self, learn: "Learner") -> None:
         self.started = time.perf_counter()
         self.train_loss = Average()

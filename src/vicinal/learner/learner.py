@@ -109,7 +109,7 @@ class Learner(Inference):
         """
         if epochs < 1:
             raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
-        self.epochs, self.first_epoch = epochs, 0
+        self.epochs, self.first_epoch, self.rescaling = epochs, 0, None
         with self.session(self.lr if lr is None else lr, self._with_own(as_callbacks(cbs))):
             self.section("fit", self._all_epochs)
         self.ended = [*self.ended, epochs]
