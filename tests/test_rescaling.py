@@ -14,6 +14,7 @@ from vicinal import (
     MixUp,
     Rescaling,
     Schedule,
+    VicinalError,
     mean_share,
 )
 from vicinal.mixing import Blend
@@ -137,7 +138,7 @@ class TestRescaling:
         with pytest.raises(ValueError, match="rescaling needs samples of one shape"):
             means.add(torch.rand(2, 3, 9, 9), torch.arange(2))
         rescaling = Rescaling(0.8, *means.both())
-        with pytest.raises(ValueError, match=r"have shape \(3, 9, 9\), but the training samples"):
+        with pytest.raises(VicinalError, match=r"have shape \(3, 9, 9\), but the training samples"):
             rescaling(nn.Identity(), torch.rand(2, 3, 9, 9))
-        with pytest.raises(ValueError, match=r"shape \(2,\), which these of shape \(7,\)"):
+        with pytest.raises(VicinalError, match=r"shape \(2,\), which these of shape \(7,\)"):
             rescaling(lambda x: x[:, :1, 0, :7].flatten(1), torch.rand(2, 3, 8, 8))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vicinal.errors import VicinalError
 from vicinal.mixing import Blend, Choice, ManifoldMixUp, Mixer, MixUp, Schedule
 from vicinal.mixing.pattern import weight_of
 
@@ -129,23 +130,22 @@ class Rescaling(nn.Module):
         """The rescaled outputs of a network, (B, ...) float32, for samples (B, ...).
 
         Raises:
-            TypeError, ValueError: samples or outputs have another shape than in training.
+            VicinalError: samples or outputs have another shape than in training.
+            TypeError: the samples are no floats.
         """
         _check_floats(x)
         if x.shape[1:] != self.mean_x.shape:
-            raise ValueError(
+            raise VicinalError(
                 f"the samples have shape {tuple(x.shape[1:])}, but the training samples, whose "
                 f"mean rescales them, {tuple(self.mean_x.shape)}: give samples of that shape"
             )
         shrunk = torch.lerp(self.mean_x, x.float(), self.theta).to(x.dtype)
         output = network(shrunk)
-        if not isinstance(output, Tensor) or output[:1].numel() != self.mean_y.numel() * len(
-            output[:1]
-        ):
-            found = tuple(output.shape[1:]) if isinstance(output, Tensor) else type(output).__name__
-            raise ValueError(
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else type(output).__name__
+        if not isinstance(output, Tensor) or math.prod(shape) != self.mean_y.numel():
+            raise VicinalError(
                 f"outputs are rescaled by the mean of the targets, of shape "
-                f"{tuple(self.mean_y.shape)}, which these of shape {found} do not have: predict "
+                f"{tuple(self.mean_y.shape)}, which these of shape {shape} do not have: predict "
                 "without rescaling"
             )
         mean_y = self.mean_y.reshape(output.shape[1:])

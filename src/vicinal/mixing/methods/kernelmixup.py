@@ -67,7 +67,7 @@ class KernelMixUp(Method):
         distance: between what the distance is: "inputs"; "targets", for floats; or a function from
             the samples (B, ...), as the mixer gets them, to features (B, ...), such as those of the
             network that is trained, which it calls without gradients. None takes the targets if
-            these are floats, and otherwise the inputs.
+            these are floats, one-hot rows among them, and otherwise the inputs.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
