@@ -30,7 +30,7 @@ LEVELS = """
     activations
     losses
     mixed
-    criteria metrics
+    criteria metrics rescaling
     known_losses
     cross_entropy rows
     mixing

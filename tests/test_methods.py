@@ -24,7 +24,17 @@ def test_the_class_has_the_strength_of_the_table(method):
     found = parameters["alpha"].default if "alpha" in parameters else None
     if method.name == "manifoldmixup":  # the paper's, for hidden layers
         found = 2.0
+    if method.callback:
+        found = method.callback_type().mixer.alpha
     assert found == method.alpha
+
+
+@every_method
+def test_the_classes_have_the_defaults_of_the_settings(method):
+    for setting in method.settings:
+        owner = method.mixer if setting.to == "mixer" else method.callback_type
+        default = inspect.signature(owner).parameters[setting.name].default
+        assert setting.default in (default, None)
 
 
 @every_method

@@ -48,6 +48,9 @@ from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping
 from vicinal.learner.monitors import SaveBest as SaveBest
 from vicinal.learner.muon import muon_adamw as muon_adamw
+from vicinal.learner.regmixup import MixUpMP as MixUpMP
+from vicinal.learner.regmixup import RegMixUp as RegMixUp
+from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.trackers import Track as Track
@@ -73,6 +76,7 @@ from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import DetectionMixUp as DetectionMixUp
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
+from vicinal.mixing import KernelMixUp as KernelMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
@@ -99,6 +103,8 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.rescaling import Rescaling as Rescaling
+from vicinal.rescaling import mean_share as mean_share
 from vicinal.study.compare import compare as compare
 from vicinal.tasks.predictor import Predictor as Predictor
 

@@ -105,6 +105,8 @@ class MethodEntry:
         chooses_partners: whether it chooses them by the targets, so that they form no pairs.
         callback: for a method that is more than a mixer, where the callback is, as
             ``"module:class"``. It is called with the mixer and the settings of its own.
+        passes: how many samples pass through the network for each of a batch.
+        to_the_end: whether it has to mix in the whole training.
     """
 
     name: str
@@ -120,6 +122,8 @@ class MethodEntry:
     settings: tuple[Setting, ...] = ()
     chooses_partners: bool = False
     callback: str | None = None
+    passes: int = 1
+    to_the_end: bool = False
 
     @property
     def mixer(self) -> Any:
@@ -163,6 +167,33 @@ METHODS: dict[str, MethodEntry] = {
         MethodEntry(
             "manifoldmixup", "MixUp", "mixup of the activations of a random layer",
             _HIDDEN, alpha=2.0,
+        ),
+        MethodEntry(
+            "regmixup", "MixUp", "a clean loss beside that of mixup",
+            _ANY, alpha=10.0, maximum=_MASK, passes=2,
+            callback="vicinal.learner.regmixup:RegMixUp",
+            settings=(Setting("eta", "the weight of the mixed loss", 1.0, to="callback"),),
+        ),
+        MethodEntry(
+            "mixupmp", "MixUp", "regmixup of uniform weights, for a member of an ensemble",
+            _ANY, alpha=1.0, maximum=_MASK, passes=2,
+            callback="vicinal.learner.regmixup:MixUpMP",
+            settings=(
+                Setting("r", "the ratio of mixed to clean samples in the loss", 1.0, to="callback"),
+            ),
+        ),
+        MethodEntry(
+            "rescaledmixup", "MixUp", "mixup whose predictions are rescaled",
+            {"images": INPUT}, alpha=0.4, to_the_end=True,
+            callback="vicinal.learner.rescaledmixup:RescaledMixUp",
+        ),
+        MethodEntry(
+            "kernelmixup", "KernelMixUp", "mixup, the stronger the nearer the samples",
+            {"images": INPUT, "rows": ("inputs",)},
+            settings=(
+                Setting("tau_max", "the strength at the mean distance", 1.0),
+                Setting("tau_std", "how far it reaches", 0.25, above=True),
+            ),
         ),
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",

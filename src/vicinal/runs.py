@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
-from vicinal.learner.checkpoint import save_weights
+from vicinal.learner.checkpoint import save_rescaling, save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
@@ -26,7 +26,14 @@ from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
-from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, config_digest, read_config
+from vicinal.tasks.predictor import (
+    CONFIG,
+    NETWORK,
+    RESCALING,
+    WEIGHTS,
+    config_digest,
+    read_config,
+)
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".lock"
@@ -34,7 +41,7 @@ TRACKED = "tracker"
 METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
 FOLDERS = (TRACKED, NETWORK)
-OWN = (CONFIG, WEIGHTS, CHECKPOINT, *METRICS, *PICTURES)
+OWN = (CONFIG, WEIGHTS, RESCALING, CHECKPOINT, *METRICS, *PICTURES)
 Log = Callable[[str, str], None]
 
 
@@ -250,6 +257,7 @@ class Run(Callback):
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
+        save_rescaling(self.learn.rescaling, self._file(RESCALING))
         if self.learn.history:
             from vicinal import plots
 
@@ -279,6 +287,7 @@ class Run(Callback):
             "torch": torch.__version__,
             **self.settings,
             "predict": {"kind": self.task.kind, "how": how.to_json()},
+            "rescaled": self.learn.rescaling is not None,
             "finished": finished,
             "epochs_done": len(self.learn.history),
         }

@@ -8,7 +8,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vicinal import DataLoaders, Learner, MixUp, SaveBest, accuracy, aug_transforms
+from vicinal import (
+    DataLoaders,
+    Learner,
+    MixUp,
+    RegMixUp,
+    RescaledMixUp,
+    SaveBest,
+    accuracy,
+    aug_transforms,
+)
 from vicinal.processes import this_process
 
 TRAIN, VALID, CLASSES = 100, 37, 3
@@ -91,6 +100,15 @@ def mixed(mixer):
     return torch.cat(learn.model.batches)
 
 
+def remedies():
+    rescaled, beside = (learner(8, cbs=each(MixUp(seed=3))) for each in (RescaledMixUp, RegMixUp))
+    for learn in (rescaled, beside):
+        with learn.no_logging():
+            learn.fit(2, 0.05)
+    mean, probabilities = rescaled.rescaling.mean_x, rescaled.get_preds()[0]
+    return {"mean": mean, "probabilities": probabilities, "weights": beside.model.state_dict()}
+
+
 def changed():
     """The augmented versions of one image."""
     x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).repeat(64, 1, 1, 1)
@@ -117,6 +135,7 @@ def main(folder):
             "mixed": mixed(MixUp(seed=3)),
             "mixed_without_seed": mixed(MixUp),
             "changed": changed(),
+            "remedies": remedies(),
             "too_many": too_many_processes(),
         }
     results["printed"] = printed.getvalue()

@@ -88,6 +88,18 @@ class TestTheTraining:
         assert own["worst"] == others["worst"]
         assert own["rate"] == others["rate"]
 
+    def test_predictions_are_rescaled_by_the_means_of_all_samples(self, results):
+        own, others = of(results, "remedies")
+        expected = torch.cat([x for x, _ in in_processes.data(16).train]).mean(0)
+        torch.testing.assert_close(own["mean"], expected)
+        assert own["mean"].equal(others["mean"])
+        assert own["probabilities"].equal(others["probabilities"])
+
+    def test_clean_samples_beside_mixed_ones_give_the_same_network(self, results):
+        own, others = of(results, "remedies")
+        for name, weight in own["weights"].items():
+            assert weight.equal(others["weights"][name]), name
+
     def test_only_the_main_process_prints(self, results):
         own, others = of(results, "printed")
         assert "valid_accuracy" in own

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vicinal.errors import VicinalError
 from vicinal.files import written
 from vicinal.learner.tensor_file import read_tensors, write_tensors
+from vicinal.rescaling import Rescaling
 
 
 def save_weights(model: nn.Module, file: Path) -> None:
@@ -57,6 +58,42 @@ def load_weights(model: nn.Module, file: Path) -> None:
     if difference is not None:
         raise VicinalError(f"{file} holds the weights of another network: {difference}")
     model.load_state_dict(weights)
+
+
+def save_rescaling(rescaling: Rescaling | None, file: Path) -> None:
+    """Write how outputs are rescaled, atomically; remove the file where they are not.
+
+    Raises:
+        VicinalError: the file cannot be written.
+    """
+    with written(file):
+        if rescaling is None:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        theta = torch.tensor(rescaling.theta, dtype=torch.float64)
+        means = {"mean_x": rescaling.mean_x, "mean_y": rescaling.mean_y}
+        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in means.items()}
+        write_tensors(file, {"theta": theta, **tensors})
+
+
+def load_rescaling(file: Path) -> Rescaling | None:
+    """Read what :func:`save_rescaling` wrote; None where there is no such file.
+
+    Raises:
+        VicinalError: it is damaged.
+    """
+    try:
+        tensors, _ = read_tensors(file)
+        return Rescaling(tensors["theta"].item(), tensors["mean_x"], tensors["mean_y"])
+    except FileNotFoundError:
+        return None
+    except VicinalError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise VicinalError(
+            f"{file} cannot be read ({error}): it is damaged, or holds no rescaling"
+        ) from None
 
 
 def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:

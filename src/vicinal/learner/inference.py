@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,13 +16,19 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_list, check_names
-from vicinal.learner.checkpoint import load_weights, save_weights
+from vicinal.learner.checkpoint import (
+    load_rescaling,
+    load_weights,
+    save_rescaling,
+    save_weights,
+)
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.tta import augmented
 from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
 from vicinal.processes import gathered, this_process
+from vicinal.rescaling import Rescaling
 
 
 class Inference:
@@ -51,6 +58,8 @@ class Inference:
         check_names(self.metrics)
         self.precision, _ = choose_precision(precision, dls.device)
         self.path = Path(path)
+        #: How outputs are rescaled after a training with RescaledMixUp; None for not at all.
+        self.rescaling: Rescaling | None = None
         # Within this context the network holds the weights to use; some trainings have others.
         self.weights_to_use: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -112,10 +121,15 @@ class Inference:
             for module, training in modes.items():
                 module.training = training
 
+    @property
+    def network(self) -> Callable[[Any], Any]:
+        """The model as it is used for samples that are not mixed, with :attr:`rescaling`."""
+        return self.model if self.rescaling is None else partial(self.rescaling, self.model)
+
     def output(self, x: Any) -> Any:
         """The network's float32 output for a batch on the device, in the mode that it is in."""
         with autocast(self.precision, self.dls.device):
-            output = self.model(x)
+            output = self.network(x)
         return convert_to_fp32(output)
 
     @torch.no_grad()
@@ -240,7 +254,8 @@ class Inference:
     def save(self, name: str) -> Path:
         """Write the weights to ``path/models/NAME.safetensors``, and return that path.
 
-        With several processes, only the main one writes.
+        A :attr:`rescaling` is written beside them, to ``NAME.rescaling.safetensors``. With several
+        processes, only the main one writes.
 
         Raises:
             VicinalError: the file cannot be written.
@@ -249,6 +264,7 @@ class Inference:
         with self.weights_to_use():
             if this_process().is_main_process:
                 save_weights(self.model, file)
+                save_rescaling(self.rescaling, _beside(file))
         return file
 
     def load(self, name: str) -> Self:
@@ -257,8 +273,16 @@ class Inference:
         Raises:
             VicinalError: the file does not exist, is damaged, or belongs to another network.
         """
-        load_weights(self.model, self.path / "models" / f"{name}.safetensors")
+        file = self.path / "models" / f"{name}.safetensors"
+        rescaling = load_rescaling(_beside(file))
+        load_weights(self.model, file)
+        self.rescaling = None if rescaling is None else rescaling.to(self.dls.device)
         return self
+
+
+def _beside(weights: Path) -> Path:
+    """The file of the rescaling that belongs to a file of weights."""
+    return weights.with_suffix(".rescaling.safetensors")
 
 
 def _check_shapes(pred: Any, y: Any) -> None:

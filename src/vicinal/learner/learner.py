@@ -109,7 +109,7 @@ class Learner(Inference):
         """
         if epochs < 1:
             raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
-        self.epochs, self.first_epoch = epochs, 0
+        self.epochs, self.first_epoch, self.rescaling = epochs, 0, None
         with self.session(self.lr if lr is None else lr, self._with_own(as_callbacks(cbs))):
             self.section("fit", self._all_epochs)
         self.ended = [*self.ended, epochs]
@@ -206,7 +206,7 @@ class Learner(Inference):
         ...         if learn.training:
         ...             learn.loss = learn.loss + learn.compute_loss(learn.forward(self.x), self.y)
         """
-        network = self.trained_network if self.training else self.model
+        network = self.trained_network if self.training else self.network
         with autocast(self.precision, self.dls.device):
             pred = network(x)
         return pred if self.precision == "fp32" else convert_to_fp32(pred)

@@ -202,7 +202,8 @@ def hyperparameters(learn: "Learner") -> dict[str, str | int]:
 
     ``model`` is timm's name of the architecture if it has one, else the name of the class.
     """
-    mixers = [repr(cb.mixer) for cb in learn.callbacks if isinstance(cb, MixBatches)]
+    mixing = [cb for cb in learn.callbacks if isinstance(cb, MixBatches)]
+    mixers = [repr(cb.mixer if type(cb) is MixBatches else cb) for cb in mixing]
     config: Mapping[str, Any] = getattr(learn.model, "pretrained_cfg", None) or {}
     return {
         "epochs": learn.epochs,

@@ -197,11 +197,32 @@ class ManifoldMixUp(Mixer):
                 f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
                 "layers='input', or give another mixer="
             )
-        count = len(mix.partner)
-        tensors = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]
-        square = tuple(tensor for tensor in tensors if count in tensor.shape[1:])
+        square = _square(x, len(mix.partner))
         self._hooks.pending = LayerMix(layer, mix.partner, patterns, square)
         return x, target
+
+    def mix_second_half(self, x: Any) -> None:
+        """Let the mix that was drawn last be applied to the second half of a larger batch.
+
+        Call it between the draw and the forward pass. It does nothing if the layer drawn was the
+        input, which is mixed already.
+
+        Args:
+            x: the batch for the forward pass: first the samples that stay clean, and then, as many,
+                those for which the mix was drawn.
+        """
+        pending = self._hooks.pending
+        if pending is None:
+            return
+        partner, count = pending.partner, len(pending.partner)
+        own = torch.arange(count, device=partner.device)
+        is_second = torch.arange(2 * count, device=partner.device) >= count
+        self._hooks.pending = LayerMix(
+            pending.layer,
+            torch.cat((own, partner + count)),
+            tuple(p.map(lambda t: torch.cat((t, t))).only(is_second) for p in pending.patterns),
+            _square(x, 2 * count),
+        )
 
     def _draw_layer(self, x: Any) -> str:
         layers = self.layers
@@ -242,3 +263,9 @@ class ManifoldMixUp(Mixer):
             "a ManifoldMixUp belongs to its model and cannot be copied or pickled: save its "
             "state_dict(), and load it into a new one"
         )
+
+
+def _square(x: Any, count: int) -> tuple[Tensor, ...]:
+    """The tensors of a batch of ``count`` samples with another axis of that length."""
+    tensors = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor)]
+    return tuple(tensor for tensor in tensors if count in tensor.shape[1:])

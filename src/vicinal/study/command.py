@@ -21,7 +21,7 @@ from vicinal.runs import default_folder
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm, comparisons
-from vicinal.study.budget import measure_cost, plan_seeds, usable
+from vicinal.study.budget import Cost, measure_cost, plan_seeds, usable
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
@@ -216,11 +216,12 @@ def _plan(
         began: when this call began, by ``time.monotonic``.
         seconds: how long all of it may take from then on.
     """
-    tried = next(arm for arm in experiment.arms if arm.mixes)
-    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    cost = _costs(experiment)
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
-    expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}
+    expected = {
+        arm.name: cost[experiment.passes(arm)].run(frozen + arm.epochs) for arm in experiment.arms
+    }
 
     def left(seed: int) -> list[float]:
         arms = [arm for arm in experiment.arms if store is None or not store.has(arm, seed)]
@@ -233,6 +234,17 @@ def _plan(
     about = format_duration(fitting.seconds)
     log("budget", f"{pluralize(fitting.seeds, 'seed')} of each arm, about {about}{fewer}")
     return RunPlan(fitting.seeds, began + seconds, expected)
+
+
+def _costs(experiment: Experiment) -> dict[int, Cost]:
+    """What a run costs, for each number of samples that pass through the network for one."""
+    tried: dict[int, Arm] = {}
+    for arm in sorted(experiment.arms, key=lambda arm: not arm.mixes):
+        tried.setdefault(experiment.passes(arm), arm)
+    return {
+        passes: measure_cost(lambda arm=arm: experiment.prepare(arm, 0).learn)  # type: ignore[misc]
+        for passes, arm in tried.items()
+    }
 
 
 def _run(

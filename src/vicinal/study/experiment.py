@@ -83,6 +83,10 @@ class Experiment:
     def _options(self, arm: Arm, seed: int) -> TrainOptions:
         return replace(self.resolved, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
 
+    def passes(self, arm: Arm) -> int:
+        """How many samples pass through the network for each of a batch, in an arm's training."""
+        return max((method.passes for method in self._options(arm, seed=0).methods), default=1)
+
     def _data(self, seed: int) -> ModifiedSplit:
         """The data of a seed, made once for all its arms, whose runs follow each other."""
         if self._modified is None or self._modified[0] != seed:

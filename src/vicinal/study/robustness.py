@@ -84,6 +84,6 @@ def _gradient(learn: Learner, normalize: Normalize, pixels: Tensor, y: Tensor) -
     underflows to 0, and an attack would change nothing.
     """
     pixels = pixels.detach().requires_grad_()
-    loss = learn.compute_loss(learn.model(normalize.valid(pixels)), y)
+    loss = learn.compute_loss(learn.network(normalize.valid(pixels)), y)
     (gradient,) = torch.autograd.grad(loss, pixels)
     return gradient

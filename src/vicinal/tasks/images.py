@@ -19,6 +19,7 @@ from vicinal.data.samples import Samples, Split
 from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_text
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of, storage_of
 from vicinal.errors import VicinalError
+from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
@@ -299,6 +300,8 @@ class ImageTask(Task):
     def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
         from vicinal import plots
 
+        if isinstance(mixer, MixBatches):  # such as RegMixUp
+            mixer = mixer.mixer
         if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
             return None  # what is mixed inside the network, or by a callback, cannot be seen
         shown = mixer or MixUp(0.0)

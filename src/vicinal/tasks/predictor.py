@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from vicinal.data.listing import endings, list_folder
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
-from vicinal.learner.checkpoint import load_weights
+from vicinal.learner.checkpoint import load_rescaling, load_weights
+from vicinal.rescaling import Rescaling
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+RESCALING = "rescaling.safetensors"  # beside the weights of a training with RescaledMixUp
 NETWORK = "network"  # the folder with the config and tokenizer of a network of the hub
 BATCH = 64
 
@@ -114,10 +116,16 @@ class Predictor:
     Args:
         model: the network; it is set to evaluation mode.
         preprocessing: of the samples.
+        rescaling: of the network's outputs, if it was trained with RescaledMixUp.
     """
 
-    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
-        self.model, self.preprocessing = model.eval(), preprocessing
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocessing: Preprocessing,
+        rescaling: Rescaling | None = None,
+    ) -> None:
+        self.model, self.preprocessing, self.rescaling = model.eval(), preprocessing, rescaling
 
     @classmethod
     def load(cls, run: str | Path) -> "Predictor":
@@ -136,7 +144,13 @@ class Predictor:
                 f"{folder / CONFIG} does not describe how to predict: it is no run of this version"
             ) from None
         load_weights(model, folder / WEIGHTS)
-        return cls(model, preprocessing)
+        rescaling = load_rescaling(folder / RESCALING) if config.get("rescaled") else None
+        if config.get("rescaled") and rescaling is None:
+            raise VicinalError(
+                f"{folder / RESCALING} is missing, by which the predictions of this run are "
+                "rescaled: restore it from a copy, or train again"
+            )
+        return cls(model, preprocessing, rescaling)
 
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
@@ -206,7 +220,10 @@ class Predictor:
         if not items:
             return torch.empty(0, self.preprocessing.n_out)
         device = next(self.model.parameters()).device
-        output: Tensor = self.model(send_to_device(self.preprocessing.batch(items), device))
+        x = send_to_device(self.preprocessing.batch(items), device)
+        rescaling = self.rescaling
+        output: Tensor
+        output = self.model(x) if rescaling is None else rescaling.to(device)(self.model, x)
         return (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
     def answer(self, output: Tensor) -> dict[str, Any]:

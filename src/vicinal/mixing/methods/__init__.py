@@ -14,6 +14,7 @@ from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.methods.detectionmixup import DetectionMixUp
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
+from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
@@ -29,6 +30,7 @@ __all__ = [
     "DetectionMixUp",
     "FMix",
     "GridMix",
+    "KernelMixUp",
     "MixUp",
     "Remix",
     "ResizeMix",
