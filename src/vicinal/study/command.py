@@ -1,11 +1,8 @@
 """What ``vicinal compare`` does: from a config to a folder with the answer."""
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -26,6 +23,7 @@ from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
@@ -138,6 +136,7 @@ def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -
 
 def compare_worker(path: Path, seconds: float) -> None:
     """Do runs of a comparison that another process has begun, and print nothing."""
+    end_with_parent()
     folder = ComparisonFolder(path)
     before = folder.settings()
     if before is None:
@@ -259,7 +258,10 @@ def _run(
         bar=progress_bar(),
     )
     try:
-        with _workers(jobs, folder, plan.deadline):
+        threads, devices = _threads(jobs), _devices()
+        with helpers(
+            jobs - 1, folder.path, plan.deadline, threads=threads, devices=devices, log=log
+        ):
             runner.run()
     except VicinalError as error:
         if not runner.results:
@@ -315,25 +317,10 @@ def _conclude(
         print(sentence)
 
 
-@contextmanager
-def _workers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
-    """Other processes that do runs of the same comparison, for as long as this one does."""
-    seconds = inf if deadline is None else deadline - time.monotonic()
-    command = [sys.executable, "-m", "vicinal", "compare-worker", str(folder.path), str(seconds)]
+def _devices() -> list[str]:
+    """The GPUs by number, of which each process takes one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = visible.split(",") if visible else [str(number) for number in range(_gpus())]
-    started = []
-    for number in range(1, jobs):
-        environment = {**os.environ, "OMP_NUM_THREADS": str(_threads(jobs))}
-        if devices:
-            environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
-    try:
-        yield
-    finally:
-        for process in started:
-            process.terminate()
-            process.wait()
+    return visible.split(",") if visible else [str(number) for number in range(_gpus())]
 
 
 def _threads(jobs: int) -> int:
