@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
+from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
@@ -25,6 +26,7 @@ from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
+from vicinal.stopping import held_back
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, config_digest, read_config
 
@@ -90,7 +92,7 @@ def train(
     if checkpoint.found is not None:
         epochs = len(checkpoint.found["history"])
         log("resumed", f"after epoch {epochs}, from {checkpoint.file}")
-    learn.add_cbs(checkpoint)
+    learn.add_cbs([checkpoint, StopWhenAsked()])
     if track is not None:
         track.parameters = task.parameters()
         learn.add_cbs(track)
@@ -171,24 +173,24 @@ class Run(Callback):
         self.folder, self.learn, self.task, self.mixer = folder, learn, task, mixer
         self.settings, self.log = settings, log
         self.overwrite, self.resumed = overwrite, resumed
-        self.was_there = folder.exists()
+        self.was_there, self.has_trained = folder.exists(), False
         # The operating system releases it when the process is killed.
         self.lock = FileLock(folder / LOCK)
 
     def __enter__(self) -> None:
-        self._take_folder()
+        is_taken = False
         try:
+            with held_back():
+                self._take_folder()
+                is_taken = True
             self._begin()
         except BaseException as error:
-            self._end(stopped_by=error)
+            if is_taken:
+                self._end(stopped_by=error)
             raise
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         self._end(stopped_by=error)
-        if isinstance(error, KeyboardInterrupt):
-            epochs = len(self.learn.history)
-            done = f"{epochs} epoch{'s' if epochs != 1 else ''}"
-            self.log("stopped", f"after {done}; saved to {self.folder}")
 
     def _take_folder(self) -> None:
         """Create, lock and clear the folder."""
@@ -220,6 +222,9 @@ class Run(Callback):
         if picture is not None:
             save_figure(picture, self._file(PICTURES[0]))
 
+    def after_step(self, learn: Learner) -> None:
+        self.has_trained = True
+
     def after_epoch(self, learn: Learner) -> None:
         rows = learn.history
         table = io.StringIO()
@@ -231,20 +236,30 @@ class Run(Callback):
 
     def _end(self, stopped_by: BaseException | None) -> None:
         """Save what was trained, also if the training was stopped."""
-        try:
-            interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
-            if self.learn.history or interrupted:
-                self._save(stopped_by)
-            elif not self.resumed:  # nothing was trained: leave no partial files
-                self._clear()
-        except (VicinalError, OSError):
-            if stopped_by is None:
-                raise
-            # Else the disk is full or gone, and the first error has reported it.
-        finally:
-            self.lock.release()
-        if stopped_by is not None and not self.was_there and not self.learn.history:
-            self._remove_empty()
+        with held_back():  # a signal that comes now must not leave half of it
+            try:
+                self._leave(stopped_by)
+            except (VicinalError, OSError):
+                if stopped_by is None:
+                    raise
+                # Else the disk is full or gone, and the first error has reported it.
+            finally:
+                self.lock.release()
+            if stopped_by is not None and not self.was_there and not self.learn.history:
+                self._remove_empty()
+
+    def _leave(self, stopped_by: BaseException | None) -> None:
+        interrupted, epochs = isinstance(stopped_by, KeyboardInterrupt), len(self.learn.history)
+        if epochs or (interrupted and self.has_trained):
+            self._save(stopped_by)
+            if interrupted:
+                done = f"after {epochs} epoch{'s' if epochs != 1 else ''}"
+                self.log("stopped", f"{done}; saved to {self.folder}: go on with --resume")
+            return
+        if interrupted:
+            self.log("stopped", "before the first batch: nothing was trained")
+        if not self.resumed:  # leave no partial files
+            self._clear()
 
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):

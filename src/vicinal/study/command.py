@@ -15,6 +15,7 @@ from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
+from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm, comparisons
@@ -267,8 +268,13 @@ def _run(
         if not runner.results:
             raise NoResults(str(error)) from None
         raise
+    except KeyboardInterrupt:
+        if not runner.results:
+            log("stopped", "before a run had finished: go on with --resume")
+        raise
     finally:
-        _conclude(folder, experiment, runner.results, len(runs), log)
+        with held_back():  # a signal that comes now must not leave half of it
+            _conclude(folder, experiment, runner.results, len(runs), log)
     if not runner.results:
         raise VicinalError(
             "the time was up before a run had finished: give more, and go on with --resume"
