@@ -35,6 +35,7 @@ LEVELS = """
     cross_entropy rows
     mixing
     files
+    mixes
     methods kinds
     rng errors progress memory processes rehearsal stopping
 """

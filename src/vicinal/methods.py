@@ -1,21 +1,86 @@
-"""The registry of the mixing methods that ``--mix`` accepts.
+"""The registry of the mixing methods that ``--mix`` accepts, and of their settings.
 
-``--help``, the mixers of a training, the mixing board and the table in the docs follow from it.
-Classes are named and not imported, because ``--help`` must not load torch.
+``--help``, the mixers of a training, the mixing board and the tables in the docs follow from it.
+Classes are named and not imported, because ``--help`` must not load torch. How methods are written
+and read is in :mod:`vicinal.mixes`.
 """
 
-import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from vicinal.errors import VicinalError
-
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
 OTHERS = "other kinds"  # of data, which have no entry of their own
 NONE = "none"
 Targets = Literal["classes", "values"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a method in ``--mix``, such as the cells in ``gridmix:cells=8``.
+
+    Args:
+        name: what is typed, which is also the argument of the class.
+        summary: what it sets, for the docs.
+        default: the class's; None where the class computes it.
+        low, high: the range of each number.
+        above: whether ``low`` itself is out of the range.
+        kind: "number"; "whole" for whole numbers; "pair" for two in order, typed ``0.2/0.8``.
+        to: the class that takes it, the method's mixer or its callback.
+    """
+
+    name: str
+    summary: str
+    default: Any
+    low: float = 0.0
+    high: float = math.inf
+    above: bool = False
+    kind: Literal["number", "whole", "pair"] = "number"
+    to: Literal["mixer", "callback"] = "mixer"
+
+    def parse(self, text: str) -> Any:
+        """The value that was typed.
+
+        Raises:
+            ValueError: it is none, or out of its range; the message says what would be one.
+
+        >>> METHODS["gridmix"].settings[0].parse("8")
+        8
+        """
+        try:
+            read = int if self.kind == "whole" else float
+            values = [read(word) for word in text.split("/")]
+        except ValueError:
+            values = []
+        inside = all(self._allows(value) for value in values)
+        if len(values) != (2 if self.kind == "pair" else 1) or values != sorted(values):
+            inside = False
+        if not inside:
+            raise ValueError(f"must be {self.range_text}, not {text or 'nothing'}")
+        return tuple(values) if self.kind == "pair" else values[0]
+
+    def _allows(self, value: float) -> bool:
+        is_low = value > self.low if self.above else value >= self.low
+        return math.isfinite(value) and is_low and value <= self.high
+
+    @property
+    def range_text(self) -> str:
+        """The values that it takes, in words.
+
+        >>> METHODS["cutmix"].settings[0].range_text
+        'two numbers from 0 to 1 in order, such as 0.2/0.8'
+        """
+        if self.kind == "pair":
+            return f"two numbers from {self.low:g} to {self.high:g} in order, such as 0.2/0.8"
+        noun = "a whole number" if self.kind == "whole" else "a number"
+        if math.isinf(self.high):
+            low = f"{self.low:g}"
+            return f"{noun} above {low}" if self.above else f"{noun}, {low} or more"
+        if self.above:
+            return f"{noun} above {self.low:g} and up to {self.high:g}"
+        return f"{noun} from {self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -36,6 +101,10 @@ class MethodEntry:
         learned: the argument of its class that is computed from the training targets.
         compared: whether ``vicinal compare`` tries it where the user names no methods.
         on_board: whether the mixing board can show it.
+        settings: what can be set beside alpha.
+        chooses_partners: whether it chooses them by the targets, so that they form no pairs.
+        callback: for a method that is more than a mixer, where the callback is, as
+            ``"module:class"``. It is called with the mixer and the settings of its own.
     """
 
     name: str
@@ -48,12 +117,21 @@ class MethodEntry:
     learned: Literal["counts", "bandwidth"] | None = None
     compared: bool = False
     on_board: bool = False
+    settings: tuple[Setting, ...] = ()
+    chooses_partners: bool = False
+    callback: str | None = None
 
     @property
     def mixer(self) -> Any:
         """Its class, a subclass of :class:`Mixer`."""
         file = import_module(f"vicinal.mixing.methods.{self.factory.lower()}")
         return getattr(file, self.factory)
+
+    @property
+    def callback_type(self) -> Any:
+        """The class of its callback; None for a method that is a mixer alone."""
+        module, _, name = (self.callback or "").partition(":")
+        return getattr(import_module(module), name) if name else None
 
     def layers_for(self, kind: str) -> tuple[str, ...] | None:
         """The layers that it is applied to for a kind of data; None where it does not serve it.
@@ -89,64 +167,61 @@ METHODS: dict[str, MethodEntry] = {
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
             _ANY, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
+            settings=(
+                Setting("kappa", "how many times larger a class counts as much larger", 3.0, low=1),
+                Setting("tau", "the share below which its label is dropped", 0.5, high=1),
+            ),
         ),
         MethodEntry(
             "balancedmixup", "BalancedMixUp", "mixup with partners drawn evenly from the classes",
-            _ANY, alpha=0.2, targets="classes", maximum=_MASK,
+            _ANY, alpha=0.2, targets="classes", maximum=_MASK, chooses_partners=True,
         ),
         MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
             _EMBEDDED, alpha=2.0, targets="values", maximum=_MASK, learned="bandwidth",
-            compared=True,
+            compared=True, chooses_partners=True,
+            settings=(
+                Setting("bandwidth", "how near, in the unit of the values", None, above=True),
+            ),
         ),
-        MethodEntry("columnmix", "ColumnMix", "swaps columns", {"rows": INPUT}, alpha=1.0),
+        MethodEntry(
+            "columnmix", "ColumnMix", "swaps columns", {"rows": INPUT}, alpha=1.0,
+            settings=(
+                Setting("keep", "the same share of columns for all rows, whatever alpha", None,
+                        high=1),
+            ),
+        ),
         MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
             _IMAGES, alpha=1.0, compared=True, on_board=True,
+            settings=(
+                Setting("minmax", "the smallest and largest side of the box, whatever alpha", None,
+                        high=1, kind="pair"),
+            ),
         ),
-        MethodEntry("resizemix", "ResizeMix", "pastes the whole partner, shrunk", _IMAGES),
         MethodEntry(
-            "fmix", "FMix", "pastes an irregular region of the partner", _IMAGES, alpha=1.0
+            "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _IMAGES,
+            settings=(
+                Setting("scope", "its smallest and largest side", (0.1, 0.8), high=1, kind="pair"),
+            ),
         ),
-        MethodEntry("gridmix", "GridMix", "pastes cells of a grid", _IMAGES, alpha=1.0),
-        MethodEntry("smoothmix", "SmoothMix", "blends in a soft spot of the partner", _IMAGES),
+        MethodEntry(
+            "fmix", "FMix", "pastes an irregular region of the partner", _IMAGES, alpha=1.0,
+            settings=(Setting("decay", "how smooth the region is", 3.0),),
+        ),
+        MethodEntry(
+            "gridmix", "GridMix", "pastes cells of a grid", _IMAGES, alpha=1.0,
+            settings=(Setting("cells", "along each side", 4, low=1, kind="whole"),),
+        ),
+        MethodEntry(
+            "smoothmix", "SmoothMix", "blends in a soft spot of the partner", _IMAGES,
+            settings=(
+                Setting("sigma", "the smallest and largest size of the spot", (0.25, 0.5), high=1,
+                        kind="pair"),
+            ),
+        ),
     )
 }  # fmt: skip
-
-
-def parse_mix(mix: str | None, alpha: float | None = None) -> tuple[MethodEntry, ...]:
-    """The methods that ``--mix`` names; none of them for ``none``, and mixup for None.
-
-    Args:
-        mix: names joined by ``+``, in any case.
-        alpha: what ``--alpha`` says, which must go with them.
-
-    Raises:
-        VicinalError: a name is unknown, or the methods take no strength.
-
-    >>> [method.factory for method in parse_mix("MixUp+cutmix")]
-    ['MixUp', 'CutMix']
-    """
-    mix = "mixup" if mix is None else mix.lower()
-    if mix == NONE:
-        return ()
-    names = mix.split("+")
-    unknown = [name for name in names if name not in METHODS]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], METHODS, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        raise VicinalError(
-            f"--mix must be {NONE}, or some of {', '.join(METHODS)} joined by +, not {mix}{hint}"
-        )
-    methods = tuple(METHODS[name] for name in names)
-    if alpha is not None and default_alpha(methods) is None:
-        raise VicinalError(f"--alpha does not apply to --mix {mix}: leave it out")
-    return methods
-
-
-def default_alpha(methods: tuple[MethodEntry, ...]) -> float | None:
-    """The strength where none is given; None for methods without one, or several of them."""
-    return methods[0].alpha if len(methods) == 1 else None
 
 
 def methods_for(kind: str, targets: Targets | None = None) -> list[MethodEntry]:
@@ -175,8 +250,9 @@ def help_line() -> str:
         served.setdefault(_served(method), []).append(f"{method.name} ({method.summary})")
     groups = "; ".join(f"{data}: {', '.join(methods)}" for data, methods in served.items())
     return (
-        f"{groups[0].upper()}{groups[1:]}. Several joined by +, such as mixup+cutmix, take turns "
-        "at random; none turns mixing off. Default: mixup, or what the recipe says."
+        f"{groups[0].upper()}{groups[1:]}. Several joined by + take turns at random, and settings "
+        "follow a colon, as in mixup:0.8+cutmix:1:prob=0.5; none turns mixing off. Default: mixup, "
+        "or what the recipe says."
     )
 
 

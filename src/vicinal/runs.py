@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
-from vicinal.files import write_file
+from vicinal.files import check_writable, write_file
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.checkpoint import save_weights
 from vicinal.learner.events import Callback
@@ -122,8 +122,11 @@ def _resolve(
     folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
+        check_writable(folder, f"--out {folder}")
         return folder, options, None
     before = read_config(folder)
+    if not before["finished"]:
+        check_writable(folder, f"--out {folder}")
     merged = options.merged_with(before["options"], typed)
     # A mix from Python is recorded by its text alone, so it is handed on as the object.
     return folder, TrainOptions(**{**before["resolved"], "mix": merged.mix}), before
@@ -320,6 +323,27 @@ def save_figure(figure: Any, file: Path) -> None:
     except ValueError as error:
         raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
     write_file(file, picture.getvalue())
+
+
+def check_picture(file: Path) -> None:
+    """Check that a picture or a page can be written to this file, before it is drawn.
+
+    Raises:
+        VicinalError: its suffix is of no format, or its folder does not exist or is read-only.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = {"html": "page", **FigureCanvasBase.get_supported_filetypes()}
+    suffix = file.suffix.lstrip(".").lower()
+    if suffix and suffix not in formats:
+        raise VicinalError(
+            f"{file} cannot be written: give it the ending .png, .pdf, .svg or .html, not .{suffix}"
+        )
+    if not file.parent.is_dir():
+        raise VicinalError(f"{file} cannot be written: {file.parent} is no folder")
+    if file.is_dir():
+        raise VicinalError(f"{file} cannot be written: it is a folder")
+    check_writable(file.parent, file)
 
 
 def _json_row(row: dict[str, float]) -> str:

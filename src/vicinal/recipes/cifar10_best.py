@@ -3,8 +3,9 @@
 The setting of OpenMixup's benchmark for CIFAR-10 (docs/en/mixup_benchmarks/Mixup_cifar.md): a
 ResNet-18 for images of 32 pixels, 200 epochs in batches of 100, SGD with Nesterov's momentum of
 0.9, weight decay of 1e-4 and a learning rate of 0.1 that anneals by a cosine, shifts by up to 4
-pixels and flips. Compare ``--mix none``, ``--mix mixup --alpha 1`` and ``--mix cutmix``, which is
-the default.
+pixels and flips. By default it mixes with cutmix at alpha 0.2, as there (96.11 % against 94.87 %
+without mixing); ``vicinal compare --recipe cifar10-best --mix none,mixup:1,cutmix:0.2`` compares
+the benchmark's own settings.
 """
 
 from functools import partial
@@ -28,7 +29,7 @@ RECIPE = Recipe(
         "epochs": 200,
         "batch_size": 100,
         "lr": 0.1,
-        "mix": "cutmix",
+        "mix": "cutmix:0.2",
     },
     changes=lambda size: shifts(min(sides(size)) // 8),
     fit=fit,

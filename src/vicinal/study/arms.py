@@ -1,11 +1,12 @@
 """Arms: the settings that are compared, and how options of the command line name them."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
-from vicinal.methods import default_alpha, parse_mix
+from vicinal.mixes import MixSpec, parse_mix
 from vicinal.study.formatting import format_exact
 from vicinal.tasks.options import TrainOptions
 
@@ -17,16 +18,19 @@ class Arm:
     """One of the settings that are compared.
 
     Args:
-        mix: the name of a method, or none; in Python, any name of the user's.
-        alpha: its strength; None for a method that has none.
+        mix: the name of a method, a text as ``--mix`` takes it, or none; in Python, any name of the
+            user's.
+        alpha: its strength; None for a method that has none, and where the text says it.
         epochs: the length of its training.
         mixes: False for training without mixing, which is the baseline of the others.
+        is_text: whether ``mix`` is more than the name of a method.
     """
 
     mix: str
     alpha: float | None
     epochs: int
     mixes: bool = True
+    is_text: bool = False
 
     @property
     def method(self) -> str:
@@ -41,11 +45,22 @@ class Arm:
     def name(self) -> str:
         """Its name among all arms, also in the names of files.
 
-        >>> Arm("mixup", 0.4, 5).name
-        'mixup-0.4-5'
+        >>> Arm("mixup", 0.4, 5).name, Arm("mixup:0.8+cutmix:prob=0.5", None, 5, is_text=True).name
+        ('mixup-0.4-5', 'mixup-0.8+cutmix-prob=0.5-5')
         """
+        mix = _in_file_names(self.mix) if self.is_text else self.mix
         alpha = "" if self.alpha is None else f"-{format_exact(self.alpha)}"
-        return f"{self.mix}{alpha}-{self.epochs}"
+        return f"{mix}{alpha}-{self.epochs}"
+
+
+def _in_file_names(mix: str) -> str:
+    """The text of a mix without what is forbidden in names of files, on Windows, too.
+
+    >>> _in_file_names("manifoldmixup:layers=hidden.*/inputs")
+    'manifoldmixup-layers=hidden.%2A,inputs'
+    """
+    mix = re.sub(r'[%<>"\\|?*]', lambda found: f"%{ord(found[0]):02X}", mix)
+    return mix.replace(":", "-").replace("/", ",")
 
 
 def make_arms(
@@ -63,32 +78,47 @@ def make_arms(
         VicinalError: a name or a number is wrong or occurs twice, no method takes an alpha, or
             there is only one arm for a number of epochs.
     """
-    mixes = [mix.lower() for mix in mixes]
     for name, values in (("mix", mixes), ("alpha", alphas), ("epochs", epochs)):
         for value in values:
             if list(values).count(value) > 1:
                 raise VicinalError(f"--{name} names {value} twice: leave out one of them")
-    defaults = {mix: default_alpha(parse_mix(mix)) for mix in mixes}
-    takers = [mix for mix, alpha in defaults.items() if alpha is not None]
-    if alphas and not takers:
+    specs = [parse_mix(mix) for mix in mixes]
+    if alphas and not any(spec.takes_alpha for spec in specs):
         raise VicinalError(f"--alpha does not apply to --mix {','.join(mixes)}: leave it out")
     if 0 in alphas:
         raise VicinalError("--alpha 0 mixes nothing: leave it out, and compare with --mix none")
-    methods: list[tuple[str, float | None]] = []
-    for mix, alpha in defaults.items():
-        methods += [(mix, each) for each in (alphas if mix in takers and alphas else [alpha])]
-    if len(methods) < 2:
+    specs = [each for spec in specs for each in _with_alphas(spec, alphas)]
+    _check_different(specs)
+    if len(specs) < 2:
         raise VicinalError(
             f"--mix {','.join(mixes)} is one arm, and a comparison needs two or more: name "
             "several, such as none,mixup"
         )
-    arms = [
-        Arm(mix, alpha, length, mixes=mix != NONE)
-        for length, (mix, alpha) in itertools.product(sorted(epochs), methods)
-    ]
+    arms = [_arm(spec, length) for length, spec in itertools.product(sorted(epochs), specs)]
     for arm in arms:
         replace(options, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # checks the values
     return arms
+
+
+def _with_alphas(spec: MixSpec, alphas: Sequence[float]) -> list[MixSpec]:
+    """A mix with each of the strengths; itself where it has none, or says it already."""
+    says_all = all(part.alpha is not None or part.strength is None for part in spec.parts)
+    return [spec] if says_all or not alphas else [spec.with_alpha(alpha) for alpha in alphas]
+
+
+def _check_different(specs: Sequence[MixSpec]) -> None:
+    for first, second in itertools.combinations(specs, 2):
+        if first.meaning() == second.meaning():
+            both = f"{first.text} and {second.text} are" if first != second else f"{first.text} is"
+            raise VicinalError(f"--mix: {both} the same arm twice: leave out one of them")
+
+
+def _arm(spec: MixSpec, epochs: int) -> Arm:
+    part = spec.plain
+    if part is not None:  # as it was named before texts were: results are found by it
+        return Arm(part.method.name, part.strength, epochs)
+    # The names of several methods alone have always been an arm, too.
+    return Arm(spec.text, None, epochs, mixes=bool(spec.parts), is_text=":" in spec.text)
 
 
 def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:

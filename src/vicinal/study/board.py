@@ -17,7 +17,6 @@ from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.tasks import TrainOptions, find_split
-from vicinal.tasks.mixers import make_mixer
 
 SHOWN = 12  # images to choose from
 ALPHAS = 0.05, 10  # the range of its slider
@@ -84,18 +83,20 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
         VicinalError: the data have no images, or the board cannot show an option.
     """
     options.refuse(("size", "resize", "augment", "flip"), "the board")
-    method, alpha = str(options.mix or next(iter(BOARD_METHODS))).lower(), options.alpha
-    if method not in BOARD_METHODS:
+    parts = options.spec.parts
+    unknown = [part.method.name for part in parts if part.method.name not in BOARD_METHODS]
+    if unknown or not parts:
         raise VicinalError(
-            f"the board shows {' and '.join(BOARD_METHODS)}, not --mix {method}: name one of them, "
+            f"the board shows {' and '.join(BOARD_METHODS)}, not --mix "
+            f"{unknown[0] if unknown else options.spec.text}: name one of them, "
             "or draw a picture by --out mixed.png"
         )
+    method, alpha = parts[0].method.name, parts[0].alpha  # the other one is on its menu
     if alpha is not None and not ALPHAS[0] <= alpha <= ALPHAS[1]:
         raise VicinalError(
             f"the board shows an --alpha from {ALPHAS[0]} to {ALPHAS[1]}, not {alpha:g}: give "
             "another, or draw a picture by --out mixed.png"
         )
-    make_mixer(options)  # raises where --alpha is out of range
     images = board_images(find_split(options))
     if not images:
         raise VicinalError(f"{options.data} has no images, and only images can be shown")

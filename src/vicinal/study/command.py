@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from vicinal.runs import default_folder
 from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
-from vicinal.study.arms import Arm, comparisons
+from vicinal.study.arms import NONE, Arm, comparisons, make_arms
 from vicinal.study.budget import measure_cost, plan_seeds, usable
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
@@ -28,6 +28,7 @@ from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
+from vicinal.study.training_set import check_label_noise, check_train_size
 from vicinal.tasks import TrainOptions
 
 SEEDS = 3
@@ -71,6 +72,7 @@ def compare_data(
     """
     began = time.monotonic()
     _check(seeds, jobs, resume, overwrite)
+    _check_config(config)
     folder = ComparisonFolder(out or default_folder(config.options.data, resume, "compare"))
     folder.check(may_exist=resume or overwrite)
     before = folder.settings() if resume else None
@@ -133,6 +135,18 @@ def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -
             raise VicinalError(f"--{name} must be 1 or more, not {number}")
     if jobs is not None and jobs > max(processors(), _gpus()):
         raise VicinalError(f"--jobs {jobs} is more than the {processors()} processors: use fewer")
+
+
+def _check_config(config: ExperimentConfig) -> None:
+    """Refuse what goes with no data, before they are read."""
+    check_label_noise(config.label_noise)
+    if config.train_size is not None:
+        check_train_size(float(config.train_size))
+    if config.mixes or config.alphas:
+        mixes = config.mixes or (NONE, "mixup")  # whatever the data are, these are compared
+        make_arms(mixes, config.alphas, (), config.options)
+    for epochs in config.epochs:
+        replace(config.options, epochs=epochs)
 
 
 def compare_worker(path: Path, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,18 +22,20 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import vision_learner
-from vicinal.methods import MethodEntry
+from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
+from vicinal.mixing.schedule import begin_schedules
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
     check_weights,
     create_model,
     fixed_size,
+    is_known,
 )
-from vicinal.recipes.recipe import Changes
+from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
-from vicinal.tasks.options import TrainOptions
+from vicinal.tasks.options import MixLike, TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.task import Default, Task
 
@@ -118,8 +120,12 @@ class ImageTask(Task):
         if self.recipe:
             options.refuse(("augment", "flip"), f"the recipe {options.recipe}, which has its own")
             if options.mix is None:
-                options = replace(options, mix=self.recipe.defaults["mix"])
+                options = replace(options, mix=_mix_of(self.recipe, options.alpha))
         super().__init__(options, split)
+
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        return is_known(name)
 
     def _fixed(self) -> dict[str, Any]:
         return self.recipe.defaults if self.recipe else {}
@@ -282,7 +288,10 @@ class ImageTask(Task):
             pixel_range=self.options.pixel_range,
         )
 
-    def _layers(self, method: MethodEntry, learn: Learner) -> list[str]:
+    def _layers(self, part: MixPart, learn: Learner) -> Sequence[str]:
+        if part.layers:
+            return part.layers
+        method = part.method
         info: Any = getattr(learn.model, "feature_info", None)
         if info is None:
             raise VicinalError(
@@ -299,6 +308,8 @@ class ImageTask(Task):
             return None  # what is mixed inside the network, or by a callback, cannot be seen
         shown = mixer or MixUp(0.0)
         state = shown.state_dict()
+        # Until the training begins, a schedule does not know its length.
+        begin_schedules(shown, self.epochs * len(learn.dls.train), at=shown.random.draws)
         x, target = shown(*learn.dls.one_batch())
         shown.load_state_dict(state)  # the training starts with the same draws
         return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
@@ -323,6 +334,14 @@ class ImageTask(Task):
         mix = mixer.draw(x, labels)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
         return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
+
+
+def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:
+    """What a recipe mixes by itself, without strengths where ``--alpha`` sets another one."""
+    mix: MixLike = recipe.defaults["mix"]
+    if alpha is None or not isinstance(mix, str):
+        return mix
+    return parse_mix(mix).without_strengths().text
 
 
 def _shown(options: TrainOptions, split: Split, samples: Samples) -> Tensor:

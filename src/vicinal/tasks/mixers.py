@@ -10,7 +10,8 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
-from vicinal.mixing import Choice, Mixer
+from vicinal.mixes import MixPart, MixSpec
+from vicinal.mixing import Choice, Mixer, Schedule
 from vicinal.rng import derive_seed
 from vicinal.tasks.options import TrainOptions
 
@@ -36,28 +37,67 @@ def make_mixer(
     Args:
         learned: from a method to those of its arguments that depend on the data.
 
+    Returns:
+        A mixer of the input, which does not end before the training (see :func:`ending`).
+
     Raises:
-        VicinalError: alpha is out of its range, or the methods cannot take turns.
+        VicinalError: a setting is out of its range, or the methods cannot take turns.
     """
-    mixers = [_make(method, options, learned(method)) for method in options.methods]
-    if len(mixers) <= 1:
-        return mixers[0] if mixers else None
+    spec = options.spec
+    together: dict[str, Any] = {"partners": "pairs"} if spec.mode == "pair" else {}
+    each: dict[str, Any] = {"per": "batch"} if spec.mode == "batch" else {}
+    if len(spec.parts) == 1:
+        (part,) = spec.parts
+        each |= together | ({"p": spec.prob} if spec.prob < 1 else {})
+        return _make(part, options.seed, {**learned(part.method), **each})
+    mixers = [_make(part, options.seed, {**learned(part.method), **each}) for part in spec.parts]
+    if not mixers:
+        return None
+    are_even = all(part.share is None for part in spec.parts) and spec.prob == 1
+    p = None if are_even else [share * spec.prob for share in spec.shares]
+    whole = {**each, **together, "integers": mixers[0].integers, "seed": options.seed}
     try:
-        return Choice(mixers, integers=mixers[0].integers, seed=options.seed)
+        return Choice(mixers, p, **whole)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
 
 
-def _make(method: MethodEntry, options: TrainOptions, learned: dict[str, Any]) -> Mixer:
-    arguments = {**learned, "seed": options.seed}
-    alpha = method.alpha if options.alpha is None else options.alpha
-    if alpha is not None:
-        arguments["alpha"] = alpha
+def _make(part: MixPart, seed: int, given: dict[str, Any]) -> Mixer:
+    arguments = {**given, **part.arguments("mixer"), "seed": seed}
+    if part.strength is not None:
+        arguments["alpha"] = part.strength
     try:
-        mixer: Mixer = method.mixer(**arguments)
-    except (TypeError, ValueError) as error:
-        raise VicinalError(f"--{error}") from None
+        mixer: Mixer = part.method.mixer(**arguments)
+    except ValueError as error:
+        name = "--" if str(error).startswith("alpha ") else f"--mix {part.text}: "
+        raise VicinalError(f"{name}{error}") from None
     return mixer
+
+
+def ending(
+    mixer: Mixer, spec: MixSpec, epochs: int, *, head_epochs: int = 0, batches: int | None = None
+) -> Mixer:
+    """The mixer, which ends with the mixing of ``until`` or ``off_epoch`` where they are given.
+
+    Args:
+        mixer: of the whole training.
+        spec: says when it ends.
+        epochs: of the training.
+        head_epochs: earlier ones, in a training of their own, that train the head alone. They mix,
+            and do not count.
+        batches: of each epoch, which are needed where there are ``head_epochs``.
+
+    Raises:
+        VicinalError: it ends after the training.
+    """
+    share = spec.mixing_share(epochs)
+    if share == 1:
+        return mixer
+    if not head_epochs:
+        return Schedule(mixer, until=share)  # the trainer tells it how long the training is
+    assert batches is not None
+    whole = head_epochs + epochs
+    return Schedule(mixer, until=(head_epochs + share * epochs) / whole, steps=whole * batches)
 
 
 def check_holds_no_model(mixer: Mixer) -> None:

@@ -11,7 +11,8 @@ from vicinal.data.resizing import METHODS, Method
 from vicinal.data.sizes import Size, as_size, parse_size, sides, size_text
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
-from vicinal.methods import MethodEntry, parse_mix
+from vicinal.methods import MethodEntry
+from vicinal.mixes import MixSpec, parse_mix
 from vicinal.mixing import Mixer
 
 #: What mixes in a training: a name as ``--mix`` takes it, or in Python a mixer, a callback, or a
@@ -60,13 +61,18 @@ class TrainOptions:
     stream: bool = False
 
     @cached_property
-    def methods(self) -> tuple[MethodEntry, ...]:
-        """The methods that ``mix`` names; none where it is none, or not a name."""
+    def spec(self) -> MixSpec:
+        """What ``mix`` and ``alpha`` say; no mixing where ``mix`` is not a text."""
         if self.mix is None or isinstance(self.mix, str):
             return parse_mix(self.mix, self.alpha)
         if self.alpha is not None:
             raise VicinalError("--alpha does not apply to a mixer from Python: leave it out")
-        return ()
+        return MixSpec()
+
+    @property
+    def methods(self) -> tuple[MethodEntry, ...]:
+        """The methods that ``mix`` names; none where it is none, or not a text."""
+        return self.spec.methods
 
     def to_json(self) -> dict[str, Any]:
         """The options as JSON can hold them."""
@@ -90,9 +96,11 @@ class TrainOptions:
         Raises:
             VicinalError: an option differs from the earlier run's.
         """
-        given = self.to_json()
+        given, mixes_alike = self.to_json(), self._mixes_as(before)
         for field in fields(self):
             value, earlier = given[field.name], before.get(field.name, field.default)
+            if field.name in ("mix", "alpha") and mixes_alike:
+                continue
             if field.name == "data" and Path(value).resolve() == Path(earlier).resolve():
                 continue  # photos, photos/ and ./photos
             left_open = value == field.default and field.name not in typed
@@ -102,11 +110,18 @@ class TrainOptions:
                     "that out, or begin another run"
                 )
         mix = before.get("mix")
-        if mix is not None and not re.fullmatch(r"[\w+]+", mix):  # it was an object, not a name
+        if mix is not None and not _is_text(mix):
             if self.mix is None and before.get("recipe") is None:
                 raise VicinalError(f"the run was begun from Python with mix={mix}: pass it again")
             mix = self.mix  # None where the recipe makes it again
         return TrainOptions(**{**before, "mix": mix})
+
+    def _mixes_as(self, before: dict[str, Any]) -> bool:
+        """Whether the mix is the earlier run's, perhaps in other words, such as mixup:0.4."""
+        earlier = before.get("mix")
+        if not isinstance(self.mix, str) or earlier is None or not _is_text(earlier):
+            return False
+        return self.spec.meaning() == parse_mix(earlier, before.get("alpha")).meaning()
 
     def refuse(self, names: tuple[str, ...], data: str) -> None:
         """Raise a VicinalError where one of these is given, which does not apply to such data."""
@@ -124,11 +139,12 @@ class TrainOptions:
         self._check_images()
         if not 0 <= self.seed < 2**63:
             raise VicinalError(f"--seed must be between 0 and {2**63 - 1}, not {self.seed}")
-        if self.alpha == float("inf"):
-            raise VicinalError("--alpha must be a finite number, not inf")
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise VicinalError(f"--lr must be above 0, not {self.lr}")
-        self.methods  # noqa: B018 -- parsed, and so validated, here
+        if self.epochs is None:
+            self.spec  # noqa: B018 -- parsed, and so validated, here
+        else:
+            self.spec.mixing_share(self.epochs)
 
     def _check_images(self) -> None:
         if self.size is not None:
@@ -152,6 +168,15 @@ class TrainOptions:
     def pixels(self) -> Size | None:
         """The size of images as a side or (height, width)."""
         return parse_size(str(self.size)) if self.size is not None else None
+
+
+def _is_text(mix: str) -> bool:
+    """Whether an earlier run's mix was what ``--mix`` takes, and not an object from Python.
+
+    >>> _is_text("mixup:0.8+cutmix:prob=0.5"), _is_text("MixUp(alpha=0.4)")
+    (True, False)
+    """
+    return not re.search(r"[\s(<]", mix)
 
 
 def listed_names(names: str | None) -> list[str]:

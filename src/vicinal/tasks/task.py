@@ -15,9 +15,10 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
 from vicinal.methods import INPUT, MethodEntry, Targets, compared_for, methods_for
 from vicinal.metrics import accuracy, rmse
+from vicinal.mixes import MixPart
 from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.processes import default_device, this_process
-from vicinal.tasks.mixers import LEARNED, from_python, make_mixer
+from vicinal.tasks.mixers import LEARNED, ending, from_python, make_mixer
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 
@@ -87,6 +88,11 @@ class Task(ABC):
         self.reasons.append(("precision", f"{self.precision} ({why}){self.layout}"))
         self._choose_loading()
 
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        """Whether ``--model`` may be this name; known before the data are read."""
+        return True
+
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods that are compared where the user names none."""
@@ -148,18 +154,37 @@ class Task(ABC):
         if self.options.mix is not None and not isinstance(self.options.mix, str):
             return from_python(self.options.mix, learn, self.options.seed)
         mixer = self.batch_mixer()
-        if mixer is None or not self.layers:
-            return mixer
-        (method,) = self.options.methods
-        maximum = method.maximum.get(self.kind)
-        layers, seed = self._layers(method, learn), self.options.seed
-        return ManifoldMixUp(learn.model, layers, mixer=mixer, maximum=maximum, seed=seed)
+        if mixer is None:
+            return None
+        spec, head = self.options.spec, 1 if self.fit is Learner.fine_tune else 0
+        batches = len(learn.dls.train) if head else None
+        epochs = self.options.epochs or self.epochs  # those of an arm, which has no task of its own
+        mixer = ending(mixer, spec, epochs, head_epochs=head, batches=batches)
+        if self.layers:
+            mixer = self._inside(mixer, learn)
+        first = spec.parts[0]
+        callback = first.method.callback_type
+        return mixer if callback is None else callback(mixer, **first.arguments("callback"))
+
+    def _inside(self, mixer: Mixer, learn: Learner) -> Mixer:
+        """The mixer, applied to layers of the learner's network."""
+        (first, *_), seed = self.options.spec.parts, self.options.seed
+        try:
+            layers = self._layers(first, learn)
+            return ManifoldMixUp(
+                learn.model, layers, mixer=mixer, maximum=self._maximum(first), seed=seed
+            )
+        except (TypeError, ValueError) as error:
+            raise VicinalError(f"--mix {self.options.spec.text}: {error}") from None
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that ``--mix`` applies to by the table of methods; none for the input."""
-        methods = self.options.methods
-        return (methods[0].layers_for(self.kind) or INPUT) if methods else INPUT
+        """The layers that ``--mix`` applies to; none for the input."""
+        parts = self.options.spec.parts
+        return self._layers_of(parts[0]) if parts else INPUT
+
+    def _layers_of(self, part: MixPart) -> tuple[str, ...]:
+        return part.layers or part.method.layers_for(self.kind) or INPUT
 
     def batch_mixer(self) -> Mixer | None:
         """The mixer that ``--mix`` names, before it is applied to a layer, if it is.
@@ -167,17 +192,23 @@ class Task(ABC):
         Raises:
             VicinalError: it does not go with such data.
         """
-        methods = self.options.methods
-        for method in methods:
-            layers = method.layers_for(self.kind)
-            if layers is None:
+        parts = self.options.spec.parts
+        for part in parts:
+            method, own = part.method, part.method.layers_for(self.kind)
+            if own is None:
                 raise VicinalError(
                     f"--mix {method.name} does not go with {self.kind}: use none, or one of "
                     f"{', '.join(self.mixes)}"
                 )
-            if len(methods) > 1 and layers:
+            if part.layers and not own:
                 raise VicinalError(
-                    f"--mix {method.name} is applied inside the network of {self.kind}, so it "
+                    f"--mix {part.text}: {method.name} is applied to the {self.kind} themselves, "
+                    "not to a layer: leave out layers, or use manifoldmixup"
+                )
+            if self._layers_of(part) != self.layers:
+                inside = next(each for each in parts if self._layers_of(each))
+                raise VicinalError(
+                    f"--mix {inside.text} is applied inside the network of {self.kind}, so it "
                     "cannot take turns with others: name it alone"
                 )
         return make_mixer(self.options, self._learned)
@@ -200,9 +231,13 @@ class Task(ABC):
         """The training targets, for the methods that are computed from them."""
         return self.split.targets
 
-    def _layers(self, method: MethodEntry, learn: Learner) -> Sequence[Any]:
+    def _layers(self, part: MixPart, learn: Learner) -> Sequence[Any]:
         """The layers of this network that a method is applied to."""
-        return method.layers[self.kind]
+        return self._layers_of(part)
+
+    def _maximum(self, part: MixPart) -> str | None:
+        """The part of a batch that becomes the maximum of both samples' at these layers."""
+        return part.method.maximum.get(self.kind)
 
     @property
     def metric(self) -> Any:

@@ -14,13 +14,16 @@ from vicinal.data.rows import TextSplit
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.methods import MethodEntry
+from vicinal.mixes import MixPart
+from vicinal.mixing.layers import select_layers
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
-from vicinal.models.text import check_text_model, create_text_model
+from vicinal.models.text import OWN, check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
+
+AFTER_THE_MASK = ("sentence", "head")  # layers that know no words any more
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ class TextPreprocessing(Preprocessing):
         return self.tokenizer.encode(items)
 
 
+def _is_from_hub(model: str) -> bool:
+    """Whether a network is one of the hub's, or a folder with such a one."""
+    return model.startswith("hf:") or Path(model).is_dir()
+
+
 def own_network(name: str, tokenizer: WordTokenizer, n_out: int) -> nn.Module:
     return create_text_model(name, len(tokenizer), n_out, max_length=tokenizer.max_length)
 
@@ -121,12 +129,16 @@ class TextTask(RowTask):
     network: nn.Module
     preparation: TextPreprocessing
 
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        return name in OWN or _is_from_hub(name)
+
     def _choose_network(self) -> None:
         split = self.split
         self.model = self._choose("model", ("text_cnn", "for texts"))
         texts = split.texts(split.train)
         n_out = 1 if split.vocab is None else len(split.vocab)
-        self.from_hub = self.model.startswith("hf:") or Path(self.model).is_dir()
+        self.from_hub = _is_from_hub(self.model)
         tokenizer: Tokenizer
         if self.from_hub:
             self.pretrained = self.options.pretrained is not False
@@ -172,10 +184,23 @@ class TextTask(RowTask):
         scale = self.split.scale
         return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
 
-    def _layers(self, method: MethodEntry, learn: Learner) -> list[nn.Module]:
+    def _layers(self, part: MixPart, learn: Learner) -> list[Any]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
-        layers = [getattr(self.network, name) for name in method.layers[self.kind]]
+        names = select_layers(self.network, self._layers_of(part))
+        layers: list[Any] = [self.network.get_submodule(name) for name in names]
         for layer in layers:
             # Or a first batch whose texts are as long as it is large would be rejected.
             layer._batch_is_first = True
         return layers
+
+    def _maximum(self, part: MixPart) -> str | None:
+        if not part.layers:
+            return super()._maximum(part)
+        # Whatever comes before the sentence is formed is masked by the words of both texts.
+        masked = {name not in AFTER_THE_MASK for name in part.layers}
+        if len(masked) > 1:
+            raise VicinalError(
+                f"--mix {part.text}: {' and '.join(AFTER_THE_MASK)} come after the words are "
+                "masked, the others before: name only layers of one side"
+            )
+        return "mask" if masked.pop() else None
