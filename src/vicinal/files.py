@@ -64,6 +64,23 @@ def write_file(file: Path, content: bytes | str) -> None:
         write_whole(file, content)
 
 
+def check_writable(folder: Path, what: object) -> None:
+    """Check that files can be written to a folder, which may not exist yet; nothing is left there.
+
+    Args:
+        folder: it, or where it does not exist, the nearest one above it, is tried.
+        what: what cannot be written, for the message.
+
+    Raises:
+        VicinalError: it is read-only, a file, full, or of no such disk.
+    """
+    with written(what):
+        while not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):  # permissions do not tell, as of root
+            pass
+
+
 @contextmanager
 def written(what: object) -> Iterator[None]:
     """Turn an OSError into one sentence that says what cannot be written.

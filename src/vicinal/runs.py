@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
-from vicinal.files import write_file
+from vicinal.files import check_writable, write_file
+from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.checkpoint import save_rescaling, save_weights
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
@@ -25,6 +26,7 @@ from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rng import derive_seed
+from vicinal.stopping import held_back
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.predictor import (
     CONFIG,
@@ -97,7 +99,7 @@ def train(
     if checkpoint.found is not None:
         epochs = len(checkpoint.found["history"])
         log("resumed", f"after epoch {epochs}, from {checkpoint.file}")
-    learn.add_cbs(checkpoint)
+    learn.add_cbs([checkpoint, StopWhenAsked()])
     if track is not None:
         track.parameters = task.parameters()
         learn.add_cbs(track)
@@ -127,8 +129,11 @@ def _resolve(
     folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
     if not resume or not (folder / CONFIG).exists():
+        check_writable(folder, f"--out {folder}")
         return folder, options, None
     before = read_config(folder)
+    if not before["finished"]:
+        check_writable(folder, f"--out {folder}")
     merged = options.merged_with(before["options"], typed)
     # A mix from Python is recorded by its text alone, so it is handed on as the object.
     return folder, TrainOptions(**{**before["resolved"], "mix": merged.mix}), before
@@ -178,24 +183,24 @@ class Run(Callback):
         self.folder, self.learn, self.task, self.mixer = folder, learn, task, mixer
         self.settings, self.log = settings, log
         self.overwrite, self.resumed = overwrite, resumed
-        self.was_there = folder.exists()
+        self.was_there, self.has_trained = folder.exists(), False
         # The operating system releases it when the process is killed.
         self.lock = FileLock(folder / LOCK)
 
     def __enter__(self) -> None:
-        self._take_folder()
+        is_taken = False
         try:
+            with held_back():
+                self._take_folder()
+                is_taken = True
             self._begin()
         except BaseException as error:
-            self._end(stopped_by=error)
+            if is_taken:
+                self._end(stopped_by=error)
             raise
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         self._end(stopped_by=error)
-        if isinstance(error, KeyboardInterrupt):
-            epochs = len(self.learn.history)
-            done = f"{epochs} epoch{'s' if epochs != 1 else ''}"
-            self.log("stopped", f"after {done}; saved to {self.folder}")
 
     def _take_folder(self) -> None:
         """Create, lock and clear the folder."""
@@ -227,6 +232,9 @@ class Run(Callback):
         if picture is not None:
             save_figure(picture, self._file(PICTURES[0]))
 
+    def after_step(self, learn: Learner) -> None:
+        self.has_trained = True
+
     def after_epoch(self, learn: Learner) -> None:
         rows = learn.history
         table = io.StringIO()
@@ -238,20 +246,30 @@ class Run(Callback):
 
     def _end(self, stopped_by: BaseException | None) -> None:
         """Save what was trained, also if the training was stopped."""
-        try:
-            interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
-            if self.learn.history or interrupted:
-                self._save(stopped_by)
-            elif not self.resumed:  # nothing was trained: leave no partial files
-                self._clear()
-        except (VicinalError, OSError):
-            if stopped_by is None:
-                raise
-            # Else the disk is full or gone, and the first error has reported it.
-        finally:
-            self.lock.release()
-        if stopped_by is not None and not self.was_there and not self.learn.history:
-            self._remove_empty()
+        with held_back():  # a signal that comes now must not leave half of it
+            try:
+                self._leave(stopped_by)
+            except (VicinalError, OSError):
+                if stopped_by is None:
+                    raise
+                # Else the disk is full or gone, and the first error has reported it.
+            finally:
+                self.lock.release()
+            if stopped_by is not None and not self.was_there and not self.learn.history:
+                self._remove_empty()
+
+    def _leave(self, stopped_by: BaseException | None) -> None:
+        interrupted, epochs = isinstance(stopped_by, KeyboardInterrupt), len(self.learn.history)
+        if epochs or (interrupted and self.has_trained):
+            self._save(stopped_by)
+            if interrupted:
+                done = f"after {epochs} epoch{'s' if epochs != 1 else ''}"
+                self.log("stopped", f"{done}; saved to {self.folder}: go on with --resume")
+            return
+        if interrupted:
+            self.log("stopped", "before the first batch: nothing was trained")
+        if not self.resumed:  # leave no partial files
+            self._clear()
 
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
@@ -314,6 +332,27 @@ def save_figure(figure: Any, file: Path) -> None:
     except ValueError as error:
         raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
     write_file(file, picture.getvalue())
+
+
+def check_picture(file: Path) -> None:
+    """Check that a picture or a page can be written to this file, before it is drawn.
+
+    Raises:
+        VicinalError: its suffix is of no format, or its folder does not exist or is read-only.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = {"html": "page", **FigureCanvasBase.get_supported_filetypes()}
+    suffix = file.suffix.lstrip(".").lower()
+    if suffix and suffix not in formats:
+        raise VicinalError(
+            f"{file} cannot be written: give it the ending .png, .pdf, .svg or .html, not .{suffix}"
+        )
+    if not file.parent.is_dir():
+        raise VicinalError(f"{file} cannot be written: {file.parent} is no folder")
+    if file.is_dir():
+        raise VicinalError(f"{file} cannot be written: it is a folder")
+    check_writable(file.parent, file)
 
 
 def _json_row(row: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from vicinal.bench.cases import OURS, PARTS, Row
 from vicinal.bench.peers import installed, versions
 from vicinal.errors import VicinalError
-from vicinal.files import write_whole
+from vicinal.files import check_writable, write_whole
 from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
 
 Log = Callable[[str, str], None]
@@ -33,11 +33,14 @@ def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row
         All rows of all tables.
 
     Raises:
-        VicinalError: there is no such device, or the budget is not positive and finite.
+        VicinalError: there is no such device, the budget is not positive and finite, or the folder
+            cannot be written.
     """
     torch_device = _checked_device(device)
     if not 0 < budget < math.inf:
         raise VicinalError(f"the seconds for each comparison must be more than 0, not {budget}")
+    if folder is not None:
+        check_writable(folder, f"--out {folder}")
     about = machine(torch_device)
     log("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
     log("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))

@@ -9,6 +9,7 @@ from vicinal.cli.study import advise, compare, compare_worker
 from vicinal.cli.train import train
 from vicinal.cli.use import predict, show
 from vicinal.errors import VicinalError
+from vicinal.stopping import status, stopping_on_signals
 
 __all__ = ["app", "run"]
 
@@ -24,7 +25,17 @@ app.command(hidden=True)(compare_worker)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; a user's mistake prints one sentence."""
+    """Run the command line and return its exit code; a user's mistake prints one sentence.
+
+    SIGTERM and SIGHUP end a command as Ctrl-C does: what it has is saved. The exit code is then 128
+    and the signal's number.
+    """
+    with stopping_on_signals():
+        code = _run(arguments)
+        return code if code == 2 else status() or code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         # Commands return None; a number is typer's own exit code, as 130 after Ctrl-C.
         return app(arguments, standalone_mode=False) or 0
@@ -33,6 +44,8 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
+        if status():  # workers and other processes were told to end, too: what they left undone
+            return 1
         # A misspelt option: the class of typer's exception has moved between its versions.
         if not hasattr(error, "format_message"):
             raise

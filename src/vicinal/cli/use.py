@@ -140,6 +140,7 @@ def show(
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
+    runs.check_picture(file)
     if file.suffix.lower() == ".html":
         from vicinal.study.board import show_board
 

@@ -44,16 +44,19 @@ def look_at_pixels(split: DataSplit, pixel_range: int | None) -> DataSplit:
             raise VicinalError(
                 f"{reason}, so --pixel-range {pixel_range} does not apply: leave it out"
             )
-        if not 0 < pixel_range <= 65535:
-            raise VicinalError(
-                f"--pixel-range is the value that is white, 1 to 65535, not {pixel_range}"
-            )
+        check_pixel_range(pixel_range)
     assert isinstance(split, Split)  # of others, nothing was seen
     notes = [*split.notes, *_range_notes(seen, pixel_range), *_page_notes(parts)]
     if pixel_range is None:
         return replace(split, notes=notes) if notes != split.notes else split
     train, valid = (replace(part, pixel_range=pixel_range) for part in parts)
     return replace(split, train=train, valid=valid, notes=notes)
+
+
+def check_pixel_range(value: int) -> None:
+    """Raise a VicinalError where this cannot be the value that is white."""
+    if not 0 < value <= 65535:
+        raise VicinalError(f"--pixel-range is the value that is white, 1 to 65535, not {value}")
 
 
 def _each(samples: Samples, look: Callable[[Any], int | None]) -> list[int]:

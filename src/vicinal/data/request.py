@@ -46,8 +46,8 @@ class DataRequest:
     skip_bad: bool = False
 
     def __post_init__(self) -> None:
-        if self.label_kind not in (None, "classes", "values"):
-            raise VicinalError(f"--label-kind must be classes or values, not {self.label_kind}")
+        if self.label_kind is not None:
+            check_label_kind(self.label_kind)
 
     @property
     def source(self) -> str:
@@ -137,3 +137,9 @@ class DataRequest:
                 f"{self.path or self.data} {reasons.get(field.name) or reasons['']}, so "
                 f"--{field.name.replace('_', '-')}{shown} does not apply: leave it out"
             )
+
+
+def check_label_kind(kind: str) -> None:
+    """Raise a VicinalError where labels cannot be of this kind."""
+    if kind not in ("classes", "values"):
+        raise VicinalError(f"--label-kind must be classes or values, not {kind}")

@@ -16,6 +16,7 @@ from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
 from vicinal.processes import total
 from vicinal.progress import progress_bar
+from vicinal.stopping import check
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -118,6 +119,15 @@ class MixBatches(Callback):
     @property
     def name(self) -> str:
         return f"MixBatches({self.mixer!r})"
+
+
+class StopWhenAsked(Callback):
+    """End the training after a signal whose error was swallowed, as Python does in finalizers."""
+
+    order = 99
+
+    def after_batch(self, learn: "Learner") -> None:
+        check()
 
 
 class Average:

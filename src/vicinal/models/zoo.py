@@ -2,7 +2,7 @@
 
 import difflib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,14 +87,25 @@ def fixed_size(name: str) -> int | None:
     return config.input_size[-1] if config is not None and config.fixed_input_size else None
 
 
-def check_name(name: str) -> None:
-    """Raise a VicinalError that suggests near names if there is no network of that name."""
+def is_known(name: str) -> bool:
+    """Whether there is a network of that name."""
     if name in OWN or name in ALIASES:
-        return
+        return True
     import timm
 
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, [*OWN, *ALIASES, *timm.list_models()])
+    return bool(timm.is_model(name))
+
+
+def check_name(name: str, others: Sequence[str] = ()) -> None:
+    """Raise a VicinalError that suggests near names if there is no network of that name.
+
+    Args:
+        others: names that are suggested, too.
+    """
+    if not is_known(name):
+        import timm
+
+        near = difflib.get_close_matches(name, [*OWN, *ALIASES, *others, *timm.list_models()])
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
         raise VicinalError(f"there is no network named {name}: {hint}")
 

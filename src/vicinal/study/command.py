@@ -1,12 +1,9 @@
 """What ``vicinal compare`` does: from a config to a folder with the answer."""
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -18,17 +15,20 @@ from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
+from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
-from vicinal.study.arms import Arm, comparisons
+from vicinal.study.arms import NONE, Arm, comparisons, make_arms
 from vicinal.study.budget import Cost, measure_cost, plan_seeds, usable
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
+from vicinal.study.training_set import check_label_noise, check_train_size
 from vicinal.tasks import TrainOptions
 
 SEEDS = 3
@@ -72,6 +72,7 @@ def compare_data(
     """
     began = time.monotonic()
     _check(seeds, jobs, resume, overwrite)
+    _check_config(config)
     folder = ComparisonFolder(out or default_folder(config.options.data, resume, "compare"))
     folder.check(may_exist=resume or overwrite)
     before = folder.settings() if resume else None
@@ -136,8 +137,21 @@ def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -
         raise VicinalError(f"--jobs {jobs} is more than the {processors()} processors: use fewer")
 
 
+def _check_config(config: ExperimentConfig) -> None:
+    """Refuse what goes with no data, before they are read."""
+    check_label_noise(config.label_noise)
+    if config.train_size is not None:
+        check_train_size(float(config.train_size))
+    if config.mixes or config.alphas:
+        mixes = config.mixes or (NONE, "mixup")  # whatever the data are, these are compared
+        make_arms(mixes, config.alphas, (), config.options)
+    for epochs in config.epochs:
+        replace(config.options, epochs=epochs)
+
+
 def compare_worker(path: Path, seconds: float) -> None:
     """Do runs of a comparison that another process has begun, and print nothing."""
+    end_with_parent()
     folder = ComparisonFolder(path)
     before = folder.settings()
     if before is None:
@@ -271,14 +285,22 @@ def _run(
         bar=progress_bar(),
     )
     try:
-        with _workers(jobs, folder, plan.deadline):
+        threads, devices = _threads(jobs), _devices()
+        with helpers(
+            jobs - 1, folder.path, plan.deadline, threads=threads, devices=devices, log=log
+        ):
             runner.run()
     except VicinalError as error:
         if not runner.results:
             raise NoResults(str(error)) from None
         raise
+    except KeyboardInterrupt:
+        if not runner.results:
+            log("stopped", "before a run had finished: go on with --resume")
+        raise
     finally:
-        _conclude(folder, experiment, runner.results, len(runs), log)
+        with held_back():  # a signal that comes now must not leave half of it
+            _conclude(folder, experiment, runner.results, len(runs), log)
     if not runner.results:
         raise VicinalError(
             "the time was up before a run had finished: give more, and go on with --resume"
@@ -327,25 +349,10 @@ def _conclude(
         print(sentence)
 
 
-@contextmanager
-def _workers(jobs: int, folder: ComparisonFolder, deadline: float | None) -> Iterator[None]:
-    """Other processes that do runs of the same comparison, for as long as this one does."""
-    seconds = inf if deadline is None else deadline - time.monotonic()
-    command = [sys.executable, "-m", "vicinal", "compare-worker", str(folder.path), str(seconds)]
+def _devices() -> list[str]:
+    """The GPUs by number, of which each process takes one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = visible.split(",") if visible else [str(number) for number in range(_gpus())]
-    started = []
-    for number in range(1, jobs):
-        environment = {**os.environ, "OMP_NUM_THREADS": str(_threads(jobs))}
-        if devices:
-            environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
-    try:
-        yield
-    finally:
-        for process in started:
-            process.terminate()
-            process.wait()
+    return visible.split(",") if visible else [str(number) for number in range(_gpus())]
 
 
 def _threads(jobs: int) -> int:

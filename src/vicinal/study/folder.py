@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
-from vicinal.files import write_file, written
+from vicinal.files import check_writable, write_file, written
 from vicinal.study.analysis import Analysis
 from vicinal.study.experiment import Experiment
 from vicinal.study.report import write_report
@@ -71,6 +71,7 @@ class ComparisonFolder:
                 f"--out {self.path} already holds a comparison: go on with it with --resume, "
                 "replace it with --overwrite, or name another folder"
             )
+        check_writable(self.path, f"--out {self.path}")
 
     def begin(self, experiment: Experiment, seeds: int) -> None:
         """Make the folder, and write the config and the choices that were made for it."""

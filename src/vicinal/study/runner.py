@@ -10,6 +10,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from vicinal.errors import Diverged, VicinalError
+from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.study.arms import Arm
@@ -218,7 +219,7 @@ class Runner:
         checkpoint = self.store.checkpoint(arm, seed)
         prepared = self.prepare(arm, seed)
         name = f"{arm.method}, seed {seed}"
-        extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name)]
+        extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name), StopWhenAsked()]
         if self.deadline is not None:
             extra.append(Deadline(self.deadline))
         with prepared.learn.no_logging():

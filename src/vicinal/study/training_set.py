@@ -65,6 +65,15 @@ def check_label_noise(share: float) -> None:
         raise VicinalError(f"--label-noise must be 0 or more and below 1, not {share}")
 
 
+def check_train_size(train_size: float) -> None:
+    """Raise a VicinalError where no data have so many training samples, or such a share."""
+    if not (0 < train_size < 1 or (train_size >= 2 and train_size.is_integer())):
+        raise VicinalError(
+            "--train-size must be a share below 1 or a number of training samples, 2 or more, not "
+            f"{train_size:g}"
+        )
+
+
 def train_count(train_size: float, available: int) -> int:
     """How many of the available samples a number or a share asks for.
 

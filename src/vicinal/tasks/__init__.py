@@ -4,6 +4,7 @@ from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
 from vicinal.kinds import KINDS
 from vicinal.tasks.options import TrainOptions, listed_names
+from vicinal.tasks.refusals import check_options
 from vicinal.tasks.task import Task
 
 __all__ = ["Task", "TrainOptions", "find_split", "make_task", "task_type_of"]
@@ -13,8 +14,9 @@ def find_split(options: TrainOptions) -> DataSplit:
     """The data that the options name.
 
     Raises:
-        VicinalError: they cannot be found or read.
+        VicinalError: they cannot be found or read, or before that, an option goes with no data.
     """
+    check_options(options)
     return load_split(
         options.data,
         label=options.label,

@@ -32,6 +32,7 @@ from vicinal.models.zoo import (
     check_weights,
     create_model,
     fixed_size,
+    is_known,
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
@@ -122,6 +123,10 @@ class ImageTask(Task):
             if options.mix is None:
                 options = replace(options, mix=_mix_of(self.recipe, options.alpha))
         super().__init__(options, split)
+
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        return is_known(name)
 
     def _fixed(self) -> dict[str, Any]:
         return self.recipe.defaults if self.recipe else {}

@@ -136,6 +136,7 @@ class Predictor:
         """
         folder = Path(run)
         config = read_config(folder)
+        check_has_weights(folder, config)
         try:
             stored = config["predict"]
             model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
@@ -271,6 +272,15 @@ def check_finite(outputs: Tensor, done: int = 0) -> None:
         raise VicinalError(
             f"the network's output for sample {number} is not a finite number: look for NaN or "
             "huge values in that sample, or train the network again"
+        )
+
+
+def check_has_weights(folder: Path, config: dict[str, Any]) -> None:
+    """Refuse a run that was killed before its network was saved, and say how to go on with it."""
+    if not (folder / WEIGHTS).exists():
+        raise VicinalError(
+            f"{folder} holds a run that was killed before its network was saved: go on with "
+            f"vicinal train {config['options']['data']} --out {folder} --resume"
         )
 
 

@@ -91,6 +91,10 @@ class TableTask(RowTask):
     preprocessing_type = RowPreprocessing
     preparation: RowPreprocessing
 
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        return name == MODEL
+
     def _choose_network(self) -> None:
         split = self.split
         self.model = self._choose("model", (MODEL, "for tables"))

@@ -89,6 +89,11 @@ class Task(ABC):
         self.reasons.append(("precision", f"{self.precision} ({why}){self.layout}"))
         self._choose_loading()
 
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        """Whether ``--model`` may be this name; known before the data are read."""
+        return True
+
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods that are compared where the user names none."""

@@ -18,7 +18,7 @@ from vicinal.mixes import MixPart
 from vicinal.mixing.layers import select_layers
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
-from vicinal.models.text import check_text_model, create_text_model
+from vicinal.models.text import OWN, check_text_model, create_text_model
 from vicinal.tasks.predictor import NETWORK, Preprocessing
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
@@ -109,6 +109,11 @@ class TextPreprocessing(Preprocessing):
         return self.tokenizer.encode(items)
 
 
+def _is_from_hub(model: str) -> bool:
+    """Whether a network is one of the hub's, or a folder with such a one."""
+    return model.startswith("hf:") or Path(model).is_dir()
+
+
 def own_network(name: str, tokenizer: WordTokenizer, n_out: int) -> nn.Module:
     return create_text_model(name, len(tokenizer), n_out, max_length=tokenizer.max_length)
 
@@ -124,12 +129,16 @@ class TextTask(RowTask):
     network: nn.Module
     preparation: TextPreprocessing
 
+    @classmethod
+    def takes_model(cls, name: str) -> bool:
+        return name in OWN or _is_from_hub(name)
+
     def _choose_network(self) -> None:
         split = self.split
         self.model = self._choose("model", ("text_cnn", "for texts"))
         texts = split.texts(split.train)
         n_out = 1 if split.vocab is None else len(split.vocab)
-        self.from_hub = self.model.startswith("hf:") or Path(self.model).is_dir()
+        self.from_hub = _is_from_hub(self.model)
         tokenizer: Tokenizer
         if self.from_hub:
             self.pretrained = self.options.pretrained is not False
