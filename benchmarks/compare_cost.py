@@ -1,4 +1,4 @@
-"""What a comparison costs, beside an earlier version: seconds, and whether the results are the same.
+"""What a comparison costs, beside an earlier version: seconds, and how far results differ.
 
 python benchmarks/compare_cost.py digits --old OLD/src
 python benchmarks/compare_cost.py DATA --old OLD/src -- --train-size 1000 --epochs 150 --seeds 3
@@ -39,15 +39,15 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--old", required=True, help="src folder of an earlier tree of vicinal")
     parser.add_argument("--rounds", type=int, default=1, help="of both trees, in turns")
-    parser.add_argument("arguments", nargs="*", help="after --, of vicinal compare")
-    options = parser.parse_args()
+    own, _, passed = " ".join(sys.argv[1:]).partition(" -- ")
+    options, arguments = parser.parse_args(own.split()), passed.split()
     data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
     seconds: dict[str, list[float]] = {"now": [], "earlier": []}
     results = {}
     for _ in range(options.rounds):
         for name, source in (("now", OWN), ("earlier", options.old)):
             with tempfile.TemporaryDirectory() as folder:
-                took = compare(source, data, options.arguments, Path(folder))
+                took = compare(source, data, arguments, Path(folder))
                 results[name] = pd.read_csv(Path(folder, "out", "runs.csv"))
             seconds[name].append(took)
             print(f"{name}: {took:.1f} s", flush=True)
