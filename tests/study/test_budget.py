@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vicinal import DataLoaders, Learner
 from vicinal.errors import VicinalError
-from vicinal.study.budget import SeedPlan, measure_cost, plan_seeds
+from vicinal.study.budget import Cost, SeedPlan, measure_cost, plan_seeds
 from vicinal.study.formatting import format_duration, parse_duration
 
 
@@ -102,7 +102,7 @@ def test_a_trial_times_parts_of_few_batches_too(monkeypatch, train, valid):
     )
     assert (len(dls.train), len(dls.valid)) == (train, valid)
     cost = measure_cost(lambda: Learner(dls, Ticking(2, 2)))
-    assert cost.epoch == train + 2 * valid
+    assert (cost.training, cost.validation) == (train, 2 * valid)
     assert cost.once == 7 * 2 * valid
 
 
@@ -120,11 +120,16 @@ def test_a_trial_predicts_an_epoch():
         learn.fit(3)
     real = min(row["seconds"] for row in learn.history)
     # Of the same order: a machine that others use is no clock.
-    assert real / 10 < cost.epoch < 10 * real
+    assert real / 10 < cost.training + cost.validation < 10 * real
 
 
 def test_a_trial_of_one_batch_works():
     x, y = torch.randn(8, 2), torch.arange(8) % 2
     dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
     cost = measure_cost(lambda: Learner(dls, torch.nn.Linear(2, 2)))
-    assert cost.epoch > 0
+    assert cost.training > 0
+
+
+def test_a_run_is_not_validated_after_every_epoch():
+    assert Cost(5.0, 1.0, 2.0).run(10) == 5 + 10 + 20
+    assert Cost(5.0, 1.0, 2.0).run(150) == 5 + 150 + 40

@@ -214,9 +214,7 @@ class TestBudget:
         assert threads == [3]
 
     def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
-        monkeypatch.setattr(
-            "vicinal.study.command.measure_cost", lambda make: Cost(once=0.0, epoch=8.0)
-        )
+        monkeypatch.setattr("vicinal.study.command.measure_cost", lambda make: Cost(0.0, 6.0, 2.0))
         arguments = ["--epochs", "2", "--mix", "none,mixup", "--budget", "1s", "--out", "out"]
         for fit, seconds in ((Learner.fit_one_cycle, r"[45]\d s"), (Learner.fine_tune, "1 min")):
             monkeypatch.setattr(ImageTask, "fit", property(lambda task, fit=fit: fit))

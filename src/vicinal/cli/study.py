@@ -81,7 +81,10 @@ def compare(
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes that train at once. If not given, one for each GPU."),
+        typer.Option(
+            help="Processes that train at once. If not given, one for each GPU, or without GPUs "
+            "one for each processor, where the runs take long enough."
+        ),
     ] = None,
     **how: Any,
 ) -> None:

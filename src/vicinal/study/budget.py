@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
+from vicinal.study.curve_points import points
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.measures import MEASURES
 
@@ -23,13 +24,20 @@ CANCELS = {True: CancelTrain, False: CancelValidate}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs, in seconds: to set up and measure, and for each epoch."""
+    """What a run costs, in seconds: once, to train an epoch, and to validate.
+
+    Args:
+        once: to set up and measure.
+    """
 
     once: float
-    epoch: float
+    training: float
+    validation: float
 
     def run(self, epochs: int) -> float:
-        return self.once + epochs * self.epoch
+        """A training of this length, which is not validated after every epoch."""
+        validations = len(points(epochs))
+        return self.once + epochs * self.training + validations * self.validation
 
 
 class Stopwatch(Callback):
@@ -79,7 +87,7 @@ def measure_cost(make: Callable[[], Learner]) -> Cost:
         watch.seconds(training) * len(part)
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
-    return Cost(setup + PASSES * valid, train + valid)
+    return Cost(setup + PASSES * valid, train, valid)
 
 
 @dataclass(frozen=True)

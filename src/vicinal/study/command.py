@@ -25,6 +25,7 @@ from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.helpers import end_with_parent, helpers
+from vicinal.study.jobs import WORTH, Jobs, StartHelpers, choose_jobs, limited_threads
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
@@ -57,7 +58,8 @@ def compare_data(
         out: the folder; None takes the next free one below ``runs``, or to resume, the last one.
         resume: go on with the comparison that is there; seeds and arms may be added.
         overwrite: replace it.
-        jobs: how many processes share the runs; None takes one for each GPU.
+        jobs: how many processes share the runs; None takes one for each GPU, or without GPUs as
+            many as do most on the processors.
         typed: the names of settings that the user typed, as for
             :meth:`ExperimentConfig.merged_with`.
         log: called with a name and a text for each thing that was found or chosen.
@@ -81,29 +83,42 @@ def compare_data(
     experiment = _experiment(config, before, folder, typed)
     _log_setup(experiment, log)
     least = before["seeds"] if before else 0
-    seeds, jobs = seeds or least or SEEDS, jobs or max(1, _gpus())
+    seeds = seeds or least or SEEDS
     if seeds < least:
         raise VicinalError(
             f"--seeds {seeds} is fewer than the {least} of the comparison in {folder.path}: leave "
             "it out, or begin another one"
         )
-    if jobs > 1 and not _gpus():  # before the trial, which must be as slow as the runs
-        torch.set_num_threads(_threads(jobs))
-    plan = RunPlan(seeds)
     store = experiment.store(folder.results)
-    if budget is not None:
-        earlier = store if before else None
-        plan = _plan(experiment, seeds, least, earlier, began, usable(budget), jobs, log)
-    if overwrite:
-        folder.clear()
-    folder.begin(experiment, plan.seeds)
-    try:
-        _run(experiment, folder, store, plan, jobs, log)
-    except NoResults:
-        if before is None:  # the user can correct the mistake, and give the same command again
-            folder.remove()
-        raise
+    earlier = store if before else None
+    share = _share(jobs, budget, _left(experiment, seeds, earlier))
+    plan = RunPlan(seeds)
+    with limited_threads(share.threads):  # also of the trial, which must be as slow as the runs
+        if budget is not None:
+            ends = usable(budget)
+            plan = _plan(experiment, seeds, least, earlier, began, ends, share.processes, log)
+        if overwrite:
+            folder.clear()
+        folder.begin(experiment, plan.seeds)
+        try:
+            _run(experiment, folder, store, plan, share, log)
+        except NoResults:
+            if before is None:  # the user can correct the mistake, and give the same command again
+                folder.remove()
+            raise
     return folder.report
+
+
+def _left(experiment: Experiment, seeds: int, store: ResultStore | None) -> int:
+    """How many runs are not done."""
+    return sum(store is None or not store.has(*run) for run in experiment.runs(seeds))
+
+
+def _share(asked: int | None, budget: float | None, runs: int) -> Jobs:
+    """How the runs are shared by processes."""
+    if asked is None and not _gpus() and budget is not None and budget < 2 * WORTH:
+        asked = 1  # there is no time for another process to start
+    return choose_jobs(asked, runs, processors=processors(), gpus=_gpus())
 
 
 @dataclass(frozen=True)
@@ -266,7 +281,7 @@ def _run(
     folder: ComparisonFolder,
     store: ResultStore,
     plan: RunPlan,
-    jobs: int,
+    jobs: Jobs,
     log: Log,
 ) -> None:
     """Do the runs, and write and print what they gave, also where they were stopped."""
@@ -275,6 +290,8 @@ def _run(
     if done:
         log("done before", f"{done} of {pluralize(len(runs), 'run')} in {folder.path}")
     log("runs", f"{len(runs)}: {len(experiment.arms)} arms of {pluralize(plan.seeds, 'seed')}")
+    if jobs.text:
+        log("processes", jobs.text)
     runner = Runner(
         runs,
         experiment.prepare,
@@ -285,10 +302,14 @@ def _run(
         bar=progress_bar(),
     )
     try:
-        threads, devices = _threads(jobs), _devices()
+        threads = jobs.threads or max(1, processors() // jobs.processes)
         with helpers(
-            jobs - 1, folder.path, plan.deadline, threads=threads, devices=devices, log=log
-        ):
+            folder.path, plan.deadline, threads=threads, devices=_devices(), log=log
+        ) as start:
+            if jobs.chosen:
+                runner.callbacks.append(StartHelpers(jobs, runner.left, start, processors()))
+            else:
+                start(jobs.processes - 1)
             runner.run()
     except VicinalError as error:
         if not runner.results:
@@ -353,11 +374,6 @@ def _devices() -> list[str]:
     """The GPUs by number, of which each process takes one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return visible.split(",") if visible else [str(number) for number in range(_gpus())]
-
-
-def _threads(jobs: int) -> int:
-    """The number of threads of each of several processes."""
-    return max(1, processors() // jobs)
 
 
 def _gpus() -> int:

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
-from numpy.typing import NDArray
 
 from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure
 from vicinal.study.analysis import Analysis
@@ -52,10 +51,9 @@ def learning_curves(analysis: Analysis) -> Figure:
     panels = figure.subplots(1, len(lengths), squeeze=False)[0]
     for axes, epochs in zip(panels, lengths, strict=True):
         for number, arm in enumerate(arm for arm in analysis.arms if arm.epochs == epochs):
-            histories = [result.history for result in analysis.of(arm)]
-            runs = [[row[key] for row in history if key in row] for history in histories]
+            runs = [_points(result.history, key) for result in analysis.of(arm)]
             if any(runs):
-                _draw_band(axes, _padded(runs), number, arm)
+                _draw_band(axes, runs, number, arm)
         axes.set_xlabel("epoch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         title = f"{measure.title}, {pluralize(epochs, 'epoch')}"
@@ -64,30 +62,31 @@ def learning_curves(analysis: Analysis) -> Figure:
     return figure
 
 
-def _draw_band(axes: Axes, runs: NDArray[np.floating], number: int, arm: Arm) -> None:
-    epochs = np.arange(1, runs.shape[1] + 1)
-    axes.fill_between(
-        epochs,
-        np.nanmin(runs, 0),
-        np.nanmax(runs, 0),
-        alpha=0.18,
-        linewidth=0,
-        color=_colour(number),
-    )
+def _points(history: list[dict[str, Any]], key: str) -> dict[int, float]:
+    """A column of a history by the epoch, from 1; not every epoch is validated."""
+    return {epoch: row[key] for epoch, row in enumerate(history, 1) if key in row}
+
+
+def _draw_band(axes: Axes, runs: list[dict[int, float]], number: int, arm: Arm) -> None:
+    """The mean and the range of several runs, at epochs where all that came so far have a value."""
+    epochs, means, low, high = [], [], [], []
+    for epoch in sorted(set().union(*runs)):
+        reached = [run for run in runs if run and max(run) >= epoch]  # others were stopped before
+        values = [run[epoch] for run in reached if epoch in run]
+        if len(values) == len(reached):
+            epochs.append(epoch)
+            means.append(np.mean(values))
+            low.append(min(values))
+            high.append(max(values))
+    axes.fill_between(epochs, low, high, alpha=0.18, linewidth=0, color=_colour(number))
     axes.plot(
         epochs,
-        np.nanmean(runs, 0),
+        means,
         label=arm.method,
         linestyle=STYLES[number // len(COLOURS) % len(STYLES)],
         marker="o" if len(epochs) < 3 else None,
         color=_colour(number),
     )
-
-
-def _padded(runs: list[list[float]]) -> NDArray[np.floating]:
-    """Rows of the same length: a run that was stopped early is padded with NaN."""
-    longest = max(map(len, runs))
-    return np.array([[*run, *[np.nan] * (longest - len(run))] for run in runs])
 
 
 def _colour(number: int) -> str:

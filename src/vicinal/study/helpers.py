@@ -16,31 +16,34 @@ GRACE = 10.0  # seconds to end in, as a batch may be long
 
 @contextmanager
 def helpers(
-    count: int,
     path: Path,
     deadline: float | None,
     *,
     threads: int,
     devices: Sequence[str] = (),
     log: Callable[[str, str], None],
-) -> Iterator[None]:
-    """Other processes that do runs of a comparison, for as long as this context lasts.
+) -> Iterator[Callable[[int], None]]:
+    """Other processes that do runs of a comparison, until this context ends.
 
     They end with this process, however it ends: each reads from a pipe, and the system closes this
     end of it. One that ends early is reported; the others go on with what it did.
 
     Args:
-        count: how many; 0 or more.
         path: the folder of the comparison.
         deadline: a time of ``time.monotonic``; None for no limit.
         threads: of each.
         devices: the GPUs that they take in turn, this process the first one.
         log: called with a name and a text, also by another thread.
+
+    Yields:
+        A function that starts so many of them.
     """
-    seconds = inf if deadline is None else deadline - time.monotonic()
-    command = [sys.executable, "-m", "vicinal", "compare-worker", str(path), str(seconds)]
-    started, is_over = [], threading.Event()
-    try:
+    started: list[subprocess.Popen[bytes]] = []
+    is_over = threading.Event()
+
+    def start(count: int) -> None:
+        seconds = inf if deadline is None else deadline - time.monotonic()
+        command = [sys.executable, "-m", "vicinal", "compare-worker", str(path), str(seconds)]
         for number in range(1, count + 1):
             environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
             if devices:
@@ -50,7 +53,9 @@ def helpers(
             )
             started.append(process)
             threading.Thread(target=_report, args=(process, is_over, log), daemon=True).start()
-        yield
+
+    try:
+        yield start
     finally:
         is_over.set()
         _end(started)

@@ -43,6 +43,11 @@ class Result:
     validated: str = ""
     chance: float = 0.0
 
+    @property
+    def validations(self) -> int:
+        """How many epochs of its training were validated."""
+        return sum(any(name.startswith("valid_") for name in row) for row in self.history)
+
     def mean(self, name: str) -> float:
         """A measure."""
         return self.values[name].mean().item()

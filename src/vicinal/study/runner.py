@@ -15,6 +15,7 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.study.arms import Arm
 from vicinal.study.calibration import Reliability
+from vicinal.study.curve_points import CurvePoints
 from vicinal.study.measures import Evaluation, compute_measures, main_measure
 from vicinal.study.result import Result, digest
 from vicinal.study.store import ResultStore
@@ -56,7 +57,7 @@ class Deadline(Callback):
 
 
 class Advance(Callback):
-    """Advances the progress bar with each batch; an epoch is one of its units."""
+    """Advances the progress bar with each training batch; an epoch is one of its units."""
 
     order = 90
 
@@ -64,12 +65,12 @@ class Advance(Callback):
         self.bar, self.task, self.run_name = bar, task, name
 
     def before_epoch(self, learn: Learner) -> None:
-        self.step = 1 / (len(learn.dls.train) + len(learn.dls.valid))
         epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
         self.bar.update(self.task, description=f"{self.run_name}, {epoch}")
 
     def after_batch(self, learn: Learner) -> None:
-        self.bar.advance(self.task, self.step)
+        if learn.training:
+            self.bar.advance(self.task, 1 / len(learn.dls.train))
 
 
 def train_and_measure(
@@ -143,6 +144,7 @@ class Runner:
         expected: seconds that a run of an arm takes, where that is known.
         done: called with each result, the number of results so far, and whether it is new: done
             since this runner started, by this process or another one.
+        callbacks: of each run, beside its own.
         bar: shows the progress.
     """
 
@@ -155,12 +157,17 @@ class Runner:
         deadline: float | None = None,
         expected: dict[str, float] | None = None,
         done: Callable[[Result, int, bool], Any] = lambda *_: None,
+        callbacks: Sequence[Callback] = (),
         bar: Progress,
     ) -> None:
         self.runs, self.prepare, self.store = list(runs), prepare, store
         self.deadline, self.expected = deadline, dict(expected or {})
-        self.done, self.bar = done, bar
+        self.done, self.callbacks, self.bar = done, list(callbacks), bar
         self.results: list[Result] = []
+
+    def left(self) -> int:
+        """How many runs have no result yet."""
+        return len(self.runs) - len(self.results)
 
     def run(self) -> list[Result]:
         """Do all runs that are not done yet, and return the results of all that time allows."""
@@ -219,7 +226,13 @@ class Runner:
         checkpoint = self.store.checkpoint(arm, seed)
         prepared = self.prepare(arm, seed)
         name = f"{arm.method}, seed {seed}"
-        extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name), StopWhenAsked()]
+        extra: list[Callback] = [
+            checkpoint,
+            CurvePoints(),
+            Advance(self.bar, self.task, name),
+            StopWhenAsked(),
+            *self.callbacks,
+        ]
         if self.deadline is not None:
             extra.append(Deadline(self.deadline))
         with prepared.learn.no_logging():

@@ -1,9 +1,11 @@
 """ResultStore: the folder with the result of each run, and the checkpoints of unfinished ones."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -13,8 +15,12 @@ from vicinal.learner.resume import Checkpoint
 from vicinal.study.arms import Arm
 from vicinal.study.result import Result
 
+if TYPE_CHECKING:
+    from vicinal.learner.learner import Learner
+
 SUFFIXES = RESULT, CHECKPOINT = ".result", ".checkpoint"
 LOCK = ".lock"
+EVERY = 5.0  # seconds between checkpoints
 
 OTHER_SETTINGS = "was trained with other settings: name another folder, or remove it"
 
@@ -83,6 +89,8 @@ class ResultStore:
 class RunCheckpoint(Checkpoint):
     """A checkpoint that stores the digest of its settings, and refuses one of other settings.
 
+    It is not saved again within seconds: an epoch of few samples can be shorter than its writing.
+
     Raises:
         VicinalError: the checkpoint is damaged, or of other settings.
     """
@@ -92,6 +100,15 @@ class RunCheckpoint(Checkpoint):
         self.settings = settings
         if self.found and dict(self.found["callbacks"]).get(self.name) != self.state_dict():
             raise VicinalError(f"{file} {OTHER_SETTINGS}")
+
+    def before_fit(self, learn: "Learner") -> None:
+        super().before_fit(learn)
+        self.saved = time.monotonic()
+
+    def after_epoch(self, learn: "Learner") -> None:
+        if time.monotonic() >= self.saved + EVERY:
+            super().after_epoch(learn)
+            self.saved = time.monotonic()
 
     def state_dict(self) -> dict[str, str]:
         return {"settings": self.settings}

@@ -1,0 +1,69 @@
+"""What a comparison costs, beside an earlier version: seconds, and how far results differ.
+
+python benchmarks/compare_cost.py digits --old OLD/src
+python benchmarks/compare_cost.py DATA --old OLD/src -- --train-size 1000 --epochs 150 --seeds 3
+
+Everything after ``--`` is given to ``vicinal compare``. Both trees run the same command, one after
+the other, each with an empty cache of decoded images, in a temporary folder. The last lines compare
+the results run by run: they are the same where both train with the same number of threads.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+OWN = str(Path(__file__).parents[1] / "src")
+
+
+def compare(source: str, data: str, arguments: list[str], folder: Path) -> float:
+    """Run ``vicinal compare`` of a tree; returns the seconds from Enter to the prompt."""
+    environment = {**os.environ, "PYTHONPATH": source, "VICINAL_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-m", "vicinal", "compare", data, *arguments]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [*command, "--out", str(folder / "out")], env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--old", required=True, help="src folder of an earlier tree of vicinal")
+    parser.add_argument("--rounds", type=int, default=1, help="of both trees, in turns")
+    own, _, passed = " ".join(sys.argv[1:]).partition(" -- ")
+    options, arguments = parser.parse_args(own.split()), passed.split()
+    data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
+    seconds: dict[str, list[float]] = {"now": [], "earlier": []}
+    results = {}
+    for _ in range(options.rounds):
+        for name, source in (("now", OWN), ("earlier", options.old)):
+            with tempfile.TemporaryDirectory() as folder:
+                took = compare(source, data, arguments, Path(folder))
+                results[name] = pd.read_csv(Path(folder, "out", "runs.csv"))
+            seconds[name].append(took)
+            print(f"{name}: {took:.1f} s", flush=True)
+    medians = {name: pd.Series(each).median() for name, each in seconds.items()}
+    print(f"now / earlier: {medians['now'] / medians['earlier']:.3f}")
+    _print_differences(results["now"], results["earlier"])
+
+
+def _print_differences(now: pd.DataFrame, earlier: pd.DataFrame) -> None:
+    """How far the measures of the runs that both did are from each other."""
+    runs, times = ["mix", "alpha", "epochs", "seed"], ["seconds", "samples_per_second", "failed"]
+    measures = [name for name in now if name in earlier and name not in (*runs, *times)]
+    for name in measures:
+        difference = (now[name] - earlier[name]).abs().max()
+        print(f"{name}: the same" if difference == 0 else f"{name}: up to {difference:.2g} apart")
+
+
+if __name__ == "__main__":
+    main()
