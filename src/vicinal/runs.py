@@ -172,6 +172,7 @@ class Run(Callback):
         self.settings, self.log = settings, log
         self.overwrite, self.resumed = overwrite, resumed
         self.was_there = folder.exists()
+        self.draw: Callable[[], Any] | None = None  # the picture that is not drawn yet
         # The operating system releases it when the process is killed.
         self.lock = FileLock(folder / LOCK)
 
@@ -216,11 +217,16 @@ class Run(Callback):
             return  # without a checkpoint, the run may have been killed in what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        picture = self.task.picture(self.learn, self.mixer)
-        if picture is not None:
-            save_figure(picture, self._file(PICTURES[0]))
+        self.draw = self.task.picture(self.learn, self.mixer)
+
+    def _draw(self) -> None:
+        """Draw the first batch; not before the training, as to load what draws takes a second."""
+        draw, self.draw = self.draw, None
+        if draw is not None:
+            save_figure(draw(), self._file(PICTURES[0]))
 
     def after_epoch(self, learn: Learner) -> None:
+        self._draw()
         rows = learn.history
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
@@ -250,6 +256,7 @@ class Run(Callback):
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
+        self._draw()
         if self.learn.history:
             from vicinal import plots
 

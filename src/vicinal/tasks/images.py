@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -292,16 +292,20 @@ class ImageTask(Task):
         modules = [feature["module"] for feature in info]
         return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
-        from vicinal import plots
-
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
         if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
             return None  # what is mixed inside the network, or by a callback, cannot be seen
         shown = mixer or MixUp(0.0)
         state = shown.state_dict()
         x, target = shown(*learn.dls.one_batch())
         shown.load_state_dict(state)  # the training starts with the same draws
-        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+        def draw() -> Any:
+            from vicinal import plots
+
+            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+        return draw
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:
