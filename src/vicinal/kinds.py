@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "rows",
             task="vicinal.tasks.tables:TableTask",
-            finder="vicinal.data.finders:row_split",
+            finder="vicinal.data.table_finders:row_split",
             data="a table (CSV, TSV, Parquet, JSON Lines or Excel) or a folder of tables, of texts "
             "or of other rows; a folder of texts, in folders of their classes",
             samples="tables (CSV, TSV, Parquet, JSON Lines or Excel)",

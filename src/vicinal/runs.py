@@ -184,6 +184,7 @@ class Run(Callback):
         self.settings, self.log = settings, log
         self.overwrite, self.resumed = overwrite, resumed
         self.was_there, self.has_trained = folder.exists(), False
+        self.draw: Callable[[], Any] | None = None  # the picture that is not drawn yet
         # The operating system releases it when the process is killed.
         self.lock = FileLock(folder / LOCK)
 
@@ -228,14 +229,19 @@ class Run(Callback):
             return  # without a checkpoint, the run may have been killed in what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        picture = self.task.picture(self.learn, self.mixer)
-        if picture is not None:
-            save_figure(picture, self._file(PICTURES[0]))
+        self.draw = self.task.picture(self.learn, self.mixer)
+
+    def _draw(self) -> None:
+        """Draw the first batch; not before the training, as to load what draws takes a second."""
+        draw, self.draw = self.draw, None
+        if draw is not None:
+            save_figure(draw(), self._file(PICTURES[0]))
 
     def after_step(self, learn: Learner) -> None:
         self.has_trained = True
 
     def after_epoch(self, learn: Learner) -> None:
+        self._draw()
         rows = learn.history
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
@@ -276,6 +282,7 @@ class Run(Callback):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
         save_rescaling(self.learn.rescaling, self._file(RESCALING))
+        self._draw()
         if self.learn.history:
             from vicinal import plots
 

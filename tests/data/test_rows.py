@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from vicinal import VicinalError
-from vicinal.data.finders import row_split
 from vicinal.data.frames import read_frame
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, TextSplit, split_of_rows
 from vicinal.data.sources import load_split
+from vicinal.data.table_finders import row_split
 
 N = 60
 TEXTS = [f"what is the number {i} ?" for i in range(N)]

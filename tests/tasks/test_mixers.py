@@ -81,7 +81,8 @@ def test_a_picture_does_not_advance_the_mixer(tmp_path, mix):
     learn = task.learner()
     mixer = task.mixer(learn)
     before = [each.state_dict() for each in mixer.nested()]
-    assert task.picture(learn, mixer) is not None
+    draw = task.picture(learn, mixer)
+    assert draw() is not None
     assert [each.state_dict() for each in mixer.nested()] == before
 
 

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from vicinal.errors import VicinalError
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def read_parquet(file: Path) -> pd.DataFrame:
+
+def read_parquet(file: Path) -> "pd.DataFrame":
     """A Parquet file as a data frame, whose columns of classes hold their names."""
+    import pandas as pd
     import pyarrow.parquet  # type: ignore[import-untyped]
 
     return with_class_names(pd.read_parquet(file), class_names(pyarrow.parquet.read_schema(file)))
@@ -42,7 +44,7 @@ def features_of(schema: Any) -> dict[str, Any]:
         return {}
 
 
-def with_class_names(frame: pd.DataFrame, names: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def with_class_names(frame: "pd.DataFrame", names: Mapping[str, Sequence[str]]) -> "pd.DataFrame":
     """A table whose columns of class numbers hold names instead; -1 is no class.
 
     Args:
@@ -52,9 +54,12 @@ def with_class_names(frame: pd.DataFrame, names: Mapping[str, Sequence[str]]) ->
     Raises:
         VicinalError: a number has no name.
 
+    >>> import pandas as pd
     >>> with_class_names(pd.DataFrame({"y": [1, -1]}), {"y": ["neg", "pos"]})["y"].tolist()
     ['pos', nan]
     """
+    import pandas as pd
+
     named = {}
     for column, classes in names.items():
         if column not in frame or not pd.api.types.is_numeric_dtype(frame[column]):

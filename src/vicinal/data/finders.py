@@ -4,53 +4,25 @@ A finder takes a :class:`~vicinal.data.request.DataRequest` and returns the spli
 data are of another kind. It raises a VicinalError where they are of its kind but cannot be used.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import torch
 
 from vicinal.data.arrays import split_of_arrays
-from vicinal.data.column_split import split_of_parquet, split_of_tables
+from vicinal.data.digits import digits
 from vicinal.data.folders import check_open, split_by_folder, split_by_name
-from vicinal.data.frames import Frames, cleaned_frames, read_frames
-from vicinal.data.image_columns import has_images, holds_images
-from vicinal.data.image_table_split import class_folders, split_of_image_tables
-from vicinal.data.image_tables import LOOKED_AT, is_submission
 from vicinal.data.known import split_of_torchvision
-from vicinal.data.listing import is_image
 from vicinal.data.request import DataRequest
-from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Samples, Split, held_out, listed
-from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
-from vicinal.data.spellings import Spellings
-from vicinal.data.tables import frames_of
-from vicinal.data.text_folders import split_of_text_folders
-from vicinal.errors import VicinalError
 
-OF_COLUMNS = (
-    *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
-    "group",
-)
 # Why options do not apply to such data, by option.
 NO_COLUMNS = {
     "": "has no columns",
     "label_pattern": "is no folder",
     "group": "is no folder and has no columns",
     "stream": "has no Parquet shards",
-}
-OF_IMAGES = {
-    "": "holds images with one label each",
-    "label_pattern": "has columns, of which --label names one",
-}
-OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
-OF_LABELLED = ("label", "drop", "group", "split_column", "drop_missing", "label_kind")
-OF_ROWS = {
-    "": "is no folder of images",
-    "label_pattern": "has columns, of which --label names one",
-    "stream": "has no image column",
 }
 
 
@@ -61,103 +33,16 @@ def image_split(request: DataRequest) -> Split | None:
         if request.data == "digits":
             return _digits(request)
         return split_of_torchvision(request.name, request.valid_pct, request.seed)
-    if request.has_hub_tables:
-        return _of_hub(request)
-    shards = [file for file in request.tables if file.suffix.lower() == ".parquet"]
-    if shards and holds_images(shards[0]):
-        if not request.stream:
-            request.accept(*OF_LABELLED, reasons=OF_IMAGES)
-            return split_of_parquet(shards, request)
-        request.accept("label", "stream", reasons=OF_STREAM)
-        return stream_of_parquet(shards, request.label, request.valid_pct, request.seed)
-    split = split_of_image_tables(request) or split_of_arrays(request)
-    if split is not None:
-        return split
-    if not request.images or (request.tables and not _images_come_first(request)):
-        return None
-    return _of_folder(request)
+    if request.has_hub_tables or request.has_tables:
+        from vicinal.data import table_finders
+
+        return table_finders.image_split(request)
+    split = split_of_arrays(request)
+    return of_folder(request) if split is None and request.images else split
 
 
-def row_split(request: DataRequest) -> RowSplit | None:
-    """Texts and other rows: tables without an image column."""
-    if request.has_hub_tables:
-        request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
-        frames = cleaned_frames(frames_of(request.hub_tables))
-    elif request.tables:
-        request.accept(*OF_COLUMNS, reasons=OF_ROWS)
-        assert request.path is not None
-        folders = {file.parent for file in request.tables}
-        is_deeper = len(folders) == 1 and request.path.is_dir()
-        path = folders.pop() if is_deeper else request.path
-        frames = _of_files(path, request.categorical)
-    else:
-        return split_of_text_folders(request)
-    _check_names_of_images(frames, request)
-    split = split_of_rows(frames, request)
-    for table in request.image_tables:
-        split.notes.append(
-            f"left alone: the images that column {table.column} names (give the folder "
-            f"{table.file.parent} to learn from them)"
-        )
-    if request.images:
-        split.notes.append(
-            f"left alone: {len(request.images):,} images, which no column of the tables names"
-        )
-    return split
-
-
-def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
-    """Refuse tables that name images beside them by names that these do not have.
-
-    Raises:
-        VicinalError: a column names images, none of which is there, and there are many others.
-    """
-    frame, count = next(iter(frames.values())), len(request.images)
-    if request.image_tables or count < len(frame) / 2:
-        return
-    for name in frame:
-        head = frame[name].dropna().head(LOOKED_AT)
-        names = [value for value in head if isinstance(value, str) and is_image(Path(value))]
-        if names and len(names) >= 0.9 * len(head) and name not in request.drop:
-            raise VicinalError(
-                f"column {name} names images such as {names[0]}, and none of them is among the "
-                f"{count:,} below {request.path}, such as {request.images[0]}: correct the names, "
-                f"or learn without the images by --drop {quote(str(name))}"
-            )
-
-
-def _of_files(path: Path, categorical: Collection[str]) -> Frames:
-    """Tables on disk; codes that lose their spelling as numbers, such as 1.10, are strings."""
-    frames = read_frames(path)
-    written = next(iter(frames.written.values()), Spellings())
-    codes = [name for name in categorical if name in written]
-    return read_frames(path, strings=codes) if codes else frames
-
-
-def _of_hub(request: DataRequest) -> Split | None:
-    is_remote = request.path is None
-    reasons = {"": "is no folder", "stream": "is stored on this machine"}
-    request.accept(*OF_COLUMNS, *(["stream"] if is_remote else []), reasons=reasons)
-    reason = too_large_for_disk(request.name) if is_remote and not request.stream else None
-    if request.stream or reason is not None:
-        request.accept("label", "stream", reasons=OF_STREAM)
-        label, valid_pct, seed = request.label, request.valid_pct, request.seed
-        return stream_of_hub(request.name, label, valid_pct, seed, reason)
-    if not has_images(request.hub_tables):
-        return None
-    request.accept(*OF_LABELLED, reasons=OF_IMAGES)
-    return split_of_tables(request.hub_tables, request)
-
-
-def _images_come_first(request: DataRequest) -> bool:
-    """Whether tables in a folder only describe its images, which have classes of their own."""
-    if request.label is not None:  # a column
-        return False
-    are_templates = all(map(is_submission, request.tables))
-    return request.label_pattern is not None or are_templates or len(class_folders(request)) > 1
-
-
-def _of_folder(request: DataRequest) -> Split:
+def of_folder(request: DataRequest) -> Split:
+    """Images in a folder, whose classes are in the names of their folders or their own."""
     assert request.path is not None
     request.accept("label_pattern", "group", reasons=NO_COLUMNS)
     path, pattern = request.path, request.label_pattern
@@ -183,11 +68,9 @@ def _beside(request: DataRequest) -> Iterator[str]:
 
 
 def _digits(request: DataRequest) -> Split:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    gray = torch.tensor(digits.images / 16 * 255).round().to(torch.uint8)
-    samples = Samples(gray[:, None].expand(-1, 3, -1, -1).contiguous(), digits.target.tolist())
+    images, labels = digits()
+    gray = torch.tensor(images / 16 * 255).round().to(torch.uint8)
+    samples = Samples(gray[:, None].expand(-1, 3, -1, -1).contiguous(), labels.tolist())
     vocab = [str(i) for i in range(10)]
     split = held_out(samples, vocab, request.valid_pct, request.seed)
     return replace(split, mirrored=False)

@@ -15,13 +15,10 @@ from vicinal.data.delimited import read_delimited
 from vicinal.data.parts import part_names, part_of, part_word
 from vicinal.data.records import read_json_lines, read_workbook
 from vicinal.data.spellings import Spellings
+from vicinal.data.table_files import CSV, JSON_LINES, KINDS, is_table
 from vicinal.data.tables import first_sentence, parts_of
 from vicinal.errors import VicinalError
 
-CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
-# Of files of one name, the first kind is read: it keeps the types of values.
-KINDS = ((".parquet",), CSV, JSON_LINES, (".xlsx",))
 GIVE = "give a CSV, TSV, Parquet, JSON Lines or Excel file"
 
 
@@ -43,18 +40,6 @@ class Frames(dict[str, pd.DataFrame]):
     def __init__(self, frames: Mapping[str, pd.DataFrame] = {}) -> None:
         super().__init__(frames)
         self.notes, self.reading, self.written = [], Reading().to_json(), {}
-
-
-def is_table(file: Path) -> bool:
-    """Whether a file's name is that of a table: CSV, TSV, JSON Lines, Parquet or Excel.
-
-    Hidden files, and those that Excel writes beside an open one, are none.
-
-    >>> [is_table(Path(name)) for name in ("a.CSV", "a.tsv.gz", "._a.csv", "~$a.xlsx", "a.txt")]
-    [True, True, False, False, False]
-    """
-    name = file.name.lower()
-    return name.endswith(sum(KINDS, ())) and not name.startswith((".", "~$"))
 
 
 def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:

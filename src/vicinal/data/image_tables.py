@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from vicinal.data.columns import are_whole, as_texts, is_numeric
-from vicinal.data.frames import Frames, is_table, read_frames
+from vicinal.data.frames import Frames, read_frames
 from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
@@ -21,6 +21,7 @@ from vicinal.data.named_images import NamedImages
 from vicinal.data.parts import part_word, words_of
 from vicinal.data.spellings import Spellings
 from vicinal.data.split_column import about_parts
+from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from vicinal.data.frames import is_table
-from vicinal.data.image_tables import ImageTable, image_tables
 from vicinal.data.listing import Listing, list_folder
 from vicinal.data.parts import part_of
+from vicinal.data.table_files import is_table
 from vicinal.data.tables import is_saved, saved_tables, tables_of_hub
 from vicinal.errors import VicinalError
+
+if TYPE_CHECKING:
+    from vicinal.data.image_tables import ImageTable
 
 ALWAYS = ("data", "valid_pct", "seed", "skip_bad")  # options of all data
 LISTS = ("drop", "categorical")
@@ -106,9 +108,18 @@ class DataRequest:
         return self.listing.images
 
     @cached_property
-    def image_tables(self) -> list[ImageTable]:
+    def image_tables(self) -> "list[ImageTable]":
         """The tables that name images."""
+        if not self.has_tables:
+            return []
+        from vicinal.data.image_tables import image_tables
+
         return image_tables(self)
+
+    @cached_property
+    def has_tables(self) -> bool:
+        """Whether there is a table, at any depth."""
+        return any(map(is_table, [*self.tables, *self.files]))
 
     @cached_property
     def has_hub_tables(self) -> bool:

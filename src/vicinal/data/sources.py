@@ -9,12 +9,12 @@ from typing import Literal
 
 from vicinal.data.archives import is_archive, unpacked
 from vicinal.data.folders import check_open
-from vicinal.data.frames import is_table
 from vicinal.data.listing import endings, is_image
 from vicinal.data.pixel_range import look_at_pixels
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import listed
 from vicinal.data.split import DataSplit
+from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 

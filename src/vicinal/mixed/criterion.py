@@ -5,18 +5,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.compiler import disable
 from torch.utils import _pytree as pytree
 
 from vicinal.known_losses import weighted_sum
 from vicinal.mixed.tensor import MixedTensor, as_plain, as_tensors, is_mixed
+from vicinal.mixed.uncompiled import uncompiled
 from vicinal.mixing.sides import map_targets, sides
 from vicinal.mixing.target import MixedTarget
 from vicinal.rehearsal import rehearsed
 from vicinal.rows import close
 
 
-@disable  # type: ignore[untyped-decorator]
+@uncompiled
 def loss_of_tensors(criterion: Callable[..., Any], output: Any, target: Any) -> tuple[Any, bool]:
     """The criterion's result for a mixed target, and whether it is a loss for each sample.
 
@@ -34,7 +34,7 @@ def loss_of_tensors(criterion: Callable[..., Any], output: Any, target: Any) -> 
     return result, False
 
 
-@disable  # type: ignore[untyped-decorator]
+@uncompiled
 def counts_partners(criterion: Callable[..., Any], output: Any, target: Any) -> bool:
     """Whether partners that have the whole weight give just the loss of plain targets.
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.compiler import disable
 from torch.overrides import resolve_name
 
 from vicinal.mixed.call import Call, has_tensors
@@ -26,6 +25,7 @@ from vicinal.mixed.handlers import (
     totals,
 )
 from vicinal.mixed.tensor import is_mixed, mixed_leaves
+from vicinal.mixed.uncompiled import uncompiled
 from vicinal.mixed.weights import Unsupported
 
 
@@ -33,7 +33,7 @@ class UnsupportedFunction(ValueError):
     """A function cannot be computed for both targets; the message names it."""
 
 
-@disable  # type: ignore[untyped-decorator]  # torch 2.6 compiles no such class
+@uncompiled  # torch 2.6 compiles no such class
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The function's result for both targets.
 

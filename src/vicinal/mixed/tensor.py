@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from vicinal.mixed.uncompiled import uncompiled
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.move import move
 from vicinal.mixing.target import MixedTarget, over_rows
@@ -86,7 +87,7 @@ class Origin:
     reached_loss = False
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@uncompiled
 def as_tensors(target: Any) -> Any:
     """Convert a mixer's targets to :class:`MixedTensor`.
 

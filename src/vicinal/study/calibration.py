@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 BINS = 15  # of the calibration error, as in its source
@@ -114,6 +113,8 @@ def fit_temperature(scores: Tensor, targets: Tensor) -> float:
     """
     if not len(targets):
         return 1.0
+
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         return torch.nn.functional.cross_entropy(

@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -302,9 +302,7 @@ class ImageTask(Task):
         modules = [feature["module"] for feature in info]
         return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
-        from vicinal import plots
-
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
         if isinstance(mixer, MixBatches):  # such as RegMixUp
             mixer = mixer.mixer
         if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
@@ -315,7 +313,13 @@ class ImageTask(Task):
         begin_schedules(shown, self.epochs * len(learn.dls.train), at=shown.random.draws)
         x, target = shown(*learn.dls.one_batch())
         shown.load_state_dict(state)  # the training starts with the same draws
-        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+        def draw() -> Any:
+            from vicinal import plots
+
+            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+        return draw
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:

@@ -9,10 +9,11 @@ from typing import Any, Self
 import pandas as pd
 from torch import Tensor, nn
 
-from vicinal.data.frames import is_table, read_frame
+from vicinal.data.frames import read_frame
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
 from vicinal.data.split_loader import TensorData
+from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
 from vicinal.tasks.predictor import Preprocessing

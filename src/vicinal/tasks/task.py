@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -308,8 +308,8 @@ class Task(ABC):
     def preprocessing(self, learn: Learner) -> Preprocessing:
         """How new samples are brought to the network."""
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Any:
-        """A figure of the first batch as the mixer mixes it; None for data that cannot be seen.
+    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
+        """What draws a figure of the first batch, mixed; None for data that cannot be seen.
 
         Args:
             mixer: what :meth:`mixer` gave for this training; it is not advanced.

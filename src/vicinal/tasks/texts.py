@@ -9,8 +9,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from vicinal.data.frames import is_table, read_frame
+from vicinal.data.frames import read_frame
 from vicinal.data.rows import TextSplit
+from vicinal.data.table_files import is_table
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
