@@ -44,6 +44,53 @@ def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
     return result
 
 
+def adaptive_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The adaptive calibration error, sample by sample.
+
+    As the calibration error, but of the probabilities of all classes, not only the largest, and the
+    bins of each class hold equal numbers of samples. The error is the mean over the classes. Equal
+    probabilities are in one bin, which may therefore be larger than others.
+
+    Args:
+        probabilities: (N, C) floats, whose rows sum to 1.
+        targets: (N,) int64 class indices.
+
+    Returns:
+        (N,) float64, whose mean is the error.
+
+    Source: Nixon et al., Measuring calibration in deep learning (2019), section 4.
+    """
+    gaps, bins = _class_gaps(probabilities, targets)
+    return (gaps * _column_sums(gaps, bins).sign().gather(0, bins)).mean(1)
+
+
+def unbiased_adaptive_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The same without the bias of few samples, as :func:`unbiased_gaps`: (N,) float64."""
+    gaps, bins = _class_gaps(probabilities, targets)
+    result = torch.empty(len(gaps), dtype=torch.float64)
+    for half, other in _halves(len(gaps)):
+        signs = _column_sums(gaps[other], bins[other]).sign()
+        result[half] = (gaps[half] * signs.gather(0, bins[half])).mean(1)
+    return result
+
+
+def _class_gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, C): for each sample and class, whether it is of it minus the probability; and the bin."""
+    own = torch.nn.functional.one_hot(targets, probabilities.shape[1])
+    columns = probabilities.double().T.contiguous()
+    ordered = columns.sort(1).values
+    below, up_to = (torch.searchsorted(ordered, columns, right=right) for right in (False, True))
+    # The middle of the ranks of equal probabilities, of 2 N.
+    bins = (below + up_to) * BINS // (2 * len(targets))
+    return own - columns.T, bins.T
+
+
+def _column_sums(gaps: Tensor, bins: Tensor) -> Tensor:
+    """The sum over each bin of each class: (BINS, C)."""
+    sums = torch.zeros(BINS, gaps.shape[1], dtype=torch.float64)
+    return sums.scatter_add_(0, bins, gaps)
+
+
 def _gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """For each sample, its correctness minus its confidence; and its bin."""
     confidence, predicted = probabilities.double().max(1)

@@ -171,7 +171,7 @@ def _experiment(
         return experiment
     merged = config.merged_with(before["config"], typed)
     experiment = Experiment(merged, TrainOptions(**before["resolved"]), before.get("choices"))
-    if experiment.task.fingerprint() != before["data"]:
+    if experiment.fingerprint() != before["data"]:
         raise VicinalError(
             f"the data have changed since the comparison in {folder.path} was begun: restore them, "
             "or begin another one"
@@ -189,6 +189,8 @@ def _log_setup(experiment: Experiment, log: Log) -> None:
     log("data", experiment.task.describe())
     for note in experiment.split.notes:
         log(*note.split(": ", 1))
+    if experiment.ood is not None:
+        log("other data", experiment.ood.text)
     for name, reason in experiment.choices.items():
         if name != "epochs":
             log(name, reason)
@@ -217,7 +219,7 @@ def _plan(
         seconds: how long all of it may take from then on.
     """
     tried = next(arm for arm in experiment.arms if arm.mixes)
-    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn, experiment.passes)
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
     expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}
