@@ -63,24 +63,26 @@ class TestEdges:
 
 def test_the_spread_of_the_balanced_accuracy_is_that_of_the_classes_shares():
     """The variance of a mean of independent shares: of each, p (1 - p) / (n - 1)."""
-    correct = torch.tensor([1, 1, 0, 1, 0, 0, 1, 1, 0, 1])
-    targets = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    correct = torch.tensor([1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 1, 0] * 4)
+    targets = torch.tensor([0] * 24 + [1] * 14 + [2] * 10)
     probabilities = torch.eye(3)[torch.where(correct == 1, targets, (targets + 1) % 3)]
     values = balanced_accuracy(probabilities, targets)
     shares = [correct[targets == k].double() for k in range(3)]
     expected = sum(each.var().item() / len(each) for each in shares) / 9
-    assert (values - values.mean()).square().sum().item() / 100 == pytest.approx(expected)
+    assert (values - values.mean()).square().sum().item() / 48**2 == pytest.approx(expected)
 
 
-def test_classes_of_one_sample_have_the_spread_of_each_other():
-    """Each alone has none, and an interval would pretend to know its accuracy."""
-    targets = torch.tensor([0] * 6 + [1, 2, 3, 4])
-    predicted = torch.tensor([0] * 6 + [1, 2, 0, 0])
+def test_classes_of_few_samples_have_a_common_spread():
+    """Of one sample there is none, and an interval would pretend to know its accuracy."""
+    targets = torch.tensor([0] * 12 + [1, 2, 3, 4, 4])
+    predicted = torch.tensor([0] * 12 + [1, 2, 0, 0, 0])
     values = balanced_accuracy(torch.eye(5)[predicted], targets)
     assert values.mean().item() == pytest.approx(3 / 5)
-    # Each is 0.5 from their mean; of four deviations three are free.
-    away = 10 / 5 * 0.5 * (4 / 3) ** 0.5
-    assert values[6:].tolist() == pytest.approx([0.6 + sign * away for sign in (1, 1, -1, -1)])
+    assert values[:12].tolist() == pytest.approx([3 / 5] * 12)  # all of them are right
+    # The rare classes' recalls are 1, 1, 0 and 0, and of five deviations four are free.
+    away = 17 / 5 * 0.5 * (5 / 4) ** 0.5
+    expected = [away, away, -away, -away / 2, -away / 2]
+    assert (values[12:] - 3 / 5).tolist() == pytest.approx(expected)
 
 
 def test_values_are_derivatives():

@@ -1,5 +1,7 @@
 """Other data, for ``--ood``: what is read of each kind of data, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.other_data import read_other
+from vicinal.study.runner import train_and_measure
 from vicinal.study.unknown_samples import MOST
 from vicinal.tasks import TrainOptions, find_split, make_task
 
@@ -148,6 +151,7 @@ def test_values_have_no_confidence(tmp_path):
         read_other("other.csv", values)
 
 
+@pytest.mark.slow
 def test_a_comparison_measures_them_and_remembers_them(tmp_path, capsys):
     table("rows.csv", 60, label=[*"xxy"] * 20)
     table("other.csv", 30)
@@ -165,8 +169,32 @@ def test_a_comparison_measures_them_and_remembers_them(tmp_path, capsys):
     assert "the data have changed" in capsys.readouterr().err
 
 
-def test_their_passes_count_in_the_budget():
-    table("rows.csv", 60, label=[*"xxy"] * 20)
-    table("other.csv", 48)
-    made = Experiment(ExperimentConfig(TrainOptions("rows.csv"), ood="other.csv"))
-    assert made.passes == 48 / len(made.split.valid)
+class TestExperiment:
+    @pytest.fixture
+    def made(self):
+        table("rows.csv", 60, label=[*"xxy"] * 20)
+
+        def make(ood):
+            return Experiment(ExperimentConfig(TrainOptions("rows.csv"), ood=ood))
+
+        return make
+
+    def test_their_passes_count_in_the_budget(self, made):
+        found = made(table("other.csv", 48))
+        assert found.passes == 48 / len(found.split.valid)
+        assert made(None).passes == 0
+
+    def test_they_are_among_the_settings_and_the_samples_that_must_not_change(self, made):
+        found = made(table("other.csv", 48))
+        assert ("other data", "48 rows of other.csv") in found.settings()
+        assert found.fingerprint() == made("other.csv").fingerprint()
+        table("other.csv", 49)
+        assert found.fingerprint() != made("other.csv").fingerprint()
+        # An earlier comparison, without them, is still that of the same data.
+        assert made(None).fingerprint() == made(None).task.fingerprint()
+
+    def test_a_run_measures_them(self, made):
+        experiment = made(table("other.csv", 48))
+        prepared = experiment.prepare(experiment.arms[0], seed=0)
+        result = train_and_measure("none", 0, replace(prepared, fit=lambda learn: None))
+        assert len(result.values["auroc_ood"]) == len(experiment.split.valid) + 48

@@ -8,6 +8,7 @@ mean is the measure, and their spread gives its standard error.
 import torch
 from torch import Tensor
 
+FEW = 10  # samples of a class; of fewer, its spread is badly known
 UNBALANCED = 2  # times as many samples of the most frequent class as of the rarest
 
 
@@ -34,24 +35,24 @@ def balanced_accuracy(probabilities: Tensor, targets: Tensor) -> Tensor:
     Returns:
         (N,) float64; single values may lie outside [0, 1].
 
-    Source: Brodersen et al., The balanced accuracy and its posterior distribution (2010). A class
-    of one sample has no spread of its own: all such classes share theirs, as collapsed strata do
-    (Cochran, Sampling techniques (1977), section 5A.12).
+    Source: Brodersen et al., The balanced accuracy and its posterior distribution (2010). The
+    spread of a class of few samples is badly known, and that of one sample not at all: all classes
+    of fewer than 10 share theirs, which is then too large rather than too small, as that of
+    collapsed strata (Cochran, Sampling techniques (1977), section 5A.12).
 
     >>> p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
-    >>> balanced_accuracy(p, torch.tensor([0, 0, 0, 1, 1])).mean().item()
+    >>> round(balanced_accuracy(p, torch.tensor([0, 0, 0, 1, 1])).mean().item(), 4)  # 1 and 1/2
     0.75
     """
     correct = (probabilities.argmax(1) == targets).double()
     present, own = targets.unique(return_inverse=True)
     counts = own.bincount()
     recalls = _sums(correct, own, len(present)) / counts
-    single = counts[own] == 1
-    around = recalls[own]
-    if single.any():
-        around[single] = correct[single].mean()
+    few = (counts < FEW)[own]
+    around, pool = recalls[own], counts[own].double()
+    if few.any():  # the mean of their recalls, around which their deviations sum to 0
+        around[few], pool[few] = recalls[counts < FEW].mean(), few.sum().double()
     # As for a variance: of n deviations from their own mean, n - 1 are free.
-    pool = torch.where(single, single.sum(), counts[own]).double()
     free = (pool / (pool - 1).clamp(min=1)).sqrt()
     share = len(targets) / (len(present) * counts[own])
     return recalls.mean() + share * free * (correct - around)

@@ -183,7 +183,8 @@ def _rows(data: str, task: TableTask) -> Read:
     except VicinalError as error:
         raise VicinalError(f"--ood {data}: {error}") from None
     hashed = pd.util.hash_pandas_object(frame[list(table.columns)], index=False)
-    return [row for _, row in frame.iterrows()], available, "", hashed.tolist()
+    # Not by iterrows, which makes one type of a whole row.
+    return frame.to_dict("records"), available, "", hashed.tolist()
 
 
 def _texts(data: str, task: TextTask) -> Read:
