@@ -109,6 +109,7 @@ FLAGS = {
         --seeds = None
         --train-size = None
         --label-noise = 0.0
+        --ood = None
         --budget = None
         --recipe = None
         --model = None

@@ -4,7 +4,8 @@ import torch
 
 from vicinal.study.analysis import Analysis
 from vicinal.study.arms import Arm
-from vicinal.study.measures import Evaluation, compute_measures
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.measuring import compute_measures
 from vicinal.study.result import Result
 
 NONE = Arm("none", None, 5, mixes=False)

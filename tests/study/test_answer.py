@@ -10,8 +10,10 @@ from analyses import CUTMIX, MIXUP, NONE, analysis, failed, result
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import details, headline
 from vicinal.study.arms import Arm
+from vicinal.study.evaluation import Evaluation
 from vicinal.study.intervals import interval
-from vicinal.study.measures import MEASURES, Evaluation, compute_measures
+from vicinal.study.measures import MEASURES
+from vicinal.study.measuring import compute_measures
 from vicinal.study.result import Result
 
 SEEDS = 6

@@ -1,5 +1,7 @@
 """Calibration against another library and closed forms."""
 
+import functools
+
 import pytest
 import torch
 import torchmetrics
@@ -8,12 +10,17 @@ from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from vicinal.study.calibration import (
+    BINS,
     Reliability,
+    adaptive_gaps,
     calibration_gaps,
     fit_temperature,
     temperature_scaled,
+    unbiased_adaptive_gaps,
     unbiased_gaps,
 )
+
+BOTH = [(calibration_gaps, unbiased_gaps), (adaptive_gaps, unbiased_adaptive_gaps)]
 
 
 def predictions(seed, count, classes, sharpness=2.0):
@@ -68,6 +75,82 @@ class TestWithoutBias:
         )
         assert plain == pytest.approx(fair, abs=0.003)
         assert plain == pytest.approx(0.125, abs=0.005)
+
+
+def drawn(seed, count, temperature, classes=5):
+    """Predictions of a network that is calibrated at temperature 1."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = 2 * torch.randn(count, classes, generator=generator, dtype=torch.float64)
+    targets = scores.softmax(1).multinomial(1, generator=generator).squeeze(1)
+    return (temperature * scores).softmax(1), targets
+
+
+@pytest.mark.parametrize(("plain", "fair"), BOTH)
+class TestTheSpreadWithoutBias:
+    """200 samples of 360 predictions: a standard deviation of them is known to 5 %."""
+
+    @staticmethod
+    @functools.cache
+    def means_and_errors(measure, temperature):
+        values = torch.stack([measure(*drawn(seed, 360, temperature)) for seed in range(200)])
+        return values.mean(1), values.std(1) / 360**0.5
+
+    @pytest.mark.parametrize("temperature", [1.0, 1.2, 2.0])
+    def test_the_standard_error_is_never_too_small(self, plain, fair, temperature):
+        """Below 0.8 by chance once in 16,000 times. The signs of fixed halves gave 0.65 to 0.8."""
+        means, errors = self.means_and_errors(fair, temperature)
+        ratio = errors.mean() / means.std()
+        assert 0.8 < ratio < 1.75
+        if temperature == 2.0:
+            assert ratio < 1.3
+
+    def test_two_calibrated_networks_seldom_differ(self, plain, fair):
+        """Of 100 pairs 5 % are wanted; 13 % would come by chance once in 1,000 times."""
+        means, errors = self.means_and_errors(fair, 1.0)
+        difference = means[::2] - means[1::2]
+        error = (errors[::2].square() + errors[1::2].square()).sqrt()
+        assert (difference.abs() > 1.96 * error).double().mean() < 0.13
+
+    def test_a_calibrated_network_has_no_error_and_another_one_has_its(self, plain, fair):
+        means, _ = self.means_and_errors(fair, 1.0)
+        biased, _ = self.means_and_errors(plain, 1.0)
+        assert abs(means.mean()) < 0.05 * biased.mean()
+        other = drawn(0, 20_000, 2.0)
+        assert fair(*other).mean() == pytest.approx(plain(*other).mean().item(), rel=0.02)
+
+    def test_the_order_of_the_samples_does_not_count(self, plain, fair):
+        probabilities, targets = drawn(0, 90, 1.0)
+        for measure in (plain, fair):
+            found = measure(probabilities.flip(0), targets.flip(0)).flip(0)
+            torch.testing.assert_close(found, measure(probabilities, targets))
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_certain_probabilities_and_few_samples(self, plain, fair, count):
+        targets = torch.arange(count)
+        for outputs, error in ((torch.eye(2), 0.0), (1 - torch.eye(2), 1.0)):
+            for measure in (plain, fair):
+                found = measure(outputs[:count], targets)
+                torch.testing.assert_close(
+                    found, torch.full((count,), error, dtype=torch.float64), atol=1e-5, rtol=0
+                )
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(2, 6))
+def test_the_adaptive_error_is_that_of_bins_of_equal_numbers(seed, size, classes):
+    probabilities, targets = predictions(seed, size * BINS, classes)
+    probabilities = probabilities.double()
+    errors = []
+    for k in range(classes):
+        gaps = (targets == k).double() - probabilities[:, k]
+        errors += [part.mean().abs() for part in gaps[probabilities[:, k].argsort()].split(size)]
+    expected = torch.stack(errors).mean().item()
+    assert adaptive_gaps(probabilities, targets).mean().item() == pytest.approx(expected)
+
+
+def test_equal_probabilities_are_in_one_bin():
+    """Else the order of the samples, by class say, would decide which are compared."""
+    probabilities = torch.tensor([[0.5, 0.5]]).repeat(40, 1)
+    assert adaptive_gaps(probabilities, torch.arange(40) // 20).mean() == 0
 
 
 class TestTemperature:

@@ -496,7 +496,13 @@ class TestTheCommandOfAnExperiment:
     def test_says_them_all_together(self, parsed):
         options = TrainOptions("data", **{name: value for name, (value, _) in TYPED.items()})
         config = ExperimentConfig(
-            options, ("none", "mixup"), (0.1, 1.0), (5, 20), train_size=0.5, label_noise=0.2
+            options,
+            ("none", "mixup"),
+            (0.1, 1.0),
+            (5, 20),
+            train_size=0.5,
+            label_noise=0.2,
+            ood="other photos",
         )
         assert parsed(config.command()) == config
 
@@ -524,6 +530,21 @@ def test_a_typed_setting_counts_even_where_it_is_the_default():
         again.merged_with(stored, typed=["label_noise"])
     with pytest.raises(VicinalError, match=r"begun with --valid 0\.3, not with --valid 0\.2:"):
         again.merged_with(stored, typed=["valid"])
+
+
+def test_other_data_are_those_of_the_beginning():
+    """Results without them cannot be measured again, as no weights are stored."""
+    data = TrainOptions("digits")
+    begun = ExperimentConfig(data, ood="photos").to_json()
+    for same in ("photos/", "./photos", None):
+        assert ExperimentConfig(data, ood=same).merged_with(begun).ood == "photos"
+    with pytest.raises(VicinalError, match=r"begun with --ood photos, not with --ood others:"):
+        ExperimentConfig(data, ood="others").merged_with(begun)
+    # An early version had no such option.
+    early = {name: value for name, value in begun.items() if name != "ood"}
+    assert ExperimentConfig(data).merged_with(early).ood is None
+    with pytest.raises(VicinalError, match=r"begun without --ood, not with --ood photos:"):
+        ExperimentConfig(data, ood="photos").merged_with(early)
 
 
 def test_the_config_is_stored_and_read_again(tmp_path):

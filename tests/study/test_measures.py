@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, root_mean_squared_error
 
-from vicinal.study.measures import MEASURES, Evaluation, compute_measures, main_measure
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.measures import MEASURES
+from vicinal.study.measuring import compute_measures, main_measure
 
 DOCS = Path(__file__).parents[2] / "docs" / "compare.md"
 
@@ -121,7 +123,7 @@ class TestRegistry:
     def test_every_entry_is_computed_in_one_way(self):
         for measure in MEASURES.values():
             assert (measure.compute is None) != (measure.on_batch is None)
-            assert (measure.on_batch is None) == (measure.passes == 0)
+            assert measure.on_batch is None or measure.passes > 0
 
     def test_the_docs_list_every_measure_and_its_direction(self):
         section = DOCS.read_text().partition("## What is measured")[2].partition("\n## ")[0]

@@ -52,6 +52,13 @@ def compare(
     label_noise: Annotated[
         float, typer.Option(help="Replace this share of the training labels by another class.")
     ] = 0.0,
+    ood: Annotated[
+        str | None,
+        typer.Option(
+            help="Other data of the same kind, such as another folder of images, none of DATA's "
+            "classes; labels are not needed: are networks less confident about them?"
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Take no longer than this: 20m, 1h30m, 90s.")
     ] = None,
@@ -121,6 +128,7 @@ def compare(
         epochs=lengths,
         train_size=train_size,
         label_noise=label_noise,
+        ood=ood,
     )
     report = compare_data(
         config,

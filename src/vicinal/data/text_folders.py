@@ -43,7 +43,7 @@ def split_of_text_folders(request: DataRequest) -> RowSplit | None:
     for name, part in parts.items():
         files = [file for file, _ in part]
         frame = pd.DataFrame(
-            {"text": _read(files, notes), "label": [label for _, label in part]},
+            {"text": read_texts(files, notes), "label": [label for _, label in part]},
             index=[file.relative_to(path).as_posix() for file in files],
         )
         if request.group is not None:
@@ -73,7 +73,7 @@ def _layout(root: Path, texts: list[Path]) -> Layout:
     return layout
 
 
-def _read(files: list[Path], notes: list[str]) -> list[str]:
+def read_texts(files: list[Path], notes: list[str]) -> list[str]:
     """The text in each file, which is in UTF-8, or else taken as Latin-1."""
     texts, others = [], []
     for file in files:

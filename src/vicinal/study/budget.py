@@ -71,11 +71,12 @@ class Stopwatch(Callback):
         return (times[-1] - times[-1 - timed]) / timed
 
 
-def measure_cost(make: Callable[[], Learner]) -> Cost:
+def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
     """What a run costs, by a trial of some batches.
 
     Args:
         make: makes the learner of a run.
+        more: passes through other data, in units of the validation part.
     """
     began = time.perf_counter()
     learn = make()
@@ -87,7 +88,7 @@ def measure_cost(make: Callable[[], Learner]) -> Cost:
         watch.seconds(training) * len(part)
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
-    return Cost(setup + PASSES * valid, train, valid)
+    return Cost(setup + (PASSES + more) * valid, train, valid)
 
 
 @dataclass(frozen=True)

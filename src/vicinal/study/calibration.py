@@ -1,5 +1,6 @@
 """Calibration of a classifier: errors, temperature scaling, reliability diagrams."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -33,26 +34,89 @@ def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
     """The same without the bias of few samples: (N,) float64, whose mean may be negative.
 
     Of few samples, the calibration error is above 0 even where the network is calibrated, the more
-    so the more its confidences vary. Here the bins of each half of the samples give the signs for
-    the other half, which are therefore independent of its chance.
+    so the more its confidences vary: by chance a bin's sum of gaps S has the variance V, that of
+    correctness at such confidences, and |S| is above 0. In its place there is S h - √V h', where
+    h = 2 Φ(S / √V) - 1 is a sign that is uncertain where S is small. Its mean is 0 for a calibrated
+    bin, by Stein's lemma, and about |S| where the error is larger than chance; in between it is too
+    small. It is what the sum of one half of the samples times the sign of that of the other half
+    gives, on average over the ways to halve them.
+
+    The values are linearised: their spread gives the standard error, which is up to half too large
+    where the network is calibrated, and right elsewhere.
     """
+    confidence, _ = probabilities.double().max(1)
     gaps, bins = _gaps(probabilities, targets)
-    result = torch.empty_like(gaps)
-    for half, other in _halves(len(gaps)):
-        result[half] = gaps[half] * _sums(gaps[other], bins[other]).sign()[bins[half]]
-    return result
+    return _unbiased(*(each[:, None] for each in (gaps, confidence * (1 - confidence), bins)))
+
+
+def adaptive_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The adaptive calibration error, sample by sample.
+
+    As the calibration error, but of the probabilities of all classes, not only the largest, and the
+    bins of each class hold equal numbers of samples. The error is the mean over the classes. Equal
+    probabilities are in one bin, which may therefore be larger than others.
+
+    Args:
+        probabilities: (N, C) floats, whose rows sum to 1.
+        targets: (N,) int64 class indices.
+
+    Returns:
+        (N,) float64, whose mean is the error.
+
+    Source: Nixon et al., Measuring calibration in deep learning (2019), section 4.
+    """
+    gaps, bins = _class_gaps(probabilities, targets)
+    return (gaps * _column_sums(gaps, bins).sign().gather(0, bins)).mean(1)
+
+
+def unbiased_adaptive_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """The same without the bias of few samples, as :func:`unbiased_gaps`: (N,) float64."""
+    probabilities = probabilities.double()
+    gaps, bins = _class_gaps(probabilities, targets)
+    return _unbiased(gaps, probabilities * (1 - probabilities), bins)
+
+
+def _unbiased(gaps: Tensor, variances: Tensor, bins: Tensor) -> Tensor:
+    """The mean over columns of errors without bias, as a linearised value for each sample.
+
+    Args:
+        gaps, variances, bins: (N, C), of each sample in each column.
+
+    Returns:
+        (N,) float64.
+    """
+    sums = _column_sums(gaps, bins)
+    chance = _column_sums(variances, bins).clamp(min=1e-30).sqrt()  # of probabilities of 0 or 1
+    sizes = sums / chance
+    signs = torch.erf(sizes / 2**0.5)
+    slopes = 2 * (-(sizes.square()) / 2).exp() / (2 * math.pi) ** 0.5  # of the signs, by the sizes
+    errors = sums * signs - chance * slopes
+    weights = signs + 2 * sizes * slopes  # the derivative of the errors by the sums
+    rest = (errors - weights * sums).sum() / len(gaps)
+    return ((gaps * weights.gather(0, bins)).sum(1) + rest) / gaps.shape[1]
+
+
+def _class_gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, C): for each sample and class, whether it is of it minus the probability; and the bin."""
+    own = torch.nn.functional.one_hot(targets, probabilities.shape[1])
+    columns = probabilities.double().T.contiguous()
+    ordered = columns.sort(1).values
+    below, up_to = (torch.searchsorted(ordered, columns, right=right) for right in (False, True))
+    # The middle of the ranks of equal probabilities, of 2 N.
+    bins = (below + up_to) * BINS // (2 * len(targets))
+    return own - columns.T, bins.T
+
+
+def _column_sums(gaps: Tensor, bins: Tensor) -> Tensor:
+    """The sum over each bin of each class: (BINS, C)."""
+    sums = torch.zeros(BINS, gaps.shape[1], dtype=torch.float64)
+    return sums.scatter_add_(0, bins, gaps)
 
 
 def _gaps(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """For each sample, its correctness minus its confidence; and its bin."""
     confidence, predicted = probabilities.double().max(1)
     return (predicted == targets).double() - confidence, _bin(confidence)
-
-
-def _halves(count: int) -> list[tuple[Tensor, Tensor]]:
-    """Masks of each half of the samples, with the other half."""
-    even = torch.arange(count) % 2 == 0
-    return [(even, ~even), (~even, even)]
 
 
 def _bin(confidence: Tensor) -> Tensor:

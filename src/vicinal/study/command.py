@@ -200,7 +200,7 @@ def _experiment(
         return experiment
     merged = config.merged_with(before["config"], typed)
     experiment = Experiment(merged, TrainOptions(**before["resolved"]), before.get("choices"))
-    if experiment.task.fingerprint() != before["data"]:
+    if experiment.fingerprint() != before["data"]:
         raise VicinalError(
             f"the data have changed since the comparison in {folder.path} was begun: restore them, "
             "or begin another one"
@@ -218,6 +218,8 @@ def _log_setup(experiment: Experiment, log: Log) -> None:
     log("data", experiment.task.describe())
     for note in experiment.split.notes:
         log(*note.split(": ", 1))
+    if experiment.ood is not None:
+        log("other data", experiment.ood.text)
     for name, reason in experiment.choices.items():
         if name != "epochs":
             log(name, reason)
@@ -270,8 +272,9 @@ def _costs(experiment: Experiment) -> dict[int, Cost]:
     tried: dict[int, Arm] = {}
     for arm in sorted(experiment.arms, key=lambda arm: not arm.mixes):
         tried.setdefault(experiment.passes(arm), arm)
+    more = experiment.other_passes
     return {
-        passes: measure_cost(lambda arm=arm: experiment.prepare(arm, 0).learn)  # type: ignore[misc]
+        passes: measure_cost(lambda arm=arm: experiment.prepare(arm, 0).learn, more)  # type: ignore[misc]
         for passes, arm in tried.items()
     }
 

@@ -1,5 +1,6 @@
 """ExperimentConfig: what the user asked ``vicinal compare`` for."""
 
+import os
 import shlex
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +23,7 @@ class ExperimentConfig:
         epochs: the lengths of training; empty for what suits the data.
         train_size: how many training samples, or which share of them.
         label_noise: the share of training labels that are replaced by another class.
+        ood: the name or path of other data, whose samples are of none of the classes.
     """
 
     options: TrainOptions
@@ -30,6 +32,7 @@ class ExperimentConfig:
     epochs: tuple[int, ...] = ()
     train_size: float | None = None
     label_noise: float = 0.0
+    ood: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,9 +52,9 @@ class ExperimentConfig:
         """
         settings: dict[str, Any] = {"options": self.options.merged_with(earlier["options"], typed)}
         for field in fields(self)[1:]:
-            value, before = getattr(self, field.name), earlier[field.name]
+            value, before = getattr(self, field.name), earlier.get(field.name, field.default)
             before = tuple(before) if isinstance(before, list) else before  # JSON has no tuples
-            if value == field.default and field.name not in typed:
+            if (value == field.default and field.name not in typed) or _same_place(value, before):
                 value = before
             elif value != before and field.name not in ARM_FIELDS:
                 earlier_text = None if before == field.default else _text(before)
@@ -88,6 +91,12 @@ del DEFAULTS["options"], DEFAULTS["mix"], DEFAULTS["alpha"]
 
 def _option(name: str) -> str:
     return OPTIONS.get(name, option(name))
+
+
+def _same_place(value: Any, before: Any) -> bool:
+    """Whether both are paths of the same file or folder: photos, photos/ and ./photos."""
+    both = value, before
+    return all(isinstance(each, str) for each in both) and len({*map(os.path.realpath, both)}) == 1
 
 
 def _text(value: Any) -> str:

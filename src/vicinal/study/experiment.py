@@ -13,6 +13,7 @@ from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms
 from vicinal.study.board import board_images
 from vicinal.study.config import ExperimentConfig
+from vicinal.study.other_data import read_other
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun
 from vicinal.study.store import ResultStore
@@ -42,6 +43,7 @@ class Experiment:
         resolved: the options with these choices, so that no run makes them again.
         choices: what was chosen and why, by name.
         arms: what is compared.
+        ood: samples of other data, of none of the classes; None where none are asked for.
 
     Raises:
         VicinalError: the data cannot be read, or a setting does not go with them.
@@ -66,6 +68,7 @@ class Experiment:
         epochs = config.epochs or (self.task.epochs,)
         self.arms = make_arms(mixes, config.alphas, epochs, config.options)
         self._check()
+        self.ood = None if config.ood is None else read_other(config.ood, self.task)
 
     def _check(self) -> None:
         """Make the mixer of each arm, so that mistakes are reported before any training."""
@@ -105,7 +108,19 @@ class Experiment:
         if config.label_noise:
             share = f"{config.label_noise:.0%} of the training labels, drawn anew for each seed"
             common.append(("label noise", share))
+        if self.ood is not None:
+            common.append(("other data", self.ood.text))
         return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
+
+    def fingerprint(self) -> str:
+        """Changes when the samples change, also those of other data."""
+        own = self.task.fingerprint()
+        return own if self.ood is None else digest([own, self.ood.digest])
+
+    @property
+    def other_passes(self) -> float:
+        """Forward passes that the other data take, in units of the validation part."""
+        return 0.0 if self.ood is None else len(self.ood.items) / len(self.split.valid)
 
     def board(self) -> list[dict[str, str]]:
         """Images for the mixing board; none where the data have none."""
@@ -139,4 +154,4 @@ class Experiment:
         def fit(learn: Learner) -> None:
             task.fit(learn, task.epochs, task.lr)
 
-        return PreparedRun(learn, fit, data.noisy)
+        return PreparedRun(learn, fit, data.noisy, None if self.ood is None else self.ood.items)

@@ -83,7 +83,7 @@ class ComparisonFolder:
             "config": experiment.config.to_json(),
             "resolved": asdict(experiment.resolved),
             "choices": experiment.choices,
-            "data": experiment.task.fingerprint(),
+            "data": experiment.fingerprint(),
             "arms": [arm.name for arm in experiment.arms],
             "seeds": seeds,
         }

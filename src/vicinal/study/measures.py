@@ -7,70 +7,39 @@ table of ``docs/compare.md``, which a test compares with the registry.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
-from torch.utils.data import Subset
 
-from vicinal.data.augment import Normalize
-from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
-from vicinal.study import robustness
+from vicinal.study import evaluation, macro, robustness, scores, unknown
 from vicinal.study.calibration import (
+    adaptive_gaps,
     calibration_gaps,
-    log_probabilities,
-    temperature_scaled,
+    unbiased_adaptive_gaps,
     unbiased_gaps,
 )
-from vicinal.study.training_set import no_noise
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.selective import risk_coverage_area
 
-
-@dataclass
-class Evaluation:
-    """A trained network and its outputs, from which measures are computed.
-
-    Args:
-        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values.
-        targets: (N,) int64 class indices, or values of the outputs' shape.
-        is_classifier: whether the outputs are probabilities.
-        learn: the trained learner; None where there are only outputs.
-        noisy: (M,) int64, the indices of the training samples with injected label noise.
-    """
-
-    outputs: Tensor
-    targets: Tensor
-    is_classifier: bool = True
-    learn: Learner | None = None
-    noisy: Tensor = field(default_factory=no_noise)
-
-    @cached_property
-    def probabilities(self) -> Tensor:
-        """(N, C) float64."""
-        return self.outputs.double()
-
-    @cached_property
-    def scaled(self) -> Tensor:
-        """The probabilities after temperature scaling, (N, C) float64."""
-        return temperature_scaled(self.outputs, self.targets)
-
-    @property
-    def normalize(self) -> Normalize | None:
-        """How the network's images are normalised; None where its samples are not images."""
-        return None if self.learn is None else self.learn.dls.normalize
+# What measures are about, in the order of the tables.
+Group = Literal["predictions", "probabilities", "changed images", "unknown samples", "noisy labels"]
 
 
 @dataclass(frozen=True)
 class Measure:
     """All there is to a measure.
 
-    Exactly one of ``compute`` and ``on_batch`` is given.
+    Exactly one of ``compute`` and ``on_batch`` is given. A measure that is no mean over samples,
+    such as an area or a ratio, is linearised: the value of a sample is the measure plus the
+    sample's influence on it (the derivative by the sample's share), so that the mean of the values
+    is the measure, and their spread gives its standard error.
 
     Args:
         name: in tables and files.
         title: in text.
+        group: what it is about.
         better: which direction is better.
         description: a sentence for readers who do not know it.
         applies: whether it can be computed.
@@ -78,7 +47,8 @@ class Measure:
             measure, so that one rule gives the intervals of all measures.
         on_batch: the same for measures that run the network again: from the learner and a
             validation batch to its values (B,). All such measures share one pass over the data.
-        passes: how many forward passes over the validation part it takes, for the budget.
+        passes: how many forward passes over as many samples as the validation part has it takes,
+            for the budget; those over samples of other data count apart.
         unbiased: the same as ``compute``, without a bias that all arms have; differences between
             arms are taken of these values, and stored as ``NAME_unbiased``.
         chance: of a main measure, from the targets to its value for a prediction that ignores the
@@ -87,10 +57,13 @@ class Measure:
         in_answer: whether the answer mentions significant differences.
         paired: whether its values are of the same samples for every seed. If not, only their
             means can be compared.
+        two_samples: whether values of other samples, the same for every run, follow those of the
+            validation samples.
     """
 
     name: str
     title: str
+    group: Group
     better: Literal["higher", "lower"]
     description: str
     applies: Callable[[Evaluation], bool]
@@ -102,6 +75,7 @@ class Measure:
     percent: bool = False
     in_answer: bool = False
     paired: bool = True
+    two_samples: bool = False
 
     @property
     def compared(self) -> str:
@@ -141,128 +115,6 @@ class Measure:
         return difference if self.better == "higher" else -difference
 
 
-def main_measure(evaluation: Evaluation) -> Measure:
-    """The measure that decides which arm is better: the first one that applies."""
-    return next(measure for measure in MEASURES.values() if measure.applies(evaluation))
-
-
-def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
-    """The values of all measures that apply.
-
-    Returns:
-        For each measure, and for those without bias, (N,) float64.
-
-    >>> p = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
-    >>> values = compute_measures(Evaluation(p, torch.tensor([0, 1])))
-    >>> values["accuracy"].tolist(), round(values["nll"].mean().item(), 3)
-    ([1.0, 0.0], 0.511)
-    """
-    measures = [measure for measure in MEASURES.values() if measure.applies(evaluation)]
-    on_batches = _on_batches(evaluation, [m for m in measures if m.on_batch is not None])
-    values = {}
-    for measure in measures:
-        found = on_batches.get(measure.name)
-        if measure.compute is not None:
-            found = measure.compute(evaluation)
-        assert found is not None
-        values[measure.name] = found
-        if measure.unbiased is not None:
-            values[measure.compared] = measure.unbiased(evaluation)
-        _check_shape(measure, values[measure.name], len(evaluation.targets))
-    return values
-
-
-def _check_shape(measure: Measure, values: Tensor, samples: int) -> None:
-    """Intervals are computed from the samples: a mean alone would count as one sample."""
-    if values.ndim != 1 or (measure.paired and len(values) != samples):
-        raise ValueError(
-            f"the measure {measure.name!r} has the shape {tuple(values.shape)}, but there are "
-            f"{samples} validation samples: let it return one number for each"
-        )
-
-
-def _on_batches(evaluation: Evaluation, measures: list[Measure]) -> dict[str, Tensor]:
-    """The values of those that run the network again, in one pass over the validation part."""
-    learn = evaluation.learn
-    if learn is None or not measures:
-        return {}
-    parts: dict[str, list[Tensor]] = {measure.name: [] for measure in measures}
-    with learn.evaluating():
-        for x, y in learn.dls.valid:
-            for measure in measures:
-                assert measure.on_batch is not None
-                parts[measure.name].append(measure.on_batch(learn, x, y).cpu())
-    return {name: torch.cat(part).double() for name, part in parts.items()}
-
-
-# ---- when a measure applies ---------------------------------------------------------------------
-
-
-def _classes(evaluation: Evaluation) -> bool:
-    return evaluation.is_classifier
-
-
-def _values(evaluation: Evaluation) -> bool:
-    return not evaluation.is_classifier
-
-
-def _images_of_classes(evaluation: Evaluation) -> bool:
-    return evaluation.is_classifier and evaluation.normalize is not None
-
-
-def _label_noise(evaluation: Evaluation) -> bool:
-    return evaluation.is_classifier and evaluation.learn is not None and len(evaluation.noisy) > 0
-
-
-# ---- how it is computed -------------------------------------------------------------------------
-
-
-def _accuracy(e: Evaluation) -> Tensor:
-    return (e.probabilities.argmax(1) == e.targets).double()
-
-
-def _own(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """The probability of each sample's own class."""
-    return probabilities.gather(1, targets[:, None]).squeeze(1)
-
-
-def _brier(e: Evaluation) -> Tensor:
-    # (p_own - 1)² and the squares of the others.
-    return e.probabilities.square().sum(1) - 2 * _own(e.probabilities, e.targets) + 1
-
-
-def _rmse(e: Evaluation) -> Tensor:
-    """The root mean square error, linearised at its value, so that it is a mean over samples."""
-    squares = (e.outputs.double() - e.targets.double()).square().flatten(1).mean(1)
-    root = squares.mean().sqrt()
-    return squares / (2 * root) + root / 2 if root > 0 else squares
-
-
-def _memorised(e: Evaluation) -> Tensor:
-    """Whether the network predicts the injected label: (M,), one for each noisy sample."""
-    learn = e.learn
-    assert learn is not None
-    batches = Batches(
-        Subset(learn.dls.train.dataset, e.noisy.tolist()),
-        2 * learn.dls.bs,
-        transforms=learn.dls.valid.transforms,
-        device=learn.dls.device,
-    )
-    outputs, targets = learn.get_preds(batches)
-    return (outputs.argmax(1) == targets).double()
-
-
-def _most_frequent(targets: Tensor) -> float:
-    return targets.bincount().max().item() / len(targets)
-
-
-def _deviation(targets: Tensor) -> float:
-    return targets.double().std(correction=0).item()
-
-
-# ---- the registry -------------------------------------------------------------------------------
-
-
 def _by_name(*measures: Measure) -> dict[str, Measure]:
     return {measure.name: measure for measure in measures}
 
@@ -272,57 +124,97 @@ MEASURES = _by_name(
     Measure(
         "accuracy",
         "accuracy",
+        "predictions",
         "higher",
         "The share of correct predictions.",
-        applies=_classes,
-        compute=_accuracy,
-        chance=_most_frequent,
+        applies=evaluation.classes,
+        compute=scores.accuracy,
+        chance=scores.most_frequent,
         percent=True,
     ),
     Measure(
         "rmse",
         "root mean square error",
+        "predictions",
         "lower",
         "How far predicted values are from the true ones, in the unit of the values.",
-        applies=_values,
-        compute=_rmse,
-        chance=_deviation,
+        applies=evaluation.values,
+        compute=scores.rmse,
+        chance=scores.deviation,
+    ),
+    Measure(
+        "balanced_accuracy",
+        "balanced accuracy",
+        "predictions",
+        "higher",
+        "The mean over the classes of the share of their samples that is classified correctly, so "
+        "that rare classes count as much as frequent ones.",
+        applies=evaluation.unbalanced_classes,
+        compute=lambda e: macro.balanced_accuracy(e.probabilities, e.targets),
+        percent=True,
+        in_answer=True,
+    ),
+    Measure(
+        "macro_f1",
+        "macro F1 score",
+        "predictions",
+        "higher",
+        "The mean over the classes of the F1 score, which counts samples of a class that are "
+        "missed, and others that are taken for it.",
+        applies=evaluation.unbalanced_classes,
+        compute=lambda e: macro.macro_f1(e.probabilities, e.targets),
+        percent=True,
     ),
     Measure(
         "nll",
         "negative log-likelihood",
+        "probabilities",
         "lower",
         "How little probability the network gives the true classes; confident errors cost most.",
-        applies=_classes,
-        compute=lambda e: -log_probabilities(_own(e.probabilities, e.targets)),
+        applies=evaluation.classes,
+        compute=lambda e: scores.surprise(e.probabilities, e.targets),
         in_answer=True,
     ),
     Measure(
         "brier",
         "Brier score",
+        "probabilities",
         "lower",
         "The squared error of the probabilities, from 0 to 2.",
-        applies=_classes,
-        compute=_brier,
+        applies=evaluation.classes,
+        compute=scores.brier,
     ),
     Measure(
         "ece",
         "calibration error",
+        "probabilities",
         "lower",
         "How far the network's confidence is from its accuracy, in 15 bins. Few samples make it "
         "larger by chance; differences are taken without that bias.",
-        applies=_classes,
+        applies=evaluation.classes,
         compute=lambda e: calibration_gaps(e.outputs, e.targets),
         unbiased=lambda e: unbiased_gaps(e.outputs, e.targets),
         percent=True,
         in_answer=True,
     ),
     Measure(
+        "ace",
+        "adaptive calibration error",
+        "probabilities",
+        "lower",
+        "The same for the probabilities of all classes, on average over the classes, in 15 bins of "
+        "equal numbers of samples.",
+        applies=evaluation.classes,
+        compute=lambda e: adaptive_gaps(e.probabilities, e.targets),
+        unbiased=lambda e: unbiased_adaptive_gaps(e.probabilities, e.targets),
+    ),
+    Measure(
         "ece_scaled",
         "calibration error, scaled",
+        "probabilities",
         "lower",
         "The same after temperature scaling, the usual remedy: one number divides all logits.",
-        applies=_classes,
+        applies=evaluation.classes,
         compute=lambda e: calibration_gaps(e.scaled, e.targets),
         unbiased=lambda e: unbiased_gaps(e.scaled, e.targets),
         percent=True,
@@ -330,17 +222,31 @@ MEASURES = _by_name(
     Measure(
         "nll_scaled",
         "negative log-likelihood, scaled",
+        "probabilities",
         "lower",
         "The negative log-likelihood after temperature scaling.",
-        applies=_classes,
-        compute=lambda e: -log_probabilities(_own(e.scaled, e.targets)),
+        applies=evaluation.classes,
+        compute=lambda e: scores.surprise(e.scaled, e.targets),
+    ),
+    Measure(
+        "aurc",
+        "area under the risk-coverage curve",
+        "probabilities",
+        "lower",
+        "How often the network errs where it may leave out the samples it is least confident "
+        "about: the error rate, on average over all shares that it keeps.",
+        applies=evaluation.classes,
+        compute=lambda e: risk_coverage_area(e.probabilities, e.targets),
+        percent=True,
+        in_answer=True,
     ),
     Measure(
         "noise",
         "accuracy, noisy images",
+        "changed images",
         "higher",
         "With Gaussian noise of 0.1 of the range of pixels.",
-        applies=_images_of_classes,
+        applies=evaluation.images_of_classes,
         on_batch=robustness.accuracy_under(robustness.noise),
         passes=1,
         percent=True,
@@ -349,9 +255,10 @@ MEASURES = _by_name(
     Measure(
         "blur",
         "accuracy, blurred images",
+        "changed images",
         "higher",
         "With a Gaussian blur of 1/32 of the side.",
-        applies=_images_of_classes,
+        applies=evaluation.images_of_classes,
         on_batch=robustness.accuracy_under(robustness.blur),
         passes=1,
         percent=True,
@@ -360,9 +267,10 @@ MEASURES = _by_name(
     Measure(
         "contrast",
         "accuracy, low-contrast images",
+        "changed images",
         "higher",
         "With 0.3 of the contrast.",
-        applies=_images_of_classes,
+        applies=evaluation.images_of_classes,
         on_batch=robustness.accuracy_under(robustness.contrast),
         passes=1,
         percent=True,
@@ -371,23 +279,75 @@ MEASURES = _by_name(
     Measure(
         "fgsm",
         "accuracy, attacked images",
+        "changed images",
         "higher",
         "Under the fast gradient sign method: each pixel changed by 2/255, in the direction that "
         "raises the loss.",
-        applies=_images_of_classes,
+        applies=evaluation.images_of_classes,
         on_batch=robustness.accuracy_under_attack,
         passes=3,  # forward, backward, and forward again
         percent=True,
         in_answer=True,
     ),
     Measure(
+        "auroc_noise",
+        "AUROC, pure noise",
+        "unknown samples",
+        "higher",
+        "How often the network is more confident about a validation image than about an image "
+        "of pure noise.",
+        applies=evaluation.images_of_classes,
+        compute=lambda e: unknown.auroc(e.inside, e.on_noise),
+        passes=1,
+        percent=True,
+        two_samples=True,
+    ),
+    Measure(
+        "fpr_noise",
+        "false positives at 95 %, pure noise",
+        "unknown samples",
+        "lower",
+        "The share of images of pure noise that pass as known, where 95 % of the validation "
+        "images do.",
+        applies=evaluation.images_of_classes,
+        compute=lambda e: unknown.false_positives(e.inside, e.on_noise),
+        percent=True,
+        two_samples=True,
+    ),
+    Measure(
+        "auroc_ood",
+        "AUROC, other data",
+        "unknown samples",
+        "higher",
+        "How often the network is more confident about a validation sample than about one of "
+        "the other data.",
+        applies=evaluation.other_data,
+        compute=lambda e: unknown.auroc(e.inside, e.outside),
+        percent=True,
+        in_answer=True,
+        two_samples=True,
+    ),
+    Measure(
+        "fpr_ood",
+        "false positives at 95 %, other data",
+        "unknown samples",
+        "lower",
+        "The share of the other data that passes as known, where 95 % of the validation "
+        "samples do.",
+        applies=evaluation.other_data,
+        compute=lambda e: unknown.false_positives(e.inside, e.outside),
+        percent=True,
+        two_samples=True,
+    ),
+    Measure(
         "memorised",
         "noisy labels memorised",
+        "noisy labels",
         "lower",
         "The share of the training samples with injected label noise for which the network "
         "predicts the injected label.",
-        applies=_label_noise,
-        compute=_memorised,
+        applies=evaluation.label_noise,
+        compute=scores.memorised,
         percent=True,
         in_answer=True,
         paired=False,  # other training samples are noisy for each seed

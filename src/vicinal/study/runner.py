@@ -16,10 +16,12 @@ from vicinal.learner.learner import Learner
 from vicinal.study.arms import Arm
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
-from vicinal.study.measures import Evaluation, compute_measures, main_measure
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.measuring import compute_measures, main_measure
 from vicinal.study.result import Result, digest
 from vicinal.study.store import ResultStore
 from vicinal.study.training_set import no_noise
+from vicinal.study.unknown_samples import outputs_on
 
 WAIT = 0.5  # seconds between looks at the runs of other processes
 
@@ -32,11 +34,13 @@ class PreparedRun:
         learn: not trained yet.
         fit: trains it.
         noisy: (M,) int64, the indices of the training samples with injected label noise.
+        ood: samples of other data, as the learner's loaders stack them; None where there are none.
     """
 
     learn: Learner
     fit: Callable[[Learner], None]
     noisy: Tensor = field(default_factory=no_noise)
+    ood: Sequence[Any] | Tensor | None = None
 
 
 class TimeIsUp(VicinalError):
@@ -102,7 +106,12 @@ def train_and_measure(
     if len(targets) < 2:
         raise VicinalError("one validation sample is too few to compare: hold out more")
     evaluation = Evaluation(
-        outputs, targets, learn.dls.vocab is not None, learn=learn, noisy=prepared.noisy
+        outputs,
+        targets,
+        learn.dls.vocab is not None,
+        learn=learn,
+        noisy=prepared.noisy,
+        ood=None if prepared.ood is None else outputs_on(learn, prepared.ood),
     )
     values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):

@@ -1,0 +1,94 @@
+"""Evaluation: a trained network with its outputs, from which measures are computed."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
+
+from vicinal.data.augment import Normalize
+from vicinal.learner.learner import Learner
+from vicinal.study.calibration import temperature_scaled
+from vicinal.study.macro import is_unbalanced
+from vicinal.study.training_set import no_noise
+from vicinal.study.unknown import confidences
+from vicinal.study.unknown_samples import outputs_on_noise
+
+
+@dataclass
+class Evaluation:
+    """A trained network and its outputs, from which measures are computed.
+
+    Args:
+        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values.
+        targets: (N,) int64 class indices, or values of the outputs' shape.
+        is_classifier: whether the outputs are probabilities.
+        learn: the trained learner; None where there are only outputs.
+        noisy: (M,) int64, the indices of the training samples with injected label noise.
+        ood: (M, C) probabilities of samples of other data; None where there are none.
+    """
+
+    outputs: Tensor
+    targets: Tensor
+    is_classifier: bool = True
+    learn: Learner | None = None
+    noisy: Tensor = field(default_factory=no_noise)
+    ood: Tensor | None = None
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """(N, C) float64."""
+        return self.outputs.double()
+
+    @cached_property
+    def scaled(self) -> Tensor:
+        """The probabilities after temperature scaling, (N, C) float64."""
+        return temperature_scaled(self.outputs, self.targets)
+
+    @cached_property
+    def inside(self) -> Tensor:
+        """The confidences of the validation samples, (N,) float64."""
+        return confidences(self.outputs)
+
+    @cached_property
+    def on_noise(self) -> Tensor:
+        """The confidences of noise images, (M,) float64."""
+        assert self.learn is not None
+        return confidences(outputs_on_noise(self.learn))
+
+    @cached_property
+    def outside(self) -> Tensor:
+        """The confidences of samples of other data, (M,) float64."""
+        assert self.ood is not None
+        return confidences(self.ood)
+
+    @property
+    def normalize(self) -> Normalize | None:
+        """How the network's images are normalised; None where its samples are not images."""
+        return None if self.learn is None else self.learn.dls.normalize
+
+
+# ---- when a measure applies ---------------------------------------------------------------------
+
+
+def classes(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier
+
+
+def values(evaluation: Evaluation) -> bool:
+    return not evaluation.is_classifier
+
+
+def images_of_classes(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and evaluation.normalize is not None
+
+
+def unbalanced_classes(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and is_unbalanced(evaluation.targets)
+
+
+def other_data(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and evaluation.ood is not None
+
+
+def label_noise(evaluation: Evaluation) -> bool:
+    return evaluation.is_classifier and evaluation.learn is not None and len(evaluation.noisy) > 0
