@@ -33,8 +33,10 @@ def earlier(spread: Spread, level: float) -> Array:
     variance = np.maximum(np.maximum(a + b - both, a), b)
     parts = a**2 / (spread.seeds - 1) + b**2 / (spread.samples - 1)
     with np.errstate(invalid="ignore"):  # 0 / 0, where all differences are the same
-        freedom = np.where(parts > 0, variance**2 / parts, 1.0)
-    return stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance)
+        inverse = np.where(parts > 0, parts / variance**2, 1.0)
+    # Interpolated, as a million quantiles take longer than all else: exact to six digits.
+    known = np.linspace(1e-6, 1, 4000)
+    return np.interp(inverse, known, stats.t.ppf((1 + level) / 2, 1 / known)) * np.sqrt(variance)
 
 
 def normal(*, seeds: int, samples: int, share: float, rest: float, times: int) -> Spread:

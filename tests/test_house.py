@@ -36,7 +36,7 @@ LEVELS = """
     mixing
     files
     methods kinds
-    rng errors progress memory processes rehearsal
+    rng errors progress memory processes rehearsal formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.
