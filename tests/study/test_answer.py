@@ -1,5 +1,6 @@
 """The answer in sentences claims no more than the numbers support."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -39,15 +40,120 @@ def test_a_loser_is_named():
 
 
 def test_what_is_not_significant_is_not_claimed():
-    found = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
+    found = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.84, 0.84, 0.80]})
     (sentence,) = details(found)
-    assert (
-        "3 seeds show no difference between mixup α = 0.4 and none: it may be anything" in sentence
+    assert sentence.startswith(
+        "mixup α = 0.4 is 1.7 points better than none, in the mean of 3 seeds, but the true "
+        "difference may be anything from -"
     )
     assert "beats" not in sentence
-    assert headline(found) == (
-        "3 seeds show no gain over training without mixing, but cannot rule one out."
+    assert headline(found).startswith(
+        "3 seeds cannot tell whether mixup α = 0.4 beats training without mixing: the mean "
+        "difference is +1.7 points (-"
     )
+    worse = analysis({NONE: [0.84, 0.84, 0.80], MIXUP: [0.80, 0.82, 0.81]})
+    assert details(worse)[0].startswith("mixup α = 0.4 is 1.7 points worse than none, in the mean")
+    assert "the mean difference is -1.7 points (-" in headline(worse)
+    alike = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]})
+    assert details(alike)[0].startswith(
+        "mixup α = 0.4 has the same accuracy as none, in the mean of 3 seeds, but the true "
+        "difference may be anything from -4.3 to +4.3 points"
+    )
+
+
+def test_equality_is_claimed_only_where_the_interval_shows_it():
+    """All of it is within half a point."""
+    shares = {NONE: [0.900] * 6, MIXUP: [0.900, 0.901, 0.900, 0.901, 0.900, 0.901]}
+    found = analysis(shares, samples=20_000)
+    low, high = interval_of(found)
+    assert -0.005 <= low <= 0 <= high <= 0.005
+    assert headline(found) == (
+        "mixup α = 0.4 makes no practical difference to training without mixing (less than half "
+        "a point)."
+    )
+    assert details(found)[0].startswith(
+        "mixup α = 0.4 makes no practical difference to none, less than half a point: +0.1 "
+        "points (-0.007 to +0.1), with 6 seeds."
+    )
+    wide = analysis({NONE: [0.90, 0.91] * 3, MIXUP: [0.91, 0.90] * 3})
+    assert interval_of(wide)[0] < -0.005
+    assert "practical" not in headline(wide) + details(wide)[0]
+
+
+def interval_of(found):
+    (made,) = found.compare(found.main)
+    return made.interval.low, made.interval.high
+
+
+def test_a_small_but_significant_difference_is_called_small():
+    shares = {NONE: [0.900] * 6, MIXUP: [0.902, 0.9021, 0.902, 0.9021, 0.902, 0.9021]}
+    found = analysis(shares, samples=20_000)
+    assert headline(found).startswith("mixup α = 0.4 beats training without mixing by 0.2 points (")
+    assert headline(found).endswith("), less than half a point.")
+
+
+def test_several_arms_are_told_apart():
+    """Undecided, without a practical difference, worse, and of one seed, in this order."""
+    fmix, gridmix = Arm("fmix", 1.0, 5), Arm("gridmix", 1.0, 5)
+    shares = {
+        NONE: [0.900] * 6,
+        MIXUP: [0.80, 0.99, 0.95, 0.90, 0.97, 0.85],
+        fmix: [0.900, 0.901, 0.900, 0.901, 0.900, 0.901],
+        CUTMIX: [0.80, 0.81, 0.80, 0.81, 0.80, 0.81],
+        gridmix: [0.95],
+    }
+    text = headline(analysis(shares, samples=20_000))
+    assert text.startswith("6 seeds cannot tell whether mixup α = 0.4 beats training without")
+    assert text.endswith(
+        "); fmix α = 1 makes no practical difference (less than half a point); cutmix α = 1 is "
+        "worse; one seed of gridmix α = 1 tells nothing."
+    )
+    only_worse = {arm: shares[arm] for arm in (NONE, CUTMIX, gridmix)}
+    assert headline(analysis(only_worse)) == (
+        "cutmix α = 1 is worse than training without mixing; one seed of gridmix α = 1 tells "
+        "nothing."
+    )
+    undecided = {NONE: shares[NONE], MIXUP: shares[MIXUP], CUTMIX: [0.9, 0.8, 0.99, 0.9, 0.8, 0.9]}
+    assert headline(analysis(undecided)).startswith(
+        "6 seeds cannot tell whether anything that was tried beats training without mixing: the "
+        "best mean difference is that of mixup α = 0.4, +1.0 points (-"
+    )
+
+
+def test_an_interval_ends_where_nothing_is_possible():
+    """Of an accuracy of 90 %, no more than 10 points can be gained, and no more than 90 lost."""
+    found = analysis({NONE: [0.90, 0.90], MIXUP: [0.80, 0.98]})
+    assert interval_of(found) == pytest.approx((-0.9, 0.1))
+    assert headline(found) == (
+        "2 seeds are too few to tell whether mixup α = 0.4 beats training without mixing: take 5 "
+        "or more."
+    )
+    assert details(found)[1] == (
+        "mixup α = 0.4 is 1.0 points worse than none, in the mean of 2 seeds: so few seeds leave "
+        "open what the true difference is."
+    )
+    for measure in found.measures:
+        low, high = measure.bounds
+        for made in found.compare(measure):
+            assert made.interval.low >= low - made.base
+            assert made.interval.high <= high - made.base
+    nll = found.compare(MEASURES["nll"])[0]
+    assert nll.interval.low == pytest.approx(-nll.base)
+    assert (
+        interval_of(analysis({NONE: [0.90, 0.90], MIXUP: [0.897, 0.90]}, samples=20_000))[1] < 0.1
+    )
+
+
+def test_what_is_not_finite_is_never_claimed():
+    results = analysis({NONE: LOW, MIXUP: HIGH}).results
+    for each in results[-3:]:
+        each.values["accuracy"][0] = math.nan
+        each.values["nll"][0] = math.inf
+    with np.errstate(invalid="ignore"):
+        found = Analysis([NONE, MIXUP], results)
+        assert not any(made.interval.significant for made in found.compare(found.main))
+        assert headline(found).startswith("6 seeds cannot tell")
+        assert "beats none" not in details(found)[0]
 
 
 def test_it_says_how_many_seeds_would_be_enough():
@@ -80,7 +186,7 @@ def test_too_few_samples_are_reported():
 def test_one_seed_gives_no_interval():
     found = analysis({NONE: [0.7], MIXUP: [0.9]})
     assert details(found) == [
-        "mixup α = 0.4 has 90.0 %, none 70.0 % (accuracy): one seed gives no interval; take 2 "
+        "mixup α = 0.4 has 90.0 %, none 70.0 % (accuracy): one seed gives no interval; take 5 "
         "or more."
     ]
     assert headline(found) == "One seed cannot tell a difference from chance: add seeds."
@@ -128,7 +234,9 @@ def test_lengths_are_named_where_there_are_several():
     long = [replace(arm, epochs=80) for arm in (NONE, MIXUP)]
     found = analysis({NONE: HIGH, MIXUP: LOW, long[0]: LOW, long[1]: HIGH})
     first, second, last = details(found)
-    assert last == "The best mean accuracy is that of none at 5 epochs: 90.2 %."
+    assert last == (
+        "The best mean accuracy is that of none at 5 epochs and mixup α = 0.4 at 80 epochs: 90.2 %."
+    )
     assert first.startswith("mixup α = 0.4 at 80 epochs beats none by 20.0 points")
     assert second.startswith("mixup α = 0.4 at 5 epochs loses to none by 20.0 points")
     assert headline(found).startswith(
@@ -175,8 +283,8 @@ def test_samples_that_differ_from_seed_to_seed_are_compared_by_their_means():
     for run in found.results:
         run.values["memorised"] = run.values["nll"].flip(0)
     made = found.compare(MEASURES["memorised"])[0]
-    means = differences_of(found, "nll").mean(1, keepdims=True)
-    assert made.interval == interval(means, len(found.measures) - 1)
+    differences = differences_of(found, "memorised")
+    assert made.interval == interval(differences, len(found.measures) - 1, paired=False)
 
 
 def test_two_seeds_get_a_warning():
@@ -187,8 +295,8 @@ def test_two_seeds_get_a_warning():
 def test_a_loser_among_the_undecided_is_named():
     shares = {NONE: HIGH, MIXUP: [0.9, 0.89, 0.91, 0.9, 0.9, 0.91], CUTMIX: LOW}
     assert headline(analysis(shares)) == (
-        "6 seeds show no gain over training without mixing, but cannot rule one out; cutmix α = 1 "
-        "is worse."
+        "6 seeds cannot tell whether mixup α = 0.4 beats training without mixing: the mean "
+        "difference is -0.1 points (-0.9 to +0.8); cutmix α = 1 is worse."
     )
 
 
@@ -201,10 +309,10 @@ def test_one_seed_of_one_length_decides_nothing_about_it():
     )
 
 
-def test_an_arm_with_a_single_seed_is_not_among_the_seeds_that_show_no_gain():
+def test_an_arm_with_a_single_seed_is_not_among_the_seeds_that_cannot_tell():
     results = analysis({NONE: [0.80, 0.82, 0.81], MIXUP: [0.82, 0.81, 0.80]}).results
     found = Analysis([NONE, MIXUP, CUTMIX], [*results, result(CUTMIX, 0, 0.9)])
-    assert headline(found).startswith("3 seeds show no gain")
+    assert headline(found).startswith("3 seeds cannot tell whether mixup α = 0.4 beats")
 
 
 def with_chance(chance, shares, **options):
@@ -216,6 +324,8 @@ def test_arms_no_better_than_chance_are_not_compared():
     found = with_chance(0.5, {NONE: [0.30] * SEEDS, MIXUP: [0.52] * SEEDS})
     assert headline(found).startswith("No arm is better than chance yet")
     assert details(found) == []
+    several = with_chance(0.5, {NONE: [0.3] * 6, MIXUP: [0.52] * 6, CUTMIX: [0.51] * 6})
+    assert details(several) == []  # no best mean either
 
 
 def test_nothing_is_compared_with_a_baseline_no_better_than_chance():

@@ -1,5 +1,6 @@
 """The registry of measures: against other libraries and closed forms, and the docs."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -138,3 +139,33 @@ def test_a_measure_without_a_number_for_each_sample_is_refused(monkeypatch, comp
     monkeypatch.setitem(MEASURES, "accuracy", broken)
     with pytest.raises(ValueError, match=r"'accuracy' has the shape .* but there are 3 validation"):
         compute_measures(Evaluation(torch.eye(3), torch.arange(3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "signed"),
+    [
+        ("accuracy", 0.9123, "91.2 %", "+91.2"),
+        ("accuracy", 0.99987, "99.99 %", "+100.0"),
+        ("accuracy", 1.0, "100.0 %", "+100.0"),
+        ("ece", -0.00023, "0.02 %", "-0.02"),
+        ("nll", 0.4567, "0.457", "+0.457"),
+        ("nll", -1e-12, "-1e-12", "-1e-12"),
+        ("rmse", 12345.6, "12346", "+12346"),
+        ("rmse", 1.234e30, "1.23e+30", "+1.23e+30"),
+        ("rmse", 1.234e-12, "1.23e-12", "+1.23e-12"),
+        ("rmse", 0.0, "0", "+0"),
+    ],
+)
+def test_numbers_are_told_with_digits_in_any_unit(name, value, text, signed):
+    assert MEASURES[name].text(value) == text
+    assert MEASURES[name].signed(value) == signed
+
+
+def test_every_measure_has_bounds():
+    assert MEASURES["accuracy"].bounds == (0.0, 1.0)
+    assert MEASURES["nll"].bounds == MEASURES["rmse"].bounds == (0.0, math.inf)
+    assert MEASURES["brier"].bounds == (0.0, 2.0)
+    for measure in MEASURES.values():
+        low, high = measure.bounds
+        assert low < high
+        assert not measure.percent or (low, high) == (0.0, 1.0)

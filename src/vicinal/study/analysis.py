@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,20 @@ from vicinal.study.result import Result
 
 CLEAR = 0.05  # clearly better than chance: by this share of what there is to gain
 SHORT = 5.0  # seconds; shorter trainings are too short to time
-# The precision worth having: half a point, or of what is no share, a hundredth of the value.
-NARROW = {True: 0.005, False: 0.01}
+
+
+def margin_at(measure: Measure, base: float) -> float:
+    """The difference from the baseline's value that is no practical one.
+
+    >>> margin_at(MEASURES["accuracy"], 0.921), margin_at(MEASURES["rmse"], 3.0)
+    (0.005, 0.03)
+    """
+    return 0.005 if measure.percent else 0.01 * abs(base)
+
+
+def margin_text(measure: Measure) -> str:
+    """The same in words."""
+    return "half a point" if measure.percent else f"a hundredth of the {measure.title}"
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,10 @@ class Comparison:
         measure: what is compared.
         interval: of the arm's mean minus the baseline's.
         value, base: the two means, over the same seeds.
-        needed: how many seeds would narrow the interval to half a point either way (of what is no
-            share, to a hundredth of the value); None where no number would, as the validation
-            samples are too few, or where one seed gives no interval.
+        same: whether the two are the same on every sample.
+        needed: how many seeds would narrow the interval to the margin (:func:`margin_at`) either
+            way; None where no number would, as the validation samples are too few, or where one
+            seed gives no interval.
     """
 
     arm: Arm
@@ -41,7 +54,32 @@ class Comparison:
     interval: Interval
     value: float
     base: float
+    same: bool
     needed: int | None
+
+    @property
+    def is_negligible(self) -> bool:
+        """Whether the whole interval is within the margin: no practical difference."""
+        low, high = self.interval.low, self.interval.high
+        if low is None or high is None:
+            return False
+        margin = margin_at(self.measure, self.base)
+        return -margin <= low and high <= margin
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the interval tells nothing: it has all that the baseline's value allows."""
+        return self.interval.low == self.lowest and self.interval.high == self.highest
+
+    @property
+    def lowest(self) -> float:
+        """The least difference that the baseline's value allows."""
+        return self.measure.bounds[0] - self.base
+
+    @property
+    def highest(self) -> float:
+        """The greatest difference that the baseline's value allows."""
+        return self.measure.bounds[1] - self.base
 
     @property
     def gain(self) -> float:
@@ -239,16 +277,19 @@ class Analysis:
     ) -> Comparison:
         name = measure.compared
         differences = np.stack([(a.values[name] - b.values[name]).numpy() for a, b in both])
-        if not measure.paired:  # other samples for each seed: only their means can be compared
-            differences = differences.mean(1, keepdims=True)
         value, base = (
             sum(result.mean(measure.name) for result in side) / len(both)
             for side in zip(*both, strict=True)
         )
-        narrow = NARROW[measure.percent] * (1.0 if measure.percent else abs(base))
-        needed = seeds_needed(differences, narrow, count) if len(both) > 1 else None
-        found = _clipped(interval(differences, count), measure)
-        return Comparison(arm, baseline, measure, found, value, base, needed)
+        paired, margin = measure.paired, margin_at(measure, base)
+        found = interval(differences, count, paired=paired)
+        needed = None
+        if len(both) > 1:
+            needed = seeds_needed(differences, margin, count, paired=paired)
+        low, high = measure.bounds
+        found = found.within(low - base, high - base)
+        same = not differences.any()
+        return Comparison(arm, baseline, measure, found, value, base, same, needed)
 
     def time_ratio(self, arm: Arm, baseline: Arm) -> Interval | None:
         """How many times as long an arm takes, minus 1; None where it is too short to time."""
@@ -267,10 +308,3 @@ class Analysis:
         """The results of both for each seed that both have finished, and measured."""
         others = {result.seed: result for result in self.of(baseline, measure)}
         return [(own, others[own.seed]) for own in self.of(arm, measure) if own.seed in others]
-
-
-def _clipped(found: Interval, measure: Measure) -> Interval:
-    """The interval within the possible: shares differ by 1 at most."""
-    if not measure.percent or found.low is None or found.high is None:
-        return found
-    return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))

@@ -1,14 +1,15 @@
 """The answer in sentences, which claim no more than the numbers support."""
 
-from collections.abc import Sequence
 from itertools import groupby
 
-from vicinal.study.analysis import Analysis, Comparison, Missing
+from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
 from vicinal.study.arms import Arm, comparisons
 from vicinal.study.formatting import join_and, pluralize
+from vicinal.study.measures import Measure
 
 FEW = 100  # validation samples
 MOST_SEEDS = 100  # more are not worth a number
+ENOUGH = 5  # seeds, for a start: with fewer, intervals are much wider
 
 
 def answer(analysis: Analysis) -> list[str]:
@@ -49,12 +50,48 @@ def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
         return _capitalized(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
     if len(significant) == len(made):
         return _capitalized(f"{where}nothing that was tried beats {base}: all of it is worse.")
-    are = "are" if len(significant) > 1 else "is"
-    losers = join_and([c.arm.method for c in significant]) if significant else ""
-    worse = f"; {losers} {are} worse" if losers else ""
-    return _capitalized(
-        f"{where}{_seeds(known)} show no gain over {base}, but cannot rule one out{worse}."
-    )
+    return _capitalized(f"{where}{_no_winner(made, known, base)}.")
+
+
+def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> str:
+    """What is not known, what makes no practical difference, and what is worse."""
+    worse = [c for c in known if c.interval.significant]
+    settled = [c for c in known if c.is_negligible and c not in worse]
+    undecided = [c for c in known if c not in worse and c not in settled]
+    parts = []
+    if undecided:
+        what = _methods(undecided)
+        if len(undecided) > 1:
+            all_of_it = len(undecided) == len(made)
+            what = "anything that was tried" if all_of_it else f"any of {what}"
+        parts.append(_undecided(undecided, what, base))
+    if settled:
+        verb = "make" if len(settled) > 1 else "makes"
+        to = "" if undecided else f" to {base}"
+        size = f"less than {margin_text(settled[0].measure)}"
+        parts.append(f"{_methods(settled)} {verb} no practical difference{to} ({size})")
+    if worse:
+        than = "" if undecided or settled else f" than {base}"
+        parts.append(f"{_methods(worse)} {'are' if len(worse) > 1 else 'is'} worse{than}")
+    if len(known) < len(made):
+        parts.append(f"one seed of {_methods([c for c in made if c not in known])} tells nothing")
+    return "; ".join(parts)
+
+
+def _undecided(undecided: list[Comparison], what: str, base: str) -> str:
+    """That a gain is possible, with the best mean of those where it is."""
+    best = max(undecided, key=lambda comparison: comparison.gain)
+    seeds = pluralize(best.interval.seeds, "seed")
+    if all(comparison.is_open for comparison in undecided):
+        return f"{seeds} are too few to tell whether {what} beats {base}: take {ENOUGH} or more"
+    mean = f"the mean difference is {_signed(best)}"
+    if len(undecided) > 1:
+        mean = f"the best mean difference is that of {best.arm.method}, {_signed(best)}"
+    return f"{seeds} cannot tell whether {what} beats {base}: {mean}"
+
+
+def _methods(made: list[Comparison]) -> str:
+    return join_and([comparison.arm.method for comparison in made])
 
 
 def details(analysis: Analysis) -> list[str]:
@@ -73,7 +110,7 @@ def details(analysis: Analysis) -> list[str]:
         if analysis.beats_chance(comparison.baseline)
     ]
     compared = {comparison.arm for comparison in made}
-    if len(analysis.arms) > 2:
+    if len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
         sentences.append(_best_mean(analysis))
     return sentences + [
         f"{full_name(analysis, arm)} and {full_name(analysis, baseline)} have not finished a run "
@@ -87,9 +124,9 @@ def _best_mean(analysis: Analysis) -> str:
     """The arm with the best mean, whether or not by chance."""
     main = analysis.main
     means = {arm: mean for arm in analysis.arms if (mean := analysis.mean(arm, main)) is not None}
-    best = max(means, key=lambda arm: main.gain(means[arm]))
-    name, value = full_name(analysis, best), main.text(means[best])
-    return f"The best mean {main.title} is that of {name}: {value}."
+    best = max(means.values(), key=main.gain)
+    names = [full_name(analysis, arm) for arm, mean in means.items() if mean == best]
+    return f"The best mean {main.title} is that of {join_and(names)}: {main.text(best)}."
 
 
 def _warnings(analysis: Analysis) -> list[str]:
@@ -103,8 +140,8 @@ def _warnings(analysis: Analysis) -> list[str]:
     made = analysis.compare(main)
     if made and min(comparison.interval.seeds for comparison in made) == 2:
         warnings.append(
-            "Two seeds are the fewest that give an interval, and a wide one: five make it several "
-            "times as narrow."
+            "Two seeds are the fewest that give an interval, and a very wide one: five make it "
+            "several times as narrow."
         )
     return warnings
 
@@ -129,29 +166,45 @@ def _missing(analysis: Analysis) -> list[str]:
 def _main_difference(analysis: Analysis, comparison: Comparison) -> str:
     found, measure = comparison.interval, comparison.measure
     arm, baseline = full_name(analysis, comparison.arm), comparison.baseline.method
+    seeds = pluralize(found.seeds, "seed")
     if found.low is None or found.high is None:
         return (
             f"{arm} has {measure.text(comparison.value)}, {baseline} "
             f"{measure.text(comparison.base)} ({measure.title}): one seed gives no interval; take "
-            "2 or more."
+            f"{ENOUGH} or more."
         )
-    if found.low == found.high == 0:
-        seeds = _seeds([comparison])
+    if comparison.same:
         return f"{arm} and {baseline} have the same {measure.title} on every sample, with {seeds}."
     if found.significant:
         verb = "beats" if comparison.gain > 0 else "loses to"
         return f"{arm} {verb} {baseline} by {_difference(comparison)}."
+    if comparison.is_negligible:
+        return (
+            f"{arm} makes no practical difference to {baseline}, less than {margin_text(measure)}: "
+            f"{_signed(comparison)}, with {seeds}."
+        )
+    mean = f"{arm} {_mean_difference(comparison)} {baseline}, in the mean of {seeds}"
+    if comparison.is_open:
+        return f"{mean}: so few seeds leave open what the true difference is."
     return (
-        f"{_seeds([comparison])} show no difference between {arm} and {baseline}: it may be "
-        f"anything from {measure.signed(found.low)} to {measure.signed(found.high)}"
-        f"{measure.unit}{_seeds_needed(analysis, comparison)}."
+        f"{mean}, but the true difference may be anything from {measure.signed(found.low)} to "
+        f"{measure.signed(found.high)}{measure.unit}{_seeds_needed(analysis, comparison)}."
     )
+
+
+def _mean_difference(comparison: Comparison) -> str:
+    """How two arms differ in their means, which proves nothing about the arms."""
+    measure, difference = comparison.measure, comparison.interval.mean
+    size = _size(measure, difference)
+    if difference == 0 or size == _size(measure, 0.0):
+        return f"has the same {measure.title} as"
+    points = " points" if measure.percent else ""
+    return f"is {size}{points} {'better' if comparison.gain > 0 else 'worse'} than"
 
 
 def _seeds_needed(analysis: Analysis, comparison: Comparison) -> str:
     """How far more seeds would narrow the interval."""
-    measure, needed = comparison.measure, comparison.needed
-    width = "half a point" if measure.percent else "a hundredth of the error"
+    needed, width = comparison.needed, margin_text(comparison.measure)
     if needed is None:
         return (
             f" (more seeds alone cannot narrow that to {width} either way: {analysis.samples:,} "
@@ -212,13 +265,26 @@ def _difference(comparison: Comparison) -> str:
     """A significant difference with its interval, as text."""
     measure, found = comparison.measure, comparison.interval
     low, high = sorted((abs(found.low or 0.0), abs(found.high or 0.0)))
+    mean, least, most = (_size(measure, each) for each in (found.mean, low, high))
+    small = f", less than {margin_text(measure)}" if comparison.is_negligible else ""
     if measure.percent:
-        return f"{100 * abs(found.mean):.1f} points ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{abs(found.mean):.3g} ({low:.3g} to {high:.3g}; {measure.title})"
+        return f"{mean} points ({least} to {most}){small}"
+    return f"{mean} ({least} to {most}; {measure.title}){small}"
 
 
-def _seeds(made: Sequence[Comparison]) -> str:
-    return pluralize(min(comparison.interval.seeds for comparison in made), "seed")
+def _signed(comparison: Comparison) -> str:
+    """A difference that is not significant, with its interval, as text."""
+    measure, found = comparison.measure, comparison.interval
+    low, high = measure.signed(found.low or 0.0), measure.signed(found.high or 0.0)
+    if measure.percent:
+        return f"{measure.signed(found.mean)} points ({low} to {high})"
+    side = "above" if measure.better == "higher" else "below"
+    return f"{measure.signed(found.mean)} ({low} to {high}; {measure.title}, {side} 0 is better)"
+
+
+def _size(measure: Measure, difference: float) -> str:
+    """A difference without its sign."""
+    return measure.signed(abs(difference)).removeprefix("+")
 
 
 def _capitalized(text: str) -> str:

@@ -6,12 +6,14 @@ its figures, and the budget all follow from it. To add a measure, add an entry, 
 table of ``docs/compare.md``, which a test compares with the registry.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
+from vicinal.formatting import format_percent, format_points, format_short, with_sign
 from vicinal.learner.learner import Learner
 from vicinal.study import evaluation, macro, robustness, scores, unknown
 from vicinal.study.calibration import (
@@ -25,6 +27,7 @@ from vicinal.study.selective import risk_coverage_area
 
 # What measures are about, in the order of the tables.
 Group = Literal["predictions", "probabilities", "changed images", "unknown samples", "noisy labels"]
+UNBIASED = "_unbiased"  # ends the name of values whose means are compared in place of the measure
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Measure:
         chance: of a main measure, from the targets to its value for a prediction that ignores the
             samples.
         percent: whether it is a share, shown in percent and its differences in points.
+        limits: the least and the greatest value it can have; None: 0 to 1 for a share, 0 or more.
         in_answer: whether the answer mentions significant differences.
         paired: whether its values are of the same samples for every seed. If not, only their
             means can be compared.
@@ -73,6 +77,7 @@ class Measure:
     unbiased: Callable[[Evaluation], Tensor] | None = None
     chance: Callable[[Tensor], float] | None = None
     percent: bool = False
+    limits: tuple[float, float] | None = None
     in_answer: bool = False
     paired: bool = True
     two_samples: bool = False
@@ -80,7 +85,7 @@ class Measure:
     @property
     def compared(self) -> str:
         """The name of the values whose means are compared."""
-        return self.name if self.unbiased is None else f"{self.name}_unbiased"
+        return self.name if self.unbiased is None else f"{self.name}{UNBIASED}"
 
     @property
     def unit(self) -> str:
@@ -94,21 +99,18 @@ class Measure:
         side = "above" if self.better == "higher" else "below"
         return f" ({self.title}, {side} 0 is better)"
 
-    def text(self, value: float) -> str:
-        """The value as text.
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value that the measure can have."""
+        return self.limits or (0.0, 1.0 if self.percent else math.inf)
 
-        >>> MEASURES["accuracy"].text(0.9123), MEASURES["nll"].text(0.4567)
-        ('91.2 %', '0.457')
-        """
-        return f"{abs(100 * value):.1f} %" if self.percent else f"{value:.3g}"
+    def text(self, value: float) -> str:
+        """The value as text, such as 91.2 %, or 0.457."""
+        return f"{format_percent(value)} %" if self.percent else format_short(value)
 
     def signed(self, difference: float) -> str:
-        """A difference as text, without its unit.
-
-        >>> MEASURES["accuracy"].signed(0.0123), MEASURES["nll"].signed(-0.4567)
-        ('+1.2', '-0.457')
-        """
-        return f"{100 * difference:+.1f}" if self.percent else f"{difference:+.3g}"
+        """A difference as text, without its unit."""
+        return format_points(difference) if self.percent else with_sign(format_short(difference))
 
     def gain(self, difference: float) -> float:
         """The difference with its sign changed where lower is better, so that above 0 is better."""
@@ -183,6 +185,7 @@ MEASURES = _by_name(
         "The squared error of the probabilities, from 0 to 2.",
         applies=evaluation.classes,
         compute=scores.brier,
+        limits=(0.0, 2.0),
     ),
     Measure(
         "ece",

@@ -1,7 +1,9 @@
 """Result: what a run gave, and the file that holds it."""
 
 import hashlib
+import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,14 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 from vicinal.learner.state import load_tree, save_tree
 from vicinal.study.calibration import Reliability
+from vicinal.study.measures import MEASURES, UNBIASED
+
+ROUNDING = 1e-4  # the sums of float32 probabilities are not exactly 1
+REMEDY = "remove it, and the run is done again"
+TYPES: dict[str, Any] = {
+    "arm": str, "seed": Integral, "failed": str, "history": list, "seconds": Real,
+    "samples_per_second": Real, "values": dict, "settings": str, "validated": str, "chance": Real,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,15 +71,62 @@ class Result:
     def load(cls, file: Path) -> "Result":
         """Read what :meth:`save` wrote.
 
+        The file holds a digest of its bytes (see :mod:`vicinal.learner.tensor_file`); those of
+        early versions hold none, and their values are checked alone.
+
         Raises:
+            FileNotFoundError: there is no such file.
             VicinalError: it is damaged, or of another version.
         """
-        tree = load_tree(file)
+        try:
+            tree = load_tree(file)
+        except VicinalError as error:
+            raise VicinalError(f"{str(error).rpartition(': ')[0]}: {REMEDY}") from None
         try:
             reliability = [Reliability(**each) for each in tree.pop("reliability")]
-            return cls(**tree, reliability=reliability)
+            result = cls(**tree, reliability=reliability)
+            result._check_types()
         except (AttributeError, KeyError, TypeError):
-            raise VicinalError(f"{file} holds no result of this version: remove it") from None
+            raise VicinalError(f"{file} holds no result of this version: {REMEDY}") from None
+        if wrong := result._impossible():
+            raise VicinalError(f"{file} is damaged, as {wrong}: {REMEDY}")
+        return result
+
+    def _check_types(self) -> None:
+        """Raise a TypeError where a field is not what it is declared as."""
+        for name, kind in TYPES.items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(name)
+        if not all(isinstance(row, dict) for row in self.history):
+            raise TypeError("history")
+        for value in self.values.values():
+            if not (isinstance(value, Tensor) and value.is_floating_point() and value.ndim == 1):
+                raise TypeError("values")
+
+    def _impossible(self) -> str:
+        """The first number that cannot be, in words; empty where there is none."""
+        for name in ("seconds", "samples_per_second", "chance"):
+            if not math.isfinite(getattr(self, name)):
+                return f"its {name.replace('_', ' ')} is {getattr(self, name)}"
+        for name, values in self.values.items():
+            if not len(values) or not values.isfinite().all():
+                return f"its {name} is not a finite number for each sample"
+            if outside := _outside(name, self.mean(name)):
+                return outside
+        return ""
+
+
+def _outside(name: str, mean: float) -> str:
+    """What is wrong with a measure that is out of its range, or that is not known."""
+    own = name.removesuffix(UNBIASED)
+    if own not in MEASURES:  # of a later version
+        return ""
+    low, high = MEASURES[own].bounds
+    if own != name:  # without the bias that keeps it above 0
+        low = -high
+    if low - ROUNDING <= mean <= high + ROUNDING:
+        return ""
+    return f"its {name} is {mean:.3g}, which is not from {low:g} to {high:g}"
 
 
 def digest(value: Any) -> str:

@@ -13,7 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.files import written
 from vicinal.learner.resume import Checkpoint
 from vicinal.study.arms import Arm
-from vicinal.study.result import Result
+from vicinal.study.result import REMEDY, Result
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -56,11 +56,15 @@ class ResultStore:
         """The result of a run; None where it has not finished.
 
         Raises:
-            VicinalError: the file is damaged, or of other settings.
+            VicinalError: the file is damaged, of another run, or of other settings.
         """
         file = self.file(arm, seed, RESULT)
         with suppress(FileNotFoundError):
             result = Result.load(file)
+            if (result.arm, result.seed) != (arm.name, seed):
+                raise VicinalError(
+                    f"{file} holds the result of {result.arm} with seed {result.seed}: {REMEDY}"
+                )
             if result.settings != self.settings(arm):
                 raise VicinalError(f"{file} {OTHER_SETTINGS}")
             return result
