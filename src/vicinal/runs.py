@@ -24,6 +24,7 @@ from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
 from vicinal.processes import this_process
+from vicinal.progress import status
 from vicinal.rng import derive_seed
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.predictor import CONFIG, NETWORK, WEIGHTS, config_digest, read_config
@@ -139,7 +140,8 @@ def _prepare(
     for name, reason in chosen.items():
         log(name, reason)
     torch.manual_seed(options.seed)  # for the network's random weights; the process is ours
-    learn = task.learner()
+    with status("preparing the training"):
+        learn = task.learner()
     mixer = task.mixer(learn)
     log("mixing", repr(mixer) if mixer else "none")
     learn.add_cbs(mixer)
@@ -216,9 +218,10 @@ class Run(Callback):
             return  # without a checkpoint, the run may have been killed in what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        picture = self.task.picture(self.learn, self.mixer)
-        if picture is not None:
-            save_figure(picture, self._file(PICTURES[0]))
+        with status("drawing the first batch"):
+            picture = self.task.picture(self.learn, self.mixer)
+            if picture is not None:
+                save_figure(picture, self._file(PICTURES[0]))
 
     def after_epoch(self, learn: Learner) -> None:
         rows = learn.history
@@ -234,7 +237,8 @@ class Run(Callback):
         try:
             interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
             if self.learn.history or interrupted:
-                self._save(stopped_by)
+                with status(f"saving to {self.folder}"):
+                    self._save(stopped_by)
             elif not self.resumed:  # nothing was trained: leave no partial files
                 self._clear()
         except (VicinalError, OSError):
@@ -353,4 +357,5 @@ def _is_partial(name: str) -> bool:
 def show(options: TrainOptions, out: Path) -> None:
     """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)
-    save_figure(task_type_of(split).show(options, split), out)
+    with status(f"drawing {out}"):
+        save_figure(task_type_of(split).show(options, split), out)

@@ -16,6 +16,7 @@ from vicinal.bench.peers import installed, versions
 from vicinal.errors import VicinalError
 from vicinal.files import write_whole
 from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
+from vicinal.progress import status
 
 Log = Callable[[str, str], None]
 
@@ -38,14 +39,19 @@ def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row
     torch_device = _checked_device(device)
     if not 0 < budget < math.inf:
         raise VicinalError(f"the seconds for each comparison must be more than 0, not {budget}")
-    about = machine(torch_device)
+    with status("importing the libraries to compare with"):
+        about = machine(torch_device)
     log("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
     log("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
     for name, reason in about["missing"].items():
         log("missing", f"{name}: {reason}")
     rows: list[Row] = []
     for name, part in PARTS.items():
-        new_rows = list(part(torch_device, budget))
+        with status(f"{name}: {part.__doc__}", by_pulses=True) as say:
+            new_rows = []
+            for row in part(torch_device, budget):
+                new_rows.append(row)
+                say(f"{name}: {row.case}, {row.size} is done")
         rows += new_rows
         log(f"\n{name}", f"{part.__doc__}\n\n{table(new_rows)}")
         if folder is not None:  # after each part, so that Ctrl-C loses only the one under way

@@ -92,10 +92,13 @@ def compare(
     lengths = parse_list("epochs", epochs, int, "whole numbers")
     time = None if budget is None else parse_duration(budget)
 
-    from vicinal.memory import keep_freed_memory
-    from vicinal.study.command import compare_data
-    from vicinal.study.config import ExperimentConfig
-    from vicinal.tasks import TrainOptions
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal.memory import keep_freed_memory
+        from vicinal.study.command import compare_data
+        from vicinal.study.config import ExperimentConfig
+        from vicinal.tasks import TrainOptions
 
     keep_freed_memory()
     options = TrainOptions(
@@ -171,10 +174,9 @@ def advise(
         **how,
     )
     check_label_noise(label_noise)
-    with status(f"reading {data}"):
-        split = find_split(options)
-    with status("choosing a network"):
-        task = make_task(options, split)
+    split = find_split(options)
+    task = make_task(options, split)
+    with status("counting its parameters"):
         situation = situation_of(task, label_noise)
     log("data", task.describe())
     start = "published" if situation.pretrained else "random"

@@ -15,6 +15,7 @@ from vicinal.data.images import read_sample
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
+from vicinal.progress import status
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.tasks import TrainOptions, find_split
 from vicinal.tasks.mixers import make_mixer
@@ -96,7 +97,9 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
             "another, or draw a picture by --out mixed.png"
         )
     make_mixer(options)  # raises where --alpha is out of range
-    images = board_images(find_split(options))
+    split = find_split(options)
+    with status("reading the images of the board"):
+        images = board_images(split)
     if not images:
         raise VicinalError(f"{options.data} has no images, and only images can be shown")
     shown = {"images": images, "method": method, "alpha": alpha or ""}

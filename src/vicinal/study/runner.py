@@ -70,6 +70,9 @@ class Advance(Callback):
     def after_batch(self, learn: Learner) -> None:
         self.bar.advance(self.task, self.step)
 
+    def after_fit(self, learn: Learner) -> None:
+        self.bar.update(self.task, description=f"{self.run_name}, measuring")
+
 
 def train_and_measure(
     arm: str, seed: int, prepared: PreparedRun, extra: Sequence[Callback] = ()
@@ -171,6 +174,7 @@ class Runner:
                 before = len(left)
                 left = [each for each in left if not self._finish(*each)]
                 if len(left) == before:
+                    self.bar.update(self.task, description="other processes do the last runs")
                     time.sleep(WAIT)  # other processes are working on all of them
         return self.results
 
@@ -216,8 +220,9 @@ class Runner:
         began = time.monotonic()
         # Before the data are prepared: it refuses what was trained with other settings.
         checkpoint = self.store.checkpoint(arm, seed)
-        prepared = self.prepare(arm, seed)
         name = f"{arm.method}, seed {seed}"
+        self.bar.update(self.task, description=f"{name}, preparing")
+        prepared = self.prepare(arm, seed)
         extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name)]
         if self.deadline is not None:
             extra.append(Deadline(self.deadline))
