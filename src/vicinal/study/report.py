@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.files import write_file
+from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import baseline_name, full_name
 from vicinal.study.arms import Arm, comparisons
@@ -18,6 +19,7 @@ from vicinal.study.measures import Measure
 from vicinal.study.page import render
 
 
+@status("writing the report")
 def write_report(
     file: Path,
     analysis: Analysis,
