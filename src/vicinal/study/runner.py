@@ -174,7 +174,7 @@ class Runner:
                 before = len(left)
                 left = [each for each in left if not self._finish(*each)]
                 if len(left) == before:
-                    self.bar.update(self.task, description="the others work on the rest")
+                    self.bar.update(self.task, description="other processes do the last runs")
                     time.sleep(WAIT)  # other processes are working on all of them
         return self.results
 
