@@ -25,6 +25,7 @@ from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
 from vicinal.processes import this_process
+from vicinal.progress import status
 from vicinal.rng import derive_seed
 from vicinal.stopping import held_back
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
@@ -151,7 +152,8 @@ def _prepare(
     for name, reason in chosen.items():
         log(name, reason)
     torch.manual_seed(options.seed)  # for the network's random weights; the process is ours
-    learn = task.learner()
+    with status("preparing the training"):
+        learn = task.learner()
     mixer = task.mixer(learn)
     log("mixing", repr(mixer) if mixer else "none")
     learn.add_cbs(mixer)
@@ -222,6 +224,7 @@ class Run(Callback):
         except OSError as error:
             raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
+    @status("drawing the first batch")
     def _begin(self) -> None:
         """Write what is known before the training, and listen to its events."""
         self.learn.add_cbs(self)
@@ -277,6 +280,7 @@ class Run(Callback):
         if not self.resumed:  # leave no partial files
             self._clear()
 
+    @status("saving what was trained")
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
@@ -405,6 +409,7 @@ def _is_partial(name: str) -> bool:
     return any(name.startswith(f".{own}.") for own in OWN)
 
 
+@status("drawing")
 def show(options: TrainOptions, out: Path) -> None:
     """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)

@@ -363,7 +363,9 @@ class TestAdvise:
         printed = self.advice(capsys, "digits", "--epochs", "5")
         assert "against:" in printed
         assert "Yu et al., Mixup without hesitation (2021)" in printed
-        assert printed.strip().endswith("To measure it: vicinal compare digits --epochs 5")
+        assert printed.strip().endswith(
+            "To measure it: vicinal compare digits --epochs 5,80 --mix none,mixup,mixup+cutmix"
+        )
         assert "against:" in self.advice(capsys, "digits", "--epochs", "5", "--label-noise", "0.01")
 
     def test_a_long_one_with_wrong_labels_is_advised_for(self, capsys):
@@ -372,6 +374,12 @@ class TestAdvise:
         assert "section 3.4" in printed
         assert "section 3.4" not in self.advice(capsys, "digits", "--label-noise", "0.4")
         assert "against:" not in printed
+        assert printed.strip().endswith("--alpha 0.4,1,8")
+
+    def test_what_it_looked_at_is_told(self, capsys):
+        printed = self.advice(capsys, "digits")
+        assert re.search(r"^size: +0.413 million parameters, 287 for each training", printed, re.M)
+        assert re.search(r"^classes: +144 training images each on average, \d+ to ", printed, re.M)
 
     def test_values_get_their_method(self, capsys):
         pd.DataFrame({"a": range(50), "label": [i / 3 for i in range(50)]}).to_csv("t.csv")
@@ -517,7 +525,8 @@ class TestTheCommandOfAnExperiment:
         assert run(["advise", "t.csv", *typed, "--epochs", "7"]) == 0
         printed = capsys.readouterr().out.partition("To measure it: ")[2]
         options = TrainOptions("t.csv", label="c", valid=0.4)
-        assert parsed(printed) == ExperimentConfig(options, epochs=(7,))
+        mixes = ("none", "mixup", "manifoldmixup")
+        assert parsed(printed) == ExperimentConfig(options, mixes, epochs=(7,))
 
 
 def test_a_typed_setting_counts_even_where_it_is_the_default():

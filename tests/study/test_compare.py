@@ -260,7 +260,7 @@ class TestCallbackArms:
         assert "clean" not in vars(objective)
         assert {row["mix"] for row in frame.attrs["differences"]} == {"mixup", "clean+mixed"}
         assert any("clean+mixed" in sentence for sentence in frame.attrs["answer"])
-        assert '<th scope="col">clean+mixed</th>' in report.read_text()
+        assert '<th scope="row">clean+mixed</th>' in report.read_text()
 
     def test_instances_classes_functions_and_lists_give_the_same(self):
         class Usual(CleanAndMixed):

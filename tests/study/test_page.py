@@ -1,10 +1,13 @@
 """The report and the mixing board in a real browser."""
 
+import io
 import os
 import re
 import shutil
 from dataclasses import replace
+from importlib.resources import files
 
+import pypdfium2 as pdfium
 import pytest
 import torch
 from analyses import CUTMIX, MIXUP, NONE, analysis
@@ -13,6 +16,7 @@ from PIL import Image
 from vicinal.cli import run
 from vicinal.data.samples import Samples, Split
 from vicinal.methods import METHODS
+from vicinal.plots.layout import COLOURS, GREY
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.board import board_images
@@ -20,6 +24,7 @@ from vicinal.study.calibration import Reliability
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
 
+STYLE = (files("vicinal.study.page") / "style.css").read_text(encoding="utf-8")
 HOSTILE = '<script>document.title="taken"</script>'
 LONG = "a very long name of a class " * 12
 
@@ -142,6 +147,30 @@ class TestBoard:
         page.mouse.move(frame["x"] + frame["width"] - 2, frame["y"] + frame["height"] - 2)
         assert pixel(page, 1, 1) == 100  # the button was released
 
+    @pytest.mark.parametrize("side", [20, 8])  # of 8 pixels, a twentieth is less than one
+    def test_keys_move_the_box_from_where_it_was_dragged(self, opened, side):
+        pixels = torch.stack([torch.full((3, side, side), 100 * i) for i in range(2)])
+        samples = Samples(pixels.to(torch.uint8), [0, 1])
+        found = board_images(Split(samples, samples, ["cat", "dog"]))
+        page = opened(render("show.html.j2", title="Mixing", images=found, method="cutmix"))
+        page.wait_for_function(f"document.getElementById('mixed').width == {side}")
+        move(page, "#weight", 0.75)
+        frame = page.locator("#mixed").bounding_box()
+        page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + 1, frame["y"] + 1, steps=2)  # the centre of the box stays off
+        page.mouse.up()
+        assert pixel(page, 0, 0) == 100
+        page.keyboard.press("ArrowRight")
+        assert pixel(page, 0, 0) == 0
+        assert pixel(page, side // 2, 0) == 100
+        move(page, "#weight", 0.19)  # a larger box reaches the border from there
+        corner = side - 1
+        assert pixel(page, corner, 1) == 0
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert pixel(page, corner, 1) == 100
+
     def test_the_box_is_moved_by_keys(self, opened):
         page = opened(board("cat", "dog"))
         page.select_option("#method", "cutmix")
@@ -193,6 +222,34 @@ class TestBoard:
             "all => all.map(e => +e.getAttribute('height'))"
         )
         assert any(heights[:12])
+
+    def test_nine_tenths_are_counted(self, opened):
+        """Of a uniform weight, 20 % of the draws are beyond; 16 % are beyond 0.92.
+
+        Of 10,000 draws, the share is off by more than 2 points with a probability below 1e-6.
+        """
+        page = opened(board("cat", "dog", method="cutmix"))
+        shares = []
+        for _ in range(20):
+            move(page, "#alpha", 0)
+            text = page.locator("#histogram-text").inner_text()
+            shares.append(int(text.partition(": in ")[2].partition(" %")[0]))
+        assert sum(shares) / len(shares) == pytest.approx(20, abs=2)
+
+    def test_a_screen_reader_says_alpha_itself(self, opened):
+        page = opened(board("cat", "dog", alpha=0.4))
+        for logarithm, alpha in ((None, "0.40"), (1, "10"), (-1, "0.10")):
+            if logarithm is not None:
+                move(page, "#alpha", logarithm)
+            assert page.locator("#alpha").get_attribute("aria-valuetext") == alpha
+
+    def test_what_keys_do_nothing_with_is_not_focused_by_them(self, opened):
+        page = opened(board("cat", "dog"))
+        page.wait_for_function("document.getElementById('mixed').width == 20")
+        for method, focused, hint in (("mixup", -1, False), ("cutmix", 0, True)):
+            page.select_option("#method", method)
+            assert page.locator("#mixed").evaluate("e => e.tabIndex") == focused
+            assert ("arrow keys" in page.locator("#mixed").get_attribute("aria-label")) == hint
 
     def test_a_draw_moves_the_weight(self, opened):
         page = opened(board("cat", "dog"))
@@ -256,14 +313,22 @@ class TestBoard:
         assert all(width == height for width, height in sizes)
 
 
-def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), **options):
-    found = analysis({arm: [0.7 + 0.1 * i, 0.71 + 0.1 * i] for i, arm in enumerate(arms)})
-    for result in found.results:
+def reports(tmp_path, arms=(NONE, MIXUP, CUTMIX), figures=True, **options):
+    means = [0.7 + 0.1 * (i % 3) for i in range(len(arms))]
+    found = analysis({arm: [mean, mean + 0.01] for arm, mean in zip(arms, means, strict=True)})
+    for result in found.results if figures else ():
         probabilities = torch.rand(100, 2).softmax(1)
         reliability = Reliability.of(probabilities, torch.zeros(100, dtype=torch.int64))
         result.reliability.extend([reliability, reliability])
     write_report(tmp_path / "report.html", found, answer(found), **options)
     return (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """A report of three arms, with a mixing board."""
+    shown = {"images": images("cat", "dog"), "command": "vicinal compare x"}
+    return reports(tmp_path_factory.mktemp("report"), **shown)
 
 
 def test_the_measures_of_a_report_are_collected_once(tmp_path, monkeypatch):
@@ -277,16 +342,19 @@ def test_the_measures_of_a_report_are_collected_once(tmp_path, monkeypatch):
 
 
 class TestReport:
-    def test_it_has_the_answer_and_the_numbers(self, opened, tmp_path):
-        page = opened(reports(tmp_path, images=images("cat", "dog"), command="vicinal compare x"))
+    def test_it_has_the_answer_and_the_numbers(self, opened, usual):
+        page = opened(usual)
         assert page.locator("h1").inner_text() == "Does mixing help?"
         headline = page.locator(".headline").inner_text()
         assert headline.startswith("cutmix α = 1 beats training without mixing by 20.0 points")
         assert page.locator("ul").first.locator("li").count() == 4
-        row = page.locator("table").first.locator("tbody tr").first.inner_text()
-        assert row.split("\t")[0] == "accuracy"
-        assert "+20.0" in row
-        assert "better" in row
+        table = page.locator("table").first
+        assert table.locator("caption").inner_text() == "accuracy (higher is better)"
+        rows = table.locator("tbody tr").all_inner_texts()
+        assert rows[0].split() == ["none", "70.5", "%"]
+        assert rows[2].startswith("cutmix α = 1\t90.5 %\t+20.0 better")
+        training = page.locator("table:has-text('seconds, median') tbody tr").first.inner_text()
+        assert training.split() == ["none", "2", "10"]
         page.wait_for_function("document.getElementById('mixed').width == 20")
         assert page.locator("svg").count() == 5  # curves, three diagrams, the histogram
 
@@ -296,8 +364,8 @@ class TestReport:
         assert page.locator("figure").count() == 2 + 4
         assert "mixup α = 0.4 at 20 epochs" in page.locator("table").first.inner_text()
 
-    def test_ids_are_unique(self, opened, tmp_path):
-        page = opened(reports(tmp_path, images=images("cat", "dog")))
+    def test_ids_are_unique(self, opened, usual):
+        page = opened(usual)
         ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
         assert len(ids) == len(set(ids)) > 20
 
@@ -310,16 +378,16 @@ class TestReport:
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             assert HOSTILE in page.title()
 
-    def test_it_is_printed_without_its_controls(self, opened, tmp_path):
-        page = opened(reports(tmp_path, images=images("cat", "dog")))
+    def test_it_is_printed_without_its_controls(self, opened, usual):
+        page = opened(usual)
         page.emulate_media(media="print")
         assert page.locator("#mixed").is_visible()
         assert not page.locator("#weight").is_visible()
         assert page.pdf().startswith(b"%PDF")
 
-    def test_a_screen_reader_reads_all_of_it(self, opened, tmp_path):
+    def test_a_screen_reader_reads_all_of_it(self, opened, usual):
         """Every control and picture has a name, every table its headers."""
-        page = opened(reports(tmp_path, images=images("cat", "dog")))
+        page = opened(usual)
         page.wait_for_function("document.getElementById('mixed').width == 20")
         named = "input, select, button, canvas, figure[role]"
         nameless = """named => [...document.querySelectorAll(named)]
@@ -328,3 +396,96 @@ class TestReport:
         assert page.evaluate(nameless, named) == []
         assert page.locator("table:not(:has(th[scope]))").count() == 0
         assert page.locator("html[lang=en]").count() == 1
+
+
+def colours():
+    """The colours of the style sheet by their names: in light, in the dark, and on paper."""
+    blocks = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    found = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in blocks]
+    assert len(found) == 3
+    return [found[0] | own for own in found]
+
+
+def luminance(colour):
+    """The relative luminance of WCAG 2."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    shares = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
+    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+class TestContrast:
+    def test_it_is_that_of_the_standard(self):
+        assert contrast("#fff", "#000000") == pytest.approx(21)
+        assert contrast("#ffffff", "#767676") == pytest.approx(4.54, abs=0.01)
+
+    @pytest.mark.parametrize("shown", ["light", "dark", "paper"])
+    def test_text_and_everything_else_can_be_seen(self, shown):
+        """4.5 for text, and 3 for borders, controls and lines (WCAG 2.1, 1.4.3 and 1.4.11)."""
+        named = colours()[["light", "dark", "paper"].index(shown)]
+        needed = {"ink": 4.5, "soft": 4.5, "good": 4.5, "bad": 4.5, "rule": 3}
+        needed |= {f"line-{number}": 3 for number in range(len(COLOURS))}
+        assert set(named) == {*needed, "paper", "tint"}
+        for name, ratio in needed.items():
+            for behind in ("paper", "tint"):
+                assert contrast(named[name], named[behind]) >= ratio, (name, behind)
+        assert contrast(GREY, named["paper"]) >= 3  # the diagonal of the diagrams
+
+    def test_there_are_no_other_colours(self):
+        rules = re.sub(r":root \{.*?\}", "", STYLE, flags=re.DOTALL)
+        assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[^{]*\})|rgba?\(|\bopacity", rules) == []
+
+    def test_a_slider_shows_its_track(self, opened):
+        page = opened(board("cat", "dog"))
+        move(page, "#weight", 1)
+        box = page.locator("#weight").bounding_box()
+        clip = {"x": box["x"] + 10, "y": box["y"] + box["height"] / 2, "width": 1, "height": 1}
+        picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+        assert "#{:02x}{:02x}{:02x}".format(*picture.getpixel((0, 0))) == colours()[0]["rule"]
+
+
+class PrintedPage:
+    """The text of a printed page, and where its contents lie, in points from its lower left."""
+
+    def __init__(self, page):
+        self.width, self.height = page.get_size()
+        self.text = page.get_textpage().get_text_bounded()
+        self.lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        bounds = [thing.get_bounds() for thing in page.get_objects()]
+        self.left, self.bottom = (min(each[i] for each in bounds) for i in (0, 1))
+        self.right = max(each[2] for each in bounds)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A report of very many arms, whose names are long, too."""
+    arms = [NONE, *(replace(MIXUP, alpha=0.01 * i) for i in range(1, 10)), CUTMIX]
+    arms.append(replace(CUTMIX, mix="manifoldmixup+cutmix+gridmix"))
+    shown = {"images": images("cat", LONG), "command": "vicinal compare " * 20}
+    return reports(tmp_path_factory.mktemp("report"), arms, figures=False, **shown)
+
+
+class TestManyArms:
+    def test_they_fit_a_phone(self, opened, large):
+        page = opened(large, viewport={"width": 320, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    def test_nothing_is_cut_off_on_paper_and_no_heading_stands_alone(self, opened, large):
+        page = opened(large)
+        headings = page.locator("h1, h2, h3, caption").all_inner_texts()
+        rows = page.locator(".measures tbody tr").count()
+        pages = [PrintedPage(each) for each in pdfium.PdfDocument(page.pdf(format="A4"))]
+        text = "\n".join(each.text for each in pages)
+        assert len(re.findall(r"\([+-][\d.]+ to [+-][\d.]+\)", text)) == rows // 12 * 11 - 11
+        for each in pages:
+            assert each.left > 30
+            assert each.right < each.width - 30
+            below = [line for line in each.lines if line not in headings]
+            assert each.lines[-1] == below[-1]
+        for each in pages[:-1]:
+            assert each.bottom < each.height / 2

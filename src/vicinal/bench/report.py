@@ -16,6 +16,7 @@ from vicinal.bench.peers import installed, versions
 from vicinal.errors import VicinalError
 from vicinal.files import check_writable, write_whole
 from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
+from vicinal.progress import status
 
 Log = Callable[[str, str], None]
 
@@ -48,7 +49,11 @@ def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row
         log("missing", f"{name}: {reason}")
     rows: list[Row] = []
     for name, part in PARTS.items():
-        new_rows = list(part(torch_device, budget))
+        with status(f"{name}: {part.__doc__}", by_pulses=True) as say:
+            new_rows = []
+            for row in part(torch_device, budget):
+                new_rows.append(row)
+                say(f"{name}: {row.case}, {row.size} is done")
         rows += new_rows
         log(f"\n{name}", f"{part.__doc__}\n\n{table(new_rows)}")
         if folder is not None:  # after each part, so that Ctrl-C loses only the one under way
@@ -67,6 +72,7 @@ def _checked_device(name: str) -> torch.device:
     return device
 
 
+@status("importing the libraries to compare with")
 def machine(device: torch.device) -> dict[str, Any]:
     """The hardware and software that the figures are measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()

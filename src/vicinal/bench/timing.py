@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from vicinal.progress import pulse
+
 
 @dataclass
 class Candidate:
@@ -50,6 +52,7 @@ def interleave(candidates: list[Candidate], budget: float, device: torch.device)
 
 
 def _time(candidate: Candidate, device: torch.device) -> float:
+    pulse()  # here, where nothing is timed
     candidate.prepare()
     _synchronize(device)
     start = time.perf_counter()

@@ -1,6 +1,13 @@
 """What all commands use."""
 
+import shutil
+import sys
+import textwrap
+
 import typer
+
+PLACE = 16  # columns of the names
+NARROW = 60  # columns of a terminal in which texts take that place, too
 
 
 def typed_options(context: typer.Context) -> list[str]:
@@ -10,5 +17,18 @@ def typed_options(context: typer.Context) -> list[str]:
 
 
 def log(name: str, text: str) -> None:
-    """Print a line of a table of names and texts."""
-    print(f"{name and name + ':':15} {text}", flush=True)
+    """Print a line of a table of names and texts; in a terminal, long texts keep their place."""
+    line = f"{name and name + ':':{PLACE - 1}} {text}"
+    if sys.stdout.isatty() and "\n" not in line:
+        width = shutil.get_terminal_size().columns
+        place = PLACE if width >= NARROW else 2
+        # Names of files and numbers stay whole, so that they can be copied.
+        line = textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * place,
+            drop_whitespace=True,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    print(line, flush=True)

@@ -13,7 +13,10 @@ def cache(
     clear: Annotated[bool, typer.Option(help="Remove all of it.", show_default=False)] = False,
 ) -> None:
     """Show or clear the cache of decoded images."""
-    from vicinal.data import cache
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal.data import cache
 
     if clear:
         log("freed", f"{cache.clear() / 2**20:,.0f} MB in {cache.folder()}")
@@ -32,6 +35,9 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
 ) -> None:
     """Time mixing beside a plain copy and the other libraries that are installed."""
-    from vicinal.bench import report
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal.bench import report
 
     report.bench(device, seconds, out, log)

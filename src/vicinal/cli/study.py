@@ -103,10 +103,13 @@ def compare(
     lengths = parse_list("epochs", epochs, int, "whole numbers")
     time = None if budget is None else parse_duration(budget)
 
-    from vicinal.memory import keep_freed_memory
-    from vicinal.study.command import compare_data
-    from vicinal.study.config import ExperimentConfig
-    from vicinal.tasks import TrainOptions
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal.memory import keep_freed_memory
+        from vicinal.study.command import compare_data
+        from vicinal.study.config import ExperimentConfig
+        from vicinal.tasks import TrainOptions
 
     keep_freed_memory()
     options = TrainOptions(
@@ -166,10 +169,13 @@ def advise(
     **how: Any,
 ) -> None:
     """Say what published results suggest for DATA; nothing is trained."""
-    from vicinal.study.advice import Situation, rules_for, verdict
-    from vicinal.study.config import ExperimentConfig
-    from vicinal.study.training_set import check_label_noise
-    from vicinal.tasks import TrainOptions, find_split, make_task
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal.study.advice import rules_for, situation_of, trial_for, verdict
+        from vicinal.study.config import ExperimentConfig
+        from vicinal.study.training_set import check_label_noise
+        from vicinal.tasks import TrainOptions, find_split, make_task
 
     options = TrainOptions(
         data=data,
@@ -182,20 +188,23 @@ def advise(
     check_label_noise(label_noise)
     split = find_split(options)
     task = make_task(options, split)
-    situation = Situation(
-        kind=task.kind,
-        samples=len(split.train),
-        classes=None if split.vocab is None else len(split.vocab),
-        epochs=task.epochs,
-        pretrained=task.pretrained,
-        label_noise=label_noise,
-    )
+    with status("counting its parameters"):
+        situation = situation_of(task, label_noise)
     log("data", task.describe())
     start = "published" if situation.pretrained else "random"
     weights = task.chosen().get("weights", start)  # with a reason, where there is one
     log("training", f"{task.model}, {task.epochs} epochs, weights: {weights}")
+    for name, text in situation.looked_at():
+        log(name, text)
     for rule in rules_for(situation):
         log(rule.side, rule.text)
-        log("", f"({rule.source})")
-    config = ExperimentConfig(replace(options, epochs=None), epochs=(epochs,) if epochs else ())
-    print(f"\n{verdict(situation)}\nTo measure it: {config.command()}")
+        log("", f"({rule.grounds})")
+    trial = trial_for(situation)
+    lengths = (task.epochs, trial.longer) if trial.longer else (epochs,) if epochs else ()
+    config = ExperimentConfig(
+        replace(options, epochs=None),
+        mixes=("none", *trial.mixes),
+        alphas=trial.alphas,
+        epochs=lengths,
+    )
+    print(f"\n{verdict(situation)}\nTo try: {trial}\nTo measure it: {config.command()}")

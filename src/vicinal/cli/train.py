@@ -69,11 +69,14 @@ def train(
     **how: Any,
 ) -> None:
     """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
-    from vicinal import runs
-    from vicinal.memory import keep_freed_memory
-    from vicinal.processes import this_process
-    from vicinal.tasks import TrainOptions
-    from vicinal.tasks.predictor import preprocessing_of, read_config
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal import runs
+        from vicinal.memory import keep_freed_memory
+        from vicinal.processes import this_process
+        from vicinal.tasks import TrainOptions
+        from vicinal.tasks.predictor import preprocessing_of, read_config
 
     keep_freed_memory()  # the process is ours
     state = this_process()  # of several processes, only the main one logs

@@ -34,12 +34,18 @@ def predict(
 
     What cannot be read is named, and the rest predicted; the exit status is then 1.
     """
-    from vicinal.tasks.predictor import Predictor
+    from vicinal.progress import progress_bar, status
 
-    predictor = Predictor.load(run)
-    column = predictor.preprocessing.sample_name
-    named = list(predictor.preprocessing.found(samples))
-    outcomes = list(predictor.outcomes(item for _, item in named))
+    with status("starting"):
+        from vicinal.tasks.predictor import Predictor
+
+        predictor = Predictor.load(run)
+        column = predictor.preprocessing.sample_name
+    with status("finding the samples"):
+        named = list(predictor.preprocessing.found(samples))
+    with progress_bar() as bar:
+        found_items = predictor.outcomes(item for _, item in named)
+        outcomes = list(bar.track(found_items, total=len(named), description="predicting"))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
     if errors and len(errors) == len(named):
         others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
@@ -117,8 +123,11 @@ def show(
     **how: Any,
 ) -> None:
     """Draw how training samples are mixed, or print what was found in DATA."""
-    from vicinal import runs
-    from vicinal.tasks import TrainOptions, find_split
+    from vicinal.progress import status
+
+    with status("starting"):
+        from vicinal import runs
+        from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
         data=data,
@@ -135,14 +144,18 @@ def show(
         for name, given in (("--out", out), ("--open", open)):
             if given:
                 raise VicinalError(f"--data draws nothing, so {name} does not apply: leave it out")
-        print(f"{'data:':15} {data}\n{find_split(options).summary()}")
+        split = find_split(options)
+        with status(f"looking through {data}"):
+            summary = split.summary()
+        print(f"{'data:':15} {data}\n{summary}")
         return
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
     runs.check_picture(file)
     if file.suffix.lower() == ".html":
-        from vicinal.study.board import show_board
+        with status("starting"):
+            from vicinal.study.board import show_board
 
         show_board(options, file, open=open)
     else:

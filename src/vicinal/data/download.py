@@ -89,7 +89,10 @@ def untar_data(url: str, dest: str | os.PathLike[str] | None = None) -> Path:
         _download(url, part, target)
         _check(url, part)
         os.replace(part, archive)
-    _extract(archive, target)
+    from vicinal.progress import status
+
+    with status(f"extracting {archive_name}"):
+        _extract(archive, target)
     archive.unlink()
     return target
 
@@ -170,22 +173,13 @@ def _broken(url: str, reason: str) -> VicinalError:
 
 
 def _progress_bar() -> Progress:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    from vicinal.progress import progress_bar
+
+    kinds = DownloadColumn, TransferSpeedColumn, TimeRemainingColumn
+    return progress_bar(columns=[kind(table_column=Column(no_wrap=True)) for kind in kinds])
 
 
 def _check(url: str, part: Path) -> None:

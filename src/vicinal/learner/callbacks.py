@@ -220,7 +220,7 @@ class ProgressTable(Callback):
         self.bar = progress_bar(TextColumn("{task.fields[loss]}"))
         self.header_shown = False
         self.batches = len(learn.dls.train) + len(learn.dls.valid)
-        self.task = self.bar.add_task("", total=learn.epochs * self.batches, loss="")
+        self.task = self.bar.add_task("first batch", total=learn.epochs * self.batches, loss="")
         self.bar.start()
         self.last_read = time.perf_counter()
 

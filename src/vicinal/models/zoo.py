@@ -72,6 +72,21 @@ def _build(name: str, n_out: int, pretrained: bool) -> nn.Module:
         raise WeightsUnavailable(f"the weights of {name} could not be loaded ({reason})") from None
 
 
+def count_parameters(name: str, n_out: int) -> int:
+    """How many parameters a network has, without memory for them where that is possible.
+
+    >>> count_parameters("resnet18", 10)
+    11181642
+    """
+    check_name(name)
+    try:
+        with torch.device("meta"):
+            model = _build(name, n_out, False)
+    except (NotImplementedError, RuntimeError):  # it computes with its initial weights
+        model = _build(name, n_out, False)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def fixed_size(name: str) -> int | None:
     """The side of the images that a network takes, if it takes a single size only.
 

@@ -15,6 +15,7 @@ from vicinal.data.images import read_sample
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
+from vicinal.progress import status
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.tasks import TrainOptions, find_split
 
@@ -24,6 +25,7 @@ LARGEST = 160  # pixels; larger images are scaled down
 SMALL = 64  # pixels; up to there, images are stored without loss
 
 
+@status("reading the images of the board")
 def board_images(split: DataSplit) -> list[dict[str, str]]:
     """Up to 12 training images for the board: one of each class first, then a second, and so on.
 

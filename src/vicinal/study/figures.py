@@ -1,6 +1,7 @@
 """The figures of the report, as SVG that inherits its colours from the page."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ INK = "#010203"  # a placeholder, replaced by the text colour of the page
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
 STYLES = ("-", "--", ":", "-.")
 WIDTH, HEIGHT = 6.4, 3.4  # inches
+ACROSS, NARROW = 2, 3.7  # panels beside each other, and their width
+MANY = 5  # lines; the legend of more would hide them
+COLUMNS, LINE = 3, 0.2  # of the legend below the panels, and inches of its lines
 
 
 def svg(draw: Callable[[], Figure], name: str) -> str:
@@ -47,18 +51,24 @@ def learning_curves(analysis: Analysis) -> Figure:
     lengths = analysis.lengths
     measure = analysis.main
     key = f"valid_{measure.name}"
-    figure = new_figure(max(WIDTH, 3.2 * len(lengths) + 1), HEIGHT)
-    panels = figure.subplots(1, len(lengths), squeeze=False)[0]
-    for axes, epochs in zip(panels, lengths, strict=True):
-        for number, arm in enumerate(arm for arm in analysis.arms if arm.epochs == epochs):
+    columns = min(len(lengths), ACROSS)
+    rows = math.ceil(len(lengths) / columns)
+    figure = new_figure(WIDTH if columns == 1 else ACROSS * NARROW, rows * HEIGHT)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(lengths) :]:
+        axes.remove()
+    numbers = _numbers(analysis)
+    for axes, epochs in zip(panels, lengths, strict=False):
+        for arm in (arm for arm in analysis.arms if arm.epochs == epochs):
             runs = [_points(result.history, key) for result in analysis.of(arm)]
             if any(runs):
-                _draw_band(axes, runs, number, arm)
+                _draw_band(axes, runs, numbers[arm.method], arm)
         axes.set_xlabel("epoch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         title = f"{measure.title}, {pluralize(epochs, 'epoch')}"
         axes.set_title(title, fontsize=LARGE, loc="left")
         _finish(axes, measure.percent)
+    _add_legend(figure)
     return figure
 
 
@@ -83,14 +93,27 @@ def _draw_band(axes: Axes, runs: list[dict[int, float]], number: int, arm: Arm) 
         epochs,
         means,
         label=arm.method,
-        linestyle=STYLES[number // len(COLOURS) % len(STYLES)],
         marker="o" if len(epochs) < 3 else None,
-        color=_colour(number),
+        **_line(number),
     )
+
+
+def _numbers(analysis: Analysis) -> dict[str, int]:
+    """A number for each method, whose line looks the same in every panel."""
+    methods = dict.fromkeys(arm.method for arm in analysis.arms)
+    return {method: number for number, method in enumerate(methods)}
 
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
+
+
+def _line(number: int) -> dict[str, Any]:
+    """The colour and the style of a line: where the colours are used up, the style differs."""
+    return {
+        "color": _colour(number),
+        "linestyle": STYLES[number // len(COLOURS) % len(STYLES)],
+    }
 
 
 def by_epochs(analysis: Analysis) -> Figure:
@@ -98,8 +121,7 @@ def by_epochs(analysis: Analysis) -> Figure:
     measure = analysis.main
     figure = new_figure(WIDTH, HEIGHT)
     axes = figure.add_subplot()
-    methods = dict.fromkeys(arm.method for arm in analysis.arms)
-    for number, method in enumerate(methods):
+    for method, number in _numbers(analysis).items():
         points = []
         for arm in analysis.arms:
             values = [result.mean(measure.name) for result in analysis.of(arm, measure)]
@@ -108,7 +130,7 @@ def by_epochs(analysis: Analysis) -> Figure:
         if points:
             epochs, means, low, high = np.array(points).T
             axes.fill_between(epochs, low, high, alpha=0.18, linewidth=0, color=_colour(number))
-            axes.plot(epochs, means, marker="o", label=method, color=_colour(number))
+            axes.plot(epochs, means, marker="o", label=method, **_line(number))
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -116,6 +138,7 @@ def by_epochs(analysis: Analysis) -> Figure:
     axes.set_xlabel("epochs", fontsize=SMALL)
     axes.set_title(f"{measure.title}, by the length of training", fontsize=LARGE, loc="left")
     _finish(axes, measure.percent)
+    _add_legend(figure)
     return figure
 
 
@@ -133,7 +156,11 @@ def reliability(analysis: Analysis, arm: Arm, title: str) -> Figure:
         filled = total > 0
         sizes = 4 + 60 * total[filled] / total.sum()
         x, y = means[:, filled]
-        axes.scatter(x, y, s=sizes, color=_colour(number), alpha=0.7, label=label, clip_on=False)
+        # Rings and dots are told apart in grey, too, and where one lies on the other.
+        face = _colour(number) if number else "none"
+        axes.scatter(
+            x, y, s=sizes, edgecolors=_colour(number), facecolors=face, label=label, clip_on=False
+        )
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_aspect("equal")
     axes.set_xlabel("confidence", fontsize=SMALL)
@@ -152,4 +179,20 @@ def _finish(axes: Axes, percent: bool) -> None:
     axes.tick_params(labelsize=SMALL)
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=SMALL)
+
+
+def _add_legend(figure: Figure) -> None:
+    """In the first panel, or where it would hide the lines, below all of them."""
+    found: dict[str, Any] = {}  # a method's line is the same in every panel
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        found.update(zip(labels, handles, strict=True))
+    if not found:
+        return
+    if len(found) <= MANY:
+        figure.axes[0].legend(found.values(), found, frameon=False, fontsize=SMALL)
+        return
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + math.ceil(len(found) / COLUMNS) * LINE)
+    options: dict[str, Any] = {"loc": "outside lower left", "ncols": COLUMNS}
+    figure.legend(found.values(), found, frameon=False, fontsize=SMALL, **options)

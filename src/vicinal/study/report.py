@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.files import write_file
+from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import baseline_name, full_name
 from vicinal.study.arms import Arm, comparisons
@@ -18,6 +19,7 @@ from vicinal.study.measures import Measure
 from vicinal.study.page import render
 
 
+@status("writing the report")
 def write_report(
     file: Path,
     analysis: Analysis,
@@ -54,9 +56,8 @@ def write_report(
         comparisons=len(pairs),
         baseline=join_and(sorted({baseline_name(arm) for _, arm in pairs})),
         names=[full_name(analysis, arm) for arm in analysis.arms],
-        seeds=[len(analysis.of(arm)) for arm in analysis.arms],
-        table=_table(analysis),
-        seconds=_seconds(analysis),
+        tables=_tables(analysis),
+        training=_training(analysis),
         runs=_runs(analysis),
         figures=_figures(analysis),
         diagrams=_diagrams(analysis),
@@ -76,17 +77,24 @@ def _counts(analysis: Analysis) -> str:
     )
 
 
-def _table(analysis: Analysis) -> list[dict[str, Any]]:
-    """A row for each measure: every arm's mean, and its difference to the baseline's."""
-    rows = []
+def _tables(analysis: Analysis) -> list[dict[str, Any]]:
+    """A table for each measure, with a row for each arm: its mean, and its difference.
+
+    Small tables fit a phone and a sheet of paper, however many measures and arms there are.
+    """
+    tables = []
     for measure in analysis.measures:
         found = {made.arm: made for made in analysis.compare(measure)}
-        cells = [
-            {"value": _mean(analysis, arm, measure), **_difference(found.get(arm))}
+        rows = [
+            {
+                "name": full_name(analysis, arm),
+                "value": _mean(analysis, arm, measure),
+                **_difference(found.get(arm)),
+            }
             for arm in analysis.arms
         ]
-        rows.append({"measure": measure, "cells": cells})
-    return rows
+        tables.append({"measure": measure, "rows": rows})
+    return tables
 
 
 def _mean(analysis: Analysis, arm: Arm, measure: Measure) -> str:
@@ -99,25 +107,28 @@ def _mean(analysis: Analysis, arm: Arm, measure: Measure) -> str:
     return "diverged" if analysis.failed(arm) else "not done"
 
 
-def _seconds(analysis: Analysis) -> list[str]:
-    """The median time of each arm's runs: the first run of a process also warms it up."""
-    times = [[result.seconds for result in analysis.of(arm)] for arm in analysis.arms]
-    return [f"{median(each):.3g}" if each else "" for each in times]
+def _training(analysis: Analysis) -> list[dict[str, Any]]:
+    """The seeds of each arm, and their median time: the first run of a process also warms it up."""
+    rows = []
+    for arm in analysis.arms:
+        seconds = [result.seconds for result in analysis.of(arm)]
+        text = f"{median(seconds):.3g}" if seconds else ""
+        rows.append({"name": full_name(analysis, arm), "seeds": len(seconds), "seconds": text})
+    return rows
 
 
 def _difference(made: Comparison | None) -> dict[str, str]:
     if made is None:
-        return {"difference": "", "verdict": ""}
-    interval, measure = made.interval, made.measure
-    text = measure.signed(interval.mean)
+        return {"difference": "", "interval": "", "verdict": ""}
+    found, measure = made.interval, made.measure
+    difference, interval, verdict = measure.signed(found.mean), "", ""
     if measure.unbiased is not None:
-        text = f"¹ {text}"
-    if interval.low is not None and interval.high is not None:
-        text += f" ({measure.signed(interval.low)} to {measure.signed(interval.high)})"
-    verdict = ""
-    if interval.significant:
+        difference = f"¹ {difference}"
+    if found.low is not None and found.high is not None:
+        interval = f"({measure.signed(found.low)} to {measure.signed(found.high)})"
+    if found.significant:
         verdict = "better" if made.gain > 0 else "worse"
-    return {"difference": text, "verdict": verdict}
+    return {"difference": difference, "interval": interval, "verdict": verdict}
 
 
 def _runs(analysis: Analysis) -> list[dict[str, Any]]:

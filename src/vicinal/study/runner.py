@@ -68,6 +68,9 @@ class Advance(Callback):
     def __init__(self, bar: Progress, task: TaskID, name: str) -> None:
         self.bar, self.task, self.run_name = bar, task, name
 
+    def after_fit(self, learn: Learner) -> None:
+        self.bar.update(self.task, description=f"{self.run_name}, measuring")
+
     def before_epoch(self, learn: Learner) -> None:
         epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
         self.bar.update(self.task, description=f"{self.run_name}, {epoch}")
@@ -188,6 +191,7 @@ class Runner:
                 before = len(left)
                 left = [each for each in left if not self._finish(*each)]
                 if len(left) == before:
+                    self.bar.update(self.task, description="other processes do the last runs")
                     time.sleep(WAIT)  # other processes are working on all of them
         return self.results
 
@@ -230,6 +234,7 @@ class Runner:
     def _train(self, arm: Arm, seed: int) -> Result:
         if self._is_late(self.expected.get(arm.name, 0.0)):
             raise TimeIsUp("the run would end too late")
+        self.bar.update(self.task, description=f"{arm.method}, seed {seed}, preparing")
         began = time.monotonic()
         # Before the data are prepared: it refuses what was trained with other settings.
         checkpoint = self.store.checkpoint(arm, seed)

@@ -3,6 +3,7 @@
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
 from vicinal.kinds import KINDS
+from vicinal.progress import status
 from vicinal.tasks.options import TrainOptions, listed_names
 from vicinal.tasks.refusals import check_options
 from vicinal.tasks.task import Task
@@ -48,4 +49,5 @@ def make_task(options: TrainOptions, split: DataSplit) -> Task:
     Raises:
         VicinalError: an option does not go with them.
     """
-    return task_type_of(split)(options, split)
+    with status("choosing the network and its training"):
+        return task_type_of(split)(options, split)

@@ -30,6 +30,7 @@ from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
     check_weights,
+    count_parameters,
     create_model,
     fixed_size,
     is_known,
@@ -274,6 +275,9 @@ class ImageTask(Task):
                 f"{self.model} does not take images of {size_text(self.size)} pixels ({reason}): "
                 "try another --size or --model"
             ) from None
+
+    def count_parameters(self) -> int:
+        return count_parameters(self.model, len(self.split.vocab))
 
     def preprocessing(self, learn: Learner) -> ImagePreprocessing:
         normalize = learn.dls.normalize

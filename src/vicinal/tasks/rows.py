@@ -53,6 +53,9 @@ class RowTask(Task):
             compile=self.options.compile,
         )
 
+    def count_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self._network().parameters())
+
     def preprocessing(self, learn: Learner) -> Preprocessing:
         return self.preparation
 

@@ -305,6 +305,10 @@ class Task(ABC):
         """A learner that has not been trained, and does not mix."""
 
     @abstractmethod
+    def count_parameters(self) -> int:
+        """How many parameters its network has; no weights are loaded for it."""
+
+    @abstractmethod
     def preprocessing(self, learn: Learner) -> Preprocessing:
         """How new samples are brought to the network."""
 

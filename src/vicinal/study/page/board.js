@@ -42,6 +42,18 @@
     return { x: inside(x, w, width), y: inside(y, h, height), w, h };
   }
 
+  // The nearest place that the box can be moved to: beyond it, keys would seem to do nothing.
+  function reachable({ x, y }) {
+    const half = Math.sqrt(1 - weight()) / 2;
+    const within = (value) => Math.min(Math.max(value, half), 1 - half);
+    return { x: within(x), y: within(y) };
+  }
+
+  function placeBox(x, y) {
+    state.box = reachable({ x, y });
+    mix();
+  }
+
   function mix() {
     const [own, partner] = [find("own-picture"), find("partner-picture")];
     const mixed = find("mixed");
@@ -60,6 +72,7 @@
       context.globalAlpha = 1;
     }
     mixed.classList.toggle("cutmix", isCut());
+    mixed.tabIndex = isCut() ? 0 : -1;
     showTarget(lam);
   }
 
@@ -80,7 +93,8 @@
     });
     find("bars").replaceChildren(...rows);
     const target = shares.map(([name, share]) => `${text(share)} ${name}`).join(", ");
-    find("mixed").setAttribute("aria-label", `the mixed image: ${target}`);
+    const hint = isCut() ? ", whose box is moved by dragging and by arrow keys" : "";
+    find("mixed").setAttribute("aria-label", `the mixed image${hint}: ${target}`);
     find("weight-text").textContent = weight().toFixed(2);
     markWeight();
   }
@@ -95,7 +109,12 @@
   function showDraws() {
     const strength = alpha();
     const counts = new Array(BINS).fill(0);
-    for (let i = 0; i < DRAWS; i++) counts[Math.min(BINS - 1, Math.floor(BINS * drawWeight()))]++;
+    let uneven = 0;
+    for (let i = 0; i < DRAWS; i++) {
+      const lam = drawWeight();
+      counts[Math.min(BINS - 1, Math.floor(BINS * lam))]++;
+      if (Math.max(lam, 1 - lam) > 0.9) uneven++;
+    }
     const highest = Math.max(...counts);
     const shape = (name, attributes) => {
       const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -108,8 +127,8 @@
     });
     find("histogram").replaceChildren(...bars, shape("line", { y1: 0, y2: 100 }));
     find("alpha-text").textContent = strength.toPrecision(2);
-    const outer = counts[0] + counts[1] + counts[BINS - 1] + counts[BINS - 2];
-    const near = Math.round((100 * outer) / DRAWS);
+    find("alpha").setAttribute("aria-valuetext", strength.toPrecision(2)); // its value is the logarithm
+    const near = Math.round((100 * uneven) / DRAWS);
     const summary = `${DRAWS} draws of the weight with this α: in ${near} % of them, one image has more than nine tenths.`;
     find("histogram-text").textContent = summary;
     find("histogram").setAttribute("aria-label", summary);
@@ -133,9 +152,7 @@
 
   function moveTo(event) {
     const frame = find("mixed").getBoundingClientRect();
-    state.box.x = Math.min(Math.max((event.clientX - frame.left) / frame.width, 0), 1);
-    state.box.y = Math.min(Math.max((event.clientY - frame.top) / frame.height, 0), 1);
-    mix();
+    placeBox((event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height);
   }
 
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -143,12 +160,14 @@
     const step = STEPS[event.key];
     if (!step || !isCut()) return;
     event.preventDefault();
-    state.box.x = Math.min(Math.max(state.box.x + 0.05 * step[0], 0), 1);
-    state.box.y = Math.min(Math.max(state.box.y + 0.05 * step[1], 0), 1);
-    mix();
+    const { width, height } = find("mixed");
+    const [right, down] = [width, height].map((length) => Math.max(0.05, 1 / length)); // a pixel at least
+    const { x, y } = reachable(state.box); // the weight may have changed since it was placed
+    placeBox(x + right * step[0], y + down * step[1]);
   });
   find("mixed").addEventListener("pointerdown", (event) => {
     if (!isCut()) return;
+    find("mixed").focus({ preventScroll: true }); // not every browser does, and keys would go elsewhere
     find("mixed").setPointerCapture(event.pointerId);
     moveTo(event);
   });
