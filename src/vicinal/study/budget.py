@@ -71,6 +71,7 @@ def measure_cost(make: Callable[[], Learner]) -> Cost:
     """
     began = time.perf_counter()
     learn = make()
+    learn.dls.prepare()
     setup = time.perf_counter() - began
     watch = Stopwatch()
     with learn.no_logging():
