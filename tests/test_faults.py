@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from run_folders import assert_same, left, silent
 from vicinal import VicinalError, runs
 from vicinal.cli import run
-from vicinal.data import cache, vision
+from vicinal.data import cache, storage, vision
 from vicinal.data.samples import Split
 from vicinal.data.sources import load_split
 from vicinal.tasks import TrainOptions
@@ -52,8 +53,9 @@ def options(tmp_path):
 @pytest.fixture
 def streaming(monkeypatch):
     monkeypatch.setattr(cache, "LIMIT", 0)
-    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
-    monkeypatch.setattr(vision, "processors", lambda: 0)
+    monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
+    for module in (storage, vision):
+        monkeypatch.setattr(module, "processors", lambda: 0)
 
 
 def split_of(options: TrainOptions) -> Split:
@@ -109,7 +111,8 @@ class TestImages:
     def test_the_command_says_it_in_one_line(
         self, tmp_path, options, streaming, monkeypatch, capsys
     ):
-        monkeypatch.setattr(vision, "processors", lambda: 1)
+        for module in (storage, vision):
+            monkeypatch.setattr(module, "processors", lambda: 1)
         file = split_of(options).train.images[0]
         at_epoch(monkeypatch, 1, file.unlink)
         options = "--epochs 3 --batch-size 8 --size 8 --precision fp32 --out run"
@@ -151,6 +154,47 @@ class TestImages:
                 file.write_bytes(content)
         assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
         assert not (tmp_path / "other").exists()
+        goes_on(options, tmp_path / "run")
+
+
+class TestDamageInTheMiddle:
+    """Of a file that begins and ends as it should: it is found when it is decoded."""
+
+    @staticmethod
+    def damage(file):
+        content = file.read_bytes()
+        file.write_bytes(content[:60] + bytes(40) + content[100:])
+        return content
+
+    @pytest.mark.parametrize("part", ["train", "valid"])
+    def test_it_ends_the_first_epoch_and_leaves_nothing(self, tmp_path, options, part):
+        images = getattr(split_of(options), part).images
+        for file in images[2:4]:
+            self.damage(file)
+        expected = f"2 of {len(images)} images cannot be read, the first is {images[2]} ("
+        assert fails(options, tmp_path / "run").startswith(expected)
+        assert not (tmp_path / "run").exists()
+        assert fails(options, tmp_path / "run").startswith(expected)  # before the training
+
+    def test_a_run_that_is_there_is_not_replaced(self, tmp_path, options):
+        runs.train(replace(options, epochs=1), tmp_path / "run", log=silent)
+        before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+        file = split_of(options).train.images[2]
+        self.damage(file)
+        sentence = fails(replace(options, epochs=1), tmp_path / "run", overwrite=True)
+        assert sentence.startswith(f"1 of 24 images cannot be read: {file} (")
+        assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+    def test_a_run_that_is_resumed_stays(self, tmp_path, options, monkeypatch):
+        at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(options, tmp_path / "run", log=silent)
+        cache.clear()
+        file = split_of(options).train.images[2]
+        content = self.damage(file)
+        sentence = fails(options, tmp_path / "run", resume=True)
+        assert sentence.startswith(f"1 of 24 images cannot be read: {file} (")
+        file.write_bytes(content)
         goes_on(options, tmp_path / "run")
 
 

@@ -27,7 +27,8 @@ def whole_file(path: Path, name: Callable[[], str] | None = None) -> Iterator[Bi
     False
     """
     # The process id in the name identifies files that killed processes leave behind.
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
+    owner = os.getpid()
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{owner}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -39,7 +40,8 @@ def whole_file(path: Path, name: Callable[[], str] | None = None) -> Iterator[Bi
         os.chmod(part, 0o666 & ~umask)
         os.replace(part, path if name is None else path.with_name(name()))
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        if os.getpid() == owner:  # one that was forked from it has an open file, too
+            Path(part).unlink(missing_ok=True)
         raise
 
 

@@ -90,6 +90,8 @@ def train(
     track = Track(options.track, folder=folder / TRACKED) if options.track else None
     with this_process().local_main_process_first():  # it decodes the images for the others
         learn, task, mixer, chosen = _prepare(options, before, log)
+    if overwrite and (folder / CONFIG).exists():
+        learn.dls.prepare()  # a bad image is found before the run that is there is removed
     fingerprint = task.fingerprint()
     if before and before["fingerprint"] != fingerprint:  # other files, another split
         raise VicinalError(

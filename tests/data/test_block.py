@@ -23,7 +23,8 @@ from vicinal.data.block import (
 from vicinal.data.images import read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
-from vicinal.data.vision import ImageDataLoaders, Storage
+from vicinal.data.storage import Storage
+from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 
 from .pictures import noise, smooth, write

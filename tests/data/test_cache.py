@@ -18,7 +18,8 @@ from PIL import Image
 
 from vicinal import ImageDataLoaders
 from vicinal.cli import run
-from vicinal.data import cache, images
+from vicinal.data import cache, decoded_file, filling, images
+from vicinal.data.decoded_file import has_content
 from vicinal.data.images import BadImage, decode
 from vicinal.data.samples import Samples
 from vicinal.data.vision import one_size, shapes_of
@@ -46,11 +47,14 @@ def files(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """How many images were decoded each time that some were."""
-    counts, original = [], cache.read_all
-    monkeypatch.setattr(
-        cache, "read_all", lambda samples, size: counts.append(len(samples)) or original(samples, 8)
-    )
+    """How many images were decoded each time that all were."""
+    counts, original = [], filling.Filling.finish
+
+    def finish(self):
+        counts.append(len(self.samples))
+        return original(self)
+
+    monkeypatch.setattr(filling.Filling, "finish", finish)
     return counts
 
 
@@ -59,7 +63,7 @@ def of(stored):
 
 
 def cached(stored, size=8, **options):
-    return torch.tensor(cache.cached(of(stored), size, **options)[0].images)
+    return torch.tensor(filling.cached(of(stored), size, **options)[0].images)
 
 
 def in_memory(stored, size=8):
@@ -81,7 +85,7 @@ class TestContent:
 
     def test_labels_stay_with_their_images(self, files):
         for _ in range(2):
-            samples, bad = cache.cached(of(files), 8)
+            samples, bad = filling.cached(of(files), 8)
             assert (samples.labels, bad) == (list(range(12)), [])
 
     def test_the_content_is_the_key(self, files, tmp_path, decoded):
@@ -108,15 +112,15 @@ class TestContent:
         elif change == "fewer":
             files.pop()
         else:
-            monkeypatch.setattr(cache, "VERSION", 0)
+            monkeypatch.setattr(decoded_file, "VERSION", 0)
         assert torch.equal(cached(files, size), in_memory(files, size))
         assert len(cache.entries()) == 2
 
     def test_images_without_content_are_refused(self, folder):
         for image in (noise(9, 9), torch.zeros(3, 9, 9)):
-            assert not cache.has_content(of([image] * 3))
+            assert not has_content(of([image] * 3))
             with pytest.raises(OSError, match="no files"):
-                cache.cached(of([encoded(noise()), image]), 8)
+                filling.cached(of([encoded(noise()), image]), 8)
         assert not folder.exists()
 
     @pytest.mark.parametrize("change", [-2316, -193, -192, -12, -1, 1, 192, 193])
@@ -133,7 +137,7 @@ class TestContent:
         self, files, monkeypatch
     ):
         cached(files[:6])
-        monkeypatch.setattr(cache, "content_key", None)
+        monkeypatch.setattr(decoded_file, "content_key", None)
         assert torch.equal(cached(files[6:]), in_memory(files[6:]))
 
     def test_the_key_tells_apart_what_begins_alike(self, files):
@@ -149,7 +153,8 @@ class TestContent:
             )
 
         first = loaders()
-        monkeypatch.setattr(cache, "read_all", None)
+        first.prepare()
+        monkeypatch.setattr(filling, "read_together", None)
         second = loaders()
         for part in ("train", "valid"):
             one, other = getattr(first, part).dataset, getattr(second, part).dataset
@@ -241,8 +246,8 @@ class TestBadImages:
         good = files[:3] + files[4:]
         for _ in range(2):
             with pytest.raises(BadImage, match=r"^1 of 12 images cannot be read: \S+3\.png \("):
-                cache.cached(of(files), 8)
-            samples, bad = cache.cached(of(files), 8, skip_bad=True)
+                filling.cached(of(files), 8)
+            samples, bad = filling.cached(of(files), 8, skip_bad=True)
             assert torch.equal(torch.tensor(samples.images), in_memory(good))
             assert samples.labels == [0, 1, 2, *range(4, 12)]
             assert bad[0].startswith(f"{files[3]} (")
@@ -253,7 +258,7 @@ class TestBadImages:
             file.write_bytes(BROKEN)
         for _ in range(2):
             with pytest.raises(BadImage, match="none of the 12 images can be read, the first is"):
-                cache.cached(of(files), 8, skip_bad=True)
+                filling.cached(of(files), 8, skip_bad=True)
 
     def test_loaders_name_them_each_time(self, files, capsys):
         files[3].write_bytes(BROKEN)
@@ -271,7 +276,7 @@ class TestBadImages:
             if when == "before":
                 files[3].unlink()
             else:  # the key has been made by then
-                alone, together = images.read_image, cache.read_together
+                alone, together = images.read_image, filling.read_together
 
                 def gone(content, *how):
                     if content == files[3].read_bytes():
@@ -285,7 +290,7 @@ class TestBadImages:
                         for content, image in zip(contents, read, strict=True)
                     ]
 
-                patch.setattr(cache, "read_together", without)
+                patch.setattr(filling, "read_together", without)
                 patch.setattr(images, "read_image", gone)
             assert len(cached(files, skip_bad=True)) == 11
         files[3].write_bytes(content)
@@ -345,7 +350,7 @@ class TestRoom:
         assert cache.room() == 0
 
     def test_what_is_in_use_may_be_removed(self, files):
-        mapped = cache.cached(of(files), 8)[0].images
+        mapped = filling.cached(of(files), 8)[0].images
         expected = np.array(mapped)
         assert cache.clear() == cache.decoded_size(12, 8)
         assert np.array_equal(mapped, expected)
@@ -358,7 +363,7 @@ class TestRoom:
             opened.truncate(count * 3 * side**2)
             opened.seek(0, os.SEEK_END)
             opened.write(b"\1" * count)
-        found = cache._mapped(file, of([b""] * count), side)
+        found = decoded_file.mapped(file, of([b""] * count), side)
         file.unlink()
         assert found.pixels[[0, count - 1]].shape == (2, 3, side, side)
 
@@ -367,16 +372,16 @@ MEASURED = """
 import sys
 from pathlib import Path
 from PIL import Image
-from vicinal.data import cache
+from vicinal.data import filling
 from vicinal.data.samples import Samples
 
 def peak():
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
-cache.cached(Samples([Path("0.png")], [0]), 500)
+filling.cached(Samples([Path("0.png")], [0]), 500)
 before = peak()
-cache.cached(Samples([Path("0.png"), Path("1.png")] * 150, [0] * 300), 500)
+filling.cached(Samples([Path("0.png"), Path("1.png")] * 150, [0] * 300), 500)
 print(peak() - before, file=sys.stderr)
 """
 
@@ -386,7 +391,7 @@ class TestEarlyWrites:
 
     def test_they_are_the_same(self, files, monkeypatch):
         synced, original = [], os.fsync
-        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(filling, "EARLY", 1)
         monkeypatch.setattr(os, "fsync", lambda file: synced.append(file) or original(file))
         assert torch.equal(cached(files), in_memory(files))
         assert len(synced) >= 2
@@ -398,7 +403,7 @@ class TestEarlyWrites:
             if errors:
                 raise errors.pop()
 
-        monkeypatch.setattr(cache, "EARLY", 1)
+        monkeypatch.setattr(filling, "EARLY", 1)
         monkeypatch.setattr(os, "fsync", fsync)
         with pytest.raises(OSError, match="Input/output"):
             cached(files)
@@ -408,7 +413,7 @@ class TestEarlyWrites:
 class TestMemory:
     def test_few_images_are_there_at_a_time(self, files, monkeypatch):
         """Also where the disk is slower than the decoding."""
-        alive, most, original = weakref.WeakSet(), [0], cache.read_together
+        alive, most, original = weakref.WeakSet(), [0], filling.read_together
 
         def read(contents, *how):
             read = original(contents, *how)
@@ -416,10 +421,10 @@ class TestMemory:
             most[0] = max(most[0], len(alive))
             return read
 
-        monkeypatch.setattr(cache, "read_together", read)
+        monkeypatch.setattr(filling, "read_together", read)
         monkeypatch.setattr(images.os, "cpu_count", lambda: 2)
         gc.collect()
-        cache.cached(of(files * 20), 8, on_image=lambda: time.sleep(0.001))
+        filling.cached(of(files * 20), 8, on_image=lambda: time.sleep(0.001))
         # Those that are ahead, and the ones in the hands of who decodes and who writes them.
         assert 2 <= most[0] <= 2 * images.AHEAD + images.TOGETHER
 
@@ -441,20 +446,20 @@ DECODING = """
 import sys
 from pathlib import Path
 import torch
-from vicinal.data import cache
+from vicinal.data import filling
 from vicinal.data.samples import Samples
 
-count, original = 0, cache.read_together
+count, original = 0, filling.read_together
 def slow(contents, *arguments):
     global count
     count += len(contents)
     Path(f"started-{sys.argv[1]}").touch()
     torch.rand(1), __import__("time").sleep(float(sys.argv[2]))
     return original(contents, *arguments)
-cache.read_together = slow
+filling.read_together = slow
 
 files = sorted(Path("photos").rglob("*.png"))
-samples, _ = cache.cached(Samples(files, [0] * len(files)), 8)
+samples, _ = filling.cached(Samples(files, [0] * len(files)), 8)
 print(count, int(samples.images.sum()))
 """
 

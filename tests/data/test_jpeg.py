@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vicinal.data import cache, jpeg
+from vicinal.data import jpeg
+from vicinal.data.decoded_file import content_key
 from vicinal.data.images import BadImage, read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
@@ -139,9 +140,9 @@ def test_images_do_not_share_memory():
 def test_the_cache_keeps_decoders_apart(tmp_path, monkeypatch):
     monkeypatch.setenv("VICINAL_CACHE", str(tmp_path))
     samples = Samples([encoded(noise(), "JPEG")], [0])
-    key = cache.content_key(samples, 8)
+    key = content_key(samples, 8)
     monkeypatch.setattr(jpeg, "DECODER", "no simplejpeg")
-    assert cache.content_key(samples, 8) != key
+    assert content_key(samples, 8) != key
 
 
 def test_an_opened_file_is_read_again():

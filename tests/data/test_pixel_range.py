@@ -7,12 +7,12 @@ from PIL import Image
 
 from vicinal import ImageDataLoaders
 from vicinal.data import mirrors
-from vicinal.data.cache import cached
+from vicinal.data.filling import cached
+from vicinal.data.image_data import StreamedImages
 from vicinal.data.images import decode, read_image
 from vicinal.data.mirrors import mirrored_classes
 from vicinal.data.samples import Samples
 from vicinal.data.sources import load_split
-from vicinal.data.vision import StreamedImages
 from vicinal.errors import VicinalError
 from vicinal.tasks.images import ImagePreprocessing
 

@@ -6,11 +6,12 @@ import torch
 from PIL import Image
 
 from vicinal.data import cache
+from vicinal.data.filling import cached
+from vicinal.data.image_data import StreamedImages
 from vicinal.data.images import decode, read_image
 from vicinal.data.resizing import METHODS, Resizing
 from vicinal.data.samples import Samples
 from vicinal.data.stream import ShardReader
-from vicinal.data.vision import StreamedImages
 from vicinal.errors import VicinalError
 
 from .pictures import encoded, noise
@@ -95,7 +96,7 @@ def test_all_readers_give_the_same(method, tmp_path, monkeypatch):
     assert torch.equal(decode(samples, size)[0].images, expected)
     assert torch.equal(StreamedImages(samples, size).__getitems__([0, 1, 2])[0], expected)
     for _ in range(2):
-        assert torch.equal(torch.tensor(cache.cached(samples, size)[0].images), expected)
+        assert torch.equal(torch.tensor(cached(samples, size)[0].images), expected)
     shards = _Shards(list(zip(files, samples.labels, strict=True)))
     assert torch.equal(next(iter(ShardReader(shards, size, 3)))[0], expected)
 
@@ -105,7 +106,7 @@ def test_the_cache_keeps_methods_apart(tmp_path, monkeypatch):
     samples = Samples([encoded(noise(8, 12))], [0])
     for method in METHODS:
         size = Resizing(6, 6, method)
-        pixels = torch.tensor(cache.cached(samples, size)[0].images[0])
+        pixels = torch.tensor(cached(samples, size)[0].images[0])
         assert torch.equal(pixels, read_image(samples.images[0], size))
     assert len(cache.entries()) == 3
 

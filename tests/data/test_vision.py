@@ -1,7 +1,9 @@
 """Labelled images from file names and folders, in memory and streamed."""
 
 import errno
+import os
 import re
+import tempfile
 from zlib import crc32
 
 import pytest
@@ -10,24 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vicinal import files
-from vicinal.data import cache, images, vision
+from vicinal.data import cache, decoded_file, images, storage, whole_images
 from vicinal.data.augment import IMAGENET_STATS, Normalize, RandomView
+from vicinal.data.decoded_on_demand import DecodedOnDemand
 from vicinal.data.folders import image_files, name_labeller, split_by_folder, split_by_name
+from vicinal.data.image_data import StreamedImages
 from vicinal.data.images import BadImage, read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import TensorData
-from vicinal.data.vision import (
-    ImageDataLoaders,
-    MappedImages,
-    StreamedImages,
-    choose_storage,
-    cut_off,
-    one_size,
-    shapes_of,
-    storage_of,
-)
+from vicinal.data.storage import choose_storage, storage_of
+from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
 
 from .pictures import BROKEN, encoded, noise, pixels, write
@@ -40,7 +35,7 @@ def _an_empty_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("VICINAL_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-KINDS = {"mapped": MappedImages, "memory": TensorData, "streamed": StreamedImages}
+KINDS = {"mapped": DecodedOnDemand, "memory": TensorData, "streamed": StreamedImages}
 
 
 def store(monkeypatch, kind):
@@ -48,7 +43,7 @@ def store(monkeypatch, kind):
     if kind != "mapped":
         monkeypatch.setattr(cache, "LIMIT", 0)
     if kind == "streamed":
-        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
 
 
 @pytest.fixture
@@ -332,7 +327,7 @@ class TestStorage:
         mapped = from_name_re(tmp_path)
         store(monkeypatch, kind)
         other = from_name_re(tmp_path, workers=workers)
-        assert type(mapped.train.dataset) is type(mapped.valid.dataset) is MappedImages
+        assert type(mapped.train.dataset) is type(mapped.valid.dataset) is DecodedOnDemand
         assert type(other.train.dataset) is type(other.valid.dataset) is KINDS[kind]
         for name in ("train", "valid"):
             expected, given = (seen(getattr(dls, name), 2) for dls in (mapped, other))
@@ -391,7 +386,7 @@ class TestStorage:
         split = split_by_name(named(tmp_path), PATTERN, 0.2, 0)
         last = split.train.images[-1]
         content = last.read_bytes()
-        module, name = (cache, "encoded") if kind == "mapped" else (images, "read_image")
+        module, name = (decoded_file, "encoded") if kind == "mapped" else (images, "read_image")
         original = getattr(module, name)
 
         def read(image, *size):
@@ -401,9 +396,10 @@ class TestStorage:
 
         with monkeypatch.context() as patch:
             patch.setattr(module, name, read)
-            patch.setattr(images.os, "cpu_count", lambda: 1)
+            patch.setattr(images, "processors", lambda: 1)
+            patch.setattr(whole_images, "PREFETCHED", 0)
             with pytest.raises(BadImage, match=f"1 of 19 images cannot be read: {last} "):
-                from_name_re(tmp_path)
+                from_name_re(tmp_path).prepare()
         last.write_bytes(content)
         expected = torch.stack([read_image(file, 6) for file in split.train.images])
         read, _ = from_name_re(tmp_path).train.dataset.__getitems__(range(19))
@@ -419,26 +415,33 @@ class TestStorage:
             dls = ImageDataLoaders.from_split(split, item_size=6, bs=4, device="cpu")
             assert torch.equal(dls.train.dataset.x, decoded)
 
-    def test_a_cache_that_turns_out_to_be_full_is_done_without(self, tmp_path, monkeypatch, capsys):
+    @pytest.mark.parametrize("when", ["at first", "in the end"])
+    def test_a_cache_that_turns_out_to_be_full_is_done_without(
+        self, tmp_path, monkeypatch, capsys, when
+    ):
         expected = seen(from_name_re(named(tmp_path / "a"), item_size=7).valid)[0]
         cache.clear()
 
-        def full(_):
+        def full(*_, **__):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(files.os, "fsync", full)
+        owner, name = (tempfile, "mkstemp") if when == "at first" else (os, "fsync")
+        monkeypatch.setattr(owner, name, full)
         dls = from_name_re(tmp_path / "a", item_size=7)
-        assert isinstance(dls.train.dataset, TensorData)
+        assert isinstance(dls.train.dataset, TensorData) == (when == "at first")
+        dls.prepare()
         assert torch.equal(seen(dls.valid)[0], expected)
         said = capsys.readouterr().out
         assert "the cache cannot be used (No space left on device): images are in mem" in said
         assert list(cache.folder().iterdir()) == []
 
-        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
         dls = from_name_re(tmp_path / "a", item_size=7, workers=1)
-        assert isinstance(dls.train.dataset, StreamedImages)
-        torch.testing.assert_close(seen(dls.valid)[0], expected)
-        assert "images are streamed through 1 process: " in capsys.readouterr().out
+        assert isinstance(dls.train.dataset, StreamedImages) == (when == "at first")
+        for _ in range(2):
+            torch.testing.assert_close(seen(dls.valid)[0], expected)
+        how = "1 process" if when == "at first" else "this process"
+        assert capsys.readouterr().out.count(f"images are streamed through {how}: ") == 1
 
     @given(
         needed=st.integers(0, 10**12),
@@ -456,7 +459,13 @@ class TestStorage:
     @pytest.mark.parametrize(
         ("needed", "free", "room", "workers", "text"),
         [
-            (60e9, 20e9, 70e9, 2, "mapped from the cache, 60.0 GB on disk"),
+            (
+                60e9,
+                20e9,
+                70e9,
+                2,
+                "mapped from the cache, 60.0 GB on disk: decoded at first use, and kept",
+            ),
             (6e8, 2e10, 0, 2, "in memory, 600.0 MB (half of 20.0 GB free is the limit)"),
             (
                 6e10,
@@ -485,7 +494,7 @@ class TestStorage:
         split = Split(samples, samples, ["a", "b"])
         needed = 1000 * (3 * 10 * 10 + 1)
         memory = type("Memory", (), {"available": 2 * needed})
-        monkeypatch.setattr(vision.psutil, "virtual_memory", lambda: memory)
+        monkeypatch.setattr(storage.psutil, "virtual_memory", lambda: memory)
         monkeypatch.setattr(cache, "LIMIT", needed)
         assert storage_of(split, 10).kind == "mapped"
         assert storage_of(split, 10, may_cache=False).kind == "memory"

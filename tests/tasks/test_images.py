@@ -13,7 +13,7 @@ from vicinal.data.images import read_image
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sources import load_split
-from vicinal.data.vision import Storage
+from vicinal.data.storage import Storage
 from vicinal.errors import VicinalError
 from vicinal.study.board import show_board
 from vicinal.tasks import TrainOptions, make_task, task_type_of

@@ -11,7 +11,7 @@ from PIL import Image
 
 from run_folders import assert_same, left, silent
 from vicinal import Callback, Choice, CutMix, MixUp, VicinalError, recipes, runs
-from vicinal.data import vision
+from vicinal.data import storage
 from vicinal.tasks import TrainOptions, find_split, make_task
 
 OPTIONS = TrainOptions("photos", epochs=1, batch_size=16, precision="fp32", seed=3)
@@ -142,7 +142,7 @@ def test_mistakes(mix, alpha, sentence, tmp_path):
 
 
 def test_where_images_are_is_chosen_once(tmp_path, monkeypatch):
-    chosen, original = [], vision.choose_storage
+    chosen, original = [], storage.choose_storage
 
     def choose(*arguments, **kwargs):
         # As when another program takes memory and disk meanwhile.
@@ -150,7 +150,7 @@ def test_where_images_are_is_chosen_once(tmp_path, monkeypatch):
         chosen.append(original(*arguments, room=room, **kwargs))
         return chosen[-1]
 
-    monkeypatch.setattr(vision, "choose_storage", choose)
+    monkeypatch.setattr(storage, "choose_storage", choose)
     task = make_task(OPTIONS, find_split(OPTIONS))
     task.loaders()
     assert [task.storage] == chosen

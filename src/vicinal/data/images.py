@@ -188,13 +188,15 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     return several_in_threads(lambda indices: [function(index) for index in indices], count)
 
 
-def several_in_threads(function: Callable[[range], list[T]], count: int) -> Iterator[T]:
+def several_in_threads(function: Callable[[range], Sequence[T]], count: int) -> Iterator[T]:
     """:func:`in_threads` of a function that takes several indices at a time."""
     threads_at_once = processors()
-    ahead: deque[Future[list[T]]] = deque()
+    # Of few images, such as a batch, each thread gets some.
+    together = max(1, min(TOGETHER, -(-count // threads_at_once)))
+    ahead: deque[Future[Sequence[T]]] = deque()
     with ThreadPoolExecutor(threads_at_once) as threads:
-        for start in range(0, count, TOGETHER):
-            indices = range(start, min(start + TOGETHER, count))
+        for start in range(0, count, together):
+            indices = range(start, min(start + together, count))
             ahead.append(threads.submit(function, indices))
             if len(ahead) * TOGETHER == AHEAD * threads_at_once:
                 yield from ahead.popleft().result()

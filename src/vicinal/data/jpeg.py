@@ -14,7 +14,7 @@ except ImportError:  # it has no wheels for some systems, on which Pillow does i
     simplejpeg = None
 
 DECODER = f"simplejpeg {simplejpeg.__version__}" if simplejpeg else "no simplejpeg"
-START, START_OF_SCAN, APP1 = b"\xff\xd8\xff", 0xDA, 0xE1
+START, END, START_OF_SCAN, APP1 = b"\xff\xd8\xff", b"\xff\xd9", 0xDA, 0xE1
 SCRATCH = 2**22  # bytes that a thread keeps; what is larger gets memory of its own
 _threads = threading.local()
 

@@ -134,6 +134,9 @@ class DataLoaders:
         self.check_share()
         return self.train.first()
 
+    def prepare(self) -> None:
+        """Do at once what would make the first epoch longer than others: here, nothing."""
+
     def check_share(self) -> None:
         """Raise a VicinalError if there is not a training batch for each of the processes."""
         if not len(self.train):

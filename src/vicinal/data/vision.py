@@ -3,144 +3,35 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import psutil
 import torch
-from rich.filesize import decimal
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from vicinal.data import cache
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
 from vicinal.data.folders import split_by_folder, split_by_name
-from vicinal.data.images import (
-    BadImage,
-    bad_images_message,
-    batch_of,
-    decode,
-    image_shape,
-    prefetch,
-    read_named,
-    read_sample,
-)
+from vicinal.data.image_data import StreamedImages, complete, image_datasets
+from vicinal.data.images import BadImage, image_shape, prefetch, read_named
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split, emptied
 from vicinal.data.sizes import Size, as_size, how_read, sides
-from vicinal.data.split_loader import Batches, TensorData
+from vicinal.data.split_loader import Batches
+from vicinal.data.storage import Storage, storage_of
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
 
-MEMORY_SHARE = 0.5  # of the free memory may be taken by images
 FEW = 8  # images whose shapes are enough where they differ
-
-
-class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Images that are decoded for each batch, by worker processes.
-
-    Args:
-        samples: the stored images.
-        size: that they are resized to, as in :func:`~vicinal.data.images.read_image`.
-        skip_bad: leave unreadable images out of their batch, which may then be empty.
-
-    Raises:
-        BadImage: while reading, where an image cannot be read and ``skip_bad`` is not set.
-    """
-
-    batches_are_new = True
-
-    def __init__(self, samples: Samples, size: Resizing | int, *, skip_bad: bool = False) -> None:
-        self.samples, self.size, self.skip_bad = samples, size, skip_bad
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        samples = self.samples
-        read = ((read_sample(samples, i, self.size), samples.labels[i]) for i in indices)
-        return batch_of(read, self.size, skip_bad=self.skip_bad)
-
-
-class MappedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Decoded images in a memory-mapped file.
-
-    Args:
-        x: (N, 3, H, W) uint8, the mapped array.
-        y: (N,) int64, their classes.
-    """
-
-    batches_are_new = True
-
-    def __init__(self, x: Any, y: Tensor) -> None:
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self.x[indices]), self.y[indices]
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Where images are during training.
-
-    Args:
-        kind: ``"mapped"``: decoded once, into a file of the cache; ``"memory"``: decoded once, into
-            memory; ``"streamed"``: decoded in each epoch, by worker processes.
-        text: a description for the user.
-    """
-
-    kind: Literal["mapped", "memory", "streamed"]
-    text: str
-
-
-def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storage:
-    """Choose where images are: in the cache if it has room, else in memory, else nowhere.
-
-    Args:
-        needed: bytes of the decoded images.
-        free: bytes of free memory.
-        room: bytes that the cache can hold.
-        workers: worker processes that decode images in each epoch.
-
-    >>> choose_storage(6 * 10**9, free=20 * 10**9, room=10**9, workers=2).text
-    'in memory, 6.0 GB (half of 20.0 GB free is the limit)'
-    """
-    limit = int(MEMORY_SHARE * free)
-    if needed <= room:
-        return Storage("mapped", f"mapped from the cache, {decimal(needed)} on disk")
-    if needed <= limit:
-        text = f"in memory, {decimal(needed)} (half of {decimal(free)} free is the limit)"
-        return Storage("memory", text)
-    readers = f"{workers} process{'es' if workers > 1 else ''}" if workers else "this process"
-    return Storage(
-        "streamed",
-        f"streamed through {readers}: {decimal(needed)} are too many for memory ({decimal(limit)}) "
-        f"and cache ({decimal(room)})",
-    )
-
-
-def storage_of(
-    split: Split, size: Resizing | int, *, workers: int | None = None, may_cache: bool = True
-) -> Storage:
-    """:func:`choose_storage` for images of this size on this machine, as it is now."""
-    return choose_storage(
-        cache.decoded_size(len(split.train) + len(split.valid), size),
-        free=psutil.virtual_memory().available // this_process().num_processes,
-        room=cache.room() if may_cache and cache.has_content(split.train) else 0,
-        workers=processors() if workers is None else workers,
-    )
 
 
 class ImageDataLoaders(DataLoaders):
     """Batches of labelled images.
 
-    Images are decoded once, to uint8, into a file of the cache that is mapped into memory. If the
-    cache has no room for them, they are held in memory, if they fit in half of what is free; else
-    worker processes decode them in each epoch. Augmentation runs on the device.
+    Images are decoded once, to uint8, when a batch needs them, into a file of the cache that is
+    mapped into memory; the next training finds it. All files are looked at before: those that are
+    missing, cut off or of an unusual format are decoded at once. If the cache has no room for them,
+    images are held in memory, if they fit in half of what is free; else worker processes decode
+    them in each epoch. Augmentation runs on the device.
     """
 
     @classmethod
@@ -175,7 +66,8 @@ class ImageDataLoaders(DataLoaders):
 
         Raises:
             VicinalError: an image cannot be read, sizes differ and no size is given, or the batch
-                size does not go with the data.
+                size does not go with the data. An image that is damaged in its middle may raise
+                only when a batch needs it.
         """
         transforms = [*(batch_tfms or []), normalize or Normalize(*IMAGENET_STATS)]
         readers = processors() if workers is None else workers
@@ -184,7 +76,7 @@ class ImageDataLoaders(DataLoaders):
             storage = Storage("memory", "in memory, as they are")
         elif storage is None:
             storage = storage_of(split, read_at, workers=readers)
-        train, valid = _datasets(split, read_at, storage, skip_bad, readers)
+        train, valid = image_datasets(split, read_at, storage, skip_bad, readers)
         if read_at is None:
             _check_same_size(train.x, valid.x)
         if not isinstance(train, StreamedImages):
@@ -206,6 +98,14 @@ class ImageDataLoaders(DataLoaders):
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+
+    def prepare(self) -> None:
+        """Decode all images that are not decoded yet, which the first epoch would do.
+
+        Raises:
+            BadImage: some cannot be read.
+        """
+        complete([self.train.dataset, self.valid.dataset])
 
     def stack(self, items: Sequence[Any]) -> Tensor:
         """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
@@ -348,44 +248,3 @@ def _check_same_size(train: Tensor, valid: Tensor) -> None:
             f"the images differ in size (training images have {height}x{width} pixels, "
             f"validation images {valid_height}x{valid_width}): give a size to resize them to"
         )
-
-
-def _datasets(
-    split: Split, size: Resizing | int | None, storage: Storage, skip_bad: bool, workers: int
-) -> list[Any]:
-    """The data sets of both parts, stored as chosen."""
-    parts = (split.train, split.valid)
-    if storage.kind == "memory":
-        return [_decoded(decode, part, size, skip_bad) for part in parts]
-    assert size is not None
-    if storage.kind == "streamed":
-        for part in parts:  # else each worker would get a copy
-            part.prefetched.clear()
-        return [StreamedImages(part, size, skip_bad=skip_bad) for part in parts]
-    try:
-        return [_decoded(cache.cached, part, size, skip_bad) for part in parts]
-    except OSError as error:  # such as a full disk
-        storage = storage_of(split, size, workers=workers, may_cache=False)
-        this_process().print(
-            f"the cache cannot be used ({error.strerror}): images are {storage.text}"
-        )
-        return _datasets(split, size, storage, skip_bad, workers)
-
-
-def _decoded(read: Any, samples: Samples, size: Resizing | int | None, skip_bad: bool) -> Any:
-    """Read images by ``decode`` or ``cached``, with a progress bar."""
-    if isinstance(samples.images, Tensor):
-        decoded, bad = read(samples, size)
-    else:
-        from vicinal.progress import progress_bar
-
-        with progress_bar() as progress:
-            task = progress.add_task("reading images", total=len(samples))
-            decoded, bad = read(
-                samples, size, skip_bad=skip_bad, on_image=lambda: progress.advance(task)
-            )
-    if bad:
-        this_process().print(f"left out: {bad_images_message(bad, len(samples)).partition(';')[0]}")
-    labels = torch.tensor(decoded.labels)
-    kind = TensorData if isinstance(decoded.images, Tensor) else MappedImages
-    return kind(decoded.images, labels)

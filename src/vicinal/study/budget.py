@@ -81,6 +81,7 @@ def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
     """
     began = time.perf_counter()
     learn = make()
+    learn.dls.prepare()
     setup = time.perf_counter() - began
     watch = Stopwatch()
     with status("trying out how long a run takes"), learn.no_logging():

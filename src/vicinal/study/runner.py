@@ -98,6 +98,7 @@ def train_and_measure(
         VicinalError: there is only one validation sample, or the training failed otherwise.
     """
     learn = prepared.learn
+    learn.dls.prepare()  # the time of the first run is compared with that of the others
     learn.add_cbs(list(extra))
     try:
         prepared.fit(learn)

@@ -17,7 +17,8 @@ from vicinal.data.listing import is_image
 from vicinal.data.resizing import Method
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_text
-from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of, storage_of
+from vicinal.data.storage import storage_of
+from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
