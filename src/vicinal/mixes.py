@@ -79,8 +79,17 @@ class MixPart:
 
     @property
     def strength(self) -> float | None:
-        """Its alpha, given or not; None for a method without one."""
+        """Its alpha, given or not; None for a method without one, or with another setting for it."""
+        if self.instead_of_alpha is not None:
+            return None
         return self.method.alpha if self.alpha is None else self.alpha
+
+    @property
+    def instead_of_alpha(self) -> str | None:
+        """The name of the setting that takes the place of alpha, where one does."""
+        given = dict(self.settings)
+        names = [s.name for s in self.method.settings if s.replaces_alpha and s.name in given]
+        return names[0] if names else None
 
     def arguments(self, to: Literal["mixer", "callback"]) -> dict[str, Any]:
         """Its settings for its mixer or its callback."""
@@ -367,6 +376,9 @@ def _check(spec: MixSpec, mix: str) -> None:
     if shares and not is_full and total > 1 - 1e-9:
         rest = next(part.method.name for part in spec.parts if part.share is None)
         _refuse(mix, f"the shares add up to {total:g}, which leaves nothing for {rest}")
+    for part in spec.parts:
+        if part.alpha is not None and part.instead_of_alpha is not None:
+            _refuse(part.text, f"{part.instead_of_alpha} takes the place of alpha: leave out one")
     if spec.until < 1 and spec.off_epoch:
         _refuse(mix, "until and off_epoch both end the mixing: leave out one of them")
     choosing = [part.method.name for part in spec.parts if part.method.chooses_partners]
