@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.methods import METHODS
-from vicinal.mixes import (
-    MODES,
-    OF_METHODS,
-    OF_THE_WHOLE,
-    SYNONYMS,
-    parse_mix,
-    settings_of,
-    written,
-)
+from vicinal.methods import METHODS, OF_METHODS, OF_THE_WHOLE, SYNONYMS, settings_of
+from vicinal.mixes import MODES, parse_mix, written
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 
@@ -41,7 +33,8 @@ def methods(draw, several):
     words = [method.name]
     known = settings_of(method)
     own = [known[setting.name] for setting in method.settings]
-    if "alpha" in known and draw(st.booleans()):
+    replaced = any(setting.replaces_alpha for setting in own)
+    if "alpha" in known and not replaced and draw(st.booleans()):
         words.append(draw(st.floats(1e-300, 1e300).map(repr)).replace("+", ""))
     words += [f"{s.name}={draw(numbers(s))}" for s in own if draw(st.booleans())]
     if "layers" in known and draw(st.booleans()):
@@ -143,6 +136,7 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("gridmix:cells=2.5", "cells must be a whole number, 1 or more, not 2.5"),
         ("cutmix:minmax=0.8/0.2", "minmax must be two numbers from 0 to 1 in order, such as"),
         ("cutmix:minmax=0.8", "minmax must be two numbers"),
+        ("cutmix:1:minmax=0.2/0.8", "cutmix:1:minmax=0.2/0.8: minmax takes the place of alpha"),
         ("remix:kappa=0.5", "kappa must be a number, 1 or more, not 0.5"),
     ],
 )
@@ -162,6 +156,7 @@ class TestAlpha:
         [
             ("resizemix+smoothmix", 0.4, "--alpha does not apply to --mix resizemix\\+smoothmix"),
             ("none", 0.4, "--alpha does not apply to --mix none"),
+            ("cutmix:minmax=0.2/0.8", 0.4, "--alpha does not apply to --mix cutmix:minmax"),
             ("mixup:0.2", 0.4, "--alpha 0.4 contradicts the strength in --mix mixup:0.2"),
             ("mixup:0.2+cutmix", 0.4, "--alpha 0.4 contradicts the strength in --mix mixup:0.2"),
             ("mixup", -1.0, "--alpha must be 0 or more, not -1"),

@@ -11,42 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 from vicinal.errors import VicinalError
-from vicinal.methods import METHODS, NONE, MethodEntry, Setting
+from vicinal.methods import (
+    ALPHA,
+    METHODS,
+    NONE,
+    OF_THE_WHOLE,
+    SYNONYMS,
+    MethodEntry,
+    Setting,
+    settings_of,
+)
 
 Mode = Literal["batch", "pair", "elem"]
 MODES: tuple[Mode, ...] = ("batch", "pair", "elem")
 # As `per` of a mixer in Python has it.
 PER = {"batch": "batch", "sample": "elem"}
-
-ALPHA = Setting("alpha", "the strength, as a bare number", None, above=True)
-#: The settings of a method, beside its own.
-OF_METHODS = (
-    ALPHA,
-    Setting("share", "how often it is drawn when several take turns", None, high=1, above=True),
-    Setting("layers", "the layers of the network that it is applied to", None),
-)
-#: The settings of the whole, which may follow any of the methods.
-OF_THE_WHOLE = (
-    Setting("prob", "the probability that anything is mixed", 1.0, high=1, above=True),
-    Setting("switch_prob", "in mixup+cutmix, the probability of cutmix", 0.5, high=1, above=True),
-    Setting("mode", "what is drawn at once", "elem"),
-    Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
-            above=True),
-    Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
-)  # fmt: skip
-# Names of timm's options, and of arguments in Python.
-SYNONYMS = {
-    "mixup_alpha": "alpha",
-    "cutmix_alpha": "alpha",
-    "cutmix_minmax": "minmax",
-    "mixup_prob": "prob",
-    "mix_prob": "prob",
-    "p": "prob",
-    "mixup_switch_prob": "switch_prob",
-    "mixup_mode": "mode",
-    "per": "mode",
-    "mixup_off_epoch": "off_epoch",
-}
 
 
 @dataclass(frozen=True)
@@ -79,8 +58,17 @@ class MixPart:
 
     @property
     def strength(self) -> float | None:
-        """Its alpha, given or not; None for a method without one."""
+        """Its alpha, given or not; None where there is none, or another setting in its place."""
+        if self.instead_of_alpha is not None:
+            return None
         return self.method.alpha if self.alpha is None else self.alpha
+
+    @property
+    def instead_of_alpha(self) -> str | None:
+        """The name of the setting that takes the place of alpha, where one does."""
+        given = dict(self.settings)
+        names = [s.name for s in self.method.settings if s.replaces_alpha and s.name in given]
+        return names[0] if names else None
 
     def arguments(self, to: Literal["mixer", "callback"]) -> dict[str, Any]:
         """Its settings for its mixer or its callback."""
@@ -266,14 +254,6 @@ def _refuse(text: str, why: str) -> NoReturn:
     raise VicinalError(f"--mix {text}: {why}")
 
 
-def settings_of(method: MethodEntry) -> dict[str, Setting]:
-    """All settings that may follow a method, by name."""
-    common = [s for s in OF_METHODS if s is not ALPHA or method.alpha is not None]
-    if not any(method.layers.values()):
-        common = [setting for setting in common if setting.name != "layers"]
-    return {setting.name: setting for setting in (*common, *method.settings, *OF_THE_WHOLE)}
-
-
 def _settings(method: MethodEntry, text: str, words: Iterable[str]) -> dict[str, Any]:
     """The settings that follow a method, by name."""
     known, given = settings_of(method), dict[str, Any]()
@@ -367,6 +347,9 @@ def _check(spec: MixSpec, mix: str) -> None:
     if shares and not is_full and total > 1 - 1e-9:
         rest = next(part.method.name for part in spec.parts if part.share is None)
         _refuse(mix, f"the shares add up to {total:g}, which leaves nothing for {rest}")
+    for part in spec.parts:
+        if part.alpha is not None and part.instead_of_alpha is not None:
+            _refuse(part.text, f"{part.instead_of_alpha} takes the place of alpha: leave out one")
     if spec.until < 1 and spec.off_epoch:
         _refuse(mix, "until and off_epoch both end the mixing: leave out one of them")
     choosing = [part.method.name for part in spec.parts if part.method.chooses_partners]

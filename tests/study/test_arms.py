@@ -107,6 +107,13 @@ def test_every_alpha_is_that_of_each_method_which_is_given_none():
     ]
 
 
+def test_sums_of_an_earlier_version_stay_without_its_alphas():
+    arguments = ["none", "mixup", "mixup+cutmix"], [0.1, 0.4], [5], TrainOptions("digits")
+    existing = ["none-5", "mixup-0.1-5", "mixup-0.4-5", "mixup+cutmix-5"]
+    assert [arm.name for arm in make_arms(*arguments, existing)] == existing
+    assert [arm.name for arm in make_arms(*arguments)][3] == "mixup-0.1+cutmix-0.1-5"
+
+
 @pytest.mark.parametrize(
     ("mix", "name"),
     [

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
@@ -68,7 +68,11 @@ def _in_file_names(mix: str) -> str:
 
 
 def make_arms(
-    mixes: Sequence[str], alphas: Sequence[float], epochs: Sequence[int], options: TrainOptions
+    mixes: Sequence[str],
+    alphas: Sequence[float],
+    epochs: Sequence[int],
+    options: TrainOptions,
+    existing: Collection[str] = (),
 ) -> list[Arm]:
     """The arms: every method with every alpha that it takes, for every number of epochs.
 
@@ -77,6 +81,8 @@ def make_arms(
         alphas: empty for the default of each method.
         epochs: one or more.
         options: of all arms.
+        existing: the names of the arms of the comparison that is resumed. Earlier versions gave the
+            alphas to no sum of methods, so an arm of such a sum stays one without.
 
     Raises:
         VicinalError: a name or a number is wrong or occurs twice, no method takes an alpha, or
@@ -91,7 +97,8 @@ def make_arms(
         raise VicinalError(f"--alpha does not apply to --mix {','.join(mixes)}: leave it out")
     if 0 in alphas:
         raise VicinalError("--alpha 0 mixes nothing: leave it out, and compare with --mix none")
-    specs = [each for spec in specs for each in _with_alphas(spec, alphas)]
+    kept = {name.rpartition("-")[0] for name in existing}
+    specs = [each for spec in specs for each in _with_alphas(spec, alphas, kept)]
     _check_different(specs)
     if len(specs) < 2:
         raise VicinalError(
@@ -104,10 +111,12 @@ def make_arms(
     return arms
 
 
-def _with_alphas(spec: MixSpec, alphas: Sequence[float]) -> list[MixSpec]:
+def _with_alphas(spec: MixSpec, alphas: Sequence[float], kept: Collection[str]) -> list[MixSpec]:
     """A mix with each of the strengths; itself where it has none, or says it already."""
     says_all = all(part.alpha is not None or part.strength is None for part in spec.parts)
-    return [spec] if says_all or not alphas else [spec.with_alpha(alpha) for alpha in alphas]
+    if says_all or not alphas or (len(spec.parts) > 1 and spec.text in kept):
+        return [spec]
+    return [spec.with_alpha(alpha) for alpha in alphas]
 
 
 def _check_different(specs: Sequence[MixSpec]) -> None:

@@ -199,7 +199,9 @@ def _experiment(
             )
         return experiment
     merged = config.merged_with(before["config"], typed)
-    experiment = Experiment(merged, TrainOptions(**before["resolved"]), before.get("choices"))
+    experiment = Experiment(
+        merged, TrainOptions(**before["resolved"]), before.get("choices"), before["arms"]
+    )
     if experiment.fingerprint() != before["data"]:
         raise VicinalError(
             f"the data have changed since the comparison in {folder.path} was begun: restore them, "

@@ -1,6 +1,7 @@
 """Experiment: the arms of ``vicinal compare``, and the training of each of their runs."""
 
 import copy
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Experiment:
         config: what the user asked for.
         resolved: the options with every open choice made, where an earlier call has made them.
         choices: the reasons for these choices, as :meth:`Task.chosen` gave them then.
+        existing: the names of the arms that an earlier call has made.
 
     Attributes:
         split: the data.
@@ -54,6 +56,7 @@ class Experiment:
         config: ExperimentConfig,
         resolved: TrainOptions | None = None,
         choices: dict[str, str] | None = None,
+        existing: Collection[str] = (),
     ) -> None:
         if config.options.skip_bad and config.label_noise:
             raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
@@ -66,7 +69,7 @@ class Experiment:
         self.choices = self.task.chosen(choices)
         mixes = config.mixes or self.task.compared
         epochs = config.epochs or (self.task.epochs,)
-        self.arms = make_arms(mixes, config.alphas, epochs, config.options)
+        self.arms = make_arms(mixes, config.alphas, epochs, config.options, existing)
         self._check()
         self.ood = None if config.ood is None else read_other(config.ood, self.task)
 

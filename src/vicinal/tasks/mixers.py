@@ -93,9 +93,8 @@ def ending(
     share = spec.mixing_share(epochs)
     if share == 1:
         return mixer
-    if not head_epochs:
+    if not head_epochs or batches is None:
         return Schedule(mixer, until=share)  # the trainer tells it how long the training is
-    assert batches is not None
     whole = head_epochs + epochs
     return Schedule(mixer, until=(head_epochs + share * epochs) / whole, steps=whole * batches)
 

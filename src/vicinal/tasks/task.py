@@ -158,8 +158,8 @@ class Task(ABC):
         if mixer is None:
             return None
         spec, head = self.options.spec, 1 if self.fit is Learner.fine_tune else 0
-        batches = len(learn.dls.train) if head else None
         epochs = self.options.epochs or self.epochs  # those of an arm, which has no task of its own
+        batches = len(learn.dls.train) if head and spec.mixing_share(epochs) < 1 else None
         mixer = ending(mixer, spec, epochs, head_epochs=head, batches=batches)
         if self.layers:
             mixer = self._inside(mixer, learn)
