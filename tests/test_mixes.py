@@ -3,6 +3,7 @@
 import inspect
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 from vicinal import VicinalError
 from vicinal.methods import METHODS
-from vicinal.mixes import MODES, OF_THE_WHOLE, SYNONYMS, parse_mix, settings_of
+from vicinal.mixes import (
+    MODES,
+    OF_METHODS,
+    OF_THE_WHOLE,
+    SYNONYMS,
+    parse_mix,
+    settings_of,
+    written,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 
 
 def numbers(setting):
@@ -30,7 +41,8 @@ def methods(draw, several):
     words = [method.name]
     known = settings_of(method)
     own = [known[setting.name] for setting in method.settings]
-    if "alpha" in known and draw(st.booleans()):
+    replaced = any(setting.replaces_alpha for setting in own)
+    if "alpha" in known and not replaced and draw(st.booleans()):
         words.append(draw(st.floats(1e-300, 1e300).map(repr)).replace("+", ""))
     words += [f"{s.name}={draw(numbers(s))}" for s in own if draw(st.booleans())]
     if "layers" in known and draw(st.booleans()):
@@ -132,6 +144,7 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("gridmix:cells=2.5", "cells must be a whole number, 1 or more, not 2.5"),
         ("cutmix:minmax=0.8/0.2", "minmax must be two numbers from 0 to 1 in order, such as"),
         ("cutmix:minmax=0.8", "minmax must be two numbers"),
+        ("cutmix:1:minmax=0.2/0.8", "cutmix:1:minmax=0.2/0.8: minmax takes the place of alpha"),
         ("remix:kappa=0.5", "kappa must be a number, 1 or more, not 0.5"),
     ],
 )
@@ -151,6 +164,7 @@ class TestAlpha:
         [
             ("resizemix+smoothmix", 0.4, "--alpha does not apply to --mix resizemix\\+smoothmix"),
             ("none", 0.4, "--alpha does not apply to --mix none"),
+            ("cutmix:minmax=0.2/0.8", 0.4, "--alpha does not apply to --mix cutmix:minmax"),
             ("mixup:0.2", 0.4, "--alpha 0.4 contradicts the strength in --mix mixup:0.2"),
             ("mixup:0.2+cutmix", 0.4, "--alpha 0.4 contradicts the strength in --mix mixup:0.2"),
             ("mixup", -1.0, "--alpha must be 0 or more, not -1"),
@@ -211,6 +225,33 @@ class TestTables:
         assert set(SYNONYMS.values()) <= known
         assert not set(SYNONYMS) & known
         assert re.fullmatch("batch, pair, elem", ", ".join(MODES))  # timm's, but for half
+
+    def test_the_page_has_a_row_for_each_setting(self):
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+
+        def has_row(setting, of, default=None):
+            shown = "" if default is None else written(default)
+            return any(
+                name == setting.name
+                and of in where
+                and what.startswith(setting.summary)
+                and shown in what
+                for name, where, what in rows
+            )
+
+        assert all(has_row(setting, "") for setting in (*OF_METHODS, *OF_THE_WHOLE))
+        for method in METHODS.values():
+            for setting in method.settings:
+                assert has_row(setting, f"`{method.name}`", setting.default), setting
+
+    def test_every_mix_on_the_page_can_be_typed(self):
+        page = PAGE.read_text()
+        typed = re.findall(r"`((?:none|mixup|cutmix|fmix|gridmix|manifoldmixup)[:+,][^` ]+)`", page)
+        typed += re.findall(r"--mix (\S+?)`?$", page, re.MULTILINE)
+        assert len(typed) > 12
+        for mixes in typed:
+            for mix in mixes.split(","):
+                parse_mix(mix)
 
 
 def _needed(method):

@@ -29,6 +29,7 @@ class Setting:
         above: whether ``low`` itself is out of the range.
         kind: "number"; "whole" for whole numbers; "pair" for two in order, typed ``0.2/0.8``.
         to: the class that takes it, the method's mixer or its callback.
+        replaces_alpha: whether the method ignores alpha where this is given.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Setting:
     above: bool = False
     kind: Literal["number", "whole", "pair"] = "number"
     to: Literal["mixer", "callback"] = "mixer"
+    replaces_alpha: bool = False
 
     def parse(self, text: str) -> Any:
         """The value that was typed.
@@ -218,16 +220,16 @@ METHODS: dict[str, MethodEntry] = {
         MethodEntry(
             "columnmix", "ColumnMix", "swaps columns", {"rows": INPUT}, alpha=1.0,
             settings=(
-                Setting("keep", "the same share of columns for all rows, whatever alpha", None,
-                        high=1),
+                Setting("keep", "the share of columns of every row, in place of alpha", None,
+                        high=1, replaces_alpha=True),
             ),
         ),
         MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
             _IMAGES, alpha=1.0, compared=True, on_board=True,
             settings=(
-                Setting("minmax", "the smallest and largest side of the box, whatever alpha", None,
-                        high=1, kind="pair"),
+                Setting("minmax", "the smallest and largest side of the box, in place of alpha",
+                        None, high=1, kind="pair", replaces_alpha=True),
             ),
         ),
         MethodEntry(

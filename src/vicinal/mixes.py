@@ -71,16 +71,25 @@ class MixPart:
     def text(self) -> str:
         """It as it is typed."""
         words = [self.method.name]
-        words += [] if self.alpha is None else [_written(self.alpha)]
-        words += [f"{name}={_written(value)}" for name, value in self.settings]
+        words += [] if self.alpha is None else [written(self.alpha)]
+        words += [f"{name}={written(value)}" for name, value in self.settings]
         words += [f"layers={'/'.join(self.layers)}"] if self.layers else []
-        words += [f"share={_written(self.share)}"] if self.share is not None else []
+        words += [f"share={written(self.share)}"] if self.share is not None else []
         return ":".join(words)
 
     @property
     def strength(self) -> float | None:
-        """Its alpha, given or not; None for a method without one."""
+        """Its alpha, given or not; None for a method without one, or with another setting for it."""
+        if self.instead_of_alpha is not None:
+            return None
         return self.method.alpha if self.alpha is None else self.alpha
+
+    @property
+    def instead_of_alpha(self) -> str | None:
+        """The name of the setting that takes the place of alpha, where one does."""
+        given = dict(self.settings)
+        names = [s.name for s in self.method.settings if s.replaces_alpha and s.name in given]
+        return names[0] if names else None
 
     def arguments(self, to: Literal["mixer", "callback"]) -> dict[str, Any]:
         """Its settings for its mixer or its callback."""
@@ -117,7 +126,7 @@ class MixSpec:
             return NONE
         whole = {name: getattr(self, name) for name in ("prob", "mode", "until", "off_epoch")}
         defaults = {setting.name: setting.default for setting in OF_THE_WHOLE}
-        words = [f"{k}={_written(v)}" for k, v in whole.items() if v != defaults[k]]
+        words = [f"{k}={written(v)}" for k, v in whole.items() if v != defaults[k]]
         return ":".join(["+".join(part.text for part in self.parts), *words])
 
     @property
@@ -367,26 +376,25 @@ def _check(spec: MixSpec, mix: str) -> None:
     if shares and not is_full and total > 1 - 1e-9:
         rest = next(part.method.name for part in spec.parts if part.share is None)
         _refuse(mix, f"the shares add up to {total:g}, which leaves nothing for {rest}")
+    for part in spec.parts:
+        if part.alpha is not None and part.instead_of_alpha is not None:
+            _refuse(part.text, f"{part.instead_of_alpha} takes the place of alpha: leave out one")
     if spec.until < 1 and spec.off_epoch:
         _refuse(mix, "until and off_epoch both end the mixing: leave out one of them")
     choosing = [part.method.name for part in spec.parts if part.method.chooses_partners]
     if spec.mode == "pair" and choosing:
         _refuse(mix, f"{choosing[0]} chooses partners itself, so mode cannot be pair: leave it out")
-    whole = [part.method.name for part in spec.parts if part.method.to_the_end]
-    if whole and (spec.until < 1 or spec.off_epoch):
-        end = "until" if spec.until < 1 else "off_epoch"
-        _refuse(mix, f"{whole[0]} has to mix in the whole training: leave out {end}")
     alone = [part.method.name for part in spec.parts if part.method.callback]
     if alone and len(spec.parts) > 1:
         _refuse(mix, f"{alone[0]} cannot take turns with others: name it alone")
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as it is typed.
 
-    >>> _written(1.0), _written((0.2, 0.8)), _written(1e20)
+    >>> written(1.0), written((0.2, 0.8)), written(1e20)
     ('1', '0.2/0.8', '1e20')
     """
     if isinstance(value, tuple):
-        return "/".join(map(_written, value))
+        return "/".join(map(written, value))
     return str(value).removesuffix(".0").replace("e+", "e")

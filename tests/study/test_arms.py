@@ -48,6 +48,11 @@ def test_without_such_an_arm_the_first_is_the_baseline():
         ((["none", "mixup"], [0.4, 0.0]), "--alpha 0 mixes nothing"),
         ((["none", "mixup"], [float("inf")]), "--alpha must be a finite number"),
         ((["none", "mixup"], [], [0]), "--epochs must be 1 or more"),
+        ((["none", "cutmix", "mixup:0.2+cutmix"], [0.4]), "--alpha 0.4 contradicts the strength"),
+        ((["none", "mixup:0.2"], [0.4]), "--alpha does not apply to --mix none,mixup:0.2"),
+        ((["none", "mixup", "mixup:0.4"],), "mixup and mixup:0.4 are the same arm twice"),
+        ((["none", "mixup:0.4", "mixup"], [0.4]), "mixup:0.4 is the same arm twice"),
+        ((["none", "mixup:off_epoch=5"],), "off_epoch=5 is not before the end of 5 epochs"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(arguments, sentence):
@@ -63,6 +68,61 @@ def test_alpha_defaults_to_that_of_the_method():
         "resizemix",
         "mixup+cutmix",
     ]
+
+
+def test_mixes_with_settings_are_arms_beside_names():
+    arms = made(
+        ["none", "mixup:0.2", "mixup:0.8+cutmix:1:prob=0.5", "cutmix:0.2", "mixup+cutmix"],
+        epochs=[4],
+    )
+    assert [arm.method for arm in arms] == [
+        "none",
+        "mixup α = 0.2",
+        "mixup:0.8+cutmix:1:prob=0.5",
+        "cutmix α = 0.2",
+        "mixup+cutmix",
+    ]
+    assert [arm.name for arm in arms] == [
+        "none-4",
+        "mixup-0.2-4",
+        "mixup-0.8+cutmix-1-prob=0.5-4",
+        "cutmix-0.2-4",
+        "mixup+cutmix-4",
+    ]
+    for arm in arms:  # what an arm says can be typed again
+        alphas = [] if arm.alpha is None else [arm.alpha]
+        assert make_arms([arm.mix, "fmix:9"], alphas, [4], TrainOptions("digits"))[0] == arm
+
+
+def test_every_alpha_is_that_of_each_method_which_is_given_none():
+    arms = made(["none", "mixup:0.2", "mixup+cutmix", "resizemix", "mixup:prob=0.5"], [0.1, 0.4])
+    assert [(arm.mix, arm.alpha) for arm in arms] == [
+        ("none", None),
+        ("mixup", 0.2),
+        ("mixup:0.1+cutmix:0.1", None),
+        ("mixup:0.4+cutmix:0.4", None),
+        ("resizemix", None),
+        ("mixup:0.1:prob=0.5", None),
+        ("mixup:0.4:prob=0.5", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mix", "name"),
+    [
+        ("manifoldmixup:layers=hidden.*/a?", "manifoldmixup-layers=hidden.%2A,a%3F-5"),
+        ('manifoldmixup:layers=<"|\\%>', "manifoldmixup-layers=%3C%22%7C%5C%25%3E-5"),
+    ],
+)
+def test_names_of_files_are_allowed_on_every_system(mix, name):
+    assert made(["none", mix])[1].name == name
+
+
+def test_names_of_files_stay_short_and_different():
+    long = "+".join(["mixup:0.25", "cutmix:0.125"] * 9)
+    names = [arm.name for arm in made([f"{long}+fmix", f"{long}+gridmix"])]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) < 130
 
 
 @pytest.mark.parametrize("text", ["5,", "", ",", "five", "5;20", "5 20"])

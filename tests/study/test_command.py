@@ -86,6 +86,24 @@ class TestCompare:
         assert first["memorised"].between(0, 1).all()
         assert first["alpha"].dropna().unique().tolist() == [0.1, 1.0]
 
+    def test_mixes_with_settings_are_arms(self, rows, capsys, tmp_path):
+        quick = [rows, "--epochs", "2", "--train-size", "64", "--out", "out"]
+        mixes = ["none", "mixup:0.8:prob=0.5", "mixup:0.2+remix:1:mode=batch:off_epoch=1"]
+        printed = compared(capsys, *quick, "--seeds", "1", "--mix", ",".join(mixes))
+        for mix in mixes[1:]:
+            assert f"compared:       {mix} with none, 2 epochs" in printed
+        runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert runs["mix"].unique().tolist() == mixes
+        assert runs["alpha"].isna().all()
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert f"--mix {','.join(mixes)}" in page
+        files = [file.name for file in (tmp_path / "out" / "results").glob("*seed0*")]
+        assert "mixup-0.2+remix-1-mode=batch-off_epoch=1-2-seed0.result" in files
+        # In other words, and with an arm more: what is done is found again.
+        again = ["none", "MixUp:mixup_prob=0.5:0.8", "mixup:0.2:per=batch+remix:1.0:off-epoch=1"]
+        arguments = [rows, "--resume", "--out", "out", "--mix", ",".join([*again, "mixup"])]
+        assert "done before:    3 of 4 runs in out" in compared(capsys, *arguments)
+
     def test_seeds_are_added_later(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup", "--out", "out")
         before = pd.read_csv(tmp_path / "out" / "runs.csv")
@@ -232,7 +250,9 @@ class TestMistakes:
                 "--mix manifoldmixup does not know the layers of whitennet",
             ),
             (["digits", "--alpha", "strong"], "--alpha takes numbers, separated by commas"),
-            (["digits", "--alpha", "-1"], "alpha"),
+            (["digits", "--alpha", "-1"], "--alpha must be 0 or more, not -1"),
+            (["digits", "--mix", "none,mixup:prob=2"], "--mix mixup:prob=2: prob must be a number"),
+            (["digits", "--epochs", "2", "--mix", "none,mixup:off_epoch=2"], "the end of 2 epochs"),
             (["digits", "--epochs", "five"], "--epochs takes whole numbers, separated by commas"),
             (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
             (["digits", "--jobs", "99999"], "is more than the"),
@@ -370,11 +390,24 @@ class TestShow:
         assert len(opened) == 1
         assert (tmp_path / "board.html").read_text() == (tmp_path / "mixed.html").read_text()
 
+    def test_the_board_begins_with_the_first_method(self, capsys, tmp_path):
+        mix = "cutmix:0.2+mixup:0.8:prob=0.5:off_epoch=3"
+        assert run(["show", "digits", "--mix", mix, "--out", "board.html"]) == 0
+        page = (tmp_path / "board.html").read_text()
+        assert 'data-method="cutmix" data-alpha="0.2"' in page
+
+    def test_a_picture_of_a_mix_that_ends(self, capsys, tmp_path):
+        mix = "mixup:0.8+cutmix:1:until=0.5:mode=pair"
+        assert run(["show", "digits", "--mix", mix, "--out", "a.png"]) == 0
+        assert (tmp_path / "a.png").exists()
+
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
             (["--mix", "nonsense", "--out", "a.html"], "--mix must be none, or some of"),
-            (["--alpha", "-5", "--out", "a.html"], "alpha"),
+            (["--alpha", "-5", "--out", "a.html"], "--alpha must be 0 or more, not -5"),
+            (["--mix", "mixup:50", "--out", "a.html"], "an --alpha from 0.05 to 10, not 50"),
+            (["--mix", "mixup+fmix", "--out", "a.html"], "shows mixup and cutmix, not --mix fmix"),
             (["--alpha", "50", "--out", "a.html"], "an --alpha from 0.05 to 10, not 50"),
             (["--mix", "fmix", "--out", "a.html"], "shows mixup and cutmix, not --mix fmix"),
             (["--mix", "none", "--out", "a.html"], "shows mixup and cutmix, not --mix none"),

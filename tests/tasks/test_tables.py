@@ -194,6 +194,12 @@ class TestMistakes:
             (["--label", "grower", "--mix", "colummix"], "did you mean columnmix?"),
             (["--label", "grower", "--mix", ""], "--mix must be none"),
             (["--label", "grower", "--mix", "mixup+columnmix"], "cannot take turns"),
+            (["--label", "grower", "--mix", "columnmix:layers=inputs"], "to the input alone"),
+            (["--label", "grower", "--mix", "mixup:layers=hiden.1"], "did you mean 'hidden.1'"),
+            (
+                ["--label", "grower", "--mix", "mixup:layers=input"],
+                "rows are no vectors before the layer inputs: name that in place of input",
+            ),
             (["--label", "grower", "--size", "32"], "--size does not apply to rows"),
             (["--label", "grower", "--recipe", "imagenette"], "--recipe does not apply to rows"),
             (["--label", "grower", "--model", "resnet18"], "resnet18 does not take tables"),

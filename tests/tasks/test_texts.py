@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from run_folders import assert_same, left, silent
-from vicinal import Predictor, runs
+from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
-from vicinal.tasks import TrainOptions
+from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal_cli import fails, rows_of
 
 PLACES = ["Aspen", "Rome", "Oslo", "the moon", "Lima", "Cairo"]
@@ -101,6 +101,39 @@ def test_texts_beside_columns(questions, capsys):
     assert run(["predict", "run", "--json", "new.csv"]) == 0
     answers = json.loads(capsys.readouterr().out)
     assert [answer["text"] for answer in answers] == [*questions.question[:2]]
+
+
+class TestLayers:
+    @pytest.mark.parametrize(
+        ("layers", "maximum"),
+        [("embedding", ("mask",)), ("encoder.layers.0/embedding", ("mask",)), ("sentence", None)],
+    )
+    def test_the_mask_is_joined_where_words_are_mixed(self, questions, layers, maximum):
+        options = TrainOptions(
+            "questions.csv", model="text_transformer", mix=f"manifoldmixup:layers={layers}"
+        )
+        task = make_task(options, find_split(options))
+        with task.mixer(task.learner()) as mixer:
+            assert mixer.layers == tuple(layers.split("/"))
+            assert mixer.maximum == maximum
+
+    @pytest.mark.parametrize(
+        ("layers", "sentence"),
+        [
+            (
+                "sentence/embedding",
+                "^--mix mixup:layers=sentence/embedding: sentence and head",
+            ),
+            ("input", "texts are no vectors before the layer embedding: name that in place"),
+            ("embeddin", "no layer of the model is 'embeddin': did you mean 'embedding'"),
+        ],
+    )
+    def test_mistakes(self, questions, layers, sentence):
+        options = TrainOptions("questions.csv", mix=f"mixup:layers={layers}")
+        task = make_task(options, find_split(options))
+        learn = task.learner()
+        with pytest.raises(VicinalError, match=sentence):
+            task.mixer(learn)
 
 
 def test_values_of_texts(questions, capsys):

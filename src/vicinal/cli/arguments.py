@@ -20,8 +20,8 @@ MixName = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option(
-        help="Strength: the alpha of Beta(alpha, alpha). If not given, the method's own: 0.4 for "
-        "mixup, 1 for cutmix."
+        help="Strength: the alpha of Beta(alpha, alpha), for each method that has one. If not "
+        "given, the method's own: 0.4 for mixup, 1 for cutmix."
     ),
 ]
 Recipe = Annotated[

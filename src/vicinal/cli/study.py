@@ -31,8 +31,9 @@ def compare(
     mix: Annotated[
         str | None,
         typer.Option(
-            help="Methods to compare, separated by commas, as for train. If not given, "
-            "none,mixup,cutmix for images, none,mixup,cmixup for values, none,mixup for others."
+            help="Methods to compare, separated by commas, as for train: "
+            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images, "
+            "none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[

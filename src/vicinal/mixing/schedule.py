@@ -29,7 +29,8 @@ class Schedule(Mixer):
     Args:
         mixer: the mixer to schedule, such as ``MixUp(0.4)``. Partners and all random numbers are
             drawn by the schedule. Options that the mixer was given hold for the schedule, too.
-        until: the fraction of the training, in [0, 1], after which nothing is mixed any more.
+        until: the fraction of the training, in [0, 1], after which nothing is mixed any more. The
+            first 15 of 20 epochs are ``until=15 / 20``, to the batch.
         alpha: the first and the last value of the mixer's ``alpha``, which changes linearly from
             the start of the training to ``until``; None leaves it constant.
         steps: the number of batches in the whole training. None expects the trainer to call

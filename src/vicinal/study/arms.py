@@ -1,5 +1,6 @@
 """Arms: the settings that are compared, and how options of the command line name them."""
 
+import hashlib
 import itertools
 import re
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from vicinal.study.formatting import format_exact
 from vicinal.tasks.options import TrainOptions
 
 NONE = "none"
+LONGEST_NAME = 100  # of a mix in the name of a file
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def _in_file_names(mix: str) -> str:
     >>> _in_file_names("manifoldmixup:layers=hidden.*/inputs")
     'manifoldmixup-layers=hidden.%2A,inputs'
     """
+    if len(mix) > LONGEST_NAME:  # the names of files end at 255 bytes
+        mix = mix[:LONGEST_NAME] + "-" + hashlib.blake2b(mix.encode(), digest_size=8).hexdigest()
     mix = re.sub(r'[%<>"\\|?*]', lambda found: f"%{ord(found[0]):02X}", mix)
     return mix.replace(":", "-").replace("/", ",")
 

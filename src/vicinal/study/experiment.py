@@ -76,7 +76,7 @@ class Experiment:
             task.options = self._options(arm, seed=0)
             task.batch_mixer()
             # Inside the network, whose layers the method may not know: one learner shows that.
-            if task.mixes.get(arm.mix) and arm.mix not in hidden:
+            if task.layers and arm.mix not in hidden:
                 hidden.add(arm.mix)
                 task.mixer(task.learner())
 

@@ -13,10 +13,11 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
-from vicinal.methods import INPUT, MethodEntry, Targets, compared_for, methods_for
+from vicinal.methods import INPUT, METHODS, MethodEntry, Targets, compared_for, methods_for
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixes import MixPart
 from vicinal.mixing import ManifoldMixUp, Mixer
+from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.processes import default_device, this_process
 from vicinal.tasks.mixers import LEARNED, ending, from_python, make_mixer
 from vicinal.tasks.options import TrainOptions
@@ -169,6 +170,8 @@ class Task(ABC):
             return ManifoldMixUp(
                 learn.model, layers, mixer=mixer, maximum=self._maximum(first), seed=seed
             )
+        except VicinalError:
+            raise
         except (TypeError, ValueError) as error:
             raise VicinalError(f"--mix {self.options.spec.text}: {error}") from None
 
@@ -200,11 +203,17 @@ class Task(ABC):
                     f"--mix {part.text}: {method.name} is applied to the {self.kind} themselves, "
                     "not to a layer: leave out layers, or use manifoldmixup"
                 )
+            first = METHODS["mixup"].layers_for(self.kind)
+            if first and NETWORK_INPUT in part.layers:
+                raise VicinalError(
+                    f"--mix {part.text}: {self.kind} are no vectors before the layer {first[0]}: "
+                    f"name that in place of {NETWORK_INPUT}"
+                )
             if self._layers_of(part) != self.layers:
                 inside = next(each for each in parts if self._layers_of(each))
                 raise VicinalError(
                     f"--mix {inside.text} is applied inside the network of {self.kind}, so it "
-                    "cannot take turns with others: name it alone"
+                    "cannot take turns with others that are applied elsewhere: name it alone"
                 )
         return make_mixer(self.options, self._learned)
 

@@ -188,7 +188,8 @@ class TextTask(RowTask):
         if not part.layers:
             return super()._maximum(part)
         # Whatever comes before the sentence is formed is masked by the words of both texts.
-        masked = {name not in AFTER_THE_MASK for name in part.layers}
+        names = select_layers(self.network, part.layers)
+        masked = {name not in AFTER_THE_MASK for name in names}
         if len(masked) > 1:
             raise VicinalError(
                 f"--mix {part.text}: {' and '.join(AFTER_THE_MASK)} come after the words are "
