@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.methods import METHODS
-from vicinal.mixes import (
-    MODES,
-    OF_METHODS,
-    OF_THE_WHOLE,
-    SYNONYMS,
-    parse_mix,
-    settings_of,
-    written,
-)
+from vicinal.methods import METHODS, OF_METHODS, OF_THE_WHOLE, SYNONYMS, settings_of
+from vicinal.mixes import MODES, parse_mix, written
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 

@@ -11,42 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 from vicinal.errors import VicinalError
-from vicinal.methods import METHODS, NONE, MethodEntry, Setting
+from vicinal.methods import (
+    ALPHA,
+    METHODS,
+    NONE,
+    OF_THE_WHOLE,
+    SYNONYMS,
+    MethodEntry,
+    Setting,
+    settings_of,
+)
 
 Mode = Literal["batch", "pair", "elem"]
 MODES: tuple[Mode, ...] = ("batch", "pair", "elem")
 # As `per` of a mixer in Python has it.
 PER = {"batch": "batch", "sample": "elem"}
-
-ALPHA = Setting("alpha", "the strength, as a bare number", None, above=True)
-#: The settings of a method, beside its own.
-OF_METHODS = (
-    ALPHA,
-    Setting("share", "how often it is drawn when several take turns", None, high=1, above=True),
-    Setting("layers", "the layers of the network that it is applied to", None),
-)
-#: The settings of the whole, which may follow any of the methods.
-OF_THE_WHOLE = (
-    Setting("prob", "the probability that anything is mixed", 1.0, high=1, above=True),
-    Setting("switch_prob", "in mixup+cutmix, the probability of cutmix", 0.5, high=1, above=True),
-    Setting("mode", "what is drawn at once", "elem"),
-    Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
-            above=True),
-    Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
-)  # fmt: skip
-# Names of timm's options, and of arguments in Python.
-SYNONYMS = {
-    "mixup_alpha": "alpha",
-    "cutmix_alpha": "alpha",
-    "cutmix_minmax": "minmax",
-    "mixup_prob": "prob",
-    "mix_prob": "prob",
-    "p": "prob",
-    "mixup_switch_prob": "switch_prob",
-    "mixup_mode": "mode",
-    "per": "mode",
-    "mixup_off_epoch": "off_epoch",
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +58,7 @@ class MixPart:
 
     @property
     def strength(self) -> float | None:
-        """Its alpha, given or not; None for a method without one, or with another setting for it."""
+        """Its alpha, given or not; None where there is none, or another setting in its place."""
         if self.instead_of_alpha is not None:
             return None
         return self.method.alpha if self.alpha is None else self.alpha
@@ -273,14 +252,6 @@ def _refuse_name(mix: str, name: str) -> NoReturn:
 
 def _refuse(text: str, why: str) -> NoReturn:
     raise VicinalError(f"--mix {text}: {why}")
-
-
-def settings_of(method: MethodEntry) -> dict[str, Setting]:
-    """All settings that may follow a method, by name."""
-    common = [s for s in OF_METHODS if s is not ALPHA or method.alpha is not None]
-    if not any(method.layers.values()):
-        common = [setting for setting in common if setting.name != "layers"]
-    return {setting.name: setting for setting in (*common, *method.settings, *OF_THE_WHOLE)}
 
 
 def _settings(method: MethodEntry, text: str, words: Iterable[str]) -> dict[str, Any]:

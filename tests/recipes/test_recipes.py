@@ -1,6 +1,7 @@
 """Recipes: each trains by its name, and the user's options override its defaults."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,14 @@ import torch
 from PIL import Image
 
 from two_processes import launch
-from vicinal import VicinalError, recipes
+from vicinal import CutMix, VicinalError, recipes
 from vicinal.cli import run
+from vicinal.mixes import parse_mix
 from vicinal.recipes import cifar10_fast
+from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.predictor import Predictor
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 
 @pytest.fixture
@@ -71,6 +76,24 @@ def test_the_users_options_take_precedence(photos, capsys):
     assert "model:          resnet9 (as requested)" in printed
     assert "learning rate:  0.05 (as requested)" in printed
     assert "mixing:         CutMix(" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "alpha"), [({}, 0.2), ({"alpha": 0.7}, 0.7), ({"mix": "cutmix"}, 1.0)]
+)
+def test_the_strength_of_a_recipe_gives_way_to_the_users(options, alpha):
+    options = TrainOptions("digits", recipe="cifar10-best", **options)
+    mixer = make_task(options, find_split(options)).batch_mixer()
+    assert isinstance(mixer, CutMix)
+    assert mixer.alpha == alpha
+
+
+@pytest.mark.parametrize("name", recipes.NAMES)
+def test_the_mix_of_each_can_be_typed_and_its_page_says_it(name):
+    mix = recipes.load(name).defaults["mix"]
+    assert parse_mix(mix).text == mix
+    if mix not in ("none", "mixup"):
+        assert f"`{mix}` by default" in PAGE.read_text()
 
 
 def test_filters_have_a_fixed_norm():

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from run_folders import assert_same, left, silent
-from vicinal import Callback, Choice, CutMix, MixUp, VicinalError, recipes, runs
+from vicinal import Callback, Choice, CutMix, MixUp, Schedule, VicinalError, recipes, runs
 from vicinal.data import vision
 from vicinal.tasks import TrainOptions, find_split, make_task
 
@@ -75,7 +75,15 @@ def test_the_mixer_that_is_given_is_not_used_up(tmp_path):
     assert mixer.state_dict() == {"seed": 8, "draws": 0}
 
 
-@pytest.mark.parametrize("mix", ["mixup+cutmix", Choice([MixUp(0.8), CutMix()], p=[0.5, 0.4])])
+@pytest.mark.parametrize(
+    "mix",
+    [
+        "mixup+cutmix",
+        Choice([MixUp(0.8), CutMix()], p=[0.5, 0.4]),
+        Schedule(MixUp(), until=0.5),
+        Choice([Schedule(MixUp(), alpha=(0.1, 1.0)), CutMix()]),
+    ],
+)
 def test_a_picture_does_not_advance_the_mixer(tmp_path, mix):
     task = make_task(replace(OPTIONS, mix=mix), find_split(OPTIONS))
     learn = task.learner()
