@@ -30,7 +30,7 @@ from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.tasks import TrainOptions
 
-SECONDS = 60  # for which steps are timed
+SECONDS = 30  # for which steps are timed
 MIXES = ("none", "mixup", "cutmix", "regmixup", "mixupmp", "rescaledmixup", "kernelmixup")
 MEASURES = {
     "accuracy": "accuracy, %",
@@ -128,7 +128,7 @@ class Steps:
 
     def __init__(self, mixing: Any) -> None:
         torch.manual_seed(0)
-        x, y = torch.rand(1280, 3, 32, 32), torch.arange(1280) % 10
+        x, y = torch.rand(512, 3, 32, 32), torch.arange(512) % 10
         dls = DataLoaders.from_tensors(x, y, x[:8], y[:8], bs=128)
         model = create_model("resnet9", n_out=10, pretrained=False)
         self.learn = Learner(dls, model, cbs=mixing, precision="auto")

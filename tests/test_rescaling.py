@@ -99,11 +99,21 @@ class TestRescaling:
         model = nn.Linear(3, 1)
         assert torch.allclose(rescaling(model, x), model(x))
 
-    def test_inputs_keep_their_dtype_and_outputs_are_float32(self):
+    def test_inputs_keep_their_dtype_and_outputs_have_32_bits(self):
         x, y = torch.randn(10, 3), torch.arange(10) % 2
         rescaling = Rescaling.of(MixUp(), [(x, y)], num_classes=2)
         model = nn.Linear(3, 2).bfloat16()
         assert rescaling(model, x.bfloat16()).dtype == torch.float32
+
+    def test_values_that_float32_cannot_hold_stay_in_float64(self):
+        x = torch.randn(10, 3, dtype=torch.float64)
+        y = 1e60 + 1e55 * x[:, :1]
+        rescaling = Rescaling.of(MixUp(1.0), [(x, y)])
+        model = nn.Linear(3, 1).double()
+        with torch.no_grad():
+            model.weight.copy_(torch.tensor([[1e55, 0.0, 0.0]], dtype=torch.float64))
+            model.bias.fill_(1e60)
+        assert torch.allclose(rescaling(model, x), y, rtol=1e-12)
 
     @pytest.mark.parametrize(
         ("make", "error", "message"),

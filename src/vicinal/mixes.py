@@ -355,10 +355,6 @@ def _check(spec: MixSpec, mix: str) -> None:
     choosing = [part.method.name for part in spec.parts if part.method.chooses_partners]
     if spec.mode == "pair" and choosing:
         _refuse(mix, f"{choosing[0]} chooses partners itself, so mode cannot be pair: leave it out")
-    whole = [part.method.name for part in spec.parts if part.method.to_the_end]
-    if whole and (spec.until < 1 or spec.off_epoch):
-        end = "until" if spec.until < 1 else "off_epoch"
-        _refuse(mix, f"{whole[0]} has to mix in the whole training: leave out {end}")
     alone = [part.method.name for part in spec.parts if part.method.callback]
     if alone and len(spec.parts) > 1:
         _refuse(mix, f"{alone[0]} cannot take turns with others: name it alone")

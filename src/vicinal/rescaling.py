@@ -104,8 +104,8 @@ class Rescaling(nn.Module):
         if not 0.5 <= theta <= 1:
             raise ValueError(f"theta must be between 0.5 and 1, not {theta}")
         self.theta = float(theta)
-        self.register_buffer("mean_x", mean_x.float())
-        self.register_buffer("mean_y", mean_y.float())
+        self.register_buffer("mean_x", _precise(mean_x))
+        self.register_buffer("mean_y", _precise(mean_y))
 
     @classmethod
     def of(
@@ -127,7 +127,7 @@ class Rescaling(nn.Module):
         return cls(theta, *means.both())
 
     def forward(self, network: Any, x: Tensor) -> Tensor:
-        """The rescaled outputs of a network, (B, ...) float32, for samples (B, ...).
+        """The rescaled outputs of a network, in float32 or float64, for samples (B, ...).
 
         Raises:
             VicinalError: samples or outputs have another shape than in training.
@@ -139,7 +139,8 @@ class Rescaling(nn.Module):
                 f"the samples have shape {tuple(x.shape[1:])}, but the training samples, whose "
                 f"mean rescales them, {tuple(self.mean_x.shape)}: give samples of that shape"
             )
-        shrunk = torch.lerp(self.mean_x, x.float(), self.theta).to(x.dtype)
+        own = _precise(x)
+        shrunk = torch.lerp(self.mean_x.to(own.dtype), own, self.theta).to(x.dtype)
         output = network(shrunk)
         shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else type(output).__name__
         if not isinstance(output, Tensor) or math.prod(shape) != self.mean_y.numel():
@@ -149,7 +150,7 @@ class Rescaling(nn.Module):
                 "without rescaling"
             )
         mean_y = self.mean_y.reshape(output.shape[1:])
-        return output.float() / self.theta + (1 - 1 / self.theta) * mean_y
+        return _precise(output) / self.theta + (1 - 1 / self.theta) * mean_y
 
     def extra_repr(self) -> str:
         return f"theta={self.theta:.4f}"
@@ -171,7 +172,7 @@ class Means:
         """Count in a batch: (B, ...) floats, and (B,) class indices or (B, ...) floats."""
         _check_floats(x)
         targets = self._values(y)
-        sums = x.float().sum(0), targets.sum(0)
+        sums = _precise(x).sum(0), targets.sum(0)
         if self.sums is not None:
             if sums[0].shape != self.sums[0].shape:
                 raise ValueError(
@@ -183,7 +184,7 @@ class Means:
 
     def _values(self, y: Any) -> Tensor:
         if isinstance(y, Tensor) and y.is_floating_point():
-            return y.float()
+            return _precise(y)
         if not isinstance(y, Tensor) or y.ndim != 1 or y.is_complex():
             kind = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y)
             raise TypeError(
@@ -204,6 +205,11 @@ class Means:
         if self.sums is None or not self.count:
             raise ValueError("there are no training samples, whose mean rescaling needs")
         return self.sums[0] / self.count, self.sums[1] / self.count
+
+
+def _precise(values: Tensor) -> Tensor:
+    """Floats of at least 32 bits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _check_floats(x: Any) -> None:

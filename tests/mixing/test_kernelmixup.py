@@ -156,6 +156,11 @@ class TestUnusual:
                 "needs one tensor of floats as targets, not torch.int64: for classes take",
             ),
             (lambda: KernelMixUp(alpha=0.4), TypeError, "alpha"),
+            (
+                lambda: KernelMixUp(fields="a")({"x": torch.rand(4, 2)}, torch.arange(4)),
+                ValueError,
+                "'a'",
+            ),
         ],
     )
     def test_mistakes_are_named(self, make, error, message):

@@ -26,6 +26,7 @@ from vicinal.study.budget import Cost
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.tasks import TrainOptions, find_split, make_task
+from vicinal.tasks.mixers import make_mixer
 
 # A tenth of the digits, so that a training takes less than a second.
 FEW = {"data": "digits", "valid": 0.9, "epochs": 1, "model": "resnet9", "precision": "fp32"}
@@ -69,10 +70,6 @@ def test_regmixup_may_end_and_kernelmixup_has_its_settings(digits):
 @pytest.mark.parametrize(
     ("mix", "sentence"),
     [
-        (
-            "rescaledmixup:until=0.5",
-            "has to mix in the whole training: leave out until",
-        ),
         ("rescaledmixup+cutmix", "rescaledmixup cannot take turns with others: name it alone"),
         ("regmixup+cutmix", "regmixup cannot take turns"),
         ("regmixup:eta=-1", "eta must be a number, 0 or more, not -1"),
@@ -84,6 +81,13 @@ def test_regmixup_may_end_and_kernelmixup_has_its_settings(digits):
 def test_mistakes_are_one_sentence(mix, sentence):
     with pytest.raises(VicinalError, match=sentence):
         TrainOptions(**FEW, mix=mix)
+
+
+@pytest.mark.parametrize("end", ["until=0.5", "off_epoch=1"])
+def test_rescaled_mixing_does_not_end_before_the_training(end):
+    name = end.partition("=")[0]
+    with pytest.raises(VicinalError, match=f"mix in the whole training: leave out {name}"):
+        make_mixer(TrainOptions(**{**FEW, "epochs": 9}, mix=f"rescaledmixup:{end}"))
 
 
 @pytest.fixture

@@ -102,8 +102,8 @@ class RescaledMixUp(MixBatches):
     def after_fit(self, learn: "Learner") -> None:
         super().after_fit(learn)
         self.means = None
-        if self.rescaling is not None:
-            learn.rescaling = self.rescaling
+        if self.rescaling is not None:  # also where a resumed training had no epoch left
+            learn.rescaling = self.rescaling.to(learn.dls.device)
 
     def state_dict(self) -> dict[str, Any]:
         rescaling = self.rescaling

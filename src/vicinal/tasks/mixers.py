@@ -44,6 +44,7 @@ def make_mixer(
         VicinalError: a setting is out of its range, or the methods cannot take turns.
     """
     spec = options.spec
+    _check_end(spec)
     together: dict[str, Any] = {"partners": "pairs"} if spec.mode == "pair" else {}
     each: dict[str, Any] = {"per": "batch"} if spec.mode == "batch" else {}
     if len(spec.parts) == 1:
@@ -60,6 +61,16 @@ def make_mixer(
         return Choice(mixers, p, **whole)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
+
+
+def _check_end(spec: MixSpec) -> None:
+    """Refuse an end of the mixing for methods that have to mix in the whole training."""
+    ends = ["until"] if spec.until < 1 else ["off_epoch"] if spec.off_epoch else []
+    whole = [part.method.name for part in spec.parts if part.method.to_the_end]
+    if ends and whole:
+        raise VicinalError(
+            f"--mix {spec.text}: {whole[0]} has to mix in the whole training: leave out {ends[0]}"
+        )
 
 
 def _make(part: MixPart, seed: int, given: dict[str, Any]) -> Mixer:

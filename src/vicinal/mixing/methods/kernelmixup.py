@@ -149,8 +149,9 @@ class KernelMixUp(Method):
             partner = [part.index_select(0, mix.partner.to(part.device)) for part in own]
         else:
             partner = self._features(batch, *batch.other)
-        squares = sum(_squares(*pair) for pair in zip(own, partner, strict=True))
-        assert isinstance(squares, Tensor)
+        if not own:  # fields= names nothing, as applying the mix will say
+            return torch.ones(len(mix.partner))
+        squares = torch.stack([_squares(*pair) for pair in zip(own, partner, strict=True)]).sum(0)
         finite = squares.isfinite()
         mean = squares.where(finite, 0.0).sum() / finite.sum().clamp(min=1)
         return (squares / mean).where(mean > 0, 1.0).where(finite, math.inf)
