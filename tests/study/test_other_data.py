@@ -181,8 +181,8 @@ class TestExperiment:
 
     def test_their_passes_count_in_the_budget(self, made):
         found = made(table("other.csv", 48))
-        assert found.passes == 48 / len(found.split.valid)
-        assert made(None).passes == 0
+        assert found.ood_passes == 48 / len(found.split.valid)
+        assert made(None).ood_passes == 0
 
     def test_they_are_among_the_settings_and_the_samples_that_must_not_change(self, made):
         found = made(table("other.csv", 48))

@@ -219,7 +219,7 @@ def _plan(
         seconds: how long all of it may take from then on.
     """
     tried = next(arm for arm in experiment.arms if arm.mixes)
-    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn, experiment.passes)
+    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn, experiment.ood_passes)
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
     expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}

@@ -23,9 +23,6 @@ from vicinal.study.calibration import (
 from vicinal.study.evaluation import Evaluation
 from vicinal.study.selective import risk_coverage_area
 
-# What measures are about, in the order of the tables.
-Group = Literal["predictions", "probabilities", "changed images", "unknown samples", "noisy labels"]
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -39,7 +36,6 @@ class Measure:
     Args:
         name: in tables and files.
         title: in text.
-        group: what it is about.
         better: which direction is better.
         description: a sentence for readers who do not know it.
         applies: whether it can be computed.
@@ -63,7 +59,6 @@ class Measure:
 
     name: str
     title: str
-    group: Group
     better: Literal["higher", "lower"]
     description: str
     applies: Callable[[Evaluation], bool]
@@ -124,7 +119,6 @@ MEASURES = _by_name(
     Measure(
         "accuracy",
         "accuracy",
-        "predictions",
         "higher",
         "The share of correct predictions.",
         applies=evaluation.classes,
@@ -135,7 +129,6 @@ MEASURES = _by_name(
     Measure(
         "rmse",
         "root mean square error",
-        "predictions",
         "lower",
         "How far predicted values are from the true ones, in the unit of the values.",
         applies=evaluation.values,
@@ -145,7 +138,6 @@ MEASURES = _by_name(
     Measure(
         "balanced_accuracy",
         "balanced accuracy",
-        "predictions",
         "higher",
         "The mean over the classes of the share of their samples that is classified correctly, so "
         "that rare classes count as much as frequent ones.",
@@ -157,7 +149,6 @@ MEASURES = _by_name(
     Measure(
         "macro_f1",
         "macro F1 score",
-        "predictions",
         "higher",
         "The mean over the classes of the F1 score, which counts samples of a class that are "
         "missed, and others that are taken for it.",
@@ -168,7 +159,6 @@ MEASURES = _by_name(
     Measure(
         "nll",
         "negative log-likelihood",
-        "probabilities",
         "lower",
         "How little probability the network gives the true classes; confident errors cost most.",
         applies=evaluation.classes,
@@ -178,7 +168,6 @@ MEASURES = _by_name(
     Measure(
         "brier",
         "Brier score",
-        "probabilities",
         "lower",
         "The squared error of the probabilities, from 0 to 2.",
         applies=evaluation.classes,
@@ -187,7 +176,6 @@ MEASURES = _by_name(
     Measure(
         "ece",
         "calibration error",
-        "probabilities",
         "lower",
         "How far the network's confidence is from its accuracy, in 15 bins. Few samples make it "
         "larger by chance; differences are taken without that bias.",
@@ -200,7 +188,6 @@ MEASURES = _by_name(
     Measure(
         "ace",
         "adaptive calibration error",
-        "probabilities",
         "lower",
         "The same for the probabilities of all classes, on average over the classes, in 15 bins of "
         "equal numbers of samples.",
@@ -211,7 +198,6 @@ MEASURES = _by_name(
     Measure(
         "ece_scaled",
         "calibration error, scaled",
-        "probabilities",
         "lower",
         "The same after temperature scaling, the usual remedy: one number divides all logits.",
         applies=evaluation.classes,
@@ -222,7 +208,6 @@ MEASURES = _by_name(
     Measure(
         "nll_scaled",
         "negative log-likelihood, scaled",
-        "probabilities",
         "lower",
         "The negative log-likelihood after temperature scaling.",
         applies=evaluation.classes,
@@ -231,7 +216,6 @@ MEASURES = _by_name(
     Measure(
         "aurc",
         "area under the risk-coverage curve",
-        "probabilities",
         "lower",
         "How often the network errs where it may leave out the samples it is least confident "
         "about: the error rate, on average over all shares that it keeps.",
@@ -243,7 +227,6 @@ MEASURES = _by_name(
     Measure(
         "noise",
         "accuracy, noisy images",
-        "changed images",
         "higher",
         "With Gaussian noise of 0.1 of the range of pixels.",
         applies=evaluation.images_of_classes,
@@ -255,7 +238,6 @@ MEASURES = _by_name(
     Measure(
         "blur",
         "accuracy, blurred images",
-        "changed images",
         "higher",
         "With a Gaussian blur of 1/32 of the side.",
         applies=evaluation.images_of_classes,
@@ -267,7 +249,6 @@ MEASURES = _by_name(
     Measure(
         "contrast",
         "accuracy, low-contrast images",
-        "changed images",
         "higher",
         "With 0.3 of the contrast.",
         applies=evaluation.images_of_classes,
@@ -279,7 +260,6 @@ MEASURES = _by_name(
     Measure(
         "fgsm",
         "accuracy, attacked images",
-        "changed images",
         "higher",
         "Under the fast gradient sign method: each pixel changed by 2/255, in the direction that "
         "raises the loss.",
@@ -292,7 +272,6 @@ MEASURES = _by_name(
     Measure(
         "auroc_noise",
         "AUROC, pure noise",
-        "unknown samples",
         "higher",
         "How often the network is more confident about a validation image than about an image "
         "of pure noise.",
@@ -305,7 +284,6 @@ MEASURES = _by_name(
     Measure(
         "fpr_noise",
         "false positives at 95 %, pure noise",
-        "unknown samples",
         "lower",
         "The share of images of pure noise that pass as known, where 95 % of the validation "
         "images do.",
@@ -317,7 +295,6 @@ MEASURES = _by_name(
     Measure(
         "auroc_ood",
         "AUROC, other data",
-        "unknown samples",
         "higher",
         "How often the network is more confident about a validation sample than about one of "
         "the other data.",
@@ -330,7 +307,6 @@ MEASURES = _by_name(
     Measure(
         "fpr_ood",
         "false positives at 95 %, other data",
-        "unknown samples",
         "lower",
         "The share of the other data that passes as known, where 95 % of the validation "
         "samples do.",
@@ -342,7 +318,6 @@ MEASURES = _by_name(
     Measure(
         "memorised",
         "noisy labels memorised",
-        "noisy labels",
         "lower",
         "The share of the training samples with injected label noise for which the network "
         "predicts the injected label.",
