@@ -70,6 +70,26 @@ def test_every_measure_has_a_value_for_every_sample(case):
         assert name in names
 
 
+EDGES = {
+    "one class is predicted for all": ([[0.9, 0.1, 0.0]] * 4, [0, 0, 0, 1]),
+    "all confidences are equal": ([[1 / 3] * 3] * 4, [0, 1, 2, 2]),
+    "all are right": ([[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0]], [0, 0, 0, 1]),
+    "all are wrong": ([[0.0, 0.0, 1.0]] * 4, [0, 0, 0, 1]),
+    "all are of one class": ([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0]], [1, 1]),
+    "two samples": ([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0]], [1, 0]),
+}
+
+
+@pytest.mark.parametrize(("outputs", "targets"), EDGES.values(), ids=EDGES)
+def test_every_measure_is_a_finite_number(outputs, targets):
+    outputs, targets = torch.tensor(outputs), torch.tensor(targets)
+    for others in (outputs[:2], torch.eye(3)):
+        for name, values in measured(outputs, targets, ood=others).items():
+            assert values.isfinite().all(), name
+            if name in MEASURES and MEASURES[name].percent:
+                assert -1e-9 <= values.mean() <= 1 + 1e-9, name
+
+
 def test_a_network_that_is_right_and_confident_has_no_error():
     targets = torch.arange(10) % 3
     found = measured(torch.eye(3)[targets], targets)

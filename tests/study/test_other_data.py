@@ -75,6 +75,13 @@ class TestRows:
         frame = pd.read_csv("many.csv")
         assert [row["a"] for row in found.items[::1999]] == frame["a"].iloc[[0, -1]].tolist()
 
+    def test_a_part_of_the_data_is_refused(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        for part in ("train", "test"):
+            table(f"data/{part}.csv", 60, label=[*"xxy"] * 20)
+        with pytest.raises(VicinalError, match=r"^--ood data/test.csv is a part of data: name"):
+            read_other("data/test.csv", task_of("data"))
+
     def test_a_folder_of_tables_is_one(self, rows, tmp_path):
         (tmp_path / "parts").mkdir()
         table("parts/1.csv", 30), table("parts/2.csv", 15)
@@ -95,6 +102,16 @@ class TestImages:
             images(tmp_path / "photos" / label, 12)
         found = read_other("digits", task_of("photos"))
         assert found.text == "1,797 images of digits"
+
+    def test_those_of_the_data_are_refused_and_others_beside_them_are_not(self, tmp_path):
+        for folder in ("photos/train/a", "photos/train/b", "photos/valid/a", "photos/valid/b"):
+            images(tmp_path / folder, 12)
+        images(tmp_path / "photos" / "others", 25)
+        task = task_of("photos/train")
+        assert len(read_other("photos/others", task).items) == 25
+        for other in ("photos", "photos/train/a"):
+            with pytest.raises(VicinalError, match=f"of --ood {other} is an image of photos/train"):
+                read_other(other, task)
 
     def test_their_content_is_known(self, tmp_path):
         images(tmp_path / "other", 25)
@@ -181,8 +198,8 @@ class TestExperiment:
 
     def test_their_passes_count_in_the_budget(self, made):
         found = made(table("other.csv", 48))
-        assert found.other_passes == 48 / len(found.split.valid)
-        assert made(None).other_passes == 0
+        assert found.ood_passes == 48 / len(found.split.valid)
+        assert made(None).ood_passes == 0
 
     def test_they_are_among_the_settings_and_the_samples_that_must_not_change(self, made):
         found = made(table("other.csv", 48))

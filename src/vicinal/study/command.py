@@ -274,7 +274,7 @@ def _costs(experiment: Experiment) -> dict[int, Cost]:
     tried: dict[int, Arm] = {}
     for arm in sorted(experiment.arms, key=lambda arm: not arm.mixes):
         tried.setdefault(experiment.passes(arm), arm)
-    more = experiment.other_passes
+    more = experiment.ood_passes
     return {
         passes: measure_cost(lambda arm=arm: experiment.prepare(arm, 0).learn, more)  # type: ignore[misc]
         for passes, arm in tried.items()

@@ -121,7 +121,7 @@ class Experiment:
         return own if self.ood is None else digest([own, self.ood.digest])
 
     @property
-    def other_passes(self) -> float:
+    def ood_passes(self) -> float:
         """Forward passes that the other data take, in units of the validation part."""
         return 0.0 if self.ood is None else len(self.ood.items) / len(self.split.valid)
 

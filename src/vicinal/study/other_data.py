@@ -69,8 +69,12 @@ def read_other(data: str, task: Task) -> OtherData:
     """
     if task.split.vocab is None:
         raise VicinalError("--ood is for classes, and these are values: leave it out")
-    if os.path.realpath(data) == os.path.realpath(task.options.data):
+    own = Path(os.path.realpath(task.options.data))
+    other = Path(os.path.realpath(data))
+    if own == other:
         raise VicinalError(f"--ood {data} names the data themselves: name other data")
+    if not isinstance(task, ImageTask) and other.is_relative_to(own):
+        raise VicinalError(f"--ood {data} is a part of {task.options.data}: name other data")
     read: Any = {ImageTask: _images, TableTask: _rows, TextTask: _texts}
     items, available, note, identity = next(
         found(data, task) for kind, found in read.items() if isinstance(task, kind)
@@ -147,6 +151,8 @@ def _stored(data: str, task: ImageTask) -> tuple[list[Samples], int]:
             check_open(listing, task.options.skip_bad)
     if files:
         picked = [files[i] for i in _picked(len(files))]
+        if not isinstance(task.split, StreamedSplit):  # whose images are in no files of their own
+            _check_apart(data, picked, task)
         white = task.options.pixel_range or FULL_RANGE
         return [Samples(picked, [0] * len(picked), pixel_range=white)], len(files)
     split = _found(data, task, Split)
@@ -157,6 +163,23 @@ def _stored(data: str, task: ImageTask) -> tuple[list[Samples], int]:
     count = len(split.train)
     both = ((split.train, rows[rows < count]), (split.valid, rows[rows >= count] - count))
     return [part.subset(own.tolist()) for part, own in both if len(own)], available
+
+
+def _check_apart(data: str, files: list[Path], task: ImageTask) -> None:
+    """Refuse images of the data themselves, in a folder above or below another one."""
+    parts = (task.split.train.images, task.split.valid.images)
+    own = {
+        os.path.abspath(image)
+        for images in parts
+        if not isinstance(images, Tensor)
+        for image in images
+        if isinstance(image, Path)
+    }
+    same = next((file for file in files if os.path.abspath(file) in own), None)
+    if same is not None:
+        raise VicinalError(
+            f"{same} of --ood {data} is an image of {task.options.data}, too: name other data"
+        )
 
 
 # ---- rows and texts -----------------------------------------------------------------------------
