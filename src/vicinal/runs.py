@@ -211,6 +211,7 @@ class Run(Callback):
         except OSError as error:
             raise VicinalError(f"--out {self.folder} cannot be written: {error.strerror}") from None
 
+    @status("drawing the first batch")
     def _begin(self) -> None:
         """Write what is known before the training, and listen to its events."""
         self.learn.add_cbs(self)
@@ -218,10 +219,9 @@ class Run(Callback):
             return  # without a checkpoint, the run may have been killed in what follows
         self.task.preprocessing(self.learn).save(self.folder)
         self._write_config(finished=False)
-        with status("drawing the first batch"):
-            picture = self.task.picture(self.learn, self.mixer)
-            if picture is not None:
-                save_figure(picture, self._file(PICTURES[0]))
+        picture = self.task.picture(self.learn, self.mixer)
+        if picture is not None:
+            save_figure(picture, self._file(PICTURES[0]))
 
     def after_epoch(self, learn: Learner) -> None:
         rows = learn.history
@@ -237,8 +237,7 @@ class Run(Callback):
         try:
             interrupted = isinstance(stopped_by, KeyboardInterrupt) and not self.resumed
             if self.learn.history or interrupted:
-                with status(f"saving to {self.folder}"):
-                    self._save(stopped_by)
+                self._save(stopped_by)
             elif not self.resumed:  # nothing was trained: leave no partial files
                 self._clear()
         except (VicinalError, OSError):
@@ -250,6 +249,7 @@ class Run(Callback):
         if stopped_by is not None and not self.was_there and not self.learn.history:
             self._remove_empty()
 
+    @status("saving what was trained")
     def _save(self, stopped_by: BaseException | None) -> None:
         if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
             return  # the metrics stay; weights of NaN are useless
@@ -354,8 +354,8 @@ def _is_partial(name: str) -> bool:
     return any(name.startswith(f".{own}.") for own in OWN)
 
 
+@status("drawing")
 def show(options: TrainOptions, out: Path) -> None:
     """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)
-    with status(f"drawing {out}"):
-        save_figure(task_type_of(split).show(options, split), out)
+    save_figure(task_type_of(split).show(options, split), out)

@@ -477,7 +477,7 @@ class TestManyArms:
 
     def test_nothing_is_cut_off_on_paper_and_no_heading_stands_alone(self, opened, large):
         page = opened(large)
-        headings = page.locator("h1, h2, caption").all_inner_texts()
+        headings = page.locator("h1, h2, h3, caption").all_inner_texts()
         rows = page.locator(".measures tbody tr").count()
         pages = [PrintedPage(each) for each in pdfium.PdfDocument(page.pdf(format="A4"))]
         text = "\n".join(each.text for each in pages)

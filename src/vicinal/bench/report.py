@@ -39,8 +39,7 @@ def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row
     torch_device = _checked_device(device)
     if not 0 < budget < math.inf:
         raise VicinalError(f"the seconds for each comparison must be more than 0, not {budget}")
-    with status("importing the libraries to compare with"):
-        about = machine(torch_device)
+    about = machine(torch_device)
     log("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
     log("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
     for name, reason in about["missing"].items():
@@ -70,6 +69,7 @@ def _checked_device(name: str) -> torch.device:
     return device
 
 
+@status("importing the libraries to compare with")
 def machine(device: torch.device) -> dict[str, Any]:
     """The hardware and software that the figures are measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()

@@ -105,6 +105,13 @@ def load_split(
         stream=stream,
         skip_bad=skip_bad,
     )
+    from vicinal.progress import status
+
+    with status(f"reading {request.data}"):
+        return look_at_pixels(_found(request), pixel_range)
+
+
+def _found(request: DataRequest) -> DataSplit:
     if request.path is not None and is_archive(request.path):
         folder = unpacked(request.path)
         try:
@@ -114,9 +121,8 @@ def load_split(
             named = request.data in sentence
             raise VicinalError(sentence if named else f"in {request.data}, {sentence}") from None
         split.notes.append(f"archive: unpacked to {folder}")
-    else:
-        split = _split(request)
-    return look_at_pixels(split, pixel_range)
+        return split
+    return _split(request)
 
 
 def _split(request: DataRequest) -> DataSplit:

@@ -26,6 +26,7 @@ LARGEST = 160  # pixels; larger images are scaled down
 SMALL = 64  # pixels; up to there, images are stored without loss
 
 
+@status("reading the images of the board")
 def board_images(split: DataSplit) -> list[dict[str, str]]:
     """Up to 12 training images for the board: one of each class first, then a second, and so on.
 
@@ -97,9 +98,7 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
             "another, or draw a picture by --out mixed.png"
         )
     make_mixer(options)  # raises where --alpha is out of range
-    split = find_split(options)
-    with status("reading the images of the board"):
-        images = board_images(split)
+    images = board_images(find_split(options))
     if not images:
         raise VicinalError(f"{options.data} has no images, and only images can be shown")
     shown = {"images": images, "method": method, "alpha": alpha or ""}

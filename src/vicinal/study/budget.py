@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
+from vicinal.progress import status
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.measures import MEASURES
 
@@ -73,7 +74,7 @@ def measure_cost(make: Callable[[], Learner]) -> Cost:
     learn = make()
     setup = time.perf_counter() - began
     watch = Stopwatch()
-    with learn.no_logging():
+    with status("trying out how long a run takes"), learn.no_logging():
         learn.fit(1, cbs=watch)
     train, valid = (
         watch.seconds(training) * len(part)

@@ -16,7 +16,7 @@ import torch
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors, this_process
-from vicinal.progress import progress_bar, status
+from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
@@ -217,8 +217,7 @@ def _plan(
         seconds: how long all of it may take from then on.
     """
     tried = next(arm for arm in experiment.arms if arm.mixes)
-    with status("trying out how long a run takes"):
-        cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
     expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}
@@ -301,17 +300,16 @@ def _conclude(
         return
     if len(results) < runs:
         log("not done", f"{runs - len(results)} of {runs} runs: go on with --resume")
-    with status("writing the report"):
-        analysis = Analysis(experiment.arms, results)
-        sentences = answer(analysis)
-        folder.write(
-            analysis,
-            sentences,
-            title=f"Does mixing help on {experiment.config.options.data}?",
-            command=experiment.config.command(max(result.seed for result in results) + 1),
-            settings=experiment.settings(),
-            images=experiment.board(),
-        )
+    analysis = Analysis(experiment.arms, results)
+    sentences = answer(analysis)
+    folder.write(
+        analysis,
+        sentences,
+        title=f"Does mixing help on {experiment.config.options.data}?",
+        command=experiment.config.command(max(result.seed for result in results) + 1),
+        settings=experiment.settings(),
+        images=experiment.board(),
+    )
     print()
     for sentence in sentences:
         print(sentence)

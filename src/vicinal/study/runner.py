@@ -62,6 +62,9 @@ class Advance(Callback):
     def __init__(self, bar: Progress, task: TaskID, name: str) -> None:
         self.bar, self.task, self.run_name = bar, task, name
 
+    def after_fit(self, learn: Learner) -> None:
+        self.bar.update(self.task, description=f"{self.run_name}, measuring")
+
     def before_epoch(self, learn: Learner) -> None:
         self.step = 1 / (len(learn.dls.train) + len(learn.dls.valid))
         epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
@@ -69,9 +72,6 @@ class Advance(Callback):
 
     def after_batch(self, learn: Learner) -> None:
         self.bar.advance(self.task, self.step)
-
-    def after_fit(self, learn: Learner) -> None:
-        self.bar.update(self.task, description=f"{self.run_name}, measuring")
 
 
 def train_and_measure(
@@ -217,12 +217,12 @@ class Runner:
     def _train(self, arm: Arm, seed: int) -> Result:
         if self._is_late(self.expected.get(arm.name, 0.0)):
             raise TimeIsUp("the run would end too late")
+        self.bar.update(self.task, description=f"{arm.method}, seed {seed}, preparing")
         began = time.monotonic()
         # Before the data are prepared: it refuses what was trained with other settings.
         checkpoint = self.store.checkpoint(arm, seed)
-        name = f"{arm.method}, seed {seed}"
-        self.bar.update(self.task, description=f"{name}, preparing")
         prepared = self.prepare(arm, seed)
+        name = f"{arm.method}, seed {seed}"
         extra: list[Callback] = [checkpoint, Advance(self.bar, self.task, name)]
         if self.deadline is not None:
             extra.append(Deadline(self.deadline))

@@ -16,11 +16,6 @@ def find_split(options: TrainOptions) -> DataSplit:
     Raises:
         VicinalError: they cannot be found or read.
     """
-    with status(f"reading {options.data}"):
-        return _load(options)
-
-
-def _load(options: TrainOptions) -> DataSplit:
     return load_split(
         options.data,
         label=options.label,
