@@ -21,6 +21,7 @@ from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.board import board_images
 from vicinal.study.calibration import Reliability
+from vicinal.study.measures import Measure
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
 
@@ -339,6 +340,16 @@ def test_the_measures_of_a_report_are_collected_once(tmp_path, monkeypatch):
     monkeypatch.setattr(collect, "func", lambda self: calls.append(1) or collecting(self))
     reports(tmp_path)
     assert len(calls) == 1
+
+
+def test_tables_stand_below_the_headings_of_their_groups(tmp_path, monkeypatch):
+    group = property(lambda measure: "shares" if measure.percent else "numbers")
+    monkeypatch.setattr(Measure, "group", group, raising=False)
+    text = reports(tmp_path, (NONE, MIXUP), figures=False)
+    shown = re.findall(r"<h3>(.*?)</h3>|<caption title.*?>(.*?) <small>", text)
+    headings = [(heading or "", title) for heading, title in shown]
+    assert headings[:3] == [("Shares", ""), ("", "accuracy"), ("Numbers", "")]
+    assert headings[-1] == ("Training", "")
 
 
 class TestReport:

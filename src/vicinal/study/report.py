@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,7 +57,7 @@ def write_report(
         comparisons=len(pairs),
         baseline=join_and(sorted({baseline_name(arm) for _, arm in pairs})),
         names=[full_name(analysis, arm) for arm in analysis.arms],
-        tables=_tables(analysis),
+        groups=_groups(analysis),
         training=_training(analysis),
         runs=_runs(analysis),
         figures=_figures(analysis),
@@ -75,6 +76,12 @@ def _counts(analysis: Analysis) -> str:
         f"{pluralize(len(analysis.arms), 'arm')}, {pluralize(seeds, 'seed')}, "
         f"{pluralize(len(analysis.results), 'run')} of {format_duration(seconds)} in all."
     )
+
+
+def _groups(analysis: Analysis) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The tables by what their measures are about; in no group where measures have none."""
+    tables = groupby(_tables(analysis), lambda table: getattr(table["measure"], "group", ""))
+    return [(group, list(each)) for group, each in tables]
 
 
 def _tables(analysis: Analysis) -> list[dict[str, Any]]:
