@@ -26,6 +26,8 @@ from vicinal.study.evaluation import Evaluation
 from vicinal.study.selective import risk_coverage_area
 
 UNBIASED = "_unbiased"  # ends the name of values whose means are compared in place of the measure
+# What measures are about, in the order of the tables.
+Group = Literal["predictions", "probabilities", "changed images", "unknown samples", "noisy labels"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Measure:
     Args:
         name: in tables and files.
         title: in text.
+        group: what it is about.
         better: which direction is better.
         description: a sentence for readers who do not know it.
         applies: whether it can be computed.
@@ -64,6 +67,7 @@ class Measure:
 
     name: str
     title: str
+    group: Group
     better: Literal["higher", "lower"]
     description: str
     applies: Callable[[Evaluation], bool]
@@ -122,6 +126,7 @@ MEASURES = _by_name(
     Measure(
         "accuracy",
         "accuracy",
+        "predictions",
         "higher",
         "The share of correct predictions.",
         applies=evaluation.classes,
@@ -132,6 +137,7 @@ MEASURES = _by_name(
     Measure(
         "rmse",
         "root mean square error",
+        "predictions",
         "lower",
         "How far predicted values are from the true ones, in the unit of the values.",
         applies=evaluation.values,
@@ -141,6 +147,7 @@ MEASURES = _by_name(
     Measure(
         "balanced_accuracy",
         "balanced accuracy",
+        "predictions",
         "higher",
         "The mean over the classes of the share of their samples that is classified correctly, so "
         "that rare classes count as much as frequent ones.",
@@ -152,6 +159,7 @@ MEASURES = _by_name(
     Measure(
         "macro_f1",
         "macro F1 score",
+        "predictions",
         "higher",
         "The mean over the classes of the F1 score, which counts samples of a class that are "
         "missed, and others that are taken for it.",
@@ -162,6 +170,7 @@ MEASURES = _by_name(
     Measure(
         "nll",
         "negative log-likelihood",
+        "probabilities",
         "lower",
         "How little probability the network gives the true classes; confident errors cost most.",
         applies=evaluation.classes,
@@ -171,6 +180,7 @@ MEASURES = _by_name(
     Measure(
         "brier",
         "Brier score",
+        "probabilities",
         "lower",
         "The squared error of the probabilities, from 0 to 2.",
         applies=evaluation.classes,
@@ -180,6 +190,7 @@ MEASURES = _by_name(
     Measure(
         "ece",
         "calibration error",
+        "probabilities",
         "lower",
         "How far the network's confidence is from its accuracy, in 15 bins. Few samples make it "
         "larger by chance; differences are taken without that bias.",
@@ -192,6 +203,7 @@ MEASURES = _by_name(
     Measure(
         "ace",
         "adaptive calibration error",
+        "probabilities",
         "lower",
         "The same for the probabilities of all classes, on average over the classes, in 15 bins of "
         "equal numbers of samples.",
@@ -202,6 +214,7 @@ MEASURES = _by_name(
     Measure(
         "ece_scaled",
         "calibration error, scaled",
+        "probabilities",
         "lower",
         "The same after temperature scaling, the usual remedy: one number divides all logits.",
         applies=evaluation.classes,
@@ -212,6 +225,7 @@ MEASURES = _by_name(
     Measure(
         "nll_scaled",
         "negative log-likelihood, scaled",
+        "probabilities",
         "lower",
         "The negative log-likelihood after temperature scaling.",
         applies=evaluation.classes,
@@ -220,6 +234,7 @@ MEASURES = _by_name(
     Measure(
         "aurc",
         "area under the risk-coverage curve",
+        "probabilities",
         "lower",
         "How often the network errs where it may leave out the samples it is least confident "
         "about: the error rate, on average over all shares that it keeps.",
@@ -231,6 +246,7 @@ MEASURES = _by_name(
     Measure(
         "noise",
         "accuracy, noisy images",
+        "changed images",
         "higher",
         "With Gaussian noise of 0.1 of the range of pixels.",
         applies=evaluation.images_of_classes,
@@ -242,6 +258,7 @@ MEASURES = _by_name(
     Measure(
         "blur",
         "accuracy, blurred images",
+        "changed images",
         "higher",
         "With a Gaussian blur of 1/32 of the side.",
         applies=evaluation.images_of_classes,
@@ -253,6 +270,7 @@ MEASURES = _by_name(
     Measure(
         "contrast",
         "accuracy, low-contrast images",
+        "changed images",
         "higher",
         "With 0.3 of the contrast.",
         applies=evaluation.images_of_classes,
@@ -264,6 +282,7 @@ MEASURES = _by_name(
     Measure(
         "fgsm",
         "accuracy, attacked images",
+        "changed images",
         "higher",
         "Under the fast gradient sign method: each pixel changed by 2/255, in the direction that "
         "raises the loss.",
@@ -276,6 +295,7 @@ MEASURES = _by_name(
     Measure(
         "auroc_noise",
         "AUROC, pure noise",
+        "unknown samples",
         "higher",
         "How often the network is more confident about a validation image than about an image "
         "of pure noise.",
@@ -288,6 +308,7 @@ MEASURES = _by_name(
     Measure(
         "fpr_noise",
         "false positives at 95 %, pure noise",
+        "unknown samples",
         "lower",
         "The share of images of pure noise that pass as known, where 95 % of the validation "
         "images do.",
@@ -299,6 +320,7 @@ MEASURES = _by_name(
     Measure(
         "auroc_ood",
         "AUROC, other data",
+        "unknown samples",
         "higher",
         "How often the network is more confident about a validation sample than about one of "
         "the other data.",
@@ -311,6 +333,7 @@ MEASURES = _by_name(
     Measure(
         "fpr_ood",
         "false positives at 95 %, other data",
+        "unknown samples",
         "lower",
         "The share of the other data that passes as known, where 95 % of the validation "
         "samples do.",
@@ -322,6 +345,7 @@ MEASURES = _by_name(
     Measure(
         "memorised",
         "noisy labels memorised",
+        "noisy labels",
         "lower",
         "The share of the training samples with injected label noise for which the network "
         "predicts the injected label.",

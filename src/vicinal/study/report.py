@@ -79,8 +79,8 @@ def _counts(analysis: Analysis) -> str:
 
 
 def _groups(analysis: Analysis) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The tables by what their measures are about; in no group where measures have none."""
-    tables = groupby(_tables(analysis), lambda table: getattr(table["measure"], "group", ""))
+    """The tables by what their measures are about."""
+    tables = groupby(_tables(analysis), lambda table: table["measure"].group)
     return [(group, list(each)) for group, each in tables]
 
 
