@@ -49,7 +49,7 @@ class ExperimentConfig:
         """
         settings: dict[str, Any] = {"options": self.options.merged_with(earlier["options"], typed)}
         for field in fields(self)[1:]:
-            value, before = getattr(self, field.name), earlier[field.name]
+            value, before = getattr(self, field.name), earlier.get(field.name, field.default)
             before = tuple(before) if isinstance(before, list) else before  # JSON has no tuples
             if value == field.default and field.name not in typed:
                 value = before
