@@ -124,6 +124,8 @@ class ComparisonFolder:
                 ) from None
         own = [self.path / name for name in (SETTINGS, REPORT, ANSWER, *TABLES)]
         runs = [file for suffix in SUFFIXES for file in self.results.glob(f"*{suffix}")]
+        # What a process left that was killed while it wrote.
+        runs += [file for suffix in SUFFIXES for file in self.results.glob(f".*{suffix}.*")]
         for file in (*own, *runs, *self.results.glob(f".*{LOCK}")):
             file.unlink(missing_ok=True)
 
