@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -130,7 +131,7 @@ def _resolve(
     """
     folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
-    if not resume or not (folder / CONFIG).exists():
+    if not resume or not os.path.exists(folder / CONFIG):
         check_writable(folder, f"--out {folder}")
         return folder, options, None
     before = read_config(folder, RESUMED)
@@ -341,9 +342,9 @@ def default_folder(data: str, resume: bool, *more: str) -> Path:
 
 
 def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
-    if folder.is_file():
+    if os.path.isfile(folder):  # Path's would raise for a long name
         raise VicinalError(f"--out {folder} is a file: name a folder")
-    if not folder.exists():
+    if not os.path.exists(folder):
         return
     # A run that was killed at its very start has no settings yet.
     names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class ComparisonFolder:
         Raises:
             VicinalError: it holds something else, or a comparison that must not be overwritten.
         """
-        if self.path.is_file():
+        if os.path.isfile(self.path):  # Path's would raise for a long name
             raise VicinalError(f"--out {self.path} is a file: name a folder")
         found = self.settings()
         if found is None and self.path.exists() and any(self.path.iterdir()):

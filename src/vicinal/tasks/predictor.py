@@ -141,16 +141,7 @@ class Predictor:
         folder = Path(run)
         config = read_config(folder)
         check_has_weights(folder, config)
-        stored = config["predict"]
-        try:
-            model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
-            preprocessing.check()
-        except (AttributeError, LookupError, TypeError, OverflowError, RuntimeError) as error:
-            # What the fields of this kind of data do not have in common, such as a size.
-            reason = f"predict.how does not fit ({first_line(error)})"
-            raise misfit(folder / CONFIG, Misfit(reason), config.get("vicinal")) from None
-        except VicinalError as error:
-            raise misfit(folder / CONFIG, error, config.get("vicinal")) from None
+        model, preprocessing = _loaded(config, folder)
         load_weights(model, folder / WEIGHTS)
         return cls(model, preprocessing)
 
@@ -238,6 +229,24 @@ class Predictor:
         values, indices = probabilities.topk(min(k, len(vocab)))
         names = [vocab[i] for i in indices.tolist()]
         return list(zip(names, values.tolist(), strict=True))
+
+
+def _loaded(config: dict[str, Any], folder: Path) -> tuple[nn.Module, Preprocessing]:
+    """The network with random weights and the preprocessing that settings of a run describe."""
+    stored, file, version = config["predict"], folder / CONFIG, config.get("vicinal")
+    try:
+        model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
+    except Misfit as error:
+        raise misfit(file, error, version) from None
+    except (AttributeError, LookupError, TypeError, OverflowError, RuntimeError) as error:
+        # What fits no network, such as a size.
+        unfit = Misfit(f"predict.how does not fit ({first_line(error)})")
+        raise misfit(file, unfit, version) from error
+    try:
+        preprocessing.check()
+    except VicinalError as error:
+        raise misfit(file, error, version) from None
+    return model, preprocessing
 
 
 def _rows(items: Iterable[Any]) -> Iterator[Any]:
