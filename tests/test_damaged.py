@@ -44,7 +44,7 @@ def sentence_of(action):
         assert "\n" not in said
         assert "__init__" not in said
         assert "object has no attribute" not in said
-        assert len(said) < 600, said
+        assert len(said) < 1000, said
         return said
     return None
 

@@ -127,10 +127,12 @@ PARTS = {
 
 def _check_parts(file: Path, found: Any) -> None:
     """Raise a VicinalError where a file is no checkpoint of a training."""
+    parts = found if isinstance(found, dict) else {}
     for name, kind in PARTS.items():
-        part = found.get(name) if isinstance(found, dict) else None
-        are_rows = name != "history" or all(isinstance(row, dict) for row in part or ())
-        if not isinstance(part, kind) or not are_rows:
+        is_right = isinstance(parts.get(name), kind)
+        if is_right and name == "history":
+            is_right = all(isinstance(row, dict) for row in parts[name])
+        if not is_right:
             raise VicinalError(
                 f"{file} holds no checkpoint of this version, as {name} is missing in it or is "
                 "something else: begin anew without it"
