@@ -109,8 +109,9 @@ class StoppedRun:
     def predict(self):
         predictor = Predictor.load(self.folder)
         items = [item for _, item in predictor.preprocessing.found([self.sample])]
-        assert not [each for each in items if isinstance(each, VicinalError)]
-        return list(predictor.outcomes(items))
+        for outcome in predictor.outcomes(items):
+            if isinstance(outcome, VicinalError):
+                raise outcome
 
     def resume(self):
         runs.train(TrainOptions(self.options.data), self.folder, resume=True, log=silent)
