@@ -412,7 +412,7 @@ class TestMistakes:
             ("--size", "4", "--size must be 8 or more, not 4"),
             ("--valid", "1.5", "between 0 and 1, not 1.5"),
             ("--precision", "fp8", "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
-            ("--label-pattern", r"(\d", "digits is no folder, so --label-pattern"),
+            ("--label-pattern", r"(\d)", "digits is no folder, so --label-pattern"),
             ("--label", "digit", "digits has no columns, so --label digit"),
             ("--epoch", "3", "--epochs"),
         ],

@@ -34,7 +34,7 @@ LEVELS = """
     known_losses
     cross_entropy rows
     mixing
-    files
+    files stored
     mixes
     methods kinds
     rng errors progress memory processes rehearsal stopping formatting

@@ -19,7 +19,8 @@ from vicinal.data.split_loader import Batches, TensorData
 from vicinal.kinds import KINDS, Kind
 from vicinal.learner.learner import Learner
 from vicinal.tasks import TrainOptions
-from vicinal.tasks.predictor import Preprocessing, config_digest
+from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.run_config import config_digest
 from vicinal.tasks.task import Task
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"

@@ -179,3 +179,8 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch, code):
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(VicinalError, match=f"^--out run cannot be written: {os.strerror(code)}$"):
         check_writable(tmp_path / "a" / "b", "--out run")
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_name_that_is_too_long(command, capsys):
+    assert "File name too long" in fails(capsys, command, "photos", "--out", "n" * 300)

@@ -77,10 +77,19 @@ def check_writable(folder: Path, what: object) -> None:
         VicinalError: it is read-only, a file, full, or of no such disk.
     """
     with written(what):
-        while not os.path.lexists(folder) and folder != folder.parent:
+        while not _is_there(folder):
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):  # permissions do not tell, as of root
             pass
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something; a path that cannot be, such as one below a file, raises."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return path == path.parent
+    return True
 
 
 @contextmanager

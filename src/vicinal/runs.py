@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -24,17 +25,20 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
+from vicinal.plots.saving import save_figure
 from vicinal.processes import this_process
 from vicinal.progress import status
 from vicinal.rng import derive_seed
 from vicinal.stopping import held_back
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
-from vicinal.tasks.predictor import (
+from vicinal.tasks.predictor import NETWORK
+from vicinal.tasks.run_config import (
     CONFIG,
-    NETWORK,
     RESCALING,
+    RESUMED,
     WEIGHTS,
     config_digest,
+    is_run,
     read_config,
 )
 
@@ -131,10 +135,10 @@ def _resolve(
     """
     folder = default_folder(options.data, resume) if out is None else out
     _check_folder(folder, overwrite or resume)
-    if not resume or not (folder / CONFIG).exists():
+    if not resume or not os.path.exists(folder / CONFIG):
         check_writable(folder, f"--out {folder}")
         return folder, options, None
-    before = read_config(folder)
+    before = read_config(folder, RESUMED)
     if not before["finished"]:
         check_writable(folder, f"--out {folder}")
     merged = options.merged_with(before["options"], typed)
@@ -333,41 +337,6 @@ class Run(Callback):
         return self.folder / name
 
 
-def save_figure(figure: Any, file: Path) -> None:
-    """Write a figure in the format of the file's suffix.
-
-    Raises:
-        VicinalError: the suffix is of no format that can be written, or the folder does not exist.
-    """
-    picture = io.BytesIO()
-    try:
-        figure.savefig(picture, format=file.suffix.lstrip(".") or "png", dpi=120)
-    except ValueError as error:
-        raise VicinalError(f"{file} cannot be written: {str(error).lower()}") from None
-    write_file(file, picture.getvalue())
-
-
-def check_picture(file: Path) -> None:
-    """Check that a picture or a page can be written to this file, before it is drawn.
-
-    Raises:
-        VicinalError: its suffix is of no format, or its folder does not exist or is read-only.
-    """
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    formats = {"html": "page", **FigureCanvasBase.get_supported_filetypes()}
-    suffix = file.suffix.lstrip(".").lower()
-    if suffix and suffix not in formats:
-        raise VicinalError(
-            f"{file} cannot be written: give it the ending .png, .pdf, .svg or .html, not .{suffix}"
-        )
-    if not file.parent.is_dir():
-        raise VicinalError(f"{file} cannot be written: {file.parent} is no folder")
-    if file.is_dir():
-        raise VicinalError(f"{file} cannot be written: it is a folder")
-    check_writable(file.parent, file)
-
-
 def _json_row(row: dict[str, float]) -> str:
     """An epoch's metrics; null for infinity and NaN, which JSON does not have."""
     return json.dumps({n: value if math.isfinite(value) else None for n, value in row.items()})
@@ -389,15 +358,15 @@ def default_folder(data: str, resume: bool, *more: str) -> Path:
 
 
 def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
-    if folder.is_file():
+    if os.path.isfile(folder):  # Path's would raise for a long name
         raise VicinalError(f"--out {folder} is a file: name a folder")
-    if not folder.exists():
+    if not os.path.exists(folder):
         return
     # A run that was killed at its very start has no settings yet.
     names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]
     if not set(names) - {LOCK}:
         return
-    if CONFIG not in names or "vicinal" not in read_config(folder, check=False):
+    if not is_run(folder):
         raise VicinalError(f"--out {folder} holds other files: name a new folder")
     if not may_hold_a_run:
         raise VicinalError(

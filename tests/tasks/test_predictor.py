@@ -12,6 +12,7 @@ from sklearn.datasets import load_wine
 from run_folders import silent
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
+from vicinal.cli.use import _print_table
 from vicinal.data.samples import Samples, Split
 from vicinal.tasks import TrainOptions, make_task
 
@@ -100,6 +101,36 @@ def test_outputs_that_are_not_finite_are_refused(folder, trained, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("vicinal: the network's output for sample 1 is not a finite number")
+
+
+def test_json_is_json_also_where_nothing_is_predicted(folder, trained, capsys):
+    """NaN and infinity are none of its numbers."""
+    predictor = Predictor.load(folder)
+    with torch.no_grad():
+        for parameter in predictor.model.parameters():
+            parameter.fill_(torch.nan)
+    runs.save_weights(predictor.model, folder / "model.safetensors")
+    found, said = predicted(capsys, folder, trained.parent / "wine.csv", code=1)
+    assert [row["row"] for row in found] == [str(number) for number in range(178)]
+    assert all(row.keys() == {"row", "error"} for row in found)
+    assert found[7]["error"].startswith("the network's output for sample 8 is not a finite number")
+    assert said == [f"vicinal: {row['error']}" for row in found]
+
+
+@pytest.mark.parametrize("length", [3, 200, 30_000])
+def test_names_are_whole_where_the_output_is_no_terminal(capsys, length):
+    class Preprocessing:
+        sample_name, vocab = "text", ["class " + "x" * length, "y\tz" * length]
+
+    predictor = Predictor(torch.nn.Identity(), Preprocessing())
+    name = "photos/" + "名" * length + "/[bold]\na.png"
+    _print_table(predictor, [(name, torch.tensor([0.25, 0.75]))])
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header.split() == ["text", "class", "probability"]
+    assert name.replace("\n", " ") in first
+    assert first.rstrip().endswith("75.0%")
+    assert "y z" * length in first
+    assert second.split() == ["class", "x" * length, "25.0%"]
 
 
 def test_masked_classes_have_no_probability():

@@ -13,7 +13,7 @@ from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
 from vicinal.learner.events import Callback
 from vicinal.tasks import TrainOptions
-from vicinal.tasks.predictor import config_digest
+from vicinal.tasks.run_config import config_digest
 from vicinal_cli import fails, rows_of
 
 

@@ -76,7 +76,8 @@ def train(
         from vicinal.memory import keep_freed_memory
         from vicinal.processes import this_process
         from vicinal.tasks import TrainOptions
-        from vicinal.tasks.predictor import preprocessing_of, read_config
+        from vicinal.tasks.predictor import preprocessing_of
+        from vicinal.tasks.run_config import read_config
 
     keep_freed_memory()  # the process is ours
     state = this_process()  # of several processes, only the main one logs

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from vicinal.tasks.predictor import Predictor
 
-WIDE = 10_000  # columns of what is no terminal: names are whole
 # The options of a picture, which a look at the data alone has no use for.
 OF_PICTURES = ("mix", "alpha", "size", "resize", "augment", "flip")
 
@@ -32,7 +31,7 @@ def predict(
 ) -> None:
     """Predict with a trained network.
 
-    What cannot be read is named, and the rest predicted; the exit status is then 1.
+    What cannot be predicted is named, and the rest predicted; the exit status is then 1.
     """
     from vicinal.progress import progress_bar, status
 
@@ -47,7 +46,7 @@ def predict(
         found_items = predictor.outcomes(item for _, item in named)
         outcomes = list(bar.track(found_items, total=len(named), description="predicting"))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
-    if errors and len(errors) == len(named):
+    if errors and len(errors) == len(named) and not as_json:
         others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
         raise VicinalError(f"{errors[0]}{others}")
     found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
@@ -58,7 +57,7 @@ def predict(
             else {column: name, **predictor.answer(outcome)}
             for name, outcome in found
         ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         _print_table(
             predictor, [(name, each) for name, each in found if not isinstance(each, VicinalError)]
@@ -73,20 +72,29 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
     from rich.console import Console
     from rich.table import Column, Table
 
+    # What is no terminal gets each line whole; a letter takes 2 columns at most.
+    vocab = predictor.preprocessing.vocab or []
+    longest = max(len(name) for name, _ in found) + max(map(len, vocab), default=0)
+    width = None if sys.stdout.isatty() else 2 * longest + 80
     # Names of files and classes may hold brackets and colons, which rich would interpret.
-    width = None if sys.stdout.isatty() else WIDE
     console = Console(markup=False, emoji=False, highlight=False, width=width)
     name_of = Column(predictor.preprocessing.sample_name, overflow="fold")
     if predictor.preprocessing.vocab is None:
         table = Table(name_of, "value", box=None)
         for name, output in found:
-            table.add_row(name, f"{output.item():.6g}")
+            table.add_row(_one_line(name), f"{output.item():.6g}")
     else:
-        table = Table(name_of, "class", "probability", box=None)
+        table = Table(name_of, Column("class", overflow="fold"), "probability", box=None)
         for name, output in found:
             for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
-                table.add_row("" if rank else name, likely, f"{probability:.1%}")
+                shown = "" if rank else _one_line(name)
+                table.add_row(shown, _one_line(likely), f"{probability:.1%}")
     console.print(table)
+
+
+def _one_line(name: str) -> str:
+    """A name without tabs and ends of lines, which would break the columns."""
+    return "".join(" " if letter in "\t\r\n" else letter for letter in name)
 
 
 @data_options
@@ -127,6 +135,7 @@ def show(
 
     with status("starting"):
         from vicinal import runs
+        from vicinal.plots.saving import check_picture
         from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
@@ -152,7 +161,7 @@ def show(
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
-    runs.check_picture(file)
+    check_picture(file)
     if file.suffix.lower() == ".html":
         with status("starting"):
             from vicinal.study.board import show_board

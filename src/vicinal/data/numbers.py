@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
@@ -32,8 +32,8 @@ class Form:
         limits: whether some are limits, such as ``<5``, which is read as 5.
     """
 
-    decimal: str = "."
-    thousands: str = ""
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " "] = ""
     unit: str = ""
     limits: bool = False
 

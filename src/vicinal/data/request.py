@@ -1,5 +1,6 @@
 """DataRequest: the data that the user named, and what a look at them shows."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -66,7 +67,8 @@ class DataRequest:
         """The file or folder, if it is one that is there."""
         path = Path(self.data)
         named = self.data == "digits" or self.source in ("hf", "torchvision")
-        return None if named or not path.exists() else path
+        # Path.exists() would raise for a long name.
+        return None if named or not os.path.exists(path) else path
 
     @cached_property
     def tables(self) -> list[Path]:

@@ -137,7 +137,7 @@ def _unrecognized(request: DataRequest) -> VicinalError:
     """What is wrong with data that no kind recognises."""
     check_open(request.listing, request.skip_bad)
     path = Path(request.data)
-    if not path.exists():
+    if not os.path.exists(path):
         near = difflib.get_close_matches(str(path), ["digits"]) + _near_paths(path)
         hint = f", did you mean {near[0]}?" if near else ": give a path, or digits to try it out"
         return VicinalError(f"{path} does not exist{hint}")

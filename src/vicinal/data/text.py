@@ -17,6 +17,7 @@ from vicinal.errors import VicinalError
 
 PAD, UNKNOWN = 0, 1  # ids of a WordTokenizer, before those of its words
 MAX_LENGTH = 256
+LONGEST = 1_000_000  # tokens that a stored network may have been made for
 # A run of letters, digits and underscores, or any other character that is no space.
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -189,11 +190,14 @@ class WordTokenizer(Tokenizer):
         """
         match values:
             case {"words": [*words], "max_length": int(length)} if (
-                length > 0 and all(map(_is_text, words)) and len(set(words)) == len(words)
+                0 < length <= LONGEST
+                and all(map(_is_text, words))
+                and len(set(words)) == len(words)
             ):
                 return cls(words, length)
         raise VicinalError(
-            "the vocabulary is damaged: it should hold words, each once, and max_length, 1 or more"
+            "the vocabulary is damaged: it should hold words, each once, and max_length, 1 to "
+            f"{LONGEST:,}"
         )
 
 

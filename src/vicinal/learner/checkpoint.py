@@ -50,8 +50,9 @@ def load_weights(model: nn.Module, file: Path) -> None:
     except VicinalError:
         raise
     except (SafetensorError, OSError, ValueError) as error:
+        reason = "it is a folder" if file.is_dir() else error
         raise VicinalError(
-            f"{file} cannot be read ({error}): it is damaged or not a weights file"
+            f"{file} cannot be read ({reason}): it is damaged or not a weights file"
         ) from None
     # Checked before anything is copied: torch would copy what fits and then raise.
     difference = misfit(model, weights)
@@ -99,6 +100,8 @@ def load_rescaling(file: Path) -> Rescaling | None:
 def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
     """The first weight that does not fit the model, and how; None if all fit.
 
+    Whole numbers do not fit in the place of fractions, which they would be cast to.
+
     >>> misfit(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
     'weight has shape (1, 3) there, and (1, 2) in this one'
     """
@@ -110,12 +113,20 @@ def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
             return (
                 f"{name} has shape {_text(found)} there, and {_text(shapes.get(name))} in this one"
             )
+    for name, own in model.state_dict().items():
+        if isinstance(own, Tensor) and _kind(own) != _kind(weights[name]):
+            return f"{name} is of {weights[name].dtype} there, and of {own.dtype} in this one"
     return None
 
 
 def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
     """Of its tensors; modules may have other state, too."""
     return {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _kind(tensor: Tensor) -> tuple[bool, bool]:
+    """Whether its numbers are fractions or complex; more or fewer of their digits do fit."""
+    return tensor.is_floating_point(), tensor.is_complex()
 
 
 def _text(shape: torch.Size | None) -> str:

@@ -14,6 +14,7 @@ from vicinal.learner.optimizer_state import optimizer_state, restore_optimizer
 from vicinal.learner.random_states import random_states, set_random_states
 from vicinal.learner.state import check_tree, load_tree, save_tree
 from vicinal.processes import this_process
+from vicinal.stored import first_line
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -62,6 +63,7 @@ class Checkpoint(Callback):
         if resume:
             with suppress(FileNotFoundError):  # killed during the first epoch
                 self.found = load_tree(self.file)
+                _check_parts(self.file, self.found)
 
     def before_fit(self, learn: "Learner") -> None:
         self.may_lack = True  # the optimizer's state, which its first step makes
@@ -74,7 +76,15 @@ class Checkpoint(Callback):
         ended = self.found["ended"][len(learn.ended) :]
         _check_training(learn, self.found, ended[0] if ended else self.found["epochs"])
         if not ended:
-            restore(learn, self.found)
+            try:
+                restore(learn, self.found)
+            except VicinalError:
+                raise
+            except Exception as error:  # parts of another version, or of another training
+                raise VicinalError(
+                    f"{self.file} does not fit this training ({first_line(error)}): it is of "
+                    "another version or another training, so begin anew without it"
+                ) from error
             return
         # Restored here too, as no other training may follow in this program.
         learn.model.load_state_dict(self.found["model"])
@@ -105,6 +115,28 @@ class Checkpoint(Callback):
             raise VicinalError(
                 f"{self.file} cannot be written ({error.strerror}){remains}"
             ) from None
+
+
+PARTS = {
+    **dict.fromkeys(("ended", "data", "callbacks", "history", "random"), list),
+    **dict.fromkeys(("model", "optimizer", "scaler"), dict),
+    **dict.fromkeys(("epoch", "epochs"), int),
+    "stepped_by": str,
+}
+
+
+def _check_parts(file: Path, found: Any) -> None:
+    """Raise a VicinalError where a file is no checkpoint of a training."""
+    parts = found if isinstance(found, dict) else {}
+    for name, kind in PARTS.items():
+        is_right = isinstance(parts.get(name), kind)
+        if is_right and name == "history":
+            is_right = all(isinstance(row, dict) for row in parts[name])
+        if not is_right:
+            raise VicinalError(
+                f"{file} holds no checkpoint of this version, as {name} is missing in it or is "
+                "something else: begin anew without it"
+            )
 
 
 def _check_saveable(learn: "Learner") -> None:

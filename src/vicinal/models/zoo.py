@@ -115,12 +115,14 @@ def check_name(name: str, others: Sequence[str] = ()) -> None:
     """Raise a VicinalError that suggests near names if there is no network of that name.
 
     Args:
-        others: names that are suggested, too.
+        others: names that are suggested first.
     """
     if not is_known(name):
         import timm
 
-        near = difflib.get_close_matches(name, [*OWN, *ALIASES, *others, *timm.list_models()])
+        near = difflib.get_close_matches(name, others) or difflib.get_close_matches(
+            name, [*OWN, *ALIASES, *timm.list_models()]
+        )
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
         raise VicinalError(f"there is no network named {name}: {hint}")
 

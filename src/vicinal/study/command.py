@@ -159,7 +159,7 @@ def _check_config(config: ExperimentConfig) -> None:
         check_train_size(float(config.train_size))
     if config.mixes or config.alphas:
         mixes = config.mixes or (NONE, "mixup")  # whatever the data are, these are compared
-        make_arms(mixes, config.alphas, (), config.options)
+        make_arms(mixes, config.alphas, config.epochs, config.options)
     for epochs in config.epochs:
         replace(config.options, epochs=epochs)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +15,25 @@ from filelock import FileLock, Timeout
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.files import check_writable, write_file, written
+from vicinal.stored import Misfit, check_fields, misfit, read_object
 from vicinal.study.analysis import Analysis
+from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.report import write_report
 from vicinal.study.store import LOCK, SUFFIXES
+from vicinal.tasks.run_config import check_stored_options
 
 SETTINGS, RESULTS, REPORT, ANSWER = "comparison.json", "results", "report.html", "answer.txt"
+FIELDS = {
+    "vicinal": str,
+    "torch": str,
+    "config": ExperimentConfig,
+    "resolved": dict[str, Any],
+    "choices": dict[str, str],
+    "data": str,
+    "arms": list[str],
+    "seeds": int,
+}
 REQUIRED = ("config", "resolved", "data", "arms", "seeds")
 TABLES = ("runs.csv", "differences.csv")
 
@@ -46,14 +60,19 @@ class ComparisonFolder:
         """
         file = self.path / SETTINGS
         try:
-            settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return settings if all(settings[name] for name in REQUIRED) else None
+            settings = read_object(file)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise VicinalError(
-                f"{file} cannot be read ({error}): it is no comparison of this version"
-            ) from None
+        try:
+            check_fields(settings, FIELDS, needed=REQUIRED)
+            check_stored_options(settings["config"]["options"], "config.options")
+            check_stored_options(settings["resolved"], "resolved")
+            for name in ("arms", "seeds"):
+                if not settings[name] or (name == "seeds" and settings[name] < 1):
+                    raise Misfit(f"{name} must be one or more")
+        except VicinalError as error:
+            raise misfit(file, error, settings.get("vicinal")) from None
+        return settings
 
     def check(self, *, may_exist: bool) -> None:
         """Check that the folder may be written to.
@@ -61,7 +80,7 @@ class ComparisonFolder:
         Raises:
             VicinalError: it holds something else, or a comparison that must not be overwritten.
         """
-        if self.path.is_file():
+        if os.path.isfile(self.path):  # Path's would raise for a long name
             raise VicinalError(f"--out {self.path} is a file: name a folder")
         found = self.settings()
         if found is None and self.path.exists() and any(self.path.iterdir()):
@@ -106,6 +125,8 @@ class ComparisonFolder:
                 ) from None
         own = [self.path / name for name in (SETTINGS, REPORT, ANSWER, *TABLES)]
         runs = [file for suffix in SUFFIXES for file in self.results.glob(f"*{suffix}")]
+        # What a process left that was killed while it wrote.
+        runs += [file for suffix in SUFFIXES for file in self.results.glob(f".*{suffix}.*")]
         for file in (*own, *runs, *self.results.glob(f".*{LOCK}")):
             file.unlink(missing_ok=True)
 

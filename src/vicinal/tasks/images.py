@@ -1,19 +1,17 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vicinal import recipes
-from vicinal.data.augment import BatchTransform, Normalize, resize, to_unit_floats
-from vicinal.data.decoding import FULL_RANGE
-from vicinal.data.images import decode, read_named
-from vicinal.data.listing import is_image
+from vicinal.data.augment import BatchTransform, Normalize, to_unit_floats
+from vicinal.data.images import decode
 from vicinal.data.resizing import Method
 from vicinal.data.samples import Samples, Split
 from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_text
@@ -32,70 +30,19 @@ from vicinal.models.zoo import (
     check_name,
     check_weights,
     count_parameters,
-    create_model,
     fixed_size,
     is_known,
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
+from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
-from vicinal.tasks.predictor import Preprocessing
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
 PHOTO_SCALE = 1.15  # photos are read at this multiple of the size that the network sees
 NOTABLE = 0.02  # of an image's area is cut off
-
-
-@dataclass(frozen=True)
-class ImagePreprocessing(Preprocessing):
-    """How validation images were preprocessed.
-
-    Args:
-        model, vocab: as in :class:`Preprocessing`.
-        item_size: to which an image is resized when it is read: side of a square, or
-            (height, width).
-        size: that the network sees.
-        mean, std: of the normalization, for each channel.
-        resize: how an image gets ``item_size``; see :class:`~vicinal.data.resizing.Resizing`.
-        pixel_range: the value that is white in images of 16 bits; None is 65535.
-    """
-
-    item_size: Size
-    size: Size
-    mean: list[float]
-    std: list[float]
-    resize: Method = "crop"
-    pixel_range: int | None = None
-
-    sample_name = "file"
-    argument = "IMAGE"
-
-    @classmethod
-    def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
-        made = cls(**stored)
-        return create_model(made.model, made.n_out), made
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        return ((str(argument), Path(argument)) for argument in arguments)
-
-    @staticmethod
-    def takes(file: Path) -> bool:
-        return is_image(file)
-
-    def batch(self, items: list[Any]) -> Tensor:
-        """Image files, encoded bytes or PIL images to (B, 3, height, width) floats.
-
-        Raises:
-            BadImage: an image cannot be read; it is named.
-        """
-        size, white = how_read(self.item_size, self.resize), self.pixel_range or FULL_RANGE
-        pixels = torch.stack([read_named(item, size, white) for item in items])
-        return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
 
 
 class ImageTask(Task):

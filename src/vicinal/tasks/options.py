@@ -110,7 +110,7 @@ class TrainOptions:
                     "that out, or begin another run"
                 )
         mix = before.get("mix")
-        if mix is not None and not _is_text(mix):
+        if mix is not None and not is_text(mix):
             if self.mix is None and before.get("recipe") is None:
                 raise VicinalError(f"the run was begun from Python with mix={mix}: pass it again")
             mix = self.mix  # None where the recipe makes it again
@@ -119,7 +119,7 @@ class TrainOptions:
     def _mixes_as(self, before: dict[str, Any]) -> bool:
         """Whether the mix is the earlier run's, perhaps in other words, such as mixup:0.4."""
         earlier = before.get("mix")
-        if not isinstance(self.mix, str) or earlier is None or not _is_text(earlier):
+        if not isinstance(self.mix, str) or earlier is None or not is_text(earlier):
             return False
         return self.spec.meaning() == parse_mix(earlier, before.get("alpha")).meaning()
 
@@ -170,10 +170,10 @@ class TrainOptions:
         return parse_size(str(self.size)) if self.size is not None else None
 
 
-def _is_text(mix: str) -> bool:
+def is_text(mix: str) -> bool:
     """Whether an earlier run's mix was what ``--mix`` takes, and not an object from Python.
 
-    >>> _is_text("mixup:0.8+cutmix:prob=0.5"), _is_text("MixUp(alpha=0.4)")
+    >>> is_text("mixup:0.8+cutmix:prob=0.5"), is_text("MixUp(alpha=0.4)")
     (True, False)
     """
     return not re.search(r"[\s(<]", mix)

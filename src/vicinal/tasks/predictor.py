@@ -1,12 +1,10 @@
 """Predictor: a trained network with everything needed to use it, from a run folder."""
 
-import hashlib
-import json
 import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,11 +18,12 @@ from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.checkpoint import load_rescaling, load_weights
 from vicinal.rescaling import Rescaling
+from vicinal.stored import Misfit, check_dataclass, check_fields, first_line, misfit
+from vicinal.tasks.run_config import CONFIG, RESCALING, WEIGHTS, check_has_weights, read_config
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-RESCALING = "rescaling.safetensors"  # beside the weights of a training with RescaledMixUp
 NETWORK = "network"  # the folder with the config and tokenizer of a network of the hub
 BATCH = 64
+READING = {"reading": dict[str, Any] | None}  # the type of the field of data that come in tables
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,16 @@ class Preprocessing(ABC):
     def n_out(self) -> int:
         """How many numbers the network gives for a sample."""
         return 1 if self.vocab is None else len(self.vocab)
+
+    def check(self) -> None:
+        """Refuse fields that contradict each other; those of a run may have been edited.
+
+        Raises:
+            VicinalError: they do; the message is a clause.
+        """
+        vocab = self.vocab
+        if vocab is not None and (len(vocab) < 1 or len(set(vocab)) < len(vocab)):
+            raise VicinalError(f"vocab must name each class once, not {', '.join(vocab)}")
 
     @classmethod
     @abstractmethod
@@ -137,13 +146,7 @@ class Predictor:
         folder = Path(run)
         config = read_config(folder)
         check_has_weights(folder, config)
-        try:
-            stored = config["predict"]
-            model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
-        except (KeyError, TypeError):
-            raise VicinalError(
-                f"{folder / CONFIG} does not describe how to predict: it is no run of this version"
-            ) from None
+        model, preprocessing = _loaded(config, folder)
         load_weights(model, folder / WEIGHTS)
         rescaling = load_rescaling(folder / RESCALING) if config.get("rescaled") else None
         if config.get("rescaled") and rescaling is None:
@@ -242,6 +245,24 @@ class Predictor:
         return list(zip(names, values.tolist(), strict=True))
 
 
+def _loaded(config: dict[str, Any], folder: Path) -> tuple[nn.Module, Preprocessing]:
+    """The network with random weights and the preprocessing that settings of a run describe."""
+    stored, file, version = config["predict"], folder / CONFIG, config.get("vicinal")
+    try:
+        model, preprocessing = preprocessing_of(stored["kind"]).load(stored["how"], folder)
+    except Misfit as error:
+        raise misfit(file, error, version) from None
+    except (AttributeError, LookupError, TypeError, OverflowError, RuntimeError) as error:
+        # What fits no network, such as a size.
+        unfit = Misfit(f"predict.how does not fit ({first_line(error)})")
+        raise misfit(file, unfit, version) from error
+    try:
+        preprocessing.check()
+    except VicinalError as error:
+        raise misfit(file, error, version) from None
+    return model, preprocessing
+
+
 def _rows(items: Iterable[Any]) -> Iterator[Any]:
     """The samples, one after the other; of a data frame its rows."""
     one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
@@ -275,44 +296,22 @@ def check_finite(outputs: Tensor, done: int = 0) -> None:
         )
 
 
-def check_has_weights(folder: Path, config: dict[str, Any]) -> None:
-    """Refuse a run that was killed before its network was saved, and say how to go on with it."""
-    if not (folder / WEIGHTS).exists():
-        raise VicinalError(
-            f"{folder} holds a run that was killed before its network was saved: go on with "
-            f"vicinal train {config['options']['data']} --out {folder} --resume"
-        )
-
-
-def config_digest(config: dict[str, Any]) -> str:
-    """The digest of settings, which their file holds too."""
-    rest = {name: value for name, value in config.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def read_config(folder: Path, *, check: bool = True) -> dict[str, Any]:
-    """The settings of a run.
-
-    Args:
-        folder: of the run.
-        check: refuse settings that are not those that were written. Those of earlier versions have
-            no digest, and are not checked.
+def check_reading(stored: Any) -> None:
+    """Refuse what does not say how a table was read.
 
     Raises:
-        VicinalError: there are none, or they are damaged.
+        VicinalError: it does not; the message is a clause.
     """
-    file = folder / CONFIG
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise VicinalError(f"{folder} holds no run: there is no {CONFIG} in it") from None
-    except (OSError, ValueError) as error:
-        raise VicinalError(f"{file} cannot be read: {error}") from None
-    if not isinstance(config, dict):
-        raise VicinalError(f"{file} holds no settings: it is no run of this version")
-    if check and config.get("digest", config_digest(config)) != config_digest(config):
-        raise VicinalError(
-            f"{file} is damaged or was edited, as its digest differs: restore it from a copy, or, "
-            "if the change is meant, remove its digest"
-        )
-    return config
+    if stored is None:
+        return
+    from vicinal.data.cells import Reading  # pandas takes its time, and images need none
+    from vicinal.data.numbers import Form
+
+    where = "predict.how.reading"
+    kinds: dict[str, Any] = {"separator": str, "decimal": str | None, "strings": list[str]}
+    kinds["numbers"] = dict[str, list[Any]]
+    check_fields(stored, kinds, where, needed=tuple(kinds))
+    for name, form in stored["numbers"].items():
+        names = [field.name for field in fields(Form)]
+        check_dataclass(dict(zip(names, form, strict=False)), Form, f"{where}.numbers.{name}")
+    Reading.from_json(stored)

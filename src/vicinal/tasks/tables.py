@@ -16,7 +16,8 @@ from vicinal.data.split_loader import TensorData
 from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
 from vicinal.models.tabular import TableNet
-from vicinal.tasks.predictor import Preprocessing
+from vicinal.stored import check_dataclass, check_fields
+from vicinal.tasks.predictor import READING, Preprocessing, check_reading
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
 
@@ -43,10 +44,24 @@ class RowPreprocessing(Preprocessing):
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        kinds = {"model": str, "vocab": list[str] | None, "table": dict[str, Any], **READING}
+        check_fields(stored, kinds, "predict.how", needed=("model", "vocab", "table"))
+        check_dataclass(stored["table"], TablePreprocessing, "predict.how.table")
         table = TablePreprocessing.from_json(stored["table"])
         made = cls(stored["model"], stored["vocab"], table, stored.get("reading"))
         # The mean and deviation of values come with the weights.
         return made.network(None if made.vocab else (0.0, 1.0)), made
+
+    def check(self) -> None:
+        super().check()
+        table = self.table
+        if not table.mean.keys() == table.median.keys() == table.std.keys():
+            raise VicinalError("median, mean and std must be of the same columns")
+        if not all(deviation > 0 for deviation in table.std.values()):
+            raise VicinalError("std must be above 0")
+        if any(len(set(names)) < len(names) for names in table.categories.values()):
+            raise VicinalError("categories must name each once")
+        check_reading(self.reading)
 
     def to_json(self) -> dict[str, Any]:
         fields = {"model": self.model, "vocab": self.vocab, "reading": self.reading}

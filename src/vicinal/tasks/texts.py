@@ -20,7 +20,8 @@ from vicinal.mixing.layers import select_layers
 from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import OWN, check_text_model, create_text_model
-from vicinal.tasks.predictor import NETWORK, Preprocessing
+from vicinal.stored import check_fields
+from vicinal.tasks.predictor import NETWORK, READING, Preprocessing, check_reading
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
 
@@ -47,6 +48,9 @@ class TextPreprocessing(Preprocessing):
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
+        kinds = {"model": str, "vocab": list[str] | None, "column": str, **READING}
+        kinds["tokenizer"] = dict[str, Any] | None
+        check_fields(stored, kinds, "predict.how", needed=("model", "vocab", "column", "tokenizer"))
         model, vocab, column = (stored[name] for name in ("model", "vocab", "column"))
         n_out = 1 if vocab is None else len(vocab)
         network: nn.Module
@@ -59,6 +63,10 @@ class TextPreprocessing(Preprocessing):
         if vocab is None:  # the mean and deviation of values come with the weights
             network = nn.Sequential(network, Rescale(0.0, 1.0))
         return network, cls(model, vocab, column, tokenizer, stored.get("reading"))
+
+    def check(self) -> None:
+        super().check()
+        check_reading(self.reading)
 
     def to_json(self) -> dict[str, Any]:
         words = self.tokenizer.to_json() if isinstance(self.tokenizer, WordTokenizer) else None
@@ -112,7 +120,7 @@ class TextPreprocessing(Preprocessing):
 
 def _is_from_hub(model: str) -> bool:
     """Whether a network is one of the hub's, or a folder with such a one."""
-    return model.startswith("hf:") or Path(model).is_dir()
+    return model.startswith("hf:") or os.path.isdir(model)  # Path would raise for a long one
 
 
 def own_network(name: str, tokenizer: WordTokenizer, n_out: int) -> nn.Module:
