@@ -165,6 +165,41 @@ class TestCompare:
         assert "diverged" in (tmp_path / "out" / "report.html").read_text()
 
 
+class TestThreads:
+    """The last bits of results depend on them."""
+
+    @pytest.fixture
+    def begun(self, rows, capsys, monkeypatch):
+        """Begin or resume a comparison, without its runs; the threads that it sets."""
+        found = []
+        monkeypatch.setattr("vicinal.study.command._run", lambda *_: None)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+        monkeypatch.setattr(torch, "set_num_threads", found.append)
+
+        def call(*arguments):
+            found.clear()
+            compared(capsys, rows, "--out", "out", *arguments)
+            return found
+
+        return call
+
+    def test_a_comparison_goes_on_with_those_it_had(self, begun, tmp_path, monkeypatch):
+        assert begun() == []
+        settings = json.loads((tmp_path / "out" / "comparison.json").read_text())
+        assert settings["threads"] == 3
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+        assert begun("--resume") == [3]
+        assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == settings
+
+    def test_one_of_an_earlier_version_has_none(self, begun, tmp_path):
+        begun()
+        file = tmp_path / "out" / "comparison.json"
+        settings = json.loads(file.read_text())
+        del settings["threads"]
+        file.write_text(json.dumps(settings))
+        assert begun("--resume") == []
+
+
 class TestBudget:
     def test_it_plans_what_fits_and_logs_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--epochs", "1", "--train-size", "128"]
@@ -237,6 +272,7 @@ class TestMistakes:
             (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
             (["digits", "--jobs", "99999"], "is more than the"),
             (["digits", "--jobs", "0"], "--jobs must be 1 or more, not 0"),
+            (["digits", "--ray", "auto", "--jobs", "2"], "--ray and --jobs exclude each other"),
             (["digits", "--budget", "soon"], "--budget takes a duration such as 20m"),
             (["digits", "--train-size", "5000"], "--train-size must be a share below 1"),
             (["digits", "--label-noise", "1"], "--label-noise must be 0 or more and below 1"),

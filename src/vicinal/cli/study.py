@@ -82,6 +82,13 @@ def compare(
         int | None,
         typer.Option(help="Processes that train at once. If not given, one for each GPU."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Do the runs on a Ray cluster: auto for the one that this machine is a node of, "
+            "or its address, such as ray://10.0.0.1:10001."
+        ),
+    ] = None,
     **how: Any,
 ) -> None:
     """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
@@ -126,6 +133,7 @@ def compare(
         resume=resume,
         overwrite=overwrite,
         jobs=jobs,
+        ray=ray,
         typed=typed_options(context),
         log=log,
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm, comparisons
 from vicinal.study.budget import measure_cost, plan_seeds, usable
+from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.on_ray import RayRunner
+from vicinal.study.ray_worker import Job
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
@@ -45,6 +49,7 @@ def compare_data(
     resume: bool,
     overwrite: bool,
     jobs: int | None,
+    ray: str | None = None,
     typed: Collection[str] = (),
     log: Log,
 ) -> Path:
@@ -58,6 +63,7 @@ def compare_data(
         resume: go on with the comparison that is there; seeds and arms may be added.
         overwrite: replace it.
         jobs: how many processes share the runs; None takes one for each GPU.
+        ray: the address of a Ray cluster that does the runs instead; None for this machine.
         typed: the names of settings that the user typed, as for
             :meth:`ExperimentConfig.merged_with`.
         log: called with a name and a text for each thing that was found or chosen.
@@ -71,7 +77,8 @@ def compare_data(
         KeyboardInterrupt: after the results so far are written.
     """
     began = time.monotonic()
-    _check(seeds, jobs, resume, overwrite)
+    _check(seeds, jobs, resume, overwrite, ray)
+    cluster = None if ray is None else RayCluster(ray)
     folder = ComparisonFolder(out or default_folder(config.options.data, resume, "compare"))
     folder.check(may_exist=resume or overwrite)
     before = folder.settings() if resume else None
@@ -80,24 +87,32 @@ def compare_data(
     experiment = _experiment(config, before, folder, typed)
     _log_setup(experiment, log)
     least = before["seeds"] if before else 0
+    kept = before.get("threads") if before and jobs is None else None
     seeds, jobs = seeds or least or SEEDS, jobs or max(1, _gpus())
     if seeds < least:
         raise VicinalError(
             f"--seeds {seeds} is fewer than the {least} of the comparison in {folder.path}: leave "
             "it out, or begin another one"
         )
-    if jobs > 1 and not _gpus():  # before the trial, which must be as slow as the runs
+    # Before the trial, which must be as slow as the runs.
+    if kept:
+        torch.set_num_threads(kept)
+    elif jobs > 1 and not _gpus():
         torch.set_num_threads(_threads(jobs))
+    if cluster is not None:
+        jobs = cluster.plan(partial(Job.of, experiment, folder.results), torch.get_num_threads())
+        log("ray", cluster.describe())
     plan = RunPlan(seeds)
     store = experiment.store(folder.results)
     if budget is not None:
         earlier = store if before else None
-        plan = _plan(experiment, seeds, least, earlier, began, usable(budget), jobs, log)
+        plan = _plan(experiment, seeds, least, earlier, began, usable(budget), jobs, cluster, log)
     if overwrite:
         folder.clear()
-    folder.begin(experiment, plan.seeds)
+    threads = cluster.job.threads if cluster else torch.get_num_threads()
+    folder.begin(experiment, plan.seeds, kept or threads)
     try:
-        _run(experiment, folder, store, plan, jobs, log)
+        _run(experiment, folder, store, plan, jobs, cluster, log)
     except NoResults:
         if before is None:  # the user can correct the mistake, and give the same command again
             folder.remove()
@@ -124,7 +139,14 @@ class NoResults(VicinalError):
     """A comparison failed before any of its runs had finished."""
 
 
-def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -> None:
+def _check(
+    seeds: int | None, jobs: int | None, resume: bool, overwrite: bool, ray: str | None
+) -> None:
+    if ray is not None and jobs is not None:
+        raise VicinalError(
+            "--ray and --jobs exclude each other: leave out --jobs, as Ray does as many runs at "
+            "once as its nodes have room for"
+        )
     if resume and overwrite:
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
     if this_process().num_processes > 1:
@@ -205,6 +227,7 @@ def _plan(
     began: float,
     seconds: float,
     jobs: int,
+    cluster: RayCluster | None,
     log: Log,
 ) -> RunPlan:
     """What there is time for, by a short trial of an arm that mixes.
@@ -217,7 +240,10 @@ def _plan(
         seconds: how long all of it may take from then on.
     """
     tried = next(arm for arm in experiment.arms if arm.mixes)
-    cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    if cluster is None:
+        cost = measure_cost(lambda: experiment.prepare(tried, 0).learn)
+    else:
+        cost = cluster.trial(tried.name)
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
     expected = {arm.name: cost.run(frozen + arm.epochs) for arm in experiment.arms}
@@ -241,6 +267,7 @@ def _run(
     store: ResultStore,
     plan: RunPlan,
     jobs: int,
+    cluster: RayCluster | None,
     log: Log,
 ) -> None:
     """Do the runs, and write and print what they gave, also where they were stopped."""
@@ -249,7 +276,8 @@ def _run(
     if done:
         log("done before", f"{done} of {pluralize(len(runs), 'run')} in {folder.path}")
     log("runs", f"{len(runs)}: {len(experiment.arms)} arms of {pluralize(plan.seeds, 'seed')}")
-    runner = Runner(
+    runner_type = Runner if cluster is None else partial(RayRunner, cluster, log)
+    runner = runner_type(
         runs,
         experiment.prepare,
         store,
@@ -259,7 +287,7 @@ def _run(
         bar=progress_bar(),
     )
     try:
-        with _workers(jobs, folder, plan.deadline):
+        with _workers(1 if cluster else jobs, folder, plan.deadline):
             runner.run()
     except VicinalError as error:
         if not runner.results:

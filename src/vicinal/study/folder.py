@@ -72,7 +72,7 @@ class ComparisonFolder:
                 "replace it with --overwrite, or name another folder"
             )
 
-    def begin(self, experiment: Experiment, seeds: int) -> None:
+    def begin(self, experiment: Experiment, seeds: int, threads: int | None = None) -> None:
         """Make the folder, and write the config and the choices that were made for it."""
         with written(f"--out {self.path}"):
             self.results.mkdir(parents=True, exist_ok=True)
@@ -85,6 +85,7 @@ class ComparisonFolder:
             "data": experiment.task.fingerprint(),
             "arms": [arm.name for arm in experiment.arms],
             "seeds": seeds,
+            "threads": threads,  # of each run: the last bits of results on the CPU depend on it
         }
         write_file(self.path / SETTINGS, json.dumps(settings, indent=2) + "\n")
 
