@@ -221,4 +221,17 @@ def test_runs_report_and_are_told_whether_there_is_time():
     assert board.begin("none-1", 0, "a", True, 50.0)
     board.report("none-1", 0, "epoch 1", 0.5)
     assert board.reports() == {("none-1", 0): ("a", True, "epoch 1", 0.5)}
+    board.forget("none-1", 0)
+    board.report("none-1", 0, "the last of a lost node", 0.9)
+    assert board.reports() == {}
     assert _board()(None).begin("none-1", 0, "a", True, 1e9)
+
+
+def test_a_run_that_is_sent_again_is_not_under_way(connected, monkeypatch):
+    """Else nobody would see that it waits for a node."""
+    cluster, calls = connected(), []
+    forget = SimpleNamespace(remote=lambda *run: calls.append(("forget", *run)))
+    cluster.board = SimpleNamespace(forget=forget)
+    monkeypatch.setattr(cluster, "_send", lambda *sent: calls.append(sent))
+    cluster.submit("none-1", 0, 5.0)
+    assert calls == [("forget", "none-1", 0), ("do_run", "none-1", 0, cluster.board, 5.0)]

@@ -214,6 +214,21 @@ class TestRoom:
         with pytest.raises(VicinalError, match="and none came: add one, and go on with --resume"):
             runner({run: [None] for run in ALL}, nodes=[]).run()
 
+    def test_a_cluster_that_is_busy_is_said_once(self, runner, lines, monkeypatch):
+        monkeypatch.setattr(on_ray, "BUSY", 0.0)
+        ray = runner({run: [None] for run in ALL})
+        looks = []
+
+        def reports():
+            looks.append(1)
+            if len(looks) == 5:
+                ray.cluster.outcomes.clear()
+            return {}
+
+        monkeypatch.setattr(ray.cluster, "reports", reports)
+        assert seeds(ray.run()) == ALL
+        assert lines == ["waiting: others use what a run needs: 1 processor and 1.0 GB of memory"]
+
 
 def test_the_bar_shows_what_runs_where(runner):
     ray = runner()

@@ -170,6 +170,7 @@ class RayCluster:
 
     def submit(self, arm: str, seed: int, seconds: float) -> Any:
         """Send a run, of which it is known how many seconds it takes, or 0; gives its handle."""
+        self.board.forget.remote(arm, seed)  # where it was lost, it is under way no more
         return self._send("do_run", arm, seed, self.board, seconds)
 
     def trial(self, arm: str) -> Cost:
@@ -359,8 +360,12 @@ def _board() -> type:
             return True
 
         def report(self, arm: str, seed: int, text: str, epochs: float) -> None:
-            node, shared, _, _ = self.runs[arm, seed]
-            self.runs[arm, seed] = node, shared, text, epochs
+            if (arm, seed) in self.runs:
+                node, shared, _, _ = self.runs[arm, seed]
+                self.runs[arm, seed] = node, shared, text, epochs
+
+        def forget(self, arm: str, seed: int) -> None:
+            self.runs.pop((arm, seed), None)
 
         def reports(self) -> dict[tuple[str, int], tuple[str, bool, str, float]]:
             return self.runs

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any
 
 from rich.progress import TaskID
@@ -19,6 +20,7 @@ from vicinal.study.store import CHECKPOINT, LOCK, RESULT
 
 POLL = 0.5  # seconds between looks at the cluster
 END = 10.0  # seconds that a run has to end when it is cancelled
+BUSY = 60.0  # seconds without any run under way, after which that is said
 PATIENCE = 300.0  # seconds for a node to come, as one of a cluster that grows by itself does
 LOSSES = 5  # how often a run may be lost
 SHOWN = 8  # runs in the progress bar
@@ -46,6 +48,7 @@ class RayRunner(Runner):
         self.bars: dict[tuple[str, int], TaskID] = {}
         self.apart: set[str] = set()  # nodes that do not see the folder
         self.had_room, self.roomless_since = False, 0.0
+        self.idle_since: float | None = None
         self.finished = 0  # epochs
 
     def run(self) -> list[Result]:
@@ -126,6 +129,8 @@ class RayRunner(Runner):
             )
         if self.sent and not now:
             self._check_room()
+        else:
+            self.idle_since = None
 
     def _store(self, arm: Arm, seed: int, content: bytes) -> None:
         """Store a result, where its node has not done so, and take it from there."""
@@ -154,17 +159,22 @@ class RayRunner(Runner):
 
         A cluster may start its nodes only when something waits for them, or replace a lost one.
         """
+        now = time.monotonic()
         if self.cluster.room():
             self.had_room, self.roomless_since = True, 0.0
+            self.idle_since = self.idle_since or now
+            if now - self.idle_since > BUSY:
+                self.log("waiting", f"others use what a run needs: {self.cluster.need}")
+                self.idle_since = inf  # said once
             return
         need, nodes = self.cluster.need, self.cluster.nodes()
         lacks = f"no node of the cluster has {need}, which a run needs"
         if not self.had_room and any(node.get("CPU", 0) >= 1 for node in nodes):
             raise VicinalError(f"{lacks}: add a larger one, or train with smaller batches or data")
         if not self.roomless_since:
-            self.roomless_since = time.monotonic()
+            self.roomless_since = now
             self.log("waiting", f"{lacks}; for {PATIENCE / 60:.0f} minutes at most")
-        if time.monotonic() - self.roomless_since > PATIENCE:
+        if now - self.roomless_since > PATIENCE:
             raise VicinalError(f"{lacks}, and none came: add one, and go on with --resume")
 
     def _show(
