@@ -175,6 +175,7 @@ class TestThreads:
         monkeypatch.setattr("vicinal.study.command._run", lambda *_: None)
         monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
         monkeypatch.setattr(torch, "set_num_threads", found.append)
+        monkeypatch.setattr("vicinal.study.command.processors", lambda: 4)
 
         def call(*arguments):
             found.clear()
@@ -190,6 +191,11 @@ class TestThreads:
         monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
         assert begun("--resume") == [3]
         assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == settings
+
+    def test_but_with_no_more_than_there_are_processors(self, begun, monkeypatch):
+        begun()
+        monkeypatch.setattr("vicinal.study.command.processors", lambda: 2)
+        assert begun("--resume") == [2]
 
     def test_one_of_an_earlier_version_has_none(self, begun, tmp_path):
         begun()

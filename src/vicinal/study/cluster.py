@@ -125,7 +125,8 @@ class RayCluster:
 
         Args:
             job: makes the job from the number of threads of a run and whether it has a GPU.
-            threads: that a run should have; fewer where a GPU's share of its node is smaller.
+            threads: that a run should have; it gets fewer where no node has as many processors,
+                or a GPU's share of them is smaller.
 
         Returns:
             How many runs there can be at once, at least 1.
@@ -138,7 +139,7 @@ class RayCluster:
         cpus = max(1, min(threads, largest, share))
         memory = int(MEMORY * psutil.Process().memory_info().rss)
         self.need = Need(cpus, gpus, memory)
-        self.job = job(cpus if gpus else threads, bool(gpus))
+        self.job = job(cpus, bool(gpus))
         self.pickled = pickle.dumps(self.job)
         return max(1, self.room())
 

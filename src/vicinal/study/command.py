@@ -96,12 +96,16 @@ def compare_data(
         )
     # Before the trial, which must be as slow as the runs.
     if kept:
-        torch.set_num_threads(kept)
+        torch.set_num_threads(min(kept, processors()))
     elif jobs > 1 and not _gpus():
         torch.set_num_threads(_threads(jobs))
     if cluster is not None:
-        jobs = cluster.plan(partial(Job.of, experiment, folder.results), torch.get_num_threads())
+        wanted = kept or torch.get_num_threads()
+        jobs = cluster.plan(partial(Job.of, experiment, folder.results), wanted)
         log("ray", cluster.describe())
+    threads = cluster.job.threads if cluster else torch.get_num_threads()
+    if kept and threads != kept:
+        log("threads", f"{threads}, not {kept} as before: the last bits of results may differ")
     plan = RunPlan(seeds)
     store = experiment.store(folder.results)
     if budget is not None:
@@ -109,7 +113,6 @@ def compare_data(
         plan = _plan(experiment, seeds, least, earlier, began, usable(budget), jobs, cluster, log)
     if overwrite:
         folder.clear()
-    threads = cluster.job.threads if cluster else torch.get_num_threads()
     folder.begin(experiment, plan.seeds, kept or threads)
     try:
         _run(experiment, folder, store, plan, jobs, cluster, log)
