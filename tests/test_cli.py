@@ -123,6 +123,7 @@ FLAGS = {
         --overwrite --no-overwrite = False
         --resume --no-resume = False
         --jobs = None
+        --ray = None
     """
     + READING,
     "advise": """

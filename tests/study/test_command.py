@@ -183,6 +183,46 @@ class TestCompare:
         assert "diverged" in (tmp_path / "out" / "report.html").read_text()
 
 
+class TestThreads:
+    """The last bits of results depend on them."""
+
+    @pytest.fixture
+    def begun(self, rows, capsys, monkeypatch, tmp_path):
+        """Begin or resume a comparison, without its runs; the threads of each, and those kept."""
+        found = [8]
+        monkeypatch.setattr("vicinal.study.command._run", lambda *_: None)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: found[-1])
+        monkeypatch.setattr(torch, "set_num_threads", found.append)
+
+        def call(*arguments, processors=4, kept=None):
+            for module in ("command", "planning"):
+                monkeypatch.setattr(f"vicinal.study.{module}.processors", lambda: processors)
+            file = tmp_path / "out" / "comparison.json"
+            if kept is not None:
+                settings = json.loads(file.read_text()) | {"threads": kept}
+                file.write_text(json.dumps({n: v for n, v in settings.items() if v}))
+            found[:] = [8]
+            compared(capsys, rows, "--out", "out", *arguments)
+            return found[1:], json.loads(file.read_text())["threads"]
+
+        return call
+
+    def test_they_are_as_before_afterwards(self, begun):
+        assert begun() == ([1, 8], 1)
+
+    def test_a_comparison_goes_on_with_those_it_had(self, begun):
+        begun()
+        assert begun("--resume", kept=3) == ([3, 8], 3)
+
+    def test_but_with_no_more_than_there_are_processors(self, begun):
+        begun()
+        assert begun("--resume", kept=3, processors=2) == ([2, 8], 3)
+
+    def test_one_of_an_earlier_version_has_none(self, begun):
+        begun()
+        assert begun("--resume", kept=0) == ([1, 8], 1)
+
+
 class TestBudget:
     def test_it_plans_what_fits_and_logs_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--epochs", "1", "--train-size", "128"]
@@ -200,12 +240,13 @@ class TestBudget:
     def test_a_trial_has_as_many_threads_as_each_of_the_runs(self, capsys, monkeypatch):
         threads = []
 
-        def trial(make):
+        def trial(make, more):
             threads.append(torch.get_num_threads())
             raise VicinalError("enough")
 
-        monkeypatch.setattr("vicinal.study.command.measure_cost", trial)
-        monkeypatch.setattr("vicinal.study.command.processors", lambda: 6)
+        monkeypatch.setattr("vicinal.study.planning.measure_cost", trial)
+        for module in ("command", "planning"):
+            monkeypatch.setattr(f"vicinal.study.{module}.processors", lambda: 6)
         before = torch.get_num_threads()
         try:
             fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out")
@@ -214,7 +255,9 @@ class TestBudget:
         assert threads == [3]
 
     def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
-        monkeypatch.setattr("vicinal.study.command.measure_cost", lambda make: Cost(0.0, 6.0, 2.0))
+        monkeypatch.setattr(
+            "vicinal.study.planning.measure_cost", lambda make, more: Cost(0.0, 6.0, 2.0)
+        )
         arguments = ["--epochs", "2", "--mix", "none,mixup", "--budget", "1s", "--out", "out"]
         for fit, seconds in ((Learner.fit_one_cycle, r"[45]\d s"), (Learner.fine_tune, "1 min")):
             monkeypatch.setattr(ImageTask, "fit", property(lambda task, fit=fit: fit))
@@ -255,6 +298,7 @@ class TestMistakes:
             (["digits", "--seeds", "0"], "--seeds must be 1 or more, not 0"),
             (["digits", "--jobs", "99999"], "is more than the"),
             (["digits", "--jobs", "0"], "--jobs must be 1 or more, not 0"),
+            (["digits", "--ray", "auto", "--jobs", "2"], "--ray and --jobs exclude each other"),
             (["digits", "--budget", "soon"], "--budget takes a duration such as 20m"),
             (["digits", "--train-size", "5000"], "--train-size must be a share below 1"),
             (["digits", "--label-noise", "1"], "--label-noise must be 0 or more and below 1"),

@@ -93,6 +93,13 @@ def compare(
             "one for each processor, where the runs take long enough."
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Do the runs on a Ray cluster: auto for the one that this machine is a node of, "
+            "or its address, such as ray://10.0.0.1:10001."
+        ),
+    ] = None,
     **how: Any,
 ) -> None:
     """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
@@ -141,6 +148,7 @@ def compare(
         resume=resume,
         overwrite=overwrite,
         jobs=jobs,
+        ray=ray,
         typed=typed_options(context),
         log=log,
     )

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,32 @@ from typing import Any
 import torch
 
 from vicinal.errors import VicinalError
-from vicinal.learner.learner import Learner
-from vicinal.processes import default_device, processors, this_process
+from vicinal.processes import processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
 from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import NONE, Arm, comparisons, make_arms
-from vicinal.study.budget import Cost, measure_cost, plan_seeds, usable
+from vicinal.study.budget import usable
+from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.helpers import end_with_parent, helpers
-from vicinal.study.jobs import WORTH, Jobs, StartHelpers, choose_jobs, limited_threads
+from vicinal.study.jobs import Jobs, StartHelpers, limited_threads
+from vicinal.study.on_ray import RayRunner
+from vicinal.study.planning import (
+    Log,
+    RunPlan,
+    gpus,
+    left_to_do,
+    measure_costs,
+    plan_runs,
+    share_runs,
+)
+from vicinal.study.ray_worker import Job
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
@@ -33,8 +45,6 @@ from vicinal.study.training_set import check_label_noise, check_train_size
 from vicinal.tasks import TrainOptions
 
 SEEDS = 3
-
-Log = Callable[[str, str], None]
 
 
 def compare_data(
@@ -46,6 +56,7 @@ def compare_data(
     resume: bool,
     overwrite: bool,
     jobs: int | None,
+    ray: str | None = None,
     typed: Collection[str] = (),
     log: Log,
 ) -> Path:
@@ -60,6 +71,7 @@ def compare_data(
         overwrite: replace it.
         jobs: how many processes share the runs; None takes one for each GPU, or without GPUs as
             many as do most on the processors.
+        ray: the address of a Ray cluster that does the runs instead; None for this machine.
         typed: the names of settings that the user typed, as for
             :meth:`ExperimentConfig.merged_with`.
         log: called with a name and a text for each thing that was found or chosen.
@@ -73,8 +85,9 @@ def compare_data(
         KeyboardInterrupt: after the results so far are written.
     """
     began = time.monotonic()
-    _check(seeds, jobs, resume, overwrite)
+    _check(seeds, jobs, resume, overwrite, ray)
     _check_config(config)
+    cluster = None if ray is None else RayCluster(ray)
     folder = ComparisonFolder(out or default_folder(config.options.data, resume, "compare"))
     folder.check(may_exist=resume or overwrite)
     before = folder.settings() if resume else None
@@ -91,17 +104,28 @@ def compare_data(
         )
     store = experiment.store(folder.results)
     earlier = store if before else None
-    share = _share(jobs, budget, _left(experiment, seeds, earlier))
+    kept = before.get("threads") if before and jobs is None else None
+    share = share_runs(jobs, budget, left_to_do(experiment, seeds, earlier), kept)
+    if cluster is not None:
+        share = Jobs(1, kept and min(kept, processors()), chosen=False)
     plan = RunPlan(seeds)
     with limited_threads(share.threads):  # also of the trial, which must be as slow as the runs
+        at_once, threads = share.processes, torch.get_num_threads()
+        if cluster is not None:
+            at_once = cluster.plan(partial(Job.of, experiment, folder.results), kept or threads)
+            threads = cluster.job.threads
+            log("ray", cluster.describe())
+        if kept and threads != kept:
+            log("threads", f"{threads}, not {kept} as before: the last bits of results may differ")
         if budget is not None:
             ends = usable(budget)
-            plan = _plan(experiment, seeds, least, earlier, began, ends, share.processes, log)
+            costs = measure_costs(experiment, cluster)
+            plan = plan_runs(experiment, costs, seeds, least, earlier, began, ends, at_once, log)
         if overwrite:
             folder.clear()
-        folder.begin(experiment, plan.seeds)
+        folder.begin(experiment, plan.seeds, kept or threads)
         try:
-            _run(experiment, folder, store, plan, share, log)
+            _run(experiment, folder, store, plan, share, cluster, log)
         except NoResults:
             if before is None:  # the user can correct the mistake, and give the same command again
                 folder.remove()
@@ -109,38 +133,18 @@ def compare_data(
     return folder.report
 
 
-def _left(experiment: Experiment, seeds: int, store: ResultStore | None) -> int:
-    """How many runs are not done."""
-    return sum(store is None or not store.has(*run) for run in experiment.runs(seeds))
-
-
-def _share(asked: int | None, budget: float | None, runs: int) -> Jobs:
-    """How the runs are shared by processes."""
-    if asked is None and not _gpus() and budget is not None and budget < 2 * WORTH:
-        asked = 1  # there is no time for another process to start
-    return choose_jobs(asked, runs, processors=processors(), gpus=_gpus())
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What to run, and until when.
-
-    Args:
-        seeds: of each arm.
-        deadline: a time of ``time.monotonic``; None for no limit.
-        expected: the seconds that a run of each arm takes, by its name.
-    """
-
-    seeds: int
-    deadline: float | None = None
-    expected: dict[str, float] = field(default_factory=dict)
-
-
 class NoResults(VicinalError):
     """A comparison failed before any of its runs had finished."""
 
 
-def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -> None:
+def _check(
+    seeds: int | None, jobs: int | None, resume: bool, overwrite: bool, ray: str | None
+) -> None:
+    if ray is not None and jobs is not None:
+        raise VicinalError(
+            "--ray and --jobs exclude each other: leave out --jobs, as Ray does as many runs at "
+            "once as its nodes have room for"
+        )
     if resume and overwrite:
         raise VicinalError("--overwrite and --resume exclude each other: leave out one of them")
     if this_process().num_processes > 1:
@@ -148,7 +152,7 @@ def _check(seeds: int | None, jobs: int | None, resume: bool, overwrite: bool) -
     for name, number in (("seeds", seeds), ("jobs", jobs)):
         if number is not None and number < 1:
             raise VicinalError(f"--{name} must be 1 or more, not {number}")
-    if jobs is not None and jobs > max(processors(), _gpus()):
+    if jobs is not None and jobs > max(processors(), gpus()):
         raise VicinalError(f"--jobs {jobs} is more than the {processors()} processors: use fewer")
 
 
@@ -230,63 +234,13 @@ def _log_setup(experiment: Experiment, log: Log) -> None:
         log("compared", f"{arm.method} with {baseline.method}, {epochs}")
 
 
-def _plan(
-    experiment: Experiment,
-    seeds: int,
-    least: int,
-    store: ResultStore | None,
-    began: float,
-    seconds: float,
-    jobs: int,
-    log: Log,
-) -> RunPlan:
-    """What there is time for, by a short trial of an arm that mixes.
-
-    Args:
-        seeds: how many the user wants.
-        least: how many an earlier call planned.
-        store: the results of earlier calls; None where there are none.
-        began: when this call began, by ``time.monotonic``.
-        seconds: how long all of it may take from then on.
-    """
-    cost = _costs(experiment)
-    # fine_tune trains the head alone for an epoch first.
-    frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
-    expected = {
-        arm.name: cost[experiment.passes(arm)].run(frozen + arm.epochs) for arm in experiment.arms
-    }
-
-    def left(seed: int) -> list[float]:
-        arms = [arm for arm in experiment.arms if store is None or not store.has(arm, seed)]
-        return [expected[arm.name] for arm in arms]
-
-    runs = [left(seed) for seed in range(seeds)]
-    spent = time.monotonic() - began
-    fitting = plan_seeds(runs, seconds - spent, least, jobs=jobs, spent=spent)
-    fewer = f", of the {seeds} that were asked for" if fitting.seeds < seeds else ""
-    about = format_duration(fitting.seconds)
-    log("budget", f"{pluralize(fitting.seeds, 'seed')} of each arm, about {about}{fewer}")
-    return RunPlan(fitting.seeds, began + seconds, expected)
-
-
-def _costs(experiment: Experiment) -> dict[int, Cost]:
-    """What a run costs, for each number of samples that pass through the network for one."""
-    tried: dict[int, Arm] = {}
-    for arm in sorted(experiment.arms, key=lambda arm: not arm.mixes):
-        tried.setdefault(experiment.passes(arm), arm)
-    more = experiment.ood_passes
-    return {
-        passes: measure_cost(lambda arm=arm: experiment.prepare(arm, 0).learn, more)  # type: ignore[misc]
-        for passes, arm in tried.items()
-    }
-
-
 def _run(
     experiment: Experiment,
     folder: ComparisonFolder,
     store: ResultStore,
     plan: RunPlan,
     jobs: Jobs,
+    cluster: RayCluster | None,
     log: Log,
 ) -> None:
     """Do the runs, and write and print what they gave, also where they were stopped."""
@@ -297,7 +251,8 @@ def _run(
     log("runs", f"{len(runs)}: {len(experiment.arms)} arms of {pluralize(plan.seeds, 'seed')}")
     if jobs.text:
         log("processes", jobs.text)
-    runner = Runner(
+    runner_type = Runner if cluster is None else partial(RayRunner, cluster, log)
+    runner = runner_type(
         runs,
         experiment.prepare,
         store,
@@ -378,8 +333,4 @@ def _conclude(
 def _devices() -> list[str]:
     """The GPUs by number, of which each process takes one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return visible.split(",") if visible else [str(number) for number in range(_gpus())]
-
-
-def _gpus() -> int:
-    return torch.accelerator.device_count() if default_device().type != "cpu" else 0
+    return visible.split(",") if visible else [str(number) for number in range(gpus())]

@@ -136,14 +136,18 @@ class Experiment:
 
     def store(self, folder: Path) -> ResultStore:
         """The store of the results; it refuses those of other settings."""
+        settings = self.digest()
+        return ResultStore(folder, lambda arm: settings)
+
+    def digest(self) -> str:
+        """A digest of the settings that all runs have in common."""
         config = self.config
         options = {
             name: value
             for name, value in asdict(self.resolved).items()
             if name in EARLY or value != getattr(TrainOptions, name)
         }
-        settings = digest([options, config.train_size, config.label_noise])
-        return ResultStore(folder, lambda arm: settings)
+        return digest([options, config.train_size, config.label_noise])
 
     def prepare(self, arm: Arm, seed: int) -> PreparedRun:
         """The learner of a run; torch's global generator is seeded for its weights."""

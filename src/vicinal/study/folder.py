@@ -92,7 +92,7 @@ class ComparisonFolder:
             )
         check_writable(self.path, f"--out {self.path}")
 
-    def begin(self, experiment: Experiment, seeds: int) -> None:
+    def begin(self, experiment: Experiment, seeds: int, threads: int | None = None) -> None:
         """Make the folder, and write the config and the choices that were made for it."""
         with written(f"--out {self.path}"):
             self.results.mkdir(parents=True, exist_ok=True)
@@ -105,6 +105,7 @@ class ComparisonFolder:
             "data": experiment.fingerprint(),
             "arms": [arm.name for arm in experiment.arms],
             "seeds": seeds,
+            "threads": threads,  # of each run: the last bits of results on the CPU depend on it
         }
         write_file(self.path / SETTINGS, json.dumps(settings, indent=2) + "\n")
 

@@ -43,7 +43,9 @@ class Jobs:
         )
 
 
-def choose_jobs(asked: int | None, runs: int, *, processors: int, gpus: int) -> Jobs:
+def choose_jobs(
+    asked: int | None, runs: int, *, processors: int, gpus: int, threads: int | None = None
+) -> Jobs:
     """How many processes, and threads of each.
 
     A small network gains little from a second thread, and another training gains all of it.
@@ -51,6 +53,7 @@ def choose_jobs(asked: int | None, runs: int, *, processors: int, gpus: int) -> 
     Args:
         asked: ``--jobs``; None for what suits.
         runs: that are to be done.
+        threads: of each, where results of as many are there already.
 
     >>> choose_jobs(None, 9, processors=2, gpus=0)
     Jobs(processes=2, threads=1, chosen=True)
@@ -60,9 +63,11 @@ def choose_jobs(asked: int | None, runs: int, *, processors: int, gpus: int) -> 
     (Jobs(processes=2, threads=None, chosen=False), Jobs(processes=1, threads=None, chosen=False))
     """
     if gpus:
-        return Jobs(asked or gpus, None, False)
-    processes = asked or max(1, min(runs, processors))
-    threads = None if processes == 1 else max(1, processors // processes)
+        return Jobs(asked or gpus, threads, False)
+    threads = threads and min(threads, processors)
+    processes = asked or max(1, min(runs, processors // (threads or 1)))
+    if threads is None and processes > 1:
+        threads = max(1, processors // processes)
     return Jobs(processes, threads, asked is None)
 
 

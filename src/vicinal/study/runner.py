@@ -214,10 +214,13 @@ class Runner:
                 lock.release()
         else:
             self.bar.advance(self.task, arm.epochs)
+        self._keep(arm, seed, result)
+        return True
+
+    def _keep(self, arm: Arm, seed: int, result: Result) -> None:
         self._check(result)
         self.results.append(result)
         self.done(result, len(self.results), (arm, seed) not in self.earlier)
-        return True
 
     def _is_late(self, seconds: float = 0.0) -> bool:
         """Whether the deadline is less than this many seconds away."""
