@@ -33,7 +33,7 @@ def test_the_seed_decides_the_split_alone():
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 20, float("nan")])
-def test_a_share_outside_its_range(share):
+def test_a_share_of_random_halves_outside_its_range(share):
     with pytest.raises(VicinalError, match=f"between 0 and 1, not {share}"):
         random_halves(50, share, 0)
 
