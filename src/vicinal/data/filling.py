@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,12 @@ class Filling:
             self._decode(missing[places.start : places.stop], into)
             return places
 
-        for _ in several_in_threads(read, len(missing)):
-            if on_image is not None:
-                on_image()
-            self._write_early()
+        # Closed at once after an error: the threads must not write to a file that is dropped then.
+        with closing(several_in_threads(read, len(missing))) as done:
+            for _ in done:
+                if on_image is not None:
+                    on_image()
+                self._write_early()
 
     def _decode(self, indices: list[int], into: Callable[[int, Any], None] | None) -> None:
         images = [self.samples.images[index] for index in indices]
@@ -197,6 +199,8 @@ class Filling:
         """
         try:
             self._check_written()
+            if self._file.closed:
+                raise OSError(errno.EBADF, "the decoded images are gone")
             good = self._state == GOOD
             for place, index in enumerate(np.flatnonzero(good).tolist()):
                 if index != place:  # bad ones leave no holes
