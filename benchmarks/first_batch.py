@@ -11,14 +11,15 @@ of the data (``load_split``) to the first training batch, 64 images of 147 x 147
 
 - first batch: seconds for that, without the imports.
 - with imports: seconds from the start of the interpreter, with those of torch and all else.
-- all once: seconds, without the imports, until each image was decoded once. Vicinal decodes all
-  for its first batch; fastai holds a thousandth of them out.
+- all once: seconds, without the imports, for one pass through all batches, training and validation,
+  so that each image is decoded once. Batches are uint8, as they are read, before they are moved
+  and normalized. fastai makes floats of them, and holds a thousandth of the images out.
 - processor: seconds of all processors for that, also of worker processes, without the imports.
 
 Vicinal's "cold" runs start from empty caches, its own and the one of the ``datasets`` library;
 "warm" is the next run. Vicinal and, by ``--old``, an earlier tree take turns; their times are
-medians of ``--runs``. The other loaders decode all images once in a single run; ``datasets`` has
-prepared its copy before. The files come from memory: all are read once before anything is timed.
+medians of ``--runs``. The other loaders read all images in a single run; ``datasets`` has prepared
+its copy before. The files come from memory: all are read once before anything is timed.
 """
 
 import argparse
@@ -66,7 +67,8 @@ from vicinal.data.vision import ImageDataLoaders
 def batches():
     split = load_split(DATA, seed=0)
     dls = ImageDataLoaders.from_split(split, item_size=SIZE, bs=BATCH, seed=0, device="cpu")
-    return [next(iter(dls.train))]
+    for part in (dls.train, dls.valid):
+        yield from map(part.dataset.__getitems__, part.sampler)
 
 measure(batches)
 """

@@ -300,6 +300,24 @@ class TestDisk:
         assert errors == [errno.ENOSPC]
         assert list(folder.glob(".decoding*")) == cache.entries() == []
 
+    def test_the_disk_fails_and_what_takes_its_place_is_interrupted(self, files, monkeypatch):
+        expected, left = decode(of(files), 8)[0].images, [KeyboardInterrupt]
+
+        def instead(error):
+            if left:
+                raise left.pop()
+            return MappedImages(expected.numpy(), torch.arange(COUNT))
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        data = made(files, instead=instead)
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(KeyboardInterrupt):
+            data.complete()
+        assert torch.equal(data.__getitems__([4, 1])[0], expected[[4, 1]])
+        assert left == cache.entries() == []
+
     def test_files_that_are_being_filled_have_their_share_of_the_room(self, files, monkeypatch):
         needed = cache.decoded_size(COUNT, 8)
         monkeypatch.setattr(cache, "LIMIT", 3 * needed)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vicinal.data.hold_out import hold_out
+from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.errors import VicinalError
 
 
@@ -14,6 +14,28 @@ def plain_split(count, share, seed):
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     held = max(1, round(share * count))
     return order[held:], order[:held]
+
+
+@given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
+def test_random_halves_hold_out_a_share_and_lose_nothing(count, share, seed):
+    train, valid = random_halves(count, share, seed)
+    assert sorted([*train, *valid]) == list(range(count))
+    assert len(valid) == max(1, round(share * count))
+    assert (train, valid) == plain_split(count, share, seed)
+
+
+def test_the_seed_decides_the_split_alone():
+    before = torch.get_rng_state()
+    first, again, other = (random_halves(50, 0.2, seed)[1] for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 20, float("nan")])
+def test_a_share_of_random_halves_outside_its_range(share):
+    with pytest.raises(VicinalError, match=f"between 0 and 1, not {share}"):
+        random_halves(50, share, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))

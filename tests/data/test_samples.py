@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vicinal.data import samples as samples_module
-from vicinal.data.samples import Samples, Split, held_out, index_labels, random_split
+from vicinal.data.samples import Samples, Split, held_out, index_labels
 from vicinal.errors import VicinalError
 
 from .pictures import write
@@ -35,34 +33,6 @@ def test_a_subset_of_a_tensor_is_a_tensor():
 
 def test_images_that_can_be_picked_unread_are():
     assert Samples(Rows("abc"), [0, 1, 0]).subset([2]).images == ["row c"]
-
-
-@given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
-def test_a_random_split_holds_out_its_share_and_loses_nothing(count, share, seed):
-    samples = Samples(list(range(count)), list(range(count)))
-    train, valid = random_split(samples, share, seed)
-    assert sorted([*train.images, *valid.images]) == list(range(count))
-    assert len(valid) == max(1, round(share * count))
-    assert train.images == train.labels
-    assert valid.images == valid.labels
-
-
-def test_the_seed_decides_the_split():
-    first, again, other = (random_split(SAMPLES, 0.2, seed)[1].images for seed in (7, 7, 8))
-    assert first == again
-    assert first != other
-
-
-def test_a_random_split_leaves_the_global_generator_alone():
-    before = torch.get_rng_state()
-    random_split(SAMPLES, 0.2, 0)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("share", [0, 1, -0.1, 20, float("nan")])
-def test_a_share_outside_its_range(share):
-    with pytest.raises(VicinalError, match=f"between 0 and 1, not {share}"):
-        random_split(SAMPLES, share, 0)
 
 
 def test_classes_are_sorted_and_indexed():

@@ -245,7 +245,9 @@ def as_texts(values: pd.Series) -> pd.Series:
             return unicodedata.normalize("NFC", spelled)
         return spelled.capitalize() if spelled in ("TRUE", "FALSE", "true", "false") else spelled
 
-    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+    # Of a column of strings, infer_dtype would make each a Python object.
+    are_strings = isinstance(values.dtype, pd.StringDtype)
+    if not are_strings and pd.api.types.infer_dtype(values, skipna=True) != "string":
         values = values.astype(object)
         return values.map(text, na_action="ignore").where(values.notna(), np.nan)
     codes, distinct = pd.factorize(values)  # of other types, 1 and True would be one

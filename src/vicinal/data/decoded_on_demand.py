@@ -69,12 +69,14 @@ class DecodedOnDemand(Dataset[tuple[Tensor, Tensor]]):
         return len(self.y)
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        rows, x = np.arange(len(self))[indices].tolist(), None
         with self._lock:
             if self._filling is not None:
-                self._fill(self._filling, np.arange(len(self))[indices].tolist())
+                x = self._read(self._filling, rows)
         self._check()
-        x, y = self._data.__getitems__(indices)
-        return x, y
+        if x is None:
+            x, _ = self._data.__getitems__(rows)
+        return torch.as_tensor(x), self.y[rows]
 
     @property
     def missing(self) -> int:
@@ -109,15 +111,18 @@ class DecodedOnDemand(Dataset[tuple[Tensor, Tensor]]):
     def _check(self) -> None:
         check_readable(self._bad, len(self), skip_bad=False)
 
-    def _fill(self, filling: Filling, indices: list[int]) -> None:
+    def _read(self, filling: Filling, indices: list[int]) -> Any:
+        """The images at these indices; None where the disk has failed."""
         try:
-            filling.fill(indices)
-            # A forked process does not know what others have decoded.
+            x = filling.read(indices)
             self._bad = filling.bad
+            # A forked process does not know what others have decoded.
             if filling.owner == os.getpid() and (self._bad or filling.missing < len(indices)):
                 self._finish(filling)
         except OSError as error:
             self._do_without(filling, error)
+            return None
+        return x
 
     def _complete(self, filling: Filling, on_image: OnImage) -> None:
         try:

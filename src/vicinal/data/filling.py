@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,12 +98,39 @@ class Filling:
         """The names of the images that cannot be read, and why."""
         return [self._reasons[index] for index in sorted(self._reasons)]
 
-    def fill(self, indices: Iterable[int], on_image: OnImage = None) -> None:
+    def read(self, indices: list[int]) -> Any:
+        """The images at these indices, of which the missing ones are decoded.
+
+        Args:
+            indices: which images; they may repeat.
+
+        Returns:
+            (B, 3, height, width) uint8, in new memory; of bad images, anything.
+
+        Raises:
+            OSError: as :meth:`fill`.
+        """
+        batch = np.empty((len(indices), *self.pixels.shape[1:]), np.uint8)
+        rows = {index: row for row, index in enumerate(indices)}
+        are_there = self._state[indices] != MISSING
+        # The threads that decode also copy: reading the map would take longer, and they would wait.
+        self.fill(indices, into=lambda index, pixels: batch.__setitem__(rows[index], pixels))
+        others = [r for r, i in enumerate(indices) if are_there[r] or rows[i] != r]
+        batch[others] = self.pixels[[indices[row] for row in others]]
+        return batch
+
+    def fill(
+        self,
+        indices: Iterable[int],
+        on_image: OnImage = None,
+        into: Callable[[int, Any], None] | None = None,
+    ) -> None:
         """Decode those of these images that are missing, by a thread per processor.
 
         Args:
             indices: which images; they may repeat.
             on_image: is called after each of them that was missing.
+            into: is called with the index and the pixels of each that can be read, by its thread.
 
         Raises:
             OSError: the disk is full or failed, or an image is stored neither as file nor as bytes.
@@ -111,15 +138,17 @@ class Filling:
         missing = [index for index in dict.fromkeys(indices) if self._state[index] == MISSING]
 
         def read(places: range) -> range:
-            self._read(missing[places.start : places.stop])
+            self._decode(missing[places.start : places.stop], into)
             return places
 
-        for _ in several_in_threads(read, len(missing)):
-            if on_image is not None:
-                on_image()
-            self._write_early()
+        # Closed at once after an error: the threads must not write to a file that is dropped then.
+        with closing(several_in_threads(read, len(missing))) as done:
+            for _ in done:
+                if on_image is not None:
+                    on_image()
+                self._write_early()
 
-    def _read(self, indices: list[int]) -> None:
+    def _decode(self, indices: list[int], into: Callable[[int, Any], None] | None) -> None:
         images = [self.samples.images[index] for index in indices]
         if not all(map(is_encoded, images)):
             raise OSError(errno.EINVAL, NO_FILES)
@@ -139,6 +168,8 @@ class Filling:
             else:
                 self._write(pixels.numpy(), index)
                 self._state[index] = GOOD
+                if into is not None:
+                    into(index, pixels.numpy())
 
     def _write(self, pixels: Any, place: int) -> None:
         """Write an image to its place. A full disk is an error; in a map it would be a crash."""
@@ -168,6 +199,8 @@ class Filling:
         """
         try:
             self._check_written()
+            if self._file.closed:
+                raise OSError(errno.EBADF, "the decoded images are gone")
             good = self._state == GOOD
             for place, index in enumerate(np.flatnonzero(good).tolist()):
                 if index != place:  # bad ones leave no holes

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -188,7 +188,9 @@ def in_threads(function: Callable[[int], T], count: int) -> Iterator[T]:
     return several_in_threads(lambda indices: [function(index) for index in indices], count)
 
 
-def several_in_threads(function: Callable[[range], Sequence[T]], count: int) -> Iterator[T]:
+def several_in_threads(
+    function: Callable[[range], Sequence[T]], count: int
+) -> Generator[T, None, None]:
     """:func:`in_threads` of a function that takes several indices at a time."""
     threads_at_once = processors()
     # Of few images, such as a batch, each thread gets some.

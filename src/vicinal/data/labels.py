@@ -230,11 +230,14 @@ def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
         labels = [_plain_numbers(part) for part in (train, valid)]
         indices, _ = index_labels([*labels[0], *labels[1]])
         vocab = as_texts(pd.Series(sorted({*labels[0], *labels[1]}))).tolist()
+        y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
     else:
-        labels = [as_texts(part).tolist() for part in (train, valid)]
-        indices, vocab = index_labels([*labels[0], *labels[1]])
-    y, y_valid = torch.tensor(indices).split([len(train), len(valid)])
-    distinct = len({*y.tolist()})
+        # No lists of all labels: of many rows they would take as much memory as several columns.
+        texts = [as_texts(part) for part in (train, valid)]
+        vocab = sorted({text for part in texts for text in part.unique()})
+        places = pd.Index(vocab, dtype=object)
+        y, y_valid = (torch.tensor(places.get_indexer(part)) for part in texts)
+    distinct = len(y.unique())
     if 2 < distinct > len(train) / 2 and not {*y.tolist()} & {*y_valid.tolist()}:
         values = ", or say --label-kind values" if numeric else ""
         raise VicinalError(

@@ -7,8 +7,9 @@ import pandas as pd
 
 from vicinal.data.columns import as_texts
 from vicinal.data.groups import hold_out_groups
+from vicinal.data.hold_out import random_halves
 from vicinal.data.parts import part_names
-from vicinal.data.samples import Samples, number_of, random_split
+from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
 
 
@@ -66,10 +67,9 @@ def split_frames(
     if len(train) < 2:
         raise VicinalError("the table has a single row: training and validation need one each")
     if group is None:
-        rows = range(len(train))
-        learned, held_out = random_split(Samples(rows, rows), valid_pct, seed)
+        learned, held_out = random_halves(len(train), valid_pct, seed)
         note = f"validation: {number_of(len(held_out), 'row')} held out at random ({valid_pct:.0%})"
-        return train.iloc[list(learned.labels)], train.iloc[list(held_out.labels)], note
+        return train.iloc[learned], train.iloc[held_out], note
     groups = groups_of_rows(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes)
     count, of = len({groups[row] for row in held}), len({*groups})

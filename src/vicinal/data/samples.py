@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vicinal.data.duplicates import identical
 from vicinal.data.groups import hold_out_groups
-from vicinal.data.hold_out import hold_out, random_halves
+from vicinal.data.hold_out import hold_out
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, summary_of
 from vicinal.errors import VicinalError
@@ -102,17 +102,6 @@ class Split(DataSplit):
         for name, part in (("training", self.train), ("validation", self.valid)):
             if not len(part):
                 raise VicinalError(f"the {name} part is empty: give it at least one image")
-
-
-def random_split(samples: Samples, valid_pct: float, seed: int) -> tuple[Samples, Samples]:
-    """Hold out a random fraction for validation; the same seed gives the same split.
-
-    >>> train, valid = random_split(Samples(list("abcdefghij"), [0, 1] * 5), 0.2, seed=42)
-    >>> len(train), len(valid)
-    (8, 2)
-    """
-    train, valid = random_halves(len(samples), valid_pct, seed)
-    return samples.subset(train), samples.subset(valid)
 
 
 def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
