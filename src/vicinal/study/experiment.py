@@ -135,4 +135,4 @@ class Experiment:
         def fit(learn: Learner) -> None:
             task.fit(learn, task.epochs, task.lr)
 
-        return PreparedRun(learn, fit, data.noisy)
+        return PreparedRun(learn, fit, data.noisy, rounded=data.split.vocab is None)

@@ -30,11 +30,14 @@ class PreparedRun:
         learn: not trained yet.
         fit: trains it.
         noisy: (M,) int64, the indices of the training samples with injected label noise.
+        rounded: whether targets are identified by their float32 values, as earlier versions read
+            the values of tables, so that their results can be added to.
     """
 
     learn: Learner
     fit: Callable[[Learner], None]
     noisy: Tensor = field(default_factory=no_noise)
+    rounded: bool = False
 
 
 class TimeIsUp(VicinalError):
@@ -114,9 +117,13 @@ def train_and_measure(
         samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
         reliability=_reliability(evaluation),
-        validated=digest(targets.tolist()),
+        validated=digest(_identified(targets, prepared.rounded).tolist()),
         chance=chance(targets) if chance else 0.0,
     )
+
+
+def _identified(targets: Tensor, rounded: bool) -> Tensor:
+    return targets.float() if rounded and targets.is_floating_point() else targets
 
 
 def _reliability(evaluation: Evaluation) -> list[Reliability]:
