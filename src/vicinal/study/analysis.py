@@ -30,7 +30,7 @@ def margin_at(measure: Measure, base: float) -> float:
 
 def margin_text(measure: Measure) -> str:
     """The same in words."""
-    return "half a point" if measure.percent else f"a hundredth of the {measure.title}"
+    return "half a point" if measure.percent else "a hundredth of the error"
 
 
 @dataclass(frozen=True)
