@@ -105,7 +105,9 @@ class TableNet(nn.Module):
             )
         )
         self.head = nn.Linear(widths[-1], n_out)
-        self.rescale = Rescale(*rescale) if isinstance(rescale, tuple) else rescale or nn.Identity()
+        if rescale is None:
+            rescale = nn.Identity()
+        self.rescale = rescale if isinstance(rescale, nn.Module) else Rescale(*rescale)
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
         out: Tensor = self.rescale(self.head(self.hidden(self.inputs(x))))
