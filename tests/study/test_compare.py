@@ -423,7 +423,6 @@ class TestStored:
         with pytest.raises(VicinalError, match=f"{file} cannot be read"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
 
-    @pytest.mark.parametrize("tree", [{"arm": "none"}, {"reliability": [], "age": 3}, [1, 2]])
     def test_a_result_of_another_run_is_named(self, tmp_path):
         compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
         first, second = sorted(tmp_path.glob("*.result"))
@@ -431,6 +430,7 @@ class TestStored:
         with pytest.raises(VicinalError, match="holds the result of mixup-1 with seed 0: remove"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path)
 
+    @pytest.mark.parametrize("tree", [{"arm": "none"}, {"reliability": [], "age": 3}, [1, 2]])
     def test_a_file_that_is_no_result_is_named(self, tmp_path, tree):
         save_tree(tmp_path / "none-1-seed0.result", tree)
         with pytest.raises(VicinalError, match="holds no result of this version"):
