@@ -275,12 +275,13 @@ class Analysis:
             sum(result.mean(measure.name) for result in side) / len(both)
             for side in zip(*both, strict=True)
         )
-        paired, margin = measure.paired, margin_at(measure, base)
-        found = interval(differences, count, paired=paired)
+        margin = margin_at(measure, base)
+        kind = {"paired": measure.paired, "rounded": measure.percent}
+        found = interval(differences, count, **kind)
         negligible, needed = False, None
         if found.low is not None and found.high is not None:
             negligible = -margin <= found.low and found.high <= margin
-            needed = seeds_needed(differences, margin, count, paired=paired)
+            needed = seeds_needed(differences, margin, count, **kind)
         low, high = measure.bounds
         cut, same = found.within(low - base, high - base), not differences.any()
         return Comparison(arm, baseline, measure, cut, value, base, same, negligible, needed)
