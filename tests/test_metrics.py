@@ -110,3 +110,14 @@ def test_ignore_index():
     target = MixedTarget(labels, torch.tensor([0, 0, 255, 1]), torch.tensor([0.5, 0.75, 0.5, 0.25]))
     # Correct: 0.5 + 0.5, 0.25, 0.5, 0.75; valid: 1, 1, 0.5 and 0.75.
     assert accuracy(output, target, ignore_index=255) == pytest.approx(2.5 / 3.25)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_errors_whose_squares_are_beyond_float32_are_computed_in_float64(unit):
+    output, target = torch.tensor([[1.0, 2.0], [1.0, 5.0]], dtype=torch.float64) * unit
+    assert mse(output, target).item() == pytest.approx(4.5 * unit**2)
+    assert rmse(output, target).item() == pytest.approx(4.5**0.5 * unit)
+    assert mae(output, target).item() == pytest.approx(1.5 * unit)
+    y = MixedTarget(target, target.flip(0), torch.tensor([0.75, 0.5]))
+    # The first: 0.75 of 0 and 0.25 of 16; the second: half of 9 and half of 1.
+    assert rmse(output, y).item() == pytest.approx(((4 + 5) / 2) ** 0.5 * unit)

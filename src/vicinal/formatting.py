@@ -28,13 +28,13 @@ def format_short(value: float) -> str:
 
 
 def format_exactly(value: float) -> str:
-    """A predicted value: six significant digits, and one more than those before the point.
+    """A predicted value: six significant digits, and two more than those before the point.
 
     >>> format_exactly(0.12345678), format_exactly(1700000123.44), format_exactly(1.5e-12)
-    ('0.123457', '1700000123.4', '1.5e-12')
+    ('0.123457', '1700000123.44', '1.5e-12')
     """
     whole = math.floor(math.log10(abs(value))) + 1 if value and math.isfinite(value) else 0
-    return f"{value:.{max(6, whole + 1) if whole < 15 else 6}g}"
+    return f"{value:.{max(6, whole + 2) if whole < 15 else 6}g}"
 
 
 def format_percent(share: float) -> str:

@@ -168,7 +168,7 @@ def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     >>> mae(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
     tensor(1.5000)
     """
-    return _mean(lambda value: (output - value).abs().float(), output, target)
+    return _mean(lambda value: _wide(output - value).abs(), output, target)
 
 
 def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
@@ -178,7 +178,7 @@ def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     >>> mse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
     tensor(4.5000)
     """
-    return _mean(lambda value: (output - value).float().square(), output, target)
+    return _mean(lambda value: _wide(output - value).square(), output, target)
 
 
 class RootMean:
@@ -209,6 +209,11 @@ class RootMean:
 
 
 rmse = RootMean(mse, "rmse")
+
+
+def _wide(difference: Tensor) -> Tensor:
+    """Float32, or float64 where the values are: their squares may be beyond float32."""
+    return difference if difference.dtype == torch.float64 else difference.float()
 
 
 def _mean(

@@ -197,7 +197,7 @@ def test_names_of_rows_are_no_classes_unless_they_are_said_to_be():
 def test_values_are_columns_of_floats_with_their_scale(values):
     targets = targets_of(pd.Series(values), pd.Series([0.5]))
     assert (targets.vocab, targets.valid.tolist()) == (None, [[0.5]])
-    assert torch.equal(targets.train, torch.tensor(values, dtype=torch.float32)[:, None])
+    assert torch.equal(targets.train, torch.tensor(values, dtype=torch.float64)[:, None])
     mean, std = targets.scale
     assert mean == pytest.approx(sum(values) / len(values), abs=1)
     assert std == pytest.approx(pd.Series(values).std(ddof=0), rel=1e-4)

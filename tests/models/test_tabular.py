@@ -70,6 +70,30 @@ def test_large_units_fit_into_half_precision():
     assert bool(out.isfinite().all())
 
 
+def test_the_digits_of_small_differences_between_large_values_are_kept():
+    layer = Rescale(1.7e9, 2.0, dtype=torch.float64)
+    values = layer(torch.tensor([0.0, 0.25, 1.0]))
+    assert values.tolist() == [1.7e9, 1.7e9 + 0.5, 1.7e9 + 2]
+    assert ScaledMSELoss(2.0)(values, values + 2).item() == 1.0
+    # A file of an early version holds float32.
+    early = {"mean": torch.tensor(120.0), "std": torch.tensor(7.0)}
+    layer.load_state_dict(early)
+    assert layer(torch.tensor([1.0])).tolist() == [127.0]
+
+
+def test_a_device_without_float64_rescales_in_float32():
+    """As Apple's GPUs: torch raises a TypeError where such a tensor is moved to one."""
+
+    def move(tensor):
+        if tensor.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return tensor.clone()
+
+    layer = nn.Sequential(Rescale(120.0, 7.0, dtype=torch.float64))._apply(move)
+    values = layer(torch.tensor([1.0]))
+    assert (values.dtype, values.item()) == (torch.float32, 127.0)
+
+
 def test_the_parts_are_named_for_hidden_mixing():
     names = {name for name, _ in TableNet(2, [3], 2, hidden=(8, 8)).named_modules()}
     assert {"inputs", "hidden.0", "hidden.1", "head"} <= names

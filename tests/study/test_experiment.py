@@ -9,6 +9,7 @@ from vicinal.study import experiment
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.result import digest
+from vicinal.study.runner import _identified
 from vicinal.tasks import TrainOptions
 
 
@@ -77,3 +78,10 @@ def test_results_of_an_older_version_count_as_those_of_the_same_settings(tmp_pat
 
     found.resolved = replace(found.resolved, flip=False)
     assert found.store(tmp_path).settings(found.arms[0]) != digest([options, 64, 0.0])
+
+
+def test_targets_are_identified_as_by_earlier_versions_which_read_values_in_float32():
+    values, classes = torch.tensor([[0.1], [1.7e9 + 1]], dtype=torch.float64), torch.tensor([2, 0])
+    assert _identified(values, True).tolist() == values.float().tolist() != values.tolist()
+    assert _identified(values, False) is values  # of a user's own tensors
+    assert _identified(classes, True) is classes

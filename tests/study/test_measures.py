@@ -181,6 +181,18 @@ def test_numbers_are_told_with_digits_in_any_unit(name, value, text, signed):
     assert MEASURES[name].signed(value) == signed
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e30])
+def test_the_error_of_values_is_in_their_unit(unit):
+    generator = torch.Generator().manual_seed(0)
+    outputs, targets = torch.randn(2, 50, 1, generator=generator, dtype=torch.float64)
+
+    def error(unit):
+        evaluation = Evaluation(outputs * unit, targets * unit, is_classifier=False)
+        return compute_measures(evaluation)["rmse"]
+
+    torch.testing.assert_close(error(unit) / unit, error(1.0))
+
+
 def test_every_measure_has_bounds():
     assert MEASURES["accuracy"].bounds == (0.0, 1.0)
     assert MEASURES["nll"].bounds == MEASURES["rmse"].bounds == (0.0, math.inf)

@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from run_folders import assert_same, left, silent
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
+from vicinal.formatting import format_number
 from vicinal.learner.events import Callback
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.run_config import config_digest
@@ -169,6 +170,32 @@ class TestValues:
         values = [answer["value"] for answer in json.loads(capsys.readouterr().out)]
         assert np.corrcoef(values, diabetes["target"])[0, 1] > 0.6
         assert abs(np.mean(values) - diabetes["target"].mean()) < 15
+
+    def test_the_unit_of_the_values_does_not_matter(self, capsys):
+        """However small or large, or far from 0: results are the same in units of the deviation."""
+        x = np.random.default_rng(0).standard_normal((60, 2))
+        y = x[:, 0] + 0.25 * x[:, 1] ** 2
+        found = {}
+        for factor, offset in ((1.0, 0.0), (1e-12, 0.0), (1e30, 0.0), (1.0, 1.7e9)):
+            table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": factor * y + offset})
+            table.to_csv("y.csv", index=False)
+            args = ["train", "y.csv", "--label", "y", "--epochs", "1", "--mix", "cmixup"]
+            assert run([*args, "--out", "run", "--overwrite"]) == 0
+            said = capsys.readouterr().out
+            last = rows_of("run")[-1]
+            assert format_number(last["valid_rmse"]) in said
+            assert run(["predict", "run", "y.csv"]) == 0
+            lines = capsys.readouterr().out.split()[2:]
+            values = np.array(lines[1::2], dtype=float)
+            found[factor, offset] = [
+                last["valid_loss"],
+                last["valid_rmse"] / factor,
+                *(values - offset) / factor,
+            ]
+        one, *others = found.values()
+        for other in others:
+            assert other == pytest.approx(one, rel=2e-3, abs=2e-2)  # of printed digits
+            assert other[:2] == pytest.approx(one[:2], rel=1e-4)
 
     @pytest.mark.parametrize("mix", ["mixup", "columnmix", "manifoldmixup", "cmixup"])
     def test_each_mix_trains(self, diabetes, mix):

@@ -21,6 +21,7 @@ from vicinal.data.columns import (
 )
 from vicinal.data.samples import index_labels, listed, unknown_classes
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_exactly
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 MOST_CLASSES = 20  # of whole numbers; with more distinct values, they are quantities
@@ -90,7 +91,7 @@ class Targets:
     """The targets of a table.
 
     Args:
-        train, valid: (N,) int64 class indices, or (N, 1) float32 values in their own units.
+        train, valid: (N,) int64 class indices, or (N, 1) float64 values in their own units.
         vocab: the names of the classes; None for values.
         notes: what was found, each a line for the user.
     """
@@ -124,7 +125,7 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
     >>> targets.train, targets.valid, targets.vocab
     (tensor([0, 1, 0]), tensor([1]), ['no', 'yes'])
     >>> targets_of(pd.Series([126.2, 125.2]), pd.Series([125.8])).valid
-    tensor([[125.8000]])
+    tensor([[125.8000]], dtype=torch.float64)
     """
     for labels in (train, valid):
         check_labels(labels)
@@ -138,11 +139,11 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
             _check_names(train)
         return _classes(train, valid, chosen=kind is not None)
     numbers = [as_numbers(labels) for labels in (train, valid)]
-    low, high = numbers[0].min(), numbers[0].max()
-    note = f"labels: values in column {train.name}, from {low:g} to {high:g}"
+    low, high = format_exactly(numbers[0].min()), format_exactly(numbers[0].max())
+    note = f"labels: values in column {train.name}, from {low} to {high}"
     if kind is None and are_whole(numbers[0]):
         note += "; whole numbers, for which --label-kind classes learns classes"
-    y, y_valid = (torch.tensor(n.to_numpy(np.float32))[:, None] for n in numbers)
+    y, y_valid = (torch.tensor(n.to_numpy(np.float64))[:, None] for n in numbers)
     return Targets(y, y_valid, None, [note])
 
 

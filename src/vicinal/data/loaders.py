@@ -11,6 +11,7 @@ from torch import Tensor
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_short
 from vicinal.mixing.batch import leaves
 from vicinal.processes import this_process
 
@@ -181,7 +182,7 @@ class DataLoaders:
         """A target as text: the name of its class, or its value."""
         if self.vocab is not None:
             return self.vocab[int(target)]
-        return ", ".join(f"{value:.3g}" for value in target.flatten().tolist())
+        return ", ".join(format_short(value) for value in target.flatten().tolist())
 
 
 def _check_tensors(part: str, x: Any, y: Tensor) -> None:

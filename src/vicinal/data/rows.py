@@ -23,7 +23,7 @@ class Rows:
 
     Args:
         frame: its columns without the label.
-        y: (N,) int64 class indices, or (N, 1) float32 values.
+        y: (N,) int64 class indices, or (N, 1) float64 values.
     """
 
     frame: pd.DataFrame

@@ -30,7 +30,7 @@ class DataSplit(ABC):
     @property
     @abstractmethod
     def targets(self) -> Tensor:
-        """The training targets: (N,) int64 class indices, or (N, 1) float32 values.
+        """The training targets: (N,) int64 class indices, or (N, 1) float64 values.
 
         Raises:
             VicinalError: they are not known before the data are read.

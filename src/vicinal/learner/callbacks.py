@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vicinal.batches import BatchMixer
 from vicinal.errors import Diverged, VicinalError
+from vicinal.formatting import format_number, format_short
 from vicinal.learner.events import Callback
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
@@ -232,7 +233,7 @@ class ProgressTable(Callback):
         self.bar.advance(self.task)
         # Reading the loss makes the host wait for the device: once a second is enough.
         if learn.training and learn.loss is not None and time.perf_counter() > self.last_read + 1:
-            self.bar.update(self.task, loss=f"loss {learn.loss.item():.3f}")
+            self.bar.update(self.task, loss=f"loss {format_short(learn.loss.item())}")
             self.last_read = time.perf_counter()
 
     def after_epoch(self, learn: "Learner") -> None:
@@ -252,7 +253,7 @@ class ProgressTable(Callback):
 def _cell(name: str, value: float) -> str:
     if name == "epoch":
         return f"{value:d}"
-    return f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
+    return f"{value:.1f}" if name == "seconds" else format_number(value)
 
 
 def check_names(metrics: list[Any]) -> None:

@@ -1,5 +1,7 @@
 """Regression in the units of the data, trained as if values were standardised."""
 
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,9 @@ class Rescale(nn.Module):
 
     Args:
         mean, std: of the training part's values.
+        dtype: of the values, float32 or float64. Small differences between large values, such as
+            dates in seconds, need float64, and so do targets; on Apple's GPUs, which have none, it
+            becomes float32.
 
     >>> Rescale(125.0, 7.0)(torch.tensor([[0.0], [1.0]]))
     tensor([[125.],
@@ -22,14 +27,23 @@ class Rescale(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: float, std: float) -> None:
+    def __init__(self, mean: float, std: float, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        self.register_buffer("mean", torch.tensor(mean, dtype=dtype))
+        self.register_buffer("std", torch.tensor(std, dtype=dtype))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move or convert the buffers."""
+        try:
+            return super()._apply(fn, recurse)
+        except TypeError:  # from MPS: it has no float64
+            self.mean, self.std = self.mean.float(), self.std.float()
+            return super()._apply(fn, recurse)
 
     def forward(self, x: Tensor) -> Tensor:
-        # In float32: values in the data's units may overflow 16 bits.
-        return x.float() * self.std + self.mean
+        # Values in the data's units may overflow 16 bits.
+        dtype = torch.promote_types(self.mean.dtype, torch.float32)
+        return x.to(dtype) * self.std + self.mean
 
 
 class ScaledMSELoss(nn.MSELoss):

@@ -70,7 +70,7 @@ class TableNet(nn.Module):
         rescale: for regression, mean and standard deviation of the values. The head then learns
             standardised values, and a last layer, ``rescale``, converts them to the data's units,
             in which metrics and predictions are. Train it with
-            :class:`~vicinal.models.rescale.ScaledMSELoss`.
+            :class:`~vicinal.models.rescale.ScaledMSELoss`. Or that layer itself.
 
     Takes ``"numbers"`` (B, n) floats and ``"categories"`` (B, m) int64 in a dict, without the one
     of which there is none; gives (B, n_out).
@@ -93,7 +93,7 @@ class TableNet(nn.Module):
         *,
         hidden: Sequence[int] = (256, 256),
         dropout: float = 0.1,
-        rescale: tuple[float, float] | None = None,
+        rescale: tuple[float, float] | nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.inputs = TableInputs(numeric, cardinalities)
@@ -105,7 +105,9 @@ class TableNet(nn.Module):
             )
         )
         self.head = nn.Linear(widths[-1], n_out)
-        self.rescale = nn.Identity() if rescale is None else Rescale(*rescale)
+        if rescale is None:
+            rescale = nn.Identity()
+        self.rescale = rescale if isinstance(rescale, nn.Module) else Rescale(*rescale)
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
         out: Tensor = self.rescale(self.head(self.hidden(self.inputs(x))))

@@ -30,7 +30,7 @@ def margin_at(measure: Measure, base: float) -> float:
 
 def margin_text(measure: Measure) -> str:
     """The same in words."""
-    return "half a point" if measure.percent else f"a hundredth of the {measure.title}"
+    return "half a point" if measure.percent else "a hundredth of the error"
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ class Comparison:
         interval: of the arm's mean minus the baseline's.
         value, base: the two means, over the same seeds.
         same: whether the two are the same on every sample.
-        needed: how many seeds would narrow the interval to the margin (:func:`margin_at`) either
-            way; None where no number would, as the validation samples are too few, or where one
-            seed gives no interval.
+        is_negligible: whether the whole interval, also what is cut off it as impossible, is within
+            the margin (:func:`margin_at`): no practical difference.
+        needed: how many seeds would narrow the interval to the margin either way; None where no
+            number would, as the validation samples are too few, or where one seed gives no
+            interval.
     """
 
     arm: Arm
@@ -55,16 +57,8 @@ class Comparison:
     value: float
     base: float
     same: bool
+    is_negligible: bool
     needed: int | None
-
-    @property
-    def is_negligible(self) -> bool:
-        """Whether the whole interval is within the margin: no practical difference."""
-        low, high = self.interval.low, self.interval.high
-        if low is None or high is None:
-            return False
-        margin = margin_at(self.measure, self.base)
-        return -margin <= low and high <= margin
 
     @property
     def is_open(self) -> bool:
@@ -281,15 +275,16 @@ class Analysis:
             sum(result.mean(measure.name) for result in side) / len(both)
             for side in zip(*both, strict=True)
         )
-        paired, margin = measure.paired, margin_at(measure, base)
-        found = interval(differences, count, paired=paired)
-        needed = None
-        if len(both) > 1:
-            needed = seeds_needed(differences, margin, count, paired=paired)
+        margin = margin_at(measure, base)
+        kind = {"paired": measure.paired, "rounded": measure.percent}
+        found = interval(differences, count, **kind)
+        negligible, needed = False, None
+        if found.low is not None and found.high is not None:
+            negligible = -margin <= found.low and found.high <= margin
+            needed = seeds_needed(differences, margin, count, **kind)
         low, high = measure.bounds
-        found = found.within(low - base, high - base)
-        same = not differences.any()
-        return Comparison(arm, baseline, measure, found, value, base, same, needed)
+        cut, same = found.within(low - base, high - base), not differences.any()
+        return Comparison(arm, baseline, measure, cut, value, base, same, negligible, needed)
 
     def time_ratio(self, arm: Arm, baseline: Arm) -> Interval | None:
         """How many times as long an arm takes, minus 1; None where it is too short to time."""

@@ -186,9 +186,11 @@ def _main_difference(analysis: Analysis, comparison: Comparison) -> str:
     mean = f"{arm} {_mean_difference(comparison)} {baseline}, in the mean of {seeds}"
     if comparison.is_open:
         return f"{mean}: so few seeds leave open what the true difference is."
+    notes = "; ".join(filter(None, [_side(measure), _seeds_needed(analysis, comparison)]))
+    points = " points" if measure.percent else ""
     return (
         f"{mean}, but the true difference may be anything from {measure.signed(found.low)} to "
-        f"{measure.signed(found.high)}{measure.unit}{_seeds_needed(analysis, comparison)}."
+        f"{measure.signed(found.high)}{points}{f' ({notes})' if notes else ''}."
     )
 
 
@@ -203,20 +205,18 @@ def _mean_difference(comparison: Comparison) -> str:
 
 
 def _seeds_needed(analysis: Analysis, comparison: Comparison) -> str:
-    """How far more seeds would narrow the interval."""
+    """How far more seeds would narrow the interval; empty where they need not."""
     needed, width = comparison.needed, margin_text(comparison.measure)
     if needed is None:
         return (
-            f" (more seeds alone cannot narrow that to {width} either way: {analysis.samples:,} "
-            "validation samples are too few)"
+            f"more seeds alone cannot narrow that to {width} either way: {analysis.samples:,} "
+            "validation samples are too few"
         )
     if needed <= comparison.interval.seeds:
         return ""
     if needed > MOST_SEEDS:
-        return (
-            f" (more than {MOST_SEEDS} seeds would be needed to narrow that to {width} either way)"
-        )
-    return f" ({needed} seeds would narrow that to about {width} either way)"
+        return f"more than {MOST_SEEDS} seeds would be needed to narrow that to {width} either way"
+    return f"{needed} seeds would narrow that to about {width} either way"
 
 
 def _others(analysis: Analysis, comparison: Comparison) -> list[str]:
@@ -278,8 +278,13 @@ def _signed(comparison: Comparison) -> str:
     low, high = measure.signed(found.low or 0.0), measure.signed(found.high or 0.0)
     if measure.percent:
         return f"{measure.signed(found.mean)} points ({low} to {high})"
+    return f"{measure.signed(found.mean)} ({low} to {high}; {_side(measure)})"
+
+
+def _side(measure: Measure) -> str:
+    """What a difference without a unit is of; empty where it is in points."""
     side = "above" if measure.better == "higher" else "below"
-    return f"{measure.signed(found.mean)} ({low} to {high}; {measure.title}, {side} 0 is better)"
+    return "" if measure.percent else f"{measure.title}, {side} 0 is better"
 
 
 def _size(measure: Measure, difference: float) -> str:

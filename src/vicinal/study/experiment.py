@@ -161,4 +161,5 @@ class Experiment:
         def fit(learn: Learner) -> None:
             task.fit(learn, task.epochs, task.lr)
 
-        return PreparedRun(learn, fit, data.noisy, None if self.ood is None else self.ood.items)
+        ood = None if self.ood is None else self.ood.items
+        return PreparedRun(learn, fit, data.noisy, ood, rounded=data.split.vocab is None)

@@ -71,13 +71,16 @@ class Spread:
     samples: int
 
     @classmethod
-    def of(cls, differences: NDArray[np.floating], *, paired: bool = True) -> "Spread":
+    def of(
+        cls, differences: NDArray[np.floating], *, paired: bool = True, rounded: bool = True
+    ) -> "Spread":
         """Of differences (..., S, N), for S seeds and N samples; S must be 2 or more.
 
         Args:
             differences: of both arms.
             paired: whether the samples are the same for all seeds. If not, they are a part of the
                 seeds' variance, and tell only the least that it can be.
+            rounded: whether whole numbers are samples that are right or wrong.
         """
         seeds, samples = differences.shape[-2:]
         rows, columns = differences.mean(-1), differences.mean(-2)
@@ -87,7 +90,7 @@ class Spread:
             return cls(mean, by_seeds, 0 * by_seeds, 0 * by_seeds, seeds, samples)
         # Of samples that are right or wrong, means are multiples of 1 / N: seeds may agree by
         # chance, which does not mean that they have no variance.
-        whole = (differences == np.rint(differences)).all((-2, -1))
+        whole = rounded & (differences == np.rint(differences)).all((-2, -1))
         by_seeds = by_seeds + whole * ROUNDING / samples**2 / seeds
         if not paired:
             within = differences.var(-1, ddof=1).mean(-1) / (seeds * samples)
@@ -119,7 +122,11 @@ def _t(level: float, count: int) -> float:
 
 
 def interval(
-    differences: NDArray[np.floating], comparisons: int = 1, *, paired: bool = True
+    differences: NDArray[np.floating],
+    comparisons: int = 1,
+    *,
+    paired: bool = True,
+    rounded: bool = True,
 ) -> Interval:
     """The mean of paired differences, and its interval.
 
@@ -141,6 +148,7 @@ def interval(
             (S, 1) where a run gives one number.
         comparisons: how many intervals are to hold jointly; 1 or more.
         paired: whether the samples are the same for all seeds.
+        rounded: whether whole numbers are samples that are right or wrong.
 
     Raises:
         ValueError: the differences are empty, or not of shape (S, N).
@@ -157,7 +165,7 @@ def interval(
     differences, unit = _in_units(differences)
     if len(differences) < 2:
         return Interval(float(differences.mean()) * unit, None, None, 1)
-    spread = Spread.of(differences, paired=paired)
+    spread = Spread.of(differences, paired=paired, rounded=rounded)
     mean, half = float(spread.mean), float(spread.half_width(corrected(comparisons)))
     return Interval(mean * unit, (mean - half) * unit, (mean + half) * unit, spread.seeds)
 
@@ -182,11 +190,12 @@ def seeds_needed(
     comparisons: int = 1,
     *,
     paired: bool = True,
+    rounded: bool = True,
 ) -> int | None:
     """How many seeds would narrow the interval to ``half_width`` either way.
 
     Args:
-        differences, comparisons, paired: as for :func:`interval`, of 2 seeds or more.
+        differences, comparisons, paired, rounded: as for :func:`interval`, of 2 seeds or more.
 
     Returns:
         2 or more; None where no number suffices, as the samples are too few.
@@ -195,7 +204,7 @@ def seeds_needed(
     5
     """
     differences, unit = _in_units(differences)
-    spread, level = Spread.of(differences, paired=paired), corrected(comparisons)
+    spread, level = Spread.of(differences, paired=paired, rounded=rounded), corrected(comparisons)
     seeds = range(2, UNLIMITED)
     first = bisect_left(
         seeds, True, key=lambda n: bool(spread.half_width(level, n) * unit <= half_width)

@@ -88,28 +88,24 @@ class Measure:
         return self.name if self.unbiased is None else f"{self.name}{UNBIASED}"
 
     @property
-    def unit(self) -> str:
-        """What follows a difference in text.
-
-        >>> MEASURES["accuracy"].unit, MEASURES["rmse"].unit
-        (' points', ' (root mean square error, below 0 is better)')
-        """
-        if self.percent:
-            return " points"
-        side = "above" if self.better == "higher" else "below"
-        return f" ({self.title}, {side} 0 is better)"
-
-    @property
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest value that the measure can have."""
         return self.limits or (0.0, 1.0 if self.percent else math.inf)
 
     def text(self, value: float) -> str:
-        """The value as text, such as 91.2 %, or 0.457."""
+        """The value as text.
+
+        >>> MEASURES["accuracy"].text(0.9123), MEASURES["nll"].text(0.4567)
+        ('91.2 %', '0.457')
+        """
         return f"{format_percent(value)} %" if self.percent else format_short(value)
 
     def signed(self, difference: float) -> str:
-        """A difference as text, without its unit."""
+        """A difference as text, without its unit.
+
+        >>> MEASURES["accuracy"].signed(0.0123), MEASURES["nll"].signed(-0.4567)
+        ('+1.2', '-0.457')
+        """
         return format_points(difference) if self.percent else with_sign(format_short(difference))
 
     def gain(self, difference: float) -> float:

@@ -35,12 +35,15 @@ class PreparedRun:
         fit: trains it.
         noisy: (M,) int64, the indices of the training samples with injected label noise.
         ood: samples of other data, as the learner's loaders stack them; None where there are none.
+        rounded: whether targets are identified by their float32 values, as earlier versions read
+            the values of tables, so that their results can be added to.
     """
 
     learn: Learner
     fit: Callable[[Learner], None]
     noisy: Tensor = field(default_factory=no_noise)
     ood: Sequence[Any] | Tensor | None = None
+    rounded: bool = False
 
 
 class TimeIsUp(VicinalError):
@@ -129,9 +132,13 @@ def train_and_measure(
         samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
         reliability=_reliability(evaluation),
-        validated=digest(targets.tolist()),
+        validated=digest(_identified(targets, prepared.rounded).tolist()),
         chance=chance(targets) if chance else 0.0,
     )
+
+
+def _identified(targets: Tensor, rounded: bool) -> Tensor:
+    return targets.float() if rounded and targets.is_floating_point() else targets
 
 
 def _reliability(evaluation: Evaluation) -> list[Reliability]:

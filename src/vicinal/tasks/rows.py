@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pandas.util import hash_pandas_object
-from torch import nn
+from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.rows import RowSplit
+from vicinal.data.rows import Rows, RowSplit
 from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
 from vicinal.models.rescale import ScaledMSELoss
@@ -35,7 +35,13 @@ class RowTask(Task):
         kinds, parts = self.split.kinds, (self.split.train, self.split.valid)
         read = [*kinds.numeric, *kinds.categorical, *kinds.text]
         hashed = [hash_pandas_object(part.frame[read], index=False) for part in parts]
-        return [*(part.y.tolist() for part in parts), *(each.tolist() for each in hashed)]
+        # Values in float32, as earlier versions read them: their runs can be resumed.
+        targets = [(part.y.float() if self.split.scale else part.y).tolist() for part in parts]
+        return [*targets, *(each.tolist() for each in hashed)]
+
+    def _part_targets(self, part: Rows) -> Tensor:
+        """The targets of a part, which are float64 where they are values, if the device can."""
+        return part.y.float() if self.split.scale and self.device.type == "mps" else part.y
 
     def learner(self) -> Learner:
         (train_data, valid_data), device, seed = self._parts(), self.device, self.options.seed

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from vicinal.data.frames import read_frame
@@ -15,6 +16,7 @@ from vicinal.data.rows import Rows
 from vicinal.data.split_loader import TensorData
 from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
+from vicinal.models.rescale import Rescale
 from vicinal.models.tabular import TableNet
 from vicinal.stored import check_dataclass, check_fields
 from vicinal.tasks.predictor import READING, Preprocessing, check_reading
@@ -69,7 +71,8 @@ class RowPreprocessing(Preprocessing):
 
     def network(self, rescale: tuple[float, float] | None) -> nn.Module:
         numeric, cardinalities = len(self.table.mean), self.table.cardinalities
-        return TableNet(numeric, cardinalities, self.n_out, rescale=rescale)
+        layer = Rescale(*rescale, dtype=torch.float64) if rescale else None
+        return TableNet(numeric, cardinalities, self.n_out, rescale=layer)
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """The rows of tables, numbered from 0 on."""
@@ -143,7 +146,7 @@ class TableTask(RowTask):
         return self._data(self.split.train), self._data(self.split.valid)
 
     def _data(self, part: Rows) -> TensorData:
-        return TensorData(self.preparation.table.transform(part.frame), part.y)
+        return TensorData(self.preparation.table.transform(part.frame), self._part_targets(part))
 
     def _network(self) -> nn.Module:
         return self.preparation.network(self.split.scale)

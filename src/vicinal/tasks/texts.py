@@ -61,7 +61,7 @@ class TextPreprocessing(Preprocessing):
             tokenizer = WordTokenizer.from_json(stored["tokenizer"])
             network = own_network(model, tokenizer, n_out)
         if vocab is None:  # the mean and deviation of values come with the weights
-            network = nn.Sequential(network, Rescale(0.0, 1.0))
+            network = nn.Sequential(network, Rescale(0.0, 1.0, dtype=torch.float64))
         return network, cls(model, vocab, column, tokenizer, stored.get("reading"))
 
     def check(self) -> None:
@@ -177,7 +177,7 @@ class TextTask(RowTask):
     def _choose_loading(self) -> None:
         tokenizer = self.preparation.tokenizer
         self.train, self.valid = (
-            TextData(tokenizer, self.split.texts(part), part.y)
+            TextData(tokenizer, self.split.texts(part), self._part_targets(part))
             for part in (self.split.train, self.split.valid)
         )
         if self.train.note:
@@ -191,7 +191,9 @@ class TextTask(RowTask):
         if isinstance(tokenizer, WordTokenizer):
             self.network = own_network(self.model, tokenizer, self.preparation.n_out)
         scale = self.split.scale
-        return nn.Sequential(self.network, Rescale(*scale)) if scale else self.network
+        if scale is None:
+            return self.network
+        return nn.Sequential(self.network, Rescale(*scale, dtype=torch.float64))
 
     def _layers(self, part: MixPart, learn: Learner) -> list[Any]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
