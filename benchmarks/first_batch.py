@@ -189,6 +189,7 @@ def main() -> None:
     )
     parser.add_argument("--photos-in", type=Path, help="folder where they are made, and stay")
     parser.add_argument("--runs", type=int, default=3, help="of vicinal, cold and warm")
+    parser.add_argument("--alone", action="store_true", help="leave out the other loaders")
     options = parser.parse_args()
     for source in filter(None, (OWN, options.old)):
         compileall.compile_dir(source, quiet=1)
@@ -213,11 +214,15 @@ def report(options: argparse.Namespace, data: Path, folder: Path, caches: Path) 
         table.read_bytes()
     print(f"\n{len(files):,} images of {size / len(files) / 1e3:.0f} kB\n", flush=True)
     ours = {"vicinal": OWN, **({"vicinal, earlier": options.old} if options.old else {})}
-    others = {
-        f"torchvision `ImageFolder`, {WORKERS} workers": FOLDER,
-        f"`datasets` with a transform, {WORKERS} workers": DATASETS,
-        f"fastai, {WORKERS} workers": FASTAI,
-    }
+    others = (
+        {}
+        if options.alone
+        else {
+            f"torchvision `ImageFolder`, {WORKERS} workers": FOLDER,
+            f"`datasets` with a transform, {WORKERS} workers": DATASETS,
+            f"fastai, {WORKERS} workers": FASTAI,
+        }
+    )
     times: dict[str, list[list[float]]] = {}
     for _ in range(options.runs):
         for name, source in ours.items():
@@ -225,7 +230,8 @@ def report(options: argparse.Namespace, data: Path, folder: Path, caches: Path) 
                 found = once(VICINAL, data, caches / name, source)
                 times.setdefault(f"{name}, {state}", []).append(found)
             shutil.rmtree(caches / name)
-    once(PREPARE_DATASETS, folder, caches)
+    if others:
+        once(PREPARE_DATASETS, folder, caches)
     for name, code in others.items():
         times[name] = [once(code, folder, caches)]
     medians = {
@@ -235,10 +241,9 @@ def report(options: argparse.Namespace, data: Path, folder: Path, caches: Path) 
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, measured in medians.items():
         print(f"| {name} | {' | '.join(f'{each:.2f}' for each in measured)} |")
-    fastest = min(medians[name][2] for name in others)
-    print(
-        f"\nall once, fastest other loader / vicinal: {fastest / medians['vicinal, cold'][2]:.2f}"
-    )
+    if others:
+        ratio = min(medians[name][2] for name in others) / medians["vicinal, cold"][2]
+        print(f"\nall once, fastest other loader / vicinal: {ratio:.2f}")
     for state in ("cold", "warm") if options.old else ():
         new, old = medians[f"vicinal, {state}"], medians[f"vicinal, earlier, {state}"]
         print(f"{state}, first batch, vicinal / earlier: {new[0] / old[0]:.3f}")
