@@ -442,3 +442,17 @@ class TestMissingMeasures:
         found = analysis({NONE: LOW, MIXUP: HIGH})
         assert found.missing == []
         assert "not measured" not in " ".join(details(found))
+
+
+def test_an_interval_of_values_without_bias_is_not_cut_by_one_with_bias():
+    made = analysis({NONE: [0.9, 0.9, 0.9], MIXUP: [0.9, 0.9, 0.9]})
+    generator = torch.Generator().manual_seed(0)
+    for each in made.results:
+        noise = torch.randn(400, generator=generator, dtype=torch.float64) / 100
+        mixes = each.arm == MIXUP.name
+        each.values["ece"] = torch.full((400,), 0.008 if mixes else 0.003, dtype=torch.float64)
+        # Without bias, the arm has a lower error by more than the baseline's with bias.
+        each.values["ece_unbiased"] = noise - noise.mean() - (0.006 if mixes else 0.0)
+    (found,) = made.compare(MEASURES["ece"])
+    assert found.interval.low < found.interval.mean < found.interval.high
+    assert found.interval.mean == pytest.approx(-0.006)

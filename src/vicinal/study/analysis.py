@@ -33,6 +33,15 @@ def margin_text(measure: Measure) -> str:
     return "half a point" if measure.percent else "a hundredth of the error"
 
 
+def allowed(measure: Measure, base: float) -> tuple[float, float]:
+    """The least and the greatest difference that the baseline's value leaves possible.
+
+    A value with a bias limits nothing: differences are taken of other values, without it.
+    """
+    low, high = measure.bounds
+    return (low - base, high - base) if measure.unbiased is None else (low - high, high - low)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """An arm compared with its baseline, by one measure.
@@ -63,17 +72,7 @@ class Comparison:
     @property
     def is_open(self) -> bool:
         """Whether the interval tells nothing: it has all that the baseline's value allows."""
-        return self.interval.low == self.lowest and self.interval.high == self.highest
-
-    @property
-    def lowest(self) -> float:
-        """The least difference that the baseline's value allows."""
-        return self.measure.bounds[0] - self.base
-
-    @property
-    def highest(self) -> float:
-        """The greatest difference that the baseline's value allows."""
-        return self.measure.bounds[1] - self.base
+        return (self.interval.low, self.interval.high) == allowed(self.measure, self.base)
 
     @property
     def gain(self) -> float:
@@ -282,8 +281,7 @@ class Analysis:
         if found.low is not None and found.high is not None:
             negligible = -margin <= found.low and found.high <= margin
             needed = seeds_needed(differences, margin, count, **kind)
-        low, high = measure.bounds
-        cut, same = found.within(low - base, high - base), not differences.any()
+        cut, same = found.within(*allowed(measure, base)), not differences.any()
         return Comparison(arm, baseline, measure, cut, value, base, same, negligible, needed)
 
     def time_ratio(self, arm: Arm, baseline: Arm) -> Interval | None:
