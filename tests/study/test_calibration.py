@@ -118,6 +118,19 @@ class TestTheSpreadWithoutBias:
         other = drawn(0, 20_000, 2.0)
         assert fair(*other).mean() == pytest.approx(plain(*other).mean().item(), rel=0.02)
 
+    def test_a_network_that_is_too_modest_has_its_error(self, plain, fair):
+        """It is always right, with less and less confidence; its error was told below 0."""
+        generator = torch.Generator().manual_seed(0)
+        targets = torch.randint(10, (360,), generator=generator)
+        own = torch.nn.functional.one_hot(targets, 10)
+        noise = torch.randn(360, 10, generator=generator)
+        found = [
+            [f((sharpness * own + noise).softmax(1), targets).mean().item() for f in (fair, plain)]
+            for sharpness in (8, 6, 4)
+        ]
+        assert found == sorted(found)
+        assert [error > 0.6 * whole for error, whole in found] == [True] * 3
+
     def test_the_order_of_the_samples_does_not_count(self, plain, fair):
         probabilities, targets = drawn(0, 90, 1.0)
         for measure in (plain, fair):

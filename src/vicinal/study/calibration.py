@@ -39,7 +39,9 @@ def unbiased_gaps(probabilities: Tensor, targets: Tensor) -> Tensor:
     h = 2 Φ(S / √V) - 1 is a sign that is uncertain where S is small. Its mean is 0 for a calibrated
     bin, by Stein's lemma, and about |S| where the error is larger than chance; in between it is too
     small. It is what the sum of one half of the samples times the sign of that of the other half
-    gives, on average over the ways to halve them.
+    gives, on average over the ways to halve them. A network that is less confident than it is right
+    leaves less to chance than its confidences say: V is multiplied by the mean squared gap over the
+    one that is expected of a calibrated network, where that is below 1.
 
     The values are linearised: their spread gives the standard error, which is up to half too large
     where the network is calibrated, and right elsewhere.
@@ -80,13 +82,16 @@ def _unbiased(gaps: Tensor, variances: Tensor, bins: Tensor) -> Tensor:
     """The mean over columns of errors without bias, as a linearised value for each sample.
 
     Args:
-        gaps, variances, bins: (N, C), of each sample in each column.
+        gaps, variances, bins: (N, C), of each sample in each column. The variances are those of a
+            calibrated network.
 
     Returns:
         (N,) float64.
     """
     sums = _column_sums(gaps, bins)
-    chance = _column_sums(variances, bins).clamp(min=1e-30).sqrt()  # of probabilities of 0 or 1
+    seen = gaps.square().sum() / variances.sum().clamp(min=1e-30)
+    chance = _column_sums(variances, bins) * seen.clamp(max=1)
+    chance = chance.clamp(min=1e-30).sqrt()  # of probabilities of 0 or 1
     sizes = sums / chance
     signs = torch.erf(sizes / 2**0.5)
     slopes = 2 * (-(sizes.square()) / 2).exp() / (2 * math.pi) ** 0.5  # of the signs, by the sizes
