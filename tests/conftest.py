@@ -25,6 +25,14 @@ def _global_generator_stays_where_it_is():
     rng._FIRST_USES = rng._FirstUses()
 
 
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before():
+    """With more threads than processors, the trainings of all later tests would be slow."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _a_cache_of_their_own():
     """Tests neither use nor fill the user's cache."""
