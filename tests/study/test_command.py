@@ -375,6 +375,7 @@ class TestMistakes:
         assert "comparison.json cannot be read" in sentence
 
 
+@pytest.mark.slow  # tests/test_asked_to_end.py interrupts one in this process
 def test_interrupting_leaves_the_answer_so_far(tmp_path):
     command = [sys.executable, "-m", "vicinal", "compare", "digits", "--mix", "none,mixup"]
     process = subprocess.Popen(
