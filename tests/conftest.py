@@ -1,6 +1,7 @@
 """Settings for all tests."""
 
 import os
+import signal
 import tempfile
 
 # Of two processes that test at once, each has one of two processors: before torch is loaded.
@@ -42,4 +43,7 @@ def _a_cache_of_their_own():
 
 
 def pytest_configure():
+    # A shell that starts pytest in the background has it ignore Ctrl-C, which tests send.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(min(2, torch.get_num_threads()))  # OMP_NUM_THREADS may say 1
