@@ -1,6 +1,7 @@
 """Settings for all tests."""
 
 import os
+import signal
 import tempfile
 
 # Of two processes that test at once, each has one of two processors: before torch is loaded.
@@ -25,6 +26,14 @@ def _global_generator_stays_where_it_is():
     rng._FIRST_USES = rng._FirstUses()
 
 
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before():
+    """With more threads than processors, the trainings of all later tests would be slow."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _a_cache_of_their_own():
     """Tests neither use nor fill the user's cache."""
@@ -34,4 +43,7 @@ def _a_cache_of_their_own():
 
 
 def pytest_configure():
+    # A shell that starts pytest in the background has it ignore Ctrl-C, which tests send.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(min(2, torch.get_num_threads()))  # OMP_NUM_THREADS may say 1

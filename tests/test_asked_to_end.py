@@ -49,7 +49,7 @@ numbers = pytest.mark.parametrize(
     [
         signal.SIGTERM,
         pytest.param(signal.SIGHUP, marks=SLOW),
-        pytest.param(signal.SIGINT, marks=SLOW),
+        signal.SIGINT,
     ],
 )
 

@@ -32,10 +32,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _one_thread():
     """So small networks are faster, and the worker processes have the other processors."""
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

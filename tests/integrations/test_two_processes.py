@@ -13,18 +13,10 @@ from two_processes import launch
 HERE = Path(__file__).parent
 
 
-# Fabric is below Lightning, which stands for it; accelerate is below transformers' Trainer and our
-# own Learner, whose tests have two processes, too.
-@pytest.mark.parametrize(
-    "trainer",
-    [
-        pytest.param("accelerate", marks=pytest.mark.slow),
-        pytest.param("fabric", marks=pytest.mark.slow),
-        "lightning",
-        pytest.param("timm", marks=pytest.mark.slow),
-        pytest.param("transformers", marks=pytest.mark.slow),
-    ],
-)
+# Our own Learner has two processes in tests that are not slow, and tests/test_rng.py has ranks
+# that differ.
+@pytest.mark.slow
+@pytest.mark.parametrize("trainer", ["accelerate", "fabric", "lightning", "timm", "transformers"])
 def test_each_process_draws_for_itself(trainer, tmp_path):
     done = launch(HERE / "two_ranks.py", trainer, tmp_path, cwd=HERE)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -57,8 +57,8 @@ def test_the_learner_as_in_the_article(path):
 @pytest.mark.usefixtures("_offline")
 def test_the_one_line_form_warns_if_weights_are_not_available(path):
     dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=32)
-    with pytest.warns(UserWarning, match="resnet34.*starting from random weights"):
-        learn = vision_learner(dls, "resnet34", metrics=error_rate).mixup()
+    with pytest.warns(UserWarning, match="resnet18.*starting from random weights"):
+        learn = vision_learner(dls, "resnet18", metrics=error_rate).mixup()
     learn.fine_tune(4)
     assert [len(g) for g in learn.splitter(learn.model)][-1] == 2
     assert learn.history[-1]["train_loss"] < learn.history[0]["train_loss"]

@@ -247,11 +247,7 @@ class TestBudget:
         monkeypatch.setattr("vicinal.study.planning.measure_cost", trial)
         for module in ("command", "planning"):
             monkeypatch.setattr(f"vicinal.study.{module}.processors", lambda: 6)
-        before = torch.get_num_threads()
-        try:
-            fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out")
-        finally:
-            torch.set_num_threads(before)
+        fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out")
         assert threads == [3]
 
     def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
@@ -379,6 +375,7 @@ class TestMistakes:
         assert "comparison.json cannot be read" in sentence
 
 
+@pytest.mark.slow  # tests/test_asked_to_end.py interrupts one in this process
 def test_interrupting_leaves_the_answer_so_far(tmp_path):
     command = [sys.executable, "-m", "vicinal", "compare", "digits", "--mix", "none,mixup"]
     process = subprocess.Popen(

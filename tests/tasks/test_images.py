@@ -28,8 +28,8 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("model", ["resnet9", "resnet10t"])
 def test_mixing_inside_of_a_network(model, tmp_path, capsys):
-    options = ["--model", model, "--no-pretrained", "--epochs", "1", "--out", "run"]
-    assert run(["train", "digits", "--mix", "manifoldmixup", *options]) == 0
+    options = ["--model", model, "--no-pretrained", "--valid", "0.5", "--epochs", "1"]
+    assert run(["train", "digits", "--mix", "manifoldmixup", *options, "--out", "run"]) == 0
     said = capsys.readouterr().out
     assert "ManifoldMixUp(mixer=MixUp(alpha=2.0" in said
     assert "'input'" in said

@@ -49,7 +49,7 @@ DIABETES = ["train", "diabetes.csv", "--label", "target", "--out", "run"]
 class TestClasses:
     @pytest.mark.parametrize("mix", ["none", "mixup", "columnmix", "manifoldmixup"])
     def test_each_mix_learns_and_predicts(self, wine, capsys, mix):
-        assert run([*WINE, "--epochs", "20", "--mix", mix]) == 0
+        assert run([*WINE, "--epochs", "8", "--mix", mix]) == 0
         said = capsys.readouterr().out
         assert "142 training and 36 validation rows of 3 classes (grower 0, grower 1," in said
         assert "13 numeric (alcohol," in said
