@@ -4,21 +4,83 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from PIL import Image
 
-HEAVY = ("torch._dynamo", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "datasets")
-CODE = """
-import contextlib, io, sys
+from run_folders import silent
+from vicinal import runs
+from vicinal.tasks import TrainOptions
+
+HEAVY = ("torch._dynamo", "torchvision", "sklearn", "scipy", "pandas", "pyarrow", "timm")
+HEAVY += ("matplotlib", "datasets", "transformers", "numba", "ray")
+AT_LINE = f"""
+import os, sys
+
+awaited = sys.argv[1]
+
+class Output:
+    def write(self, text):
+        sys.__stdout__.write(text)
+        if awaited in text:
+            found = [name for name in {HEAVY} if name in sys.modules]
+            print("imported:", found, file=sys.stderr, flush=True)
+            os._exit(0)  # what the command does then is not tested here
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+sys.stdout = Output()
 from vicinal.cli import run
-with contextlib.redirect_stdout(io.StringIO()):
-    assert run(sys.argv[1:]) == 0
-print([name for name in {heavy} if name in sys.modules])
+run(sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("arguments", [["advise", "digits"]])
-def test_digits_need_no_heavy_packages(arguments):
-    code = CODE.format(heavy=HEAVY)
-    found = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-    )
-    assert found.stdout == "[]\n"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with images of two classes, and a run that was trained on them."""
+    folder = tmp_path_factory.mktemp("imports")
+    for label in "ab":
+        (folder / "photos" / label).mkdir(parents=True)
+        for number in range(4):
+            pixels = torch.randint(256, (8, 8, 3), dtype=torch.uint8).numpy()
+            Image.fromarray(pixels).save(folder / "photos" / label / f"{number}.png")
+    options = TrainOptions(data=str(folder / "photos"), epochs=1, size=8, precision="fp32")
+    runs.train(options, folder / "run", log=silent)
+    return folder
+
+
+def check(folder, arguments, awaited="\n"):
+    command = [sys.executable, "-c", AT_LINE, awaited, *arguments.split()]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True)
+    assert found.stdout.strip()
+    assert found.stderr.splitlines()[-1] == "imported: []"
+
+
+def test_advice_needs_no_heavy_package(tmp_path):
+    check(tmp_path, "advise digits", awaited="To measure it:")  # its last line
+
+
+def test_the_first_line_of_a_comparison_needs_no_heavy_package(tmp_path):
+    check(tmp_path, "compare digits --out out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "advise photos",
+        "bench",
+        "cache",
+        "compare photos --out out",
+        "predict run photos/a/0.png",
+        "show --data digits",
+        "show --data photos",
+        "train digits --out out",
+        "train photos --out out",
+    ],
+)
+def test_the_first_line_needs_no_heavy_package(folder, arguments):
+    check(folder, arguments)

@@ -25,7 +25,6 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.trackers import Track
 from vicinal.mixing import Mixer
-from vicinal.plots.saving import save_figure
 from vicinal.processes import this_process
 from vicinal.progress import status
 from vicinal.rng import derive_seed
@@ -244,7 +243,7 @@ class Run(Callback):
         """Draw the first batch; not before the training, as to load what draws takes a second."""
         draw, self.draw = self.draw, None
         if draw is not None:
-            save_figure(draw(), self._file(PICTURES[0]))
+            _save_figure(draw(), self._file(PICTURES[0]))
 
     def after_step(self, learn: Learner) -> None:
         self.has_trained = True
@@ -296,7 +295,7 @@ class Run(Callback):
         if self.learn.history:
             from vicinal import plots
 
-            save_figure(plots.curves(self.learn.history), self._file(PICTURES[1]))
+            _save_figure(plots.curves(self.learn.history), self._file(PICTURES[1]))
         self._write_config(finished=stopped_by is None)
         if stopped_by is None:
             self._file(CHECKPOINT).unlink(missing_ok=True)
@@ -335,6 +334,12 @@ class Run(Callback):
 
     def _file(self, name: str) -> Path:
         return self.folder / name
+
+
+def _save_figure(figure: Any, file: Path) -> None:
+    from vicinal.plots.saving import save_figure  # with matplotlib
+
+    save_figure(figure, file)
 
 
 def _json_row(row: dict[str, float]) -> str:
@@ -384,4 +389,4 @@ def _is_partial(name: str) -> bool:
 def show(options: TrainOptions, out: Path) -> None:
     """Draw how training samples of a data set are mixed, and write the picture to ``out``."""
     split = find_split(options)
-    save_figure(task_type_of(split).show(options, split), out)
+    _save_figure(task_type_of(split).show(options, split), out)

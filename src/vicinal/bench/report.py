@@ -6,17 +6,18 @@ import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from matplotlib.figure import Figure
 
 from vicinal.bench.cases import OURS, PARTS, Row
 from vicinal.bench.peers import installed, versions
 from vicinal.errors import VicinalError
 from vicinal.files import check_writable, write_whole
-from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
 from vicinal.progress import status
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Log = Callable[[str, str], None]
 
@@ -44,6 +45,7 @@ def bench(device: str, budget: float, folder: Path | None, log: Log) -> list[Row
         check_writable(folder, f"--out {folder}")
     about = machine(torch_device)
     log("machine", f"{about['device']}, {about['threads']} threads, Python {about['python']}")
+    about |= libraries()
     log("versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
     for name, reason in about["missing"].items():
         log("missing", f"{name}: {reason}")
@@ -72,9 +74,8 @@ def _checked_device(name: str) -> torch.device:
     return device
 
 
-@status("importing the libraries to compare with")
 def machine(device: torch.device) -> dict[str, Any]:
-    """The hardware and software that the figures are measured on."""
+    """The hardware and the system that the figures are measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "device": name,
@@ -82,9 +83,13 @@ def machine(device: torch.device) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": versions(),
-        "missing": installed("MixUp")[1],
     }
+
+
+@status("importing the libraries to compare with")
+def libraries() -> dict[str, Any]:
+    """The versions of the libraries that are compared, and why some are missing."""
+    return {"versions": versions(), "missing": installed("MixUp")[1]}
 
 
 def _processor() -> str:
@@ -122,13 +127,15 @@ def save(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
         chart(rows).savefig(folder / "bench.png", dpi=150)
 
 
-def chart(rows: list[Row]) -> Figure:
+def chart(rows: list[Row]) -> "Figure":
     """A bar chart of the whole calls of all libraries, in units of a plain copy of the batch."""
     calls = [row for row in rows if row.part == "whole call"]
     names = list(dict.fromkeys(row.name for row in calls))
     cases, sizes = (
         list(dict.fromkeys(getattr(row, key) for row in calls)) for key in ("case", "size")
     )
+    from vicinal.plots.layout import GREY, OWN, SMALL, new_figure
+
     figure = new_figure(2.6 * len(sizes) + 1.6, len(cases) * (0.22 * len(names) + 0.7))
     panels = figure.subplots(len(cases), len(sizes), squeeze=False, sharey=True)
     for case, row_of_panels in zip(cases, panels, strict=True):

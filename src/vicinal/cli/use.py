@@ -135,8 +135,6 @@ def show(
     from vicinal.progress import status
 
     with status("starting"):
-        from vicinal import runs
-        from vicinal.plots.saving import check_picture
         from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
@@ -162,6 +160,10 @@ def show(
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
+    with status("starting"):
+        from vicinal import runs
+        from vicinal.plots.saving import check_picture
+
     check_picture(file)
     if file.suffix.lower() == ".html":
         with status("starting"):

@@ -4,16 +4,18 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from vicinal.study.arms import Arm, comparisons
 from vicinal.study.intervals import Interval, interval, seeds_needed
 from vicinal.study.measures import MEASURES, Measure
 from vicinal.study.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CLEAR = 0.05  # clearly better than chance: by this share of what there is to gain
 SHORT = 5.0  # seconds; shorter trainings are too short to time
@@ -195,8 +197,10 @@ class Analysis:
         value = self.main.text(result.mean(self.main.name))
         return f"{self.main.title} {value} in {result.seconds:.0f} s"
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A row for each run: its arm, its seed, its measures, and how long it took."""
+        import pandas as pd
+
         arms = {arm.name: arm for arm in self.arms}
         order = {name: place for place, name in enumerate(arms)}
         rows = []

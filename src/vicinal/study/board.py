@@ -16,7 +16,6 @@ from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
 from vicinal.progress import status
-from vicinal.study.page import BOARD_METHODS, render
 from vicinal.tasks import TrainOptions, find_split
 
 SHOWN = 12  # images to choose from
@@ -84,6 +83,8 @@ def show_board(options: TrainOptions, file: Path, *, open: bool) -> None:
     Raises:
         VicinalError: the data have no images, or the board cannot show an option.
     """
+    from vicinal.study.page import BOARD_METHODS, render
+
     options.refuse(("size", "resize", "augment", "flip"), "the board")
     parts = options.spec.parts
     unknown = [part.method.name for part in parts if part.method.name not in BOARD_METHODS]

@@ -4,9 +4,8 @@ import copy
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from torch import nn
 
@@ -29,6 +28,9 @@ from vicinal.study.runner import PreparedRun, Runner
 from vicinal.study.store import ResultStore
 from vicinal.tasks.mixers import check_holds_no_model, seed_mixers
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def compare(
     dls_fn: Callable[[int], DataLoaders],
@@ -42,7 +44,7 @@ def compare(
     folder: str | Path | None = None,
     report: str | Path | None = None,
     **learner: Any,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Train every arm with every seed, and say which differences between them are significant.
 
     Arms share their seeds: for one seed they have the same data in the same order, and begin with

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,14 +13,15 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms
-from vicinal.study.board import board_images
 from vicinal.study.config import ExperimentConfig
-from vicinal.study.other_data import read_other
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun
 from vicinal.study.store import ResultStore
 from vicinal.study.training_set import ModifiedSplit, modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
+
+if TYPE_CHECKING:
+    from vicinal.study.other_data import OtherData
 
 # The options of early versions. The digest of an experiment's settings has later ones only where
 # they are set, so that a comparison which such a version began can be resumed.
@@ -71,7 +73,14 @@ class Experiment:
         epochs = config.epochs or (self.task.epochs,)
         self.arms = make_arms(mixes, config.alphas, epochs, config.options, existing)
         self._check()
-        self.ood = None if config.ood is None else read_other(config.ood, self.task)
+        self.ood = self._other_data()
+
+    def _other_data(self) -> "OtherData | None":
+        if self.config.ood is None:
+            return None
+        from vicinal.study.other_data import read_other  # which imports what reads tables
+
+        return read_other(self.config.ood, self.task)
 
     def _check(self) -> None:
         """Make the mixer of each arm, so that mistakes are reported before any training."""
@@ -127,6 +136,8 @@ class Experiment:
 
     def board(self) -> list[dict[str, str]]:
         """Images for the mixing board; none where the data have none."""
+        from vicinal.study.board import board_images
+
         return board_images(self.split)
 
     def runs(self, seeds: int) -> list[tuple[Arm, int]]:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
@@ -19,7 +18,6 @@ from vicinal.stored import Misfit, check_fields, misfit, read_object
 from vicinal.study.analysis import Analysis
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
-from vicinal.study.report import write_report
 from vicinal.study.store import LOCK, SUFFIXES
 from vicinal.tasks.run_config import check_stored_options
 
@@ -145,8 +143,12 @@ class ComparisonFolder:
         Args:
             analysis: the results.
             answer: in sentences, the headline first.
-            **report: as for :func:`write_report`.
+            **report: as for :func:`vicinal.study.report.write_report`.
         """
+        import pandas as pd
+
+        from vicinal.study.report import write_report
+
         tables = (analysis.frame(), pd.DataFrame(analysis.differences()))
         for name, table in zip(TABLES, tables, strict=True):
             write_file(self.path / name, table.to_csv(index=False))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 LEVEL = 0.95
 ROUNDING = 1 / 12  # the variance of rounding to whole numbers
@@ -118,7 +117,10 @@ class Spread:
 
 
 def _t(level: float, count: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, count - 1))
+    # As scipy.stats.t.ppf does; to import all of scipy.stats takes as long as torch.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(count - 1, (1 + level) / 2))
 
 
 def interval(

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 from vicinal.data.augment import Normalize
 from vicinal.learner.learner import Learner
@@ -30,14 +29,18 @@ def noise(x: Tensor) -> Tensor:
 
 def blur(x: Tensor) -> Tensor:
     """Blur (B, 3, H, W) floats in [0, 1]."""
+    from torchvision.transforms.v2.functional import gaussian_blur
+
     sigma = BLUR * min(x.shape[-2:])
     kernel = 2 * max(1, round(3 * sigma)) + 1
-    return tv.gaussian_blur(x, [kernel, kernel], [sigma, sigma])
+    return gaussian_blur(x, [kernel, kernel], [sigma, sigma])
 
 
 def contrast(x: Tensor) -> Tensor:
     """Lower the contrast of (B, 3, H, W) floats in [0, 1]."""
-    return tv.adjust_contrast(x, CONTRAST)
+    from torchvision.transforms.v2.functional import adjust_contrast
+
+    return adjust_contrast(x, CONTRAST)
 
 
 def accuracy_under(corrupt: Callable[[Tensor], Tensor]) -> OnBatch:
