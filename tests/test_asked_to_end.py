@@ -54,6 +54,10 @@ numbers = pytest.mark.parametrize(
 )
 
 
+class Killed(BaseException):
+    """In place of SIGKILL, which would end the tests, too."""
+
+
 def ask(number=signal.SIGTERM):
     os.kill(os.getpid(), number)
     time.sleep(0.001)  # the handler has run
@@ -135,6 +139,30 @@ class TestTrain:
     def test_leaves_nothing_where_nothing_was_trained(self, monkeypatch, owner, name):
         folder = stopped(monkeypatch, owner, name, raising=False)
         assert not folder.exists()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=str)
+    def test_keeps_the_epoch_after_which_its_picture_is_drawn(self, monkeypatch, number, capsys):
+        def ask_once(figure, file, save=runs.save_figure):
+            monkeypatch.setattr(runs, "save_figure", save)
+            if number == signal.SIGKILL:
+                raise Killed
+            ask(number)
+
+        train = ["train", "digits", "--epochs", "2", "--out", "run"]
+        monkeypatch.setattr(runs, "save_figure", ask_once)
+        if number == signal.SIGKILL:
+            with monkeypatch.context() as patch:
+                patch.setattr(runs.Run, "_leave", lambda *_: None)  # nothing is saved after it
+                with pytest.raises(Killed):
+                    run(train)
+        else:
+            assert run(train) == 128 + number
+            assert Path("run", "mixed_batch.png").exists()
+        assert len(Path("run", "metrics.jsonl").read_text().splitlines()) == 1
+        capsys.readouterr()
+        assert run([*train, "--resume"]) == 0
+        assert "after epoch 1, from run" in capsys.readouterr().out
+        assert Path("run", "mixed_batch.png").exists()
 
     def test_saves_all_where_it_is_done_already(self, monkeypatch, capsys):
         folder = stopped(monkeypatch, runs, "save_weights")

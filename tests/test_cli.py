@@ -405,6 +405,7 @@ class TestMistakes:
             ("--batch-size", "5000", "--batch-size 5000 is larger than the 1,438"),
             ("--mix", "mixdown", "--mix must be none, or some of mixup, manifoldmixup,"),
             ("--mix", "mixup+none", "joined by +, not mixup+none"),
+            ("--mix", "", "joined by +, not nothing"),
             ("--epochs", "0", "--epochs must be 1 or more, not 0"),
             ("--lr", "-0.1", "--lr must be above 0, not -0.1"),
             ("--seed", "-1", "--seed must be between 0 and"),

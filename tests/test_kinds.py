@@ -173,6 +173,14 @@ def test_it_is_trained_from_the_command_line(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "vicinal predict run SOUND..."
 
 
+def test_advice_is_given(capsys):
+    assert run(["advise", "tones"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "0.000154 million parameters, 4.1 for each training sample" in printed
+    assert "19 training tones each on average" in printed
+    assert printed.endswith("--mix none,mixup")  # no layers are known, so no manifoldmixup
+
+
 def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
     options = TrainOptions(str(tones), epochs=3, mix="remix")
     runs.train(options, tmp_path / "whole", log=silent)

@@ -245,8 +245,8 @@ def _refuse_name(mix: str, name: str) -> NoReturn:
     if name.lower() == NONE and mix.lower().startswith(f"{NONE}:"):
         hint = f": {NONE} has no settings"
     raise VicinalError(
-        f"--mix must be {NONE}, or some of {', '.join(METHODS)} joined by +, not {mix.lower()}"
-        f"{hint}"
+        f"--mix must be {NONE}, or some of {', '.join(METHODS)} joined by +, not "
+        f"{mix.strip().lower() or 'nothing'}{hint}"
     )
 
 

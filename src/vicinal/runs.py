@@ -232,24 +232,25 @@ class Run(Callback):
     @status("drawing the first batch")
     def _begin(self) -> None:
         """Write what is known before the training, and listen to its events."""
-        self.learn.add_cbs(self)
-        if self.resumed and self._file(CHECKPOINT).exists():
-            return  # without a checkpoint, the run may have been killed in what follows
-        self.task.preprocessing(self.learn).save(self.folder)
-        self._write_config(finished=False)
-        self.draw = self.task.picture(self.learn, self.mixer)
+        self.learn.add_cbs([self, DrawFirstBatch(self)])
+        # Without a checkpoint, the run may have been killed in what follows.
+        has_begun = self.resumed and self._file(CHECKPOINT).exists()
+        if not has_begun:
+            self.task.preprocessing(self.learn).save(self.folder)
+            self._write_config(finished=False)
+        if not (has_begun and self._file(PICTURES[0]).exists()):
+            self.draw = self.task.picture(self.learn, self.mixer)
 
-    def _draw(self) -> None:
-        """Draw the first batch; not before the training, as to load what draws takes a second."""
-        draw, self.draw = self.draw, None
-        if draw is not None:
-            _save_figure(draw(), self._file(PICTURES[0]))
+    def draw_first_batch(self) -> None:
+        """Draw it, if it can be seen and is not drawn yet."""
+        if self.draw is not None:
+            _save_figure(self.draw(), self._file(PICTURES[0]))
+            self.draw = None
 
     def after_step(self, learn: Learner) -> None:
         self.has_trained = True
 
     def after_epoch(self, learn: Learner) -> None:
-        self._draw()
         rows = learn.history
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
@@ -291,7 +292,7 @@ class Run(Callback):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
         save_rescaling(self.learn.rescaling, self._file(RESCALING))
-        self._draw()
+        self.draw_first_batch()
         if self.learn.history:
             from vicinal import plots
 
@@ -340,6 +341,18 @@ def _save_figure(figure: Any, file: Path) -> None:
     from vicinal.plots.saving import save_figure  # with matplotlib
 
     save_figure(figure, file)
+
+
+class DrawFirstBatch(Callback):
+    """Draws a run's first batch after its first epoch: to load what draws takes a second."""
+
+    order = 98  # after the checkpoint, or a signal in this second would cost the epoch
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def after_epoch(self, learn: Learner) -> None:
+        self.run.draw_first_batch()
 
 
 def _json_row(row: dict[str, float]) -> str:

@@ -21,6 +21,8 @@ from vicinal import (
     VicinalError,
     runs,
 )
+from vicinal.learner.checkpoint import load_rescaling
+from vicinal.learner.tensor_file import write_tensors
 from vicinal.study import command
 from vicinal.study.budget import Cost
 from vicinal.study.config import ExperimentConfig
@@ -155,6 +157,12 @@ def test_a_run_says_that_it_is_rescaled_and_misses_the_file(run, tmp_path):
     with pytest.raises(VicinalError, match=r"rescaling\.safetensors is missing"):
         Predictor.load(folder)
     assert runs.RESCALING in runs.OWN  # which another run in this folder removes
+
+
+def test_a_file_that_holds_something_else_says_what_is_missing_in_it(tmp_path):
+    write_tensors(tmp_path / "other", {"theta": torch.tensor(0.8)})
+    with pytest.raises(VicinalError, match=r"other cannot be read \('mean_x' is missing in it\)"):
+        load_rescaling(tmp_path / "other")
 
 
 class TestCompare:

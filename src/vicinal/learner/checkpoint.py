@@ -92,8 +92,9 @@ def load_rescaling(file: Path) -> Rescaling | None:
     except VicinalError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = f"{error} is missing in it" if isinstance(error, KeyError) else error
         raise VicinalError(
-            f"{file} cannot be read ({error}): it is damaged, or holds no rescaling"
+            f"{file} cannot be read ({reason}): it is damaged, or holds no rescaling"
         ) from None
 
 

@@ -5,10 +5,11 @@ heart, and costs where the training is too short, or the network too small, to l
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vicinal.errors import VicinalError
+from vicinal.methods import Targets, methods_for
 from vicinal.study.formatting import format_exact, join_and, pluralize
 from vicinal.tasks.task import Task
 
@@ -298,10 +299,19 @@ class Trial:
 def trial_for(situation: Situation) -> Trial:
     """Which method to try first, how strongly, and for how long.
 
+    Methods that do not serve such data, as some do for kinds of a user's own, are left out.
+
     >>> trial_for(Situation("images", 1_000, 10, 20, False, 0.0, parameters=400_000)).mixes
     ('mixup', 'mixup+cutmix')
     """
-    s = situation
+    trial = _trial(situation)
+    targets: Targets = "values" if situation.classes is None else "classes"
+    served = {method.name for method in methods_for(situation.kind, targets)}
+    return replace(trial, mixes=tuple(m for m in trial.mixes if served.issuperset(m.split("+"))))
+
+
+def _trial(s: Situation) -> Trial:
+    """What to try where all methods serve such data."""
     # Nothing has gained from a short training; on a table, steps count, and not epochs.
     longer = LONG if s.kind == "images" and not (s.is_long or s.is_small) else None
     if s.classes is None:
