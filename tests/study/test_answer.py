@@ -434,9 +434,22 @@ class TestMissingMeasures:
         (main,) = found.compare(found.main)
         assert main.interval.seeds == SEEDS
         assert details(found)[0] == (
-            "Calibration error was not measured in 4 of the 6 runs of none and 4 of the 6 runs of "
+            "Calibration error was not measured in 4 of the 6 runs of each of none and "
             "mixup α = 0.4: an earlier version did not have it."
         )
+
+    def test_measures_that_the_same_runs_lack_share_a_sentence(self):
+        results = analysis({NONE: LOW, MIXUP: HIGH, CUTMIX: LOW}).results
+        for name in ("brier", "aurc", "ace_unbiased"):
+            self.without(results[: 2 * SEEDS], name, [0])
+        self.without(results[:SEEDS], "nll", range(SEEDS))
+        found = details(Analysis([NONE, MIXUP, CUTMIX], results))
+        assert [sentence for sentence in found if "earlier version" in sentence] == [
+            "Negative log-likelihood was not measured in none: an earlier version did not have it.",
+            "An earlier version did not have these measures, which are missing in 1 of the 6 runs "
+            "of each of none and mixup α = 0.4: Brier score; adaptive calibration error; area "
+            "under the risk-coverage curve.",
+        ]
 
     def test_nothing_is_said_where_all_are_measured(self):
         found = analysis({NONE: LOW, MIXUP: HIGH})

@@ -33,6 +33,7 @@ FIELDS = {
     "data": str,
     "arms": list[str],
     "seeds": int,
+    "threads": int | None,
 }
 REQUIRED = ("config", "resolved", "data", "arms", "seeds")
 TABLES = ("runs.csv", "differences.csv")
