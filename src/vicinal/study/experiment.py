@@ -115,6 +115,15 @@ class Experiment:
             common.append(("other data", self.ood.text))
         return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
 
+    def command(self, seeds: int) -> str:
+        """The command line that does all of it anew."""
+        config = self.config
+        if config.alphas and any("+" in arm.mix and not arm.is_text for arm in self.arms):
+            # An earlier version gave the strengths to no sum of methods: say those of each arm.
+            typed = dict.fromkeys(arm.typed for arm in self.arms)
+            config = replace(config, mixes=tuple(typed), alphas=())
+        return config.command(seeds)
+
     def fingerprint(self) -> str:
         """Changes when the samples change, also those of other data."""
         own = self.task.fingerprint()
