@@ -401,6 +401,18 @@ def test_the_tables_agree_with_the_answer():
     assert differences["accuracy"]["difference"] == pytest.approx(0.2, abs=1e-6)
 
 
+def test_arms_without_a_partner_share_a_sentence_and_one_arm_alone_is_not_the_best():
+    (run,) = analysis({NONE: [0.7]}).results
+    assert details(Analysis([NONE, MIXUP, CUTMIX], [run])) == [
+        "mixup α = 0.4 and cutmix α = 1 have not finished a run of a seed that none has, too, so "
+        "they cannot be compared with it."
+    ]
+    assert details(Analysis([NONE, MIXUP], [run])) == [
+        "mixup α = 0.4 and none have not finished a run of the same seed, so they cannot be "
+        "compared."
+    ]
+
+
 class TestMissingMeasures:
     """Results of an earlier version lack measures that were added since."""
 

@@ -109,15 +109,28 @@ def details(analysis: Analysis) -> list[str]:
         for comparison in sorted(made, key=lambda comparison: comparison.gain, reverse=True)
         if analysis.beats_chance(comparison.baseline)
     ]
-    compared = {comparison.arm for comparison in made}
-    if len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
+    if made and len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
         sentences.append(_best_mean(analysis))
-    return sentences + [
-        f"{full_name(analysis, arm)} and {full_name(analysis, baseline)} have not finished a run "
-        "of the same seed, so they cannot be compared."
-        for arm, baseline in comparisons(analysis.arms)
-        if arm not in compared
-    ]
+    return sentences + _unpaired(analysis, {comparison.arm for comparison in made})
+
+
+def _unpaired(analysis: Analysis, compared: set[Arm]) -> list[str]:
+    """Which arms cannot be compared yet, a sentence for each baseline."""
+    left: dict[Arm, list[str]] = {}
+    for arm, baseline in comparisons(analysis.arms):
+        if arm not in compared:
+            left.setdefault(baseline, []).append(full_name(analysis, arm))
+    sentences = []
+    for baseline, names in left.items():
+        base = full_name(analysis, baseline)
+        sentences.append(
+            f"{names[0]} and {base} have not finished a run of the same seed, so they cannot be "
+            "compared."
+            if len(names) == 1
+            else f"{join_and(names)} have not finished a run of a seed that {base} has, too, so "
+            "they cannot be compared with it."
+        )
+    return sentences
 
 
 def _best_mean(analysis: Analysis) -> str:

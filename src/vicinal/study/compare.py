@@ -23,6 +23,7 @@ from vicinal.rng import derive_seed
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
+from vicinal.study.curve_points import is_own
 from vicinal.study.identity import identity
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun, Runner
@@ -114,7 +115,9 @@ def compare(
         # Those of all arms are copied, too, and draw otherwise than the arm's own.
         learn.add_cbs(_callbacks(learner.get("cbs"), learn, derive_seed(seed, "cbs")))
         learn.add_cbs(_callbacks(arms[arm.mix], learn, seed))
-        return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr))
+        # A function of the user's may read the row of any epoch.
+        every = not is_own(fit)
+        return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr), every_epoch=every)
 
     common = [lr, fit, sorted(learner.items())]
     settings = {arm: digest(identity([arms[arm.mix], *common])) for arm in made}

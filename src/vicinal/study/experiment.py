@@ -109,7 +109,9 @@ class Experiment:
         common = [("data", self.task.describe())]
         common += [(name, reason) for name, reason in self.choices.items() if name != "epochs"]
         if config.label_noise:
-            share = f"{config.label_noise:.0%} of the training labels, drawn anew for each seed"
+            share = (
+                f"{100 * config.label_noise:g} % of the training labels, drawn anew for each seed"
+            )
             common.append(("label noise", share))
         if self.ood is not None:
             common.append(("other data", self.ood.text))
