@@ -602,7 +602,9 @@ class TestRunner:
         )
         assert {result.arm for result in results} == {"none-3"}
 
-    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path):
+    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("vicinal.study.store.EVERY", 0.0)  # a checkpoint after each epoch
+
         def slow(seconds):
             return lambda arm, seed: PreparedRun(
                 Learner(data(seed), slow_model(seconds)), lambda learn: learn.fit(arm.epochs)

@@ -62,7 +62,8 @@ def compare(
         seeds: how many, or which ones.
         epochs: the length of training; each of several numbers makes arms of its own.
         lr: the highest learning rate.
-        fit: trains a learner, given the number of epochs and the rate.
+        fit: trains a learner, given the number of epochs and the rate. With a function or a
+            callback of your own, every epoch is validated, and not only 20 at most.
         folder: where each result is stored, so that a second call goes on from there. Name another
             folder when ``dls_fn`` or ``model_fn`` change, which cannot be detected. None stores
             nothing.
