@@ -401,6 +401,18 @@ def test_the_tables_agree_with_the_answer():
     assert differences["accuracy"]["difference"] == pytest.approx(0.2, abs=1e-6)
 
 
+def test_arms_without_a_partner_share_a_sentence_and_one_arm_alone_is_not_the_best():
+    (run,) = analysis({NONE: [0.7]}).results
+    assert details(Analysis([NONE, MIXUP, CUTMIX], [run])) == [
+        "mixup α = 0.4 and cutmix α = 1 have not finished a run of a seed that none has, too, so "
+        "they cannot be compared with it."
+    ]
+    assert details(Analysis([NONE, MIXUP], [run])) == [
+        "mixup α = 0.4 and none have not finished a run of the same seed, so they cannot be "
+        "compared."
+    ]
+
+
 class TestMissingMeasures:
     """Results of an earlier version lack measures that were added since."""
 
@@ -434,9 +446,22 @@ class TestMissingMeasures:
         (main,) = found.compare(found.main)
         assert main.interval.seeds == SEEDS
         assert details(found)[0] == (
-            "Calibration error was not measured in 4 of the 6 runs of none and 4 of the 6 runs of "
+            "Calibration error was not measured in 4 of the 6 runs of each of none and "
             "mixup α = 0.4: an earlier version did not have it."
         )
+
+    def test_measures_that_the_same_runs_lack_share_a_sentence(self):
+        results = analysis({NONE: LOW, MIXUP: HIGH, CUTMIX: LOW}).results
+        for name in ("brier", "aurc", "ace_unbiased"):
+            self.without(results[: 2 * SEEDS], name, [0])
+        self.without(results[:SEEDS], "nll", range(SEEDS))
+        found = details(Analysis([NONE, MIXUP, CUTMIX], results))
+        assert [sentence for sentence in found if "earlier version" in sentence] == [
+            "Negative log-likelihood was not measured in none: an earlier version did not have it.",
+            "An earlier version did not have these measures, which are missing in 1 of the 6 runs "
+            "of each of none and mixup α = 0.4: Brier score; adaptive calibration error; area "
+            "under the risk-coverage curve.",
+        ]
 
     def test_nothing_is_said_where_all_are_measured(self):
         found = analysis({NONE: LOW, MIXUP: HIGH})

@@ -582,6 +582,20 @@ def test_a_typed_setting_counts_even_where_it_is_the_default():
         again.merged_with(stored, typed=["valid"])
 
 
+def test_strengths_of_before_are_left_out_where_the_mixes_say_them():
+    begun = ExperimentConfig(
+        TrainOptions("digits"), mixes=("none", "mixup"), alphas=(0.1, 0.4)
+    ).to_json()
+
+    def strengths(*mixes, alphas=()):
+        config = ExperimentConfig(TrainOptions("digits"), mixes, alphas)
+        return config.merged_with(begun).alphas
+
+    assert strengths("none", "mixup:0.1", "MixUp:0.4") == ()
+    assert strengths() == strengths("none", "mixup", "cutmix") == (0.1, 0.4)
+    assert strengths("none", "mixup:0.1", alphas=(0.2,)) == (0.2,)  # which is refused
+
+
 def test_other_data_are_those_of_the_beginning():
     """Results without them cannot be measured again, as no weights are stored."""
     data = TrainOptions("digits")

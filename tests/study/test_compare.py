@@ -58,6 +58,15 @@ def model():
 ARMS = {"none": None, "mixup": MixUp(0.4)}
 
 
+def small(seed):
+    x, y = points()
+    return DataLoaders.from_tensors(x[:40], y[:40], x[40:60], y[40:60], bs=20, seed=seed)
+
+
+def linear():
+    return nn.Linear(4, 2)
+
+
 class TestCompare:
     def test_it_returns_a_row_for_each_run_and_prints_the_answer(self, capsys):
         frame = compare(data, model, ARMS, seeds=3, epochs=2, lr=0.03)
@@ -207,6 +216,17 @@ class TestCompare:
         )
         assert (frame["failed"] == "").all()
 
+    def test_a_function_that_trains_may_read_the_row_of_any_epoch(self):
+        """Only vicinal's own are known to need no more than a learning curve has."""
+        read = []
+
+        def fit(learn, epochs, lr):
+            learn.fit(epochs, lr)
+            read.append([row["valid_loss"] for row in learn.history])
+
+        compare(small, linear, ARMS, seeds=1, epochs=22, fit=fit)
+        assert [len(rows) for rows in read] == [22, 22]
+
     def test_a_report_is_written(self, tmp_path):
         compare(data, model, ARMS, seeds=2, epochs=[1, 2], report=tmp_path / "report.html")
         text = (tmp_path / "report.html").read_text()
@@ -263,7 +283,7 @@ class TestCallbackArms:
         assert "clean" not in vars(objective)
         assert {row["mix"] for row in frame.attrs["differences"]} == {"mixup", "clean+mixed"}
         assert any("clean+mixed" in sentence for sentence in frame.attrs["answer"])
-        assert '<th scope="row">clean+mixed</th>' in report.read_text()
+        assert '<th scope="row">clean+<wbr>mixed</th>' in report.read_text()
 
     def test_instances_classes_functions_and_lists_give_the_same(self):
         class Usual(CleanAndMixed):
@@ -582,7 +602,9 @@ class TestRunner:
         )
         assert {result.arm for result in results} == {"none-3"}
 
-    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path):
+    def test_a_run_that_takes_too_long_stops_and_resumes_later(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("vicinal.study.store.EVERY", 0.0)  # a checkpoint after each epoch
+
         def slow(seconds):
             return lambda arm, seed: PreparedRun(
                 Learner(data(seed), slow_model(seconds)), lambda learn: learn.fit(arm.epochs)

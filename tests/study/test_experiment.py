@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vicinal.study import experiment
+from vicinal.study.arms import make_arms
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.result import digest
@@ -78,6 +79,18 @@ def test_results_of_an_older_version_count_as_those_of_the_same_settings(tmp_pat
 
     found.resolved = replace(found.resolved, flip=False)
     assert found.store(tmp_path).settings(found.arms[0]) != digest([options, 64, 0.0])
+
+
+def test_the_command_repeats_arms_of_earlier_versions_which_gave_alphas_to_no_sum():
+    mixes, alphas = ("none", "mixup", "mixup+cutmix"), (0.1, 0.4)
+    config = ExperimentConfig(TrainOptions("digits"), mixes, alphas, (1,))
+    existing = ["none-1", "mixup-0.1-1", "mixup-0.4-1", "mixup+cutmix-1"]
+    command = Experiment(config, existing=existing).command(2)
+    assert command.endswith("--mix none,mixup:0.1,mixup:0.4,mixup+cutmix --seeds 2")
+    again = make_arms(command.split()[6].split(","), (), [1], config.options)
+    assert [arm.name for arm in again] == existing
+    # Where this version has made them, it is what the user has typed.
+    assert "--mix none,mixup,mixup+cutmix --alpha 0.1,0.4" in Experiment(config).command(2)
 
 
 def test_targets_are_identified_as_by_earlier_versions_which_read_values_in_float32():

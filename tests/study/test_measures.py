@@ -197,6 +197,7 @@ def test_every_measure_has_bounds():
     assert MEASURES["accuracy"].bounds == (0.0, 1.0)
     assert MEASURES["nll"].bounds == MEASURES["rmse"].bounds == (0.0, math.inf)
     assert MEASURES["brier"].bounds == (0.0, 2.0)
+    assert MEASURES["ace"].bounds == (0.0, 1.0)  # a mean of shares, though told as a number
     for measure in MEASURES.values():
         low, high = measure.bounds
         assert low < high

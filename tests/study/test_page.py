@@ -19,6 +19,7 @@ from vicinal.methods import METHODS
 from vicinal.plots.layout import COLOURS, GREY
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
+from vicinal.study.arms import Arm
 from vicinal.study.board import board_images
 from vicinal.study.calibration import Reliability
 from vicinal.study.measures import Measure
@@ -350,6 +351,14 @@ def test_tables_stand_below_the_headings_of_their_groups(tmp_path, monkeypatch):
     headings = [(heading or "", title) for heading, title in shown]
     assert headings[:3] == [("Shares", ""), ("", "accuracy"), ("Numbers", "")]
     assert headings[-1] == ("Training", "")
+
+
+def test_names_of_mixes_break_between_settings_and_methods_are_explained(tmp_path):
+    arm = Arm("mixup:0.8+regmixup:10:eta=0.5", None, 5, is_text=True)
+    text = reports(tmp_path, (NONE, arm), figures=False)
+    assert "mixup:0.8+<wbr>regmixup:10:<wbr>eta=0.5</th>" in text
+    assert "<em>regmixup</em>: a clean loss beside that of mixup;" in text
+    assert text.count("<em>mixup</em>") == 1
 
 
 class TestReport:

@@ -109,15 +109,28 @@ def details(analysis: Analysis) -> list[str]:
         for comparison in sorted(made, key=lambda comparison: comparison.gain, reverse=True)
         if analysis.beats_chance(comparison.baseline)
     ]
-    compared = {comparison.arm for comparison in made}
-    if len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
+    if made and len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
         sentences.append(_best_mean(analysis))
-    return sentences + [
-        f"{full_name(analysis, arm)} and {full_name(analysis, baseline)} have not finished a run "
-        "of the same seed, so they cannot be compared."
-        for arm, baseline in comparisons(analysis.arms)
-        if arm not in compared
-    ]
+    return sentences + _unpaired(analysis, {comparison.arm for comparison in made})
+
+
+def _unpaired(analysis: Analysis, compared: set[Arm]) -> list[str]:
+    """Which arms cannot be compared yet, a sentence for each baseline."""
+    left: dict[Arm, list[str]] = {}
+    for arm, baseline in comparisons(analysis.arms):
+        if arm not in compared:
+            left.setdefault(baseline, []).append(full_name(analysis, arm))
+    sentences = []
+    for baseline, names in left.items():
+        base = full_name(analysis, baseline)
+        sentences.append(
+            f"{names[0]} and {base} have not finished a run of the same seed, so they cannot be "
+            "compared."
+            if len(names) == 1
+            else f"{join_and(names)} have not finished a run of a seed that {base} has, too, so "
+            "they cannot be compared with it."
+        )
+    return sentences
 
 
 def _best_mean(analysis: Analysis) -> str:
@@ -147,20 +160,36 @@ def _warnings(analysis: Analysis) -> list[str]:
 
 
 def _missing(analysis: Analysis) -> list[str]:
-    """Which arms lack a measure, as their runs were measured by an earlier version."""
+    """Which arms lack a measure, as their runs were measured by an earlier version.
 
-    def runs(missing: Missing) -> str:
-        if missing.runs == missing.of:
-            return full_name(analysis, missing.arm)
-        return f"{missing.runs} of the {missing.of} runs of {full_name(analysis, missing.arm)}"
-
+    Measures that the same runs lack share a sentence.
+    """
+    lacking: dict[str, list[Measure]] = {}
+    for measure in analysis.measures:
+        if found := [missing for missing in analysis.missing if missing.measure == measure]:
+            lacking.setdefault(_runs_lacking(analysis, found), []).append(measure)
     return [
-        f"{each.title[:1].upper()}{each.title[1:]} was not measured in "
-        + join_and([runs(missing) for missing in analysis.missing if missing.measure == each])
-        + ": an earlier version did not have it."
-        for each in analysis.measures
-        if any(missing.measure == each for missing in analysis.missing)
+        f"An earlier version did not have these measures, which are missing in {runs}: "
+        f"{'; '.join(measure.title for measure in measures)}."
+        if len(measures) > 1
+        else f"{measures[0].title[:1].upper()}{measures[0].title[1:]} was not measured in {runs}: "
+        "an earlier version did not have it."
+        for runs, measures in lacking.items()
     ]
+
+
+def _runs_lacking(analysis: Analysis, found: list[Missing]) -> str:
+    """The runs without a measure in words; arms of which as many lack it are named together."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for missing in found:
+        names.setdefault((missing.runs, missing.of), []).append(full_name(analysis, missing.arm))
+    parts = []
+    for (runs, of), arms in names.items():
+        each = "each of " if len(arms) > 1 else ""
+        parts.append(
+            join_and(arms) if runs == of else f"{runs} of the {of} runs of {each}{join_and(arms)}"
+        )
+    return join_and(parts)
 
 
 def _main_difference(analysis: Analysis, comparison: Comparison) -> str:

@@ -44,6 +44,15 @@ class Arm:
         return self.mix if self.alpha is None else f"{self.mix} α = {format_exact(self.alpha)}"
 
     @property
+    def typed(self) -> str:
+        """As ``--mix`` takes it.
+
+        >>> Arm("mixup", 0.4, 5).typed
+        'mixup:0.4'
+        """
+        return self.mix if self.alpha is None else f"{self.mix}:{format_exact(self.alpha)}"
+
+    @property
     def name(self) -> str:
         """Its name among all arms, also in the names of files.
 

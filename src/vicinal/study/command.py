@@ -321,7 +321,7 @@ def _conclude(
         analysis,
         sentences,
         title=f"Does mixing help on {experiment.config.options.data}?",
-        command=experiment.config.command(max(result.seed for result in results) + 1),
+        command=experiment.command(max(result.seed for result in results) + 1),
         settings=experiment.settings(),
         images=experiment.board(),
     )

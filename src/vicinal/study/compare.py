@@ -22,6 +22,7 @@ from vicinal.rng import derive_seed
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
+from vicinal.study.curve_points import is_own
 from vicinal.study.identity import identity
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun, Runner
@@ -63,7 +64,8 @@ def compare(
         seeds: how many, or which ones.
         epochs: the length of training; each of several numbers makes arms of its own.
         lr: the highest learning rate.
-        fit: trains a learner, given the number of epochs and the rate.
+        fit: trains a learner, given the number of epochs and the rate. With a function or a
+            callback of your own, every epoch is validated, and not only 20 at most.
         folder: where each result is stored, so that a second call goes on from there. Name another
             folder when ``dls_fn`` or ``model_fn`` change, which cannot be detected. None stores
             nothing.
@@ -116,7 +118,9 @@ def compare(
         # Those of all arms are copied, too, and draw otherwise than the arm's own.
         learn.add_cbs(_callbacks(learner.get("cbs"), learn, derive_seed(seed, "cbs")))
         learn.add_cbs(_callbacks(arms[arm.mix], learn, seed))
-        return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr))
+        # A function of the user's may read the row of any epoch.
+        every = not is_own(fit)
+        return PreparedRun(learn, lambda learn: fit(learn, arm.epochs, lr), every_epoch=every)
 
     common = [lr, fit, sorted(learner.items())]
     settings = {arm: digest(identity([arms[arm.mix], *common])) for arm in made}

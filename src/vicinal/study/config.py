@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vicinal.errors import VicinalError
+from vicinal.mixes import parse_mix
 from vicinal.study.formatting import format_exact
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.options import as_typed, begun_with, option
@@ -63,6 +64,9 @@ class ExperimentConfig:
                     f"the comparison was begun {how}: leave that out, or begin another comparison"
                 )
             settings[field.name] = value
+        mixes = settings["mixes"]
+        if mixes and not self.alphas and not any(parse_mix(mix).takes_alpha for mix in mixes):
+            settings["alphas"] = ()  # those of before, which the mixes say themselves now
         return ExperimentConfig(**settings)
 
     def command(self, seeds: int | None = None) -> str:

@@ -1,6 +1,7 @@
 """Validate as often as a learning curve needs, as it can take longer than the training itself."""
 
 import math
+from typing import Any
 
 from vicinal.learner.events import Callback, CancelValidate
 from vicinal.learner.learner import Learner
@@ -45,5 +46,9 @@ class CurvePoints(Callback):
 
 
 def _may_need_all(callback: Callback) -> bool:
-    is_own = type(callback).__module__.partition(".")[0] == "vicinal"
-    return isinstance(callback, Monitor) or not is_own
+    return isinstance(callback, Monitor) or not is_own(type(callback))
+
+
+def is_own(thing: Any) -> bool:
+    """Whether a function or a class is vicinal's own."""
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] == "vicinal"

@@ -118,11 +118,22 @@ class Experiment:
         common = [("data", self.task.describe())]
         common += [(name, reason) for name, reason in self.choices.items() if name != "epochs"]
         if config.label_noise:
-            share = f"{config.label_noise:.0%} of the training labels, drawn anew for each seed"
+            share = (
+                f"{100 * config.label_noise:g} % of the training labels, drawn anew for each seed"
+            )
             common.append(("label noise", share))
         if self.ood is not None:
             common.append(("other data", self.ood.text))
         return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
+
+    def command(self, seeds: int) -> str:
+        """The command line that does all of it anew."""
+        config = self.config
+        if config.alphas and any("+" in arm.mix and not arm.is_text for arm in self.arms):
+            # An earlier version gave the strengths to no sum of methods: say those of each arm.
+            typed = dict.fromkeys(arm.typed for arm in self.arms)
+            config = replace(config, mixes=tuple(typed), alphas=())
+        return config.command(seeds)
 
     def fingerprint(self) -> str:
         """Changes when the samples change, also those of other data."""

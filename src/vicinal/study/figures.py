@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,9 @@ STYLES = ("-", "--", ":", "-.")
 WIDTH, HEIGHT = 6.4, 3.4  # inches
 ACROSS, NARROW = 2, 3.7  # panels beside each other, and their width
 MANY = 5  # lines; the legend of more would hide them
+LETTERS = 28  # of a line above a narrow panel
 COLUMNS, LINE = 3, 0.2  # of the legend below the panels, and inches of its lines
+BELOW = 72  # letters of such a line, without the lines' samples
 
 
 def svg(draw: Callable[[], Figure], name: str) -> str:
@@ -165,7 +168,8 @@ def reliability(analysis: Analysis, arm: Arm, title: str) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("confidence", fontsize=SMALL)
     axes.set_ylabel("accuracy", fontsize=SMALL)
-    axes.set_title(title, fontsize=LARGE, loc="left")
+    wrapped = textwrap.fill(title, LETTERS, break_on_hyphens=False)  # or it would be cut off
+    axes.set_title(wrapped, fontsize=LARGE, loc="left")
     axes.tick_params(labelsize=SMALL)
     axes.legend(frameon=False, fontsize=SMALL, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -189,10 +193,14 @@ def _add_legend(figure: Figure) -> None:
         found.update(zip(labels, handles, strict=True))
     if not found:
         return
-    if len(found) <= MANY:
+    longest = max(map(len, found))
+    if len(found) <= MANY and longest <= LETTERS:
         figure.axes[0].legend(found.values(), found, frameon=False, fontsize=SMALL)
         return
+    columns = max(1, min(COLUMNS, BELOW // longest))
+    names = [textwrap.fill(name, BELOW, break_on_hyphens=False) for name in found]
+    lines = sum(name.count("\n") for name in names) + math.ceil(len(names) / columns)
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + math.ceil(len(found) / COLUMNS) * LINE)
-    options: dict[str, Any] = {"loc": "outside lower left", "ncols": COLUMNS}
-    figure.legend(found.values(), found, frameon=False, fontsize=SMALL, **options)
+    figure.set_size_inches(width, height + lines * LINE)
+    options: dict[str, Any] = {"loc": "outside lower left", "ncols": columns}
+    figure.legend(found.values(), names, frameon=False, fontsize=SMALL, **options)

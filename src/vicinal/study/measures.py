@@ -206,6 +206,7 @@ MEASURES = _by_name(
         applies=evaluation.classes,
         compute=lambda e: adaptive_gaps(e.probabilities, e.targets),
         unbiased=lambda e: unbiased_adaptive_gaps(e.probabilities, e.targets),
+        limits=(0.0, 1.0),
     ),
     Measure(
         "ece_scaled",

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.files import write_file
+from vicinal.methods import METHODS
 from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import baseline_name, full_name
@@ -18,6 +19,8 @@ from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.measures import Measure
 from vicinal.study.page import render
+
+EXPLAINED = {"mixup", "cutmix", "cmixup"}  # in the template
 
 
 @status("writing the report")
@@ -57,6 +60,7 @@ def write_report(
         comparisons=len(pairs),
         baseline=join_and(sorted({baseline_name(arm) for _, arm in pairs})),
         names=[full_name(analysis, arm) for arm in analysis.arms],
+        methods=_methods(analysis),
         groups=_groups(analysis),
         training=_training(analysis),
         runs=_runs(analysis),
@@ -76,6 +80,13 @@ def _counts(analysis: Analysis) -> str:
         f"{pluralize(len(analysis.arms), 'arm')}, {pluralize(seeds, 'seed')}, "
         f"{pluralize(len(analysis.results), 'run')} of {format_duration(seconds)} in all."
     )
+
+
+def _methods(analysis: Analysis) -> list[tuple[str, str]]:
+    """The methods that the page does not explain, each with its summary."""
+    words = [word for arm in analysis.arms for word in arm.mix.lower().split("+")]
+    names = dict.fromkeys(word.partition(":")[0] for word in words)
+    return [(name, METHODS[name].summary) for name in names if name in METHODS.keys() - EXPLAINED]
 
 
 def _groups(analysis: Analysis) -> list[tuple[str, list[dict[str, Any]]]]:

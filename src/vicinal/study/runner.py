@@ -37,6 +37,8 @@ class PreparedRun:
         ood: samples of other data, as the learner's loaders stack them; None where there are none.
         rounded: whether targets are identified by their float32 values, as earlier versions read
             the values of tables, so that their results can be added to.
+        every_epoch: whether it is validated after every epoch, and not only after those that a
+            learning curve needs.
     """
 
     learn: Learner
@@ -44,6 +46,7 @@ class PreparedRun:
     noisy: Tensor = field(default_factory=no_noise)
     ood: Sequence[Any] | Tensor | None = None
     rounded: bool = False
+    every_epoch: bool = False
 
 
 class TimeIsUp(VicinalError):
@@ -253,7 +256,7 @@ class Runner:
         name = f"{arm.method}, seed {seed}"
         extra: list[Callback] = [
             checkpoint,
-            CurvePoints(),
+            *([] if prepared.every_epoch else [CurvePoints()]),
             Advance(self.bar, self.task, name),
             StopWhenAsked(),
             *self.callbacks,

@@ -1,11 +1,12 @@
 """The pages for a browser: self-contained HTML files, which load nothing from elsewhere."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vicinal.methods import METHODS
 
@@ -32,13 +33,20 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("vicinal.study", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["parts"] = _parts
+    return environment
+
+
+def _parts(mix: str) -> Markup:
+    """The name of an arm, which breaks where a setting begins rather than within a number."""
+    return Markup(re.sub(r"(?<=\+)|(?<=:)(?=[a-z])", "<wbr>", str(escape(mix))))
 
 
 @cache
