@@ -48,6 +48,7 @@ METRICS = ("metrics.csv", "metrics.jsonl")
 PICTURES = ("mixed_batch.png", "curves.png")
 FOLDERS = (TRACKED, NETWORK)
 OWN = (CONFIG, WEIGHTS, RESCALING, CHECKPOINT, *METRICS, *PICTURES)
+PARTIAL = tuple(f".{own}." for own in OWN)  # what is left when a process is killed
 Log = Callable[[str, str], None]
 
 
@@ -288,7 +289,8 @@ class Run(Callback):
 
     @status("saving what was trained")
     def _save(self, stopped_by: BaseException | None) -> None:
-        if isinstance(stopped_by, VicinalError) and not _finite(self.learn):
+        is_finite = all(bool(p.isfinite().all()) for p in self.learn.model.parameters())
+        if isinstance(stopped_by, VicinalError) and not is_finite:
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
         save_rescaling(self.learn.rescaling, self._file(RESCALING))
@@ -309,7 +311,7 @@ class Run(Callback):
     def _clear(self, *, all_of_it: bool = True) -> None:
         """Remove the partial files of a run that was killed, or all files of the run."""
         for file in self.folder.iterdir():
-            if _is_partial(file.name) or (all_of_it and file.name in OWN):
+            if file.name.startswith(PARTIAL) or (all_of_it and file.name in OWN):
                 file.unlink(missing_ok=True)
         if all_of_it:
             for folder in FOLDERS:
@@ -360,10 +362,6 @@ def _json_row(row: dict[str, float]) -> str:
     return json.dumps({n: value if math.isfinite(value) else None for n, value in row.items()})
 
 
-def _finite(learn: Learner) -> bool:
-    return all(bool(p.isfinite().all()) for p in learn.model.parameters())
-
-
 def default_folder(data: str, resume: bool, *more: str) -> Path:
     """The next free folder for these data, or to resume, the last one that exists."""
     name = "-".join([Path(data.rpartition(":")[2]).resolve().stem or "run", *more])
@@ -381,7 +379,7 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
     if not os.path.exists(folder):
         return
     # A run that was killed at its very start has no settings yet.
-    names = [file.name for file in folder.iterdir() if not _is_partial(file.name)]
+    names = [file.name for file in folder.iterdir() if not file.name.startswith(PARTIAL)]
     if not set(names) - {LOCK}:
         return
     if not is_run(folder):
@@ -391,11 +389,6 @@ def _check_folder(folder: Path, may_hold_a_run: bool) -> None:
             f"--out {folder} already holds a run: name another folder, resume it with --resume, or "
             "replace it with --overwrite"
         )
-
-
-def _is_partial(name: str) -> bool:
-    """Whether a file is one that :func:`write_file` leaves behind when the process is killed."""
-    return any(name.startswith(f".{own}.") for own in OWN)
 
 
 @status("drawing")

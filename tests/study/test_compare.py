@@ -30,6 +30,7 @@ from vicinal import (
 from vicinal.errors import VicinalError
 from vicinal.learner.state import load_tree, save_tree
 from vicinal.progress import progress_bar
+from vicinal.study import store
 from vicinal.study.arms import Arm
 from vicinal.study.identity import identity
 from vicinal.study.result import Result
@@ -411,7 +412,9 @@ class TestStored:
         with pytest.raises(VicinalError, match="was trained with other settings"):
             compare(data, model, ARMS, seeds=1, epochs=1, folder=tmp_path, **before | settings)
 
-    def test_a_killed_run_resumes_only_with_its_own_settings(self, tmp_path):
+    def test_a_killed_run_resumes_only_with_its_own_settings(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(store, "EVERY", 0.0)
+
         class Killed(Exception):
             pass
 
@@ -481,6 +484,7 @@ def slow_model(seconds=0.005):
 
 
 def in_another_process(folder):
+    store.EVERY = 0.0
     compare(data, slow_model, ARMS, seeds=2, epochs=4, lr=0.03, folder=folder)
 
 

@@ -93,9 +93,9 @@ def started(monkeypatch):
 def run_beside(started, codes, **options):
     """What is said while helpers with these exit codes run."""
     started.codes, lines = codes, []
-    with helpers.helpers(
-        len(codes), "out", None, threads=3, log=lambda *line: lines.append(line), **options
-    ):
+    count, log = len(codes), lambda *line: lines.append(line)
+    with helpers.helpers("out", None, threads=3, log=log, **options) as start:
+        start(count)
         time.sleep(0.05)
         during = list(lines)
     assert lines == during  # that they are ended is no news
@@ -124,11 +124,14 @@ class TestTheProcessThatBegan:
 
     def test_ends_them_after_an_error(self, started):
         started.codes = [None]
-        with (
-            pytest.raises(KeyboardInterrupt),
-            helpers.helpers(1, "out", None, threads=1, log=print),
-        ):
-            raise KeyboardInterrupt
+
+        def interrupted():
+            with helpers.helpers("out", None, threads=1, log=print) as start:
+                start(1)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
         assert started.made[0].asked == ["terminate", "close"]
 
     def test_gives_each_its_threads_and_device(self, started):
@@ -155,7 +158,7 @@ def comparison(tmp_path):
         )
         results = tmp_path / "out" / "results"
         deadline = time.monotonic() + 120
-        while len(list(results.glob("*.checkpoint"))) < 2:  # both are training
+        while len(list(results.glob(".*.lock"))) < 2:  # both are training
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)

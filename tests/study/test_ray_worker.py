@@ -52,7 +52,7 @@ def test_the_result_is_that_of_the_local_way(experiment, job, shared, tmp_path, 
     monkeypatch.setattr("vicinal.study.ray_worker.REPORTED", 0.0)
     content = run(job, lambda shared: begun.append(shared) or True, lambda *each: told.append(each))
     assert begun == [shared]
-    assert told[-1] == ("mixup α = 0.4, seed 1, epoch 2/2", pytest.approx(2.0))
+    assert told[-1] == ("mixup α = 0.4, seed 1, measuring", pytest.approx(2.0))
     here = {file.name for file in job.results.glob("*.result")}
     assert here == ({"mixup-0.4-2-seed1.result"} if shared else set())
     store = ResultStore(tmp_path, experiment.store(tmp_path).settings)
@@ -72,7 +72,7 @@ def test_without_time_nothing_is_trained(job):
 def test_a_trial(job):
     cost = try_run(pickle.dumps(job), "a", "mixup-0.4-2")
     assert cost.once > 0
-    assert cost.epoch > 0
+    assert cost.training > 0
 
 
 def test_other_data(job, tmp_path):

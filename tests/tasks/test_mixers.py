@@ -100,7 +100,7 @@ class TestResuming:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(runs.Run, "before_train", stop, raising=False)
+            patch.setattr(runs.Run, "after_batch", stop, raising=False)
             with pytest.raises(KeyboardInterrupt):
                 train(tmp_path / "run", mix)
 

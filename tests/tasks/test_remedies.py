@@ -23,7 +23,7 @@ from vicinal import (
 )
 from vicinal.learner.checkpoint import load_rescaling
 from vicinal.learner.tensor_file import write_tensors
-from vicinal.study import command
+from vicinal.study import planning
 from vicinal.study.budget import Cost
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
@@ -182,14 +182,14 @@ class TestCompare:
     def test_the_budget_counts_both_halves(self, monkeypatch):
         tried = []
 
-        def measured(make):
+        def measured(make, more):
             learn = make()
             tried.append([type(cb).__name__ for cb in learn.cbs])
-            return Cost(1.0, 10.0 * len(tried))
+            return Cost(1.0, 10.0 * len(tried), 0.0)
 
-        monkeypatch.setattr(command, "measure_cost", measured)
+        monkeypatch.setattr(planning, "measure_cost", measured)
         mixes = ("none", "regmixup", "mixup")
         experiment = Experiment(ExperimentConfig(TrainOptions(**FEW), mixes, epochs=(1,)))
-        costs = command._costs(experiment)
+        costs = planning.measure_costs(experiment, None)
         assert tried == [["RegMixUp"], ["MixBatches"]]
-        assert costs == {2: Cost(1.0, 10.0), 1: Cost(1.0, 20.0)}
+        assert costs == {2: Cost(1.0, 10.0, 0.0), 1: Cost(1.0, 20.0, 0.0)}
