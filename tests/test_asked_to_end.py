@@ -142,14 +142,14 @@ class TestTrain:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=str)
     def test_keeps_the_epoch_after_which_its_picture_is_drawn(self, monkeypatch, number, capsys):
-        def ask_once(figure, file, save=runs.save_figure):
-            monkeypatch.setattr(runs, "save_figure", save)
+        def ask_once(figure, file, save=runs._save_figure):
+            monkeypatch.setattr(runs, "_save_figure", save)
             if number == signal.SIGKILL:
                 raise Killed
             ask(number)
 
         train = ["train", "digits", "--epochs", "2", "--out", "run"]
-        monkeypatch.setattr(runs, "save_figure", ask_once)
+        monkeypatch.setattr(runs, "_save_figure", ask_once)
         if number == signal.SIGKILL:
             with monkeypatch.context() as patch:
                 patch.setattr(runs.Run, "_leave", lambda *_: None)  # nothing is saved after it
@@ -286,8 +286,8 @@ def test_processes_that_train_together_end_together(capsys, everyone):
 STREAMED = """
 import sys
 from vicinal import cli
-from vicinal.data import cache, vision
-cache.LIMIT = vision.MEMORY_SHARE = 0
+from vicinal.data import cache, storage, vision
+cache.LIMIT = storage.MEMORY_SHARE = 0
 vision.processors = lambda: 2
 sys.exit(cli.run("train photos --size 8 --batch-size 4 --epochs 10000 --out run".split()))
 """

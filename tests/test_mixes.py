@@ -94,7 +94,7 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "--mix must be none, or some of mixup, manifoldmixup, .* joined by \\+, not $"),
+        ("", "--mix must be none, or some of mixup, manifoldmixup, .* joined by \\+, not nothing$"),
         ("mixpu:0.2", "not mixpu:0.2: did you mean mixup\\?"),
         ("mixup+none", "not mixup\\+none$"),
         ("none:prob=0.5", "none has no settings"),

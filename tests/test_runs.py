@@ -80,17 +80,15 @@ def kill_and_resume(tmp_path, options, kills, seed):
     assert names == {file.name for file in (tmp_path / "whole").iterdir()}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "fp32" else []) for n in OPTIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, name):
     kill_and_resume(tmp_path, OPTIONS[name], kills=10, seed=0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "fp32" else []) for n in OPTIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_often(tmp_path, name):
     kill_and_resume(tmp_path, replace(OPTIONS[name], epochs=4), kills=50, seed=1)
 
@@ -285,6 +283,7 @@ sys.exit(cli.run(["train", "digits", "--epochs", "4", "--out", "run"]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limit of file sizes here")
 def test_a_full_disk_is_one_sentence_and_the_last_good_state_stays(tmp_path):
     done = subprocess.run(

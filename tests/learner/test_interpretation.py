@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix
 from torch import nn
 
 from vicinal import DataLoaders, ImageDataLoaders, Interpretation, Learner, VicinalError
-from vicinal.data import vision
+from vicinal.data import image_data, storage
 from vicinal.data.augment import aug_transforms
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import Batches, TensorData
@@ -196,14 +196,14 @@ class TestPictures:
         assert picture.shape == (4, 4, 3)
 
     def test_images_that_are_skipped_are_not_counted(self, monkeypatch):
-        monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+        monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
         dls = greys(workers=0, skip_bad=True)
-        original = vision.read_sample
+        original = image_data.read_sample
 
         def one_is_broken(samples, index, size):
             return "broken" if index == 1 else original(samples, index, size)
 
-        monkeypatch.setattr(vision, "read_sample", one_is_broken)
+        monkeypatch.setattr(image_data, "read_sample", one_is_broken)
         found = Learner(dls, Brightness()).interpret()
         assert [sample.index for sample in found.top_losses(2)] == [3, 5]
         levels = [round(255 * float(picture.mean())) for picture in shown(found.plot_top_losses(2))]

@@ -14,7 +14,7 @@ from vicinal import (
     VicinalError,
     aug_transforms,
 )
-from vicinal.data import vision
+from vicinal.data import storage
 from vicinal.data.samples import Samples, Split
 
 
@@ -124,7 +124,7 @@ def test_images_that_are_stored_larger_than_the_network_sees_them():
 def test_images_that_worker_processes_read(monkeypatch):
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
     expected = Learner(images(), model).tta(2)[0]
-    monkeypatch.setattr(vision, "MEMORY_SHARE", 0)
+    monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
     streamed = Learner(images(workers=1), model)
     torch.testing.assert_close(streamed.tta(2)[0], expected)
 

@@ -6,7 +6,10 @@ from losses.page import SECTIONS, entries_of, heading, on_page, table, verdicts,
 from losses.verdict import ERROR, WRONG
 
 
-@pytest.fixture(params=SECTIONS)
+# To import MONAI alone takes ten seconds.
+@pytest.fixture(
+    params=[pytest.param(n, marks=[pytest.mark.slow] if n == "of_monai" else []) for n in SECTIONS]
+)
 def section(request):
     pytest.importorskip(zoo_of(request.param).MODULE)
     return request.param

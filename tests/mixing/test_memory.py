@@ -32,6 +32,7 @@ def resident():
     return psutil.Process(os.getpid()).memory_info().rss
 
 
+@pytest.mark.slow
 def test_ten_thousand_batches_leave_no_memory_taken():
     mixer = mixer_of("Choice")  # of MixUp and CutMix
     x, y = torch.rand(8, 3, 8, 8), torch.arange(8)

@@ -624,3 +624,11 @@ def test_the_config_is_stored_and_read_again(tmp_path):
     assert ExperimentConfig(TrainOptions("digits")).merged_with(stored) == config
     assert json.loads((folder.path / "comparison.json").read_text())["seeds"] == 3
     shutil.rmtree(folder.path)
+
+
+def test_a_comparison_that_was_killed_as_it_began_leaves_nothing_in_the_way(rows, capsys, tmp_path):
+    (tmp_path / "out" / "results").mkdir(parents=True)
+    compared(capsys, rows, *QUICK, "--mix", "none,mixup", "--out", "out")
+    (tmp_path / "other" / "results").mkdir(parents=True)
+    (tmp_path / "other" / "results" / "thesis.txt").touch()
+    assert "holds other files" in fails(capsys, "compare", rows, *QUICK, "--out", "other")

@@ -494,9 +494,8 @@ class TestProcesses:
         process.start()
         return process
 
-    @pytest.mark.parametrize(
-        "ended", [pytest.param(".checkpoint", marks=pytest.mark.slow), ".result"]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("ended", [".checkpoint", ".result"])
     def test_a_killed_process_resumes_and_repeats_nothing(self, tmp_path, ended):
         process = self.start(tmp_path)
         while not any(tmp_path.glob(f"*{ended}")):

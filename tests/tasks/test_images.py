@@ -237,7 +237,9 @@ def test_options_of_images_apply_to_nothing_else(kind, tmp_path):
             task_type_of(split).show(TrainOptions("x", **options), split)
 
 
-@pytest.mark.parametrize("kind", ["images", "streamed images"])
+@pytest.mark.parametrize(
+    "kind", ["images", pytest.param("streamed images", marks=pytest.mark.slow)]
+)
 def test_no_option_is_silently_ignored(kind, tmp_path, monkeypatch):
     """By a training, and so by a comparison and advice; and by a picture of mixing."""
     monkeypatch.setattr("vicinal.data.vision.storage_of", lambda *a, **k: Storage("streamed", ""))

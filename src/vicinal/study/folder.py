@@ -82,7 +82,7 @@ class ComparisonFolder:
         if os.path.isfile(self.path):  # Path's would raise for a long name
             raise VicinalError(f"--out {self.path} is a file: name a folder")
         found = self.settings()
-        if found is None and self.path.exists() and any(self.path.iterdir()):
+        if found is None and self.path.exists() and not self._is_empty():
             raise VicinalError(f"--out {self.path} holds other files: name a new folder")
         if found is not None and not may_exist:
             raise VicinalError(
@@ -90,6 +90,11 @@ class ComparisonFolder:
                 "replace it with --overwrite, or name another folder"
             )
         check_writable(self.path, f"--out {self.path}")
+
+    def _is_empty(self) -> bool:
+        """Whether it holds nothing, or what a comparison leaves that is killed as it begins."""
+        inside = [*self.path.iterdir(), *(self.results.iterdir() if self.results.is_dir() else ())]
+        return all(each == self.results for each in inside)
 
     def begin(self, experiment: Experiment, seeds: int, threads: int | None = None) -> None:
         """Make the folder, and write the config and the choices that were made for it."""
