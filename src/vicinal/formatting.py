@@ -27,14 +27,23 @@ def format_short(value: float) -> str:
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def format_exactly(value: float) -> str:
-    """A predicted value: six significant digits, and two more than those before the point.
+def format_value(value: float) -> str:
+    """A value of the data, or a predicted one: six significant digits, and two past the point.
 
-    >>> format_exactly(0.12345678), format_exactly(1700000123.44), format_exactly(1.5e-12)
+    >>> format_value(0.12345678), format_value(1700000123.44), format_value(1.5e-12)
     ('0.123457', '1700000123.44', '1.5e-12')
     """
     whole = math.floor(math.log10(abs(value))) + 1 if value and math.isfinite(value) else 0
     return f"{value:.{max(6, whole + 2) if whole < 15 else 6}g}"
+
+
+def format_exact(number: float) -> str:
+    """A number with all its digits, and no more.
+
+    >>> format_exact(0.00123456789), format_exact(1234567.0)
+    ('0.00123456789', '1234567')
+    """
+    return str(number).removesuffix(".0")
 
 
 def format_percent(share: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_exact
 from vicinal.methods import (
     ALPHA,
     METHODS,
@@ -368,4 +369,4 @@ def written(value: Any) -> str:
     """
     if isinstance(value, tuple):
         return "/".join(map(written, value))
-    return str(value).removesuffix(".0").replace("e+", "e")
+    return format_exact(value).replace("e+", "e")

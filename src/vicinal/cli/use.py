@@ -11,7 +11,7 @@ from vicinal import kinds
 from vicinal.cli.arguments import FOLDER, Alpha, Data, MixName, Seed, Size, SkipBad, Stream
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
-from vicinal.formatting import format_exactly
+from vicinal.formatting import format_value
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
     if predictor.preprocessing.vocab is None:
         table = Table(name_of, "value", box=None)
         for name, output in found:
-            table.add_row(_one_line(name), format_exactly(output.item()))
+            table.add_row(_one_line(name), format_value(output.item()))
     else:
         table = Table(name_of, Column("class", overflow="fold"), "probability", box=None)
         for name, output in found:

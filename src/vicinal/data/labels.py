@@ -21,7 +21,7 @@ from vicinal.data.columns import (
 )
 from vicinal.data.samples import index_labels, listed, unknown_classes
 from vicinal.errors import VicinalError
-from vicinal.formatting import format_exactly
+from vicinal.formatting import format_value
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 MOST_CLASSES = 20  # of whole numbers; with more distinct values, they are quantities
@@ -139,7 +139,7 @@ def targets_of(train: pd.Series, valid: pd.Series, kind: LabelKind | None = None
             _check_names(train)
         return _classes(train, valid, chosen=kind is not None)
     numbers = [as_numbers(labels) for labels in (train, valid)]
-    low, high = format_exactly(numbers[0].min()), format_exactly(numbers[0].max())
+    low, high = format_value(numbers[0].min()), format_value(numbers[0].max())
     note = f"labels: values in column {train.name}, from {low} to {high}"
     if kind is None and are_whole(numbers[0]):
         note += "; whole numbers, for which --label-kind classes learns classes"

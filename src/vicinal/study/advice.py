@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_exact
 from vicinal.methods import Targets, methods_for
-from vicinal.study.formatting import format_exact, join_and, pluralize
+from vicinal.study.formatting import join_and, pluralize
 from vicinal.tasks.task import Task
 
 Side = Literal["for", "against", "note"]

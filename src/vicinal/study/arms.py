@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_exact
 from vicinal.mixes import MixSpec, parse_mix
-from vicinal.study.formatting import format_exact
 from vicinal.tasks.options import TrainOptions
 
 NONE = "none"

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_exact
 from vicinal.mixes import parse_mix
-from vicinal.study.formatting import format_exact
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.options import as_typed, begun_with, option
 

@@ -23,15 +23,6 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
-def format_exact(number: float) -> str:
-    """A number with all its digits, and no more.
-
-    >>> format_exact(0.00123456789), format_exact(1234567.0)
-    ('0.00123456789', '1234567')
-    """
-    return str(number).removesuffix(".0")
-
-
 def join_and(parts: Sequence[str]) -> str:
     """An enumeration.
 
