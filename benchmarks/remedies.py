@@ -113,7 +113,7 @@ def estimate(what: dict[str, Any], epochs: int, seeds: int) -> None:
     options = TrainOptions(
         what["data"], model="resnet9", pretrained=False, size=what.get("size"), epochs=epochs
     )
-    config = ExperimentConfig(options, MIXES, epochs=(epochs,), train_size=what["train_size"])
+    config = ExperimentConfig(options, MIXES, epochs=(epochs,), train_sizes=(what["train_size"],))
     experiment = Experiment(config)
     hours = []
     for arm in experiment.arms:

@@ -107,6 +107,7 @@ FLAGS = {
         --alpha = None
         --epochs = None
         --seeds = None
+        --first-seed = 0
         --train-size = None
         --label-noise = 0.0
         --ood = None

@@ -87,6 +87,13 @@ ONLY = {
         ("--train-size 0", "--train-size must be a share below 1 or a number"),
         ("--train-size 1.5", "--train-size must be a share below 1 or a number"),
         ("--train-size nan", "--train-size must be a share below 1 or a number"),
+        ("--train-size 0.5,100", "--train-size has shares (0.5) and numbers of samples"),
+        ("--train-size 100,100", "--train-size names 100 twice"),
+        (
+            "--train-size 100,many",
+            "--train-size takes numbers, separated by commas, not '100,many'",
+        ),
+        ("--first-seed -1", "--first-seed must be 0 or more, not -1"),
         ("--train-size -5", "--train-size must be a share below 1 or a number"),
         ("--label-noise 1", "--label-noise must be 0 or more and below 1, not 1.0"),
         ("--label-noise nan", "--label-noise must be 0 or more and below 1, not nan"),

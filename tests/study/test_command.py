@@ -273,6 +273,74 @@ class TestBudget:
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
 
 
+class TestMap:
+    MIX = "--mix", "none,mixup", "--seeds", "2", "--out", "out"
+
+    def test_it_grows_from_a_comparison_of_one_size(self, rows, capsys, tmp_path):
+        arguments = [rows, *self.MIX, "--epochs", "1"]
+        compared(capsys, *arguments, "--train-size", "40")
+        before = pd.read_csv(tmp_path / "out" / "runs.csv")
+        file = tmp_path / "out" / "comparison.json"
+        settings = json.loads(file.read_text())
+        del settings["config"]["train_sizes"]
+        settings["config"]["train_size"] = 40.0  # as earlier versions wrote it
+        file.write_text(json.dumps(settings))
+        printed = compared(capsys, *arguments, "--resume", "--train-size", "20,40,80")
+        assert "done before:    4 of 12 runs" in printed
+        assert "cells:          3: 20, 40 and 80 training samples; 1 epoch" in printed
+        assert len(re.findall(r"cost: +\d+ training samples: .* for 1 epoch", printed)) == 3
+        assert "the cheapest cells are done first" in printed
+        assert len(re.findall("none, 20 training samples, 1 epoch, seed 0", printed)) == 1
+        table = printed.partition("accuracy, points:\n")[2].splitlines()[:4]
+        assert [line[:2] for line in table] == ["  ", "20", "40", "80"]
+        after = pd.read_csv(tmp_path / "out" / "runs.csv")
+        same = after[after["train_size"] == 40].drop(columns="train_size")
+        pd.testing.assert_frame_equal(same.reset_index(drop=True), before)
+        again = compared(capsys, rows, "--out", "out", "--resume")
+        assert "cost:" not in again  # nothing is left to do
+        assert "--train-size 40,20,80" in (tmp_path / "out" / "report.html").read_text()
+        for sizes in ("20,80", "80"):
+            sentence = fails(
+                capsys, "compare", rows, "--out", "out", "--resume", "--train-size", sizes
+            )
+            assert (
+                f"was begun with --train-size 40,20,80, not with --train-size {sizes}" in sentence
+            )
+        sentence = fails(
+            capsys, "compare", rows, "--out", "out", "--resume", "--train-size", "40,80"
+        )
+        assert "has mixup-0.4-1-of-20, none-1-of-20, too" in sentence
+
+    def test_all_samples_are_no_first_size(self, rows, capsys):
+        compared(capsys, rows, *self.MIX, "--epochs", "1")
+        sentence = fails(
+            capsys, "compare", rows, "--out", "out", "--resume", "--train-size", "20,40"
+        )
+        assert "the comparison was begun without --train-size" in sentence
+
+    def test_a_budget_plans_it_too(self, rows, capsys):
+        printed = compared(
+            capsys, rows, *self.MIX, "--epochs", "1,2", "--train-size", "20,40", "--budget", "5m"
+        )
+        assert re.search(r"budget: +2 seeds of each arm, about ", printed)
+
+
+def test_other_seeds_are_other_runs(rows, capsys, tmp_path):
+    arguments = [rows, "--mix", "none,mixup", "--epochs", "1", "--train-size", "40"]
+    compared(capsys, *arguments, "--seeds", "3", "--out", "all")
+    compared(capsys, *arguments, "--seeds", "1", "--first-seed", "2", "--out", "last")
+    every, last = (pd.read_csv(tmp_path / name / "runs.csv") for name in ("all", "last"))
+    drop = [*TIMES, "failed"]
+    chosen = every[every["seed"] == 2].reset_index(drop=True).drop(columns=drop)
+    pd.testing.assert_frame_equal(last.drop(columns=drop), chosen)
+    page = (tmp_path / "last" / "report.html").read_text()
+    assert "--first-seed 2 --seeds 1" in page
+    sentence = fails(
+        capsys, "compare", *arguments, "--resume", "--first-seed", "1", "--out", "last"
+    )
+    assert "was begun with --first-seed 2, not with --first-seed 1" in sentence
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
@@ -482,7 +550,7 @@ class TestShow:
 
 def test_a_command_has_all_digits():
     config = ExperimentConfig(
-        TrainOptions("digits", lr=0.00123456789), alphas=(1.0,), train_size=1234567.0
+        TrainOptions("digits", lr=0.00123456789), alphas=(1.0,), train_sizes=(1234567.0,)
     )
     words = config.command().split()
     assert words[3:] == ["--lr", "0.00123456789", "--alpha", "1", "--train-size", "1234567"]
@@ -549,9 +617,10 @@ class TestTheCommandOfAnExperiment:
             ("none", "mixup"),
             (0.1, 1.0),
             (5, 20),
-            train_size=0.5,
+            train_sizes=(0.5, 0.25),
             label_noise=0.2,
             ood="other photos",
+            first_seed=3,
         )
         assert parsed(config.command()) == config
 

@@ -33,7 +33,7 @@ def counted(monkeypatch):
 
 def made(mixes, **options):
     config = ExperimentConfig(
-        TrainOptions("digits"), mixes=mixes, epochs=(1,), train_size=64, **options
+        TrainOptions("digits"), mixes=mixes, epochs=(1,), **{"train_sizes": (64.0,)} | options
     )
     return Experiment(config)
 
@@ -75,10 +75,55 @@ def test_results_of_an_older_version_count_as_those_of_the_same_settings(tmp_pat
     )  # fmt: skip
     options = {name: getattr(found.resolved, name) for name in old}
     found.resolved = TrainOptions(**options)  # as they are read from its folder
-    assert found.store(tmp_path).settings(found.arms[0]) == digest([options, 64, 0.0])
+    assert found.store(tmp_path).settings(found.arms[0]) == digest([options, 64.0, 0.0])
 
     found.resolved = replace(found.resolved, flip=False)
-    assert found.store(tmp_path).settings(found.arms[0]) != digest([options, 64, 0.0])
+    assert found.store(tmp_path).settings(found.arms[0]) != digest([options, 64.0, 0.0])
+
+
+class TestMaps:
+    def test_each_cell_trains_as_a_comparison_of_its_size_alone(self, counted):
+        sizes = (64.0, 400.0, 32.0)
+        found = made(("none", "mixup"), train_sizes=sizes)
+        for size in sizes:
+            alone = made(("none", "mixup"), train_sizes=(size,))
+            for ours, theirs in zip(
+                [arm for arm in found.arms if arm.train_size == size], alone.arms, strict=True
+            ):
+                one, other = (e.prepare(a, 1).learn for e, a in ((found, ours), (alone, theirs)))
+                assert one.dls.bs == other.dls.bs == min(64, size // 4)
+                batches, same = list(one.dls.train), list(other.dls.train)
+                assert len(batches) == size // one.dls.bs
+                for (x, y), (x2, y2) in zip(batches, same, strict=True):
+                    assert torch.equal(y, y2)
+                    assert torch.equal(x, x2)
+        assert found.choices["batch size"].split("; ") == [
+            "16 (64 training images)",
+            "64 (400 training images)",
+            "8 (32 training images)",
+        ]
+
+    def test_the_cheapest_cells_come_first_each_with_all_its_seeds(self):
+        config = ExperimentConfig(
+            TrainOptions("digits"), ("none", "mixup"), (), (1, 5), (64.0, 128.0), first_seed=3
+        )
+        runs = Experiment(config).runs(2)
+        assert [(arm.train_size, arm.epochs) for arm, _ in runs[::4]] == [
+            (64.0, 1), (128.0, 1), (64.0, 5), (128.0, 5),
+        ]  # fmt: skip
+        assert [(arm.mix, seed) for arm, seed in runs[:4]] == [
+            ("none", 3), ("mixup", 3), ("none", 4), ("mixup", 4),
+        ]  # fmt: skip
+
+    def test_results_of_the_first_size_are_those_of_a_comparison_of_it_alone(self, tmp_path):
+        alone, grown = (made(("none", "mixup"), train_sizes=s) for s in ((64.0,), (64.0, 128.0)))
+        stores = [each.store(tmp_path) for each in (alone, grown)]
+        for one, other in zip(alone.arms, grown.arms, strict=False):
+            assert one.name == other.name
+            assert stores[0].settings(one) == stores[1].settings(other)
+        others = [arm.name for arm in grown.arms[2:]]
+        assert others == ["none-1-of-128", "mixup-0.4-1-of-128"]
+        assert stores[1].settings(grown.arms[0]) != stores[1].settings(grown.arms[2])
 
 
 def test_the_command_repeats_arms_of_earlier_versions_which_gave_alphas_to_no_sum():

@@ -190,6 +190,6 @@ class TestCompare:
         monkeypatch.setattr(planning, "measure_cost", measured)
         mixes = ("none", "regmixup", "mixup")
         experiment = Experiment(ExperimentConfig(TrainOptions(**FEW), mixes, epochs=(1,)))
-        costs = planning.measure_costs(experiment, None)
+        costs = planning.expected_seconds(experiment, None)
         assert tried == [["RegMixUp"], ["MixBatches"]]
-        assert costs == {2: Cost(1.0, 10.0, 0.0), 1: Cost(1.0, 20.0, 0.0)}
+        assert [costs[arm.name] for arm in experiment.arms] == [21.0, 11.0, 21.0]

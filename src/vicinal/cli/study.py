@@ -46,8 +46,16 @@ def compare(
         int | None,
         typer.Option(help="Trainings of each arm. If not given, 3; --resume adds more."),
     ] = None,
+    first_seed: Annotated[
+        int,
+        typer.Option(help="The first of the seeds: others confirm what earlier ones suggest."),
+    ] = 0,
     train_size: Annotated[
-        float | None, typer.Option(help="Use this many training samples, or this share of them.")
+        str | None,
+        typer.Option(
+            help="Use this many training samples, or this share of them; several, separated by "
+            "commas, such as 500,2000,8000, draw a map of where mixing helps."
+        ),
     ] = None,
     label_noise: Annotated[
         float, typer.Option(help="Replace this share of the training labels by another class.")
@@ -81,7 +89,7 @@ def compare(
     resume: Annotated[
         bool,
         typer.Option(
-            help="Resume a comparison, or add to it: seeds, methods, epochs.",
+            help="Resume a comparison, or add to it: seeds, methods, epochs, training sizes.",
             rich_help_panel=FOLDER,
             show_default=False,
         ),
@@ -108,6 +116,7 @@ def compare(
     mixes = parse_list("mix", mix, str, "names")
     alphas = parse_list("alpha", alpha, float, "numbers")
     lengths = parse_list("epochs", epochs, int, "whole numbers")
+    sizes = parse_list("train-size", train_size, float, "numbers")
     time = None if budget is None else parse_duration(budget)
 
     from vicinal.progress import status
@@ -131,15 +140,7 @@ def compare(
         skip_bad=skip_bad,
         **how,
     )
-    config = ExperimentConfig(
-        options,
-        mixes=mixes,
-        alphas=alphas,
-        epochs=lengths,
-        train_size=train_size,
-        label_noise=label_noise,
-        ood=ood,
-    )
+    config = ExperimentConfig(options, mixes, alphas, lengths, sizes, label_noise, ood, first_seed)
     report = compare_data(
         config,
         seeds=seeds,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vicinal.study.arms import Arm, comparisons
+from vicinal.study.arms import Arm, Cell, comparisons
 from vicinal.study.intervals import Interval, interval, seeds_needed
 from vicinal.study.measures import MEASURES, Measure
 from vicinal.study.result import Result
@@ -162,6 +162,16 @@ class Analysis:
         return sum(values) / len(values) if values else None
 
     @property
+    def cells(self) -> list[Cell]:
+        """The training sizes and lengths that were tried, the smallest first."""
+        return sorted({arm.cell for arm in self.arms})
+
+    @property
+    def is_map(self) -> bool:
+        """Whether several training sizes were tried: each cell is a question of its own."""
+        return len({cell.train_size for cell in self.cells}) > 1
+
+    @property
     def lengths(self) -> list[int]:
         """The numbers of epochs that were tried, the smallest first."""
         return sorted({arm.epochs for arm in self.arms})
@@ -211,6 +221,7 @@ class Analysis:
                     "mix": arm.mix,
                     "alpha": arm.alpha,
                     "epochs": arm.epochs,
+                    **self._size(arm),
                     "seed": result.seed,
                     **{
                         measure.name: result.mean(measure.name)
@@ -228,14 +239,16 @@ class Analysis:
     def compare(self, measure: Measure) -> list[Comparison]:
         """Every arm compared with its baseline, by paired differences over the seeds of both.
 
-        The intervals of the main measure hold jointly, and so do those of all others.
+        The intervals of the main measure hold jointly, and so do those of all others; in a map,
+        those of a cell.
         """
         if measure.name not in self._compared:
             pairs = comparisons(self.arms)
+            count = len(pairs) // (len(self.cells) if self.is_map else 1)
             others = 1 if measure == self.main else len(self.measures) - 1
             paired = [(arm, base, self._pairs(arm, base, measure)) for arm, base in pairs]
             self._compared[measure.name] = [
-                self._comparison(arm, baseline, measure, both, len(pairs) * others)
+                self._comparison(arm, baseline, measure, both, count * others)
                 for arm, baseline, both in paired
                 if both
             ]
@@ -247,6 +260,7 @@ class Analysis:
             {
                 "mix": made.arm.method,
                 "epochs": made.arm.epochs,
+                **self._size(made.arm),
                 "against": made.baseline.method,
                 "measure": made.measure.name,
                 "value": made.value,
@@ -259,6 +273,10 @@ class Analysis:
             }
             for made in self._all_comparisons()
         ]
+
+    def _size(self, arm: Arm) -> dict[str, float]:
+        """The column of a map that other comparisons lack."""
+        return {"train_size": arm.cell.train_size} if self.is_map else {}
 
     def _all_comparisons(self) -> Iterator[Comparison]:
         for measure in self.measures:

@@ -4,6 +4,7 @@ from itertools import groupby
 
 from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
 from vicinal.study.arms import Arm, comparisons
+from vicinal.study.cells import map_answer
 from vicinal.study.formatting import join_and, pluralize
 from vicinal.study.measures import Measure
 
@@ -14,6 +15,10 @@ ENOUGH = 5  # seeds, for a start: with fewer, intervals are much wider
 
 def answer(analysis: Analysis) -> list[str]:
     """All sentences: the headline, and the details."""
+    if analysis.is_map:
+        failures = [_failures(analysis, arm) for arm in analysis.arms if analysis.failed(arm)]
+        first, *more = map_answer(analysis)
+        return [first, *failures, *more]
     return [headline(analysis), *details(analysis)]
 
 
@@ -279,7 +284,9 @@ def _failures(analysis: Analysis, arm: Arm) -> str:
 
 
 def full_name(analysis: Analysis, arm: Arm) -> str:
-    """An arm's name, with its epochs where other arms have more or fewer."""
+    """An arm's name, with its epochs and its training size where other arms have others."""
+    if analysis.is_map:
+        return f"{arm.method}, {arm.cell.text}"
     if len(analysis.lengths) == 1:
         return arm.method
     return f"{arm.method} at {pluralize(arm.epochs, 'epoch')}"

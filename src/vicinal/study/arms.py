@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_exact
 from vicinal.mixes import MixSpec, parse_mix
+from vicinal.study.formatting import join_and, pluralize
 from vicinal.tasks.options import TrainOptions
 
 NONE = "none"
@@ -26,6 +27,10 @@ class Arm:
         epochs: the length of its training.
         mixes: False for training without mixing, which is the baseline of the others.
         is_text: whether ``mix`` is more than the name of a method.
+        train_size: in a map, how many training samples, or which share; None where all arms have
+            the same.
+        is_first_size: whether that is the size with which the comparison was begun, which the
+            names of its results leave out.
     """
 
     mix: str
@@ -33,6 +38,8 @@ class Arm:
     epochs: int
     mixes: bool = True
     is_text: bool = False
+    train_size: float | None = None
+    is_first_size: bool = True
 
     @property
     def method(self) -> str:
@@ -58,10 +65,66 @@ class Arm:
 
         >>> Arm("mixup", 0.4, 5).name, Arm("mixup:0.8+cutmix:prob=0.5", None, 5, is_text=True).name
         ('mixup-0.4-5', 'mixup-0.8+cutmix-prob=0.5-5')
+        >>> Arm("mixup", 0.4, 5, train_size=1000.0, is_first_size=False).name
+        'mixup-0.4-5-of-1000'
         """
         mix = _in_file_names(self.mix) if self.is_text else self.mix
         alpha = "" if self.alpha is None else f"-{format_exact(self.alpha)}"
-        return f"{mix}{alpha}-{self.epochs}"
+        of = "" if self.is_first_size else f"-of-{format_exact(self.train_size or 0.0)}"
+        return f"{mix}{alpha}-{self.epochs}{of}"
+
+    @property
+    def cell(self) -> "Cell":
+        """Where it stands in a map: arms are compared with those of the same cell."""
+        return Cell(self.train_size or 0.0, self.epochs)
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A training size and a length of training, in the order of a map.
+
+    Args:
+        train_size: how many training samples, or which share; 0 where all arms have the same.
+        epochs: the length of training.
+    """
+
+    train_size: float
+    epochs: int
+
+    @property
+    def text(self) -> str:
+        """Such as "1,000 training samples, 30 epochs".
+
+        >>> Cell(1000.0, 30).text, Cell(0.0, 1).text
+        ('1,000 training samples, 30 epochs', '1 epoch')
+        """
+        length = pluralize(self.epochs, "epoch")
+        return f"{size_text(self.train_size)}, {length}" if self.train_size else length
+
+    @property
+    def work(self) -> float:
+        """What its trainings cost, in a unit of all cells of a map."""
+        return (self.train_size or 1.0) * self.epochs
+
+
+def size_text(train_size: float) -> str:
+    """A training size in words.
+
+    >>> size_text(1000.0), size_text(0.125)
+    ('1,000 training samples', '12.5 % of the training samples')
+    """
+    return sizes_text([train_size])
+
+
+def sizes_text(train_sizes: Sequence[float]) -> str:
+    """Training sizes in words.
+
+    >>> sizes_text([0.1, 0.5]), sizes_text([500.0, 1000.0])
+    ('10 and 50 % of the training samples', '500 and 1,000 training samples')
+    """
+    if train_sizes[0] < 1:
+        return f"{join_and([f'{100 * size:g}' for size in train_sizes])} % of the training samples"
+    return f"{join_and([f'{size:,.0f}' for size in train_sizes])} training samples"
 
 
 def _in_file_names(mix: str) -> str:
@@ -82,8 +145,9 @@ def make_arms(
     epochs: Sequence[int],
     options: TrainOptions,
     existing: Collection[str] = (),
+    train_sizes: Sequence[float] = (),
 ) -> list[Arm]:
-    """The arms: every method with every alpha that it takes, for every number of epochs.
+    """The arms: every method with every alpha that it takes, for every size and length of training.
 
     Args:
         mixes: as ``--mix`` of ``vicinal train``.
@@ -92,6 +156,7 @@ def make_arms(
         options: of all arms.
         existing: the names of the arms of the comparison that is resumed. Earlier versions gave the
             alphas to no sum of methods, so an arm of such a sum stays one without.
+        train_sizes: several make a map; the first is that with which it was begun.
 
     Raises:
         VicinalError: a name or a number is wrong or occurs twice, no method takes an alpha, or
@@ -117,7 +182,13 @@ def make_arms(
     arms = [_arm(spec, length) for length, spec in itertools.product(sorted(epochs), specs)]
     for arm in arms:
         replace(options, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs)  # checks the values
-    return arms
+    if len(train_sizes) < 2:
+        return arms
+    return [
+        replace(arm, train_size=size, is_first_size=size == train_sizes[0])
+        for size in sorted(train_sizes)
+        for arm in arms
+    ]
 
 
 def _with_alphas(spec: MixSpec, alphas: Sequence[float], kept: Collection[str]) -> list[MixSpec]:
@@ -144,16 +215,16 @@ def _arm(spec: MixSpec, epochs: int) -> Arm:
 
 
 def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
-    """Each arm with its baseline: the arm without mixing, of the same length.
+    """Each arm with its baseline: the arm without mixing, of the same cell.
 
-    Where every arm mixes, the first one of each length is the baseline.
+    Where every arm mixes, the first one of each cell is the baseline.
 
     >>> arms = [Arm("none", None, 5, mixes=False), Arm("mixup", 0.4, 5), Arm("cutmix", 1.0, 5)]
     >>> [(arm.mix, baseline.mix) for arm, baseline in comparisons(arms)]
     [('mixup', 'none'), ('cutmix', 'none')]
     """
     pairs = []
-    for _, group in itertools.groupby(arms, key=lambda arm: arm.epochs):
+    for _, group in itertools.groupby(arms, key=lambda arm: arm.cell):
         first, *others = sorted(group, key=lambda arm: arm.mixes)
         pairs += [(arm, first) for arm in others]
     return pairs

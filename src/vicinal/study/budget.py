@@ -35,10 +35,15 @@ class Cost:
     training: float
     validation: float
 
-    def run(self, epochs: int) -> float:
-        """A training of this length, which is not validated after every epoch."""
+    def run(self, epochs: int, share: float = 1.0) -> float:
+        """A training of this length, which is not validated after every epoch.
+
+        Args:
+            epochs: the length.
+            share: of the training samples that it was measured with; more than 1 for more.
+        """
         validations = len(points(epochs))
-        return self.once + epochs * self.training + validations * self.validation
+        return self.once + epochs * share * self.training + validations * self.validation
 
 
 class Stopwatch(Callback):

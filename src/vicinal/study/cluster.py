@@ -229,7 +229,7 @@ class RayCluster:
 
     def reports(self) -> dict[tuple[str, int], tuple[str, bool, str, float]]:
         """By arm and seed, of runs that have begun: the node, whether it sees the folder of
-        results, what it is doing, and how many epochs are done."""
+        results, what it is doing, and how much of it is done."""
         try:
             return self.ray.get(self.board.reports.remote(), timeout=10)
         except self.ray.exceptions.RayError:
@@ -334,8 +334,8 @@ def _task() -> Callable[..., tuple[str, Any]]:
         def begin(shared: bool) -> bool:
             return ray.get(board.begin.remote(arm, seed, node, shared, seconds))
 
-        def report(text: str, epochs: float) -> None:
-            board.report.remote(arm, seed, text, epochs)
+        def report(text: str, work: float) -> None:
+            board.report.remote(arm, seed, text, work)
 
         return "", worker.do_run(pickled, node, arm, seed, begin, report)
 
@@ -360,10 +360,10 @@ def _board() -> type:
             self.runs[arm, seed] = node, shared, "", 0.0
             return True
 
-        def report(self, arm: str, seed: int, text: str, epochs: float) -> None:
+        def report(self, arm: str, seed: int, text: str, work: float) -> None:
             if (arm, seed) in self.runs:
                 node, shared, _, _ = self.runs[arm, seed]
-                self.runs[arm, seed] = node, shared, text, epochs
+                self.runs[arm, seed] = node, shared, text, work
 
         def forget(self, arm: str, seed: int) -> None:
             self.runs.pop((arm, seed), None)

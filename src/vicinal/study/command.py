@@ -18,22 +18,23 @@ from vicinal.runs import default_folder
 from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
-from vicinal.study.arms import NONE, Arm, comparisons, make_arms
-from vicinal.study.budget import usable
+from vicinal.study.arms import NONE, Arm, comparisons, make_arms, sizes_text
+from vicinal.study.cells import tables_of
 from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
-from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.jobs import Jobs, StartHelpers, limited_threads
 from vicinal.study.on_ray import RayRunner
 from vicinal.study.planning import (
+    Left,
     Log,
     RunPlan,
+    expected_seconds,
     gpus,
     left_to_do,
-    measure_costs,
     plan_runs,
     share_runs,
 )
@@ -41,7 +42,7 @@ from vicinal.study.ray_worker import Job
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
-from vicinal.study.training_set import check_label_noise, check_train_size
+from vicinal.study.training_set import check_label_noise, check_train_sizes
 from vicinal.tasks import TrainOptions
 
 SEEDS = 3
@@ -117,10 +118,9 @@ def compare_data(
             log("ray", cluster.describe())
         if kept and threads != kept:
             log("threads", f"{threads}, not {kept} as before: the last bits of results may differ")
-        if budget is not None:
-            ends = usable(budget)
-            costs = measure_costs(experiment, cluster)
-            plan = plan_runs(experiment, costs, seeds, least, earlier, began, ends, at_once, log)
+        if budget is not None or (experiment.is_map and left_to_do(experiment, seeds, earlier)):
+            left = Left(experiment, expected_seconds(experiment, cluster), seeds, earlier)
+            plan = plan_runs(left, least, began, budget, at_once, log)
         if overwrite:
             folder.clear()
         folder.begin(experiment, plan.seeds, kept or threads)
@@ -159,11 +159,12 @@ def _check(
 def _check_config(config: ExperimentConfig) -> None:
     """Refuse what goes with no data, before they are read."""
     check_label_noise(config.label_noise)
-    if config.train_size is not None:
-        check_train_size(float(config.train_size))
+    check_train_sizes(config.train_sizes)
+    if config.first_seed < 0:
+        raise VicinalError(f"--first-seed must be 0 or more, not {config.first_seed}")
     if config.mixes or config.alphas:
         mixes = config.mixes or (NONE, "mixup")  # whatever the data are, these are compared
-        make_arms(mixes, config.alphas, config.epochs, config.options)
+        make_arms(mixes, config.alphas, config.epochs, config.options, (), config.train_sizes)
     for epochs in config.epochs:
         replace(config.options, epochs=epochs)
 
@@ -215,7 +216,7 @@ def _experiment(
     if left_out:
         raise VicinalError(
             f"the comparison in {folder.path} has {', '.join(sorted(left_out))}, too: arms may be "
-            "added by --mix, --alpha and --epochs, but name all that are there"
+            "added by --mix, --alpha, --epochs and --train-size, but name all that are there"
         )
     return experiment
 
@@ -229,9 +230,24 @@ def _log_setup(experiment: Experiment, log: Log) -> None:
     for name, reason in experiment.choices.items():
         if name != "epochs":
             log(name, reason)
+    if experiment.is_map:
+        _log_map(experiment, log)
+        return
     for arm, baseline in comparisons(experiment.arms):
         epochs = pluralize(arm.epochs, "epoch")
         log("compared", f"{arm.method} with {baseline.method}, {epochs}")
+
+
+def _log_map(experiment: Experiment, log: Log) -> None:
+    """What is compared in each cell; all cells have the same arms."""
+    arms = [arm for arm in experiment.arms if arm.cell == experiment.arms[0].cell]
+    cells = sorted({arm.cell for arm in experiment.arms})
+    for arm, baseline in comparisons(arms):
+        log("compared", f"{arm.method} with {baseline.method}")
+    sizes = sorted({cell.train_size for cell in cells})
+    *others, longest = sorted({cell.epochs for cell in cells})
+    lengths = join_and([*map(str, others), pluralize(longest, "epoch")])
+    log("cells", f"{len(cells)}: {sizes_text(sizes)}; {lengths}")
 
 
 def _run(
@@ -258,7 +274,7 @@ def _run(
         store,
         deadline=plan.deadline,
         expected=plan.expected,
-        done=_RunLogger(experiment.arms, len(runs), log),
+        done=_RunLogger(runs, plan.expected, log),
         bar=progress_bar(),
     )
     try:
@@ -267,7 +283,8 @@ def _run(
             folder.path, plan.deadline, threads=threads, devices=_devices(), log=log
         ) as start:
             if jobs.chosen:
-                runner.callbacks.append(StartHelpers(jobs, runner.left, start, processors()))
+                left = sum(plan.expected.get(a.name, 0.0) for a, s in runs if not store.has(a, s))
+                runner.callbacks.append(StartHelpers(jobs, runner.left, start, processors(), left))
             else:
                 start(jobs.processes - 1)
             runner.run()
@@ -291,18 +308,22 @@ def _run(
 class _RunLogger:
     """Logs each new result, and how long the other runs will take."""
 
-    def __init__(self, arms: list[Arm], runs: int, log: Log) -> None:
-        self.arms, self.runs, self.log = {arm.name: arm for arm in arms}, runs, log
-        self.began, self.new = time.monotonic(), 0
+    def __init__(self, runs: list[tuple[Arm, int]], expected: dict[str, float], log: Log) -> None:
+        self.arms, self.runs, self.log = {arm.name: arm for arm, _ in runs}, len(runs), log
+        # Where no trial told how long runs take, their length does.
+        self.costs = expected or {arm.name: float(arm.epochs) for arm, _ in runs}
+        self.left = sum(self.costs[arm.name] for arm, _ in runs)
+        self.began, self.new = time.monotonic(), 0.0
 
     def __call__(self, result: Result, count: int, is_new: bool) -> None:
+        self.left -= self.costs[result.arm]
         if not is_new:
             return
-        self.new += 1
+        self.new += self.costs[result.arm]
         arm = self.arms[result.arm]
-        name = f"{arm.method}, {pluralize(arm.epochs, 'epoch')}, seed {result.seed}"
+        name = f"{arm.method}, {arm.cell.text}, seed {result.seed}"
         outcome = "diverged" if result.failed else Analysis([arm], [result]).summary(result)
-        left = (time.monotonic() - self.began) / self.new * (self.runs - count)
+        left = (time.monotonic() - self.began) / self.new * self.left
         more = f"; about {format_duration(left)} left" if count < self.runs else ""
         self.log(f"run {count} of {self.runs}", f"{name}: {outcome}{more}")
 
@@ -321,11 +342,13 @@ def _conclude(
         analysis,
         sentences,
         title=f"Does mixing help on {experiment.config.options.data}?",
-        command=experiment.command(max(result.seed for result in results) + 1),
+        command=experiment.command(len({result.seed for result in results})),
         settings=experiment.settings(),
         images=experiment.board(),
     )
     print()
+    for table in tables_of(analysis) if analysis.is_map and analysis.measures else ():
+        print(f"{table}\n")
     for sentence in sentences:
         print(sentence)
 

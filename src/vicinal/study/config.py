@@ -22,18 +22,20 @@ class ExperimentConfig:
         mixes: the methods to compare; empty for those that suit the data.
         alphas: their strengths; empty for the default of each method.
         epochs: the lengths of training; empty for what suits the data.
-        train_size: how many training samples, or which share of them.
+        train_sizes: how many training samples, or which share of them; several make a map.
         label_noise: the share of training labels that are replaced by another class.
         ood: the name or path of other data, whose samples are of none of the classes.
+        first_seed: from which the seeds of an arm count.
     """
 
     options: TrainOptions
     mixes: tuple[str, ...] = ()
     alphas: tuple[float, ...] = ()
     epochs: tuple[int, ...] = ()
-    train_size: float | None = None
+    train_sizes: tuple[float, ...] = ()
     label_noise: float = 0.0
     ood: str | None = None
+    first_seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,9 +57,11 @@ class ExperimentConfig:
         for field in fields(self)[1:]:
             value, before = getattr(self, field.name), earlier.get(field.name, field.default)
             before = tuple(before) if isinstance(before, list) else before  # JSON has no tuples
+            if field.name == "train_sizes":
+                value = _beginning_with(before, value)
             if (value == field.default and field.name not in typed) or _same_place(value, before):
                 value = before
-            elif value != before and field.name not in ARM_FIELDS:
+            elif not (value == before or _may_grow(field.name, before, value)):
                 earlier_text = None if before == field.default else _text(before)
                 how = begun_with(_option(field.name), earlier_text, _text(value))
                 raise VicinalError(
@@ -85,7 +89,7 @@ class ExperimentConfig:
 
 
 ARM_FIELDS = "mixes", "alphas", "epochs"
-OPTIONS = {"mixes": "mix", "alphas": "alpha"}
+OPTIONS = {"mixes": "mix", "alphas": "alpha", "train_sizes": "train-size"}
 DEFAULTS = {
     field.name: field.default for kind in (TrainOptions, ExperimentConfig) for field in fields(kind)
 }
@@ -95,6 +99,22 @@ del DEFAULTS["options"], DEFAULTS["mix"], DEFAULTS["alpha"]
 
 def _option(name: str) -> str:
     return OPTIONS.get(name, option(name))
+
+
+def _may_grow(name: str, before: Any, value: Any) -> bool:
+    """Whether a setting may be another one than before, as it only makes more arms."""
+    # All samples, with which a comparison was begun, are not named among the sizes of a map.
+    return name in ARM_FIELDS or (name == "train_sizes" and before and before[0] in value)
+
+
+def _beginning_with(before: tuple[float, ...], sizes: tuple[float, ...]) -> tuple[float, ...]:
+    """Training sizes in the order in which they were added: the first has its own names.
+
+    >>> _beginning_with((1000.0, 5000.0), (500.0, 1000.0, 5000.0))
+    (1000.0, 5000.0, 500.0)
+    """
+    places = {size: place for place, size in enumerate(before)}
+    return tuple(sorted(sizes, key=lambda size: places.get(size, len(places))))
 
 
 def _same_place(value: Any, before: Any) -> bool:

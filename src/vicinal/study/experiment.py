@@ -12,13 +12,13 @@ from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.rng import derive_seed
-from vicinal.study.arms import NONE, Arm, make_arms
+from vicinal.study.arms import NONE, Arm, make_arms, sizes_text
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun
 from vicinal.study.store import ResultStore
-from vicinal.study.training_set import ModifiedSplit, modify_training_set
-from vicinal.tasks import TrainOptions, find_split, make_task
+from vicinal.study.training_set import ModifiedSplit, modify_training_set, train_count
+from vicinal.tasks import Task, TrainOptions, find_split, make_task
 
 if TYPE_CHECKING:
     from vicinal.study.other_data import OtherData
@@ -30,6 +30,8 @@ EARLY = (
     *("size", "valid", "label", "label_pattern", "precision", "compile", "track", "seed"),
     *("skip_bad", "stream"),
 )
+# Options whose defaults go by the number of training samples, and the names of these choices.
+BY_SIZE = {"batch_size": "batch size", "lr": "learning rate"}
 
 
 class Experiment:
@@ -43,7 +45,8 @@ class Experiment:
 
     Attributes:
         split: the data.
-        task: the training without mixing, whose choices hold for all runs.
+        task: the training without mixing, whose choices hold for all runs; in a map, but for
+            those that go by the number of training samples.
         resolved: the options with these choices, so that no run makes them again.
         choices: what was chosen and why, by name.
         arms: what is compared.
@@ -64,16 +67,52 @@ class Experiment:
             raise VicinalError("--skip-bad and --label-noise exclude each other: leave out one")
         self.config = config
         self.split = find_split(config.options)
-        self._modified: tuple[int, ModifiedSplit] | None = None
+        self._modified: tuple[tuple[int, float | None], ModifiedSplit] | None = None
+        sizes: tuple[float | None, ...] = config.train_sizes or (None,)
         first = resolved or config.options
-        self.task = make_task(replace(first, mix=NONE), self._data(seed=0).split)
+        self.task = self._task(first, sizes[0])
         self.resolved = resolved or self.task.resolved()
         self.choices = self.task.chosen(choices)
+        self._sized: dict[float | None, TrainOptions] = {}
+        for size in sizes[1:]:
+            self._choose_for(size)
         mixes = config.mixes or self.task.compared
         epochs = config.epochs or (self.task.epochs,)
-        self.arms = make_arms(mixes, config.alphas, epochs, config.options, existing)
+        self.arms = make_arms(
+            mixes, config.alphas, epochs, config.options, existing, config.train_sizes
+        )
         self._check()
         self.ood = self._other_data()
+
+    def _task(self, options: TrainOptions, size: float | None) -> Task:
+        """The training without mixing, of so many samples."""
+        return make_task(replace(options, mix=NONE), self._data(0, size).split)
+
+    def _choose_for(self, size: float | None) -> None:
+        """Choose anew, for another training size of a map, what goes by the number of samples."""
+        asked = {name: getattr(self.config.options, name) for name in BY_SIZE}
+        task = self._task(replace(self.resolved, **asked), size)
+        self._sized[size] = task.resolved()
+        for name, text in task.chosen().items():
+            if name in BY_SIZE.values() and text not in self.choices[name].split("; "):
+                self.choices[name] += f"; {text}"
+
+    def _resolved(self, size: float | None) -> TrainOptions:
+        return self._sized.get(size, self.resolved)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether there are several training sizes."""
+        return len(self.config.train_sizes) > 1
+
+    def train_size(self, arm: Arm) -> float | None:
+        """How many training samples an arm has, or which share; None for all."""
+        return arm.train_size or next(iter(self.config.train_sizes), None)
+
+    def train_count(self, arm: Arm) -> int:
+        """How many training samples an arm has."""
+        size, available = self.train_size(arm), len(self.split.train)
+        return available if size is None else train_count(size, available)
 
     def _other_data(self) -> "OtherData | None":
         if self.config.ood is None:
@@ -96,26 +135,26 @@ class Experiment:
                 task.mixer(task.learner())
 
     def _options(self, arm: Arm, seed: int) -> TrainOptions:
-        return replace(self.resolved, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
+        chosen = self._resolved(self.train_size(arm))
+        return replace(chosen, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
 
     def passes(self, arm: Arm) -> int:
         """How many samples pass through the network for each of a batch, in an arm's training."""
         return max((method.passes for method in self._options(arm, seed=0).methods), default=1)
 
-    def _data(self, seed: int) -> ModifiedSplit:
+    def _data(self, seed: int, size: float | None) -> ModifiedSplit:
         """The data of a seed, made once for all its arms, whose runs follow each other."""
-        if self._modified is None or self._modified[0] != seed:
-            config = self.config
-            self._modified = (
-                seed,
-                modify_training_set(self.split, config.train_size, config.label_noise, seed),
-            )
+        if self._modified is None or self._modified[0] != (seed, size):
+            made = modify_training_set(self.split, size, self.config.label_noise, seed)
+            self._modified = (seed, size), made
         return self._modified[1]
 
     def settings(self) -> list[tuple[str, str]]:
         """What all arms have in common, by name."""
         config = self.config
         common = [("data", self.task.describe())]
+        if self.is_map:
+            common.append(("training sizes", sizes_text(sorted(config.train_sizes))))
         common += [(name, reason) for name, reason in self.choices.items() if name != "epochs"]
         if config.label_noise:
             share = (
@@ -153,27 +192,39 @@ class Experiment:
 
     def runs(self, seeds: int) -> list[tuple[Arm, int]]:
         """Every arm with every seed. The arms of a seed are adjacent, as they are compared in
-        pairs: an experiment that is stopped early has whole pairs."""
-        return [(arm, seed) for seed in range(seeds) for arm in self.arms]
+        pairs: an experiment that is stopped early has whole pairs. The cells of a map are done one
+        after the other, the cheapest first."""
+        first = self.config.first_seed
+        cells = sorted({arm.cell for arm in self.arms}, key=lambda cell: cell.work)
+        groups = [[cell] for cell in cells] if self.is_map else [cells]
+        return [
+            (arm, seed)
+            for group in groups
+            for seed in range(first, first + seeds)
+            for arm in self.arms
+            if arm.cell in group
+        ]
 
     def store(self, folder: Path) -> ResultStore:
         """The store of the results; it refuses those of other settings."""
-        settings = self.digest()
-        return ResultStore(folder, lambda arm: settings)
+        digests = self.digests()
+        return ResultStore(folder, lambda arm: digests[arm.name])
 
-    def digest(self) -> str:
-        """A digest of the settings that all runs have in common."""
-        config = self.config
+    def digests(self) -> dict[str, str]:
+        """For the name of each arm a digest of its settings, but for what the name says."""
+        return {arm.name: self._digest(self.train_size(arm)) for arm in self.arms}
+
+    def _digest(self, size: float | None) -> str:
         options = {
             name: value
-            for name, value in asdict(self.resolved).items()
+            for name, value in asdict(self._resolved(size)).items()
             if name in EARLY or value != getattr(TrainOptions, name)
         }
-        return digest([options, config.train_size, config.label_noise])
+        return digest([options, size, self.config.label_noise])
 
     def prepare(self, arm: Arm, seed: int) -> PreparedRun:
         """The learner of a run; torch's global generator is seeded for its weights."""
-        data = self._data(seed)
+        data = self._data(seed, self.train_size(arm))
         # A task of its own for each run: some own the network that they give their learner.
         task = make_task(self._options(arm, seed), data.split)
         torch.manual_seed(derive_seed(seed, "weights"))

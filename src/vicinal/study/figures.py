@@ -16,7 +16,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFo
 from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure
 from vicinal.study.analysis import Analysis
 from vicinal.study.arms import Arm
-from vicinal.study.formatting import pluralize
 
 INK = "#010203"  # a placeholder, replaced by the text colour of the page
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
@@ -51,24 +50,24 @@ def svg(draw: Callable[[], Figure], name: str) -> str:
 
 def learning_curves(analysis: Analysis) -> Figure:
     """The main measure on the validation part after each epoch: the mean and range over seeds."""
-    lengths = analysis.lengths
+    cells = analysis.cells
     measure = analysis.main
     key = f"valid_{measure.name}"
-    columns = min(len(lengths), ACROSS)
-    rows = math.ceil(len(lengths) / columns)
+    columns = min(len(cells), ACROSS)
+    rows = math.ceil(len(cells) / columns)
     figure = new_figure(WIDTH if columns == 1 else ACROSS * NARROW, rows * HEIGHT)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axes in panels[len(lengths) :]:
+    for axes in panels[len(cells) :]:
         axes.remove()
     numbers = _numbers(analysis)
-    for axes, epochs in zip(panels, lengths, strict=False):
-        for arm in (arm for arm in analysis.arms if arm.epochs == epochs):
+    for axes, cell in zip(panels, cells, strict=False):
+        for arm in (arm for arm in analysis.arms if arm.cell == cell):
             runs = [_points(result.history, key) for result in analysis.of(arm)]
             if any(runs):
                 _draw_band(axes, runs, numbers[arm.method], arm)
         axes.set_xlabel("epoch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        title = f"{measure.title}, {pluralize(epochs, 'epoch')}"
+        title = textwrap.fill(f"{measure.title}, {cell.text}", LETTERS if columns > 1 else BELOW)
         axes.set_title(title, fontsize=LARGE, loc="left")
         _finish(axes, measure.percent)
     _add_legend(figure)

@@ -62,6 +62,7 @@ class ComparisonFolder:
             settings = read_object(file)
         except FileNotFoundError:
             return None
+        _modernise(settings)
         try:
             check_fields(settings, FIELDS, needed=REQUIRED)
             check_stored_options(settings["config"]["options"], "config.options")
@@ -159,3 +160,11 @@ class ComparisonFolder:
             write_file(self.path / name, table.to_csv(index=False))
         write_file(self.path / ANSWER, "\n".join(answer) + "\n")
         write_report(self.report, analysis, answer, **report)
+
+
+def _modernise(settings: dict[str, Any]) -> None:
+    """Write the one training size of early versions as the sizes of a map."""
+    config = settings.get("config")
+    if isinstance(config, dict) and "train_size" in config:
+        size = config.pop("train_size")
+        config["train_sizes"] = [] if size is None else [size]

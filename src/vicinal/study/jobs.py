@@ -94,14 +94,21 @@ class StartHelpers(Callback):
         left: how many runs are not done yet, the present one among them.
         start: starts so many helpers.
         processors: how many there are; fewer helpers leave more of them to each.
+        expected: the seconds that the runs take, where trials have told.
     """
 
     order = 95
 
     def __init__(
-        self, jobs: Jobs, left: Callable[[], int], start: Callable[[int], None], processors: int
+        self,
+        jobs: Jobs,
+        left: Callable[[], int],
+        start: Callable[[int], None],
+        processors: int,
+        expected: float = 0.0,
     ) -> None:
         self.jobs, self.left, self.start, self.processors = jobs, left, start, processors
+        self.expected = expected
         self.began: float | None = None
         self.runs = left()
         self.decided = jobs.processes == 1
@@ -121,7 +128,7 @@ class StartHelpers(Callback):
         done = self.runs - left + self.batches / (learn.epochs * len(learn.dls.train))
         if elapsed < TRIED or not left:
             return
-        self.decided = elapsed / done * (self.runs - done) >= WORTH
+        self.decided = max(self.expected, elapsed / done * (self.runs - done)) >= WORTH
         if self.decided:
             self._start(left - 1)
 

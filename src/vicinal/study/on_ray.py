@@ -49,7 +49,7 @@ class RayRunner(Runner):
         self.apart: set[str] = set()  # nodes that do not see the folder
         self.had_room, self.roomless_since = False, 0.0
         self.idle_since: float | None = None
-        self.finished = 0  # epochs
+        self.finished = 0.0  # in units of the bar
 
     def run(self) -> list[Result]:
         """Do all runs that are not done yet, and return the results of all that time allows.
@@ -58,7 +58,7 @@ class RayRunner(Runner):
             VicinalError: a node cannot do a run, no node has room for one, or a run was lost too
                 often.
         """
-        self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
+        self.task = self.bar.add_task("", total=sum(arm.cell.work for arm, _ in self.runs))
         self.earlier = {run for run in self.runs if self.store.has(*run)}
         with self.bar, self._token():
             for run in self.runs:
@@ -99,7 +99,7 @@ class RayRunner(Runner):
         result = self.store.load(arm, seed)
         assert result is not None
         self._keep(arm, seed, result)
-        self.finished += arm.epochs
+        self.finished += arm.cell.work
 
     def _send(self, run: tuple[Arm, int]) -> None:
         arm, seed = run
@@ -142,7 +142,7 @@ class RayRunner(Runner):
     def _send_again(self, run: tuple[Arm, int], reason: str) -> None:
         arm, seed = run
         self.losses[run] += 1
-        name = f"{arm.method}, {pluralize(arm.epochs, 'epoch')}, seed {seed}"
+        name = f"{arm.method}, {arm.cell.text}, seed {seed}"
         if self.losses[run] > LOSSES:
             raise VicinalError(
                 f"the run {name} was lost {self.losses[run]} times ({reason}): go on with --resume "
@@ -186,14 +186,14 @@ class RayRunner(Runner):
         for run in [*self.bars]:
             if run not in reports:
                 self.bar.remove_task(self.bars.pop(run))
-        for run, (node, _, text, epochs) in reports.items():
+        for run, (node, _, text, work) in reports.items():
             arm = running[run]
             if run not in self.bars and len(self.bars) < SHOWN:
-                self.bars[run] = self.bar.add_task("", total=arm.epochs)
+                self.bars[run] = self.bar.add_task("", total=arm.cell.work)
             if run in self.bars:
                 described = f"{text or f'{arm.method}, seed {run[1]}'} on {node}"
-                self.bar.update(self.bars[run], description=described, completed=epochs)
-        under_way = sum(epochs for *_, epochs in reports.values())
+                self.bar.update(self.bars[run], description=described, completed=work)
+        under_way = sum(work for *_, work in reports.values())
         self.bar.update(
             self.task,
             description=f"{len(reports)} of {pluralize(len(self.sent), 'run')} under way",

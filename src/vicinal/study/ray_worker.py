@@ -40,7 +40,7 @@ class Job:
         config, resolved, choices: of the :class:`Experiment`, with absolute paths.
         arms: the names of its arms.
         fingerprint: of the data as the user's machine has them.
-        settings: the digest that the store there holds its results against.
+        settings: for each arm the digest that the store there holds its results against.
         results: the folder of that store; a node may see it or not.
         token: the name of a file in it, by which a node knows that it sees the same folder.
         threads: of each run. Results on the CPU depend on it in their last bits.
@@ -52,7 +52,7 @@ class Job:
     choices: dict[str, str]
     arms: tuple[str, ...]
     fingerprint: str
-    settings: str
+    settings: dict[str, str]
     results: Path
     token: str
     threads: int
@@ -71,7 +71,7 @@ class Job:
             choices=experiment.choices,
             arms=tuple(arm.name for arm in experiment.arms),
             fingerprint=experiment.fingerprint(),
-            settings=experiment.digest(),
+            settings=experiment.digests(),
             results=results.absolute(),
             token=f".{secrets.token_hex(8)}.seen",
             threads=threads,
@@ -100,24 +100,25 @@ class Reporter(Progress):
     """A progress bar that is shown elsewhere.
 
     Args:
-        report: is called with what the run is doing and how many of its epochs are done.
+        report: is called with what the run is doing and how much of it is done, in
+            units of the bar.
     """
 
     def __init__(self, report: Report) -> None:
         super().__init__(disable=True)
-        self.report, self.text, self.epochs, self.told = report, "", 0.0, 0.0
+        self.report, self.text, self.work, self.told = report, "", 0.0, 0.0
 
     def update(self, task_id: TaskID, *, description: str | None = None, **_: Any) -> None:
         self.text = description or self.text
         self._tell()
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
-        self.epochs += advance
+        self.work += advance
         self._tell()
 
     def _tell(self) -> None:
         if time.monotonic() - self.told > REPORTED:
-            self.report(self.text, self.epochs)
+            self.report(self.text, self.work)
             self.told = time.monotonic()
 
 
@@ -146,7 +147,7 @@ def do_run(
         return None
     arms = {each.name: each for each in experiment.arms}
     with _results(job, shared) as folder:
-        store = ResultStore(folder, lambda _: job.settings)
+        store = ResultStore(folder, lambda arm: job.settings[arm.name])
         run = arms[arm], seed
         Runner([run], experiment.prepare, store, bar=Reporter(report)).run()
         return store.file(*run, RESULT).read_bytes()

@@ -15,8 +15,10 @@ from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import baseline_name, full_name
 from vicinal.study.arms import Arm, comparisons
+from vicinal.study.cells import methods, tables_of
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration, join_and, pluralize
+from vicinal.study.map_figure import gain_map
 from vicinal.study.measures import Measure
 from vicinal.study.page import render
 
@@ -64,6 +66,7 @@ def write_report(
         groups=_groups(analysis),
         training=_training(analysis),
         runs=_runs(analysis),
+        map=_map(analysis),
         figures=_figures(analysis),
         diagrams=_diagrams(analysis),
         command=command,
@@ -163,6 +166,16 @@ def _runs(analysis: Analysis) -> list[dict[str, Any]]:
     ]
 
 
+def _map(analysis: Analysis) -> list[dict[str, Any]]:
+    """A figure for each method of a map; none where there is one training size."""
+    if not analysis.is_map or not analysis.measures:
+        return []
+    return [
+        {"svg": Markup(svg(partial(gain_map, analysis, [method]), f"map {method}")), "text": table}
+        for method, table in zip(methods(analysis), tables_of(analysis), strict=True)
+    ]
+
+
 def _figures(analysis: Analysis) -> list[dict[str, Any]]:
     if not analysis.measures:
         return []
@@ -174,7 +187,7 @@ def _figures(analysis: Analysis) -> list[dict[str, Any]]:
             "the seeds, bands span the lowest and the highest. The table has the final values.",
         }
     ]
-    if len(analysis.lengths) > 1:
+    if len(analysis.lengths) > 1 and not analysis.is_map:
         drawn.append(
             {
                 "svg": Markup(svg(partial(by_epochs, analysis), "epochs")),
@@ -187,7 +200,10 @@ def _figures(analysis: Analysis) -> list[dict[str, Any]]:
 
 
 def _diagrams(analysis: Analysis) -> list[dict[str, Any]]:
-    drawn = []
+    """A diagram for each arm; a map has too many of them to look at."""
+    drawn: list[dict[str, Any]] = []
+    if analysis.is_map:
+        return drawn
     for arm in analysis.arms:
         if any(result.reliability for result in analysis.of(arm)):
             name = full_name(analysis, arm)

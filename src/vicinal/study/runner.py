@@ -13,7 +13,7 @@ from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.study.arms import Arm
+from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
 from vicinal.study.evaluation import Evaluation
@@ -67,12 +67,16 @@ class Deadline(Callback):
 
 
 class Advance(Callback):
-    """Advances the progress bar with each training batch; an epoch is one of its units."""
+    """Advances the progress bar with each training batch.
+
+    Args:
+        work: what an epoch is in units of the bar.
+    """
 
     order = 90
 
-    def __init__(self, bar: Progress, task: TaskID, name: str) -> None:
-        self.bar, self.task, self.run_name = bar, task, name
+    def __init__(self, bar: Progress, task: TaskID, name: str, work: float) -> None:
+        self.bar, self.task, self.run_name, self.work = bar, task, name, work
 
     def after_fit(self, learn: Learner) -> None:
         self.bar.update(self.task, description=f"{self.run_name}, measuring")
@@ -83,7 +87,7 @@ class Advance(Callback):
 
     def after_batch(self, learn: Learner) -> None:
         if learn.training:
-            self.bar.advance(self.task, 1 / len(learn.dls.train))
+            self.bar.advance(self.task, self.work / len(learn.dls.train))
 
 
 def train_and_measure(
@@ -140,6 +144,11 @@ def train_and_measure(
     )
 
 
+def _run_name(arm: Arm, seed: int) -> str:
+    size = f", {size_text(arm.train_size)}" if arm.train_size else ""
+    return f"{arm.method}{size}, seed {seed}"
+
+
 def _identified(targets: Tensor, rounded: bool) -> Tensor:
     return targets.float() if rounded and targets.is_floating_point() else targets
 
@@ -194,7 +203,7 @@ class Runner:
 
     def run(self) -> list[Result]:
         """Do all runs that are not done yet, and return the results of all that time allows."""
-        self.task = self.bar.add_task("", total=sum(arm.epochs for arm, _ in self.runs))
+        self.task = self.bar.add_task("", total=sum(arm.cell.work for arm, _ in self.runs))
         self.earlier = {run for run in self.runs if self.store.has(*run)}
         left = sorted(self.runs, key=lambda run: run not in self.earlier)  # these are counted first
         with self.bar:
@@ -223,7 +232,7 @@ class Runner:
             finally:
                 lock.release()
         else:
-            self.bar.advance(self.task, arm.epochs)
+            self.bar.advance(self.task, arm.cell.work)
         self._keep(arm, seed, result)
         return True
 
@@ -248,16 +257,16 @@ class Runner:
     def _train(self, arm: Arm, seed: int) -> Result:
         if self._is_late(self.expected.get(arm.name, 0.0)):
             raise TimeIsUp("the run would end too late")
-        self.bar.update(self.task, description=f"{arm.method}, seed {seed}, preparing")
+        self.bar.update(self.task, description=f"{_run_name(arm, seed)}, preparing")
         began = time.monotonic()
         # Before the data are prepared: it refuses what was trained with other settings.
         checkpoint = self.store.checkpoint(arm, seed)
         prepared = self.prepare(arm, seed)
-        name = f"{arm.method}, seed {seed}"
+        name = _run_name(arm, seed)
         extra: list[Callback] = [
             checkpoint,
             *([] if prepared.every_epoch else [CurvePoints()]),
-            Advance(self.bar, self.task, name),
+            Advance(self.bar, self.task, name, arm.cell.work / arm.epochs),
             StopWhenAsked(),
             *self.callbacks,
         ]

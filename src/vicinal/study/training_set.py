@@ -1,5 +1,6 @@
 """Fewer training samples, and injected label noise: what a comparison may change in the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -71,6 +72,19 @@ def check_train_size(train_size: float) -> None:
         raise VicinalError(
             "--train-size must be a share below 1 or a number of training samples, 2 or more, not "
             f"{train_size:g}"
+        )
+
+
+def check_train_sizes(sizes: Sequence[float]) -> None:
+    """Raise a VicinalError where no data have one of them, one comes twice, or kinds differ."""
+    for size in sizes:
+        check_train_size(size)
+        if sizes.count(size) > 1:
+            raise VicinalError(f"--train-size names {size:g} twice: leave out one of them")
+    shares = [f"{size:g}" for size in sizes if size < 1]
+    if 0 < len(shares) < len(sizes):
+        raise VicinalError(
+            f"--train-size has shares ({', '.join(shares)}) and numbers of samples: give one kind"
         )
 
 
