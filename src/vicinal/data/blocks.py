@@ -91,6 +91,8 @@ class TargetBlock(ABC):
 
     #: What a Learner without a loss takes; None for what it takes by ``vocab``.
     loss_func: Callable[..., Tensor] | None = None
+    #: Whether each sample has one class, where there is a ``vocab``.
+    is_classes = True
 
     @abstractmethod
     def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
