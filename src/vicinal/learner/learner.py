@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from accelerate.utils import convert_to_fp32
@@ -12,22 +12,22 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
+from vicinal.learner.attached import Attached
+from vicinal.learner.callbacks import ProgressTable, Recorder, as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
 from vicinal.learner.inference import Inference
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.optimizer import AdamW, Rates, Splitter, freeze_body, make_optimizer, one_group
-from vicinal.learner.precision import autocast
+from vicinal.learner.precision import InPrecision, autocast
 from vicinal.learner.schedules import StepScheduler, flat_cos, one_cycle
-from vicinal.mixing import MixUp
 from vicinal.processes import distributed_model, share_buffers, this_process
 
 Batches = Iterable[tuple[Any, Any]]
 
 
-class Learner(Inference):
+class Learner(Attached, InPrecision, Inference):
     """Train a network.
 
     Args:
@@ -45,7 +45,8 @@ class Learner(Inference):
         precision: "fp32", "bf16", "fp16", or "auto" for the one that the device is fast in.
         compile: train with the network compiled by ``torch.compile``, which takes a minute at
             first; validation uses the network itself.
-        path: where :meth:`save` puts its files.
+        path: the folder of the files that a training writes.
+        model_dir: where :meth:`save` puts weights; a folder in ``path``, unless it is absolute.
 
     Attributes, for callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
     ``pred``, ``loss``, ``optimizer``, ``history`` (a row of losses and metrics for each epoch).
@@ -76,13 +77,14 @@ class Learner(Inference):
         precision: str = "fp32",
         compile: bool = False,
         path: str | Path = ".",
+        model_dir: str | Path = "models",
     ) -> None:
         this_process()  # joins the process group, if this is one of several processes
-        super().__init__(dls, model, loss_func, metrics, precision, path)
+        super().__init__(dls, model, loss_func, metrics, precision, path, model_dir)
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile, self.is_logging = compile, True
+        self.compile = compile
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -370,30 +372,6 @@ class Learner(Inference):
         for group in self.splitter(self.model):
             for parameter in group:
                 parameter.requires_grad_()
-
-    # ---- callbacks ------------------------------------------------------------------------
-
-    def add_cbs(self, cbs: Any) -> Self:
-        """Add callbacks or mixers for all later trainings."""
-        self.cbs += as_callbacks(cbs)
-        return self
-
-    def mixup(self, alpha: float = 0.4, **kwargs: Any) -> Self:
-        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``.
-
-        It replaces any mixer that was there before.
-        """
-        self.cbs = [cb for cb in self.cbs if not isinstance(cb, MixBatches)]
-        return self.add_cbs(MixUp(alpha, **kwargs))
-
-    @contextmanager
-    def no_logging(self) -> Iterator[Self]:
-        """Train without a progress bar and a table: ``with learn.no_logging(): learn.fit(3)``."""
-        before, self.is_logging = self.is_logging, False
-        try:
-            yield self
-        finally:
-            self.is_logging = before
 
     def events(self) -> str:
         """The events of a training and who receives each: ``print(learn.events())``."""
