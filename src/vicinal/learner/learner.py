@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
+from vicinal.learner.callbacks import MixBatches, as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
@@ -20,6 +20,8 @@ from vicinal.learner.inference import Inference
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.optimizer import AdamW, Rates, Splitter, freeze_body, make_optimizer, one_group
 from vicinal.learner.precision import autocast
+from vicinal.learner.progress_table import ProgressTable
+from vicinal.learner.recorder import Recorder
 from vicinal.learner.schedules import StepScheduler, flat_cos, one_cycle
 from vicinal.mixing import MixUp
 from vicinal.processes import distributed_model, share_buffers, this_process
@@ -82,7 +84,7 @@ class Learner(Inference):
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile, self.is_logging = compile, True
+        self.compile, self.is_logging, self.recorder = compile, True, Recorder()
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -273,7 +275,7 @@ class Learner(Inference):
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         """The learner's callbacks, those of one training, and what records and shows it."""
         is_shown = self.is_logging and this_process().is_main_process
-        return [*self.cbs, *extra, Recorder(), *([ProgressTable()] if is_shown else [])]
+        return [*self.cbs, *extra, self.recorder, *([ProgressTable()] if is_shown else [])]
 
     # ---- more ways to train ---------------------------------------------------------------
 
@@ -330,12 +332,10 @@ class Learner(Inference):
     def lr_find(self, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> RangeTest:
         """Find a learning rate: train on some batches while it grows, then undo everything.
 
-        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().suggestion`` is a rate,
-        ``learn.lr_find().plot()`` a figure of the losses.
+        See :func:`vicinal.learner.lr_find.range_test`. A notebook draws the losses.
 
         Args:
-            start_lr, end_lr: the first and the last rate, of the last parameter group; if ``lr`` is
-                a slice, the other groups keep their ratio to it.
+            start_lr, end_lr: the first and the last rate; the groups of a slice keep their ratios.
             num_it: the number of batches, 10 or more.
         """
         return range_test(self, start_lr, end_lr, num_it)
