@@ -51,7 +51,7 @@ def code_of(value: Any) -> str:
     name = getattr(value, "__name__", None)
     if callable(value) and isinstance(name, str):
         return name
-    has_own_repr = type(value).__repr__ is not object.__repr__
+    has_own_repr = any("__repr__" in vars(kind) for kind in type(value).__mro__[:-1])
     if has_own_repr or not hasattr(value, "__dict__"):
         text = " ".join(repr(value).split())
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -147,7 +147,8 @@ class SplitLoader(ShownLoader, ABC):
         for batch in read:
             any_read = True
             x, y = send_to_device(batch, self.device, non_blocking=True)
-            if not len(y):  # all of its images are unreadable, and skip_bad is set
+            # All of its images are unreadable, and skip_bad is set.
+            if y is not None and not len(y):
                 continue
             for transform in self.transforms:
                 x = transform.train(x, generator) if self.training else transform.valid(x)

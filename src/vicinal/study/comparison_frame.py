@@ -10,7 +10,7 @@ from vicinal.formatting import format_number
 from vicinal.notebook import html_table
 
 
-class ComparisonFrame(pd.DataFrame):
+class ComparisonFrame(pd.DataFrame):  # type: ignore[misc]
     """A row for each run; a notebook shows the answer and the differences above the rows.
 
     What is made from it, such as a selection of rows, is a plain data frame.
