@@ -3,12 +3,15 @@
 A new kind of target subclasses :class:`TargetBlock`, a new kind of input :class:`InputBlock`.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+
+from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
     from vicinal.data.loaders import DataLoaders
@@ -77,6 +80,13 @@ class InputBlock(ABC):
         """The indices of inputs that are the same, which a random split keeps on one side."""
         return []
 
+    def check(self, item_tfms: Sequence[Any]) -> None:
+        """Raise a VicinalError where the item transforms of a DataBlock are none of this kind."""
+        if item_tfms:
+            raise VicinalError(
+                f"{type(self).__name__} takes no item_tfms, not {item_tfms[0]!r}: leave it out"
+            )
+
     @abstractmethod
     def loaders(self, data: LabelledItems, options: LoaderOptions) -> "DataLoaders":
         """The loaders of both parts.
@@ -114,6 +124,18 @@ class TargetBlock(ABC):
         Targets that are read and augmented with their inputs, such as masks, make their own.
         """
         return inputs.loaders(data, options)
+
+    def encode_more(
+        self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
+    ) -> Any:
+        """The targets of further items, by the classes of the training: as ``Targets.values``.
+
+        Raises:
+            VicinalError: one is of another class.
+        """
+        own: Any = copy.copy(self)
+        own.vocab = vocab
+        return own.encode(values, items).values
 
     def decode(self, activations: Tensor, vocab: list[str] | None) -> Tensor:
         """From activated outputs (N, ...) to predicted targets, as fastai's ``with_decoded``."""
