@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.attached import Attached
-from vicinal.learner.callbacks import ProgressTable, Recorder, as_callbacks
+from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
@@ -28,6 +28,8 @@ from vicinal.learner.optimizer import (
     own_rate,
 )
 from vicinal.learner.precision import InPrecision, autocast
+from vicinal.learner.progress_table import ProgressTable
+from vicinal.learner.recorder import Recorder
 from vicinal.processes import distributed_model, share_buffers, this_process
 
 Batches = Iterable[tuple[Any, Any]]
@@ -105,7 +107,7 @@ class Learner(Attached, InPrecision, Fitting):
         self.frozen = []
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile = compile
+        self.compile, self.recorder = compile, Recorder()
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -317,7 +319,7 @@ class Learner(Attached, InPrecision, Fitting):
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         """The learner's callbacks, those of one training, and what records and shows it."""
         is_shown = self.is_logging and this_process().is_main_process
-        return [*self.cbs, *extra, Recorder(), *([ProgressTable()] if is_shown else [])]
+        return [*self.cbs, *extra, self.recorder, *([ProgressTable()] if is_shown else [])]
 
     def events(self) -> str:
         """The events of a training and who receives each: ``print(learn.events())``."""
