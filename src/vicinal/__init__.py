@@ -42,6 +42,7 @@ _HOMES = {
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
     "errors": ("VicinalError",),
+    "data.as_tensor": ("tensor",),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
@@ -107,25 +108,34 @@ _HOMES = {
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
-_HOME["Path"] = "pathlib"  # scripts say `path / "images"` right after `from vicinal import *`
+# Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
+_HOME |= {"Path": "pathlib", "partial": "functools"}
+_MODULES = {
+    "F": "torch.nn.functional",
+    "nn": "torch.nn",
+    "np": "numpy",
+    "pd": "pandas",
+    "plt": "matplotlib.pyplot",
+    "torch": "torch",
+}
 
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _HOME and name not in _MODULES:
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
     try:
-        module = importlib.import_module(_HOME[name])
+        module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("vicinal"):
             raise
         raise ModuleNotFoundError(
             f"vicinal.{name} needs {error.name}: pip install 'vicinal[train]'", name=error.name
         ) from None
-    value = globals()[name] = getattr(module, name)
+    value = globals()[name] = module if name in _MODULES else getattr(module, name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,14 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
+from functools import partial as partial
 from pathlib import Path as Path
+
+import matplotlib.pyplot as plt  # noqa: F401
+import numpy as np  # noqa: F401
+import pandas as pd  # noqa: F401
+import torch as torch
+import torch.nn.functional as F  # noqa: F401
+from torch import nn as nn
 
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
@@ -9,6 +17,7 @@ from vicinal.criteria import OrdinalLoss as OrdinalLoss
 from vicinal.criteria import ordinal_class as ordinal_class
 from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
+from vicinal.data.as_tensor import tensor as tensor
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
