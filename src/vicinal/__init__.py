@@ -39,6 +39,7 @@ _HOMES = {
     "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
     "cross_entropy": ("CrossEntropyLossFlat",),
     "losses": ("MixLoss",),
+    "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
     "errors": ("VicinalError",),

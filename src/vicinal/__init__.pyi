@@ -112,6 +112,8 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.plots.show_image import show_image as show_image
+from vicinal.plots.show_image import show_images as show_images
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
 from vicinal.study.compare import compare as compare
