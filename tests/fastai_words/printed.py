@@ -289,3 +289,91 @@ OTHERS = lines(
         "True",
     ),
 )
+
+# ---- from the first line to the last -------------------------------------------------------
+
+CHAPTER = r"""
+path = untar_data(URLs.IMAGENETTE)
+dblock = DataBlock(blocks=(ImageBlock(), CategoryBlock()),
+                   get_items=get_image_files,
+                   get_y=parent_label,
+                   item_tfms=Resize(460),
+                   batch_tfms=aug_transforms(size=224, min_scale=0.75))
+dls = dblock.dataloaders(path, bs=64)
+model = xresnet50(n_out=dls.c)
+learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy)
+learn.fit_one_cycle(5, 3e-3)
+x,y = dls.one_batch()
+x.mean(dim=[0,2,3]),x.std(dim=[0,2,3])
+def get_dls(bs, size):
+    dblock = DataBlock(blocks=(ImageBlock, CategoryBlock),
+                   get_items=get_image_files,
+                   get_y=parent_label,
+                   item_tfms=Resize(460),
+                   batch_tfms=[*aug_transforms(size=size, min_scale=0.75),
+                               Normalize.from_stats(*imagenet_stats)])
+    return dblock.dataloaders(path, bs=bs)
+dls = get_dls(64, 224)
+dls = get_dls(128, 128)
+learn = Learner(dls, xresnet50(n_out=dls.c), loss_func=CrossEntropyLossFlat(), metrics=accuracy)
+learn.fit_one_cycle(4, 3e-3)
+learn.dls = get_dls(64, 224)
+learn.fine_tune(5, 1e-3)
+preds,targs = learn.tta()
+accuracy(preds, targs).item()
+church = PILImage.create(get_image_files(path/'train'/'ant')[0])
+gas = PILImage.create(get_image_files(path/'train'/'bee')[0])
+church = church.resize((256,256))
+gas = gas.resize((256,256))
+tchurch = tensor(church).float() / 255.
+tgas = tensor(gas).float() / 255.
+_,axs = plt.subplots(1, 3, figsize=(12,4))
+show_image(tchurch, ax=axs[0]);
+show_image(tgas, ax=axs[1]);
+show_image((0.3*tchurch + 0.7*tgas), ax=axs[2]);
+model = xresnet50(n_out=dls.c)
+learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=Mixup)
+learn.fit_one_cycle(5, 3e-3)
+model = xresnet50(n_out=dls.c)
+learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=MixUp)
+learn.fit_one_cycle(5, 3e-3)
+model = xresnet50(n_out=dls.c)
+learn = Learner(dls, model, loss_func=LabelSmoothingCrossEntropy(), metrics=accuracy)
+learn.fit_one_cycle(5, 3e-3)
+"""
+
+PETS = r"""
+pat = r'([^/]+)_\d+.*$'
+fnames = get_image_files(path)
+item_tfms = [Resize(256, method='crop')]
+batch_tfms = [*aug_transforms(size=224), Normalize.from_stats(*imagenet_stats)]
+dls = ImageDataLoaders.from_name_re(path, fnames, pat, bs=64, item_tfms=item_tfms, batch_tfms=batch_tfms)
+mixup = MixUp(1.)
+learn = vision_learner(dls, resnet18, pretrained=False, loss_func=CrossEntropyLossFlat(), cbs=mixup, metrics=[accuracy, error_rate])
+lrs = learn.lr_find()
+learn.fit_one_cycle(1, lrs.valley)
+learn.unfreeze()
+learn.fit_one_cycle(1, slice(1e-5, 1e-3))
+interp = ClassificationInterpretation.from_learner(learn)
+interp.plot_confusion_matrix(figsize=(12,12), dpi=60)
+interp.plot_top_losses(9, nrows=3)
+interp.most_confused(min_val=5)
+learn.export()
+learn = load_learner(Path(learn.path)/'export.pkl')
+learn.predict(fnames[0])
+dl = dls.test_dl(fnames)
+preds, _, decoded = learn.get_preds(dl=dl, with_decoded=True)
+len(decoded)
+"""
+
+#: What makes a training of the book one of a test: other sizes and fewer epochs.
+SMALLER = {
+    "(460": "(40", "(256,": "(40,", "224": "32", "128, 128": "64, 24",
+    "(5, ": "(1, ", "(4, ": "(1, ",
+}  # fmt: skip
+
+
+def shortened(text: str) -> str:
+    for each, smaller in SMALLER.items():
+        text = text.replace(each, smaller)
+    return text

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import printed
@@ -156,3 +157,10 @@ def test_other_data(line, names):
     texts = ["a good day for all", "a bad night for all"] * 60
     names["texts"] = pd.DataFrame({"text": texts, "label": ["good", "bad"] * 60})
     run(line, names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [printed.CHAPTER, printed.PETS], ids=["chapter", "pets"])
+def test_from_the_first_line_to_the_last(text, names):
+    run(Line(printed.shortened(text)), names)
+    plt.close("all")
