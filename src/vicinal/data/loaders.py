@@ -1,7 +1,8 @@
 """DataLoaders: a training and a validation split, as batches on the device."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -9,6 +10,7 @@ from accelerate.utils import send_to_device
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.data.blocks import TargetBlock
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -26,7 +28,15 @@ class DataLoaders:
 
     Attributes:
         c: the same as ``n_out``, by fastai's name.
+        target_block: what the targets are, of loaders that a DataBlock made with one.
+        loss_func: what a Learner without a loss takes; None for cross-entropy of classes and mean
+            squared error of values.
+        path: the folder of the data.
     """
+
+    target_block: TargetBlock | None = None
+    loss_func: Callable[..., Tensor] | None = None
+    path: Path = Path()
 
     def __init__(
         self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
@@ -178,8 +188,32 @@ class DataLoaders:
         x, y = self.one_batch()
         return plots.images(self.pictures(x[:max_n]), [self.label(v) for v in y[:max_n]])
 
+    @property
+    def is_classes(self) -> bool:
+        """Whether each target is one class, and so neither values nor several labels."""
+        return self.vocab is not None and (
+            self.target_block is None or self.target_block.is_classes
+        )
+
+    def decode(self, activations: Tensor) -> Tensor:
+        """From activated outputs to predicted targets.
+
+        Args:
+            activations: (B, ...), such as probabilities.
+
+        Returns:
+            Of classes their indices (B,); of values the values; else what the target's block says.
+        """
+        if self.target_block is not None:
+            return self.target_block.decode(activations, self.vocab)
+        return activations if self.vocab is None else activations.argmax(dim=1)
+
     def label(self, target: Tensor) -> str:
         """A target as text: the name of its class, or its value."""
+        if self.target_block is not None:
+            text = self.target_block.text(target, self.vocab)
+            if text is not None:
+                return text
         if self.vocab is not None:
             return self.vocab[int(target)]
         return ", ".join(format_short(value) for value in target.flatten().tolist())

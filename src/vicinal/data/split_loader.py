@@ -148,8 +148,7 @@ class SplitLoader(ABC):
             x, y = send_to_device(batch, self.device, non_blocking=True)
             if not len(y):  # all of its images are unreadable, and skip_bad is set
                 continue
-            for transform in self.transforms:
-                x = transform.train(x, generator) if self.training else transform.valid(x)
+            x, y = self._changed(x, y, generator)
             none_yet = False
             yield self._as_images(x), y
         # In validation, a process may have no samples of its own.
@@ -157,6 +156,12 @@ class SplitLoader(ABC):
             raise VicinalError(
                 f"none of the {len(self.dataset):,} samples can be read: repair the files"
             )
+
+    def _changed(self, x: Any, y: Any, generator: torch.Generator) -> tuple[Any, Any]:
+        """A batch on the device, transformed; the targets of pixels would move with them."""
+        for transform in self.transforms:
+            x = transform.train(x, generator) if self.training else transform.valid(x)
+        return x, y
 
     @staticmethod
     def _as_images(x: Any) -> Any:

@@ -52,7 +52,8 @@ class Inference:
         _check_network(model)
         self.dls, self.model = dls, model
         if loss_func is None:
-            loss_func = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+            by_vocab = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+            loss_func = dls.loss_func or by_vocab
         self.loss_func = loss_func
         self.metrics = as_list(metrics)
         check_names(self.metrics)

@@ -31,6 +31,8 @@ SAME = torch.eye(3, dtype=torch.float64, device="cpu")
 class Lighting(BatchTransform):
     """Change brightness and contrast of each image by up to ``amount``, in [0, 1)."""
 
+    moves_pixels = False
+
     def __init__(self, amount: float = 0.2, *, p: float = 0.75) -> None:
         check(0 <= amount < 1, "the strength of lighting must lie in [0, 1)", amount)
         check(0 <= p <= 1, "the share of samples that are changed must lie in [0, 1]", p)
@@ -73,6 +75,8 @@ class ColorJitter(BatchTransform):
     >>> torch.allclose(jitter.train(grey, torch.Generator().manual_seed(0)), grey)
     True
     """
+
+    moves_pixels = False
 
     def __init__(
         self,
@@ -127,6 +131,8 @@ class Normalize(BatchTransform):
     >>> normalize.valid(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).flatten().tolist()
     [1.0, 1.0, 1.0]
     """
+
+    moves_pixels = False
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         check(all(deviation > 0 for deviation in std), "standard deviations must be above 0", std)
