@@ -200,7 +200,7 @@ METRICS = lines(
     "Precision(average='macro')",
     "Recall(average='macro')",
     "RocAuc()",
-    "[accuracy, error_rate, top_k_accuracy]",
+    "[accuracy, error_rate, partial(top_k_accuracy, k=2)]",
     "[error_rate, F1Score(average='weighted')]",
 )
 
@@ -377,3 +377,58 @@ def shortened(text: str) -> str:
     for each, smaller in SMALLER.items():
         text = text.replace(each, smaller)
     return text
+
+
+# ---- lines of the book's other chapters ----------------------------------------------------
+
+BEARS = "bears = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, splitter=RandomSplitter(valid_pct=0.2, seed=42), get_y=parent_label, item_tfms=Resize(128))\n"
+
+BOOK = lines(
+    (
+        "def is_cat(x): return 'yes' if x[0] == 'c' else 'no'\n"
+        "dls = ImageDataLoaders.from_name_func(path, get_image_files(path), valid_pct=0.2, seed=42, label_func=is_cat, item_tfms=Resize(24))",
+        "dls.vocab == ['no', 'yes'] and len(dls.valid_ds) == 24",
+    ),
+    (
+        "def is_cat(x): return x[0] == 'c'\n"
+        "dls = ImageDataLoaders.from_name_func(path, get_image_files(path), valid_pct=0.2, seed=42, label_func=is_cat, item_tfms=Resize(24))",
+        "dls.c == 2",
+    ),
+    (BEARS + "dls = bears.dataloaders(path)\ndls.valid.show_batch(max_n=4, nrows=1)", "True"),
+    (
+        BEARS
+        + "bears = bears.new(item_tfms=Resize(128, ResizeMethod.Squish))\nbears.dataloaders(path)",
+        "_.c == 4",
+    ),
+    (
+        BEARS
+        + "bears = bears.new(item_tfms=Resize(128, ResizeMethod.Pad, pad_mode='zeros'))\nbears.dataloaders(path)",
+        "_.c == 4",
+    ),
+    (
+        BEARS
+        + "bears = bears.new(item_tfms=RandomResizedCrop(24, min_scale=0.3))\ndls = bears.dataloaders(path)\ndls.train.show_batch(max_n=4, nrows=1, unique=True)",
+        "True",
+    ),
+    (
+        BEARS
+        + "bears = bears.new(item_tfms=Resize(24), batch_tfms=aug_transforms(mult=2))\nbears.dataloaders(path)",
+        "_.c == 4",
+    ),
+    ("verify_images(files)", "len(_) == 0"),
+    ("failed = verify_images(files)\nfailed.map(Path.unlink)", "len(failed) == 0"),
+    ("path.ls(file_exts='.csv')", "len(_) == 1"),
+    ("first(dls.train)[0].shape", "len(_) == 4"),
+    ("x, y = dls.one_batch()\npreds, _ = learn.get_preds(dl=[(x, y)])", "preds.shape == (16, 4)"),
+    ("lr_min, lr_steep = learn.lr_find(suggest_funcs=(minimum, steep))", "lr_min > 0"),
+    ("learn.fine_tune(1, base_lr=3e-3, freeze_epochs=2)", "True"),
+    ("learn.fine_tune(1, 3e-3)", "True"),
+    ("learn.metrics = partial(top_k_accuracy, k=2)\nlearn.validate()", "0 <= _[1] <= 1"),
+    ("learn.model = learn.model.to('cpu')", "True"),
+    ("learn.predict('{}'.format(files[0]))", "_[0] in dls.vocab"),
+    ("learn.predict(files[0])[2].argmax().item()", "0 <= _ < 4"),
+    ("learn.dls.vocab.o2i['bee']", "_ == 1"),
+    ("CategoryBlock(vocab=['ant', 'bee', 'cat', 'dog'])", "True"),
+    ("set_seed(42)", "True"),
+    ("L(1, 2, 3)", "len(_) == 3"),
+)

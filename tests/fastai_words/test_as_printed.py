@@ -128,6 +128,11 @@ def test_metrics(line, names):
     assert all(0 <= value <= 1 for value in list(names["_"])[1:])
 
 
+@typed(printed.BOOK)
+def test_other_chapters(line, names):
+    run(line, names)
+
+
 @pytest.fixture(scope="module")
 def trained(dls, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learner")
