@@ -51,21 +51,35 @@ _HOMES = {
         "RandomErasing",
         "aug_transforms",
     ),
-    "data.block": (
-        "CategoryBlock",
-        "DataBlock",
-        "GroupSplitter",
-        "ImageBlock",
-        "RandomSplitter",
+    "data.block": ("DataBlock",),
+    "data.download": ("URLs", "untar_data"),
+    "data.image_blocks": ("CategoryBlock", "ImageBlock"),
+    "data.image_files": ("PILImage", "get_image_files"),
+    "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
+    "data.loaders": ("DataLoaders",),
+    "data.paths": ("Path",),
+    "data.preprocessing": ("TablePreprocessing",),
+    "data.readers": (
+        "AttrGetter",
+        "ColReader",
+        "ItemGetter",
         "RegexLabeller",
-        "Resize",
-        "get_image_files",
         "parent_label",
         "using_attr",
     ),
-    "data.download": ("URLs", "untar_data"),
-    "data.loaders": ("DataLoaders",),
-    "data.preprocessing": ("TablePreprocessing",),
+    "data.splitters": (
+        "ColSplitter",
+        "EndSplitter",
+        "FileSplitter",
+        "FuncSplitter",
+        "GrandparentSplitter",
+        "GroupSplitter",
+        "IndexSplitter",
+        "MaskSplitter",
+        "RandomSplitter",
+        "RandomSubsetSplitter",
+        "TrainTestSplitter",
+    ),
     "data.text": ("TextData", "WordTokenizer"),
     "data.vision": ("ImageDataLoaders",),
     "models.rescale": ("Rescale", "ScaledMSELoss"),
@@ -110,7 +124,7 @@ _HOMES = {
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
 # Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
-_HOME |= {"Path": "pathlib", "partial": "functools"}
+_HOME["partial"] = "functools"
 _MODULES = {
     "F": "torch.nn.functional",
     "nn": "torch.nn",

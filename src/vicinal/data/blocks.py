@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from vicinal.errors import VicinalError
+
 if TYPE_CHECKING:
     from vicinal.data.loaders import DataLoaders
 
@@ -76,6 +78,13 @@ class InputBlock(ABC):
     def copies(self, x: Sequence[Any]) -> list[list[int]]:
         """The indices of inputs that are the same, which a random split keeps on one side."""
         return []
+
+    def check(self, item_tfms: Sequence[Any]) -> None:
+        """Raise a VicinalError where the item transforms of a DataBlock are none of this kind."""
+        if item_tfms:
+            raise VicinalError(
+                f"{type(self).__name__} takes no item_tfms, not {item_tfms[0]!r}: leave it out"
+            )
 
     @abstractmethod
     def loaders(self, data: LabelledItems, options: LoaderOptions) -> "DataLoaders":

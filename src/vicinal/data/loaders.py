@@ -10,7 +10,7 @@ from accelerate.utils import send_to_device
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
-from vicinal.data.blocks import TargetBlock
+from vicinal.data.blocks import LabelledItems, TargetBlock
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -32,11 +32,14 @@ class DataLoaders:
         loss_func: what a Learner without a loss takes; None for cross-entropy of classes and mean
             squared error of values.
         path: the folder of the data.
+        block, data: the DataBlock that made the loaders, and what it found.
     """
 
     target_block: TargetBlock | None = None
     loss_func: Callable[..., Tensor] | None = None
     path: Path = Path()
+    block: Any = None
+    data: LabelledItems | None = None
 
     def __init__(
         self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
