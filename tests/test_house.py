@@ -37,7 +37,7 @@ LEVELS = """
     files stored
     mixes
     methods kinds
-    rng errors progress memory processes rehearsal stopping formatting
+    rng errors notebook progress memory processes rehearsal stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.
