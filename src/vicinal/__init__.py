@@ -82,6 +82,13 @@ _HOMES = {
     ),
     "data.text": ("TextData", "WordTokenizer"),
     "data.vision": ("ImageDataLoaders",),
+    "data.label_blocks": ("MultiCategoryBlock", "RegressionBlock"),
+    "data.mask_block": ("MaskBlock",),
+    "data.procs": ("Categorify", "FillMissing"),
+    "data.segmentation": ("SegmentationDataLoaders",),
+    "data.tabular": ("TabularDataLoaders", "TabularPandas", "cont_cat_split"),
+    "data.text_block": ("TextBlock", "get_text_files"),
+    "data.text_loaders": ("TextDataLoaders",),
     "models.rescale": ("Rescale", "ScaledMSELoss"),
     "models.tabular": ("TableNet",),
     "models.hub_text": ("hub_text_model",),
@@ -120,6 +127,9 @@ _HOMES = {
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
+    "learner.tabular": ("tabular_config", "tabular_learner"),
+    "learner.text": ("text_classifier_learner",),
+    "learner.unet": ("unet_learner",),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}

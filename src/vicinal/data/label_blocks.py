@@ -25,9 +25,9 @@ class MultiCategoryBlock(TargetBlock):
     Raises:
         VicinalError: ``encoded`` without ``vocab``.
 
-    >>> targets = MultiCategoryBlock().encode([["sky", "road"], [], ["sky"]], ["a", "b", "c"])
+    >>> targets = MultiCategoryBlock().encode([["sky", "sea"], [], ["sky"]], ["a", "b", "c"])
     >>> targets.vocab, targets.values.tolist()
-    (['road', 'sky'], [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
+    (['sea', 'sky'], [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
     """
 
     is_classes = False

@@ -45,7 +45,9 @@ class MaskBlock(TargetBlock):
             VicinalError: a mask is missing, or without ``codes`` one cannot be read.
         """
         for place, value in enumerate(values):
-            if value is None or (isinstance(value, str | os.PathLike) and not os.path.isfile(value)):
+            if value is None or (
+                isinstance(value, str | os.PathLike) and not os.path.isfile(value)
+            ):
                 raise VicinalError(f"there is no mask {value} of {items[place]}: correct get_y")
         codes = self.codes or _codes_of(values)
         return Targets(values, codes, len(codes))

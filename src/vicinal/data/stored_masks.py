@@ -115,7 +115,9 @@ def read_mask(mask: Any, resizing: Resizing | None, name: str) -> Tensor:
             )
         classes = classes[..., 0]
     if classes.ndim != 2:
-        raise VicinalError(f"{name} has shape {classes.shape}: give the class of each pixel, (H, W)")
+        raise VicinalError(
+            f"{name} has shape {classes.shape}: give the class of each pixel, (H, W)"
+        )
     if resizing is not None:
         classes = _resized(classes, resizing)
     return torch.from_numpy(classes)

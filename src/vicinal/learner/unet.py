@@ -51,7 +51,7 @@ def unet_learner(
     if pretrained and normalize and dls.normalize:
         import timm
 
-        config = timm.models.get_pretrained_cfg(ALIASES.get(name, name))
+        config: Any = timm.models.get_pretrained_cfg(ALIASES.get(name, name))
         dls = dls.normalized(config.mean, config.std)
     learn = Learner(dls, model, splitter=kwargs.pop("splitter", encoder_and_decoder), **kwargs)
     if pretrained:
