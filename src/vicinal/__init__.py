@@ -57,6 +57,7 @@ _HOMES = {
     "data.image_files": ("PILImage", "get_image_files"),
     "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
+    "data.first": ("first",),
     "data.paths": ("Path",),
     "data.preprocessing": ("TablePreprocessing",),
     "data.readers": (
@@ -81,6 +82,7 @@ _HOMES = {
         "TrainTestSplitter",
     ),
     "data.text": ("TextData", "WordTokenizer"),
+    "data.verifying": ("verify_images",),
     "data.vision": ("ImageDataLoaders",),
     "data.label_blocks": ("MultiCategoryBlock", "RegressionBlock"),
     "data.mask_block": ("MaskBlock",),
@@ -116,6 +118,7 @@ _HOMES = {
     ),
     "learner.interpretation": ("Interpretation",),
     "learner.learner": ("Learner",),
+    "learner.seeds": ("set_seed",),
     "tasks.predictor": ("Predictor",),
     "learner.rescaledmixup": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),

@@ -25,6 +25,7 @@ from vicinal.data.augment import aug_transforms as aug_transforms
 from vicinal.data.block import DataBlock as DataBlock
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
+from vicinal.data.first import first as first
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
@@ -67,6 +68,7 @@ from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
 from vicinal.data.text_block import get_text_files as get_text_files
 from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
+from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.ema import EMA as EMA
@@ -90,6 +92,7 @@ from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
+from vicinal.learner.seeds import set_seed as set_seed
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner

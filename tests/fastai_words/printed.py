@@ -54,7 +54,7 @@ NAMES = lines(
     ("untar_data(URLs.IMAGENETTE)", "_.name == 'imagenette2'"),
     ("path = untar_data(URLs.IMAGENETTE)\npath.ls()", "{p.name for p in _} >= {'train', 'val'}"),
     ("get_image_files(path)", "len(_) == 120"),
-    ("get_image_files(path, recurse=False)", "len(_) == 0"),
+    ("get_image_files(path / 'val' / 'ant', recurse=False)", "len(_) == 6"),
     ("get_image_files(path, recurse=True, folders='val')", "len(_) == 24"),
     ("get_image_files(path, folders=['train'])", "len(_) == 96"),
     ("PILImage.create(files[0])", "_.size == (24, 24) and _.mode == 'RGB'"),

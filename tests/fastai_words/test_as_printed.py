@@ -53,7 +53,7 @@ def path(tmp_path_factory):
         Image.fromarray((pixels[..., 0] > 100).astype(np.uint8)).save(mask)
     columns = ["name", "label", "tags", "value", "is_valid"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
-    return folder
+    return vicinal.Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def names(star, path, dls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VICINAL_DATA", str(path.parent))
     learn = vicinal.Learner(dls, net(), metrics=vicinal.accuracy, path=tmp_path)
-    files = sorted(path.rglob("*.jpg"))
+    files = vicinal.get_image_files(path)
     return {
         **star, "path": path, "masks": path.parent / "masks", "files": files, "dls": dls,
         "net": net, "learn": learn, "torchvision": torchvision,
