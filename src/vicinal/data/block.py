@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import index
 from typing import Any, Self
 
+from torch import Tensor
+
 from vicinal.data.blocks import (
     InputBlock,
     LabelledItems,
@@ -140,6 +142,36 @@ class DataBlock:
             parts = self.splitter(SplitItems(items, classes, self.inputs.copies(x)))
         train, valid = _parts(parts, len(items))
         return LabelledItems(items, x, targets, train, valid)
+
+    def inputs_of(self, items: Any, dls: DataLoaders) -> list[Any]:
+        """The inputs of further items, such as those that are to be predicted.
+
+        Args:
+            items: as the training had them, or where that had rows of a data frame, also inputs.
+            dls: of the training.
+        """
+        found = rows_of(items) if hasattr(items, "iterrows") else list(items)
+        trained = dls.data.items if dls.data else []
+        are_rows = bool(trained) and hasattr(trained[0], "iloc")
+        if self.get_x is None or (are_rows and found and not hasattr(found[0], "iloc")):
+            return found
+        return [self.get_x(item) for item in found]
+
+    def targets_of(self, items: Any, dls: DataLoaders) -> Tensor:
+        """The targets of further items, as the training's were made.
+
+        Raises:
+            VicinalError: one is of a class that the training does not have, or they are read with
+                their inputs, as masks are.
+        """
+        found = rows_of(items) if hasattr(items, "iterrows") else list(items)
+        y = found if self.get_y is None else [self.get_y(item) for item in found]
+        values = self.target.encode_more(y, found, dls.vocab)
+        if not isinstance(values, Tensor):
+            raise VicinalError(
+                f"test_dl has no labels of {type(self.target).__name__}: leave out with_labels"
+            )
+        return values
 
     def _found(self, source: Any) -> Any:
         if self.get_items is None:

@@ -3,6 +3,7 @@
 A new kind of target subclasses :class:`TargetBlock`, a new kind of input :class:`InputBlock`.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -123,6 +124,18 @@ class TargetBlock(ABC):
         Targets that are read and augmented with their inputs, such as masks, make their own.
         """
         return inputs.loaders(data, options)
+
+    def encode_more(
+        self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
+    ) -> Any:
+        """The targets of further items, by the classes of the training: as ``Targets.values``.
+
+        Raises:
+            VicinalError: one is of another class.
+        """
+        own: Any = copy.copy(self)
+        own.vocab = vocab
+        return own.encode(values, items).values
 
     def decode(self, activations: Tensor, vocab: list[str] | None) -> Tensor:
         """From activated outputs (N, ...) to predicted targets, as fastai's ``with_decoded``."""

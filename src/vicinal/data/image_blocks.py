@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vicinal.data.augment import Normalize
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
@@ -93,9 +94,7 @@ class CategoryBlock(TargetBlock):
         self.vocab, self.sort = None if vocab is None else list(vocab), sort
 
     def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
-        # A scalar of NumPy or torch is its number: torch's would each be a class of its own.
-        labels = [value.item() if getattr(value, "ndim", None) == 0 else value for value in values]
-        _check_labels(labels, items)
+        labels = _labels(values, items)
         if self.vocab is not None:
             indices, vocab = _of_vocab(labels, self.vocab, items), list(map(str, self.vocab))
         elif self.sort:
@@ -105,9 +104,21 @@ class CategoryBlock(TargetBlock):
             indices, vocab = [place[label] for label in labels], [str(label) for label in place]
         return Targets(torch.tensor(indices, dtype=torch.int64), vocab, len(vocab))
 
+    def encode_more(
+        self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
+    ) -> Tensor:
+        labels = [str(label) for label in _labels(values, items)]
+        return torch.tensor(_of_vocab(labels, vocab or [], items))
 
-def _check_labels(labels: Sequence[Any], items: Sequence[Any]) -> None:
-    """Raise a VicinalError where a label is missing, or is a list."""
+
+def _labels(values: Sequence[Any], items: Sequence[Any]) -> list[Any]:
+    """The classes of items.
+
+    Raises:
+        VicinalError: one is missing, or is a list.
+    """
+    # A scalar of NumPy or torch is its number: torch's would each be a class of its own.
+    labels = [value.item() if getattr(value, "ndim", None) == 0 else value for value in values]
     for place, (label, item) in enumerate(zip(labels, items, strict=True)):
         if is_missing(label):
             count = sum(map(is_missing, labels))
@@ -121,6 +132,7 @@ def _check_labels(labels: Sequence[Any], items: Sequence[Any]) -> None:
                 "class: give one of them, join them to one text, or let MultiCategoryBlock take "
                 "them all"
             )
+    return labels
 
 
 def _of_vocab(labels: Sequence[Any], vocab: list[Any], items: Sequence[Any]) -> list[int]:
@@ -129,7 +141,7 @@ def _of_vocab(labels: Sequence[Any], vocab: list[Any], items: Sequence[Any]) -> 
         if label not in index:
             raise VicinalError(
                 f"get_y gives {label!r} for {item_name(items[place], place)}, which is none of the "
-                f"classes of vocab: {listed(list(map(str, vocab)))}"
+                f"classes: {listed(list(map(str, vocab)))}"
             )
     return [index[label] for label in labels]
 

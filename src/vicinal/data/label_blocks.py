@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.data.blocks import TargetBlock, Targets
+from vicinal.data.image_blocks import item_name
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
@@ -65,7 +66,7 @@ class MultiCategoryBlock(TargetBlock):
         for place, labels in enumerate(raw):
             if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
                 raise VicinalError(
-                    f"get_y gives {labels!r:.80} for {name_of(items, place)}, and "
+                    f"get_y gives {labels!r:.80} for {item_name(items[place], place)}, and "
                     "MultiCategoryBlock takes a list of labels: split it, as in "
                     "ColReader(name, label_delim=' ')"
                 )
@@ -89,8 +90,8 @@ class MultiCategoryBlock(TargetBlock):
             for label in labels:
                 if label not in index:
                     raise VicinalError(
-                        f"get_y gives the label {label!r} for {name_of(items, row)}, which vocab "
-                        f"lacks ({listed([str(v) for v in vocab])}): add it there"
+                        f"get_y gives the label {label!r} for {item_name(items[row], row)}, which "
+                        f"vocab lacks ({listed([str(v) for v in vocab])}): add it there"
                     )
                 y[row, index[label]] = 1
         return y, [str(label) for label in vocab]
@@ -107,8 +108,8 @@ class MultiCategoryBlock(TargetBlock):
         if len(wrong):
             row = int(wrong[0])
             raise VicinalError(
-                f"get_y gives {y[row].tolist()} for {name_of(items, row)}: with encoded=True, give "
-                "zeros and ones"
+                f"get_y gives {y[row].tolist()} for {item_name(items[row], row)}: with "
+                "encoded=True, give zeros and ones"
             )
         return y, [str(label) for label in self.vocab]
 
@@ -166,19 +167,12 @@ def _numbers(raw: Sequence[Any], items: Sequence[Any], what: str) -> Tensor:
                 row = torch.tensor([float("nan")])
         if not row.isfinite().all():
             raise VicinalError(
-                f"get_y gives {values!r:.80} for {name_of(items, place)}: give {what}"
+                f"get_y gives {values!r:.80} for {item_name(items[place], place)}: give {what}"
             )
         if rows and len(row) != len(rows[0]):
             raise VicinalError(
-                f"get_y gives {len(row)} numbers for {name_of(items, place)} and {len(rows[0])} "
-                "for those before: give as many for each"
+                f"get_y gives {len(row)} numbers for {item_name(items[place], place)} and "
+                f"{len(rows[0])} for those before: give as many for each"
             )
         rows.append(row)
     return torch.stack(rows)
-
-
-def name_of(items: Sequence[Any], place: int) -> str:
-    """How a message names an item: by its path, or its place."""
-    item = items[place]
-    has_name = isinstance(item, str) or hasattr(item, "__fspath__")
-    return str(item) if has_name else f"item {place}"

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from accelerate.utils import send_to_device
+from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
+from vicinal.data.part_items import ItemsToPredict, PartItems
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -172,6 +173,54 @@ class DataLoaders:
         """Collate samples into a tensor or a nested batch, before any transform."""
         return torch.stack([torch.as_tensor(item) for item in items])
 
+    def test_dl(
+        self, test_items: Any, *, bs: int | None = None, with_labels: bool = False
+    ) -> SplitLoader:
+        """Batches of samples to predict, transformed as in validation.
+
+        Args:
+            test_items: such as files; of loaders that a DataBlock made of a data frame, also a
+                frame, of which it takes the inputs as there.
+            bs: batch size; None for that of validation.
+            with_labels: take the targets as in training, too.
+
+        Returns:
+            The batches as pairs ``(x, y)``; y is None without labels.
+
+        Raises:
+            VicinalError: there is no sample, or labels are asked for that cannot be taken.
+
+        >>> x, y = torch.randn(100, 4), torch.arange(100) % 3
+        >>> dls = DataLoaders.from_tensors(x, y, x[:20], y[:20], bs=32, device="cpu")
+        >>> [(x.shape, y) for x, y in dls.test_dl(torch.randn(5, 4))]
+        [(torch.Size([5, 4]), None)]
+        """
+        if self.block is None and with_labels:
+            raise VicinalError("labels of other samples are known to loaders of a DataBlock alone")
+        x: Any = list(test_items) if self.block is None else self.block.inputs_of(test_items, self)
+        y = self.block.targets_of(test_items, self) if with_labels else None
+        return Batches(
+            ItemsToPredict(x, self.stack, y),
+            bs or self.valid.batch_size,
+            transforms=self.valid.transforms,
+            device=self.device,
+        )
+
+    @property
+    def train_ds(self) -> PartItems:
+        """The training samples one by one, ``(input, target)``, as they are stored."""
+        return self._samples(0)
+
+    @property
+    def valid_ds(self) -> PartItems:
+        """The validation samples one by one, ``(input, target)``, as they are stored."""
+        return self._samples(1)
+
+    def _samples(self, part: int) -> PartItems:
+        dataset = (self.train, self.valid)[part].dataset
+        rows = range(len(dataset))
+        return PartItems(rows, lambda row: _one(dataset, row), self.vocab)
+
     def pictures(self, x: Any) -> Tensor:
         """Undo the normalization of a batch of images: floats in [0, 1], on the CPU.
 
@@ -220,6 +269,11 @@ class DataLoaders:
         if self.vocab is not None:
             return self.vocab[int(target)]
         return ", ".join(format_short(value) for value in target.flatten().tolist())
+
+
+def _one(dataset: Any, row: int) -> tuple[Any, Tensor]:
+    x, y = dataset.__getitems__([row])
+    return slice_tensors(x, 0), y[0]
 
 
 def _check_tensors(part: str, x: Any, y: Tensor) -> None:

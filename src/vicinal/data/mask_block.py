@@ -10,7 +10,9 @@ from torch import Tensor
 
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
+from vicinal.data.cropping import RandomCropping
 from vicinal.data.images import in_threads
+from vicinal.data.item_transforms import resizing_of
 from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.data.stored_masks import VOID, read_mask
 from vicinal.errors import VicinalError
@@ -55,8 +57,13 @@ class MaskBlock(TargetBlock):
     def loaders(
         self, inputs: InputBlock, data: LabelledItems, options: LoaderOptions
     ) -> MaskLoaders:
+        if isinstance(resizing_of(options.item_tfms), RandomCropping):
+            raise VicinalError(
+                "RandomResizedCrop crops each image when it is read, without its mask: give "
+                "item_tfms=Resize(size), and batch_tfms=aug_transforms(size=size, min_scale=0.35)"
+            )
         masks, codes = data.targets.values, data.targets.vocab or []
-        rows = Targets(torch.arange(len(masks)), [str(item) for item in data.items], len(masks))
+        rows = Targets(torch.arange(len(masks)), None, len(codes))
         images = inputs.loaders(replace(data, targets=rows), options)
         return MaskLoaders.of(images, masks, codes)
 

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from vicinal.data.block import DataBlock, ImageBlock, RandomSplitter
+from vicinal.data.block import DataBlock
+from vicinal.data.image_blocks import ImageBlock
 from vicinal.data.mask_block import MaskBlock
 from vicinal.data.mask_loaders import MaskLoaders
+from vicinal.data.splitters import RandomSplitter
 
 
 class SegmentationDataLoaders(MaskLoaders):

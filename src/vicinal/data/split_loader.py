@@ -146,7 +146,8 @@ class SplitLoader(ABC):
         for batch in read:
             any_read = True
             x, y = send_to_device(batch, self.device, non_blocking=True)
-            if not len(y):  # all of its images are unreadable, and skip_bad is set
+            # All of its images are unreadable, and skip_bad is set.
+            if y is not None and not len(y):
                 continue
             x, y = self._changed(x, y, generator)
             none_yet = False

@@ -10,6 +10,8 @@ import torch
 from vicinal.data.blocks import TargetBlock, as_block
 from vicinal.data.columns import column_kinds, is_numeric, with_names
 from vicinal.data.hold_out import hold_out, random_halves
+from vicinal.data.image_blocks import CategoryBlock
+from vicinal.data.label_blocks import RegressionBlock
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.procs import Procs
 from vicinal.data.samples import listed
@@ -237,9 +239,6 @@ def _listed(names: str | Sequence[str] | None) -> list[Any]:
 
 
 def _block_for(labels: pd.DataFrame) -> Any:
-    from vicinal.data.block import CategoryBlock
-    from vicinal.data.label_blocks import RegressionBlock
-
     if all(is_numeric(labels[name]) for name in labels):
         return RegressionBlock()
     if labels.shape[1] > 1:

@@ -1,14 +1,15 @@
 """TextDataLoaders: texts from folders, tables and data frames."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vicinal.data.block import CategoryBlock, DataBlock, RandomSplitter
+from vicinal.data.block import DataBlock
+from vicinal.data.image_blocks import CategoryBlock
 from vicinal.data.label_blocks import MultiCategoryBlock
+from vicinal.data.splitters import MaskSplitter, RandomSplitter
 from vicinal.data.text_block import TextBlock, TextLoaders, get_text_files
 from vicinal.errors import VicinalError
 
@@ -105,7 +106,7 @@ class TextDataLoaders(TextLoaders):
         if valid_col is not None:
             (name,) = _columns(df, valid_col)
             is_valid = df[name].astype(bool).tolist()
-            splitter = _by_flags(is_valid)
+            splitter = MaskSplitter(is_valid)
         block = DataBlock(
             blocks=(TextBlock(text_cols=texts), y_block),
             get_x=lambda row: row,
@@ -161,14 +162,6 @@ def _by_folder(root: Path, train: str, valid: str) -> Any:
                 if (root / name) in Path(file).parents:
                     rows.append(place)
         return parts[train], parts[valid]
-
-    return split
-
-
-def _by_flags(is_valid: Sequence[bool]) -> Any:
-    def split(items: Any) -> tuple[list[int], list[int]]:
-        rows = range(len(is_valid))
-        return [row for row in rows if not is_valid[row]], [row for row in rows if is_valid[row]]
 
     return split
 

@@ -12,8 +12,10 @@ from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_
 from vicinal.data.cropping import RandomCropping
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image_datasets
-from vicinal.data.images import BadImage, image_shape, prefetch, read_named
+from vicinal.data.image_files import PILImage
+from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.part_items import PartItems
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import ImageParts, Samples, Split, emptied
 from vicinal.data.sizes import Size, as_size, how_read, sides
@@ -102,12 +104,27 @@ class ImageDataLoaders(DataLoaders):
             split.vocab,
             split.n_out,
         )
-        dls.item_size = read_at
+        dls.item_size, dls.stored = read_at, (split.train, split.valid)
         return dls
 
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+    #: The images of both parts as they are stored, where they are known.
+    stored: tuple[Samples, Samples] | None = None
+
+    def _samples(self, part: int) -> PartItems:
+        if self.stored is None:
+            return super()._samples(part)
+        samples = self.stored[part]
+        items: Any = samples.images
+        if self.data is not None:
+            items = [self.data.items[i] for i in (self.data.train, self.data.valid)[part]]
+
+        def read(row: int) -> tuple[PILImage, Tensor]:
+            return PILImage.create(samples.images[row]), torch.tensor(samples.labels[row])
+
+        return PartItems(items, read, self.vocab)
 
     def prepare(self) -> None:
         """Decode all images that are not decoded yet, which the first epoch would do.
@@ -125,7 +142,7 @@ class ImageDataLoaders(DataLoaders):
         """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        images = [read_named(item, self.item_size) for item in items]
+        images = list(in_threads(lambda i: read_named(items[i], self.item_size), len(items)))
         if self.item_size is None:
             _, _, *expected = self.train.dataset.x.shape
             for item, image in zip(items, images, strict=True):

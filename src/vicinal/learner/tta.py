@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.rng import derive_seed
@@ -29,7 +30,7 @@ def augmented(dls: DataLoaders) -> SplitLoader:
     before.
 
     Raises:
-        VicinalError: the training part has no random augmentation.
+        VicinalError: the training part has no random augmentation, or targets are masks.
 
     >>> from vicinal import aug_transforms
     >>> x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1] * 3)
@@ -40,6 +41,11 @@ def augmented(dls: DataLoaders) -> SplitLoader:
     >>> len(first), first.equal(second)
     (6, False)
     """
+    if isinstance(dls, MaskLoaders):
+        raise VicinalError(
+            "views of an image show its pixels at different places, so the masks of several cannot "
+            "be averaged: use get_preds()"
+        )
     if not any(map(_is_random, dls.train.transforms)):
         raise VicinalError(
             "the training part has no random augmentation, so that all passes would be equal: "
