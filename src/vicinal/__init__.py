@@ -95,6 +95,7 @@ _HOMES = {
     "models.tabular": ("TableNet",),
     "models.hub_text": ("hub_text_model",),
     "models.text": ("TextCNN", "TextTransformer"),
+    "models.heads": ("create_head",),
     "models.zoo": (
         "create_model",
         "resnet18",

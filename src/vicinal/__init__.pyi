@@ -132,6 +132,7 @@ from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
+from vicinal.models.heads import create_head as create_head
 from vicinal.models.hub_text import hub_text_model as hub_text_model
 from vicinal.models.rescale import Rescale as Rescale
 from vicinal.models.rescale import ScaledMSELoss as ScaledMSELoss

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from vicinal.learner.inference import Inference
-
-# fastai's norms: those of batches, instances and layers, with timm's subclasses of them.
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm)
+from vicinal.models.heads import NORMS
 
 
 class Freezing(Inference):
