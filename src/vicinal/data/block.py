@@ -15,6 +15,7 @@ from vicinal.data.blocks import (
     TargetBlock,
     as_block,
 )
+from vicinal.data.described_block import DescribedBlock
 from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 from vicinal.data.image_files import get_image_files
 from vicinal.data.loaders import DataLoaders
@@ -24,7 +25,7 @@ from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Sp
 from vicinal.errors import VicinalError
 
 
-class DataBlock:
+class DataBlock(DescribedBlock):
     """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:
