@@ -19,8 +19,7 @@ def verify_images(fns: Sequence[str | os.PathLike[str]]) -> list[Path]:
     >>> folder = tempfile.TemporaryDirectory()
     >>> whole, broken = Path(folder.name, "whole.png"), Path(folder.name, "broken.png")
     >>> Image.new("RGB", (4, 4)).save(whole)
-    >>> broken.write_bytes(whole.read_bytes()[:50])
-    50
+    >>> _ = broken.write_bytes(b"no image")
     >>> [file.name for file in verify_images([whole, broken])]
     ['broken.png']
     >>> folder.cleanup()
