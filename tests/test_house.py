@@ -30,7 +30,7 @@ LEVELS = """
     activations
     losses
     mixed
-    criteria metrics rescaling
+    criteria metrics rescaling scores
     known_losses
     cross_entropy rows
     mixing

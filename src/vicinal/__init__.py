@@ -27,6 +27,7 @@ _HOMES = {
         "MixUp",
         "MixedTarget",
         "Mixer",
+        "Mixup",
         "Remix",
         "ResizeMix",
         "Schedule",
@@ -36,12 +37,62 @@ _HOMES = {
     ),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
-    "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
-    "cross_entropy": ("CrossEntropyLossFlat",),
+    "criteria": (
+        "AsymmetricLoss",
+        "BCEWithLogitsLossFlat",
+        "FocalLoss",
+        "FocalLossFlat",
+        "L1LossFlat",
+        "MSELossFlat",
+        "OrdinalLoss",
+        "ordinal_class",
+        "ordinal_probabilities",
+    ),
+    "cross_entropy": (
+        "CrossEntropyLossFlat",
+        "LabelSmoothingCrossEntropy",
+        "LabelSmoothingCrossEntropyFlat",
+    ),
     "losses": ("MixLoss",),
     "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
-    "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
+    "metrics": (
+        "accuracy",
+        "accuracy_multi",
+        "error_rate",
+        "exp_rmspe",
+        "foreground_acc",
+        "mae",
+        "mse",
+        "msle",
+        "rmse",
+        "top_k_accuracy",
+    ),
+    "scores.accumulated": ("AccumMetric", "skm_to_fastai"),
+    "scores.classes": (
+        "BalancedAccuracy",
+        "CohenKappa",
+        "F1Score",
+        "FBeta",
+        "HammingLoss",
+        "Jaccard",
+        "MatthewsCorrCoef",
+        "Precision",
+        "Recall",
+    ),
+    "scores.probabilities": ("APScoreBinary", "RocAuc", "RocAucBinary"),
+    "scores.labels": (
+        "APScoreMulti",
+        "F1ScoreMulti",
+        "FBetaMulti",
+        "HammingLossMulti",
+        "JaccardMulti",
+        "PrecisionMulti",
+        "RecallMulti",
+        "RocAucMulti",
+    ),
+    "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
+    "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
     "data.as_tensor": ("tensor",),
     "data.augment": (
@@ -98,14 +149,14 @@ _HOMES = {
     "models.heads": ("create_head",),
     "models.zoo": (
         "create_model",
+        "resnet101",
         "resnet18",
         "resnet34",
         "resnet50",
-        "resnet101",
+        "xresnet101",
         "xresnet18",
         "xresnet34",
         "xresnet50",
-        "xresnet101",
     ),
     "learner.events": (
         "Callback",
@@ -123,7 +174,12 @@ _HOMES = {
     "tasks.predictor": ("Predictor",),
     "learner.rescaledmixup": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),
-    "learner.gradients": ("AccumulateGradients", "ClipGradients"),
+    "learner.gradients": (
+        "AccumulateGradients",
+        "ClipGradients",
+        "GradientAccumulation",
+        "GradientClip",
+    ),
     "learner.ema": ("EMA",),
     "learner.muon": ("muon_adamw",),
     "learner.regmixup": ("MixUpMP", "RegMixUp"),
@@ -135,6 +191,13 @@ _HOMES = {
     "learner.text": ("text_classifier_learner",),
     "learner.unet": ("unet_learner",),
     "learner.vision": ("cnn_learner", "vision_learner"),
+    "learner.csv_logger": ("CSVLogger",),
+    "learner.tracker_callbacks": (
+        "EarlyStoppingCallback",
+        "ReduceLROnPlateau",
+        "SaveModelCallback",
+        "TerminateOnNaNCallback",
+    ),
 }
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
 # Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
@@ -154,6 +217,12 @@ __all__ = sorted([*_HOME, *_MODULES])
 def __getattr__(name: str) -> Any:
     if name not in _HOME and name not in _MODULES:
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
+    if name not in _HOME:
+        import difflib
+
+        near = difflib.get_close_matches(name, _HOME, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.criteria import AsymmetricLoss, OrdinalLoss, ordinal_probabilities
+from vicinal.criteria import AsymmetricLoss, FocalLoss, OrdinalLoss, ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.losses import MixLoss
 
@@ -39,8 +39,9 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
         return ordinal_probabilities
     if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
         return torch.exp
-    if classes or isinstance(called, nn.CrossEntropyLoss) or called is F.cross_entropy:
-        axis = called.axis if isinstance(called, CrossEntropyLossFlat) else 1
+    is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss)
+    if classes or is_of_classes or called is F.cross_entropy:
+        axis = called.axis if isinstance(called, CrossEntropyLossFlat | FocalLoss) else 1
         return partial(torch.softmax, dim=axis)
     return _identity
 

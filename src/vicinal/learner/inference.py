@@ -15,7 +15,7 @@ from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import ValidAverages, as_list, check_names
+from vicinal.learner.callbacks import ValidAverages, as_metrics
 from vicinal.learner.checkpoint import (
     load_rescaling,
     load_weights,
@@ -24,6 +24,7 @@ from vicinal.learner.checkpoint import (
 )
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.scores import Scores
 from vicinal.learner.shown import Shown
 from vicinal.learner.tta import augmented
 from vicinal.losses import MixLoss
@@ -38,7 +39,7 @@ class Inference(Shown):
     It is the part of a :class:`Learner` that does not train.
 
     Args:
-        dls, model, loss_func, metrics, precision, path: as for :class:`Learner`.
+        dls, model, loss_func, metrics, precision, path, model_dir: as for :class:`Learner`.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Inference(Shown):
         metrics: Any,
         precision: str,
         path: str | Path,
+        model_dir: str | Path = "models",
     ) -> None:
         _check_network(model)
         self.dls, self.model = dls, model
@@ -56,10 +58,9 @@ class Inference(Shown):
             by_vocab = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
             loss_func = dls.loss_func or by_vocab
         self.loss_func = loss_func
-        self.metrics = as_list(metrics)
-        check_names(self.metrics)
+        self.metrics = metrics
         self.precision, _ = choose_precision(precision, dls.device)
-        self.path = Path(path)
+        self.path, self.model_dir = Path(path), Path(model_dir)
         #: How outputs are rescaled after a training with RescaledMixUp; None for not at all.
         self.rescaling: Rescaling | None = None
         # Within this context the network holds the weights to use; some trainings have others.
@@ -95,6 +96,15 @@ class Inference(Shown):
         _check_shapes(pred, y)
         loss: Tensor = self._mix_loss(pred, y)
         return loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics; they may be replaced, also by one alone."""
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, metrics: Any) -> None:
+        self._metrics = as_metrics(metrics, self.dls.vocab)
 
     # ---- outputs --------------------------------------------------------------------------
 
@@ -146,13 +156,42 @@ class Inference(Shown):
 
     # ---- on the validation part -----------------------------------------------------------
 
-    def validate(self) -> dict[str, float]:
-        """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
-        averages = ValidAverages(self.metrics)
-        with closing(self._outputs(self.dls.valid)) as outputs:
-            for output, y in outputs:
-                averages.add(self.compute_loss(output, y), output, y)
-        return averages.means()
+    def validate(self, ds_idx: int = 1, dl: SplitLoader | None = None) -> Scores:
+        """Loss and metrics: ``loss, acc = learn.validate()``.
+
+        Args:
+            ds_idx: 1 for the validation part, 0 for the training part as it is trained on, in
+                random order and with its augmentation.
+            dl: a part of other data, with labels, in place of them.
+
+        Returns:
+            The numbers, in the order of the metrics, as a tuple that has names, too:
+            ``scores["valid_loss"]``, ``scores["valid_accuracy"]``, ``dict(scores)``.
+
+        Raises:
+            VicinalError: ``ds_idx`` is neither, or the part has no labels.
+
+        >>> from vicinal import Learner, accuracy
+        >>> x, y = torch.randn(40, 2), torch.arange(40) % 2
+        >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=10, device="cpu")
+        >>> learn = Learner(dls, nn.Linear(2, 2), metrics=accuracy)
+        >>> loss, acc = learn.validate()
+        >>> acc == learn.validate()["valid_accuracy"]
+        True
+        """
+        if ds_idx not in (0, 1):
+            raise VicinalError(f"ds_idx must be 0 (training) or 1 (validation), not {ds_idx!r}")
+        batches = dl if dl is not None else (self.dls.train, self.dls.valid)[ds_idx]
+        averages, epoch = ValidAverages(self.metrics), self.dls.train.sampler.epoch
+        try:
+            with closing(self._outputs(batches)) as outputs:
+                for output, y in outputs:
+                    if y is None:
+                        raise VicinalError("validate() needs labels, and this part has none")
+                    averages.add(self.compute_loss(output, y), output, y)
+        finally:
+            self.dls.train.sampler.epoch = epoch  # a later training is not affected
+        return Scores(averages.means())
 
     def get_preds(self, part: SplitLoader | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities (or values) and targets, on the CPU.
@@ -235,7 +274,7 @@ class Inference(Shown):
     # ---- weights on disk ------------------------------------------------------------------
 
     def save(self, name: str) -> Path:
-        """Write the weights to ``path/models/NAME.safetensors``, and return that path.
+        """Write the weights to ``path/model_dir/NAME.safetensors``, and return that path.
 
         A :attr:`rescaling` is written beside them, to ``NAME.rescaling.safetensors``. With several
         processes, only the main one writes.
@@ -243,7 +282,7 @@ class Inference(Shown):
         Raises:
             VicinalError: the file cannot be written.
         """
-        file = self.path / "models" / f"{name}.safetensors"
+        file = self.path / self.model_dir / f"{name}.safetensors"
         with self.weights_to_use():
             if this_process().is_main_process:
                 save_weights(self.model, file)
@@ -256,7 +295,7 @@ class Inference(Shown):
         Raises:
             VicinalError: the file does not exist, is damaged, or belongs to another network.
         """
-        file = self.path / "models" / f"{name}.safetensors"
+        file = self.path / self.model_dir / f"{name}.safetensors"
         rescaling = load_rescaling(_beside(file))
         load_weights(self.model, file)
         self.rescaling = None if rescaling is None else rescaling.to(self.dls.device)
