@@ -88,10 +88,14 @@ from vicinal.learner.events import CancelFit as CancelFit
 from vicinal.learner.events import CancelStep as CancelStep
 from vicinal.learner.events import CancelTrain as CancelTrain
 from vicinal.learner.events import CancelValidate as CancelValidate
+from vicinal.learner.export import load_learner as load_learner
 from vicinal.learner.gradients import AccumulateGradients as AccumulateGradients
 from vicinal.learner.gradients import ClipGradients as ClipGradients
 from vicinal.learner.gradients import GradientAccumulation as GradientAccumulation
 from vicinal.learner.gradients import GradientClip as GradientClip
+from vicinal.learner.interpretation import (
+    ClassificationInterpretation as ClassificationInterpretation,
+)
 from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping

@@ -1,5 +1,6 @@
 """From a network's outputs to probabilities, as its loss function reads them."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from vicinal.criteria import AsymmetricLoss, FocalLoss, OrdinalLoss, ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat
+from vicinal.errors import VicinalError
 from vicinal.losses import MixLoss
 
 
@@ -31,6 +33,8 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     tensor([[1., 1.]])
     """
     criterion: Any = MixLoss(loss_func).criterion
+    if isinstance(criterion, AbsentLoss):
+        return from_name(criterion.activation)
     called = criterion.func if isinstance(criterion, partial) else criterion
     multi_label = isinstance(called, nn.BCEWithLogitsLoss | AsymmetricLoss)
     if multi_label or called is F.binary_cross_entropy_with_logits:
@@ -48,3 +52,54 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
 
 def _identity(output: Tensor) -> Tensor:
     return output
+
+
+NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": _identity,
+    "sigmoid": torch.sigmoid,
+    "exp": torch.exp,
+    "ordinal": ordinal_probabilities,
+}
+
+
+def name_of(activation: Callable[[Tensor], Tensor]) -> str:
+    """A name for what :func:`activation_of` gave, which a file can hold.
+
+    >>> name_of(activation_of(nn.CrossEntropyLoss(), classes=True))
+    'softmax 1'
+    """
+    if isinstance(activation, partial):
+        return f"softmax {activation.keywords['dim']}"
+    return next(name for name, function in NAMED.items() if function is activation)
+
+
+def from_name(name: str) -> Callable[[Tensor], Tensor]:
+    """The activation of a name that :func:`name_of` gave.
+
+    Raises:
+        VicinalError: it is none; the message is a clause.
+    """
+    found = re.fullmatch(r"softmax (-?\d)", name)
+    if found is not None:
+        return partial(torch.softmax, dim=int(found[1]))
+    if name not in NAMED:
+        raise VicinalError(f"there is no activation {name:.40}")
+    return NAMED[name]
+
+
+class AbsentLoss:
+    """In the place of a loss function that a file could not hold: only its activation is known.
+
+    Args:
+        name: of the loss function.
+        activation: by :func:`name_of`.
+    """
+
+    def __init__(self, name: str, activation: str) -> None:
+        self.name, self.activation = name, activation
+
+    def __call__(self, output: Tensor, target: Any) -> Tensor:
+        raise VicinalError(
+            f"the loss function {self.name} is not in the file that this learner was loaded from: "
+            "set learn.loss_func to it, or give it to load_learner(file, loss_func=…)"
+        )

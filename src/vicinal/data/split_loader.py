@@ -192,6 +192,10 @@ class Batches(SplitLoader):
             persistent_workers=workers > 0,
         )
 
+    @property
+    def workers(self) -> int:
+        return self._loader.num_workers
+
     def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
         return raised(self._loader)
 

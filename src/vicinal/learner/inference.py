@@ -1,13 +1,14 @@
 """Inference: what a trained network is used for."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from accelerate.utils import convert_to_fp32
+from accelerate.utils import convert_to_fp32, send_to_device
 from torch import Tensor, nn
 
 from vicinal.activations import activation_of
@@ -22,7 +23,9 @@ from vicinal.learner.checkpoint import (
     save_rescaling,
     save_weights,
 )
+from vicinal.learner.exporting import Exporting
 from vicinal.learner.interpretation import Interpretation, sample_losses
+from vicinal.learner.parts import chosen_part
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.scores import Scores
 from vicinal.learner.shown import Shown
@@ -33,7 +36,7 @@ from vicinal.processes import gathered, this_process
 from vicinal.rescaling import Rescaling
 
 
-class Inference(Shown):
+class Inference(Exporting, Shown):
     """A network with its data and loss: predictions, validation, weights on disk.
 
     It is the part of a :class:`Learner` that does not train.
@@ -145,14 +148,20 @@ class Inference(Shown):
         return convert_to_fp32(output)
 
     @torch.no_grad()
-    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+    def _passes(self, batches: Any) -> Generator[tuple[Any, Tensor, Any], None, None]:
+        """Inputs, outputs and targets of batches."""
         with self.evaluating():
             for x, y in batches:
-                yield self.output(x), y
+                yield x, self.output(x), y
+
+    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+        with closing(self._passes(batches)) as passes:
+            for _, output, y in passes:
+                yield output, y
 
     def activation(self, output: Tensor) -> Tensor:
         """From the network's output to probabilities, as the loss reads it."""
-        return activation_of(self.loss_func, classes=bool(self.dls.vocab))(output)
+        return activation_of(self.loss_func, classes=self.dls.is_classes)(output)
 
     # ---- on the validation part -----------------------------------------------------------
 
@@ -193,19 +202,56 @@ class Inference(Shown):
             self.dls.train.sampler.epoch = epoch  # a later training is not affected
         return Scores(averages.means())
 
-    def get_preds(self, part: SplitLoader | None = None) -> tuple[Tensor, Tensor]:
-        """Probabilities (or values) and targets, on the CPU.
+    def get_preds(
+        self,
+        ds_idx: int = 1,
+        dl: SplitLoader | None = None,
+        *,
+        with_input: bool = False,
+        with_decoded: bool = False,
+        with_loss: bool = False,
+        act: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Any, ...]:
+        """Probabilities (or values) and targets, on the CPU, in the order of the data.
+
+        Also the training part is predicted without augmentation.
 
         Args:
-            part: of the data; None takes the validation part.
+            ds_idx: 0 for the training part, 1 for the validation part.
+            dl: other samples in their place, such as ``dls.test_dl(files)``.
+            with_input, with_decoded, with_loss: return these, too.
+            act: from the network's outputs to what is returned, in place of the loss's activation:
+                ``torch.nn.Identity()`` gives the outputs themselves.
 
         Returns:
-            (N, C) float32, (N, ...) targets.
+            The inputs if wanted, (N, C) float32 probabilities, (N, ...) targets or None where there
+            are none, what is predicted (for classes (N,) int64) if wanted, and the loss of each
+            sample (N,) if wanted: in this order, which is fastai's.
+
+        Raises:
+            VicinalError: there is no such part; or a loss is wanted where there are no targets.
         """
-        batches = self.dls.valid if part is None else part
-        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
-        outputs, targets = gathered(parts)
-        return outputs, targets
+        activation = self.activation if act is None else act
+        parts = []
+        with closing(self._passes(chosen_part(self.dls, ds_idx, dl))) as passes:
+            for x, output, y in passes:
+                row = [send_to_device(x, "cpu")] if with_input else []
+                row += [activation(output).cpu(), None if y is None else y.cpu()]
+                if with_decoded:
+                    row.append(self.dls.decode(self.activation(output)).cpu())
+                if with_loss:
+                    row.append(self._losses(output, y))
+                parts.append(tuple(row))
+        return tuple(gathered(parts))
+
+    def _losses(self, output: Tensor, y: Any) -> Tensor:
+        """The loss of each sample, on the CPU."""
+        if y is None:
+            raise VicinalError(
+                "these samples have no targets, so there is no loss of them: predict them without "
+                "with_loss"
+            )
+        return sample_losses(self.loss_func, output, y).cpu()
 
     def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
         """Test-time augmentation: as :meth:`get_preds`, averaged over random views of each sample.
@@ -228,23 +274,23 @@ class Inference(Shown):
         epoch = sampler.epoch
         try:
             plain, targets = self.get_preds()
-            mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
+            mean = torch.stack([self.get_preds(dl=views)[0] for _ in range(n)]).mean(dim=0)
         finally:
             sampler.epoch = epoch
         return mean.lerp(plain, 0.25), targets
 
-    def interpret(self) -> Interpretation:
-        """Where the network errs on the validation part: confusion matrix and largest losses.
+    def interpret(self, ds_idx: int = 1, dl: SplitLoader | None = None) -> Interpretation:
+        """Where the network errs: confusion matrix and largest losses.
+
+        Args:
+            ds_idx, dl: the part, as for :meth:`get_preds`: by default, validation.
 
         Raises:
-            VicinalError: the loss function gives no loss for each sample.
+            VicinalError: the loss function gives no loss for each sample, or there are no targets.
         """
-        parts = [
-            (self.activation(o).cpu(), y.cpu(), sample_losses(self.loss_func, o, y).cpu())
-            for o, y in self._outputs(self.dls.valid)
-        ]
-        probabilities, targets, losses = gathered(parts)
-        return Interpretation(self.dls, probabilities, targets, losses)
+        part = chosen_part(self.dls, ds_idx, dl)
+        probabilities, targets, losses = self.get_preds(dl=part, with_loss=True)
+        return Interpretation(self.dls, probabilities, targets, losses, part)
 
     # ---- on single samples ----------------------------------------------------------------
 
@@ -268,7 +314,7 @@ class Inference(Shown):
                 "the network's output is not a finite number: look for NaN or huge values in the "
                 "sample, or train the network again"
             )
-        chosen = probabilities.argmax() if self.dls.vocab else probabilities
+        chosen = self.dls.decode(probabilities[None])[0]
         return self.dls.label(chosen), chosen, probabilities
 
     # ---- weights on disk ------------------------------------------------------------------
@@ -335,5 +381,17 @@ def _check_network(model: Any) -> None:
         return
     name = getattr(model, "__name__", repr(model))
     if is_class or callable(model):
-        raise VicinalError(f"{name} makes a network and is none itself: call it, {name}(…)")
+        parameters, made = _parameters(model), f"{name}(…)"
+        if not is_class and ("n_out" in parameters or "weights" in parameters):
+            argument = "n_out" if "n_out" in parameters else "num_classes"  # torchvision's
+            made = f"{name}({argument}=dls.c), or use vision_learner(dls, {name})"
+        raise VicinalError(f"{name} makes a network and is none itself: call it, {made}")
     raise VicinalError(f"the model must be a network, an nn.Module, not {model!r}")
+
+
+def _parameters(function: Any) -> Collection[str]:
+    """The names of a function's parameters, where they can be known."""
+    try:
+        return signature(function).parameters
+    except (TypeError, ValueError):  # such as of C
+        return ()
