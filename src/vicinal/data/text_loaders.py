@@ -140,7 +140,7 @@ class TextDataLoaders(TextLoaders):
         """
         file = Path(path) / csv_fname
         try:
-            frame = pd.read_csv(file, header=header, delimiter=delimiter)
+            frame = pd.read_csv(file, header=header, sep=delimiter or ",")
         except (OSError, ValueError) as error:
             raise VicinalError(f"{file} cannot be read: {error}") from None
         return cls.from_df(frame, path, **kwargs)
