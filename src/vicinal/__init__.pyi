@@ -29,6 +29,9 @@ from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
 from vicinal.data.augment import RandomErasing as RandomErasing
 from vicinal.data.augment import aug_transforms as aug_transforms
+from vicinal.data.augment import cifar_stats as cifar_stats
+from vicinal.data.augment import imagenet_stats as imagenet_stats
+from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
