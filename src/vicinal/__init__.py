@@ -220,8 +220,6 @@ __all__ = sorted([*_HOME, *_MODULES])
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME and name not in _MODULES:
-        raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
-    if name not in _HOME:
         import difflib
 
         near = difflib.get_close_matches(name, _HOME, n=1)
