@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,22 +16,39 @@ from torch import nn
 
 import vicinal
 from vicinal import (
+    CategoryBlock,
     CrossEntropyLossFlat,
+    DataBlock,
     DataLoaders,
+    ImageBlock,
     ImageDataLoaders,
     Learner,
+    MaskBlock,
     MixUp,
+    MultiCategoryBlock,
+    RandomSplitter,
     RescaledMixUp,
+    Resize,
+    TabularDataLoaders,
+    TextDataLoaders,
     VicinalError,
     accuracy,
     create_model,
+    get_image_files,
     load_learner,
+    parent_label,
+    resnet18,
+    tabular_learner,
+    text_classifier_learner,
+    vision_learner,
 )
 from vicinal.data.augment import BatchTransform
+from vicinal.data.cropping import RandomCropping
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples, Split
 from vicinal.learner.kept_loss import loss_from_json, loss_to_json
 from vicinal.learner.tensor_file import read_tensors, write_tensors
+from vicinal.learner.vision import vision_groups
 from vicinal.models.made import MAKERS, rebuild
 
 
@@ -88,6 +106,38 @@ class TestImages:
             torch.testing.assert_close(found[2], probabilities)
         assert loaded.dls.vocab == ["cat", "dog"]
         assert loaded.path == tmp_path
+
+    def test_random_crops_have_their_middle_in_validation(self, images, tmp_path):
+        cropping = RandomCropping(8, 12, min_scale=0.5, val_xtra=0.5)
+        learn = untrained(photos(images, item_size=cropping, size=None), tmp_path)
+        loaded = load_learner(learn.export())
+        assert loaded.dls.item_size == cropping
+        picture = images / "cat" / "5.png"
+        torch.testing.assert_close(loaded.predict(picture)[2], learn.predict(picture)[2])
+
+    def test_images_of_16_bits(self, tmp_path):
+        x = [Image.fromarray(np.full((8, 8), 500 * i, dtype=np.uint16)) for i in range(4)]
+        part = Samples(x, [0, 1, 0, 1], pixel_range=4095)
+        split = Split(part, part, ["dark", "light"])
+        dls = ImageDataLoaders.from_split(split, item_size=8, bs=2, device="cpu")
+        learn = untrained(dls, tmp_path)
+        seen, expected, _ = learn.get_preds(with_input=True)
+        assert seen[3].mean() > seen[1].mean() + 0.5
+        loaded = load_learner(learn.export())
+        for found in (learn, loaded):
+            torch.testing.assert_close(found.predict(x[3])[2], expected[3])
+        (both,) = [loaded.get_preds(dl=loaded.dls.test_dl(x))[0]]
+        torch.testing.assert_close(both, expected)
+
+    def test_files_after_it_was_loaded(self, images, tmp_path):
+        learn = untrained(photos(images), tmp_path)
+        loaded = load_learner(learn.export())
+        files = get_image_files(images)[:5]
+        found, none, decoded = loaded.get_preds(dl=loaded.dls.test_dl(files), with_decoded=True)
+        assert none is None
+        expected = torch.stack([learn.predict(file)[2] for file in files])
+        torch.testing.assert_close(found, expected)
+        assert torch.equal(decoded, expected.argmax(1))
 
     def test_statistics_of_its_own(self, images, tmp_path):
         dls = photos(images).normalized([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
@@ -161,7 +211,91 @@ class TestNames:
             load_learner(tmp_path)
 
 
+class TestBlocks:
+    def test_several_labels(self, images, tmp_path):
+        block = DataBlock(
+            (ImageBlock, MultiCategoryBlock),
+            get_items=get_image_files,
+            get_y=lambda file: [file.parent.name, f"n{file.stem}"],
+            splitter=RandomSplitter(seed=1),
+            item_tfms=Resize(8),
+        )
+        learn = untrained(block.dataloaders(images, bs=4, device="cpu"), tmp_path)
+        with torch.no_grad():
+            learn.model.head.bias[[0, 2]] += 20.0
+        loaded = load_learner(learn.export())
+        picture = images / "dog" / "2.png"
+        name, decoded, probabilities = learn.predict(picture)
+        found = loaded.predict(picture)
+        assert found[0] == name
+        assert decoded.dtype == torch.bool
+        assert decoded.sum() > 1
+        assert torch.equal(found[1], decoded)
+        torch.testing.assert_close(found[2], probabilities)
+        assert isinstance(loaded.loss_func, nn.BCEWithLogitsLoss)
+
+    def test_masks(self, images, tmp_path):
+        block = DataBlock(
+            (ImageBlock, MaskBlock(codes=["sky", "road"])),
+            get_items=get_image_files,
+            get_y=lambda file: np.tile([0, 1], (int(file.stem) + 10, 7)).astype(np.uint8),
+            splitter=RandomSplitter(seed=1),
+            item_tfms=Resize(8),
+        )
+        dls = block.dataloaders(images, bs=4, device="cpu")
+        learn = Learner(dls, nn.Conv2d(3, 2, 3, padding=1), path=tmp_path)
+        loaded = load_learner(learn.export(), model=nn.Conv2d(3, 2, 3, padding=1))
+        picture = images / "dog" / "2.png"
+        torch.testing.assert_close(loaded.predict(picture)[2], learn.predict(picture)[2])
+        assert torch.equal(loaded.predict(picture)[1], learn.predict(picture)[1])
+
+    def test_a_block_of_ones_own(self, images, tmp_path):
+        class Upper(CategoryBlock):
+            pass
+
+        block = DataBlock(
+            (ImageBlock, Upper), get_items=get_image_files, get_y=parent_label, item_tfms=Resize(8)
+        )
+        learn = untrained(block.dataloaders(images, bs=4, device="cpu"), tmp_path)
+        with pytest.raises(VicinalError, match="what Upper makes of predictions is code of its"):
+            learn.export()
+
+    def test_rows_of_a_table(self, tmp_path):
+        frame = pd.DataFrame({"a": range(40), "b": ["x", "y"] * 20, "c": ["no", "yes"] * 20})
+        frame["a"] += 0.5
+        dls = TabularDataLoaders.from_df(
+            frame, y_names="c", cat_names=["b"], cont_names=["a"], bs=8, device="cpu"
+        )
+        learn = tabular_learner(dls, layers=[4], path=tmp_path)
+        loaded = load_learner(learn.export())
+        found = loaded.predict(frame.iloc[3])
+        expected = learn.predict(frame.iloc[3])
+        assert found[-3] == expected[-3] if len(found) == 4 else found[0] == expected[0]
+        torch.testing.assert_close(found[-1], expected[-1])
+
+    def test_texts(self, tmp_path):
+        frame = pd.DataFrame(
+            {"text": ["good day", "bad day", "good sun"] * 8, "label": [1, 0, 1] * 8}
+        )
+        dls = TextDataLoaders.from_df(frame, bs=4, device="cpu", text_col="text", label_col="label")
+        learn = text_classifier_learner(dls, path=tmp_path)
+        loaded = load_learner(learn.export())
+        assert loaded.predict("good day")[0] == learn.predict("good day")[0]
+        torch.testing.assert_close(loaded.predict("bad sun")[2], learn.predict("bad sun")[2])
+
+
 class TestNetworks:
+    def test_one_with_fastais_head(self, images, tmp_path):
+        torch.manual_seed(0)
+        learn = vision_learner(photos(images), resnet18, pretrained=False, path=tmp_path, ps=0.3)
+        loaded = load_learner(learn.export())
+        assert str(loaded.model) == str(learn.model)
+        picture = images / "cat" / "1.png"
+        torch.testing.assert_close(loaded.predict(picture)[2], learn.predict(picture)[2])
+        assert [len(group) for group in loaded.splitter(loaded.model)] == [
+            len(group) for group in learn.splitter(learn.model)
+        ]
+
     @pytest.mark.parametrize("name", ["resnet9", "xresnet18"])
     def test_those_with_a_name_are_made_again(self, name):
         made = create_model(name, 3)
@@ -213,13 +347,20 @@ class TestNetworks:
         assert all(torch.equal(before[name], t) for name, t in learn.model.state_dict().items())
 
     def test_frozen_parameters_stay_frozen(self, images, tmp_path):
-        learn = untrained(photos(images), tmp_path)
-        for parameter in learn.model.head.parameters():
-            parameter.requires_grad_(False)
+        def trained(learn):
+            return [p.requires_grad for p in learn.model.parameters()]
+
+        learn = untrained(photos(images), tmp_path, splitter=vision_groups)
+        learn.freeze()
+        learn.model.head.bias.requires_grad_(False)
         loaded = load_learner(learn.export())
-        assert [p.requires_grad for p in loaded.model.parameters()] == [
-            p.requires_grad for p in learn.model.parameters()
-        ]
+        assert trained(loaded) == trained(learn)
+        for each in (learn, loaded):
+            with each.keeping_frozen() as freeze_again:
+                each.unfreeze()
+                freeze_again()
+        assert trained(loaded) == trained(learn)
+        assert trained(learn).count(False) == 1
 
     def test_a_rescaled_one(self, images, tmp_path):
         learn = untrained(photos(images), tmp_path, cbs=RescaledMixUp(MixUp(0.4, seed=0)))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize, RandomView, resize
 from vicinal.data.blocks import TargetBlock
+from vicinal.data.cropping import RandomCropping
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.resizing import Method, Resizing
 from vicinal.data.sizes import Size, how_read, sides
@@ -27,7 +28,10 @@ LOADERS = {
     "ImageDataLoaders": "vicinal.data.vision",
     "MaskLoaders": "vicinal.data.mask_loaders",
 }
-OTHERS: dict[str, str] = {}
+OTHERS = {
+    "TabularDataLoaders": "vicinal.data.tabular",
+    "TextLoaders": "vicinal.data.text_block",
+}
 BLOCKS = {
     "CategoryBlock": "vicinal.data.image_blocks",
     "MultiCategoryBlock": "vicinal.data.label_blocks",
@@ -42,9 +46,17 @@ FIELDS: dict[str, Any] = {
     "n_out": int,
     "bs": int,
     "item_size": tuple[int, int, Method] | None,
+    "cropping": dict[str, Any] | None,
+    "pixel_range": int | None,
     "shape": list[int] | None,
     "transforms": list[dict[str, Any]],
     "target_block": dict[str, Any] | None,
+}
+CROPPING: dict[str, Any] = {
+    "min_scale": float,
+    "max_scale": float,
+    "ratio": tuple[float, float],
+    "val_xtra": float,
 }
 TRANSFORMS: dict[str, Any] = {
     "resize": Size,
@@ -71,7 +83,7 @@ def loaders_to_json(dls: DataLoaders) -> dict[str, Any]:
     name = type(dls).__name__
     if _is_listed(dls, OTHERS):
         stored: dict[str, Any] = dls.to_json()  # type: ignore[attr-defined]
-        return {"kind": name, **stored}
+        return {"kind": name, "target_block": _block_to_json(dls.target_block), **stored}
     if not _is_listed(dls, LOADERS):
         raise VicinalError(
             f"what {name} does to a sample cannot be stored in a file: save the weights by "
@@ -81,6 +93,11 @@ def loaders_to_json(dls: DataLoaders) -> dict[str, Any]:
     reads = isinstance(dls, ImageDataLoaders)
     size = getattr(dls, "item_size", None)
     resizing = None if size is None else Resizing.of(size)
+    if resizing is not None and type(resizing) not in (Resizing, RandomCropping):
+        raise VicinalError(
+            f"how {type(resizing).__name__} resizes an image is code of its own, which cannot be "
+            "stored in a file: use Resize, or save the weights by learn.save()"
+        )
     shape = list(dls.train.dataset.x.shape[1:]) if reads and resizing is None else None
     return {
         "kind": name,
@@ -88,10 +105,31 @@ def loaders_to_json(dls: DataLoaders) -> dict[str, Any]:
         "n_out": dls.c,
         "bs": dls.bs,
         "item_size": resizing and [resizing.height, resizing.width, resizing.method],
+        "cropping": _cropping(resizing),
+        "pixel_range": dls.pixel_range if isinstance(dls, ImageDataLoaders) else None,
         "shape": shape,
         "transforms": [found for t in dls.valid.transforms for found in _stored(t)],
         "target_block": _block_to_json(dls.target_block),
     }
+
+
+def _cropping(resizing: Resizing | None) -> dict[str, Any] | None:
+    """What a random crop needs beside the size; validation has none of its draws."""
+    if not isinstance(resizing, RandomCropping):
+        return None
+    return {name: getattr(resizing, name) for name in CROPPING}
+
+
+def _item_size(size: list[Any] | None, cropping: dict[str, Any] | None) -> Resizing | int | None:
+    if size is None:
+        return None
+    if cropping is None:
+        return how_read(Resizing(*size))
+    check_fields(cropping, CROPPING, "data.cropping", needed=tuple(CROPPING))
+    try:
+        return RandomCropping(*size, **{**cropping, "ratio": tuple(cropping["ratio"])})
+    except VicinalError as error:
+        raise Misfit(str(error)) from None
 
 
 def _is_listed(thing: object, homes: dict[str, str]) -> bool:
@@ -150,8 +188,12 @@ def loaders_from_json(stored: Any, device: torch.device | str) -> DataLoaders:
     """
     kind = stored.get("kind") if isinstance(stored, dict) else None
     if kind in OTHERS:
-        rest = {field: value for field, value in stored.items() if field != "kind"}
-        return _listed(kind, OTHERS, "loaders").from_json(rest, device)  # type: ignore[no-any-return]
+        rest = dict(stored)
+        block = _block_from_json(rest.pop("target_block", None))
+        del rest["kind"]
+        others: DataLoaders = _listed(kind, OTHERS, "loaders").from_json(rest, device)
+        others.target_block = block
+        return others
     check_fields(stored, FIELDS, "data", needed=tuple(FIELDS))
     _check_numbers(stored)
     transforms = [_transform(found) for found in stored["transforms"]]
@@ -161,8 +203,9 @@ def loaders_from_json(stored: Any, device: torch.device | str) -> DataLoaders:
     made = _listed(kind, LOADERS, "loaders")
     dls: DataLoaders = made(part, part, stored["vocab"], stored["n_out"])
     if isinstance(dls, ImageDataLoaders):
-        size = stored["item_size"]
-        dls.item_size = None if size is None else how_read(Resizing(*size))
+        if stored["pixel_range"] is not None:
+            dls.pixel_range = stored["pixel_range"]
+        dls.item_size = _item_size(stored["item_size"], stored["cropping"])
     dls.target_block = _block_from_json(stored["target_block"])
     return dls
 
@@ -177,6 +220,8 @@ def _check_numbers(stored: dict[str, Any]) -> None:
         raise Misfit(f"data.shape is none of an image: {shape}")
     if stored["item_size"] is not None and max(stored["item_size"][:2]) > LARGEST:
         raise Misfit(f"sizes must be up to {LARGEST:,} pixels, not {stored['item_size'][:2]}")
+    if stored["pixel_range"] is not None and not 0 < stored["pixel_range"] <= 65535:
+        raise Misfit(f"data.pixel_range must be 1 to 65535, not {stored['pixel_range']}")
 
 
 def _transform(stored: dict[str, Any]) -> BatchTransform:

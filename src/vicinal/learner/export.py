@@ -27,8 +27,9 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.optimizer import Splitter, one_group
 from vicinal.learner.precision import DTYPES, has_bfloat16
 from vicinal.learner.tensor_file import read_tensors, write_tensors
-from vicinal.learner.vision import body_and_head
+from vicinal.learner.vision import vision_groups
 from vicinal.models.made import rebuild
+from vicinal.models.unet import encoder_and_decoder
 from vicinal.processes import default_device, this_process
 from vicinal.rescaling import Rescaling
 from vicinal.stored import Misfit, check_fields
@@ -41,6 +42,7 @@ FIELDS: dict[str, Any] = {
     "network": dict[str, Any] | None,
     "network_name": str,
     "frozen": list[str],
+    "frozen_by_hand": list[str],
     "data": dict[str, Any],
     "loss": dict[str, Any] | None,
     "loss_name": str,
@@ -48,7 +50,9 @@ FIELDS: dict[str, Any] = {
     "precision": str,
     "splitter": str,
 }
-SPLITTERS: dict[str, Splitter] = {f.__name__: f for f in (one_group, body_and_head)}
+SPLITTERS: dict[str, Splitter] = {
+    f.__name__: f for f in (one_group, vision_groups, encoder_and_decoder)
+}
 CHECKED = 2  # samples whose predictions are compared
 
 
@@ -56,12 +60,13 @@ def export(learn: Learner, fname: str | Path) -> Path:
     """Write what predicts like this learner to a file; see :meth:`Learner.export`."""
     file = as_file(learn.path / fname)
     with learn.weights_to_use():
-        text, tensors, left_out = described(learn)
-        _check_same(learn, text, tensors)
+        values, tensors, left_out = described(learn)
+        text = _as_text(values)
+        _check_same(learn, json.loads(text), tensors)
     if this_process().is_main_process:
         with written(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(file, tensors, **{TEXT: json.dumps(text, ensure_ascii=False)})
+            write_tensors(file, tensors, **{TEXT: text})
         for line in left_out:
             print(line)
     return file
@@ -78,6 +83,16 @@ def as_file(file: Path) -> Path:
     return file.with_name(file.name + SUFFIX)
 
 
+def _as_text(values: dict[str, Any]) -> str:
+    try:
+        return json.dumps(values)
+    except (TypeError, ValueError) as error:
+        raise VicinalError(
+            f"a setting of the loaders cannot be stored in a file ({error}): save the weights by "
+            "learn.save()"
+        ) from None
+
+
 def described(learn: Learner) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
     """A learner as JSON values and tensors, and what these cannot hold, each a line.
 
@@ -89,10 +104,11 @@ def described(learn: Learner) -> tuple[dict[str, Any], dict[str, Tensor], list[s
     tensors = {f"model.{name}": tensor for name, tensor in weights.items()}
     made_from = made_as(model, weights)
     left_out = []
-    if _name(learn.splitter) not in SPLITTERS:
+    splitter = _name(learn.splitter)
+    if SPLITTERS.get(splitter) is not learn.splitter:
+        splitter = f"{splitter} of your own" if splitter in SPLITTERS else splitter
         left_out.append(
-            f"note: the splitter {_name(learn.splitter)} is not in the file: predictions do not "
-            "need it"
+            f"note: the splitter {splitter} is not in the file: predictions do not need it"
         )
     if made_from is None:
         left_out.append(
@@ -111,17 +127,21 @@ def described(learn: Learner) -> tuple[dict[str, Any], dict[str, Tensor], list[s
         stored = rescaling_tensors(learn.rescaling)
         tensors |= {f"rescaling.{name}": tensor for name, tensor in stored.items()}
     activation = activation_of(loss_func, classes=learn.dls.is_classes)
+    untrained = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    frozen = {id(parameter) for parameter in learn.frozen}
+    by_hand = [name for name, p in untrained.items() if id(p) not in frozen]
     text = {
         "vicinal": __version__,
         "network": made_from,
         "network_name": type(model).__name__,
-        "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+        "frozen": [name for name in untrained if name not in by_hand],
+        "frozen_by_hand": by_hand,
         "data": loaders_to_json(learn.dls),
         "loss": None if loss is None else loss[0],
         "loss_name": _name(loss_func),
         "activation": name_of(activation),
         "precision": learn.precision,
-        "splitter": _name(learn.splitter),
+        "splitter": splitter,
     }
     return text, tensors, left_out
 
@@ -137,7 +157,10 @@ def made_as(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Any] | No
     made_from = getattr(model, "made_from", None)
     if made_from is None:
         return None
-    again = rebuild(json.loads(json.dumps(made_from)))
+    try:
+        again = rebuild(json.loads(json.dumps(made_from)))
+    except (Misfit, TypeError):
+        return None
     is_same = str(again) == str(model) and misfit(again, weights) is None
     return made_from if is_same else None  # a layer may have been replaced since
 
@@ -231,17 +254,25 @@ def made_again(
         wrong = f"the weights are of another network: {difference}"
         raise (VicinalError(f"{wrong}: give model= as it was") if is_given else Misfit(wrong))
     model.load_state_dict(parts["model"])
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in text["frozen"])
     if loss_func is None:
         loss_func = _loss(text, parts["loss"])
     dls = loaders_from_json(text["data"], device)
     precision = _precision(text["precision"], device)
     learn = Learner(dls, model, loss_func, splitter=_splitter(text), precision=precision)
+    _freeze(learn, text)
     if parts["rescaling"]:
         learn.rescaling = _rescaling(parts["rescaling"]).to(device)
     learn.model.to(device).eval()
     return learn
+
+
+def _freeze(learn: Learner, text: dict[str, Any]) -> None:
+    """Freeze what was frozen; what ``freeze`` froze can ``unfreeze`` and ``fine_tune`` train."""
+    frozen, by_hand = set(text["frozen"]), set(text["frozen_by_hand"])
+    for name, parameter in learn.model.named_parameters():
+        parameter.requires_grad_(name not in frozen | by_hand)
+        if name in frozen:
+            learn.frozen.append(parameter)
 
 
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from vicinal.activations import activation_of
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_metrics
 from vicinal.learner.checkpoint import (
@@ -25,7 +24,7 @@ from vicinal.learner.checkpoint import (
 )
 from vicinal.learner.exporting import Exporting
 from vicinal.learner.interpretation import Interpretation, sample_losses
-from vicinal.learner.parts import chosen_part
+from vicinal.learner.parts import Part, chosen_part
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.scores import Scores
 from vicinal.learner.shown import Shown
@@ -151,7 +150,8 @@ class Inference(Exporting, Shown):
     def _passes(self, batches: Any) -> Generator[tuple[Any, Tensor, Any], None, None]:
         """Inputs, outputs and targets of batches."""
         with self.evaluating():
-            for x, y in batches:
+            for batch in batches:  # those of a user's own list may be elsewhere
+                x, y = send_to_device(batch, self.dls.device)
                 yield x, self.output(x), y
 
     def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
@@ -205,7 +205,7 @@ class Inference(Exporting, Shown):
     def get_preds(
         self,
         ds_idx: int = 1,
-        dl: SplitLoader | None = None,
+        dl: Part | None = None,
         *,
         with_input: bool = False,
         with_decoded: bool = False,
@@ -218,7 +218,8 @@ class Inference(Exporting, Shown):
 
         Args:
             ds_idx: 0 for the training part, 1 for the validation part.
-            dl: other samples in their place, such as ``dls.test_dl(files)``.
+            dl: other samples in their place, such as ``dls.test_dl(files)``, or a list of batches
+                ``(x, y)``.
             with_input, with_decoded, with_loss: return these, too.
             act: from the network's outputs to what is returned, in place of the loss's activation:
                 ``torch.nn.Identity()`` gives the outputs themselves.
@@ -279,7 +280,7 @@ class Inference(Exporting, Shown):
             sampler.epoch = epoch
         return mean.lerp(plain, 0.25), targets
 
-    def interpret(self, ds_idx: int = 1, dl: SplitLoader | None = None) -> Interpretation:
+    def interpret(self, ds_idx: int = 1, dl: Part | None = None) -> Interpretation:
         """Where the network errs: confusion matrix and largest losses.
 
         Args:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent, format_short
 from vicinal.known_losses import is_known, per_sample
@@ -78,7 +77,7 @@ class Interpretation:
         probabilities: Tensor,
         targets: Tensor,
         losses: Tensor,
-        part: SplitLoader | None = None,
+        part: Any = None,
     ) -> None:
         self.dls, self.probabilities, self.targets = dls, probabilities, targets
         self.losses, self.part = losses, part or dls.valid
@@ -89,9 +88,7 @@ class Interpretation:
             )
 
     @classmethod
-    def from_learner(
-        cls, learn: "Inference", ds_idx: int = 1, dl: SplitLoader | None = None
-    ) -> "Interpretation":
+    def from_learner(cls, learn: "Inference", ds_idx: int = 1, dl: Any = None) -> "Interpretation":
         """The errors of a learner's network.
 
         Args:

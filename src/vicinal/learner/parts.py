@@ -1,19 +1,23 @@
 """Which samples are predicted: a part of the data, in order, whole, and without augmentation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.split_loader import Batches, SplitLoader
 from vicinal.errors import VicinalError
 
+#: Loaders, or batches ``(x, y)``.
+Part = SplitLoader | Iterable[tuple[Any, Any]]
 
-def chosen_part(dls: DataLoaders, ds_idx: int, dl: SplitLoader | None) -> SplitLoader:
+
+def chosen_part(dls: DataLoaders, ds_idx: int, dl: Part | None) -> Part:
     """The part that ``get_preds(ds_idx, dl)`` predicts.
 
     Args:
         dls: the data.
         ds_idx: 0 for the training part, 1 for the validation part.
-        dl: another part, such as of ``dls.test_dl(files)``; None for that of ``ds_idx``.
+        dl: another part, such as ``dls.test_dl(files)``; None for that of ``ds_idx``.
 
     Raises:
         VicinalError: there is no such part or no sample in it, or it cannot be read in order.
@@ -29,9 +33,9 @@ def chosen_part(dls: DataLoaders, ds_idx: int, dl: SplitLoader | None) -> SplitL
     return in_order(dls, (dls.train, dls.valid)[ds_idx])
 
 
-def in_order(dls: DataLoaders, part: SplitLoader) -> SplitLoader:
+def in_order(dls: DataLoaders, part: Part) -> Part:
     """A part as in validation: a training part is shuffled, augmented, and lacks its rest."""
-    if not getattr(part, "training", False):
+    if not (isinstance(part, SplitLoader) and part.training):
         return part
     if not isinstance(part, Batches):
         raise VicinalError(

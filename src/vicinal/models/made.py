@@ -12,6 +12,8 @@ from vicinal.stored import Misfit, first_line
 #: The functions that make networks, by the names in files, which can name no others.
 MAKERS = {
     "create_model": "vicinal.models.zoo:create_model",
+    "tabular_model": "vicinal.models.tabular_model:TabularModel",
+    "text_model": "vicinal.models.text:create_text_model",
     "transfer": "vicinal.models.transfer:rebuild",
     "unet": "vicinal.models.unet:unet",
 }
