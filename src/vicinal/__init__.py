@@ -54,6 +54,7 @@ _HOMES = {
         "LabelSmoothingCrossEntropyFlat",
     ),
     "losses": ("MixLoss",),
+    "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": (
         "accuracy",
@@ -93,6 +94,7 @@ _HOMES = {
     "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
     "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
+    "data.as_tensor": ("tensor",),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
@@ -109,6 +111,7 @@ _HOMES = {
     "data.image_files": ("PILImage", "get_image_files"),
     "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
+    "data.first": ("first",),
     "data.paths": ("Path",),
     "data.preprocessing": ("TablePreprocessing",),
     "data.readers": (
@@ -133,6 +136,7 @@ _HOMES = {
         "TrainTestSplitter",
     ),
     "data.text": ("TextData", "WordTokenizer"),
+    "data.verifying": ("verify_images",),
     "data.vision": ("ImageDataLoaders",),
     "data.label_blocks": ("MultiCategoryBlock", "RegressionBlock"),
     "data.mask_block": ("MaskBlock",),
@@ -170,6 +174,7 @@ _HOMES = {
     "learner.export": ("load_learner",),
     "learner.interpretation": ("ClassificationInterpretation", "Interpretation"),
     "learner.learner": ("Learner",),
+    "learner.seeds": ("set_seed",),
     "tasks.predictor": ("Predictor",),
     "learner.rescaledmixup": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),
@@ -198,30 +203,39 @@ _HOMES = {
         "TerminateOnNaNCallback",
     ),
 }
-# Path is there as scripts say `path / "images"` right after `from vicinal import *`.
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
+# Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
+_HOME["partial"] = "functools"
+_MODULES = {
+    "F": "torch.nn.functional",
+    "nn": "torch.nn",
+    "np": "numpy",
+    "pd": "pandas",
+    "plt": "matplotlib.pyplot",
+    "torch": "torch",
+}
 
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _HOME and name not in _MODULES:
         import difflib
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
     try:
-        module = importlib.import_module(_HOME[name])
+        module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("vicinal"):
             raise
         raise ModuleNotFoundError(
             f"vicinal.{name} needs {error.name}: pip install 'vicinal[train]'", name=error.name
         ) from None
-    value = globals()[name] = getattr(module, name)
+    value = globals()[name] = module if name in _MODULES else getattr(module, name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *__all__})

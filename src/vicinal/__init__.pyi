@@ -1,5 +1,14 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
+from functools import partial as partial
+
+import matplotlib.pyplot as plt  # noqa: F401
+import numpy as np  # noqa: F401
+import pandas as pd  # noqa: F401
+import torch as torch
+import torch.nn.functional as F  # noqa: F401
+from torch import nn as nn
+
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
@@ -14,6 +23,7 @@ from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.cross_entropy import LabelSmoothingCrossEntropy as LabelSmoothingCrossEntropy
 from vicinal.cross_entropy import LabelSmoothingCrossEntropyFlat as LabelSmoothingCrossEntropyFlat
+from vicinal.data.as_tensor import tensor as tensor
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -25,6 +35,7 @@ from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
+from vicinal.data.first import first as first
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
@@ -67,6 +78,7 @@ from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
 from vicinal.data.text_block import get_text_files as get_text_files
 from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
+from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
@@ -97,6 +109,7 @@ from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
+from vicinal.learner.seeds import set_seed as set_seed
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner
@@ -161,6 +174,8 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.plots.show_image import show_image as show_image
+from vicinal.plots.show_image import show_images as show_images
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
 from vicinal.scores.accumulated import AccumMetric as AccumMetric

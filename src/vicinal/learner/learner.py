@@ -54,11 +54,11 @@ class Learner(Attached, InPrecision, Fitting):
         compile: train with the network compiled by ``torch.compile``, which takes a minute at
             first; validation uses the network itself.
         path: the folder of the files that a training writes.
+        model_dir: where :meth:`save` puts weights; a folder in ``path``, unless it is absolute.
         wd: weight decay, 0 or more; None for the optimizer's own, which is 0.01 for AdamW.
         wd_bn_bias: norms and biases decay, too.
         train_bn: norms are trained in frozen groups, too; see :meth:`freeze_to`.
         moms: momenta of :meth:`fit_one_cycle`.
-        model_dir: where :meth:`save` puts weights; a folder in ``path``, unless it is absolute.
 
     Attributes, for callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
     ``pred``, ``loss``, ``optimizer``, ``history`` (a row of losses and metrics for each epoch).
@@ -89,11 +89,11 @@ class Learner(Attached, InPrecision, Fitting):
         precision: str = "fp32",
         compile: bool = False,
         path: str | Path = ".",
+        model_dir: str | Path = "models",
         wd: float | None = None,
         wd_bn_bias: bool = False,
         train_bn: bool = True,
         moms: Momenta = (0.95, 0.85, 0.95),
-        model_dir: str | Path = "models",
     ) -> None:
         check_decay(wd)
         this_process()  # joins the process group, if this is one of several processes
