@@ -118,9 +118,9 @@ class Fitting(Freezing):
         what the user had frozen by ``requires_grad_(False)`` and not by :meth:`freeze`.
 
         Args:
-            epochs: epochs with all layers, after ``freeze_epochs`` with the head alone.
+            epochs: epochs with all layers, after those with the head alone; 0 for none.
             base_lr: the highest learning rate of the first phase; the second has half of it.
-            freeze_epochs: epochs with the head alone.
+            freeze_epochs: epochs with the head alone; 0 for none.
             lr_mult: by how much lower the rate of the first layers is.
             pct_start, div: of the second phase.
             **options: of :meth:`fit_one_cycle`, for both phases: ``cbs``, ``wd``, ``moms``, …
@@ -130,12 +130,14 @@ class Fitting(Freezing):
         with self.keeping_frozen() as freeze_again:
             self.freeze()
             freeze_again()
-            self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99, **options)
+            if freeze_epochs:
+                self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99, **options)
             self.unfreeze()
             freeze_again()
         highest = base_lr / 2
         rates = slice(highest / lr_mult, highest)
-        self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **options)
+        if epochs or not freeze_epochs:
+            self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **options)
 
     def _scheduled(
         self,
