@@ -119,6 +119,7 @@ def two_made(theirs, ours, x=None, y=None):
     dls = vicinal.DataLoaders.from_tensors(x, y, x, y, bs=SIZE, device="cpu")
     our_learner = ours(dls, cbs=[GivenBatches([*loader]), OurSteps()])
     our_learner.is_logging = False
+    steps_of(our_learner)  # before lr_find, which takes away what was not there
     return their_learner, our_learner
 
 
