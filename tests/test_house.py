@@ -37,7 +37,8 @@ LEVELS = """
     files stored
     mixes
     methods kinds
-    rng errors progress memory processes rehearsal stopping formatting
+    progress
+    rng errors notebook memory processes rehearsal stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.
@@ -131,7 +132,7 @@ def test_imports_run_downwards():
 @pytest.mark.parametrize(
     ("room", "allowed"),
     [
-        ("mixing", {"mixing", "rng", "errors"}),
+        ("mixing", {"mixing", "rng", "errors", "notebook"}),
         ("integrations", {"integrations", "batches", "entries", "mixed", "mixing", "rng"}),
     ],
 )

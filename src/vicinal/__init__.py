@@ -49,21 +49,35 @@ _HOMES = {
         "RandomErasing",
         "aug_transforms",
     ),
-    "data.block": (
-        "CategoryBlock",
-        "DataBlock",
-        "GroupSplitter",
-        "ImageBlock",
-        "RandomSplitter",
+    "data.block": ("DataBlock",),
+    "data.download": ("URLs", "untar_data"),
+    "data.image_blocks": ("CategoryBlock", "ImageBlock"),
+    "data.image_files": ("PILImage", "get_image_files"),
+    "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
+    "data.loaders": ("DataLoaders",),
+    "data.paths": ("Path",),
+    "data.preprocessing": ("TablePreprocessing",),
+    "data.readers": (
+        "AttrGetter",
+        "ColReader",
+        "ItemGetter",
         "RegexLabeller",
-        "Resize",
-        "get_image_files",
         "parent_label",
         "using_attr",
     ),
-    "data.download": ("URLs", "untar_data"),
-    "data.loaders": ("DataLoaders",),
-    "data.preprocessing": ("TablePreprocessing",),
+    "data.splitters": (
+        "ColSplitter",
+        "EndSplitter",
+        "FileSplitter",
+        "FuncSplitter",
+        "GrandparentSplitter",
+        "GroupSplitter",
+        "IndexSplitter",
+        "MaskSplitter",
+        "RandomSplitter",
+        "RandomSubsetSplitter",
+        "TrainTestSplitter",
+    ),
     "data.text": ("TextData", "WordTokenizer"),
     "data.vision": ("ImageDataLoaders",),
     "models.rescale": ("Rescale", "ScaledMSELoss"),
@@ -107,8 +121,8 @@ _HOMES = {
     "study.compare": ("compare",),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
+# Path is there as scripts say `path / "images"` right after `from vicinal import *`.
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
-_HOME["Path"] = "pathlib"  # scripts say `path / "images"` right after `from vicinal import *`
 
 __all__ = sorted(_HOME)
 

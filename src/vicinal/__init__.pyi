@@ -1,7 +1,5 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
-from pathlib import Path as Path
-
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
@@ -14,20 +12,37 @@ from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
 from vicinal.data.augment import RandomErasing as RandomErasing
 from vicinal.data.augment import aug_transforms as aug_transforms
-from vicinal.data.block import CategoryBlock as CategoryBlock
 from vicinal.data.block import DataBlock as DataBlock
-from vicinal.data.block import GroupSplitter as GroupSplitter
-from vicinal.data.block import ImageBlock as ImageBlock
-from vicinal.data.block import RandomSplitter as RandomSplitter
-from vicinal.data.block import RegexLabeller as RegexLabeller
-from vicinal.data.block import Resize as Resize
-from vicinal.data.block import get_image_files as get_image_files
-from vicinal.data.block import parent_label as parent_label
-from vicinal.data.block import using_attr as using_attr
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
+from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
+from vicinal.data.image_blocks import ImageBlock as ImageBlock
+from vicinal.data.image_files import PILImage as PILImage
+from vicinal.data.image_files import get_image_files as get_image_files
+from vicinal.data.item_transforms import RandomResizedCrop as RandomResizedCrop
+from vicinal.data.item_transforms import Resize as Resize
+from vicinal.data.item_transforms import ResizeMethod as ResizeMethod
+from vicinal.data.item_transforms import ToTensor as ToTensor
 from vicinal.data.loaders import DataLoaders as DataLoaders
+from vicinal.data.paths import Path as Path
 from vicinal.data.preprocessing import TablePreprocessing as TablePreprocessing
+from vicinal.data.readers import AttrGetter as AttrGetter
+from vicinal.data.readers import ColReader as ColReader
+from vicinal.data.readers import ItemGetter as ItemGetter
+from vicinal.data.readers import RegexLabeller as RegexLabeller
+from vicinal.data.readers import parent_label as parent_label
+from vicinal.data.readers import using_attr as using_attr
+from vicinal.data.splitters import ColSplitter as ColSplitter
+from vicinal.data.splitters import EndSplitter as EndSplitter
+from vicinal.data.splitters import FileSplitter as FileSplitter
+from vicinal.data.splitters import FuncSplitter as FuncSplitter
+from vicinal.data.splitters import GrandparentSplitter as GrandparentSplitter
+from vicinal.data.splitters import GroupSplitter as GroupSplitter
+from vicinal.data.splitters import IndexSplitter as IndexSplitter
+from vicinal.data.splitters import MaskSplitter as MaskSplitter
+from vicinal.data.splitters import RandomSplitter as RandomSplitter
+from vicinal.data.splitters import RandomSubsetSplitter as RandomSubsetSplitter
+from vicinal.data.splitters import TrainTestSplitter as TrainTestSplitter
 from vicinal.data.text import TextData as TextData
 from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders

@@ -7,22 +7,22 @@ import pandas as pd
 import pytest
 import torch
 
-from vicinal.data.augment import Normalize, aug_transforms
-from vicinal.data.block import (
+from vicinal import (
     CategoryBlock,
     DataBlock,
     GroupSplitter,
     ImageBlock,
+    Normalize,
     RandomSplitter,
     RegexLabeller,
     Resize,
+    aug_transforms,
     get_image_files,
     parent_label,
     using_attr,
 )
 from vicinal.data.images import read_image
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import Samples
 from vicinal.data.storage import Storage
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
@@ -50,6 +50,13 @@ def block(**kwargs):
         "batch_tfms": aug_transforms(size=6, min_scale=0.75),
     }
     return DataBlock(**default | kwargs)
+
+
+def parts_of(block, source):
+    """The inputs of both parts, and their classes."""
+    found = block.labelled(source)
+    names = [found.targets.vocab[i] for i in found.targets.values]
+    return [([found.x[i] for i in p], [names[i] for i in p]) for p in (found.train, found.valid)]
 
 
 def seen(dls):
@@ -106,8 +113,8 @@ def test_classes_may_come_from_folders(tmp_path):
 
 
 def test_items_and_splitter_may_be_any_function(pets):
-    def first_four_out(samples):
-        return samples.subset(range(4, len(samples))), samples.subset(range(4))
+    def first_four_out(items):
+        return range(4, len(items)), range(4)
 
     dls = block(
         get_items=lambda names: [pets / name for name in names],
@@ -119,9 +126,9 @@ def test_items_and_splitter_may_be_any_function(pets):
 
 
 def test_the_random_splitter_holds_out_its_share_by_its_seed():
-    samples = Samples(list(range(40)), [0] * 40)
-    first, again, other = (RandomSplitter(0.25, seed)(samples)[1].images for seed in (1, 1, 2))
-    assert len(first) == 10
+    first, again, other = (RandomSplitter(0.25, seed)(range(40)) for seed in (1, 1, 2))
+    assert len(first[1]) == 10
+    assert sorted([*first[0], *first[1]]) == list(range(40))
     assert first == again != other
 
 
@@ -157,12 +164,12 @@ def test_the_parent_folder_is_the_label(path):
     ],
 )
 def test_other_blocks_are_named(blocks, named):
-    with pytest.raises(VicinalError, match=rf"must be \(ImageBlock, CategoryBlock\), not {named}"):
+    with pytest.raises(VicinalError, match=rf"such as \(ImageBlock, CategoryBlock\), not {named}"):
         block(blocks=blocks)
 
 
 def test_other_item_transforms_are_named():
-    with pytest.raises(VicinalError, match="item_tfms must be a Resize, not 460"):
+    with pytest.raises(VicinalError, match=r"must be a Resize or a RandomRes.*, not 460"):
         block(item_tfms=460)
     from fastai.vision.augment import Resize as Other
 
@@ -265,13 +272,12 @@ def test_the_splitters_of_fastai(tmp_path):
             valid = [file for file in files if "valid" in file.parts]
         if valid is None:
             valid = [file for file in files if file.name in ("0.png", "5.png")]
-        found = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
-        assert found.valid.images == valid
-        assert found.train.images == (train or [f for f in files if f not in valid])
-        assert [found.vocab[i] for i in found.valid.labels] == [f.parent.name for f in valid]
+        found = parts_of(DataBlock(get_y=parent_label, splitter=splitter), tmp_path)
+        train = train or [f for f in files if f not in valid]
+        assert found == [(part, [f.parent.name for f in part]) for part in (train, valid)]
     for splitter in (fastai.RandomSplitter(seed=3), fastai.TrainTestSplitter(random_state=3)):
-        found = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
-        assert sorted([*found.train.images, *found.valid.images]) == files
+        found = DataBlock(get_y=parent_label, splitter=splitter).labelled(tmp_path)
+        assert sorted([*found.train, *found.valid]) == list(range(13))
         assert len(found.valid) in (2, 3)
 
 
@@ -337,8 +343,8 @@ def test_groups_stay_whole(pets):
         splitter=GroupSplitter(lambda row: group(row.file), 0.4, seed=1),
     )
     assert_same_batches(by_files, by_rows.dataloaders(frame, bs=4))
-    made = block(splitter=GroupSplitter(group, 0.4, seed=1))._split(pets)
-    train, valid = ({group(image) for image in part.images} for part in (made.train, made.valid))
+    made = parts_of(block(splitter=GroupSplitter(group, 0.4, seed=1)), pets)
+    train, valid = ({group(image) for image in images} for images, _ in made)
     assert not train & valid
     assert train | valid == set(range(5))
     dls = ImageDataLoaders.from_name_re(pets, PATTERN, group=r"_(\d)", seed=1, size=8, bs=4)
@@ -350,9 +356,7 @@ def test_copies_stay_on_one_side_and_rare_classes_in_training(tmp_path):
     write(tmp_path, **images, c__0=noise(seed=99))
     for seed in range(5):
         splitter = RandomSplitter(seed=seed)
-        made = DataBlock(get_y=parent_label, splitter=splitter)._split(tmp_path)
-        train, valid = (
-            {file.read_bytes() for file in part.images} for part in (made.train, made.valid)
-        )
+        made = parts_of(DataBlock(get_y=parent_label, splitter=splitter), tmp_path)
+        train, valid = ({file.read_bytes() for file in images} for images, _ in made)
         assert not train & valid
-        assert made.vocab.index("c") in made.train.labels
+        assert "c" in made[0][1]

@@ -10,12 +10,12 @@ import zlib
 from collections.abc import Iterator
 from gzip import BadGzipFile
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from vicinal.data.paths import Path
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def untar_data(url: str, dest: str | os.PathLike[str] | None = None) -> Path:
     Several processes that share ``dest`` should let one of them make the first call.
 
     >>> untar_data(URLs.PETS) / "images"  # doctest: +SKIP
-    PosixPath('/home/ada/.vicinal/data/oxford-iiit-pet/images')
+    Path('/home/ada/.vicinal/data/oxford-iiit-pet/images')
     """
     archive_name, set_name = _names(url)
     data = data_folder(dest)

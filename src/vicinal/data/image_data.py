@@ -9,14 +9,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vicinal.data import cache
+from vicinal.data.cropping import RandomCropping
 from vicinal.data.decoded_on_demand import DecodedOnDemand, MappedImages, on_demand
 from vicinal.data.filling import cached
 from vicinal.data.images import bad_images_message, batch_of, decode, read_sample
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import Samples, Split
+from vicinal.data.samples import Samples
 from vicinal.data.split_loader import TensorData
 from vicinal.data.storage import Storage, choose_storage
 from vicinal.processes import this_process
+from vicinal.rng import derive_seed
 
 
 class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -45,19 +47,51 @@ class StreamedImages(Dataset[tuple[Tensor, Tensor]]):
         return batch_of(read, self.size, skip_bad=self.skip_bad)
 
 
-def image_datasets(
-    split: Split, size: Resizing | int | None, storage: Storage, skip_bad: bool, workers: int
-) -> list[Any]:
-    """The data sets of both parts, stored as chosen.
+class RandomCrops(StreamedImages):
+    """Images of which each batch has other random parts.
 
     Args:
-        split: the stored images.
+        samples, skip_bad: as of :class:`StreamedImages`.
+        size: which parts, and the size that they are resized to.
+        seed: of the random draws.
+    """
+
+    size: RandomCropping
+
+    def __init__(
+        self, samples: Samples, size: RandomCropping, seed: int, *, skip_bad: bool = False
+    ) -> None:
+        super().__init__(samples, size, skip_bad=skip_bad)
+        self.seed = seed
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        # Batches differ from epoch to epoch, and so the draws do, whichever worker reads them.
+        seed = derive_seed(self.seed, "crops", *indices)
+        generator = torch.Generator().manual_seed(seed)
+        samples = self.samples
+        read = (
+            (read_sample(samples, i, self.size.drawn(generator)), samples.labels[i])
+            for i in indices
+        )
+        return batch_of(read, self.size, skip_bad=self.skip_bad)
+
+
+def image_datasets(
+    parts: Sequence[Samples],
+    size: Resizing | int | None,
+    storage: Storage,
+    skip_bad: bool,
+    workers: int,
+) -> list[Any]:
+    """The data sets of several parts, stored as chosen.
+
+    Args:
+        parts: the stored images.
         size: that they are resized to; None where they are in memory, and keep their size.
         storage: where they are during training.
         skip_bad: leave out images that cannot be read.
         workers: processes that decode images in each epoch, where they are stored nowhere.
     """
-    parts = (split.train, split.valid)
     if storage.kind == "memory":
         return [_decoded(decode, part, size, skip_bad) for part in parts]
     assert size is not None
@@ -71,9 +105,9 @@ def image_datasets(
             return [_decoded(cached, part, size, skip_bad) for part in parts]
         return [_on_demand(part, size) for part in parts]
     except OSError as error:  # such as a full disk
-        needed = cache.decoded_size(len(split.train) + len(split.valid), size)
+        needed = cache.decoded_size(sum(map(len, parts)), size)
         storage = _storage_without_cache(needed, error, workers)
-        return image_datasets(split, size, storage, skip_bad, workers)
+        return image_datasets(parts, size, storage, skip_bad, workers)
 
 
 def _on_demand(samples: Samples, size: Resizing | int) -> MappedImages | DecodedOnDemand:

@@ -303,12 +303,13 @@ def decoded_shape(size: Resizing | int) -> tuple[int, int, int]:
 
 
 def batch_of(
-    read: Iterable[tuple[Tensor | str, int]], size: Resizing | int, *, skip_bad: bool
+    read: Iterable[tuple[Tensor | str, Any]], size: Resizing | int, *, skip_bad: bool
 ) -> tuple[Tensor, Tensor]:
     """A batch of images and labels, from what :func:`read_sample` returned for each.
 
     Returns:
-        (B, 3, height, width) uint8 and (B,) int64, of the images that could be read.
+        (B, 3, height, width) uint8 and (B,) int64 classes, or (B, k) float32 values, of the images
+        that could be read.
 
     Raises:
         BadImage: one cannot be read, and ``skip_bad`` is not set.
@@ -320,7 +321,8 @@ def batch_of(
         raise BadImage(bad_images_message(bad, len(each)))
     none = torch.empty(0, *decoded_shape(size), dtype=torch.uint8)
     images = torch.stack([image for image, _ in good]) if good else none
-    return images, torch.tensor([label for _, label in good], dtype=torch.int64)
+    labels = [label for _, label in good]
+    return images, torch.tensor(labels) if labels else torch.empty(0, dtype=torch.int64)
 
 
 def bad_images_message(bad: Sequence[str], total: int) -> str:

@@ -1,14 +1,18 @@
 """DataLoaders: a training and a validation split, as batches on the device."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
-from accelerate.utils import send_to_device
+from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
+from vicinal.data.blocks import LabelledItems, TargetBlock
+from vicinal.data.part_items import ItemsToPredict, PartItems
+from vicinal.data.showing import ShownLoaders
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -16,7 +20,7 @@ from vicinal.mixing.batch import leaves
 from vicinal.processes import this_process
 
 
-class DataLoaders:
+class DataLoaders(ShownLoaders):
     """The loaders of the training and the validation split, and the classes.
 
     Args:
@@ -26,12 +30,25 @@ class DataLoaders:
 
     Attributes:
         c: the same as ``n_out``, by fastai's name.
+        target_block: what the targets are, of loaders that a DataBlock made with one.
+        loss_func: what a Learner without a loss takes; None for cross-entropy of classes and mean
+            squared error of values.
+        path: the folder of the data.
+        block, data: the DataBlock that made the loaders, and what it found.
     """
+
+    target_block: TargetBlock | None = None
+    loss_func: Callable[..., Tensor] | None = None
+    path: Path = Path()
+    block: Any = None
+    data: LabelledItems | None = None
 
     def __init__(
         self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
     ) -> None:
         self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
+        train.belong_to(self)
+        valid.belong_to(self)
 
     @classmethod
     def from_tensors(
@@ -123,6 +140,7 @@ class DataLoaders:
                 Normalize(mean, std) if isinstance(transform, Normalize) else transform
                 for transform in part.transforms
             ]
+            part.belong_to(own)
         return own
 
     def to(self, device: torch.device | str) -> "DataLoaders":
@@ -159,6 +177,56 @@ class DataLoaders:
         """Collate samples into a tensor or a nested batch, before any transform."""
         return torch.stack([torch.as_tensor(item) for item in items])
 
+    def test_dl(
+        self, test_items: Any, *, bs: int | None = None, with_labels: bool = False
+    ) -> SplitLoader:
+        """Batches of samples to predict, transformed as in validation.
+
+        Args:
+            test_items: such as files; of loaders that a DataBlock made of a data frame, also a
+                frame, of which it takes the inputs as there.
+            bs: batch size; None for that of validation.
+            with_labels: take the targets as in training, too.
+
+        Returns:
+            The batches as pairs ``(x, y)``; y is None without labels.
+
+        Raises:
+            VicinalError: there is no sample, or labels are asked for that cannot be taken.
+
+        >>> x, y = torch.randn(100, 4), torch.arange(100) % 3
+        >>> dls = DataLoaders.from_tensors(x, y, x[:20], y[:20], bs=32, device="cpu")
+        >>> [(x.shape, y) for x, y in dls.test_dl(torch.randn(5, 4))]
+        [(torch.Size([5, 4]), None)]
+        """
+        if self.block is None and with_labels:
+            raise VicinalError("labels of other samples are known to loaders of a DataBlock alone")
+        x: Any = list(test_items) if self.block is None else self.block.inputs_of(test_items, self)
+        y = self.block.targets_of(test_items, self) if with_labels else None
+        loader = Batches(
+            ItemsToPredict(x, self.stack, y),
+            bs or self.valid.batch_size,
+            transforms=self.valid.transforms,
+            device=self.device,
+        )
+        loader.belong_to(self)
+        return loader
+
+    @property
+    def train_ds(self) -> PartItems:
+        """The training samples one by one, ``(input, target)``, as they are stored."""
+        return self._samples(0)
+
+    @property
+    def valid_ds(self) -> PartItems:
+        """The validation samples one by one, ``(input, target)``, as they are stored."""
+        return self._samples(1)
+
+    def _samples(self, part: int) -> PartItems:
+        dataset = (self.train, self.valid)[part].dataset
+        rows = range(len(dataset))
+        return PartItems(rows, lambda row: _one(dataset, row), self.vocab)
+
     def pictures(self, x: Any) -> Tensor:
         """Undo the normalization of a batch of images: floats in [0, 1], on the CPU.
 
@@ -168,21 +236,44 @@ class DataLoaders:
         if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
             kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
             raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
-        shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
+        plain = x.float() if x.is_floating_point() else x.float() / 255
+        shown = self.normalize.undo(x) if self.normalize else plain.clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
 
-    def show_batch(self, max_n: int = 9) -> Any:
-        """A matplotlib figure of training images as the network sees them, with their classes."""
-        from vicinal import plots
+    @property
+    def is_classes(self) -> bool:
+        """Whether each target is one class, and so neither values nor several labels."""
+        return self.vocab is not None and (
+            self.target_block is None or self.target_block.is_classes
+        )
 
-        x, y = self.one_batch()
-        return plots.images(self.pictures(x[:max_n]), [self.label(v) for v in y[:max_n]])
+    def decode(self, activations: Tensor) -> Tensor:
+        """From activated outputs to predicted targets.
+
+        Args:
+            activations: (B, ...), such as probabilities.
+
+        Returns:
+            Of classes their indices (B,); of values the values; else what the target's block says.
+        """
+        if self.target_block is not None:
+            return self.target_block.decode(activations, self.vocab)
+        return activations if self.vocab is None else activations.argmax(dim=1)
 
     def label(self, target: Tensor) -> str:
         """A target as text: the name of its class, or its value."""
+        if self.target_block is not None:
+            text = self.target_block.text(target, self.vocab)
+            if text is not None:
+                return text
         if self.vocab is not None:
             return self.vocab[int(target)]
         return ", ".join(format_short(value) for value in target.flatten().tolist())
+
+
+def _one(dataset: Any, row: int) -> tuple[Any, Tensor]:
+    x, y = dataset.__getitems__([row])
+    return slice_tensors(x, 0), y[0]
 
 
 def _check_tensors(part: str, x: Any, y: Tensor) -> None:

@@ -25,14 +25,14 @@ class Samples:
     Args:
         images: paths, encoded bytes, ``{"bytes", "path"}`` records or PIL images; or one uint8
             tensor (N, 3, H, W) of decoded images.
-        labels: the index of each image's class.
+        labels: the index of each image's class; or of images with values, the list of these.
         prefetched: contents of files that were opened before all are decoded, by index; decoding
             takes them from here, so that no file is opened twice.
         pixel_range: the value that is white in images of 16 bits a pixel.
     """
 
     images: Sequence[Any] | torch.Tensor
-    labels: Sequence[int]
+    labels: Sequence[Any]
     prefetched: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
     pixel_range: int = 65535
 
@@ -48,6 +48,25 @@ class Samples:
         else:
             picked = [images[i] for i in indices]
         return Samples(picked, [self.labels[i] for i in indices], pixel_range=self.pixel_range)
+
+
+@dataclass
+class ImageParts:
+    """Images with values, or with several labels each: a training and a validation part.
+
+    Args:
+        train, valid: the two parts.
+        vocab: the names of the labels; None for values.
+        n_out: how many numbers a network gives for each image.
+    """
+
+    train: Samples
+    valid: Samples
+    vocab: list[str] | None
+    n_out: int
+
+    def __post_init__(self) -> None:
+        _check_parts(self.train, self.valid)
 
 
 @dataclass
@@ -68,6 +87,10 @@ class Split(DataSplit):
     vocab: list[str]
     notes: list[str] = field(default_factory=list)
     mirrored: bool = True
+
+    @property
+    def n_out(self) -> int:
+        return len(self.vocab)
 
     @property
     def targets(self) -> Tensor:
@@ -99,9 +122,13 @@ class Split(DataSplit):
         if len(self.vocab) < 2:
             found = f"only the class {self.vocab[0]!r}" if self.vocab else "no class"
             raise VicinalError(f"the data have {found}: training needs two or more")
-        for name, part in (("training", self.train), ("validation", self.valid)):
-            if not len(part):
-                raise VicinalError(f"the {name} part is empty: give it at least one image")
+        _check_parts(self.train, self.valid)
+
+
+def _check_parts(train: Samples, valid: Samples) -> None:
+    for name, part in (("training", train), ("validation", valid)):
+        if not len(part):
+            raise VicinalError(f"the {name} part is empty: give it at least one image")
 
 
 def index_labels(labels: Sequence[Any]) -> tuple[list[int], list[str]]:

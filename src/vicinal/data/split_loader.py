@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform
 from vicinal.data.sampler import EpochSampler
+from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
 from vicinal.processes import default_device
 from vicinal.rng import rank_and_world_size
@@ -59,7 +60,7 @@ class ErrorsAsValues(Dataset[Any]):
             return error
 
 
-class SplitLoader(ABC):
+class SplitLoader(ShownLoader, ABC):
     """One split of the data, as batches on the device: what a Learner needs of it.
 
     That is its length, iteration, ``first``, ``shut_down_workers``, and ``sampler``, whose
@@ -146,7 +147,8 @@ class SplitLoader(ABC):
         for batch in read:
             any_read = True
             x, y = send_to_device(batch, self.device, non_blocking=True)
-            if not len(y):  # all of its images are unreadable, and skip_bad is set
+            # All of its images are unreadable, and skip_bad is set.
+            if y is not None and not len(y):
                 continue
             for transform in self.transforms:
                 x = transform.train(x, generator) if self.training else transform.valid(x)

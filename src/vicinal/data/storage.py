@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from vicinal.data import cache
 from vicinal.data.decoded_file import has_content
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import Split
+from vicinal.data.samples import ImageParts, Split
 from vicinal.processes import processors, this_process
 
 MEMORY_SHARE = 0.5  # of the free memory may be taken by images
@@ -57,7 +57,11 @@ def choose_storage(needed: int, *, free: int, room: int, workers: int) -> Storag
 
 
 def storage_of(
-    split: Split, size: Resizing | int, *, workers: int | None = None, may_cache: bool = True
+    split: Split | ImageParts,
+    size: Resizing | int,
+    *,
+    workers: int | None = None,
+    may_cache: bool = True,
 ) -> Storage:
     """:func:`choose_storage` for images of this size on this machine, as it is now."""
     return choose_storage(

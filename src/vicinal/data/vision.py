@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
+from vicinal.data.cropping import RandomCropping
 from vicinal.data.folders import split_by_folder, split_by_name
-from vicinal.data.image_data import StreamedImages, complete, image_datasets
-from vicinal.data.images import BadImage, image_shape, prefetch, read_named
+from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image_datasets
+from vicinal.data.image_files import PILImage
+from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.part_items import PartItems
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import Samples, Split, emptied
+from vicinal.data.samples import ImageParts, Samples, Split, emptied
 from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches
 from vicinal.data.storage import Storage, storage_of
@@ -37,12 +40,13 @@ class ImageDataLoaders(DataLoaders):
     @classmethod
     def from_split(
         cls,
-        split: Split,
+        split: Split | ImageParts,
         *,
         item_size: Size | Resizing | None = None,
         batch_tfms: Sequence[BatchTransform] | None = None,
         normalize: Normalize | None = None,
         bs: int = 64,
+        val_bs: int | None = None,
         seed: int | None = None,
         device: torch.device | str | None = None,
         workers: int | None = None,
@@ -57,10 +61,11 @@ class ImageDataLoaders(DataLoaders):
                 where they all have one size.
             batch_tfms: augmentation of training batches; None for none.
             normalize: normalization; None takes ImageNet's statistics.
-            bs: batch size in training; validation uses twice as much.
+            bs: batch size in training.
+            val_bs: batch size in validation; None for twice as much.
             seed: of the order and the augmentation.
-            workers: worker processes for images that fit neither in the cache nor in memory; None
-                takes one per processor, 0 reads in this process.
+            workers: worker processes for images that fit neither in the cache nor in memory, or are
+                cropped anew in each epoch; None takes one per processor, 0 reads in this process.
             skip_bad: leave out images that cannot be read.
             storage: where images are during training; None chooses by what is free now.
 
@@ -76,28 +81,50 @@ class ImageDataLoaders(DataLoaders):
             storage = Storage("memory", "in memory, as they are")
         elif storage is None:
             storage = storage_of(split, read_at, workers=readers)
-        train, valid = image_datasets(split, read_at, storage, skip_bad, readers)
+        if isinstance(read_at, RandomCropping):
+            train: Any = RandomCrops(split.train, read_at, seed or 0, skip_bad=skip_bad)
+            (valid,) = image_datasets([split.valid], read_at, storage, skip_bad, readers)
+        else:
+            parts = [split.train, split.valid]
+            train, valid = image_datasets(parts, read_at, storage, skip_bad, readers)
         if read_at is None:
             _check_same_size(train.x, valid.x)
-        if not isinstance(train, StreamedImages):
+        if isinstance(split, Split) and not isinstance(train, StreamedImages):
             for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
                 this_process().print(note)
-            readers = 0
         if read_at is None and train.x.shape[-2] == train.x.shape[-1]:
             read_at = train.x.shape[-1]
-        common: dict[str, Any] = {"transforms": transforms, "device": device, "workers": readers}
-        dls = cls(
-            Batches(train, bs, training=True, seed=seed or 0, **common),
-            Batches(valid, 2 * bs, **common),
-            split.vocab,
-            len(split.vocab),
+        common: dict[str, Any] = {"transforms": transforms, "device": device}
+        in_train, in_valid = (
+            readers if isinstance(part, StreamedImages) else 0 for part in (train, valid)
         )
-        dls.item_size = read_at
+        dls = cls(
+            Batches(train, bs, training=True, seed=seed or 0, workers=in_train, **common),
+            Batches(valid, val_bs or 2 * bs, workers=in_valid, **common),
+            split.vocab,
+            split.n_out,
+        )
+        dls.item_size, dls.stored = read_at, (split.train, split.valid)
         return dls
 
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+    #: The images of both parts as they are stored, where they are known.
+    stored: tuple[Samples, Samples] | None = None
+
+    def _samples(self, part: int) -> PartItems:
+        if self.stored is None:
+            return super()._samples(part)
+        samples = self.stored[part]
+        items: Any = samples.images
+        if self.data is not None:
+            items = [self.data.items[i] for i in (self.data.train, self.data.valid)[part]]
+
+        def read(row: int) -> tuple[PILImage, Tensor]:
+            return PILImage.create(samples.images[row]), torch.tensor(samples.labels[row])
+
+        return PartItems(items, read, self.vocab)
 
     def prepare(self) -> None:
         """Decode all images that are not decoded yet, which the first epoch would do.
@@ -115,7 +142,7 @@ class ImageDataLoaders(DataLoaders):
         """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        images = [read_named(item, self.item_size) for item in items]
+        images = list(in_threads(lambda i: read_named(items[i], self.item_size), len(items)))
         if self.item_size is None:
             _, _, *expected = self.train.dataset.x.shape
             for item, image in zip(items, images, strict=True):

@@ -1,7 +1,6 @@
-"""The callbacks that every training has, and the one that mixes."""
+"""Mixing as a callback, and the averages of losses and metrics."""
 
 import math
-import time
 from collections.abc import Callable
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -9,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from vicinal.batches import BatchMixer
-from vicinal.errors import Diverged, VicinalError
-from vicinal.formatting import format_number, format_short
+from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
 from vicinal.processes import total
-from vicinal.progress import progress_bar
 from vicinal.stopping import check
 
 if TYPE_CHECKING:
@@ -172,88 +169,6 @@ class ValidAverages:
             if isinstance(metric, RootMean):
                 means[name] = metric.finish(means[name])
         return means
-
-
-class Recorder(Callback):
-    """Average losses and metrics over each epoch, into a row of ``learn.history``.
-
-    Raises:
-        Diverged: the training loss of an epoch is not finite.
-    """
-
-    order = 80
-
-    def before_epoch(self, learn: "Learner") -> None:
-        self.started = time.perf_counter()
-        self.train_loss = Average()
-        self.valid = ValidAverages(learn.metrics)
-
-    def after_batch(self, learn: "Learner") -> None:
-        if learn.loss is None:  # the batch was cancelled
-            return
-        if learn.training:
-            self.train_loss.add_loss(learn.loss, learn.y)
-        else:
-            self.valid.add(learn.loss, learn.pred, learn.y)
-
-    def after_train(self, learn: "Learner") -> None:
-        loss = self.train_loss.mean()
-        if self.train_loss.count and not math.isfinite(loss):
-            raise Diverged(
-                f"the training loss became {loss} in epoch {learn.epoch + 1}: lower the "
-                "learning rate, and look for NaN or huge values in the inputs"
-            )
-
-    def after_epoch(self, learn: "Learner") -> None:
-        row = {"train_loss": self.train_loss.mean(), **self.valid.means()}
-        seconds = time.perf_counter() - self.started
-        learn.history.append({"epoch": len(learn.history) + 1, **row, "seconds": seconds})
-
-
-class ProgressTable(Callback):
-    """A progress bar during each epoch, and a line of the table after it."""
-
-    order = 90
-
-    def before_fit(self, learn: "Learner") -> None:
-        from rich.progress import TextColumn
-
-        self.bar = progress_bar(TextColumn("{task.fields[loss]}"))
-        self.header_shown = False
-        self.batches = len(learn.dls.train) + len(learn.dls.valid)
-        self.task = self.bar.add_task("first batch", total=learn.epochs * self.batches, loss="")
-        self.bar.start()
-        self.last_read = time.perf_counter()
-
-    def before_train(self, learn: "Learner") -> None:
-        epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
-        self.bar.update(self.task, description=epoch, completed=learn.epoch * self.batches)
-
-    def after_batch(self, learn: "Learner") -> None:
-        self.bar.advance(self.task)
-        # Reading the loss makes the host wait for the device: once a second is enough.
-        if learn.training and learn.loss is not None and time.perf_counter() > self.last_read + 1:
-            self.bar.update(self.task, loss=f"loss {format_short(learn.loss.item())}")
-            self.last_read = time.perf_counter()
-
-    def after_epoch(self, learn: "Learner") -> None:
-        row = learn.history[-1]
-        if not self.header_shown:
-            self._print(" ".join(f"{name:>{max(len(name), 10)}}" for name in row))
-            self.header_shown = True
-        self._print(" ".join(f"{_cell(name, v):>{max(len(name), 10)}}" for name, v in row.items()))
-
-    def after_fit(self, learn: "Learner") -> None:
-        self.bar.stop()
-
-    def _print(self, line: str) -> None:
-        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _cell(name: str, value: float) -> str:
-    if name == "epoch":
-        return f"{value:d}"
-    return f"{value:.1f}" if name == "seconds" else format_number(value)
 
 
 def check_names(metrics: list[Any]) -> None:

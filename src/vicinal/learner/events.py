@@ -112,6 +112,9 @@ class Callback:
     def name(self) -> str:
         return type(self).__name__
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
     """Callbacks in the order in which they receive events; those of equal order stay as given."""

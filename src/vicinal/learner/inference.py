@@ -24,6 +24,7 @@ from vicinal.learner.checkpoint import (
 )
 from vicinal.learner.interpretation import Interpretation, sample_losses
 from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.shown import Shown
 from vicinal.learner.tta import augmented
 from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
@@ -31,7 +32,7 @@ from vicinal.processes import gathered, this_process
 from vicinal.rescaling import Rescaling
 
 
-class Inference:
+class Inference(Shown):
     """A network with its data and loss: predictions, validation, weights on disk.
 
     It is the part of a :class:`Learner` that does not train.
@@ -52,7 +53,8 @@ class Inference:
         _check_network(model)
         self.dls, self.model = dls, model
         if loss_func is None:
-            loss_func = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+            by_vocab = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
+            loss_func = dls.loss_func or by_vocab
         self.loss_func = loss_func
         self.metrics = as_list(metrics)
         check_names(self.metrics)
@@ -229,25 +231,6 @@ class Inference:
             )
         chosen = probabilities.argmax() if self.dls.vocab else probabilities
         return self.dls.label(chosen), chosen, probabilities
-
-    def show_batch(self, max_n: int = 9) -> Any:
-        """A figure of training images; see :meth:`DataLoaders.show_batch`."""
-        return self.dls.show_batch(max_n)
-
-    def show_results(self, max_n: int = 9) -> Any:
-        """A matplotlib figure of validation images, each with its true and its predicted class."""
-        from vicinal import plots
-
-        x, y = next(iter(self.dls.valid))
-        x, y = x[:max_n], y[:max_n]
-        ((output, _),) = self._outputs([(x, None)])
-        predicted = self.activation(output)
-        predicted = predicted.argmax(dim=1) if self.dls.vocab else predicted
-        titles = [
-            f"{self.dls.label(truth)}\n{self.dls.label(guess)}"
-            for truth, guess in zip(y, predicted, strict=True)
-        ]
-        return plots.images(self.dls.pictures(x), titles)
 
     # ---- weights on disk ------------------------------------------------------------------
 

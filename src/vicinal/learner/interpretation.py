@@ -9,8 +9,10 @@ from torch import Tensor
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_percent, format_short
 from vicinal.known_losses import is_known, per_sample
 from vicinal.losses import MixLoss
+from vicinal.notebook import html_facts
 from vicinal.rehearsal import rehearsed
 from vicinal.rows import has_fewer_losses
 
@@ -70,6 +72,27 @@ class Interpretation:
                 f"the network has {probabilities.shape[1]} outputs for {len(dls.vocab)} classes: "
                 f"give it {len(dls.vocab)}"
             )
+
+    # ---- what it says of itself -----------------------------------------------------------
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        return f"{type(self).__name__}({', '.join(f'{n}: {fact}' for n, fact in facts.items())})"
+
+    def _repr_html_(self) -> str:
+        facts = self._facts()
+        pairs = self.most_confused()[:3] if self._has_classes else []
+        if pairs:
+            facts["most confused"] = ", ".join(f"{a} as {b} ({n})" for a, b, n in pairs)
+        return html_facts(type(self).__name__, facts)
+
+    def _facts(self) -> dict[str, str]:
+        count = len(self.losses)
+        facts = {"samples": f"{count:,}", "mean loss": format_short(float(self.losses.mean()))}
+        if self._has_classes:
+            wrong = int((self.probabilities.argmax(dim=1) != self.targets).sum())
+            facts["wrong"] = f"{wrong:,} ({format_percent(wrong / max(1, count))} %)"
+        return facts
 
     # ---- which classes --------------------------------------------------------------------
 

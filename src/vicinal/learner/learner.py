@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
+from vicinal.learner.callbacks import MixBatches, as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
@@ -27,6 +27,8 @@ from vicinal.learner.optimizer import (
     own_rate,
 )
 from vicinal.learner.precision import autocast
+from vicinal.learner.progress_table import ProgressTable
+from vicinal.learner.recorder import Recorder
 from vicinal.mixing import MixUp
 from vicinal.processes import distributed_model, share_buffers, this_process
 
@@ -103,7 +105,7 @@ class Learner(Fitting):
         self.frozen = []
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile, self.is_logging = compile, True
+        self.compile, self.is_logging, self.recorder = compile, True, Recorder()
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -315,7 +317,7 @@ class Learner(Fitting):
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         """The learner's callbacks, those of one training, and what records and shows it."""
         is_shown = self.is_logging and this_process().is_main_process
-        return [*self.cbs, *extra, Recorder(), *([ProgressTable()] if is_shown else [])]
+        return [*self.cbs, *extra, self.recorder, *([ProgressTable()] if is_shown else [])]
 
     # ---- callbacks ------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
 from vicinal.learner.resume import Checkpoint
+from vicinal.notebook import shown, was_shown
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -23,25 +24,44 @@ SMOOTHING = 0.98  # the weight of the previous smoothed loss
 DIVERGED = 4  # times the lowest loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RangeTest:
-    """The result of a learning rate range test.
+    """The result of a learning rate range test; a notebook shows the rate and the figure.
 
     Args:
         rates: the learning rate of each batch.
         losses: the exponentially smoothed loss after each batch.
-        suggestion: the rate in the middle of the longest valley of the losses, see :func:`valley`.
+        valley: the rate in the middle of the longest valley of the losses, see :func:`valley`.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    suggestion: float
+    valley: float
+
+    @property
+    def suggestion(self) -> float:
+        """The same as ``valley``."""
+        return self.valley
 
     def plot(self) -> Any:
         """A matplotlib figure of the losses over the rates, with the suggestion."""
         from vicinal import plots
 
-        return plots.range_test(self.rates, self.losses, self.suggestion)
+        return plots.range_test(self.rates, self.losses, self.valley)
+
+    def __repr__(self) -> str:
+        return (
+            f"RangeTest(valley={self.valley:.3g}, {len(self.rates)} rates from "
+            f"{self.rates[0]:.2g} to {self.rates[-1]:.2g})"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        was_shown(self)
+        return {}
+
+    def _repr_png_(self) -> bytes:
+        picture: bytes = self.plot()._repr_png_()
+        return picture
 
 
 def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) -> RangeTest:
@@ -73,7 +93,7 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
     >>> x = torch.randn(400, 2); y = (x[:, 0] > 0).long()
     >>> dls = DataLoaders.from_tensors(x[:300], y[:300], x[300:], y[300:], bs=20, device="cpu")
     >>> found = Learner(dls, nn.Linear(2, 2)).lr_find()
-    >>> 1e-4 < found.suggestion < 1
+    >>> 1e-4 < found.valley < 1
     True
     """
     if not 0 < start_lr < end_lr < math.inf:
@@ -97,7 +117,8 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
         lr = 1.0 if isinstance(learn.lr, float | int) else learn.lr
         with learn.session(lr, [growing, *filter(_hears_batches, learn.cbs)]):
             learn.section("fit", lambda: learn.section("epoch", train))
-    return RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
+    found = RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
+    return shown(found)
 
 
 def _hears_batches(callback: Callback) -> bool:

@@ -1,0 +1,173 @@
+"""ImageBlock and CategoryBlock: images, of one class each."""
+
+import inspect
+import math
+import os
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vicinal.data.augment import Normalize
+from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
+from vicinal.data.image_files import PILImage, get_image_files
+from vicinal.data.item_transforms import resizing_of
+from vicinal.data.samples import ImageParts, Samples, Split, copies_of, index_labels, listed
+from vicinal.data.vision import ImageDataLoaders
+from vicinal.errors import VicinalError
+
+
+class ImageBlock(InputBlock):
+    """The input is an image: a path, encoded bytes, or a PIL image.
+
+    Args:
+        cls: :class:`PILImage`, that is, in RGB; there is no other.
+
+    Raises:
+        VicinalError: another ``cls``.
+    """
+
+    def __init__(self, cls: type = PILImage) -> None:
+        if cls is not PILImage:
+            raise VicinalError(
+                f"images are read in RGB, as vicinal.PILImage, not as {cls.__name__}"
+            )
+
+    def items_of(self, source: Any) -> Any:
+        """A folder's image files; a list of items or a data frame as it is."""
+        if isinstance(source, str | os.PathLike):
+            return get_image_files(source)
+        if not isinstance(source, Iterable):
+            raise VicinalError(
+                f"the source must be a folder, a list of items or a data frame, not {source!r}"
+            )
+        return source
+
+    def copies(self, x: Sequence[Any]) -> list[list[int]]:
+        return copies_of(x)
+
+    def check(self, item_tfms: Sequence[Any]) -> None:
+        resizing_of(item_tfms)
+
+    def loaders(self, data: LabelledItems, options: LoaderOptions) -> ImageDataLoaders:
+        targets = data.targets
+        samples = Samples(list(data.x), targets.values.tolist())
+        train, valid = samples.subset(data.train), samples.subset(data.valid)
+        split: Split | ImageParts
+        if targets.values.ndim == 1 and targets.vocab is not None:
+            split = Split(train, valid, targets.vocab)
+        else:
+            split = ImageParts(train, valid, targets.vocab, targets.n_out)
+        normalize = [t for t in options.batch_tfms if isinstance(t, Normalize)]
+        return ImageDataLoaders.from_split(
+            split,
+            item_size=resizing_of(options.item_tfms),
+            batch_tfms=[t for t in options.batch_tfms if not isinstance(t, Normalize)],
+            normalize=normalize[-1] if normalize else None,
+            bs=options.bs,
+            seed=options.seed,
+            **_named(options.other),
+        )
+
+
+def _named(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of :meth:`ImageDataLoaders.from_split`, of which fastai names one otherwise."""
+    known = inspect.signature(ImageDataLoaders.from_split).parameters
+    named = {"workers" if name == "num_workers" else name: value for name, value in given.items()}
+    for name in named:
+        if name not in known:
+            own = ("bs", "val_bs", "seed", "device", "num_workers", "skip_bad")
+            raise VicinalError(f"images have no option {name!r}, but {', '.join(own)}")
+    return named
+
+
+class CategoryBlock(TargetBlock):
+    """The target is one class.
+
+    Args:
+        vocab: the classes, in their order; None for those that there are.
+        sort: sort the classes, where ``vocab`` is None; else they are in order of appearance.
+    """
+
+    def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
+        self.vocab, self.sort = None if vocab is None else list(vocab), sort
+
+    def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
+        labels = _labels(values, items)
+        if self.vocab is not None:
+            indices, vocab = _of_vocab(labels, self.vocab, items), list(map(str, self.vocab))
+        elif self.sort:
+            indices, vocab = _sorted(labels)
+        else:
+            place = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+            indices, vocab = [place[label] for label in labels], [str(label) for label in place]
+        return Targets(torch.tensor(indices, dtype=torch.int64), vocab, len(vocab))
+
+    def encode_more(
+        self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
+    ) -> Tensor:
+        labels = [str(label) for label in _labels(values, items)]
+        return torch.tensor(_of_vocab(labels, vocab or [], items))
+
+
+def _labels(values: Sequence[Any], items: Sequence[Any]) -> list[Any]:
+    """The classes of items.
+
+    Raises:
+        VicinalError: one is missing, or is a list.
+    """
+    # A scalar of NumPy or torch is its number: torch's would each be a class of its own.
+    labels = [value.item() if getattr(value, "ndim", None) == 0 else value for value in values]
+    for place, (label, item) in enumerate(zip(labels, items, strict=True)):
+        if is_missing(label):
+            count = sum(map(is_missing, labels))
+            raise VicinalError(
+                f"get_y gives {label!r} for {count:,} of {len(items):,} items, the first is "
+                f"{item_name(item, place)}: give each a class, or leave them out of get_items"
+            )
+        if isinstance(label, Collection) and not isinstance(label, str | bytes):
+            raise VicinalError(
+                f"get_y gives {label!r:.80} for {item_name(item, place)}, and an image has one "
+                "class: give one of them, join them to one text, or let MultiCategoryBlock take "
+                "them all"
+            )
+    return labels
+
+
+def _of_vocab(labels: Sequence[Any], vocab: list[Any], items: Sequence[Any]) -> list[int]:
+    index = {label: i for i, label in enumerate(vocab)}
+    for place, label in enumerate(labels):
+        if label not in index:
+            raise VicinalError(
+                f"get_y gives {label!r} for {item_name(items[place], place)}, which is none of the "
+                f"classes: {listed(list(map(str, vocab)))}"
+            )
+    return [index[label] for label in labels]
+
+
+def _sorted(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
+    try:
+        return index_labels(labels)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise VicinalError(
+            f"get_y gives labels of different types ({', '.join(kinds)}): give texts alone"
+        ) from None
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a label is none: None, NaN, or pandas' NA.
+
+    >>> is_missing(float("nan")), is_missing("nan")
+    (True, False)
+    """
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and math.isnan(label)  # also NumPy's float64
+
+
+def item_name(item: Any, place: int) -> str:
+    """The name of an item in a message."""
+    is_short = isinstance(item, str | os.PathLike)
+    return str(item) if is_short else f"item {place}"
