@@ -119,6 +119,7 @@ _HOMES = {
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
+    "learner.suggestions": ("minimum", "slide", "steep", "valley"),
     "learner.vision": ("cnn_learner", "vision_learner"),
 }
 # Path is there as scripts say `path / "images"` right after `from vicinal import *`.

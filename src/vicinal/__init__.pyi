@@ -68,6 +68,10 @@ from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
+from vicinal.learner.suggestions import minimum as minimum
+from vicinal.learner.suggestions import slide as slide
+from vicinal.learner.suggestions import steep as steep
+from vicinal.learner.suggestions import valley as valley
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner

@@ -14,7 +14,7 @@ from two_learners import fastai, steps_of, two_learners
 
 import vicinal
 from vicinal import VicinalError
-from vicinal.learner.lr_find import valley
+from vicinal.learner.suggestions import in_longest_fall
 from vicinal.models.transfer import known_source
 
 PAGE = Path(__file__).parents[2] / "docs" / "fastai.md"
@@ -233,7 +233,7 @@ def _():
 def _():
     rising = [float(i) for i in range(20)]
     assert fastai.valley(rising, rising, 100)[0] == 0
-    assert valley(rising) is None
+    assert in_longest_fall(rising) is None
 
 
 @row(
@@ -244,7 +244,7 @@ def _():
 def _():
     losses = [2.0, 1.0, 3.0, 4.0]
     assert fastai.valley([0, 1, 2, 3], losses, 100)[0] == 3
-    assert valley(losses) == 0
+    assert in_longest_fall(losses) == 0
 
 
 @row(

@@ -7,7 +7,7 @@ from torch import nn
 from two_learners import assert_same_training, cross_entropy, fastai, two_learners, two_made
 
 import vicinal
-from vicinal.learner.lr_find import valley
+from vicinal.learner.suggestions import in_longest_fall
 from vicinal.learner.vision import vision_groups
 from vicinal.models.transfer import Body, add_head, transfer_model
 
@@ -107,7 +107,7 @@ def test_the_valley_is_fastais(seed):
     generator = torch.Generator().manual_seed(seed)
     losses = torch.randn(80, generator=generator).sub(0.1 * (seed % 4)).cumsum(0).tolist()
     (expected, _) = fastai.valley(list(range(80)), losses, 80)
-    assert valley(losses) == expected
+    assert in_longest_fall(losses) == expected
 
 
 def test_lr_find_suggests_fastais_rate(tmp_path):
@@ -234,3 +234,41 @@ def test_bodies_compute_what_fastais_do(name):
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
+SUGGESTIONS = ("minimum", "steep", "valley", "slide")
+
+
+def test_lr_find_takes_fastais_ways_to_suggest(tmp_path):
+    theirs, ours = two_learners()
+    theirs.path = tmp_path
+    expected = theirs.lr_find(
+        show_plot=False, suggest_funcs=[getattr(fastai, name) for name in SUGGESTIONS]
+    )
+    found = ours.lr_find(suggest_funcs=[getattr(vicinal, name) for name in SUGGESTIONS])
+    assert [*found] == pytest.approx([*expected], rel=1e-4)
+    assert found.steep == pytest.approx(expected.steep)
+    lr_min, lr_steep = ours.lr_find(
+        stop_div=False, show_plot=False, suggest_funcs=(vicinal.minimum, vicinal.steep)
+    )
+    assert lr_min > 0
+    assert lr_steep > 0
+    with pytest.raises(AttributeError, match="no 'slide': it suggests valley"):
+        _ = ours.lr_find(num_it=40).slide
+
+
+@pytest.mark.parametrize("name", SUGGESTIONS)
+@pytest.mark.parametrize("seed", range(5))
+def test_suggestions_are_fastais(name, seed):
+    generator = torch.Generator().manual_seed(seed)
+    losses = torch.randn(80, generator=generator).sub(0.1).cumsum(0) / 10
+    rates = torch.logspace(-7, 1, 80)
+    expected, found = (getattr(m, name)(rates, losses, 80) for m in (fastai, vicinal))
+    assert found[0] == pytest.approx(float(expected[0]), rel=1e-5)
+    if name != "slide":  # whose height fastai interpolates
+        assert found[1] == pytest.approx([float(value) for value in expected[1]], rel=1e-5)
+
+
+def test_slide_needs_more_losses_than_its_interval():
+    with pytest.raises(vicinal.VicinalError, match="15 batches apart, and there are 10"):
+        vicinal.slide(torch.ones(10), torch.ones(10))

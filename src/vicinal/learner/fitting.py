@@ -1,6 +1,6 @@
 """Ways to train: one cycle, flat and then a cosine, and fine-tuning; and the range test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -10,6 +10,7 @@ from vicinal.learner.freezing import Freezing
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.optimizer import Rates
 from vicinal.learner.schedules import MakeScheduler, StepScheduler, flat_cos, one_cycle
+from vicinal.learner.suggestions import SuggestFunc, valley
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -152,10 +153,18 @@ class Fitting(Freezing):
         cbs = [StepScheduler(schedule), *as_callbacks(cbs)]
         learn.fit(epochs, lr, wd, cbs, reset_opt=reset_opt)
 
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> RangeTest:
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_it: int = 100,
+        stop_div: bool = True,
+        show_plot: bool = True,
+        suggest_funcs: SuggestFunc | Sequence[SuggestFunc] = valley,
+    ) -> RangeTest:
         """Find a learning rate: train on some batches while it grows, then undo everything.
 
-        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().suggestion`` is a rate,
+        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().valley`` is a rate,
         ``learn.lr_find().plot()`` a figure of the losses.
 
         Args:
@@ -163,8 +172,12 @@ class Fitting(Freezing):
                 or a list, the other groups keep their ratio to it.
             end_lr: the rate that would follow the last batch.
             num_it: the number of batches, 10 or more.
+            stop_div: end where the loss exceeds 4 times its lowest value.
+            show_plot: a notebook shows the figure even where the call is not the cell's last line.
+            suggest_funcs: one or several of ``valley``, ``slide``, ``minimum`` and ``steep``.
         """
-        return range_test(cast("Learner", self), start_lr, end_lr, num_it)
+        learn = cast("Learner", self)
+        return range_test(learn, start_lr, end_lr, num_it, stop_div, show_plot, suggest_funcs)
 
 
 def check_new_optimizer(reset_opt: bool) -> None:
