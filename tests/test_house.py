@@ -30,7 +30,7 @@ LEVELS = """
     activations
     losses
     mixed
-    criteria metrics rescaling
+    criteria metrics rescaling scores
     known_losses
     cross_entropy rows
     mixing
@@ -176,7 +176,7 @@ def test_condemned_words_do_not_come_back(pattern):
     found = [
         f"{file.relative_to(REPOSITORY)}:{number}: {line.strip()}"
         for file in [*texts, REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
-        if file.suffix in (".py", ".pyi", ".md", ".j2", ".js", ".css")
+        if file.suffix in (".py", ".pyi", ".md", ".ipynb", ".j2", ".js", ".css")
         for number, line in enumerate(file.read_text().splitlines(), 1)
         if re.search(pattern, line)
     ]

@@ -151,7 +151,7 @@ def test_an_unknown_network_suggests_similar_names(path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (xresnet50, r"xresnet50 makes a network and is none itself: call it, xresnet50\(…\)"),
+        (xresnet50, r"xresnet50 makes a network and is none itself: call it, xresnet50\(n_out"),
         (torch.nn.Flatten, r"Flatten makes a network and is none itself: call it, Flatten\(…\)"),
         ("resnet18", r"'resnet18' is only the name .*: use vision_learner\(dls, \"resnet18\"\)"),
         (None, "the model must be a network, an nn.Module, not None"),

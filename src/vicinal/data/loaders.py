@@ -156,8 +156,17 @@ class DataLoaders(ShownLoaders):
     def prepare(self) -> None:
         """Do at once what would make the first epoch longer than others: here, nothing."""
 
+    def check_samples(self) -> None:
+        """Raise a VicinalError if these are the loaders of a learner that was loaded."""
+        if not len(self.train.dataset):
+            raise VicinalError(
+                "this learner was loaded from a file, and so has no samples: set learn.dls to "
+                "others, or predict what you have, as by get_preds(dl=learn.dls.test_dl(files))"
+            )
+
     def check_share(self) -> None:
         """Raise a VicinalError if there is not a training batch for each of the processes."""
+        self.check_samples()
         if not len(self.train):
             processes = this_process().num_processes
             raise VicinalError(

@@ -120,6 +120,14 @@ class SplitLoader(ShownLoader, ABC):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._transformed(self._read())
 
+    def only(self, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch without the other samples, which are read, but not transformed.
+
+        Args:
+            chosen: bool, one or more for each sample of this process, in the order of the epoch.
+        """
+        return self._transformed(_chosen(self._read(), chosen))
+
     def shut_down_workers(self) -> None:
         """Shut down the worker processes; the next epoch starts new ones."""
         # When the garbage collector shuts them down, torch waits for each until a timeout.
@@ -150,8 +158,7 @@ class SplitLoader(ShownLoader, ABC):
             # All of its images are unreadable, and skip_bad is set.
             if y is not None and not len(y):
                 continue
-            for transform in self.transforms:
-                x = transform.train(x, generator) if self.training else transform.valid(x)
+            x, y = self._changed(x, y, generator)
             none_yet = False
             yield self._as_images(x), y
         # In validation, a process may have no samples of its own.
@@ -159,6 +166,12 @@ class SplitLoader(ShownLoader, ABC):
             raise VicinalError(
                 f"none of the {len(self.dataset):,} samples can be read: repair the files"
             )
+
+    def _changed(self, x: Any, y: Any, generator: torch.Generator) -> tuple[Any, Any]:
+        """A batch on the device, transformed; the targets of pixels would move with them."""
+        for transform in self.transforms:
+            x = transform.train(x, generator) if self.training else transform.valid(x)
+        return x, y
 
     @staticmethod
     def _as_images(x: Any) -> Any:
@@ -187,6 +200,10 @@ class Batches(SplitLoader):
             persistent_workers=workers > 0,
         )
 
+    @property
+    def workers(self) -> int:
+        return self._loader.num_workers
+
     def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
         return raised(self._loader)
 
@@ -205,6 +222,20 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
                 # workers alive until the garbage collector runs.
                 del batch
         yield batch
+
+
+def _chosen(
+    read: Iterable[tuple[Tensor, Tensor]], chosen: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The chosen samples of each batch that has any."""
+    start = 0
+    for x, y in read:
+        rows = chosen[start : start + len(y)]
+        start += len(y)
+        if rows.all():
+            yield x, y
+        elif rows.any():
+            yield slice_tensors(x, rows), y[rows]
 
 
 def _on_cpu(dataset: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from accelerate.utils import convert_to_fp32
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, as_callbacks
+from vicinal.learner.attached import Attached
+from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
@@ -26,16 +27,15 @@ from vicinal.learner.optimizer import (
     one_group,
     own_rate,
 )
-from vicinal.learner.precision import autocast
+from vicinal.learner.precision import InPrecision, autocast
 from vicinal.learner.progress_table import ProgressTable
 from vicinal.learner.recorder import Recorder
-from vicinal.mixing import MixUp
 from vicinal.processes import distributed_model, share_buffers, this_process
 
 Batches = Iterable[tuple[Any, Any]]
 
 
-class Learner(Fitting):
+class Learner(Attached, InPrecision, Fitting):
     """Train a network.
 
     Args:
@@ -53,7 +53,8 @@ class Learner(Fitting):
         precision: "fp32", "bf16", "fp16", or "auto" for the one that the device is fast in.
         compile: train with the network compiled by ``torch.compile``, which takes a minute at
             first; validation uses the network itself.
-        path: where :meth:`save` puts its files.
+        path: the folder of the files that a training writes.
+        model_dir: where :meth:`save` puts weights; a folder in ``path``, unless it is absolute.
         wd: weight decay, 0 or more; None for the optimizer's own, which is 0.01 for AdamW.
         wd_bn_bias: norms and biases decay, too.
         train_bn: norms are trained in frozen groups, too; see :meth:`freeze_to`.
@@ -88,6 +89,7 @@ class Learner(Fitting):
         precision: str = "fp32",
         compile: bool = False,
         path: str | Path = ".",
+        model_dir: str | Path = "models",
         wd: float | None = None,
         wd_bn_bias: bool = False,
         train_bn: bool = True,
@@ -95,7 +97,7 @@ class Learner(Fitting):
     ) -> None:
         check_decay(wd)
         this_process()  # joins the process group, if this is one of several processes
-        super().__init__(dls, model, loss_func, metrics, precision, path)
+        super().__init__(dls, model, loss_func, metrics, precision, path, model_dir)
         self.opt_func, self.lr, self.splitter = (
             opt_func,
             own_rate(opt_func, lr),
@@ -105,7 +107,7 @@ class Learner(Fitting):
         self.frozen = []
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile, self.is_logging, self.recorder = compile, True, Recorder()
+        self.compile, self.recorder = compile, Recorder()
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -318,30 +320,6 @@ class Learner(Fitting):
         """The learner's callbacks, those of one training, and what records and shows it."""
         is_shown = self.is_logging and this_process().is_main_process
         return [*self.cbs, *extra, self.recorder, *([ProgressTable()] if is_shown else [])]
-
-    # ---- callbacks ------------------------------------------------------------------------
-
-    def add_cbs(self, cbs: Any) -> Self:
-        """Add callbacks or mixers for all later trainings."""
-        self.cbs += as_callbacks(cbs)
-        return self
-
-    def mixup(self, alpha: float = 0.4, **kwargs: Any) -> Self:
-        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``.
-
-        It replaces any mixer that was there before.
-        """
-        self.cbs = [cb for cb in self.cbs if not isinstance(cb, MixBatches)]
-        return self.add_cbs(MixUp(alpha, **kwargs))
-
-    @contextmanager
-    def no_logging(self) -> Iterator[Self]:
-        """Train without a progress bar and a table: ``with learn.no_logging(): learn.fit(3)``."""
-        before, self.is_logging = self.is_logging, False
-        try:
-            yield self
-        finally:
-            self.is_logging = before
 
     def events(self) -> str:
         """The events of a training and who receives each: ``print(learn.events())``."""

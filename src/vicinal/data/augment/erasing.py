@@ -40,6 +40,8 @@ class RandomErasing(BatchTransform):
     16
     """
 
+    moves_pixels = False
+
     def __init__(
         self,
         p: float = 0.5,

@@ -44,6 +44,10 @@ class Translate(BatchTransform):
         pixels = x.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]]
         return pixels.permute(0, 3, 1, 2)
 
+    def train_masks(self, masks: Tensor, generator: torch.Generator) -> Tensor:
+        """The masks (B, H, W) of images that :meth:`train` changes with an equal generator."""
+        return self.train(masks[:, None], generator)[:, 0]
+
     def _shifted(self, length: int, x: Tensor, generator: torch.Generator) -> Tensor:
         """For each sample, the source index of every row (or column)."""
         shift = uniform(-self.pixels, self.pixels + 1, x, generator).floor().long()
@@ -133,7 +137,7 @@ class RandomView(BatchTransform):
         self.max_rotate, self.max_zoom, self.max_warp, self.p = max_rotate, max_zoom, max_warp, p
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        height, width = sides(self.size) if self.size else x.shape[2:]
+        height, width = self._sides(x)
         # First shrink to the resolution at which the smallest crop still has enough pixels: the
         # resampling, which has no antialiasing, then never shrinks by much.
         enough = [math.ceil(side / math.sqrt(self.min_scale)) for side in (height, width)]
@@ -142,8 +146,31 @@ class RandomView(BatchTransform):
         pixels = to_unit_floats(x)
         return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
 
+    def train_masks(self, masks: Tensor, generator: torch.Generator) -> Tensor:
+        """The masks (B, H, W) of images that :meth:`train` changes with an equal generator.
+
+        Each pixel gets the class of the nearest one.
+        """
+        grid = self._grid(masks, *self._sides(masks[:, None]), generator)
+        pixels = masks[:, None].float()
+        moved = F.grid_sample(
+            pixels, grid, mode="nearest", padding_mode="reflection", align_corners=False
+        )
+        return moved[:, 0].to(masks.dtype)
+
     def valid(self, x: Tensor) -> Tensor:
         return resize(x, self.size) if self.size else x
+
+    def valid_masks(self, masks: Tensor) -> Tensor:
+        """The masks (B, H, W) of images that :meth:`valid` changes."""
+        if not self.size:
+            return masks
+        pixels = F.interpolate(masks[:, None].float(), sides(self.size), mode="nearest-exact")
+        return pixels[:, 0].to(masks.dtype)
+
+    def _sides(self, x: Tensor) -> tuple[int, int]:
+        """Height and width of the result for a batch (B, C, H, W)."""
+        return sides(self.size) if self.size else (x.shape[2], x.shape[3])
 
     def _grid(self, x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
         """The source position of each pixel of the result: (B, height, width, 2) in [-1, 1]."""

@@ -10,7 +10,14 @@ from vicinal.mixing.move import pin_and_move
 
 
 class BatchTransform:
-    """A transform of a batch of images (B, 3, H, W), uint8 or float in [0, 1]."""
+    """A transform of a batch of images (B, 3, H, W), uint8 or float in [0, 1].
+
+    Attributes:
+        moves_pixels: False where what an image shows stays at its place, so that its mask is right
+            as it is.
+    """
+
+    moves_pixels = True
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x
