@@ -16,7 +16,6 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
-from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
@@ -60,6 +59,7 @@ from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
 from vicinal.data.text_block import get_text_files as get_text_files
 from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
+from vicinal.data.urls import URLs as URLs
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.ema import EMA as EMA
