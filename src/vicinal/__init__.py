@@ -56,7 +56,7 @@ _HOMES = {
     "data.download": ("untar_data",),
     "data.image_blocks": ("CategoryBlock", "ImageBlock"),
     "data.image_files": ("PILImage", "get_image_files"),
-    "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
+    "data.item_transforms": ("PadMode", "RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
     "data.paths": ("Path",),
     "data.preprocessing": ("TablePreprocessing",),

@@ -21,6 +21,7 @@ from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
 from vicinal.data.image_files import get_image_files as get_image_files
+from vicinal.data.item_transforms import PadMode as PadMode
 from vicinal.data.item_transforms import RandomResizedCrop as RandomResizedCrop
 from vicinal.data.item_transforms import Resize as Resize
 from vicinal.data.item_transforms import ResizeMethod as ResizeMethod

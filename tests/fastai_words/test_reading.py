@@ -229,6 +229,20 @@ def test_resized_images_of_validation(fastai, shape, method):
     assert differ(own, theirs) < 6
 
 
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+@pytest.mark.parametrize("pad_mode", ["zeros", "border", "reflection", None])
+def test_padded_images_of_validation(fastai, shape, pad_mode):
+    picture = image(*shape, seed=1)
+    how = {} if pad_mode is None else {"pad_mode": pad_mode}
+    pad = fastai.Resize((24, 24), fastai.ResizeMethod.Pad, **how)
+    theirs = torch.from_numpy(np.array(pad(fastai.PILImage(picture), split_idx=1)))
+    own = read_image(picture, vicinal.Resize((24, 24), vicinal.ResizeMethod.Pad, **how).item_size)
+    # They pad first and resize then, which blurs the edge.
+    off = (own.int() - theirs.permute(2, 0, 1).int()).abs().float()
+    assert off.mean() < 6
+    assert off.median() < 4
+
+
 @pytest.mark.parametrize("shape", [(100, 140), (150, 60), (90, 90)])
 def test_the_whole_image_is_seen_in_validation(fastai, shape):
     picture = image(*shape, seed=1)
