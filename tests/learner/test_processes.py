@@ -83,6 +83,12 @@ class TestTheTraining:
             assert each["targets"].equal(expected)
             assert each["probabilities"].shape == (37, 3)
 
+    def test_the_least_confident_of_all_samples_are_averaged_over_views(self, results):
+        expected, targets = in_processes.averaged()
+        for probabilities, labels in of(results, "averaged"):
+            torch.testing.assert_close(probabilities, expected)
+            assert labels.equal(targets)
+
     def test_all_find_the_same(self, results):
         own, others = of(results, "batch_norm")
         assert own["worst"] == others["worst"]
@@ -121,15 +127,15 @@ def test_accelerate_may_choose_the_cpu(monkeypatch, use_cpu, device):
 ARGUMENTS = ["-m", "vicinal", "train", "digits", "--batch-size", "64", "--epochs", "3"]
 DIES = """
 import os, signal
-from vicinal.learner import callbacks
+from vicinal.learner import recorder
 from vicinal.__main__ import main
 
-def die(self, learn, ended=callbacks.Recorder.after_train):
+def die(self, learn, ended=recorder.Recorder.after_train):
     ended(self, learn)
     if learn.epoch == 1:
         os.kill(os.getppid(), signal.SIGKILL), os.kill(os.getpid(), signal.SIGKILL)
 
-callbacks.Recorder.after_train = die
+recorder.Recorder.after_train = die
 main()
 """
 ENDS = """

@@ -16,6 +16,7 @@ from vicinal.data.blocks import (
     TargetBlock,
     as_block,
 )
+from vicinal.data.described_block import DescribedBlock
 from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 from vicinal.data.image_files import get_image_files
 from vicinal.data.item_transforms import as_list
@@ -36,7 +37,7 @@ class BlockDatasets:
     vocab: list[str] | None
 
 
-class DataBlock:
+class DataBlock(DescribedBlock):
     """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:

@@ -55,6 +55,13 @@ class MultiCategoryBlock(TargetBlock):
             y, vocab = self._of_names(values, items)
         return Targets(y, vocab, len(vocab))
 
+    def encode_more(
+        self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
+    ) -> Any:
+        if not self.encoded and all(isinstance(labels, list | tuple | set) for labels in values):
+            values = [[str(_plain(label)) for label in labels] for labels in values]
+        return super().encode_more(values, items, vocab)
+
     def decode(self, activations: Tensor, vocab: list[str] | None) -> Tensor:
         return activations > 0.5
 

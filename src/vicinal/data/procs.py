@@ -11,6 +11,7 @@ from vicinal.data.columns import ColumnKinds, as_numbers, with_names
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
+from vicinal.stored import Misfit, check_dataclass, check_fields
 
 
 class Categorify:
@@ -117,12 +118,26 @@ class Procs:
         return self.table.cardinalities
 
     def to_json(self) -> dict[str, Any]:
+        """All fields as JSON values."""
         return {"table": self.table.to_json(), "missing": self.missing}
 
     @classmethod
-    def from_json(cls, state: dict[str, Any]) -> "Procs":
-        """From what :meth:`to_json` returned."""
-        return cls(TablePreprocessing.from_json(state["table"]), list(state["missing"]))
+    def from_json(cls, stored: Any) -> "Procs":
+        """From what :meth:`to_json` returned; the tensors are bit-identical.
+
+        Raises:
+            Misfit: it is something else; the message is a clause.
+        """
+        kinds: dict[str, Any] = {"table": dict[str, Any], "missing": list[str]}
+        check_fields(stored, kinds, "data.procs", needed=tuple(kinds))
+        check_dataclass(stored["table"], TablePreprocessing, "data.procs.table")
+        table = TablePreprocessing.from_json(stored["table"])
+        same = table.mean.keys() == table.median.keys() == table.std.keys()
+        if not same or not all(deviation > 0 for deviation in table.std.values()):
+            raise Misfit("data.procs.table must have median, mean and std, above 0, of each column")
+        if not set(stored["missing"]) <= table.mean.keys():
+            raise Misfit("data.procs.missing must name columns of numbers")
+        return cls(table, stored["missing"])
 
 
 def _flag(name: str) -> str:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform
 from vicinal.data.sampler import EpochSampler
+from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
 from vicinal.processes import default_device
 from vicinal.rng import rank_and_world_size
@@ -59,7 +60,7 @@ class ErrorsAsValues(Dataset[Any]):
             return error
 
 
-class SplitLoader(ABC):
+class SplitLoader(ShownLoader, ABC):
     """One split of the data, as batches on the device: what a Learner needs of it.
 
     That is its length, iteration, ``first``, ``shut_down_workers``, and ``sampler``, whose
@@ -118,6 +119,14 @@ class SplitLoader(ABC):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._transformed(self._read())
+
+    def only(self, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch without the other samples, which are read, but not transformed.
+
+        Args:
+            chosen: bool, one or more for each sample of this process, in the order of the epoch.
+        """
+        return self._transformed(_chosen(self._read(), chosen))
 
     def shut_down_workers(self) -> None:
         """Shut down the worker processes; the next epoch starts new ones."""
@@ -191,6 +200,10 @@ class Batches(SplitLoader):
             persistent_workers=workers > 0,
         )
 
+    @property
+    def workers(self) -> int:
+        return self._loader.num_workers
+
     def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
         return raised(self._loader)
 
@@ -209,6 +222,20 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
                 # workers alive until the garbage collector runs.
                 del batch
         yield batch
+
+
+def _chosen(
+    read: Iterable[tuple[Tensor, Tensor]], chosen: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The chosen samples of each batch that has any."""
+    start = 0
+    for x, y in read:
+        rows = chosen[start : start + len(y)]
+        start += len(y)
+        if rows.all():
+            yield x, y
+        elif rows.any():
+            yield slice_tensors(x, rows), y[rows]
 
 
 def _on_cpu(dataset: Any) -> bool:

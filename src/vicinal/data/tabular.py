@@ -13,10 +13,19 @@ from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.image_blocks import CategoryBlock
 from vicinal.data.label_blocks import RegressionBlock
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.part_items import ItemsToPredict
 from vicinal.data.procs import Procs
 from vicinal.data.samples import listed
-from vicinal.data.split_loader import Batches, TensorData
+from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
+from vicinal.stored import check_fields
+
+FIELDS: dict[str, Any] = {
+    "vocab": list[str] | None,
+    "n_out": int,
+    "bs": int,
+    "procs": dict[str, Any],
+}
 
 
 def cont_cat_split(
@@ -89,17 +98,9 @@ class TabularPandas:
             raise VicinalError(f"df must be a data frame, not {df!r:.80}")
         self.frame = with_names(df).reset_index(drop=True)
         self.y_names = [str(name) for name in _listed(y_names)]
-        lacking = [name for name in self.y_names if name not in self.frame]
-        if lacking or not self.y_names:
-            raise VicinalError(
-                f"y_names must be a column of {listed(list(self.frame))}, not "
-                f"{', '.join(lacking) or y_names}"
-            )
-        labels = self.frame[self.y_names]
-        self.y_block = as_block(y_block or _block_for(labels))
-        rows = list(range(len(self.frame)))
-        raw = labels[self.y_names[0]] if len(self.y_names) == 1 else labels.to_numpy()
-        self.targets = self.y_block.encode(list(raw), [f"row {row}" for row in rows])
+        raw = _raw_targets(self.frame, self.y_names)
+        self.y_block = as_block(y_block or _block_for(self.frame[self.y_names]))
+        self.targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
         train, valid = self._split(seed) if splits is None else (list(part) for part in splits)
         self.train, self.valid = train, valid
         part = self.frame.iloc[train].drop(columns=self.y_names)
@@ -142,7 +143,8 @@ class TabularPandas:
         valid = Batches(parts[1], val_bs or 2 * bs, device=device)
         dls = TabularDataLoaders(train, valid, self.targets.vocab, self.targets.n_out)
         dls.target_block, dls.loss_func = self.y_block, self.y_block.loss_func
-        dls.procs, dls.frame = self.procs, self.frame.iloc[self.train]
+        dls.procs, dls.y_names = self.procs, self.y_names
+        dls.frame = self.frame.iloc[self.train]
         return dls
 
 
@@ -151,6 +153,8 @@ class TabularDataLoaders(DataLoaders):
 
     #: How rows become tensors.
     procs: Procs
+    #: The columns of the targets.
+    y_names: Sequence[str] = ()
     #: The rows of the training part; None where the loaders hold no samples.
     frame: pd.DataFrame | None = None
 
@@ -219,17 +223,80 @@ class TabularDataLoaders(DataLoaders):
             raise VicinalError(f"{csv} cannot be read: {error}") from None
         return cls.from_df(frame, path, **kwargs)
 
+    def to_json(self) -> dict[str, Any]:
+        """What these loaders do to new rows, as JSON values, for :meth:`from_json`."""
+        fields = {"vocab": self.vocab, "n_out": self.c, "bs": self.bs}
+        return {**fields, "procs": self.procs.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any], device: torch.device | str) -> "TabularDataLoaders":
+        """Loaders without samples, from what :meth:`to_json` returned.
+
+        Raises:
+            Misfit: it is something else; the message is a clause.
+        """
+        check_fields(stored, FIELDS, "data", needed=tuple(FIELDS))
+        procs = Procs.from_json(stored["procs"])
+        empty = TensorData({}, torch.empty(0, dtype=torch.int64))
+        part = Batches(empty, stored["bs"], device=device)
+        dls = cls(part, part, stored["vocab"], stored["n_out"])
+        dls.procs = procs
+        return dls
+
+    def test_dl(
+        self, test_items: Any, *, bs: int | None = None, with_labels: bool = False
+    ) -> SplitLoader:
+        """Batches of other rows, as pairs ``(x, y)``; y is None without labels.
+
+        Args:
+            test_items: a data frame, or a list of its rows or of dicts.
+            bs: batch size; None for that of validation.
+            with_labels: take the targets from the same columns as in training.
+
+        Raises:
+            VicinalError: a column is missing, or a label is none of the training part's.
+        """
+        frame = test_items if hasattr(test_items, "iterrows") else _frame_of(test_items)
+        y = None
+        if with_labels:
+            assert self.target_block is not None
+            raw = _raw_targets(with_names(frame), self.y_names)
+            names = [f"row {row}" for row in range(len(frame))]
+            y = self.target_block.encode_more(raw, names, self.vocab)
+        rows = [row for _, row in frame.astype(object).iterrows()]
+        dataset = ItemsToPredict(rows, self.stack, y)
+        return Batches(dataset, bs or self.valid.batch_size, device=self.device)
+
     def stack(self, items: Sequence[Any]) -> Any:
         """Rows, as a data frame's or as dicts, to the network's numbers and categories."""
-        for item in items:
-            if not hasattr(item, "keys"):
-                raise VicinalError(f"{item!r:.80} is no row: give a row of a data frame, or a dict")
-        return self.procs.transform(pd.DataFrame([dict(item) for item in items]))
+        return self.procs.transform(_frame_of(items))
 
     def show_batch(self, max_n: int = 10, **kwargs: Any) -> pd.DataFrame:
         """Some rows of the training part, as they were given."""
         assert self.frame is not None, "loaders without samples show none"
         return self.frame.head(max_n)
+
+
+def _frame_of(rows: Sequence[Any]) -> pd.DataFrame:
+    for row in rows:
+        if not hasattr(row, "keys"):
+            raise VicinalError(f"{row!r:.80} is no row: give a row of a data frame, or a dict")
+    return pd.DataFrame([dict(row) for row in rows])
+
+
+def _raw_targets(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
+    """The values of the label column, or rows of those of several.
+
+    Raises:
+        VicinalError: there is no such column.
+    """
+    lacking = [name for name in names if name not in frame]
+    if lacking or not names:
+        raise VicinalError(
+            f"y_names must be a column of {listed(list(frame))}, not {', '.join(lacking) or None}"
+        )
+    labels = frame[list(names)]
+    return list(labels[names[0]] if len(names) == 1 else labels.to_numpy())
 
 
 def _listed(names: str | Sequence[str] | None) -> list[Any]:

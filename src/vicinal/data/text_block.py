@@ -12,10 +12,18 @@ from torch import Tensor
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions
 from vicinal.data.images import files_below
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.split_loader import Batches
+from vicinal.data.split_loader import Batches, TensorData
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.data.text_folders import read_texts
 from vicinal.errors import VicinalError
+from vicinal.stored import Misfit, check_fields
+
+FIELDS: dict[str, Any] = {
+    "vocab": list[str] | None,
+    "n_out": int,
+    "bs": int,
+    "words": dict[str, Any],
+}
 
 
 class TextLoaders(DataLoaders):
@@ -81,6 +89,38 @@ class TextLoaders(DataLoaders):
         own.target_block, own.loss_func, own.path = self.target_block, self.loss_func, self.path
         return own
 
+    def to_json(self) -> dict[str, Any]:
+        """What these loaders do to new texts, as JSON values, for :meth:`from_json`.
+
+        Raises:
+            VicinalError: the tokenizer is that of a network of the hub.
+        """
+        if not isinstance(self.tokenizer, WordTokenizer):
+            raise VicinalError(
+                "the tokenizer of a network of the hub cannot be stored in this file: save the "
+                "weights by learn.save(), and make the loaders and the learner again"
+            )
+        fields = {"vocab": self.vocab, "n_out": self.c, "bs": self.bs}
+        return {**fields, "words": self.tokenizer.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any], device: torch.device | str) -> "TextLoaders":
+        """Loaders without samples, from what :meth:`to_json` returned.
+
+        Raises:
+            Misfit: it is something else; the message is a clause.
+        """
+        check_fields(stored, FIELDS, "data", needed=tuple(FIELDS))
+        try:
+            tokenizer = WordTokenizer.from_json(stored["words"])
+        except VicinalError as error:
+            raise Misfit(str(error)) from None
+        empty = TensorData({}, torch.empty(0, dtype=torch.int64))
+        part = Batches(empty, stored["bs"], device=device)
+        dls = cls(part, part, stored["vocab"], stored["n_out"])
+        dls.tokenizer = tokenizer
+        return dls
+
     def stack(self, items: Sequence[Any]) -> dict[str, Tensor]:
         """Texts, or files of them, to ``ids`` (B, L) and ``mask`` (B, L)."""
         return self.tokenizer.encode(_texts_of(items))
@@ -102,7 +142,8 @@ class TextBlock(InputBlock):
     Args:
         min_freq: rarer words count as unknown.
         max_vocab: the size of the vocabulary, of the most frequent words.
-        text_cols: the columns of the text, if items are rows of a data frame without ``get_x``.
+        is_lm: is refused: there are no language models here.
+        seq_len: of language models; it is not used.
     """
 
     def __init__(
@@ -110,7 +151,6 @@ class TextBlock(InputBlock):
         *,
         min_freq: int = 2,
         max_vocab: int = 30_000,
-        text_cols: Any = None,
         is_lm: bool = False,
         seq_len: int | None = None,
     ) -> None:
@@ -119,17 +159,17 @@ class TextBlock(InputBlock):
                 "there are no language models here: leave is_lm out, and give pretrained weights "
                 'by text_classifier_learner(dls, "hf:NAME")'
             )
-        self.min_freq, self.max_vocab, self.text_cols = min_freq, max_vocab, text_cols
+        self.min_freq, self.max_vocab = min_freq, max_vocab
 
     @classmethod
     def from_df(cls, text_cols: Any = None, **kwargs: Any) -> "TextBlock":
-        """Of a data frame's column, or of several, which are joined by a blank.
+        """Of a data frame, of which ``get_x`` takes the text, such as ``ColReader("text")``.
 
         Args:
-            text_cols: their name or names.
+            text_cols: is not read.
             **kwargs: of :class:`TextBlock`.
         """
-        return cls(text_cols=text_cols, **kwargs)
+        return cls(**kwargs)
 
     @classmethod
     def from_folder(cls, path: Any = None, **kwargs: Any) -> "TextBlock":
@@ -148,8 +188,7 @@ class TextBlock(InputBlock):
         """As :class:`InputBlock` says; ``seq_len`` of language models is accepted, and not used."""
         if options.item_tfms or options.batch_tfms:
             raise VicinalError("texts have no item_tfms and batch_tfms: leave them out")
-        x = data.x if self.text_cols is None else [self._joined(row) for row in data.x]
-        texts = _texts_of(x)
+        texts = _texts_of(data.x)
         parts = tuple([texts[row] for row in part] for part in (data.train, data.valid))
         values = data.targets.values
         targets = tuple(values[torch.as_tensor(part)] for part in (data.train, data.valid))
@@ -166,20 +205,6 @@ class TextBlock(InputBlock):
             seed=options.seed,
             **other,
         )
-
-    def _joined(self, row: Any) -> Any:
-        if not hasattr(row, "keys"):
-            return row
-        names = [self.text_cols] if isinstance(self.text_cols, str) else list(self.text_cols)
-        lacking = [name for name in names if name not in row]
-        if lacking:
-            raise VicinalError(
-                f"there is no column {lacking[0]!r} of texts: the data frame has "
-                f"{', '.join(map(str, row.keys()))}"
-            )
-        if len(names) == 1:
-            return row[names[0]]
-        return " ".join(str(row[name]) for name in names)
 
 
 def get_text_files(

@@ -94,6 +94,9 @@ class TextDataLoaders(TextLoaders):
             elif label_delim is not None:
                 y_block = MultiCategoryBlock()
 
+        def get_x(row: Any) -> Any:
+            return row[texts[0]] if len(texts) == 1 else " ".join(str(row[name]) for name in texts)
+
         def get_y(row: Any) -> Any:
             if several:
                 return [row[name] for name in labels]
@@ -108,8 +111,8 @@ class TextDataLoaders(TextLoaders):
             is_valid = df[name].astype(bool).tolist()
             splitter = MaskSplitter(is_valid)
         block = DataBlock(
-            blocks=(TextBlock(text_cols=texts), y_block),
-            get_x=lambda row: row,
+            blocks=(TextBlock(), y_block),
+            get_x=get_x,
             get_y=get_y,
             splitter=splitter,
         )
@@ -137,7 +140,7 @@ class TextDataLoaders(TextLoaders):
         """
         file = Path(path) / csv_fname
         try:
-            frame = pd.read_csv(file, header=header, delimiter=delimiter)
+            frame = pd.read_csv(file, header=header, sep=delimiter or ",")
         except (OSError, ValueError) as error:
             raise VicinalError(f"{file} cannot be read: {error}") from None
         return cls.from_df(frame, path, **kwargs)

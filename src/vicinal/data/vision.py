@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
 from vicinal.data.cropping import RandomCropping
+from vicinal.data.decoding import FULL_RANGE
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image_datasets
 from vicinal.data.image_factories import ImageFactories
@@ -111,11 +112,14 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
             split.n_out,
         )
         dls.item_size, dls.stored = read_at, (split.train, split.valid)
+        dls.pixel_range = split.train.pixel_range
         return dls
 
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+    #: The value that is white in images of 16 bits a pixel.
+    pixel_range: int = FULL_RANGE
     #: The images of both parts as they are stored, where they are known.
     stored: tuple[Samples, Samples] | None = None
 
@@ -148,7 +152,11 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
         """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        images = list(in_threads(lambda i: read_named(items[i], self.item_size), len(items)))
+
+        def read(place: int) -> Tensor:
+            return read_named(items[place], self.item_size, self.pixel_range)
+
+        images = list(in_threads(read, len(items)))
         if self.item_size is None:
             _, _, *expected = self.train.dataset.x.shape
             for item, image in zip(items, images, strict=True):

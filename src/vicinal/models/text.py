@@ -166,9 +166,14 @@ def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -
     6
     """
     check_text_model(name)
+    model: nn.Module
     if name == "text_cnn":
-        return TextCNN(n_words, n_out)
-    return TextTransformer(n_words, n_out, max_length=max_length)
+        model = TextCNN(n_words, n_out)
+    else:
+        model = TextTransformer(n_words, n_out, max_length=max_length)
+    settings = {"name": name, "n_words": n_words, "n_out": n_out, "max_length": max_length}
+    model.made_from = {"maker": "text_model", **settings}  # type: ignore[assignment]
+    return model
 
 
 def check_text_model(name: str) -> None:
