@@ -1,7 +1,9 @@
 """The table of differences: each row is so, and the page has all of them."""
 
+import differences  # noqa: F401
+import differences_elsewhere  # noqa: F401
 import pytest
-from differences import PAGE, ROWS, written
+from rows import PAGE, ROWS, written
 
 pytestmark = [pytest.mark.xdist_group("fastai"), pytest.mark.filterwarnings("ignore")]
 
