@@ -233,11 +233,19 @@ def _input_and_target(blocks: Any) -> tuple[InputBlock, TargetBlock]:
         inputs, target = map(as_block, given)
         if isinstance(inputs, InputBlock) and isinstance(target, TargetBlock):
             return inputs, target
-    names = ", ".join(getattr(block, "__name__", type(block).__name__) for block in given)
+    names = ", ".join(map(_block_name, given))
     raise VicinalError(
         "blocks must be an input and a target of vicinal, such as (ImageBlock, CategoryBlock), "
         f"not ({names})"
     )
+
+
+def _block_name(block: Any) -> str:
+    """The name of a block in a message, with its package where it is another's."""
+    kind = block if hasattr(block, "__name__") else type(block)
+    package = (getattr(kind, "__module__", None) or "builtins").partition(".")[0]
+    name = str(kind.__name__)
+    return name if package in ("vicinal", "builtins") else f"{package}'s {name}"
 
 
 def rows_of(frame: Any) -> list[Any]:
