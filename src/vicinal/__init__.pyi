@@ -82,6 +82,7 @@ from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
+from vicinal.learner.text import AWD_LSTM as AWD_LSTM
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.unet import unet_learner as unet_learner
