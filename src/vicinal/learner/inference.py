@@ -165,7 +165,7 @@ class Inference(Exporting, Shown):
 
     # ---- on the validation part -----------------------------------------------------------
 
-    def validate(self, ds_idx: int = 1, dl: SplitLoader | None = None) -> Scores:
+    def validate(self, ds_idx: int = 1, dl: Part | None = None) -> Scores:
         """Loss and metrics: ``loss, acc = learn.validate()``.
 
         Args:
