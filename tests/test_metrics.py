@@ -66,7 +66,7 @@ def test_multi_label_accuracy():
     logits = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 0.5, 0.1]])
     target = torch.tensor([[1, 0, 0], [1, 1, 1]])
     assert accuracy_multi(logits, target) == pytest.approx(4 / 6)
-    assert accuracy_multi(logits.sigmoid(), target.float(), threshold=0.5) == pytest.approx(4 / 6)
+    assert accuracy_multi(logits.sigmoid(), target.float(), sigmoid=False) == pytest.approx(4 / 6)
     y = MixedTarget(target, 1 - target, torch.tensor([1.0, 0.25]))
     assert accuracy_multi(logits, y) == pytest.approx((2 + 0.25 * 2 + 0.75 * 1) / 6)
 

@@ -53,7 +53,7 @@ def test_type_checkers_see_the_same_names():
     named = {
         alias.asname
         for node in stub.body
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
     assert named == set(vicinal.__all__)

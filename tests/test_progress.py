@@ -145,7 +145,7 @@ class TestSteps:
         terminal(80)
         bar = progress_bar()
         task = bar.add_task("", total=1)
-        advance = Advance(bar, task, "mixup, seed 0")
+        advance = Advance(bar, task, "mixup, seed 0", work=1.0)
         advance.after_fit(None)
         assert bar.tasks[task].description == "mixup, seed 0, measuring"
 

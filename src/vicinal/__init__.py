@@ -27,6 +27,7 @@ _HOMES = {
         "MixUp",
         "MixedTarget",
         "Mixer",
+        "Mixup",
         "Remix",
         "ResizeMix",
         "Schedule",
@@ -36,18 +37,73 @@ _HOMES = {
     ),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
-    "criteria": ("AsymmetricLoss", "OrdinalLoss", "ordinal_class", "ordinal_probabilities"),
-    "cross_entropy": ("CrossEntropyLossFlat",),
+    "criteria": (
+        "AsymmetricLoss",
+        "BCEWithLogitsLossFlat",
+        "FocalLoss",
+        "FocalLossFlat",
+        "L1LossFlat",
+        "MSELossFlat",
+        "OrdinalLoss",
+        "ordinal_class",
+        "ordinal_probabilities",
+    ),
+    "cross_entropy": (
+        "CrossEntropyLossFlat",
+        "LabelSmoothingCrossEntropy",
+        "LabelSmoothingCrossEntropyFlat",
+    ),
     "losses": ("MixLoss",),
+    "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
-    "metrics": ("accuracy", "accuracy_multi", "error_rate", "mae", "rmse", "top_k_accuracy"),
+    "metrics": (
+        "accuracy",
+        "accuracy_multi",
+        "error_rate",
+        "exp_rmspe",
+        "foreground_acc",
+        "mae",
+        "mse",
+        "msle",
+        "rmse",
+        "top_k_accuracy",
+    ),
+    "scores.accumulated": ("AccumMetric", "skm_to_fastai"),
+    "scores.classes": (
+        "BalancedAccuracy",
+        "CohenKappa",
+        "F1Score",
+        "FBeta",
+        "HammingLoss",
+        "Jaccard",
+        "MatthewsCorrCoef",
+        "Precision",
+        "Recall",
+    ),
+    "scores.probabilities": ("APScoreBinary", "RocAuc", "RocAucBinary"),
+    "scores.labels": (
+        "APScoreMulti",
+        "F1ScoreMulti",
+        "FBetaMulti",
+        "HammingLossMulti",
+        "JaccardMulti",
+        "PrecisionMulti",
+        "RecallMulti",
+        "RocAucMulti",
+    ),
+    "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
+    "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
+    "data.as_tensor": ("tensor",),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
         "Normalize",
         "RandomErasing",
         "aug_transforms",
+        "cifar_stats",
+        "imagenet_stats",
+        "mnist_stats",
     ),
     "data.block": ("DataBlock",),
     "data.download": ("URLs", "untar_data"),
@@ -55,6 +111,7 @@ _HOMES = {
     "data.image_files": ("PILImage", "get_image_files"),
     "data.item_transforms": ("RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
+    "data.first": ("first",),
     "data.paths": ("Path",),
     "data.preprocessing": ("TablePreprocessing",),
     "data.readers": (
@@ -79,6 +136,7 @@ _HOMES = {
         "TrainTestSplitter",
     ),
     "data.text": ("TextData", "WordTokenizer"),
+    "data.verifying": ("verify_images",),
     "data.vision": ("ImageDataLoaders",),
     "data.label_blocks": ("MultiCategoryBlock", "RegressionBlock"),
     "data.mask_block": ("MaskBlock",),
@@ -91,16 +149,17 @@ _HOMES = {
     "models.tabular": ("TableNet",),
     "models.hub_text": ("hub_text_model",),
     "models.text": ("TextCNN", "TextTransformer"),
+    "models.heads": ("create_head",),
     "models.zoo": (
         "create_model",
+        "resnet101",
         "resnet18",
         "resnet34",
         "resnet50",
-        "resnet101",
+        "xresnet101",
         "xresnet18",
         "xresnet34",
         "xresnet50",
-        "xresnet101",
     ),
     "learner.events": (
         "Callback",
@@ -112,12 +171,19 @@ _HOMES = {
         "CancelTrain",
         "CancelValidate",
     ),
-    "learner.interpretation": ("Interpretation",),
+    "learner.export": ("load_learner",),
+    "learner.interpretation": ("ClassificationInterpretation", "Interpretation"),
     "learner.learner": ("Learner",),
+    "learner.seeds": ("set_seed",),
     "tasks.predictor": ("Predictor",),
     "learner.rescaledmixup": ("RescaledMixUp",),
     "learner.resume": ("Checkpoint",),
-    "learner.gradients": ("AccumulateGradients", "ClipGradients"),
+    "learner.gradients": (
+        "AccumulateGradients",
+        "ClipGradients",
+        "GradientAccumulation",
+        "GradientClip",
+    ),
     "learner.ema": ("EMA",),
     "learner.muon": ("muon_adamw",),
     "learner.regmixup": ("MixUpMP", "RegMixUp"),
@@ -129,27 +195,47 @@ _HOMES = {
     "learner.text": ("AWD_LSTM", "text_classifier_learner"),
     "learner.unet": ("unet_learner",),
     "learner.vision": ("cnn_learner", "vision_learner"),
+    "learner.csv_logger": ("CSVLogger",),
+    "learner.tracker_callbacks": (
+        "EarlyStoppingCallback",
+        "ReduceLROnPlateau",
+        "SaveModelCallback",
+        "TerminateOnNaNCallback",
+    ),
 }
-# Path is there as scripts say `path / "images"` right after `from vicinal import *`.
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
+# Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
+_HOME["partial"] = "functools"
+_MODULES = {
+    "F": "torch.nn.functional",
+    "nn": "torch.nn",
+    "np": "numpy",
+    "pd": "pandas",
+    "plt": "matplotlib.pyplot",
+    "torch": "torch",
+}
 
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
+    if name not in _HOME and name not in _MODULES:
+        import difflib
+
+        near = difflib.get_close_matches(name, _HOME, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
     try:
-        module = importlib.import_module(_HOME[name])
+        module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("vicinal"):
             raise
         raise ModuleNotFoundError(
             f"vicinal.{name} needs {error.name}: pip install 'vicinal[train]'", name=error.name
         ) from None
-    value = globals()[name] = getattr(module, name)
+    value = globals()[name] = module if name in _MODULES else getattr(module, name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *__all__})

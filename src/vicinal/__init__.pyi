@@ -1,20 +1,41 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
+from functools import partial as partial
+
+import matplotlib.pyplot as plt  # noqa: F401
+import numpy as np  # noqa: F401
+import pandas as pd  # noqa: F401
+import torch as torch
+import torch.nn.functional as F  # noqa: F401
+from torch import nn as nn
+
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
+from vicinal.criteria import BCEWithLogitsLossFlat as BCEWithLogitsLossFlat
+from vicinal.criteria import FocalLoss as FocalLoss
+from vicinal.criteria import FocalLossFlat as FocalLossFlat
+from vicinal.criteria import L1LossFlat as L1LossFlat
+from vicinal.criteria import MSELossFlat as MSELossFlat
 from vicinal.criteria import OrdinalLoss as OrdinalLoss
 from vicinal.criteria import ordinal_class as ordinal_class
 from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
+from vicinal.cross_entropy import LabelSmoothingCrossEntropy as LabelSmoothingCrossEntropy
+from vicinal.cross_entropy import LabelSmoothingCrossEntropyFlat as LabelSmoothingCrossEntropyFlat
+from vicinal.data.as_tensor import tensor as tensor
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
 from vicinal.data.augment import RandomErasing as RandomErasing
 from vicinal.data.augment import aug_transforms as aug_transforms
+from vicinal.data.augment import cifar_stats as cifar_stats
+from vicinal.data.augment import imagenet_stats as imagenet_stats
+from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
 from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
+from vicinal.data.first import first as first
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
@@ -57,8 +78,10 @@ from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
 from vicinal.data.text_block import get_text_files as get_text_files
 from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
+from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.learner.csv_logger import CSVLogger as CSVLogger
 from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback
 from vicinal.learner.events import CancelBackward as CancelBackward
@@ -68,8 +91,14 @@ from vicinal.learner.events import CancelFit as CancelFit
 from vicinal.learner.events import CancelStep as CancelStep
 from vicinal.learner.events import CancelTrain as CancelTrain
 from vicinal.learner.events import CancelValidate as CancelValidate
+from vicinal.learner.export import load_learner as load_learner
 from vicinal.learner.gradients import AccumulateGradients as AccumulateGradients
 from vicinal.learner.gradients import ClipGradients as ClipGradients
+from vicinal.learner.gradients import GradientAccumulation as GradientAccumulation
+from vicinal.learner.gradients import GradientClip as GradientClip
+from vicinal.learner.interpretation import (
+    ClassificationInterpretation as ClassificationInterpretation,
+)
 from vicinal.learner.interpretation import Interpretation as Interpretation
 from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping
@@ -80,10 +109,15 @@ from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
+from vicinal.learner.seeds import set_seed as set_seed
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
 from vicinal.learner.text import AWD_LSTM as AWD_LSTM
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner
+from vicinal.learner.tracker_callbacks import EarlyStoppingCallback as EarlyStoppingCallback
+from vicinal.learner.tracker_callbacks import ReduceLROnPlateau as ReduceLROnPlateau
+from vicinal.learner.tracker_callbacks import SaveModelCallback as SaveModelCallback
+from vicinal.learner.tracker_callbacks import TerminateOnNaNCallback as TerminateOnNaNCallback
 from vicinal.learner.trackers import Track as Track
 from vicinal.learner.unet import unet_learner as unet_learner
 from vicinal.learner.vision import cnn_learner as cnn_learner
@@ -92,7 +126,11 @@ from vicinal.losses import MixLoss as MixLoss
 from vicinal.metrics import accuracy as accuracy
 from vicinal.metrics import accuracy_multi as accuracy_multi
 from vicinal.metrics import error_rate as error_rate
+from vicinal.metrics import exp_rmspe as exp_rmspe
+from vicinal.metrics import foreground_acc as foreground_acc
 from vicinal.metrics import mae as mae
+from vicinal.metrics import mse as mse
+from vicinal.metrics import msle as msle
 from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
@@ -114,12 +152,14 @@ from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
+from vicinal.mixing import Mixup as Mixup
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
+from vicinal.models.heads import create_head as create_head
 from vicinal.models.hub_text import hub_text_model as hub_text_model
 from vicinal.models.rescale import Rescale as Rescale
 from vicinal.models.rescale import ScaledMSELoss as ScaledMSELoss
@@ -135,8 +175,40 @@ from vicinal.models.zoo import xresnet18 as xresnet18
 from vicinal.models.zoo import xresnet34 as xresnet34
 from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
+from vicinal.plots.show_image import show_image as show_image
+from vicinal.plots.show_image import show_images as show_images
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
+from vicinal.scores.accumulated import AccumMetric as AccumMetric
+from vicinal.scores.accumulated import skm_to_fastai as skm_to_fastai
+from vicinal.scores.classes import BalancedAccuracy as BalancedAccuracy
+from vicinal.scores.classes import CohenKappa as CohenKappa
+from vicinal.scores.classes import F1Score as F1Score
+from vicinal.scores.classes import FBeta as FBeta
+from vicinal.scores.classes import HammingLoss as HammingLoss
+from vicinal.scores.classes import Jaccard as Jaccard
+from vicinal.scores.classes import MatthewsCorrCoef as MatthewsCorrCoef
+from vicinal.scores.classes import Precision as Precision
+from vicinal.scores.classes import Recall as Recall
+from vicinal.scores.labels import APScoreMulti as APScoreMulti
+from vicinal.scores.labels import F1ScoreMulti as F1ScoreMulti
+from vicinal.scores.labels import FBetaMulti as FBetaMulti
+from vicinal.scores.labels import HammingLossMulti as HammingLossMulti
+from vicinal.scores.labels import JaccardMulti as JaccardMulti
+from vicinal.scores.labels import PrecisionMulti as PrecisionMulti
+from vicinal.scores.labels import RecallMulti as RecallMulti
+from vicinal.scores.labels import RocAucMulti as RocAucMulti
+from vicinal.scores.masks import Dice as Dice
+from vicinal.scores.masks import DiceMulti as DiceMulti
+from vicinal.scores.masks import JaccardCoeff as JaccardCoeff
+from vicinal.scores.masks import JaccardCoeffMulti as JaccardCoeffMulti
+from vicinal.scores.probabilities import APScoreBinary as APScoreBinary
+from vicinal.scores.probabilities import RocAuc as RocAuc
+from vicinal.scores.probabilities import RocAucBinary as RocAucBinary
+from vicinal.scores.values import ExplainedVariance as ExplainedVariance
+from vicinal.scores.values import PearsonCorrCoef as PearsonCorrCoef
+from vicinal.scores.values import R2Score as R2Score
+from vicinal.scores.values import SpearmanCorrCoef as SpearmanCorrCoef
 from vicinal.study.compare import compare as compare
 from vicinal.tasks.predictor import Predictor as Predictor
 

@@ -1,5 +1,6 @@
 """From a network's outputs to probabilities, as its loss function reads them."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.criteria import AsymmetricLoss, OrdinalLoss, ordinal_probabilities
+from vicinal.criteria import AsymmetricLoss, FocalLoss, OrdinalLoss, ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat
+from vicinal.errors import VicinalError
 from vicinal.losses import MixLoss
 
 
@@ -31,6 +33,8 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     tensor([[1., 1.]])
     """
     criterion: Any = MixLoss(loss_func).criterion
+    if isinstance(criterion, AbsentLoss):
+        return from_name(criterion.activation)
     called = criterion.func if isinstance(criterion, partial) else criterion
     multi_label = isinstance(called, nn.BCEWithLogitsLoss | AsymmetricLoss)
     if multi_label or called is F.binary_cross_entropy_with_logits:
@@ -39,11 +43,63 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
         return ordinal_probabilities
     if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
         return torch.exp
-    if classes or isinstance(called, nn.CrossEntropyLoss) or called is F.cross_entropy:
-        axis = called.axis if isinstance(called, CrossEntropyLossFlat) else 1
+    is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss)
+    if classes or is_of_classes or called is F.cross_entropy:
+        axis = called.axis if isinstance(called, CrossEntropyLossFlat | FocalLoss) else 1
         return partial(torch.softmax, dim=axis)
     return _identity
 
 
 def _identity(output: Tensor) -> Tensor:
     return output
+
+
+NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": _identity,
+    "sigmoid": torch.sigmoid,
+    "exp": torch.exp,
+    "ordinal": ordinal_probabilities,
+}
+
+
+def name_of(activation: Callable[[Tensor], Tensor]) -> str:
+    """A name for what :func:`activation_of` gave, which a file can hold.
+
+    >>> name_of(activation_of(nn.CrossEntropyLoss(), classes=True))
+    'softmax 1'
+    """
+    if isinstance(activation, partial):
+        return f"softmax {activation.keywords['dim']}"
+    return next(name for name, function in NAMED.items() if function is activation)
+
+
+def from_name(name: str) -> Callable[[Tensor], Tensor]:
+    """The activation of a name that :func:`name_of` gave.
+
+    Raises:
+        VicinalError: it is none; the message is a clause.
+    """
+    found = re.fullmatch(r"softmax (-?\d)", name)
+    if found is not None:
+        return partial(torch.softmax, dim=int(found[1]))
+    if name not in NAMED:
+        raise VicinalError(f"there is no activation {name:.40}")
+    return NAMED[name]
+
+
+class AbsentLoss:
+    """In the place of a loss function that a file could not hold: only its activation is known.
+
+    Args:
+        name: of the loss function.
+        activation: by :func:`name_of`.
+    """
+
+    def __init__(self, name: str, activation: str) -> None:
+        self.name, self.activation = name, activation
+
+    def __call__(self, output: Tensor, target: Any) -> Tensor:
+        raise VicinalError(
+            f"the loss function {self.name} is not in the file that this learner was loaded from: "
+            "set learn.loss_func to it, or give it to load_learner(file, loss_func=…)"
+        )

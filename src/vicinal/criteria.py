@@ -1,4 +1,4 @@
-"""Criteria that torch lacks: for multi-label and for ordinal classification."""
+"""Criteria that torch lacks: focal, for multi-label and ordinal classes, and for any shape."""
 
 from typing import Any
 
@@ -159,6 +159,151 @@ class OrdinalLoss(nn.Module):
         return f"{self.num_classes}, reduction={self.reduction!r}"
 
 
+class FocalLoss(nn.Module):
+    """Cross-entropy that down-weights easy samples: ``-(1 - p)**gamma * log(p)``.
+
+    p is the predicted probability of the label; with class weights it is the exponential of the
+    weighted logarithm, as in fastai.
+
+    Args:
+        gamma: the focusing parameter, 0 or more; the larger, the less easy samples count.
+        weight: (C,) class weights.
+        reduction: "mean" (over samples), "sum" or "none".
+        axis: the class axis of the output.
+
+    Raises:
+        VicinalError: an argument is out of its range.
+
+    Source: T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, Focal Loss for Dense Object
+    Detection, ICCV 2017, equation (4), for any number of classes.
+
+    >>> FocalLoss()(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
+    tensor(0.0018)
+    """
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        *,
+        axis: int = 1,
+    ) -> None:
+        super().__init__()
+        if not 0 <= gamma < float("inf"):
+            raise VicinalError(f"gamma must be 0 or more, and finite, not {gamma}")
+        self.gamma, self.reduction, self.axis = gamma, _checked_reduction(reduction), axis
+        self.register_buffer("weight", weight, persistent=False)
+
+    @averages_plainly
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss.
+
+        Args:
+            output: (B, C, ...) logits.
+            target: (B, ...) class indices.
+        """
+        weight: Any = self.weight
+        losses = F.cross_entropy(output.movedim(self.axis, 1), target, weight, reduction="none")
+        focus = (1 - (-losses).exp()).clamp(min=1e-8) ** self.gamma  # at 0, a root has no slope
+        return _reduce(focus * losses, self.reduction)
+
+    def extra_repr(self) -> str:
+        return f"gamma={self.gamma}, reduction={self.reduction!r}"
+
+
+class FocalLossFlat(FocalLoss):
+    """:class:`FocalLoss` with the classes along the last axis, by default, as in fastai.
+
+    Args:
+        gamma, axis, weight, reduction: as there.
+
+    >>> FocalLossFlat()(torch.zeros(1, 5, 2), torch.zeros(1, 5, dtype=torch.long))  # log(2) / 4
+    tensor(0.1733)
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 2.0,
+        axis: int = -1,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(gamma, weight, reduction, axis=axis)
+
+
+class MSELossFlat(nn.MSELoss):
+    """Mean squared error of as many values, whatever their shape, as in fastai.
+
+    Outputs (B, 1) and targets (B,) are compared one by one; torch's would compare each with each.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+        axis: not used, as all values count alike.
+
+    >>> MSELossFlat()(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+
+    takes_any_shape = True  # of the targets
+
+    def __init__(self, *, axis: int = -1, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+
+    @averages_plainly
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(input, _as_output(target, input))
+
+
+class L1LossFlat(nn.L1Loss):
+    """Mean absolute error of as many values, whatever their shape; see :class:`MSELossFlat`.
+
+    >>> L1LossFlat()(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+
+    takes_any_shape = True  # of the targets
+
+    def __init__(self, *, axis: int = -1, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+
+    @averages_plainly
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(input, _as_output(target, input))
+
+
+class BCEWithLogitsLossFlat(nn.BCEWithLogitsLoss):
+    """Binary cross-entropy of logits, for targets of any number format, as in fastai.
+
+    Args:
+        thresh: a label is predicted from this probability on.
+        weight, reduction, pos_weight: see :class:`torch.nn.BCEWithLogitsLoss`.
+        axis: not used, as all labels count alike.
+
+    >>> BCEWithLogitsLossFlat()(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]]))
+    tensor(0.6931)
+    """
+
+    takes_any_shape = True  # of the targets
+
+    def __init__(
+        self,
+        *,
+        axis: int = -1,
+        thresh: float = 0.5,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        pos_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
+        self.thresh = thresh
+
+    @averages_plainly
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(input, _as_output(target, input))
+
+
 def ordinal_class(output: Tensor) -> Tensor:
     """Decode threshold logits: the predicted class is the number of thresholds it is above.
 
@@ -192,6 +337,21 @@ def ordinal_probabilities(output: Tensor) -> Tensor:
     above = output.sigmoid().cummin(1).values
     ends = above.new_ones(len(above), 1), above.new_zeros(len(above), 1)
     return -torch.cat([ends[0], above, ends[1]], dim=1).diff(dim=1)
+
+
+def _as_output(target: Tensor, output: Tensor) -> Tensor:
+    """Targets with the shape of the output and its number format, if they are as many.
+
+    Raises:
+        VicinalError: they are not.
+    """
+    if target.numel() != output.numel() or len(target) != len(output):
+        raise VicinalError(
+            f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}: "
+            "give one number for each target of each sample"
+        )
+    target = target if target.shape == output.shape else target.reshape(output.shape)
+    return target if target.is_floating_point() else target.to(output.dtype)
 
 
 def _checked_reduction(reduction: str) -> str:

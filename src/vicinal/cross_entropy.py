@@ -32,6 +32,33 @@ class CrossEntropyLossFlat(nn.CrossEntropyLoss):
         return super().forward(input.movedim(self.axis, 1), target)
 
 
+class LabelSmoothingCrossEntropy(CrossEntropyLossFlat):
+    """Cross-entropy with label smoothing, by fastai's name and with its default.
+
+    Args:
+        eps: the share of each label that is spread over all classes, from 0 to 1.
+        weight: (C,) class weights, of the smoothed part, too, as in torch.
+        reduction: "mean", "sum" or "none".
+        axis: the class axis of the output.
+
+    >>> LabelSmoothingCrossEntropy()(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
+    tensor(0.2269)
+    """
+
+    def __init__(
+        self,
+        eps: float = 0.1,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        *,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(axis=axis, weight=weight, reduction=reduction, label_smoothing=eps)
+
+
+LabelSmoothingCrossEntropyFlat = LabelSmoothingCrossEntropy
+
+
 def mixed_nll_loss(
     log_probs: Tensor,
     target: MixedTarget,

@@ -42,7 +42,8 @@ class KnownLoss:
         function = _function_of(inner)
         self.function = _FORWARDS.get(function, function)
         self._has_axis = isinstance(inner, CrossEntropyLossFlat)
-        self._is_elementwise = self.function in ELEMENTWISE or isinstance(inner, _OF_VALUES)
+        is_of_values = self.function in ELEMENTWISE or isinstance(inner, _OF_VALUES)
+        self._is_elementwise = is_of_values and not hasattr(inner, "takes_any_shape")
         self._takes_labels = self.function in (F.cross_entropy, F.nll_loss)
 
     def __call__(self, output: Any, target: MixedTarget) -> Tensor:

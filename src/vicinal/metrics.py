@@ -99,7 +99,8 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
     Args:
         metric: a function of (output, target) that is a mean over samples; a :class:`RootMean`,
             of which ``metric.metric`` is summed; or ``functools.partial`` of :func:`accuracy`,
-            :func:`error_rate` or :func:`top_k_accuracy` with an ``ignore_index``.
+            :func:`error_rate` or :func:`top_k_accuracy` with an ``ignore_index``; or
+            :func:`foreground_acc`.
         output, target: of one batch, as the metric takes them.
 
     Returns:
@@ -118,8 +119,7 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
     """
     metric = metric.metric if isinstance(metric, RootMean) else metric
     mean = torch.as_tensor(metric(output, target)).detach()
-    may_ignore = isinstance(metric, functools.partial) and metric.func in _WITH_IGNORE_INDEX
-    ignore_index = metric.keywords.get("ignore_index") if may_ignore else None
+    ignore_index = _ignored_by(metric)
     if ignore_index is None:
         count = len(first_tensor(target))
         return mean * count, count
@@ -131,16 +131,27 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
     return (mean * valid).where(valid > 0, 0.0), valid  # the mean over no label is nan
 
 
-_WITH_IGNORE_INDEX = (accuracy, error_rate, top_k_accuracy)
+def _ignored_by(metric: Any) -> int | None:
+    """The label that a metric skips; None if it skips none."""
+    function, keywords = metric, {}
+    if isinstance(metric, functools.partial):
+        function, keywords = metric.func, metric.keywords
+    if function is foreground_acc:
+        return int(keywords.get("bkg_idx", 0))
+    may_ignore = function in (accuracy, error_rate, top_k_accuracy)
+    return keywords.get("ignore_index") if may_ignore else None
 
 
-def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: float = 0.0) -> Tensor:
+def accuracy_multi(
+    output: Tensor, target: Tensor | MixedTarget, thresh: float = 0.5, sigmoid: bool = True
+) -> Tensor:
     """The fraction of correct labels in multi-label classification, as in fastai.
 
     Args:
         output: (B, ...) one score for each label of each sample.
         target: of the same shape, above 0.5 for a positive label, or a :class:`MixedTarget`.
-        threshold: scores above it predict a positive label; 0 for logits.
+        thresh: probabilities above it predict a positive label.
+        sigmoid: the output has logits; False where it has probabilities.
 
     Raises:
         ValueError: the target's shape is not the output's.
@@ -150,7 +161,24 @@ def accuracy_multi(output: Tensor, target: Tensor | MixedTarget, threshold: floa
     >>> accuracy_multi(logits, torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
     tensor(0.7500)
     """
-    return _mean(lambda labels: ((output > threshold) == (labels > 0.5)).float(), output, target)
+    predicted = (output.sigmoid() if sigmoid else output) > thresh
+    return _mean(lambda labels: (predicted == (labels > 0.5)).float(), output, target)
+
+
+def foreground_acc(output: Tensor, target: Tensor | MixedTarget, bkg_idx: int = 0) -> Tensor:
+    """The accuracy of the pixels that are not background.
+
+    Args:
+        output: (B, C, ...) scores of C classes.
+        target: (B, ...) class indices, or a :class:`MixedTarget` of them.
+        bkg_idx: the class index of the background.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0], [1.0, 1.0, 1.0]]])  # of 2 classes, 3 pixels
+    >>> foreground_acc(scores, torch.tensor([[0, 1, 0]]))
+    tensor(1.)
+    """
+    return accuracy(output, target, ignore_index=bkg_idx)
 
 
 def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
@@ -181,6 +209,25 @@ def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     return _mean(lambda value: _wide(output - value).square(), output, target)
 
 
+def msle(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+    """The mean squared error of the logarithms of 1 + value; arguments as for :func:`mae`.
+
+    >>> import torch
+    >>> msle(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 3.0]))  # log(2)² / 2
+    tensor(0.2402)
+    """
+    return _mean(
+        lambda value: (_wide(output).log1p() - _wide(value).log1p()).square(), output, target
+    )
+
+
+def _squared_percentage(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+    """Of exponentials: the mean squared error, relative to the targets."""
+    return _mean(
+        lambda value: ((value.exp() - output.exp()) / value.exp()).square(), output, target
+    )
+
+
 class RootMean:
     """The square root of a mean over samples, such as :data:`rmse`.
 
@@ -209,6 +256,7 @@ class RootMean:
 
 
 rmse = RootMean(mse, "rmse")
+exp_rmspe = RootMean(_squared_percentage, "exp_rmspe")  # for values that are logarithms
 
 
 def _wide(difference: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import gather_object, parse_flag_from_env, reduce
+from accelerate.utils import concatenate, gather_object, parse_flag_from_env, reduce
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -65,9 +65,13 @@ def total(values: list[float]) -> list[float]:
     return sums.tolist()
 
 
-def gathered(parts: list[tuple[Any, ...]]) -> list[Tensor]:
-    """Batches of results from all processes, concatenated in the order of the data, by column."""
-    return [torch.cat(each) for each in zip(*gather_object(parts), strict=True)]
+def gathered(parts: list[tuple[Any, ...]]) -> list[Any]:
+    """Batches of results from all processes, concatenated in the order of the data, by column.
+
+    A column may be of nested tensors; one of None gives None.
+    """
+    columns = zip(*gather_object(parts), strict=True)
+    return [None if each[0] is None else concatenate(list(each)) for each in columns]
 
 
 def distributed_model(model: nn.Module, device: torch.device) -> nn.Module:

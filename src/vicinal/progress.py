@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -17,11 +18,14 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Column
 from rich.text import Text
+
+from vicinal.notebook import Area, html_bar, in_notebook
 
 BAR = 80  # columns of a terminal from which on there is room for a bar
 OFTEN = 0.2  # seconds between two pulses
@@ -36,18 +40,76 @@ class _Bar(Progress):
         if self.disable or self in _shown:
             return
         if _shown:
-            _shown[-1].live.stop()
+            _shown[-1]._leave()
         _shown.append(self)
-        super().start()
+        self._enter()
 
     def stop(self) -> None:
         if self not in _shown:
             return
         was_last = _shown[-1] is self
         _shown.remove(self)
-        super().stop()
+        self._end()
         if was_last and _shown:
-            _shown[-1].live.start(refresh=True)
+            _shown[-1]._enter()
+
+    def _enter(self) -> None:
+        self.live.start(refresh=True)
+
+    def _leave(self) -> None:
+        self.live.stop()
+
+    def _end(self) -> None:
+        super().stop()
+
+
+class _NotebookBar(_Bar):
+    """A bar in the output of a notebook's cell, which rich would need ipywidgets for."""
+
+    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+        super().__init__(*columns, **options)
+        self.area: Area | None = None
+        self.drawn = 0.0
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:  # type: ignore[override]
+        super().update(task_id, **fields)
+        self._draw("description" in fields)
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._draw()
+
+    def refresh(self) -> None:
+        self._draw(at_once=True)
+
+    def _enter(self) -> None:
+        self.area = Area()
+        self._draw(at_once=True)
+
+    def _leave(self) -> None:
+        if self.area is not None:
+            self.area.clear()
+        self.area = None
+
+    def _end(self) -> None:
+        self._leave()
+
+    def _draw(self, at_once: bool = False) -> None:
+        # Drawn from here, not from rich's thread: a thread's output may reach another cell.
+        if self.area is None or not (at_once or time.monotonic() > self.drawn + OFTEN):
+            return
+        self.drawn = time.monotonic()
+        self.area.show("".join(html_bar(t.completed, t.total, _words(t)) for t in self.tasks))
+
+
+def _words(task: Task) -> str:
+    """What stands beside a task's bar."""
+    if not task.total:
+        return task.description
+    counts = f"{task.completed:,.0f}/{task.total:,.0f}"
+    left = task.time_remaining
+    time_left = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+    return f"{task.description} {counts}{time_left}"
 
 
 class _Description(ProgressColumn):
@@ -75,7 +137,7 @@ def progress_bar(
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
     wide = [BarColumn()] if console.width >= BAR else []
-    return _Bar(
+    return _kind()(
         SpinnerColumn(table_column=Column(no_wrap=True)),
         _Description(),
         *wide,
@@ -103,7 +165,7 @@ def status(text: str, *, by_pulses: bool = False) -> Iterator[Callable[[str], No
     ...     say("reading labels")
     """
     console = _console()
-    bar = _Bar(
+    bar = _kind()(
         SpinnerColumn(table_column=Column(no_wrap=True)),
         _Description(),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
@@ -132,11 +194,16 @@ def pulse() -> None:
         _pulsed = time.monotonic()
 
 
+def _kind() -> type[_Bar]:
+    return _NotebookBar if in_notebook() else _Bar
+
+
 def _console() -> Console:
-    return Console()
+    # In a notebook rich would make each line an output of its own.
+    return Console(force_jupyter=False if in_notebook() else None)
 
 
 def _is_watched(console: Console) -> bool:
     """Whether somebody may look at it; of the processes of a machine, one is enough."""
     is_first = os.environ.get("LOCAL_RANK", "0") == "0"
-    return is_first and (console.is_terminal or console.is_jupyter)
+    return is_first and (console.is_terminal or in_notebook())

@@ -73,7 +73,7 @@ def with_batch_norm(folder):
         "row": min(learn.history, key=lambda row: row["valid_loss"]),
         "probabilities": probabilities,
         "targets": targets,
-        "worst": [sample.index for sample in learn.interpret().top_losses(5)],
+        "worst": [sample.index for sample in learn.interpret().worst(5)],
         "rate": learn.lr_find(num_it=30).suggestion,
     }
 

@@ -190,7 +190,7 @@ def test_as_callbacks_leaves_instances_as_they_are():
 
 @pytest.mark.parametrize("cbs", [3, "MixUp", [nn.ReLU()], int, [None]])
 def test_what_is_neither_is_refused(cbs):
-    with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
+    with pytest.raises(VicinalError, match="no callback or mixer"):
         as_callbacks(cbs)
 
 

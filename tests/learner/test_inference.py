@@ -3,10 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from small_trainings import network, sgd, weights
 from torch import nn
 
+import vicinal
 from vicinal import Callback, DataLoaders, Learner, MixLoss, MixUp, VicinalError, accuracy
+from vicinal.data.augment import BatchTransform
 from vicinal.data.split_loader import Batches, TensorData
 
 
@@ -96,7 +99,7 @@ def test_predict_and_get_preds(dls):
 def test_get_preds_of_another_part(dls):
     learn = Learner(dls, network())
     part = Batches(TensorData(*dls.valid.dataset[torch.tensor([4, 2])]), 2, device="cpu")
-    outputs, targets = learn.get_preds(part)
+    outputs, targets = learn.get_preds(dl=part)
     assert torch.equal(targets, dls.valid.dataset.y[[4, 2]])
     assert torch.allclose(outputs, learn.get_preds()[0][[4, 2]], atol=1e-6)
 
@@ -193,3 +196,93 @@ def test_a_prediction_that_is_not_finite_is_refused(dls):
         learn.model[3].bias.fill_(torch.nan)
     with pytest.raises(VicinalError, match="output is not a finite number"):
         learn.predict(torch.ones(2))
+
+
+class TestGetPreds:
+    def test_what_is_wanted_comes_in_fastais_order(self, dls):
+        learn = Learner(dls, network())
+        outputs, targets = learn.get_preds()
+        x, found, y, decoded, losses = learn.get_preds(
+            with_input=True, with_decoded=True, with_loss=True
+        )
+        assert torch.equal(x, dls.valid.dataset.x)
+        assert torch.equal(found, outputs)
+        assert torch.equal(y, targets)
+        assert torch.equal(decoded, outputs.argmax(1))
+        torch.testing.assert_close(losses, F.nll_loss(outputs.log(), targets, reduction="none"))
+        assert len(learn.get_preds(with_decoded=True)) == 3
+
+    @pytest.mark.parametrize("how", [{"ds_idx": 0}, {"dl": "train"}])
+    def test_the_training_part_is_in_order_and_whole(self, how):
+        class Added(BatchTransform):
+            def train(self, x, generator):
+                return x + 1
+
+        x, y = torch.randn(23, 2), torch.arange(23) % 2
+        dls = DataLoaders.from_tensors(x, y, x[:4], y[:4], bs=10, transforms=[Added()], device="cpu")  # fmt: skip  # noqa: E501
+        how = {"dl": dls.train} if "dl" in how else how
+        epoch = dls.train.sampler.epoch
+        seen, _, targets = Learner(dls, network()).get_preds(**how, with_input=True)
+        assert torch.equal(seen, x)
+        assert torch.equal(targets, y)
+        assert dls.train.sampler.epoch == epoch
+
+    def test_samples_without_targets(self, dls):
+        class Items(TensorData):
+            def __getitems__(self, indices):
+                return super().__getitems__(indices)[0], None
+
+        class Unlabelled(Batches):
+            def _transformed(self, read):
+                yield from read
+
+        data = dls.valid.dataset
+        part = Unlabelled(Items(data.x, data.y), 7, device="cpu")
+        learn = Learner(dls, network())
+        outputs, targets, decoded = learn.get_preds(dl=part, with_decoded=True)
+        assert targets is None
+        torch.testing.assert_close(outputs, learn.get_preds()[0])
+        assert torch.equal(decoded, outputs.argmax(1))
+        learn.model.train()
+        with pytest.raises(VicinalError, match="no targets, so there is no loss of them"):
+            learn.get_preds(dl=part, with_loss=True)
+        assert learn.model.training
+
+    def test_outputs_as_they_are(self, dls):
+        learn = Learner(dls, network())
+        raw, _, decoded = learn.get_preds(act=nn.Identity(), with_decoded=True)
+        torch.testing.assert_close(raw.softmax(1), learn.get_preds()[0])
+        assert torch.equal(decoded, raw.argmax(1))
+
+    @pytest.mark.parametrize("ds_idx", [2, -1, True, None])
+    def test_another_part_is_refused(self, dls, ds_idx):
+        with pytest.raises(VicinalError, match=f"ds_idx is 0 for .*, not {ds_idx}: give batches"):
+            Learner(dls, network()).get_preds(ds_idx)
+
+    def test_a_part_in_the_place_of_a_number(self, dls):
+        with pytest.raises(VicinalError, match="give batches as dl="):
+            Learner(dls, network()).get_preds(dls.valid)
+
+    def test_nested_inputs(self):
+        class First(nn.Linear):
+            def forward(self, batch):
+                return super().forward(batch["a"])
+
+        x, y = {"a": torch.rand(5, 2), "b": torch.rand(5)}, torch.arange(5) % 2
+        dls = DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu")
+        seen, *_ = Learner(dls, First(2, 2)).get_preds(with_input=True)
+        assert torch.equal(seen["a"], x["a"])
+        assert torch.equal(seen["b"], x["b"])
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (vicinal.xresnet18, r"xresnet18\(n_out=dls\.c\), or use vision_learner\(dls, xresnet18\)"),
+        (torchvision.models.resnet18, r"resnet18\(num_classes=dls\.c\), or use vision_learner"),
+        (nn.Flatten, r"Flatten\(…\)$"),
+    ],
+)
+def test_what_makes_a_network_is_named_with_its_arguments(dls, model, hint):
+    with pytest.raises(VicinalError, match=f"makes a network and is none itself: call it, {hint}"):
+        Learner(dls, model)

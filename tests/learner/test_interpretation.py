@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import classification_report, confusion_matrix
 from torch import nn
 
-from vicinal import DataLoaders, ImageDataLoaders, Interpretation, Learner, VicinalError
+from vicinal import (
+    ClassificationInterpretation,
+    DataLoaders,
+    ImageDataLoaders,
+    Interpretation,
+    Learner,
+    VicinalError,
+)
 from vicinal.data import image_data, storage
 from vicinal.data.augment import aug_transforms
 from vicinal.data.samples import Samples, Split
@@ -48,8 +55,8 @@ class TestConfusion:
         found = answers(TRUTH, PREDICTED, ANIMALS)
         pairs = [("bee", "cat", 2), ("bee", "ant", 1), ("cat", "bee", 1)]
         assert found.most_confused() == pairs
-        assert found.most_confused(min_count=2) == pairs[:1]
-        assert found.most_confused(min_count=3) == []
+        assert found.most_confused(min_val=2) == pairs[:1]
+        assert found.most_confused(min_val=3) == []
 
     def test_its_figure(self):
         figure = answers(TRUTH, PREDICTED, ANIMALS).plot_confusion_matrix(normalize=True)
@@ -69,7 +76,7 @@ class TestConfusion:
                 refused()
 
     def test_a_count_is_positive(self):
-        with pytest.raises(VicinalError, match="min_count must be 1 or more, not 0"):
+        with pytest.raises(VicinalError, match="min_val must be 1 or more, not 0"):
             answers(TRUTH, PREDICTED).most_confused(0)
 
 
@@ -80,7 +87,7 @@ class TestTopLosses:
         found = interpret(outputs, y, vocab=ANIMALS)
         losses = F.cross_entropy(outputs, y, reduction="none")
         torch.testing.assert_close(found.losses, losses)
-        worst = found.top_losses(4)
+        worst = found.worst(4)
         assert [sample.index for sample in worst] == losses.argsort(descending=True)[:4].tolist()
         for sample in worst:
             row = outputs[sample.index]
@@ -88,7 +95,7 @@ class TestTopLosses:
             assert sample.truth == ANIMALS[sample.index % 3]
             assert sample.predicted == ANIMALS[row.argmax()]
             assert sample.probability == pytest.approx(row.softmax(0)[sample.index % 3].item())
-        assert len(found.top_losses(100)) == 9
+        assert len(found.worst(100)) == 9
 
     @pytest.mark.parametrize("loss_func", [
         nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 1.0]), label_smoothing=0.1),
@@ -107,7 +114,7 @@ class TestTopLosses:
 
     def test_of_values(self):
         outputs, y = torch.tensor([[1.0], [4.0], [0.5]]), torch.tensor([1.0, 1.0, 1.0])
-        (worst,) = interpret(outputs, y).top_losses(1)
+        (worst,) = interpret(outputs, y).worst(1)
         assert (worst.index, worst.loss, worst.probability) == (1, 9.0, None)
         assert (worst.truth, worst.predicted) == ("1", "4")
 
@@ -115,7 +122,7 @@ class TestTopLosses:
         outputs, y = torch.tensor([[9.0, -9.0], [9.0, -9.0]]), torch.tensor([[1.0, 0], [1.0, 1]])
         found = interpret(outputs, y, nn.BCEWithLogitsLoss())
         torch.testing.assert_close(found.losses, torch.tensor([0.0, 4.5]), atol=1e-3, rtol=0)
-        assert found.top_losses(1)[0].truth == "1, 1"
+        assert found.worst(1)[0].truth == "1, 1"
 
     def test_of_several_labels_with_names(self):
         outputs, y = torch.tensor([[9.0, -9.0], [-9.0, -9.0]]), torch.tensor([[1.0, 0], [1.0, 1]])
@@ -124,7 +131,7 @@ class TestTopLosses:
             for training in (True, False)
         ]
         learn = Learner(DataLoaders(*parts, ["ant", "bee"], 2), nn.Identity(), nn.BCEWithLogitsLoss())  # fmt: skip  # noqa: E501
-        worst, best = learn.interpret().top_losses()
+        worst, best = learn.interpret().worst()
         assert (worst.truth, worst.predicted) == ("ant, bee", "none")
         assert (best.truth, best.predicted) == ("ant", "ant")
         with pytest.raises(VicinalError, match="several labels"):
@@ -134,7 +141,7 @@ class TestTopLosses:
         outputs = torch.tensor([[0.0, 9.0], [0.0, 1.0]])
         found = interpret(outputs, torch.tensor([0, 1]), lambda o, t: (-1 - o[:, 1] + t * 2).sqrt())
         assert found.losses.isnan().tolist() == [True, False]
-        assert [sample.index for sample in found.top_losses()] == [0, 1]
+        assert [sample.index for sample in found.worst()] == [0, 1]
 
     def test_a_loss_of_the_whole_batch_is_refused(self):
         with pytest.raises(VicinalError, match=r"losses of shape \(\) for 4 samples: let it"):
@@ -145,8 +152,9 @@ class TestTopLosses:
             interpret(torch.rand(4, 5), torch.tensor([0, 1, 0, 1]))
 
     def test_there_is_at_least_one(self):
-        with pytest.raises(VicinalError, match="must be 1 or more, not 0"):
-            answers(TRUTH, PREDICTED).top_losses(0)
+        for refused in ("worst", "top_losses", "plot_top_losses"):
+            with pytest.raises(VicinalError, match="must be 1 or more, not 0"):
+                getattr(answers(TRUTH, PREDICTED), refused)(0)
 
 
 class Brightness(nn.Module):
@@ -205,7 +213,7 @@ class TestPictures:
 
         monkeypatch.setattr(image_data, "read_sample", one_is_broken)
         found = Learner(dls, Brightness()).interpret()
-        assert [sample.index for sample in found.top_losses(2)] == [3, 5]
+        assert [sample.index for sample in found.worst(2)] == [3, 5]
         levels = [round(255 * float(picture.mean())) for picture in shown(found.plot_top_losses(2))]
         assert levels == [0, 90]
 
@@ -269,3 +277,56 @@ def test_the_state_of_a_criterion_is_that_after_one_call():
     expected = F.cross_entropy(output, target, reduction="none")
     assert torch.equal(sample_losses(criterion, output, target), expected)
     assert criterion.calls == 1
+
+
+class TestFastaisWords:
+    def test_from_learner_is_interpret(self):
+        found = ClassificationInterpretation.from_learner(Learner(greys(), Brightness()))
+        assert isinstance(found, Interpretation)
+        assert found.most_confused(min_val=3) == [("light", "dark", 3)]
+
+    def test_top_losses_are_losses_and_indices(self):
+        outputs, y = torch.randn(9, 3), torch.arange(9) % 3
+        found = interpret(outputs, y)
+        each = F.cross_entropy(outputs, y, reduction="none")
+        losses, indices = found.top_losses(2)
+        assert torch.equal(indices, each.argsort(descending=True)[:2])
+        assert torch.equal(losses, found.losses[indices])
+        assert torch.equal(found.top_losses()[1], each.argsort(descending=True))
+        assert torch.equal(found.top_losses(4, largest=False)[1], each.argsort()[:4])
+
+    def test_a_grid_of_rows(self):
+        figure = Learner(greys(), Brightness()).interpret().plot_top_losses(4, nrows=2)
+        assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 2)
+        smallest = Learner(greys(), Brightness()).interpret().plot_top_losses(1, largest=False)
+        assert round(255 * float(shown(smallest)[0].mean())) == 250
+
+    def test_chosen_samples(self):
+        found = Learner(greys(), Brightness()).interpret()
+        figure = found.plot_top_losses([2, 0], figsize=(3, 2))
+        assert [round(255 * float(each.mean())) for each in shown(figure)] == [250, 120]
+        assert figure.get_size_inches().tolist() == [3, 2]
+        results = found.show_results([3])
+        assert results.axes[0].get_title() == "truth light\npredicted dark"
+        for idxs, said in (([6], "for sample 6: indices are 0 to 5"), ([], "the index of one")):
+            with pytest.raises(VicinalError, match=said):
+                found.show_results(idxs)
+
+    def test_the_size_of_a_confusion_matrix(self):
+        figure = answers(TRUTH, PREDICTED).plot_confusion_matrix(figsize=(4, 3), dpi=60)
+        assert (figure.get_size_inches().tolist(), figure.dpi) == ([4, 3], 60)
+
+    def test_the_report_is_scikit_learns(self, capsys):
+        answers(TRUTH, PREDICTED, [*ANIMALS, "dog"]).print_classification_report()
+        expected = classification_report(
+            TRUTH, PREDICTED, labels=range(4), target_names=[*ANIMALS, "dog"], zero_division=0
+        )
+        assert capsys.readouterr().out == expected + "\n"
+
+    def test_the_training_part(self):
+        learn = Learner(greys(), Brightness())
+        found = learn.interpret(0)
+        assert torch.equal(found.targets, torch.tensor([0, 1] * 3))
+        assert found.confusion_matrix().tolist() == [[0, 3], [3, 0]]
+        again = Interpretation.from_learner(learn, dl=learn.dls.train)
+        assert torch.equal(again.losses, found.losses)

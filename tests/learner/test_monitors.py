@@ -66,7 +66,9 @@ def test_all_callbacks_receive_the_last_epoch(dls, capsys):
 
     Learner(dls, network(), cbs=[EarlyStopping(patience=1), End, Scripted([1] * 5)]).fit(5)
     assert ends == [0, 1]
-    assert len(capsys.readouterr().out.strip().splitlines()) == 3
+    *table, last = capsys.readouterr().out.strip().splitlines()
+    assert len(table) == 3
+    assert last == "stopped, as valid_loss has not improved for 1 epoch"
 
 
 def test_each_training_is_monitored_separately(dls, tmp_path):
@@ -140,10 +142,50 @@ def test_the_best_average_is_what_was_validated(dls, tmp_path, backwards):
     assert len(note.weights) == 30
 
 
+def test_a_metric_is_monitored_by_its_own_name(dls, tmp_path):
+    script = Scripted([3, 1, 4, 2], "valid_accuracy")
+    learn = Learner(dls, network(), metrics=accuracy, path=tmp_path)
+    learn.fit(4, 0.05, cbs=[script, SaveBest(monitor="accuracy")])
+    assert same(state(learn.model), script.weights[2])
+
+
+def test_a_mistyped_column_is_corrected(dls):
+    learn = Learner(dls, network(), metrics=accuracy, cbs=SaveBest(monitor="acuracy"))
+    with pytest.raises(
+        VicinalError, match=r"'acuracy', .*: did you mean valid_accuracy, of train_"
+    ):
+        learn.fit(1)
+
+
+@pytest.mark.parametrize(("reset", "best"), [(True, 2), (False, 1)])
+def test_the_best_may_be_of_an_earlier_training(dls, tmp_path, reset, best):
+    script = Scripted([3, 1, 2, 5])
+    callback = SaveBest(reset_on_fit=reset)
+    learn = Learner(dls, network(), path=tmp_path, cbs=[script, callback])
+    learn.fit(2, 0.05)
+    learn.fit(2, 0.05)
+    assert same(state(learn.model), script.weights[best])
+
+
+def test_patience_begins_anew_with_each_training(dls):
+    stop = EarlyStopping(patience=2, reset_on_fit=False)
+    learn = Learner(dls, network(), cbs=[Scripted([1, 9, 9, 9, 9, 9, 9]), stop])
+    learn.fit(2)
+    learn.fit(9)
+    assert len(learn.history) == 4  # of the second training, none is better than the first's
+
+
+def test_the_best_by_min_delta_is_not_the_last_that_is_better(dls, tmp_path):
+    script = Scripted([5, 4.8, 4, 3.9])
+    learn = Learner(dls, network(), path=tmp_path)
+    learn.fit(4, 0.05, cbs=[script, SaveBest(min_delta=0.5)])
+    assert same(state(learn.model), script.weights[2])
+
+
 @pytest.mark.parametrize("kind", [EarlyStopping, SaveBest])
 def test_a_missing_column(dls, kind):
-    learn = Learner(dls, network(), metrics=accuracy, cbs=kind(monitor="accuracy"))
-    message = f"{kind.__name__} cannot monitor 'accuracy', which is not a column.*: use one of "
+    learn = Learner(dls, network(), metrics=accuracy, cbs=kind(monitor="f1"))
+    message = f"{kind.__name__} cannot monitor 'f1', which is not a column.*: use one of "
     with pytest.raises(VicinalError, match=message + "train_loss, valid_loss, valid_accuracy"):
         learn.fit(1)
     assert learn.history == []

@@ -121,15 +121,15 @@ def test_accelerate_may_choose_the_cpu(monkeypatch, use_cpu, device):
 ARGUMENTS = ["-m", "vicinal", "train", "digits", "--batch-size", "64", "--epochs", "3"]
 DIES = """
 import os, signal
-from vicinal.learner import callbacks
+from vicinal.learner import recorder
 from vicinal.__main__ import main
 
-def die(self, learn, ended=callbacks.Recorder.after_train):
+def die(self, learn, ended=recorder.Recorder.after_train):
     ended(self, learn)
     if learn.epoch == 1:
         os.kill(os.getppid(), signal.SIGKILL), os.kill(os.getpid(), signal.SIGKILL)
 
-callbacks.Recorder.after_train = die
+recorder.Recorder.after_train = die
 main()
 """
 ENDS = """

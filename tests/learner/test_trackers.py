@@ -23,7 +23,7 @@ from vicinal import (
     accuracy,
     create_model,
 )
-from vicinal.learner import callbacks, trackers
+from vicinal.learner import recorder, trackers
 
 
 def learner(*cbs, **options):
@@ -196,7 +196,7 @@ def test_a_network_of_timms_is_logged_by_its_name():
 
 def test_starting_is_not_part_of_the_epochs_seconds(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(recorder.time, "perf_counter", lambda: clock[0])
 
     class Slow(Note):
         def start(self):

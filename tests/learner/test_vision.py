@@ -1,15 +1,19 @@
 """The code that people know from fastai, unchanged, on real photos."""
 
+import json
 import warnings
 
 import pytest
+import timm
 import torch
+import torchvision
 
 from vicinal import *  # noqa: F403
 from vicinal import (
     CategoryBlock,
     CrossEntropyLossFlat,
     DataBlock,
+    DataLoaders,
     ImageBlock,
     ImageDataLoaders,
     Learner,
@@ -21,18 +25,28 @@ from vicinal import (
     accuracy,
     aug_transforms,
     cnn_learner,
+    create_head,
     error_rate,
     get_image_files,
+    resnet18,
     resnet34,
     using_attr,
     vision_learner,
+    xresnet18,
     xresnet50,
 )
+from vicinal.models.transfer import rebuild
 
 
 @pytest.fixture
 def path(photos):
     return photos
+
+
+@pytest.fixture
+def images():
+    x, y = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
+    return DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
 
 
 @pytest.fixture
@@ -60,7 +74,8 @@ def test_the_one_line_form_warns_if_weights_are_not_available(path):
     with pytest.warns(UserWarning, match="resnet18.*starting from random weights"):
         learn = vision_learner(dls, "resnet18", metrics=error_rate).mixup()
     learn.fine_tune(4)
-    assert [len(g) for g in learn.splitter(learn.model)][-1] == 2
+    assert [len(g) for g in learn.splitter(learn.model)] == [60, 6]
+    assert all(p.requires_grad for p in learn.model.parameters())
     assert learn.history[-1]["train_loss"] < learn.history[0]["train_loss"]
     assert 0 <= learn.history[-1]["valid_error_rate"] <= 1
     name, _, probabilities = learn.predict(path / "china_0.jpg")
@@ -112,8 +127,12 @@ def test_weights_from_the_hub_come_with_their_normalisation(path, monkeypatch, t
     dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=64)
     before = dls.normalize.mean
     learn = vision_learner(dls, "resnet18")
-    assert torch.equal(learn.model.conv1.weight, given.conv1.weight)
-    assert learn.model.fc.out_features == 2
+    body, head = learn.model
+    assert torch.equal(body[0].weight, given.conv1.weight)
+    assert head[-1].out_features == 2
+    trained = {name for name, p in learn.model.named_parameters() if p.requires_grad}
+    assert "0.0.weight" not in trained  # frozen, as the weights are pretrained
+    assert {"0.1.weight", "1.8.weight"} <= trained
     assert learn.dls.normalize.mean == [0.1, 0.2, 0.3]
     assert dls.normalize.mean == before  # another network's
     x, _ = next(iter(dls.valid))
@@ -132,7 +151,7 @@ def test_an_unknown_network_suggests_similar_names(path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (xresnet50, r"xresnet50 makes a network and is none itself: call it, xresnet50\(…\)"),
+        (xresnet50, r"xresnet50 makes a network and is none itself: call it, xresnet50\(n_out"),
         (torch.nn.Flatten, r"Flatten makes a network and is none itself: call it, Flatten\(…\)"),
         ("resnet18", r"'resnet18' is only the name .*: use vision_learner\(dls, \"resnet18\"\)"),
         (None, "the model must be a network, an nn.Module, not None"),
@@ -143,12 +162,12 @@ def test_what_only_makes_a_network_is_no_network(dls, model, said):
         Learner(dls, model)
 
 
-def test_a_function_of_another_library_and_a_network_are_no_arch(dls):
-    def resnet18(*, weights=None, num_classes=1000):  # as torchvision's
+def test_what_makes_no_network_by_fastais_arguments_is_no_arch(dls):
+    def small(width=8):
         raise AssertionError
 
-    with pytest.raises(VicinalError, match=r"resnet18 does not take n_out .* in quotes, or make"):
-        vision_learner(dls, resnet18, pretrained=False)
+    with pytest.raises(VicinalError, match=r"small takes neither n_out .* in quotes, or make"):
+        vision_learner(dls, small, pretrained=False)
     with pytest.raises(VicinalError, match=r"the Linear is a network already: use Learner\(dls"):
         vision_learner(dls, torch.nn.Linear(2, 2))
 
@@ -157,3 +176,71 @@ def test_a_function_of_another_library_and_a_network_are_no_arch(dls):
 
     with pytest.raises(TypeError, match="has no len"):  # the user's own mistake
         vision_learner(dls, broken)
+
+
+@pytest.mark.parametrize(
+    ("arch", "groups", "source"),
+    [
+        ("resnet18", 2, "timm"),
+        (resnet18, 3, "timm"),
+        (xresnet18, 3, "timm"),
+        (torchvision.models.resnet18, 3, "torchvision"),
+        (torchvision.models.squeezenet1_1, 3, "torchvision"),
+        (torchvision.models.shufflenet_v2_x0_5, 2, "torchvision"),
+        (timm.models.resnet18, 2, "timm"),
+        ("levit_128s", 2, "timm"),  # vectors, and no maps
+    ],
+)
+def test_any_librarys_network_gets_the_head(images, arch, groups, source):
+    learn = vision_learner(images, arch, pretrained=False, ps=0.25)
+    head = learn.model[1]
+    assert [layer.p for layer in head if isinstance(layer, torch.nn.Dropout)] == [0.125, 0.25]
+    parts = learn.splitter(learn.model)
+    assert len(parts) == groups
+    assert [id(p) for part in parts for p in part] == [id(p) for p in learn.model.parameters()]
+    assert learn.model.made_from["source"] == source
+    again = rebuild(**{k: v for k, v in learn.model.made_from.items() if k != "maker"})
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in learn.model.state_dict().items()
+    }
+    json.dumps(learn.model.made_from)
+    if arch != "levit_128s":
+        assert learn.output(images.one_batch()[0]).shape == (4, 4)
+
+
+def test_a_network_with_a_head_of_its_own_keeps_it(images):
+    learn = vision_learner(images, "resnet9", pretrained=False)
+    assert learn.model.head.out_features == 4
+    with pytest.raises(VicinalError, match="resnet9 has a head of its own: leave ps out"):
+        vision_learner(images, "resnet9", pretrained=False, ps=0.1)
+
+
+def test_a_network_without_a_body_is_no_arch(images):
+    with pytest.raises(VicinalError, match="layers of vit_b_16 cannot be divided"):
+        vision_learner(images, torchvision.models.vit_b_16, pretrained=False)
+
+
+def test_torchvisions_weights_come_with_their_normalisation(monkeypatch, path):
+    torch.manual_seed(1)
+    given = torchvision.models.resnet18().state_dict()
+    weights = torchvision.models.ResNet18_Weights
+    asked = []
+    monkeypatch.setattr(
+        weights, "get_state_dict", lambda self, **options: asked.append(options) or given
+    )
+    dls = ImageDataLoaders.from_name_re(path, r"(.+)_\d+.jpg$", seed=42, size=32)
+    dls = dls.normalized([0.1] * 3, [0.5] * 3)
+    learn = vision_learner(dls, torchvision.models.resnet18)
+    assert torch.equal(learn.model[0][0].weight, given["conv1.weight"])
+    assert learn.dls.normalize.mean == [0.485, 0.456, 0.406]
+    assert asked[0]["weights_only"]
+    assert not learn.model[0][0].weight.requires_grad
+    kept = vision_learner(dls, torchvision.models.resnet18, normalize=False)
+    assert kept.dls is dls
+
+
+def test_a_custom_head_and_another_number_of_outputs(images):
+    learn = vision_learner(images, "resnet18", pretrained=False, n_out=7, y_range=(0, 1))
+    assert learn.output(images.one_batch()[0]).shape == (4, 7)
+    head = create_head(512, 4, lin_ftrs=[16])
+    assert vision_learner(images, "resnet18", pretrained=False, custom_head=head).model[1] is head

@@ -15,8 +15,10 @@ from vicinal.data.blocks import (
     TargetBlock,
     as_block,
 )
+from vicinal.data.described_block import DescribedBlock
 from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 from vicinal.data.image_files import get_image_files
+from vicinal.data.item_transforms import as_list
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.paths import Path
 from vicinal.data.readers import Getter, in_turn
@@ -24,7 +26,7 @@ from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Sp
 from vicinal.errors import VicinalError
 
 
-class DataBlock:
+class DataBlock(DescribedBlock):
     """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:
@@ -68,7 +70,7 @@ class DataBlock:
             get_x, get_y = getters
         self.get_items, self.splitter = get_items, splitter or RandomSplitter()
         self.get_x, self.get_y = in_turn(get_x), in_turn(get_y)
-        self.item_tfms, self.batch_tfms = _as_list(item_tfms), _as_list(batch_tfms)
+        self.item_tfms, self.batch_tfms = as_list(item_tfms), as_list(batch_tfms)
         self.inputs.check(self.item_tfms)
 
     def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> Self:
@@ -129,7 +131,9 @@ class DataBlock:
                 "the items are rows of a data frame: give get_x, from a row to a file"
             )
         items = rows_of(found) if is_frame else list(found)
-        if self.get_y is None and items and (is_frame or isinstance(items[0], os.PathLike)):
+        if not items:
+            raise VicinalError("there are no items: give a source with some, or other get_items")
+        if self.get_y is None and (is_frame or isinstance(items[0], os.PathLike)):
             raise VicinalError("give get_y, from an item to its class, such as parent_label")
         x = items if self.get_x is None else [self.get_x(item) for item in items]
         y = items if self.get_y is None else [self.get_y(item) for item in items]
@@ -192,12 +196,6 @@ def _input_and_target(blocks: Any) -> tuple[InputBlock, TargetBlock]:
         "blocks must be an input and a target of vicinal, such as (ImageBlock, CategoryBlock), "
         f"not ({names})"
     )
-
-
-def _as_list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, Sequence) else [given]
 
 
 def rows_of(frame: Any) -> list[Any]:

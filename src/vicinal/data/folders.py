@@ -70,16 +70,20 @@ def split_by_folder(
     *,
     group: str | None = None,
     skip_bad: bool = False,
+    pooled: bool = False,
 ) -> Split:
     """Class by the folder around an image; see :meth:`ImageDataLoaders.from_folder`.
 
     Args:
         listing, group, skip_bad: as for :func:`split_by_name`.
+        pooled: hold out at random also where there is a validation part, from both.
     """
     found = listing or image_listing(path, skip_bad=skip_bad)
     tree = tree_of(found.root, found.images)
     layout = layout_of(tree, None if group is None else _folder_of(group, found))
     layout.notes += _without_images(layout, tree, found)
+    if pooled and layout.valid is not None:
+        layout.train, layout.valid = [*layout.train, *layout.valid], None
     return _split(layout, found, valid_pct, seed or 0, group)
 
 

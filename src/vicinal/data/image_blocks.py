@@ -1,6 +1,5 @@
 """ImageBlock and CategoryBlock: images, of one class each."""
 
-import inspect
 import math
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -9,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vicinal.data.augment import Normalize
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
 from vicinal.data.image_files import PILImage, get_image_files
 from vicinal.data.item_transforms import resizing_of
 from vicinal.data.samples import ImageParts, Samples, Split, copies_of, index_labels, listed
-from vicinal.data.vision import ImageDataLoaders
+from vicinal.data.vision import ImageDataLoaders, by_batch, split_options
 from vicinal.errors import VicinalError
 
 
@@ -59,27 +57,14 @@ class ImageBlock(InputBlock):
             split = Split(train, valid, targets.vocab)
         else:
             split = ImageParts(train, valid, targets.vocab, targets.n_out)
-        normalize = [t for t in options.batch_tfms if isinstance(t, Normalize)]
         return ImageDataLoaders.from_split(
             split,
             item_size=resizing_of(options.item_tfms),
-            batch_tfms=[t for t in options.batch_tfms if not isinstance(t, Normalize)],
-            normalize=normalize[-1] if normalize else None,
+            **by_batch(options.batch_tfms),
             bs=options.bs,
             seed=options.seed,
-            **_named(options.other),
+            **split_options(options.other),
         )
-
-
-def _named(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of :meth:`ImageDataLoaders.from_split`, of which fastai names one otherwise."""
-    known = inspect.signature(ImageDataLoaders.from_split).parameters
-    named = {"workers" if name == "num_workers" else name: value for name, value in given.items()}
-    for name in named:
-        if name not in known:
-            own = ("bs", "val_bs", "seed", "device", "num_workers", "skip_bad")
-            raise VicinalError(f"images have no option {name!r}, but {', '.join(own)}")
-    return named
 
 
 class CategoryBlock(TargetBlock):

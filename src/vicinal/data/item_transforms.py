@@ -94,14 +94,24 @@ class ToTensor:
     """Nothing, as images are read as tensors; for code that lists it."""
 
 
+def as_list(transforms: Any) -> list[Any]:
+    """Transforms that are given as one, as several, or as None.
+
+    >>> as_list(None), as_list(3), as_list((3, 4))
+    ([], [3], [3, 4])
+    """
+    if transforms is None:
+        return []
+    return list(transforms) if isinstance(transforms, Sequence) else [transforms]
+
+
 def resizing_of(item_tfms: Any) -> Resizing | int | None:
     """How images are read, by the item transforms of a DataBlock.
 
     Raises:
         VicinalError: one is of another kind, or there are several.
     """
-    several = item_tfms if isinstance(item_tfms, Sequence) else [item_tfms]
-    given = [t for t in several if t is not None and not isinstance(t, ToTensor) and t != ToTensor]
+    given = [t for t in as_list(item_tfms) if not isinstance(t, ToTensor) and t != ToTensor]
     for transform in given:
         if not isinstance(transform, ItemTransform):
             kind = type(transform)

@@ -12,6 +12,7 @@ from torch import Tensor
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
 from vicinal.data.part_items import ItemsToPredict, PartItems
+from vicinal.data.showing import ShownLoaders
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -19,7 +20,7 @@ from vicinal.mixing.batch import leaves
 from vicinal.processes import this_process
 
 
-class DataLoaders:
+class DataLoaders(ShownLoaders):
     """The loaders of the training and the validation split, and the classes.
 
     Args:
@@ -46,6 +47,8 @@ class DataLoaders:
         self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
     ) -> None:
         self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
+        train.belong_to(self)
+        valid.belong_to(self)
 
     @classmethod
     def from_tensors(
@@ -137,6 +140,7 @@ class DataLoaders:
                 Normalize(mean, std) if isinstance(transform, Normalize) else transform
                 for transform in part.transforms
             ]
+            part.belong_to(own)
         return own
 
     def to(self, device: torch.device | str) -> "DataLoaders":
@@ -152,8 +156,17 @@ class DataLoaders:
     def prepare(self) -> None:
         """Do at once what would make the first epoch longer than others: here, nothing."""
 
+    def check_samples(self) -> None:
+        """Raise a VicinalError if these are the loaders of a learner that was loaded."""
+        if not len(self.train.dataset):
+            raise VicinalError(
+                "this learner was loaded from a file, and so has no samples: set learn.dls to "
+                "others, or predict what you have, as by get_preds(dl=learn.dls.test_dl(files))"
+            )
+
     def check_share(self) -> None:
         """Raise a VicinalError if there is not a training batch for each of the processes."""
+        self.check_samples()
         if not len(self.train):
             processes = this_process().num_processes
             raise VicinalError(
@@ -232,13 +245,6 @@ class DataLoaders:
             raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
         shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
-
-    def show_batch(self, max_n: int = 9) -> Any:
-        """A matplotlib figure of training images as the network sees them, with their classes."""
-        from vicinal import plots
-
-        x, y = self.one_batch()
-        return plots.images(self.pictures(x[:max_n]), [self.label(v) for v in y[:max_n]])
 
     @property
     def is_classes(self) -> bool:

@@ -78,7 +78,7 @@ class MaskLoaders(ImageDataLoaders):
         size = dls.item_size
         stored = StoredMasks(masks, None if size is None else Resizing.of(size), vocab)
         made = cls(_with(dls.train, stored), _with(dls.valid, stored), vocab, len(vocab))
-        made.item_size = size
+        made.item_size, made.pixel_range = size, dls.pixel_range
         return made
 
     def prepare(self) -> None:

@@ -102,6 +102,25 @@ class Split(DataSplit):
     def relabelled(self, targets: Tensor) -> Self:
         return replace(self, train=replace(self.train, labels=targets.tolist()))
 
+    def with_vocab(self, vocab: list[str]) -> Self:
+        """The same with the classes in this order.
+
+        Raises:
+            VicinalError: a class is not among them.
+        """
+        unknown = sorted(set(self.vocab) - set(vocab))
+        if unknown:
+            raise VicinalError(
+                f"vocab lacks the class {unknown[0]!r} of the data: name all of them, or leave out "
+                "its images"
+            )
+        place = [vocab.index(name) for name in self.vocab]
+        train, valid = (
+            replace(part, labels=[place[label] for label in part.labels])
+            for part in (self.train, self.valid)
+        )
+        return replace(self, train=train, valid=valid, vocab=vocab)
+
     def summary(self) -> Summary:
         from vicinal.data.image_summary import image_summary
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vicinal.data.augment import BatchTransform
 from vicinal.data.sampler import EpochSampler
+from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
 from vicinal.processes import default_device
 from vicinal.rng import rank_and_world_size
@@ -59,7 +60,7 @@ class ErrorsAsValues(Dataset[Any]):
             return error
 
 
-class SplitLoader(ABC):
+class SplitLoader(ShownLoader, ABC):
     """One split of the data, as batches on the device: what a Learner needs of it.
 
     That is its length, iteration, ``first``, ``shut_down_workers``, and ``sampler``, whose
@@ -190,6 +191,10 @@ class Batches(SplitLoader):
             num_workers=workers,
             persistent_workers=workers > 0,
         )
+
+    @property
+    def workers(self) -> int:
+        return self._loader.num_workers
 
     def _read(self) -> Iterable[tuple[Tensor, Tensor]]:
         return raised(self._loader)

@@ -1,5 +1,6 @@
 """ImageDataLoaders: from stored images to batches on the device."""
 
+import inspect
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,16 +11,22 @@ from torch import Tensor
 
 from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
 from vicinal.data.cropping import RandomCropping
+from vicinal.data.decoding import FULL_RANGE
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image_datasets
-from vicinal.data.image_files import PILImage
+from vicinal.data.image_factories import ImageFactories
+from vicinal.data.image_files import PILImage, get_image_files
 from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
+from vicinal.data.item_transforms import as_list, resizing_of
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
+from vicinal.data.paths import Path
+from vicinal.data.readers import RegexLabeller, parent_label
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import ImageParts, Samples, Split, emptied
+from vicinal.data.samples import ImageParts, Samples, Split, emptied, index_labels
 from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches
+from vicinal.data.splitters import GrandparentSplitter
 from vicinal.data.storage import Storage, storage_of
 from vicinal.errors import VicinalError
 from vicinal.processes import processors, this_process
@@ -27,7 +34,7 @@ from vicinal.processes import processors, this_process
 FEW = 8  # images whose shapes are enough where they differ
 
 
-class ImageDataLoaders(DataLoaders):
+class ImageDataLoaders(ImageFactories, DataLoaders):
     """Batches of labelled images.
 
     Images are decoded once, to uint8, when a batch needs them, into a file of the cache that is
@@ -105,11 +112,14 @@ class ImageDataLoaders(DataLoaders):
             split.n_out,
         )
         dls.item_size, dls.stored = read_at, (split.train, split.valid)
+        dls.pixel_range = split.train.pixel_range
         return dls
 
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+    #: The value that is white in images of 16 bits a pixel.
+    pixel_range: int = FULL_RANGE
     #: The images of both parts as they are stored, where they are known.
     stored: tuple[Samples, Samples] | None = None
 
@@ -142,7 +152,11 @@ class ImageDataLoaders(DataLoaders):
         """
         if all(isinstance(item, Tensor) for item in items):
             return super().stack(items)
-        images = list(in_threads(lambda i: read_named(items[i], self.item_size), len(items)))
+
+        def read(place: int) -> Tensor:
+            return read_named(items[place], self.item_size, self.pixel_range)
+
+        images = list(in_threads(read, len(items)))
         if self.item_size is None:
             _, _, *expected = self.train.dataset.x.shape
             for item, image in zip(items, images, strict=True):
@@ -157,29 +171,34 @@ class ImageDataLoaders(DataLoaders):
     def from_name_re(
         cls,
         path: str | os.PathLike[str],
-        pat: str,
+        fnames: Any = None,
+        pat: str | None = None,
         *,
         valid_pct: float = 0.2,
         seed: int | None = None,
         group: str | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
         item_size: Size | Resizing | None = None,
         size: Size | None = None,
         min_scale: float = 1.0,
         **kwargs: Any,
     ) -> "ImageDataLoaders":
-        r"""From a folder of images with the class in the file name.
+        r"""From images with the class in the file name, ``from_name_re(path, pat)``.
 
         Args:
             path: the folder; files in folders below it are found, too.
+            fnames: the files; without them, ``pat`` comes second, and all files are found.
             pat: a regular expression for the file name; its first group is the class, as in
                 ``r"(.+)_\d+.jpg$"``.
             valid_pct: the fraction held out for validation, between 0 and 1.
             seed: of the split, the order and the augmentation.
             group: a regular expression for the path of an image below the folder, whose first group
                 names a patient, a place or a shot: all images of one are on the same side.
-            item_size, size, min_scale: images are stored at ``item_size``, as in
-                :meth:`from_split`; random crops of at least ``min_scale`` of the area are resized
-                to ``size``, the side of a square or (height, width), and augmented by
+            item_tfms, batch_tfms: as of a :class:`DataBlock`.
+            item_size, size, min_scale: in the place of these: images are stored at ``item_size``,
+                as in :meth:`from_split`; random crops of at least ``min_scale`` of the area are
+                resized to ``size``, the side of a square or (height, width), and augmented by
                 :func:`aug_transforms`.
             **kwargs: of :meth:`from_split`.
 
@@ -187,17 +206,38 @@ class ImageDataLoaders(DataLoaders):
             VicinalError: the folder does not exist or holds no image, the pattern has no group or
                 does not match a name, or as in :meth:`from_split`.
         """
+        if pat is None:
+            if not isinstance(fnames, str):
+                raise VicinalError(f"pat must be a regular expression, not {fnames!r:.60}")
+            fnames, pat = None, fnames
+        if fnames is not None:
+            if (group, item_size, size, min_scale) != (None, None, None, 1.0):
+                raise VicinalError(
+                    "group, item_size, size and min_scale are for all files of a folder: leave out "
+                    "fnames, or give item_tfms and batch_tfms"
+                )
+            tfms = {"item_tfms": item_tfms, "batch_tfms": batch_tfms}
+            label = RegexLabeller(pat)
+            return cls.from_name_func(
+                path, fnames, label, valid_pct=valid_pct, seed=seed, **tfms, **kwargs
+            )
+        options = _options(item_tfms, batch_tfms, item_size, size, min_scale)
         skip_bad = kwargs.get("skip_bad", False)
         split = split_by_name(path, pat, valid_pct, seed, group=group, skip_bad=skip_bad)
-        return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
+        return cls._at(path, split, options | {"seed": seed, **kwargs})
 
     @classmethod
     def from_folder(
         cls,
         path: str | os.PathLike[str],
-        *,
-        valid_pct: float = 0.2,
+        train: str = "train",
+        valid: str = "valid",
+        valid_pct: float | None = None,
         seed: int | None = None,
+        vocab: Sequence[Any] | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        *,
         group: str | None = None,
         item_size: Size | Resizing | None = None,
         size: Size | None = None,
@@ -206,24 +246,91 @@ class ImageDataLoaders(DataLoaders):
     ) -> "ImageDataLoaders":
         """From class folders, with or without ``train`` and ``valid`` folders above them.
 
-        Arguments and errors are those of :meth:`from_name_re`; ``valid_pct`` is used if there is
-        no validation folder.
+        Arguments and errors are those of :meth:`from_name_re`, and:
+
+        Args:
+            train, valid: the folders of the two parts; those of usual names are found.
+            valid_pct: hold out this fraction at random, also where there is a folder for
+                validation; None holds out 0.2 where there is none.
+            vocab: the classes, in their order.
         """
-        skip_bad = kwargs.get("skip_bad", False)
-        split = split_by_folder(path, valid_pct, seed, group=group, skip_bad=skip_bad)
-        return cls._augmented(split, item_size, size, min_scale, seed=seed, **kwargs)
+        options = _options(item_tfms, batch_tfms, item_size, size, min_scale)
+        if (train, valid) != ("train", "valid") and valid_pct is None:
+            split = _two_folders(path, train, valid)
+        else:
+            split = split_by_folder(
+                path,
+                0.2 if valid_pct is None else valid_pct,
+                seed,
+                group=group,
+                skip_bad=kwargs.get("skip_bad", False),
+                pooled=valid_pct is not None,
+            )
+        if vocab is not None:
+            split = split.with_vocab(list(map(str, vocab)))
+        return cls._at(path, split, options | {"seed": seed, **kwargs})
 
     @classmethod
-    def _augmented(
-        cls,
-        split: Split,
-        item_size: Size | Resizing | None,
-        size: Size | None,
-        min_scale: float,
-        **kwargs: Any,
+    def _at(
+        cls, path: str | os.PathLike[str], split: Split, options: dict[str, Any]
     ) -> "ImageDataLoaders":
-        kwargs.setdefault("batch_tfms", aug_transforms(size=size, min_scale=min_scale))
-        return cls.from_split(split, item_size=item_size or size, **kwargs)
+        dls = cls.from_split(split, **split_options(options))
+        dls.path = Path(path)
+        return dls
+
+
+def split_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of :meth:`ImageDataLoaders.from_split`, of which fastai names one otherwise.
+
+    Raises:
+        VicinalError: one is of another name.
+    """
+    known = inspect.signature(ImageDataLoaders.from_split).parameters
+    named = {"workers" if name == "num_workers" else name: value for name, value in given.items()}
+    for name in named:
+        if name not in known:
+            own = ("bs", "val_bs", "seed", "device", "num_workers", "skip_bad")
+            raise VicinalError(
+                f"loaders of images have no option {name!r}: they have {', '.join(own)}, item_tfms "
+                "and batch_tfms"
+            )
+    return named
+
+
+def _options(
+    item_tfms: Any,
+    batch_tfms: Any,
+    item_size: Size | Resizing | None,
+    size: Size | None,
+    min_scale: float,
+) -> dict[str, Any]:
+    """The transforms as arguments of :meth:`ImageDataLoaders.from_split`."""
+    is_short = item_size is not None or size is not None or min_scale != 1
+    if is_short and item_tfms is not None:
+        raise VicinalError(
+            "give either item_tfms and batch_tfms, or item_size, size and min_scale in their place"
+        )
+    if is_short and batch_tfms is None:
+        changes = aug_transforms(size=size, min_scale=min_scale)
+        return {"item_size": item_size or size, "batch_tfms": changes}
+    options = by_batch(as_list(batch_tfms))
+    return {"item_size": item_size or size or resizing_of(item_tfms), **options}
+
+
+def by_batch(batch_tfms: Sequence[Any]) -> dict[str, Any]:
+    """Batch transforms as arguments of :meth:`ImageDataLoaders.from_split`."""
+    normalize = [t for t in batch_tfms if isinstance(t, Normalize)]
+    others = [t for t in batch_tfms if not isinstance(t, Normalize)]
+    return {"batch_tfms": others, "normalize": normalize[-1] if normalize else None}
+
+
+def _two_folders(path: str | os.PathLike[str], train: str, valid: str) -> Split:
+    """The split of the class folders in two folders."""
+    files = get_image_files(path, folders=[train, valid])
+    in_train, in_valid = GrandparentSplitter(train, valid)(files)
+    labels, vocab = index_labels([parent_label(file) for file in files])
+    samples = Samples(files, labels)
+    return Split(samples.subset(in_train), samples.subset(in_valid), vocab)
 
 
 def shapes_of(samples: Samples, at_most: int = 64) -> list[tuple[int, int]]:

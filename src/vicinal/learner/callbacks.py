@@ -1,22 +1,22 @@
-"""The callbacks that every training has, and the one that mixes."""
+"""Mixing as a callback, and the averages of losses and metrics."""
 
+import copy
+import inspect
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.batches import BatchMixer
-from vicinal.errors import Diverged, VicinalError
-from vicinal.formatting import format_number, format_short
+from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
+from vicinal.learner.misnamed import not_a
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
 from vicinal.processes import total
-from vicinal.progress import progress_bar
 from vicinal.stopping import check
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def as_callbacks(cbs: Any) -> list[Callback]:
             are called without arguments; or None.
 
     Raises:
-        VicinalError: one of them is neither.
+        VicinalError: one of them is neither, or a class has arguments without defaults.
 
     >>> from vicinal import EMA, MixUp
     >>> [type(callback).__name__ for callback in as_callbacks([MixUp(0.4), EMA])]
@@ -43,10 +43,21 @@ def as_callbacks(cbs: Any) -> list[Callback]:
         if issubclass(kind, Mixer):
             made.append(MixBatches(cb))
         elif issubclass(kind, Callback):
-            made.append(cb() if isinstance(cb, type) else cb)
+            made.append(_called(cb) if isinstance(cb, type) else cb)
         else:
-            raise VicinalError(f"{cb!r} is neither a callback nor a mixer such as MixUp()")
+            raise VicinalError(not_a("callback or mixer", cb, "MixUp()"))
     return made
+
+
+def _called(kind: type) -> Any:
+    """An instance of a class that was given uncalled."""
+    parameters = inspect.signature(kind).parameters.values()
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
+    if needed:
+        given = ", ".join(f"{name}=…" for name in needed)
+        raise VicinalError(f"{kind.__name__} has no default: give {kind.__name__}({given})")
+    return kind()
 
 
 def as_list(one_or_several: Any) -> list[Any]:
@@ -155,115 +166,108 @@ class Average:
 
 
 class ValidAverages:
-    """Loss and metrics of the validation part, over its batches."""
+    """Loss and metrics of the validation part, over its batches.
+
+    Metrics with ``update`` and ``compute``, such as :class:`F1Score` and those of torchmetrics, see
+    all samples together; they are copies, as a callback may validate within a validation.
+    """
 
     def __init__(self, metrics: list[Any]) -> None:
-        self.metrics = {f"valid_{metric_name(metric)}": metric for metric in metrics}
-        self.averages = {name: Average() for name in ("valid_loss", *self.metrics)}
+        self.metrics = dict(zip(valid_columns(metrics)[1:], metrics, strict=True))
+        self.averages = {"valid_loss": Average()}
+        self.of_all: dict[str, Any] = {}
+        for name, metric in self.metrics.items():
+            if sees_all(metric):
+                self.of_all[name] = copy.deepcopy(metric)
+                self.of_all[name].reset()
+            else:
+                self.averages[name] = Average()
 
     def add(self, loss: Tensor, pred: Any, y: Any) -> None:
         self.averages["valid_loss"].add_loss(loss, y)
         for name, metric in self.metrics.items():
-            self.averages[name].add(*sum_and_count(metric, pred, y))
+            if name in self.averages:
+                self.averages[name].add(*sum_and_count(metric, pred, y))
+                continue
+            metric = self.of_all[name]
+            if isinstance(metric, nn.Module):
+                metric.to(pred.device)
+            metric.update(pred, y)
 
     def means(self) -> dict[str, float]:
-        means = {name: average.mean() for name, average in self.averages.items()}
+        means = {"valid_loss": self.averages["valid_loss"].mean()}
         for name, metric in self.metrics.items():
+            if name in self.of_all:
+                means[name] = _one_number(metric_name(metric), self.of_all[name].compute())
+                continue
+            means[name] = self.averages[name].mean()
             if isinstance(metric, RootMean):
                 means[name] = metric.finish(means[name])
         return means
 
 
-class Recorder(Callback):
-    """Average losses and metrics over each epoch, into a row of ``learn.history``.
+def valid_columns(metrics: list[Any]) -> list[str]:
+    """The columns of the history that the validation writes."""
+    return ["valid_loss", *(f"valid_{metric_name(metric)}" for metric in metrics)]
+
+
+def _one_number(name: str, value: Any) -> float:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return float(value.item())
+    if isinstance(value, int | float):
+        return float(value)
+    raise VicinalError(
+        f"the metric {name} gives {type(value).__name__} and not one number: average over the "
+        'classes (average="macro"), or give each metric by itself'
+    )
+
+
+def as_metrics(metrics: Any, vocab: Sequence[str] | None) -> list[Any]:
+    """Metrics, as users give them, to a list of those that :class:`ValidAverages` takes.
+
+    Args:
+        metrics: one or several (a list or tuple) of functions of (output, target), and objects
+            with ``update(output, target)``, ``compute()`` and ``reset()``, or their classes, which
+            are called without arguments; or None.
+        vocab: the classes, for metrics that are for two.
 
     Raises:
-        Diverged: the training loss of an epoch is not finite.
+        VicinalError: one is no metric, or not for these classes, or two have one name.
     """
-
-    order = 80
-
-    def before_epoch(self, learn: "Learner") -> None:
-        self.started = time.perf_counter()
-        self.train_loss = Average()
-        self.valid = ValidAverages(learn.metrics)
-
-    def after_batch(self, learn: "Learner") -> None:
-        if learn.loss is None:  # the batch was cancelled
-            return
-        if learn.training:
-            self.train_loss.add_loss(learn.loss, learn.y)
-        else:
-            self.valid.add(learn.loss, learn.pred, learn.y)
-
-    def after_train(self, learn: "Learner") -> None:
-        loss = self.train_loss.mean()
-        if self.train_loss.count and not math.isfinite(loss):
-            raise Diverged(
-                f"the training loss became {loss} in epoch {learn.epoch + 1}: lower the "
-                "learning rate, and look for NaN or huge values in the inputs"
+    made = []
+    for metric in as_list(metrics):
+        metric = _called(metric) if isinstance(metric, type) and sees_all(metric) else metric
+        module = getattr(metric, "__module__", None) or ""
+        if isinstance(metric, str | type) or hasattr(metric, "accumulate"):
+            raise VicinalError(not_a("metric", metric, "accuracy"))
+        if not callable(metric) and not sees_all(metric):
+            raise VicinalError(not_a("metric", metric, "accuracy"))
+        if module.startswith("sklearn."):
+            name = metric.__name__
+            raise VicinalError(
+                f"scikit-learn's {name} takes labels, not outputs, and the labels first: give "
+                f"skm_to_fastai({name})"
             )
-
-    def after_epoch(self, learn: "Learner") -> None:
-        row = {"train_loss": self.train_loss.mean(), **self.valid.means()}
-        seconds = time.perf_counter() - self.started
-        learn.history.append({"epoch": len(learn.history) + 1, **row, "seconds": seconds})
-
-
-class ProgressTable(Callback):
-    """A progress bar during each epoch, and a line of the table after it."""
-
-    order = 90
-
-    def before_fit(self, learn: "Learner") -> None:
-        from rich.progress import TextColumn
-
-        self.bar = progress_bar(TextColumn("{task.fields[loss]}"))
-        self.header_shown = False
-        self.batches = len(learn.dls.train) + len(learn.dls.valid)
-        self.task = self.bar.add_task("first batch", total=learn.epochs * self.batches, loss="")
-        self.bar.start()
-        self.last_read = time.perf_counter()
-
-    def before_train(self, learn: "Learner") -> None:
-        epoch = f"epoch {learn.epoch + 1}/{learn.epochs}"
-        self.bar.update(self.task, description=epoch, completed=learn.epoch * self.batches)
-
-    def after_batch(self, learn: "Learner") -> None:
-        self.bar.advance(self.task)
-        # Reading the loss makes the host wait for the device: once a second is enough.
-        if learn.training and learn.loss is not None and time.perf_counter() > self.last_read + 1:
-            self.bar.update(self.task, loss=f"loss {format_short(learn.loss.item())}")
-            self.last_read = time.perf_counter()
-
-    def after_epoch(self, learn: "Learner") -> None:
-        row = learn.history[-1]
-        if not self.header_shown:
-            self._print(" ".join(f"{name:>{max(len(name), 10)}}" for name in row))
-            self.header_shown = True
-        self._print(" ".join(f"{_cell(name, v):>{max(len(name), 10)}}" for name, v in row.items()))
-
-    def after_fit(self, learn: "Learner") -> None:
-        self.bar.stop()
-
-    def _print(self, line: str) -> None:
-        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _cell(name: str, value: float) -> str:
-    if name == "epoch":
-        return f"{value:d}"
-    return f"{value:.1f}" if name == "seconds" else format_number(value)
-
-
-def check_names(metrics: list[Any]) -> None:
-    """Raise a VicinalError if two metrics would share a column."""
-    names = ["loss", *map(metric_name, metrics)]
+        if vocab and hasattr(metric, "check_classes"):
+            metric.check_classes(len(vocab))
+        made.append(metric)
+    names = ["loss", *map(metric_name, made)]
     for name in names:
         if names.count(name) > 1:
             raise VicinalError(
                 f"two metrics are called {name}: give each a name of its own by its __name__"
             )
+    return made
+
+
+def sees_all(metric: Any) -> bool:
+    """Whether a metric is of all samples together, and no mean over them.
+
+    >>> from vicinal import F1Score, accuracy
+    >>> sees_all(F1Score()), sees_all(accuracy)
+    (True, False)
+    """
+    return all(hasattr(metric, name) for name in ("update", "compute", "reset"))
 
 
 def metric_name(metric: Any) -> str:

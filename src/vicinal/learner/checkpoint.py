@@ -19,6 +19,18 @@ def save_weights(model: nn.Module, file: Path) -> None:
     Raises:
         VicinalError: the file cannot be written, or cannot hold such weights.
     """
+    weights = weights_of(model)
+    with written(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(file, weights)
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of a model's weights on the CPU, as a safetensors file takes them.
+
+    Raises:
+        VicinalError: such a file cannot hold some of its state.
+    """
     state: dict[str, Any] = model.state_dict()
     for name, value in state.items():
         if not isinstance(value, Tensor) or value.dtype == torch.complex128:
@@ -27,12 +39,12 @@ def save_weights(model: nn.Module, file: Path) -> None:
                 f"{name} of the network is of type {kind}, which a safetensors file cannot hold: "
                 "leave it out of the network's state_dict()"
             )
-    with written(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Clones, because safetensors rejects memory that is shared or not contiguous.
-        write_tensors(
-            file, {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
-        )
+    return as_stored(state)
+
+
+def as_stored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Clones, because safetensors rejects memory that is shared or not contiguous."""
+    return {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
@@ -72,10 +84,22 @@ def save_rescaling(rescaling: Rescaling | None, file: Path) -> None:
             file.unlink(missing_ok=True)
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        theta = torch.tensor(rescaling.theta, dtype=torch.float64)
-        means = {"mean_x": rescaling.mean_x, "mean_y": rescaling.mean_y}
-        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in means.items()}
-        write_tensors(file, {"theta": theta, **tensors})
+        write_tensors(file, rescaling_tensors(rescaling))
+
+
+def rescaling_tensors(rescaling: Rescaling) -> dict[str, Tensor]:
+    """What is stored of it; see :func:`rescaling_of`."""
+    theta = torch.tensor(rescaling.theta, dtype=torch.float64)
+    return as_stored({"theta": theta, "mean_x": rescaling.mean_x, "mean_y": rescaling.mean_y})
+
+
+def rescaling_of(tensors: dict[str, Tensor]) -> Rescaling:
+    """From what :func:`rescaling_tensors` gave.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: it is something else.
+    """
+    return Rescaling(tensors["theta"].item(), tensors["mean_x"], tensors["mean_y"])
 
 
 def load_rescaling(file: Path) -> Rescaling | None:
@@ -86,7 +110,7 @@ def load_rescaling(file: Path) -> Rescaling | None:
     """
     try:
         tensors, _ = read_tensors(file)
-        return Rescaling(tensors["theta"].item(), tensors["mean_x"], tensors["mean_y"])
+        return rescaling_of(tensors)
     except FileNotFoundError:
         return None
     except VicinalError:

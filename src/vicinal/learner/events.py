@@ -1,5 +1,6 @@
 """The events of a training, and the callbacks that listen to them."""
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -101,16 +102,27 @@ class Callback:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in vars(cls):
-            if name.startswith(("before_", "after_")) and name not in EVENTS:
+        for name, method in vars(cls).items():
+            if not name.startswith(("before_", "after_")):
+                continue
+            if name not in EVENTS:
                 raise TypeError(
                     f"{cls.__name__}.{name} would never be called: the events are "
                     + ", ".join(EVENTS)
+                )
+            code = getattr(method, "__code__", None)
+            if code and code.co_argcount == 1 and not code.co_flags & inspect.CO_VARARGS:
+                raise TypeError(
+                    f"{cls.__name__}.{name} takes no learner: write def {name}(self, learn), and "
+                    "learn.loss in place of self.loss"
                 )
 
     @property
     def name(self) -> str:
         return type(self).__name__
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
@@ -149,13 +161,18 @@ def close(learn: "Learner", callbacks: Iterable[Callback]) -> None:
 def check_only_one(callback: Callback, learn: "Learner") -> None:
     """Raise a VicinalError if the training has a second callback of this class.
 
-    For callbacks that would undo each other's work.
+    Or one of a class derived from it. For callbacks that would undo each other's work.
     """
-    kind = type(callback)
-    count = sum(type(other) is kind for other in learn.callbacks)
-    if count > 1:
+    kinds = [
+        type(other)
+        for other in learn.callbacks
+        if isinstance(other, type(callback))
+        or (isinstance(callback, type(other)) and type(other) is not Callback)
+    ]
+    if len(kinds) > 1:
+        names = " and ".join(dict.fromkeys(kind.__name__ for kind in kinds))
         raise VicinalError(
-            f"the training has {count} callbacks {kind.__name__}, which would disturb each other: "
+            f"the training has {len(kinds)} callbacks {names}, which would disturb each other: "
             "give one"
         )
 

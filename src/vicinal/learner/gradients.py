@@ -1,5 +1,6 @@
 """Gradients over several batches, and of limited length."""
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,17 +77,50 @@ class AccumulateGradients(Callback):
             learn.section("step", learn.step)
 
 
+class GradientAccumulation(AccumulateGradients):
+    """:class:`AccumulateGradients` by a number of samples, by fastai's name.
+
+    The optimizer steps once every ``n_acc`` samples, rounded up to whole batches, with the mean of
+    their gradients.
+
+    Args:
+        n_acc: the number of samples per step, in each process, 1 or more.
+
+    Raises:
+        TypeError, ValueError: ``n_acc`` is not a whole number of 1 or more.
+        VicinalError: the training has two of these callbacks.
+
+    >>> from vicinal import DataLoaders, Learner
+    >>> x, y = torch.randn(64, 2), torch.arange(64) % 2
+    >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
+    >>> accumulate = GradientAccumulation(32)
+    >>> Learner(dls, torch.nn.Linear(2, 2)).fit(1, cbs=accumulate)
+         epoch ...
+    >>> accumulate.batches_per_step
+    4
+    """
+
+    def __init__(self, n_acc: int = 32) -> None:
+        self.n_acc = whole("n_acc", n_acc)
+        super().__init__(1)
+
+    def before_fit(self, learn: "Learner") -> None:
+        self.batches_per_step = math.ceil(self.n_acc / learn.dls.train.batch_size)
+        super().before_fit(learn)
+
+
 class ClipGradients(Callback):
     """Clip the norm of the gradient before the optimizer steps.
 
-    It is the Euclidean norm over all parameters together. With fp16 it is the norm of the unscaled
-    gradient; with :class:`AccumulateGradients`, that of the mean gradient.
+    By default it is the Euclidean norm over all parameters together. With fp16 it is the norm of
+    the unscaled gradient; with :class:`AccumulateGradients`, that of the mean gradient.
 
     Args:
         norm: the maximum norm, above 0.
+        norm_type: of a p-norm, the p, above 0; ``float("inf")`` for the largest entry.
 
     Raises:
-        TypeError, ValueError: ``norm`` is not a number above 0.
+        TypeError, ValueError: an argument is not a number above 0.
         VicinalError: the training has two of these callbacks.
 
     Source: R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural
@@ -105,10 +139,12 @@ class ClipGradients(Callback):
 
     order = 70  # after callbacks that change gradients or cancel the step
 
-    def __init__(self, norm: float) -> None:
-        self.norm = number("norm", norm)
+    def __init__(self, norm: float, norm_type: float = 2.0) -> None:
+        self.norm, self.norm_type = number("norm", norm), number("norm_type", norm_type)
         if not self.norm:
             raise ValueError(f"norm must be above 0, not {norm}")
+        if not self.norm_type:
+            raise ValueError(f"norm_type must be above 0, not {norm_type}")
 
     def before_fit(self, learn: "Learner") -> None:
         check_only_one(self, learn)
@@ -123,7 +159,21 @@ class ClipGradients(Callback):
 
     def _clip(self, learn: "Learner") -> None:
         learn.scaler.unscale_(learn.optimizer)  # does nothing without a scale
-        torch.nn.utils.clip_grad_norm_(_trained_parameters(learn), self.norm)
+        torch.nn.utils.clip_grad_norm_(_trained_parameters(learn), self.norm, self.norm_type)
+
+
+class GradientClip(ClipGradients):
+    """:class:`ClipGradients` by fastai's name, with its default.
+
+    Args:
+        max_norm, norm_type: as ``norm`` and ``norm_type`` there.
+
+    >>> GradientClip().norm
+    1.0
+    """
+
+    def __init__(self, max_norm: float = 1.0, norm_type: float = 2.0) -> None:
+        super().__init__(max_norm, norm_type)
 
 
 def _trained_parameters(learn: "Learner") -> list[Tensor]:

@@ -1,29 +1,33 @@
 """Inference: what a trained network is used for."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from accelerate.utils import convert_to_fp32
+from accelerate.utils import convert_to_fp32, send_to_device
 from torch import Tensor, nn
 
 from vicinal.activations import activation_of
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import ValidAverages, as_list, check_names
+from vicinal.learner.callbacks import ValidAverages, as_metrics
 from vicinal.learner.checkpoint import (
     load_rescaling,
     load_weights,
     save_rescaling,
     save_weights,
 )
+from vicinal.learner.exporting import Exporting
 from vicinal.learner.interpretation import Interpretation, sample_losses
+from vicinal.learner.parts import Part, chosen_part
 from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.scores import Scores
+from vicinal.learner.shown import Shown
 from vicinal.learner.tta import augmented
 from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
@@ -31,13 +35,13 @@ from vicinal.processes import gathered, this_process
 from vicinal.rescaling import Rescaling
 
 
-class Inference:
+class Inference(Exporting, Shown):
     """A network with its data and loss: predictions, validation, weights on disk.
 
     It is the part of a :class:`Learner` that does not train.
 
     Args:
-        dls, model, loss_func, metrics, precision, path: as for :class:`Learner`.
+        dls, model, loss_func, metrics, precision, path, model_dir: as for :class:`Learner`.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Inference:
         metrics: Any,
         precision: str,
         path: str | Path,
+        model_dir: str | Path = "models",
     ) -> None:
         _check_network(model)
         self.dls, self.model = dls, model
@@ -55,10 +60,9 @@ class Inference:
             by_vocab = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
             loss_func = dls.loss_func or by_vocab
         self.loss_func = loss_func
-        self.metrics = as_list(metrics)
-        check_names(self.metrics)
+        self.metrics = metrics
         self.precision, _ = choose_precision(precision, dls.device)
-        self.path = Path(path)
+        self.path, self.model_dir = Path(path), Path(model_dir)
         #: How outputs are rescaled after a training with RescaledMixUp; None for not at all.
         self.rescaling: Rescaling | None = None
         # Within this context the network holds the weights to use; some trainings have others.
@@ -94,6 +98,15 @@ class Inference:
         _check_shapes(pred, y)
         loss: Tensor = self._mix_loss(pred, y)
         return loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics; they may be replaced, also by one alone."""
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, metrics: Any) -> None:
+        self._metrics = as_metrics(metrics, self.dls.vocab)
 
     # ---- outputs --------------------------------------------------------------------------
 
@@ -134,38 +147,112 @@ class Inference:
         return convert_to_fp32(output)
 
     @torch.no_grad()
-    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+    def _passes(self, batches: Any) -> Generator[tuple[Any, Tensor, Any], None, None]:
+        """Inputs, outputs and targets of batches."""
         with self.evaluating():
-            for x, y in batches:
-                yield self.output(x), y
+            for batch in batches:  # those of a user's own list may be elsewhere
+                x, y = send_to_device(batch, self.dls.device)
+                yield x, self.output(x), y
+
+    def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
+        with closing(self._passes(batches)) as passes:
+            for _, output, y in passes:
+                yield output, y
 
     def activation(self, output: Tensor) -> Tensor:
         """From the network's output to probabilities, as the loss reads it."""
-        return activation_of(self.loss_func, classes=bool(self.dls.vocab))(output)
+        return activation_of(self.loss_func, classes=self.dls.is_classes)(output)
 
     # ---- on the validation part -----------------------------------------------------------
 
-    def validate(self) -> dict[str, float]:
-        """Loss and metrics on the validation part: ``{"valid_loss": …, "valid_accuracy": …}``."""
-        averages = ValidAverages(self.metrics)
-        with closing(self._outputs(self.dls.valid)) as outputs:
-            for output, y in outputs:
-                averages.add(self.compute_loss(output, y), output, y)
-        return averages.means()
-
-    def get_preds(self, part: SplitLoader | None = None) -> tuple[Tensor, Tensor]:
-        """Probabilities (or values) and targets, on the CPU.
+    def validate(self, ds_idx: int = 1, dl: Part | None = None) -> Scores:
+        """Loss and metrics: ``loss, acc = learn.validate()``.
 
         Args:
-            part: of the data; None takes the validation part.
+            ds_idx: 1 for the validation part, 0 for the training part as it is trained on, in
+                random order and with its augmentation.
+            dl: a part of other data, with labels, in place of them.
 
         Returns:
-            (N, C) float32, (N, ...) targets.
+            The numbers, in the order of the metrics, as a tuple that has names, too:
+            ``scores["valid_loss"]``, ``scores["valid_accuracy"]``, ``dict(scores)``.
+
+        Raises:
+            VicinalError: ``ds_idx`` is neither, or the part has no labels.
+
+        >>> from vicinal import Learner, accuracy
+        >>> x, y = torch.randn(40, 2), torch.arange(40) % 2
+        >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=10, device="cpu")
+        >>> learn = Learner(dls, nn.Linear(2, 2), metrics=accuracy)
+        >>> loss, acc = learn.validate()
+        >>> acc == learn.validate()["valid_accuracy"]
+        True
         """
-        batches = self.dls.valid if part is None else part
-        parts = [(self.activation(o).cpu(), y.cpu()) for o, y in self._outputs(batches)]
-        outputs, targets = gathered(parts)
-        return outputs, targets
+        if ds_idx not in (0, 1):
+            raise VicinalError(f"ds_idx must be 0 (training) or 1 (validation), not {ds_idx!r}")
+        batches = dl if dl is not None else (self.dls.train, self.dls.valid)[ds_idx]
+        averages, epoch = ValidAverages(self.metrics), self.dls.train.sampler.epoch
+        try:
+            with closing(self._outputs(batches)) as outputs:
+                for output, y in outputs:
+                    if y is None:
+                        raise VicinalError("validate() needs labels, and this part has none")
+                    averages.add(self.compute_loss(output, y), output, y)
+        finally:
+            self.dls.train.sampler.epoch = epoch  # a later training is not affected
+        return Scores(averages.means())
+
+    def get_preds(
+        self,
+        ds_idx: int = 1,
+        dl: Part | None = None,
+        *,
+        with_input: bool = False,
+        with_decoded: bool = False,
+        with_loss: bool = False,
+        act: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Any, ...]:
+        """Probabilities (or values) and targets, on the CPU, in the order of the data.
+
+        Also the training part is predicted without augmentation.
+
+        Args:
+            ds_idx: 0 for the training part, 1 for the validation part.
+            dl: other samples in their place, such as ``dls.test_dl(files)``, or a list of batches
+                ``(x, y)``.
+            with_input, with_decoded, with_loss: return these, too.
+            act: from the network's outputs to what is returned, in place of the loss's activation:
+                ``torch.nn.Identity()`` gives the outputs themselves.
+
+        Returns:
+            The inputs if wanted, (N, C) float32 probabilities, (N, ...) targets or None where there
+            are none, what is predicted (for classes (N,) int64) if wanted, and the loss of each
+            sample (N,) if wanted: in this order, which is fastai's.
+
+        Raises:
+            VicinalError: there is no such part; or a loss is wanted where there are no targets.
+        """
+        activation = self.activation if act is None else act
+        parts = []
+        with closing(self._passes(chosen_part(self.dls, ds_idx, dl))) as passes:
+            for x, output, y in passes:
+                row = [send_to_device(x, "cpu")] if with_input else []
+                row += [activation(output).cpu(), None if y is None else y.cpu()]
+                if with_decoded:
+                    row.append(self.dls.decode(self.activation(output)).cpu())
+                if with_loss:
+                    row.append(self._losses(output, y))
+                parts.append(tuple(row))
+        return tuple(gathered(parts))
+
+    def _losses(self, output: Tensor, y: Any) -> Tensor:
+        """The loss of each sample, on the CPU."""
+        if y is None:
+            raise VicinalError(
+                "these samples have no targets, so there is no loss of them: predict them without "
+                "with_loss"
+            )
+        return sample_losses(self.loss_func, output, y).cpu()
 
     def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
         """Test-time augmentation: as :meth:`get_preds`, averaged over random views of each sample.
@@ -188,23 +275,23 @@ class Inference:
         epoch = sampler.epoch
         try:
             plain, targets = self.get_preds()
-            mean = torch.stack([self.get_preds(views)[0] for _ in range(n)]).mean(dim=0)
+            mean = torch.stack([self.get_preds(dl=views)[0] for _ in range(n)]).mean(dim=0)
         finally:
             sampler.epoch = epoch
         return mean.lerp(plain, 0.25), targets
 
-    def interpret(self) -> Interpretation:
-        """Where the network errs on the validation part: confusion matrix and largest losses.
+    def interpret(self, ds_idx: int = 1, dl: Part | None = None) -> Interpretation:
+        """Where the network errs: confusion matrix and largest losses.
+
+        Args:
+            ds_idx, dl: the part, as for :meth:`get_preds`: by default, validation.
 
         Raises:
-            VicinalError: the loss function gives no loss for each sample.
+            VicinalError: the loss function gives no loss for each sample, or there are no targets.
         """
-        parts = [
-            (self.activation(o).cpu(), y.cpu(), sample_losses(self.loss_func, o, y).cpu())
-            for o, y in self._outputs(self.dls.valid)
-        ]
-        probabilities, targets, losses = gathered(parts)
-        return Interpretation(self.dls, probabilities, targets, losses)
+        part = chosen_part(self.dls, ds_idx, dl)
+        probabilities, targets, losses = self.get_preds(dl=part, with_loss=True)
+        return Interpretation(self.dls, probabilities, targets, losses, part)
 
     # ---- on single samples ----------------------------------------------------------------
 
@@ -228,32 +315,13 @@ class Inference:
                 "the network's output is not a finite number: look for NaN or huge values in the "
                 "sample, or train the network again"
             )
-        chosen = probabilities.argmax() if self.dls.vocab else probabilities
+        chosen = self.dls.decode(probabilities[None])[0]
         return self.dls.label(chosen), chosen, probabilities
-
-    def show_batch(self, max_n: int = 9) -> Any:
-        """A figure of training images; see :meth:`DataLoaders.show_batch`."""
-        return self.dls.show_batch(max_n)
-
-    def show_results(self, max_n: int = 9) -> Any:
-        """A matplotlib figure of validation images, each with its true and its predicted class."""
-        from vicinal import plots
-
-        x, y = next(iter(self.dls.valid))
-        x, y = x[:max_n], y[:max_n]
-        ((output, _),) = self._outputs([(x, None)])
-        predicted = self.activation(output)
-        predicted = predicted.argmax(dim=1) if self.dls.vocab else predicted
-        titles = [
-            f"{self.dls.label(truth)}\n{self.dls.label(guess)}"
-            for truth, guess in zip(y, predicted, strict=True)
-        ]
-        return plots.images(self.dls.pictures(x), titles)
 
     # ---- weights on disk ------------------------------------------------------------------
 
     def save(self, name: str) -> Path:
-        """Write the weights to ``path/models/NAME.safetensors``, and return that path.
+        """Write the weights to ``path/model_dir/NAME.safetensors``, and return that path.
 
         A :attr:`rescaling` is written beside them, to ``NAME.rescaling.safetensors``. With several
         processes, only the main one writes.
@@ -261,7 +329,7 @@ class Inference:
         Raises:
             VicinalError: the file cannot be written.
         """
-        file = self.path / "models" / f"{name}.safetensors"
+        file = self.path / self.model_dir / f"{name}.safetensors"
         with self.weights_to_use():
             if this_process().is_main_process:
                 save_weights(self.model, file)
@@ -274,7 +342,7 @@ class Inference:
         Raises:
             VicinalError: the file does not exist, is damaged, or belongs to another network.
         """
-        file = self.path / "models" / f"{name}.safetensors"
+        file = self.path / self.model_dir / f"{name}.safetensors"
         rescaling = load_rescaling(_beside(file))
         load_weights(self.model, file)
         self.rescaling = None if rescaling is None else rescaling.to(self.dls.device)
@@ -314,5 +382,17 @@ def _check_network(model: Any) -> None:
         return
     name = getattr(model, "__name__", repr(model))
     if is_class or callable(model):
-        raise VicinalError(f"{name} makes a network and is none itself: call it, {name}(…)")
+        parameters, made = _parameters(model), f"{name}(…)"
+        if not is_class and ("n_out" in parameters or "weights" in parameters):
+            argument = "n_out" if "n_out" in parameters else "num_classes"  # torchvision's
+            made = f"{name}({argument}=dls.c), or use vision_learner(dls, {name})"
+        raise VicinalError(f"{name} makes a network and is none itself: call it, {made}")
     raise VicinalError(f"the model must be a network, an nn.Module, not {model!r}")
+
+
+def _parameters(function: Any) -> Collection[str]:
+    """The names of a function's parameters, where they can be known."""
+    try:
+        return signature(function).parameters
+    except (TypeError, ValueError):  # such as of C
+        return ()

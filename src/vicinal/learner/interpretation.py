@@ -2,25 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_percent, format_short
 from vicinal.known_losses import is_known, per_sample
 from vicinal.losses import MixLoss
+from vicinal.notebook import html_facts
 from vicinal.rehearsal import rehearsed
 from vicinal.rows import has_fewer_losses
 
+if TYPE_CHECKING:
+    from vicinal.learner.inference import Inference
+
 
 @dataclass(frozen=True)
-class TopLoss:
-    """A sample of the validation part and its prediction.
+class Prediction:
+    """A sample and its prediction.
 
     Args:
-        index: in the validation part, ``dls.valid.dataset``.
+        index: in the part that was predicted, such as ``dls.valid.dataset``.
         loss: of this sample.
         truth, predicted: the names of the true and of the most probable class; for other targets,
             values.
@@ -35,13 +41,16 @@ class TopLoss:
 
 
 class Interpretation:
-    """The errors of a network; :meth:`Learner.interpret` makes it in one pass.
+    """The errors of a network; :meth:`from_learner` makes it in one pass.
+
+    ``ClassificationInterpretation`` is the same class by fastai's longer name.
 
     Args:
         dls: the data.
-        probabilities: (N, C) for the validation part, or values.
+        probabilities: (N, C) for a part of them, or values.
         targets: (N, ...) the targets.
         losses: (N,) the loss of each sample.
+        part: the part; None for the validation part.
 
     Raises:
         VicinalError: the network has more or fewer outputs than there are classes.
@@ -49,27 +58,67 @@ class Interpretation:
     >>> from vicinal import Learner
     >>> x, y = torch.eye(3), torch.tensor([0, 1, 1])
     >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=2, vocab=["ant", "bee", "fly"], device="cpu")
-    >>> found = Learner(dls, torch.nn.Identity()).interpret()  # it takes the last bee for a fly
-    >>> found.confusion_matrix()
+    >>> learn = Learner(dls, torch.nn.Identity())  # it takes the last bee for a fly
+    >>> interp = Interpretation.from_learner(learn)
+    >>> interp.confusion_matrix()
     tensor([[1, 0, 0],
             [0, 1, 1],
             [0, 0, 0]])
-    >>> found.most_confused()
+    >>> interp.most_confused()
     [('bee', 'fly', 1)]
-    >>> found.top_losses(1)[0].index
-    2
+    >>> losses, indices = interp.top_losses(1)
+    >>> indices
+    tensor([2])
     """
 
     def __init__(
-        self, dls: DataLoaders, probabilities: Tensor, targets: Tensor, losses: Tensor
+        self,
+        dls: DataLoaders,
+        probabilities: Tensor,
+        targets: Tensor,
+        losses: Tensor,
+        part: Any = None,
     ) -> None:
         self.dls, self.probabilities, self.targets = dls, probabilities, targets
-        self.losses = losses
+        self.losses, self.part = losses, part or dls.valid
         if dls.vocab is not None and probabilities.shape[1] != len(dls.vocab):
             raise VicinalError(
                 f"the network has {probabilities.shape[1]} outputs for {len(dls.vocab)} classes: "
                 f"give it {len(dls.vocab)}"
             )
+
+    @classmethod
+    def from_learner(cls, learn: "Inference", ds_idx: int = 1, dl: Any = None) -> "Interpretation":
+        """The errors of a learner's network.
+
+        Args:
+            learn: the learner.
+            ds_idx, dl: the part, as for :meth:`Learner.get_preds`: by default, validation.
+
+        Raises:
+            VicinalError: the loss function gives no loss for each sample, or there are no targets.
+        """
+        return learn.interpret(ds_idx, dl)
+
+    # ---- what it says of itself -----------------------------------------------------------
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        return f"{type(self).__name__}({', '.join(f'{n}: {fact}' for n, fact in facts.items())})"
+
+    def _repr_html_(self) -> str:
+        return html_facts(type(self).__name__, self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        count = len(self.losses)
+        facts = {"samples": f"{count:,}", "mean loss": format_short(float(self.losses.mean()))}
+        if self._has_classes:
+            wrong = int((self.probabilities.argmax(dim=1) != self.targets).sum())
+            facts["wrong"] = f"{wrong:,} ({format_percent(wrong / max(1, count))} %)"
+            pairs = self.most_confused()[:3]
+            if pairs:
+                facts["most confused"] = ", ".join(f"{a} as {b} ({n})" for a, b, n in pairs)
+        return facts
 
     # ---- which classes --------------------------------------------------------------------
 
@@ -88,86 +137,193 @@ class Interpretation:
             raise VicinalError(
                 "a confusion matrix needs one class per sample, but the targets are values or "
                 f"several labels ({self.targets.dtype}, shape {tuple(self.targets.shape)}): use "
-                "top_losses(), which ranks such samples too"
+                "worst(), which ranks such samples too"
             )
         truth, predicted = self.targets.numpy(), self.probabilities.argmax(dim=1).numpy()
         counts = confusion_matrix(truth, predicted, labels=range(len(self._vocab)))
         return torch.from_numpy(counts).long()
 
-    def most_confused(self, min_count: int = 1) -> list[tuple[str, str, int]]:
+    def most_confused(self, min_val: int = 1) -> list[tuple[str, str, int]]:
         """Pairs of different (true, predicted) classes with their counts, the most frequent first.
 
         Args:
-            min_count: omit rarer pairs; 1 or more.
+            min_val: omit pairs with a lower count; 1 or more.
 
         Raises:
-            VicinalError: as for :meth:`confusion_matrix`, or ``min_count`` is out of its range.
+            VicinalError: as for :meth:`confusion_matrix`, or ``min_val`` is out of its range.
         """
-        if min_count < 1:
-            raise VicinalError(f"min_count must be 1 or more, not {min_count}")
+        if min_val < 1:
+            raise VicinalError(f"min_val must be 1 or more, not {min_val}")
         errors = self.confusion_matrix().fill_diagonal_(0)
         pairs = [
             (self._vocab[truth], self._vocab[predicted], int(errors[truth, predicted]))
-            for truth, predicted in (errors >= min_count).nonzero().tolist()
+            for truth, predicted in (errors >= min_val).nonzero().tolist()
         ]
         return sorted(pairs, key=lambda pair: -pair[2])
 
-    def plot_confusion_matrix(self, normalize: bool = False) -> Any:
+    def plot_confusion_matrix(
+        self,
+        normalize: bool = False,
+        *,
+        figsize: tuple[float, float] | None = None,
+        dpi: float | None = None,
+    ) -> Any:
         """A matplotlib figure of the confusion matrix.
 
         Args:
             normalize: show fractions of each true class instead of counts.
+            figsize: width and height in inches; None for what the names and numbers need.
+            dpi: dots an inch.
 
         Raises:
             VicinalError: as for :meth:`confusion_matrix`.
         """
         from vicinal import plots
 
-        return plots.confusion(self.confusion_matrix(), self._vocab, normalize)
+        counts = self.confusion_matrix()
+        return plots.shown(
+            plots.confusion(counts, self._vocab, normalize, figsize=figsize, dpi=dpi)
+        )
+
+    def print_classification_report(self) -> None:
+        """Print precision, recall and F1 score of each class, by scikit-learn.
+
+        Raises:
+            VicinalError: as for :meth:`confusion_matrix`.
+        """
+        from sklearn.metrics import classification_report
+
+        self.confusion_matrix()  # refuses what has no classes
+        truth, predicted = self.targets.numpy(), self.probabilities.argmax(dim=1).numpy()
+        labels = range(len(self._vocab))
+        report = classification_report(
+            truth, predicted, labels=labels, target_names=self._vocab, zero_division=0
+        )
+        print(report)
 
     # ---- which samples --------------------------------------------------------------------
 
-    def top_losses(self, k: int = 9) -> list[TopLoss]:
-        """The ``k`` samples with the largest losses, the largest first; NaN counts as largest.
+    def top_losses(self, k: int | None = None, largest: bool = True) -> tuple[Tensor, Tensor]:
+        """The ``k`` largest losses and their samples, the largest first; NaN counts as largest.
+
+        Args:
+            k: how many; None for all.
+            largest: False for the smallest ones, the smallest first.
+
+        Returns:
+            (k,) float losses and (k,) int64 indices in the part that was predicted.
 
         Raises:
             VicinalError: ``k`` is below 1.
         """
-        if k < 1:
-            raise VicinalError(f"the number of samples must be 1 or more, not {k}")
-        indices = self._indices()
-        worst = self.losses.topk(min(k, len(self.losses))).indices.tolist()
-        return [self._top_loss(row, indices[row]) for row in worst]
+        rows = self._ranked(k, largest)
+        return self.losses[rows], torch.tensor(self._indices())[rows]
 
-    def plot_top_losses(self, k: int = 9) -> Any:
+    def worst(self, k: int = 9) -> list[Prediction]:
+        """The ``k`` samples with the largest losses, with names and probabilities.
+
+        Raises:
+            VicinalError: ``k`` is below 1.
+        """
+        return self._predictions(self._ranked(k).tolist())
+
+    def plot_top_losses(
+        self,
+        k: int | Sequence[int] = 9,
+        largest: bool = True,
+        *,
+        nrows: int | None = None,
+        ncols: int | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Any:
         """A matplotlib figure of the images with the ``k`` largest losses.
 
         They are shown as the network sees them; the titles give the true and the predicted class,
         the loss, and the probability of the true class.
 
+        Args:
+            k: how many, or the indices of the samples, which are then shown in this order.
+            largest: False for the smallest losses.
+            nrows, ncols: of the grid.
+            figsize: width and height in inches.
+
         Raises:
-            VicinalError: the data are not images, or ``k`` is below 1.
+            VicinalError: the data are not images, ``k`` is below 1, or an index is none.
         """
+        rows = self._ranked(k, largest).tolist() if isinstance(k, int) else self._rows(k)
+        return self._plot(rows, _caption, nrows=nrows, ncols=ncols, figsize=figsize)
+
+    def show_results(
+        self,
+        idxs: Sequence[int],
+        *,
+        nrows: int | None = None,
+        ncols: int | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Any:
+        """A matplotlib figure of chosen images, each with its true and its predicted class.
+
+        Args:
+            idxs: indices in the part that was predicted.
+            nrows, ncols, figsize: as for :meth:`plot_top_losses`.
+
+        Raises:
+            VicinalError: the data are not images, or an index is none.
+        """
+        rows = self._rows(idxs)
+        return self._plot(rows, _names, nrows=nrows, ncols=ncols, figsize=figsize)
+
+    def _plot(self, rows: list[int], caption: Callable[[Prediction], str], **how: Any) -> Any:
         from vicinal import plots
 
-        worst = self.top_losses(k)
-        x, _ = self.dls.valid.dataset.__getitems__([sample.index for sample in worst])
+        chosen = self._predictions(rows)
+        x, _ = self.part.dataset.__getitems__([sample.index for sample in chosen])
         seen = self.dls.test_batch(list(x)) if isinstance(x, Tensor) else x
-        return plots.images(self.dls.pictures(seen), [_caption(sample) for sample in worst])
+        titles = [caption(sample) for sample in chosen]
+        return plots.shown(plots.images(self.dls.pictures(seen), titles, **how))
 
-    def _top_loss(self, row: int, index: int) -> TopLoss:
+    def _ranked(self, k: int | None, largest: bool = True) -> Tensor:
+        """The rows of the ``k`` largest or smallest losses."""
+        count = len(self.losses) if k is None else k
+        if count < 1:
+            raise VicinalError(f"the number of samples must be 1 or more, not {count}")
+        return self.losses.topk(min(count, len(self.losses)), largest=largest).indices
+
+    def _rows(self, idxs: Sequence[int]) -> list[int]:
+        """The rows of samples that are given by their indices in the part.
+
+        Raises:
+            VicinalError: one is out of range, or is of an image that could not be read.
+        """
+        row_of = {found: row for row, found in enumerate(self._indices())}
+        given = [index(each) for each in idxs]
+        unknown = [each for each in given if each not in row_of]
+        if unknown or not given:
+            raise VicinalError(
+                f"there is no prediction for sample {unknown[0]}: indices are 0 to {max(row_of)}"
+                if unknown
+                else "give the index of one sample or more"
+            )
+        return [row_of[each] for each in given]
+
+    def _predictions(self, rows: list[int]) -> list[Prediction]:
+        indices = self._indices()
+        return [self._prediction(row, indices[row]) for row in rows]
+
+    def _prediction(self, row: int, index: int) -> Prediction:
         predicted, target = self.probabilities[row], self.targets[row]
         loss = self.losses[row].item()
         if not self._has_classes:
-            return TopLoss(index, loss, self._values(target), self._values(predicted), None)
+            decoded = self.dls.decode(predicted[None])[0] if self.dls.target_block else predicted
+            return Prediction(index, loss, self._values(target), self._values(decoded), None)
         names = self._vocab[int(target)], self._vocab[int(predicted.argmax())]
-        return TopLoss(index, loss, *names, predicted[target].item())
+        return Prediction(index, loss, *names, predicted[target].item())
 
-    def _indices(self) -> Sequence[int]:
+    def _indices(self) -> list[int]:
         """The index of each loss's sample: images that cannot be read may have been skipped."""
-        dataset = self.dls.valid.dataset
+        dataset = self.part.dataset
         if len(dataset) == len(self.losses):
-            return range(len(dataset))
+            return list(range(len(dataset)))
         return [i for i in range(len(dataset)) if len(dataset.__getitems__([i])[1])]
 
     # ---- what the targets are -------------------------------------------------------------
@@ -175,14 +331,14 @@ class Interpretation:
     @property
     def _has_classes(self) -> bool:
         is_class = self.targets.ndim == 1 and not self.targets.is_floating_point()
-        return self.dls.vocab is not None and is_class
+        return self.dls.is_classes and is_class
 
     @property
     def _vocab(self) -> list[str]:
         return self.dls.vocab or []
 
     def _values(self, values: Tensor) -> str:
-        if self.dls.vocab is None:
+        if self.dls.vocab is None or self.dls.target_block is not None:
             return self.dls.label(values)
         chosen = (name for name, v in zip(self.dls.vocab, values, strict=True) if v > 0.5)
         return ", ".join(chosen) or "none"
@@ -213,8 +369,15 @@ def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tens
     return losses.detach().reshape(len(losses), -1).mean(dim=1)
 
 
-def _caption(sample: TopLoss) -> str:
+def _caption(sample: Prediction) -> str:
     loss = f"loss {sample.loss:.3g}"
     if sample.probability is not None:
         loss += f", truth {100 * sample.probability:.1f} %"
-    return f"truth {sample.truth}\npredicted {sample.predicted}\n{loss}"
+    return f"{_names(sample)}\n{loss}"
+
+
+def _names(sample: Prediction) -> str:
+    return f"truth {sample.truth}\npredicted {sample.predicted}"
+
+
+ClassificationInterpretation = Interpretation  # fastai's name

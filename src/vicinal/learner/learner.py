@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from accelerate.utils import convert_to_fp32
@@ -12,22 +12,30 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, ProgressTable, Recorder, as_callbacks
+from vicinal.learner.attached import Attached
+from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
-from vicinal.learner.inference import Inference
-from vicinal.learner.lr_find import RangeTest, range_test
-from vicinal.learner.optimizer import AdamW, Rates, Splitter, freeze_body, make_optimizer, one_group
-from vicinal.learner.precision import autocast
-from vicinal.learner.schedules import StepScheduler, flat_cos, one_cycle
-from vicinal.mixing import MixUp
+from vicinal.learner.fitting import Fitting, Momenta, also_n_epoch, check_new_optimizer
+from vicinal.learner.optimizer import (
+    AdamW,
+    Rates,
+    Splitter,
+    check_decay,
+    make_optimizer,
+    one_group,
+    own_rate,
+)
+from vicinal.learner.precision import InPrecision, autocast
+from vicinal.learner.progress_table import ProgressTable
+from vicinal.learner.recorder import Recorder
 from vicinal.processes import distributed_model, share_buffers, this_process
 
 Batches = Iterable[tuple[Any, Any]]
 
 
-class Learner(Inference):
+class Learner(Attached, InPrecision, Fitting):
     """Train a network.
 
     Args:
@@ -36,7 +44,7 @@ class Learner(Inference):
         loss_func: a criterion; it reads mixed targets through :class:`MixLoss` and is itself
             never changed. None takes cross-entropy for classes and mean squared error for values.
         opt_func: from (parameter groups, lr=) to a torch optimizer; by default AdamW.
-        lr: learning rate for ``fit`` without one.
+        lr: learning rate for ``fit`` without one; ``partial(opt_func, lr=…)`` takes precedence.
         metrics: one or several functions of (output, target) that are means over samples, or
             :data:`rmse`.
         cbs: one or several callbacks or mixers, as instances or classes.
@@ -45,7 +53,12 @@ class Learner(Inference):
         precision: "fp32", "bf16", "fp16", or "auto" for the one that the device is fast in.
         compile: train with the network compiled by ``torch.compile``, which takes a minute at
             first; validation uses the network itself.
-        path: where :meth:`save` puts its files.
+        path: the folder of the files that a training writes.
+        model_dir: where :meth:`save` puts weights; a folder in ``path``, unless it is absolute.
+        wd: weight decay, 0 or more; None for the optimizer's own, which is 0.01 for AdamW.
+        wd_bn_bias: norms and biases decay, too.
+        train_bn: norms are trained in frozen groups, too; see :meth:`freeze_to`.
+        moms: momenta of :meth:`fit_one_cycle`.
 
     Attributes, for callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
     ``pred``, ``loss``, ``optimizer``, ``history`` (a row of losses and metrics for each epoch).
@@ -76,13 +89,25 @@ class Learner(Inference):
         precision: str = "fp32",
         compile: bool = False,
         path: str | Path = ".",
+        model_dir: str | Path = "models",
+        wd: float | None = None,
+        wd_bn_bias: bool = False,
+        train_bn: bool = True,
+        moms: Momenta = (0.95, 0.85, 0.95),
     ) -> None:
+        check_decay(wd)
         this_process()  # joins the process group, if this is one of several processes
-        super().__init__(dls, model, loss_func, metrics, precision, path)
-        self.opt_func, self.lr, self.splitter = opt_func, lr, splitter or one_group
+        super().__init__(dls, model, loss_func, metrics, precision, path, model_dir)
+        self.opt_func, self.lr, self.splitter = (
+            opt_func,
+            own_rate(opt_func, lr),
+            splitter or one_group,
+        )
+        self.wd, self.wd_bn_bias, self.train_bn, self.moms = wd, wd_bn_bias, train_bn, moms
+        self.frozen = []
         self.cbs: list[Callback] = []
         self.add_cbs(cbs)
-        self.compile, self.is_logging = compile, True
+        self.compile, self.recorder = compile, Recorder()
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
@@ -96,21 +121,37 @@ class Learner(Inference):
 
     # ---- the loop -------------------------------------------------------------------------
 
-    def fit(self, epochs: int, lr: Rates | None = None, cbs: Any = ()) -> None:
+    @also_n_epoch
+    def fit(
+        self,
+        epochs: int,
+        lr: Rates | None = None,
+        wd: float | None = None,
+        cbs: Any = (),
+        *,
+        reset_opt: bool = True,
+    ) -> None:
         """Train with a constant learning rate.
 
         Args:
             epochs: the number of passes through the training part.
-            lr: a number, or ``slice(lowest, highest)`` spread over the parameter groups.
+            lr: a number; ``slice(lowest, highest)``, spread over the parameter groups on a
+                logarithmic scale; ``slice(highest)``, of which all but the last group have a tenth;
+                or a list with a rate for each group.
+            wd: weight decay, 0 or more; None for the learner's.
             cbs: callbacks and mixers for this training only.
+            reset_opt: every training starts with a new optimizer, so this can only be True.
 
         However the training ends (also by an error or Ctrl-C), the learner's loss, metrics,
         callbacks and model are as they were before, except for the trained weights.
         """
         if epochs < 1:
             raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
+        check_decay(wd)
+        check_new_optimizer(reset_opt)
         self.epochs, self.first_epoch, self.rescaling = epochs, 0, None
-        with self.session(self.lr if lr is None else lr, self._with_own(as_callbacks(cbs))):
+        callbacks = self._with_own(as_callbacks(cbs))
+        with self.session(self.lr if lr is None else lr, callbacks, wd):
             self.section("fit", self._all_epochs)
         self.ended = [*self.ended, epochs]
 
@@ -216,7 +257,7 @@ class Learner(Inference):
 
         Call it between two batches of the loop: in ``before_train``, ``after_train`` or an event of
         epochs. The batches count in the epoch's ``train_loss``, but not in the length of the
-        training: a schedule may run out of steps, and one-cycle then raises an error.
+        training: one-cycle and flat-cosine then raise an error, as their schedules end.
 
         Args:
             batches: pairs (x, y) on the device, as the network reads them. They are not changed.
@@ -239,7 +280,9 @@ class Learner(Inference):
             self._all_batches(batches, training=True)
 
     @contextmanager
-    def session(self, lr: Rates, callbacks: Sequence[Callback]) -> Iterator[None]:
+    def session(
+        self, lr: Rates, callbacks: Sequence[Callback], wd: float | None = None
+    ) -> Iterator[None]:
         """Within this context there are an optimizer, a gradient scaler and callbacks.
 
         :meth:`fit` opens one. Sections and :meth:`train_on` need it.
@@ -247,10 +290,13 @@ class Learner(Inference):
         Args:
             lr: as for :meth:`fit`.
             callbacks: all that receive events, in any order.
+            wd: weight decay; None for the learner's.
         """
         self.dls.check_share()
         self.to_device()
-        self.optimizer = make_optimizer(self.opt_func, self.splitter(self.model), lr)
+        decay = self.wd if wd is None else wd
+        groups = self.splitter(self.model)
+        self.optimizer = make_optimizer(self.opt_func, groups, lr, decay, self.wd_bn_bias)
         self.optimizer.zero_grad()
         self.scaler = torch.amp.GradScaler(self.dls.device.type, enabled=self.precision == "fp16")
         network = distributed_model(self.model, self.dls.device)  # it keeps its weights
@@ -273,127 +319,7 @@ class Learner(Inference):
     def _with_own(self, extra: Sequence[Callback] = ()) -> list[Callback]:
         """The learner's callbacks, those of one training, and what records and shows it."""
         is_shown = self.is_logging and this_process().is_main_process
-        return [*self.cbs, *extra, Recorder(), *([ProgressTable()] if is_shown else [])]
-
-    # ---- more ways to train ---------------------------------------------------------------
-
-    def fit_one_cycle(
-        self,
-        epochs: int,
-        lr_max: Rates | None = None,
-        *,
-        pct_start: float = 0.25,
-        div: float = 25.0,
-        div_final: float = 1e5,
-        cbs: Any = (),
-    ) -> None:
-        """Train with the one-cycle policy: the learning rate warms up and anneals, by cosines.
-
-        Args:
-            epochs: the number of passes through the training part.
-            lr_max: the highest learning rate, or a slice as for :meth:`fit`.
-            pct_start: the fraction of the steps that warm up, in (0, 1).
-            div, div_final: start and end at ``lr_max / div`` and ``lr_max / div_final``.
-            cbs: callbacks and mixers for this training only.
-
-        Source: L. N. Smith, N. Topin, Super-convergence (2018); the cosine form is fastai's.
-        """
-        schedule = StepScheduler(one_cycle(pct_start, div, div_final))
-        self.fit(epochs, lr_max, cbs=[schedule, *as_callbacks(cbs)])
-
-    def fit_flat_cos(
-        self,
-        epochs: int,
-        lr: Rates | None = None,
-        *,
-        pct_start: float = 0.75,
-        div_final: float = 1e5,
-        cbs: Any = (),
-    ) -> None:
-        """Train with a constant learning rate that anneals at the end, by a cosine.
-
-        Args:
-            epochs: the number of passes through the training part.
-            lr: the learning rate, or a slice as for :meth:`fit`.
-            pct_start: the fraction of the steps before it anneals, 0 or more and below 1.
-            div_final: end at ``lr / div_final``; above 0.
-            cbs: callbacks and mixers for this training only.
-
-        Raises:
-            VicinalError: ``pct_start`` or ``div_final`` is out of its range.
-
-        Source: fastai's ``Learner.fit_flat_cos``.
-        """
-        schedule = StepScheduler(flat_cos(pct_start, div_final))
-        self.fit(epochs, lr, cbs=[schedule, *as_callbacks(cbs)])
-
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> RangeTest:
-        """Find a learning rate: train on some batches while it grows, then undo everything.
-
-        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().suggestion`` is a rate,
-        ``learn.lr_find().plot()`` a figure of the losses.
-
-        Args:
-            start_lr, end_lr: the first and the last rate, of the last parameter group; if ``lr`` is
-                a slice, the other groups keep their ratio to it.
-            num_it: the number of batches, 10 or more.
-        """
-        return range_test(self, start_lr, end_lr, num_it)
-
-    def fine_tune(
-        self, epochs: int, base_lr: float = 2e-3, *, freeze_epochs: int = 1, lr_mult: float = 100
-    ) -> None:
-        """Train the head alone, then all layers, the first ones with lower rates.
-
-        Args:
-            epochs: epochs with all layers, after ``freeze_epochs`` with the head alone.
-            base_lr: the highest learning rate of the first phase; the second has half of it.
-            lr_mult: by how much lower the rate of the first layers is.
-        """
-        trained = {parameter: parameter.requires_grad for parameter in self.model.parameters()}
-        self.freeze()
-        try:
-            self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99)
-        finally:
-            # Not unfreeze(): what the user had frozen stays frozen.
-            for parameter, requires_grad in trained.items():
-                parameter.requires_grad_(requires_grad)
-        base_lr /= 2
-        self.fit_one_cycle(epochs, slice(base_lr / lr_mult, base_lr), pct_start=0.3, div=5)
-
-    def freeze(self) -> None:
-        """Train the last parameter group only, and batch norms, which have to adapt to the data."""
-        freeze_body(self.model, self.splitter(self.model))
-
-    def unfreeze(self) -> None:
-        """Train all parameters."""
-        for group in self.splitter(self.model):
-            for parameter in group:
-                parameter.requires_grad_()
-
-    # ---- callbacks ------------------------------------------------------------------------
-
-    def add_cbs(self, cbs: Any) -> Self:
-        """Add callbacks or mixers for all later trainings."""
-        self.cbs += as_callbacks(cbs)
-        return self
-
-    def mixup(self, alpha: float = 0.4, **kwargs: Any) -> Self:
-        """Train with :class:`MixUp`, in one line: ``vision_learner(dls, "resnet34").mixup()``.
-
-        It replaces any mixer that was there before.
-        """
-        self.cbs = [cb for cb in self.cbs if not isinstance(cb, MixBatches)]
-        return self.add_cbs(MixUp(alpha, **kwargs))
-
-    @contextmanager
-    def no_logging(self) -> Iterator[Self]:
-        """Train without a progress bar and a table: ``with learn.no_logging(): learn.fit(3)``."""
-        before, self.is_logging = self.is_logging, False
-        try:
-            yield self
-        finally:
-            self.is_logging = before
+        return [*self.cbs, *extra, self.recorder, *([ProgressTable()] if is_shown else [])]
 
     def events(self) -> str:
         """The events of a training and who receives each: ``print(learn.events())``."""

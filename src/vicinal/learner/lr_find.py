@@ -15,6 +15,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
 from vicinal.learner.resume import Checkpoint
+from vicinal.notebook import shown, was_shown
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -23,25 +24,44 @@ SMOOTHING = 0.98  # the weight of the previous smoothed loss
 DIVERGED = 4  # times the lowest loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RangeTest:
-    """The result of a learning rate range test.
+    """The result of a learning rate range test; a notebook shows the rate and the figure.
 
     Args:
         rates: the learning rate of each batch.
         losses: the exponentially smoothed loss after each batch.
-        suggestion: the rate in the middle of the longest valley of the losses, see :func:`valley`.
+        valley: the rate in the middle of the longest valley of the losses, see :func:`valley`.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    suggestion: float
+    valley: float
+
+    @property
+    def suggestion(self) -> float:
+        """The same as ``valley``."""
+        return self.valley
 
     def plot(self) -> Any:
         """A matplotlib figure of the losses over the rates, with the suggestion."""
         from vicinal import plots
 
-        return plots.range_test(self.rates, self.losses, self.suggestion)
+        return plots.range_test(self.rates, self.losses, self.valley)
+
+    def __repr__(self) -> str:
+        return (
+            f"RangeTest(valley={self.valley:.3g}, {len(self.rates)} rates from "
+            f"{self.rates[0]:.2g} to {self.rates[-1]:.2g})"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        was_shown(self)
+        return {}
+
+    def _repr_png_(self) -> bytes:
+        picture: bytes = self.plot()._repr_png_()
+        return picture
 
 
 def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) -> RangeTest:
@@ -57,7 +77,8 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
 
     Args:
         learn: the learner.
-        start_lr, end_lr: the first and the last rate, ``0 < start_lr < end_lr``.
+        start_lr: the rate of the first batch, above 0.
+        end_lr: the rate that would follow the last batch, as in fastai; above ``start_lr``.
         num_it: the number of batches, 10 or more.
 
     Raises:
@@ -72,7 +93,7 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
     >>> x = torch.randn(400, 2); y = (x[:, 0] > 0).long()
     >>> dls = DataLoaders.from_tensors(x[:300], y[:300], x[300:], y[300:], bs=20, device="cpu")
     >>> found = Learner(dls, nn.Linear(2, 2)).lr_find()
-    >>> 1e-4 < found.suggestion < 1
+    >>> 1e-4 < found.valley < 1
     True
     """
     if not 0 < start_lr < end_lr < math.inf:
@@ -93,10 +114,11 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
     with undoing(learn):
         learn.epochs, learn.epoch = math.ceil(num_it / len(learn.dls.train)), 0
         # Of the learner's rate, only the ratios between groups matter: the callback sets the rest.
-        lr = learn.lr if isinstance(learn.lr, slice) else 1.0
+        lr = 1.0 if isinstance(learn.lr, float | int) else learn.lr
         with learn.session(lr, [growing, *filter(_hears_batches, learn.cbs)]):
             learn.section("fit", lambda: learn.section("epoch", train))
-    return RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
+    found = RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
+    return shown(found)
 
 
 def _hears_batches(callback: Callback) -> bool:
@@ -112,7 +134,7 @@ class GrowingRate(Callback):
     """Let the learning rate grow exponentially, and record the smoothed losses.
 
     Args:
-        start_lr, end_lr: the rate of the first and of the last batch.
+        start_lr, end_lr: the rate of the first batch, and the one that would follow the last.
         num_it: the number of batches.
     """
 
@@ -130,7 +152,7 @@ class GrowingRate(Callback):
 
     def before_batch(self, learn: "Learner") -> None:
         growth = self.end_lr / self.start_lr
-        self.rate = self.start_lr * growth ** (self.batch / (self.num_it - 1))
+        self.rate = self.start_lr * growth ** (self.batch / self.num_it)
         for group, ratio in zip(learn.optimizer.param_groups, self.ratios, strict=True):
             group["lr"] = self.rate * ratio
         self.batch += 1
@@ -173,21 +195,24 @@ class GrowingRate(Callback):
 
 
 def valley(losses: Sequence[float]) -> int | None:
-    """The middle of the longest valley: an index, or None if the losses never fall.
+    """Near the middle of the longest valley: an index, or None if the losses never fall.
 
     The valley ends where the longest falling subsequence ends, and is as many batches long as that
-    has members.
+    has members. The index is a third and a sixth of its length, each rounded down, from its start.
 
-    Source: fastai's ``valley``, which suggests a learning rate in the same way.
+    Source: fastai's ``valley``, which suggests the same rate for the same losses.
 
-    >>> valley([5.0, 5.1, 4.0, 3.0, 2.0, 1.0, 8.0, 9.0])
+    >>> valley([5.0, 5.1, 4.0, 3.0, 2.0, 1.5, 1.0, 8.0, 9.0])
     3
     """
     lengths = [1] * len(losses)
     for i, loss in enumerate(losses):
         lengths[i] += max((lengths[j] for j in range(i) if losses[j] > loss), default=0)
     longest = max(lengths)
-    return None if longest == 1 else lengths.index(longest) - longest // 2
+    if longest == 1:
+        return None
+    # A valley of two batches at the beginning would start before the first.
+    return max(0, lengths.index(longest) - longest + longest // 3 + longest // 6)
 
 
 @contextmanager

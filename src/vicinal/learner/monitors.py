@@ -1,16 +1,18 @@
 """Callbacks that watch a column of the history: stop early, save the best weights."""
 
+import difflib
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import ValidAverages
+from vicinal.learner.callbacks import valid_columns
 from vicinal.learner.ema import EMA
 from vicinal.learner.events import Callback, CancelFit, check_only_one
-from vicinal.mixing.arguments import number, one_of, whole
+from vicinal.mixing.arguments import flag, number, one_of, whole
+from vicinal.processes import this_process
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -20,47 +22,80 @@ class Monitor(Callback):
     """Watch a column of ``learn.history`` over the epochs of one training.
 
     Args:
-        monitor: the column, such as ``valid_loss`` or ``valid_accuracy``.
+        monitor: the column, such as ``valid_loss`` or ``valid_accuracy``, or the metric alone, as
+            ``accuracy``.
         mode: "min" if lower is better, "max" if higher is better; None decides by the name: lower
             for losses, errors and distances (loss, error_rate, rmse, mae, ...), else higher.
+        min_delta: a value that is better by no more than this is not an improvement, 0 or more.
+        reset_on_fit: each training has a best of its own; False compares with those before, too.
 
     Raises:
-        ValueError: ``mode`` is neither.
+        TypeError, ValueError: an argument is of the wrong kind or out of its range.
         VicinalError: there is no such column when a training begins.
 
     The best value is looked up in the history each time, not remembered: so a resumed training
     continues correctly, at whatever moment its state was saved.
     """
 
-    def __init__(self, monitor: str = "valid_loss", mode: str | None = None) -> None:
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        mode: str | None = None,
+        min_delta: float = 0.0,
+        reset_on_fit: bool = True,
+    ) -> None:
         self.monitor = monitor
         self.mode = better(str(monitor)) if mode is None else one_of("mode", mode, ("min", "max"))
+        self.min_delta = number("min_delta", min_delta)
+        self.reset_on_fit = flag("reset_on_fit", reset_on_fit)
+        self.begin: int | None = None  # the row of the history from which it looks for the best
+        self.training_begin = 0
 
     def before_fit(self, learn: "Learner") -> None:
-        columns = ["train_loss", *ValidAverages(learn.metrics).averages]
-        if self.monitor not in columns:
+        columns = ["train_loss", *valid_columns(learn.metrics)]
+        self.column = self.monitor
+        if self.monitor not in columns and f"valid_{self.monitor}" in columns:
+            self.column = f"valid_{self.monitor}"
+        if self.column not in columns:
+            near = difflib.get_close_matches(str(self.monitor), columns, n=1)
             raise VicinalError(
                 f"{type(self).__name__} cannot monitor {self.monitor!r}, which is not a column of "
-                f"the history: use one of {', '.join(columns)}"
+                "the history: "
+                + (f"did you mean {near[0]}, of " if near else "use one of ")
+                + f"{', '.join(columns)}"
+                + ("?" if near else "")
             )
-        self.begin = len(learn.history)
+        self.training_begin = len(learn.history)
+        if self.reset_on_fit or self.begin is None:
+            self.begin = self.training_begin
 
-    def scores(self, learn: "Learner") -> list[float]:
-        """The column since the training began, with the sign that makes higher better.
+    def improvements(self, learn: "Learner") -> list[bool]:
+        """Whether each epoch of this training is better than all before it.
 
-        NaN and infinities become minus infinity, which is never an improvement.
+        NaN and infinities are never an improvement.
         """
-        values = [row.get(self.monitor, math.nan) for row in learn.history[self.begin :]]
         sign = 1 if self.mode == "max" else -1
-        return [sign * value if math.isfinite(value) else -math.inf for value in values]
+        best, improved = -math.inf, []
+        for row in learn.history[self.begin :]:
+            score = sign * row.get(self.column, math.nan)
+            improved.append(math.isfinite(score) and score > best + self.min_delta)
+            best = score if improved[-1] else best
+        assert self.begin is not None
+        return improved[self.training_begin - self.begin :]
+
+    def say(self, learn: "Learner", text: str) -> None:
+        """Print a line above the progress bar, unless the training shows nothing."""
+        if learn.is_logging:
+            this_process().print(text)
 
     def state_dict(self) -> dict[str, Any]:
-        """The row of the history at which the training began."""
-        return {"begin": self.begin}
+        """The rows of the history at which the training and the search for the best began."""
+        return {"begin": self.begin, "training_begin": self.training_begin}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Watch the history from the row at which the resumed training began."""
         self.begin = state["begin"]
+        self.training_begin = state.get("training_begin", state["begin"])
 
 
 class EarlyStopping(Monitor):
@@ -70,7 +105,7 @@ class EarlyStopping(Monitor):
         monitor: the column; see :class:`Monitor`.
         patience: the number of epochs in a row without improvement, 1 or more.
         min_delta: a value that is better by no more than this is not an improvement, 0 or more.
-        mode: "min" or "max"; None decides by the column's name, see :class:`Monitor`.
+        mode, reset_on_fit: see :class:`Monitor`.
 
     NaN is not an improvement. The weights stay those of the last epoch; :class:`SaveBest` restores
     the best ones.
@@ -102,19 +137,16 @@ class EarlyStopping(Monitor):
         min_delta: float = 0.0,
         *,
         mode: str | None = None,
+        reset_on_fit: bool = True,
     ) -> None:
-        super().__init__(monitor, mode)
+        super().__init__(monitor, mode, min_delta, reset_on_fit)
         self.patience = whole("patience", patience)
-        self.min_delta = number("min_delta", min_delta)
 
     def before_epoch(self, learn: "Learner") -> None:
-        best, epochs_without = -math.inf, 0
-        for score in self.scores(learn):
-            if score > best + self.min_delta:
-                best, epochs_without = score, 0
-            else:
-                epochs_without += 1
-        if epochs_without >= self.patience:
+        improvements = self.improvements(learn)
+        if len(improvements) >= self.patience and not any(improvements[-self.patience :]):
+            epochs = "1 epoch" if self.patience == 1 else f"{self.patience} epochs"
+            self.say(learn, f"stopped, as {self.column} has not improved for {epochs}")
             raise CancelFit
 
 
@@ -126,11 +158,11 @@ class SaveBest(Monitor):
     and loaded, as it is those that were validated.
 
     Args:
-        name: of the file, ``path/models/NAME.safetensors``; an existing file is replaced.
+        name: of the file, ``path/model_dir/NAME.safetensors``; an existing file is replaced.
         monitor: the column; see :class:`Monitor`.
-        mode: "min" or "max"; None decides by the column's name, see :class:`Monitor`.
+        mode, min_delta, reset_on_fit: see :class:`Monitor`.
 
-    Each training has a best of its own. NaN is never the best; if no epoch had a number, nothing is
+    NaN is never the best; if no epoch had a number, nothing is
     saved or loaded.
 
     Raises:
@@ -155,34 +187,45 @@ class SaveBest(Monitor):
     order = 85  # after the Recorder; before a checkpoint, which includes the best weights
 
     def __init__(
-        self, name: str = "best", monitor: str = "valid_loss", mode: str | None = None
+        self,
+        name: str = "best",
+        monitor: str = "valid_loss",
+        mode: str | None = None,
+        *,
+        min_delta: float = 0.0,
+        reset_on_fit: bool = True,
     ) -> None:
-        super().__init__(monitor, mode)
+        super().__init__(monitor, mode, min_delta, reset_on_fit)
         self.file_name = name
         self.weights: dict[str, Tensor] = {}
 
     def before_fit(self, learn: "Learner") -> None:
         check_only_one(self, learn)
         super().before_fit(learn)
-        self.weights = {}
+        if self.reset_on_fit:
+            self.weights = {}
 
     def after_epoch(self, learn: "Learner") -> None:
-        *before, last = self.scores(learn)
-        if last <= max(before, default=-math.inf):
+        if not self.improvements(learn)[-1]:
             return
-        averages = [callback for callback in learn.callbacks if isinstance(callback, EMA)]
-        with averages[0].averaged(learn) if averages else nullcontext():
+        with self.weights_to_save(learn):
             learn.save(self.file_name)
             weights = learn.model.state_dict()
             self.weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
 
+    def weights_to_save(self, learn: "Learner") -> AbstractContextManager[None]:
+        """Within this context the network holds the weights that were validated."""
+        averages = [callback for callback in learn.callbacks if isinstance(callback, EMA)]
+        return averages[0].averaged(learn) if averages else nullcontext()
+
     def after_fit(self, learn: "Learner") -> None:
         if self.weights:
             learn.model.load_state_dict(self.weights)
-        self.weights = {}
+        if self.reset_on_fit:
+            self.weights = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The row at which the training began, and the best weights so far.
+        """The rows at which it began, and the best weights so far.
 
         The weights themselves, as a later training may have replaced their file.
         """

@@ -1,7 +1,7 @@
 """Parameter groups, and a learning rate for each."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from vicinal.errors import VicinalError
 # fastai's defaults: momentum and decay of AdamW that suit one-cycle training.
 AdamW = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01)
 
-Rates = float | slice
+Rates = float | slice | Sequence[float]
 Splitter = Callable[[nn.Module], list[list[nn.Parameter]]]
 
 
@@ -23,17 +23,24 @@ def one_group(model: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def make_optimizer(
-    opt_func: Callable[..., torch.optim.Optimizer], layers: list[list[nn.Parameter]], lr: Rates
+    opt_func: Callable[..., torch.optim.Optimizer],
+    layers: list[list[nn.Parameter]],
+    lr: Rates,
+    wd: float | None = None,
+    wd_bn_bias: bool = False,
 ) -> torch.optim.Optimizer:
     """An optimizer over all parameters that require grad, without weight decay of norms and biases.
 
     Args:
         opt_func: from (parameter groups, lr=) to the optimizer.
         layers: lists of parameters, the first layers first.
-        lr: a number, or a slice; see :func:`spread`.
+        lr: a number, a slice, or a rate for each list; see :func:`spread`.
+        wd: weight decay, 0 or more; None for the optimizer's own.
+        wd_bn_bias: norms and biases decay, too.
 
     Raises:
-        VicinalError: no parameter requires grad, or the optimizer cannot train these.
+        VicinalError: no parameter requires grad, the optimizer cannot train these, or it has no
+            weight decay and one is given.
     """
     rates = spread(lr, len(layers))
     groups: list[dict[str, Any]] = []
@@ -43,13 +50,37 @@ def make_optimizer(
         decayed = [p for p in trained if p.ndim > 1]
         plain = [p for p in trained if p.ndim <= 1]
         groups += [{"params": decayed, "lr": rate}, {"params": plain, "lr": rate}]
-        if plain:
+        if wd is not None:
+            groups[-2]["weight_decay"] = groups[-1]["weight_decay"] = wd
+        if plain and not wd_bn_bias:
             groups[-1]["weight_decay"] = 0.0
     groups = [group for group in groups if group["params"]]
     if not groups:
         raise VicinalError("the model has no parameter to train: unfreeze one")
+    optimizer = _made(opt_func, groups, rates[-1])
+    defaults = getattr(optimizer, "defaults", {})
+    if wd and defaults and "weight_decay" not in defaults:  # torch takes any key, and ignores it
+        raise VicinalError(f"{type(optimizer).__name__} has no weight decay: leave wd out")
+    return optimizer
+
+
+def own_rate(opt_func: Any, lr: Rates) -> Rates:
+    """The learning rate that ``partial(opt_func, lr=…)`` carries, or the given one."""
+    return opt_func.keywords.get("lr", lr) if isinstance(opt_func, partial) else lr
+
+
+def check_decay(wd: Any) -> None:
+    """Raise a VicinalError where a weight decay is no number of 0 or more, nor None."""
+    is_number = isinstance(wd, (int, float)) and not isinstance(wd, bool)
+    if wd is not None and not (is_number and 0 <= wd < math.inf):
+        raise VicinalError(f"the weight decay wd must be a number of 0 or more, not {wd!r}")
+
+
+def _made(
+    opt_func: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]], lr: float
+) -> torch.optim.Optimizer:
     try:
-        return opt_func(groups, lr=rates[-1])
+        return opt_func(groups, lr=lr)
     except ValueError as error:
         if "parameter groups" in str(error):  # torch's LBFGS takes none
             return _of_one_group(opt_func, groups)
@@ -74,34 +105,41 @@ def _of_one_group(
     return opt_func([p for group in groups for p in group["params"]], lr=rates[0])
 
 
-def freeze_body(model: nn.Module, layers: list[list[nn.Parameter]]) -> None:
-    """Freeze all parameters but the last list, and those of batch norms, which have to adapt."""
-    norms = {
-        parameter
-        for module in model.modules()
-        if isinstance(module, nn.modules.batchnorm._NormBase)
-        for parameter in module.parameters()
-    }
-    for group in layers[:-1]:
-        for parameter in group:
-            parameter.requires_grad_(parameter in norms and parameter.requires_grad)
-
-
 def spread(lr: Rates, groups: int) -> list[float]:
     """A learning rate for each group of layers.
 
     ``slice(lowest, highest)`` is spread evenly on a logarithmic scale; ``slice(highest)`` gives the
-    last group that rate and the others a tenth of it.
+    last group that rate and the others a tenth of it. A list gives each group its own.
+
+    Raises:
+        VicinalError: a list has not a rate for each group, or one is no number above 0.
 
     >>> spread(slice(1e-4, 1e-2), 3)
     [0.0001, 0.001, 0.01]
     """
-    if not isinstance(lr, slice):
-        return [float(lr)] * groups
-    highest = float(lr.stop)
-    if lr.start is None:
-        return [highest / 10] * (groups - 1) + [highest]
-    if groups == 1:
-        return [highest]
-    step = (math.log(highest) - math.log(lr.start)) / (groups - 1)
-    return [float(f"{lr.start * math.exp(step * i):.12g}") for i in range(groups)]
+    if isinstance(lr, slice):
+        highest = _number(lr.stop, lr)
+        if not lr.start:
+            return [highest / 10] * (groups - 1) + [highest]
+        if groups == 1:
+            return [highest]
+        lowest = _number(lr.start, lr)
+        step = (math.log(highest) - math.log(lowest)) / (groups - 1)
+        return [float(f"{lowest * math.exp(step * i):.12g}") for i in range(groups)]
+    if isinstance(lr, Sequence):
+        rates = [_number(each, lr) for each in lr]
+        if len(rates) == 1:
+            return rates * groups
+        if len(rates) != groups:
+            raise VicinalError(
+                f"{len(rates)} learning rates are given, and there are {groups} parameter groups: "
+                "give one for each, or slice(lowest, highest)"
+            )
+        return rates
+    return [float(lr)] * groups
+
+
+def _number(rate: Any, lr: Any) -> float:
+    if rate is None or not 0 < float(rate) < math.inf:
+        raise VicinalError(f"learning rates must be numbers above 0, not {rate} in {lr}")
+    return float(rate)

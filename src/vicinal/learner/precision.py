@@ -1,7 +1,8 @@
 """Mixed precision: the number format that the forward pass computes in."""
 
 import contextlib
-from typing import Literal
+import warnings
+from typing import Any, Literal, Self
 
 import torch
 
@@ -50,3 +51,42 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
     """The context for a forward pass in a precision."""
     dtype = DTYPES[precision]
     return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+class InPrecision:
+    """The part of a :class:`Learner` that says in which precision it computes."""
+
+    dls: Any
+    precision: str
+
+    def to_fp16(self) -> Self:
+        """Train, validate and predict in float16, with a scaled loss.
+
+        A CPU has no such arithmetic: there is a warning, and the precision stays float32.
+
+        >>> import torch
+        >>> from vicinal import DataLoaders, Learner
+        >>> x, y = torch.randn(40, 2), torch.arange(40) % 2
+        >>> dls = DataLoaders.from_tensors(x, y, x, y, bs=10, device="cpu")
+        >>> Learner(dls, torch.nn.Linear(2, 2)).to_bf16().precision
+        'bf16'
+        """
+        if self.dls.device.type == "cpu":
+            warnings.warn(
+                "fp16 is for GPUs: on this CPU the precision is fp32; to_bf16() works on both",
+                stacklevel=2,
+            )
+            return self.to_fp32()
+        return self._to("fp16")
+
+    def to_bf16(self) -> Self:
+        """Train, validate and predict in bfloat16; slow where the processor lacks it."""
+        return self._to("bf16")
+
+    def to_fp32(self) -> Self:
+        """Train, validate and predict in float32, the default."""
+        return self._to("fp32")
+
+    def _to(self, precision: str) -> Self:
+        self.precision, _ = choose_precision(precision, self.dls.device)
+        return self

@@ -1,7 +1,7 @@
-"""Learning rate schedules: one cycle, and flat with a cosine at the end."""
+"""Schedules of rates and momenta: one cycle, and flat with a cosine at the end."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +16,7 @@ MakeScheduler = Callable[[torch.optim.Optimizer, int], Any]
 
 
 class StepScheduler(Callback):
-    """Step one of torch's schedulers after every step of the optimizer.
+    """Step a scheduler, one of torch's or :class:`Cosines`, after every step of the optimizer.
 
     Args:
         make: from the optimizer and the number of its steps to the scheduler.
@@ -46,27 +46,94 @@ class StepScheduler(Callback):
         self.scheduler.load_state_dict(state)
 
 
-def one_cycle(pct_start: float, div: float, div_final: float) -> MakeScheduler:
+class Cosines:
+    """Rates, and momenta where there are, that go from start to middle to end, by two cosines.
+
+    It can be stepped, saved and restored as torch's schedulers can. Step ``i`` of ``n`` stands at
+    the fraction ``i / n``, counted from 0: the last step comes close to the end, as in fastai.
+
+    Args:
+        optimizer: its rates are the highest.
+        steps: how many steps it will take.
+        pct_start: the fraction of the steps before the middle, 0 or more and below 1.
+        rates: what the highest rates are multiplied by at the start, in the middle and at the end.
+        momenta: momenta at the start, in the middle and at the end; None leaves them as they are.
+
+    Raises:
+        VicinalError: it is stepped more often than the optimizer was to step.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        steps: int,
+        pct_start: float,
+        rates: Sequence[float],
+        momenta: Sequence[float] | None = None,
+    ) -> None:
+        self.optimizer, self.steps, self.pct_start = optimizer, steps, pct_start
+        self.rates, self.momenta = rates, momenta
+        self.highest = [group["lr"] for group in optimizer.param_groups]
+        self.number = 0
+        self._set()
+
+    def step(self) -> None:
+        if self.number >= self.steps:
+            raise VicinalError(
+                f"the schedule was made for {self.steps} steps, and the training takes more: call "
+                "train_on() in trainings by fit(), with a constant rate"
+            )
+        self.number += 1
+        self._set()
+
+    def _set(self) -> None:
+        factor = self._at(self.rates)
+        # Read anew, as an optimizer that loads a state makes other groups.
+        for group, highest in zip(self.optimizer.param_groups, self.highest, strict=True):
+            group["lr"] = highest * factor
+            if self.momenta is None:
+                continue
+            if "betas" in group:
+                group["betas"] = (self._at(self.momenta), *group["betas"][1:])
+            elif "momentum" in group:
+                group["momentum"] = self._at(self.momenta)
+
+    def _at(self, values: Sequence[float]) -> float:
+        start, middle, end = values
+        done = self.number / self.steps
+        if done < self.pct_start:
+            return _cosine(start, middle, done / self.pct_start)
+        return _cosine(middle, end, (done - self.pct_start) / (1 - self.pct_start))
+
+    def state_dict(self) -> dict[str, int]:
+        return {"last_epoch": self.number}  # torch's name, also in checkpoints of earlier versions
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.number = state["last_epoch"]
+        self._set()
+
+
+def one_cycle(
+    pct_start: float, div: float, div_final: float, momenta: Sequence[float]
+) -> MakeScheduler:
     """The one-cycle schedule up from ``lr / div``, and down to ``lr / div_final``.
 
     Args:
-        pct_start: the fraction of the steps that warm up, in (0, 1).
+        pct_start: the fraction of the steps that warm up, 0 or more and below 1.
         div, div_final: what the highest rate of each group is divided by at the start and end.
-    """
+        momenta: the momentum at the start, at the highest rate and at the end, each in [0, 1). An
+            optimizer without momentum stays so.
 
-    def make(optimizer: torch.optim.Optimizer, steps: int) -> Any:
-        # OneCycleLR divides by zero if the warm-up has no step; and it counts one step more than
-        # the optimizer takes.
-        warm_up = max(1, round(pct_start * steps))
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=[group["lr"] for group in optimizer.param_groups],
-            total_steps=steps + 1,
-            pct_start=(warm_up + 1) / (steps + 1),
-            div_factor=div,
-            final_div_factor=div_final / div,
-            cycle_momentum=_has_momentum(optimizer),
-        )
+    Raises:
+        VicinalError: an argument is out of its range.
+    """
+    _check(pct_start, div=div, div_final=div_final)
+    if len(momenta) != 3 or not all(0 <= momentum < 1 for momentum in momenta):
+        raise VicinalError(f"moms must be three numbers, each 0 or more and below 1, not {momenta}")
+
+    def make(optimizer: torch.optim.Optimizer, steps: int) -> Cosines:
+        cycled = momenta if _has_momentum(optimizer) else None
+        return Cosines(optimizer, steps, pct_start, (1 / div, 1.0, 1 / div_final), cycled)
 
     return make
 
@@ -81,20 +148,24 @@ def flat_cos(pct_start: float, div_final: float) -> MakeScheduler:
     Raises:
         VicinalError: an argument is out of its range.
     """
-    if not 0 <= pct_start < 1:
-        raise VicinalError(f"pct_start must be 0 or more and below 1, not {pct_start}")
-    if not 0 < div_final < math.inf:
-        raise VicinalError(f"div_final must be a number above 0, not {div_final}")
+    _check(pct_start, div_final=div_final)
 
-    def make(optimizer: torch.optim.Optimizer, steps: int) -> Any:
-        def factor(step: int) -> float:
-            annealed = max(0.0, step / steps - pct_start) / (1 - pct_start)
-            height = (1 + math.cos(math.pi * annealed)) / 2
-            return height + (1 - height) / div_final
-
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    def make(optimizer: torch.optim.Optimizer, steps: int) -> Cosines:
+        return Cosines(optimizer, steps, pct_start, (1.0, 1.0, 1 / div_final))
 
     return make
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    return start + (end - start) * (1 - math.cos(math.pi * done)) / 2
+
+
+def _check(pct_start: float, **divisors: float) -> None:
+    if not 0 <= pct_start < 1:
+        raise VicinalError(f"pct_start must be 0 or more and below 1, not {pct_start}")
+    for name, value in divisors.items():
+        if not 0 < value < math.inf:
+            raise VicinalError(f"{name} must be a number above 0, not {value}")
 
 
 def _has_momentum(optimizer: torch.optim.Optimizer) -> bool:

@@ -18,7 +18,7 @@ DIGEST = re.compile("[0-9a-f]{64}")
 BLANK = "0" * 64  # stands for the digest, while it is computed
 
 
-def write_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(file: Path, tensors: dict[str, Tensor], **metadata: str) -> None:
     """Write tensors atomically, with a digest of all bytes of the file in its metadata.
 
     The digest is in the file itself, so that no crash can part them. Equal tensors give equal
@@ -27,12 +27,14 @@ def write_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
     Args:
         file: an existing file is replaced in one step.
         tensors: contiguous, on the CPU, in no shared memory.
+        **metadata: texts that are stored beside them.
     """
     content = memoryview(save(tensors))
     length = int.from_bytes(content[:8], "little")
     fields = json.loads(bytes(content[8 : 8 + length]))
     data = content[8 + length :]
-    header = json.dumps({"__metadata__": {"digest": BLANK, **FORMAT}, **fields}).encode()
+    about = {"digest": BLANK, **FORMAT, **metadata}
+    header = json.dumps({"__metadata__": about, **fields}).encode()
     header += b" " * (-len(header) % 8)  # the data are aligned
     begin = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(begin)  # twice as fast as blake2b on processors that have it built in

@@ -17,8 +17,9 @@ from accelerate.tracking import (
 from accelerate.utils import LoggerType
 
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches, Recorder
+from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
+from vicinal.learner.recorder import Recorder
 from vicinal.processes import this_process
 
 if TYPE_CHECKING:

@@ -39,6 +39,8 @@ from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
 
+Mixup = MixUp  # as the book on fastai writes it, too
+
 __all__ = [
     "BalancedMixUp",
     "Batch",
@@ -63,6 +65,7 @@ __all__ = [
     "MixUp",
     "MixedTarget",
     "Mixer",
+    "Mixup",
     "Pattern",
     "Remix",
     "ResizeMix",

@@ -38,6 +38,7 @@ from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
 from vicinal.mixing.partners import PARTNERS
 from vicinal.mixing.pattern import Drawn
+from vicinal.notebook import html_facts
 from vicinal.rng import RandomState
 
 Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
@@ -342,13 +343,20 @@ class Mixer(ABC):
 
     def _repr(self, seed: str = "") -> str:
         """The mixer as Python code; inner mixers use the seed of the outer one and show none."""
+        listed = [f"{name}={value}" for name, value in self._shown_settings().items()]
+        return f"{type(self).__name__}({', '.join([*listed, seed] if seed else listed)})"
+
+    def _shown_settings(self) -> dict[str, str]:
         settings = {name: value for name, value in vars(self).items() if _is_shown(name, value)}
         # The options of the method come before those that all mixers have.
         order = sorted(
             settings, key=lambda name: name in (*MixerOptions.__annotations__, "per", "p")
         )
-        listed = [f"{name}={_value_repr(settings[name])}" for name in order]
-        return f"{type(self).__name__}({', '.join([*listed, seed] if seed else listed)})"
+        return {name: _value_repr(settings[name]) for name in order}
+
+    def _repr_html_(self) -> str:
+        seed = {"seed": str(self.random.seed)} if self.random.has_seed else {}
+        return html_facts(type(self).__name__, {**self._shown_settings(), **seed})
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from vicinal.errors import VicinalError
+from vicinal.models.made import remember
 from vicinal.models.small import ResNet9, resnet18_small
 from vicinal.models.whitened import WhitenNet
 
@@ -54,7 +55,8 @@ def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Modul
     if pretrained:
         check_weights(name)
     # Convolutions are fastest in channels_last, the memory format of our batches of images.
-    return _build(name, n_out, pretrained).to(memory_format=torch.channels_last)
+    model = _build(name, n_out, pretrained).to(memory_format=torch.channels_last)
+    return remember(model, "create_model", name=name, n_out=n_out)
 
 
 def _build(name: str, n_out: int, pretrained: bool) -> nn.Module:

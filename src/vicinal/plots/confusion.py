@@ -17,7 +17,13 @@ MARGIN = 0.1  # around a number or a name
 COLOUR_BAR = 0.9  # with its numbers
 
 
-def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> Figure:
+def confusion(
+    counts: Tensor,
+    vocab: Sequence[str],
+    normalize: bool = False,
+    figsize: tuple[float, float] | None = None,
+    dpi: float | None = None,
+) -> Figure:
     """Draw a confusion matrix.
 
     Each cell shows its number if all numbers fit; otherwise there is a colour bar. With many
@@ -27,6 +33,8 @@ def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> 
         counts: (C, C) int64: a row for each true class, a column for each predicted one.
         vocab: the name of each class.
         normalize: show each count as a fraction of its true class (0 for a class without samples).
+        figsize: width and height in inches; None fits them to the classes and their names.
+        dpi: pixels an inch; None takes that of the user's matplotlib style.
 
     Raises:
         ValueError: counts do not have one row and one column for each class.
@@ -46,11 +54,16 @@ def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> 
     values = counts / counts.sum(dim=1, keepdim=True).clamp(min=1) if normalize else counts
     number_width = MARGIN + text_width(number.format(values.max().item()))
     cell = min(max(number_width, 2 * LINE, MIN_WIDTH / classes), MAX_WIDTH / classes)
+    if figsize is not None:
+        around = _size(0, [_truncate(name) for name in vocab], is_vertical=False, has_bar=False)
+        side = min(figsize[0] - around[0], figsize[1] - around[1])
+        cell = max(side, LINE) / classes
     every = math.ceil(LINE / cell)
     names = [_truncate(name) for name in vocab[::every]]
     has_numbers = max(number_width, LINE) <= cell
     is_vertical = max(map(text_width, names)) + MARGIN > every * cell
-    figure = _figure(cell * classes, names, is_vertical, has_bar=not has_numbers)
+    size = figsize or _size(cell * classes, names, is_vertical, has_bar=not has_numbers)
+    figure = new_figure(*size, dpi=dpi)
     axes = figure.add_subplot()
     # Most samples lie on the diagonal: on a linear scale, all errors would look like zero.
     scale = PowerNorm(0.5, vmin=0, vmax=1 if normalize else max(1, int(counts.max())))
@@ -67,13 +80,13 @@ def confusion(counts: Tensor, vocab: Sequence[str], normalize: bool = False) -> 
     return figure
 
 
-def _figure(side: float, names: list[str], is_vertical: bool, has_bar: bool) -> Figure:
-    """A figure with room for a matrix of this side, the names of its classes, and a colour bar."""
+def _size(side: float, names: list[str], is_vertical: bool, has_bar: bool) -> tuple[float, float]:
+    """Width and height of a matrix of this side with the names of its classes and a colour bar."""
     left = max(map(text_width, names))
     below = left if is_vertical else LINE
     # 0.5 inches for the ticks and the name of an axis, 0.3 for the title.
     width = side + left + 0.5 + 2 * PAD + (COLOUR_BAR if has_bar else 0)
-    return new_figure(width, side + below + 0.5 + 0.3 + 2 * PAD)
+    return width, side + below + 0.5 + 0.3 + 2 * PAD
 
 
 def _label_classes(axes: Axes, names: Sequence[str], every: int, is_vertical: bool) -> None:

@@ -1,12 +1,16 @@
 """Colours, sizes and the layout of text that all plots share."""
 
+import io
 import textwrap
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
+
+from vicinal.notebook import was_shown
 
 # Colour-blind safe colours of Okabe and Ito and of Tol that are dark enough for text. The first two
 # stand for a sample and its partner in every plot. Everything else has the colours of the user's
@@ -24,10 +28,34 @@ TILE = 1.5  # the width of a picture of a sample
 PAD = 0.1  # the space on each side of everything
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure whose layout makes room for the labels of whatever is added to it."""
+class Plot(Figure):
+    """A figure that a notebook draws where a cell ends with it, without a backend or a magic."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        was_shown(self)
+        return {}  # the picture comes from a formatter of the user's, or from the next method
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi="figure", bbox_inches="tight")
+        return picture.getvalue()
+
+
+def new_figure(
+    width: float,
+    height: float,
+    figsize: tuple[float, float] | None = None,
+    dpi: float | None = None,
+) -> Plot:
+    """An empty figure whose layout makes room for the labels of whatever is added to it.
+
+    Args:
+        width, height: in inches.
+        figsize: (width, height) that the user requests instead.
+        dpi: pixels an inch; None takes that of the user's matplotlib style.
+    """
     layout = ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD, wspace=0, hspace=0, compress=True)
-    return Figure(figsize=(width, height), layout=layout)
+    return Plot(figsize=figsize or (width, height), dpi=dpi, layout=layout)
 
 
 def finish_lines(axes: Axes) -> None:

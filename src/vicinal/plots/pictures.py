@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
+from vicinal.errors import VicinalError
 from vicinal.mixing.target import MixedTarget
 from vicinal.plots.density import draw_density
 from vicinal.plots.layout import (
@@ -27,22 +28,35 @@ from vicinal.plots.layout import (
 )
 
 
-def images(pictures: Tensor, titles: Sequence[str]) -> Figure:
+def images(
+    pictures: Tensor,
+    titles: Sequence[str],
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
     """Show pictures in a grid, each under its title.
 
     Args:
         pictures: (N, 3, H, W), uint8, or floats in [0, 1]; what lies outside is clipped.
         titles: N texts. Long lines are wrapped, and truncated after three.
+        nrows, ncols: of the grid; None fits it to the pictures. With both, the first pictures
+            that it has room for are shown.
+        figsize: width and height in inches; None fits them to the pictures and their titles.
 
     Raises:
         ValueError: pictures have another shape, or there are not N titles.
+        VicinalError: a number of rows or columns is below 1.
 
     >>> figure = images(torch.rand(2, 3, 8, 8), ["cat", "dog"])
     >>> [axes.get_title() for axes in figure.axes]
     ['cat', 'dog']
     """
     texts = [fit(title) for title in titles]
-    figure, tiles = _grid(pictures, text_height(texts))
+    shown = places(nrows, ncols, len(pictures))
+    if shown < len(pictures):
+        pictures, texts = pictures[:shown], texts[:shown]
+    figure, tiles = _grid(pictures, text_height(texts), (nrows, ncols), figsize)
     for axes, text in zip(tiles, texts, strict=True):
         axes.set_title(text, fontsize=SMALL, pad=4, parse_math=False)
     return figure
@@ -152,11 +166,39 @@ def _caption(own: int, partner: int, weight: float, vocab: Sequence[str]) -> str
     return line if text_width(line) <= TILE else "\n".join(map(fit, labels))
 
 
-def _grid(pictures: Tensor, room: float) -> tuple[Figure, list[Axes]]:
-    """A nearly square grid of pictures, with ``room`` inches of height for the text of each."""
-    columns = min(max(math.ceil(math.sqrt(len(pictures))), 4), len(pictures))
-    rows = math.ceil(len(pictures) / columns)
-    figure = new_figure(columns * (TILE + 2 * PAD), rows * (_height(pictures) + 2 * PAD + room))
+def places(nrows: int | None, ncols: int | None, number: int) -> int:
+    """How many of a number of pictures are shown in a grid of so many rows and columns.
+
+    Raises:
+        VicinalError: one of them is below 1.
+
+    >>> places(1, 3, 9), places(2, None, 9), places(None, None, 9)
+    (3, 9, 9)
+    """
+    for name, given in (("nrows", nrows), ("ncols", ncols)):
+        if given is not None and given < 1:
+            raise VicinalError(f"{name} must be 1 or more, not {given}")
+    return min(number, nrows * ncols) if nrows and ncols else number
+
+
+def _grid(
+    pictures: Tensor,
+    room: float,
+    shape: tuple[int | None, int | None] = (None, None),
+    figsize: tuple[float, float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A grid of pictures, with ``room`` inches of height for the text of each.
+
+    Args:
+        shape: the numbers of rows and columns; where both are None, it is nearly square.
+    """
+    rows, columns = shape
+    if columns is None:
+        nearly_square = max(math.ceil(math.sqrt(len(pictures))), 4)
+        columns = math.ceil(len(pictures) / rows) if rows else min(nearly_square, len(pictures))
+    rows = rows or math.ceil(len(pictures) / columns)
+    width, height = columns * (TILE + 2 * PAD), rows * (_height(pictures) + 2 * PAD + room)
+    figure = new_figure(width, height, figsize)
     tiles = [figure.add_subplot(rows, columns, index + 1) for index in range(len(pictures))]
     for axes, picture in zip(tiles, pictures, strict=True):
         _show(axes, picture)

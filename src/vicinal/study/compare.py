@@ -76,7 +76,8 @@ def compare(
         A row for each run: mix (the name of the arm), alpha, epochs, seed, the measures, seconds,
         samples_per_second, and why it failed, if it diverged. ``frame.attrs["answer"]`` has the
         answer in sentences, which are also printed, and ``frame.attrs["differences"]`` a dict for
-        each difference with its interval: ``pd.DataFrame(frame.attrs["differences"])``.
+        each difference with its interval: ``pd.DataFrame(frame.attrs["differences"])``. A
+        notebook shows both above the rows.
 
     Raises:
         VicinalError: there are fewer than two arms, something else than these in an arm, no seed,
@@ -129,7 +130,9 @@ def compare(
         store = ResultStore(Path(folder or scratch), settings.__getitem__)
         store.folder.mkdir(parents=True, exist_ok=True)
         analysis = Analysis(made, Runner(runs, prepare, store, bar=progress_bar()).run())
-    frame = analysis.frame()
+    from vicinal.study.comparison_frame import ComparisonFrame  # with pandas
+
+    frame = ComparisonFrame(analysis.frame())
     frame.attrs["answer"] = answer(analysis)
     frame.attrs["differences"] = analysis.differences()
     for sentence in frame.attrs["answer"]:

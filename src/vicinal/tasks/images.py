@@ -21,7 +21,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.vision import vision_learner
+from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.mixing.schedule import begin_schedules
@@ -201,7 +201,7 @@ class ImageTask(Task):
         }
 
     def learner(self) -> Learner:
-        learn = vision_learner(
+        learn = named_learner(
             self.loaders(),
             self.model,
             pretrained=self.pretrained,

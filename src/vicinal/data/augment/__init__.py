@@ -4,14 +4,26 @@ A transform has two methods: ``train`` is random; ``valid`` gives validation ima
 and changes nothing else.
 """
 
-from vicinal.data.augment.color import IMAGENET_STATS, ColorJitter, Lighting, Normalize
+from vicinal.data.augment.color import (
+    CIFAR_STATS,
+    IMAGENET_STATS,
+    MNIST_STATS,
+    ColorJitter,
+    Lighting,
+    Normalize,
+)
 from vicinal.data.augment.erasing import RandomErasing
 from vicinal.data.augment.geometry import AlternatingFlip, RandomView, Translate, resize
 from vicinal.data.augment.presets import aug_transforms
 from vicinal.data.augment.transform import BatchTransform, to_unit_floats
 
+# By fastai's names.
+imagenet_stats, cifar_stats, mnist_stats = IMAGENET_STATS, CIFAR_STATS, MNIST_STATS
+
 __all__ = [
+    "CIFAR_STATS",
     "IMAGENET_STATS",
+    "MNIST_STATS",
     "AlternatingFlip",
     "BatchTransform",
     "ColorJitter",
@@ -21,6 +33,9 @@ __all__ = [
     "RandomView",
     "Translate",
     "aug_transforms",
+    "cifar_stats",
+    "imagenet_stats",
+    "mnist_stats",
     "resize",
     "to_unit_floats",
 ]

@@ -16,7 +16,10 @@ from vicinal.data.augment.transform import (
 )
 from vicinal.mixing.move import pin_and_move
 
+# Mean and standard deviation of each channel.
 IMAGENET_STATS = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+CIFAR_STATS = ([0.491, 0.482, 0.447], [0.247, 0.243, 0.261])
+MNIST_STATS = ([0.131], [0.308])
 
 # Matrices of RGB: to the grey of the same luma (ITU-R BT.601), to the grey of the same mean, and a
 # quarter turn around the axis of greys.
@@ -145,6 +148,11 @@ class Normalize(BatchTransform):
         sample = to_unit_floats(pixels[::step])
         std, mean = torch.std_mean(sample, dim=(0, 2, 3))
         return cls(mean.tolist(), std.clamp(min=1e-3).tolist())
+
+    @classmethod
+    def from_stats(cls, mean: Sequence[float], std: Sequence[float]) -> "Normalize":
+        """The same as ``Normalize(mean, std)``: ``Normalize.from_stats(*imagenet_stats)``."""
+        return cls(mean, std)
 
     def train(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return self.valid(x)

@@ -1,0 +1,44 @@
+"""What is wrong with something that was given as a callback or a metric and is none."""
+
+import difflib
+from typing import Any
+
+import vicinal
+
+
+def not_a(what: str, given: Any, example: str) -> str:
+    """One sentence that says what to write instead.
+
+    Args:
+        what: such as "callback or mixer".
+        given: the thing.
+        example: one of the right kind, as code.
+
+    >>> not_a("callback or mixer", "Mixup", "MixUp()")
+    "'Mixup' is a text and no callback or mixer: write Mixup without quotes"
+    >>> not_a("metric", "acuracy", "accuracy")
+    "'acuracy' is a text and no metric: did you mean accuracy, without quotes?"
+    """
+    if isinstance(given, str):
+        if given in vicinal.__all__:
+            return f"{given!r} is a text and no {what}: write {given} without quotes"
+        near = like(given)
+        hint = f"did you mean {near}, without quotes?" if near else f"give one such as {example}"
+        return f"{given!r} is a text and no {what}: {hint}"
+    kind = given if isinstance(given, type) else type(given)
+    package, name = kind.__module__.partition(".")[0], getattr(given, "__name__", kind.__name__)
+    if package == "fastai":
+        hint = f"import {name} from vicinal" if name in vicinal.__all__ else f"give {example}"
+        return f"fastai's {name} works in fastai's Learner alone: {hint}"
+    return f"{given!r} is no {what}: give one such as {example}"
+
+
+def like(name: str) -> str | None:
+    """The public name that is most like one that does not exist; None if none is.
+
+    >>> like("SaveModelCalback"), like("xyz")
+    ('SaveModelCallback', None)
+    """
+    by_lower = {public.lower(): public for public in vicinal.__all__}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None

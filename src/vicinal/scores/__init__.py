@@ -1,0 +1,1 @@
+"""Metrics of all samples together, with fastai's names and arguments."""

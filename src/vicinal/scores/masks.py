@@ -1,0 +1,159 @@
+"""Metrics of masks, over the pixels of the whole validation part."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vicinal.errors import VicinalError
+
+
+class _Overlap:
+    """How predicted and true pixels of each class overlap, counted over all batches.
+
+    Args:
+        axis: the class axis of the outputs.
+    """
+
+    name: str
+
+    def __init__(self, axis: int = 1) -> None:
+        self.axis, self.__name__ = axis, self.name
+        self.counts: Tensor | None = None
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.counts = None
+
+    @torch.no_grad()
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            output: (B, C, ...) scores of C classes.
+            target: (B, ...) class indices; those outside of [0, C) are skipped.
+        """
+        classes, predicted = output.shape[self.axis], output.argmax(self.axis)
+        if predicted.shape != target.shape:
+            raise VicinalError(
+                f"the masks have shape {tuple(target.shape)}, but this output needs "
+                f"{tuple(predicted.shape)}"
+            )
+        valid = (target >= 0) & (target < classes)
+        pairs = target[valid].long() * classes + predicted[valid]
+        counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes).cpu()
+        self.counts = counts if self.counts is None else self.counts + counts
+
+    def compute(self) -> float:
+        """The metric of all batches of all processes; every process must call this."""
+        from vicinal.processes import gathered
+
+        parts = [] if self.counts is None else [(self.counts[None],)]
+        (counts,) = gathered(parts)
+        table = counts.sum(0).double()
+        both, true, predicted = table.diagonal(), table.sum(1), table.sum(0)
+        return self._of(both, true, predicted)
+
+    def __call__(self, output: Tensor, target: Tensor) -> float:
+        """The metric of one batch; those that were added are not affected."""
+        before, self.counts = self.counts, None
+        try:
+            self.update(output, target)
+            return self.compute()
+        finally:
+            self.counts = before
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        raise NotImplementedError
+
+
+class _OfTwo(_Overlap):
+    def check_classes(self, number: int) -> None:
+        """Raise a VicinalError if there are not two classes."""
+        if number != 2:
+            name = type(self).__name__
+            raise VicinalError(
+                f"{name}() is for two classes, and there are {number}: use {name}Multi()"
+            )
+
+
+class Dice(_OfTwo):
+    """The Dice coefficient of the second of two classes, over all pixels.
+
+    Args:
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> Dice()(scores, torch.tensor([[0, 1, 0]]))  # doctest: +ELLIPSIS
+    0.666...
+    """
+
+    name = "dice"
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        return _ratio(2 * both[1], true[1] + predicted[1])
+
+
+class JaccardCoeff(_OfTwo):
+    """Intersection over union of the second of two classes, over all pixels.
+
+    Args:
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> JaccardCoeff()(scores, torch.tensor([[0, 1, 0]]))
+    0.5
+    """
+
+    name = "jaccard_coeff"
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        return _ratio(both[1], true[1] + predicted[1] - both[1])
+
+
+class DiceMulti(_Overlap):
+    """The mean over the classes of their Dice coefficients, over all pixels.
+
+    Classes that are neither true nor predicted anywhere are skipped.
+
+    Args:
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> DiceMulti()(scores, torch.tensor([[0, 1, 0]]))  # doctest: +ELLIPSIS
+    0.666...
+    """
+
+    name = "dice_multi"
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        sizes = true + predicted
+        return float((2 * both / sizes)[sizes > 0].mean())
+
+
+class JaccardCoeffMulti(_Overlap):
+    """The mean over the classes of their intersections over unions, over all pixels.
+
+    Classes that are neither true nor predicted anywhere are skipped.
+
+    Args:
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> JaccardCoeffMulti()(scores, torch.tensor([[0, 1, 0]]))
+    0.5
+    """
+
+    name = "jaccard_coeff_multi"
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        unions = true + predicted - both
+        return float((both / unions)[unions > 0].mean())
+
+
+def _ratio(part: Tensor, whole: Tensor) -> float:
+    return float(part / whole) if whole > 0 else math.nan

@@ -1,0 +1,162 @@
+"""Metrics in a training: of all samples together, by objects and classes, and what is no metric."""
+
+from functools import partial
+
+import pytest
+import sklearn.metrics
+import torch
+import torchmetrics
+from small_trainings import network
+from torch import nn
+
+from vicinal import (
+    AccumMetric,
+    Callback,
+    DataLoaders,
+    F1Score,
+    Learner,
+    MixUp,
+    RocAuc,
+    RocAucBinary,
+    SaveModelCallback,
+    VicinalError,
+    accuracy,
+    rmse,
+    skm_to_fastai,
+)
+from vicinal.learner.callbacks import as_metrics
+
+
+def four_classes(bs=8):
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(90, 2, generator=g), torch.randint(4, (90,), generator=g)
+    return DataLoaders.from_tensors(x[:60], y[:60], x[60:], y[60:], bs=bs, device="cpu")
+
+
+def outputs(learn):
+    batches = [(learn.model.eval()(x), y) for x, y in learn.dls.valid]
+    return tuple(torch.cat(each).detach() for each in zip(*batches, strict=True))
+
+
+def test_a_score_is_of_the_whole_part_and_no_mean_of_batches():
+    dls = four_classes()
+    learn = Learner(dls, nn.Linear(2, 4), metrics=[accuracy, F1Score(average="macro"), RocAuc()])
+    learn.fit(2, 0.1, cbs=MixUp)
+    scores, y = outputs(learn)
+    row = learn.history[-1]
+    f1 = sklearn.metrics.f1_score(y, scores.argmax(1), average="macro")
+    assert row["valid_f1_score"] == pytest.approx(f1)
+    auc = sklearn.metrics.roc_auc_score(y, scores.softmax(1), multi_class="ovr")
+    assert row["valid_roc_auc_score"] == pytest.approx(auc)
+    each = [sklearn.metrics.f1_score(y, s.argmax(1), average="macro")
+            for s, y in zip(scores.split(16), y.split(16), strict=True)]  # fmt: skip
+    assert f1 != pytest.approx(sum(each) / len(each), abs=0.01)
+    assert list(row) == [
+        *("epoch", "train_loss", "valid_loss", "valid_accuracy"),
+        *("valid_f1_score", "valid_roc_auc_score", "seconds"),
+    ]
+
+
+def test_a_metric_of_torchmetrics():
+    metric = torchmetrics.F1Score(task="multiclass", num_classes=4, average="macro")
+    learn = Learner(four_classes(), nn.Linear(2, 4), metrics=metric)
+    learn.fit(1)
+    scores, y = outputs(learn)
+    f1 = sklearn.metrics.f1_score(y, scores.argmax(1), average="macro")
+    assert learn.history[-1]["valid_MulticlassF1Score"] == pytest.approx(f1)
+    assert learn.validate()["valid_MulticlassF1Score"] == pytest.approx(f1)
+    assert metric._update_count == 0  # the learner's is a copy
+
+
+def test_a_callback_may_validate_within_a_validation():
+    class Validate(Callback):
+        def after_batch(self, learn):
+            if not learn.training and not learn.history:
+                learn.validate()
+
+    pair = []
+    for cbs in ([], [Validate]):
+        torch.manual_seed(0)
+        metrics = [F1Score(average="macro"), rmse_of_classes]
+        learn = Learner(four_classes(), nn.Linear(2, 4), metrics=metrics, cbs=cbs)
+        learn.fit(1)
+        pair.append({k: v for k, v in learn.history[-1].items() if k != "seconds"})
+    assert pair[0] == pair[1]
+
+
+def rmse_of_classes(output, target):
+    return rmse(output.argmax(1).float(), target.float())
+
+
+def test_a_score_may_be_monitored(dls, tmp_path):
+    learn = Learner(dls, network(), metrics=F1Score, path=tmp_path)
+    learn.fit(2, 0.05, cbs=SaveModelCallback("f1_score"))
+    assert learn.validate()["valid_f1_score"] == max(r["valid_f1_score"] for r in learn.history)
+
+
+@pytest.mark.parametrize("metrics", [[accuracy], accuracy, (accuracy,), None, []])
+def test_metrics_may_be_replaced(dls, metrics):
+    learn = Learner(dls, network())
+    learn.metrics = metrics
+    assert list(learn.validate().keys()) == ["valid_loss"] + ["valid_accuracy"] * bool(metrics)
+
+
+def test_the_numbers_of_a_validation(dls):
+    learn = Learner(dls, network(), metrics=[accuracy, F1Score()])
+    loss, acc, f1 = scores = learn.validate()
+    assert (loss, acc, f1) == scores == tuple(dict(scores).values())
+    assert scores[1] == scores["valid_accuracy"] == acc
+    assert "valid_f1_score" in scores
+    assert {**scores} == dict(scores.items())
+
+
+def test_another_part_is_validated(dls):
+    learn = Learner(dls, network(), metrics=accuracy)
+    train, valid = learn.validate(0), learn.validate(1)
+    assert train != valid
+    assert learn.validate(dl=dls.train) == train  # the order of the next training is the same
+    assert learn.validate(dl=dls.valid) == valid
+    assert dls.train.sampler.epoch == 0
+    with pytest.raises(VicinalError, match="ds_idx must be 0"):
+        learn.validate(2)
+
+
+@pytest.mark.parametrize(("metrics", "message"), [
+    ("accuracy", "'accuracy' is a text and no metric: write accuracy without quotes"),
+    ("acuracy", "did you mean accuracy, without quotes"),
+    ([3], "3 is no metric: give one such as accuracy"),
+    (nn.CrossEntropyLoss, "is no metric"),
+    (F1Score, r'F1Score\(\) is for two classes, and there are 4: give F1Score\(average="macro"\)'),
+    (RocAucBinary(), r"is for two classes, and there are 4: use RocAuc\(\)"),
+    (sklearn.metrics.f1_score, r"scikit-learn's f1_score .* give skm_to_fastai\(f1_score\)"),
+    (torchmetrics.Accuracy, r"Accuracy has no default: give Accuracy\(task=…\)"),
+    ([accuracy, accuracy], "two metrics are called accuracy"),
+])  # fmt: skip
+def test_what_is_no_metric(metrics, message):
+    with pytest.raises(VicinalError, match=message):
+        Learner(four_classes(), nn.Linear(2, 4), metrics=metrics)
+
+
+@pytest.mark.parametrize("metric", [
+    torchmetrics.F1Score(task="multiclass", num_classes=4, average="none"),
+    torchmetrics.MetricCollection([torchmetrics.Accuracy(task="multiclass", num_classes=4)]),
+])  # fmt: skip
+def test_a_metric_that_gives_several_numbers(metric):
+    with pytest.raises(VicinalError, match=r"and not one number: average over"):
+        Learner(four_classes(), nn.Linear(2, 4), metrics=metric).validate()
+
+
+def test_scores_of_one_name_can_be_renamed():
+    macro, micro = F1Score(average="macro"), F1Score(average="micro")
+    micro.__name__ = "micro"
+    assert as_metrics([macro, micro], None) == [macro, micro]
+
+
+def test_a_function_of_ones_own(dls):
+    largest = AccumMetric(lambda output, y: output.max(), name="largest", flatten=False)
+    zero_one = skm_to_fastai(sklearn.metrics.zero_one_loss)
+    learn = Learner(dls, network(), metrics=[largest, zero_one, partial(accuracy)])
+    scores, _ = outputs(learn)
+    found = learn.validate()
+    assert found["valid_largest"] == pytest.approx(scores.max().item())
+    assert found["valid_zero_one_loss"] == pytest.approx(1 - found["valid_accuracy"])
