@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from vicinal import (
+    ColumnMix,
     CutMix,
     DataBlock,
     ImageBlock,
     Learner,
+    ManifoldMixUp,
     MaskBlock,
     MixUp,
     TabularDataLoaders,
@@ -256,3 +258,29 @@ def test_nothing_is_warned_of(texts, table):
         warnings.simplefilter("error")
         text_classifier_learner(texts)
         tabular_learner(rows(table))
+
+
+@pytest.mark.parametrize("mixing", ["layers.0", "columns"])
+def test_tables_are_mixed(table, mixing):
+    torch.manual_seed(0)
+    learn = tabular_learner(rows(table), layers=[20, 10], metrics=accuracy)
+    mixer = ColumnMix(alpha=0.2, seed=0)
+    if mixing != "columns":
+        mixer = ManifoldMixUp(learn.model, mixing, mixer=MixUp(0.2, seed=0))
+    with learn.no_logging():
+        learn.fit(15, 0.02, cbs=mixer)
+    assert learn.history[-1]["valid_accuracy"] > 0.75
+
+
+def test_categories_are_not_blended(table):
+    learn = tabular_learner(rows(table))
+    with learn.no_logging(), pytest.raises((ValueError, TypeError), match=r"categories"):
+        learn.fit(1, cbs=MixUp(seed=0))
+
+
+def test_texts_are_mixed_by_sentences(texts):
+    torch.manual_seed(0)
+    learn = text_classifier_learner(texts, metrics=accuracy)
+    with learn.no_logging():
+        learn.fit(8, 0.003, cbs=ManifoldMixUp(learn.model, "sentence", mixer=MixUp(0.4, seed=0)))
+    assert learn.history[-1]["valid_accuracy"] > 0.8

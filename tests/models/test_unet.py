@@ -48,5 +48,5 @@ def test_networks_without_features_at_several_scales_are_refused(name, message):
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
-    with pytest.raises(VicinalError, match=r"pip install 'vicinal\[segmentation\]'"):
+    with pytest.raises(VicinalError, match=r"pip install 'vicinal\[train\]'"):
         unet("resnet18", 3)

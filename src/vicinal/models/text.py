@@ -177,6 +177,8 @@ def create_text_model(
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = min(1.0, module.p * drop_mult)
+        elif isinstance(module, nn.MultiheadAttention):
+            module.dropout = min(1.0, module.dropout * drop_mult)
     settings = {"name": name, "n_words": n_words, "n_out": n_out, "max_length": max_length}
     model.made_from = {  # type: ignore[assignment]
         "maker": "text_model",
