@@ -328,6 +328,11 @@ def test_what_is_missing_is_named(pets):
         DataBlock((ImageBlock, CategoryBlock)).dataloaders(pets)
     with pytest.raises(VicinalError, match="there are no items"):
         block().dataloaders([])
+    with pytest.raises(VicinalError, match="Resize is for item_tfms, not for batch_tfms"):
+        block(batch_tfms=[Resize(6)]).dataloaders(pets)
+    for other in (Normalize, [Normalize], [lambda x: x]):
+        with pytest.raises(VicinalError, match="batch_tfms must be a list of vicinal's transforms"):
+            block(batch_tfms=other).dataloaders(pets)
     with pytest.raises(VicinalError, match=r"images have no option 'shufle'"):
         block().dataloaders(pets, shufle=True)
     with pytest.raises(VicinalError, match=r"resized once .*, not by Resize\(8, 'crop'\) and Res"):

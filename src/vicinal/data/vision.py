@@ -17,7 +17,7 @@ from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image
 from vicinal.data.image_factories import ImageFactories, block_of
 from vicinal.data.image_files import PILImage, get_image_files
 from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
-from vicinal.data.item_transforms import as_list, resizing_of
+from vicinal.data.item_transforms import ItemTransform, as_list, resizing_of
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
@@ -324,7 +324,20 @@ def _options(
 
 
 def by_batch(batch_tfms: Sequence[Any]) -> dict[str, Any]:
-    """Batch transforms as arguments of :meth:`ImageDataLoaders.from_split`."""
+    """Batch transforms as arguments of :meth:`ImageDataLoaders.from_split`.
+
+    Raises:
+        VicinalError: one is of another kind.
+    """
+    for transform in batch_tfms:
+        if not isinstance(transform, BatchTransform):
+            kind = transform if isinstance(transform, type) else type(transform)
+            if issubclass(kind, ItemTransform):
+                raise VicinalError(f"{kind.__name__} is for item_tfms, not for batch_tfms")
+            raise VicinalError(
+                f"batch_tfms must be a list of vicinal's transforms, such as aug_transforms() and "
+                f"Normalize(…), not {kind.__module__}.{kind.__name__}"
+            )
     normalize = [t for t in batch_tfms if isinstance(t, Normalize)]
     others = [t for t in batch_tfms if not isinstance(t, Normalize)]
     return {"batch_tfms": others, "normalize": normalize[-1] if normalize else None}
