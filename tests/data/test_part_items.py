@@ -109,6 +109,23 @@ def test_labels_of_loaders_by_their_short_names(pets, tmp_path):
     assert torch.equal(y, next(iter(dls.valid))[1])
 
 
+def test_files_are_read_also_where_the_training_had_pairs_or_names(pets):
+    files = get_image_files(pets)
+    how = {"item_tfms": Resize(6), "bs": 2, "seed": 0, "device": "cpu"}
+    labels = [file.name[0] for file in files]
+    lists = ImageDataLoaders.from_lists(pets, files, labels, **how)
+    names = DataBlock(
+        get_x=lambda name: pets / name, get_y=lambda name: name[0], item_tfms=Resize(6)
+    ).dataloaders([file.name for file in files], bs=2, device="cpu")
+    expected = torch.cat([x for x, _ in lists.test_dl(files)])
+    for dls, items in (
+        (lists, list(zip(files, labels, strict=True))),
+        (names, files),
+        (names, [file.name for file in files]),
+    ):
+        assert torch.equal(torch.cat([x for x, _ in dls.test_dl(items)]), expected)
+
+
 def test_loaders_without_a_block_know_no_labels():
     x, y = torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])
     dls = DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu")

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
 from vicinal.data.image_files import PILImage, get_image_files
+from vicinal.data.image_options import by_batch
 from vicinal.data.item_transforms import resizing_of
 from vicinal.data.readers import is_missing
 from vicinal.data.samples import ImageParts, Samples, Split, copies_of, index_labels, listed
-from vicinal.data.vision import ImageDataLoaders, by_batch, split_options
+from vicinal.data.vision import ImageDataLoaders, split_options
 from vicinal.errors import VicinalError
 
 
