@@ -56,6 +56,7 @@ _HOMES = {
     "losses": ("MixLoss",),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": (
+        "Perplexity",
         "accuracy",
         "accuracy_multi",
         "error_rate",
@@ -64,6 +65,7 @@ _HOMES = {
         "mae",
         "mse",
         "msle",
+        "perplexity",
         "rmse",
         "top_k_accuracy",
     ),

@@ -339,3 +339,33 @@ def test_what_is_left_of_an_epoch_steps_at_its_end(tmp_path):
     assert_same(whole, ours(tmp_path, [])[0])
     its = theirs(tmp_path, [fastai.GradientAccumulation(4)], batches)  # gradients twice as large
     assert_same(its, theirs(tmp_path, [], batches, lr=1.0))
+
+
+def test_perplexity_is_of_all_samples():
+    dls = DataLoaders.from_tensors(X[:, :1], Y, X[:, :1], Y, bs=16, device="cpu")
+    for metric in (vicinal.perplexity, vicinal.Perplexity, vicinal.Perplexity()):
+        learn = Learner(dls, nn.Linear(1, 2), metrics=metric)
+        loss, found = learn.validate()
+        assert found == pytest.approx(np.exp(loss))
+        assert "valid_perplexity" in learn.validate()
+    assert fastai.Perplexity().name == "perplexity"
+
+
+@pytest.mark.parametrize(("cbs", "message"), [
+    (fastai.SaveModelCallback(), "fastai's SaveModelCallback works in fastai's Learner alone: imp"),
+    (fastai.MixUp, "import MixUp from vicinal"),
+    (fastai.ShowGraphCallback, r"fastai's ShowGraphCallback .* alone: give MixUp\(\)"),
+])  # fmt: skip
+def test_fastais_callbacks_are_named(cbs, message):
+    dls = DataLoaders.from_tensors(X, Y, X, Y, bs=16, device="cpu")
+    with pytest.raises(vicinal.VicinalError, match=message):
+        Learner(dls, network(), cbs=cbs)
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("F1Score", "such as F1Score, from vicinal"), ("Dice", "import Dice from vicinal"),
+])  # fmt: skip
+def test_fastais_metrics_are_named(name, hint):
+    dls = DataLoaders.from_tensors(X, Y, X, Y, bs=16, device="cpu")
+    with pytest.raises(vicinal.VicinalError, match=f"works in fastai's Learner .* {hint}"):
+        Learner(dls, network(), metrics=getattr(fastai, name)())
