@@ -177,6 +177,16 @@ def test_the_best_may_be_of_an_earlier_training(dls, tmp_path, reset, best):
     assert same(state(learn.model), script.weights[best])
 
 
+def test_a_history_that_was_cleared_has_no_best(dls, tmp_path):
+    script, callback = Scripted([3, 1, 2, 5]), SaveBest(reset_on_fit=False)
+    learn = Learner(dls, network(), path=tmp_path, cbs=[script])
+    learn.fit(1)
+    learn.fit(1, cbs=callback)
+    learn.history.clear()
+    learn.fit(2, 0.05, cbs=callback)
+    assert same(state(learn.model), script.weights[2])
+
+
 def test_patience_begins_anew_with_each_training(dls):
     stop = EarlyStopping(patience=2, reset_on_fit=False)
     learn = Learner(dls, network(), cbs=[Scripted([1, 9, 9, 9, 9, 9, 9]), stop])

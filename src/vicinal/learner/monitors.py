@@ -67,7 +67,8 @@ class Monitor(Callback):
                 + ("?" if near else "")
             )
         self.training_begin = len(learn.history)
-        if self.reset_on_fit or self.begin is None:
+        is_cleared = self.begin is not None and self.begin > self.training_begin
+        if self.reset_on_fit or self.begin is None or is_cleared:
             self.begin = self.training_begin
 
     def improvements(self, learn: "Learner") -> list[bool]:
@@ -163,8 +164,7 @@ class SaveBest(Monitor):
         monitor: the column; see :class:`Monitor`.
         mode, min_delta, reset_on_fit: see :class:`Monitor`.
 
-    NaN is never the best; if no epoch had a number, nothing is
-    saved or loaded.
+    NaN is never the best; if no epoch had a number, nothing is saved or loaded.
 
     Raises:
         ValueError: ``mode`` is neither.
