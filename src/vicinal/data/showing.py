@@ -155,7 +155,7 @@ class ShownLoaders:
         if isinstance(y, MixedTarget) and loaders.is_classes:
             from vicinal import plots
 
-            return plots.shown(plots.mixed_batch(loaders.pictures(x), y.to("cpu"), self.vocab))
+            return plots.shown(plots.mixed_batch(loaders.pictures(x), y.to("cpu"), loaders.vocab))
         count = len(first_tensor(x))
         texts = [""] * count if y is None else [loaders.label(target) for target in y]
         guesses = None if predicted is None else [loaders.label(guess) for guess in predicted]
