@@ -73,6 +73,7 @@ from vicinal.data.splitters import TrainTestSplitter as TrainTestSplitter
 from vicinal.data.tabular import TabularDataLoaders as TabularDataLoaders
 from vicinal.data.tabular import TabularPandas as TabularPandas
 from vicinal.data.tabular import cont_cat_split as cont_cat_split
+from vicinal.data.tabular import range_of as range_of
 from vicinal.data.text import TextData as TextData
 from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
@@ -112,6 +113,7 @@ from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.seeds import set_seed as set_seed
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
+from vicinal.learner.text import AWD_LSTM as AWD_LSTM
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner
 from vicinal.learner.tracker_callbacks import EarlyStoppingCallback as EarlyStoppingCallback
 from vicinal.learner.tracker_callbacks import ReduceLROnPlateau as ReduceLROnPlateau

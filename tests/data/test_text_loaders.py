@@ -150,6 +150,8 @@ def test_a_data_block_of_a_data_frame(frame):
         (lambda f: from_df(f, label_col=9), "no column 9"),
         (lambda f: from_df("reviews.csv"), "must be a data frame"),
         (lambda f: from_df(f.assign(review=None)), "missing or not text"),
+        (lambda f: from_df(f, text_vocab=["a"]), "no option 'text_vocab', but bs, seed, val_bs"),
+        (lambda f: from_df(f, is_lm=True), "no option 'is_lm'"),
         (lambda f: TextBlock.from_df("review", is_lm=True), "no language models"),
     ],
 )
@@ -188,9 +190,11 @@ def test_another_tokenizer_reads_the_same_texts(frame):
 
 
 def test_texts_are_shown_with_their_classes(frame):
-    shown = from_df(frame).show_batch(3)
-    assert list(shown) == ["text", "category"]
-    assert ["good" in text for text in shown["text"]] == [c == "pos" for c in shown["category"]]
+    dls = from_df(frame)
+    shown = dls.show_batch(3)
+    assert shown.columns == ["text", "target"]
+    assert all(("good" in row["text"]) == (row["target"] == "pos") for row in shown.rows)
+    assert dls.described(dls.test_batch(["so unheard"])) == [{"text": "so xxunk"}]
 
 
 def test_what_is_done_to_texts_is_kept_as_json(frame):

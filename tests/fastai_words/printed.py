@@ -227,7 +227,7 @@ AFTER = lines(
     ("losses, idxs = interp.top_losses(3)", "len(losses) == 3"),
     ("learn.export()", "True"),
     (
-        "learn.export('model')\nload_learner(learn.path/'model').predict(files[0])",
+        "learn = vision_learner(dls, resnet18, pretrained=False)\nlearn.export()\nload_learner(learn.path/'export.pkl').predict(files[0])",
         "_[0] in dls.vocab",
     ),
     ("learn.save('stage-1')\nlearn.load('stage-1')", "_ is learn"),

@@ -11,6 +11,7 @@ from vicinal.data.columns import ColumnKinds, as_numbers, with_names
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_value
 from vicinal.stored import Misfit, check_dataclass, check_fields
 
 
@@ -97,6 +98,12 @@ class Procs:
         if cat_names and "Categorify" not in named:
             raise VicinalError(f"categories such as {cat_names[0]} need Categorify in procs")
         missing = [name for name in cont_names if frame[name].isna().any()]
+        taken = [name for name in missing if _flag(name) in frame]
+        if taken:
+            raise VicinalError(
+                f"{_flag(taken[0])} is what FillMissing calls the category of missing {taken[0]}: "
+                "rename that column"
+            )
         if missing and "FillMissing" not in named:
             raise VicinalError(
                 f"column {missing[0]} lacks numbers: put FillMissing in procs, or drop these rows"
@@ -111,6 +118,20 @@ class Procs:
     def transform(self, frame: pd.DataFrame) -> dict[str, Tensor]:
         """As :meth:`TablePreprocessing.transform`."""
         return self.table.transform(_with_flags(with_names(frame), self.missing))
+
+    def described(self, x: dict[str, Tensor]) -> list[dict[str, str]]:
+        """Of each row of a batch, its numbers in their own units, and its categories' names."""
+        table = self.table
+        count = len(next(iter(x.values())))
+        rows: list[dict[str, str]] = [{} for _ in range(count)]
+        for column, (name, names) in enumerate(table.categories.items()):
+            for row, index in zip(rows, x["categories"][:, column].tolist(), strict=True):
+                row[name] = names[index - 1] if index else "#na#"
+        for column, name in enumerate(table.mean):
+            values = x["numbers"][:, column].double() * table.std[name] + table.mean[name]
+            for row, value in zip(rows, values.tolist(), strict=True):
+                row[name] = format_value(value)
+        return rows
 
     @property
     def cardinalities(self) -> list[int]:
@@ -145,5 +166,9 @@ def _flag(name: str) -> str:
 
 
 def _with_flags(frame: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
-    present = [name for name in missing if name in frame]  # others are reported as missing columns
-    return frame.assign(**{_flag(name): as_numbers(frame[name]).isna() for name in present})
+    flags = {
+        # A column that is not there is reported by its own name.
+        _flag(name): as_numbers(frame[name]).isna() if name in frame else False
+        for name in missing
+    }
+    return frame.assign(**flags)
