@@ -149,6 +149,16 @@ def test_a_metric_is_monitored_by_its_own_name(dls, tmp_path):
     assert same(state(learn.model), script.weights[2])
 
 
+def test_it_says_which_weights_it_ends_with(dls, tmp_path, capsys):
+    learn = Learner(dls, network(), path=tmp_path, cbs=[Scripted([3, 1.5, 2, 9]), SaveBest()])
+    learn.fit(3)
+    said = "the weights are those of epoch 2, the best by valid_loss: 1.5000"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    with learn.no_logging():
+        learn.fit(1)
+    assert not capsys.readouterr().out
+
+
 def test_a_mistyped_column_is_corrected(dls):
     learn = Learner(dls, network(), metrics=accuracy, cbs=SaveBest(monitor="acuracy"))
     with pytest.raises(
