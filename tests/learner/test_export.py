@@ -499,6 +499,7 @@ class TestTraining:
         learn = untrained(photos(images), tmp_path, splitter=halves)
         loaded = load_learner(learn.export())
         assert "the splitter halves is not in the file" in capsys.readouterr().out
+        assert text_of(loaded.export("again"))["splitter"] == "halves"
         loaded.dls = learn.dls
         with pytest.raises(VicinalError, match="the splitter halves is not in the file"):
             loaded.fit(1)
