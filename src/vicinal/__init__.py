@@ -5,9 +5,15 @@ alone costs what importing torch costs. The names are typed in ``__init__.pyi``.
 """
 
 import importlib
+import sys
+import warnings
 from typing import Any
 
 __version__ = "0.1.0"
+
+if "ipykernel" in sys.modules:
+    # In a notebook tqdm, which accelerate imports, asks for ipywidgets: nothing here needs them.
+    warnings.filterwarnings("ignore", "IProgress not found")
 
 _HOMES = {
     "mixing": (
