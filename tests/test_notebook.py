@@ -66,7 +66,9 @@ class Notebook:
         for place, output in enumerate(self.publisher.outputs):
             name = (output.get("transient") or {}).get("display_id", place)
             displayed[name] = output["data"]
-        return list(self.results), list(displayed.values())
+        # A bar that has ended leaves an empty output.
+        shown = [data for data in displayed.values() if any(data.values())]
+        return list(self.results), shown
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,20 @@ class TestBars:
         assert "reading &lt;images&gt; 0/40" in shown[0]
         assert "40/40" in shown[-2]
         assert shown[-1] == ""
+
+    def test_a_range_test_counts_its_batches(self, cells, learn, monkeypatch):
+        monkeypatch.setattr(progress, "OFTEN", -1)
+        cells.run("found = learn.lr_find(num_it=12)")
+        *bars, last, figure = cells.publisher.outputs
+        counts = re.findall(
+            r'value="(\d+)" max="12"', "".join(b["data"]["text/html"] for b in bars)
+        )
+        assert list(dict.fromkeys(map(int, counts))) == list(range(len(set(counts))))
+        assert len(set(counts)) > 5
+        assert last["data"]["text/html"] == ""
+        assert "image/png" in figure["data"]
+        cells.run("with learn.no_logging(): found = learn.lr_find(num_it=40)")
+        assert len(cells.publisher.outputs) == 1
 
     def test_what_takes_a_moment_leaves_no_output(self, cells):
         with progress_bar() as bar:
