@@ -348,6 +348,6 @@ def test_a_real_kernel_shows_it_without_a_magic():
     assert table["data"]["text/html"].count("<tr>") == 3
     assert ["image/png" in output["data"] for output in batch] == [False, True]
     assert "<table>" in batch[0]["data"]["text/html"]
-    assert "image/png" in rates[0]["data"]
-    assert "RangeTest(valley=" in rates[0]["data"]["text/plain"]
+    assert "image/png" in rates[-1]["data"]
+    assert "RangeTest(valley=" in rates[-1]["data"]["text/plain"]
     assert not any(output.output_type == "stream" for cell in made.cells for output in cell.outputs)
