@@ -1,7 +1,7 @@
 """The learning rate range test: train while the rate grows, then undo everything."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
+from vicinal.learner.counting import counting
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
 from vicinal.learner.resume import Checkpoint
 from vicinal.notebook import shown, was_shown
-from vicinal.progress import progress_bar
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -107,7 +107,7 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
     batches = islice(chain.from_iterable(repeat(learn.dls.train)), num_it)
 
     def train() -> None:
-        with counting(learn, num_it) as counted:
+        with counting(learn, "finding a learning rate", num_it) as counted:
             learn.section("train", lambda: learn.train_on(counted(batches)))
         # The epoch ends without its event, since it has no row in the history.
         raise CancelFit
@@ -120,26 +120,6 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
             learn.section("fit", lambda: learn.section("epoch", train))
     found = RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
     return shown(found)
-
-
-@contextmanager
-def counting(learn: "Learner", total: int) -> Iterator[Callable[[Iterable[Any]], Iterator[Any]]]:
-    """Show a bar that counts batches, unless the learner is to show none.
-
-    Yields:
-        A function from batches to the same batches, which are counted when they have been used.
-    """
-    bar = progress_bar()
-    bar.disable |= not (learn.is_logging and getattr(learn, "shows_bar", True))
-    with bar:
-        task = bar.add_task("finding a learning rate", total=total)
-
-        def counted(batches: Iterable[Any]) -> Iterator[Any]:
-            for batch in batches:
-                yield batch
-                bar.advance(task)
-
-        yield counted
 
 
 def _hears_batches(callback: Callback) -> bool:
