@@ -284,6 +284,15 @@ class TestBlocks:
         torch.testing.assert_close(loaded.predict("bad sun")[2], learn.predict("bad sun")[2])
 
 
+class Own(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
 class TestNetworks:
     def test_one_with_fastais_head(self, images, tmp_path):
         torch.manual_seed(0)
@@ -304,18 +313,25 @@ class TestNetworks:
         assert torch.equal(torch.get_rng_state(), before)
         assert str(again) == str(made)
 
-    def test_one_of_ones_own_is_given_again(self, dls, tmp_path, capsys):
+    def test_torchs_layers_in_a_sequence(self, dls, tmp_path, capsys):
         learn = Learner(dls, network(), path=tmp_path)
+        loaded = load_learner(learn.export())
+        assert not capsys.readouterr().out
+        x = dls.valid.dataset.x
+        torch.testing.assert_close(loaded.predict(x[3])[2], learn.predict(x[3])[2])
+
+    def test_one_of_ones_own_is_given_again(self, dls, tmp_path, capsys):
+        learn = Learner(dls, Own(network()), path=tmp_path)
         file = learn.export()
-        said = "note: how the Sequential is made is not in the file, only its weights: load it by"
+        said = "note: how the Own is made is not in the file, only its weights: load it by"
         assert capsys.readouterr().out.startswith(said)
-        with pytest.raises(VicinalError, match=r"weights of the Sequential alone.* model=…\)$"):
+        with pytest.raises(VicinalError, match=r"weights of the Own alone.* model=…\)$"):
             load_learner(file)
-        loaded = load_learner(file, model=network(seed=5))
+        loaded = load_learner(file, model=Own(network(seed=5)))
         x = dls.valid.dataset.x[3]
         torch.testing.assert_close(loaded.predict(x)[2], learn.predict(x)[2])
         with pytest.raises(
-            VicinalError, match=r"another network: 0.bias has .*: give model= as it was"
+            VicinalError, match=r"another network: bias has .*: give model= as it was"
         ):
             load_learner(file, model=nn.Linear(2, 2))
 
@@ -429,7 +445,7 @@ class TestLosses:
         learn = Learner(dls, network(), Own(), path=tmp_path)
         file = learn.export()
         assert "the loss function Own is not in the file, only its" in capsys.readouterr().out
-        loaded = load_learner(file, model=network(3))
+        loaded = load_learner(file)
         torch.testing.assert_close(loaded.predict(x[0])[2], learn.predict(x[0])[2])
         torch.testing.assert_close(loaded.predict(x[0])[2], learn.model.eval()(x[:1])[0].sigmoid())
         with pytest.raises(VicinalError, match="the loss function Own is not in the file that"):
@@ -459,7 +475,13 @@ class TestTraining:
 
     def test_without_data_it_is_one_sentence(self, images, tmp_path):
         loaded = load_learner(untrained(photos(images), tmp_path).export())
-        for used in (lambda: loaded.fit(1), loaded.get_preds, loaded.interpret, loaded.summary):
+        for used in (
+            lambda: loaded.fit(1),
+            loaded.get_preds,
+            loaded.interpret,
+            loaded.summary,
+            loaded.validate,
+        ):
             with pytest.raises(VicinalError, match=r"has no samples: set learn\.dls"):
                 used()
 

@@ -28,6 +28,7 @@ from vicinal.learner.optimizer import Splitter, one_group
 from vicinal.learner.precision import DTYPES, has_bfloat16
 from vicinal.learner.tensor_file import read_tensors, write_tensors
 from vicinal.learner.vision import vision_groups
+from vicinal.models.layers import layers_of
 from vicinal.models.made import rebuild
 from vicinal.models.unet import encoder_and_decoder
 from vicinal.processes import default_device, this_process
@@ -155,14 +156,18 @@ def _name(loss_func: Any) -> str:
 def made_as(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Any] | None:
     """How a network is made, if it is as it was made, but for its weights; else None."""
     made_from = getattr(model, "made_from", None)
+    if made_from is None and (layers := layers_of(model)) is not None:
+        made_from = {"maker": "layers", "network": layers}
     if made_from is None:
         return None
     try:
         again = rebuild(json.loads(json.dumps(made_from)))
     except (Misfit, TypeError):
         return None
-    is_same = str(again) == str(model) and misfit(again, weights) is None
-    return made_from if is_same else None  # a layer may have been replaced since
+    if str(again) != str(model) or misfit(again, weights) is not None:
+        return None  # a layer has been replaced since
+    types = {name: tensor.dtype for name, tensor in again.state_dict().items()}
+    return made_from if types == {name: t.dtype for name, t in weights.items()} else None
 
 
 def _check_same(learn: Learner, text: dict[str, Any], tensors: dict[str, Tensor]) -> None:

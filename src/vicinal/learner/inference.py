@@ -190,6 +190,8 @@ class Inference(Exporting, Shown):
         """
         if ds_idx not in (0, 1):
             raise VicinalError(f"ds_idx must be 0 (training) or 1 (validation), not {ds_idx!r}")
+        if dl is None:
+            self.dls.check_samples()
         batches = dl if dl is not None else (self.dls.train, self.dls.valid)[ds_idx]
         averages, epoch = ValidAverages(self.metrics), self.dls.train.sampler.epoch
         try:

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from vicinal.errors import VicinalError
 from vicinal.stored import Misfit, first_line
 
 #: The functions that make networks, by the names in files, which can name no others.
 MAKERS = {
     "create_model": "vicinal.models.zoo:create_model",
+    "layers": "vicinal.models.layers:of_layers",
     "tabular_model": "vicinal.models.tabular_model:TabularModel",
     "text_model": "vicinal.models.text:create_text_model",
     "transfer": "vicinal.models.transfer:rebuild",
@@ -19,7 +19,7 @@ MAKERS = {
 }
 
 # What settings that fit no network raise, such as a size.
-ERRORS = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError)
+ERRORS = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError)
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -61,6 +61,8 @@ def rebuild(made_from: Any) -> nn.Module:
     try:
         with torch.random.fork_rng(devices=[]):
             made: nn.Module = getattr(importlib.import_module(module), function)(**settings)
-    except (*ERRORS, VicinalError) as error:
+    except Misfit:
+        raise
+    except ERRORS as error:
         raise Misfit(f"its network cannot be made ({first_line(error)})") from None
     return made
