@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vicinal import (
+    BatchTransform,
     DataLoaders,
     Learner,
     MixUp,
@@ -117,6 +118,18 @@ def changed():
     return torch.cat([x for x, _ in dls.train])
 
 
+class Doubled(BatchTransform):
+    def train(self, x, generator):
+        return 2 * x
+
+
+def averaged():
+    """Test-time augmentation of the seven least confident samples, by views that are not random."""
+    dls = data(8)
+    dls.train.transforms.append(Doubled())
+    return Learner(dls, network()).tta(1, uncertain=0.2)
+
+
 def too_many_processes():
     try:
         learner(60).fit(1, 0.1)
@@ -136,6 +149,7 @@ def main(folder):
             "mixed_without_seed": mixed(MixUp),
             "changed": changed(),
             "remedies": remedies(),
+            "averaged": averaged(),
             "too_many": too_many_processes(),
         }
     results["printed"] = printed.getvalue()

@@ -83,6 +83,12 @@ class TestTheTraining:
             assert each["targets"].equal(expected)
             assert each["probabilities"].shape == (37, 3)
 
+    def test_the_least_confident_of_all_samples_are_averaged_over_views(self, results):
+        expected, targets = in_processes.averaged()
+        for probabilities, labels in of(results, "averaged"):
+            torch.testing.assert_close(probabilities, expected)
+            assert labels.equal(targets)
+
     def test_all_find_the_same(self, results):
         own, others = of(results, "batch_norm")
         assert own["worst"] == others["worst"]

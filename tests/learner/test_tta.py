@@ -16,6 +16,7 @@ from vicinal import (
 )
 from vicinal.data import storage
 from vicinal.data.samples import Samples, Split
+from vicinal.learner.tta import least_confident
 
 
 class PlusOne(BatchTransform):
@@ -65,6 +66,57 @@ def test_probabilities_are_averaged_over_the_passes():
     assert torch.equal(targets, dls.valid.dataset.y)
     noise = torch.cat(jitter.given).view(3, 7, 3) - dls.valid.dataset.x
     assert len(noise.flatten().unique()) == noise.numel()  # every sample and pass draws its own
+
+
+class Counting(nn.Identity):
+    """Counts the samples that it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, x):
+        self.seen += len(x)
+        return x
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 4), (0.3, 2), (0.01, 1), (0.999, 7)])
+def test_only_the_least_confident_samples_get_views(share, count):
+    jitter = Jitter()
+    dls, model = data(jitter), Counting()
+    plain = learner(dls).get_preds()[0]
+    values, targets = Learner(dls, model).tta(3, uncertain=share)
+    chosen = plain.amax(1) <= plain.amax(1).sort()[0][count - 1]
+    assert chosen.sum() == count
+    seen = torch.cat(jitter.given)  # no other sample was augmented
+    views = seen.softmax(1).view(3, count, 3)
+    torch.testing.assert_close(values[chosen], 0.75 * views.mean(0) + 0.25 * plain[chosen])
+    noise = seen.view(3, count, 3) - dls.valid.dataset.x[chosen]
+    assert 0 <= noise.min() < noise.max() <= 1
+    assert torch.equal(values[~chosen], plain[~chosen])
+    assert torch.equal(targets, dls.valid.dataset.y)
+    assert model.seen == 7 + 3 * count
+
+
+def test_as_many_are_chosen_where_all_are_alike():
+    """As where a network is so sure that every probability is rounded to 1."""
+    alike = torch.tensor([[1.0, 0.0]]).repeat(10, 1)
+    assert least_confident(alike, 0.2).nonzero().flatten().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("share", [0, -0.2, 1.01, 20, float("nan"), "0.2", None])
+def test_what_is_no_share(share):
+    with pytest.raises(VicinalError, match=r"uncertain must be the share .* up to 1, not"):
+        learner(data(Jitter())).tta(uncertain=share)
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.BCEWithLogitsLoss()])
+def test_only_classes_have_a_confidence(loss):
+    dls = data(Jitter(), y=torch.zeros(7, 3))
+    with pytest.raises(VicinalError, match="needs the probabilities of classes of which each"):
+        Learner(dls, nn.Identity(), loss).tta(uncertain=0.5)
+    assert dls.valid.sampler.epoch == 0
+    assert Learner(dls, nn.Identity(), loss).tta()[0].shape == (7, 3)
 
 
 def test_only_the_seed_of_the_data_matters():
@@ -127,6 +179,9 @@ def test_images_that_worker_processes_read(monkeypatch):
     monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
     streamed = Learner(images(workers=1), model)
     torch.testing.assert_close(streamed.tta(2)[0], expected)
+    half = Learner(images(), model).tta(2, uncertain=0.5)[0]
+    torch.testing.assert_close(streamed.tta(2, uncertain=0.5)[0], half)
+    assert not torch.allclose(half, expected)
 
 
 @pytest.mark.parametrize("transforms", [

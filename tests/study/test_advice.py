@@ -53,6 +53,15 @@ class TestOnPublishedResults:
         assert sides(published(*IMAGENET, 100, 44.2)) == {"for"}  # ResNeXt-101
         assert sides(published(*CIFAR, 200, 11.2)) == {"for"}  # ResNet-18
 
+    def test_a_vision_transformer_gains_the_more_the_larger_it_is(self):
+        small, large = (
+            replace(published(*IMAGENET, 300, millions), is_transformer=True)
+            for millions in (5.7, 22.1)
+        )
+        assert sides(small) == {"for", "against"}  # DeiT-T: 0.3 to 0.8 points
+        assert sides(large) == {"for"}  # DeiT-S: 2.1 to 4.5 points
+        assert sides(replace(large, epochs=SHORT)) == {"against"}
+
     def test_between_the_two_there_is_no_rule(self):
         assert sides(published(*IMAGENET, 100, 25.6)) == set()  # ResNet-50: 0.3 points
 
@@ -126,6 +135,11 @@ class TestBoundaries:
                 {"pretrained": True, "epochs": LONG},
                 "begin with a weak one",
             ),
+            (
+                {"is_transformer": True, "epochs": LONG},
+                {"is_transformer": True, "epochs": LONG - 1},
+                "vision transformer",
+            ),
             ({"label_noise": 0.1, "epochs": LONG}, {"label_noise": 0.09, "epochs": LONG}, "strong"),
             ({"label_noise": 0.1}, {"label_noise": 0.09}, "memorised late"),
             ({"counts": [100, 10]}, {"counts": [99, 10]}, "rare classes"),
@@ -145,7 +159,7 @@ class TestBoundaries:
 
     def test_every_rule_has_one(self):
         """The cases above meet every rule."""
-        assert len(RULES) == 13
+        assert len(RULES) == 14
 
     def test_for_and_against_is_undecided(self):
         both = replace(PLAIN, epochs=LONG, label_noise=0.2, parameters=1000)

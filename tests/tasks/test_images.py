@@ -15,6 +15,7 @@ from vicinal.data.samples import Samples, Split
 from vicinal.data.sources import load_split
 from vicinal.data.storage import Storage
 from vicinal.errors import VicinalError
+from vicinal.learner.events import Callback, CancelFit
 from vicinal.study.board import show_board
 from vicinal.tasks import TrainOptions, make_task, task_type_of
 from vicinal.tasks.images import ImagePreprocessing
@@ -26,7 +27,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("model", ["resnet9", "resnet10t"])
+@pytest.mark.parametrize("model", ["resnet9", "resnet10t", "vit4"])
 def test_mixing_inside_of_a_network(model, tmp_path, capsys):
     options = ["--model", model, "--no-pretrained", "--valid", "0.5", "--epochs", "1"]
     assert run(["train", "digits", "--mix", "manifoldmixup", *options, "--out", "run"]) == 0
@@ -129,6 +130,45 @@ def test_images_are_resized_alike_in_training_and_prediction(method):
     cropped = ImagePreprocessing(**how, item_size=8, size=8).batch(list(split.valid.images))
     read = torch.stack([read_image(i, 8) for i in split.valid.images])
     torch.testing.assert_close(learn.dls.normalize.undo(cropped), read / 255)
+
+
+@pytest.mark.parametrize(
+    ("options", "lr", "why", "decay"),
+    [
+        ({"model": "vit4"}, 1e-3, "0.001 (a vision transformer from random weights)", 0.05),
+        ({"model": "vit6", "lr": 0.01}, 0.01, "0.01 (as requested)", 0.05),
+        ({}, 3e-3, "0.003 (small images)", 0.01),  # resnet9
+        ({"model": "vit4", "recipe": "cifar10-best"}, 0.1, "0.1 (the recipe cifar10-best)", 1e-4),
+    ],
+)
+def test_learning_rate_and_weight_decay_of_a_vision_transformer(options, lr, why, decay):
+    task = task_of(image_split(), **{"batch_size": 4, **options})
+    assert (task.lr, reason(task, "learning rate")) == (lr, why)
+    assert (reason(task, "weight decay") == "0.05 (a vision transformer)") == (decay == 0.05)
+    for again in (task, make_task(task.resolved(), task.split)):  # as a resumed run has it
+        learn = again.learner()
+        decays = []
+        with learn.no_logging():
+            learn.fit(1, lr, cbs=Decays(decays))
+        assert decays == [decay, 0.0]
+
+
+class Decays(Callback):
+    """Keeps the weight decays of the optimizer, and ends the training."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def before_train(self, learn):
+        groups = learn.optimizer.param_groups
+        self.found += dict.fromkeys(group["weight_decay"] for group in groups)
+        raise CancelFit
+
+
+def test_a_size_that_is_no_multiple_of_a_patch():
+    task = task_of(image_split(), model="vit4", size=30, batch_size=4)
+    with pytest.raises(VicinalError, match=r"vit4 does not take images of 30 pixels.*patch size"):
+        task.learner()
 
 
 def kinds_of(task):

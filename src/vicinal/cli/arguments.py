@@ -31,7 +31,7 @@ Recipe = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Images: a network of timm's, or resnet9. Texts: text_cnn, text_transformer, "
+        help="Images: a network of timm's, resnet9 or vit6. Texts: text_cnn, text_transformer, "
         "hf:NAME, or the folder of such a model."
     ),
 ]

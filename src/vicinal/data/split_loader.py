@@ -120,6 +120,14 @@ class SplitLoader(ShownLoader, ABC):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._transformed(self._read())
 
+    def only(self, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch without the other samples, which are read, but not transformed.
+
+        Args:
+            chosen: bool, one or more for each sample of this process, in the order of the epoch.
+        """
+        return self._transformed(_chosen(self._read(), chosen))
+
     def shut_down_workers(self) -> None:
         """Shut down the worker processes; the next epoch starts new ones."""
         # When the garbage collector shuts them down, torch waits for each until a timeout.
@@ -214,6 +222,20 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
                 # workers alive until the garbage collector runs.
                 del batch
         yield batch
+
+
+def _chosen(
+    read: Iterable[tuple[Tensor, Tensor]], chosen: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The chosen samples of each batch that has any."""
+    start = 0
+    for x, y in read:
+        rows = chosen[start : start + len(y)]
+        start += len(y)
+        if rows.all():
+            yield x, y
+        elif rows.any():
+            yield slice_tensors(x, rows), y[rows]
 
 
 def _on_cpu(dataset: Any) -> bool:

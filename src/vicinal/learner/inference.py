@@ -28,7 +28,7 @@ from vicinal.learner.parts import Part, chosen_part
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.scores import Scores
 from vicinal.learner.shown import Shown
-from vicinal.learner.tta import augmented
+from vicinal.learner.tta import averaged_over_views
 from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
 from vicinal.processes import gathered, this_process
@@ -256,7 +256,7 @@ class Inference(Exporting, Shown):
             )
         return sample_losses(self.loss_func, output, y).cpu()
 
-    def tta(self, n: int = 4) -> tuple[Tensor, Tensor]:
+    def tta(self, n: int = 4, *, uncertain: float = 1.0) -> tuple[Tensor, Tensor]:
         """Test-time augmentation: as :meth:`get_preds`, averaged over random views of each sample.
 
         The mean of ``n`` passes with the training part's random augmentation has weight 3/4, the
@@ -265,22 +265,18 @@ class Inference(Exporting, Shown):
 
         Args:
             n: the number of random views of each sample, 1 or more.
+            uncertain: the share of the samples that get views, above 0 and up to 1: those with the
+                lowest largest probability, of samples that each have one class. The others keep
+                the probabilities of the pass without augmentation.
 
         Raises:
-            VicinalError: the training part has no random augmentation, or ``n`` is below 1.
+            VicinalError: the training part has no random augmentation, ``n`` is below 1, or
+                ``uncertain`` is no share, or below 1 where outputs are no probabilities of classes.
 
-        Source: fastai's ``Learner.tta``, with its default ``beta=0.25``.
+        Source: fastai's ``Learner.tta``, with its default ``beta=0.25``; ``uncertain`` from
+        hiverge's cifar10-speedrun.
         """
-        if n < 1:
-            raise VicinalError(f"the number of random views must be 1 or more, not {n}")
-        views, sampler = augmented(self.dls), self.dls.valid.sampler
-        epoch = sampler.epoch
-        try:
-            plain, targets = self.get_preds()
-            mean = torch.stack([self.get_preds(dl=views)[0] for _ in range(n)]).mean(dim=0)
-        finally:
-            sampler.epoch = epoch
-        return mean.lerp(plain, 0.25), targets
+        return averaged_over_views(self, n, uncertain)
 
     def interpret(self, ds_idx: int = 1, dl: Part | None = None) -> Interpretation:
         """Where the network errs: confusion matrix and largest losses.

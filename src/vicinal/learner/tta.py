@@ -1,8 +1,11 @@
 """Test-time augmentation: the validation part with the augmentation of the training part."""
 
 import copy
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
@@ -10,7 +13,13 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
+from vicinal.processes import gathered, this_process
 from vicinal.rng import derive_seed
+
+if TYPE_CHECKING:
+    from vicinal.learner.inference import Inference
+
+PLAIN = 0.25  # the weight of the pass without augmentation
 
 
 class AlwaysRandom(BatchTransform):
@@ -60,3 +69,78 @@ def augmented(dls: DataLoaders) -> SplitLoader:
 def _is_random(transform: BatchTransform) -> bool:
     trains_differently = type(transform).train is not BatchTransform.train
     return trains_differently and not isinstance(transform, Normalize)
+
+
+def averaged_over_views(learn: "Inference", n: int, uncertain: float) -> tuple[Tensor, Tensor]:
+    """Probabilities (or values) and targets, as :meth:`Learner.tta` gives them."""
+    if n < 1:
+        raise VicinalError(f"the number of random views must be 1 or more, not {n}")
+    if not isinstance(uncertain, Real) or not 0 < uncertain <= 1:
+        raise VicinalError(
+            f"uncertain must be the share of samples that get views, above 0 and up to 1, not "
+            f"{uncertain!r}"
+        )
+    views, sampler = augmented(learn.dls), learn.dls.valid.sampler
+    epoch = sampler.epoch
+    try:
+        plain, targets, first = _plain(learn)
+        chosen = least_confident(plain, uncertain)
+        mean = torch.stack([_of_chosen(learn, views, chosen[first:]) for _ in range(n)]).mean(dim=0)
+    finally:
+        sampler.epoch = epoch
+    plain[chosen] = mean.lerp(plain[chosen], PLAIN)
+    return plain, targets
+
+
+def _plain(learn: "Inference") -> tuple[Tensor, Tensor, int]:
+    """What ``get_preds`` gives, and the place of this process's first sample among all of them."""
+    with learn.evaluating():
+        parts = [(_activated(learn, x), y.cpu()) for x, y in learn.dls.valid]
+    counts = gather_object([sum(len(y) for _, y in parts)])
+    plain, targets = gathered(parts)
+    return plain, targets, sum(counts[: this_process().process_index])
+
+
+@torch.no_grad()
+def _activated(learn: "Inference", x: Tensor) -> Tensor:
+    return learn.activation(learn.output(x)).cpu()
+
+
+def least_confident(probabilities: Tensor, share: float) -> Tensor:
+    """Which samples have the lowest largest probability: (N,) bool, one or more of them.
+
+    Args:
+        probabilities: (N, C) float, of classes of which each sample has one; any (N, ...) where
+            the share is 1.
+        share: of the samples, above 0 and up to 1.
+
+    Raises:
+        VicinalError: these are no such probabilities.
+
+    >>> least_confident(torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [1.0, 0.0]]), 0.5)
+    tensor([False,  True,  True, False])
+    """
+    if share == 1:
+        return torch.ones(len(probabilities), dtype=torch.bool)
+    if probabilities.ndim != 2 or ((probabilities.sum(dim=1) - 1).abs() > 0.01).any():
+        raise VicinalError(
+            "uncertain needs the probabilities of classes of which each sample has one, and this "
+            "loss gives others: leave it out"
+        )
+    count = max(1, round(share * len(probabilities)))
+    # Stable, as many may have a probability of 1: all processes choose the same.
+    lowest = probabilities.amax(dim=1).argsort(stable=True)[:count]
+    return torch.zeros(len(probabilities), dtype=torch.bool).index_fill_(0, lowest, True)
+
+
+def _of_chosen(learn: "Inference", views: SplitLoader, chosen: Tensor) -> Tensor:
+    """One pass: the outputs of the chosen samples, of all processes, in the order of the data.
+
+    Args:
+        views: gives this process's samples, augmented.
+        chosen: (N,) bool, of which the first are for these samples.
+    """
+    with learn.evaluating():
+        parts = [(_activated(learn, x),) for x, _ in views.only(chosen)]
+    (outputs,) = gathered(parts)
+    return outputs

@@ -13,7 +13,7 @@ from torch import nn
 
 from vicinal.errors import VicinalError
 from vicinal.models.made import remember
-from vicinal.models.small import ResNet9, resnet18_small
+from vicinal.models.small import ResNet9, resnet18_small, small_vit
 from vicinal.models.whitened import WhitenNet
 
 OWN: dict[str, Callable[[int], nn.Module]] = {
@@ -21,7 +21,10 @@ OWN: dict[str, Callable[[int], nn.Module]] = {
     "resnet9_wide": partial(ResNet9, width=64),
     "resnet18_small": resnet18_small,
     "whitennet": WhitenNet,
+    "vit4": partial(small_vit, layers=4),
+    "vit6": partial(small_vit, layers=6),
 }
+SMALL_VITS = ("vit4", "vit6")
 # fastai's names for architectures that timm has under other names.
 ALIASES = {
     "xresnet18": "resnet18d",
@@ -40,7 +43,7 @@ def create_model(name: str, n_out: int, *, pretrained: bool = False) -> nn.Modul
 
     Args:
         name: one of timm's, ``resnet9``, ``resnet9_wide``, ``resnet18_small``, ``whitennet``,
-            or fastai's ``xresnet18`` to ``101``.
+            ``vit4``, ``vit6``, or fastai's ``xresnet18`` to ``101``.
         n_out: the number of classes.
         pretrained: load timm's weights for it, from the hub or its cache.
 
@@ -102,6 +105,20 @@ def fixed_size(name: str) -> int | None:
 
     config = timm.models.get_pretrained_cfg(ALIASES.get(name, name))
     return config.input_size[-1] if config is not None and config.fixed_input_size else None
+
+
+def is_vision_transformer(name: str) -> bool:
+    """Whether a network is a plain vision transformer: ours, or one of timm's ViTs and DeiTs.
+
+    >>> is_vision_transformer("vit6"), is_vision_transformer("resnet18")
+    (True, False)
+    """
+    check_name(name)
+    if name in OWN:
+        return name in SMALL_VITS
+    import timm
+
+    return bool(timm.models.is_model_in_modules(name, ("vision_transformer", "deit")))
 
 
 def is_known(name: str) -> bool:

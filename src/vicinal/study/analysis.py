@@ -308,7 +308,7 @@ class Analysis:
 
     def time_ratio(self, arm: Arm, baseline: Arm) -> Interval | None:
         """How many times as long an arm takes, minus 1; None where it is too short to time."""
-        # An earlier version validated after every epoch, which takes longer.
+        # Earlier versions validated after every epoch, or on all samples, which takes longer.
         both = [(a, b) for a, b in self._pairs(arm, baseline) if a.validations == b.validations]
         if not both:
             return None

@@ -10,7 +10,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
 from vicinal.progress import status
-from vicinal.study.curve_points import points
+from vicinal.study.curve_points import points, stride
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.measures import MEASURES
 
@@ -29,6 +29,8 @@ class Cost:
 
     Args:
         once: to set up and measure.
+        training: of an epoch.
+        validation: of a point of the learning curve.
     """
 
     once: float
@@ -95,7 +97,7 @@ def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
         watch.seconds(training) * len(part)
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
-    return Cost(setup + (PASSES + more) * valid, train, valid)
+    return Cost(setup + (PASSES + more) * valid, train, valid / stride(learn.dls.valid))
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 import math
 from typing import Any
 
-from vicinal.learner.events import Callback, CancelValidate
+from vicinal.data.split_loader import SplitLoader
+from vicinal.learner.events import Callback, CancelBatch, CancelValidate
 from vicinal.learner.learner import Learner
 from vicinal.learner.monitors import Monitor
 
 POINTS = 20  # of a learning curve
+SAMPLES = 2000  # of the validation part that are enough for one of them, or up to twice as many
 
 
 def points(epochs: int) -> set[int]:
@@ -20,11 +22,21 @@ def points(epochs: int) -> set[int]:
     return {math.ceil(epochs * number / count) - 1 for number in range(1, count + 1)}
 
 
-class CurvePoints(Callback):
-    """Validate after some of the epochs only; the rows of the others lack these columns.
+def stride(valid: SplitLoader) -> int:
+    """Of how many validation batches one is enough for a learning curve.
 
-    Training is the same, as validation draws no random numbers. Where a callback may need every
-    validation, as those do that stop early, and any that is not vicinal's own, nothing is left out.
+    They are taken evenly, as the samples may be sorted by their class.
+    """
+    return max(1, len(valid) * valid.batch_size // SAMPLES)
+
+
+class CurvePoints(Callback):
+    """Validate after some of the epochs only, and on some of the batches.
+
+    The rows of the other epochs lack these columns; where batches were left out, ``validated`` is
+    how many were not. Training is the same, as validation draws no random numbers. Where a
+    callback may need every validation, as those do that stop early, and any that is not vicinal's
+    own, nothing is left out.
     """
 
     order = 85  # of a row that is written, and not saved yet
@@ -32,14 +44,25 @@ class CurvePoints(Callback):
     def before_fit(self, learn: Learner) -> None:
         needed = any(_may_need_all(callback) for callback in learn.callbacks)
         self.validated = set(range(learn.epochs)) if needed else points(learn.epochs)
+        self.stride = 1 if needed else stride(learn.dls.valid)
 
     def before_validate(self, learn: Learner) -> None:
         if learn.epoch not in self.validated:
             raise CancelValidate
+        self.batch = -1
+
+    def before_batch(self, learn: Learner) -> None:
+        if not learn.training:
+            self.batch += 1
+            if self.batch % self.stride:
+                raise CancelBatch
 
     def after_epoch(self, learn: Learner) -> None:
-        if learn.epoch not in self.validated:
-            row = learn.history[-1]
+        row = learn.history[-1]
+        if learn.epoch in self.validated:
+            if self.stride > 1:
+                row["validated"] = self.batch // self.stride + 1
+        else:
             learn.history[-1] = {
                 name: value for name, value in row.items() if not name.startswith("valid_")
             }

@@ -49,7 +49,7 @@ def svg(draw: Callable[[], Figure], name: str) -> str:
 
 
 def learning_curves(analysis: Analysis) -> Figure:
-    """The main measure on the validation part after each epoch: the mean and range over seeds."""
+    """The main measure on validation samples during the training: the mean and range over seeds."""
     cells = analysis.cells
     measure = analysis.main
     key = f"valid_{measure.name}"

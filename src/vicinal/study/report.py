@@ -16,6 +16,7 @@ from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import baseline_name, full_name
 from vicinal.study.arms import Arm, comparisons
 from vicinal.study.cells import methods, tables_of
+from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.map_figure import gain_map
@@ -183,8 +184,9 @@ def _figures(analysis: Analysis) -> list[dict[str, Any]]:
     drawn = [
         {
             "svg": Markup(svg(partial(learning_curves, analysis), "curves")),
-            "text": f"The {title} on the validation samples after each epoch: lines are means over "
-            "the seeds, bands span the lowest and the highest. The table has the final values.",
+            "text": f"The {title} during the training, on validation samples (about {SAMPLES:,} of "
+            "them where there are many more): lines are means over the seeds, bands span the "
+            "lowest and the highest. The table has the final values, on all samples.",
         }
     ]
     if len(analysis.lengths) > 1 and not analysis.is_map:

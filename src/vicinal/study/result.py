@@ -54,9 +54,10 @@ class Result:
     chance: float = 0.0
 
     @property
-    def validations(self) -> int:
-        """How many epochs of its training were validated."""
-        return sum(any(name.startswith("valid_") for name in row) for row in self.history)
+    def validations(self) -> list[int]:
+        """For each epoch of its training that was validated, on how many batches; 0 for all."""
+        rows = (row for row in self.history if any(name.startswith("valid_") for name in row))
+        return [row.get("validated", 0) for row in rows]
 
     def mean(self, name: str) -> float:
         """A measure."""

@@ -8,10 +8,12 @@ harnessing adversarial examples (2015).
 from collections.abc import Callable
 
 import torch
+from accelerate.utils import convert_to_fp32
 from torch import Tensor
 
 from vicinal.data.augment import Normalize
 from vicinal.learner.learner import Learner
+from vicinal.learner.precision import autocast
 
 NOISE = 0.1  # standard deviation, of pixels in [0, 1]
 BLUR = 1 / 32  # standard deviation, of the image's side
@@ -83,10 +85,13 @@ def _correct(learn: Learner, x: Tensor, y: Tensor) -> Tensor:
 def _gradient(learn: Learner, normalize: Normalize, pixels: Tensor, y: Tensor) -> Tensor:
     """Of the loss with respect to the pixels.
 
-    It is computed without autocast: in half precision, the gradient of a confident network
-    underflows to 0, and an attack would change nothing.
+    It is computed in bfloat16 where the learner computes in that, but never in float16, in which
+    the gradient of a confident network underflows to 0, and an attack would change nothing.
     """
     pixels = pixels.detach().requires_grad_()
-    loss = learn.compute_loss(learn.network(normalize.valid(pixels)), y)
+    precision = "bf16" if learn.precision == "bf16" else "fp32"
+    with autocast(precision, learn.dls.device):
+        output = learn.network(normalize.valid(pixels))
+    loss = learn.compute_loss(convert_to_fp32(output), y)
     (gradient,) = torch.autograd.grad(loss, pixels)
     return gradient

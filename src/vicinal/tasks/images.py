@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
+from vicinal.learner.optimizer import AdamW
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.mixing.schedule import begin_schedules
 from vicinal.models.zoo import (
+    SMALL_VITS,
     WeightsUnavailable,
     check_name,
     check_weights,
@@ -43,6 +46,8 @@ SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
 PHOTO_SCALE = 1.15  # photos are read at this multiple of the size that the network sees
 NOTABLE = 0.02  # of an image's area is cut off
+# Of small vision transformers: S. H. Lee et al., Vision transformer for small-size datasets (2021).
+VIT_RATE, VIT_DECAY = 1e-3, 0.05
 
 
 class ImageTask(Task):
@@ -143,12 +148,16 @@ class ImageTask(Task):
         return max(2, min(limit, count // 4)), f"{count:,} training images"
 
     def _learning_rate(self) -> Default:
+        if self.model in SMALL_VITS:
+            return VIT_RATE, "a vision transformer from random weights"
         if self.small and self.many:
             return 1e-2, f"{self.noun}, many of them"
         return 3e-3, self.noun
 
     def _choose_loading(self) -> None:
         self.transforms, described = self._changes()
+        if "opt_func" in self._learner_options and self.recipe is None:
+            self.reasons.append(("weight decay", f"{VIT_DECAY} (a vision transformer)"))
         self.reasons.append(("augmentation", described))
         self.reasons.append(("images", self._choose_storage()))
 
@@ -208,10 +217,19 @@ class ImageTask(Task):
             metrics=self.metric,
             precision=self.precision,
             compile=self.options.compile,
-            **(self.recipe.learner if self.recipe else {}),
+            **self._learner_options,
         )
         self._try_out(learn)
         return learn
+
+    @property
+    def _learner_options(self) -> dict[str, Any]:
+        """What a recipe or a kind of network sets of the Learner, such as its optimizer."""
+        if self.recipe:
+            return self.recipe.learner
+        if self.model in SMALL_VITS:
+            return {"opt_func": partial(AdamW, weight_decay=VIT_DECAY)}
+        return {}
 
     def _try_out(self, learn: Learner) -> None:
         """Check that the network takes such images, before any file is written."""

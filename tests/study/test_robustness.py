@@ -1,0 +1,40 @@
+"""Images that are corrupted or attacked."""
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal import DataLoaders, Learner
+from vicinal.study.robustness import _gradient, _normalize, accuracy_under_attack
+
+
+@pytest.fixture(params=["fp32", "bf16"])
+def learn(request):
+    """A network that is so confident that float16 has no gradient for it."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (8, 3, 4, 4), generator=generator, dtype=torch.uint8)
+    y = torch.arange(8) % 2
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    with torch.no_grad():
+        signs = torch.randn(48, generator=generator).sign() * 0.01
+        network[1].weight.copy_(torch.stack([-signs, signs]))
+        network[1].bias.copy_(torch.tensor([20.0, -20.0]))
+    return Learner(dls, network, precision=request.param)
+
+
+def test_a_confident_network_has_a_gradient_and_its_sign_in_each_precision(learn):
+    """The closed form for a linear network: it points along the weights of the other class."""
+    x = torch.rand(4, 3, 4, 4)
+    y = torch.zeros(4, dtype=torch.int64)
+    gradient = _gradient(learn, _normalize(learn), x, y)
+    expected = (learn.model[1].weight[1] - learn.model[1].weight[0]).sign()
+    assert torch.equal(gradient.flatten(1).sign(), expected.expand(4, -1))
+
+
+def test_an_attack_corrects_no_prediction_of_a_linear_network(learn):
+    x, y = next(iter(learn.dls.valid))
+    learn.model[1].bias.data = torch.zeros(2)
+    before = learn.output(x).argmax(1) == y
+    assert before.any()
+    assert not (accuracy_under_attack(learn, x, y) & ~before).any()
