@@ -12,7 +12,15 @@ from printed import type_in
 from vicinal import create_model
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ipynb"))
-SMALL = {"epochs": 1, "images": 100, "per_class": 10, "size": 16, "batches": 10, "seeds": 2, "long": 1}
+SMALL = {
+    "epochs": 1,
+    "images": 100,
+    "per_class": 10,
+    "size": 16,
+    "batches": 10,
+    "seeds": 2,
+    "long": 1,
+}
 
 every_notebook = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 
