@@ -33,13 +33,13 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
-from vicinal.data.download import URLs as URLs
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.first import first as first
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
 from vicinal.data.image_files import get_image_files as get_image_files
+from vicinal.data.item_transforms import PadMode as PadMode
 from vicinal.data.item_transforms import RandomResizedCrop as RandomResizedCrop
 from vicinal.data.item_transforms import Resize as Resize
 from vicinal.data.item_transforms import ResizeMethod as ResizeMethod
@@ -78,6 +78,7 @@ from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock
 from vicinal.data.text_block import get_text_files as get_text_files
 from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
+from vicinal.data.urls import URLs as URLs
 from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.errors import VicinalError as VicinalError

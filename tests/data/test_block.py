@@ -307,6 +307,64 @@ def test_samples_in_both_parts_are_told(pets):
         block(splitter=lambda items: (range(20), [3, 4])).dataloaders(pets, device="cpu", bs=4)
 
 
+def test_a_summary_says_what_becomes_of_a_source(pets, capsys):
+    pugs_first = range(19, -1, -1)
+    block(splitter=lambda items: (pugs_first[:15], pugs_first[15:])).summary(pets)
+    said = capsys.readouterr().out
+    for text in (
+        "blocks:     ImageBlock and CategoryBlock",
+        "items:      20, the first one ",
+        "parts:      15 for training, 5 for validation",
+        "target:     'pug', of the same item",
+        "classes:    2 (cat, pug)",
+        "item_tfms:  Resize(8, 'crop')",
+        "batch_tfms: RandomView, Lighting, Normalize",
+        "batch:      4x3x6x6 float32, with targets 4 int64, on ",
+    ):
+        assert text in said
+    with pytest.raises(VicinalError, match="the images differ in size"):
+        block(item_tfms=None).summary(pets)
+    assert "parts:" in capsys.readouterr().out
+
+
+def test_data_sets_are_read_one_by_one(pets):
+    made = block().datasets(pets)
+    assert (len(made.train), len(made.valid), made.vocab) == (15, 5, ["cat", "pug"])
+    image, label = made.valid[0]
+    assert image.size[1] == 8
+    assert made.vocab[label] == made.valid.items[0].name[:3]
+
+
+def test_a_block_with_other_transforms(pets):
+    other = block().new(item_tfms=Resize(5), batch_tfms=aug_transforms(mult=2))
+    assert other.dataloaders(pets, bs=4, device="cpu").one_batch()[0].shape == (4, 3, 5, 5)
+    same = block().new().dataloaders(pets, bs=4, device="cpu")
+    assert_same_batches(same, block().dataloaders(pets, bs=4, device="cpu"))
+
+
+def test_getters_in_one_list_and_functions_in_turn(pets):
+    pairs = [(file, file.name) for file in get_image_files(pets)]
+    dls = block(get_y=None, getters=[lambda pair: pair[0], [lambda pair: pair[1], lambda n: n[:3]]])
+    assert_same_batches(
+        dls.dataloaders(pairs, bs=4, device="cpu"), block().dataloaders(pets, bs=4, device="cpu")
+    )
+    with pytest.raises(VicinalError, match="getters are two functions, in the place of get_x and"):
+        block(getters=[len, len])
+
+
+def test_what_is_missing_is_named(pets):
+    with pytest.raises(VicinalError, match="give get_y, from an item to its class"):
+        DataBlock((ImageBlock, CategoryBlock)).dataloaders(pets)
+    with pytest.raises(VicinalError, match="there are no items"):
+        block().dataloaders([])
+    with pytest.raises(VicinalError, match=r"images have no option 'shufle'"):
+        block().dataloaders(pets, shufle=True)
+    with pytest.raises(VicinalError, match=r"resized once .*, not by Resize\(8, 'crop'\) and Res"):
+        block(item_tfms=[Resize(8), Resize(9)])
+    with pytest.raises(VicinalError, match="one of zeros, border, reflection, not 'mirror'"):
+        Resize(8, "pad", pad_mode="mirror")
+
+
 @pytest.mark.parametrize("method", ["crop", "squish", "pad"])
 def test_resizing_by_fastai_s_words(tmp_path, method):
     from fastai.vision.augment import ResizeMethod
@@ -314,7 +372,8 @@ def test_resizing_by_fastai_s_words(tmp_path, method):
     wide = smooth(10, 40)
     write(tmp_path, **{f"{'ab'[i % 2]}__{i}": wide for i in range(6)})
     given = getattr(ResizeMethod, method.capitalize())
-    made = DataBlock(get_y=parent_label, item_tfms=[Resize((8, 16), method=given)])
+    resize = Resize((8, 16), method=given, pad_mode="zeros")
+    made = DataBlock(get_y=parent_label, item_tfms=[resize])
     dls = made.dataloaders(tmp_path, bs=2, device="cpu", storage=MEMORY)
     assert dls.train.dataset.x[0].equal(read_image(wide, Resizing(8, 16, method)))
     assert dls.stack([wide]).equal(dls.train.dataset.x[:1])

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from vicinal.data import download
-from vicinal.data.download import Fingerprint, URLs, untar_data
+from vicinal.data.download import untar_data
+from vicinal.data.urls import Fingerprint, URLs
 from vicinal.errors import VicinalError
 
 PIXELS = random.Random(0).randbytes(300_000)

@@ -11,6 +11,7 @@ from vicinal.data.image_data import StreamedImages
 from vicinal.data.images import decode, read_image
 from vicinal.data.resizing import METHODS, Resizing
 from vicinal.data.samples import Samples
+from vicinal.data.stored_masks import read_mask
 from vicinal.data.stream import ShardReader
 from vicinal.errors import VicinalError
 
@@ -116,3 +117,17 @@ class _Shards:
 
     def __init__(self, rows):
         self.rows = [{"image": {"bytes": image}, "label": label} for image, label in rows]
+
+
+@pytest.mark.parametrize("method", ["pad", "pad_border", "pad_reflection"])
+@pytest.mark.parametrize(("height", "width"), [(4, 9), (12, 2), (4, 2)])
+def test_masks_are_padded_as_their_images(method, height, width):
+    classes = np.arange(8, dtype=np.uint8).reshape(4, 2)
+    resizing = Resizing(height, width, method)
+    image = read_image(Image.fromarray(classes), resizing)
+    mask = read_mask(Image.fromarray(classes), resizing, "a mask")
+    assert torch.equal(image[0].long(), mask)
+    if method == "pad_reflection" and width == 9:
+        assert mask[0].tolist() == [1, 0, 1, 0, 1, 0, 1, 0, 1]
+    if method == "pad_border" and height == 12:
+        assert mask[:, 0].tolist() == [0] * 4 + [0, 2, 4, 6] + [6] * 4

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from operator import index
 from typing import Any, Self
 
@@ -20,10 +21,20 @@ from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 from vicinal.data.image_files import get_image_files
 from vicinal.data.item_transforms import as_list
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
 from vicinal.data.readers import Getter, in_turn
 from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Splitter
 from vicinal.errors import VicinalError
+
+
+@dataclass(frozen=True)
+class BlockDatasets:
+    """What :meth:`DataBlock.datasets` makes: both parts, and the names of the classes."""
+
+    train: PartItems
+    valid: PartItems
+    vocab: list[str] | None
 
 
 class DataBlock(DescribedBlock):
@@ -117,6 +128,37 @@ class DataBlock(DescribedBlock):
         dls.target_block, dls.loss_func = self.target, self.target.loss_func
         dls.path, dls.block, dls.data = Path(path), self, data
         return dls
+
+    def summary(self, source: Any, bs: int = 4, show_batch: bool = False, **kwargs: Any) -> None:
+        """Print step by step what becomes of a source, to the first batch.
+
+        Args:
+            source: as for :meth:`dataloaders`.
+            bs: samples in that batch.
+            show_batch: draw it, too; ``kwargs`` are of ``dls.show_batch``.
+
+        Raises:
+            VicinalError: as :meth:`dataloaders`, after the steps before it are printed.
+        """
+        from vicinal.data.block_summary import summarize
+
+        summarize(self, source, bs, show_batch, **kwargs)
+
+    def datasets(self, source: Any) -> "BlockDatasets":
+        """Both parts as sequences of (input, target), ``.train`` and ``.valid``.
+
+        Args:
+            source: as for :meth:`dataloaders`.
+        """
+        data = self.labelled(source)
+
+        def part(rows: Sequence[int]) -> PartItems:
+            def read(place: int) -> tuple[Any, Any]:
+                return self.inputs.opened(data.x[rows[place]]), data.targets.values[rows[place]]
+
+            return PartItems([data.items[row] for row in rows], read, data.targets.vocab)
+
+        return BlockDatasets(part(data.train), part(data.valid), data.targets.vocab)
 
     def labelled(self, source: Any) -> LabelledItems:
         """The items of a source with their inputs and targets, split into two parts.

@@ -80,6 +80,10 @@ class InputBlock(ABC):
         """The indices of inputs that are the same, which a random split keeps on one side."""
         return []
 
+    def opened(self, x: Any) -> Any:
+        """An input as it is shown one by one, such as an image of its file: here, as it is."""
+        return x
+
     def check(self, item_tfms: Sequence[Any]) -> None:
         """Raise a VicinalError where the item transforms of a DataBlock are none of this kind."""
         if item_tfms:

@@ -172,12 +172,27 @@ def resize_decoded(images: Tensor, size: Resizing | int) -> Tensor:
 
 
 def _padded(images: Tensor, resizing: Resizing) -> Tensor:
-    """Images (..., H, W) amid black that fills them up to the size."""
+    """Images (..., H, W) amid what fills them up to the size."""
     height, width = (resizing.height - images.shape[-2], resizing.width - images.shape[-1])
     if not height and not width:
         return images
     top, left = height // 2, width // 2
-    return functional.pad(images, (left, width - left, top, height - top))
+    if resizing.method == "pad":
+        return functional.pad(images, (left, width - left, top, height - top))
+    mirrored = resizing.method == "pad_reflection"
+    rows = _sources(images.shape[-2], top, resizing.height, mirrored)
+    columns = _sources(images.shape[-1], left, resizing.width, mirrored)
+    return images[..., rows[:, None], columns]
+
+
+def _sources(length: int, before: int, side: int, mirrored: bool) -> Tensor:
+    """The index of each of ``side`` pixels among ``length``, of which so many come before."""
+    index = torch.arange(side) - before
+    if not mirrored:
+        return index.clamp(0, length - 1)
+    period = max(2 * length - 2, 1)  # mirrored without repeating the border
+    index = index.remainder(period)
+    return torch.minimum(index, period - index)
 
 
 def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:

@@ -10,47 +10,21 @@ import zlib
 from collections.abc import Iterator
 from gzip import BadGzipFile
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from vicinal.data.paths import Path
+from vicinal.data.urls import KNOWN, Fingerprint
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["URLs", "untar_data"]
-
 ENDINGS = (".tgz", ".tar.gz", ".tar")
 MEBIBYTE = 2**20
 TIMEOUT_SECONDS = 30.0
-
-
-class URLs:
-    """URLs of data sets whose archives :func:`untar_data` verifies by size and md5 sum.
-
-    >>> URLs.PETS
-    'https://s3.amazonaws.com/fast-ai-imageclas/oxford-iiit-pet.tgz'
-    """
-
-    PETS = "https://s3.amazonaws.com/fast-ai-imageclas/oxford-iiit-pet.tgz"
-    IMAGENETTE_160 = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz"
-    CIFAR = "https://s3.amazonaws.com/fast-ai-sample/cifar10.tgz"
-
-
-class Fingerprint(NamedTuple):
-    size: int
-    # The published sums cover only the first mebibyte; gzip's own checksum covers the rest.
-    md5_of_first_mebibyte: str
-
-
-KNOWN = {
-    URLs.PETS: Fingerprint(811706944, "e4db5c768afd933bb91f5f594d7417a4"),
-    URLs.IMAGENETTE_160: Fingerprint(99003388, "c475f8f7617a200ba35b9facc48443c3"),
-    URLs.CIFAR: Fingerprint(168168549, "a5f8c31371b63a406b23368042812d3c"),
-}
 
 
 def untar_data(url: str, dest: str | os.PathLike[str] | None = None) -> Path:

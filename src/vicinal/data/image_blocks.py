@@ -45,6 +45,9 @@ class ImageBlock(InputBlock):
     def copies(self, x: Sequence[Any]) -> list[list[int]]:
         return copies_of(x)
 
+    def opened(self, x: Any) -> PILImage:
+        return PILImage.create(x)
+
     def check(self, item_tfms: Sequence[Any]) -> None:
         resizing_of(item_tfms)
 

@@ -17,6 +17,21 @@ class ResizeMethod:
     Squish: Method = "squish"
 
 
+class PadMode:
+    """What :class:`Resize` pads with, by fastai's names."""
+
+    Zeros = "zeros"
+    Border = "border"
+    Reflection = "reflection"
+
+
+PAD_METHODS: dict[str, Method] = {
+    "zeros": "pad",
+    "border": "pad_border",
+    "reflection": "pad_reflection",
+}
+
+
 class ItemTransform:
     """What becomes of each image when it is read.
 
@@ -33,18 +48,21 @@ class Resize(ItemTransform):
     Args:
         size: side of a square, or (height, width), in pixels.
         method: ``"crop"`` fills the size and cuts off what is beyond it, at both sides alike;
-            ``"squish"`` changes the aspect ratio; ``"pad"`` shows the whole image on black.
-        pad_mode: ``"zeros"``, which is black; there is no other.
+            ``"squish"`` changes the aspect ratio; ``"pad"`` shows the whole image.
+        pad_mode: what ``"pad"`` shows beside the image: ``"reflection"``, its mirror image;
+            ``"zeros"``, black; ``"border"``, the pixels of its border.
 
     Raises:
         VicinalError: a size below 1, another method or another ``pad_mode``.
     """
 
-    def __init__(self, size: Size, method: Method = "crop", pad_mode: str = "zeros") -> None:
-        if pad_mode != "zeros":
-            raise VicinalError(f"Resize fills up with black: pad_mode is 'zeros', not {pad_mode!r}")
+    def __init__(self, size: Size, method: Method = "crop", pad_mode: str = "reflection") -> None:
+        if pad_mode not in PAD_METHODS:
+            raise VicinalError(
+                f"pad_mode must be one of {', '.join(PAD_METHODS)}, not {pad_mode!r}"
+            )
         self.size, self.method = size, method
-        self.item_size = how_read(size, method)
+        self.item_size = how_read(size, PAD_METHODS[pad_mode] if method == "pad" else method)
 
     def __repr__(self) -> str:
         return f"Resize({self.size}, {str(self.method)!r})"

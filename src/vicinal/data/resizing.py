@@ -1,13 +1,13 @@
 """Resizing: to which size an image is brought when it is read, and how."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from vicinal.errors import VicinalError
 
-Method = Literal["crop", "squish", "pad"]
+Method = Literal["crop", "squish", "pad", "pad_border", "pad_reflection"]
 Box = tuple[float, float, float, float]
-METHODS: tuple[Method, ...] = ("crop", "squish", "pad")
+METHODS: tuple[Method, ...] = ("crop", "squish", "pad")  # that the command line has
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class Resizing:
     Args:
         height, width: in pixels, 1 or more.
         method: ``"crop"`` fills the size and cuts off what is beyond it, at both sides alike;
-            ``"squish"`` changes the aspect ratio; ``"pad"`` shows the whole image on black.
+            ``"squish"`` changes the aspect ratio; ``"pad"`` shows the whole image on black,
+            ``"pad_border"`` amid the pixels of its border, ``"pad_reflection"`` amid its mirror
+            image.
 
     Raises:
         VicinalError: a size below 1, or another method.
@@ -31,7 +33,7 @@ class Resizing:
         for name in ("height", "width"):
             if getattr(self, name) < 1:
                 raise VicinalError(f"the {name} must be 1 pixel or more, not {getattr(self, name)}")
-        if self.method not in METHODS:
+        if self.method not in get_args(Method):
             raise VicinalError(
                 f"{self.method!r} is no way to resize: use {', '.join(METHODS[:-1])} or "
                 f"{METHODS[-1]}"
@@ -59,7 +61,7 @@ class Resizing:
 
         Returns:
             Left, top, right and bottom of what is shown; its height and width afterwards, which
-            ``"pad"`` fills up to the size by black at both sides alike.
+            ``"pad"`` and its kin fill up to the size at both sides alike.
 
         >>> Resizing(10, 10).placed(20, 30), Resizing(10, 10, "pad").placed(20, 30)
         (((5.0, 0.0, 25.0, 20.0), (10, 10)), ((0.0, 0.0, 30, 20), (7, 10)))
@@ -73,7 +75,7 @@ class Resizing:
             box = (left, top, left + shown_width, top + shown_height)
             return box, (self.height, self.width)
         size = (self.height, self.width)
-        if self.method == "pad":
+        if self.method.startswith("pad"):
             scale = min(self.height / height, self.width / width)
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
         return (0.0, 0.0, width, height), size

@@ -95,7 +95,8 @@ def read_mask(mask: Any, resizing: Resizing | None, name: str) -> Tensor:
     """One mask, (H, W) int64.
 
     The indices of a palette are its classes, and grey stored as colour is grey. It is resized as
-    its image is, each pixel to the class of the nearest one; what an image is padded by is class 0.
+    its image is, each pixel to the class of the nearest one; black that an image is padded by is
+    class 0.
 
     Raises:
         VicinalError: it cannot be read, or has colours.
@@ -152,7 +153,9 @@ def _resized(classes: Any, resizing: Resizing) -> Any:
     shown = classes[y][:, x]
     above, before = (resizing.height - rows) // 2, (resizing.width - columns) // 2
     below, after = resizing.height - rows - above, resizing.width - columns - before
-    return np.pad(shown, ((above, below), (before, after)))
+    modes: dict[str, Any] = {"pad_border": "edge", "pad_reflection": "reflect"}
+    mode = modes.get(resizing.method, "constant")
+    return np.pad(shown, ((above, below), (before, after)), mode=mode)
 
 
 def _nearest(start: float, end: float, count: int, length: int) -> Any:
