@@ -195,7 +195,7 @@ _HOMES = {
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
     "learner.tabular": ("tabular_config", "tabular_learner"),
-    "learner.text": ("text_classifier_learner",),
+    "learner.text": ("AWD_LSTM", "text_classifier_learner"),
     "learner.unet": ("unet_learner",),
     "learner.vision": ("cnn_learner", "vision_learner"),
     "learner.csv_logger": ("CSVLogger",),

@@ -113,6 +113,7 @@ from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.seeds import set_seed as set_seed
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
+from vicinal.learner.text import AWD_LSTM as AWD_LSTM
 from vicinal.learner.text import text_classifier_learner as text_classifier_learner
 from vicinal.learner.tracker_callbacks import EarlyStoppingCallback as EarlyStoppingCallback
 from vicinal.learner.tracker_callbacks import ReduceLROnPlateau as ReduceLROnPlateau

@@ -165,8 +165,17 @@ def test_other_rows_are_read_as_validation_was(frame):
         dls.test_batch([3])
 
 
-def test_the_first_rows_are_shown_as_they_were_given(frame):
-    assert loaders(frame, valid_idx=[0]).show_batch(2).equals(frame.iloc[1:3])
+def test_rows_are_shown_in_their_units(frame):
+    dls = loaders(frame, valid_idx=[1, 2])
+    ((x, _),) = dls.valid
+    assert dls.described(x) == [
+        {"work": "a", "age_na": "True", "age": "40", "rooms": "2"},
+        {"work": "#na#", "age_na": "False", "age": "40", "rooms": "3"},
+    ]
+    shown = dls.show_batch(2)
+    assert len(shown.rows) == 2
+    assert set(shown.columns) == {"work", "age_na", "age", "rooms", "target"}
+    assert {row["target"] for row in shown.rows} <= {"no", "yes"}
 
 
 def test_what_is_done_to_rows_is_kept_as_json(frame):

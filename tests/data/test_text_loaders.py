@@ -188,9 +188,11 @@ def test_another_tokenizer_reads_the_same_texts(frame):
 
 
 def test_texts_are_shown_with_their_classes(frame):
-    shown = from_df(frame).show_batch(3)
-    assert list(shown) == ["text", "category"]
-    assert ["good" in text for text in shown["text"]] == [c == "pos" for c in shown["category"]]
+    dls = from_df(frame)
+    shown = dls.show_batch(3)
+    assert shown.columns == ["text", "target"]
+    assert all(("good" in row["text"]) == (row["target"] == "pos") for row in shown.rows)
+    assert dls.described(dls.test_batch(["so unheard"])) == [{"text": "so xxunk"}]
 
 
 def test_what_is_done_to_texts_is_kept_as_json(frame):

@@ -11,6 +11,7 @@ from vicinal.data.columns import ColumnKinds, as_numbers, with_names
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_value
 from vicinal.stored import Misfit, check_dataclass, check_fields
 
 
@@ -111,6 +112,20 @@ class Procs:
     def transform(self, frame: pd.DataFrame) -> dict[str, Tensor]:
         """As :meth:`TablePreprocessing.transform`."""
         return self.table.transform(_with_flags(with_names(frame), self.missing))
+
+    def described(self, x: dict[str, Tensor]) -> list[dict[str, str]]:
+        """Of each row of a batch, its numbers in their own units, and its categories' names."""
+        table = self.table
+        count = len(next(iter(x.values())))
+        rows: list[dict[str, str]] = [{} for _ in range(count)]
+        for column, (name, names) in enumerate(table.categories.items()):
+            for row, index in zip(rows, x["categories"][:, column].tolist(), strict=True):
+                row[name] = names[index - 1] if index else "#na#"
+        for column, name in enumerate(table.mean):
+            values = x["numbers"][:, column].double() * table.std[name] + table.mean[name]
+            for row, value in zip(rows, values.tolist(), strict=True):
+                row[name] = format_value(value)
+        return rows
 
     @property
     def cardinalities(self) -> list[int]:

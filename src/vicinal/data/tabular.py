@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from vicinal.data.blocks import TargetBlock, as_block
 from vicinal.data.columns import column_kinds, is_numeric, with_names
@@ -144,7 +145,6 @@ class TabularPandas:
         dls = TabularDataLoaders(train, valid, self.targets.vocab, self.targets.n_out)
         dls.target_block, dls.loss_func = self.y_block, self.y_block.loss_func
         dls.procs, dls.y_names = self.procs, self.y_names
-        dls.frame = self.frame.iloc[self.train]
         return dls
 
 
@@ -155,8 +155,6 @@ class TabularDataLoaders(DataLoaders):
     procs: Procs
     #: The columns of the targets.
     y_names: Sequence[str] = ()
-    #: The rows of the training part; None where the loaders hold no samples.
-    frame: pd.DataFrame | None = None
 
     @classmethod
     def from_df(
@@ -271,10 +269,9 @@ class TabularDataLoaders(DataLoaders):
         """Rows, as a data frame's or as dicts, to the network's numbers and categories."""
         return self.procs.transform(_frame_of(items))
 
-    def show_batch(self, max_n: int = 10, **kwargs: Any) -> pd.DataFrame:
-        """Some rows of the training part, as they were given."""
-        assert self.frame is not None, "loaders without samples show none"
-        return self.frame.head(max_n)
+    def described(self, x: dict[str, Tensor]) -> list[dict[str, str]]:
+        """The rows of a batch in their own units, to be shown; unknown categories are ``#na#``."""
+        return self.procs.described(x)
 
 
 def _frame_of(rows: Sequence[Any]) -> pd.DataFrame:

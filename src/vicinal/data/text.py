@@ -83,6 +83,10 @@ class Tokenizer(ABC):
     def _ids(self, texts: Sequence[str]) -> Iterable[Sequence[int]]:
         """The ids of each text, at most ``max_length``."""
 
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of ids, as the network reads it, to be shown: here, the ids themselves."""
+        return " ".join(map(str, ids))
+
     def ids(self, texts: Sequence[str]) -> Iterator[Sequence[int]]:
         """The ids of each text, at least one and at most ``max_length``.
 
@@ -176,6 +180,17 @@ class WordTokenizer(Tokenizer):
     def _ids(self, texts: Sequence[str]) -> Iterable[Sequence[int]]:
         index, end = self._index, self.max_length
         return ([index.get(w, UNKNOWN) for w in words_of(text)[:end]] for text in texts)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The words of ids; unknown ones are ``xxunk``.
+
+        >>> tokenizer = WordTokenizer(["film", "good"])
+        >>> tokenizer.text([3, 2, 1])
+        'good film xxunk'
+        """
+        known = len(self.words)
+        places = [index - UNKNOWN - 1 for index in ids]
+        return " ".join(self.words[i] if 0 <= i < known else "xxunk" for i in places)
 
     def to_json(self) -> dict[str, Any]:
         """The vocabulary as JSON values, for :meth:`from_json`."""

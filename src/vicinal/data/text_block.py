@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -125,12 +124,10 @@ class TextLoaders(DataLoaders):
         """Texts, or files of them, to ``ids`` (B, L) and ``mask`` (B, L)."""
         return self.tokenizer.encode(_texts_of(items))
 
-    def show_batch(self, max_n: int = 10, **kwargs: Any) -> pd.DataFrame:
-        """Some texts of the training part, with their classes."""
-        assert self.texts is not None, "loaders without samples show none"
-        shown = self.texts[0][:max_n]
-        targets = self.train.dataset.y[: len(shown)]
-        return pd.DataFrame({"text": shown, "category": [self.label(y) for y in targets]})
+    def described(self, x: dict[str, Tensor]) -> list[dict[str, str]]:
+        """The texts of a batch as the network reads them, to be shown."""
+        pairs = zip(x["ids"].cpu(), x["mask"].cpu(), strict=True)
+        return [{"text": self.tokenizer.text(ids[mask].tolist())} for ids, mask in pairs]
 
 
 class TextBlock(InputBlock):

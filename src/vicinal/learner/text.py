@@ -12,6 +12,13 @@ from vicinal.models.hub_text import hub_text_model
 from vicinal.models.text import create_text_model
 
 
+class AWD_LSTM:
+    """The name of fastai's network for texts, of which there is none here.
+
+    :func:`text_classifier_learner` says what to give instead.
+    """
+
+
 def text_classifier_learner(
     dls: TextLoaders,
     arch: str = "text_cnn",
@@ -29,7 +36,7 @@ def text_classifier_learner(
             ``"hf:NAME"``, a network of the Hugging Face hub, whose tokenizer then replaces the
             data's words, in ``learn.dls``.
         pretrained: start networks of the hub from its weights.
-        drop_mult: multiplies the probability of every dropout.
+        drop_mult: multiplies the probability of every dropout, of networks that are not the hub's.
         n_out: how many numbers the network gives; None takes what the data need.
         **kwargs: of :class:`Learner`.
 
@@ -50,14 +57,17 @@ def text_classifier_learner(
     outputs = dls.c if n_out is None else n_out
     model: nn.Module
     if arch.startswith("hf:"):
+        if drop_mult != 1:
+            raise VicinalError(
+                f"the dropout of {arch} is in its own settings: leave drop_mult={drop_mult} out"
+            )
         model, tokenizer = hub_text_model(arch, outputs, pretrained=pretrained)
         dls = dls.tokenized(tokenizer)
     else:
         words = dls.tokenizer
         if not isinstance(words, WordTokenizer):
             raise VicinalError(f"{arch} takes words, and these texts are in a hub's tokens")
-        model = create_text_model(arch, len(words), outputs, max_length=words.max_length)
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = min(1.0, module.p * drop_mult)
+        model = create_text_model(
+            arch, len(words), outputs, max_length=words.max_length, drop_mult=drop_mult
+        )
     return Learner(dls, model, **kwargs)

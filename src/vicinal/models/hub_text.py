@@ -42,6 +42,10 @@ class HubTokenizer(Tokenizer):
             some = list(texts[start : start + _AT_ONCE])
             yield from self.hub(some, truncation=True, max_length=self.max_length)["input_ids"]
 
+    def text(self, ids: Sequence[int]) -> str:
+        decoded: str = self.hub.decode(list(ids), skip_special_tokens=True)
+        return decoded
+
 
 class HubTextModel(nn.Module):
     """A sequence classifier of the hub, which takes our batches of tokens and returns logits.

@@ -150,7 +150,9 @@ class _MeanOverWords(nn.Module):
 OWN = ("text_cnn", "text_transformer")
 
 
-def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -> nn.Module:
+def create_text_model(
+    name: str, n_words: int, n_out: int, *, max_length: int, drop_mult: float = 1.0
+) -> nn.Module:
     """One of our own networks for texts, by name.
 
     Args:
@@ -158,6 +160,7 @@ def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -
         n_words: how many token ids there are.
         n_out: the number of classes.
         max_length: tokens of the longest text.
+        drop_mult: multiplies the probability of every dropout, up to 1.
 
     Raises:
         VicinalError: there is no network of that name; near names are offered.
@@ -171,8 +174,17 @@ def create_text_model(name: str, n_words: int, n_out: int, *, max_length: int) -
         model = TextCNN(n_words, n_out)
     else:
         model = TextTransformer(n_words, n_out, max_length=max_length)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = min(1.0, module.p * drop_mult)
+        elif isinstance(module, nn.MultiheadAttention):
+            module.dropout = min(1.0, module.dropout * drop_mult)
     settings = {"name": name, "n_words": n_words, "n_out": n_out, "max_length": max_length}
-    model.made_from = {"maker": "text_model", **settings}  # type: ignore[assignment]
+    model.made_from = {  # type: ignore[assignment]
+        "maker": "text_model",
+        **settings,
+        "drop_mult": drop_mult,
+    }
     return model
 
 

@@ -53,7 +53,7 @@ def _library() -> Any:
         if error.name != "segmentation_models_pytorch":
             raise
         raise VicinalError(
-            "U-Nets need segmentation_models_pytorch: pip install 'vicinal[segmentation]'"
+            "U-Nets need segmentation_models_pytorch: pip install 'vicinal[train]'"
         ) from None
     return segmentation_models_pytorch
 
