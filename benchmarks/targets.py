@@ -153,7 +153,9 @@ def rare_classes(epochs: int) -> None:
 
 def several_labels(epochs: int) -> None:
     def above(threshold: float) -> Measure:
-        return lambda output, target: 100 * float(accuracy_multi(output, target, threshold))
+        return lambda logits, target: (
+            100 * float(accuracy_multi(logits, target, threshold, sigmoid=False))
+        )
 
     rows: Rows = {}
     # For a label with a probability of 1/2, AsymmetricLoss is lowest at a logit of 0.77.

@@ -9,8 +9,12 @@ from torch import nn
 
 from vicinal import (
     AsymmetricLoss,
+    BCEWithLogitsLossFlat,
     CrossEntropyLossFlat,
     DataLoaders,
+    FocalLoss,
+    FocalLossFlat,
+    LabelSmoothingCrossEntropy,
     Learner,
     MixLoss,
     OrdinalLoss,
@@ -31,6 +35,7 @@ def probabilities(loss_func, y):
     MixLoss(nn.BCEWithLogitsLoss()),
     MixLoss(F.binary_cross_entropy_with_logits),
     AsymmetricLoss(),
+    BCEWithLogitsLossFlat(),
 ])  # fmt: skip
 def test_of_several_labels(loss_func):
     found = probabilities(loss_func, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
@@ -44,13 +49,16 @@ def test_of_logarithms(loss_func):
     assert torch.equal(probabilities(loss_func, torch.tensor([0, 1])), X.exp())
 
 
-@pytest.mark.parametrize("loss_func", [None, F.cross_entropy, lambda o, t: o.exp().sum(1)])
+@pytest.mark.parametrize(
+    "loss_func", [None, F.cross_entropy, FocalLoss(), FocalLossFlat(), lambda o, t: o.exp().sum(1)]
+)
 def test_of_classes(loss_func):
     assert torch.equal(probabilities(loss_func, torch.tensor([0, 1])), X.softmax(1))
 
 
 @pytest.mark.parametrize("loss_func", [
-    nn.CrossEntropyLoss(), F.cross_entropy, MixLoss(nn.CrossEntropyLoss()), CrossEntropyLossFlat()
+    nn.CrossEntropyLoss(), F.cross_entropy, MixLoss(nn.CrossEntropyLoss()), CrossEntropyLossFlat(),
+    LabelSmoothingCrossEntropy(),
 ])  # fmt: skip
 def test_of_shares_of_classes(loss_func):
     found = probabilities(loss_func, torch.tensor([[0.3, 0.7], [1.0, 0.0]]))
@@ -68,3 +76,12 @@ def test_of_ordered_classes():
     only = X[1].sigmoid()[0].item()  # the second threshold is no lower than the first
     expected = torch.tensor([[1 - first, first - second, second], [1 - only, 0, only]])
     torch.testing.assert_close(found, expected)
+
+
+def test_focal_loss_of_another_axis():
+    from vicinal.activations import activation_of
+
+    output = torch.randn(2, 3, 4)
+    for axis in (1, -1):
+        found = activation_of(FocalLoss(axis=axis), classes=False)(output)
+        assert torch.equal(found, output.softmax(axis))

@@ -9,8 +9,14 @@ from torch import nn
 
 from vicinal import (
     AsymmetricLoss,
+    BCEWithLogitsLossFlat,
+    FocalLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropy,
     MixedTarget,
     MixLoss,
+    MSELossFlat,
     OrdinalLoss,
     VicinalError,
     accuracy,
@@ -197,3 +203,75 @@ def test_they_compile_with_a_mixed_target(criterion):
     y, loss = MixedTarget(own, own.flip(0), weight()), MixLoss(criterion)
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
     assert torch.allclose(compiled(output, y), loss(output, y))
+
+
+def labels(seed):
+    return torch.randint(L, (B,), generator=torch.Generator().manual_seed(seed))
+
+
+CLASS_WEIGHTS = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
+
+
+class TestFocalLoss:
+    def test_is_cross_entropy_without_focus(self):
+        found = FocalLoss(gamma=0)(random(B, L), labels(1))
+        torch.testing.assert_close(found, F.cross_entropy(random(B, L), labels(1)))
+
+    @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+    def test_is_the_equation(self, gamma):
+        output, y = random(B, L), labels(1)
+        p = output.softmax(1)[range(B), y]
+        found = FocalLoss(gamma, reduction="none")(output, y)
+        torch.testing.assert_close(found, -((1 - p) ** gamma) * p.log())
+
+    def test_a_certain_prediction_has_a_finite_gradient(self):
+        output = torch.tensor([[200.0, 0.0]], requires_grad=True)
+        FocalLoss(0.5)(output, torch.tensor([0])).backward()
+        assert output.grad.isfinite().all()
+
+    def test_classes_along_the_last_axis(self):
+        output, y = random(B, 3, L), torch.randint(L, (B, 3))
+        found = FocalLossFlat(reduction="none")(output, y)
+        expected = FocalLoss(reduction="none")(output.flatten(0, 1), y.flatten())
+        torch.testing.assert_close(found.flatten(), expected)
+
+    @pytest.mark.parametrize(
+        "kwargs", [{"gamma": -1}, {"gamma": float("nan")}, {"reduction": "no"}]
+    )
+    def test_what_is_refused(self, kwargs):
+        with pytest.raises(VicinalError, match="must be"):
+            FocalLoss(**kwargs)
+
+
+class TestMixedByFastaisNames:
+    @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+    @pytest.mark.parametrize(("make", "output", "target"), [
+        (FocalLoss, random(B, L), labels),
+        (lambda **kw: FocalLoss(1.0, CLASS_WEIGHTS, **kw), random(B, L), labels),
+        (FocalLossFlat, random(B, L), labels),
+        (LabelSmoothingCrossEntropy, random(B, L), labels),
+        (MSELossFlat, random(B, 1), lambda seed: random(B, seed=seed)),
+        (L1LossFlat, random(B), lambda seed: random(B, 1, seed=seed)),
+        (BCEWithLogitsLossFlat, random(B, L), lambda seed: multi_hot(seed).long()),
+    ])  # fmt: skip
+    def test_each_target_counts_by_its_share(self, make, output, target, reduction):
+        own, partner, share = target(1), target(2), weight()
+        found = MixLoss(make(reduction=reduction))(output, MixedTarget(own, partner, share))
+        each = [make(reduction="none")(output, y).reshape(B, -1) for y in (own, partner)]
+        losses = share[:, None] * each[0] + (1 - share[:, None]) * each[1]
+        if reduction == "none":
+            torch.testing.assert_close(found.reshape(B, -1), losses)
+        else:
+            torch.testing.assert_close(found, getattr(losses, reduction)())
+
+    def test_the_default_smoothing_is_a_tenth(self):
+        found = LabelSmoothingCrossEntropy()(random(B, L), labels(1))
+        torchs = F.cross_entropy(random(B, L), labels(1), label_smoothing=0.1)
+        torch.testing.assert_close(found, torchs)
+        assert found != LabelSmoothingCrossEntropy(0.2)(random(B, L), labels(1))
+
+    @pytest.mark.parametrize("make", [MSELossFlat, L1LossFlat, BCEWithLogitsLossFlat])
+    def test_other_numbers_of_values_are_refused(self, make):
+        for shape in ((B, 3), (B - 1, 2), (2, B)):
+            with pytest.raises(VicinalError, match="give one number for each target"):
+                make()(random(B, 2), random(*shape))

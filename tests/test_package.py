@@ -59,6 +59,14 @@ def test_a_notebook_is_not_asked_for_widgets(monkeypatch):
     assert not heard
 
 
+@pytest.mark.parametrize(("mistyped", "meant"), [
+    ("SaveModelCalback", "SaveModelCallback"), ("acuracy", "accuracy"), ("Mixup_", "Mixup")
+])  # fmt: skip
+def test_a_mistyped_name_is_corrected(mistyped, meant):
+    with pytest.raises(AttributeError, match=f"no attribute '{mistyped}': did you mean {meant}\\?"):
+        getattr(vicinal, mistyped)
+
+
 def test_type_checkers_see_the_same_names():
     stub = ast.parse((SRC / "__init__.pyi").read_text())
     named = {

@@ -59,6 +59,7 @@ _HOMES = {
     "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": (
+        "Perplexity",
         "accuracy",
         "accuracy_multi",
         "error_rate",
@@ -67,6 +68,7 @@ _HOMES = {
         "mae",
         "mse",
         "msle",
+        "perplexity",
         "rmse",
         "top_k_accuracy",
     ),

@@ -124,6 +124,7 @@ from vicinal.learner.unet import unet_learner as unet_learner
 from vicinal.learner.vision import cnn_learner as cnn_learner
 from vicinal.learner.vision import vision_learner as vision_learner
 from vicinal.losses import MixLoss as MixLoss
+from vicinal.metrics import Perplexity as Perplexity
 from vicinal.metrics import accuracy as accuracy
 from vicinal.metrics import accuracy_multi as accuracy_multi
 from vicinal.metrics import error_rate as error_rate
@@ -132,6 +133,7 @@ from vicinal.metrics import foreground_acc as foreground_acc
 from vicinal.metrics import mae as mae
 from vicinal.metrics import mse as mse
 from vicinal.metrics import msle as msle
+from vicinal.metrics import perplexity as perplexity
 from vicinal.metrics import rmse as rmse
 from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor

@@ -255,6 +255,30 @@ class RootMean:
         return math.sqrt(mean)
 
 
+class Perplexity(RootMean):
+    """The exponential of the mean cross-entropy, with the classes along the last axis.
+
+    >>> import torch
+    >>> perplexity(torch.zeros(2, 5, 10), torch.zeros(2, 5, dtype=torch.long))
+    tensor(10.0000)
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_cross_entropy, "perplexity")
+
+    def __call__(self, output: Tensor, target: Tensor | MixedTarget) -> Tensor:
+        return self.metric(output, target).exp()
+
+    def finish(self, mean: float) -> float:
+        """The perplexity of all samples, from their mean cross-entropy."""
+        return math.exp(mean)
+
+
+def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    return torch.nn.functional.cross_entropy(output.flatten(0, -2), target.flatten())
+
+
+perplexity = Perplexity()
 rmse = RootMean(mse, "rmse")
 exp_rmspe = RootMean(_squared_percentage, "exp_rmspe")  # for values that are logarithms
 

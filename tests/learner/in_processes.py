@@ -11,6 +11,7 @@ from torch import nn
 from vicinal import (
     BatchTransform,
     DataLoaders,
+    F1Score,
     Learner,
     MixUp,
     RegMixUp,
@@ -40,7 +41,8 @@ def network():
 
 def learner(bs, **kwargs):
     kwargs.setdefault("model", network())
-    return Learner(data(bs), metrics=accuracy, **kwargs)
+    kwargs.setdefault("metrics", accuracy)
+    return Learner(data(bs), **kwargs)
 
 
 def numbers(batches):
@@ -65,12 +67,13 @@ def without_seconds(history):
 
 def with_batch_norm(folder):
     model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES))
-    learn = learner(8, model=model, cbs=[MixUp(0.4), SaveBest()], path=folder)
+    metrics = [accuracy, F1Score(average="macro")]
+    learn = learner(8, model=model, metrics=metrics, cbs=[MixUp(0.4), SaveBest()], path=folder)
     learn.fit(3, 0.05)
     probabilities, targets = learn.get_preds()
     return {
         "weights": model.state_dict(),
-        "validated": learn.validate(),
+        "validated": dict(learn.validate()),
         "row": min(learn.history, key=lambda row: row["valid_loss"]),
         "probabilities": probabilities,
         "targets": targets,

@@ -6,6 +6,7 @@ from small_trainings import network, same, sgd, state
 from torch import nn
 
 from vicinal import (
+    AccumulateGradients,
     BatchMixer,
     Callback,
     CutMix,
@@ -191,6 +192,17 @@ def test_as_callbacks_leaves_instances_as_they_are():
 @pytest.mark.parametrize("cbs", [3, "MixUp", [nn.ReLU()], int, [None]])
 def test_what_is_neither_is_refused(cbs):
     with pytest.raises(VicinalError, match="no callback or mixer"):
+        as_callbacks(cbs)
+
+
+@pytest.mark.parametrize(("cbs", "message"), [
+    ("Mixup", "'Mixup' is a text and no callback or mixer: write Mixup without quotes"),
+    ("CutMx", "did you mean CutMix, without quotes"),
+    (AccumulateGradients, r"has no default: give AccumulateGradients\(batches=…\)"),
+    (nn.ReLU(), r"ReLU\(\) is no callback or mixer: give one such as MixUp\(\)"),
+])  # fmt: skip
+def test_what_to_write_instead(cbs, message):
+    with pytest.raises(VicinalError, match=message):
         as_callbacks(cbs)
 
 

@@ -177,3 +177,23 @@ def test_all_callbacks_receive_the_end_even_if_one_fails(dls, ends_by):
     assert heard == ["fails", "closes"]
     if ends_by == "an error":
         assert "in the training" in str(caught.value.__context__)
+
+
+def test_a_callback_in_fastais_manner_is_told_what_to_write():
+    with pytest.raises(TypeError, match=r"takes no learner: write def after_batch\(self, learn\)"):
+
+        class Old(Callback):
+            def after_batch(self):
+                pass
+
+
+def test_other_functions_may_take_the_learner_in_their_own_way():
+    class Any(Callback):
+        def before_fit(self, *args):
+            pass
+
+        @staticmethod
+        def after_fit(learn):
+            pass
+
+    assert Any().after_fit(None) is None

@@ -116,6 +116,7 @@ def test_another_part_is_validated(dls):
     assert train != valid
     assert learn.validate(dl=dls.train) == train  # the order of the next training is the same
     assert learn.validate(dl=dls.valid) == valid
+    assert learn.validate(dl=list(dls.valid)) == valid
     assert dls.train.sampler.epoch == 0
     with pytest.raises(VicinalError, match="ds_idx must be 0"):
         learn.validate(2)

@@ -7,6 +7,7 @@ import in_processes
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import f1_score
 
 from two_processes import launch
 from vicinal.cli import run
@@ -72,10 +73,12 @@ class TestTheTraining:
         own, others = of(results, "batch_norm")
         assert own["validated"] == others["validated"]
         assert own["validated"] == pytest.approx({
-            name: own["row"][name] for name in ("valid_loss", "valid_accuracy")
+            name: own["row"][name] for name in ("valid_loss", "valid_accuracy", "valid_f1_score")
         })  # fmt: skip
         right = own["probabilities"].argmax(dim=1) == own["targets"]
         assert own["validated"]["valid_accuracy"] == pytest.approx(right.float().mean().item())
+        f1 = f1_score(own["targets"], own["probabilities"].argmax(dim=1), average="macro")
+        assert own["validated"]["valid_f1_score"] == pytest.approx(f1)
 
     def test_predictions_are_whole_and_in_order(self, results):
         for each in of(results, "batch_norm"):

@@ -82,6 +82,11 @@ def test_the_optimizer_is_kept_by_a_checkpoint():
         SaveModelCallback(with_opt=True)
 
 
+def test_every_epoch_includes_the_last():
+    with pytest.raises(VicinalError, match="takes one of every_epoch and at_end"):
+        SaveModelCallback(every_epoch=True, at_end=True)
+
+
 def test_two_that_save_the_best_disturb_each_other(dls, tmp_path):
     learn = Learner(dls, network(), path=tmp_path, cbs=[SaveModelCallback(), SaveBest()])
     with pytest.raises(VicinalError, match="2 callbacks SaveModelCallback and SaveBest, which"):

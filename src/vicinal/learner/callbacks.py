@@ -236,7 +236,8 @@ def as_metrics(metrics: Any, vocab: Sequence[str] | None) -> list[Any]:
     """
     made = []
     for metric in as_list(metrics):
-        metric = _called(metric) if isinstance(metric, type) and sees_all(metric) else metric
+        if isinstance(metric, type) and (sees_all(metric) or issubclass(metric, RootMean)):
+            metric = _called(metric)
         module = getattr(metric, "__module__", None) or ""
         if isinstance(metric, str | type) or hasattr(metric, "accumulate"):
             raise VicinalError(not_a("metric", metric, "accuracy"))

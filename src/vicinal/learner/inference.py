@@ -171,7 +171,7 @@ class Inference(Exporting, Shown):
         Args:
             ds_idx: 1 for the validation part, 0 for the training part as it is trained on, in
                 random order and with its augmentation.
-            dl: a part of other data, with labels, in place of them.
+            dl: a part of other data, with labels, in place of them; or a list of batches (x, y).
 
         Returns:
             The numbers, in the order of the metrics, as a tuple that has names, too:
@@ -193,7 +193,9 @@ class Inference(Exporting, Shown):
         if dl is None:
             self.dls.check_samples()
         batches = dl if dl is not None else (self.dls.train, self.dls.valid)[ds_idx]
-        averages, epoch = ValidAverages(self.metrics), self.dls.train.sampler.epoch
+        averages = ValidAverages(self.metrics)
+        sampler: Any = getattr(batches, "sampler", None)
+        epoch = getattr(sampler, "epoch", None)
         try:
             with closing(self._outputs(batches)) as outputs:
                 for output, y in outputs:
@@ -201,7 +203,8 @@ class Inference(Exporting, Shown):
                         raise VicinalError("validate() needs labels, and this part has none")
                     averages.add(self.compute_loss(output, y), output, y)
         finally:
-            self.dls.train.sampler.epoch = epoch  # a later training is not affected
+            if epoch is not None:
+                sampler.epoch = epoch  # a later training is not affected
         return Scores(averages.means())
 
     def get_preds(

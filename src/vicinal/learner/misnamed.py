@@ -29,6 +29,8 @@ def not_a(what: str, given: Any, example: str) -> str:
     package, name = kind.__module__.partition(".")[0], getattr(given, "__name__", kind.__name__)
     if package == "fastai":
         hint = f"import {name} from vicinal" if name in vicinal.__all__ else f"give {example}"
+        if name == "AccumMetric":  # which all of scikit-learn's are there
+            hint = "import the name that you called, such as F1Score, from vicinal"
         return f"fastai's {name} works in fastai's Learner alone: {hint}"
     return f"{given!r} is no {what}: give one such as {example}"
 
@@ -39,6 +41,6 @@ def like(name: str) -> str | None:
     >>> like("SaveModelCalback"), like("xyz")
     ('SaveModelCallback', None)
     """
-    by_lower = {public.lower(): public for public in vicinal.__all__}
+    by_lower = {public.lower(): public for public in reversed(vicinal.__all__)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None

@@ -55,7 +55,7 @@ class SaveModelCallback(SaveBest):
         with_opt: not available: :class:`Checkpoint` saves the optimizer, too.
 
     Raises:
-        VicinalError: ``with_opt`` is set.
+        VicinalError: ``with_opt`` is set, or both ``every_epoch`` and ``at_end``.
 
     >>> SaveModelCallback("f1_score", fname="best_f1").file_name
     'best_f1'
@@ -77,6 +77,8 @@ class SaveModelCallback(SaveBest):
                 "SaveModelCallback saves weights alone: without with_opt, give Checkpoint(file), "
                 "which saves the optimizer, too"
             )
+        if every_epoch and at_end:
+            raise VicinalError("SaveModelCallback takes one of every_epoch and at_end, not both")
         mode = mode_of(comp)
         super().__init__(fname, monitor, mode, min_delta=min_delta, reset_on_fit=reset_on_fit)
         self.every = whole("every_epoch", int(every_epoch)) if every_epoch else 0
