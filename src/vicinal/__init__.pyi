@@ -111,6 +111,10 @@ from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
 from vicinal.learner.resizing import ProgressiveResizing as ProgressiveResizing
 from vicinal.learner.resume import Checkpoint as Checkpoint
 from vicinal.learner.seeds import set_seed as set_seed
+from vicinal.learner.suggestions import minimum as minimum
+from vicinal.learner.suggestions import slide as slide
+from vicinal.learner.suggestions import steep as steep
+from vicinal.learner.suggestions import valley as valley
 from vicinal.learner.tabular import tabular_config as tabular_config
 from vicinal.learner.tabular import tabular_learner as tabular_learner
 from vicinal.learner.text import AWD_LSTM as AWD_LSTM

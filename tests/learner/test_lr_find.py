@@ -25,7 +25,7 @@ from vicinal import (
     VicinalError,
     plots,
 )
-from vicinal.learner.lr_find import valley
+from vicinal.learner.suggestions import in_longest_fall
 
 
 def network():
@@ -241,7 +241,7 @@ def longest_falling(losses):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_valley_is_in_the_longest_fall(seed):
     losses = np.random.default_rng(seed).integers(0, 9, 10).tolist()
-    length, chosen = longest_falling(losses), valley(losses)
+    length, chosen = longest_falling(losses), in_longest_fall(losses)
     end = chosen + length - length // 3 - length // 6
     assert max(longest_falling(losses[: i + 1]) for i in range(end)) < length
     assert longest_falling(losses[: end + 1]) == length
@@ -252,7 +252,7 @@ def test_the_valley_is_in_the_longest_fall(seed):
     ([1, 2, 3], None), ([1, 1, 1], None), ([2, 1, 3], 0), ([1], None),
 ])  # fmt: skip
 def test_plain_valleys(losses, middle):
-    assert valley(losses) == middle
+    assert in_longest_fall(losses) == middle
 
 
 def test_the_figure(dls):

@@ -136,3 +136,16 @@ def test_no_samples(assert_readable):
 def test_every_class_has_a_row_and_a_column():
     with pytest.raises(ValueError, match=r"counts have shape \(2, 2\), but vocab names 3 classes"):
         plots.confusion(counts(2), ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("side", [4, 12])
+def test_the_size_of_the_figure_decides_whether_numbers_fit(side):
+    names = [f"class {i}" for i in range(20)]
+    figure = plots.confusion(counts(20), names, figsize=(side, side), dpi=60)
+    assert figure.get_size_inches().tolist() == [side, side]
+    assert figure.dpi == 60
+    assert bool(written(figure.axes[0])) == (side == 12)
+
+
+def test_a_figure_of_that_size_is_readable(assert_readable):
+    assert_readable(plots.confusion(counts(10), [f"class {i}" for i in range(10)], figsize=(9, 9)))

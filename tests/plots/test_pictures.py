@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from vicinal import plots
+from vicinal import VicinalError, plots
 from vicinal.mixing.target import MixedTarget
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -40,6 +40,34 @@ def shown(axes):
 def bar(axes):
     """(start, end, colour) of the two parts of a picture's bar."""
     return [(*line.get_xdata(), to_hex(line.get_color())) for line in axes.lines]
+
+
+class TestGrid:
+    @pytest.mark.parametrize(
+        ("number", "grid", "shown", "shape"),
+        [
+            (9, {}, 9, (3, 4)),
+            (9, {"nrows": 1, "ncols": 3}, 3, (1, 3)),
+            (9, {"nrows": 2}, 9, (2, 5)),
+            (9, {"ncols": 2}, 9, (5, 2)),
+            (3, {"nrows": 2, "ncols": 3}, 3, (2, 3)),
+            (1, {"ncols": 4}, 1, (1, 4)),
+        ],
+    )
+    def test_rows_and_columns(self, number, grid, shown, shape):
+        names = [f"image {i}" for i in range(number)]
+        figure = plots.images(torch.rand(number, 3, 8, 8), names, **grid)
+        assert [axes.get_title() for axes in figure.axes] == names[:shown]
+        assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == shape
+
+    def test_the_size_of_the_figure(self):
+        figure = plots.images(torch.rand(2, 3, 8, 8), ["a", "b"], figsize=(7, 8))
+        assert figure.get_size_inches().tolist() == [7, 8]
+
+    @pytest.mark.parametrize("name", ["nrows", "ncols"])
+    def test_errors(self, name):
+        with pytest.raises(VicinalError, match=f"{name} must be 1 or more, not 0"):
+            plots.images(torch.rand(2, 3, 8, 8), ["a", "b"], **{name: 0})
 
 
 class TestImages:

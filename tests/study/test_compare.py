@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from functools import partial
+from html import escape
 
 import pandas as pd
 import pytest
@@ -718,3 +719,14 @@ def test_seeds_and_what_was_drawn_are_no_settings():
     used = MixUp(0.4, seed=3)
     used(torch.rand(4, 2), torch.arange(4))
     assert identity(MixUp(0.4)) == identity(used)
+
+
+def test_a_notebook_shows_the_answer_above_the_rows():
+    frame = compare(data, model, ARMS, seeds=2, epochs=1, lr=0.03)
+    html = frame._repr_html_()
+    first = html.index(escape(frame.attrs["answer"][0]))
+    assert first < html.index("<th>difference</th>") < html.index("<details><summary>4 runs<")
+    assert html.count("<tr>") == len(frame.attrs["differences"]) + 1 + 4
+    rows = frame[frame["mix"] == "mixup"]
+    assert type(rows) is pd.DataFrame
+    assert len(rows) == 2

@@ -212,12 +212,14 @@ class DataLoaders(ShownLoaders):
             raise VicinalError("labels of other samples are known to loaders of a DataBlock alone")
         x: Any = list(test_items) if self.block is None else self.block.inputs_of(test_items, self)
         y = self.block.targets_of(test_items, self) if with_labels else None
-        return Batches(
+        loader = Batches(
             ItemsToPredict(x, self.stack, y),
             bs or self.valid.batch_size,
             transforms=self.valid.transforms,
             device=self.device,
         )
+        loader.belong_to(self)
+        return loader
 
     @property
     def train_ds(self) -> PartItems:
@@ -243,7 +245,8 @@ class DataLoaders(ShownLoaders):
         if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
             kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
             raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
-        shown = self.normalize.undo(x) if self.normalize else x.float().clamp(0, 1)
+        plain = x.float() if x.is_floating_point() else x.float() / 255
+        shown = self.normalize.undo(x) if self.normalize else plain.clamp(0, 1)
         return shown.cpu().expand(-1, 3, -1, -1)
 
     @property

@@ -1,6 +1,6 @@
 """Ways to train: one cycle, flat and then a cosine, and fine-tuning; and the range test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -10,6 +10,7 @@ from vicinal.learner.freezing import Freezing
 from vicinal.learner.lr_find import RangeTest, range_test
 from vicinal.learner.optimizer import Rates
 from vicinal.learner.schedules import MakeScheduler, StepScheduler, flat_cos, one_cycle
+from vicinal.learner.suggestions import SuggestFunc, valley
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -118,9 +119,9 @@ class Fitting(Freezing):
         what the user had frozen by ``requires_grad_(False)`` and not by :meth:`freeze`.
 
         Args:
-            epochs: epochs with all layers, after ``freeze_epochs`` with the head alone.
+            epochs: epochs with all layers, after those with the head alone; 0 for none.
             base_lr: the highest learning rate of the first phase; the second has half of it.
-            freeze_epochs: epochs with the head alone.
+            freeze_epochs: epochs with the head alone; 0 for none.
             lr_mult: by how much lower the rate of the first layers is.
             pct_start, div: of the second phase.
             **options: of :meth:`fit_one_cycle`, for both phases: ``cbs``, ``wd``, ``moms``, …
@@ -130,12 +131,14 @@ class Fitting(Freezing):
         with self.keeping_frozen() as freeze_again:
             self.freeze()
             freeze_again()
-            self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99, **options)
+            if freeze_epochs:
+                self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=0.99, **options)
             self.unfreeze()
             freeze_again()
         highest = base_lr / 2
         rates = slice(highest / lr_mult, highest)
-        self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **options)
+        if epochs or not freeze_epochs:
+            self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **options)
 
     def _scheduled(
         self,
@@ -150,10 +153,18 @@ class Fitting(Freezing):
         cbs = [StepScheduler(schedule), *as_callbacks(cbs)]
         learn.fit(epochs, lr, wd, cbs, reset_opt=reset_opt)
 
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 10.0, num_it: int = 100) -> RangeTest:
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_it: int = 100,
+        stop_div: bool = True,
+        show_plot: bool = True,
+        suggest_funcs: SuggestFunc | Sequence[SuggestFunc] = valley,
+    ) -> RangeTest:
         """Find a learning rate: train on some batches while it grows, then undo everything.
 
-        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().suggestion`` is a rate,
+        See :func:`vicinal.learner.lr_find.range_test`. ``learn.lr_find().valley`` is a rate,
         ``learn.lr_find().plot()`` a figure of the losses.
 
         Args:
@@ -161,8 +172,12 @@ class Fitting(Freezing):
                 or a list, the other groups keep their ratio to it.
             end_lr: the rate that would follow the last batch.
             num_it: the number of batches, 10 or more.
+            stop_div: end where the loss exceeds 4 times its lowest value.
+            show_plot: a notebook shows the figure even where the call is not the cell's last line.
+            suggest_funcs: one or several of ``valley``, ``slide``, ``minimum`` and ``steep``.
         """
-        return range_test(cast("Learner", self), start_lr, end_lr, num_it)
+        learn = cast("Learner", self)
+        return range_test(learn, start_lr, end_lr, num_it, stop_div, show_plot, suggest_funcs)
 
 
 def check_new_optimizer(reset_opt: bool) -> None:

@@ -107,7 +107,11 @@ class Interpretation:
         return f"{type(self).__name__}({', '.join(f'{n}: {fact}' for n, fact in facts.items())})"
 
     def _repr_html_(self) -> str:
-        return html_facts(type(self).__name__, self._facts())
+        facts = self._facts()
+        pairs = self.most_confused()[:3] if self._has_classes else []
+        if pairs:
+            facts["most confused"] = ", ".join(f"{a} as {b} ({n})" for a, b, n in pairs)
+        return html_facts(type(self).__name__, facts)
 
     def _facts(self) -> dict[str, str]:
         count = len(self.losses)
@@ -115,9 +119,6 @@ class Interpretation:
         if self._has_classes:
             wrong = int((self.probabilities.argmax(dim=1) != self.targets).sum())
             facts["wrong"] = f"{wrong:,} ({format_percent(wrong / max(1, count))} %)"
-            pairs = self.most_confused()[:3]
-            if pairs:
-                facts["most confused"] = ", ".join(f"{a} as {b} ({n})" for a, b, n in pairs)
         return facts
 
     # ---- which classes --------------------------------------------------------------------

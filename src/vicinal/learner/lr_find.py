@@ -1,9 +1,10 @@
 """The learning rate range test: train while the rate grows, then undo everything."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
 from vicinal.learner.resume import Checkpoint
+from vicinal.learner.suggestions import SuggestFunc, in_longest_fall, valley
 from vicinal.notebook import shown, was_shown
 
 if TYPE_CHECKING:
@@ -31,12 +33,28 @@ class RangeTest:
     Args:
         rates: the learning rate of each batch.
         losses: the exponentially smoothed loss after each batch.
-        valley: the rate in the middle of the longest valley of the losses, see :func:`valley`.
+        valley: the rate in the middle of the longest fall of the losses, see
+            :func:`~vicinal.learner.suggestions.valley`.
+        suggestions: what each of ``suggest_funcs`` suggests, by its name. They are attributes, too,
+            and ``lr_min, lr_steep = learn.lr_find(suggest_funcs=(minimum, steep))`` takes them
+            apart.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     valley: float
+    suggestions: Mapping[str, float] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.suggestions.values())
+
+    def __getattr__(self, name: str) -> float:
+        suggestions: Mapping[str, float] = vars(self).get("suggestions", {})
+        if name not in suggestions:
+            raise AttributeError(
+                f"this range test has no {name!r}: it suggests {', '.join(suggestions)}"
+            )
+        return suggestions[name]
 
     @property
     def suggestion(self) -> float:
@@ -64,10 +82,19 @@ class RangeTest:
         return picture
 
 
-def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) -> RangeTest:
+def range_test(
+    learn: "Learner",
+    start_lr: float,
+    end_lr: float,
+    num_it: int,
+    stop_div: bool = True,
+    show_plot: bool = True,
+    suggest_funcs: SuggestFunc | Sequence[SuggestFunc] = valley,
+) -> RangeTest:
     """Train on some batches while the learning rate grows exponentially, then undo everything.
 
-    It ends early if the smoothed loss exceeds 4 times its lowest value, or is not finite. The
+    It ends early if the smoothed loss exceeds 4 times its lowest value (unless ``stop_div`` is
+    False), or is not finite. The
     learner's callbacks change batches and steps as in any training; those that listen only to whole
     epochs are left out, and nothing is validated or recorded.
 
@@ -80,6 +107,11 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
         start_lr: the rate of the first batch, above 0.
         end_lr: the rate that would follow the last batch, as in fastai; above ``start_lr``.
         num_it: the number of batches, 10 or more.
+        stop_div: end where the loss diverges.
+        show_plot: a notebook shows the figure even where the call is not the cell's last line.
+        suggest_funcs: one or several of ``valley``, ``slide``, ``minimum`` and ``steep``, or
+            functions of your own of (rates, losses, num_it), tensors without the first tenth of the
+            batches and the last five, that return a rate and whatever else.
 
     Raises:
         VicinalError: an argument is out of its range, the loss diverges too early, or it never
@@ -103,7 +135,7 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
         )
     if num_it < 10:
         raise VicinalError(f"num_it must be 10 batches or more, not {num_it}")
-    growing = GrowingRate(start_lr, end_lr, num_it)
+    growing = GrowingRate(start_lr, end_lr, num_it, stop_div)
     batches = islice(chain.from_iterable(repeat(learn.dls.train)), num_it)
 
     def train() -> None:
@@ -117,8 +149,17 @@ def range_test(learn: "Learner", start_lr: float, end_lr: float, num_it: int) ->
         lr = 1.0 if isinstance(learn.lr, float | int) else learn.lr
         with learn.session(lr, [growing, *filter(_hears_batches, learn.cbs)]):
             learn.section("fit", lambda: learn.section("epoch", train))
-    found = RangeTest(tuple(growing.rates), tuple(growing.losses), growing.suggestion())
-    return shown(found)
+    suggested = growing.suggestion()
+    functions = suggest_funcs if isinstance(suggest_funcs, Sequence) else [suggest_funcs]
+    suggestions = {name_of(function): growing.suggested_by(function) for function in functions}
+    found = RangeTest(tuple(growing.rates), tuple(growing.losses), suggested, suggestions)
+    return shown(found) if show_plot else found
+
+
+def name_of(function: SuggestFunc) -> str:
+    """The name of a function, also of a partial one."""
+    inner = function.func if isinstance(function, partial) else function
+    return inner.__name__
 
 
 def _hears_batches(callback: Callback) -> bool:
@@ -136,12 +177,14 @@ class GrowingRate(Callback):
     Args:
         start_lr, end_lr: the rate of the first batch, and the one that would follow the last.
         num_it: the number of batches.
+        stop_div: end where the loss diverges.
     """
 
     order = 1000  # last, so that no schedule of another callback changes the rate again
 
-    def __init__(self, start_lr: float, end_lr: float, num_it: int) -> None:
+    def __init__(self, start_lr: float, end_lr: float, num_it: int, stop_div: bool = True) -> None:
         self.start_lr, self.end_lr, self.num_it = start_lr, end_lr, num_it
+        self.stop_div = stop_div
         self.rates: list[float] = []
         self.losses: list[float] = []
         self.batch, self.sum = 0, 0.0
@@ -168,7 +211,7 @@ class GrowingRate(Callback):
         # The sum started at 0, a bias that is divided out.
         self.losses.append(self.sum / (1 - SMOOTHING ** (len(self.losses) + 1)))
         # For a loss below 0, four times the lowest would be lower still.
-        if self.losses[-1] > DIVERGED * min(self.losses) > 0:
+        if self.stop_div and self.losses[-1] > DIVERGED * min(self.losses) > 0:
             raise CancelFit
 
     def suggestion(self) -> float:
@@ -185,7 +228,7 @@ class GrowingRate(Callback):
                 f"few to find a learning rate: give a start_lr below {self.start_lr}, and look for "
                 "NaN or huge values in the inputs"
             )
-        chosen = valley(losses)
+        chosen = in_longest_fall(losses)
         if chosen is None:
             raise VicinalError(
                 f"the loss falls at no learning rate between {self.rates[0]:.2g} and "
@@ -193,26 +236,13 @@ class GrowingRate(Callback):
             )
         return self.rates[first + chosen]
 
-
-def valley(losses: Sequence[float]) -> int | None:
-    """Near the middle of the longest valley: an index, or None if the losses never fall.
-
-    The valley ends where the longest falling subsequence ends, and is as many batches long as that
-    has members. The index is a third and a sixth of its length, each rounded down, from its start.
-
-    Source: fastai's ``valley``, which suggests the same rate for the same losses.
-
-    >>> valley([5.0, 5.1, 4.0, 3.0, 2.0, 1.5, 1.0, 8.0, 9.0])
-    3
-    """
-    lengths = [1] * len(losses)
-    for i, loss in enumerate(losses):
-        lengths[i] += max((lengths[j] for j in range(i) if losses[j] > loss), default=0)
-    longest = max(lengths)
-    if longest == 1:
-        return None
-    # A valley of two batches at the beginning would start before the first.
-    return max(0, lengths.index(longest) - longest + longest // 3 + longest // 6)
+    def suggested_by(self, function: SuggestFunc) -> float:
+        """What another function suggests, from the same batches."""
+        kept = slice(self.num_it // 10, -5)
+        rate, *_ = function(
+            torch.tensor(self.rates[kept]), torch.tensor(self.losses[kept]), self.num_it
+        )
+        return float(rate)
 
 
 @contextmanager

@@ -222,9 +222,10 @@ def _has(module: nn.Module, pattern: str) -> bool:
 
 @torch.no_grad()
 def _output_shape(module: nn.Module, size: tuple[int, ...]) -> tuple[int, ...]:
+    device = next(module.parameters()).device
     module.eval()
     try:
-        return tuple(module(torch.zeros(1, *size)).shape)
+        return tuple(module(torch.zeros(1, *size, device=device)).shape)
     finally:
         module.train()
 

@@ -40,7 +40,7 @@ def loss_curves(
     ['train 1', 'valid 1.1']
     """
     first = min(skip_start, len(losses) - 1)
-    shown = [(end, loss) for end, loss in zip(ends, valid_losses, strict=True) if end > first]
+    shown = [(end, loss) for end, loss in zip(ends, valid_losses, strict=True) if end >= first]
     lines: list[tuple[str, Sequence[float], Sequence[float], str]] = [
         (f"train {losses[-1]:.4g}", range(first, len(losses)), losses[first:], "")
     ]

@@ -1,0 +1,337 @@
+"""Where we differ from fastai on purpose: the table of docs/fastai.md, each row with its proof."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from two_learners import fastai, steps_of, two_learners
+
+import vicinal
+from vicinal import VicinalError
+from vicinal.learner.suggestions import in_longest_fall
+from vicinal.models.transfer import known_source
+
+PAGE = Path(__file__).parents[2] / "docs" / "fastai.md"
+BEGIN, END = "<!-- differences -->\n", "<!-- end of differences -->\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table; ``check`` fails where what it says of either side is not so."""
+
+    words: str
+    fastai: str
+    vicinal: str
+    check: Callable[[], None]
+
+
+ROWS: list[Row] = []
+
+
+def row(words: str, fastai: str, vicinal: str) -> Callable[[Callable[[], None]], None]:
+    """Enter the function that follows as the proof of a row."""
+    return lambda check: ROWS.append(Row(words, fastai, vicinal, check))
+
+
+def table() -> str:
+    lines = ["| what you type | fastai | vicinal |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {r.words} | {r.fastai} | {r.vicinal} |" for r in ROWS)]) + "\n"
+
+
+def written(page: str) -> str:
+    """The page with the table of these rows."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}{table()}{END}{rest.split(END)[1]}"
+
+
+def numbers(step, name="0.0.weight"):
+    return SimpleNamespace(**dict(zip(("rate", "momentum", "decay"), step[name], strict=True)))
+
+
+@row(
+    "`learn.fit(1)`, and again",
+    "goes on with the moving averages of the first training, unless `reset_opt=True`",
+    "starts with a new optimizer each time, so that a training depends on its arguments and the "
+    "weights alone; `reset_opt=False` is an error",
+)
+def _():
+    for options, is_same in (({}, False), ({"reset_opt": True}, True)):
+        theirs, ours = two_learners()
+        for learn in (theirs, ours):
+            learn.fit(1)
+            learn.fit(1, **options)
+        weights = [learn.model[2][0].weight for learn in (theirs, ours)]
+        assert torch.allclose(*weights, atol=1e-6) == is_same
+    with pytest.raises(VicinalError, match="starts with a new optimizer: leave reset_opt out"):
+        ours.fit(1, reset_opt=False)
+
+
+@row(
+    "`learn.fit(1, wd=0.3)`, then `learn.fit(1)`",
+    "the second decays weights by 0.3, too",
+    "the second has the learner's own weight decay",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        learn.fit(1, wd=0.3)
+        learn.fit(1)
+    assert numbers(steps_of(theirs)[-1]).decay == 0.3
+    assert numbers(steps_of(ours)[-1]).decay == 0.01
+
+
+@row(
+    "`learn.fit_one_cycle(1)`, then `learn.fit(1)`",
+    "the second has the momentum at which the first ended, nearly 0.95",
+    "the second has the optimizer's own momentum, 0.9",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        learn.fit_one_cycle(1)
+        learn.fit(1)
+    assert 0.92 < numbers(steps_of(theirs)[-1]).momentum < 0.95
+    assert numbers(steps_of(ours)[-1]).momentum == 0.9
+
+
+@row(
+    "`learn.fit(1)`, then `learn.freeze()` and `learn.fit(1)`",
+    "frozen weights still decay, as their gradients are 0 and not None",
+    "frozen weights do not change",
+)
+def _():
+    theirs, ours = two_learners(wd=0.3)
+    for learn, changes in ((theirs, True), (ours, False)):
+        learn.fit(1)
+        before = learn.model[0][0].weight.detach().clone()
+        learn.freeze()
+        learn.fit(1)
+        assert torch.equal(learn.model[0][0].weight, before) != changes
+        if changes:
+            shrunk = before * (1 - 1e-3 * 0.3) ** (len(steps_of(learn)) // 2)
+            torch.testing.assert_close(learn.model[0][0].weight, shrunk)
+
+
+@row(
+    "`learn.model[0].requires_grad_(False)`, then `learn.fine_tune(1)`",
+    "trains those parameters, too",
+    "leaves frozen what you froze by hand; `unfreeze()` and `freeze_to()` train it",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        learn.model[0].requires_grad_(False)
+        before = learn.model[0][0].weight.detach().clone()
+        learn.fine_tune(1)
+        assert torch.equal(learn.model[0][0].weight, before) == (learn is ours)
+    ours.unfreeze()
+    assert all(p.requires_grad for p in ours.model.parameters())
+
+
+@row(
+    "Ctrl-C in the first phase of `learn.fine_tune(1)`",
+    "leaves all but the head frozen",
+    "leaves frozen what was frozen before",
+)
+def _():
+    theirs, ours = two_learners()
+
+    class Stop(fastai.Callback):
+        def after_step(self):
+            raise KeyboardInterrupt
+
+    class OurStop(vicinal.Callback):
+        def after_step(self, learn):
+            raise KeyboardInterrupt
+
+    for learn, stop in ((theirs, Stop()), (ours, OurStop())):
+        with pytest.raises(KeyboardInterrupt):
+            learn.fine_tune(1, cbs=stop)
+    assert not theirs.model[0][0].weight.requires_grad
+    assert ours.model[0][0].weight.requires_grad
+
+
+@row(
+    "weight decay of group norms, layer scales and other vectors",
+    "decays them: only biases, and the norms of batches, instances and layers, are left out",
+    "leaves out all parameters of one dimension",
+)
+def _():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.GroupNorm(2, 4), nn.Linear(4, 3)).double()
+    theirs, ours = two_learners(model)
+    for learn in (theirs, ours):
+        learn.fit(1)
+    assert numbers(steps_of(theirs)[0], "1.weight").decay == 0.01
+    assert numbers(steps_of(ours)[0], "1.weight").decay == 0
+
+
+@row(
+    "`opt_func=torch.optim.SGD`",
+    "needs `OptimWrapper`; its own `SGD` decouples weight decay from the momentum",
+    "takes torch's optimizers and those like them, with weight decay as they define it; fastai's "
+    "own, such as `SGD`, `ranger` and `RAdam`, are not here",
+)
+def _():
+    theirs, _ = two_learners(opt_func=partial(fastai.OptimWrapper, opt=torch.optim.SGD))
+    theirs.fit(1)
+    theirs, ours = two_learners(opt_func=torch.optim.SGD)
+    ours.fit(1)
+    with pytest.raises(TypeError):
+        theirs.fit(1)
+    assert not {"SGD", "ranger", "RAdam"} & {*vicinal.__all__}
+
+
+@row(
+    "`learn.fit(0)`",
+    "trains nothing",
+    "is an error; `fine_tune` takes 0 for either phase",
+)
+def _():
+    theirs, ours = two_learners()
+    theirs.fit(0)
+    with pytest.raises(VicinalError, match="epochs must be 1 or more, not 0"):
+        ours.fit(0)
+    ours.fine_tune(1, freeze_epochs=0)
+
+
+@row(
+    "`learn.fit_one_cycle(5, start_epoch=2)`",
+    "leaves out the first epochs of the schedule",
+    "is not here: `cbs=Checkpoint(file, resume=True)` goes on with a training that was stopped, "
+    "with the state of its optimizer",
+)
+def _():
+    theirs, ours = two_learners()
+    theirs.fit_one_cycle(2, start_epoch=1)
+    assert len(steps_of(theirs)) == 5
+    with pytest.raises(TypeError, match="start_epoch"):
+        ours.fit_one_cycle(2, start_epoch=1)
+
+
+@row(
+    "`learn.fit_sgdr(3, 1)`",
+    "cosines with restarts",
+    "is not here: write the schedule as a callback",
+)
+def _():
+    assert hasattr(fastai.Learner, "fit_sgdr")
+    assert not hasattr(vicinal.Learner, "fit_sgdr")
+
+
+@row(
+    "`learn.lr_find()`, where the loss falls at no rate",
+    "suggests the first rate that it looks at",
+    "is an error, which asks for another range",
+)
+def _():
+    rising = [float(i) for i in range(20)]
+    assert fastai.valley(rising, rising, 100)[0] == 0
+    assert in_longest_fall(rising) is None
+
+
+@row(
+    "`learn.lr_find()`, where two falling losses at the beginning are the longest fall",
+    "suggests the last rate, since it counts from the end for an index of -1",
+    "suggests the first of them",
+)
+def _():
+    losses = [2.0, 1.0, 3.0, 4.0]
+    assert fastai.valley([0, 1, 2, 3], losses, 100)[0] == 3
+    assert in_longest_fall(losses) == 0
+
+
+@row(
+    "`learn.lr_find()`, and the training after it",
+    "restores the weights; random numbers go on, so that the training is another one",
+    "restores everything: random numbers, the order of the data, mixers and callbacks",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        state = torch.get_rng_state()
+        learn.lr_find(**({"show_plot": False} if learn is theirs else {}))
+        assert torch.equal(torch.get_rng_state(), state) == (learn is ours)
+
+
+@row(
+    "`lr=slice(1e-5, 1e-3)` of the Learner, and `learn.lr_find()`",
+    "raises all groups to the same rates",
+    "keeps the ratios of the groups",
+)
+def _():
+    theirs, ours = two_learners(lr=slice(1e-5, 1e-3))
+    theirs.lr_find(show_plot=False)
+    ours.lr_find()
+    for learn, ratio in ((theirs, 1), (ours, 100)):
+        step = steps_of(learn)[0]
+        found = numbers(step, "2.0.weight").rate / numbers(step).rate
+        assert found == pytest.approx(ratio)
+
+
+@row(
+    "`vision_learner(dls, resnet34)`",
+    "torchvision's network and weights",
+    "timm's weights, in safetensors; torchvision's with "
+    "`vision_learner(dls, torchvision.models.resnet34)`",
+)
+def _():
+    assert fastai.resnet34 is torchvision.models.resnet34
+    assert known_source(vicinal.resnet34) == ("timm", True)
+    assert known_source(torchvision.models.resnet34) == ("torchvision", True)
+
+
+@row(
+    "`vision_learner(dls, resnet34)` without a network connection",
+    "is an error",
+    "warns, starts with random weights, and freezes nothing",
+)
+def _():
+    def absent(**options):
+        raise OSError("unreachable")
+
+    x, y = torch.randn(6, 3, 32, 32), torch.arange(6) % 3
+    dls = vicinal.DataLoaders.from_tensors(x, y, x, y, bs=3, device="cpu")
+    weights = torchvision.models.ResNet18_Weights
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "get_state_dict", lambda self, **options: absent())
+        with pytest.raises(OSError, match="unreachable"):
+            fastai.create_vision_model(fastai.resnet18, 3)
+        with pytest.warns(UserWarning, match="starting from random weights"):
+            learn = vicinal.vision_learner(dls, torchvision.models.resnet18)
+    assert all(p.requires_grad for p in learn.model.parameters())
+
+
+@row(
+    "`vision_learner(…, n_in=, cut=, init=, lin_first=, weights=)`",
+    "the channels of the images, where to cut, how to initialise, another order, other weights",
+    "are not here: images have three channels; build other networks yourself, with `create_head`",
+)
+def _():
+    x, y = torch.randn(6, 3, 32, 32), torch.arange(6) % 3
+    dls = vicinal.DataLoaders.from_tensors(x, y, x, y, bs=3, device="cpu")
+    for name in ("n_in", "cut", "init", "lin_first", "weights"):
+        with pytest.raises(TypeError, match=name):
+            vicinal.vision_learner(dls, "resnet9", pretrained=False, **{name: None})
+
+
+@row(
+    "`xresnet50(n_out=10)`",
+    "its own network; weights start from He's normal distribution for the inputs of each layer",
+    "timm's `resnet50d`, with as many parameters; weights start from that for the outputs",
+)
+def _():
+    torch.manual_seed(0)
+    theirs, ours = fastai.xresnet18(n_out=10), vicinal.xresnet18(n_out=10)
+    shapes = [sorted(tuple(p.shape) for p in model.parameters()) for model in (theirs, ours)]
+    assert shapes[0] == shapes[1]
+    for model, fan in ((theirs, 3 * 9), (ours, 32 * 9)):
+        first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+        # 864 draws: 6 standard errors of a standard deviation are 14%
+        assert first.weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.15)
