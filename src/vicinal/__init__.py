@@ -11,6 +11,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+if "ipykernel" in sys.modules:
+    # In a notebook tqdm, which accelerate imports, asks for ipywidgets: nothing here needs them.
+    warnings.filterwarnings("ignore", "IProgress not found")
+
 _HOMES = {
     "mixing": (
         "BalancedMixUp",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vicinal import DataLoaders, Learner, VicinalError, aug_transforms
+from vicinal import DataLoaders, Learner, MixUp, VicinalError, aug_transforms
 from vicinal.data.showing import SampleTable
 
 CLASSES = ["ant", "bee", "cat", "dog"]
@@ -79,6 +79,26 @@ class TestShowBatch:
         dls = loaders()
         assert titles(dls.test_dl(images).show_batch(max_n=3)) == [""] * 3
 
+    def test_a_given_batch(self):
+        dls = loaders()
+        x, y = next(iter(dls.valid))
+        assert titles(dls.show_batch(b=(x, y), max_n=3)) == ["ant"] * 3
+
+    def test_a_mixed_batch_has_its_shares(self):
+        dls = loaders()
+        x, _ = dls.one_batch()
+        x, y = MixUp(1.0, seed=0)(x, torch.arange(12) % 4)
+        figure = dls.show_batch(b=(x, y), max_n=4)
+        assert len(figure.axes) == 4
+        for axes, own, weight in zip(figure.axes, y.own, y.weight, strict=False):
+            assert CLASSES[own] in axes.get_xlabel()
+            assert f"{round(100 * float(weight))} %" in axes.get_xlabel()
+
+    def test_a_batch_in_the_place_of_a_number(self):
+        dls = loaders()
+        with pytest.raises(VicinalError, match="not a tuple: a batch is given as b="):
+            dls.show_batch(dls.one_batch())
+
     @pytest.mark.parametrize("name", ["max_n", "nrows", "ncols"])
     def test_numbers_below_one(self, name):
         with pytest.raises(VicinalError, match=f"{name} must be 1 or more, not 0"):
@@ -108,6 +128,9 @@ def test_results_are_truth_and_prediction_of_the_whole_part():
     assert titles(figure) == ["ant\nant", "bee\nbee", "cat\ncat", "dog\ncat"]
     assert figure.get_size_inches().tolist() == [7, 8]
     assert len(titles(learn.show_results(nrows=2, ncols=3))) == 6
+    assert len(titles(learn.show_results(ds_idx=0))) == 9
+    files = learn.dls.test_dl([torch.full((3, 8, 8), 60, dtype=torch.uint8)] * 2)
+    assert titles(learn.show_results(dl=files)) == ["\nbee"] * 2
 
 
 class Texts(DataLoaders):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
+from vicinal.mixing.target import MixedTarget
 from vicinal.notebook import html_facts, html_table
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class ShownLoaders:
         ncols: int | None = None,
         figsize: tuple[float, float] | None = None,
         unique: bool = False,
+        b: tuple[Any, Any] | None = None,
     ) -> Any:
         """Training samples as the network sees them, with their targets.
 
@@ -116,6 +118,8 @@ class ShownLoaders:
             nrows, ncols: of the grid; None fits it to the number.
             figsize: width and height of the figure in inches; None fits it to the images.
             unique: one image again and again, augmented anew each time.
+            b: a batch ``(x, y)`` to show instead, also a mixed one:
+                ``dls.show_batch(b=MixUp(0.4)(*dls.one_batch()))``.
 
         Returns:
             A matplotlib figure of images; a table of other samples.
@@ -125,7 +129,9 @@ class ShownLoaders:
         """
         loaders: Any = self
         loaders.check_share()
-        x, y = self.train.some(number_of(max_n, nrows, ncols), unique)
+        number = number_of(max_n, nrows, ncols)
+        x, y = b if b is not None else self.train.some(number, unique)
+        x, y = first_rows(x, number), y if y is None else y[:number]
         return self.show(x, y, nrows=nrows, ncols=ncols, figsize=figsize)
 
     def show(
@@ -146,6 +152,10 @@ class ShownLoaders:
             nrows, ncols, figsize: as of :meth:`show_batch`.
         """
         loaders: Any = self
+        if isinstance(y, MixedTarget) and loaders.is_classes:
+            from vicinal import plots
+
+            return plots.shown(plots.mixed_batch(loaders.pictures(x), y.to("cpu"), loaders.vocab))
         count = len(first_tensor(x))
         texts = [""] * count if y is None else [loaders.label(target) for target in y]
         guesses = None if predicted is None else [loaders.label(guess) for guess in predicted]
@@ -233,6 +243,11 @@ def number_of(max_n: int | None, nrows: int | None, ncols: int | None) -> int:
     (3, 6, 4)
     """
     for name, given in (("max_n", max_n), ("nrows", nrows), ("ncols", ncols)):
+        if given is not None and not isinstance(given, int):
+            kind = type(given).__name__
+            raise VicinalError(
+                f"{name} is a number of samples, not a {kind}: a batch is given as b="
+            )
         if given is not None and given < 1:
             raise VicinalError(f"{name} must be 1 or more, not {given}")
     places = nrows * ncols if nrows and ncols else None

@@ -33,6 +33,9 @@ class Shown:
         nrows: int | None = None,
         ncols: int | None = None,
         figsize: Size = None,
+        *,
+        ds_idx: int = 1,
+        dl: Any = None,
     ) -> Any:
         """Samples from the whole validation part, each with its target and its prediction.
 
@@ -40,6 +43,8 @@ class Shown:
             max_n: how many; None takes as many as ``nrows`` times ``ncols``, or 9.
             nrows, ncols: of the grid; None fits it to the number.
             figsize: width and height of the figure in inches; None fits it to the images.
+            ds_idx: 0 shows training samples instead.
+            dl: a loader to show samples of instead, such as ``dls.test_dl(files)`` gives.
 
         Returns:
             A matplotlib figure of images, with the true class above the predicted one; a table of
@@ -50,7 +55,8 @@ class Shown:
         """
         learn: Any = self
         number = number_of(max_n, nrows, ncols)
-        x, y = self.dls.valid.some(number)
+        part = (self.dls.train, self.dls.valid)[ds_idx] if dl is None else dl
+        x, y = part.some(number)
         ((output, _),) = learn._outputs([(x, None)])
         predicted = self.dls.decode(learn.activation(output))
         return self.dls.show(x, y, predicted, nrows=nrows, ncols=ncols, figsize=figsize)

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vicinal.plots.layout import COLOURS, LARGE, SMALL, finish_lines, new_figure, text_width
 
@@ -55,6 +56,7 @@ def loss_curves(
     for end in ends if show_epochs else ():
         axes.axvline(end, color="0.8", linewidth=1, zorder=0)
     axes.set_xlabel("batch", fontsize=SMALL)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if log:
         axes.set_yscale("log")
     finish_lines(axes)
@@ -82,6 +84,7 @@ def schedules(
         axes.set_title(NAMES.get(name, name), fontsize=LARGE, loc="left")
         axes.plot(values, color=COLOURS[0])
         axes.set_xlabel("batch", fontsize=SMALL)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.tick_params(labelsize=SMALL)
         axes.yaxis.offsetText.set_fontsize(SMALL)
         axes.grid(axis="y", alpha=0.3)
