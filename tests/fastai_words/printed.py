@@ -283,7 +283,7 @@ OTHERS = lines(
     ),
     (
         "dls = TextDataLoaders.from_df(texts, text_col='text', label_col='label', bs=16)\n"
-        "learn = text_classifier_learner(dls, AWD_LSTM, drop_mult=0.5, metrics=accuracy, pretrained=False)\n"
+        "learn = text_classifier_learner(dls, drop_mult=0.5, metrics=accuracy)\n"
         "learn.fit(1)\n"
         "learn.predict('a good day')",
         "True",
