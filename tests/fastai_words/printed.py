@@ -247,7 +247,7 @@ AFTER = lines(
 
 OTHERS = lines(
     (
-        "DataBlock((ImageBlock, MultiCategoryBlock), get_x=ColReader('name', pref=path), get_y=ColReader('tags', label_delim=' '), item_tfms=Resize(24)).dataloaders(df)",
+        "DataBlock((ImageBlock, MultiCategoryBlock), get_x=ColReader('name', pref=path), get_y=ColReader('tags', label_delim=' '), item_tfms=Resize(24)).dataloaders(df, bs=16)",
         "_.c > 1 and _.one_batch()[1].is_floating_point()",
     ),
     (
