@@ -277,7 +277,6 @@ class BCEWithLogitsLossFlat(nn.BCEWithLogitsLoss):
     """Binary cross-entropy of logits, for targets of any number format, as in fastai.
 
     Args:
-        thresh: a label is predicted from this probability on.
         weight, reduction, pos_weight: see :class:`torch.nn.BCEWithLogitsLoss`.
         axis: not used, as all labels count alike.
 
@@ -291,13 +290,11 @@ class BCEWithLogitsLossFlat(nn.BCEWithLogitsLoss):
         self,
         *,
         axis: int = -1,
-        thresh: float = 0.5,
         weight: Tensor | None = None,
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
         super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
-        self.thresh = thresh
 
     @averages_plainly
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

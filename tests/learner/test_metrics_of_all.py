@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import sklearn.metrics
 import torch
@@ -161,3 +162,18 @@ def test_a_function_of_ones_own(dls):
     found = learn.validate()
     assert found["valid_largest"] == pytest.approx(scores.max().item())
     assert found["valid_zero_one_loss"] == pytest.approx(1 - found["valid_accuracy"])
+
+
+def test_a_metric_may_return_any_number(dls):
+    class Largest:
+        def reset(self):
+            self.found = []
+
+        def update(self, output, target):
+            self.found.append(output.max().numpy(force=True))
+
+        def compute(self):
+            return np.max(self.found)  # a NumPy float32
+
+    learn = Learner(dls, network(), metrics=Largest)
+    assert learn.validate()["valid_Largest"] == pytest.approx(outputs(learn)[0].max().item())

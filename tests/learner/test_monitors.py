@@ -149,6 +149,16 @@ def test_a_metric_is_monitored_by_its_own_name(dls, tmp_path):
     assert same(state(learn.model), script.weights[2])
 
 
+def test_it_says_which_weights_it_ends_with(dls, tmp_path, capsys):
+    learn = Learner(dls, network(), path=tmp_path, cbs=[Scripted([3, 1.5, 2, 9]), SaveBest()])
+    learn.fit(3)
+    said = "the weights are those of epoch 2, the best by valid_loss: 1.5000"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    with learn.no_logging():
+        learn.fit(1)
+    assert not capsys.readouterr().out
+
+
 def test_a_mistyped_column_is_corrected(dls):
     learn = Learner(dls, network(), metrics=accuracy, cbs=SaveBest(monitor="acuracy"))
     with pytest.raises(
@@ -165,6 +175,16 @@ def test_the_best_may_be_of_an_earlier_training(dls, tmp_path, reset, best):
     learn.fit(2, 0.05)
     learn.fit(2, 0.05)
     assert same(state(learn.model), script.weights[best])
+
+
+def test_a_history_that_was_cleared_has_no_best(dls, tmp_path):
+    script, callback = Scripted([3, 1, 2, 5]), SaveBest(reset_on_fit=False)
+    learn = Learner(dls, network(), path=tmp_path, cbs=[script])
+    learn.fit(1)
+    learn.fit(1, cbs=callback)
+    learn.history.clear()
+    learn.fit(2, 0.05, cbs=callback)
+    assert same(state(learn.model), script.weights[2])
 
 
 def test_patience_begins_anew_with_each_training(dls):

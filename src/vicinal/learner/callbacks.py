@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from itertools import takewhile
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -214,7 +215,7 @@ def valid_columns(metrics: list[Any]) -> list[str]:
 def _one_number(name: str, value: Any) -> float:
     if isinstance(value, Tensor) and value.numel() == 1:
         return float(value.item())
-    if isinstance(value, int | float):
+    if isinstance(value, Real):  # also NumPy's numbers
         return float(value)
     raise VicinalError(
         f"the metric {name} gives {type(value).__name__} and not one number: average over the "

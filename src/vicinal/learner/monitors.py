@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import format_number
 from vicinal.learner.callbacks import valid_columns
 from vicinal.learner.ema import EMA
 from vicinal.learner.events import Callback, CancelFit, check_only_one
@@ -66,7 +67,8 @@ class Monitor(Callback):
                 + ("?" if near else "")
             )
         self.training_begin = len(learn.history)
-        if self.reset_on_fit or self.begin is None:
+        is_cleared = self.begin is not None and self.begin > self.training_begin
+        if self.reset_on_fit or self.begin is None or is_cleared:
             self.begin = self.training_begin
 
     def improvements(self, learn: "Learner") -> list[bool]:
@@ -162,8 +164,7 @@ class SaveBest(Monitor):
         monitor: the column; see :class:`Monitor`.
         mode, min_delta, reset_on_fit: see :class:`Monitor`.
 
-    NaN is never the best; if no epoch had a number, nothing is
-    saved or loaded.
+    NaN is never the best; if no epoch had a number, nothing is saved or loaded.
 
     Raises:
         ValueError: ``mode`` is neither.
@@ -221,6 +222,12 @@ class SaveBest(Monitor):
     def after_fit(self, learn: "Learner") -> None:
         if self.weights:
             learn.model.load_state_dict(self.weights)
+            rows = zip(learn.history[self.training_begin :], self.improvements(learn), strict=True)
+            best = [row for row, is_best in rows if is_best]
+            if best:
+                value = format_number(best[-1][self.column])
+                said = f"the weights are those of epoch {best[-1]['epoch']}, the best by"
+                self.say(learn, f"{said} {self.column}: {value}")
         if self.reset_on_fit:
             self.weights = {}
 

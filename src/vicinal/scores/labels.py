@@ -97,8 +97,11 @@ class HammingLossMulti(AccumMetric):
 
     Args:
         thresh, sigmoid: as for :class:`F1ScoreMulti`.
-        labels: not used, as in fastai.
+        labels: not available: all labels count.
         sample_weight: a weight for each sample.
+
+    Raises:
+        VicinalError: ``labels`` are given.
 
     >>> import torch
     >>> metric = HammingLossMulti()
@@ -113,6 +116,8 @@ class HammingLossMulti(AccumMetric):
         labels: Sequence[int] | None = None,
         sample_weight: Any = None,
     ) -> None:
+        if labels is not None:
+            raise VicinalError("HammingLossMulti counts all labels: leave labels out")
         activation = "sigmoid" if sigmoid else "no"
         super().__init__(
             "hamming_loss", None, activation, thresh, True, True, False,
