@@ -151,7 +151,7 @@ _HOMES = {
     "data.mask_block": ("MaskBlock",),
     "data.procs": ("Categorify", "FillMissing"),
     "data.segmentation": ("SegmentationDataLoaders",),
-    "data.tabular": ("TabularDataLoaders", "TabularPandas", "cont_cat_split"),
+    "data.tabular": ("TabularDataLoaders", "TabularPandas", "cont_cat_split", "range_of"),
     "data.text_block": ("TextBlock", "get_text_files"),
     "data.text_loaders": ("TextDataLoaders",),
     "models.rescale": ("Rescale", "ScaledMSELoss"),

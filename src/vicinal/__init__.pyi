@@ -73,6 +73,7 @@ from vicinal.data.splitters import TrainTestSplitter as TrainTestSplitter
 from vicinal.data.tabular import TabularDataLoaders as TabularDataLoaders
 from vicinal.data.tabular import TabularPandas as TabularPandas
 from vicinal.data.tabular import cont_cat_split as cont_cat_split
+from vicinal.data.tabular import range_of as range_of
 from vicinal.data.text import TextData as TextData
 from vicinal.data.text import WordTokenizer as WordTokenizer
 from vicinal.data.text_block import TextBlock as TextBlock

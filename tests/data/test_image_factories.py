@@ -10,11 +10,13 @@ from vicinal import (
     MultiCategoryBlock,
     Normalize,
     RandomResizedCrop,
+    RegressionBlock,
     Resize,
     aug_transforms,
     get_image_files,
     parent_label,
 )
+from vicinal.data.storage import Storage
 from vicinal.errors import VicinalError
 
 from .pictures import noise, write
@@ -177,3 +179,26 @@ def test_crops_of_whole_images_differ_from_epoch_to_epoch(pets):
     one, other = (torch.cat([x for x, _ in dls.valid]) for _ in range(2))
     assert torch.equal(one, other)
     assert torch.equal(one, torch.cat([x for x, _ in dls.test_dl(dls.valid_ds.items)]))
+
+
+@pytest.mark.parametrize("kind", ["memory", "mapped", "streamed"])
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_values_are_the_same_wherever_images_are(pets, kind, skip_bad):
+    files = get_image_files(pets)
+    if skip_bad:
+        files[3].write_bytes(b"no image")
+    values = [[i / 2, -i] for i in range(20)]
+    dls = ImageDataLoaders.from_lists(
+        *(pets, files, values),
+        y_block=RegressionBlock,
+        storage=Storage(kind, ""),
+        skip_bad=skip_bad,
+        num_workers=0,
+        **OPTIONS,
+    )
+    x, y = next(iter(dls.valid))
+    rows = [row for row in dls.data.valid if not (skip_bad and row == 3)]
+    assert y.tolist() == [values[row] for row in rows]
+    assert torch.equal(x, dls.test_batch([files[row] for row in rows]))
+    seen = torch.cat([y for _, y in dls.train])
+    assert {tuple(row) for row in seen.tolist()} <= {tuple(values[i]) for i in dls.data.train}

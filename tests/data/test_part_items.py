@@ -11,6 +11,7 @@ from vicinal import (
     DataBlock,
     DataLoaders,
     ImageBlock,
+    ImageDataLoaders,
     IndexSplitter,
     PILImage,
     Resize,
@@ -97,6 +98,34 @@ def test_rows_of_a_data_frame_are_read_as_in_training(pets):
     assert torch.equal(next(iter(dls.test_dl(files[:2])))[0], seen)  # files, too
 
 
+def test_labels_of_loaders_by_their_short_names(pets, tmp_path):
+    dls = ImageDataLoaders.from_name_re(pets, r"(.)_\d", size=6, bs=2, seed=0, device="cpu")
+    files = get_image_files(pets)
+    y = torch.cat([y for _, y in dls.test_dl(files, with_labels=True)])
+    assert [dls.vocab[i] for i in y] == [file.name[0] for file in files]
+    write(tmp_path / "more", **{f"{'ab'[i % 2]}__{i}": noise(seed=i) for i in range(6)})
+    dls = ImageDataLoaders.from_folder(tmp_path / "more", bs=2, seed=0, device="cpu")
+    ((_, y),) = dls.test_dl(dls.valid_ds.items, with_labels=True)
+    assert torch.equal(y, next(iter(dls.valid))[1])
+
+
+def test_files_are_read_also_where_the_training_had_pairs_or_names(pets):
+    files = get_image_files(pets)
+    how = {"item_tfms": Resize(6), "bs": 2, "seed": 0, "device": "cpu"}
+    labels = [file.name[0] for file in files]
+    lists = ImageDataLoaders.from_lists(pets, files, labels, **how)
+    names = DataBlock(
+        get_x=lambda name: pets / name, get_y=lambda name: name[0], item_tfms=Resize(6)
+    ).dataloaders([file.name for file in files], bs=2, device="cpu")
+    expected = torch.cat([x for x, _ in lists.test_dl(files)])
+    for dls, items in (
+        (lists, list(zip(files, labels, strict=True))),
+        (names, files),
+        (names, [file.name for file in files]),
+    ):
+        assert torch.equal(torch.cat([x for x, _ in dls.test_dl(items)]), expected)
+
+
 def test_loaders_without_a_block_know_no_labels():
     x, y = torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])
     dls = DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu")
@@ -109,5 +138,7 @@ def test_arrays_are_images(dls):
     assert (image.size, image.mode, image.getpixel((0, 0))) == ((5, 4), "RGB", (7, 7, 7))
     assert PILImage.create(torch.zeros(3, 4, 5, dtype=torch.uint8)).size == (5, 4)
     assert PILImage.create(dls.valid_ds.items[0]).to_thumb(4).height <= 4
+    with pytest.raises(VicinalError, match="pixels are uint8, from 0 to 255, not float32"):
+        PILImage.create(torch.zeros(3, 4, 5))
     with pytest.raises(VicinalError, match=r"missing\.png cannot be read"):
         PILImage.create("missing.png")

@@ -11,10 +11,12 @@ from vicinal import (
     FillMissing,
     MultiCategoryBlock,
     Normalize,
+    RandomSplitter,
     TabularDataLoaders,
     TabularPandas,
     VicinalError,
     cont_cat_split,
+    range_of,
 )
 from vicinal.data.procs import Procs
 from vicinal.stored import Misfit
@@ -49,6 +51,36 @@ def test_rows_become_numbers_and_categories(frame):
     numbers = dls.train.dataset.x["numbers"]
     assert numbers.mean(0).abs().max() < 1e-6
     assert numbers.std(0, correction=0).tolist() == pytest.approx([1, 1])
+
+
+def test_one_column_needs_no_list(frame):
+    assert list(loaders(frame, cat_names="work").procs.table.categories) == ["work", "age_na"]
+
+
+def test_a_splitter_gives_the_parts_as_the_tutorial_types_it(frame):
+    splits = RandomSplitter(valid_pct=0.25)(range_of(frame))
+    to = TabularPandas(
+        frame, procs=ALL, cat_names=["work"], cont_names=["age"], y_names="buys", splits=splits
+    )
+    dls = to.dataloaders(bs=6, device="cpu")
+    assert (len(dls.train.dataset), len(dls.valid.dataset)) == (18, 6)
+    assert repr(to) == "TabularPandas(18 training and 6 validation rows of age, work, age_na)"
+
+
+def test_rows_in_both_parts_are_said(frame):
+    with pytest.warns(UserWarning, match="2 rows are in the training and in the validation part"):
+        TabularPandas(frame, cont_names="rooms", y_names="buys", splits=([0, 1, 2], [1, 2, 3]))
+
+
+def test_a_column_with_the_name_of_a_category_of_missing_numbers_is_refused(frame):
+    with pytest.raises(VicinalError, match="age_na is what FillMissing calls"):
+        loaders(frame.assign(age_na="own"))
+
+
+def test_a_missing_column_is_named_as_it_was_given(frame):
+    dls = loaders(frame)
+    with pytest.raises(VicinalError, match="this table lacks age, from which"):
+        dls.test_batch([{"work": "a", "rooms": 2}])
 
 
 def test_the_validation_part_is_the_rows_that_are_named(frame):
@@ -88,7 +120,11 @@ def test_where_a_number_was_missing_is_a_category(frame):
         ({"y_names": None}, "y_names must be a column"),
         ({"y_names": ["buys", "work"]}, "several columns of classes.*name one"),
         ({"y_names": "age"}, "nan for row 1"),
-        ({"valid_idx": [24]}, "valid_idx holds 24, and there are 24 rows"),
+        ({"valid_idx": [24]}, "the validation part holds row 24, and there are 24, from 0"),
+        ({"valid_idx": [-1]}, "the validation part holds row -1"),
+        ({"valid_idx": []}, "the validation part is empty"),
+        ({"valid_idx": [0.5]}, "two lists of row numbers"),
+        ({"valid_idx": range(24)}, "the training part is empty"),
         ({"cat_names": [], "cont_names": []}, "no column to learn from"),
     ],
 )

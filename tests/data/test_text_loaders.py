@@ -150,6 +150,8 @@ def test_a_data_block_of_a_data_frame(frame):
         (lambda f: from_df(f, label_col=9), "no column 9"),
         (lambda f: from_df("reviews.csv"), "must be a data frame"),
         (lambda f: from_df(f.assign(review=None)), "missing or not text"),
+        (lambda f: from_df(f, text_vocab=["a"]), "no option 'text_vocab', but bs, seed, val_bs"),
+        (lambda f: from_df(f, is_lm=True), "no option 'is_lm'"),
         (lambda f: TextBlock.from_df("review", is_lm=True), "no language models"),
     ],
 )

@@ -220,6 +220,41 @@ def frame_of(path, files):
     return pd.DataFrame(rows, columns=["file", "kind", "held"])
 
 
+@pytest.mark.parametrize(
+    ("make", "valid"),
+    [
+        (lambda words: words.GrandparentSplitter(), range(15, 20)),
+        (lambda words: words.IndexSplitter([3, 1]), [3, 1]),
+        (lambda words: words.FuncSplitter(lambda file: file.parent.name == "b"), range(1, 20, 2)),
+        (lambda words: words.EndSplitter(0.25), range(15, 20)),
+        (lambda words: words.MaskSplitter([i < 2 for i in range(20)]), [0, 1]),
+    ],
+)
+def test_splitters_of_theirs_in_a_block_of_ours(fastai, folder, make, valid):
+    files = sorted(files_of(folder), key=lambda file: int(file.stem[2:]))
+    for words in (vicinal, fastai):
+        block = vicinal.DataBlock(get_y=words.parent_label, splitter=make(words))
+        found = block.labelled(files)
+        assert list(found.valid) == list(valid)
+        assert sorted([*found.train, *found.valid]) == list(range(20))
+
+
+def test_random_splitters_and_readers_of_theirs_in_a_block_of_ours(fastai, folder):
+    for splitter in (fastai.RandomSplitter(seed=3), fastai.TrainTestSplitter(random_state=3)):
+        found = vicinal.DataBlock(get_y=vicinal.parent_label, splitter=splitter).labelled(folder)
+        assert (len(found.train), len(found.valid)) in ((17, 4), (16, 5))
+    block = vicinal.DataBlock(
+        get_x=fastai.ColReader("file", pref=folder),
+        get_y=fastai.ColReader("kind"),
+        splitter=fastai.ColSplitter("held"),
+    )
+    files = files_of(folder)
+    found = block.labelled(frame_of(folder, files))
+    assert [files[i].parts[-3] for i in found.valid] == ["valid"] * 5
+    assert [found.targets.vocab[i] for i in found.targets.values] == [f.parent.name for f in files]
+    assert list(map(Path, found.x)) == files
+
+
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (30, 30)])
 @pytest.mark.parametrize("method", ["crop", "squish"])
 def test_resized_images_of_validation(fastai, shape, method):

@@ -192,6 +192,7 @@ def test_settings_of_the_network_of_a_table(table):
     ("make", "message"),
     [
         (lambda dls, texts: tabular_learner(texts), "takes TabularDataLoaders, not TextLoaders"),
+        (lambda dls, texts: unet_learner(texts, "resnet18"), "takes images with masks, not Text"),
         (lambda dls, texts: tabular_learner(dls, emb_szs={"color": 3}), "names color.*are colour"),
         (lambda dls, texts: text_classifier_learner(dls), "not TabularDataLoaders"),
         (lambda dls, texts: text_classifier_learner(texts, "text_cn"), "did you mean text_cnn"),

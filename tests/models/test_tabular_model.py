@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vicinal import VicinalError
 from vicinal.models.tabular_model import TabularModel
 
 X = {"numbers": torch.rand(6, 2), "categories": torch.randint(3, (6, 2))}
@@ -30,6 +31,11 @@ def test_the_layers_follow_from_the_settings(settings, expected):
     model = TabularModel([(3, 2), (3, 4)], 2, 3, [5, 4], **settings)
     assert names(model) == expected.split()
     assert model(X).shape == (6, 3)
+
+
+def test_dropouts_of_another_number_of_layers_are_refused():
+    with pytest.raises(VicinalError, match="ps has 1 values for 2 hidden layers"):
+        TabularModel([], 2, 3, [5, 4], ps=[0.1])
 
 
 def test_tables_of_numbers_or_of_categories_alone():

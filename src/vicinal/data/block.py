@@ -193,13 +193,13 @@ class DataBlock(DescribedBlock):
         """The inputs of further items, such as those that are to be predicted.
 
         Args:
-            items: as the training had them, or where that had rows of a data frame, also inputs.
+            items: as the training had them, such as rows of a data frame; or if they are of another
+                type, the inputs themselves, such as files.
             dls: of the training.
         """
         found = rows_of(items) if hasattr(items, "iterrows") else list(items)
-        trained = dls.data.items if dls.data else []
-        are_rows = bool(trained) and hasattr(trained[0], "iloc")
-        if self.get_x is None or (are_rows and found and not hasattr(found[0], "iloc")):
+        trained = dls.data.items[0] if dls.data else None
+        if self.get_x is None or (trained is not None and found and not _alike(found[0], trained)):
             return found
         return [self.get_x(item) for item in found]
 
@@ -233,11 +233,26 @@ def _input_and_target(blocks: Any) -> tuple[InputBlock, TargetBlock]:
         inputs, target = map(as_block, given)
         if isinstance(inputs, InputBlock) and isinstance(target, TargetBlock):
             return inputs, target
-    names = ", ".join(getattr(block, "__name__", type(block).__name__) for block in given)
+    names = ", ".join(map(_block_name, given))
     raise VicinalError(
         "blocks must be an input and a target of vicinal, such as (ImageBlock, CategoryBlock), "
         f"not ({names})"
     )
+
+
+def _block_name(block: Any) -> str:
+    """The name of a block in a message, with its package where it is another's."""
+    kind = block if hasattr(block, "__name__") else type(block)
+    package = (getattr(kind, "__module__", None) or "builtins").partition(".")[0]
+    name = str(kind.__name__)
+    return name if package in ("vicinal", "builtins") else f"{package}'s {name}"
+
+
+def _alike(item: Any, other: Any) -> bool:
+    """Whether two items are of one type; all paths are."""
+    if isinstance(other, os.PathLike):
+        return isinstance(item, os.PathLike)
+    return isinstance(item, type(other))
 
 
 def rows_of(frame: Any) -> list[Any]:

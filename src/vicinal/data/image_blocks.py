@@ -1,6 +1,5 @@
 """ImageBlock and CategoryBlock: images, of one class each."""
 
-import math
 import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -10,9 +9,11 @@ from torch import Tensor
 
 from vicinal.data.blocks import InputBlock, LabelledItems, LoaderOptions, TargetBlock, Targets
 from vicinal.data.image_files import PILImage, get_image_files
+from vicinal.data.image_options import by_batch
 from vicinal.data.item_transforms import resizing_of
+from vicinal.data.readers import is_missing
 from vicinal.data.samples import ImageParts, Samples, Split, copies_of, index_labels, listed
-from vicinal.data.vision import ImageDataLoaders, by_batch, split_options
+from vicinal.data.vision import ImageDataLoaders, split_options
 from vicinal.errors import VicinalError
 
 
@@ -142,17 +143,6 @@ def _sorted(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
         raise VicinalError(
             f"get_y gives labels of different types ({', '.join(kinds)}): give texts alone"
         ) from None
-
-
-def is_missing(label: Any) -> bool:
-    """Whether a label is none: None, NaN, or pandas' NA.
-
-    >>> is_missing(float("nan")), is_missing("nan")
-    (True, False)
-    """
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(label, float) and math.isnan(label)  # also NumPy's float64
 
 
 def item_name(item: Any, place: int) -> str:

@@ -55,7 +55,12 @@ class ImageFactories:
         Raises:
             VicinalError: as :meth:`DataBlock.dataloaders`.
         """
-        block = _block(None, None, label_func, item_tfms, batch_tfms, valid_pct, seed)
+        block = block_of(
+            get_y=label_func,
+            splitter=RandomSplitter(valid_pct, seed),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
         return cls.from_dblock(block, list(fnames), path, **kwargs)
 
     @classmethod
@@ -117,9 +122,13 @@ class ImageFactories:
                 f"there are {len(files):,} files, but {len(given):,} labels: give one for each"
             )
         if y_block is None and given:
-            y_block = _block_of(given[0])
-        block = _block(
-            y_block, ItemGetter(0), ItemGetter(1), item_tfms, batch_tfms, valid_pct, seed
+            y_block = _target_like(given[0])
+        block = block_of(
+            y_block,
+            getters=[ItemGetter(0), ItemGetter(1)],
+            splitter=RandomSplitter(valid_pct, seed),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, list(zip(files, given, strict=True)), path, **kwargs)
 
@@ -158,17 +167,16 @@ class ImageFactories:
         """
         several = not isinstance(label_col, str | int) and len(label_col) > 1
         if y_block is None and (several or label_delim is not None):
-            y_block = _block_of([])
+            y_block = _target_like([])
         images = Path(path) if folder is None else Path(path) / folder
-        block = _block(
+        drawn = RandomSplitter(valid_pct, seed)
+        block = block_of(
             y_block,
-            ColReader(fn_col, pref=images, suff=suff),
-            ColReader(label_col, label_delim=label_delim),
-            item_tfms,
-            batch_tfms,
-            valid_pct,
-            seed,
-            valid_col,
+            get_x=ColReader(fn_col, pref=images, suff=suff),
+            get_y=ColReader(label_col, label_delim=label_delim),
+            splitter=drawn if valid_col is None else ColSplitter(valid_col),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, df, path, **{"seed": seed, **kwargs})
 
@@ -204,32 +212,16 @@ class ImageFactories:
         return cls.from_df(frame, path, **kwargs)
 
 
-def _block(
-    y_block: Any,
-    get_x: Any,
-    get_y: Any,
-    item_tfms: Any,
-    batch_tfms: Any,
-    valid_pct: float,
-    seed: int | None,
-    valid_col: str | int | None = None,
-) -> Any:
+def block_of(y_block: Any = None, **kwargs: Any) -> Any:
+    """A DataBlock of images, whose arguments ``kwargs`` are; without ``y_block``, of one class."""
     # These import ImageDataLoaders, which are made here.
     from vicinal.data.block import DataBlock
     from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 
-    splitter = RandomSplitter(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
-    return DataBlock(
-        (ImageBlock, y_block or CategoryBlock),
-        get_x=get_x,
-        get_y=get_y,
-        splitter=splitter,
-        item_tfms=item_tfms,
-        batch_tfms=batch_tfms,
-    )
+    return DataBlock((ImageBlock, y_block or CategoryBlock), **kwargs)
 
 
-def _block_of(label: Any) -> Any:
+def _target_like(label: Any) -> Any:
     """The block of targets like this one."""
     from vicinal.data.image_blocks import CategoryBlock
     from vicinal.data.label_blocks import MultiCategoryBlock, RegressionBlock

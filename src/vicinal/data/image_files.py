@@ -65,7 +65,7 @@ class PILImage(Image.Image):
             It upright and in RGB, as networks get it; transparency shows white.
 
         Raises:
-            VicinalError: it cannot be read.
+            VicinalError: it cannot be read, or its pixels are not uint8.
 
         >>> PILImage.create(np.zeros((6, 8, 3), np.uint8)).size
         (8, 6)
@@ -73,6 +73,8 @@ class PILImage(Image.Image):
         if isinstance(fn, Tensor):
             fn = fn.permute(1, 2, 0).cpu().numpy() if fn.ndim == 3 else fn.cpu().numpy()
         if isinstance(fn, np.ndarray):
+            if fn.dtype != np.uint8:
+                raise VicinalError(f"pixels are uint8, from 0 to 255, not {fn.dtype}: convert them")
             fn = Image.fromarray(fn)
         pixels = read_named(fn)
         image = Image.fromarray(pixels.permute(1, 2, 0).numpy())

@@ -98,6 +98,12 @@ class Procs:
         if cat_names and "Categorify" not in named:
             raise VicinalError(f"categories such as {cat_names[0]} need Categorify in procs")
         missing = [name for name in cont_names if frame[name].isna().any()]
+        taken = [name for name in missing if _flag(name) in frame]
+        if taken:
+            raise VicinalError(
+                f"{_flag(taken[0])} is what FillMissing calls the category of missing {taken[0]}: "
+                "rename that column"
+            )
         if missing and "FillMissing" not in named:
             raise VicinalError(
                 f"column {missing[0]} lacks numbers: put FillMissing in procs, or drop these rows"
@@ -160,5 +166,9 @@ def _flag(name: str) -> str:
 
 
 def _with_flags(frame: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
-    present = [name for name in missing if name in frame]  # others are reported as missing columns
-    return frame.assign(**{_flag(name): as_numbers(frame[name]).isna() for name in present})
+    flags = {
+        # A column that is not there is reported by its own name.
+        _flag(name): as_numbers(frame[name]).isna() if name in frame else False
+        for name in missing
+    }
+    return frame.assign(**flags)

@@ -1,5 +1,6 @@
 """Readers: from an item, such as a file or a row of a table, to its input or its class."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,8 +88,20 @@ class ColReader:
     def _read(self, row: Any, column: str | int) -> Any:
         value = _value(row, column)
         if self.label_delim is not None:
-            return str(value).split(self.label_delim) if value == value and len(value) else []
+            text = "" if is_missing(value) else str(value)
+            return text.split(self.label_delim) if text else []
         return f"{self.pref}{value}{self.suff}" if self.pref or self.suff else value
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is none: None, NaN, or pandas' NA.
+
+    >>> is_missing(float("nan")), is_missing("nan")
+    (True, False)
+    """
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and math.isnan(value)  # also NumPy's float64
 
 
 def _value(row: Any, column: str | int) -> Any:

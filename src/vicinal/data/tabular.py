@@ -1,7 +1,9 @@
 """TabularDataLoaders: rows of data frames, by fastai's names."""
 
 import os
+import warnings
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import pandas as pd
@@ -102,14 +104,18 @@ class TabularPandas:
         raw = _raw_targets(self.frame, self.y_names)
         self.y_block = as_block(y_block or _block_for(self.frame[self.y_names]))
         self.targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
-        train, valid = self._split(seed) if splits is None else (list(part) for part in splits)
-        self.train, self.valid = train, valid
-        part = self.frame.iloc[train].drop(columns=self.y_names)
+        parts = self._split(seed) if splits is None else splits
+        self.train, self.valid = _checked(parts, len(self.frame))
+        part = self.frame.iloc[self.train].drop(columns=self.y_names)
         if cat_names is None and cont_names is None:
             kinds = column_kinds(part)
             cat_names, cont_names = kinds.categorical, kinds.numeric
-        self.cat_names, self.cont_names = list(cat_names or ()), list(cont_names or ())
+        self.cat_names, self.cont_names = _listed(cat_names), _listed(cont_names)
         self.procs = Procs.fit(part, self.cont_names, self.cat_names, procs)
+
+    def __repr__(self) -> str:
+        parts = f"{len(self.train):,} training and {len(self.valid):,} validation rows"
+        return f"TabularPandas({parts} of {listed(self.procs.table.columns)})"
 
     def _split(self, seed: int | None) -> tuple[list[int], list[int]]:
         values = self.targets.values
@@ -185,14 +191,8 @@ class TabularDataLoaders(DataLoaders):
         """
         splits = None
         if valid_idx is not None:
-            valid = [int(row) for row in valid_idx]
-            outside = [row for row in valid if not 0 <= row < len(df)]
-            if outside:
-                raise VicinalError(
-                    f"valid_idx holds {outside[0]}, and there are {len(df):,} rows, from 0 on"
-                )
-            held = set(valid)
-            splits = ([row for row in range(len(df)) if row not in held], valid)
+            held = set(valid_idx)
+            splits = ([row for row in range(len(df)) if row not in held], valid_idx)
         to = TabularPandas(df, procs, cat_names, cont_names, y_names, y_block, splits, seed=seed)
         return to.dataloaders(seed=seed, **kwargs)
 
@@ -272,6 +272,46 @@ class TabularDataLoaders(DataLoaders):
     def described(self, x: dict[str, Tensor]) -> list[dict[str, str]]:
         """The rows of a batch in their own units, to be shown; unknown categories are ``#na#``."""
         return self.procs.described(x)
+
+
+def range_of(x: Any) -> list[int]:
+    """The indices of a list, or the row numbers of a data frame.
+
+    >>> range_of("abc")
+    [0, 1, 2]
+    """
+    return list(range(len(x)))
+
+
+def _checked(splits: Any, count: int) -> tuple[list[int], list[int]]:
+    """The row numbers of both parts.
+
+    Raises:
+        VicinalError: these are not two lists of row numbers, of which each has some.
+    """
+    try:
+        train, valid = ([index(row) for row in part] for part in splits)
+    except (TypeError, ValueError):
+        raise VicinalError(
+            "splits are two lists of row numbers, for training and for validation, as "
+            f"RandomSplitter()(range_of(df)) gives them, not {splits!r:.80}"
+        ) from None
+    for name, rows in (("training", train), ("validation", valid)):
+        if not rows:
+            raise VicinalError(f"the {name} part is empty: give it at least one row")
+        outside = [row for row in rows if not 0 <= row < count]
+        if outside:
+            raise VicinalError(
+                f"the {name} part holds row {outside[0]}, and there are {count:,}, from 0 on"
+            )
+    both = len(set(train) & set(valid))
+    if both:
+        warnings.warn(
+            f"{both:,} rows are in the training and in the validation part, so that validation "
+            "says nothing of new ones",
+            stacklevel=3,
+        )
+    return train, valid
 
 
 def _frame_of(rows: Sequence[Any]) -> pd.DataFrame:

@@ -190,6 +190,12 @@ class TextBlock(InputBlock):
         values = data.targets.values
         targets = tuple(values[torch.as_tensor(part)] for part in (data.train, data.valid))
         other = {name: value for name, value in options.other.items() if name != "seq_len"}
+        known = ("val_bs", "device")
+        for name in other:
+            if name not in known:
+                raise VicinalError(
+                    f"texts have no option {name!r}, but bs, seed, {', '.join(known)}"
+                )
         check_texts(parts[0])
         tokenizer = WordTokenizer.of(parts[0], min_count=self.min_freq, max_words=self.max_vocab)
         return TextLoaders.of(

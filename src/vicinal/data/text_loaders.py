@@ -9,7 +9,7 @@ import pandas as pd
 from vicinal.data.block import DataBlock
 from vicinal.data.image_blocks import CategoryBlock
 from vicinal.data.label_blocks import MultiCategoryBlock
-from vicinal.data.splitters import MaskSplitter, RandomSplitter
+from vicinal.data.splitters import ColSplitter, RandomSplitter
 from vicinal.data.text_block import TextBlock, TextLoaders, get_text_files
 from vicinal.errors import VicinalError
 
@@ -108,8 +108,7 @@ class TextDataLoaders(TextLoaders):
         splitter: Any = RandomSplitter(valid_pct, seed=seed)
         if valid_col is not None:
             (name,) = _columns(df, valid_col)
-            is_valid = df[name].astype(bool).tolist()
-            splitter = MaskSplitter(is_valid)
+            splitter = ColSplitter(name)
         block = DataBlock(
             blocks=(TextBlock(), y_block),
             get_x=get_x,

@@ -2,26 +2,26 @@
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize, aug_transforms
+from vicinal.data.augment import IMAGENET_STATS, BatchTransform, Normalize
 from vicinal.data.cropping import RandomCropping
 from vicinal.data.decoding import FULL_RANGE
 from vicinal.data.folders import split_by_folder, split_by_name
 from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image_datasets
-from vicinal.data.image_factories import ImageFactories
+from vicinal.data.image_factories import ImageFactories, block_of
 from vicinal.data.image_files import PILImage, get_image_files
+from vicinal.data.image_options import image_options
 from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
-from vicinal.data.item_transforms import as_list, resizing_of
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
-from vicinal.data.readers import RegexLabeller, parent_label
+from vicinal.data.readers import RegexLabeller, parent_label, using_attr
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import ImageParts, Samples, Split, emptied, index_labels
 from vicinal.data.sizes import Size, as_size, how_read, sides
@@ -89,6 +89,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
         elif storage is None:
             storage = storage_of(split, read_at, workers=readers)
         if isinstance(read_at, RandomCropping):
+            split.train.prefetched.clear()  # else each worker would get a copy
             train: Any = RandomCrops(split.train, read_at, seed or 0, skip_bad=skip_bad)
             (valid,) = image_datasets([split.valid], read_at, storage, skip_bad, readers)
         else:
@@ -217,14 +218,15 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
                     "fnames, or give item_tfms and batch_tfms"
                 )
             tfms = {"item_tfms": item_tfms, "batch_tfms": batch_tfms}
-            label = RegexLabeller(pat)
+            labeller = RegexLabeller(pat)
             return cls.from_name_func(
-                path, fnames, label, valid_pct=valid_pct, seed=seed, **tfms, **kwargs
+                path, fnames, labeller, valid_pct=valid_pct, seed=seed, **tfms, **kwargs
             )
-        options = _options(item_tfms, batch_tfms, item_size, size, min_scale)
+        options = image_options(item_tfms, batch_tfms, item_size, size, min_scale)
         skip_bad = kwargs.get("skip_bad", False)
         split = split_by_name(path, pat, valid_pct, seed, group=group, skip_bad=skip_bad)
-        return cls._at(path, split, options | {"seed": seed, **kwargs})
+        label = using_attr(RegexLabeller(pat), "name")
+        return cls._at(path, split, options | {"seed": seed, **kwargs}, label)
 
     @classmethod
     def from_folder(
@@ -254,7 +256,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
                 validation; None holds out 0.2 where there is none.
             vocab: the classes, in their order.
         """
-        options = _options(item_tfms, batch_tfms, item_size, size, min_scale)
+        options = image_options(item_tfms, batch_tfms, item_size, size, min_scale)
         if (train, valid) != ("train", "valid") and valid_pct is None:
             split = _two_folders(path, train, valid)
         else:
@@ -268,14 +270,18 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
             )
         if vocab is not None:
             split = split.with_vocab(list(map(str, vocab)))
-        return cls._at(path, split, options | {"seed": seed, **kwargs})
+        return cls._at(path, split, options | {"seed": seed, **kwargs}, parent_label)
 
     @classmethod
     def _at(
-        cls, path: str | os.PathLike[str], split: Split, options: dict[str, Any]
+        cls,
+        path: str | os.PathLike[str],
+        split: Split,
+        options: dict[str, Any],
+        label: Callable[[Any], str],
     ) -> "ImageDataLoaders":
         dls = cls.from_split(split, **split_options(options))
-        dls.path = Path(path)
+        dls.path, dls.block = Path(path), block_of(get_y=label)
         return dls
 
 
@@ -295,33 +301,6 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
                 "and batch_tfms"
             )
     return named
-
-
-def _options(
-    item_tfms: Any,
-    batch_tfms: Any,
-    item_size: Size | Resizing | None,
-    size: Size | None,
-    min_scale: float,
-) -> dict[str, Any]:
-    """The transforms as arguments of :meth:`ImageDataLoaders.from_split`."""
-    is_short = item_size is not None or size is not None or min_scale != 1
-    if is_short and item_tfms is not None:
-        raise VicinalError(
-            "give either item_tfms and batch_tfms, or item_size, size and min_scale in their place"
-        )
-    if is_short and batch_tfms is None:
-        changes = aug_transforms(size=size, min_scale=min_scale)
-        return {"item_size": item_size or size, "batch_tfms": changes}
-    options = by_batch(as_list(batch_tfms))
-    return {"item_size": item_size or size or resizing_of(item_tfms), **options}
-
-
-def by_batch(batch_tfms: Sequence[Any]) -> dict[str, Any]:
-    """Batch transforms as arguments of :meth:`ImageDataLoaders.from_split`."""
-    normalize = [t for t in batch_tfms if isinstance(t, Normalize)]
-    others = [t for t in batch_tfms if not isinstance(t, Normalize)]
-    return {"batch_tfms": others, "normalize": normalize[-1] if normalize else None}
 
 
 def _two_folders(path: str | os.PathLike[str], train: str, valid: str) -> Split:

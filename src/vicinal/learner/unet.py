@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from vicinal.data.loaders import DataLoaders
+from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.models.unet import encoder_and_decoder, unet
@@ -14,7 +14,7 @@ from vicinal.models.zoo import ALIASES, WeightsUnavailable
 
 
 def unet_learner(
-    dls: DataLoaders,
+    dls: MaskLoaders,
     arch: str | Callable[..., nn.Module],
     normalize: bool = True,
     n_out: int | None = None,
@@ -36,8 +36,14 @@ def unet_learner(
         **kwargs: of :class:`Learner`.
 
     Raises:
-        VicinalError: there is no network of that name, or it has no features at several scales.
+        VicinalError: there is no network of that name, or it has no features at several scales;
+            or the loaders have no masks.
     """
+    if not isinstance(dls, MaskLoaders):
+        raise VicinalError(
+            f"unet_learner takes images with masks, not {type(dls).__name__}: make them by "
+            "MaskBlock, or SegmentationDataLoaders.from_label_func(…)"
+        )
     name = _name_of(arch)
     outputs = dls.c if n_out is None else n_out
     if pretrained:

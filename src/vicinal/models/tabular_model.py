@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vicinal.errors import VicinalError
+
 
 class SigmoidRange(nn.Module):
     """A sigmoid between two values, so that no prediction lies outside.
@@ -40,6 +42,9 @@ class TabularModel(nn.Module):
     Takes ``"numbers"`` (B, n) floats and ``"categories"`` (B, m) int64 in a dict, without the one
     of which there is none; gives (B, out_sz).
 
+    Raises:
+        VicinalError: ``ps`` has more or fewer values than there are hidden layers.
+
     Source: the network, its widths and its initial values are those of fastai's ``TabularModel``.
 
     >>> model = TabularModel([(3, 2)], 2, 4, [20, 10])
@@ -68,6 +73,8 @@ class TabularModel(nn.Module):
         self.bn_cont = nn.BatchNorm1d(n_cont) if bn_cont and n_cont else nn.Identity()
         width = n_cont + sum(width for _, width in emb_szs)
         drops = [*ps] if isinstance(ps, Sequence) else [ps or 0.0] * len(layers)
+        if len(drops) != len(layers):
+            raise VicinalError(f"ps has {len(drops)} values for {len(layers)} hidden layers")
         parts: list[nn.Module] = []
         for after, drop in zip(layers, drops, strict=True):
             parts += [nn.Linear(width, after, bias=not use_bn), nn.ReLU()]

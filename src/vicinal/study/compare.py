@@ -11,11 +11,12 @@ from torch import nn
 
 from vicinal.batches import BatchMixer
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import as_callbacks, as_list
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.metrics import accuracy, rmse
+from vicinal.metrics import accuracy, accuracy_multi, rmse
 from vicinal.mixing import Mixer
 from vicinal.progress import progress_bar
 from vicinal.rng import derive_seed
@@ -113,7 +114,7 @@ def compare(
     def prepare(arm: Arm, seed: int) -> PreparedRun:
         torch.manual_seed(seed)
         dls = dls_fn(seed)
-        metrics = accuracy if dls.vocab else rmse
+        metrics = _metric_for(dls)
         options = {name: value for name, value in learner.items() if name != "cbs"}
         learn = Learner(dls, model_fn(), **{"metrics": metrics, **options})
         # Those of all arms are copied, too, and draw otherwise than the arm's own.
@@ -142,6 +143,22 @@ def compare(
 
         write_report(Path(report), analysis, frame.attrs["answer"])
     return frame
+
+
+def _metric_for(dls: DataLoaders) -> Any:
+    """What is shown of each epoch, where the user names nothing.
+
+    Raises:
+        VicinalError: the targets are masks, of which there are no measures.
+    """
+    if isinstance(dls, MaskLoaders):
+        raise VicinalError(
+            "compare() measures classes, labels and values, not masks: train each arm with "
+            "unet_learner, and compare the metrics"
+        )
+    if dls.is_classes:
+        return accuracy
+    return accuracy_multi if dls.vocab else rmse
 
 
 def _check(

@@ -122,7 +122,7 @@ def train_and_measure(
     evaluation = Evaluation(
         outputs,
         targets,
-        learn.dls.vocab is not None,
+        learn.dls.is_classes,
         learn=learn,
         noisy=prepared.noisy,
         ood=None if prepared.ood is None else outputs_on(learn, prepared.ood),

@@ -10,8 +10,8 @@ from vicinal.data.sizes import Size
 
 
 def aug_transforms(
-    *,
     mult: float = 1,
+    *,
     size: Size | None = None,
     min_scale: float = 1.0,
     do_flip: bool = True,

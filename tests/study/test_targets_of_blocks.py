@@ -1,0 +1,55 @@
+"""Comparisons of arms on targets that are not classes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import nn
+
+from vicinal import (
+    DataBlock,
+    ImageBlock,
+    MaskBlock,
+    MixUp,
+    MultiCategoryBlock,
+    RandomSplitter,
+    RegressionBlock,
+    VicinalError,
+    compare,
+)
+
+TARGETS = {
+    "labels": (MultiCategoryBlock, lambda pixels: ["dark", "bright"][int(pixels[0, 0] > 127) :]),
+    "values": (RegressionBlock, lambda pixels: float(pixels[0, 0]) / 255),
+    "masks": (MaskBlock(["dark", "bright"]), lambda pixels: pixels > 127),
+}
+
+
+def answer(kind):
+    block, target = TARGETS[kind]
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (2, 2), dtype=np.uint8)) for _ in range(16)]
+
+    def data(seed):
+        return DataBlock(
+            (ImageBlock, block),
+            get_y=lambda image: target(np.array(image)),
+            splitter=RandomSplitter(0.25, seed=0),
+        ).dataloaders(images, bs=4, seed=seed, device="cpu")
+
+    n_out = {"labels": 2, "values": 1, "masks": 2}[kind]
+    arms = {"none": None, "mixup": MixUp(0.4)}
+    return compare(
+        data, lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, n_out)), arms, seeds=2, epochs=1
+    )
+
+
+@pytest.mark.parametrize("kind", ["labels", "values"])
+def test_labels_and_values_are_compared_by_their_errors(kind, capsys):
+    frame = answer(kind)
+    assert len(frame) == 4
+    assert frame["rmse"].between(0, 1).all()
+
+
+def test_masks_have_no_measures():
+    with pytest.raises(VicinalError, match="measures classes, labels and values, not masks"):
+        answer("masks")
