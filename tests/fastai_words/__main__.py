@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import differences_of_results  # noqa: F401 -- enters its rows
 from differences import PAGE, written
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The table of differences: each row is so, and the page has all of them."""
 
+import differences_of_results  # noqa: F401 -- enters its rows
 import pytest
 from differences import PAGE, ROWS, written
 

@@ -402,6 +402,12 @@ LOSSES = [
     vicinal.AsymmetricLoss(gamma_neg=2.0),
     vicinal.OrdinalLoss(4),
     vicinal.ScaledMSELoss(3.0),
+    vicinal.LabelSmoothingCrossEntropy(0.2, reduction="sum"),
+    vicinal.FocalLoss(gamma=1.5, weight=torch.tensor([1.0, 2.0])),
+    vicinal.FocalLossFlat(axis=1),
+    vicinal.MSELossFlat(),
+    vicinal.L1LossFlat(reduction="sum"),
+    vicinal.BCEWithLogitsLossFlat(pos_weight=torch.tensor([2.0])),
     F.cross_entropy,
     F.mse_loss,
 ]
@@ -493,6 +499,7 @@ class TestTraining:
         learn = untrained(photos(images), tmp_path, splitter=halves)
         loaded = load_learner(learn.export())
         assert "the splitter halves is not in the file" in capsys.readouterr().out
+        assert text_of(loaded.export("again"))["splitter"] == "halves"
         loaded.dls = learn.dls
         with pytest.raises(VicinalError, match="the splitter halves is not in the file"):
             loaded.fit(1)

@@ -135,6 +135,15 @@ def test_weights_are_saved_and_loaded(dls, tmp_path):
     assert [f.name for f in file.parent.iterdir()] == ["first.safetensors"]
 
 
+def test_no_optimizer_is_saved(dls, tmp_path):
+    learn = Learner(dls, network(), path=tmp_path)
+    assert learn.save("a", with_opt=False).name == "a.safetensors"
+    assert learn.load("a", with_opt=False) is learn
+    for used in (learn.save, learn.load):
+        with pytest.raises(VicinalError, match=r"its own optimizer, .* cbs=Checkpoint\("):
+            used("a", with_opt=True)
+
+
 def test_weights_that_cannot_be_loaded(dls, tmp_path):
     learn = Learner(dls, network(), path=tmp_path)
     with pytest.raises(VicinalError, match="does not exist"):

@@ -330,3 +330,16 @@ class TestFastaisWords:
         assert found.confusion_matrix().tolist() == [[0, 3], [3, 0]]
         again = Interpretation.from_learner(learn, dl=learn.dls.train)
         assert torch.equal(again.losses, found.losses)
+
+    def test_batches_of_ones_own(self):
+        learn = Learner(greys(), Brightness())
+        found = learn.interpret(dl=list(learn.dls.valid))
+        assert torch.equal(found.top_losses(2)[1], learn.interpret().top_losses(2)[1])
+        with pytest.raises(VicinalError, match="a list of batches is not kept"):
+            found.plot_top_losses(2)
+
+    def test_samples_without_labels(self):
+        learn = Learner(greys(), Brightness())
+        files = learn.dls.test_dl(list(learn.dls.valid.dataset.x))
+        with pytest.raises(VicinalError, match="these samples have no targets"):
+            learn.interpret(dl=files)

@@ -234,8 +234,10 @@ def test_a_folder_of_tables_and_a_bad_one(folder, trained, tmp_path, capsys):
     assert [row["row"] for row in found] == names
     assert "hue" in found[2]["error"]
     assert said == [f"vicinal: {found[2]['error']}"]
-    one, _ = predicted(capsys, folder, tmp_path / "new" / "3.csv", code=0)
-    assert one == [found[3] | {"row": "0"}]
+    (one,), _ = predicted(capsys, folder, tmp_path / "new" / "3.csv", code=0)
+    # A batch of one row is multiplied in another order, so the last digits may differ.
+    assert one.pop("probabilities") == pytest.approx(found[3].pop("probabilities"))
+    assert one == found[3] | {"row": "0"}
 
 
 def test_an_output_that_is_not_finite_among_others(folder, trained, capsys):

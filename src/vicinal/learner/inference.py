@@ -1,9 +1,8 @@
 """Inference: what a trained network is used for."""
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_metrics
+from vicinal.learner.check_network import check_network
 from vicinal.learner.checkpoint import (
     load_rescaling,
     load_weights,
@@ -54,7 +54,7 @@ class Inference(Exporting, Shown):
         path: str | Path,
         model_dir: str | Path = "models",
     ) -> None:
-        _check_network(model)
+        check_network(model)
         self.dls, self.model = dls, model
         if loss_func is None:
             by_vocab = CrossEntropyLossFlat() if dls.vocab else nn.MSELoss()
@@ -321,15 +321,20 @@ class Inference(Exporting, Shown):
 
     # ---- weights on disk ------------------------------------------------------------------
 
-    def save(self, name: str) -> Path:
+    def save(self, name: str, *, with_opt: bool = False) -> Path:
         """Write the weights to ``path/model_dir/NAME.safetensors``, and return that path.
 
         A :attr:`rescaling` is written beside them, to ``NAME.rescaling.safetensors``. With several
         processes, only the main one writes.
 
+        Args:
+            name: of the file.
+            with_opt: must be False, as each training makes its own optimizer.
+
         Raises:
-            VicinalError: the file cannot be written.
+            VicinalError: the file cannot be written, or ``with_opt`` is set.
         """
+        _check_without_optimizer(with_opt)
         file = self.path / self.model_dir / f"{name}.safetensors"
         with self.weights_to_use():
             if this_process().is_main_process:
@@ -337,17 +342,31 @@ class Inference(Exporting, Shown):
                 save_rescaling(self.rescaling, _beside(file))
         return file
 
-    def load(self, name: str) -> Self:
+    def load(self, name: str, *, with_opt: bool = False) -> Self:
         """Read the weights that :meth:`save` wrote.
 
+        Args:
+            name: as for :meth:`save`.
+            with_opt: must be False.
+
         Raises:
-            VicinalError: the file does not exist, is damaged, or belongs to another network.
+            VicinalError: the file does not exist, is damaged, or belongs to another network; or
+                ``with_opt`` is set.
         """
+        _check_without_optimizer(with_opt)
         file = self.path / self.model_dir / f"{name}.safetensors"
         rescaling = load_rescaling(_beside(file))
         load_weights(self.model, file)
         self.rescaling = None if rescaling is None else rescaling.to(self.dls.device)
         return self
+
+
+def _check_without_optimizer(with_opt: bool) -> None:
+    if with_opt:
+        raise VicinalError(
+            "each training makes its own optimizer, so that its state is not kept: leave out "
+            "with_opt, and go on with a training by cbs=Checkpoint(file, resume=True)"
+        )
 
 
 def _beside(weights: Path) -> Path:
@@ -365,35 +384,3 @@ def _check_shapes(pred: Any, y: Any) -> None:
             f"the network's outputs have shape {tuple(pred.shape)} and the targets "
             f"{tuple(target.shape)}: let it give {tuple(target.shape)}, without squeeze or flatten"
         )
-
-
-def _check_network(model: Any) -> None:
-    """Check that a network was made, and not only named.
-
-    Raises:
-        VicinalError: it is a class or a function that makes one, or something else.
-    """
-    if isinstance(model, str):
-        raise VicinalError(
-            f'{model!r} is only the name of a network: use vision_learner(dls, "{model}"), or give '
-            f'create_model("{model}", dls.c)'
-        )
-    is_class = isinstance(model, type)
-    if not is_class and hasattr(model, "parameters"):
-        return
-    name = getattr(model, "__name__", repr(model))
-    if is_class or callable(model):
-        parameters, made = _parameters(model), f"{name}(…)"
-        if not is_class and ("n_out" in parameters or "weights" in parameters):
-            argument = "n_out" if "n_out" in parameters else "num_classes"  # torchvision's
-            made = f"{name}({argument}=dls.c), or use vision_learner(dls, {name})"
-        raise VicinalError(f"{name} makes a network and is none itself: call it, {made}")
-    raise VicinalError(f"the model must be a network, an nn.Module, not {model!r}")
-
-
-def _parameters(function: Any) -> Collection[str]:
-    """The names of a function's parameters, where they can be known."""
-    try:
-        return signature(function).parameters
-    except (TypeError, ValueError):  # such as of C
-        return ()

@@ -277,6 +277,11 @@ class Interpretation:
     def _plot(self, rows: list[int], caption: Callable[[Prediction], str], **how: Any) -> Any:
         from vicinal import plots
 
+        if not hasattr(self.part, "dataset"):
+            raise VicinalError(
+                "a list of batches is not kept, so its samples cannot be shown: give loaders, such "
+                "as of dls.test_dl(files, with_labels=True)"
+            )
         chosen = self._predictions(rows)
         x, _ = self.part.dataset.__getitems__([sample.index for sample in chosen])
         seen = self.dls.test_batch(list(x)) if isinstance(x, Tensor) else x
@@ -322,7 +327,7 @@ class Interpretation:
 
     def _indices(self) -> list[int]:
         """The index of each loss's sample: images that cannot be read may have been skipped."""
-        dataset = self.part.dataset
+        dataset: Any = getattr(self.part, "dataset", self.losses)
         if len(dataset) == len(self.losses):
             return list(range(len(dataset)))
         return [i for i in range(len(dataset)) if len(dataset.__getitems__([i])[1])]

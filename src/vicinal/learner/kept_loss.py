@@ -16,8 +16,14 @@ from vicinal.stored import Misfit, check_fields
 
 OWN = (
     criteria.AsymmetricLoss,
+    criteria.BCEWithLogitsLossFlat,
+    criteria.FocalLoss,
+    criteria.FocalLossFlat,
+    criteria.L1LossFlat,
+    criteria.MSELossFlat,
     criteria.OrdinalLoss,
     cross_entropy.CrossEntropyLossFlat,
+    cross_entropy.LabelSmoothingCrossEntropy,
     rescale.ScaledMSELoss,
 )
 KINDS: dict[str, Any] = {
@@ -37,6 +43,7 @@ FUNCTIONS: dict[str, Any] = {
         "smooth_l1_loss",
     )
 }
+ATTRIBUTES = {"eps": "label_smoothing"}  # of arguments whose attributes have other names
 DEPRECATED = ("size_average", "reduce")  # of torch's losses: in reduction
 
 
@@ -58,7 +65,8 @@ def loss_to_json(
     settings: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
     for argument in _arguments(type(loss_func)):
-        value = getattr(loss_func, argument, _MISSING)
+        # One that is no attribute has no effect, which is checked below.
+        value = getattr(loss_func, ATTRIBUTES.get(argument, argument), None)
         if isinstance(value, Tensor):
             tensors[argument] = value
         elif value is None:
@@ -92,9 +100,6 @@ def loss_from_json(stored: Any, tensors: dict[str, Tensor]) -> Callable[..., Ten
     return made
 
 
-_MISSING = object()
-
-
 def _arguments(kind: type) -> list[str]:
     """The names of all arguments, also of those that are handed on to the base class."""
     own = inspect.signature(kind).parameters.values()
@@ -109,7 +114,7 @@ def _is_same(one: Any, other: Any) -> bool:
     if not isinstance(one, nn.Module):
         return False
     first, second = (_plain(loss) for loss in (one, other))
-    tensors, others = one.state_dict(), other.state_dict()
+    tensors, others = dict(one.named_buffers()), dict(other.named_buffers())
     return (
         first == second
         and tensors.keys() == others.keys()

@@ -144,6 +144,11 @@ class Predictor:
             VicinalError: the folder does not exist, holds no run, or is damaged.
         """
         folder = Path(run)
+        if folder.is_file():
+            raise VicinalError(
+                f"{folder} is a file, and a run is a folder: what learn.export() wrote is read by "
+                "load_learner()"
+            )
         config = read_config(folder)
         check_has_weights(folder, config)
         model, preprocessing = _loaded(config, folder)
