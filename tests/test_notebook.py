@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 from traitlets.config import Config
 
-from vicinal import DataLoaders, Learner, MixUp, accuracy, notebook, plots
+from vicinal import DataLoaders, Learner, MixUp, accuracy, notebook, plots, progress
 from vicinal.errors import VicinalError
 from vicinal.learner import progress_table
 from vicinal.notebook import Area, in_notebook, shown
@@ -66,7 +66,9 @@ class Notebook:
         for place, output in enumerate(self.publisher.outputs):
             name = (output.get("transient") or {}).get("display_id", place)
             displayed[name] = output["data"]
-        return list(self.results), list(displayed.values())
+        # A bar that has ended leaves an empty output.
+        shown = [data for data in displayed.values() if any(data.values())]
+        return list(self.results), shown
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +207,8 @@ learn.fit(3, 0.1, cbs=Fail)
 
 
 class TestBars:
-    def test_a_bar_is_one_output_that_ends_empty(self, cells):
+    def test_a_bar_is_one_output_that_ends_empty(self, cells, monkeypatch):
+        monkeypatch.setattr(progress, "OFTEN", -1)
         with progress_bar() as bar:
             task = bar.add_task("reading <images>", total=40)
             for _ in range(40):
@@ -213,16 +216,40 @@ class TestBars:
         shown = [output["data"]["text/html"] for output in cells.publisher.outputs]
         names = {output["transient"]["display_id"] for output in cells.publisher.outputs}
         assert len(names) == 1
-        assert "reading &lt;images&gt; 0/40" in "".join(shown)
+        assert "reading &lt;images&gt; 0/40" in shown[0]
+        assert "40/40" in shown[-2]
         assert shown[-1] == ""
 
-    def test_one_bar_is_shown_at_a_time(self, cells):
-        with status("outer") as say, progress_bar() as bar:
-            bar.add_task("inner", total=2)
-            say("still outer")
+    def test_a_range_test_counts_its_batches(self, cells, learn, monkeypatch):
+        monkeypatch.setattr(progress, "OFTEN", -1)
+        cells.run("found = learn.lr_find(num_it=12)")
+        *bars, last, figure = cells.publisher.outputs
+        counts = re.findall(
+            r'value="(\d+)" max="12"', "".join(b["data"]["text/html"] for b in bars)
+        )
+        assert list(dict.fromkeys(map(int, counts))) == list(range(len(set(counts))))
+        assert len(set(counts)) > 5
+        assert last["data"]["text/html"] == ""
+        assert "image/png" in figure["data"]
+        cells.run("with learn.no_logging(): found = learn.lr_find(num_it=40)")
+        assert len(cells.publisher.outputs) == 1
+
+    def test_what_takes_a_moment_leaves_no_output(self, cells):
+        with progress_bar() as bar:
+            task = bar.add_task("reading images", total=40)
+            for _ in range(40):
+                bar.advance(task)
+        assert not cells.publisher.outputs
+
+    def test_one_bar_is_shown_at_a_time(self, cells, monkeypatch):
+        monkeypatch.setattr(progress, "OFTEN", -1)
+        with status("outer") as say:
+            with progress_bar() as bar:
+                bar.add_task("inner", total=2)
+            say("outer again")
         shown = [output["data"]["text/html"] for output in cells.publisher.outputs]
-        kinds = [re.sub("<.*?>", "", text).split(" 0")[0].strip() for text in shown]
-        assert kinds == ["outer", "", "", "inner", "", "still outer", ""]
+        texts = [re.sub("<.*?>", "", text).strip() for text in shown]
+        assert texts == ["outer", "", "inner 0/2", "", "outer", "outer again", ""]
 
     def test_an_area_is_replaced(self, cells):
         area = Area()
@@ -261,6 +288,11 @@ class TestReprs:
         for text in ("CrossEntropyLossFlat", "accuracy", "AdamW", "MixUp(alpha=0.4", "on cpu"):
             assert text in html
         assert repr(learn.cbs).startswith("[MixBatches(MixUp(alpha=0.4")
+
+    def test_a_network_with_a_name(self):
+        learn = make_learner()
+        learn.model.made_from = {"maker": "create_model", "name": "resnet9"}
+        assert repr(learn).startswith("Learner(resnet9 of 386 parameters")
 
     def test_loaders(self):
         dls = make_learner().dls
@@ -316,6 +348,6 @@ def test_a_real_kernel_shows_it_without_a_magic():
     assert table["data"]["text/html"].count("<tr>") == 3
     assert ["image/png" in output["data"] for output in batch] == [False, True]
     assert "<table>" in batch[0]["data"]["text/html"]
-    assert "image/png" in rates[0]["data"]
-    assert "RangeTest(valley=" in rates[0]["data"]["text/plain"]
+    assert "image/png" in rates[-1]["data"]
+    assert "RangeTest(valley=" in rates[-1]["data"]["text/plain"]
     assert not any(output.output_type == "stream" for cell in made.cells for output in cell.outputs)

@@ -64,7 +64,10 @@ class _Bar(Progress):
 
 
 class _NotebookBar(_Bar):
-    """A bar in the output of a notebook's cell, which rich would need ipywidgets for."""
+    """A bar in the output of a notebook's cell, which rich would need ipywidgets for.
+
+    What counts is shown once it takes longer than a moment; a cell keeps even an empty output.
+    """
 
     def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
         super().__init__(*columns, **options)
@@ -73,18 +76,22 @@ class _NotebookBar(_Bar):
 
     def update(self, task_id: TaskID, **fields: Any) -> None:  # type: ignore[override]
         super().update(task_id, **fields)
-        self._draw("description" in fields)
+        self.refresh()
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
         super().advance(task_id, advance)
-        self._draw()
+        self.refresh()
 
     def refresh(self) -> None:
-        self._draw(at_once=True)
+        # Drawn from here, not from rich's thread: a thread's output may reach another cell.
+        is_due = time.monotonic() > self.drawn + OFTEN or all(t.total is None for t in self.tasks)
+        if self.area is not None and self.tasks and is_due:
+            self.drawn = time.monotonic()
+            self.area.show("".join(html_bar(t.completed, t.total, _words(t)) for t in self.tasks))
 
     def _enter(self) -> None:
-        self.area = Area()
-        self._draw(at_once=True)
+        self.area, self.drawn = Area(), time.monotonic()
+        self.refresh()
 
     def _leave(self) -> None:
         if self.area is not None:
@@ -93,13 +100,6 @@ class _NotebookBar(_Bar):
 
     def _end(self) -> None:
         self._leave()
-
-    def _draw(self, at_once: bool = False) -> None:
-        # Drawn from here, not from rich's thread: a thread's output may reach another cell.
-        if self.area is None or not (at_once or time.monotonic() > self.drawn + OFTEN):
-            return
-        self.drawn = time.monotonic()
-        self.area.show("".join(html_bar(t.completed, t.total, _words(t)) for t in self.tasks))
 
 
 def _words(task: Task) -> str:

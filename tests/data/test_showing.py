@@ -8,6 +8,7 @@ from torch import nn
 
 from vicinal import DataLoaders, Learner, MixUp, VicinalError, aug_transforms
 from vicinal.data.showing import SampleTable
+from vicinal.data.split_loader import Batches, TensorData
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 
@@ -103,6 +104,12 @@ class TestShowBatch:
     def test_numbers_below_one(self, name):
         with pytest.raises(VicinalError, match=f"{name} must be 1 or more, not 0"):
             loaders().show_batch(**{name: 0})
+
+    def test_a_loader_without_samples(self):
+        dls = loaders()
+        with pytest.raises(VicinalError, match="hold no samples that could be shown"):
+            Batches(TensorData(torch.zeros(0, 3, 8, 8), torch.zeros(0)), 4).some(3)
+        assert dls.valid.some(3)[0].shape == (3, 3, 8, 8)
 
     def test_loaders_can_be_pickled(self):
         dls = loaders()

@@ -730,3 +730,5 @@ def test_a_notebook_shows_the_answer_above_the_rows():
     rows = frame[frame["mix"] == "mixup"]
     assert type(rows) is pd.DataFrame
     assert len(rows) == 2
+    with pd.option_context("display.notebook_repr_html", False):
+        assert frame._repr_html_() is None

@@ -68,6 +68,8 @@ class ShownLoader:
                 some from the whole part.
             unique: one sample so many times, augmented anew each time.
         """
+        if not len(self.dataset):
+            raise VicinalError("these loaders hold no samples that could be shown")
         loader: Any = self
         has_access = hasattr(loader, "_reader")  # unlike a stream
         if unique and not has_access:

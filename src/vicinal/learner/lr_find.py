@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
+from vicinal.learner.counting import counting
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.suggestions import SuggestFunc, in_longest_fall, valley
@@ -139,7 +140,8 @@ def range_test(
     batches = islice(chain.from_iterable(repeat(learn.dls.train)), num_it)
 
     def train() -> None:
-        learn.section("train", lambda: learn.train_on(batches))
+        with counting(learn, "finding a learning rate", num_it) as counted:
+            learn.section("train", lambda: learn.train_on(counted(batches)))
         # The epoch ends without its event, since it has no row in the history.
         raise CancelFit
 

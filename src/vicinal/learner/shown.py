@@ -86,8 +86,10 @@ class Shown:
 
 
 def _network(model: nn.Module) -> str:
-    config = getattr(model, "pretrained_cfg", None) or {}
-    name = config.get("architecture") or type(model).__name__
+    known = getattr(model, "pretrained_cfg", None) or {}  # timm's
+    made_from = getattr(model, "made_from", None) or {}  # what makes it again from a file
+    name = made_from.get("arch") or made_from.get("name") or known.get("architecture")
+    name = name or type(model).__name__
     parameters = list(model.parameters())
     count = sum(parameter.numel() for parameter in parameters)
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)

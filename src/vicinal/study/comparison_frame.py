@@ -23,13 +23,15 @@ class ComparisonFrame(pd.DataFrame):  # type: ignore[misc]
     'DataFrame'
     """
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        runs = super()._repr_html_()
+        if runs is None:  # as an option of pandas says
+            return None
         sentences = "".join(
             f"<p>{escape(sentence)}</p>" for sentence in self.attrs.get("answer", [])
         )
         made = [_difference(row) for row in self.attrs.get("differences", [])]
         differences = html_table(made[0], [list(row.values()) for row in made]) if made else ""
-        runs = super()._repr_html_()
         title = f"{len(self)} runs"
         return f"{sentences}{differences}<details><summary>{title}</summary>{runs}</details>"
 
