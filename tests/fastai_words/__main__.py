@@ -5,8 +5,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import differences_of_results  # noqa: F401 -- enters its rows
-from differences import PAGE, written
+import differences  # noqa: F401
+import differences_elsewhere  # noqa: F401
+import differences_of_results  # noqa: F401
+from rows import PAGE, written
 
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

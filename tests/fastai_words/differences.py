@@ -1,14 +1,12 @@
-"""Where we differ from fastai on purpose: the table of docs/fastai.md, each row with its proof."""
+"""Where training differs from fastai on purpose: rows of the table of docs/fastai.md."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torchvision
+from rows import row
 from torch import nn
 from two_learners import fastai, steps_of, two_learners
 
@@ -16,38 +14,6 @@ import vicinal
 from vicinal import VicinalError
 from vicinal.learner.suggestions import in_longest_fall
 from vicinal.models.transfer import known_source
-
-PAGE = Path(__file__).parents[2] / "docs" / "fastai.md"
-BEGIN, END = "<!-- differences -->\n", "<!-- end of differences -->\n"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table; ``check`` fails where what it says of either side is not so."""
-
-    words: str
-    fastai: str
-    vicinal: str
-    check: Callable[[], None]
-
-
-ROWS: list[Row] = []
-
-
-def row(words: str, fastai: str, vicinal: str) -> Callable[[Callable[[], None]], None]:
-    """Enter the function that follows as the proof of a row."""
-    return lambda check: ROWS.append(Row(words, fastai, vicinal, check))
-
-
-def table() -> str:
-    lines = ["| what you type | fastai | vicinal |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {r.words} | {r.fastai} | {r.vicinal} |" for r in ROWS)]) + "\n"
-
-
-def written(page: str) -> str:
-    """The page with the table of these rows."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.split(END)[1]}"
 
 
 def numbers(step, name="0.0.weight"):

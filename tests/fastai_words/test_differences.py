@@ -1,8 +1,10 @@
 """The table of differences: each row is so, and the page has all of them."""
 
-import differences_of_results  # noqa: F401 -- enters its rows
+import differences  # noqa: F401
+import differences_elsewhere  # noqa: F401
+import differences_of_results  # noqa: F401
 import pytest
-from differences import PAGE, ROWS, written
+from rows import PAGE, ROWS, written
 
 pytestmark = [pytest.mark.xdist_group("fastai"), pytest.mark.filterwarnings("ignore")]
 
