@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_every_public_name_exists():
 def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'MixDown'"):
         vicinal.MixDown  # noqa: B018
+
+
+def test_a_notebook_is_not_asked_for_widgets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", vicinal)
+    monkeypatch.delitem(vars(vicinal), "tensor", raising=False)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert vicinal.tensor
+        warnings.warn("IProgress not found. Please update jupyter", stacklevel=1)
+    assert not heard
 
 
 @pytest.mark.parametrize(("mistyped", "meant"), [

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from differences import row
 from PIL import Image
+from rows import row
 from torch import nn
 from two_learners import fastai, two_learners
 

@@ -247,7 +247,7 @@ AFTER = lines(
 
 OTHERS = lines(
     (
-        "DataBlock((ImageBlock, MultiCategoryBlock), get_x=ColReader('name', pref=path), get_y=ColReader('tags', label_delim=' '), item_tfms=Resize(24)).dataloaders(df)",
+        "DataBlock((ImageBlock, MultiCategoryBlock), get_x=ColReader('name', pref=path), get_y=ColReader('tags', label_delim=' '), item_tfms=Resize(24)).dataloaders(df, bs=16)",
         "_.c > 1 and _.one_batch()[1].is_floating_point()",
     ),
     (
@@ -283,7 +283,7 @@ OTHERS = lines(
     ),
     (
         "dls = TextDataLoaders.from_df(texts, text_col='text', label_col='label', bs=16)\n"
-        "learn = text_classifier_learner(dls, AWD_LSTM, drop_mult=0.5, metrics=accuracy, pretrained=False)\n"
+        "learn = text_classifier_learner(dls, drop_mult=0.5, metrics=accuracy)\n"
         "learn.fit(1)\n"
         "learn.predict('a good day')",
         "True",

@@ -1,7 +1,5 @@
 """Lines of the book run as printed, on 120 tiny images of four classes and on tables."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,20 +14,10 @@ import vicinal
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
-# Lines that do not run yet.
-NOT_YET = set((Path(__file__).parent / "not_yet.txt").read_text().splitlines())
-
-
-def cases(given):
-    """A case for each line; one that does not run yet has to fail."""
-    for line in given:
-        reason = "does not run yet"
-        marks = [pytest.mark.xfail(reason=reason, strict=True)] if line.name in NOT_YET else []
-        yield pytest.param(line, id=line.name[:90], marks=marks)
-
 
 def typed(given):
-    return pytest.mark.parametrize("line", cases(given))
+    """A case for each line."""
+    return pytest.mark.parametrize("line", given, ids=lambda line: line.name[:90])
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +138,11 @@ def test_after_the_training(line, names, trained):
     run(line, names)
 
 
+def texts():
+    given = ["a good day for all", "a bad night for all"] * 60
+    return pd.DataFrame({"text": given, "label": ["good", "bad"] * 60})
+
+
 @typed(printed.OTHERS)
 def test_other_data(line, names):
     generator = np.random.default_rng(0)
@@ -159,9 +152,16 @@ def test_other_data(line, names):
     names["table"] = pd.DataFrame(
         {"width": width, "height": height, "colour": colour, "label": label}
     )
-    texts = ["a good day for all", "a bad night for all"] * 60
-    names["texts"] = pd.DataFrame({"text": texts, "label": ["good", "bad"] * 60})
+    names["texts"] = texts()
+    names["df"] = names["df"][::3].reset_index(drop=True)
     run(line, names)
+
+
+def test_what_is_not_there_is_said_in_a_sentence(names):
+    dls = "dls = TextDataLoaders.from_df(texts, text_col='text', label_col='label')\n"
+    names["texts"] = texts()
+    with pytest.raises(vicinal.VicinalError, match=r'AWD_LSTM is no network .* "text_cnn"'):
+        run(Line(dls + "text_classifier_learner(dls, AWD_LSTM, drop_mult=0.5)"), names)
 
 
 @pytest.mark.slow
