@@ -1,5 +1,7 @@
 """The same words train the same: which parameters, at which rates, and to which weights."""
 
+import re
+
 import pytest
 import torch
 import torchvision
@@ -76,7 +78,7 @@ def test_the_same_words_are_the_same_training(typed):
         {"splitter": lambda model: [list(model.parameters())]},
         {"splitter": lambda model: [[*model[0].parameters()], [*model[1:].parameters()]]},
     ],
-    ids=str,
+    ids=lambda options: re.sub(r" at 0x\w+", "", str(options)),
 )
 def test_the_same_options_are_the_same_training(options, typed):
     theirs, ours = two_learners(**options)
