@@ -279,6 +279,7 @@ class Inference(Exporting, Shown):
         Source: fastai's ``Learner.tta``, with its default ``beta=0.25``; ``uncertain`` from
         hiverge's cifar10-speedrun.
         """
+        self.dls.check_samples()
         return averaged_over_views(self, n, uncertain)
 
     def interpret(self, ds_idx: int = 1, dl: Part | None = None) -> Interpretation:

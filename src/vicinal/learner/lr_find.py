@@ -129,6 +129,7 @@ def range_test(
     >>> 1e-4 < found.valley < 1
     True
     """
+    learn.dls.check_samples()
     if not 0 < start_lr < end_lr < math.inf:
         raise VicinalError(
             f"the learning rate cannot grow from {start_lr} to {end_lr}: give a start_lr above 0 "

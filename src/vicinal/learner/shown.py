@@ -55,6 +55,8 @@ class Shown:
         """
         learn: Any = self
         number = number_of(max_n, nrows, ncols)
+        if dl is None:
+            self.dls.check_samples()
         part = (self.dls.train, self.dls.valid)[ds_idx] if dl is None else dl
         x, y = part.some(number)
         ((output, _),) = learn._outputs([(x, None)])
