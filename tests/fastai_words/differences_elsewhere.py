@@ -207,6 +207,20 @@ def _():
 
 
 @row(
+    "`learn.fit_one_cycle(1, cbs=GradientAccumulation(12))`",
+    "a step has the rate of the last of its batches",
+    "the schedule counts steps: the first has the first rate",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn, library in ((theirs, fastai), (ours, vicinal)):
+        learn.fit_one_cycle(1, 1e-2, cbs=library.GradientAccumulation(12))
+    rates = [steps_of(learn)[0]["0.0.weight"][0] for learn in (theirs, ours)]
+    assert rates[0] > 2 * rates[1]
+    assert rates[1] == pytest.approx(1e-2 / 25)
+
+
+@row(
     "`cbs=TerminateOnNaNCallback()`",
     "ends after the step, with weights that are NaN",
     "ends before the step",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def own_rate(opt_func: Any, lr: Rates) -> Rates:
 
 def check_decay(wd: Any) -> None:
     """Raise a VicinalError where a weight decay is no number of 0 or more, nor None."""
-    is_number = isinstance(wd, (int, float)) and not isinstance(wd, bool)
+    is_number = isinstance(wd, Real) and not isinstance(wd, bool)
     if wd is not None and not (is_number and 0 <= wd < math.inf):
         raise VicinalError(f"the weight decay wd must be a number of 0 or more, not {wd!r}")
 

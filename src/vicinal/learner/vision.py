@@ -70,9 +70,7 @@ def vision_learner(
     return learn
 
 
-def cnn_learner(*args: Any, **kwargs: Any) -> Learner:
-    """fastai's older name for :func:`vision_learner`."""
-    return vision_learner(*args, **kwargs)
+cnn_learner = vision_learner  # fastai's older name
 
 
 def named_learner(dls: DataLoaders, name: str, *, pretrained: bool, **kwargs: Any) -> Learner:
