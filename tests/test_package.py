@@ -1,6 +1,7 @@
 """The cost of importing, and the public names."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 import warnings
@@ -51,10 +52,10 @@ def test_an_unknown_name_raises_attribute_error():
 
 def test_a_notebook_is_not_asked_for_widgets(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", vicinal)
-    monkeypatch.delitem(vars(vicinal), "tensor", raising=False)
+    again = importlib.util.spec_from_file_location("vicinal_again", vicinal.__file__)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        assert vicinal.tensor
+        again.loader.exec_module(importlib.util.module_from_spec(again))
         warnings.warn("IProgress not found. Please update jupyter", stacklevel=1)
     assert not heard
 

@@ -235,10 +235,6 @@ def __getattr__(name: str) -> Any:
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
-    if "ipykernel" in sys.modules:
-        # In a notebook without ipywidgets, the first import of tqdm asks for them. We show our own
-        # bars, which need none.
-        warnings.filterwarnings("ignore", "IProgress not found")
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:

@@ -416,6 +416,7 @@ BOOK = lines(
         "_.c == 4",
     ),
     ("verify_images(files)", "len(_) == 0"),
+    ("failed = verify_images(files)\nfailed.map(Path.unlink)", "len(failed) == 0"),
     ("path.ls(file_exts='.csv')", "len(_) == 1"),
     ("first(dls.train)[0].shape", "len(_) == 4"),
     ("x, y = dls.one_batch()\npreds, _ = learn.get_preds(dl=[(x, y)])", "preds.shape == (16, 4)"),

@@ -42,6 +42,13 @@ def test_a_pil_image_and_an_array():
     assert np.array_equal(drawn(show_image(np.array(picture))), np.array(picture))
 
 
+def test_a_palette_shows_its_colours():
+    picture = Image.new("RGB", (4, 6), (255, 0, 7)).convert("P")
+    assert drawn(show_image(picture))[0, 0].tolist() == list(
+        picture.convert("RGB").getpixel((0, 0))
+    )
+
+
 def test_it_is_drawn_where_it_is_asked():
     _, axs = plt.subplots(1, 2)
     assert show_image(torch.rand(6, 4, 3), ax=axs[1], title="second") is axs[1]

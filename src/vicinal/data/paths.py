@@ -1,8 +1,8 @@
 """Path with ``ls``, and lists that are short where a notebook shows them."""
 
 import pathlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 T = TypeVar("T")
 SHOWN = 10
@@ -19,6 +19,10 @@ class ShortList(list[T]):
     >>> ShortList(range(100))
     (#100) [0, 1, 2, 3, 4, 5, 6, 7, 8, 9...]
     """
+
+    def map(self, function: Callable[[T], Any]) -> "ShortList[Any]":
+        """The function's value for each entry: ``verify_images(files).map(Path.unlink)``."""
+        return ShortList(map(function, self))
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:SHOWN]))

@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from vicinal.data.images import BadImage, in_threads, read_image
-from vicinal.data.paths import ShortList
+from vicinal.data.paths import Path, ShortList
 
 
-def verify_images(fns: Sequence[str | os.PathLike[str]]) -> list[Path]:
+def verify_images(fns: Sequence[str | os.PathLike[str]]) -> ShortList[Path]:
     """The image files that cannot be decoded, in the order given.
 
     Args:

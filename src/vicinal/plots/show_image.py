@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from PIL.Image import Image
 
 from vicinal.errors import VicinalError
 
@@ -85,6 +86,8 @@ def show_images(
 
 def _pixels(im: Any) -> np.ndarray:
     """(H, W) or (H, W, 3 or 4), as matplotlib reads them."""
+    if isinstance(im, Image) and im.mode not in ("L", "RGB", "RGBA"):
+        im = im.convert("RGB")  # a palette's numbers are no colours
     pixels = im.detach().cpu() if isinstance(im, torch.Tensor) else torch.as_tensor(np.array(im))
     pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
     # Of arrays and pictures channels are the last, unless they cannot be.
