@@ -31,6 +31,7 @@ def faults(action):
     return int(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
 def test_pages_come_in_once():
     left = faults("leave")

@@ -503,6 +503,7 @@ class TestRuns:
         assert lines["data"] == "60 training and 22 validation images of 2 classes (cat, pug)"
         assert lines["size"] == "8 (as the images are)"
 
+    @pytest.mark.slow
     def test_that_is_killed_goes_on_as_if_it_had_not_been(self, shards, tmp_path, monkeypatch):
         runs.train(self.options(shards), tmp_path / "whole", log=silent)
 

@@ -32,7 +32,11 @@ def test_a_script_changes_by_one_line(page):
     assert "vicinal" not in before
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+SLOW = {"transformers"}
+TRAINED = [pytest.param(p, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in PAGES]
+
+
+@pytest.mark.parametrize("page", TRAINED, ids=lambda page: page.stem)
 @pytest.mark.filterwarnings("ignore")
 def test_both_scripts_train(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

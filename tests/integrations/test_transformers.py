@@ -196,6 +196,7 @@ def test_evaluation_is_not_mixed(tmp_path):
     assert trained.predict(images(32)).predictions.shape == (32, 10)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_continues_with_the_same_draws(tmp_path):
     def words(mixer_seed, folder):
         # Not ViT, whose weights transformers 5.23 saves under names that a resumed run lacks.

@@ -175,7 +175,7 @@ def test_boxes_of_torchvisions_transforms():
 
 
 @pytest.mark.parametrize("make", [
-    detection.fasterrcnn_mobilenet_v3_large_320_fpn,
+    pytest.param(detection.fasterrcnn_mobilenet_v3_large_320_fpn, marks=pytest.mark.slow),
     detection.ssdlite320_mobilenet_v3_large,
 ])  # fmt: skip
 def test_torchvisions_models_train_on_it(make):
