@@ -4,10 +4,8 @@ import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from analyses import failed, result
-from pyarrow import parquet
 
 from vicinal.cli import run
 from vicinal.study.arms import comparisons, make_arms
@@ -30,7 +28,7 @@ def test_a_command_asks_for_the_map(name, monkeypatch):
     )
     _, *words = maps.command_of(name, Path("x"), seeds=4, jobs=2)
     run(words)
-    assert asked == [(maps.config_of(name, Path("x")), 4, Path("x", name), True)]
+    assert asked == [(maps.MAPS[name], 4, Path("x", name), True)]
 
 
 @pytest.mark.parametrize("name", maps.MAPS)
@@ -143,19 +141,3 @@ def test_all_commands_are_printed(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert printed.count("\nvicinal compare ") == len(maps.MAPS)
     assert "--label-noise 0.4" in printed
-
-
-def test_fewer_test_images_make_the_validation_part(tmp_path, monkeypatch):
-    source = tmp_path / "shared" / "cifar10"
-    source.mkdir(parents=True)
-    for part, count in (("train", 5), ("test", 4)):
-        parquet.write_table(pa.table({"label": list(range(count))}), source / f"{part}-0.parquet")
-    monkeypatch.setattr(maps, "SHARED", str(tmp_path / "shared"))
-    monkeypatch.setattr(maps, "VALIDATION", 3)
-    for name in ("trec", "cifar10", "cifar10-vit"):
-        maps.prepare(name, tmp_path / "out")
-    copy = tmp_path / "out" / "cifar10-2000"
-    assert [*(tmp_path / "out").iterdir()] == [copy]
-    counts = {file.name: len(parquet.read_table(file)) for file in copy.iterdir()}
-    assert counts == {"train-0.parquet": 5, "test-0.parquet": 3}
-    assert parquet.read_table(copy / "test-0.parquet")["label"].to_pylist() == [0, 1, 2]
