@@ -110,6 +110,32 @@ def _():
 
 
 @row(
+    "`loss_func=F.cross_entropy` or `nn.CrossEntropyLoss()`, and `learn.get_preds()`",
+    "gives the network's outputs, as only fastai's own losses know an activation",
+    "gives probabilities, as for `CrossEntropyLossFlat()`",
+)
+def _():
+    with two_of_images() as (theirs, ours):
+        for learn, same in ((theirs, False), (ours, True)):
+            for learn.loss_func in (nn.functional.cross_entropy, nn.CrossEntropyLoss()):
+                sums = learn.get_preds()[0].sum(dim=1)
+                assert torch.allclose(sums, torch.ones(6)) == same
+
+
+@row(
+    "`LabelSmoothingCrossEntropy(weight=w)`",
+    "weights the loss of the label alone",
+    "weights the part that is spread over all classes, too, as torch does",
+)
+def _():
+    x, y, weight = torch.randn(8, 3), torch.arange(8) % 3, torch.tensor([1.0, 2.0, 5.0])
+    expected = nn.CrossEntropyLoss(weight, label_smoothing=0.1)(x, y)
+    for library, same in ((fastai, False), (vicinal, True)):
+        loss = library.LabelSmoothingCrossEntropy(weight=weight)(x, y)
+        assert torch.allclose(loss, expected) == same
+
+
+@row(
     "`interp.top_losses(50)` of 20 samples",
     "is an error",
     "gives all of them",
