@@ -123,6 +123,30 @@ def _():
 
 
 @row(
+    "`learn.predict(file)[0]`, for several labels, a mask or a number",
+    "a list of the names, the mask, a tuple of the number",
+    "a text, such as `cat;dog`; the next entry is the decoded prediction as a tensor",
+)
+def _():
+    with in_folder() as folder:
+        files = [folder / f"{number}.png" for number in range(6)]
+        for shade, file in enumerate(files):
+            Image.new("RGB", (8, 8), (shade, 9, 9)).save(file)
+        for library, expected in ((fastai, ["cat", "dog"]), (vicinal, "cat;dog")):
+            dls = library.ImageDataLoaders.from_lists(
+                folder, files, [["cat", "dog"]] * 6, valid_pct=0.5, bs=2, seed=2,
+                y_block=library.MultiCategoryBlock(), device="cpu",
+            )  # fmt: skip
+            model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+            nn.init.zeros_(model[1].weight)
+            nn.init.constant_(model[1].bias, 9)
+            learn = library.Learner(dls, model, loss_func=library.BCEWithLogitsLossFlat())
+            with learn.no_bar():
+                found = learn.predict(files[0])[0]
+            assert found == expected
+
+
+@row(
     "`LabelSmoothingCrossEntropy(weight=w)`",
     "weights the loss of the label alone",
     "weights the part that is spread over all classes, too, as torch does",
