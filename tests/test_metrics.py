@@ -121,3 +121,10 @@ def test_errors_whose_squares_are_beyond_float32_are_computed_in_float64(unit):
     y = MixedTarget(target, target.flip(0), torch.tensor([0.75, 0.5]))
     # The first: 0.75 of 0 and 0.25 of 16; the second: half of 9 and half of 1.
     assert rmse(output, y).item() == pytest.approx(((4 + 5) / 2) ** 0.5 * unit)
+
+
+def test_several_labels_for_each_sample_are_sent_to_the_score_of_them():
+    with pytest.raises(ValueError, match=r"needs \(2,\): several labels .* for accuracy_multi$"):
+        accuracy(torch.zeros(2, 3), torch.ones(2, 3))
+    with pytest.raises(ValueError, match=r"needs \(2,\)$"):
+        accuracy(torch.zeros(2, 3), torch.tensor([0, 1, 2]))

@@ -307,8 +307,10 @@ def _mean(
 def _hits(top_k: Tensor, labels: Tensor) -> Tensor:
     """1.0 for each label that is among the predicted classes (B, k, ...)."""
     if top_k[:, 0].shape != labels.shape:
+        several = labels.is_floating_point() and labels.ndim > top_k[:, 0].ndim
         raise ValueError(
             f"the labels have shape {tuple(labels.shape)}, but this output needs "
             f"{tuple(top_k[:, 0].shape)}"
+            + (": several labels for each sample are for accuracy_multi" if several else "")
         )
     return (top_k == labels.unsqueeze(1)).any(dim=1).float()

@@ -341,6 +341,19 @@ def test_what_is_missing_is_named(pets):
         Resize(8, "pad", pad_mode="mirror")
 
 
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        ({"splitter": RandomSplitter}, r"splitter=RandomSplitter\(…\)"),
+        ({"item_tfms": Resize}, r"item_tfms=Resize\(224\)"),
+        ({"batch_tfms": aug_transforms}, r"batch_tfms=aug_transforms\(\)"),
+    ],
+)
+def test_what_is_not_called_is_named_with_the_call(pets, options, call):
+    with pytest.raises(VicinalError, match=rf"^.{{,25}} is not called: give {call}$"):
+        block(**options).dataloaders(pets)
+
+
 @pytest.mark.parametrize("method", ["crop", "squish", "pad"])
 def test_resizing_by_fastai_s_words(tmp_path, method):
     wide = smooth(10, 40)

@@ -142,3 +142,15 @@ def test_arrays_are_images(dls):
         PILImage.create(torch.zeros(3, 4, 5))
     with pytest.raises(VicinalError, match=r"missing\.png cannot be read"):
         PILImage.create("missing.png")
+
+
+def test_an_array_is_predicted_as_the_image_of_its_pixels(dls):
+    image = PILImage.create(dls.valid_ds.items[0])
+    pixels = np.array(image)
+    assert torch.equal(dls.test_batch([pixels, pixels[..., 0]])[0], dls.test_batch([image])[0])
+    with pytest.raises(
+        VicinalError, match=r"^an image of ndarray cannot be read: pixels are uint8, .* float64: co"
+    ):
+        dls.test_batch([pixels / 255])
+    with pytest.raises(VicinalError, match=r"^an image of bytes cannot be read"):
+        dls.test_batch([b"no image"])

@@ -110,6 +110,56 @@ def _():
 
 
 @row(
+    "`loss_func=F.cross_entropy` or `nn.CrossEntropyLoss()`, and `learn.get_preds()`",
+    "gives the network's outputs, as only fastai's own losses know an activation",
+    "gives probabilities, as for `CrossEntropyLossFlat()`",
+)
+def _():
+    with two_of_images() as (theirs, ours):
+        for learn, same in ((theirs, False), (ours, True)):
+            for learn.loss_func in (nn.functional.cross_entropy, nn.CrossEntropyLoss()):
+                sums = learn.get_preds()[0].sum(dim=1)
+                assert torch.allclose(sums, torch.ones(6)) == same
+
+
+@row(
+    "`learn.predict(file)[0]`, for several labels, a mask or a number",
+    "a list of the names, the mask, a tuple of the number",
+    "a text, such as `cat;dog`; the next entry is the decoded prediction as a tensor",
+)
+def _():
+    with in_folder() as folder:
+        files = [folder / f"{number}.png" for number in range(6)]
+        for shade, file in enumerate(files):
+            Image.new("RGB", (8, 8), (shade, 9, 9)).save(file)
+        for library, expected in ((fastai, ["cat", "dog"]), (vicinal, "cat;dog")):
+            dls = library.ImageDataLoaders.from_lists(
+                folder, files, [["cat", "dog"]] * 6, valid_pct=0.5, bs=2, seed=2,
+                y_block=library.MultiCategoryBlock(), device="cpu",
+            )  # fmt: skip
+            model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+            nn.init.zeros_(model[1].weight)
+            nn.init.constant_(model[1].bias, 9)
+            learn = library.Learner(dls, model, loss_func=library.BCEWithLogitsLossFlat())
+            with learn.no_bar():
+                found = learn.predict(files[0])[0]
+            assert found == expected
+
+
+@row(
+    "`LabelSmoothingCrossEntropy(weight=w)`",
+    "weights the loss of the label alone",
+    "weights the part that is spread over all classes, too, as torch does",
+)
+def _():
+    x, y, weight = torch.randn(8, 3), torch.arange(8) % 3, torch.tensor([1.0, 2.0, 5.0])
+    expected = nn.CrossEntropyLoss(weight, label_smoothing=0.1)(x, y)
+    for library, same in ((fastai, False), (vicinal, True)):
+        loss = library.LabelSmoothingCrossEntropy(weight=weight)(x, y)
+        assert torch.allclose(loss, expected) == same
+
+
+@row(
     "`interp.top_losses(50)` of 20 samples",
     "is an error",
     "gives all of them",

@@ -180,6 +180,9 @@ class DataBlock(DescribedBlock):
         x = items if self.get_x is None else [self.get_x(item) for item in items]
         y = items if self.get_y is None else [self.get_y(item) for item in items]
         targets = self.target.encode(y, items)
+        if isinstance(self.splitter, type):
+            kind = self.splitter.__name__
+            raise VicinalError(f"splitter={kind} is not called: give splitter={kind}(…)")
         if is_frame and not isinstance(self.splitter, RandomSplitter | GroupSplitter):
             parts = self.splitter(found)
         else:

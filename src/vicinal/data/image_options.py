@@ -41,6 +41,8 @@ def by_batch(batch_tfms: Sequence[Any]) -> dict[str, Any]:
         VicinalError: one is of another kind.
     """
     for transform in batch_tfms:
+        if transform is aug_transforms:
+            raise VicinalError("aug_transforms is not called: give batch_tfms=aug_transforms()")
         if not isinstance(transform, BatchTransform):
             kind = transform if isinstance(transform, type) else type(transform)
             if issubclass(kind, ItemTransform):

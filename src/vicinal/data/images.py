@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -58,8 +59,8 @@ def read_image(
     EXIF orientation is applied.
 
     Args:
-        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, an open file, or a PIL
-            image.
+        image: a path, encoded bytes, a hub's ``{"bytes", "path"}`` record, an open file, a PIL
+            image, or its pixels as an array (H, W) or (H, W, 3) of uint8.
         size: resize it to this size; of an int the shorter side gets this many pixels, and the
             centre square is cropped; None keeps the image's size.
         pixel_range: the value that is white in an image of 16 bits, such as 4095 of 12 bits.
@@ -97,13 +98,27 @@ def read_named(
     try:
         return read_image(image, size, pixel_range)
     except BadImage as error:
-        raise BadImage(f"{image} cannot be read: {error}") from None
+        raise BadImage(f"{name_of(image)} cannot be read: {error}") from None
+
+
+def name_of(image: Any) -> str:
+    """The path of an image; of pixels and of encoded bytes, which are long, only what they are.
+
+    >>> name_of("pug_7.jpg"), name_of(b"GIF89a")
+    ('pug_7.jpg', 'an image of bytes')
+    """
+    is_path = isinstance(image, str | os.PathLike)
+    return str(image) if is_path else f"an image of {type(image).__name__}"
 
 
 def _stored(image: Any) -> bytes | Image.Image:
     image = encoded(image)
     if hasattr(image, "read"):
         image = image.read()
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8:
+            raise BadImage(f"pixels are uint8, from 0 to 255, not {image.dtype}: convert them")
+        image = Image.fromarray(image)
     if not isinstance(image, bytes | Image.Image):
         raise BadImage(f"a {type(image).__name__} is no image")
     return image

@@ -133,6 +133,9 @@ def resizing_of(item_tfms: Any) -> Resizing | int | None:
     for transform in given:
         if not isinstance(transform, ItemTransform):
             kind = type(transform)
+            if isinstance(transform, type) and issubclass(transform, ItemTransform):
+                name = transform.__name__
+                raise VicinalError(f"item_tfms={name} is not called: give item_tfms={name}(224)")
             is_other = kind.__name__ in ("Resize", "RandomResizedCrop")
             other = f"that of {kind.__module__}" if is_other else repr(transform)
             raise VicinalError(

@@ -17,7 +17,14 @@ from vicinal.data.image_data import RandomCrops, StreamedImages, complete, image
 from vicinal.data.image_factories import ImageFactories, block_of
 from vicinal.data.image_files import PILImage, get_image_files
 from vicinal.data.image_options import image_options
-from vicinal.data.images import BadImage, image_shape, in_threads, prefetch, read_named
+from vicinal.data.images import (
+    BadImage,
+    image_shape,
+    in_threads,
+    name_of,
+    prefetch,
+    read_named,
+)
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
@@ -146,7 +153,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
         complete([self.train.dataset, self.valid.dataset])
 
     def stack(self, items: Sequence[Any]) -> Tensor:
-        """Image files or PIL images to (B, 3, H, W) uint8; tensors as they are.
+        """Image files, PIL images or arrays (H, W, 3) to (B, 3, H, W) uint8; tensors as they are.
 
         Raises:
             VicinalError: one cannot be read, or has another size where images are not resized.
@@ -163,8 +170,8 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
             for item, image in zip(items, images, strict=True):
                 if [*image.shape[1:]] != expected:
                     raise VicinalError(
-                        f"{item} has {image.shape[1]}x{image.shape[2]} pixels, the training images "
-                        f"{expected[0]}x{expected[1]}: resize it to that"
+                        f"{name_of(item)} has {image.shape[1]}x{image.shape[2]} pixels, the "
+                        f"training images {expected[0]}x{expected[1]}: resize it to that"
                     )
         return torch.stack(images)
 

@@ -301,7 +301,8 @@ class Inference(Exporting, Shown):
         """Predict one sample.
 
         Args:
-            item: of the kind that the data consists of: an image file, a PIL image, or a tensor.
+            item: of the kind that the data consists of: an image file, a PIL image, an array of
+                its pixels, or a tensor, which is not resized.
 
         Returns:
             The class (or value) as text, its index (or the values), and the probabilities (C,).
