@@ -515,6 +515,7 @@ class TestRuns:
         )
         assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
+    @pytest.mark.slow
     def test_other_shards_are_not_gone_on_with(self, shards, tmp_path, monkeypatch):
         stopped(monkeypatch, self.options(shards), tmp_path / "run")
         write(shards, [10], "train-more", start=100)

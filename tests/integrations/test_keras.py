@@ -298,6 +298,7 @@ def test_bad_input():
         fit(network(hiding), MixUp(), *data(64))
 
 
+@pytest.mark.slow
 def test_on_another_backend():
     script = "from vicinal.integrations.keras import Mix; from vicinal import MixUp; Mix(MixUp())"
     done = subprocess.run(

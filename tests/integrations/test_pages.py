@@ -32,7 +32,7 @@ def test_a_script_changes_by_one_line(page):
     assert "vicinal" not in before
 
 
-SLOW = {"transformers"}
+SLOW = {"transformers", "timm"}
 TRAINED = [pytest.param(p, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in PAGES]
 
 

@@ -80,7 +80,8 @@ def assert_same_training(eager, compiled, batches):
     ("kind", "inplace"),
     [
         *((kind, False) for kind in ("MixUp", "CutMix", "Choice", "Schedule", "pairs", "half")),
-        *((kind, True) for kind in ("MixUp", "Choice", "half")),
+        ("MixUp", True),
+        *(pytest.param(kind, True, marks=pytest.mark.slow) for kind in ("Choice", "half")),
     ],
 )
 def test_a_training_of_one_graph(kind, inplace):
@@ -95,7 +96,7 @@ def test_a_training_of_one_graph(kind, inplace):
     assert counter.frame_count <= (3 if kind == "half" and inplace else 2)
 
 
-@pytest.mark.parametrize("kind", ["CutMix", "Choice"])
+@pytest.mark.parametrize("kind", ["CutMix", pytest.param("Choice", marks=pytest.mark.slow)])
 @torch._dynamo.config.patch(error_on_recompile=True)
 def test_a_graph_for_batches_of_any_size(kind):
     eager = Training(MIXERS[kind](seed=0))

@@ -1241,6 +1241,7 @@ def left(tmp_path_factory):
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
 
 
+@pytest.mark.slow
 class TestTwoProcesses:
     @pytest.mark.parametrize("given", ["the model", "the wrapped model", "before it is wrapped"])
     def test_gradients_are_the_mean_of_those_of_each(self, left, given):

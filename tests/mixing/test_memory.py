@@ -12,7 +12,10 @@ from vicinal import Choice, CutMix, MixUp
 
 MEGABYTE = 2**20
 
-kinds = pytest.mark.parametrize("kind", ["MixUp", "CutMix", "Choice"])
+# Of MixUp and CutMix, Choice has both.
+kinds = pytest.mark.parametrize(
+    "kind", ["MixUp", pytest.param("CutMix", marks=pytest.mark.slow), "Choice"]
+)
 
 
 def mixer_of(kind, **options):

@@ -512,6 +512,7 @@ class TestProcesses:
         pd.testing.assert_frame_equal(found.drop(columns=times), whole.drop(columns=times))
         assert not any(tmp_path.glob("*.checkpoint"))
 
+    @pytest.mark.slow
     def test_two_share_the_work(self, tmp_path):
         other = self.start(tmp_path)
         while not any(tmp_path.glob("*.checkpoint")):

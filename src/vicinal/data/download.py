@@ -48,7 +48,7 @@ def untar_data(url: str, dest: str | os.PathLike[str] | None = None) -> Path:
     Several processes that share ``dest`` should let one of them make the first call.
 
     >>> untar_data(URLs.PETS) / "images"  # doctest: +SKIP
-    Path('/home/ada/.vicinal/data/oxford-iiit-pet/images')
+    Path('~/.vicinal/data/oxford-iiit-pet/images')
     """
     archive_name, set_name = _names(url)
     data = data_folder(dest)
