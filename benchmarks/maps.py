@@ -22,7 +22,7 @@ from vicinal.files import write_file
 from vicinal.plots.saving import save_figure
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.arms import Cell, make_arms
-from vicinal.study.cells import axes, grid, methods, sign
+from vicinal.study.cells import axes, cell_text, grid, methods
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
@@ -225,7 +225,7 @@ def _size(size: float) -> str:
 def _cell(comparison: Comparison, seeds: int) -> str:
     """Such as "▲ +3.7 (+1.9 to +5.5)", and the number of seeds where some are not done."""
     interval, signed = comparison.interval, comparison.measure.signed
-    text = f"{sign(comparison)} {signed(interval.mean)}".strip()
+    text = cell_text(comparison)
     if interval.low is not None and interval.high is not None:
         text += f" ({signed(interval.low)} to {signed(interval.high)})"
     if interval.seeds < seeds:

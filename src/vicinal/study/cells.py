@@ -1,11 +1,10 @@
 """A map: what each method gains over training without mixing, for training sizes and lengths."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.arms import Arm, Cell, comparisons, size_text
 from vicinal.study.formatting import join_and, pluralize
-from vicinal.study.measures import Measure
 
 BETTER, WORSE, OPEN = "▲", "▼", ""
 
@@ -122,6 +121,15 @@ def sign(comparison: Comparison) -> str:
     return BETTER if comparison.gain > 0 else WORSE
 
 
+def cell_text(comparison: Comparison) -> str:
+    """The mean difference, with its sign where that is shown."""
+    return f"{sign(comparison)} {comparison.measure.signed(comparison.interval.mean)}".strip()
+
+
+def _cell(comparison: Comparison | None) -> str:
+    return "-" if comparison is None else cell_text(comparison)
+
+
 def grid(analysis: Analysis, method: str) -> dict[Cell, Comparison]:
     """The comparisons of one method, by their cells."""
     return {c.arm.cell: c for c in learnt(analysis) if c.arm.method == method}
@@ -154,20 +162,10 @@ def tables_of(analysis: Analysis) -> list[str]:
     tables = []
     for method in methods(analysis):
         found = grid(analysis, method)
-        cell = _cell_text(measure)
-        rows = [[cell(found.get(Cell(size, length))) for length in lengths] for size in sizes]
+        rows = [[_cell(found.get(Cell(size, length))) for length in lengths] for size in sizes]
         title = f"{method} against {base}, {measure.title}, {unit}:"
         tables.append("\n".join([title, *_aligned(["", *heads], names, rows)]))
     return tables
-
-
-def _cell_text(measure: Measure) -> Callable[[Comparison | None], str]:
-    def text(comparison: Comparison | None) -> str:
-        if comparison is None:
-            return "-"
-        return f"{sign(comparison)} {measure.signed(comparison.interval.mean)}".strip()
-
-    return text
 
 
 def _aligned(heads: list[str], names: list[str], rows: list[list[str]]) -> list[str]:

@@ -11,7 +11,7 @@ from vicinal.plots.layout import COLOURS, LARGE, SMALL, new_figure
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.arms import Cell
 from vicinal.study.cells import axes as axes_of
-from vicinal.study.cells import grid, learnt, sign
+from vicinal.study.cells import cell_text, grid, learnt
 
 BETTER, WORSE = COLOURS[0], COLOURS[1]
 SHOWN, OPEN = 0.55, 0.25  # the strongest colour of a cell, where a difference is shown or open
@@ -72,8 +72,13 @@ def _draw_cell(axes: Axes, column: int, row: int, found: Comparison | None, larg
     share = abs(found.interval.mean) / largest if largest else 0.0
     colour = BETTER if found.gain > 0 else WORSE
     axes.add_patch(Rectangle(*box, facecolor=colour, linewidth=0, alpha=strongest * share))
-    text = f"{sign(found)} {found.measure.signed(found.interval.mean)}".strip()
     weight = "bold" if found.interval.significant else "normal"
     axes.text(
-        column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=SMALL, weight=weight
+        column + 0.5,
+        row + 0.5,
+        cell_text(found),
+        ha="center",
+        va="center",
+        fontsize=SMALL,
+        weight=weight,
     )
