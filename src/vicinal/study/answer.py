@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
-from vicinal.study.arms import Arm, comparisons
+from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import map_answer
 from vicinal.study.formatting import join_and, pluralize
 from vicinal.study.measures import Measure
@@ -290,11 +290,6 @@ def full_name(analysis: Analysis, arm: Arm) -> str:
     if len(analysis.lengths) == 1:
         return arm.method
     return f"{arm.method} at {pluralize(arm.epochs, 'epoch')}"
-
-
-def baseline_name(arm: Arm) -> str:
-    """The name of the arm that others are compared with."""
-    return arm.method if arm.mixes else "training without mixing"
 
 
 def _difference(comparison: Comparison) -> str:

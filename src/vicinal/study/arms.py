@@ -228,3 +228,8 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
         first, *others = sorted(group, key=lambda arm: arm.mixes)
         pairs += [(arm, first) for arm in others]
     return pairs
+
+
+def baseline_name(arm: Arm) -> str:
+    """The name of the arm that others are compared with."""
+    return arm.method if arm.mixes else "training without mixing"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vicinal.study.analysis import Analysis, Comparison
-from vicinal.study.arms import Arm, Cell, comparisons, size_text
+from vicinal.study.arms import Arm, Cell, baseline_name, comparisons, size_text
 from vicinal.study.formatting import join_and, pluralize
 
 BETTER, WORSE, OPEN = "▲", "▼", ""
@@ -39,10 +39,8 @@ def learnt(analysis: Analysis) -> list[Comparison]:
 
 def _headline(made: Sequence[Comparison], cells: Sequence[Cell]) -> str:
     """In how many cells something wins, and where most."""
-    baseline = made[0].baseline
-    subject, base = "Mixing", "training without mixing"
-    if baseline.mixes:
-        subject, base = "Something that was tried", baseline.method
+    subject = "Something that was tried" if made[0].baseline.mixes else "Mixing"
+    base = baseline_name(made[0].baseline)
     winners = [c for c in made if c.interval.significant and c.gain > 0]
     won = {c.arm.cell for c in winners}
     if winners:
@@ -157,8 +155,7 @@ def tables_of(analysis: Analysis) -> list[str]:
     names = [size_text(size) for size in sizes]
     measure = analysis.main
     unit = "points" if measure.percent else "its own unit"
-    baseline = comparisons(analysis.arms)[0][1]
-    base = baseline.method if baseline.mixes else "training without mixing"
+    base = baseline_name(comparisons(analysis.arms)[0][1])
     tables = []
     for method in methods(analysis):
         found = grid(analysis, method)

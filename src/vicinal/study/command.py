@@ -19,7 +19,7 @@ from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import NONE, Arm, comparisons, make_arms, sizes_text
-from vicinal.study.cells import tables_of
+from vicinal.study.cells import axes, tables_of
 from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
@@ -241,13 +241,12 @@ def _log_setup(experiment: Experiment, log: Log) -> None:
 def _log_map(experiment: Experiment, log: Log) -> None:
     """What is compared in each cell; all cells have the same arms."""
     arms = [arm for arm in experiment.arms if arm.cell == experiment.arms[0].cell]
-    cells = sorted({arm.cell for arm in experiment.arms})
     for arm, baseline in comparisons(arms):
         log("compared", f"{arm.method} with {baseline.method}")
-    sizes = sorted({cell.train_size for cell in cells})
-    *others, longest = sorted({cell.epochs for cell in cells})
-    lengths = join_and([*map(str, others), pluralize(longest, "epoch")])
-    log("cells", f"{len(cells)}: {sizes_text(sizes)}; {lengths}")
+    sizes, lengths = axes(experiment.arms)
+    *others, longest = lengths
+    epochs = join_and([*map(str, others), pluralize(longest, "epoch")])
+    log("cells", f"{len(sizes) * len(lengths)}: {sizes_text(sizes)}; {epochs}")
 
 
 def _run(

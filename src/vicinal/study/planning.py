@@ -8,7 +8,7 @@ import torch
 
 from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors
-from vicinal.study.arms import Arm, sizes_text
+from vicinal.study.arms import Arm, size_text
 from vicinal.study.budget import Cost, measure_cost, plan_seeds, usable
 from vicinal.study.cluster import RayCluster
 from vicinal.study.experiment import Experiment
@@ -111,7 +111,7 @@ def _tell_costs(left: Left, jobs: int, log: Log) -> None:
         text = f"{about} for {pluralize(cell.epochs, 'epoch')}"
         cells.setdefault(cell.train_size, []).append(text)
     for size, texts in cells.items():
-        log("cost", f"{sizes_text([size])}: {', '.join(texts)}")
+        log("cost", f"{size_text(size)}: {', '.join(texts)}")
     about = format_duration(sum(map(sum, left.by_seed())) / jobs)
     at_once = f", {pluralize(jobs, 'run')} at once" if jobs > 1 else ""
     log("cost", f"about {about} in all{at_once}; the cheapest cells are done first")

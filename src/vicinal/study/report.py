@@ -13,8 +13,8 @@ from vicinal.files import write_file
 from vicinal.methods import METHODS
 from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
-from vicinal.study.answer import baseline_name, full_name
-from vicinal.study.arms import Arm, comparisons
+from vicinal.study.answer import full_name
+from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import methods, tables_of
 from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
