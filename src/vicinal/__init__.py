@@ -43,6 +43,7 @@ _HOMES = {
     ),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
+    "activations": ("noop",),
     "criteria": (
         "AsymmetricLoss",
         "BCEWithLogitsLossFlat",

@@ -9,6 +9,7 @@ import torch as torch
 import torch.nn.functional as F  # noqa: F401
 from torch import nn as nn
 
+from vicinal.activations import noop as noop
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
