@@ -11,6 +11,7 @@ from torch import Tensor
 from vicinal.activations import activates_silently
 from vicinal.errors import VicinalError
 from vicinal.learner.interpretation import Interpretation
+from vicinal.learner.misnamed import suggesting
 from vicinal.learner.parts import Part, chosen_part
 from vicinal.learner.sample_losses import sample_losses
 from vicinal.learner.tta import averaged_over_views
@@ -26,6 +27,7 @@ class Predictions:
 
     _has_told = False  # that outputs are activated where fastai's are not
 
+    @suggesting
     def get_preds(
         self,
         ds_idx: int = 1,
@@ -122,6 +124,7 @@ class Predictions:
             )
         return sample_losses(cast("Inference", self).loss_func, output, y).cpu()
 
+    @suggesting
     def tta(
         self,
         ds_idx: int = 1,
@@ -179,6 +182,7 @@ class Predictions:
         probabilities, targets, losses = found
         return Interpretation(learn.dls, probabilities, targets, losses, part, self.decoded)
 
+    @suggesting
     def predict(self, item: Any, *, with_input: bool = False) -> tuple[Any, ...]:
         """Predict one sample.
 
