@@ -30,6 +30,7 @@ LEVELS = """
     activations
     losses
     mixed
+    dice_loss
     criteria metrics rescaling scores
     known_losses
     cross_entropy rows

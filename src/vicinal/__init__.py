@@ -46,6 +46,7 @@ _HOMES = {
     "activations": ("noop",),
     "criteria": (
         "AsymmetricLoss",
+        "BCELossFlat",
         "BCEWithLogitsLossFlat",
         "FocalLoss",
         "FocalLossFlat",
@@ -60,6 +61,7 @@ _HOMES = {
         "LabelSmoothingCrossEntropy",
         "LabelSmoothingCrossEntropyFlat",
     ),
+    "dice_loss": ("DiceLoss",),
     "losses": ("MixLoss",),
     "plots.show_image": ("show_image", "show_images"),
     "rescaling": ("Rescaling", "mean_share"),
@@ -77,7 +79,7 @@ _HOMES = {
         "rmse",
         "top_k_accuracy",
     ),
-    "scores.accumulated": ("AccumMetric", "skm_to_fastai"),
+    "scores.accumulated": ("AccumMetric", "AvgMetric", "skm_to_fastai"),
     "scores.classes": (
         "BalancedAccuracy",
         "CohenKappa",
@@ -89,7 +91,7 @@ _HOMES = {
         "Precision",
         "Recall",
     ),
-    "scores.probabilities": ("APScoreBinary", "RocAuc", "RocAucBinary"),
+    "scores.probabilities": ("APScoreBinary", "BrierScore", "RocAuc", "RocAucBinary"),
     "scores.labels": (
         "APScoreMulti",
         "F1ScoreMulti",
@@ -221,6 +223,7 @@ _HOMES = {
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
     "learner.suggestions": ("minimum", "slide", "steep", "valley"),
+    "learner.collab": ("CollabDataLoaders", "collab_learner"),
     "learner.tabular": ("tabular_config", "tabular_learner"),
     "learner.text": ("AWD_LSTM", "text_classifier_learner"),
     "learner.unet": ("unet_learner",),

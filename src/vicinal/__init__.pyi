@@ -13,6 +13,7 @@ from vicinal.activations import noop as noop
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
+from vicinal.criteria import BCELossFlat as BCELossFlat
 from vicinal.criteria import BCEWithLogitsLossFlat as BCEWithLogitsLossFlat
 from vicinal.criteria import FocalLoss as FocalLoss
 from vicinal.criteria import FocalLossFlat as FocalLossFlat
@@ -83,7 +84,10 @@ from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
 from vicinal.data.urls import URLs as URLs
 from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
+from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
+from vicinal.learner.collab import collab_learner as collab_learner
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
 from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback
@@ -206,6 +210,7 @@ from vicinal.plots.show_image import show_images as show_images
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
 from vicinal.scores.accumulated import AccumMetric as AccumMetric
+from vicinal.scores.accumulated import AvgMetric as AvgMetric
 from vicinal.scores.accumulated import skm_to_fastai as skm_to_fastai
 from vicinal.scores.classes import BalancedAccuracy as BalancedAccuracy
 from vicinal.scores.classes import CohenKappa as CohenKappa
@@ -229,6 +234,7 @@ from vicinal.scores.masks import DiceMulti as DiceMulti
 from vicinal.scores.masks import JaccardCoeff as JaccardCoeff
 from vicinal.scores.masks import JaccardCoeffMulti as JaccardCoeffMulti
 from vicinal.scores.probabilities import APScoreBinary as APScoreBinary
+from vicinal.scores.probabilities import BrierScore as BrierScore
 from vicinal.scores.probabilities import RocAuc as RocAuc
 from vicinal.scores.probabilities import RocAucBinary as RocAucBinary
 from vicinal.scores.values import ExplainedVariance as ExplainedVariance

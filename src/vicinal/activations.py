@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vicinal.criteria import AsymmetricLoss, FocalLoss, OrdinalLoss, ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat
+from vicinal.dice_loss import DiceLoss
 from vicinal.errors import VicinalError
 from vicinal.losses import MixLoss
 
@@ -43,7 +44,7 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
         return ordinal_probabilities
     if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
         return torch.exp
-    is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss)
+    is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss | DiceLoss)
     if classes or is_of_classes or called is F.cross_entropy:
         axis = called.axis if isinstance(called, CrossEntropyLossFlat | FocalLoss) else 1
         return partial(torch.softmax, dim=axis)

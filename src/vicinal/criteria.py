@@ -54,7 +54,7 @@ class AsymmetricLoss(nn.Module):
                 limits = "between 0 and below 1" if upper == 1 else "0 or more, and finite"
                 raise VicinalError(f"{name} must be {limits}, not {value}")
         self.gamma_pos, self.gamma_neg, self.margin = gamma_pos, gamma_neg, margin
-        self.reduction = _checked_reduction(reduction)
+        self.reduction = checked_reduction(reduction)
 
     @averages_plainly
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class AsymmetricLoss(nn.Module):
             negative = q**self.gamma_neg * torch.log1p(-q)
         else:
             negative = (self.gamma_neg * F.logsigmoid(output)).exp() * F.logsigmoid(-output)
-        return _reduce(-torch.lerp(negative, positive, target), self.reduction)
+        return reduced(-torch.lerp(negative, positive, target), self.reduction)
 
     def extra_repr(self) -> str:
         return (
@@ -121,7 +121,7 @@ class OrdinalLoss(nn.Module):
         if num_classes < 2:
             raise VicinalError(f"num_classes must be 2 or more, not {num_classes}")
         self.num_classes = num_classes
-        self.reduction = _checked_reduction(reduction)
+        self.reduction = checked_reduction(reduction)
         # Row k has a 1 for each threshold that class k is above.
         above = torch.ones(num_classes, num_classes - 1).tril(-1)
         self.register_buffer("above", above, persistent=False)
@@ -153,7 +153,7 @@ class OrdinalLoss(nn.Module):
             ) from None
         output = _at_least_float32(output)
         losses = F.binary_cross_entropy_with_logits(output, above.to(output), reduction="none")
-        return _reduce(losses.sum(1), self.reduction)
+        return reduced(losses.sum(1), self.reduction)
 
     def extra_repr(self) -> str:
         return f"{self.num_classes}, reduction={self.reduction!r}"
@@ -192,7 +192,7 @@ class FocalLoss(nn.Module):
         super().__init__()
         if not 0 <= gamma < float("inf"):
             raise VicinalError(f"gamma must be 0 or more, and finite, not {gamma}")
-        self.gamma, self.reduction, self.axis = gamma, _checked_reduction(reduction), axis
+        self.gamma, self.reduction, self.axis = gamma, checked_reduction(reduction), axis
         self.register_buffer("weight", weight, persistent=False)
 
     @averages_plainly
@@ -206,7 +206,7 @@ class FocalLoss(nn.Module):
         weight: Any = self.weight
         losses = F.cross_entropy(output.movedim(self.axis, 1), target, weight, reduction="none")
         focus = (1 - (-losses).exp()).clamp(min=1e-8) ** self.gamma  # at 0, a root has no slope
-        return _reduce(focus * losses, self.reduction)
+        return reduced(focus * losses, self.reduction)
 
     def extra_repr(self) -> str:
         return f"gamma={self.gamma}, reduction={self.reduction!r}"
@@ -297,6 +297,23 @@ class BCEWithLogitsLossFlat(_AnyShape, nn.BCEWithLogitsLoss):
         self.thresh = thresh
 
 
+class BCELossFlat(_AnyShape, nn.BCELoss):
+    """Binary cross-entropy of probabilities, for targets of any number format, as in fastai.
+
+    Args:
+        weight, reduction: see :class:`torch.nn.BCELoss`.
+        axis: not used, as all labels count alike.
+
+    >>> BCELossFlat()(torch.tensor([[0.5, 0.5]]), torch.tensor([[1, 0]]))
+    tensor(0.6931)
+    """
+
+    def __init__(
+        self, *, axis: int = -1, weight: Tensor | None = None, reduction: str = "mean"
+    ) -> None:
+        super().__init__(weight=weight, reduction=reduction)
+
+
 def ordinal_class(output: Tensor) -> Tensor:
     """Decode threshold logits: the predicted class is the number of thresholds it is above.
 
@@ -347,7 +364,7 @@ def _as_output(target: Tensor, output: Tensor) -> Tensor:
     return target if target.is_floating_point() else target.to(output.dtype)
 
 
-def _checked_reduction(reduction: str) -> str:
+def checked_reduction(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         raise VicinalError(f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}")
     return reduction
@@ -357,7 +374,7 @@ def _at_least_float32(output: Tensor) -> Tensor:
     return output.to(torch.promote_types(output.dtype, torch.float32))
 
 
-def _reduce(losses: Tensor, reduction: str) -> Tensor:
+def reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.mean()

@@ -1,5 +1,6 @@
 """Where training differs from fastai on purpose: rows of the table of docs/fastai.md."""
 
+import itertools
 from functools import partial
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import torch
 import torchvision
 from rows import row
 from torch import nn
-from two_learners import fastai, steps_of, two_learners
+from two_learners import cross_entropy, fastai, steps_of, two_learners
 
 import vicinal
 from vicinal import VicinalError
@@ -140,9 +141,9 @@ def _():
 
 @row(
     "`opt_func=torch.optim.SGD`",
-    "needs `OptimWrapper`; its own `SGD` decouples weight decay from the momentum",
-    "takes torch's optimizers and those like them, with weight decay as they define it; fastai's "
-    "own, such as `SGD`, `ranger` and `RAdam`, are not here",
+    "needs `OptimWrapper`",
+    "takes torch's optimizers and those like them, with weight decay as they define it; also in "
+    "`OptimWrapper`",
 )
 def _():
     theirs, _ = two_learners(opt_func=partial(fastai.OptimWrapper, opt=torch.optim.SGD))
@@ -151,7 +152,52 @@ def _():
     ours.fit(1)
     with pytest.raises(TypeError):
         theirs.fit(1)
-    assert not {"SGD", "ranger", "RAdam"} & {*vicinal.__all__}
+    _, wrapped = two_learners(opt_func=partial(vicinal.OptimWrapper, opt=torch.optim.SGD))
+    wrapped.fit(1)
+    assert torch.equal(wrapped.model[2][0].weight, ours.model[2][0].weight)
+
+
+@row(
+    "`opt_func=ranger`, `RAdam`, `Lamb`, `Larc`, `QHAdam`",
+    "its own optimizers",
+    "is an error that names torch's or timm's; `Adam`, `SGD` and `RMSProp` step as fastai's",
+)
+def _():
+    for name in ("ranger", "RAdam", "Lamb", "Larc", "QHAdam"):
+        theirs, _ = two_learners(opt_func=getattr(fastai, name))
+        theirs.fit(1)
+        _, ours = two_learners(opt_func=getattr(vicinal, name))
+        with pytest.raises(VicinalError, match=f"fastai's {name} is not here: give opt_func="):
+            ours.fit(1)
+
+
+@row(
+    "`opt_func=partial(RMSProp, eps=1e-3)`",
+    "takes 1e-8 all the same",
+    "takes 1e-3",
+)
+def _():
+    for library, expected in ((fastai, 1e-8), (vicinal, 1e-3)):
+        learn = two_learners(opt_func=partial(library.RMSProp, eps=1e-3))[library is vicinal]
+        learn.fit(1)
+        assert learn.opt.hypers[0]["eps"] == expected
+
+
+@row(
+    "`learn.create_opt()`, and `learn.opt` before a training",
+    "makes the optimizer that the next training uses",
+    "is an error: `learn.opt` is the optimizer of this or the last training, with `hypers` and "
+    "`set_hyper`",
+)
+def _():
+    theirs, ours = two_learners()
+    theirs.create_opt()
+    assert theirs.opt.hypers[-1]["lr"] == 1e-3
+    with pytest.raises(AttributeError, match="each training makes its own optimizer"):
+        ours.create_opt()
+    assert ours.opt is None
+    ours.fit(1)
+    assert ours.opt.hypers[-1]["lr"] == 1e-3
 
 
 @row(
@@ -200,6 +246,21 @@ def _():
     rising = [float(i) for i in range(20)]
     assert fastai.valley(rising, rising, 100)[0] == 0
     assert in_longest_fall(rising) is None
+
+
+@row(
+    "`learn.lr_find()` of a network that errs rarely",
+    "ends after a few batches, without a suggestion, if the first of them had a tiny loss",
+    "compares losses with the lowest from the first tenth of the batches on",
+)
+def _():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        calls = itertools.count()
+        learn.loss_func = lambda x, y, n=calls: cross_entropy(x, y) * (1e-3 if not next(n) else 1)
+    with pytest.raises(IndexError):
+        theirs.lr_find(show_plot=False)
+    assert len(ours.lr_find().rates) > 20
 
 
 @row(

@@ -1,6 +1,7 @@
 """The same words train the same: which parameters, at which rates, and to which weights."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -274,3 +275,42 @@ def test_suggestions_are_fastais(name, seed):
 def test_slide_needs_more_losses_than_its_interval():
     with pytest.raises(vicinal.VicinalError, match="15 batches apart, and there are 10"):
         vicinal.slide(torch.ones(10), torch.ones(10))
+
+
+@pytest.mark.parametrize(("name", "settings"), [
+    ("Adam", {}),
+    ("Adam", {"mom": 0.8, "sqr_mom": 0.999, "eps": 1e-7, "wd": 0.3}),
+    ("Adam", {"wd": 0.3, "decouple_wd": False}),
+    ("SGD", {}),
+    ("SGD", {"mom": 0.9, "wd": 0.3}),
+    ("SGD", {"mom": 0.9, "wd": 0.3, "decouple_wd": False}),
+    ("RMSProp", {}),
+    ("RMSProp", {"sqr_mom": 0.9, "wd": 0.3}),
+    ("RMSProp", {"wd": 0.3, "decouple_wd": False}),
+])  # fmt: skip
+def test_optimizers_by_name(name, settings):
+    made = (partial(getattr(library, name), **settings) for library in (fastai, vicinal))
+    learners = two_learners()
+    for learn, learn.opt_func in zip(learners, made, strict=True):
+        learn.fit(1, 1e-2)
+        learn.fit_one_cycle(1, slice(1e-3, 1e-2), reset_opt=True)
+    theirs, ours = learners
+    for parameter, expected in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+        torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_settings_of_the_optimizer():
+    theirs, ours = two_learners()
+    for learn in (theirs, ours):
+        assert learn.opt is None
+        learn.fit_one_cycle(1, slice(1e-4, 1e-2), wd=0.2)
+    assert len(ours.opt.hypers) == len(theirs.opt.hypers) == 3
+    for found, expected in zip(ours.opt.hypers, theirs.opt.hypers, strict=True):
+        assert found.keys() == expected.keys()
+    # fastai's are those of the last step, ours those of the step after it.
+    assert ours.opt.hypers[-1]["wd"] == theirs.opt.hypers[-1]["wd"] == 0.2
+    for learn in (theirs, ours):
+        learn.opt.set_hyper("lr", slice(1e-4, 1e-2))
+        learn.opt.set_hyper("mom", 0.7)
+    for found, expected in zip(ours.opt.hypers, theirs.opt.hypers, strict=True):
+        assert dict(found) == pytest.approx(dict(expected))

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from vicinal import (
     VicinalError,
     plots,
 )
+from vicinal.learner.lr_find import GrowingRate
 from vicinal.learner.suggestions import in_longest_fall
 
 
@@ -108,6 +110,18 @@ def test_it_ends_where_the_loss_diverges(dls, end_lr):
     assert len(found.rates) == len(found.losses) < 100
     assert all(map(math.isfinite, found.losses))
     assert max(found.losses[:-1]) <= 4 * min(found.losses)
+
+
+def test_a_lucky_first_batch_does_not_end_it():
+    growing, learn = GrowingRate(1e-7, 10, 100), SimpleNamespace()
+    growing.rate = 1e-7
+    for number in range(100):
+        learn.loss = torch.tensor(1e-4 if number == 0 else 1.0)
+        growing.after_batch(learn)
+    assert len(growing.losses) == 100
+    learn.loss = torch.tensor(1000.0)
+    with pytest.raises(CancelFit):
+        growing.after_batch(learn)
 
 
 def test_losses_below_zero_do_not_end_it(dls):

@@ -33,3 +33,11 @@ def test_losses_are_readable(assert_readable, log):
 def test_schedules_are_readable(assert_readable):
     rates = [1e-5 * (1 + i) for i in range(40)]
     assert_readable(plots.schedules({"lr": rates, "mom": [0.95 - 0.001 * i for i in range(40)]}))
+
+
+def test_few_batches_are_marked():
+    (axes,) = plots.loss_curves([2.0, 1.0], [2], [1.5]).axes
+    assert axes.lines[0].get_marker() == "."
+    (axes,) = plots.loss_curves(LOSSES, [20, 40], [1.5, 0.5]).axes
+    assert axes.lines[0].get_marker() in ("", "None")
+    assert plots.schedules({"lr": [0.1]}).axes[0].lines[0].get_marker() == "."

@@ -136,6 +136,12 @@ def test_images_are_resized_alike_in_training_and_prediction(method):
     ("options", "lr", "why", "decay"),
     [
         ({"model": "vit4"}, 1e-3, "0.001 (a vision transformer from random weights)", 0.05),
+        (
+            {"model": "vit_tiny_patch16_224"},
+            1e-3,
+            "0.001 (a vision transformer from random weights)",
+            0.05,
+        ),
         ({"model": "vit6", "lr": 0.01}, 0.01, "0.01 (as requested)", 0.05),
         ({}, 3e-3, "0.003 (small images)", 0.01),  # resnet9
         ({"model": "vit4", "recipe": "cifar10-best"}, 0.1, "0.1 (the recipe cifar10-best)", 1e-4),

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules import loss as losses
 
-from vicinal import criteria, cross_entropy
+from vicinal import criteria, cross_entropy, dice_loss
 from vicinal.models import rescale
 from vicinal.stored import Misfit, check_fields
 
 OWN = (
     criteria.AsymmetricLoss,
+    criteria.BCELossFlat,
     criteria.BCEWithLogitsLossFlat,
     criteria.FocalLoss,
     criteria.FocalLossFlat,
@@ -24,6 +25,7 @@ OWN = (
     criteria.OrdinalLoss,
     cross_entropy.CrossEntropyLossFlat,
     cross_entropy.LabelSmoothingCrossEntropy,
+    dice_loss.DiceLoss,
     rescale.ScaledMSELoss,
 )
 KINDS: dict[str, Any] = {

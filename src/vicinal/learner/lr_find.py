@@ -94,10 +94,10 @@ def range_test(
 ) -> RangeTest:
     """Train on some batches while the learning rate grows exponentially, then undo everything.
 
-    It ends early if the smoothed loss exceeds 4 times its lowest value (unless ``stop_div`` is
-    False), or is not finite. The
-    learner's callbacks change batches and steps as in any training; those that listen only to whole
-    epochs are left out, and nothing is validated or recorded.
+    It ends early if the smoothed loss exceeds 4 times its lowest value from the first tenth of the
+    batches on (unless ``stop_div`` is False), or is not finite. The learner's callbacks change
+    batches and steps as in any training; those that listen only to whole epochs are left out, and
+    nothing is validated or recorded.
 
     Afterwards, also after an error, everything is as before: the model with its gradients, the
     learner with its optimizer and history, the order of the data, the random state of its mixers
@@ -213,8 +213,10 @@ class GrowingRate(Callback):
         self.rates.append(self.rate)
         # The sum started at 0, a bias that is divided out.
         self.losses.append(self.sum / (1 - SMOOTHING ** (len(self.losses) + 1)))
-        # For a loss below 0, four times the lowest would be lower still.
-        if self.stop_div and self.losses[-1] > DIVERGED * min(self.losses) > 0:
+        # The first losses are means of few batches: of a network that errs rarely, one of them may
+        # be thousands of times the lowest. For one below 0, four times it would be lower still.
+        compared = self.losses[self.num_it // 10 :]
+        if self.stop_div and compared and compared[-1] > DIVERGED * min(compared) > 0:
             raise CancelFit
 
     def suggestion(self) -> float:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from vicinal.plots.layout import COLOURS, LARGE, SMALL, finish_lines, new_figure, text_width
 
 NAMES = {"lr": "learning rate", "mom": "momentum"}
+FEW = 20  # points, of which each is marked: a line through one would be invisible
 
 
 def loss_curves(
@@ -52,7 +53,7 @@ def loss_curves(
     axes = own.subplots() if ax is None else ax
     axes.set_title("loss", fontsize=LARGE, loc="left")
     for colour, (label, x, y, marker) in zip(COLOURS, lines, strict=False):
-        axes.plot(x, y, color=colour, label=label, marker=marker, markersize=4)
+        axes.plot(x, y, color=colour, label=label, marker=marker or _marker(y), markersize=4)
     for end in ends if show_epochs else ():
         axes.axvline(end, color="0.8", linewidth=1, zorder=0)
     axes.set_xlabel("batch", fontsize=SMALL)
@@ -82,7 +83,7 @@ def schedules(
         figure.subplots(1, len(settings), squeeze=False)[0], settings.items(), strict=True
     ):
         axes.set_title(NAMES.get(name, name), fontsize=LARGE, loc="left")
-        axes.plot(values, color=COLOURS[0])
+        axes.plot(values, color=COLOURS[0], marker=_marker(values), markersize=4)
         axes.set_xlabel("batch", fontsize=SMALL)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.tick_params(labelsize=SMALL)
@@ -90,3 +91,7 @@ def schedules(
         axes.grid(axis="y", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _marker(values: Sequence[float]) -> str:
+    return "." if len(values) <= FEW else ""

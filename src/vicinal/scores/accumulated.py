@@ -144,6 +144,14 @@ class AccumMetric:
         return f"{type(self).__name__}({self.__name__})"
 
 
+def AvgMetric(func: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of (output, target) as a metric that is a mean over samples: the function itself.
+
+    Source: fastai's class of that name, which a Learner needs as little there.
+    """
+    return func
+
+
 def skm_to_fastai(
     func: Callable[..., Any] | str,
     is_class: bool = True,

@@ -49,14 +49,8 @@ class RocAuc(AccumMetric):
         return super()._of(predicted[:, 1] if classes == 2 else predicted, target)
 
 
-class RocAucBinary(AccumMetric):
-    """The area under the ROC curve of two classes, by the probability of the second.
-
-    Args:
-        axis: the class axis of the outputs.
-        average, sample_weight, max_fpr, multi_class: see :func:`sklearn.metrics.roc_auc_score`.
-
-    It is NaN, with a warning, if a class has no sample.
+class RocAucBinary(RocAuc):
+    """:class:`RocAuc` for two classes alone; the arguments are the same.
 
     >>> import torch
     >>> scores = torch.tensor([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 2.0]])
@@ -72,19 +66,12 @@ class RocAucBinary(AccumMetric):
         max_fpr: float | None = None,
         multi_class: str = "raise",
     ) -> None:
-        kwargs = {"sample_weight": sample_weight, "max_fpr": max_fpr, "multi_class": multi_class}
-        super().__init__(
-            "roc_auc_score", axis, "binarysoftmax", None, True, True, average=average, **kwargs
-        )
+        # Two classes have no averaging that "raise" could refuse.
+        super().__init__(axis, average, sample_weight, max_fpr)
 
     def check_classes(self, number: int) -> None:
         """Raise a VicinalError if there are not two classes."""
         _check_two(self, number, "RocAuc()")
-
-    def _of(self, predicted: Tensor, target: Tensor) -> float:
-        if len(target.unique()) < 2:
-            return undefined(self.__name__, "a class has no sample in this part")
-        return super()._of(predicted, target)
 
 
 class APScoreBinary(AccumMetric):
@@ -115,6 +102,30 @@ class APScoreBinary(AccumMetric):
     def check_classes(self, number: int) -> None:
         """Raise a VicinalError if there are not two classes."""
         _check_two(self, number, "RocAuc()")
+
+
+class BrierScore(AccumMetric):
+    """The Brier score of two classes: the mean squared error of the second's probability.
+
+    Args:
+        axis: the class axis of the outputs.
+        sample_weight, pos_label: see :func:`sklearn.metrics.brier_score_loss`.
+
+    >>> import torch
+    >>> scores = torch.tensor([[2.0, 2.0], [9.0, -9.0]])
+    >>> round(BrierScore()(scores, torch.tensor([0, 0])), 3)  # of probabilities 1/2 and 0
+    0.125
+    """
+
+    def __init__(
+        self, axis: int = -1, sample_weight: Any = None, pos_label: int | None = None
+    ) -> None:
+        kwargs = {"sample_weight": sample_weight, "pos_label": pos_label}
+        super().__init__("brier_score_loss", axis, "binarysoftmax", None, True, True, **kwargs)
+
+    def check_classes(self, number: int) -> None:
+        """Raise a VicinalError if there are not two classes."""
+        _check_two(self, number, "accuracy")
 
 
 def _check_two(metric: AccumMetric, number: int, other: str) -> None:

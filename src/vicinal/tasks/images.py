@@ -28,13 +28,13 @@ from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
 from vicinal.mixing.schedule import begin_schedules
 from vicinal.models.zoo import (
-    SMALL_VITS,
     WeightsUnavailable,
     check_name,
     check_weights,
     count_parameters,
     fixed_size,
     is_known,
+    is_vision_transformer,
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
@@ -148,8 +148,9 @@ class ImageTask(Task):
         return max(2, min(limit, count // 4)), f"{count:,} training images"
 
     def _learning_rate(self) -> Default:
-        if self.model in SMALL_VITS:
-            return VIT_RATE, "a vision transformer from random weights"
+        if is_vision_transformer(self.model):
+            start = "published" if self.pretrained else "random"
+            return VIT_RATE, f"a vision transformer from {start} weights"
         if self.small and self.many:
             return 1e-2, f"{self.noun}, many of them"
         return 3e-3, self.noun
@@ -227,7 +228,7 @@ class ImageTask(Task):
         """What a recipe or a kind of network sets of the Learner, such as its optimizer."""
         if self.recipe:
             return self.recipe.learner
-        if self.model in SMALL_VITS:
+        if is_vision_transformer(self.model):
             return {"opt_func": partial(AdamW, weight_decay=VIT_DECAY)}
         return {}
 
