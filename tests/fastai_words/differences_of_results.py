@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from vicinal import VicinalError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    import fastai.collab as fastai_collab
     import fastai.tabular.all as fastai_tables
 
 
@@ -209,6 +211,37 @@ def _():
     for library, same in ((fastai, False), (vicinal, True)):
         loss = library.LabelSmoothingCrossEntropy(weight=weight)(x, y)
         assert torch.allclose(loss, expected) == same
+
+
+@row(
+    "`BrierScore()`",
+    "scores the predicted classes, so that it is the error rate of two classes",
+    "scores the probabilities",
+)
+def _():
+    output, target = torch.randn(30, 2), torch.arange(30) % 2
+    probabilities = output.softmax(1)[:, 1]
+    expected = {
+        fastai: float((output.argmax(1) != target).float().mean()),
+        vicinal: float((probabilities - target).square().mean()),
+    }
+    metric = fastai.BrierScore()
+    metric.reset()
+    metric.accumulate(SimpleNamespace(pred=output, y=target, yb=(target,), to_detach=lambda x: x))
+    assert float(metric.value) == pytest.approx(expected[fastai])
+    assert vicinal.BrierScore()(output, target) == pytest.approx(expected[vicinal])
+
+
+@row(
+    "`CollabDataLoaders.from_df(ratings)`, `collab_learner(dls)`",
+    "recommend by factors of users and items, or by a network",
+    "are errors that say how `tabular_learner` is that network",
+)
+def _():
+    assert callable(fastai_collab.collab_learner)
+    for call in (vicinal.CollabDataLoaders.from_df, vicinal.collab_learner):
+        with pytest.raises(VicinalError, match="and tabular_learner"):
+            call(None)
 
 
 @row(

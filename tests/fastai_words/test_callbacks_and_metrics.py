@@ -281,6 +281,9 @@ def test_metrics_take_the_same_arguments(name):
 
 
 LOSSES = [
+    ("DiceLoss", {}, PIXELS), ("DiceLoss", {"square_in_union": True, "smooth": 0.1}, PIXELS),
+    ("DiceLoss", {"reduction": "mean"}, PIXELS),
+    ("BCELossFlat", {}, (SCORES.sigmoid(), MANY)),
     ("LabelSmoothingCrossEntropy", {}, CLASSES),
     ("LabelSmoothingCrossEntropy", {"eps": 0.3, "reduction": "sum"}, CLASSES),
     ("LabelSmoothingCrossEntropyFlat", {}, CLASSES),

@@ -64,6 +64,7 @@ CASES = [
     ("RocAucBinary", {"max_fpr": 0.5}, PAIR, TWO,
      sk.roc_auc_score(TWO, PAIR.softmax(1)[:, 1], max_fpr=0.5)),
     ("APScoreBinary", {}, PAIR, TWO, sk.average_precision_score(TWO, PAIR.softmax(1)[:, 1])),
+    ("BrierScore", {}, PAIR, TWO, sk.brier_score_loss(TWO, PAIR.softmax(1)[:, 1])),
     ("F1ScoreMulti", {}, MANY, SEVERAL, sk.f1_score(SEVERAL, likely, average="macro")),
     ("F1ScoreMulti", {"thresh": 0.2, "sigmoid": False}, MANY.sigmoid(), SEVERAL.float(),
      sk.f1_score(SEVERAL, MANY.sigmoid() >= 0.2, average="macro")),
