@@ -210,7 +210,8 @@ class TabularDataLoaders(DataLoaders):
         Args:
             csv: the file.
             skipinitialspace: leave out blanks after separators.
-            path, **kwargs: of :meth:`from_df`.
+            path: as for :meth:`from_df`.
+            **kwargs: as for :meth:`from_df`.
 
         Raises:
             VicinalError: the file cannot be read, or as for :meth:`from_df`.
