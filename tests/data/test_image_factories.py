@@ -97,7 +97,7 @@ def test_several_labels_and_values(pets):
     lists = ImageDataLoaders.from_lists(pets, files, [tag.split() for tag in tags], **OPTIONS)
     assert torch.equal(lists.one_batch()[1], y)
     values = ImageDataLoaders.from_lists(pets, files, [i / 2 for i in range(20)], **OPTIONS)
-    assert (values.vocab, values.c, values.one_batch()[1].shape) == (None, 1, (4, 1))
+    assert (values.vocab, values.c, values.one_batch()[1].shape) == (None, 1, (4,))
     with pytest.raises(VicinalError, match="20 files, but 3 labels"):
         ImageDataLoaders.from_lists(pets, files, ["a", "b", "c"])
 

@@ -97,16 +97,18 @@ def test_encoded_labels_need_names():
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ([1, 2.5], [[1.0], [2.5]]),
+        ([1, 2.5], [1.0, 2.5]),
+        ([[1], [2.5]], [[1.0], [2.5]]),
         ([(1, 2), [3, 4]], [[1.0, 2.0], [3.0, 4.0]]),
-        ([np.float64(1), torch.tensor(2)], [[1.0], [2.0]]),
+        ([np.float64(1), torch.tensor(2)], [1.0, 2.0]),
         ([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])], [[1.0, 2.0], [3.0, 4.0]]),
     ],
 )
-def test_values_become_rows(raw, expected):
+def test_values_become_rows_but_plain_numbers(raw, expected):
     targets = RegressionBlock().encode(raw, ITEMS)
     assert targets.values.tolist() == expected
-    assert (targets.vocab, targets.n_out) == (None, len(expected[0]))
+    assert targets.values.dtype == torch.float32
+    assert (targets.vocab, targets.n_out) == (None, np.size(expected[0]))
 
 
 @pytest.mark.parametrize(

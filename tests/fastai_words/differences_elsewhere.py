@@ -159,29 +159,6 @@ def _():
 
 
 @row(
-    "`RegressionBlock` of one number, and `learn.get_preds()`",
-    "targets (N,) beside predictions (N, 1)",
-    "targets (N, 1), as predictions: `preds.squeeze() - targs` would be (N, N)",
-)
-def _():
-    with tempfile.TemporaryDirectory() as folder:
-        files = sorted(photos(folder).rglob("*.png"))
-        shapes = [
-            library.ImageDataLoaders.from_lists(
-                folder,
-                files,
-                [float(number) for number in range(12)],
-                y_block=library.RegressionBlock(),
-                bs=2,
-            )
-            .train_ds[0][1]
-            .shape
-            for library in (fastai, vicinal)
-        ]
-    assert [*map(len, shapes)] == [0, 1]
-
-
-@row(
     "`learn.export('bears.pkl')`",
     "a pickle, which can run code where it is loaded",
     "`bears.safetensors`, weights and JSON that can run nothing",

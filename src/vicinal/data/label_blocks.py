@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vicinal.criteria import MSELossFlat
 from vicinal.data.blocks import TargetBlock, Targets
 from vicinal.data.image_blocks import item_name
 from vicinal.data.samples import listed
@@ -124,14 +126,15 @@ class MultiCategoryBlock(TargetBlock):
 class RegressionBlock(TargetBlock):
     """The target is a value, or several.
 
-    Networks are trained by the mean squared error.
+    Networks are trained by the mean squared error. Where ``get_y`` gives a plain number for each
+    item, targets are (N,), as in fastai, and outputs (N, 1); where it gives lists, (N, n).
 
     Args:
         n_out: how many values; None takes as many as there are.
 
     >>> targets = RegressionBlock().encode([1.5, 2], ["a", "b"])
     >>> targets.n_out, targets.values.tolist()
-    (1, [[1.5], [2.0]])
+    (1, [1.5, 2.0])
     """
 
     is_classes = False
@@ -139,8 +142,12 @@ class RegressionBlock(TargetBlock):
     def __init__(self, n_out: int | None = None) -> None:
         self.n_out = n_out
 
+    @property
+    def loss_func(self) -> Callable[..., Tensor]:  # type: ignore[override]
+        return MSELossFlat()
+
     def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
-        """Values, (N, n) float32.
+        """Values, (N,) float32 of plain numbers, else (N, n).
 
         Raises:
             VicinalError: one is no finite number, or there are more or fewer than elsewhere.
@@ -151,7 +158,8 @@ class RegressionBlock(TargetBlock):
                 f"get_y gives {y.shape[1]} numbers for each item, and RegressionBlock was made for "
                 f"{self.n_out}"
             )
-        return Targets(y, None, y.shape[1])
+        are_plain = all(np.ndim(value) == 0 for value in values)
+        return Targets(y[:, 0] if are_plain else y, None, y.shape[1])
 
 
 def _plain(label: Any) -> Any:

@@ -12,6 +12,7 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent, format_short
 from vicinal.known_losses import is_known, per_sample
+from vicinal.learner.one_number import Paired
 from vicinal.losses import MixLoss
 from vicinal.notebook import html_facts
 from vicinal.rehearsal import rehearsed
@@ -360,6 +361,7 @@ def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tens
     tensor([5., 0.])
     """
     criterion = MixLoss(criterion).criterion
+    target = Paired(criterion).target(output, target)
     of_each = per_sample(criterion)
     losses = of_each(output, target)
     is_of_each = losses.ndim > 0 and len(losses) == len(target)
