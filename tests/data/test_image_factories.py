@@ -127,7 +127,7 @@ def test_folders_of_other_names(parts):
         parts, "training", "held", vocab=["b", "a", "c"], **OPTIONS
     )
     files, labels, vocab = found(turned)
-    assert (labels, vocab) == ([file.parent.name for file in files], ["b", "a", "c"])
+    assert (labels, vocab) == ([file.parent.name for file in files], ["a", "b", "c"])
     with pytest.raises(VicinalError, match="vocab lacks the class 'b'"):
         ImageDataLoaders.from_folder(parts, "training", "held", vocab=["a", "c"], **OPTIONS)
     with pytest.raises(VicinalError, match="no item is in a folder valid above that of its class"):

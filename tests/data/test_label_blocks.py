@@ -36,8 +36,8 @@ def test_the_order_of_vocab_is_kept():
 def test_numbers_of_numpy_and_torch_are_labels():
     targets = MultiCategoryBlock().encode([[np.int64(2), torch.tensor(1)], [2]], ITEMS)
     assert targets.values.tolist() == [[1, 1], [0, 1]]
-    assert targets.vocab == ["1", "2"]
-    more = MultiCategoryBlock().encode_more([[2]], ITEMS, targets.vocab)
+    assert (targets.vocab, targets.names) == ([1, 2], ["1", "2"])
+    more = MultiCategoryBlock().encode_more([[2]], ITEMS, targets.names)
     assert more.tolist() == [[0, 1]]
 
 

@@ -12,6 +12,7 @@ from two_loaders import fastai, loaders_of_images, network
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import fastai.tabular.all as tabular
+    import fastai.text.all as text
 
 import vicinal
 from vicinal import VicinalError
@@ -82,3 +83,18 @@ def _():
     frame = pd.DataFrame({"text": ["so good", "so bad"] * 8, "label": ["y", "n"] * 8})
     texts = vicinal.TextDataLoaders.from_df(frame, valid_pct=0.25, bs=4, device="cpu")
     assert {*texts.one_batch()[0]} == {"ids", "mask"}
+
+
+@row(
+    "`dls.vocab` of texts",
+    "two vocabularies: of the words, and of the classes",
+    "that of the classes; the words are `dls.tokenizer.words`",
+)
+def _():
+    frame = pd.DataFrame({"text": ["so good", "so bad"] * 8, "label": ["y", "n"] * 8})
+    theirs, ours = (
+        library.TextDataLoaders.from_df(frame, valid_pct=0.25, bs=4, device="cpu")
+        for library in (text, vicinal)
+    )
+    assert [*theirs.vocab[1]] == ours.vocab == ["n", "y"]
+    assert {"so", "good", "bad"} == {*ours.tokenizer.words} < {*theirs.vocab[0]}

@@ -25,7 +25,7 @@ from vicinal.errors import VicinalError
 from vicinal.stored import check_fields
 
 FIELDS: dict[str, Any] = {
-    "vocab": list[str] | None,
+    "vocab": list[str | bool | int | float] | None,
     "n_out": int,
     "bs": int,
     "procs": dict[str, Any],
@@ -108,6 +108,7 @@ class TabularPandas:
         self.targets = replace(targets, values=_as_columns(targets.values))
         parts = self._split(seed) if splits is None else splits
         self.train, self.valid = _checked(parts, len(self.frame))
+        self.targets = self.y_block.arranged(self.targets, self.train)
         part = self.frame.iloc[self.train].drop(columns=self.y_names)
         if cat_names is None and cont_names is None:
             kinds = column_kinds(part)
@@ -262,7 +263,7 @@ class TabularDataLoaders(DataLoaders):
             assert self.target_block is not None
             raw = _raw_targets(with_names(frame), self.y_names)
             names = [f"row {row}" for row in range(len(frame))]
-            y = _as_columns(self.target_block.encode_more(raw, names, self.vocab))
+            y = _as_columns(self.target_block.encode_more(raw, names, self.class_names))
         rows = [row for _, row in frame.astype(object).iterrows()]
         dataset = ItemsToPredict(rows, self.stack, y)
         return Batches(dataset, bs or self.valid.batch_size, device=self.device)
