@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from rows import row
 from two_loaders import fastai, loaders_of_images, network
 
@@ -98,3 +99,28 @@ def _():
     )
     assert [*theirs.vocab[1]] == ours.vocab == ["n", "y"]
     assert {"so", "good", "bad"} == {*ours.tokenizer.words} < {*theirs.vocab[0]}
+
+
+@row(
+    "`Resize(8, ResizeMethod.Pad)`",
+    "pads, and then resizes, so that the border of the image and the padding blend; in training, "
+    "images are at a random place",
+    "resizes, and then pads both sides alike",
+)
+def _():
+    white = Image.new("RGB", (20, 12), (255, 255, 255))
+    shown = []
+    for library in (fastai, vicinal):
+        block = library.DataBlock(
+            (library.ImageBlock, library.RegressionBlock),
+            get_items=lambda numbers: numbers,
+            get_x=lambda _, library=library: library.PILImage.create(np.array(white)),
+            get_y=lambda number: float(number),
+            splitter=library.IndexSplitter([2, 3]),
+            item_tfms=library.Resize(8, library.ResizeMethod.Pad, pad_mode="zeros"),
+            batch_tfms=library.Normalize.from_stats([0.0] * 3, [1.0] * 3),
+        )
+        shown.append(block.dataloaders([0, 1, 2, 3], bs=2, device="cpu").valid.one_batch()[0])
+    theirs, ours = shown
+    assert ours.unique().tolist() == [0, 1]
+    assert len(theirs.unique()) > 2
