@@ -12,6 +12,7 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent, format_short
 from vicinal.known_losses import is_known, per_sample
+from vicinal.learner.one_number import Paired
 from vicinal.losses import MixLoss
 from vicinal.notebook import html_facts
 from vicinal.rehearsal import rehearsed
@@ -341,12 +342,12 @@ class Interpretation:
 
     @property
     def _vocab(self) -> list[str]:
-        return self.dls.vocab or []
+        return self.dls.class_names or []
 
     def _values(self, values: Tensor) -> str:
         if self.dls.vocab is None or self.dls.target_block is not None:
             return self.dls.label(values)
-        chosen = (name for name, v in zip(self.dls.vocab, values, strict=True) if v > 0.5)
+        chosen = (name for name, v in zip(self._vocab, values, strict=True) if v > 0.5)
         return ", ".join(chosen) or "none"
 
 
@@ -360,6 +361,7 @@ def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tens
     tensor([5., 0.])
     """
     criterion = MixLoss(criterion).criterion
+    target = Paired(criterion).target(output, target)
     of_each = per_sample(criterion)
     losses = of_each(output, target)
     is_of_each = losses.ndim > 0 and len(losses) == len(target)

@@ -13,6 +13,7 @@ from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
+from vicinal.learner.one_number import are_of_one_number, fitted
 from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
@@ -117,6 +118,8 @@ def train_and_measure(
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
     outputs, targets = learn.get_preds()
+    if are_of_one_number(outputs, targets):
+        targets = fitted(outputs, targets)
     if len(targets) < 2:
         raise VicinalError("one validation sample is too few to compare: hold out more")
     evaluation = Evaluation(
