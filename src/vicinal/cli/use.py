@@ -29,6 +29,13 @@ def predict(
         typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of several labels: predict those whose probability is above this. If not given, "
+            "what was best in validation."
+        ),
+    ] = None,
 ) -> None:
     """Predict with a trained network.
 
@@ -39,7 +46,7 @@ def predict(
     with status("starting"):
         from vicinal.tasks.predictor import Predictor
 
-        predictor = Predictor.load(run)
+        predictor = Predictor.load(run, threshold)
         column = predictor.preprocessing.sample_name
     with status("finding the samples"):
         named = list(predictor.preprocessing.found(samples))
@@ -85,9 +92,14 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
         for name, output in found:
             table.add_row(_one_line(name), format_value(output.item()))
     else:
-        table = Table(name_of, Column("class", overflow="fold"), "probability", box=None)
+        several = predictor.preprocessing.threshold is not None
+        of = Column("labels" if several else "class", overflow="fold")
+        table = Table(name_of, of, "probability", box=None)
         for name, output in found:
-            for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
+            likeliest = predictor.above(output) if several else predictor.best(output, 3)
+            if not likeliest:
+                table.add_row(_one_line(name), "(no label)", "")
+            for rank, (likely, probability) in enumerate(likeliest):
                 shown = "" if rank else _one_line(name)
                 table.add_row(shown, _one_line(likely), f"{probability:.1%}")
     console.print(table)

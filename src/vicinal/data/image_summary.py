@@ -29,12 +29,12 @@ MODES = {
 }
 
 
-def image_summary(samples: Samples, vocab: Sequence[str]) -> Summary:
+def image_summary(samples: Samples, vocab: Sequence[str] | None) -> Summary:
     """The sizes and formats of some of the images, by their headers, and where each class is from.
 
     Args:
         samples: the training part.
-        vocab: the names of the classes.
+        vocab: the names of the classes; None where images have several labels.
     """
     images, indices = samples.images, evenly_spaced(len(samples), LOOKED_AT)
     if isinstance(images, Tensor):
@@ -59,7 +59,7 @@ def image_summary(samples: Samples, vocab: Sequence[str]) -> Summary:
         lines += [("formats", f"{looked}: {_counted(formats.most_common())}")]
     if bad:
         lines.append(("cannot be read", f"{len(bad)} of {len(indices)} training images: {bad[0]}"))
-    return Summary(lines, [_first_of_each(samples, vocab)])
+    return Summary(lines, [] if vocab is None else [_first_of_each(samples, vocab)])
 
 
 def _header(image: Any) -> tuple[tuple[int, int], str]:

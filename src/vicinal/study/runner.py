@@ -9,6 +9,7 @@ from filelock import Timeout
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
+from vicinal.data.label_blocks import MultiCategoryBlock
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
@@ -129,6 +130,7 @@ def train_and_measure(
         learn=learn,
         noisy=prepared.noisy,
         ood=None if prepared.ood is None else outputs_on(learn, prepared.ood),
+        has_labels=isinstance(learn.dls.target_block, MultiCategoryBlock),
     )
     values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):
