@@ -118,7 +118,7 @@ def train_and_measure(
         return Result(arm, seed, failed=str(error), history=learn.history)
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
-    outputs, targets = learn.get_preds()
+    outputs, targets = learn.get_preds(act=learn.activation)
     if are_of_one_number(outputs, targets):
         targets = fitted(outputs, targets)
     if len(targets) < 2:
