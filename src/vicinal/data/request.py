@@ -30,7 +30,7 @@ class DataRequest:
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
         label, label_pattern, text, drop, categorical, group, split_column, label_kind,
-            drop_missing, valid_pct, seed, stream, skip_bad: as there.
+            drop_missing, legend, valid_pct, seed, stream, skip_bad: as there.
     """
 
     data: str
@@ -43,6 +43,7 @@ class DataRequest:
     split_column: str | None = None
     label_kind: Literal["classes", "values"] | None = None
     drop_missing: bool = False
+    legend: str | None = None
     valid_pct: float = 0.2
     seed: int = 0
     stream: bool = False

@@ -30,6 +30,7 @@ def find_split(options: TrainOptions) -> DataSplit:
         label_kind=options.label_kind,
         drop_missing=options.drop_missing,
         pixel_range=options.pixel_range,
+        legend=options.legend,
         valid_pct=options.valid,
         seed=options.seed,
         stream=options.stream,

@@ -50,6 +50,7 @@ class TrainOptions:
     label_kind: Literal["classes", "values"] | None = None
     drop_missing: bool = False
     pixel_range: int | None = None
+    legend: str | None = None
     resize: Method | None = None
     augment: AugmentationName | None = None
     flip: bool | None = None

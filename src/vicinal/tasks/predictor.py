@@ -38,6 +38,8 @@ class Preprocessing(ABC):
     #: What one sample is called in the predictions, and as an argument of the command line.
     sample_name: ClassVar[str]
     argument: ClassVar[str]
+    #: Whether predictions are pictures, which ``vicinal predict`` writes to a folder.
+    writes: ClassVar[bool] = False
     #: Whether :meth:`samples` numbers those of a file, rather than to name them.
     numbered: ClassVar[bool] = False
 
@@ -118,6 +120,10 @@ class Preprocessing(ABC):
     def batch(self, items: list[Any]) -> Any:
         """Collate samples into what the network takes, a tensor or a nested batch."""
 
+    def finished(self, item: Any, output: Tensor) -> Tensor:
+        """The prediction for a sample, from probabilities or values."""
+        return output
+
 
 class Predictor:
     """Predict with a trained network.
@@ -164,6 +170,7 @@ class Predictor:
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
 
+        Of a network for masks it is a mask of the image's size, (H, W) uint8 class indices.
         :meth:`answer` gives them names.
 
         Args:
@@ -205,7 +212,7 @@ class Predictor:
             except VicinalError as infinite:
                 yield infinite
             else:
-                yield output
+                yield self.preprocessing.finished(items[number - done], output)
 
     def _error(self, item: Any) -> VicinalError | None:
         """Why a sample cannot be read."""
@@ -221,7 +228,7 @@ class Predictor:
             output = self._output(batch)
             check_finite(output, done)
             done += len(output)
-            yield from output
+            yield from map(self.preprocessing.finished, batch, output)
 
     @torch.no_grad()
     def _output(self, items: list[Any]) -> Tensor:
@@ -236,11 +243,22 @@ class Predictor:
         return (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """The prediction for one sample: a value, or a class with the probabilities of all."""
+        """The prediction for one sample: a value, or a class with the probabilities of all.
+
+        Of a mask it is the share of the pixels of each class that it has.
+        """
+        shares = getattr(self.preprocessing, "shares", None)
+        if shares is not None:
+            return {"shares": self.named_shares(shares(output))}
         if self.preprocessing.vocab is None:
             return {"value": output.item()}
         ranked = self.best(output, len(output))
         return {"class": ranked[0][0], "probabilities": dict(ranked)}
+
+    def named_shares(self, shares: Tensor) -> dict[str, float]:
+        """The classes of a mask with their shares of its pixels, the largest first."""
+        pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
+        return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` most likely classes with their probabilities, in descending order."""
