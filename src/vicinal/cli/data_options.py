@@ -56,6 +56,14 @@ def _read(
             help="Leave out rows without a label.", rich_help_panel=READING, show_default=False
         ),
     ] = False,
+    legend: Annotated[
+        str | None,
+        typer.Option(
+            help="For masks: a file that says which number or colour is which class, one a line, "
+            "such as 3,sky or sky,128,64,128. If not given, one such as classes.csv in DATA.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
     text: Annotated[
         str | None,
         typer.Option(

@@ -40,6 +40,7 @@ def load_split(
     label_sep: str | None = None,
     drop_missing: bool = False,
     pixel_range: int | None = None,
+    legend: str | None = None,
     valid_pct: float = 0.2,
     seed: int = 0,
     stream: bool = False,
@@ -74,6 +75,8 @@ def load_split(
         drop_missing: leave out rows without a label.
         pixel_range: the value that is white in images of 16 bits, such as 4095 where a camera has
             12; None is 65535.
+        legend: for masks, a file that says which number or colour is which class; None takes one
+            of a usual name in the folder, such as ``classes.csv``.
         valid_pct: the share held out at random where the data have no validation part.
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
@@ -83,7 +86,8 @@ def load_split(
 
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
-        :class:`~vicinal.data.shards.StreamedSplit`; for texts and other tables, a
+        :class:`~vicinal.data.shards.StreamedSplit`; for images with masks, a
+        :class:`~vicinal.data.mask_split.MaskSplit`; for texts and other tables, a
         :class:`~vicinal.data.rows.RowSplit`. Its ``targets_are`` says what they are.
 
     Raises:
@@ -105,6 +109,7 @@ def load_split(
         label_kind=label_kind,
         label_sep=label_sep,
         drop_missing=drop_missing,
+        legend=legend,
         valid_pct=valid_pct,
         seed=seed,
         stream=stream,

@@ -10,7 +10,7 @@ from vicinal.data.summary import Summary, summary_of
 if TYPE_CHECKING:
     from vicinal.data.samples import Samples
 
-TargetsAre = Literal["classes", "values", "labels"]
+TargetsAre = Literal["classes", "values", "labels", "pixels"]
 
 
 class DataSplit(ABC):
@@ -33,7 +33,7 @@ class DataSplit(ABC):
 
     @property
     def targets_are(self) -> TargetsAre:
-        """``"classes"``, one of each sample; ``"labels"``, any number; or ``"values"``."""
+        """``"classes"``, one of each sample; ``"labels"``, any number; ``"values"``; or masks."""
         if self.vocab is None:
             return "values"
         return "labels" if self.several else "classes"

@@ -31,6 +31,7 @@ def find_split(options: TrainOptions) -> DataSplit:
         label_sep=options.label_sep,
         drop_missing=options.drop_missing,
         pixel_range=options.pixel_range,
+        legend=options.legend,
         valid_pct=options.valid,
         seed=options.seed,
         stream=options.stream,

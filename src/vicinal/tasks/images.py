@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -63,7 +63,7 @@ class ImageTask(Task):
     """
 
     kind = "images"
-    refused = ()
+    refused: ClassVar[tuple[str, ...]] = ()
     preprocessing_type = ImagePreprocessing
     layout = ", channels last"
     rechosen_on_resume = (
@@ -282,7 +282,7 @@ class ImageTask(Task):
             )
         # As in the paper, those of the first half.
         modules = [feature["module"] for feature in info]
-        return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
+        return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
     def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
         if isinstance(mixer, MixBatches):  # such as RegMixUp
@@ -296,12 +296,29 @@ class ImageTask(Task):
         x, target = shown(*learn.dls.one_batch())
         shown.load_state_dict(state)  # the training starts with the same draws
 
-        def draw() -> Any:
-            from vicinal import plots
+        return lambda: self._figure(learn, x, target)
 
-            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+    def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
+        """A figure of mixed images and their targets."""
+        from vicinal import plots
 
-        return draw
+        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+    def mixer_to_show(self) -> Mixer:
+        """What ``--mix`` names, for a picture of it.
+
+        Raises:
+            VicinalError: there would be nothing to see.
+        """
+        mixer = self.batch_mixer()
+        if mixer is None:
+            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
+        if self.layers:
+            raise VicinalError(
+                f"--mix {self.options.mix} mixes inside the network, of which there is no picture: "
+                "use mixup"
+            )
+        return mixer
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:
@@ -310,14 +327,7 @@ class ImageTask(Task):
         # No network is built for it, so any name will do, and nothing is augmented but on request.
         plain = replace(options, model="resnet9", pretrained=False, augment="none", flip=None)
         task = cls(plain, split)
-        mixer = task.batch_mixer()
-        if mixer is None:
-            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if task.layers:
-            raise VicinalError(
-                f"--mix {options.mix} mixes inside the network, of which there is no picture: use "
-                "mixup"
-            )
+        mixer = task.mixer_to_show()
         samples = split.examples(SHOWN, options.seed)
         x, labels = _shown(options, split, samples), torch.tensor(samples.labels)
         mix = mixer.draw(x, labels)

@@ -51,6 +51,7 @@ class TrainOptions:
     label_sep: str | None = None
     drop_missing: bool = False
     pixel_range: int | None = None
+    legend: str | None = None
     resize: Method | None = None
     augment: AugmentationName | None = None
     flip: bool | None = None

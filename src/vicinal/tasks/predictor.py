@@ -41,6 +41,8 @@ class Preprocessing(ABC):
     #: What one sample is called in the predictions, and as an argument of the command line.
     sample_name: ClassVar[str]
     argument: ClassVar[str]
+    #: Whether predictions are pictures, which ``vicinal predict`` writes to a folder.
+    writes: ClassVar[bool] = False
     #: Whether :meth:`samples` numbers those of a file, rather than to name them.
     numbered: ClassVar[bool] = False
 
@@ -128,6 +130,10 @@ class Preprocessing(ABC):
     def batch(self, items: list[Any]) -> Any:
         """Collate samples into what the network takes, a tensor or a nested batch."""
 
+    def finished(self, item: Any, output: Tensor) -> Tensor:
+        """The prediction for a sample, from probabilities or values."""
+        return output
+
 
 class Predictor:
     """Predict with a trained network.
@@ -182,7 +188,8 @@ class Predictor:
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
 
-        Of several labels for each sample, the probability of each, which do not add up to 1.
+        Of several labels for each sample, the probability of each, which do not add up to 1. Of a
+        network for masks it is a mask of the image's size, (H, W) uint8 class indices.
 
         :meth:`answer` gives them names.
 
@@ -225,7 +232,7 @@ class Predictor:
             except VicinalError as infinite:
                 yield infinite
             else:
-                yield output
+                yield self.preprocessing.finished(items[number - done], output)
 
     def _error(self, item: Any) -> VicinalError | None:
         """Why a sample cannot be read."""
@@ -241,7 +248,7 @@ class Predictor:
             output = self._output(batch)
             check_finite(output, done)
             done += len(output)
-            yield from output
+            yield from map(self.preprocessing.finished, batch, output)
 
     @torch.no_grad()
     def _output(self, items: list[Any]) -> Tensor:
@@ -260,8 +267,12 @@ class Predictor:
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The prediction for one sample: a value, or a class with the probabilities of all.
 
-        Of several labels for each sample, the labels above the threshold.
+        Of several labels for each sample, the labels above the threshold; of a mask, the share of
+        the pixels of each class that it has.
         """
+        shares = getattr(self.preprocessing, "shares", None)
+        if shares is not None:
+            return {"shares": self.named_shares(shares(output))}
         if self.preprocessing.vocab is None:
             return {"value": output.item()}
         ranked = self.best(output, len(output))
@@ -278,6 +289,11 @@ class Predictor:
             for each in self.best(probabilities, self.preprocessing.n_out)
             if each[1] > threshold
         ]
+
+    def named_shares(self, shares: Tensor) -> dict[str, float]:
+        """The classes of a mask with their shares of its pixels, the largest first."""
+        pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
+        return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` most likely classes with their probabilities, in descending order."""
