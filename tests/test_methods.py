@@ -58,7 +58,11 @@ def test_the_help_names_it(method):
 
 
 def shown_layers(method):
-    found = {kind: layers for kind, layers in method.layers.items() if kind != OTHERS}
+    found = {
+        kind: layers
+        for kind, layers in method.layers.items()
+        if kind != OTHERS and layers is not None
+    }
     return "; ".join(
         f"{kind}: {', '.join(f'`{layer}`' for layer in layers) or 'the input'}"
         for kind, layers in sorted(found.items())

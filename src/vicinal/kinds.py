@@ -51,11 +51,20 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-# The first that recognises the data takes them. Folders are images before they are anything else,
+# The first that recognises the data takes them. Images may have masks beside them. Other folders
+# of images are images before they are anything else,
 # and tables have an image column, or are texts or rows.
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind(
+            "masks",
+            task="vicinal.tasks.masks:MaskTask",
+            finder="vicinal.data.mask_finder:mask_split",
+            data="a folder with images/ and masks/ of the same names, or a table with a column of "
+            "each",
+            samples="images",
+        ),
         Kind(
             "images",
             task="vicinal.tasks.images:ImageTask",
@@ -89,5 +98,5 @@ def data_help() -> str:
 
 def samples_help() -> str:
     """What the help says about the samples that ``vicinal predict`` takes."""
-    named = "; ".join(kind.samples for kind in KINDS.values() if kind.samples)
+    named = "; ".join(dict.fromkeys(kind.samples for kind in KINDS.values() if kind.samples))
     return f"{named}; or folders of files."

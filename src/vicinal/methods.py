@@ -14,7 +14,7 @@ from typing import Any, Literal
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
 OTHERS = "other kinds"  # of data, which have no entry of their own
 NONE = "none"
-Targets = Literal["classes", "values"]
+Targets = Literal["classes", "values", "labels", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class MethodEntry:
         summary: what it does, for the help.
         layers: for each kind of data that it serves, the layers of the network that it may be
             applied to, of which each batch takes one at random; :data:`INPUT` is the input itself.
-            :data:`OTHERS` is for all kinds that are not named.
+            :data:`OTHERS` is for all kinds that are not named, and None for one that it does not
+            serve.
         alpha: its strength where none is given; None for a method without one.
         targets: the only targets that it serves, if it does not serve both.
         maximum: for a kind of data, the part of a batch that becomes the elementwise maximum of
@@ -114,7 +115,7 @@ class MethodEntry:
     name: str
     factory: str
     summary: str
-    layers: Mapping[str, tuple[str, ...]]
+    layers: Mapping[str, tuple[str, ...] | None]
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
@@ -145,13 +146,14 @@ class MethodEntry:
         >>> METHODS["cutmix"].layers_for("images"), METHODS["cutmix"].layers_for("texts")
         ((), None)
         """
-        return self.layers.get(kind, self.layers.get(OTHERS))
+        return self.layers[kind] if kind in self.layers else self.layers.get(OTHERS)
 
 
-_IMAGES = {"images": INPUT}
+_IMAGES = {"images": INPUT, "masks": INPUT}
 # Categories and words have no meaning halfway between two of them, so they are mixed as vectors.
 _EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",)}
-_ANY = {**_EMBEDDED, "images": INPUT, OTHERS: INPUT}
+_ANY = {**_EMBEDDED, **_IMAGES, OTHERS: INPUT}
+_ANY_BUT_MASKS: dict[str, tuple[str, ...] | None] = {**_ANY, "masks": None}  # by one class each
 _MASK = {"texts": "mask"}
 _HIDDEN = {
     "images": ("input",),  # and the first half of the network's own layers
@@ -186,7 +188,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "rescaledmixup", "MixUp", "mixup whose predictions are rescaled",
-            {"images": INPUT}, alpha=0.4, to_the_end=True,
+            {"images": INPUT}, alpha=0.4, targets="classes", to_the_end=True,
             callback="vicinal.learner.rescaledmixup:RescaledMixUp",
         ),
         MethodEntry(
@@ -199,7 +201,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
-            _ANY, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
+            _ANY_BUT_MASKS, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
             settings=(
                 Setting("kappa", "how many times larger a class counts as much larger", 3.0, low=1),
                 Setting("tau", "the share below which its label is dropped", 0.5, high=1),
@@ -207,7 +209,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "balancedmixup", "BalancedMixUp", "mixup with partners drawn evenly from the classes",
-            _ANY, alpha=0.2, targets="classes", maximum=_MASK, chooses_partners=True,
+            _ANY_BUT_MASKS, alpha=0.2, targets="classes", maximum=_MASK, chooses_partners=True,
         ),
         MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
@@ -253,6 +255,10 @@ METHODS: dict[str, MethodEntry] = {
                         kind="pair"),
             ),
         ),
+        MethodEntry(
+            "classmix", "ClassMix", "pastes half of the partner's classes", {"masks": INPUT},
+            compared=True,
+        ),
     )
 }  # fmt: skip
 
@@ -272,6 +278,7 @@ OF_THE_WHOLE = (
     Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
             above=True),
     Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
+    Setting("labels", "of several labels: both by their shares, or their union in full", "shares"),
 )  # fmt: skip
 # Names of timm's options, and of arguments in Python.
 SYNONYMS = {
@@ -333,4 +340,4 @@ def _served(method: MethodEntry) -> str:
     if method.targets:
         return method.targets
     kinds = [kind for kind in method.layers if kind != OTHERS]
-    return "all data" if len(kinds) > 1 else kinds[0]
+    return "all data" if OTHERS in method.layers or len(kinds) > 2 else " and ".join(kinds)

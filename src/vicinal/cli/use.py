@@ -29,6 +29,17 @@ def predict(
         typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of several labels: predict those whose probability is above this. If not given, "
+            "what was best in validation."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Of masks: the folder for them. If not given, predicted."),
+    ] = None,
 ) -> None:
     """Predict with a trained network.
 
@@ -37,36 +48,50 @@ def predict(
     from vicinal.progress import progress_bar, status
 
     with status("starting"):
+        from vicinal.cli.written_masks import writer_for
         from vicinal.tasks.predictor import Predictor
 
-        predictor = Predictor.load(run)
+        predictor = Predictor.load(run, threshold)
         column = predictor.preprocessing.sample_name
     with status("finding the samples"):
         named = list(predictor.preprocessing.found(samples))
+        writer = writer_for(predictor.preprocessing, out, [name for name, _ in named])
     with progress_bar() as bar:
         found_items = predictor.outcomes(item for _, item in named)
+        if writer is not None:
+            found_items = writer.shares(found_items)
         outcomes = list(bar.track(found_items, total=len(named), description="predicting"))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
     if errors and len(errors) == len(named) and not as_json:
         others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
         raise VicinalError(f"{errors[0]}{others}")
+    files = [] if writer is None else writer.files
     found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
     if as_json:
         rows = [
             {column: name, "error": str(outcome)}
             if isinstance(outcome, VicinalError)
-            else {column: name, **predictor.answer(outcome)}
-            for name, outcome in found
+            else {column: name, **_answered(predictor, outcome, files[place : place + 1])}
+            for place, (name, outcome) in enumerate(found)
         ]
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         _print_table(
             predictor, [(name, each) for name, each in found if not isinstance(each, VicinalError)]
         )
+        if writer is not None:
+            print(f"\nmasks: in {writer.folder}")
     for error in errors:
         print(f"vicinal: {error}", file=sys.stderr)
     if errors:
         raise typer.Exit(1)
+
+
+def _answered(predictor: "Predictor", outcome: "Tensor", files: list[Path]) -> dict[str, Any]:
+    """What JSON has of a sample; of a mask its file and the shares of its classes."""
+    if files:
+        return {"mask": str(files[0]), "shares": predictor.named_shares(outcome)}
+    return predictor.answer(outcome)
 
 
 def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> None:
@@ -85,9 +110,19 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
         for name, output in found:
             table.add_row(_one_line(name), format_value(output.item()))
     else:
-        table = Table(name_of, Column("class", overflow="fold"), "probability", box=None)
+        several = predictor.preprocessing.threshold is not None
+        are_masks = predictor.preprocessing.writes
+        of = Column("labels" if several else "class", overflow="fold")
+        table = Table(name_of, of, "share" if are_masks else "probability", box=None)
         for name, output in found:
-            for rank, (likely, probability) in enumerate(predictor.best(output, 3)):
+            if are_masks:
+                likely_first = tuple(predictor.named_shares(output).items())
+            else:
+                found_ones = predictor.above(output) if several else predictor.best(output, 3)
+                likely_first = tuple(found_ones)
+            if not likely_first:
+                table.add_row(_one_line(name), "(no label)", "")
+            for rank, (likely, probability) in enumerate(likely_first):
                 shown = "" if rank else _one_line(name)
                 table.add_row(shown, _one_line(likely), f"{probability:.1%}")
     console.print(table)

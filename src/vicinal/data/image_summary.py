@@ -29,17 +29,25 @@ MODES = {
 }
 
 
-def image_summary(samples: Samples, vocab: Sequence[str]) -> Summary:
+def image_summary(samples: Samples, vocab: Sequence[str] | None) -> Summary:
     """The sizes and formats of some of the images, by their headers, and where each class is from.
 
     Args:
         samples: the training part.
-        vocab: the names of the classes.
+        vocab: the names of the classes; None where images have several labels.
     """
+    if isinstance(samples.images, Tensor):
+        return Summary(sizes_and_formats(samples))
+    lines = sizes_and_formats(samples)
+    return Summary(lines, [] if vocab is None else [_first_of_each(samples, vocab)])
+
+
+def sizes_and_formats(samples: Samples) -> list[tuple[str, str]]:
+    """Lines about the sizes and formats of some of the images, by their headers."""
     images, indices = samples.images, evenly_spaced(len(samples), LOOKED_AT)
     if isinstance(images, Tensor):
         height, width = images.shape[2:]
-        return Summary([("sizes", f"{width}x{height} pixels (width x height)")])
+        return [("sizes", f"{width}x{height} pixels (width x height)")]
     sizes: Counter[tuple[int, int]] = Counter()
     formats: Counter[str] = Counter()
     bad = []
@@ -59,7 +67,7 @@ def image_summary(samples: Samples, vocab: Sequence[str]) -> Summary:
         lines += [("formats", f"{looked}: {_counted(formats.most_common())}")]
     if bad:
         lines.append(("cannot be read", f"{len(bad)} of {len(indices)} training images: {bad[0]}"))
-    return Summary(lines, [_first_of_each(samples, vocab)])
+    return lines
 
 
 def _header(image: Any) -> tuple[tuple[int, int], str]:

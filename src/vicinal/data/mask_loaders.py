@@ -1,10 +1,9 @@
 """MaskLoaders: images with a class for each pixel, which move together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -73,10 +72,20 @@ class MaskLoaders(ImageDataLoaders):
     """Batches of images (B, 3, H, W) and masks (B, H, W) int64; ``vocab`` names the classes."""
 
     @classmethod
-    def of(cls, dls: Any, masks: Sequence[Any], vocab: list[str]) -> "MaskLoaders":
-        """From loaders of images whose labels are the rows of their masks."""
+    def of(
+        cls,
+        dls: Any,
+        masks: Sequence[Any],
+        vocab: list[str],
+        classes: Callable[[Any], Any] | None = None,
+    ) -> "MaskLoaders":
+        """From loaders of images whose labels are the rows of their masks.
+
+        Args:
+            classes: as of :class:`StoredMasks`.
+        """
         size = dls.item_size
-        stored = StoredMasks(masks, None if size is None else Resizing.of(size), vocab)
+        stored = StoredMasks(masks, None if size is None else Resizing.of(size), vocab, classes)
         made = cls(_with(dls.train, stored), _with(dls.valid, stored), vocab, len(vocab))
         made.item_size, made.pixel_range = size, dls.pixel_range
         return made
@@ -96,15 +105,9 @@ class MaskLoaders(ImageDataLoaders):
             pictures: (B, 3, H, W) in [0, 1].
             masks: (B, H, W); pixels without a class keep the picture's colour.
         """
-        from matplotlib import colormaps
+        from vicinal.plots.overlays import painted  # with matplotlib
 
-        colours = torch.tensor(colormaps["tab20"](range(20))[:, :3], dtype=torch.float32)
-        classes = masks.cpu()
-        if classes.shape[-2:] != pictures.shape[-2:]:
-            resized = F.interpolate(classes[:, None].float(), pictures.shape[-2:])
-            classes = resized[:, 0].long()
-        painted = (pictures + colours[classes % len(colours)].movedim(-1, 1)) / 2
-        return torch.where((classes == VOID)[:, None], pictures, painted)
+        return painted(pictures, masks.cpu(), VOID)
 
 
 def _with(part: Any, masks: StoredMasks) -> MaskBatches:

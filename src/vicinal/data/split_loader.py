@@ -115,6 +115,24 @@ class SplitLoader(ShownLoader, ABC):
     def batch_size(self) -> int:
         return self.sampler.batch_size
 
+    @property
+    def bs(self) -> int:
+        """The same by fastai's name."""
+        return self.batch_size
+
+    def one_batch(self) -> tuple[Any, Any]:
+        """The first batch of the epoch to come, read in this process; no state changes.
+
+        Raises:
+            VicinalError: there is none.
+        """
+        if not len(self):
+            raise VicinalError(
+                f"the {len(self.dataset):,} samples give no batch of {self.batch_size}: take "
+                "smaller batches"
+            )
+        return self.first()
+
     def __len__(self) -> int:
         return len(self.sampler)
 

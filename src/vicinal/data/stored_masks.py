@@ -1,6 +1,6 @@
 """Masks as they are stored: read at the size of their images, once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,18 @@ class StoredMasks:
         masks: a file, encoded bytes, a PIL image, an array or a tensor for each sample.
         resizing: how the images are resized when they are read; None where they keep their size.
         vocab: the names of the classes.
+        classes: from a mask as it is stored to the classes of its pixels, (H, W) int64, where
+            these are not what is stored; what images are padded by is then no class.
     """
 
     def __init__(
-        self, masks: Sequence[Any], resizing: Resizing | None, vocab: Sequence[str]
+        self,
+        masks: Sequence[Any],
+        resizing: Resizing | None,
+        vocab: Sequence[str],
+        classes: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.masks, self.resizing, self.vocab = masks, resizing, vocab
+        self.masks, self.resizing, self.vocab, self.classes = masks, resizing, vocab, classes
         self._kept: Tensor | None = None
         self._is_kept = torch.zeros(len(masks), dtype=torch.bool)
         self._fits = True
@@ -77,7 +83,7 @@ class StoredMasks:
         return mask
 
     def _read(self, row: int) -> Tensor:
-        mask = read_mask(self.masks[row], self.resizing, self._name(row))
+        mask = read_mask(self.masks[row], self.resizing, self._name(row), self.classes)
         wrong = mask[(mask >= len(self.vocab)) & (mask != VOID)]
         if len(wrong):
             raise VicinalError(
@@ -91,12 +97,17 @@ class StoredMasks:
         return image_name(self.masks[row], row).replace("image", "mask", 1)
 
 
-def read_mask(mask: Any, resizing: Resizing | None, name: str) -> Tensor:
+def read_mask(
+    mask: Any,
+    resizing: Resizing | None,
+    name: str,
+    decode: Callable[[Any], Any] | None = None,
+) -> Tensor:
     """One mask, (H, W) int64.
 
     The indices of a palette are its classes, and grey stored as colour is grey. It is resized as
     its image is, each pixel to the class of the nearest one; black that an image is padded by is
-    class 0.
+    class 0. With ``decode``, which gives the classes of a stored mask, it is none.
 
     Raises:
         VicinalError: it cannot be read, or has colours.
@@ -106,7 +117,7 @@ def read_mask(mask: Any, resizing: Resizing | None, name: str) -> Tensor:
     (tensor([[0, 0, 1, 1]]), tensor([[0, 1]]))
     """
     try:
-        classes = _classes(mask)
+        classes = (decode or _classes)(mask)
     except Exception as error:  # decoders raise nearly anything on broken data
         raise VicinalError(f"{name} cannot be read: {error}") from None
     if classes.ndim == 3:
@@ -120,7 +131,7 @@ def read_mask(mask: Any, resizing: Resizing | None, name: str) -> Tensor:
             f"{name} has shape {classes.shape}: give the class of each pixel, (H, W)"
         )
     if resizing is not None:
-        classes = _resized(classes, resizing)
+        classes = _resized(classes, resizing, 0 if decode is None else VOID)
     return torch.from_numpy(classes)
 
 
@@ -144,8 +155,8 @@ def _classes(mask: Any) -> Any:
     return whole
 
 
-def _resized(classes: Any, resizing: Resizing) -> Any:
-    """The nearest pixels, by the same geometry as the image's."""
+def _resized(classes: Any, resizing: Resizing, around: int) -> Any:
+    """The nearest pixels, by the same geometry as the image's; ``around`` it where it is padded."""
     height, width = classes.shape
     (left, top, right, bottom), (rows, columns) = resizing.placed(height, width)
     y = _nearest(top, bottom, rows, height)
@@ -154,8 +165,11 @@ def _resized(classes: Any, resizing: Resizing) -> Any:
     above, before = (resizing.height - rows) // 2, (resizing.width - columns) // 2
     below, after = resizing.height - rows - above, resizing.width - columns - before
     modes: dict[str, Any] = {"pad_border": "edge", "pad_reflection": "reflect"}
-    mode = modes.get(resizing.method, "constant")
-    return np.pad(shown, ((above, below), (before, after)), mode=mode)
+    mode = modes.get(resizing.method)
+    widths = ((above, below), (before, after))
+    if mode is None:
+        return np.pad(shown, widths, constant_values=around)
+    return np.pad(shown, widths, mode=mode)
 
 
 def _nearest(start: float, end: float, count: int, length: int) -> Any:

@@ -23,6 +23,7 @@ from vicinal.learner.checkpoint import (
     save_weights,
 )
 from vicinal.learner.exporting import Exporting
+from vicinal.learner.one_number import Paired
 from vicinal.learner.parts import Part
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.predictions import Predictions
@@ -79,6 +80,7 @@ class Inference(Predictions, Exporting, Shown):
         # Wrapped here, once, and not in every batch: reading a criterion's signature takes longer
         # than a loss. The criterion itself stays as it is.
         self._mix_loss = MixLoss(loss_func)
+        self._paired = Paired(self._mix_loss.criterion)
         self._loss_func = loss_func
 
     def compute_loss(self, pred: Any, y: Any) -> Tensor:
@@ -92,10 +94,11 @@ class Inference(Predictions, Exporting, Shown):
             The loss, as the criterion reduces it.
 
         Raises:
-            VicinalError: outputs (B,) would be compared with targets (B, 1), each with each.
+            VicinalError: outputs (B,) would be compared with targets (B, 1), or the other way
+                round, each with each.
         """
         _check_shapes(pred, y)
-        loss: Tensor = self._mix_loss(pred, y)
+        loss: Tensor = self._mix_loss(pred, self._paired.target(pred, y))
         return loss
 
     @property

@@ -353,12 +353,12 @@ class Interpretation:
 
     @property
     def _vocab(self) -> list[str]:
-        return self.dls.vocab or []
+        return self.dls.class_names or []
 
     def _values(self, values: Tensor) -> str:
         if self.dls.vocab is None or self.dls.target_block is not None:
             return self.dls.label(values)
-        chosen = (name for name, v in zip(self.dls.vocab, values, strict=True) if v > 0.5)
+        chosen = (name for name, v in zip(self._vocab, values, strict=True) if v > 0.5)
         return ", ".join(chosen) or "none"
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
+from vicinal.learner.adamw import AdamW
 from vicinal.learner.also_named import AlsoNamed
 from vicinal.learner.attached import Attached
 from vicinal.learner.callbacks import as_callbacks
@@ -21,7 +22,6 @@ from vicinal.learner.events import Callback, Cancel, announce, close, in_order, 
 from vicinal.learner.fitting import Fitting, Momenta, also_n_epoch, check_new_optimizer
 from vicinal.learner.misnamed import suggesting
 from vicinal.learner.optimizer import (
-    AdamW,
     Rates,
     Splitter,
     check_decay,

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vicinal.errors import VicinalError
 from vicinal.known_losses import is_known, per_sample
+from vicinal.learner.one_number import Paired
 from vicinal.losses import MixLoss
 from vicinal.rehearsal import rehearsed
 from vicinal.rows import has_fewer_losses
@@ -22,6 +23,7 @@ def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tens
     tensor([5., 0.])
     """
     criterion = MixLoss(criterion).criterion
+    target = Paired(criterion).target(output, target)
     of_each = per_sample(criterion)
     losses = of_each(output, target)
     is_of_each = losses.ndim > 0 and len(losses) == len(target)

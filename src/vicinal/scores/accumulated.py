@@ -167,8 +167,8 @@ def skm_to_fastai(
         is_class: it is for classes, and not for values.
         thresh: for several labels of each sample: 1 for a sigmoid of this value or higher.
         axis: the class axis of the outputs.
-        activation, **kwargs: of :class:`AccumMetric`; None takes the sigmoid if there is a
-            ``thresh``.
+        activation: of :class:`AccumMetric`; None takes the sigmoid if there is a ``thresh``.
+        **kwargs: of :class:`AccumMetric`.
 
     Source: fastai's function of that name.
 

@@ -1,6 +1,8 @@
 """Metrics of masks, over the pixels of the whole validation part."""
 
 import math
+import weakref
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +27,6 @@ class _Overlap:
         """Forget all batches."""
         self.counts = None
 
-    @torch.no_grad()
     def update(self, output: Tensor, target: Tensor) -> None:
         """Add a batch.
 
@@ -33,15 +34,7 @@ class _Overlap:
             output: (B, C, ...) scores of C classes.
             target: (B, ...) class indices; those outside of [0, C) are skipped.
         """
-        classes, predicted = output.shape[self.axis], output.argmax(self.axis)
-        if predicted.shape != target.shape:
-            raise VicinalError(
-                f"the masks have shape {tuple(target.shape)}, but this output needs "
-                f"{tuple(predicted.shape)}"
-            )
-        valid = (target >= 0) & (target < classes)
-        pairs = target[valid].long() * classes + predicted[valid]
-        counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes).cpu()
+        counts = _counted(output, target, self.axis)
         self.counts = counts if self.counts is None else self.counts + counts
 
     def compute(self) -> float:
@@ -153,6 +146,86 @@ class JaccardCoeffMulti(_Overlap):
     def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
         unions = true + predicted - both
         return float((both / unions)[unions > 0].mean())
+
+
+class ClassIoU(_Overlap):
+    """The intersection over union of one class, over all pixels; nan where there are none of it.
+
+    Args:
+        index: of the class.
+        name: of the class, which the metric is called after.
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> metric = ClassIoU(1, "sky")
+    >>> metric.__name__, metric(scores, torch.tensor([[0, 1, 0]]))
+    ('iou_sky', 0.5)
+    """
+
+    def __init__(self, index: int, name: str, axis: int = 1) -> None:
+        self.index, self.name = index, f"iou_{name}"
+        super().__init__(axis)
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        place = self.index
+        return _ratio(both[place], true[place] + predicted[place] - both[place])
+
+
+class MeanIoU(JaccardCoeffMulti):
+    """:class:`JaccardCoeffMulti` by the name that the field gives it."""
+
+    name = "mean_iou"
+
+
+@torch.no_grad()
+def overlap_counts(output: Tensor, target: Tensor, axis: int = 1) -> Tensor:
+    """How many pixels of each class are predicted as each class, for each sample.
+
+    Args:
+        output: (B, C, ...) scores of C classes, along ``axis``.
+        target: (B, ...) class indices; those outside of [0, C) are skipped.
+
+    Returns:
+        (B, C, C) int64, the true class first.
+
+    Raises:
+        VicinalError: the shapes do not match.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> overlap_counts(scores, torch.tensor([[0, 1, 0]]))
+    tensor([[[1, 1],
+             [0, 1]]])
+    """
+    classes, predicted = output.shape[axis], output.argmax(axis)
+    if predicted.shape != target.shape:
+        raise VicinalError(
+            f"the masks have shape {tuple(target.shape)}, but this output needs "
+            f"{tuple(predicted.shape)}"
+        )
+    valid = (target >= 0) & (target < classes)
+    samples = torch.arange(len(target), device=target.device)
+    samples = samples.view(-1, *[1] * (target.ndim - 1)).expand_as(target)
+    pairs = (samples[valid] * classes + target[valid].long()) * classes + predicted[valid]
+    counts = torch.bincount(pairs, minlength=len(target) * classes**2)
+    return counts.reshape(len(target), classes, classes)
+
+
+# Several metrics are asked about the same batch, one after the other: the tensors and the counts
+# of the last one.
+_last: list[Any] = []
+
+
+def _counted(output: Tensor, target: Tensor, axis: int) -> Tensor:
+    """:func:`overlap_counts` of all samples of a batch together, on the CPU."""
+    versions = (output._version, target._version, axis)
+    if _last and _last[0]() is output and _last[1]() is target and _last[2] == versions:
+        kept: Tensor = _last[3]
+        return kept
+    counts = overlap_counts(output, target, axis).sum(0).cpu()
+    _last[:] = [weakref.ref(output), weakref.ref(target), versions, counts]
+    return counts
 
 
 def _ratio(part: Tensor, whole: Tensor) -> float:

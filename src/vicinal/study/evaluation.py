@@ -19,12 +19,14 @@ class Evaluation:
     """A trained network and its outputs, from which measures are computed.
 
     Args:
-        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values.
-        targets: (N,) int64 class indices, or values of the outputs' shape.
-        is_classifier: whether the outputs are probabilities.
+        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values, or
+            (N, L) probabilities of several labels.
+        targets: (N,) int64 class indices, or values of the outputs' shape, or zeros and ones.
+        is_classifier: whether the outputs are probabilities of classes.
         learn: the trained learner; None where there are only outputs.
         noisy: (M,) int64, the indices of the training samples with injected label noise.
         ood: (M, C) probabilities of samples of other data; None where there are none.
+        has_labels: whether the outputs are probabilities of several labels.
     """
 
     outputs: Tensor
@@ -33,6 +35,7 @@ class Evaluation:
     learn: Learner | None = None
     noisy: Tensor = field(default_factory=no_noise)
     ood: Tensor | None = None
+    has_labels: bool = False
 
     @cached_property
     def probabilities(self) -> Tensor:
@@ -75,7 +78,11 @@ def classes(evaluation: Evaluation) -> bool:
 
 
 def values(evaluation: Evaluation) -> bool:
-    return not evaluation.is_classifier
+    return not evaluation.is_classifier and not evaluation.has_labels
+
+
+def labels(evaluation: Evaluation) -> bool:
+    return evaluation.has_labels
 
 
 def images_of_classes(evaluation: Evaluation) -> bool:

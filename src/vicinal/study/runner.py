@@ -9,10 +9,12 @@ from filelock import Timeout
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
+from vicinal.data.label_blocks import MultiCategoryBlock
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
+from vicinal.learner.one_number import are_of_one_number, fitted
 from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
@@ -117,6 +119,8 @@ def train_and_measure(
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
     outputs, targets = learn.get_preds(act=learn.activation)
+    if are_of_one_number(outputs, targets):
+        targets = fitted(outputs, targets)
     if len(targets) < 2:
         raise VicinalError("one validation sample is too few to compare: hold out more")
     evaluation = Evaluation(
@@ -126,6 +130,7 @@ def train_and_measure(
         learn=learn,
         noisy=prepared.noisy,
         ood=None if prepared.ood is None else outputs_on(learn, prepared.ood),
+        has_labels=isinstance(learn.dls.target_block, MultiCategoryBlock),
     )
     values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,10 +19,10 @@ from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_t
 from vicinal.data.storage import storage_of
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
+from vicinal.learner.adamw import AdamW
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.optimizer import AdamW
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
@@ -40,6 +40,7 @@ from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
+from vicinal.tasks.several_labels import add_union, criterion, of_several
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
@@ -62,7 +63,7 @@ class ImageTask(Task):
     """
 
     kind = "images"
-    refused = ()
+    refused: ClassVar[tuple[str, ...]] = ()
     preprocessing_type = ImagePreprocessing
     layout = ", channels last"
     rechosen_on_resume = (
@@ -72,6 +73,11 @@ class ImageTask(Task):
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
         self.recipe = recipes.load(options.recipe) if options.recipe else None
+        if self.recipe and split.several:
+            raise VicinalError(
+                f"--recipe {options.recipe} is for one class of each image, and these have several "
+                "labels: leave it out"
+            )
         if self.recipe:
             options.refuse(("augment", "flip"), f"the recipe {options.recipe}, which has its own")
             if options.mix is None:
@@ -211,15 +217,20 @@ class ImageTask(Task):
         }
 
     def learner(self) -> Learner:
+        dls = self.loaders()
+        of_several(dls, self.split)
+        loss = {} if self.loss is None else {"loss_func": criterion(self.loss)}
         learn = named_learner(
-            self.loaders(),
+            dls,
             self.model,
+            **loss,
             pretrained=self.pretrained,
             metrics=self.metric,
             precision=self.precision,
             compile=self.options.compile,
             **self._learner_options,
         )
+        add_union(learn, self.options.spec)
         self._try_out(learn)
         return learn
 
@@ -252,6 +263,7 @@ class ImageTask(Task):
         return ImagePreprocessing(
             model=self.model,
             vocab=self.split.vocab,
+            threshold=self.threshold,
             item_size=self.item_size,
             size=self.size,
             mean=normalize.mean,
@@ -271,7 +283,7 @@ class ImageTask(Task):
             )
         # As in the paper, those of the first half.
         modules = [feature["module"] for feature in info]
-        return [*method.layers[self.kind], *modules[: (len(modules) + 1) // 2]]
+        return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
     def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
         if isinstance(mixer, MixBatches):  # such as RegMixUp
@@ -285,12 +297,29 @@ class ImageTask(Task):
         x, target = shown(*learn.dls.one_batch())
         shown.load_state_dict(state)  # the training starts with the same draws
 
-        def draw() -> Any:
-            from vicinal import plots
+        return lambda: self._figure(learn, x, target)
 
-            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+    def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
+        """A figure of mixed images and their targets."""
+        from vicinal import plots
 
-        return draw
+        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+
+    def mixer_to_show(self) -> Mixer:
+        """What ``--mix`` names, for a picture of it.
+
+        Raises:
+            VicinalError: there would be nothing to see.
+        """
+        mixer = self.batch_mixer()
+        if mixer is None:
+            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
+        if self.layers:
+            raise VicinalError(
+                f"--mix {self.options.mix} mixes inside the network, of which there is no picture: "
+                "use mixup"
+            )
+        return mixer
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:
@@ -299,14 +328,7 @@ class ImageTask(Task):
         # No network is built for it, so any name will do, and nothing is augmented but on request.
         plain = replace(options, model="resnet9", pretrained=False, augment="none", flip=None)
         task = cls(plain, split)
-        mixer = task.batch_mixer()
-        if mixer is None:
-            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if task.layers:
-            raise VicinalError(
-                f"--mix {options.mix} mixes inside the network, of which there is no picture: use "
-                "mixup"
-            )
+        mixer = task.mixer_to_show()
         samples = split.examples(SHOWN, options.seed)
         x, labels = _shown(options, split, samples), torch.tensor(samples.labels)
         mix = mixer.draw(x, labels)
