@@ -17,6 +17,7 @@ from vicinal import (
     VicinalError,
     noop,
 )
+from vicinal.data.vocab import Vocab
 
 OUTPUTS = torch.tensor([[2.0, -1.0], [0.5, 0.25], [-1.0, 3.0]])
 
@@ -25,7 +26,7 @@ def learner(y=None, loss=None, vocab=("cat", "dog"), block=None):
     """A network that gives OUTPUTS, for three samples."""
     y = torch.tensor([0, 1, 1]) if y is None else y
     dls = DataLoaders.from_tensors(OUTPUTS, y, OUTPUTS, y, bs=2, device="cpu")
-    dls.vocab = vocab and list(vocab)
+    dls.vocab = vocab and Vocab(vocab)
     if block is not None:
         dls.target_block, dls.loss_func = block, block.loss_func
     return Learner(dls, nn.Identity(), loss)
@@ -78,6 +79,7 @@ class TestTheWarning:
 class TestWords:
     def test_of_a_class(self):
         assert learner().predict(OUTPUTS[2])[:2] == ("dog", 1)
+        assert learner(vocab=[False, True]).predict(OUTPUTS[2])[:2] == ("True", 1)
 
     def test_of_several_labels(self):
         learn = learner(torch.ones(3, 2), block=MultiCategoryBlock())

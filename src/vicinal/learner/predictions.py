@@ -217,7 +217,7 @@ class Predictions:
         return (_as_given(learn.dls, x), *found) if with_input else found
 
 
-def _in_words(chosen: Tensor, vocab: list[str] | None) -> Any:
+def _in_words(chosen: Tensor, vocab: list[Any] | None) -> Any:
     """A decoded prediction as fastai gives it: a name, a list of names, a mask, or numbers.
 
     >>> import torch
@@ -233,7 +233,7 @@ def _in_words(chosen: Tensor, vocab: list[str] | None) -> Any:
     if vocab is None or chosen.is_floating_point():
         return tuple(chosen.flatten().tolist())
     if chosen.ndim == 0 or (len(chosen) == 1 and len(vocab) > 1):  # one output for two classes
-        return vocab[int(chosen)]
+        return str(vocab[int(chosen)])  # also of labels that are none, as in fastai
     return [name for name, is_chosen in zip(vocab, chosen.tolist(), strict=True) if is_chosen]
 
 
