@@ -96,9 +96,9 @@ class Predictions:
             self._has_told = True
             warnings.warn(
                 f"{method}() gives probabilities, and fastai the network's outputs where the loss "
-                "is not its own: say which you mean by get_preds(act=learn.activation) or "
-                "get_preds(act=noop), or take a loss such as CrossEntropyLossFlat()",
-                stacklevel=3,
+                "is not its own: take get_preds(act=noop) for outputs, or a loss such as "
+                "CrossEntropyLossFlat(), which gives probabilities in both",
+                stacklevel=4,  # past the check of the arguments
             )
 
     def decoded(self, activations: Tensor) -> Tensor:
