@@ -14,6 +14,7 @@ import torch
 from hypothesis import settings
 
 from vicinal import rng
+from vicinal.files import write_file
 
 # Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
 settings.register_profile("short", max_examples=12, deadline=None)
@@ -44,6 +45,24 @@ def _a_cache_of_their_own():
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("VICINAL_CACHE", folder)
         yield
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """The pictures that a run leaves are empty files: to draw them takes longer than to train.
+
+    For tests of other things; those in tests/test_cli.py and tests/test_kinds.py draw them.
+    """
+    monkeypatch.setattr("vicinal.runs._save_figure", lambda figure, file: write_file(file, b""))
+
+
+@pytest.fixture
+def blank_figures(monkeypatch):
+    """The figures of a comparison's report are empty: to draw them takes longer than to train.
+
+    For tests of other things; those in tests/study/test_page.py and test_figures.py draw them.
+    """
+    monkeypatch.setattr("vicinal.study.report.svg", lambda draw, name: "<svg></svg>")
 
 
 def pytest_configure():
