@@ -14,6 +14,7 @@ import torch
 from hypothesis import settings
 
 from vicinal import rng
+from vicinal.data.digits import digits
 from vicinal.files import write_file
 
 # Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
@@ -54,6 +55,13 @@ def blank_pictures(monkeypatch):
     For tests of other things; those in tests/test_cli.py and tests/test_kinds.py draw them.
     """
     monkeypatch.setattr("vicinal.runs._save_figure", lambda figure, file: write_file(file, b""))
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """A ninth of scikit-learn's digits, where it does not matter how well they are learnt."""
+    images, labels = digits()
+    monkeypatch.setattr("vicinal.data.finders.digits", lambda: (images[:200], labels[:200]))
 
 
 @pytest.fixture

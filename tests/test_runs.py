@@ -22,6 +22,8 @@ from vicinal.cli import run
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 OPTIONS = {
     "bf16": TrainOptions("digits", epochs=2, precision="bf16", seed=1),
     "fp32": TrainOptions("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
@@ -87,7 +89,6 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, nam
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_often(tmp_path, name):
     kill_and_resume(tmp_path, replace(OPTIONS[name], epochs=4), kills=50, seed=1)
@@ -111,6 +112,7 @@ def stopped(monkeypatch, folder, epochs=3, **options):
     return folder
 
 
+@pytest.mark.usefixtures("few_digits")
 class TestResuming:
     def test_a_stopped_run_resumes_with_its_options(self, tmp_path, monkeypatch, capsys):
         folder = stopped(monkeypatch, tmp_path / "run", seed=4, mix="cutmix")
