@@ -220,6 +220,7 @@ class TestResuming:
 
 
 class TestTwoAtOnce:
+    @pytest.mark.usefixtures("few_digits")
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_a_run_that_ended_while_data_were_read_stays(self, tmp_path, monkeypatch, overwrite):
         folder, prepare = tmp_path / "run", runs._prepare
@@ -253,6 +254,7 @@ class TestTwoAtOnce:
             runs.train(TrainOptions("digits", epochs=61), folder, resume=True, log=silent)
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
     def unknown(pred, target):
         return torch.tensor(math.nan)
