@@ -14,6 +14,8 @@ import torch
 from hypothesis import settings
 
 from vicinal import rng
+from vicinal.data.digits import digits
+from vicinal.files import write_file
 
 # Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
 settings.register_profile("short", max_examples=12, deadline=None)
@@ -44,6 +46,31 @@ def _a_cache_of_their_own():
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("VICINAL_CACHE", folder)
         yield
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """The pictures that a run leaves are empty files: to draw them takes longer than to train.
+
+    For tests of other things; those in tests/test_cli.py and tests/test_kinds.py draw them.
+    """
+    monkeypatch.setattr("vicinal.runs._save_figure", lambda figure, file: write_file(file, b""))
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """A ninth of scikit-learn's digits, where it does not matter how well they are learnt."""
+    images, labels = digits()
+    monkeypatch.setattr("vicinal.data.finders.digits", lambda: (images[:200], labels[:200]))
+
+
+@pytest.fixture
+def blank_figures(monkeypatch):
+    """The figures of a comparison's report are empty: to draw them takes longer than to train.
+
+    For tests of other things; those in tests/study/test_page.py and test_figures.py draw them.
+    """
+    monkeypatch.setattr("vicinal.study.report.svg", lambda draw, name: "<svg></svg>")
 
 
 def pytest_configure():

@@ -21,6 +21,8 @@ from vicinal.learner import resume
 from vicinal.study import command, runner
 from vicinal.study.store import ResultStore
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 EPOCHS = 3
 TRAIN = ["train", "wine.csv", "--label", "target", "--epochs", str(EPOCHS), "--out"]
 COMPARE = ["compare", "wine.csv", "--label", "target", "--epochs", "1", "--seeds", "2"]

@@ -234,6 +234,7 @@ class TestTrain:
             max(rows[0]["probabilities"].values()), abs=1e-5
         )
 
+    @pytest.mark.usefixtures("few_digits")
     def test_names_with_brackets_are_shown_as_they_are(self, tmp_path, capsys):
         assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
         Image.new("L", (8, 8)).save(tmp_path / "a[bold]:cat:.png")
@@ -326,6 +327,7 @@ class TestTrain:
         assert config["epochs_done"] == len(metrics.read_text().splitlines())
         Predictor.load("run")
 
+    @pytest.mark.usefixtures("few_digits")
     def test_an_existing_run_is_replaced_only_on_request(self, tmp_path, capsys):
         quick = ["train", "digits", "--epochs", "1", "--out", "run"]
         assert run(quick) == 0
@@ -479,6 +481,7 @@ def test_bad_images_are_skipped_on_request(folder, tmp_path, capsys):
     assert "left out:" in said
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_predict_names_a_bad_image(tmp_path, capsys):
     assert run(["train", "digits", "--epochs", "1", "--out", "run"]) == 0
     (tmp_path / "bad.png").write_bytes(b"no image")

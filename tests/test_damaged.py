@@ -21,6 +21,8 @@ from vicinal.study.config import ExperimentConfig
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.run_config import config_digest, read_config
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 SLOW = pytest.mark.slow
 FEW = (None, "x", 10**400, [[[]]], ["a", "a"])
 

@@ -20,6 +20,8 @@ from vicinal.data.sources import load_split
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 EPOCHS = 3
 
 

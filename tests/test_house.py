@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,10 @@ def rooms_imported(tree):
                 yield vicinal._HOME.get(rest[0], name).split(".")[1]
 
 
+@cache
 def modules():
-    for file in sorted(SRC.rglob("*.py")):
-        if file != SRC / "__init__.py":
-            yield file, ast.parse(file.read_text())
+    files = [file for file in sorted(SRC.rglob("*.py")) if file != SRC / "__init__.py"]
+    return [(file, ast.parse(file.read_text())) for file in files]
 
 
 def test_imports_are_found_wherever_they_are():

@@ -22,6 +22,8 @@ from vicinal.cli import run
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.images import ImageTask
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 OPTIONS = {
     "bf16": TrainOptions("digits", epochs=2, precision="bf16", seed=1),
     "fp32": TrainOptions("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
@@ -87,7 +89,6 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_it_were_not(tmp_path, nam
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_run_that_is_killed_often(tmp_path, name):
     kill_and_resume(tmp_path, replace(OPTIONS[name], epochs=4), kills=50, seed=1)
@@ -111,6 +112,7 @@ def stopped(monkeypatch, folder, epochs=3, **options):
     return folder
 
 
+@pytest.mark.usefixtures("few_digits")
 class TestResuming:
     def test_a_stopped_run_resumes_with_its_options(self, tmp_path, monkeypatch, capsys):
         folder = stopped(monkeypatch, tmp_path / "run", seed=4, mix="cutmix")
@@ -218,6 +220,7 @@ class TestResuming:
 
 
 class TestTwoAtOnce:
+    @pytest.mark.usefixtures("few_digits")
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_a_run_that_ended_while_data_were_read_stays(self, tmp_path, monkeypatch, overwrite):
         folder, prepare = tmp_path / "run", runs._prepare
@@ -251,6 +254,7 @@ class TestTwoAtOnce:
             runs.train(TrainOptions("digits", epochs=61), folder, resume=True, log=silent)
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_metrics_are_json_also_where_one_is_no_number(tmp_path, monkeypatch):
     def unknown(pred, target):
         return torch.tensor(math.nan)

@@ -28,7 +28,7 @@ from vicinal.tasks import TrainOptions, find_split, make_task
 
 from .pictures import BROKEN, encoded
 
-pytestmark = pytest.mark.usefixtures("offline")
+pytestmark = pytest.mark.usefixtures("offline", "blank_pictures")
 
 
 def picture(number):

@@ -298,6 +298,12 @@ def test_bad_input():
         fit(network(hiding), MixUp(), *data(64))
 
 
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
+    with pytest.raises(ValueError, match=r"Keras runs on numpy, .* set KERAS_BACKEND=torch"):
+        Mix(MixUp())
+
+
 @pytest.mark.slow
 def test_on_another_backend():
     script = "from vicinal.integrations.keras import Mix; from vicinal import MixUp; Mix(MixUp())"

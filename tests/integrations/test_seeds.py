@@ -99,7 +99,6 @@ def test_the_learner_does():
     assert run(42) == run(42) != run(43)
 
 
-@pytest.mark.slow
 def test_transformers_does_by_its_argument(tmp_path):
     transformers = pytest.importorskip("transformers")
     from vicinal.integrations.transformers import MixTrainer

@@ -16,6 +16,8 @@ from vicinal.recipes import cifar10_fast
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.predictor import Predictor
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 

@@ -28,6 +28,7 @@ from vicinal_cli import fails
 
 TIMES = ["seconds", "samples_per_second"]
 FAST = ["--recipe", "cifar10-fast", "--size", "32"]
+blank = pytest.mark.usefixtures("blank_figures")
 QUICK = ["--epochs", "1", "--seeds", "2", "--train-size", "128"]
 
 
@@ -52,23 +53,25 @@ def rows(tmp_path):
     return "rows.csv"
 
 
-class TestCompare:
-    def test_from_the_command_to_a_report(self, capsys, tmp_path):
-        printed = compared(capsys, "digits", *QUICK, "--out", "out")
-        folder = tmp_path / "out"
-        assert "compared:       cutmix α = 1 with none, 1 epoch" in printed
-        assert "run 6 of 6:" in printed
-        assert printed.strip().endswith("the report: out/report.html")
-        assert "done before" not in printed
-        assert printed.count((folder / "answer.txt").read_text()) == 1
-        runs = pd.read_csv(folder / "runs.csv")
-        assert runs["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
-        measures = {"accuracy", "nll", "brier", "ece", "ece_scaled", "nll_scaled", "noise", "blur"}
-        assert measures | {"contrast", "fgsm", "seconds"} <= {*runs}
-        differences = pd.read_csv(folder / "differences.csv")
-        assert ((differences["low"] <= differences["difference"]) | differences["low"].isna()).all()
-        assert "Does mixing help on digits?" in (folder / "report.html").read_text()
+def test_from_the_command_to_a_report(capsys, tmp_path):
+    printed = compared(capsys, "digits", *QUICK, "--out", "out")
+    folder = tmp_path / "out"
+    assert "compared:       cutmix α = 1 with none, 1 epoch" in printed
+    assert "run 6 of 6:" in printed
+    assert printed.strip().endswith("the report: out/report.html")
+    assert "done before" not in printed
+    assert printed.count((folder / "answer.txt").read_text()) == 1
+    runs = pd.read_csv(folder / "runs.csv")
+    assert runs["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
+    measures = {"accuracy", "nll", "brier", "ece", "ece_scaled", "nll_scaled", "noise", "blur"}
+    assert measures | {"contrast", "fgsm", "seconds"} <= {*runs}
+    differences = pd.read_csv(folder / "differences.csv")
+    assert ((differences["low"] <= differences["difference"]) | differences["low"].isna()).all()
+    assert "Does mixing help on digits?" in (folder / "report.html").read_text()
 
+
+@blank
+class TestCompare:
     def test_the_command_in_the_report_reproduces_it(self, rows, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--alpha", "0.1,1", "--label-noise", "0.25"]
         compared(capsys, rows, *QUICK, *arguments, "--lr", "0.01", "--out", "first")
@@ -223,6 +226,7 @@ class TestThreads:
         assert begun("--resume", kept=0) == ([1, 8], 1)
 
 
+@blank
 class TestBudget:
     def test_it_plans_what_fits_and_logs_it(self, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--epochs", "1", "--train-size", "128"]
@@ -273,6 +277,7 @@ class TestBudget:
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), before)
 
 
+@blank
 class TestMap:
     MIX = "--mix", "none,mixup", "--seeds", "2", "--out", "out"
 
@@ -325,6 +330,7 @@ class TestMap:
         assert re.search(r"budget: +2 seeds of each arm, about ", printed)
 
 
+@blank
 def test_other_seeds_are_other_runs(rows, capsys, tmp_path):
     arguments = [rows, "--mix", "none,mixup", "--epochs", "1", "--train-size", "40"]
     compared(capsys, *arguments, "--seeds", "3", "--out", "all")
@@ -341,6 +347,7 @@ def test_other_seeds_are_other_runs(rows, capsys, tmp_path):
     assert "was begun with --first-seed 2, not with --first-seed 1" in sentence
 
 
+@blank
 class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
@@ -695,6 +702,7 @@ def test_the_config_is_stored_and_read_again(tmp_path):
     shutil.rmtree(folder.path)
 
 
+@blank
 def test_a_comparison_that_was_killed_as_it_began_leaves_nothing_in_the_way(rows, capsys, tmp_path):
     (tmp_path / "out" / "results").mkdir(parents=True)
     compared(capsys, rows, *QUICK, "--mix", "none,mixup", "--out", "out")

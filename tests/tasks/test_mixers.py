@@ -14,6 +14,8 @@ from vicinal import Callback, Choice, CutMix, MixUp, Schedule, VicinalError, rec
 from vicinal.data import storage
 from vicinal.tasks import TrainOptions, find_split, make_task
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 OPTIONS = TrainOptions("photos", epochs=1, batch_size=16, precision="fp32", seed=3)
 
 

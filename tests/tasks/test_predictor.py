@@ -16,6 +16,8 @@ from vicinal.cli.use import _print_table
 from vicinal.data.samples import Samples, Split
 from vicinal.tasks import TrainOptions, make_task
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

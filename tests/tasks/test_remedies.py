@@ -30,6 +30,8 @@ from vicinal.study.experiment import Experiment
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.mixers import make_mixer
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 # A tenth of the digits, so that a training takes less than a second.
 FEW = {"data": "digits", "valid": 0.9, "epochs": 1, "model": "resnet9", "precision": "fp32"}
 

@@ -17,6 +17,8 @@ from vicinal.tasks import TrainOptions
 from vicinal.tasks.run_config import config_digest
 from vicinal_cli import fails, rows_of
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path, monkeypatch):

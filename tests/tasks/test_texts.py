@@ -12,6 +12,8 @@ from vicinal.cli import run
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal_cli import fails, rows_of
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 PLACES = ["Aspen", "Rome", "Oslo", "the moon", "Lima", "Cairo"]
 PEOPLE = ["Galileo", "Goethe", "Curie", "Ada", "Homer", "Bach"]
 
