@@ -1,15 +1,17 @@
-"""What a comparison costs, beside an earlier version: seconds, and how far results differ.
+"""What a comparison costs, beside an earlier version: time, and how far results differ.
 
 python benchmarks/compare_cost.py digits --old OLD/src
 python benchmarks/compare_cost.py DATA --old OLD/src -- --train-size 1000 --epochs 150 --seeds 3
 
 Everything after ``--`` is given to ``vicinal compare``. Both trees run the same command, one after
-the other, each with an empty cache of decoded images, in a temporary folder. The last lines compare
-the results run by run: they are the same where both train with the same number of threads.
+the other, each with an empty cache of decoded images, in a temporary folder. Beside the seconds
+until it ends stand those of the processors, in which other programs hardly count. The last lines
+compare the results run by run.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,17 +23,23 @@ import pandas as pd
 OWN = str(Path(__file__).parents[1] / "src")
 
 
-def compare(source: str, data: str, arguments: list[str], folder: Path) -> float:
-    """Run ``vicinal compare`` of a tree; returns the seconds from Enter to the prompt."""
+def compare(source: str, data: str, arguments: list[str], folder: Path) -> tuple[float, float]:
+    """Run ``vicinal compare`` of a tree; returns the seconds to its end, and of the processors."""
     environment = {**os.environ, "PYTHONPATH": source, "VICINAL_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", "vicinal", "compare", data, *arguments]
-    began = time.perf_counter()
+    began, used = time.perf_counter(), _processor()
     done = subprocess.run(
         [*command, "--out", str(folder / "out")], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(done.stderr)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _processor() - used
+
+
+def _processor() -> float:
+    """The processors' time of all processes that were started here and have ended, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -42,7 +50,7 @@ def main() -> None:
     own, _, passed = " ".join(sys.argv[1:]).partition(" -- ")
     options, arguments = parser.parse_args(own.split()), passed.split()
     data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
-    seconds: dict[str, list[float]] = {"now": [], "earlier": []}
+    seconds: dict[str, list[tuple[float, float]]] = {"now": [], "earlier": []}
     results = {}
     for _ in range(options.rounds):
         for name, source in (("now", OWN), ("earlier", options.old)):
@@ -50,9 +58,10 @@ def main() -> None:
                 took = compare(source, data, arguments, Path(folder))
                 results[name] = pd.read_csv(Path(folder, "out", "runs.csv"))
             seconds[name].append(took)
-            print(f"{name}: {took:.1f} s", flush=True)
-    medians = {name: pd.Series(each).median() for name, each in seconds.items()}
-    print(f"now / earlier: {medians['now'] / medians['earlier']:.3f}")
+            print(f"{name}: {took[0]:.1f} s, {took[1]:.1f} s of processor", flush=True)
+    now, earlier = (pd.DataFrame(seconds[name]).median() for name in ("now", "earlier"))
+    wall, processor = now / earlier
+    print(f"now / earlier: {wall:.3f}, of processor {processor:.3f}")
     _print_differences(results["now"], results["earlier"])
 
 

@@ -551,7 +551,9 @@ class TestRunner:
     def test_every_result_is_passed_on(self, tmp_path):
         results, calls = self.run(tmp_path, self.prepare)
         assert [(count, is_new) for _, count, is_new in calls] == [(n, True) for n in (1, 2, 3, 4)]
-        _, calls = self.run(tmp_path, self.prepare)
+        idle = []
+        _, calls = self.run(tmp_path, self.prepare, idle=lambda: idle.append(1))
+        assert idle == []  # there was nothing to wait for
         assert [is_new for *_, is_new in calls] == [False] * 4
         assert [result.seed for result in results] == [0, 0, 1, 1]
 
@@ -564,9 +566,12 @@ class TestRunner:
             ResultStore(tmp_path / "done", lambda arm: ""),
         )
 
+        waits = threading.Event()
+
         def other():
-            time.sleep(0.2)
+            waits.wait(60)
             for seed in range(2):
+                time.sleep(0.1)
                 store.save(mixup, done.load(mixup, seed))
 
         with store.lock(mixup, 0), store.lock(mixup, 1):
@@ -577,8 +582,10 @@ class TestRunner:
                 self.prepare,
                 deadline=time.monotonic() + 100,
                 expected={mixup.name: 1000.0},
+                idle=waits.set,
             )
             process.join()
+        assert waits.is_set()
         assert {(result.arm, result.seed) for result in results} == {
             (arm.name, seed) for arm in (none, mixup) for seed in range(2)
         }

@@ -23,7 +23,7 @@ from vicinal.study.cells import axes, tables_of
 from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
-from vicinal.study.folder import ComparisonFolder
+from vicinal.study.folder import ComparisonFolder, load_writers
 from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.jobs import Jobs, StartHelpers, limited_threads
@@ -274,6 +274,7 @@ def _run(
         deadline=plan.deadline,
         expected=plan.expected,
         done=_RunLogger(runs, plan.expected, log),
+        idle=load_writers,
         bar=progress_bar(),
     )
     try:

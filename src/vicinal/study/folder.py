@@ -162,6 +162,13 @@ class ComparisonFolder:
         write_report(self.report, analysis, answer, **report)
 
 
+def load_writers() -> None:
+    """Import what :meth:`ComparisonFolder.write` needs, to draw above all: it takes a second."""
+    import pandas as pd  # noqa: F401
+
+    from vicinal.study import report  # noqa: F401
+
+
 def _modernise(settings: dict[str, Any]) -> None:
     """Write the one training size of early versions as the sizes of a map."""
     config = settings.get("config")

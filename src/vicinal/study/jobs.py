@@ -12,7 +12,7 @@ from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.study.formatting import pluralize
 
-TRIED = 3.0  # seconds of training, after which it is known how long the runs will take
+TRIED = 1.0  # seconds of training, after which it is known how long the runs will take
 WORTH = 45.0  # seconds of runs: a process that starts in between needs some for itself
 MEMORY = 1.2  # times what this process takes is set aside for another one
 
@@ -86,7 +86,7 @@ def limited_threads(threads: int | None) -> Iterator[None]:
 class StartHelpers(Callback):
     """Start helpers once it is known that the runs that are left will take long.
 
-    It is known after some seconds of the first training: how far it came by then, and how much
+    It is known after a second of the first training: how far it came by then, and how much
     memory a process needs. A helper that there is no memory for is not started.
 
     Args:

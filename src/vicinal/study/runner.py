@@ -182,6 +182,7 @@ class Runner:
         done: called with each result, the number of results so far, and whether it is new: done
             since this runner started, by this process or another one.
         callbacks: of each run, beside its own.
+        idle: called once, when other processes do the last runs, and this one has to wait.
         bar: shows the progress.
     """
 
@@ -195,11 +196,13 @@ class Runner:
         expected: dict[str, float] | None = None,
         done: Callable[[Result, int, bool], Any] = lambda *_: None,
         callbacks: Sequence[Callback] = (),
+        idle: Callable[[], Any] = lambda: None,
         bar: Progress,
     ) -> None:
         self.runs, self.prepare, self.store = list(runs), prepare, store
         self.deadline, self.expected = deadline, dict(expected or {})
         self.done, self.callbacks, self.bar = done, list(callbacks), bar
+        self.idle: Callable[[], Any] | None = idle
         self.results: list[Result] = []
 
     def left(self) -> int:
@@ -217,6 +220,9 @@ class Runner:
                 left = [each for each in left if not self._finish(*each)]
                 if len(left) == before:
                     self.bar.update(self.task, description="other processes do the last runs")
+                    if self.idle is not None:
+                        self.idle()
+                        self.idle = None
                     time.sleep(WAIT)  # other processes are working on all of them
         return self.results
 
