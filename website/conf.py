@@ -28,7 +28,7 @@ include_patterns += ["docs/**.md", "findings/README.md"]
 exclude_patterns = ["site", "build", "dist", "runs", "models", "src", "tests", "shared", ".*"]
 
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
+
 # Indented blocks are commands, and what they print.
 highlight_language = "none"
 
@@ -51,7 +51,6 @@ html_css_files = ["site.css"]
 html_extra_path = ["index.html"]
 html_copy_source = False
 html_show_sphinx = False
-templates_path = []
 
 
 def order(page: str) -> list[tuple[str, list[str]]]:
