@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,7 +41,12 @@ def test_the_help_does_not_load_torch():
 def test_every_public_name_exists():
     for name in vicinal.__all__:
         assert getattr(vicinal, name) is not None
-    assert set(vicinal.__all__) <= set(dir(vicinal))
+    assert set(vicinal.__all__) == set(vicinal._NAMES) <= set(dir(vicinal))
+
+
+def test_a_citation_names_this_version():
+    citation = (SRC.parents[1] / "CITATION.cff").read_text()
+    assert f"\nversion: {vicinal.__version__}\n" in citation
 
 
 def test_an_unknown_name_raises_attribute_error():
@@ -75,6 +81,50 @@ def test_type_checkers_see_the_same_names():
         for alias in node.names
     }
     assert named == set(vicinal.__all__)
+
+
+def star_import(monkeypatch, missing):
+    """The names of a star import where packages are missing, and what is said of the others."""
+    spec = importlib.util.spec_from_file_location("vicinal_alone", vicinal.__file__)
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+
+    def import_module(name):
+        if name.startswith(missing):
+            raise ModuleNotFoundError("No module named 'accelerate'", name="accelerate")
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(alone, "importlib", SimpleNamespace(import_module=import_module))
+    monkeypatch.setitem(sys.modules, "vicinal_alone", alone)
+    given = {}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        exec("from vicinal_alone import *", given)
+    return given, [str(warning.message) for warning in heard]
+
+
+def test_the_star_import_gives_what_torch_alone_needs_and_names_the_rest(monkeypatch):
+    given, (said,) = star_import(monkeypatch, ("vicinal.learner", "vicinal.data", "pandas"))
+    assert given["MixUp"] is vicinal.MixUp
+    assert given["torch"] is vicinal.torch
+    assert not {"Learner", "ImageDataLoaders", "pd"} & set(given)
+    assert "for want of accelerate" in said
+    assert "Learner" in said
+    assert said.endswith("pip install 'vicinal[train]' brings them")
+
+
+def test_the_star_import_of_all_packages_says_nothing(monkeypatch):
+    given, said = star_import(monkeypatch, ("no such package",))
+    assert set(vicinal._NAMES) <= set(given)
+    assert said == []
+
+
+def test_dir_lists_every_name_and_loads_none():
+    spec = importlib.util.spec_from_file_location("vicinal_alone", vicinal.__file__)
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    assert set(vicinal._NAMES) <= set(dir(alone))
+    assert "MixUp" not in vars(alone)
 
 
 def test_a_missing_extra_is_named():

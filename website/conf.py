@@ -28,7 +28,7 @@ include_patterns += ["docs/**.md", "findings/README.md"]
 exclude_patterns = ["site", "build", "dist", "runs", "models", "src", "tests", "shared", ".*"]
 
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
+
 # Indented blocks are commands, and what they print.
 highlight_language = "none"
 
@@ -51,18 +51,18 @@ html_css_files = ["site.css"]
 html_extra_path = ["index.html"]
 html_copy_source = False
 html_show_sphinx = False
-templates_path = []
 
 
 def order(page: str) -> list[tuple[str, list[str]]]:
-    """The captions of docs/index.md, each with the pages that it links to, without suffixes."""
+    """The captions of docs/index.md, each with the pages that it links to, as a list has them."""
     captions = []
     for line in page.splitlines():
         if line.startswith("## "):
             captions.append((line[3:], []))
-        for link in re.findall(r"\]\(([^):#]+)\.md\)", line):
+        for text, link in re.findall(r"\[([^]]+)\]\(([^):#]+)\.md\)", line):
             path = (REPOSITORY / "docs" / link).resolve().relative_to(REPOSITORY)
-            captions[-1][1].append(path.as_posix())
+            if path.as_posix() != root_doc:
+                captions[-1][1].append(f"{text} </{path.as_posix()}>")
     return captions
 
 
@@ -72,7 +72,7 @@ def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
         app.env.note_dependency(str(REPOSITORY / "docs" / "index.md"))
         source[0] += "\n```{toctree}\n:hidden:\n\n/docs/index\n```\n"
         for caption, pages in order((REPOSITORY / "docs" / "index.md").read_text()):
-            listed = "\n".join(f"/{page}" for page in pages if page != "README")
+            listed = "\n".join(pages)
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listed}\n```\n"
     elif docname == "docs/trainers":
         source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\ntrainers/*\n```\n"

@@ -1,7 +1,8 @@
 """Mix training samples and their targets: mixup and its family, exact with any loss.
 
 Every public name is loaded at its first use, so that ``import vicinal`` costs nothing, and mixing
-alone costs what importing torch costs. The names are typed in ``__init__.pyi``.
+alone costs what importing torch costs. The names are typed in ``__init__.pyi``. The star import
+gives those whose packages are installed, and names the others.
 """
 
 import importlib
@@ -248,16 +249,18 @@ _MODULES = {
     "torch": "torch",
 }
 
-__all__ = sorted([*_HOME, *_MODULES])
+_NAMES = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # not before it is asked for: it depends on what is installed
+        return globals().setdefault(name, _available())
     if name not in _HOME and name not in _MODULES:
         import difflib
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])
     except ModuleNotFoundError as error:
@@ -270,5 +273,25 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _available() -> list[str]:
+    """The names that ``from vicinal import *`` gives: those whose packages are installed."""
+    lacking: dict[str, str] = {}
+    for name in _NAMES:
+        try:
+            getattr(sys.modules[__name__], name)
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("vicinal"):
+                raise
+            lacking[name] = str(error.name)
+    if lacking:
+        packages = ", ".join(sorted(set(lacking.values())))
+        warnings.warn(
+            f"left out of `from vicinal import *`, for want of {packages}: {', '.join(lacking)}; "
+            "pip install 'vicinal[train]' brings them",
+            stacklevel=3,
+        )
+    return [name for name in _NAMES if name not in lacking]
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_NAMES})
