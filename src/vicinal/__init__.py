@@ -113,10 +113,12 @@ _HOMES = {
         "imagenet_stats",
         "mnist_stats",
     ),
+    "data.absent_blocks": ("BBoxBlock", "BBoxLblBlock", "PointBlock"),
     "data.block": ("DataBlock",),
+    "data.dates": ("add_datepart",),
     "data.download": ("untar_data",),
     "data.image_blocks": ("CategoryBlock", "ImageBlock"),
-    "data.image_files": ("PILImage", "get_image_files"),
+    "data.image_files": ("PILImage", "PILImageBW", "get_image_files"),
     "data.item_transforms": ("PadMode", "RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
     "data.first": ("first",),
@@ -127,6 +129,7 @@ _HOMES = {
         "ColReader",
         "ItemGetter",
         "RegexLabeller",
+        "noop",
         "parent_label",
         "using_attr",
     ),
@@ -234,6 +237,8 @@ def __getattr__(name: str) -> Any:
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
+        if name == "L":
+            hint = ": take a list, or import fastcore's by from fastcore.foundation import L"
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])
