@@ -102,7 +102,7 @@ _HOMES = {
     "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
     "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
-    "data.as_tensor": ("tensor",),
+    "data.as_tensor": ("tensor", "to_cpu"),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",

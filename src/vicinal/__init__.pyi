@@ -27,6 +27,7 @@ from vicinal.data.absent_blocks import BBoxBlock as BBoxBlock
 from vicinal.data.absent_blocks import BBoxLblBlock as BBoxLblBlock
 from vicinal.data.absent_blocks import PointBlock as PointBlock
 from vicinal.data.as_tensor import tensor as tensor
+from vicinal.data.as_tensor import to_cpu as to_cpu
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize

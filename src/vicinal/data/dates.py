@@ -48,7 +48,9 @@ def add_datepart(
     import pandas as pd
 
     if field_name not in df:
-        raise VicinalError(f"the data frame has no column {field_name!r}: it has {', '.join(df)}")
+        raise VicinalError(
+            f"the data frame has no column {field_name!r}: it has {', '.join(map(str, df))}"
+        )
     try:
         dates = pd.to_datetime(df[field_name])
     except (ValueError, TypeError) as error:

@@ -24,6 +24,18 @@ def check_keywords(whose: str, given: Iterable[str], known: Iterable[str]) -> No
     for name in given:
         if name in names:
             continue
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names)}"
+        near = like(name, names)
+        hint = f"did you mean {near}?" if near else f"it takes {', '.join(names)}"
         raise VicinalError(f"{whose} has no argument {name!r}: {hint}")
+
+
+def like(name: str, known: Iterable[str]) -> str | None:
+    """The known argument that is meant by a name, or None.
+
+    >>> like("batchsize", ["bs", "batch_tfms"]), like("colour", ["bs"])
+    ('bs', None)
+    """
+    names = list(known)
+    if name.replace("_", "") == "batchsize" and "bs" in names:
+        return "bs"
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.75)), None)

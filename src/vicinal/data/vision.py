@@ -26,6 +26,7 @@ from vicinal.data.images import (
     prefetch,
     read_named,
 )
+from vicinal.data.keywords import like
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
@@ -304,11 +305,11 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     for name in named:
         if name not in known:
             own = ("bs", "val_bs", "seed", "device", "num_workers", "skip_bad")
-            near = difflib.get_close_matches(name, (*own, "item_tfms", "batch_tfms"), n=1)
+            near = like(name, (*own, "item_tfms", "batch_tfms"))
             others = f"they have {', '.join(own)}, item_tfms and batch_tfms"
             raise VicinalError(
                 f"loaders of images have no option {name!r}: "
-                + (f"did you mean {near[0]}?" if near else others)
+                + (f"did you mean {near}?" if near else others)
             )
     return named
 
