@@ -106,7 +106,7 @@ _HOMES = {
     "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
     "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
-    "data.as_tensor": ("tensor",),
+    "data.as_tensor": ("tensor", "to_cpu"),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
@@ -117,10 +117,12 @@ _HOMES = {
         "imagenet_stats",
         "mnist_stats",
     ),
+    "data.absent_blocks": ("BBoxBlock", "BBoxLblBlock", "PointBlock"),
     "data.block": ("DataBlock",),
+    "data.dates": ("add_datepart",),
     "data.download": ("untar_data",),
     "data.image_blocks": ("CategoryBlock", "ImageBlock"),
-    "data.image_files": ("PILImage", "get_image_files"),
+    "data.image_files": ("PILImage", "PILImageBW", "get_image_files"),
     "data.item_transforms": ("PadMode", "RandomResizedCrop", "Resize", "ResizeMethod", "ToTensor"),
     "data.loaders": ("DataLoaders",),
     "data.first": ("first",),
@@ -131,6 +133,7 @@ _HOMES = {
         "ColReader",
         "ItemGetter",
         "RegexLabeller",
+        "noop",
         "parent_label",
         "using_attr",
     ),
@@ -260,6 +263,8 @@ def __getattr__(name: str) -> Any:
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
+        if name == "L":
+            hint = ": take a list, or import fastcore's by from fastcore.foundation import L"
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])

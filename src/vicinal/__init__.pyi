@@ -25,7 +25,11 @@ from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.cross_entropy import LabelSmoothingCrossEntropy as LabelSmoothingCrossEntropy
 from vicinal.cross_entropy import LabelSmoothingCrossEntropyFlat as LabelSmoothingCrossEntropyFlat
+from vicinal.data.absent_blocks import BBoxBlock as BBoxBlock
+from vicinal.data.absent_blocks import BBoxLblBlock as BBoxLblBlock
+from vicinal.data.absent_blocks import PointBlock as PointBlock
 from vicinal.data.as_tensor import tensor as tensor
+from vicinal.data.as_tensor import to_cpu as to_cpu
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -35,11 +39,13 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
+from vicinal.data.dates import add_datepart as add_datepart
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.first import first as first
 from vicinal.data.image_blocks import CategoryBlock as CategoryBlock
 from vicinal.data.image_blocks import ImageBlock as ImageBlock
 from vicinal.data.image_files import PILImage as PILImage
+from vicinal.data.image_files import PILImageBW as PILImageBW
 from vicinal.data.image_files import get_image_files as get_image_files
 from vicinal.data.item_transforms import PadMode as PadMode
 from vicinal.data.item_transforms import RandomResizedCrop as RandomResizedCrop
@@ -58,6 +64,7 @@ from vicinal.data.readers import AttrGetter as AttrGetter
 from vicinal.data.readers import ColReader as ColReader
 from vicinal.data.readers import ItemGetter as ItemGetter
 from vicinal.data.readers import RegexLabeller as RegexLabeller
+from vicinal.data.readers import noop as noop
 from vicinal.data.readers import parent_label as parent_label
 from vicinal.data.readers import using_attr as using_attr
 from vicinal.data.segmentation import SegmentationDataLoaders as SegmentationDataLoaders

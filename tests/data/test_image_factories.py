@@ -153,7 +153,7 @@ def test_what_is_not_an_option_is_named(pets):
     ):
         with pytest.raises(VicinalError):
             read(batchsize=8)
-    with pytest.raises(VicinalError, match=r"no option 'batchsize': they have bs, val_bs"):
+    with pytest.raises(VicinalError, match=r"no option 'batchsize': did you mean bs\?"):
         ImageDataLoaders.from_name_re(pets, r"(.+)_", batchsize=8)
     with pytest.raises(VicinalError, match="pat must be a regular expression, not None"):
         ImageDataLoaders.from_name_re(pets)

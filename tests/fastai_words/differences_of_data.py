@@ -124,3 +124,47 @@ def _():
     theirs, ours = shown
     assert ours.unique().tolist() == [0, 1]
     assert len(theirs.unique()) > 2
+
+
+@row(
+    "`add_datepart(df, 'saledate')` of texts or of dates that pandas reads, and `saleElapsed`",
+    "seconds since 1970 divided by 1,000, as pandas 3 counts microseconds",
+    "seconds since 1970",
+)
+def _():
+    found = []
+    for library in (tabular, vicinal):
+        frame = pd.DataFrame({"saledate": pd.to_datetime(["2011-11-16"]).astype("datetime64[us]")})
+        found.append(library.add_datepart(frame, "saledate")["saleElapsed"][0])
+    assert found == [1_321_401.0, 1_321_401_600.0]
+
+
+@row(
+    "`PointBlock`, `BBoxBlock`, `DataBlock(n_inp=2)`",
+    "points and boxes that move with their images; several inputs",
+    "are not here: an error says what to take instead",
+)
+def _():
+    for name in ("PointBlock", "BBoxBlock", "BBoxLblBlock"):
+        assert hasattr(fastai, name)
+        with pytest.raises(VicinalError, match="not here"):
+            getattr(vicinal, name)()
+    with pytest.raises(VicinalError, match="one input"):
+        vicinal.DataBlock(n_inp=2)
+
+
+@row(
+    "`ImageBlock(cls=PILImageBW)`",
+    "images of one channel, which `vision_learner(dls, resnet18)` cannot take without `n_in=1`",
+    "is an error: images have three channels, which are equal in grey ones",
+)
+def _():
+    images = [fastai.PILImageBW.create(np.zeros((8, 8), np.uint8))] * 4
+    made = fastai.DataBlock(
+        (fastai.ImageBlock(cls=fastai.PILImageBW), fastai.RegressionBlock),
+        get_items=lambda images: images,
+        get_y=lambda image: 1.0,
+    ).dataloaders(images, bs=2, device="cpu")
+    assert made.one_batch()[0].shape[1] == 1
+    with pytest.raises(VicinalError, match="three equal channels"):
+        vicinal.ImageBlock(cls=vicinal.PILImageBW)

@@ -215,3 +215,66 @@ def test_targets_of_one_number_have_the_same_shapes(get_y):
 def test_values_of_tables_have_the_same_shapes(frame):
     shapes = [dls.one_batch()[-1].shape for dls in both(frame, y_names="price")]
     assert shapes == [(4, 1), (4, 1)]
+
+
+@pytest.mark.parametrize("label", ["buys", "price"])
+@pytest.mark.parametrize("procs", PROCS)
+def test_tables_as_frames_of_numbers(frame, procs, label):
+    frame.index = np.arange(16)[::-1] + 100
+    theirs, ours = (
+        words.TabularPandas(
+            frame.copy(),
+            procs=[getattr(words, name) for name in procs],
+            cat_names=["work"],
+            cont_names=["age", "rooms"],
+            y_names=label,
+            splits=([0, 1, 3, 4, 7, 8, 9, 15], [2, 5, 12]),
+        )
+        for words in (tabular, vicinal)
+    )
+    for own, other in ((ours.train, theirs.train), (ours.valid, theirs.valid)):
+        assert len(own) == len(other)
+        pairs = ((own.xs, other.xs), (own.ys, other.ys), (own.y.to_frame(), other.y.to_frame()))
+        for frames in pairs:
+            pd.testing.assert_frame_equal(
+                *(each.astype(float) for each in frames), rtol=1e-5, atol=1e-6
+            )
+    assert ours.classes["work"] == [*theirs.classes["work"]]
+
+
+DATES = pd.DataFrame(
+    {
+        "saledate": pd.to_datetime(
+            ["2011-12-31 00:00", "2004-03-01 13:45", None, "2016-02-29 23:59"]
+        ),
+        "value": [1, 2, 3, 4],
+    }
+)
+
+
+@pytest.mark.parametrize("options", [{}, {"prefix": "d_", "drop": False}, {"time": True}])
+@pytest.mark.parametrize("rows", [slice(None), [0, 1, 3]])
+def test_parts_of_dates(options, rows):
+    dates = DATES.iloc[rows].astype({"saledate": "datetime64[ns]"})
+    theirs, ours = (
+        words.add_datepart(dates.copy(), "saledate", **options) for words in (tabular, vicinal)
+    )
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+
+
+def test_a_data_block_without_blocks_gives_what_the_getters_return():
+    frame = pd.DataFrame({"file": [f"{i}.jpg" for i in range(10)], "label": [*"abcdefghij"]})
+    for words in (vision, vicinal):
+        plain = words.DataBlock(splitter=words.IndexSplitter([3, 1])).datasets(frame)
+        assert (len(plain.train), len(plain.valid)) == (8, 2)
+        x, y = plain.train[0]
+        assert x["file"] == y["file"] == "0.jpg"
+        block = words.DataBlock(
+            get_x=lambda row: row["file"],
+            get_y=lambda row: row["label"],
+            splitter=words.IndexSplitter([3, 1]),
+        )
+        found = block.datasets(frame)
+        assert found.train[2] == ("4.jpg", "e")
+        assert found.valid[0] == ("3.jpg", "d")
+    assert len(vicinal.DataBlock().datasets(frame).valid) == 2

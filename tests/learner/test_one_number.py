@@ -88,6 +88,29 @@ def test_a_loss_that_compares_each_with_each_is_refused(target):
         learner(loss_func=broadcast).compute_loss(torch.zeros(3, 1), target)
 
 
+def test_a_loss_that_reduces_columns_is_refused():
+    def loss(output, y):
+        return F.mse_loss(output, y, reduction="none").mean(dim=1).mean()
+
+    with pytest.raises(VicinalError, match="loss compares each output"):
+        learner(loss_func=loss).compute_loss(OUTPUT, TARGET)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        lambda output, y: output.mean(),
+        lambda output, y: output.mean(dim=1).mean(),
+        lambda output, y: torch.tensor(0.5),
+        lambda output, y: output.std() - y.std(),
+        lambda output, y: (output.squeeze(1) - y).abs().mean(),
+        lambda output, y: (output.flatten() - y.flatten()).abs().max(),
+    ],
+)
+def test_metrics_of_all_samples_are_as_they_are(metric):
+    assert np.isfinite(learner(metrics=metric).validate()[1])
+
+
 @pytest.mark.parametrize("loss", [MSELossFlat(), nn.MSELoss(), F.mse_loss])
 def test_losses_of_samples_are_of_pairs(loss):
     assert sample_losses(loss, OUTPUT, TARGET).tolist() == SQUARES

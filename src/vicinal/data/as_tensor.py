@@ -1,9 +1,10 @@
-"""tensor: from a picture, an array or numbers to a tensor."""
+"""tensor: from a picture, an array or numbers to a tensor; and to_cpu."""
 
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from PIL.Image import Image
 from torch import Tensor
 
@@ -31,3 +32,12 @@ def tensor(x: Any, *more: Any) -> Tensor:
     made = x.detach().clone() if isinstance(x, Tensor) else torch.tensor(x)
     is_double = isinstance(x, np.ndarray | np.generic) and made.dtype == torch.float64
     return made.float() if is_double else made
+
+
+def to_cpu(b: Any) -> Any:
+    """A batch on the CPU, such as ``to_cpu(dls.one_batch())``; it may be nested.
+
+    >>> to_cpu((torch.tensor([1]), {"ids": torch.tensor([2])}))
+    (tensor([1]), {'ids': tensor([2])})
+    """
+    return send_to_device(b, "cpu")

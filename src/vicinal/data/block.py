@@ -1,5 +1,6 @@
 """DataBlock: fastai's mid-level interface to the data, on top of the same loaders."""
 
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +10,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from vicinal.data.absent_blocks import BBoxBlock, PointBlock
 from vicinal.data.blocks import (
     InputBlock,
     LabelledItems,
@@ -20,10 +22,11 @@ from vicinal.data.described_block import DescribedBlock
 from vicinal.data.image_blocks import CategoryBlock, ImageBlock
 from vicinal.data.image_files import get_image_files
 from vicinal.data.item_transforms import as_list
+from vicinal.data.keywords import check_keywords
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
-from vicinal.data.readers import Getter, in_turn
+from vicinal.data.readers import Getter, in_turn, noop
 from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Splitter
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
@@ -42,7 +45,8 @@ class DataBlock(DescribedBlock):
     """Describes how to get the data; :meth:`dataloaders` then does it.
 
     Args:
-        blocks: one input and one target, such as ``(ImageBlock, CategoryBlock)``.
+        blocks: one input and one target, such as ``(ImageBlock, CategoryBlock)``; None is that, and
+            lets :meth:`datasets` give what ``get_x`` and ``get_y`` return.
         get_items: from a source to the list of items, by default from a folder to its image files;
             a list is taken as it is, and of a data frame the rows are the items.
         get_x: from an item to its image: a path, encoded bytes or a PIL image; None where items
@@ -62,7 +66,7 @@ class DataBlock(DescribedBlock):
 
     def __init__(
         self,
-        blocks: Sequence[Any] = (ImageBlock, CategoryBlock),
+        blocks: Sequence[Any] | None = None,
         *,
         get_items: Callable[[Any], Any] | None = None,
         get_x: Getter | None = None,
@@ -71,8 +75,19 @@ class DataBlock(DescribedBlock):
         splitter: Splitter | None = None,
         item_tfms: Any = None,
         batch_tfms: Any = None,
+        **unknown: Any,
     ) -> None:
-        self.inputs, self.target = _input_and_target(blocks)
+        if {"n_inp", "dl_type"} & unknown.keys():
+            raise VicinalError(
+                "a DataBlock has one input and one target, and chooses the loaders by them: leave "
+                f"out {', '.join(unknown)}"
+            )
+        known = list(inspect.signature(DataBlock).parameters)[:-1]
+        check_keywords("DataBlock", unknown, known)
+        self.is_plain = blocks is None
+        self.inputs, self.target = _input_and_target(
+            (ImageBlock, CategoryBlock) if blocks is None else blocks
+        )
         if getters is not None:
             if get_x is not None or get_y is not None or len(getters) != 2:
                 raise VicinalError(
@@ -88,7 +103,7 @@ class DataBlock(DescribedBlock):
     def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> Self:
         """The same with other transforms; with None, the ones that there are stay."""
         made = type(self)(
-            (self.inputs, self.target),
+            None if self.is_plain else (self.inputs, self.target),
             get_items=self.get_items,
             get_x=self.get_x,
             get_y=self.get_y,
@@ -149,9 +164,13 @@ class DataBlock(DescribedBlock):
     def datasets(self, source: Any) -> "BlockDatasets":
         """Both parts as sequences of (input, target), ``.train`` and ``.valid``.
 
+        A DataBlock without blocks gives what ``get_x`` and ``get_y`` make of the items.
+
         Args:
             source: as for :meth:`dataloaders`.
         """
+        if self.is_plain:
+            return self._plain_datasets(source)
         data = self.labelled(source)
 
         def part(rows: Sequence[int]) -> PartItems:
@@ -163,37 +182,58 @@ class DataBlock(DescribedBlock):
         vocab = None if data.targets.vocab is None else Vocab(data.targets.vocab)
         return BlockDatasets(part(data.train), part(data.valid), vocab)
 
+    def _plain_datasets(self, source: Any) -> "BlockDatasets":
+        items, found = self._items(source)
+        get_x, get_y = self.get_x or noop, self.get_y or noop
+
+        def part(rows: Sequence[int]) -> PartItems:
+            chosen = [items[row] for row in rows]
+            return PartItems(chosen, lambda row: (get_x(chosen[row]), get_y(chosen[row])), None)
+
+        train, valid = self._split(found, items, [0] * len(items), [])
+        return BlockDatasets(part(train), part(valid), None)
+
     def labelled(self, source: Any) -> LabelledItems:
         """The items of a source with their inputs and targets, split into two parts.
 
         Args:
             source: as for :meth:`dataloaders`.
         """
-        found = self._found(source)
+        items, found = self._items(source)
         is_frame = hasattr(found, "iterrows")
         if is_frame and self.get_x is None:
             raise VicinalError(
                 "the items are rows of a data frame: give get_x, from a row to a file"
             )
-        items = rows_of(found) if is_frame else list(found)
-        if not items:
-            raise VicinalError("there are no items: give a source with some, or other get_items")
         if self.get_y is None and (is_frame or isinstance(items[0], os.PathLike)):
             raise VicinalError("give get_y, from an item to its class, such as parent_label")
         x = items if self.get_x is None else [self.get_x(item) for item in items]
         y = items if self.get_y is None else [self.get_y(item) for item in items]
         targets = self.target.encode(y, items)
+        is_class = self.target.is_classes and targets.vocab is not None
+        classes = targets.values.tolist() if is_class else [0] * len(items)
+        train, valid = self._split(found, items, classes, x)
+        return LabelledItems(items, x, self.target.arranged(targets, train), train, valid)
+
+    def _items(self, source: Any) -> tuple[list[Any], Any]:
+        """The items of a source; and what they were found as, which may be a data frame."""
+        found = self._found(source)
+        items = rows_of(found) if hasattr(found, "iterrows") else list(found)
+        if not items:
+            raise VicinalError("there are no items: give a source with some, or other get_items")
+        return items, found
+
+    def _split(
+        self, found: Any, items: Sequence[Any], classes: Sequence[int], x: Sequence[Any]
+    ) -> tuple[list[int], list[int]]:
         if isinstance(self.splitter, type):
             kind = self.splitter.__name__
             raise VicinalError(f"splitter={kind} is not called: give splitter={kind}(…)")
-        if is_frame and not isinstance(self.splitter, RandomSplitter | GroupSplitter):
-            parts = self.splitter(found)
-        else:
-            is_class = self.target.is_classes and targets.vocab is not None
-            classes = targets.values.tolist() if is_class else [0] * len(items)
-            parts = self.splitter(SplitItems(items, classes, self.inputs.copies(x)))
-        train, valid = _parts(parts, len(items))
-        return LabelledItems(items, x, self.target.arranged(targets, train), train, valid)
+        at_random = isinstance(self.splitter, RandomSplitter | GroupSplitter)
+        if hasattr(found, "iterrows") and not at_random:
+            return _parts(self.splitter(found), len(items))
+        copies = self.inputs.copies(x) if len(x) else []
+        return _parts(self.splitter(SplitItems(items, classes, copies)), len(items))
 
     def inputs_of(self, items: Any, dls: DataLoaders) -> list[Any]:
         """The inputs of further items, such as those that are to be predicted.
@@ -235,6 +275,9 @@ class DataBlock(DescribedBlock):
 
 def _input_and_target(blocks: Any) -> tuple[InputBlock, TargetBlock]:
     given = list(blocks) if isinstance(blocks, Iterable) else [blocks]
+    for block in given:
+        if isinstance(block, type) and issubclass(block, PointBlock | BBoxBlock):
+            block()  # which says what to take instead
     if len(given) == 2:
         inputs, target = map(as_block, given)
         if isinstance(inputs, InputBlock) and isinstance(target, TargetBlock):
@@ -284,7 +327,7 @@ def _parts(parts: Any, count: int) -> tuple[list[int], list[int]]:
         warnings.warn(
             f"{len(both):,} samples are in the training and in the validation part, so that "
             "validation says nothing of new ones",
-            stacklevel=4,
+            stacklevel=5,
         )
     return train, valid
 

@@ -32,7 +32,8 @@ class ImageBlock(InputBlock):
     def __init__(self, cls: type = PILImage) -> None:
         if cls is not PILImage:
             raise VicinalError(
-                f"images are read in RGB, as vicinal.PILImage, not as {cls.__name__}"
+                f"images are read in RGB, as vicinal.PILImage, not as {cls.__name__}: leave cls "
+                "out; grey images get three equal channels"
             )
 
     def items_of(self, source: Any) -> Any:

@@ -87,3 +87,22 @@ class PILImage(Image.Image):
         small.thumbnail((w or h, h))
         small.__class__ = type(self)
         return small  # type: ignore[return-value]
+
+
+class PILImageBW(PILImage):
+    """A PIL image in grey, as :meth:`create` opens one; networks get all images in RGB.
+
+    >>> PILImageBW.create(np.zeros((6, 8, 3), np.uint8)).mode
+    'L'
+    """
+
+    @classmethod
+    def create(cls, fn: Any) -> "PILImageBW":
+        """As :meth:`PILImage.create`, in grey.
+
+        Raises:
+            VicinalError: as there.
+        """
+        image = PILImage.create(fn).convert("L")
+        image.__class__ = cls
+        return image  # type: ignore[return-value]

@@ -15,12 +15,14 @@ from vicinal.data.blocks import TargetBlock, as_block
 from vicinal.data.columns import column_kinds, is_numeric, with_names
 from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.image_blocks import CategoryBlock
+from vicinal.data.keywords import check_keywords
 from vicinal.data.label_blocks import RegressionBlock
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import ItemsToPredict
 from vicinal.data.procs import Procs
 from vicinal.data.samples import listed
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
+from vicinal.data.tabular_part import TabularPart
 from vicinal.errors import VicinalError
 from vicinal.stored import check_fields
 
@@ -57,6 +59,9 @@ def cont_cat_split(
         else:
             categories.append(name)
     return numbers, categories
+
+
+_OF_TABLES = ("procs", "cat_names", "cont_names", "y_names", "y_block", "valid_idx")
 
 
 class TabularPandas:
@@ -100,16 +105,17 @@ class TabularPandas:
     ) -> None:
         if not hasattr(df, "iterrows"):
             raise VicinalError(f"df must be a data frame, not {df!r:.80}")
-        self.frame = with_names(df).reset_index(drop=True)
+        self.frame, self.index = with_names(df).reset_index(drop=True), df.index
         self.y_names = [str(name) for name in _listed(y_names)]
         raw = _raw_targets(self.frame, self.y_names)
         self.y_block = as_block(y_block or _block_for(self.frame[self.y_names]))
         targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
         self.targets = replace(targets, values=_as_columns(targets.values))
         parts = self._split(seed) if splits is None else splits
-        self.train, self.valid = _checked(parts, len(self.frame))
-        self.targets = self.y_block.arranged(self.targets, self.train)
-        part = self.frame.iloc[self.train].drop(columns=self.y_names)
+        train, valid = _checked(parts, len(self.frame))
+        self.train, self.valid = TabularPart(self, train), TabularPart(self, valid)
+        self.targets = self.y_block.arranged(self.targets, train)
+        part = self.frame.iloc[train].drop(columns=self.y_names)
         if cat_names is None and cont_names is None:
             kinds = column_kinds(part)
             cat_names, cont_names = kinds.categorical, kinds.numeric
@@ -119,6 +125,22 @@ class TabularPandas:
     def __repr__(self) -> str:
         parts = f"{len(self.train):,} training and {len(self.valid):,} validation rows"
         return f"TabularPandas({parts} of {listed(self.procs.table.columns)})"
+
+    @property
+    def xs(self) -> pd.DataFrame:
+        """The inputs of all rows; see :class:`TabularPart`."""
+        return TabularPart(self, range_of(self.frame)).xs
+
+    @property
+    def ys(self) -> pd.DataFrame:
+        """The targets of all rows."""
+        return TabularPart(self, range_of(self.frame)).ys
+
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """The categories of each column, of which the first stands for missing and unknown ones."""
+        found = self.procs.table.categories
+        return {name: ["#na#", *categories] for name, categories in found.items()}
 
     def _split(self, seed: int | None) -> tuple[list[int], list[int]]:
         values = self.targets.values
@@ -133,6 +155,7 @@ class TabularPandas:
         val_bs: int | None = None,
         seed: int | None = None,
         device: torch.device | str | None = None,
+        **unknown: Any,
     ) -> "TabularDataLoaders":
         """Batches of both parts.
 
@@ -145,9 +168,11 @@ class TabularPandas:
         Raises:
             VicinalError: the batch size does not go with the data.
         """
+        known = ("bs", "val_bs", "seed", "device")
+        check_keywords("TabularDataLoaders", unknown, (*known, *_OF_TABLES))
         parts = [
             TensorData(self.procs.transform(self.frame.iloc[rows]), self.targets.values[rows])
-            for rows in (self.train, self.valid)
+            for rows in (list(self.train), list(self.valid))
         ]
         train = Batches(parts[0], bs, training=True, seed=seed or 0, device=device)
         valid = Batches(parts[1], val_bs or 2 * bs, device=device)

@@ -1,5 +1,6 @@
 """ImageDataLoaders: from stored images to batches on the device."""
 
+import difflib
 import inspect
 import os
 from collections.abc import Callable, Sequence
@@ -25,12 +26,13 @@ from vicinal.data.images import (
     prefetch,
     read_named,
 )
+from vicinal.data.keywords import like
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
 from vicinal.data.readers import RegexLabeller, parent_label, using_attr
 from vicinal.data.resizing import Resizing
-from vicinal.data.samples import ImageParts, Samples, Split, emptied, index_labels
+from vicinal.data.samples import ImageParts, Samples, Split, emptied, index_labels, listed
 from vicinal.data.sizes import Size, as_size, how_read, sides
 from vicinal.data.split_loader import Batches
 from vicinal.data.splitters import GrandparentSplitter
@@ -304,15 +306,23 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     for name in named:
         if name not in known:
             own = ("bs", "val_bs", "seed", "device", "num_workers", "skip_bad")
+            near = like(name, (*own, "item_tfms", "batch_tfms"))
+            others = f"they have {', '.join(own)}, item_tfms and batch_tfms"
             raise VicinalError(
-                f"loaders of images have no option {name!r}: they have {', '.join(own)}, item_tfms "
-                "and batch_tfms"
+                f"loaders of images have no option {name!r}: "
+                + (f"did you mean {near}?" if near else others)
             )
     return named
 
 
 def _two_folders(path: str | os.PathLike[str], train: str, valid: str) -> Split:
     """The split of the class folders in two folders."""
+    for argument, name in (("train", train), ("valid", valid)):
+        if Path(path).is_dir() and not (Path(path) / name).is_dir():
+            found = sorted(each.name for each in Path(path).iterdir() if each.is_dir())
+            near = difflib.get_close_matches(name, found, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"its folders are {listed(found)}"
+            raise VicinalError(f"{path} has no folder {name} ({argument}=): {hint}")
     files = get_image_files(path, folders=[train, valid])
     in_train, in_valid = GrandparentSplitter(train, valid)(files)
     labels, vocab = index_labels([parent_label(file) for file in files])

@@ -70,22 +70,31 @@ class Paired:
         return target
 
     def _check(self, output: Tensor, target: Tensor) -> None:
-        # Outputs that equal their targets, each pair another: what compares them one by one has
-        # one result for both shapes of the outputs.
         values = torch.linspace(0.1, 0.9, len(target), device=output.device)
-        y = values.to(target.dtype).reshape(target.shape)
-        found: list[float] = []
-        for shape in (output.shape, target.shape):
-            try:
-                with torch.no_grad(), rehearsed(self.criterion, output, seed=0):
-                    result = self.criterion(values.to(output.dtype).reshape(shape), y)
-            except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
-                return  # such as of a criterion that reads columns
-            found.append(float(torch.as_tensor(result).double().mean()))
-        given, paired = found
-        if math.isfinite(paired) and not math.isclose(given, paired, rel_tol=1e-3, abs_tol=1e-6):
-            raise VicinalError(
-                f"the {self.what} {name_of(self.criterion)} compares each output of shape "
-                f"{tuple(output.shape)} with each target of shape {tuple(target.shape)}: let it "
-                "compare output.flatten() with target.flatten()"
-            )
+        one = values.to(target.dtype).reshape(target.shape)
+        other = values.to(output.dtype).reshape(output.shape)
+        # In the mean over all pairs of an output and a target, the targets' order is lost.
+        given, turned = self._called(other, one), self._called(other, one.flip(0))
+        if not _are_close(given, turned):
+            return
+        # It is also where targets do not count at all, or less than all samples together.
+        for shape in (target.shape, output.shape):
+            paired = self._called(other.reshape(shape), one.reshape(shape))
+            if math.isfinite(paired) and not _are_close(given, paired):
+                raise VicinalError(
+                    f"the {self.what} {name_of(self.criterion)} compares each output of shape "
+                    f"{tuple(output.shape)} with each target of shape {tuple(target.shape)}: let "
+                    "it compare output.flatten() with target.flatten()"
+                )
+
+    def _called(self, output: Tensor, target: Tensor) -> float:
+        """The mean of what the criterion gives; NaN where it takes no such shapes."""
+        try:
+            with torch.no_grad(), rehearsed(self.criterion, output, seed=0):
+                return float(torch.as_tensor(self.criterion(output, target)).double().mean())
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return math.nan
+
+
+def _are_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
