@@ -133,7 +133,6 @@ _HOMES = {
         "ColReader",
         "ItemGetter",
         "RegexLabeller",
-        "noop",
         "parent_label",
         "using_attr",
     ),

@@ -64,7 +64,6 @@ from vicinal.data.readers import AttrGetter as AttrGetter
 from vicinal.data.readers import ColReader as ColReader
 from vicinal.data.readers import ItemGetter as ItemGetter
 from vicinal.data.readers import RegexLabeller as RegexLabeller
-from vicinal.data.readers import noop as noop
 from vicinal.data.readers import parent_label as parent_label
 from vicinal.data.readers import using_attr as using_attr
 from vicinal.data.segmentation import SegmentationDataLoaders as SegmentationDataLoaders

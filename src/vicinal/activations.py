@@ -69,9 +69,16 @@ def activates_silently(loss_func: Callable[..., Tensor], classes: bool) -> bool:
     return not is_own and activation_of(loss_func, classes=classes) is not noop
 
 
-def noop(output: Tensor) -> Tensor:
-    """The outputs as they are, for ``learn.get_preds(act=noop)``."""
-    return output
+def noop(x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """What it is given, without the other arguments.
+
+    For ``learn.get_preds(act=noop)``, which gives outputs as they are, and for getters that leave
+    an item as it is.
+
+    >>> noop("pug_7.jpg")
+    'pug_7.jpg'
+    """
+    return x
 
 
 NAMED: dict[str, Callable[[Tensor], Tensor]] = {

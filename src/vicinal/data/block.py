@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from vicinal.activations import noop
 from vicinal.data.absent_blocks import BBoxBlock, PointBlock
 from vicinal.data.blocks import (
     InputBlock,
@@ -26,7 +27,7 @@ from vicinal.data.keywords import check_keywords
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
-from vicinal.data.readers import Getter, in_turn, noop
+from vicinal.data.readers import Getter, in_turn
 from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Splitter
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError

@@ -148,15 +148,6 @@ class AttrGetter:
         return getattr(item, self.nm, self.default)
 
 
-def noop(x: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """What it is given, without the other arguments: for getters that leave an item as it is.
-
-    >>> noop("pug_7.jpg")
-    'pug_7.jpg'
-    """
-    return x
-
-
 Getter = Callable[[Any], Any] | Sequence[Callable[[Any], Any]]
 
 
