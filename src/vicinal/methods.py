@@ -14,7 +14,7 @@ from typing import Any, Literal
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
 OTHERS = "other kinds"  # of data, which have no entry of their own
 NONE = "none"
-Targets = Literal["classes", "values"]
+Targets = Literal["classes", "values", "labels", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "rescaledmixup", "MixUp", "mixup whose predictions are rescaled",
-            {"images": INPUT}, alpha=0.4, to_the_end=True,
+            {"images": INPUT}, alpha=0.4, targets="classes", to_the_end=True,
             callback="vicinal.learner.rescaledmixup:RescaledMixUp",
         ),
         MethodEntry(
@@ -278,6 +278,7 @@ OF_THE_WHOLE = (
     Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
             above=True),
     Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
+    Setting("labels", "of several labels: both by their shares, or their union in full", "shares"),
 )  # fmt: skip
 # Names of timm's options, and of arguments in Python.
 SYNONYMS = {

@@ -25,6 +25,7 @@ from vicinal.methods import (
 
 Mode = Literal["batch", "pair", "elem"]
 MODES: tuple[Mode, ...] = ("batch", "pair", "elem")
+LABELS = ("shares", "union")
 # As `per` of a mixer in Python has it.
 PER = {"batch": "batch", "sample": "elem"}
 
@@ -87,6 +88,7 @@ class MixSpec:
         mode: what has weights and a method of its own: a batch, a pair or a sample ("elem").
         until: the share of the training after which nothing is mixed any more.
         off_epoch: the same in epochs; 0 for never.
+        labels: what several labels of both samples become: "shares" of both, or their "union".
     """
 
     parts: tuple[MixPart, ...] = ()
@@ -94,6 +96,7 @@ class MixSpec:
     mode: Mode = "elem"
     until: float = 1.0
     off_epoch: int = 0
+    labels: str = "shares"
 
     @property
     def text(self) -> str:
@@ -104,8 +107,8 @@ class MixSpec:
         """
         if not self.parts:
             return NONE
-        whole = {name: getattr(self, name) for name in ("prob", "mode", "until", "off_epoch")}
-        defaults = {setting.name: setting.default for setting in OF_THE_WHOLE}
+        defaults = {s.name: s.default for s in OF_THE_WHOLE if s.name != "switch_prob"}
+        whole = {name: getattr(self, name) for name in defaults}
         words = [f"{k}={written(v)}" for k, v in whole.items() if v != defaults[k]]
         return ":".join(["+".join(part.text for part in self.parts), *words])
 
@@ -179,7 +182,7 @@ class MixSpec:
             (part.method.name, part.strength, round(share, 9), part.layers, part.settings)
             for part, share in zip(self.parts, self.shares, strict=True)
         ]
-        return (*parts, self.prob, self.mode, self.until, self.off_epoch)
+        return (*parts, self.prob, self.mode, self.until, self.off_epoch, self.labels)
 
     def mixing_share(self, epochs: int) -> float:
         """The share of the training that mixes, of so many epochs.
@@ -306,6 +309,10 @@ def _value(setting: Setting, text: str) -> Any:
         if mode not in MODES:
             raise ValueError(f"must be {', '.join(MODES[:-1])} or {MODES[-1]}, not {text}")
         return mode
+    if setting.name == "labels":
+        if text.lower() not in LABELS:
+            raise ValueError(f"must be {' or '.join(LABELS)}, not {text or 'nothing'}")
+        return text.lower()
     return setting.parse(text)
 
 
@@ -357,6 +364,8 @@ def _check(spec: MixSpec, mix: str) -> None:
     if spec.mode == "pair" and choosing:
         _refuse(mix, f"{choosing[0]} chooses partners itself, so mode cannot be pair: leave it out")
     alone = [part.method.name for part in spec.parts if part.method.callback]
+    if alone and spec.labels == "union":
+        _refuse(mix, f"{alone[0]} has a loss of its own, by shares: leave out labels=union")
     if alone and len(spec.parts) > 1:
         _refuse(mix, f"{alone[0]} cannot take turns with others: name it alone")
 

@@ -122,6 +122,8 @@ def train(
         else contextlib.nullcontext()
     ):
         task.fit(learn, task.epochs, task.lr)
+        for name, text in task.after_training(learn):
+            log(name, text)
     return folder
 
 
@@ -151,12 +153,10 @@ def _prepare(
 ) -> tuple[Learner, Task, Mixer | Callback | None, dict[str, str]]:
     """The learner, its task, what mixes in it, and what was chosen for it and why."""
     task = make_task(options, find_split(options))
-    log("data", task.describe())
-    for note in task.split.notes:
-        log(*note.split(": ", 1))
     chosen = task.chosen(before["chosen"] if before else None)
-    for name, reason in chosen.items():
-        log(name, reason)
+    notes = (note.split(": ", 1) for note in task.split.notes)
+    for name, text in (("data", task.describe()), *notes, *chosen.items()):
+        log(name, text)
     torch.manual_seed(options.seed)  # for the network's random weights; the process is ours
     with status("preparing the training"):
         learn = task.learner()
@@ -294,6 +294,8 @@ class Run(Callback):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
         save_rescaling(self.learn.rescaling, self._file(RESCALING))
+        if stopped_by is not None and this_process().num_processes == 1:
+            self.task.after_training(self.learn)
         self.draw_first_batch()
         if self.learn.history:
             from vicinal import plots
@@ -318,12 +320,12 @@ class Run(Callback):
                 shutil.rmtree(self._file(folder), ignore_errors=True)
 
     def _write_config(self, *, finished: bool) -> None:
-        how = self.task.preprocessing(self.learn)
+        how = self.task.preprocessing(self.learn).to_json()
         config: dict[str, Any] = {
             "vicinal": __version__,
             "torch": torch.__version__,
             **self.settings,
-            "predict": {"kind": self.task.kind, "how": how.to_json()},
+            "predict": {"kind": self.task.kind, "how": how},
             "rescaled": self.learn.rescaling is not None,
             "finished": finished,
             "epochs_done": len(self.learn.history),

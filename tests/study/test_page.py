@@ -22,7 +22,7 @@ from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
 from vicinal.study.board import board_images
 from vicinal.study.calibration import Reliability
-from vicinal.study.measures import Measure
+from vicinal.study.measure import Measure
 from vicinal.study.page import BOARD_METHODS, render
 from vicinal.study.report import write_report
 

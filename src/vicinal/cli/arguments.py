@@ -65,6 +65,13 @@ Overwrite = Annotated[
     bool,
     typer.Option(help="Replace what --out holds.", rich_help_panel=FOLDER, show_default=False),
 ]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        help="Of several labels: bce (binary cross-entropy), or asymmetric, for many labels of "
+        "which each sample has few. If not given, bce."
+    ),
+]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
     str | None,

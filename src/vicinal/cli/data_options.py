@@ -21,7 +21,11 @@ def _read(
     ] = 0.2,
     label: Annotated[
         str | None,
-        typer.Option(help="The label column of a table.", rich_help_panel=READING),
+        typer.Option(
+            help="The label column of a table; or several columns of 0 and 1, separated by commas, "
+            "which are several labels of each sample.",
+            rich_help_panel=READING,
+        ),
     ] = None,
     label_pattern: Annotated[
         str | None,
@@ -33,7 +37,18 @@ def _read(
     ] = None,
     label_kind: Annotated[
         str | None,
-        typer.Option(help="What the labels are: classes, or values.", rich_help_panel=READING),
+        typer.Option(
+            help="What the labels are: classes, values, or labels (several of each sample).",
+            rich_help_panel=READING,
+        ),
+    ] = None,
+    label_sep: Annotated[
+        str | None,
+        typer.Option(
+            help="What joins several labels in a column, such as ; where it is no vertical bar, "
+            "which is found.",
+            rich_help_panel=READING,
+        ),
     ] = None,
     drop_missing: Annotated[
         bool,

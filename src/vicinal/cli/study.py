@@ -11,6 +11,7 @@ from vicinal.cli.arguments import (
     BatchSize,
     Data,
     Epochs,
+    Loss,
     Model,
     Overwrite,
     Precision,
@@ -76,6 +77,7 @@ def compare(
     batch_size: BatchSize = None,
     lr: Rate = None,
     size: Size = None,
+    loss: Loss = None,
     precision: Precision = "auto",
     skip_bad: SkipBad = False,
     out: Annotated[
@@ -136,6 +138,7 @@ def compare(
         batch_size=batch_size,
         lr=lr,
         size=size,
+        loss=loss,
         precision=precision,
         skip_bad=skip_bad,
         **how,

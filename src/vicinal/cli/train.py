@@ -11,6 +11,7 @@ from vicinal.cli.arguments import (
     BatchSize,
     Data,
     Epochs,
+    Loss,
     MixName,
     Model,
     Overwrite,
@@ -40,6 +41,7 @@ def train(
     batch_size: BatchSize = None,
     lr: Rate = None,
     size: Size = None,
+    loss: Loss = None,
     precision: Precision = "auto",
     compile: Annotated[
         bool,
@@ -93,6 +95,7 @@ def train(
         batch_size=batch_size,
         lr=lr,
         size=size,
+        loss=loss,
         precision=precision,
         compile=compile,
         track=track,

@@ -33,6 +33,13 @@ def predict(
         Path | None,
         typer.Option(help="Of masks: the folder for them. If not given, predicted."),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of several labels: predict those whose probability is above this. If not given, "
+            "what was best in validation."
+        ),
+    ] = None,
 ) -> None:
     """Predict with a trained network.
 
@@ -44,7 +51,7 @@ def predict(
         from vicinal.cli.written_masks import writer_for
         from vicinal.tasks.predictor import Predictor
 
-        predictor = Predictor.load(run)
+        predictor = Predictor.load(run, threshold)
         column = predictor.preprocessing.sample_name
     with status("finding the samples"):
         named = list(predictor.preprocessing.found(samples))
@@ -104,13 +111,16 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
             table.add_row(_one_line(name), format_value(output.item()))
     else:
         are_masks = predictor.preprocessing.writes
-        shown = "share" if are_masks else "probability"
-        table = Table(name_of, Column("class", overflow="fold"), shown, box=None)
+        several = predictor.preprocessing.threshold is not None
+        of = Column("labels" if several else "class", overflow="fold")
+        table = Table(name_of, of, "share" if are_masks else "probability", box=None)
         for name, output in found:
-            likely_first = predictor.best(output, 3)
+            likeliest = predictor.above(output) if several else predictor.best(output, 3)
             if are_masks:
-                likely_first = [*predictor.named_shares(output).items()]
-            for rank, (likely, probability) in enumerate(likely_first):
+                likeliest = [*predictor.named_shares(output).items()]
+            if not likeliest:
+                table.add_row(_one_line(name), "(no label)", "")
+            for rank, (likely, probability) in enumerate(likeliest):
                 shown = "" if rank else _one_line(name)
                 table.add_row(shown, _one_line(likely), f"{probability:.1%}")
     console.print(table)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,19 @@ def class_names(schema: Any) -> dict[str, list[str]]:
     >>> class_names(pyarrow.schema([("label", "int64")], metadata={"huggingface": held}))
     {'label': ['neg', 'pos']}
     """
-    return {
-        name: feature["names"]
-        for name, feature in features_of(schema).items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and "names" in feature
-    }
+    found = {name: _names(feature) for name, feature in features_of(schema).items()}
+    return {name: names for name, names in found.items() if names}
+
+
+def _names(feature: Any) -> list[str]:
+    """The names of a column's classes, or of those in its lists; none where there are none."""
+    if isinstance(feature, list) and len(feature) == 1:  # as early versions wrote lists
+        return _names(feature[0])
+    if not isinstance(feature, dict):
+        return []
+    if feature.get("_type") in ("List", "LargeList", "Sequence"):
+        return _names(feature.get("feature"))
+    return list(feature.get("names", ())) if feature.get("_type") == "ClassLabel" else []
 
 
 def features_of(schema: Any) -> dict[str, Any]:
@@ -62,7 +71,11 @@ def with_class_names(frame: "pd.DataFrame", names: Mapping[str, Sequence[str]]) 
 
     named = {}
     for column, classes in names.items():
-        if column not in frame or not pd.api.types.is_numeric_dtype(frame[column]):
+        if column not in frame:
+            continue
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            if _hold_numbers(frame[column]):
+                named[column] = named_lists(frame[column], list(classes))
             continue
         codes = frame[column].fillna(-1).astype(int)
         wrong = ~codes.between(-1, len(classes) - 1)
@@ -74,3 +87,40 @@ def with_class_names(frame: "pd.DataFrame", names: Mapping[str, Sequence[str]]) 
             )
         named[column] = pd.Categorical.from_codes(codes, list(classes))
     return frame.assign(**named)
+
+
+def named_lists(lists: "pd.Series", names: Sequence[str]) -> "pd.Series":
+    """A column of lists of class numbers as lists of their names; -1 is no class.
+
+    Raises:
+        VicinalError: a number has no name.
+
+    >>> import pandas as pd
+    >>> named_lists(pd.Series([[1, 0], [], None]), ["sea", "sky"]).tolist()
+    [['sky', 'sea'], [], None]
+    """
+
+    def of(row: Any, codes: Any) -> Any:
+        if codes is None or isinstance(codes, float):
+            return None
+        wrong = [code for code in codes if not -1 <= code < len(names)]
+        if wrong:
+            raise VicinalError(
+                f"column {lists.name} holds {wrong[0]} in the list of row {row}, but the data name "
+                f"{len(names)} classes, from 0 on: correct it or drop the row"
+            )
+        return [names[int(code)] for code in codes if code >= 0]
+
+    import pandas as pd
+
+    made = [of(row, codes) for row, codes in lists.items()]
+    return pd.Series(made, lists.index, dtype=object, name=lists.name)
+
+
+def _hold_numbers(lists: "pd.Series") -> bool:
+    """Whether a column is one of lists of whole numbers."""
+    known = lists.dropna()
+    return bool(len(known)) and bool(
+        known.map(lambda each: hasattr(each, "__iter__") and not isinstance(each, str)).all()
+        and all(isinstance(code, Integral) for each in known for code in each)
+    )

@@ -1,12 +1,14 @@
 """Labelled images from tables with an image column: Parquet files and the Hugging Face hub."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from vicinal.data.class_names import named_lists
 from vicinal.data.column import Column
 from vicinal.data.column_names import check_column
 from vicinal.data.image_columns import image_column
@@ -18,6 +20,7 @@ from vicinal.data.labelled_images import (
 )
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Split
+from vicinal.data.several import LabelSets, is_list, names_several, with_label_sets
 from vicinal.data.tables import frames_of, parquet_rows, parts_of, tables_of_parquet, undecoded
 from vicinal.errors import VicinalError
 
@@ -58,14 +61,20 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     for name in request.drop:
         check_column(name, [each for each in train.features if each != image], "drop")
     features = {name: f for name, f in train.features.items() if name not in request.drop}
-    label = label_column(features, request.label, image)
+    flags = names_several(request.label, [*features])
+    label = request.label if flags else label_column(features, request.label, image)
+    assert label is not None
     columns = {"group": request.group, "split-column": request.split_column}
     if part_names(tables)[1] is None and request.split_column is None:
         columns["split-column"] = _split_column(train, image, label, request)
     parts = {
-        str(name): _labelled(table, image, label, columns, request)
+        str(name): _labelled(table, image, flags or [label], columns, request)
         for name, table in tables.items()
     }
+    found = _understood(parts, label, request, [] if flags else _names_in_lists(features[label]))
+    if found is not None:
+        return split_of_labelled(found[0], label, request, sets=found[1])
+    parts = {name: _checked(part, label) for name, part in parts.items()}
     names, note = getattr(train.features[label], "names", None), f"labels: column {label}"
     if names is None and request.label_kind is None:
         # Images are stored with classes far more often than with quantities.
@@ -91,10 +100,14 @@ def _split_column(table: Any, image: str, label: str, request: "DataRequest") ->
 
 
 def _labelled(
-    table: Any, image: str, label: str, columns: dict[str, str | None], request: "DataRequest"
+    table: Any,
+    image: str,
+    labels: Sequence[str],
+    columns: dict[str, str | None],
+    request: "DataRequest",
 ) -> LabelledImages:
     """The images of one part, their labels, and the columns that options name."""
-    frame = pd.DataFrame({label: _labels(table, label, request)})
+    frame = pd.DataFrame({name: _labels(table, name, request) for name in labels})
     others = [name for name in table.features if name != image]
     for option, name in columns.items():
         if name is not None:
@@ -109,13 +122,63 @@ def _labels(table: Any, label: str, request: "DataRequest") -> pd.Series:
         return pd.Series([None] * len(table), dtype=object)
     labels = table[label][:]
     known = [value for value in labels if value is not None]
-    for value in known[:1]:
-        check_class(value, label)
+    if any(map(is_list, known)):
+        return pd.Series(labels, dtype=object)
     # What has no label in a data set with names of classes has -1; elsewhere -1 can be a class.
     are_signs = set(known) == {-1, 1} or request.label_kind == "classes"
     if hasattr(table.features[label], "names") or not are_signs:
         labels = [None if value == -1 else value for value in labels]
     return pd.Series(labels, dtype=object)
+
+
+def _understood(
+    parts: dict[str, LabelledImages], label: str, request: "DataRequest", names: list[str]
+) -> tuple[dict[str, LabelledImages], LabelSets] | None:
+    """The images with tuples of labels, and how these were understood; None for one label each.
+
+    Args:
+        names: of the labels, where lists hold their numbers; -1 is none.
+    """
+    frames = {name: part.frame for name, part in parts.items()}
+    if names:
+        frames = {
+            name: frame.assign(**{label: named_lists(frame[label], names)})
+            for name, frame in frames.items()
+        }
+    elif "," not in label and not any(map(_may_be_several, frames.values())):
+        return None
+    found = with_label_sets(frames, label, request, names or None)
+    if found is None:
+        if names:
+            raise VicinalError(
+                f"each list in column {label} holds one label: add --label-kind labels to learn "
+                "them as they are, or name a column of classes by --label"
+            )
+        return None
+    made, sets = found
+    return {name: replace(part, frame=made[name]) for name, part in parts.items()}, sets
+
+
+def _may_be_several(frame: pd.DataFrame) -> bool:
+    """Whether the first column holds lists or texts."""
+    return bool(frame.iloc[:, 0].map(lambda value: is_list(value) or isinstance(value, str)).any())
+
+
+def _names_in_lists(feature: Any) -> list[str]:
+    """The names of the classes whose numbers are in the lists of a column; none where they are not.
+
+    The ``datasets`` library calls such a column ``List(ClassLabel)`` or ``Sequence(ClassLabel)``.
+    """
+    inner = feature[0] if isinstance(feature, list) and feature else feature
+    inner = inner if inner is not feature else getattr(feature, "feature", None)
+    return list(getattr(inner, "names", None) or ())
+
+
+def _checked(part: LabelledImages, label: str) -> LabelledImages:
+    known = part.frame[label].dropna()
+    for value in known.head(1):
+        check_class(value, label)
+    return part
 
 
 def label_column(features: Any, label: str | None, image: str) -> str:

@@ -16,6 +16,7 @@ from vicinal.data.folders import check_open, split_by_folder, split_by_name
 from vicinal.data.known import split_of_torchvision
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import Samples, Split, held_out, listed
+from vicinal.errors import VicinalError
 
 # Why options do not apply to such data, by option.
 NO_COLUMNS = {
@@ -44,16 +45,31 @@ def image_split(request: DataRequest) -> Split | None:
 def of_folder(request: DataRequest) -> Split:
     """Images in a folder, whose classes are in the names of their folders or their own."""
     assert request.path is not None
-    request.accept("label_pattern", "group", reasons=NO_COLUMNS)
+    kinds = () if request.label_kind == "values" else ("label_kind",)
+    request.accept("label_pattern", "group", *kinds, reasons=NO_COLUMNS)
     path, pattern = request.path, request.label_pattern
     check_open(request.listing, request.skip_bad)
     listing = request.listing.without(request.tables)
     how: dict[str, Any] = {"listing": listing, "group": request.group, "skip_bad": request.skip_bad}
     if pattern is not None:
+        if request.label_kind == "labels":
+            raise VicinalError(
+                "--label-pattern finds one class in each name, and --label-kind labels asks for "
+                "several: leave out one of them"
+            )
         split = split_by_name(path, pattern, request.valid_pct, request.seed, **how)
     else:
+        ways: dict[str | None, Any] = {None: "links", "labels": "copies", "classes": None}
+        how["several"] = ways[request.label_kind]
         split = split_by_folder(path, request.valid_pct, request.seed, **how)
-    return replace(split, notes=[*split.notes, *_beside(request)])
+    return replace(split, notes=[*_with_remedy(split.notes), *_beside(request)])
+
+
+def _with_remedy(notes: list[str]) -> Iterator[str]:
+    """Lines, of which that about copies with several classes says what to do about it."""
+    for note in notes:
+        is_conflict = note.startswith("conflicts: ")
+        yield f"{note} (--label-kind labels learns all of them)" if is_conflict else note
 
 
 def _beside(request: DataRequest) -> Iterator[str]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from vicinal.data.layout import Layout, layout_by_name, layout_of
 from vicinal.data.listing import Listing, endings, list_folder
@@ -71,12 +72,15 @@ def split_by_folder(
     group: str | None = None,
     skip_bad: bool = False,
     pooled: bool = False,
+    several: Literal["links", "copies"] | None = None,
 ) -> Split:
     """Class by the folder around an image; see :meth:`ImageDataLoaders.from_folder`.
 
     Args:
         listing, group, skip_bad: as for :func:`split_by_name`.
         pooled: hold out at random also where there is a validation part, from both.
+        several: an image that lies in several class folders has several labels: by ``"links"`` to
+            one file, or also by ``"copies"`` with the same bytes. None gives each file one class.
     """
     found = listing or image_listing(path, skip_bad=skip_bad)
     tree = tree_of(found.root, found.images)
@@ -84,7 +88,40 @@ def split_by_folder(
     layout.notes += _without_images(layout, tree, found)
     if pooled and layout.valid is not None:
         layout.train, layout.valid = [*layout.train, *layout.valid], None
+    if several is not None:
+        split = _of_several(layout, found, valid_pct, seed or 0, group, several)
+        if split is not None:
+            return split
     return _split(layout, found, valid_pct, seed or 0, group)
+
+
+def _of_several(
+    layout: Layout,
+    listing: Listing,
+    valid_pct: float,
+    seed: int,
+    group: str | None,
+    several: Literal["links", "copies"],
+) -> Split | None:
+    """The split of images in several class folders; None where each is in one."""
+    if several == "links" and not any(os.path.islink(image) for image, _ in layout.train):
+        return None
+    from vicinal.data.several_images import check_some, split_of_folders  # with pandas
+
+    parts = {"train": layout.train}
+    if layout.valid is not None:
+        parts[str(layout.valid_name)] = layout.valid
+    split = split_of_folders(
+        parts,
+        valid_pct,
+        seed,
+        [_printable(note) for note in (*layout.notes, *_left_out(listing))],
+        by_bytes=several == "copies",
+        groups=None if group is None else lambda files: groups_of(files, listing.root, group),
+    )
+    if several == "copies":
+        check_some(split, listing.root)
+    return split
 
 
 def name_labeller(pattern: str) -> Callable[[str], str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import torch
 
@@ -12,7 +13,9 @@ def hold_out_groups(
     groups: Sequence[Hashable],
     valid_pct: float,
     seed: int,
-    classes: Sequence[Hashable] | None = None,
+    classes: Sequence[Any] | None = None,
+    *,
+    several: bool = False,
 ) -> tuple[list[int], list[int]]:
     """Hold out random groups, with about a share of all samples and of each class.
 
@@ -24,6 +27,7 @@ def hold_out_groups(
         valid_pct: the share to hold out, between 0 and 1.
         seed: the same one holds out the same groups.
         classes: the class of each sample; None where there are none.
+        several: ``classes`` holds a collection of labels for each sample, which may be empty.
 
     Returns:
         The indices of the training and of the validation samples, in ascending order.
@@ -45,7 +49,8 @@ def hold_out_groups(
         )
     if classes is None:
         classes = [0] * len(groups)
-    counts = [Counter(classes[index] for index in rows) for rows in members.values()]
+    own = [each or (None,) for each in classes] if several else [(each,) for each in classes]
+    counts = [Counter(name for i in rows for name in own[i]) for rows in members.values()]
     held = _choose(counts, valid_pct, seed)
     rows = list(members.values())
     valid = sorted(index for number in held for index in rows[number])

@@ -29,16 +29,17 @@ MODES = {
 }
 
 
-def image_summary(samples: Samples, vocab: Sequence[str]) -> Summary:
+def image_summary(samples: Samples, vocab: Sequence[str] | None) -> Summary:
     """The sizes and formats of some of the images, by their headers, and where each class is from.
 
     Args:
         samples: the training part.
-        vocab: the names of the classes.
+        vocab: the names of the classes; None where images have several labels.
     """
     if isinstance(samples.images, Tensor):
         return Summary(sizes_and_formats(samples))
-    return Summary(sizes_and_formats(samples), [_first_of_each(samples, vocab)])
+    tables = [] if vocab is None else [_first_of_each(samples, vocab)]
+    return Summary(sizes_and_formats(samples), tables)
 
 
 def sizes_and_formats(samples: Samples) -> list[tuple[str, str]]:

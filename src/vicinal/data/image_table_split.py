@@ -20,6 +20,7 @@ from vicinal.data.labelled_images import (
 from vicinal.data.labels import MOST_CLASSES, as_written, check_labels, label_column
 from vicinal.data.parts import is_only_part, part_names, part_of, part_word
 from vicinal.data.samples import Split, images_of, listed
+from vicinal.data.several import LabelSets, with_label_sets
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     if not tables or _are_read_otherwise(labelled, request):
         return None
     request.accept(
-        *("label", "group", "split_column", "drop", "drop_missing", "label_kind"),
+        *("label", "group", "split_column", "drop", "drop_missing", "label_kind", "label_sep"),
         reasons={
             "": "holds images that a table names",
             "stream": "holds images in files of their own",
@@ -64,20 +65,40 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     chosen = _by_part(labelled)
     label = next(iter(chosen.values()))[0].label(request.label)
     assert label is not None
+    chosen, sets = _understood(chosen, label, request)
     first = labelled[0].frame[label]
-    if request.label is None and _are_captions(first):
+    if request.label is None and sets is None and _are_captions(first):
         raise VicinalError(
             f"{labelled[0].file} names images, and column {label} seems to hold no classes, such "
             f"as {first.iloc[0]}: name a column of classes with --label"
         )
     notes = _instead_of_folders(next(iter(chosen.values())), request)
-    chosen = _spelled(chosen, label, request)
-    parts = {name: _part(part, label, request, notes) for name, part in chosen.items()}
+    chosen = chosen if sets else _spelled(chosen, label, request)
+    parts = {name: _part(part, label, request, notes, sets) for name, part in chosen.items()}
     used = {table.file for part in chosen.values() for table in part}
     parts = _by_folders(parts, label, request, notes)
     notes += _left_alone(parts, used, request)
     _keep_apart(parts, notes)
-    return split_of_labelled(parts, label, request, [*dict.fromkeys(notes)])
+    return split_of_labelled(parts, label, request, [*dict.fromkeys(notes)], sets=sets)
+
+
+def _understood(
+    parts: dict[str, list[ImageTable]], label: str, request: "DataRequest"
+) -> tuple[dict[str, list[ImageTable]], LabelSets | None]:
+    """The tables with tuples of labels, and how these were understood; or with one label a row."""
+    tables = [table for part in parts.values() for table in part]
+    if tables[0].sets is not None:
+        return parts, tables[0].sets
+    frames = {str(number): table.frame for number, table in enumerate(tables)}
+    found = with_label_sets(frames, label, request)
+    if found is None:
+        return parts, None
+    made, sets = found
+    numbers = iter(made)
+    return {
+        name: [replace(table, frame=made[next(numbers)]) for table in part]
+        for name, part in parts.items()
+    }, sets
 
 
 def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> bool:
@@ -154,8 +175,8 @@ def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
     flags = [name for name in flags if table.frame[name].dropna().isin([-1, 0, 1]).all()]
     if request.label is None and len(flags) > 1 and len(flags) == len(table.others):
         return VicinalError(
-            f"the columns {listed(flags)} of {table.file} are several labels of each image, and "
-            "images are learned with one label each: name one of these with --label"
+            f"the columns {listed(flags)} of {table.file} may be several labels of each image: "
+            f"name one of these with --label, or several, as in --label {flags[0]},{flags[1]}"
         )
     if not table.others:
         return VicinalError(
@@ -216,7 +237,11 @@ def _spelled(
 
 
 def _part(
-    tables: list[ImageTable], label: str, request: "DataRequest", notes: list[str]
+    tables: list[ImageTable],
+    label: str,
+    request: "DataRequest",
+    notes: list[str],
+    sets: LabelSets | None,
 ) -> LabelledImages:
     """The images of one part; ``notes`` gets lines about them."""
     files: list[Path] = []
@@ -232,9 +257,26 @@ def _part(
     notes.append(f"files: those in column {first.column} of {names}")
     if first.one_of:
         notes.append(f"labels: that of {listed(first.one_of)} which is 1 in a row")
-    else:
+    elif sets is None:
         notes.append(f"labels: column {label}")
+    if sets is not None and request.label_kind == "labels":
+        return _united(images, label, names, notes)
     return _each_once(images, label, names, notes)
+
+
+def _united(images: LabelledImages, label: str, names: str, notes: list[str]) -> LabelledImages:
+    """The images once each, with the labels of all rows that name them."""
+    files = [*map(str, images.images)]
+    together: dict[str, dict[str, None]] = {}
+    for file, labels in zip(files, images.frame[label], strict=True):
+        together.setdefault(file, {}).update(dict.fromkeys(labels or ()))
+    again = len(files) - len(together)
+    if not again:
+        return images
+    notes.append(f"joined: {again:,} rows of {names} name an image again, with more labels of it")
+    once = images.rows(~pd.Series(files).duplicated().to_numpy())
+    labels = pd.Series([tuple(each) for each in together.values()], once.frame.index, dtype=object)
+    return replace(once, frame=once.frame.assign(**{label: labels}))
 
 
 def _found(
@@ -301,11 +343,16 @@ def _each_once(images: LabelledImages, label: str, names: str, notes: list[str])
     for file, value in zip(files, labels, strict=True):
         if first.setdefault(file, value) != value:
             raise VicinalError(
-                f"{file} is named in {names} with the labels {first[file]} and {value}, and images "
-                "are learned with one label each: leave one row for each image"
+                f"{file} is named in {names} with the labels {_shown(first[file])} and "
+                f"{_shown(value)}: leave one row for each image, or learn all of them by "
+                "--label-kind labels"
             )
     notes.append(f"left out: {again.sum():,} rows of {names} that name an image again")
     return images.rows(~again)
+
+
+def _shown(label: object) -> object:
+    return "|".join(label) if isinstance(label, tuple) else label
 
 
 def _left_alone(

@@ -19,6 +19,7 @@ from vicinal.data.labels import LABEL_NAMES, label_column
 from vicinal.data.listing import find_images, is_image
 from vicinal.data.named_images import NamedImages
 from vicinal.data.parts import part_word, words_of
+from vicinal.data.several import LabelSets, joined_columns, names_several
 from vicinal.data.spellings import Spellings
 from vicinal.data.split_column import about_parts
 from vicinal.data.table_files import is_table
@@ -32,6 +33,7 @@ LOOKED_AT = 200  # values of a column that show whether it names images
 # Of several columns that name images, that of the first of these names is taken.
 FILE_NAMES = ("file_name", "filename", "file", "image", "image_id", "img", "path", "filepath")
 ONE_OF = "label"  # the column that takes the place of several of 0 and 1
+SEVERAL = "labels"  # the same, where rows have several 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ImageTable:
         dropped: the columns that were to be left out.
         one_of: columns of 0 and 1, of which each row has one 1; ``label`` stands for them.
         written: columns as they are written in the file, where that is not the same.
+        sets: how several columns of 0 and 1 were understood, which became one of tuples.
     """
 
     file: Path
@@ -59,6 +62,7 @@ class ImageTable:
     dropped: list[str]
     one_of: list[str]
     written: Mapping[str, pd.Series]
+    sets: LabelSets | None = None
 
     def label(self, requested: str | None) -> str | None:
         """The label column: as requested, by its name, or the only one beside the files."""
@@ -140,7 +144,17 @@ def _image_table(
     if one_of:
         frame = frame.assign(**{ONE_OF: frame[one_of].idxmax(axis=1)})
         others = [ONE_OF]
-    return ImageTable(file, word, frame, column, columns[column], others, dropped, one_of, written)
+    flags = names_several(request.label, frame) if request.label is not None else []
+    if request.label is None and not one_of and _are_flags(frame[others]):
+        flags = others
+    sets = None
+    if flags:
+        name = request.label or SEVERAL
+        labels, how = joined_columns(frame, flags, drop_missing=request.drop_missing)
+        frame, others = frame.drop(columns=flags).assign(**{name: labels}), [name]
+        sets = LabelSets(name, how, columns=flags)
+    found = (frame, column, columns[column], others, dropped, one_of, written, sets)
+    return ImageTable(file, word, *found)
 
 
 def _file_columns(
@@ -204,6 +218,13 @@ def _number_images(values: pd.Series, found: list[list[Path]], named: NamedImage
 def _texts(values: pd.Series) -> list[str | None]:
     texts = as_texts(values)
     return [None if missing else text for text, missing in zip(texts, texts.isna(), strict=True)]
+
+
+def _are_flags(frame: pd.DataFrame) -> bool:
+    """Whether these are several columns, all of 0 and 1."""
+    return frame.shape[1] > 1 and all(
+        is_numeric(frame[name]) and frame[name].isin([0, 1]).all() for name in frame
+    )
 
 
 def _one_of(frame: pd.DataFrame) -> list[str]:

@@ -20,6 +20,8 @@ from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.row_numbers import row_numbers
 from vicinal.data.samples import number_of
+from vicinal.data.several import LabelSets, names_several, single_names, with_label_sets
+from vicinal.data.several_targets import SeveralTargets
 from vicinal.data.split_column import about_parts, parts_by_column, split_column_of
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
@@ -38,6 +40,7 @@ class LabelledTable:
         label: the label column.
         numbering: columns that number the rows, with the reason to leave them out.
         set_aside: columns not to learn from, with the reason.
+        sets: how several labels of each row were understood; None where each has one.
         notes: what was found and chosen, each a line for the user.
         written: of each part, columns as they are written in the file, where that is not the same.
     """
@@ -48,16 +51,20 @@ class LabelledTable:
     set_aside: dict[str, str]
     notes: list[str]
     written: Written
+    sets: LabelSets | None = None
 
     def classes(self, kind: LabelKind | None) -> Sequence[Hashable] | None:
-        """The class of each training row; None for values."""
+        """The class of each training row, or its labels; None for values."""
         labels = next(iter(self.frames.values()))[self.label]
+        if self.sets is not None:
+            return [*labels]
         return as_texts(labels).tolist() if (kind or label_kind(labels)) == "classes" else None
 
-    def left_out(self, train: pd.DataFrame, targets: Targets) -> dict[str, str]:
+    def left_out(self, train: pd.DataFrame, targets: Targets | SeveralTargets) -> dict[str, str]:
         """The columns not to learn from, with the reason."""
         others = [name for name in train if name not in self.set_aside]
-        same = also_labels(train[others], targets.train, self.label) if targets.vocab else []
+        are_classes = targets.vocab is not None and self.sets is None
+        same = also_labels(train[others], targets.train, self.label) if are_classes else []
         return self.set_aside | dict.fromkeys(same, f"another name of {self.label}")
 
     def with_texts(
@@ -103,6 +110,8 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
     train = with_names(frames[train_name])
     label = _label(list(train), request)
     frames = {train_name: train} | {name: with_names(frame) for name, frame in frames.items()}
+    frames, sets = _understood(frames, label, request, notes)
+    train = frames[train_name]
     numbering = row_numbers([f.drop(columns=label, errors="ignore") for f in frames.values()])
     frames = _with_labels(frames, label, notes)
     named = (label, request.text, request.group, *request.drop, *request.categorical)
@@ -119,8 +128,24 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
         set_aside[request.group] = "it groups the rows"
     dropped = [name for name in request.drop if name != request.group]
     frames = {n: frame.drop(columns=dropped, errors="ignore") for n, frame in frames.items()}
-    frames, more = _known(frames, label, written, request)
-    return LabelledTable(frames, label, numbering, set_aside, [*notes, *more], written)
+    frames, more = _known(frames, label, written, request, several=sets is not None)
+    return LabelledTable(frames, label, numbering, set_aside, [*notes, *more], written, sets)
+
+
+def _understood(
+    frames: Frames, label: str, request: DataRequest, notes: list[str]
+) -> tuple[Frames, LabelSets | None]:
+    """The parts with tuples of labels, and how these were understood; or with one label a row."""
+    found = with_label_sets(frames, label, request)
+    if found is not None:
+        return found
+    single = {n: single_names(frame[label]) for n, frame in frames.items() if label in frame}
+    if any(each is not frames[name][label] for name, each in single.items()):
+        notes.append(f"labels: column {label} holds lists of one label each, taken for classes")
+    return {
+        name: frame.assign(**{label: single[name]}) if name in single else frame
+        for name, frame in frames.items()
+    }, None
 
 
 def _label(columns: list[str], request: DataRequest) -> str:
@@ -128,8 +153,13 @@ def _label(columns: list[str], request: DataRequest) -> str:
     single = {"label": request.label, "text": request.text, "group": request.group}
     single["split-column"] = request.split_column
     named = {option: [name] for option, name in single.items() if name is not None}
+    several = names_several(request.label, columns)
+    if several:
+        named["label"] = several
     named |= {"drop": list(request.drop), "categorical": list(request.categorical)}
     check_roles(named, columns)
+    if several and request.label is not None:
+        return request.label
     others = {name for option, names in named.items() if option != "label" for name in names}
     return label_column([name for name in columns if name not in others], request.label)
 
@@ -168,11 +198,11 @@ def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
 
 
 def _known(
-    frames: Frames, label: str, written: Written, request: DataRequest
+    frames: Frames, label: str, written: Written, request: DataRequest, *, several: bool
 ) -> tuple[Frames, list[str]]:
     """The parts to learn from and to validate with, with known labels, and notes."""
     used = part_names(frames)
-    cells = {name: written.get(name, {}).get(label) for name in frames}
+    cells = {n: None if several else written.get(n, {}).get(label) for n in frames}
     spelled = as_written(frames[used[0]][label], cells[used[0]], request.label_kind)
     known: Frames = {}
     notes = []
@@ -187,7 +217,8 @@ def _known(
                 labels = labels.where(frame[label].notna())
         missing = labels.isna()
         dropped = request.drop_missing and missing.any() and not missing.all()
-        check_labels(labels[~missing] if dropped else labels, as_cells)
+        if not several:
+            check_labels(labels[~missing] if dropped else labels, as_cells)
         known[name] = frame.assign(**{label: labels})
         if dropped:
             known[name] = known[name][~missing]

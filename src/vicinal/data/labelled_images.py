@@ -23,6 +23,8 @@ from vicinal.data.samples import (
     unknown_classes,
     untested,
 )
+from vicinal.data.several import LabelSets
+from vicinal.data.several_images import LabelledSets, split_of_sets
 from vicinal.data.split_column import about_parts, named_parts, split_column_of
 from vicinal.errors import VicinalError
 
@@ -60,6 +62,7 @@ def split_of_labelled(
     request: "DataRequest",
     notes: Sequence[str] = (),
     names: Sequence[str] | None = None,
+    sets: LabelSets | None = None,
 ) -> Split:
     """The split of images whose classes are in a column.
 
@@ -69,12 +72,16 @@ def split_of_labelled(
         request: says how parts and classes are found.
         notes: lines for the user, of what was found before.
         names: of the classes, where the column holds their indices.
+        sets: how several labels of each image were understood, where the column holds tuples.
 
     Raises:
         VicinalError: a label is missing or no class, or a part is empty.
     """
     notes = [*notes]
-    (train_name, train), *others = _parts(parts, label, request, notes).items()
+    used = _parts(parts, label, request, notes, several=sets is not None)
+    if sets is not None:
+        return _of_sets(used, label, request, notes, sets)
+    (train_name, train), *others = used.items()
     labels = [part.frame[label] for part in (train, *(valid for _, valid in others))]
     indices, vocab = _classes(labels, names, request.label_kind)
     count = len(train.images)
@@ -83,12 +90,8 @@ def split_of_labelled(
     if not others:
         return held_out(samples, vocab, request.valid_pct, request.seed, notes, groups)
     ((valid_name, valid),) = others
-    both = {*(groups or ())} & {*(_groups(valid, request.group) if request.group else ())}
-    if both:
-        raise VicinalError(
-            f"the parts {train_name} and {valid_name} both hold images of {request.group} "
-            f"{min(both)}, so --group {request.group} cannot be kept: leave it out"
-        )
+    of_valid = None if request.group is None else _groups(valid, request.group)
+    _check_apart({train_name: groups, valid_name: of_valid}, request.group)
     notes.append(f"validation: the data's part {valid_name}")
     notes += unknown_classes(indices[:count], indices[count:], vocab)
     notes += untested(indices[:count], indices[count:], vocab)
@@ -98,8 +101,44 @@ def split_of_labelled(
     return Split(samples, Samples(valid.images, indices[count:]), vocab, notes)
 
 
+def _of_sets(
+    used: dict[str, LabelledImages],
+    label: str,
+    request: "DataRequest",
+    notes: list[str],
+    sets: LabelSets,
+) -> Split:
+    """The split of images with several labels each."""
+    groups = {
+        name: None if request.group is None else _groups(part, request.group)
+        for name, part in used.items()
+    }
+    _check_apart(groups, request.group)
+    parts = {
+        name: LabelledSets(part.images, part.frame[label].reset_index(drop=True), groups[name])
+        for name, part in used.items()
+    }
+    return split_of_sets(parts, sets, request.valid_pct, request.seed, notes)
+
+
+def _check_apart(groups: dict[str, list[str] | None], column: str | None) -> None:
+    """Refuse parts that both hold images of a group."""
+    names, (first, *others) = [*groups], groups.values()
+    both = {*(first or ())} & {*(others[0] or ())} if others else set()
+    if both:
+        raise VicinalError(
+            f"the parts {names[0]} and {names[1]} both hold images of {column} {min(both)}, so "
+            f"--group {column} cannot be kept: leave it out"
+        )
+
+
 def _parts(
-    parts: dict[str, LabelledImages], label: str, request: "DataRequest", notes: list[str]
+    parts: dict[str, LabelledImages],
+    label: str,
+    request: "DataRequest",
+    notes: list[str],
+    *,
+    several: bool = False,
 ) -> dict[str, LabelledImages]:
     """The training part and, if there is one, the validation part, with labels; adds ``notes``."""
     train_name, _ = part_names(parts)
@@ -129,7 +168,7 @@ def _parts(
         if name not in used:
             notes.append(f"left alone: the part {name}, {len(part.images):,} images")
             continue
-        found[name], dropped = _with_labels(part, label, request.drop_missing)
+        found[name], dropped = _with_labels(part, label, request.drop_missing, several)
         if dropped:
             total = f"{len(part.images):,} images of {name}"
             notes.append(f"left out: {dropped:,} of {total}, without a label")
@@ -170,14 +209,15 @@ def _groups(part: LabelledImages, column: str) -> list[str]:
 
 
 def _with_labels(
-    part: LabelledImages, label: str, drop_missing: bool
+    part: LabelledImages, label: str, drop_missing: bool, several: bool
 ) -> tuple[LabelledImages, int]:
     """The images that have a label, and how many have none."""
     labels = part.frame[label]
     if drop_missing:
         missing = labels.isna()
         return part.rows(~missing.to_numpy()), int(missing.sum())
-    check_labels(labels)
+    if not several:
+        check_labels(labels)
     return part, 0
 
 
@@ -205,8 +245,9 @@ def _classes(
         several = holds_lists(labels)
         if several is not None:
             raise VicinalError(
-                f"column {labels.name} holds {several!r}, several labels of one image, and images "
-                "are learned with one label each: name a column with one class each by --label"
+                f"column {labels.name} holds {several!r}, which may be several labels of one "
+                "image: name what joins them by --label-sep, or a column with one class each by "
+                "--label"
             )
         return index_labels(as_texts(labels).tolist())
     indices, numbers = np.unique(labels.to_numpy(), return_inverse=True)[::-1]

@@ -26,7 +26,7 @@ from vicinal.formatting import format_value
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 MOST_CLASSES = 20  # of whole numbers; with more distinct values, they are quantities
 MOST_MISSING = 0.5  # labels: with fewer than half of them, another column may be meant
-LabelKind = Literal["classes", "values"]
+LabelKind = Literal["classes", "values", "labels"]
 
 
 def label_column(columns: Sequence[str], label: str | None) -> str:
@@ -192,9 +192,9 @@ def _check_names(labels: pd.Series) -> None:
     several = _list_of_labels(distinct)
     if several is not None:
         raise VicinalError(
-            f"column {labels.name} holds {several!r}, several labels of one row, and one is "
-            "learned: name another label column, or say --label-kind classes to take each "
-            "combination for a class"
+            f"column {labels.name} holds {several!r}, which may be several labels of one row: name "
+            "what joins them by --label-sep, or say --label-kind classes to take each combination "
+            "for a class"
         )
 
 

@@ -20,6 +20,7 @@ from vicinal.data.samples import (
     listed,
     notes_on_copies,
 )
+from vicinal.data.split import TargetsAre
 from vicinal.data.summary import Summary, Table
 from vicinal.errors import VicinalError
 
@@ -38,11 +39,13 @@ class MaskSplit(Split):
     """
 
     kind: ClassVar[str] = "masks"
-    targets_are: ClassVar[str] = "pixels"
-
     masks: Sequence[Any] = ()
     form: MaskForm = field(default_factory=lambda: MaskForm("numbers", [0, 1]))
     pixels: Tensor = field(default_factory=lambda: torch.empty(0, 2, dtype=torch.int64))
+
+    @property
+    def targets_are(self) -> TargetsAre:
+        return "pixels"
 
     @property
     def targets(self) -> Tensor:

@@ -30,7 +30,7 @@ class DataRequest:
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
         label, label_pattern, text, drop, categorical, group, split_column, label_kind,
-            drop_missing, legend, valid_pct, seed, stream, skip_bad: as there.
+            label_sep, drop_missing, legend, valid_pct, seed, stream, skip_bad: as there.
     """
 
     data: str
@@ -41,7 +41,8 @@ class DataRequest:
     categorical: tuple[str, ...] = ()
     group: str | None = None
     split_column: str | None = None
-    label_kind: Literal["classes", "values"] | None = None
+    label_kind: Literal["classes", "values", "labels"] | None = None
+    label_sep: str | None = None
     drop_missing: bool = False
     legend: str | None = None
     valid_pct: float = 0.2
@@ -52,6 +53,8 @@ class DataRequest:
     def __post_init__(self) -> None:
         if self.label_kind is not None:
             check_label_kind(self.label_kind)
+        if self.label_sep is not None:
+            check_label_sep(self.label_sep, self.label_kind)
 
     @property
     def source(self) -> str:
@@ -155,5 +158,18 @@ class DataRequest:
 
 def check_label_kind(kind: str) -> None:
     """Raise a VicinalError where labels cannot be of this kind."""
-    if kind not in ("classes", "values"):
-        raise VicinalError(f"--label-kind must be classes or values, not {kind}")
+    if kind not in ("classes", "values", "labels"):
+        raise VicinalError(f"--label-kind must be classes, values or labels, not {kind}")
+
+
+def check_label_sep(separator: str, kind: str | None) -> None:
+    """Raise a VicinalError where labels cannot be joined by this."""
+    if not separator or separator.isalnum():
+        raise VicinalError(
+            f"--label-sep must be what stands between labels, such as '|', not {separator!r}"
+        )
+    if kind in ("classes", "values"):
+        raise VicinalError(
+            f"--label-sep {separator} is for several labels of each sample, and --label-kind "
+            f"{kind} for one: leave out one of them"
+        )

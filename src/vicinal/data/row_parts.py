@@ -1,7 +1,8 @@
 """The training and validation part of a table."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from shlex import quote
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,8 @@ def split_frames(
     seed: int,
     *,
     group: str | None = None,
-    classes: Sequence[Hashable] | None = None,
+    classes: Sequence[Any] | None = None,
+    several: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """The training part, the validation part, and a line about where the latter comes from.
 
@@ -31,6 +33,8 @@ def split_frames(
         seed: of that random choice.
         group: a column; rows that have the same value there are in the same part.
         classes: of the training part's rows, of which groups are held out alike.
+        several: each row has a collection of labels in ``classes``, of which rows are held out
+            alike, too.
 
     Raises:
         VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, the columns of
@@ -66,12 +70,17 @@ def split_frames(
         )
     if len(train) < 2:
         raise VicinalError("the table has a single row: training and validation need one each")
+    if group is None and several:
+        kept, held = hold_out_groups(range(len(train)), valid_pct, seed, classes, several=True)
+        share = f"{number_of(len(held), 'row')} held out, with about a share of each label"
+        note = f"validation: {share} ({len(held) / len(train):.0%})"
+        return train.iloc[kept], train.iloc[held], note
     if group is None:
         learned, held_out = random_halves(len(train), valid_pct, seed)
         note = f"validation: {number_of(len(held_out), 'row')} held out at random ({valid_pct:.0%})"
         return train.iloc[learned], train.iloc[held_out], note
     groups = groups_of_rows(train, group)
-    kept, held = hold_out_groups(groups, valid_pct, seed, classes)
+    kept, held = hold_out_groups(groups, valid_pct, seed, classes, several=several)
     count, of = len({groups[row] for row in held}), len({*groups})
     note = (
         f"validation: {count:,} of {of:,} groups ({group}) held out, {number_of(len(held), 'row')}"

@@ -90,10 +90,18 @@ def _first_rows(index: pd.Index, count: int) -> list[int]:
 def _first_texts(split: "TextSplit", texts: pd.Series) -> Table:
     rows = []
     for position in _first_rows(texts.index, SHOWN):
-        target = split.train.y[position]
-        label = f"{target.item():g}" if split.vocab is None else split.vocab[int(target)]
+        label = _label(split, position)
         rows.append((shortened(label, 24), shortened(texts.iloc[position], 70)))
     return Table((shortened(split.label, 24), "first training texts"), rows)
+
+
+def _label(split: "TextSplit", position: int) -> str:
+    target = split.train.y[position]
+    if split.vocab is None:
+        return f"{target.item():g}"
+    if split.several:
+        return ", ".join(split.vocab[i] for i in target.nonzero().flatten().tolist())
+    return split.vocab[int(target)]
 
 
 def _distinct(known: pd.Series) -> str:

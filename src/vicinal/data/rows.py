@@ -8,10 +8,11 @@ from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.labelled import labelled_table
-from vicinal.data.labels import targets_of
+from vicinal.data.labels import Targets, targets_of
 from vicinal.data.request import DataRequest
 from vicinal.data.row_parts import split_frames
 from vicinal.data.row_summary import row_summary, text_summary
+from vicinal.data.several_targets import SeveralTargets, targets_of_sets
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, summary_of
 from vicinal.data.text_or_columns import of_texts_or_columns
@@ -23,7 +24,7 @@ class Rows:
 
     Args:
         frame: its columns without the label.
-        y: (N,) int64 class indices, or (N, 1) float64 values.
+        y: (N,) int64 class indices, (N, 1) float64 values, or (N, L) float32 zeros and ones.
     """
 
     frame: pd.DataFrame
@@ -46,6 +47,7 @@ class RowSplit(DataSplit):
         notes: what was found and chosen on the way, each a line for the user.
         reading: how the file's numbers are written, as
             :func:`~vicinal.data.frames.read_frame` takes it; None where there is no file.
+        several: whether each row has any number of labels.
     """
 
     kind: ClassVar[str] = "rows"
@@ -58,6 +60,7 @@ class RowSplit(DataSplit):
     kinds: ColumnKinds
     notes: list[str] = field(default_factory=list)
     reading: dict[str, Any] | None = None
+    several: bool = False
 
     @property
     def targets(self) -> Tensor:
@@ -118,9 +121,15 @@ def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowS
         request.valid_pct,
         request.seed,
         group=request.group,
-        classes=table.classes(request.label_kind) if request.group else None,
+        classes=table.classes(request.label_kind) if request.group or table.sets else None,
+        several=table.sets is not None,
     )
-    targets = targets_of(train[table.label], valid[table.label], request.label_kind)
+    labels = train[table.label], valid[table.label]
+    targets: Targets | SeveralTargets
+    if table.sets is not None:
+        targets = targets_of_sets(*labels, table.sets)
+    else:
+        targets = targets_of(*labels, request.label_kind)
     parts = [
         Rows(frame.drop(columns=table.label), y)
         for frame, y in ((train, targets.train), (valid, targets.valid))
@@ -139,4 +148,5 @@ def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowS
         parts = [Rows(frame, part.y) for frame, part in zip(frames_of_texts, parts, strict=True)]
     notes = [*targets.notes, *table.notes, held, *kinds.notes()]
     found = (table.label, targets.vocab, targets.scale, kinds, notes)
-    return make(*parts, *found, getattr(frames, "reading", None))
+    reading = getattr(frames, "reading", None)
+    return make(*parts, *found, reading, several=table.sets is not None)

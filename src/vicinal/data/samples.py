@@ -25,7 +25,8 @@ class Samples:
     Args:
         images: paths, encoded bytes, ``{"bytes", "path"}`` records or PIL images; or one uint8
             tensor (N, 3, H, W) of decoded images.
-        labels: the index of each image's class; or of images with values, the list of these.
+        labels: the index of each image's class; or of images with values, the list of these; or of
+            images with several labels, a tuple of zeros and ones.
         prefetched: contents of files that were opened before all are decoded, by index; decoding
             takes them from here, so that no file is opened twice.
         pixel_range: the value that is white in images of 16 bits a pixel.
@@ -78,6 +79,7 @@ class Split(DataSplit):
         vocab: the names of the classes.
         notes: what was found and chosen on the way, each a line for the user.
         mirrored: whether flipping an image keeps its meaning (of a cat yes, of a digit no).
+        several: whether each image has any number of labels.
     """
 
     kind: ClassVar[str] = "images"
@@ -87,6 +89,7 @@ class Split(DataSplit):
     vocab: list[str]
     notes: list[str] = field(default_factory=list)
     mirrored: bool = True
+    several: bool = False
 
     @property
     def n_out(self) -> int:
@@ -126,7 +129,8 @@ class Split(DataSplit):
 
         found = summary_of(self, {"training": self.train.labels, "validation": self.valid.labels})
         images = self.preview()
-        return found if images is None else found + image_summary(images, self.vocab)
+        vocab = None if self.several else self.vocab
+        return found if images is None else found + image_summary(images, vocab)
 
     def preview(self) -> Samples:
         return self.train

@@ -36,7 +36,8 @@ def load_split(
     categorical: Sequence[str] = (),
     group: str | None = None,
     split_column: str | None = None,
-    label_kind: Literal["classes", "values"] | None = None,
+    label_kind: Literal["classes", "values", "labels"] | None = None,
+    label_sep: str | None = None,
     drop_missing: bool = False,
     pixel_range: int | None = None,
     legend: str | None = None,
@@ -56,7 +57,8 @@ def load_split(
             texts, or one that ``save_to_disk`` wrote; an ``.npz`` or ``.zip`` file, or MNIST's idx
             files),
             ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME``.
-        label: the label column, where there are columns; None finds it.
+        label: the label column, where there are columns; None finds it. Several columns of zeros
+            and ones, joined by commas, are several labels of each sample.
         label_pattern: for a folder of images: a regular expression for the file name, or where it
             has a slash and no file name matches, for the path below the folder; its first group is
             the class. None reads classes off the folders' names.
@@ -67,7 +69,9 @@ def load_split(
             validation. For a table, a column; for a folder of images, a regular expression for the
             path below the folder, whose first group names it.
         split_column: the column that says of each row whether it is for training or validation.
-        label_kind: what the labels are, ``"classes"`` or ``"values"``; None looks at them.
+        label_kind: what the labels are: ``"classes"``, one of each sample; ``"labels"``, any number
+            of each sample; or ``"values"``. None looks at them.
+        label_sep: what joins the labels of a sample, such as ``"|"``, which is found by itself.
         drop_missing: leave out rows without a label.
         pixel_range: the value that is white in images of 16 bits, such as 4095 where a camera has
             12; None is 65535.
@@ -84,7 +88,7 @@ def load_split(
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
         :class:`~vicinal.data.shards.StreamedSplit`; for images with masks, a
         :class:`~vicinal.data.mask_split.MaskSplit`; for texts and other tables, a
-        :class:`~vicinal.data.rows.RowSplit`.
+        :class:`~vicinal.data.rows.RowSplit`. Its ``targets_are`` says what they are.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
@@ -103,6 +107,7 @@ def load_split(
         group=group,
         split_column=split_column,
         label_kind=label_kind,
+        label_sep=label_sep,
         drop_missing=drop_missing,
         legend=legend,
         valid_pct=valid_pct,

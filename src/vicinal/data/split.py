@@ -1,7 +1,7 @@
 """DataSplit: what every kind of data is to a trainer and to a study."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -9,6 +9,8 @@ from vicinal.data.summary import Summary, summary_of
 
 if TYPE_CHECKING:
     from vicinal.data.samples import Samples
+
+TargetsAre = Literal["classes", "values", "labels", "pixels"]
 
 
 class DataSplit(ABC):
@@ -18,6 +20,7 @@ class DataSplit(ABC):
         kind: the name of its entry in :data:`vicinal.kinds.KINDS`.
         train, valid: the two parts; they have a length.
         vocab: the names of the classes; None for values.
+        several: whether each sample has any number of them.
         notes: what was found and chosen on the way, each a line ``"name: text"`` for the user.
     """
 
@@ -25,12 +28,23 @@ class DataSplit(ABC):
     train: Any
     valid: Any
     vocab: list[str] | None
+    several: bool = False
     notes: list[str]
+
+    @property
+    def targets_are(self) -> TargetsAre:
+        """``"classes"``, one of each sample; ``"labels"``, any number; ``"values"``; or for masks
+        ``"pixels"``, of each of which there is a class."""
+        if self.vocab is None:
+            return "values"
+        return "labels" if self.several else "classes"
 
     @property
     @abstractmethod
     def targets(self) -> Tensor:
-        """The training targets: (N,) int64 class indices, or (N, 1) float64 values.
+        """The training targets.
+
+        (N,) int64 class indices, (N, 1) float64 values, or (N, L) float32 zeros and ones of labels.
 
         Raises:
             VicinalError: they are not known before the data are read.

@@ -88,7 +88,8 @@ def summary_of(split: "DataSplit", targets: Mapping[str, Any]) -> Summary:
     """
     counts = f"{len(split.train):,} for training, {len(split.valid):,} for validation"
     if split.vocab is not None:
-        counts += f", of {len(split.vocab):,} classes"
+        several = "any number of" if split.several else "of"
+        counts += f", {several} {len(split.vocab):,} classes"
     notes = [(name, text) for name, _, text in (note.partition(": ") for note in split.notes)]
     found = Summary([("kind", split.kind), ("samples", counts), *notes])
     if not targets:
@@ -111,13 +112,13 @@ def class_table(
 
     Args:
         vocab: the names of the classes.
-        targets: the class indices of each part by its name.
+        targets: the class indices of each part by its name, or zeros and ones of several labels.
 
     >>> lines, table = class_table(["cat", "dog"], {"training": [0, 0, 1], "validation": [0]})
     >>> lines, table.rows
     ([('no validation', '1 of 2 classes: dog')], [('cat', '2', '1'), ('dog', '1', '0')])
     """
-    counts = {n: np.bincount(np.asarray(y), minlength=len(vocab)) for n, y in targets.items()}
+    counts = {name: _counts(np.asarray(y), len(vocab)) for name, y in targets.items()}
     lines = []
     for name, of_part in counts.items():
         lacking = [vocab[index] for index in np.flatnonzero(of_part == 0).tolist()]
@@ -135,6 +136,13 @@ def class_table(
     others = (f"… {len(vocab) - MOST:,} others …", *("" for _ in counts))
     half = MOST // 2
     return lines, Table(header, [*map(row, order[:half]), others, *map(row, order[-half:])])
+
+
+def _counts(targets: Any, classes: int) -> Any:
+    """How many samples have each class, of indices (N,) or of zeros and ones (N, L)."""
+    if targets.ndim > 1:
+        return targets.sum(0).astype(int)
+    return np.bincount(targets, minlength=classes)
 
 
 def value_table(targets: Mapping[str, Any]) -> Table:

@@ -26,14 +26,14 @@ from vicinal.errors import VicinalError
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
-    "group",
+    *("group", "label_sep"),
 )
 OF_IMAGES = {
     "": "holds images with one label each",
     "label_pattern": "has columns, of which --label names one",
 }
 OF_STREAM = OF_IMAGES | {"": "is streamed, one image after the other"}
-OF_LABELLED = ("label", "drop", "group", "split_column", "drop_missing", "label_kind")
+OF_LABELLED = ("label", "drop", "group", "split_column", "drop_missing", "label_kind", "label_sep")
 OF_ROWS = {
     "": "is no folder of images",
     "label_pattern": "has columns, of which --label names one",

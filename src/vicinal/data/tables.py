@@ -139,11 +139,13 @@ def frames_of(tables: Any) -> dict[str, Any]:
     """A hub's tables as data frames, with the names of classes."""
     frames = {}
     for part, table in tables.items():
-        classes = {
-            name: feature.names
-            for name, feature in table.features.items()
-            if hasattr(feature, "names")
-        }
+        classes = {}
+        for name, feature in table.features.items():
+            # List(ClassLabel), and as early versions wrote it, [ClassLabel].
+            of = feature[0] if isinstance(feature, list) and feature else feature
+            names = getattr(getattr(of, "feature", of), "names", None)
+            if names is not None:
+                classes[name] = names
         frames[str(part)] = with_class_names(table.to_pandas(), classes)
     return frames
 

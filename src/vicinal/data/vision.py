@@ -104,7 +104,8 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
             train, valid = image_datasets(parts, read_at, storage, skip_bad, readers)
         if read_at is None:
             _check_same_size(train.x, valid.x)
-        if isinstance(split, Split) and not isinstance(train, StreamedImages):
+        is_decoded = not isinstance(train, StreamedImages)
+        if isinstance(split, Split) and not split.several and is_decoded:
             for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
                 this_process().print(note)
         if read_at is None and train.x.shape[-2] == train.x.shape[-1]:

@@ -69,7 +69,8 @@ def mixed_batch(
 
     Args:
         pictures: (N, 3, H, W) mixed pictures, uint8, or floats in [0, 1].
-        target: their target: (N,) int64 labels in [0, len(vocab)).
+        target: their target: (N,) int64 labels in [0, len(vocab)), or (N, L) floats, 1 for each
+            of several labels.
         vocab: the name of each class.
         limit: the maximum number of pictures; the first of the batch are shown.
 
@@ -84,7 +85,8 @@ def mixed_batch(
     target = target[:limit]
     captions = _captions(target, vocab)
     figure, tiles = _grid(pictures[:limit], text_height(captions) + 0.12)
-    shares = torch.where(target.own == target.partner, 1.0, target.weight).tolist()
+    same = (target.own == target.partner).reshape(len(target), -1).all(dim=1)
+    shares = torch.where(same, 1.0, target.weight).tolist()
     for axes, share, caption in zip(tiles, shares, captions, strict=True):
         _draw_bar(axes, share, caption)
     return figure
@@ -109,7 +111,8 @@ def mixing(
         pictures: (N, 3, H, W), uint8, or floats in [0, 1].
         partners: the same, in the partners' order: ``pictures[mix.partner]``.
         mixes: the same, mixed.
-        target: the mixed target: (N,) int64 labels in [0, len(vocab)).
+        target: the mixed target: (N,) int64 labels in [0, len(vocab)), or (N, L) floats, 1 for each
+            of several labels.
         vocab: the name of each class.
         alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing is mixed.
             None if the weights have another distribution: then no density is drawn.
@@ -154,14 +157,23 @@ def mixing(
 
 def _captions(target: MixedTarget, vocab: Sequence[str]) -> list[str]:
     """The labels of each sample with their shares, such as "70 % cat / 30 % dog"."""
-    columns = target.own.tolist(), target.partner.tolist(), target.weight.tolist()
-    return [_caption(*row, vocab) for row in zip(*columns, strict=True)]
+    own, partner = (_names(labels, vocab) for labels in (target.own, target.partner))
+    columns = own, partner, target.weight.tolist()
+    return [_caption(*row) for row in zip(*columns, strict=True)]
 
 
-def _caption(own: int, partner: int, weight: float, vocab: Sequence[str]) -> str:
+def _names(labels: Tensor, vocab: Sequence[str]) -> list[str]:
+    """The name of each sample's class, or those of its labels."""
+    if labels.ndim == 1:
+        return [vocab[label] for label in labels.tolist()]
+    each = [row.nonzero().flatten().tolist() for row in labels]
+    return [", ".join(vocab[place] for place in row) or "no label" for row in each]
+
+
+def _caption(own: str, partner: str, weight: float) -> str:
     percent = round(100 * weight)
     shares = {own: 100} if own == partner else {own: percent, partner: 100 - percent}
-    labels = [f"{share} % {vocab[label]}" for label, share in shares.items() if share]
+    labels = [f"{share} % {label}" for label, share in shares.items() if share]
     line = " / ".join(labels)
     return line if text_width(line) <= TILE else "\n".join(map(fit, labels))
 

@@ -32,6 +32,7 @@ class Situation:
         parameters: of the network.
         counts: how many training samples each class has; empty where that is not known.
         is_transformer: whether the network is a vision transformer.
+        several: whether each sample has any number of the classes.
     """
 
     kind: str
@@ -43,10 +44,11 @@ class Situation:
     parameters: int
     counts: Sequence[int] = field(default=(), repr=False)
     is_transformer: bool = False
+    several: bool = False
 
     @property
     def per_class(self) -> float:
-        return self.samples / (self.classes or 1)
+        return (sum(self.counts) if self.several else self.samples) / (self.classes or 1)
 
     @property
     def per_sample(self) -> float:
@@ -78,6 +80,8 @@ class Situation:
         network = f"{million:,.3g} million parameters, {each} for each training sample"
         if self.classes is None:
             return [("size", network)]
+        if self.kind == "masks":
+            return [("size", network), ("classes", f"{self.classes} of pixels")]
         classes = f"{self.per_class:,.0f} training {self.kind} each on average"
         if self.counts and min(self.counts) != max(self.counts):
             classes += f", {min(self.counts):,} to {max(self.counts):,}"
@@ -119,7 +123,11 @@ def situation_of(task: Task, label_noise: float) -> Situation:
     vocab, counts = task.split.vocab, []
     if vocab is not None:
         try:
-            counts = task.split.targets.bincount(minlength=len(vocab)).tolist()
+            targets = task.split.targets
+            if task.split.targets_are == "labels":
+                counts = targets.sum(0).int().tolist()
+            else:
+                counts = targets.bincount(minlength=len(vocab)).tolist()
         except VicinalError:  # streamed images, which have not been read
             counts = []
     return Situation(
@@ -132,6 +140,7 @@ def situation_of(task: Task, label_noise: float) -> Situation:
         parameters=task.count_parameters(),
         counts=counts,
         is_transformer=task.kind == "images" and is_vision_transformer(task.model),
+        several=task.split.targets_are == "labels",
     )
 
 
@@ -236,12 +245,31 @@ RULES = (
     ),
     Rule(
         "note",
-        lambda s: s.imbalance >= UNEVEN,
+        lambda s: s.imbalance >= UNEVEN and not s.several,
         f"the largest class has {UNEVEN} times as many samples as the smallest, or more: remix and "
         "balancedmixup give rare classes more weight, mixup does not",
         "Chou et al., Remix (2020); Galdran et al., Balanced-MixUp (2021)",
         "uneven digits, accuracy over classes: 89.0 % without and with mixup, 91.2 with remix, "
         "90.0 with balancedmixup (docs/targets.md)",
+    ),
+    Rule(
+        "note",
+        lambda s: s.several,
+        "each sample has several labels, which mixing weights by the shares of both samples: most "
+        "of what was published is about one label each",
+        "",
+        "digits with three labels each, 120 epochs: 98.2 % of the labels correct without, 98.7 "
+        "with mixup (docs/targets.md)",
+    ),
+    Rule(
+        "note",
+        lambda s: s.kind == "masks",
+        "each pixel has a class: cutmix and classmix keep it, mixup blends two; most of what was "
+        "published is about unlabelled images beside labelled ones",
+        "French et al., Semi-supervised semantic segmentation needs strong, varied perturbations "
+        "(2020), cutmix; Olsson et al., ClassMix (2021)",
+        "200 images of two digits: a mean IoU of 88.2 % without, 88.3 with cutmix, 88.0 with "
+        "classmix, 86.2 with mixup (docs/masks.md)",
     ),
     Rule(
         "note",
@@ -320,6 +348,7 @@ def trial_for(situation: Situation) -> Trial:
     """
     trial = _trial(situation)
     targets: Targets = "values" if situation.classes is None else "classes"
+    targets = "labels" if situation.several else targets
     served = {method.name for method in methods_for(situation.kind, targets)}
     return replace(trial, mixes=tuple(m for m in trial.mixes if served.issuperset(m.split("+"))))
 
@@ -330,7 +359,9 @@ def _trial(s: Situation) -> Trial:
     longer = LONG if s.kind == "images" and not (s.is_long or s.is_small) else None
     if s.classes is None:
         return Trial(("cmixup", "mixup"))
-    if s.imbalance >= UNEVEN:
+    if s.kind == "masks":
+        return Trial(("cutmix", "classmix"))
+    if s.imbalance >= UNEVEN and not s.several:
         return Trial(("remix", "balancedmixup"), longer=longer)
     if s.label_noise >= NOISY:
         return Trial(("mixup",), (0.4, 1.0, 8.0), longer)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vicinal.study.arms import Arm, Cell, comparisons
 from vicinal.study.intervals import Interval, interval, seeds_needed
-from vicinal.study.measures import MEASURES, Measure
+from vicinal.study.measure import Measure
+from vicinal.study.measures import MEASURES
 from vicinal.study.result import Result
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
 from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import map_answer
 from vicinal.study.formatting import join_and, pluralize
-from vicinal.study.measures import Measure
+from vicinal.study.measure import Measure
 
 FEW = 100  # validation samples
 MOST_SEEDS = 100  # more are not worth a number

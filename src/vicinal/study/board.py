@@ -5,6 +5,7 @@ import io
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -43,7 +44,7 @@ def board_images(split: DataSplit) -> list[dict[str, str]]:
     for index in _spread(samples.labels):
         image = read_sample(samples, index, None)
         if isinstance(image, Tensor):
-            found.append((vocab[samples.labels[index]], _square(image)))
+            found.append((_name(samples.labels[index], vocab), _square(image)))
         if len(found) == SHOWN:
             break
     if len(found) < 2:
@@ -52,9 +53,16 @@ def board_images(split: DataSplit) -> list[dict[str, str]]:
     return [{"label": label, "src": _data_url(resize(image, largest))} for label, image in found]
 
 
-def _spread(labels: Sequence[int]) -> list[int]:
+def _name(label: Any, vocab: Sequence[str]) -> str:
+    """The name of a class, or of several labels, of zeros and ones."""
+    if isinstance(label, tuple):
+        return ", ".join(name for name, on in zip(vocab, label, strict=True) if on) or "no label"
+    return vocab[label]
+
+
+def _spread(labels: Sequence[Any]) -> list[int]:
     """The indices of the samples, so that each class comes once before any comes twice."""
-    counts: dict[int, int] = {}
+    counts: dict[Any, int] = {}
     keys = []
     for index, label in enumerate(labels):
         keys.append((counts.get(label, 0), label, index))

@@ -19,12 +19,16 @@ class Evaluation:
     """A trained network and its outputs, from which measures are computed.
 
     Args:
-        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values.
-        targets: (N,) int64 class indices, or values of the outputs' shape.
-        is_classifier: whether the outputs are probabilities.
+        outputs: of the validation samples: (N, C) probabilities of classes, or (N, ...) values, or
+            (N, L) probabilities of several labels.
+        targets: (N,) int64 class indices, or values of the outputs' shape, or zeros and ones.
+        is_classifier: whether the outputs are probabilities of classes.
         learn: the trained learner; None where there are only outputs.
         noisy: (M,) int64, the indices of the training samples with injected label noise.
         ood: (M, C) probabilities of samples of other data; None where there are none.
+        has_labels: whether the outputs are probabilities of several labels.
+        has_masks: whether outputs and targets are those of
+            :func:`~vicinal.study.mask_scores.overlaps`.
     """
 
     outputs: Tensor
@@ -33,6 +37,8 @@ class Evaluation:
     learn: Learner | None = None
     noisy: Tensor = field(default_factory=no_noise)
     ood: Tensor | None = None
+    has_labels: bool = False
+    has_masks: bool = False
 
     @cached_property
     def probabilities(self) -> Tensor:
@@ -75,7 +81,16 @@ def classes(evaluation: Evaluation) -> bool:
 
 
 def values(evaluation: Evaluation) -> bool:
-    return not evaluation.is_classifier
+    others = evaluation.is_classifier or evaluation.has_labels or evaluation.has_masks
+    return not others
+
+
+def labels(evaluation: Evaluation) -> bool:
+    return evaluation.has_labels
+
+
+def masks(evaluation: Evaluation) -> bool:
+    return evaluation.has_masks
 
 
 def images_of_classes(evaluation: Evaluation) -> bool:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from vicinal.study.evaluation import Evaluation
-from vicinal.study.measures import MEASURES, Measure
+from vicinal.study.measure import Measure
+from vicinal.study.measures import MEASURES
 
 
 def main_measure(evaluation: Evaluation) -> Measure:

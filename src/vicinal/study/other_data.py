@@ -67,8 +67,10 @@ def read_other(data: str, task: Task) -> OtherData:
         VicinalError: the data have no classes, the other data are the same, of another kind, too
             few, or cannot be read.
     """
-    if task.split.vocab is None:
-        raise VicinalError("--ood is for classes, and these are values: leave it out")
+    if task.split.targets_are != "classes":
+        raise VicinalError(
+            f"--ood is for classes, and these are {task.split.targets_are}: leave it out"
+        )
     own = Path(os.path.realpath(task.options.data))
     other = Path(os.path.realpath(data))
     if own == other:

@@ -20,7 +20,7 @@ from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.map_figure import gain_map
-from vicinal.study.measures import Measure
+from vicinal.study.measure import Measure
 from vicinal.study.page import render
 
 EXPLAINED = {"mixup", "cutmix", "cmixup"}  # in the template

@@ -12,7 +12,8 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 from vicinal.learner.state import load_tree, save_tree
 from vicinal.study.calibration import Reliability
-from vicinal.study.measures import MEASURES, UNBIASED
+from vicinal.study.measure import UNBIASED
+from vicinal.study.measures import MEASURES
 
 ROUNDING = 1e-4  # the sums of float32 probabilities are not exactly 1
 REMEDY = "remove it, and the run is done again"

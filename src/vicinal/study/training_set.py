@@ -53,8 +53,10 @@ def modify_training_set(
         split = split.subset(rows)
     if not label_noise:
         return ModifiedSplit(split)
-    if split.vocab is None:
-        raise VicinalError("--label-noise is for classes, and these are values: leave it out")
+    if split.vocab is None or split.targets_are != "classes":
+        raise VicinalError(
+            f"--label-noise is for classes, and these are {split.targets_are}: leave it out"
+        )
     check_label_noise(label_noise)
     noisy, labels = _with_noise(split.targets, len(split.vocab), label_noise, generator)
     return ModifiedSplit(split.relabelled(labels), noisy)

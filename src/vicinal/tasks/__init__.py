@@ -28,6 +28,7 @@ def find_split(options: TrainOptions) -> DataSplit:
         group=options.group,
         split_column=options.split_column,
         label_kind=options.label_kind,
+        label_sep=options.label_sep,
         drop_missing=options.drop_missing,
         pixel_range=options.pixel_range,
         legend=options.legend,

@@ -57,9 +57,8 @@ def choose_flip(requested: bool | None, split: Split, *, small: bool) -> tuple[b
     if not split.mirrored:
         return False, ": they would change what is seen"
     # Of streamed images only the first could be looked at, which are often of one class.
-    found = (
-        mirrored_classes(split.train, split.vocab, small=small) if split.kind == "images" else None
-    )
+    are_classes = split.kind == "images" and not split.several
+    found = mirrored_classes(split.train, split.vocab, small=small) if are_classes else None
     if found is not None:
         one, other = found
         return False, f": mirrored, {one} looks like {other} (--flip flips all the same)"

@@ -64,7 +64,8 @@ class ImagePreprocessing(Preprocessing):
             check_pixel_range(self.pixel_range)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        rest = {name: value for name, value in asdict(self).items() if name != "threshold"}
+        return {**rest, **self._threshold()}
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
         return ((str(argument), Path(argument)) for argument in arguments)

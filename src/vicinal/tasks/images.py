@@ -40,6 +40,7 @@ from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
+from vicinal.tasks.several_labels import add_union, criterion, of_several
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
@@ -72,6 +73,11 @@ class ImageTask(Task):
 
     def __init__(self, options: TrainOptions, split: Split) -> None:
         self.recipe = recipes.load(options.recipe) if options.recipe else None
+        if self.recipe and split.several:
+            raise VicinalError(
+                f"--recipe {options.recipe} is for one class of each image, and these have several "
+                "labels: leave it out"
+            )
         if self.recipe:
             options.refuse(("augment", "flip"), f"the recipe {options.recipe}, which has its own")
             if options.mix is None:
@@ -210,15 +216,20 @@ class ImageTask(Task):
         }
 
     def learner(self) -> Learner:
+        dls = self.loaders()
+        of_several(dls, self.split)
+        loss = {} if self.loss is None else {"loss_func": criterion(self.loss)}
         learn = named_learner(
-            self.loaders(),
+            dls,
             self.model,
+            **loss,
             pretrained=self.pretrained,
             metrics=self.metric,
             precision=self.precision,
             compile=self.options.compile,
             **self._learner_options,
         )
+        add_union(learn, self.options.spec)
         self._try_out(learn)
         return learn
 
@@ -251,6 +262,7 @@ class ImageTask(Task):
         return ImagePreprocessing(
             model=self.model,
             vocab=self.split.vocab,
+            threshold=self.threshold,
             item_size=self.item_size,
             size=self.size,
             mean=normalize.mean,

@@ -47,13 +47,15 @@ class TrainOptions:
     categorical: str | None = None  # likewise
     group: str | None = None
     split_column: str | None = None
-    label_kind: Literal["classes", "values"] | None = None
+    label_kind: Literal["classes", "values", "labels"] | None = None
+    label_sep: str | None = None
     drop_missing: bool = False
     pixel_range: int | None = None
     legend: str | None = None
     resize: Method | None = None
     augment: AugmentationName | None = None
     flip: bool | None = None
+    loss: str | None = None
     precision: str = "auto"
     compile: bool = False
     track: str | None = None

@@ -4,7 +4,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,7 +23,8 @@ from vicinal.tasks.run_config import CONFIG, RESCALING, WEIGHTS, check_has_weigh
 
 NETWORK = "network"  # the folder with the config and tokenizer of a network of the hub
 BATCH = 64
-READING = {"reading": dict[str, Any] | None}  # the type of the field of data that come in tables
+# The types of the fields of data that come in tables, beside their own.
+OF_TABLES = {"reading": dict[str, Any] | None, "threshold": float | None}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Preprocessing(ABC):
     Args:
         model: the network's name.
         vocab: the names of the classes; None for values.
+        threshold: of several labels for each sample, the probability above which one is predicted;
+            None where each sample has one class or value.
     """
 
     #: What one sample is called in the predictions, and as an argument of the command line.
@@ -45,6 +48,7 @@ class Preprocessing(ABC):
 
     model: str
     vocab: list[str] | None
+    threshold: float | None = field(default=None, kw_only=True)
 
     @property
     def n_out(self) -> int:
@@ -60,6 +64,12 @@ class Preprocessing(ABC):
         vocab = self.vocab
         if vocab is not None and (len(vocab) < 1 or len(set(vocab)) < len(vocab)):
             raise VicinalError(f"vocab must name each class once, not {', '.join(vocab)}")
+        if self.threshold is not None and (vocab is None or not 0 <= self.threshold <= 1):
+            raise VicinalError(f"threshold must be from 0 to 1, of classes, not {self.threshold}")
+
+    def _threshold(self) -> dict[str, float]:
+        """For :meth:`to_json`: nothing where there is none, as earlier versions had it."""
+        return {} if self.threshold is None else {"threshold": self.threshold}
 
     @classmethod
     @abstractmethod
@@ -143,11 +153,17 @@ class Predictor:
         self.model, self.preprocessing, self.rescaling = model.eval(), preprocessing, rescaling
 
     @classmethod
-    def load(cls, run: str | Path) -> "Predictor":
+    def load(cls, run: str | Path, threshold: float | None = None) -> "Predictor":
         """Load the run folder of a ``vicinal train``. No code in it is run.
 
+        Args:
+            run: the folder.
+            threshold: of a network for several labels, in the place of the run's: labels whose
+                probability is above it are predicted.
+
         Raises:
-            VicinalError: the folder does not exist, holds no run, or is damaged.
+            VicinalError: the folder does not exist, holds no run, or is damaged; or the threshold
+                is none, or the network is for one class or value of each sample.
         """
         folder = Path(run)
         if folder.is_file():
@@ -165,12 +181,16 @@ class Predictor:
                 f"{folder / RESCALING} is missing, by which the predictions of this run are "
                 "rescaled: restore it from a copy, or train again"
             )
+        if threshold is not None:
+            preprocessing = _with_threshold(preprocessing, threshold)
         return cls(model, preprocessing, rescaling)
 
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
 
+        Of several labels for each sample, the probability of each, which do not add up to 1.
         Of a network for masks it is a mask of the image's size, (H, W) uint8 class indices.
+
         :meth:`answer` gives them names.
 
         Args:
@@ -240,12 +260,15 @@ class Predictor:
         rescaling = self.rescaling
         output: Tensor
         output = self.model(x) if rescaling is None else rescaling.to(device)(self.model, x)
+        if self.preprocessing.threshold is not None:
+            return output.float().sigmoid().cpu()
         return (output.softmax(dim=1) if self.preprocessing.vocab else output).cpu()
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The prediction for one sample: a value, or a class with the probabilities of all.
 
-        Of a mask it is the share of the pixels of each class that it has.
+        Of several labels for each sample, the labels above the threshold; of a mask, the share of
+        the pixels of each class that it has.
         """
         shares = getattr(self.preprocessing, "shares", None)
         if shares is not None:
@@ -253,6 +276,9 @@ class Predictor:
         if self.preprocessing.vocab is None:
             return {"value": output.item()}
         ranked = self.best(output, len(output))
+        if self.preprocessing.threshold is not None:
+            labels = [name for name, _ in self.above(output)]
+            return {"labels": labels, "probabilities": dict(ranked)}
         return {"class": ranked[0][0], "probabilities": dict(ranked)}
 
     def named_shares(self, shares: Tensor) -> dict[str, float]:
@@ -260,12 +286,32 @@ class Predictor:
         pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
         return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
 
+    def above(self, probabilities: Tensor) -> Sequence[tuple[str, float]]:
+        """The labels above the threshold with their probabilities, in descending order."""
+        threshold = self.preprocessing.threshold or 0.0
+        return [
+            each
+            for each in self.best(probabilities, self.preprocessing.n_out)
+            if each[1] > threshold
+        ]
+
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` most likely classes with their probabilities, in descending order."""
         vocab = self.preprocessing.vocab or []
         values, indices = probabilities.topk(min(k, len(vocab)))
         names = [vocab[i] for i in indices.tolist()]
         return list(zip(names, values.tolist(), strict=True))
+
+
+def _with_threshold(preprocessing: Preprocessing, threshold: float) -> Preprocessing:
+    if preprocessing.threshold is None:
+        raise VicinalError(
+            f"--threshold {threshold:g} is for networks of several labels, and this one is for one "
+            "of each sample: leave it out"
+        )
+    if not 0 <= threshold < 1:
+        raise VicinalError(f"--threshold must be 0 or more and below 1, not {threshold:g}")
+    return replace(preprocessing, threshold=threshold)
 
 
 def _loaded(config: dict[str, Any], folder: Path) -> tuple[nn.Module, Preprocessing]:

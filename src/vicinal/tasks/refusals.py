@@ -3,7 +3,7 @@
 from vicinal import recipes
 from vicinal.data.folders import name_labeller
 from vicinal.data.pixel_range import check_pixel_range
-from vicinal.data.request import check_label_kind
+from vicinal.data.request import check_label_kind, check_label_sep
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.precision import choose_precision
@@ -28,6 +28,8 @@ def check_options(options: TrainOptions) -> None:
         recipes.load(options.recipe)
     if options.label_kind is not None:
         check_label_kind(options.label_kind)
+    if options.label_sep is not None:
+        check_label_sep(options.label_sep, options.label_kind)
     if options.label_pattern is not None:
         name_labeller(options.label_pattern)
     if options.pixel_range is not None:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pandas.util import hash_pandas_object
@@ -13,6 +14,7 @@ from vicinal.data.split_loader import Batches
 from vicinal.learner.learner import Learner
 from vicinal.models.rescale import ScaledMSELoss
 from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.several_labels import add_union, criterion, of_several
 from vicinal.tasks.task import Task
 
 
@@ -49,21 +51,24 @@ class RowTask(Task):
         valid = Batches(valid_data, 2 * self.batch_size, device=device)
         dls = RowLoaders(train, valid, self.split.vocab, self.preparation.n_out)
         dls.preparation = self.preparation
+        of_several(dls, self.split)
         scale = self.split.scale
-        return Learner(
+        learn = Learner(
             dls,
             self._network(),
-            ScaledMSELoss(scale[1]) if scale else None,
+            ScaledMSELoss(scale[1]) if scale else criterion(self.loss),
             metrics=self.metric,
             precision=self.precision,
             compile=self.options.compile,
         )
+        add_union(learn, self.options.spec)
+        return learn
 
     def count_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._network().parameters())
 
     def preprocessing(self, learn: Learner) -> Preprocessing:
-        return self.preparation
+        return replace(self.preparation, threshold=self.threshold)
 
     @abstractmethod
     def _parts(self) -> tuple[Any, Any]:

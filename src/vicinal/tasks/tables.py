@@ -19,7 +19,7 @@ from vicinal.errors import VicinalError
 from vicinal.models.rescale import Rescale
 from vicinal.models.tabular import TableNet
 from vicinal.stored import check_dataclass, check_fields
-from vicinal.tasks.predictor import READING, Preprocessing, check_reading
+from vicinal.tasks.predictor import OF_TABLES, Preprocessing, check_reading
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
 
@@ -46,11 +46,12 @@ class RowPreprocessing(Preprocessing):
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
-        kinds = {"model": str, "vocab": list[str] | None, "table": dict[str, Any], **READING}
+        kinds = {"model": str, "vocab": list[str] | None, "table": dict[str, Any], **OF_TABLES}
         check_fields(stored, kinds, "predict.how", needed=("model", "vocab", "table"))
         check_dataclass(stored["table"], TablePreprocessing, "predict.how.table")
         table = TablePreprocessing.from_json(stored["table"])
-        made = cls(stored["model"], stored["vocab"], table, stored.get("reading"))
+        more = {name: stored.get(name) for name in OF_TABLES}
+        made = cls(stored["model"], stored["vocab"], table, **more)
         # The mean and deviation of values come with the weights.
         return made.network(None if made.vocab else (0.0, 1.0)), made
 
@@ -66,8 +67,8 @@ class RowPreprocessing(Preprocessing):
         check_reading(self.reading)
 
     def to_json(self) -> dict[str, Any]:
-        fields = {"model": self.model, "vocab": self.vocab, "reading": self.reading}
-        return {**fields, "table": self.table.to_json()}
+        fields: dict[str, Any] = {"model": self.model, "vocab": self.vocab, "reading": self.reading}
+        return {**fields, **self._threshold(), "table": self.table.to_json()}
 
     def network(self, rescale: tuple[float, float] | None) -> nn.Module:
         numeric, cardinalities = len(self.table.mean), self.table.cardinalities

@@ -13,12 +13,13 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
-from vicinal.methods import INPUT, METHODS, MethodEntry, Targets, compared_for, methods_for
+from vicinal.methods import INPUT, METHODS, MethodEntry, compared_for, methods_for
 from vicinal.metrics import accuracy, rmse
 from vicinal.mixes import MixPart
 from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.processes import default_device, this_process
+from vicinal.tasks import several_labels
 from vicinal.tasks.mixers import LEARNED, ending, from_python, make_mixer
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
@@ -70,6 +71,8 @@ class Task(ABC):
     def __init__(self, options: TrainOptions, split: Any) -> None:
         options.refuse(self.refused, self.kind)
         self.options, self.split = options, split
+        self.loss = several_labels.checked_loss(options.loss, split)
+        self.threshold = several_labels.UNKNOWN if split.targets_are == "labels" else None
         self.fixed = self._fixed()
         self.reasons: list[tuple[str, str]] = []
         self.device, processes = default_device(), this_process().num_processes
@@ -97,7 +100,7 @@ class Task(ABC):
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods that are compared where the user names none."""
-        return compared_for(self.kind, "values" if self.split.vocab is None else "classes")
+        return compared_for(self.kind, self.split.targets_are)
 
     @property
     def mixes(self) -> dict[str, tuple[str, ...]]:
@@ -143,6 +146,8 @@ class Task(ABC):
         counts = f"{len(split.train):,} training and {len(split.valid):,} validation {self.kind} "
         if split.vocab is None:
             return f"{counts}with a value each"
+        if split.targets_are == "labels":
+            return f"{counts}with any number of {len(split.vocab):,} labels each"
         classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
         return f"{counts}of {len(split.vocab):,} classes ({classes})"
 
@@ -220,16 +225,17 @@ class Task(ABC):
                     f"--mix {inside.text} is applied inside the network of {self.kind}, so it "
                     "cannot take turns with others that are applied elsewhere: name it alone"
                 )
+        several_labels.check_union(self.options.spec, self.split)
         return make_mixer(self.options, self._learned)
 
     def _learned(self, method: MethodEntry) -> dict[str, Any]:
         """The arguments of a method that are computed from the training targets."""
-        vocab = self.split.vocab
-        targets: Targets = "values" if vocab is None else "classes"
+        vocab, targets = self.split.vocab, self.split.targets_are
         if method.targets not in (None, targets):
             instead = [other.name for other in methods_for(self.kind, targets)]
+            found = "several labels of each" if targets == "labels" else targets
             raise VicinalError(
-                f"--mix {method.name} is for {method.targets}, and these are {targets}: use one of "
+                f"--mix {method.name} is for {method.targets}, and these are {found}: use one of "
                 f"{', '.join(instead)}"
             )
         if method.learned is None:
@@ -250,7 +256,8 @@ class Task(ABC):
 
     @property
     def metric(self) -> Any:
-        return rmse if self.split.vocab is None else accuracy
+        by_targets = {"values": rmse, "classes": accuracy, "labels": several_labels.metrics()}
+        return by_targets[self.split.targets_are]
 
     @property
     def fit(self) -> Any:
@@ -303,6 +310,19 @@ class Task(ABC):
     @abstractmethod
     def learner(self) -> Learner:
         """A learner that has not been trained, and does not mix."""
+
+    def after_training(self, learn: Learner) -> list[tuple[str, str]]:
+        """Choose what depends on a trained network: of several labels, the threshold.
+
+        In a distributed training, all processes have to call it.
+
+        Returns:
+            A line for each choice, for the user.
+        """
+        if self.split.targets_are != "labels":
+            return []
+        self.threshold, text = several_labels.chosen_threshold(learn)
+        return [("threshold", text)]
 
     def count_parameters(self) -> int:
         """How many parameters its network has; kinds that load weights count without them."""

@@ -21,7 +21,7 @@ from vicinal.models.hub_text import HubTokenizer, hub_text_model, save_hub_text
 from vicinal.models.rescale import Rescale
 from vicinal.models.text import OWN, check_text_model, create_text_model
 from vicinal.stored import check_fields
-from vicinal.tasks.predictor import NETWORK, READING, Preprocessing, check_reading
+from vicinal.tasks.predictor import NETWORK, OF_TABLES, Preprocessing, check_reading
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
 
@@ -48,7 +48,7 @@ class TextPreprocessing(Preprocessing):
 
     @classmethod
     def load(cls, stored: dict[str, Any], folder: Path) -> tuple[nn.Module, Self]:
-        kinds = {"model": str, "vocab": list[str] | None, "column": str, **READING}
+        kinds = {"model": str, "vocab": list[str] | None, "column": str, **OF_TABLES}
         kinds["tokenizer"] = dict[str, Any] | None
         check_fields(stored, kinds, "predict.how", needed=("model", "vocab", "column", "tokenizer"))
         model, vocab, column = (stored[name] for name in ("model", "vocab", "column"))
@@ -62,7 +62,8 @@ class TextPreprocessing(Preprocessing):
             network = own_network(model, tokenizer, n_out)
         if vocab is None:  # the mean and deviation of values come with the weights
             network = nn.Sequential(network, Rescale(0.0, 1.0, dtype=torch.float64))
-        return network, cls(model, vocab, column, tokenizer, stored.get("reading"))
+        more = {name: stored.get(name) for name in OF_TABLES}
+        return network, cls(model, vocab, column, tokenizer, **more)
 
     def check(self) -> None:
         super().check()
@@ -70,8 +71,9 @@ class TextPreprocessing(Preprocessing):
 
     def to_json(self) -> dict[str, Any]:
         words = self.tokenizer.to_json() if isinstance(self.tokenizer, WordTokenizer) else None
-        fields = {"model": self.model, "vocab": self.vocab, "column": self.column}
-        return {**fields, "reading": self.reading, "tokenizer": words}
+        fields: dict[str, Any] = {"model": self.model, "vocab": self.vocab, "column": self.column}
+        more = {"reading": self.reading, **self._threshold()}
+        return {**fields, **more, "tokenizer": words}
 
     def save(self, folder: Path) -> None:
         if isinstance(self.tokenizer, HubTokenizer):

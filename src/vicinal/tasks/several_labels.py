@@ -1,0 +1,84 @@
+"""Several labels of each sample: their losses, metrics and threshold, for data of every kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from vicinal.criteria import AsymmetricLoss
+from vicinal.data.label_blocks import MultiCategoryBlock
+from vicinal.data.loaders import DataLoaders
+from vicinal.data.split import DataSplit
+from vicinal.errors import VicinalError
+from vicinal.formatting import format_percent
+from vicinal.learner.learner import Learner
+from vicinal.learner.union import UnionTargets
+from vicinal.mixes import MixSpec
+from vicinal.scores.label_ranking import BestF1, MeanAveragePrecision, best_threshold, f1_scores
+
+UNKNOWN = 0.5  # the threshold of a network that is not trained to the end
+LOSSES: dict[str, Callable[[], Callable[..., Tensor]]] = {
+    "bce": nn.BCEWithLogitsLoss,
+    "asymmetric": AsymmetricLoss,
+}
+
+
+def checked_loss(name: str | None, split: DataSplit) -> str | None:
+    """The name of the loss that ``--loss`` chooses; None where the data leave no choice.
+
+    Raises:
+        VicinalError: there is no such loss, or the data leave no choice.
+    """
+    if split.targets_are != "labels":
+        if name is not None:
+            raise VicinalError(
+                f"--loss {name} is for several labels of each sample, and these are "
+                f"{split.targets_are}: leave it out"
+            )
+        return None
+    chosen = name or next(iter(LOSSES))
+    if chosen not in LOSSES:
+        raise VicinalError(f"--loss must be {' or '.join(LOSSES)}, not {chosen}")
+    return chosen
+
+
+def check_union(spec: MixSpec, split: DataSplit) -> None:
+    """Refuse the union of labels where each sample has one class or value."""
+    if spec.labels == "union" and split.targets_are != "labels":
+        raise VicinalError(
+            f"--mix {spec.text}: labels=union is for several labels of each sample, and these are "
+            f"{split.targets_are}: leave it out"
+        )
+
+
+def metrics() -> list[Any]:
+    """What each epoch is validated by."""
+    return [MeanAveragePrecision(), BestF1()]
+
+
+def criterion(loss: str | None) -> Callable[..., Tensor] | None:
+    """The loss function of this name; None for what a Learner takes by itself."""
+    return None if loss is None else LOSSES[loss]()
+
+
+def of_several(dls: DataLoaders, split: DataSplit) -> None:
+    """Tell loaders that their targets are several labels of each sample, where they are."""
+    if split.targets_are == "labels":
+        dls.target_block = MultiCategoryBlock(vocab=split.vocab)
+
+
+def add_union(learn: Learner, spec: MixSpec) -> None:
+    """Let a learner train with the union of mixed labels, where that is asked for."""
+    if spec.labels == "union":
+        learn.add_cbs(UnionTargets())
+
+
+def chosen_threshold(learn: Learner) -> tuple[float, str]:
+    """The threshold with the highest micro F1 score in validation, and what it gives, in words."""
+    probabilities, targets = learn.get_preds()
+    threshold = best_threshold(probabilities, targets)
+    scores = f1_scores(probabilities > threshold, targets)
+    micro, macro = (f"{format_percent(score)} %" for score in scores)
+    return threshold, (
+        f"{threshold:g}: the highest micro F1 of the validation part, {micro} (macro F1 {macro})"
+    )
