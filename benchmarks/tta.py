@@ -66,7 +66,7 @@ def table(learn: Learner, views: int) -> Iterator[str]:
 
 
 def _predicted(learn: Learner, views: int, share: float) -> tuple[Tensor, Tensor]:
-    return learn.tta(views, uncertain=share) if share else learn.get_preds()
+    return learn.tta(n=views, uncertain=share) if share else learn.get_preds()
 
 
 def timed(predict: Callable[[], tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], float]:

@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -22,7 +23,10 @@ settings.load_profile("short")
 @pytest.fixture(autouse=True)
 def _global_generator_stays_where_it_is():
     """No test may depend on what another one drew, or on how many mixers it left without a seed."""
-    torch.manual_seed(0)
+    # torch.manual_seed also notes the stack for CUDA, which takes as long as many a test.
+    torch.default_generator.manual_seed(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
     rng._FIRST_USES = rng._FirstUses()
 
 
@@ -47,3 +51,14 @@ def pytest_configure():
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(min(2, torch.get_num_threads()))  # OMP_NUM_THREADS may say 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected stays to the end: Python need not look for garbage in it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()

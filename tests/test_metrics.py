@@ -73,9 +73,15 @@ def test_multi_label_accuracy():
 
 @pytest.mark.parametrize("metric", [mae, mse, rmse, accuracy_multi])
 def test_a_target_of_another_shape_does_not_broadcast(metric):
-    for target in (torch.rand(4), MixedTarget(torch.rand(4), torch.rand(4), torch.rand(4))):
-        with pytest.raises(ValueError, match=r"\(4, 1\), but the target \(4,\)"):
-            metric(torch.rand(4, 1), target)
+    output, y = torch.rand(4, 1), torch.rand(2, 4)
+    for one, other in ((y[0], y[1]), (y[:, :, None][0], y[:, :, None][1])):
+        mixed = MixedTarget(one, other, torch.rand(4))
+        column = MixedTarget(one.reshape(4, 1), other.reshape(4, 1), mixed.weight)
+        torch.testing.assert_close(metric(output, one), metric(output, one.reshape(4, 1)))
+        torch.testing.assert_close(metric(output, mixed), metric(output, column))
+    for target in (torch.rand(8), torch.rand(2, 2), torch.tensor(1.0)):
+        with pytest.raises(ValueError, match=r"\(4, 1\), but the target \("):
+            metric(output, target)
 
 
 @pytest.mark.parametrize("metric", [accuracy, error_rate, partial(top_k_accuracy, k=2)])

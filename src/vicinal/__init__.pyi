@@ -9,6 +9,7 @@ import torch as torch
 import torch.nn.functional as F  # noqa: F401
 from torch import nn as nn
 
+from vicinal.activations import noop as noop
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
 from vicinal.criteria import AsymmetricLoss as AsymmetricLoss
@@ -87,12 +88,19 @@ from vicinal.learner.csv_logger import CSVLogger as CSVLogger
 from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback
 from vicinal.learner.events import CancelBackward as CancelBackward
+from vicinal.learner.events import CancelBackwardException as CancelBackwardException
 from vicinal.learner.events import CancelBatch as CancelBatch
+from vicinal.learner.events import CancelBatchException as CancelBatchException
 from vicinal.learner.events import CancelEpoch as CancelEpoch
+from vicinal.learner.events import CancelEpochException as CancelEpochException
 from vicinal.learner.events import CancelFit as CancelFit
+from vicinal.learner.events import CancelFitException as CancelFitException
 from vicinal.learner.events import CancelStep as CancelStep
+from vicinal.learner.events import CancelStepException as CancelStepException
 from vicinal.learner.events import CancelTrain as CancelTrain
+from vicinal.learner.events import CancelTrainException as CancelTrainException
 from vicinal.learner.events import CancelValidate as CancelValidate
+from vicinal.learner.events import CancelValidException as CancelValidException
 from vicinal.learner.export import load_learner as load_learner
 from vicinal.learner.gradients import AccumulateGradients as AccumulateGradients
 from vicinal.learner.gradients import ClipGradients as ClipGradients
@@ -106,6 +114,16 @@ from vicinal.learner.learner import Learner as Learner
 from vicinal.learner.monitors import EarlyStopping as EarlyStopping
 from vicinal.learner.monitors import SaveBest as SaveBest
 from vicinal.learner.muon import muon_adamw as muon_adamw
+from vicinal.learner.named_optimizers import SGD as SGD
+from vicinal.learner.named_optimizers import Adam as Adam
+from vicinal.learner.named_optimizers import Lamb as Lamb
+from vicinal.learner.named_optimizers import Larc as Larc
+from vicinal.learner.named_optimizers import Lookahead as Lookahead
+from vicinal.learner.named_optimizers import OptimWrapper as OptimWrapper
+from vicinal.learner.named_optimizers import QHAdam as QHAdam
+from vicinal.learner.named_optimizers import RAdam as RAdam
+from vicinal.learner.named_optimizers import RMSProp as RMSProp
+from vicinal.learner.named_optimizers import ranger as ranger
 from vicinal.learner.regmixup import MixUpMP as MixUpMP
 from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp

@@ -47,15 +47,34 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     if classes or is_of_classes or called is F.cross_entropy:
         axis = called.axis if isinstance(called, CrossEntropyLossFlat | FocalLoss) else 1
         return partial(torch.softmax, dim=axis)
-    return _identity
+    return noop
 
 
-def _identity(output: Tensor) -> Tensor:
+def activates_silently(loss_func: Callable[..., Tensor], classes: bool) -> bool:
+    """Whether :func:`activation_of` activates for a loss that has no activation in fastai.
+
+    Args:
+        loss_func, classes: as there.
+
+    >>> activates_silently(nn.CrossEntropyLoss(), True), activates_silently(nn.MSELoss(), False)
+    (True, False)
+    >>> activates_silently(CrossEntropyLossFlat(), True)  # fastai's, which knows its activation
+    False
+    """
+    criterion: Any = MixLoss(loss_func).criterion
+    called = criterion.func if isinstance(criterion, partial) else criterion
+    home = called.__module__ if hasattr(called, "__name__") else type(called).__module__
+    is_own = home.partition(".")[0] == __name__.partition(".")[0]
+    return not is_own and activation_of(loss_func, classes=classes) is not noop
+
+
+def noop(output: Tensor) -> Tensor:
+    """The outputs as they are, for ``learn.get_preds(act=noop)``."""
     return output
 
 
 NAMED: dict[str, Callable[[Tensor], Tensor]] = {
-    "none": _identity,
+    "none": noop,
     "sigmoid": torch.sigmoid,
     "exp": torch.exp,
     "ordinal": ordinal_probabilities,

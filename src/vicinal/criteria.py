@@ -233,7 +233,18 @@ class FocalLossFlat(FocalLoss):
         super().__init__(gamma, weight, reduction, axis=axis)
 
 
-class MSELossFlat(nn.MSELoss):
+class _AnyShape(nn.Module):
+    """A loss of as many targets as outputs, whatever the shape of the targets."""
+
+    takes_any_shape = True
+
+    @averages_plainly
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = super().forward(input, _as_output(target, input))
+        return loss
+
+
+class MSELossFlat(_AnyShape, nn.MSELoss):
     """Mean squared error of as many values, whatever their shape, as in fastai.
 
     Outputs (B, 1) and targets (B,) are compared one by one; torch's would compare each with each.
@@ -246,59 +257,44 @@ class MSELossFlat(nn.MSELoss):
     tensor(2.)
     """
 
-    takes_any_shape = True  # of the targets
-
     def __init__(self, *, axis: int = -1, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
 
-    @averages_plainly
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return super().forward(input, _as_output(target, input))
 
-
-class L1LossFlat(nn.L1Loss):
-    """Mean absolute error of as many values, whatever their shape; see :class:`MSELossFlat`.
+class L1LossFlat(_AnyShape, nn.L1Loss):
+    """Mean absolute error of as many values; arguments as for :class:`MSELossFlat`.
 
     >>> L1LossFlat()(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0]))
     tensor(1.)
     """
 
-    takes_any_shape = True  # of the targets
-
     def __init__(self, *, axis: int = -1, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
 
-    @averages_plainly
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return super().forward(input, _as_output(target, input))
 
-
-class BCEWithLogitsLossFlat(nn.BCEWithLogitsLoss):
+class BCEWithLogitsLossFlat(_AnyShape, nn.BCEWithLogitsLoss):
     """Binary cross-entropy of logits, for targets of any number format, as in fastai.
 
     Args:
         weight, reduction, pos_weight: see :class:`torch.nn.BCEWithLogitsLoss`.
         axis: not used, as all labels count alike.
+        thresh: a label is predicted where its probability is above this.
 
     >>> BCEWithLogitsLossFlat()(torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]]))
     tensor(0.6931)
     """
 
-    takes_any_shape = True  # of the targets
-
     def __init__(
         self,
         *,
         axis: int = -1,
+        thresh: float = 0.5,
         weight: Tensor | None = None,
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
         super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
-
-    @averages_plainly
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return super().forward(input, _as_output(target, input))
+        self.thresh = thresh
 
 
 def ordinal_class(output: Tensor) -> Tensor:

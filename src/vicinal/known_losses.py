@@ -43,7 +43,7 @@ class KnownLoss:
         self.function = _FORWARDS.get(function, function)
         self._has_axis = isinstance(inner, CrossEntropyLossFlat)
         is_of_values = self.function in ELEMENTWISE or isinstance(inner, _OF_VALUES)
-        self._is_elementwise = is_of_values and not hasattr(inner, "takes_any_shape")
+        self.is_elementwise = is_of_values and not hasattr(inner, "takes_any_shape")
         self._takes_labels = self.function in (F.cross_entropy, F.nll_loss)
 
     def __call__(self, output: Any, target: MixedTarget) -> Tensor:
@@ -66,7 +66,7 @@ class KnownLoss:
         return self._by_two_calls(output, target)  # invalid arguments: torch raises its error
 
     def _by_two_calls(self, output: Any, target: MixedTarget) -> Tensor:
-        if self._is_elementwise:
+        if self.is_elementwise:
             check_same_shape(output, target.own)
         own, partner = (self._per_sample(output, y) for y in (target.own, target.partner))
         if own.ndim == 0 or not fits_rows(target.weight, own.shape):

@@ -149,12 +149,12 @@ def accuracy_multi(
 
     Args:
         output: (B, ...) one score for each label of each sample.
-        target: of the same shape, above 0.5 for a positive label, or a :class:`MixedTarget`.
+        target: as many labels, above 0.5 for a positive one, or a :class:`MixedTarget`.
         thresh: probabilities above it predict a positive label.
         sigmoid: the output has logits; False where it has probabilities.
 
     Raises:
-        ValueError: the target's shape is not the output's.
+        ValueError: the target has more or fewer labels than the output.
 
     >>> import torch
     >>> logits = torch.tensor([[2.0, -1.0], [-3.0, 0.5]])
@@ -186,11 +186,11 @@ def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
 
     Args:
         output: (B, ...) values.
-        target: of the same shape, or a :class:`MixedTarget`: the errors to both values are
-            weighted.
+        target: as many values for each sample, such as (B,) for outputs (B, 1), or a
+            :class:`MixedTarget`: the errors to both values are weighted.
 
     Raises:
-        ValueError: the target's shape is not the output's.
+        ValueError: the target has more or fewer values than the output.
 
     >>> import torch
     >>> mae(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
@@ -292,16 +292,22 @@ def _mean(
     score: Callable[[Tensor], Tensor], output: Tensor, target: Tensor | MixedTarget
 ) -> Tensor:
     """The mean of an elementwise score of targets; of mixed ones, weighted over both."""
-    shape = target.own.shape if isinstance(target, MixedTarget) else target.shape
-    if shape != output.shape:  # (B, 1) and (B,) would broadcast: each sample against all targets
-        raise ValueError(
-            f"the output has shape {tuple(output.shape)}, but the target {tuple(shape)}: both must "
-            "be the same"
-        )
     if not isinstance(target, MixedTarget):
-        return score(target).mean()
-    own, partner = score(target.own), score(target.partner)
+        return score(_as_output(target, output)).mean()
+    own, partner = (score(_as_output(y, output)) for y in (target.own, target.partner))
     return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
+
+
+def _as_output(target: Tensor, output: Tensor) -> Tensor:
+    """Targets in the shape of the output, such as (B,) in (B, 1), if they are as many."""
+    if target.shape == output.shape:
+        return target
+    if target.numel() != output.numel() or target.shape[:1] != output.shape[:1]:
+        raise ValueError(
+            f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}: "
+            "give as many numbers of each sample"
+        )
+    return target.reshape(output.shape)
 
 
 def _hits(top_k: Tensor, labels: Tensor) -> Tensor:

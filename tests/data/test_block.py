@@ -214,7 +214,7 @@ def test_labels_that_are_no_class(pets, values, said):
 @pytest.mark.parametrize("zero", [0, np.int64(0), torch.tensor(0)])
 def test_labels_that_are_numbers(pets, zero):
     dls = labelled(pets, zero, zero + 10).dataloaders(pets, bs=4, device="cpu")
-    assert dls.vocab == ["0", "10"]
+    assert dls.vocab == [0, 10]
 
 
 def seen_images(dls):
@@ -234,7 +234,7 @@ def test_items_may_be_the_rows_of_a_data_frame(pets):
     )
     readers = {"get_x": ColReader("name", pref=pets, suff=".png"), "get_y": ColReader("breed")}
     dls = block(**readers, splitter=ColSplitter()).dataloaders(frame, bs=4, device="cpu")
-    assert dls.vocab == ["0", "1"]  # whole numbers, beside a column of others
+    assert dls.vocab == [0, 1]  # whole numbers, beside a column of others
     assert seen_images(dls) == [17, 3]
     assert dls.valid.dataset.y.tolist() == [1, 0, 1]
     by_hand = {"get_x": lambda row: pets / f"{row['name']}.png", "get_y": lambda row: row.breed}

@@ -97,7 +97,7 @@ def test_several_labels_and_values(pets):
     lists = ImageDataLoaders.from_lists(pets, files, [tag.split() for tag in tags], **OPTIONS)
     assert torch.equal(lists.one_batch()[1], y)
     values = ImageDataLoaders.from_lists(pets, files, [i / 2 for i in range(20)], **OPTIONS)
-    assert (values.vocab, values.c, values.one_batch()[1].shape) == (None, 1, (4, 1))
+    assert (values.vocab, values.c, values.one_batch()[1].shape) == (None, 1, (4,))
     with pytest.raises(VicinalError, match="20 files, but 3 labels"):
         ImageDataLoaders.from_lists(pets, files, ["a", "b", "c"])
 
@@ -127,7 +127,7 @@ def test_folders_of_other_names(parts):
         parts, "training", "held", vocab=["b", "a", "c"], **OPTIONS
     )
     files, labels, vocab = found(turned)
-    assert (labels, vocab) == ([file.parent.name for file in files], ["b", "a", "c"])
+    assert (labels, vocab) == ([file.parent.name for file in files], ["a", "b", "c"])
     with pytest.raises(VicinalError, match="vocab lacks the class 'b'"):
         ImageDataLoaders.from_folder(parts, "training", "held", vocab=["a", "c"], **OPTIONS)
     with pytest.raises(VicinalError, match="no item is in a folder valid above that of its class"):

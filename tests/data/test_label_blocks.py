@@ -36,8 +36,8 @@ def test_the_order_of_vocab_is_kept():
 def test_numbers_of_numpy_and_torch_are_labels():
     targets = MultiCategoryBlock().encode([[np.int64(2), torch.tensor(1)], [2]], ITEMS)
     assert targets.values.tolist() == [[1, 1], [0, 1]]
-    assert targets.vocab == ["1", "2"]
-    more = MultiCategoryBlock().encode_more([[2]], ITEMS, targets.vocab)
+    assert (targets.vocab, targets.names) == ([1, 2], ["1", "2"])
+    more = MultiCategoryBlock().encode_more([[2]], ITEMS, targets.names)
     assert more.tolist() == [[0, 1]]
 
 
@@ -97,16 +97,18 @@ def test_encoded_labels_need_names():
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ([1, 2.5], [[1.0], [2.5]]),
+        ([1, 2.5], [1.0, 2.5]),
+        ([[1], [2.5]], [[1.0], [2.5]]),
         ([(1, 2), [3, 4]], [[1.0, 2.0], [3.0, 4.0]]),
-        ([np.float64(1), torch.tensor(2)], [[1.0], [2.0]]),
+        ([np.float64(1), torch.tensor(2)], [1.0, 2.0]),
         ([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])], [[1.0, 2.0], [3.0, 4.0]]),
     ],
 )
-def test_values_become_rows(raw, expected):
+def test_values_become_rows_but_plain_numbers(raw, expected):
     targets = RegressionBlock().encode(raw, ITEMS)
     assert targets.values.tolist() == expected
-    assert (targets.vocab, targets.n_out) == (None, len(expected[0]))
+    assert targets.values.dtype == torch.float32
+    assert (targets.vocab, targets.n_out) == (None, np.size(expected[0]))
 
 
 @pytest.mark.parametrize(

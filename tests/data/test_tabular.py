@@ -144,7 +144,7 @@ def test_numbers_are_values_unless_a_block_says_otherwise(frame):
         loaders(frame, y_names="rooms", cont_names=["age"], y_block=CategoryBlock()),
     )
     assert (values.vocab, values.c, values.one_batch()[1].shape) == (None, 1, (4, 1))
-    assert (classes.vocab, classes.c) == (["1", "2", "3", "4"], 4)
+    assert (classes.vocab, classes.c) == ([1, 2, 3, 4], 4)
     ((_, y),) = classes.test_dl(frame[:4], with_labels=True)
     assert y.tolist() == [0, 1, 2, 3]
 

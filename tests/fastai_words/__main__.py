@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import differences  # noqa: F401
 import differences_elsewhere  # noqa: F401
+import differences_of_data  # noqa: F401
 import differences_of_results  # noqa: F401
 from rows import PAGE, written
 

@@ -130,58 +130,6 @@ def _():
 
 
 @row(
-    "`CategoryBlock(vocab=['pug', 'cat'])`, `from_folder(path, vocab=['pug', 'cat'])`",
-    "sorts these classes, so that `cat` is 0",
-    "keeps their order, so that `pug` is 0",
-)
-def _():
-    with tempfile.TemporaryDirectory() as folder:
-        theirs, ours = both_loaders(photos(folder), vocab=["b", "a"])
-    assert [*theirs.vocab] == ["a", "b"]
-    assert ours.vocab == ["b", "a"]
-
-
-@row(
-    "`label_func=lambda file: file[0].isupper()`, and `dls.vocab`",
-    "holds the labels as they are: `[False, True]`",
-    "holds their names: `['False', 'True']`, in the order of the labels",
-)
-def _():
-    with tempfile.TemporaryDirectory() as folder:
-        files = sorted(photos(folder).rglob("*.png"))
-        made = [
-            library.ImageDataLoaders.from_path_func(
-                folder, files, lambda file: int(Path(file).stem) >= 6, valid_pct=0.5, seed=0, bs=2
-            ).vocab
-            for library in (fastai, vicinal)
-        ]
-    assert [[*vocab] for vocab in made] == [[False, True], ["False", "True"]]
-
-
-@row(
-    "`RegressionBlock` of one number, and `learn.get_preds()`",
-    "targets (N,) beside predictions (N, 1)",
-    "targets (N, 1), as predictions: `preds.squeeze() - targs` would be (N, N)",
-)
-def _():
-    with tempfile.TemporaryDirectory() as folder:
-        files = sorted(photos(folder).rglob("*.png"))
-        shapes = [
-            library.ImageDataLoaders.from_lists(
-                folder,
-                files,
-                [float(number) for number in range(12)],
-                y_block=library.RegressionBlock(),
-                bs=2,
-            )
-            .train_ds[0][1]
-            .shape
-            for library in (fastai, vicinal)
-        ]
-    assert [*map(len, shapes)] == [0, 1]
-
-
-@row(
     "`learn.export('bears.pkl')`",
     "a pickle, which can run code where it is loaded",
     "`bears.safetensors`, weights and JSON that can run nothing",

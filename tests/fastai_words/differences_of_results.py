@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from two_learners import fastai, two_learners
 
 import vicinal
 from vicinal import VicinalError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import fastai.tabular.all as fastai_tables
 
 
 @contextmanager
@@ -112,7 +117,8 @@ def _():
 @row(
     "`loss_func=F.cross_entropy` or `nn.CrossEntropyLoss()`, and `learn.get_preds()`",
     "gives the network's outputs, as only fastai's own losses know an activation",
-    "gives probabilities, as for `CrossEntropyLossFlat()`",
+    "gives probabilities, as for `CrossEntropyLossFlat()`, and warns once; "
+    "`get_preds(act=noop)` gives outputs in both",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -120,30 +126,76 @@ def _():
             for learn.loss_func in (nn.functional.cross_entropy, nn.CrossEntropyLoss()):
                 sums = learn.get_preds()[0].sum(dim=1)
                 assert torch.allclose(sums, torch.ones(6)) == same
+        outputs = [learn.get_preds(act=vicinal.noop)[0] for learn in (theirs, ours)]
+        assert all(not torch.allclose(each.sum(dim=1), torch.ones(6)) for each in outputs)
 
 
 @row(
-    "`learn.predict(file)[0]`, for several labels, a mask or a number",
-    "a list of the names, the mask, a tuple of the number",
-    "a text, such as `cat;dog`; the next entry is the decoded prediction as a tensor",
+    "`loss_func=nn.CrossEntropyLoss()`, and `learn.predict(file)` or "
+    "`ClassificationInterpretation`",
+    "decodes the outputs of all classes as if they were labels, or is an error",
+    "gives the class and the probabilities; the matrix",
 )
 def _():
-    with in_folder() as folder:
-        files = [folder / f"{number}.png" for number in range(6)]
-        for shade, file in enumerate(files):
-            Image.new("RGB", (8, 8), (shade, 9, 9)).save(file)
-        for library, expected in ((fastai, ["cat", "dog"]), (vicinal, "cat;dog")):
-            dls = library.ImageDataLoaders.from_lists(
-                folder, files, [["cat", "dog"]] * 6, valid_pct=0.5, bs=2, seed=2,
-                y_block=library.MultiCategoryBlock(), device="cpu",
-            )  # fmt: skip
-            model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
-            nn.init.zeros_(model[1].weight)
-            nn.init.constant_(model[1].bias, 9)
-            learn = library.Learner(dls, model, loss_func=library.BCEWithLogitsLossFlat())
-            with learn.no_bar():
-                found = learn.predict(files[0])[0]
-            assert found == expected
+    with two_of_images() as (theirs, ours):
+        file = next(Path(theirs.path).rglob("*.png"))
+        theirs.loss_func = ours.loss_func = nn.CrossEntropyLoss()
+        with theirs.no_bar():
+            assert theirs.predict(file)[0] not in ("a", "b")
+        assert ours.predict(file)[0] in ("a", "b")
+        with pytest.raises(AssertionError):
+            fastai.ClassificationInterpretation.from_learner(theirs).confusion_matrix()
+        found = vicinal.ClassificationInterpretation.from_learner(ours)
+        assert found.confusion_matrix().sum() == 6
+
+
+@row(
+    "`learn.predict(row)[0]` of a table",
+    "the whole row, as the network sees it",
+    "the name of the class, or a tuple of the value",
+)
+def _():
+    import pandas as pd
+
+    frame = pd.DataFrame({"age": [1.0, 2, 3, 4] * 4, "paid": ["no", "yes"] * 8})
+    found = {}
+    for library in (fastai_tables, vicinal):
+        dls = library.TabularDataLoaders.from_df(
+            frame, y_names="paid", cont_names=["age"], procs=[], valid_idx=[1, 2], bs=2,
+            device="cpu",
+        )  # fmt: skip
+        learn = library.tabular_learner(dls, layers=[2])
+        with learn.no_bar():
+            found[library] = learn.predict(frame.iloc[0])[0]
+    assert "age" in found[fastai_tables].items.columns
+    assert found[vicinal] in ("no", "yes")
+
+
+@row(
+    "`learn.tta()` without random augmentation of the training part",
+    "predicts the same several times",
+    "is an error",
+)
+def _():
+    with two_of_images() as (theirs, ours):
+        ours.dls.train.transforms.clear()
+        with pytest.raises(VicinalError, match="no random augmentation"):
+            ours.tta()
+        theirs.dls.train.after_batch.fs.clear()
+        assert len(theirs.tta(n=1)[0]) == 6
+
+
+@row(
+    "`interp.most_confused(0)`",
+    "lists each class with itself, too, as confused 0 times",
+    "lists pairs of different classes",
+)
+def _():
+    with two_of_images() as (theirs, ours):
+        pairs = fastai.ClassificationInterpretation.from_learner(theirs).most_confused(0)
+        assert len(pairs) == 4
+        pairs = vicinal.ClassificationInterpretation.from_learner(ours).most_confused(0)
+        assert len(pairs) == 2
 
 
 @row(

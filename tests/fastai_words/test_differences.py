@@ -2,6 +2,7 @@
 
 import differences  # noqa: F401
 import differences_elsewhere  # noqa: F401
+import differences_of_data  # noqa: F401
 import differences_of_results  # noqa: F401
 import pytest
 from rows import PAGE, ROWS, written

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from two_loaders import loaders_of_images, network
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -193,3 +194,24 @@ def test_a_u_net_has_as_many_parameter_groups_and_freezes_the_same_of_them(folde
     # The encoders are the same network, without its classifier.
     count = [sum(p.numel() for group in each[:2] for p in group) for each in (groups, own)]
     assert count[0] == count[1]
+
+
+@pytest.mark.parametrize("get_y", [lambda number: float(number), lambda number: [float(number)]])
+def test_targets_of_one_number_have_the_same_shapes(get_y):
+    found = []
+    for library in (vision, vicinal):
+        dls = loaders_of_images(library, get_y=get_y)
+        learn = library.Learner(dls, network(), metrics=[library.mae, library.mse, library.rmse])
+        with learn.no_bar(), learn.no_logging():
+            learn.fit(1)
+        given = [dls.one_batch()[1], dls.train_ds[0][1], *learn.get_preds(with_loss=True)]
+        found.append([tuple(tensor.shape) for tensor in given])
+        assert [*learn.validate()][1:] == pytest.approx(
+            [float(m(*learn.get_preds())) for m in (vision.mae, vision.mse, vision.rmse)], rel=1e-4
+        )
+    assert found[0] == found[1]
+
+
+def test_values_of_tables_have_the_same_shapes(frame):
+    shapes = [dls.one_batch()[-1].shape for dls in both(frame, y_names="price")]
+    assert shapes == [(4, 1), (4, 1)]

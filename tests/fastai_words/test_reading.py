@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import two_loaders
 from PIL import Image
+from two_loaders import loaders_of_images
 
 import vicinal
 from vicinal.data.cropping import RandomCropping
@@ -183,24 +185,6 @@ def test_loaders(fastai, folder, make):
     assert len(own.train) == len(theirs.train)
 
 
-def test_a_vocabulary_keeps_its_order_and_theirs_is_sorted(fastai, folder):
-    how = {"vocab": ["b", "a"], "bs": 4, "num_workers": 0, "device": "cpu"}
-    own, theirs = (words.ImageDataLoaders.from_folder(folder, **how) for words in (vicinal, fastai))
-    assert (own.vocab, list(theirs.vocab)) == (["b", "a"], ["a", "b"])
-    own, theirs = (
-        words.DataBlock(
-            (words.ImageBlock, words.CategoryBlock(vocab=["b", "a"], sort=False)),
-            get_items=lambda path, words=words: words.get_image_files(
-                path, folders=["train", "valid"]
-            ),
-            get_y=words.parent_label,
-            splitter=words.GrandparentSplitter(),
-        ).dataloaders(folder, bs=4, num_workers=0, device="cpu")
-        for words in (vicinal, fastai)
-    )
-    assert own.vocab == list(theirs.vocab) == ["b", "a"]
-
-
 def rows(items):
     """Of a data frame the rows."""
     return [row for _, row in items.iterrows()] if hasattr(items, "iterrows") else items
@@ -336,3 +320,70 @@ def test_an_item_of_a_part(fastai, folder):
         assert np.array_equal(x, other)
         assert int(label) == y
         assert math.prod(x.size) == 64
+
+
+CLASSES = ["dog", "cat", "bee"]
+
+
+@pytest.mark.parametrize(
+    ("block", "get_y"),
+    [
+        (lambda words: words.CategoryBlock, lambda n: CLASSES[n % 3]),
+        (lambda words: words.CategoryBlock(vocab=CLASSES), lambda n: CLASSES[n % 3]),
+        (lambda words: words.CategoryBlock(vocab=CLASSES, sort=False), lambda n: CLASSES[n % 3]),
+        (lambda words: words.CategoryBlock(sort=False), lambda n: CLASSES[n % 3]),
+        (lambda words: words.CategoryBlock, lambda n: n % 3 == 0),
+        (lambda words: words.CategoryBlock, lambda n: n % 3 + 9),
+        (lambda words: words.CategoryBlock, lambda n: n % 3 / 2),
+        (lambda words: words.CategoryBlock, lambda n: np.int64(n % 3)),
+        (lambda words: words.MultiCategoryBlock, lambda n: [n % 3 + 9]),
+        (lambda words: words.MultiCategoryBlock(vocab=CLASSES), lambda n: CLASSES[n % 3 :]),
+        (
+            lambda words: words.MultiCategoryBlock(encoded=True, vocab=CLASSES),
+            lambda n: [n % 2, 1, 0],
+        ),
+    ],
+)
+def test_classes_are_the_same_in_the_same_order(block, get_y):
+    theirs, ours = (
+        loaders_of_images(
+            words, 10, block(words), get_y, splitter=words.RandomSplitter(0.3, seed=4)
+        )
+        for words in (two_loaders.fastai, vicinal)
+    )
+    assert ours.vocab == [*theirs.vocab]
+    assert ours.vocab == [*ours.train.vocab] == [*theirs.train.vocab] == [*ours.train_ds.vocab]
+    assert ours.c == theirs.c
+    for own, other in ((ours.train_ds, theirs.train_ds), (ours.valid_ds, theirs.valid_ds)):
+        assert own.items == list(other.items)
+        assert [y.tolist() for _, y in own] == [y.tolist() for _, y in other]
+    if ours.is_classes:
+        for places in (1, torch.tensor(1), [0, 1], torch.tensor([1, 0]), slice(0, 2)):
+            assert ours.vocab[places] == theirs.vocab[places]
+        assert ours.vocab.o2i == dict(theirs.vocab.o2i)
+
+
+def test_a_given_vocab_of_folders_is_sorted(fastai, folder):
+    theirs, ours = (
+        words.ImageDataLoaders.from_folder(
+            folder, vocab=["b", "a", "c"], item_tfms=words.Resize(8), bs=4, device="cpu"
+        )
+        for words in (fastai, vicinal)
+    )
+    assert ours.vocab == [*theirs.vocab] == ["a", "b", "c"]
+    given = {
+        Path(file): int(y)
+        for file, (_, y) in zip(theirs.valid_ds.items, theirs.valid_ds, strict=True)
+    }
+    assert [int(y) for _, y in ours.valid_ds] == [given[Path(f)] for f in ours.valid_ds.items]
+
+
+def test_both_parts_are_called_alike():
+    theirs, ours = (loaders_of_images(words) for words in (two_loaders.fastai, vicinal))
+    for dls in (theirs, ours):
+        assert dls[0] is dls.train
+        assert dls[1] is dls.valid
+        assert len(dls.loaders) == 2
+        assert dls.train.bs == dls.bs == 3
+        assert [tuple(each.shape) for each in dls.valid.one_batch()] == [(2, 3, 8, 8), (2,)]
+        assert len(dls.train.one_batch()[1]) == 3

@@ -102,6 +102,94 @@ def test_predict(folder, ours, theirs):
         assert close(probabilities, expected[2])
 
 
+KINDS = {
+    "several labels": ("MultiCategoryBlock", [["cat", "dog"], ["dog"], []] * 4, 2),
+    "numbers": ("RegressionBlock", [0.5, 1.5, 2.5] * 4, 1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predict_in_words(kind, tmp_path):
+    block, labels, n_out = KINDS[kind]
+    files = [tmp_path / f"{number}.png" for number in range(12)]
+    for number, file in enumerate(files):
+        pixels = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(file)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, n_out)).eval()
+    with torch.no_grad():
+        model[1].weight.normal_()
+        model[1].weight -= model[1].weight.mean(dim=1, keepdim=True)  # so that signs differ
+    found = []
+    for library in (fastai, vicinal):
+        dls = library.ImageDataLoaders.from_lists(
+            tmp_path, files, labels, valid_pct=0.5, bs=2, seed=2, device="cpu",
+            y_block=getattr(library, block)(),
+        )  # fmt: skip
+        dls = dls.normalized([0.0] * 3, [1.0] * 3) if library is vicinal else dls
+        thresh = {"thresh": 0.3} if n_out == 2 else {}
+        loss = library.BCEWithLogitsLossFlat if n_out == 2 else library.MSELossFlat
+        learn = library.Learner(dls, model, loss_func=loss(**thresh))
+        with learn.no_bar():
+            found.append([learn.predict(file) for file in files])
+            found[-1].append(learn.get_preds(with_decoded=True)[2])
+    for expected, own in zip(*found, strict=True):
+        if isinstance(own, tuple):
+            assert type(own[0]) in (list, tuple)
+            assert list(own[0]) == pytest.approx(list(expected[0]))
+            assert torch.allclose(own[1].float(), expected[1].float(), atol=1e-5)
+    assert len({str(own[0]) for own in found[1][:-1]}) > 2
+
+
+def test_predict_of_a_mask_and_its_input(tmp_path):
+    for number in range(6):
+        pixels = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        Image.fromarray(pixels[..., 0] % 2).save(tmp_path / f"m{number}.gif")
+    files, codes = sorted(tmp_path.glob("*.png")), ["sky", "sea"]
+    torch.manual_seed(0)
+    model, found = nn.Conv2d(3, 2, 1).eval(), []
+    for library in (fastai, vicinal):
+        dls = library.SegmentationDataLoaders.from_label_func(
+            tmp_path, files, lambda file: file.with_name(f"m{file.stem}.gif"), codes=codes, bs=2,
+            device="cpu",
+        )  # fmt: skip
+        if library is vicinal:
+            dls = dls.normalized([0.0] * 3, [1.0] * 3)
+        learn = library.Learner(dls, model, library.CrossEntropyLossFlat(axis=1))
+        with learn.no_bar():
+            found.append(learn.predict(files[0], with_input=True))
+    for expected, own in zip(*found, strict=True):
+        assert close(expected, own)
+
+
+def test_views_of_files(folder, ours, theirs):
+    files = sorted((folder / "valid").rglob("*.png"))[::5]
+    ours.dls.train.transforms.append(Brighter())
+    try:
+        for how in ({}, {"n": 2, "beta": 0.5}, {"use_max": True}):
+            found, targets = ours.tta(dl=ours.dls.test_dl(files), **how)
+            how["batch_tfms"] = [fastai.IntToFloatTensor(), TheirBrighter()]
+            test = theirs.dls.test_dl(files)
+            expected, none = theirs.tta(dl=test, item_tfms=[fastai.ToTensor()], **how)
+            assert targets is none is None
+            assert close(found, expected)
+    finally:
+        ours.dls.train.transforms.pop()
+
+
+class Brighter(vicinal.BatchTransform):
+    def train(self, x, generator):
+        return x + 0.5
+
+
+class TheirBrighter(fastai.Transform):
+    split_idx, order = 0, 20  # in training, after the bytes are numbers
+
+    def encodes(self, x: fastai.TensorImage):
+        return x + 0.5
+
+
 def test_interpretation(capsys, ours, theirs):
     found = vicinal.ClassificationInterpretation.from_learner(ours)
     expected = fastai.ClassificationInterpretation.from_learner(theirs)

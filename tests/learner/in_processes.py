@@ -130,7 +130,7 @@ def averaged():
     """Test-time augmentation of the seven least confident samples, by views that are not random."""
     dls = data(8)
     dls.train.transforms.append(Doubled())
-    return Learner(dls, network()).tta(1, uncertain=0.2)
+    return Learner(dls, network()).tta(n=1, uncertain=0.2)
 
 
 def too_many_processes():

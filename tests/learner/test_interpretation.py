@@ -19,7 +19,7 @@ from vicinal.data import image_data, storage
 from vicinal.data.augment import aug_transforms
 from vicinal.data.samples import Samples, Split
 from vicinal.data.split_loader import Batches, TensorData
-from vicinal.learner.interpretation import sample_losses
+from vicinal.learner.sample_losses import sample_losses
 
 ANIMALS = ["ant", "bee", "cat"]
 
@@ -76,8 +76,22 @@ class TestConfusion:
                 refused()
 
     def test_a_count_is_positive(self):
-        with pytest.raises(VicinalError, match="min_val must be 1 or more, not 0"):
-            answers(TRUTH, PREDICTED).most_confused(0)
+        with pytest.raises(VicinalError, match="min_val must be 0 or more, not -1"):
+            answers(TRUTH, PREDICTED).most_confused(-1)
+
+    def test_no_class_is_confused_with_itself(self):
+        pairs = answers(TRUTH, PREDICTED, ANIMALS).most_confused(0)
+        assert len(pairs) == 6
+        assert all(truth != predicted for truth, predicted, _ in pairs)
+        assert pairs[-1][2] == 0
+
+    def test_its_look(self):
+        found = answers(TRUTH, PREDICTED, ANIMALS)
+        axes = found.plot_confusion_matrix(True, "Errors", "Reds", 3).axes[0]
+        assert axes.get_title(loc="left") == "Errors"
+        assert axes.texts[0].get_text() == "1.000"
+        assert axes.images[0].get_cmap().name == "Reds"
+        assert not found.plot_confusion_matrix(plot_txt=False).axes[0].texts
 
 
 class TestTopLosses:

@@ -36,7 +36,7 @@ def test_it_is_muon_for_matrices_and_adamw_for_the_rest():
     rest = [p for p in apart.parameters() if p.ndim != 2]
     both = [
         torch.optim.Muon(matrices, momentum=0.9, adjust_lr_fn="match_rms_adamw", **options),
-        torch.optim.AdamW(rest, betas=(0.9, 0.99), eps=1e-5, **options),
+        torch.optim.AdamW(rest, betas=(0.9, 0.99), eps=1e-5, fused=True, **options),
     ]
     for seed in range(3):
         for model, optimizers in ((combined, [one]), (apart, both)):

@@ -51,7 +51,7 @@ def learner(dls):
 @pytest.mark.parametrize("n", [1, 4])
 def test_the_plain_pass_has_weight_a_quarter(n):
     dls = data(PlusOne(), y=torch.zeros(7, 3))
-    values, targets = learner(dls).tta(n)
+    values, targets = learner(dls).tta(n=n)
     torch.testing.assert_close(values, dls.valid.dataset.x + 0.75)
     assert torch.equal(targets, torch.zeros(7, 3))
 
@@ -59,7 +59,7 @@ def test_the_plain_pass_has_weight_a_quarter(n):
 def test_probabilities_are_averaged_over_the_passes():
     jitter = Jitter()
     dls = data(jitter)
-    probabilities, targets = learner(dls).tta(3)
+    probabilities, targets = learner(dls).tta(n=3)
     seen = torch.cat(jitter.given).softmax(1).view(3, 7, 3)
     plain = dls.valid.dataset.x.softmax(1)
     torch.testing.assert_close(probabilities, 0.75 * seen.mean(0) + 0.25 * plain)
@@ -85,7 +85,7 @@ def test_only_the_least_confident_samples_get_views(share, count):
     jitter = Jitter()
     dls, model = data(jitter), Counting()
     plain = learner(dls).get_preds()[0]
-    values, targets = Learner(dls, model).tta(3, uncertain=share)
+    values, targets = Learner(dls, model).tta(n=3, uncertain=share)
     chosen = plain.amax(1) <= plain.amax(1).sort()[0][count - 1]
     assert chosen.sum() == count
     seen = torch.cat(jitter.given)  # no other sample was augmented
@@ -121,11 +121,11 @@ def test_only_classes_have_a_confidence(loss):
 
 def test_only_the_seed_of_the_data_matters():
     learn = Learner(data(Jitter()), nn.Linear(3, 3))
-    first = learn.tta(2)[0]
+    first = learn.tta(n=2)[0]
     learn.fit(1, 0.0)
     learn.validate()
-    assert torch.equal(learn.tta(2)[0], first)
-    assert not torch.equal(Learner(data(Jitter(), seed=1), learn.model).tta(2)[0], first)
+    assert torch.equal(learn.tta(n=2)[0], first)
+    assert not torch.equal(Learner(data(Jitter(), seed=1), learn.model).tta(n=2)[0], first)
 
 
 def test_no_other_state_changes():
@@ -175,12 +175,12 @@ def test_images_that_are_stored_larger_than_the_network_sees_them():
 
 def test_images_that_worker_processes_read(monkeypatch):
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
-    expected = Learner(images(), model).tta(2)[0]
+    expected = Learner(images(), model).tta(n=2)[0]
     monkeypatch.setattr(storage, "MEMORY_SHARE", 0)
     streamed = Learner(images(workers=1), model)
-    torch.testing.assert_close(streamed.tta(2)[0], expected)
-    half = Learner(images(), model).tta(2, uncertain=0.5)[0]
-    torch.testing.assert_close(streamed.tta(2, uncertain=0.5)[0], half)
+    torch.testing.assert_close(streamed.tta(n=2)[0], expected)
+    half = Learner(images(), model).tta(n=2, uncertain=0.5)[0]
+    torch.testing.assert_close(streamed.tta(n=2, uncertain=0.5)[0], half)
     assert not torch.allclose(half, expected)
 
 
@@ -194,4 +194,46 @@ def test_without_random_augmentation_there_is_nothing_to_average(transforms):
 
 def test_there_is_at_least_one_view():
     with pytest.raises(VicinalError, match="must be 1 or more, not 0"):
-        learner(data(Jitter())).tta(0)
+        learner(data(Jitter())).tta(n=0)
+
+
+class TestFastaisArguments:
+    def test_other_samples(self):
+        dls, other = data(PlusOne()), data(y=torch.tensor([0, 1, 2, 0, 1, 2, 2]))
+        probabilities, targets = learner(dls).tta(dl=other.valid)
+        assert torch.equal(probabilities, learner(dls).tta()[0])
+        assert torch.equal(targets, other.valid.dataset.y)
+
+    def test_samples_without_targets(self):
+        dls = data(PlusOne())
+        test = dls.test_dl(dls.valid.dataset.x)
+        plain = dls.valid.dataset.x.softmax(1)
+        found, targets = learner(dls).tta(dl=test)
+        assert targets is None
+        torch.testing.assert_close(found, plain)  # softmax ignores that one is added
+        torch.testing.assert_close(learner(dls).tta(dl=test, uncertain=0.3)[0], plain)
+
+    def test_the_training_part(self):
+        dls = data(PlusOne())
+        assert torch.equal(learner(dls).tta(0)[0], learner(dls).tta(1)[0])
+        with pytest.raises(VicinalError, match=r"to get 3 views, write tta\(n=3\)"):
+            learner(dls).tta(3)
+
+    @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+    def test_the_weight_of_the_plain_pass(self, beta):
+        dls = data(PlusOne(), y=torch.zeros(7, 3))
+        values, _ = learner(dls).tta(beta=beta)
+        torch.testing.assert_close(values, dls.valid.dataset.x + 1 - beta)
+
+    def test_the_largest(self):
+        dls = data(PlusOne(), y=torch.zeros(7, 3))
+        assert torch.equal(learner(dls).tta(use_max=True)[0], dls.valid.dataset.x + 1)
+
+    @pytest.mark.parametrize(("how", "message"), [
+        ({"beta": 1.5}, "beta must be the weight .*, 0 to 1, not 1.5"),
+        ({"beta": None}, "0 to 1, not None"),
+        ({"dl": [(torch.zeros(2, 3), torch.zeros(2))]}, "a list of batches has no views"),
+    ])  # fmt: skip
+    def test_what_is_refused(self, how, message):
+        with pytest.raises(VicinalError, match=message):
+            learner(data(PlusOne())).tta(**how)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import jaccard_score
 
+from vicinal import F1Score
 from vicinal.scores.masks import ClassIoU, MeanIoU, overlap_counts
 from vicinal.study import mask_scores
 from vicinal.study.evaluation import Evaluation
@@ -84,6 +85,13 @@ def test_metrics_share_one_count_and_notice_another_batch(batch):
         metric.update(output[3:], target[3:])
     both = [metric.compute() for metric in metrics]
     assert both == pytest.approx([metric(output, target) for metric in metrics])
+
+
+def test_a_metric_of_no_batch_is_no_number():
+    """Comparisons validate after some of the epochs alone."""
+    for metric in (ClassIoU(0, "a"), MeanIoU(), F1Score()):
+        metric.reset()
+        assert np.isnan(metric.compute())
 
 
 def test_chance_is_the_largest_class():

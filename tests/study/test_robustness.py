@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from vicinal import DataLoaders, Learner
-from vicinal.study.robustness import _gradient, _normalize, accuracy_under_attack
+from vicinal.study.robustness import (
+    BLUR,
+    CONTRAST,
+    _gradient,
+    _normalize,
+    accuracy_under_attack,
+    blur,
+    contrast,
+)
 
 
 @pytest.fixture(params=["fp32", "bf16"])
@@ -38,3 +46,17 @@ def test_an_attack_corrects_no_prediction_of_a_linear_network(learn):
     before = learn.output(x).argmax(1) == y
     assert before.any()
     assert not (accuracy_under_attack(learn, x, y) & ~before).any()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 8, 8), (2, 3, 40, 64), (2, 1, 8, 9)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_corruptions_are_those_of_torchvision(shape, channels_last):
+    from torchvision.transforms.v2 import functional
+
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    sigma = BLUR * min(shape[-2:])
+    side = 2 * max(1, round(3 * sigma)) + 1
+    blurred = functional.gaussian_blur(x, [side, side], [sigma, sigma])
+    assert torch.allclose(blur(x), blurred, rtol=0, atol=1e-6)
+    assert torch.allclose(contrast(x), functional.adjust_contrast(x, CONTRAST), rtol=0, atol=1e-6)

@@ -29,16 +29,16 @@ def predict(
         typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Of masks: the folder for them. If not given, predicted."),
-    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
             help="Of several labels: predict those whose probability is above this. If not given, "
             "what was best in validation."
         ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Of masks: the folder for them. If not given, predicted."),
     ] = None,
 ) -> None:
     """Predict with a trained network.
@@ -110,17 +110,19 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
         for name, output in found:
             table.add_row(_one_line(name), format_value(output.item()))
     else:
-        are_masks = predictor.preprocessing.writes
         several = predictor.preprocessing.threshold is not None
+        are_masks = predictor.preprocessing.writes
         of = Column("labels" if several else "class", overflow="fold")
         table = Table(name_of, of, "share" if are_masks else "probability", box=None)
         for name, output in found:
-            likeliest = predictor.above(output) if several else predictor.best(output, 3)
             if are_masks:
-                likeliest = [*predictor.named_shares(output).items()]
-            if not likeliest:
+                likely_first = tuple(predictor.named_shares(output).items())
+            else:
+                found_ones = predictor.above(output) if several else predictor.best(output, 3)
+                likely_first = tuple(found_ones)
+            if not likely_first:
                 table.add_row(_one_line(name), "(no label)", "")
-            for rank, (likely, probability) in enumerate(likeliest):
+            for rank, (likely, probability) in enumerate(likely_first):
                 shown = "" if rank else _one_line(name)
                 table.add_row(shown, _one_line(likely), f"{probability:.1%}")
     console.print(table)

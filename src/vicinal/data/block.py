@@ -25,6 +25,7 @@ from vicinal.data.part_items import PartItems
 from vicinal.data.paths import Path
 from vicinal.data.readers import Getter, in_turn
 from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Splitter
+from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 
 
@@ -34,7 +35,7 @@ class BlockDatasets:
 
     train: PartItems
     valid: PartItems
-    vocab: list[str] | None
+    vocab: Vocab | None
 
 
 class DataBlock(DescribedBlock):
@@ -126,6 +127,7 @@ class DataBlock(DescribedBlock):
         data = self.labelled(source)
         dls: DataLoaders = self.target.loaders(self.inputs, data, options)
         dls.target_block, dls.loss_func = self.target, self.target.loss_func
+        dls.vocab = None if data.targets.vocab is None else Vocab(data.targets.vocab)
         dls.path, dls.block, dls.data = Path(path), self, data
         return dls
 
@@ -156,9 +158,10 @@ class DataBlock(DescribedBlock):
             def read(place: int) -> tuple[Any, Any]:
                 return self.inputs.opened(data.x[rows[place]]), data.targets.values[rows[place]]
 
-            return PartItems([data.items[row] for row in rows], read, data.targets.vocab)
+            return PartItems([data.items[row] for row in rows], read, vocab)
 
-        return BlockDatasets(part(data.train), part(data.valid), data.targets.vocab)
+        vocab = None if data.targets.vocab is None else Vocab(data.targets.vocab)
+        return BlockDatasets(part(data.train), part(data.valid), vocab)
 
     def labelled(self, source: Any) -> LabelledItems:
         """The items of a source with their inputs and targets, split into two parts.
@@ -190,7 +193,7 @@ class DataBlock(DescribedBlock):
             classes = targets.values.tolist() if is_class else [0] * len(items)
             parts = self.splitter(SplitItems(items, classes, self.inputs.copies(x)))
         train, valid = _parts(parts, len(items))
-        return LabelledItems(items, x, targets, train, valid)
+        return LabelledItems(items, x, self.target.arranged(targets, train), train, valid)
 
     def inputs_of(self, items: Any, dls: DataLoaders) -> list[Any]:
         """The inputs of further items, such as those that are to be predicted.
@@ -215,7 +218,7 @@ class DataBlock(DescribedBlock):
         """
         found = rows_of(items) if hasattr(items, "iterrows") else list(items)
         y = found if self.get_y is None else [self.get_y(item) for item in found]
-        values = self.target.encode_more(y, found, dls.vocab)
+        values = self.target.encode_more(y, found, dls.class_names)
         if not isinstance(values, Tensor):
             raise VicinalError(
                 f"test_dl has no labels of {type(self.target).__name__}: leave out with_labels"

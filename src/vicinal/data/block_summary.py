@@ -48,7 +48,7 @@ def _found(data: LabelledItems, block: Any) -> list[tuple[str, str]]:
         value = targets.vocab[value]
     lines.append(("target", f"{_short(value)}, of the same item"))
     if targets.vocab is not None:
-        lines.append(("classes", f"{len(targets.vocab):,} ({listed(targets.vocab)})"))
+        lines.append(("classes", f"{len(targets.vocab):,} ({listed(targets.names or [])})"))
     return lines
 
 

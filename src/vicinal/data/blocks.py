@@ -24,13 +24,18 @@ class Targets:
     Args:
         values: (N,) int64 class indices or (N, k) float32 values; or what the block itself reads
             later, such as N files of masks.
-        vocab: the names of the classes; None for values.
+        vocab: the classes, as the labels are, such as ``[False, True]``; None for values.
         n_out: how many numbers a network gives for each sample (or pixel).
     """
 
     values: Any
-    vocab: list[str] | None
+    vocab: list[Any] | None
     n_out: int
+
+    @property
+    def names(self) -> list[str] | None:
+        """The classes as texts."""
+        return None if self.vocab is None else [str(label) for label in self.vocab]
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,10 @@ class TargetBlock(ABC):
         Raises:
             VicinalError: a value is no such target.
         """
+
+    def arranged(self, targets: Targets, train: Sequence[int]) -> Targets:
+        """The targets when it is known which items are for training: here, as they are."""
+        return targets
 
     def loaders(
         self, inputs: InputBlock, data: LabelledItems, options: LoaderOptions

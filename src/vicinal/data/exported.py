@@ -42,7 +42,7 @@ LARGEST = 16_384  # pixels a side
 
 FIELDS: dict[str, Any] = {
     "kind": str,
-    "vocab": list[str] | None,
+    "vocab": list[str | bool | int | float] | None,
     "n_out": int,
     "bs": int,
     "item_size": tuple[int, int, Method] | None,

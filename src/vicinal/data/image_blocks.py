@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ from vicinal.data.image_files import PILImage, get_image_files
 from vicinal.data.image_options import by_batch
 from vicinal.data.item_transforms import resizing_of
 from vicinal.data.readers import is_missing
-from vicinal.data.samples import ImageParts, Samples, Split, copies_of, index_labels, listed
+from vicinal.data.samples import ImageParts, Samples, Split, copies_of, listed
 from vicinal.data.vision import ImageDataLoaders, split_options
+from vicinal.data.vocab import plain, sorted_classes
 from vicinal.errors import VicinalError
 
 
@@ -58,9 +60,9 @@ class ImageBlock(InputBlock):
         train, valid = samples.subset(data.train), samples.subset(data.valid)
         split: Split | ImageParts
         if targets.values.ndim == 1 and targets.vocab is not None:
-            split = Split(train, valid, targets.vocab)
+            split = Split(train, valid, targets.names or [])
         else:
-            split = ImageParts(train, valid, targets.vocab, targets.n_out)
+            split = ImageParts(train, valid, targets.names, targets.n_out)
         return ImageDataLoaders.from_split(
             split,
             item_size=resizing_of(options.item_tfms),
@@ -75,23 +77,38 @@ class CategoryBlock(TargetBlock):
     """The target is one class.
 
     Args:
-        vocab: the classes, in their order; None for those that there are.
-        sort: sort the classes, where ``vocab`` is None; else they are in order of appearance.
+        vocab: the classes; None for those that there are.
+        sort: sort the classes, also those of ``vocab``, as in fastai. With False, they keep the
+            order of ``vocab``, or that in which they appear in the training part.
+
+    >>> targets = CategoryBlock(vocab=["pug", "cat"]).encode(["pug", "cat"], ["1.jpg", "2.jpg"])
+    >>> targets.vocab, targets.values.tolist()
+    (['cat', 'pug'], [1, 0])
     """
 
     def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
-        self.vocab, self.sort = None if vocab is None else list(vocab), sort
+        self.vocab = None if vocab is None else [plain(label) for label in vocab]
+        self.sort = sort
 
     def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
         labels = _labels(values, items)
-        if self.vocab is not None:
-            indices, vocab = _of_vocab(labels, self.vocab, items), list(map(str, self.vocab))
-        elif self.sort:
-            indices, vocab = _sorted(labels)
-        else:
-            place = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-            indices, vocab = [place[label] for label in labels], [str(label) for label in place]
+        vocab = list(dict.fromkeys(labels if self.vocab is None else self.vocab))
+        if self.sort:
+            vocab = _sorted(
+                vocab, "get_y gives labels" if self.vocab is None else "vocab has classes"
+            )
+        indices = _of_vocab(labels, vocab, items)
         return Targets(torch.tensor(indices, dtype=torch.int64), vocab, len(vocab))
+
+    def arranged(self, targets: Targets, train: Sequence[int]) -> Targets:
+        if self.sort or self.vocab is not None or targets.vocab is None:
+            return targets
+        first = dict.fromkeys(targets.values[torch.as_tensor(train)].tolist())
+        order = list(dict.fromkeys([*first, *range(len(targets.vocab))]))
+        place = torch.tensor(order).argsort()
+        return replace(
+            targets, values=place[targets.values], vocab=[targets.vocab[each] for each in order]
+        )
 
     def encode_more(
         self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
@@ -106,8 +123,7 @@ def _labels(values: Sequence[Any], items: Sequence[Any]) -> list[Any]:
     Raises:
         VicinalError: one is missing, or is a list.
     """
-    # A scalar of NumPy or torch is its number: torch's would each be a class of its own.
-    labels = [value.item() if getattr(value, "ndim", None) == 0 else value for value in values]
+    labels = [plain(value) for value in values]
     for place, (label, item) in enumerate(zip(labels, items, strict=True)):
         if is_missing(label):
             count = sum(map(is_missing, labels))
@@ -135,14 +151,12 @@ def _of_vocab(labels: Sequence[Any], vocab: list[Any], items: Sequence[Any]) -> 
     return [index[label] for label in labels]
 
 
-def _sorted(labels: Sequence[Any]) -> tuple[list[int], list[str]]:
-    try:
-        return index_labels(labels)
-    except TypeError:
+def _sorted(labels: Sequence[Any], whose: str) -> list[Any]:
+    classes = sorted_classes(labels)
+    if classes is None:
         kinds = sorted({type(label).__name__ for label in labels})
-        raise VicinalError(
-            f"get_y gives labels of different types ({', '.join(kinds)}): give texts alone"
-        ) from None
+        raise VicinalError(f"{whose} of different types ({', '.join(kinds)}): give texts alone")
+    return classes
 
 
 def item_name(item: Any, place: int) -> str:

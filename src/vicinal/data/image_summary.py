@@ -38,8 +38,8 @@ def image_summary(samples: Samples, vocab: Sequence[str] | None) -> Summary:
     """
     if isinstance(samples.images, Tensor):
         return Summary(sizes_and_formats(samples))
-    tables = [] if vocab is None else [_first_of_each(samples, vocab)]
-    return Summary(sizes_and_formats(samples), tables)
+    lines = sizes_and_formats(samples)
+    return Summary(lines, [] if vocab is None else [_first_of_each(samples, vocab)])
 
 
 def sizes_and_formats(samples: Samples) -> list[tuple[str, str]]:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vicinal.criteria import MSELossFlat
 from vicinal.data.blocks import TargetBlock, Targets
 from vicinal.data.image_blocks import item_name
 from vicinal.data.samples import listed
+from vicinal.data.vocab import plain, sorted_classes
 from vicinal.errors import VicinalError
 
 
@@ -35,7 +38,7 @@ class MultiCategoryBlock(TargetBlock):
 
     def __init__(self, encoded: bool = False, vocab: Iterable[Any] | None = None) -> None:
         self.encoded = encoded
-        self.vocab = None if vocab is None else list(vocab)
+        self.vocab = None if vocab is None else [plain(label) for label in vocab]
         if encoded and self.vocab is None:
             raise VicinalError("MultiCategoryBlock(encoded=True) needs vocab, the labels' names")
 
@@ -59,7 +62,7 @@ class MultiCategoryBlock(TargetBlock):
         self, values: Sequence[Any], items: Sequence[Any], vocab: list[str] | None
     ) -> Any:
         if not self.encoded and all(isinstance(labels, list | tuple | set) for labels in values):
-            values = [[str(_plain(label)) for label in labels] for labels in values]
+            values = [[str(plain(label)) for label in labels] for labels in values]
         return super().encode_more(values, items, vocab)
 
     def decode(self, activations: Tensor, vocab: list[str] | None) -> Tensor:
@@ -69,7 +72,7 @@ class MultiCategoryBlock(TargetBlock):
         pairs = zip(vocab or [], target.tolist(), strict=True)
         return ";".join(name for name, value in pairs if value > 0.5)
 
-    def _of_names(self, raw: Sequence[Any], items: Sequence[Any]) -> tuple[Tensor, list[str]]:
+    def _of_names(self, raw: Sequence[Any], items: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         for place, labels in enumerate(raw):
             if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
                 raise VicinalError(
@@ -77,18 +80,18 @@ class MultiCategoryBlock(TargetBlock):
                     "MultiCategoryBlock takes a list of labels: split it, as in "
                     "ColReader(name, label_delim=' ')"
                 )
-        each = [[_plain(label) for label in labels] for labels in raw]
+        each = [[plain(label) for label in labels] for labels in raw]
         found = {label for labels in each for label in labels}
         if self.vocab is None:
             if not found:
                 raise VicinalError(f"get_y gives no label for any of {len(raw):,} items")
-            try:
-                vocab = sorted(found)
-            except TypeError:
+            classes = sorted_classes(list(found))
+            if classes is None:
                 kinds = sorted({type(label).__name__ for label in found})
                 raise VicinalError(
                     f"get_y gives labels of different types ({', '.join(kinds)}): give texts alone"
-                ) from None
+                )
+            vocab = classes
         else:
             vocab = self.vocab
         index = {label: column for column, label in enumerate(vocab)}
@@ -101,9 +104,9 @@ class MultiCategoryBlock(TargetBlock):
                         f"vocab lacks ({listed([str(v) for v in vocab])}): add it there"
                     )
                 y[row, index[label]] = 1
-        return y, [str(label) for label in vocab]
+        return y, vocab
 
-    def _of_numbers(self, raw: Sequence[Any], items: Sequence[Any]) -> tuple[Tensor, list[str]]:
+    def _of_numbers(self, raw: Sequence[Any], items: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         assert self.vocab is not None
         y = _numbers(raw, items, "a zero or a one for each label")
         if y.shape[1] != len(self.vocab):
@@ -118,20 +121,21 @@ class MultiCategoryBlock(TargetBlock):
                 f"get_y gives {y[row].tolist()} for {item_name(items[row], row)}: with "
                 "encoded=True, give zeros and ones"
             )
-        return y, [str(label) for label in self.vocab]
+        return y, self.vocab
 
 
 class RegressionBlock(TargetBlock):
     """The target is a value, or several.
 
-    Networks are trained by the mean squared error.
+    Networks are trained by the mean squared error. Where ``get_y`` gives a plain number for each
+    item, targets are (N,), as in fastai, and outputs (N, 1); where it gives lists, (N, n).
 
     Args:
         n_out: how many values; None takes as many as there are.
 
     >>> targets = RegressionBlock().encode([1.5, 2], ["a", "b"])
     >>> targets.n_out, targets.values.tolist()
-    (1, [[1.5], [2.0]])
+    (1, [1.5, 2.0])
     """
 
     is_classes = False
@@ -139,8 +143,12 @@ class RegressionBlock(TargetBlock):
     def __init__(self, n_out: int | None = None) -> None:
         self.n_out = n_out
 
+    @property
+    def loss_func(self) -> Callable[..., Tensor]:  # type: ignore[override]
+        return MSELossFlat()
+
     def encode(self, values: Sequence[Any], items: Sequence[Any]) -> Targets:
-        """Values, (N, n) float32.
+        """Values, (N,) float32 of plain numbers, else (N, n).
 
         Raises:
             VicinalError: one is no finite number, or there are more or fewer than elsewhere.
@@ -151,12 +159,8 @@ class RegressionBlock(TargetBlock):
                 f"get_y gives {y.shape[1]} numbers for each item, and RegressionBlock was made for "
                 f"{self.n_out}"
             )
-        return Targets(y, None, y.shape[1])
-
-
-def _plain(label: Any) -> Any:
-    """A scalar of NumPy or torch as its number: torch's would each be a label of its own."""
-    return label.item() if getattr(label, "ndim", None) == 0 else label
+        are_plain = all(np.ndim(value) == 0 for value in values)
+        return Targets(y[:, 0] if are_plain else y, None, y.shape[1])
 
 
 def _numbers(raw: Sequence[Any], items: Sequence[Any], what: str) -> Tensor:

@@ -14,6 +14,7 @@ from vicinal.data.blocks import LabelledItems, TargetBlock
 from vicinal.data.part_items import ItemsToPredict, PartItems
 from vicinal.data.showing import ShownLoaders
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
+from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
 from vicinal.mixing.batch import leaves
@@ -25,7 +26,7 @@ class DataLoaders(ShownLoaders):
 
     Args:
         train, valid: the two splits.
-        vocab: the names of the classes; None for regression.
+        vocab: the classes, as the labels are; None for regression.
         n_out: how many numbers a network gives for each sample; for classes, their number.
 
     Attributes:
@@ -44,9 +45,10 @@ class DataLoaders(ShownLoaders):
     data: LabelledItems | None = None
 
     def __init__(
-        self, train: SplitLoader, valid: SplitLoader, vocab: list[str] | None, n_out: int
+        self, train: SplitLoader, valid: SplitLoader, vocab: Sequence[Any] | None, n_out: int
     ) -> None:
-        self.train, self.valid, self.vocab, self.c = train, valid, vocab, n_out
+        self.train, self.valid, self.c = train, valid, n_out
+        self.vocab = None if vocab is None else Vocab(vocab)
         train.belong_to(self)
         valid.belong_to(self)
 
@@ -112,6 +114,19 @@ class DataLoaders(ShownLoaders):
         )
         valid = Batches(TensorData(x_valid, y_valid), 2 * bs, transforms=transforms, device=device)
         return cls(train, valid, vocab, n_out)
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """The classes as texts; None for regression."""
+        return None if self.vocab is None else self.vocab.names
+
+    @property
+    def loaders(self) -> list[SplitLoader]:
+        """Both parts, ``[train, valid]``; ``dls[0]`` is the first."""
+        return [self.train, self.valid]
+
+    def __getitem__(self, part: int) -> SplitLoader:
+        return self.loaders[part]
 
     @property
     def bs(self) -> int:
@@ -266,17 +281,17 @@ class DataLoaders(ShownLoaders):
             Of classes their indices (B,); of values the values; else what the target's block says.
         """
         if self.target_block is not None:
-            return self.target_block.decode(activations, self.vocab)
+            return self.target_block.decode(activations, self.class_names)
         return activations if self.vocab is None else activations.argmax(dim=1)
 
     def label(self, target: Tensor) -> str:
         """A target as text: the name of its class, or its value."""
         if self.target_block is not None:
-            text = self.target_block.text(target, self.vocab)
+            text = self.target_block.text(target, self.class_names)
             if text is not None:
                 return text
         if self.vocab is not None:
-            return self.vocab[int(target)]
+            return str(self.vocab[int(target)])
         return ", ".join(format_short(value) for value in target.flatten().tolist())
 
 

@@ -39,6 +39,7 @@ class MaskSplit(Split):
     """
 
     kind: ClassVar[str] = "masks"
+
     masks: Sequence[Any] = ()
     form: MaskForm = field(default_factory=lambda: MaskForm("numbers", [0, 1]))
     pixels: Tensor = field(default_factory=lambda: torch.empty(0, 2, dtype=torch.int64))

@@ -17,7 +17,7 @@ class PartItems(Sequence[tuple[Any, Any]]):
     Args:
         items: what the samples were made from, such as files.
         read: from an index to the input and the target.
-        vocab: the names of the classes; None for values.
+        vocab: the classes; None for values.
 
     >>> part = PartItems(["pug_7.jpg"], lambda i: ("an image", torch.tensor(0)), ["pug"])
     >>> part[0], part.items
@@ -28,7 +28,7 @@ class PartItems(Sequence[tuple[Any, Any]]):
         self,
         items: Sequence[Any],
         read: Callable[[int], tuple[Any, Any]],
-        vocab: list[str] | None,
+        vocab: list[Any] | None,
     ) -> None:
         self.items: ShortList[Any] = ShortList(items)
         self._read, self.vocab = read, vocab

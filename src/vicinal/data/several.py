@@ -27,7 +27,7 @@ class LabelSets:
     """How the labels of a table were understood.
 
     Args:
-        column: the name of the column that holds the tuples.
+        column: the name of the column that holds the tuples; empty where labels are in no table.
         how: a clause for the user, such as ``"separated by |"``.
         vocab: the labels, where the data name them; None for those that occur.
         columns: the columns of zeros and ones that it was made of; none where it was one column.

@@ -175,7 +175,7 @@ def split_of_folders(
         series = pd.Series(labels, dtype=object)
         found[name] = LabelledSets(files, series, groups(files) if groups else None)
     how = "links or files with the same bytes" if by_bytes else "links"
-    sets = LabelSets("folder", f"of {images_of(count)} in several class folders, by {how}")
+    sets = LabelSets("", f"as {images_of(count)} lie in several class folders, by {how}")
     return split_of_sets(found, sets, valid_pct, seed, notes)
 
 

@@ -55,8 +55,8 @@ def targets_of_sets(
     if len({*train}) < 2:
         same = listed(list(train.iloc[0])) or "no label"
         raise VicinalError(
-            f"all training {noun}s have the same labels in column {sets.column} ({same}): there is "
-            "nothing to learn"
+            f"all training {noun}s have the same labels{_where(sets)} ({same}): there is nothing "
+            "to learn"
         )
     if not in_train.keys() & in_valid.keys():
         raise VicinalError(
@@ -82,11 +82,15 @@ def in_order(names: Collection[str]) -> list[str]:
     return sorted(names)
 
 
+def _where(sets: LabelSets) -> str:
+    return f" in column {sets.column}" if sets.column else ""
+
+
 def _notes(
     train: pd.Series, valid: pd.Series, vocab: list[str], sets: LabelSets, noun: str
 ) -> list[str]:
     counts = [len(labels) for part in (train, valid) for labels in part]
-    where = f"column {sets.column}, several" if not sets.columns else "several"
+    where = f"column {sets.column}, several" if sets.column and not sets.columns else "several"
     each = f"{sum(counts) / len(counts):.1f} of each {noun} on average, {max(counts)} at most"
     notes = [f"labels: {where} of {len(vocab):,} classes ({listed(vocab)}), {sets.how}; {each}"]
     empty = counts.count(0)

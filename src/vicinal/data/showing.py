@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.target import MixedTarget
@@ -31,6 +32,12 @@ class ShownLoader:
         """Learn the names of the classes from the loaders that this is a part of."""
         # A strong reference would be a cycle, which keeps worker processes alive.
         self._dls = weakref.ref(dls)
+
+    @property
+    def vocab(self) -> Vocab | None:
+        """The classes of the loaders that this is a part of."""
+        dls = None if self._dls is None else self._dls()
+        return None if dls is None else dls.vocab
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_dls"}
@@ -102,7 +109,7 @@ class ShownLoaders:
 
     train: Any
     valid: Any
-    vocab: list[str] | None
+    vocab: Vocab | None
 
     def show_batch(
         self,
@@ -157,7 +164,8 @@ class ShownLoaders:
         if isinstance(y, MixedTarget) and loaders.is_classes:
             from vicinal import plots
 
-            return plots.shown(plots.mixed_batch(loaders.pictures(x), y.to("cpu"), loaders.vocab))
+            names = loaders.class_names
+            return plots.shown(plots.mixed_batch(loaders.pictures(x), y.to("cpu"), names))
         count = len(first_tensor(x))
         texts = [""] * count if y is None else [loaders.label(target) for target in y]
         guesses = None if predicted is None else [loaders.label(guess) for guess in predicted]
@@ -275,5 +283,5 @@ def _size_of(part: Any) -> str:
     return f"{samples:,} samples in {batches:,} {plural} of {part.batch_size}"
 
 
-def _some_names(vocab: Sequence[str]) -> str:
+def _some_names(vocab: Sequence[Any]) -> str:
     return ", ".join([*map(str, vocab[:NAMED]), *(["…"] if len(vocab) > NAMED else [])])

@@ -33,8 +33,7 @@ class DataSplit(ABC):
 
     @property
     def targets_are(self) -> TargetsAre:
-        """``"classes"``, one of each sample; ``"labels"``, any number; ``"values"``; or for masks
-        ``"pixels"``, of each of which there is a class."""
+        """``"classes"``, one of each sample; ``"labels"``, any number; ``"values"``; or masks."""
         if self.vocab is None:
             return "values"
         return "labels" if self.several else "classes"

@@ -13,6 +13,7 @@ from vicinal.data.augment import BatchTransform
 from vicinal.data.sampler import EpochSampler
 from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
+from vicinal.mixing.batch import first_tensor
 from vicinal.processes import default_device
 from vicinal.rng import rank_and_world_size
 
@@ -113,6 +114,24 @@ class SplitLoader(ShownLoader, ABC):
     @property
     def batch_size(self) -> int:
         return self.sampler.batch_size
+
+    @property
+    def bs(self) -> int:
+        """The same by fastai's name."""
+        return self.batch_size
+
+    def one_batch(self) -> tuple[Any, Any]:
+        """The first batch of the epoch to come, read in this process; no state changes.
+
+        Raises:
+            VicinalError: there is none.
+        """
+        if not len(self):
+            raise VicinalError(
+                f"the {len(self.dataset):,} samples give no batch of {self.batch_size}: take "
+                "smaller batches"
+            )
+        return self.first()
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -224,18 +243,17 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _chosen(
-    read: Iterable[tuple[Tensor, Tensor]], chosen: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _chosen(read: Iterable[tuple[Any, Any]], chosen: Tensor) -> Iterator[tuple[Any, Any]]:
     """The chosen samples of each batch that has any."""
     start = 0
     for x, y in read:
-        rows = chosen[start : start + len(y)]
-        start += len(y)
+        count = len(first_tensor(x))
+        rows = chosen[start : start + count]
+        start += count
         if rows.all():
             yield x, y
         elif rows.any():
-            yield slice_tensors(x, rows), y[rows]
+            yield slice_tensors(x, rows), None if y is None else y[rows]
 
 
 def _on_cpu(dataset: Any) -> bool:

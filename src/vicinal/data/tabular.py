@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import index
 from typing import Any
 
@@ -24,7 +25,7 @@ from vicinal.errors import VicinalError
 from vicinal.stored import check_fields
 
 FIELDS: dict[str, Any] = {
-    "vocab": list[str] | None,
+    "vocab": list[str | bool | int | float] | None,
     "n_out": int,
     "bs": int,
     "procs": dict[str, Any],
@@ -103,9 +104,11 @@ class TabularPandas:
         self.y_names = [str(name) for name in _listed(y_names)]
         raw = _raw_targets(self.frame, self.y_names)
         self.y_block = as_block(y_block or _block_for(self.frame[self.y_names]))
-        self.targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
+        targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
+        self.targets = replace(targets, values=_as_columns(targets.values))
         parts = self._split(seed) if splits is None else splits
         self.train, self.valid = _checked(parts, len(self.frame))
+        self.targets = self.y_block.arranged(self.targets, self.train)
         part = self.frame.iloc[self.train].drop(columns=self.y_names)
         if cat_names is None and cont_names is None:
             kinds = column_kinds(part)
@@ -210,7 +213,8 @@ class TabularDataLoaders(DataLoaders):
         Args:
             csv: the file.
             skipinitialspace: leave out blanks after separators.
-            path, **kwargs: of :meth:`from_df`.
+            path: as for :meth:`from_df`.
+            **kwargs: as for :meth:`from_df`.
 
         Raises:
             VicinalError: the file cannot be read, or as for :meth:`from_df`.
@@ -260,7 +264,7 @@ class TabularDataLoaders(DataLoaders):
             assert self.target_block is not None
             raw = _raw_targets(with_names(frame), self.y_names)
             names = [f"row {row}" for row in range(len(frame))]
-            y = self.target_block.encode_more(raw, names, self.vocab)
+            y = _as_columns(self.target_block.encode_more(raw, names, self.class_names))
         rows = [row for _, row in frame.astype(object).iterrows()]
         dataset = ItemsToPredict(rows, self.stack, y)
         return Batches(dataset, bs or self.valid.batch_size, device=self.device)
@@ -334,6 +338,12 @@ def _raw_targets(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
         )
     labels = frame[list(names)]
     return list(labels[names[0]] if len(names) == 1 else labels.to_numpy())
+
+
+def _as_columns(targets: Tensor) -> Tensor:
+    """Values of one column as (N, 1), which tables have in fastai, unlike images."""
+    is_plain = targets.ndim == 1 and targets.is_floating_point()
+    return targets[:, None] if is_plain else targets
 
 
 def _listed(names: str | Sequence[str] | None) -> list[Any]:

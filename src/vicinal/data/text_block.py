@@ -18,7 +18,7 @@ from vicinal.errors import VicinalError
 from vicinal.stored import Misfit, check_fields
 
 FIELDS: dict[str, Any] = {
-    "vocab": list[str] | None,
+    "vocab": list[str | bool | int | float] | None,
     "n_out": int,
     "bs": int,
     "words": dict[str, Any],

@@ -262,7 +262,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
             train, valid: the folders of the two parts; those of usual names are found.
             valid_pct: hold out this fraction at random, also where there is a folder for
                 validation; None holds out 0.2 where there is none.
-            vocab: the classes, in their order.
+            vocab: the classes, which are sorted, as in fastai.
         """
         options = image_options(item_tfms, batch_tfms, item_size, size, min_scale)
         if (train, valid) != ("train", "valid") and valid_pct is None:
@@ -277,7 +277,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
                 pooled=valid_pct is not None,
             )
         if vocab is not None:
-            split = split.with_vocab(list(map(str, vocab)))
+            split = split.with_vocab(sorted({str(name) for name in vocab}))
         return cls._at(path, split, options | {"seed": seed, **kwargs}, parent_label)
 
     @classmethod

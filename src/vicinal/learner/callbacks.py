@@ -14,6 +14,7 @@ from vicinal.batches import BatchMixer
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.misnamed import not_a
+from vicinal.learner.one_number import Paired, are_of_one_number, fitted
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
@@ -176,6 +177,7 @@ class ValidAverages:
     def __init__(self, metrics: list[Any]) -> None:
         self.metrics = dict(zip(valid_columns(metrics)[1:], metrics, strict=True))
         self.averages = {"valid_loss": Average()}
+        self.paired = {n: Paired(metric, "metric") for n, metric in self.metrics.items()}
         self.of_all: dict[str, Any] = {}
         for name, metric in self.metrics.items():
             if sees_all(metric):
@@ -188,12 +190,14 @@ class ValidAverages:
         self.averages["valid_loss"].add_loss(loss, y)
         for name, metric in self.metrics.items():
             if name in self.averages:
-                self.averages[name].add(*sum_and_count(metric, pred, y))
+                paired = self.paired[name].target(pred, y)
+                self.averages[name].add(*sum_and_count(metric, pred, paired))
                 continue
             metric = self.of_all[name]
             if isinstance(metric, nn.Module):
                 metric.to(pred.device)
-            metric.update(pred, y)
+            fits = isinstance(metric, nn.Module) and are_of_one_number(pred, y)
+            metric.update(pred, fitted(pred, y) if fits else y)
 
     def means(self) -> dict[str, float]:
         means = {"valid_loss": self.averages["valid_loss"].mean()}

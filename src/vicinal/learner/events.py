@@ -76,6 +76,16 @@ class CancelStep(Cancel):
     section = "step"
 
 
+# fastai's names
+CancelFitException = CancelFit
+CancelEpochException = CancelEpoch
+CancelTrainException = CancelTrain
+CancelValidException = CancelValidate
+CancelBatchException = CancelBatch
+CancelBackwardException = CancelBackward
+CancelStepException = CancelStep
+
+
 class Callback:
     """Customise a training: an object whose methods are named after events.
 

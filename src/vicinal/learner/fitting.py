@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.freezing import Freezing
 from vicinal.learner.lr_find import RangeTest, range_test
+from vicinal.learner.misnamed import check_arguments, suggesting
 from vicinal.learner.optimizer import Rates
 from vicinal.learner.schedules import MakeScheduler, StepScheduler, flat_cos, one_cycle
 from vicinal.learner.suggestions import SuggestFunc, valley
@@ -22,11 +24,13 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def also_n_epoch(method: Method) -> Method:
     """Let a training take ``n_epoch=``, which is fastai's name, in place of ``epochs=``."""
 
+    checked = suggesting(method)
+
     @wraps(method)
     def train(self: Any, *args: Any, **options: Any) -> Any:
         if "n_epoch" in options:
             options["epochs"] = options.pop("n_epoch")
-        return method(self, *args, **options)
+        return checked(self, *args, **options)
 
     return cast(Method, train)
 
@@ -128,6 +132,9 @@ class Fitting(Freezing):
 
         Source: fastai's ``Learner.fine_tune``.
         """
+        own = {*signature(Fitting.fine_tune).parameters} - {"options"}
+        of_cycle = {*signature(Fitting.fit_one_cycle).parameters} - {"lr_max"}
+        check_arguments("fine_tune", options, sorted(own | of_cycle))
         with self.keeping_frozen() as freeze_again:
             self.freeze()
             freeze_again()
@@ -153,6 +160,7 @@ class Fitting(Freezing):
         cbs = [StepScheduler(schedule), *as_callbacks(cbs)]
         learn.fit(epochs, lr, wd, cbs, reset_opt=reset_opt)
 
+    @suggesting
     def lr_find(
         self,
         start_lr: float = 1e-7,

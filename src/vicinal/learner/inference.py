@@ -23,19 +23,19 @@ from vicinal.learner.checkpoint import (
     save_weights,
 )
 from vicinal.learner.exporting import Exporting
-from vicinal.learner.interpretation import Interpretation, sample_losses
-from vicinal.learner.parts import Part, chosen_part
+from vicinal.learner.one_number import Paired
+from vicinal.learner.parts import Part
 from vicinal.learner.precision import autocast, choose_precision
+from vicinal.learner.predictions import Predictions
 from vicinal.learner.scores import Scores
 from vicinal.learner.shown import Shown
-from vicinal.learner.tta import averaged_over_views
 from vicinal.losses import MixLoss
 from vicinal.mixing import MixedTarget
-from vicinal.processes import gathered, this_process
+from vicinal.processes import this_process
 from vicinal.rescaling import Rescaling
 
 
-class Inference(Exporting, Shown):
+class Inference(Predictions, Exporting, Shown):
     """A network with its data and loss: predictions, validation, weights on disk.
 
     It is the part of a :class:`Learner` that does not train.
@@ -80,6 +80,7 @@ class Inference(Exporting, Shown):
         # Wrapped here, once, and not in every batch: reading a criterion's signature takes longer
         # than a loss. The criterion itself stays as it is.
         self._mix_loss = MixLoss(loss_func)
+        self._paired = Paired(self._mix_loss.criterion)
         self._loss_func = loss_func
 
     def compute_loss(self, pred: Any, y: Any) -> Tensor:
@@ -93,10 +94,11 @@ class Inference(Exporting, Shown):
             The loss, as the criterion reduces it.
 
         Raises:
-            VicinalError: outputs (B,) would be compared with targets (B, 1), each with each.
+            VicinalError: outputs (B,) would be compared with targets (B, 1), or the other way
+                round, each with each.
         """
         _check_shapes(pred, y)
-        loss: Tensor = self._mix_loss(pred, y)
+        loss: Tensor = self._mix_loss(pred, self._paired.target(pred, y))
         return loss
 
     @property
@@ -206,120 +208,6 @@ class Inference(Exporting, Shown):
             if epoch is not None:
                 sampler.epoch = epoch  # a later training is not affected
         return Scores(averages.means())
-
-    def get_preds(
-        self,
-        ds_idx: int = 1,
-        dl: Part | None = None,
-        *,
-        with_input: bool = False,
-        with_decoded: bool = False,
-        with_loss: bool = False,
-        act: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Any, ...]:
-        """Probabilities (or values) and targets, on the CPU, in the order of the data.
-
-        Also the training part is predicted without augmentation.
-
-        Args:
-            ds_idx: 0 for the training part, 1 for the validation part.
-            dl: other samples in their place, such as ``dls.test_dl(files)``, or a list of batches
-                ``(x, y)``.
-            with_input, with_decoded, with_loss: return these, too.
-            act: from the network's outputs to what is returned, in place of the loss's activation:
-                ``torch.nn.Identity()`` gives the outputs themselves.
-
-        Returns:
-            The inputs if wanted, (N, C) float32 probabilities, (N, ...) targets or None where there
-            are none, what is predicted (for classes (N,) int64) if wanted, and the loss of each
-            sample (N,) if wanted: in this order, which is fastai's.
-
-        Raises:
-            VicinalError: there is no such part; or a loss is wanted where there are no targets.
-        """
-        activation = self.activation if act is None else act
-        parts = []
-        with closing(self._passes(chosen_part(self.dls, ds_idx, dl))) as passes:
-            for x, output, y in passes:
-                row = [send_to_device(x, "cpu")] if with_input else []
-                row += [activation(output).cpu(), None if y is None else y.cpu()]
-                if with_decoded:
-                    row.append(self.dls.decode(self.activation(output)).cpu())
-                if with_loss:
-                    row.append(self._losses(output, y))
-                parts.append(tuple(row))
-        return tuple(gathered(parts))
-
-    def _losses(self, output: Tensor, y: Any) -> Tensor:
-        """The loss of each sample, on the CPU."""
-        if y is None:
-            raise VicinalError(
-                "these samples have no targets, so there is no loss of them: predict them without "
-                "with_loss"
-            )
-        return sample_losses(self.loss_func, output, y).cpu()
-
-    def tta(self, n: int = 4, *, uncertain: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Test-time augmentation: as :meth:`get_preds`, averaged over random views of each sample.
-
-        The mean of ``n`` passes with the training part's random augmentation has weight 3/4, the
-        pass without augmentation 1/4. The views follow from the data's seed: a second call gives
-        the same result, and later trainings are not affected.
-
-        Args:
-            n: the number of random views of each sample, 1 or more.
-            uncertain: the share of the samples that get views, above 0 and up to 1: those with the
-                lowest largest probability, of samples that each have one class. The others keep
-                the probabilities of the pass without augmentation.
-
-        Raises:
-            VicinalError: the training part has no random augmentation, ``n`` is below 1, or
-                ``uncertain`` is no share, or below 1 where outputs are no probabilities of classes.
-
-        Source: fastai's ``Learner.tta``, with its default ``beta=0.25``; ``uncertain`` from
-        hiverge's cifar10-speedrun.
-        """
-        self.dls.check_samples()
-        return averaged_over_views(self, n, uncertain)
-
-    def interpret(self, ds_idx: int = 1, dl: Part | None = None) -> Interpretation:
-        """Where the network errs: confusion matrix and largest losses.
-
-        Args:
-            ds_idx, dl: the part, as for :meth:`get_preds`: by default, validation.
-
-        Raises:
-            VicinalError: the loss function gives no loss for each sample, or there are no targets.
-        """
-        part = chosen_part(self.dls, ds_idx, dl)
-        probabilities, targets, losses = self.get_preds(dl=part, with_loss=True)
-        return Interpretation(self.dls, probabilities, targets, losses, part)
-
-    # ---- on single samples ----------------------------------------------------------------
-
-    def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
-        """Predict one sample.
-
-        Args:
-            item: of the kind that the data consists of: an image file, a PIL image, an array of
-                its pixels, or a tensor, which is not resized.
-
-        Returns:
-            The class (or value) as text, its index (or the values), and the probabilities (C,).
-
-        Raises:
-            VicinalError: the output is not finite.
-        """
-        x = self.dls.test_batch([item])
-        ((output, _),) = self._outputs([(x, None)])
-        probabilities = self.activation(output)[0].cpu()
-        if not probabilities.isfinite().all():
-            raise VicinalError(
-                "the network's output is not a finite number: look for NaN or huge values in the "
-                "sample, or train the network again"
-            )
-        chosen = self.dls.decode(probabilities[None])[0]
-        return self.dls.label(chosen), chosen, probabilities
 
     # ---- weights on disk ------------------------------------------------------------------
 

@@ -11,11 +11,7 @@ from torch import Tensor
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent, format_short
-from vicinal.known_losses import is_known, per_sample
-from vicinal.losses import MixLoss
 from vicinal.notebook import html_facts
-from vicinal.rehearsal import rehearsed
-from vicinal.rows import has_fewer_losses
 
 if TYPE_CHECKING:
     from vicinal.learner.inference import Inference
@@ -51,6 +47,7 @@ class Interpretation:
         targets: (N, ...) the targets.
         losses: (N,) the loss of each sample.
         part: the part; None for the validation part.
+        decode: from probabilities (B, ...) to predicted targets; None for that of ``dls``.
 
     Raises:
         VicinalError: the network has more or fewer outputs than there are classes.
@@ -78,9 +75,10 @@ class Interpretation:
         targets: Tensor,
         losses: Tensor,
         part: Any = None,
+        decode: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.dls, self.probabilities, self.targets = dls, probabilities, targets
-        self.losses, self.part = losses, part or dls.valid
+        self.losses, self.part, self.decode = losses, part or dls.valid, decode or dls.decode
         if dls.vocab is not None and probabilities.shape[1] != len(dls.vocab):
             raise VicinalError(
                 f"the network has {probabilities.shape[1]} outputs for {len(dls.vocab)} classes: "
@@ -148,14 +146,14 @@ class Interpretation:
         """Pairs of different (true, predicted) classes with their counts, the most frequent first.
 
         Args:
-            min_val: omit pairs with a lower count; 1 or more.
+            min_val: omit pairs with a lower count; 0 or more.
 
         Raises:
             VicinalError: as for :meth:`confusion_matrix`, or ``min_val`` is out of its range.
         """
-        if min_val < 1:
-            raise VicinalError(f"min_val must be 1 or more, not {min_val}")
-        errors = self.confusion_matrix().fill_diagonal_(0)
+        if min_val < 0:
+            raise VicinalError(f"min_val must be 0 or more, not {min_val}")
+        errors = self.confusion_matrix().fill_diagonal_(-1)  # a class is not confused with itself
         pairs = [
             (self._vocab[truth], self._vocab[predicted], int(errors[truth, predicted]))
             for truth, predicted in (errors >= min_val).nonzero().tolist()
@@ -165,6 +163,10 @@ class Interpretation:
     def plot_confusion_matrix(
         self,
         normalize: bool = False,
+        title: str | None = None,
+        cmap: str = "Blues",
+        norm_dec: int = 2,
+        plot_txt: bool = True,
         *,
         figsize: tuple[float, float] | None = None,
         dpi: float | None = None,
@@ -173,6 +175,10 @@ class Interpretation:
 
         Args:
             normalize: show fractions of each true class instead of counts.
+            title: above it; None says what the numbers are.
+            cmap: the name of a colour map of matplotlib's.
+            norm_dec: the decimals of fractions.
+            plot_txt: write the numbers, if they fit; False shows a colour bar.
             figsize: width and height in inches; None for what the names and numbers need.
             dpi: dots an inch.
 
@@ -181,9 +187,15 @@ class Interpretation:
         """
         from vicinal import plots
 
+        look: dict[str, Any] = {
+            "title": title,
+            "cmap": cmap,
+            "decimals": norm_dec,
+            "write": plot_txt,
+        }
         counts = self.confusion_matrix()
         return plots.shown(
-            plots.confusion(counts, self._vocab, normalize, figsize=figsize, dpi=dpi)
+            plots.confusion(counts, self._vocab, normalize, figsize=figsize, dpi=dpi, **look)
         )
 
     def print_classification_report(self) -> None:
@@ -320,7 +332,7 @@ class Interpretation:
         predicted, target = self.probabilities[row], self.targets[row]
         loss = self.losses[row].item()
         if not self._has_classes:
-            decoded = self.dls.decode(predicted[None])[0] if self.dls.target_block else predicted
+            decoded = self.decode(predicted[None])[0] if self.dls.target_block else predicted
             return Prediction(index, loss, self._values(target), self._values(decoded), None)
         names = self._vocab[int(target)], self._vocab[int(predicted.argmax())]
         return Prediction(index, loss, *names, predicted[target].item())
@@ -341,38 +353,13 @@ class Interpretation:
 
     @property
     def _vocab(self) -> list[str]:
-        return self.dls.vocab or []
+        return self.dls.class_names or []
 
     def _values(self, values: Tensor) -> str:
         if self.dls.vocab is None or self.dls.target_block is not None:
             return self.dls.label(values)
-        chosen = (name for name, v in zip(self.dls.vocab, values, strict=True) if v > 0.5)
+        chosen = (name for name, v in zip(self._vocab, values, strict=True) if v > 0.5)
         return ", ".join(chosen) or "none"
-
-
-def sample_losses(criterion: Callable[..., Tensor], output: Tensor, target: Tensor) -> Tensor:
-    """The loss of each sample, (B,); for criteria with several losses per sample, their mean.
-
-    Raises:
-        VicinalError: the criterion returns one number for the whole batch, or losses of classes.
-
-    >>> sample_losses(torch.nn.MSELoss(), torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.zeros(2, 2))
-    tensor([5., 0.])
-    """
-    criterion = MixLoss(criterion).criterion
-    of_each = per_sample(criterion)
-    losses = of_each(output, target)
-    is_of_each = losses.ndim > 0 and len(losses) == len(target)
-    # Losses of classes may be as many as there are samples.
-    if is_of_each and not is_known(criterion):
-        with rehearsed(criterion, output):
-            is_of_each = has_fewer_losses(of_each, losses, output, target)
-    if not is_of_each:
-        raise VicinalError(
-            f"the loss function returned losses of shape {tuple(losses.shape)} for {len(target)} "
-            "samples: let it return a loss for each, or take a reduction argument"
-        )
-    return losses.detach().reshape(len(losses), -1).mean(dim=1)
 
 
 def _caption(sample: Prediction) -> str:

@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
+from vicinal.learner.adamw import AdamW
+from vicinal.learner.also_named import AlsoNamed
 from vicinal.learner.attached import Attached
 from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
 from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
 from vicinal.learner.fitting import Fitting, Momenta, also_n_epoch, check_new_optimizer
+from vicinal.learner.misnamed import suggesting
 from vicinal.learner.optimizer import (
-    AdamW,
     Rates,
     Splitter,
     check_decay,
@@ -35,7 +37,7 @@ from vicinal.processes import distributed_model, share_buffers, this_process
 Batches = Iterable[tuple[Any, Any]]
 
 
-class Learner(Attached, InPrecision, Fitting):
+class Learner(AlsoNamed, Attached, InPrecision, Fitting):
     """Train a network.
 
     Args:
@@ -60,8 +62,9 @@ class Learner(Attached, InPrecision, Fitting):
         train_bn: norms are trained in frozen groups, too; see :meth:`freeze_to`.
         moms: momenta of :meth:`fit_one_cycle`.
 
-    Attributes, for callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``x``, ``y``,
-    ``pred``, ``loss``, ``optimizer``, ``history`` (a row of losses and metrics for each epoch).
+    Attributes, for callbacks: ``epochs``, ``epoch``, ``training``, ``batches``, ``iter`` (the
+    batch's number, from 0), ``x``, ``y``, ``pred``, ``loss``, ``optimizer``, ``history`` (a row of
+    losses and metrics for each epoch); and fastai's names of the same, see :class:`AlsoNamed`.
 
     >>> from vicinal import DataLoaders, MixUp, accuracy
     >>> _ = torch.manual_seed(0)
@@ -75,6 +78,7 @@ class Learner(Attached, InPrecision, Fitting):
     True
     """
 
+    @suggesting
     def __init__(
         self,
         dls: DataLoaders,
@@ -111,7 +115,7 @@ class Learner(Attached, InPrecision, Fitting):
         self.history: list[dict[str, Any]] = []
         self.ended: list[int] = []  # the number of epochs of each training that was completed
         self.callbacks: list[Callback] = []  # of the training that is under way, by their order
-        self.trained_network, self.training = model, False
+        self.trained_network, self.training, self.iter = model, False, 0
         self.x: Any = None
         self.y: Any = None
         self.pred: Any = None
@@ -170,7 +174,7 @@ class Learner(Attached, InPrecision, Fitting):
         if not training:
             share_buffers(self.model.buffers())
         with torch.set_grad_enabled(training):
-            for self.x, self.y in batches:
+            for self.iter, (self.x, self.y) in enumerate(batches):
                 self.loaded_x = self.x if batches is self.dls.train else None
                 self.pred = self.loss = None
                 self.section("batch", self._one_batch)

@@ -1,9 +1,14 @@
-"""What is wrong with something that was given as a callback or a metric and is none."""
+"""What is wrong with a name: of a callback or a metric that is none, of an argument, a method."""
 
 import difflib
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import vicinal
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def not_a(what: str, given: Any, example: str) -> str:
@@ -44,3 +49,41 @@ def like(name: str) -> str | None:
     by_lower = {public.lower(): public for public in reversed(vicinal.__all__)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What follows after "there is no such name": a similar one, if there is.
+
+    >>> did_you_mean("fine_tun", ["fit", "fine_tune"]), did_you_mean("abc", ["fit"])
+    (': did you mean fine_tune?', '')
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def check_arguments(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise a TypeError that suggests a similar name for the first argument that is not known.
+
+    >>> check_arguments("fit", ["lr", "epoch"], ["epochs", "lr"])
+    Traceback (most recent call last):
+    TypeError: fit() has no argument 'epoch': did you mean epochs?
+    """
+    known = [name for name in known if name != "self"]
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) or f": it takes {', '.join(known)}"
+            raise TypeError(f"{function}() has no argument {name!r}{hint}")
+
+
+def suggesting(function: Function) -> Function:
+    """Let a function suggest a similar name for a keyword that it does not take."""
+    parameters = inspect.signature(function).parameters
+    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+
+    @wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        if not options.keys() <= parameters.keys():
+            check_arguments(name, options, parameters)
+        return function(*args, **options)
+
+    return cast(Function, checked)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.learner.optimizer import AdamW
+from vicinal.learner.adamw import AdamW
 from vicinal.learner.optimizer_state import optimizer_state, restore_optimizer
 
 

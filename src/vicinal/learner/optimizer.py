@@ -11,9 +11,6 @@ from torch import nn
 
 from vicinal.errors import VicinalError
 
-# fastai's defaults: momentum and decay of AdamW that suit one-cycle training.
-AdamW = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01)
-
 Rates = float | slice | Sequence[float]
 Splitter = Callable[[nn.Module], list[list[nn.Parameter]]]
 

@@ -60,7 +60,7 @@ class Shown:
         part = (self.dls.train, self.dls.valid)[ds_idx] if dl is None else dl
         x, y = part.some(number)
         ((output, _),) = learn._outputs([(x, None)])
-        predicted = self.dls.decode(learn.activation(output))
+        predicted = learn.decoded(learn.activation(output))
         return self.dls.show(x, y, predicted, nrows=nrows, ncols=ncols, figsize=figsize)
 
     # ---- what it says of itself -----------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the validation part with the augmentation of the training part."""
+"""Test-time augmentation: a part with the random augmentation of the training part."""
 
 import copy
 from numbers import Real
@@ -13,13 +13,12 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.data.split_loader import SplitLoader
 from vicinal.errors import VicinalError
+from vicinal.learner.parts import Part
 from vicinal.processes import gathered, this_process
 from vicinal.rng import derive_seed
 
 if TYPE_CHECKING:
     from vicinal.learner.inference import Inference
-
-PLAIN = 0.25  # the weight of the pass without augmentation
 
 
 class AlwaysRandom(BatchTransform):
@@ -32,14 +31,19 @@ class AlwaysRandom(BatchTransform):
         return self.transform.train(x, self.generator)
 
 
-def augmented(dls: DataLoaders) -> SplitLoader:
-    """The validation part with the training part's random augmentation: in order, and complete.
+def augmented(dls: DataLoaders, part: Part | None = None) -> SplitLoader:
+    """A part with the training part's random augmentation: in order, and complete.
 
     Every pass draws anew. The draws depend only on the data's seed, not on what was trained or read
     before.
 
+    Args:
+        dls: the data.
+        part: loaders in the order of their data; None for the validation part.
+
     Raises:
-        VicinalError: the training part has no random augmentation, or targets are masks.
+        VicinalError: the training part has no random augmentation, targets are masks, or the part
+            is a list of batches.
 
     >>> from vicinal import aug_transforms
     >>> x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1] * 3)
@@ -61,7 +65,12 @@ def augmented(dls: DataLoaders) -> SplitLoader:
             "make the data with aug_transforms(), or use get_preds()"
         )
     generator = torch.Generator().manual_seed(derive_seed(dls.train.sampler.seed, "tta"))
-    batches = copy.copy(dls.valid)  # it shares the worker processes
+    part = dls.valid if part is None else part
+    if not isinstance(part, SplitLoader):
+        raise VicinalError(
+            "a list of batches has no views: give loaders, such as dls.test_dl(files)"
+        )
+    batches = copy.copy(part)  # it shares the worker processes
     batches.transforms = [AlwaysRandom(t, generator) for t in dls.train.transforms]
     return batches
 
@@ -71,32 +80,42 @@ def _is_random(transform: BatchTransform) -> bool:
     return trains_differently and not isinstance(transform, Normalize)
 
 
-def averaged_over_views(learn: "Inference", n: int, uncertain: float) -> tuple[Tensor, Tensor]:
+def averaged_over_views(
+    learn: "Inference", part: Part, n: int, beta: float, use_max: bool, uncertain: float
+) -> tuple[Tensor, Tensor | None]:
     """Probabilities (or values) and targets, as :meth:`Learner.tta` gives them."""
     if n < 1:
         raise VicinalError(f"the number of random views must be 1 or more, not {n}")
+    if not isinstance(beta, Real) or not 0 <= beta <= 1:
+        raise VicinalError(
+            f"beta must be the weight of the pass without augmentation, 0 to 1, not {beta!r}"
+        )
     if not isinstance(uncertain, Real) or not 0 < uncertain <= 1:
         raise VicinalError(
             f"uncertain must be the share of samples that get views, above 0 and up to 1, not "
             f"{uncertain!r}"
         )
-    views, sampler = augmented(learn.dls), learn.dls.valid.sampler
+    views = augmented(learn.dls, part)
+    sampler = views.sampler
     epoch = sampler.epoch
     try:
-        plain, targets, first = _plain(learn)
+        plain, targets, first = _plain(learn, part)
         chosen = least_confident(plain, uncertain)
-        mean = torch.stack([_of_chosen(learn, views, chosen[first:]) for _ in range(n)]).mean(dim=0)
+        of_views = torch.stack([_of_chosen(learn, views, chosen[first:]) for _ in range(n)])
     finally:
         sampler.epoch = epoch
-    plain[chosen] = mean.lerp(plain[chosen], PLAIN)
+    if use_max:
+        plain[chosen] = torch.maximum(of_views.amax(dim=0), plain[chosen])
+    else:
+        plain[chosen] = of_views.mean(dim=0).lerp(plain[chosen], beta)
     return plain, targets
 
 
-def _plain(learn: "Inference") -> tuple[Tensor, Tensor, int]:
+def _plain(learn: "Inference", part: Part) -> tuple[Tensor, Tensor | None, int]:
     """What ``get_preds`` gives, and the place of this process's first sample among all of them."""
     with learn.evaluating():
-        parts = [(_activated(learn, x), y.cpu()) for x, y in learn.dls.valid]
-    counts = gather_object([sum(len(y) for _, y in parts)])
+        parts = [(_activated(learn, x), None if y is None else y.cpu()) for x, y in part]
+    counts = gather_object([sum(len(outputs) for outputs, _ in parts)])
     plain, targets = gathered(parts)
     return plain, targets, sum(counts[: this_process().process_index])
 

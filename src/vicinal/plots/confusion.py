@@ -23,6 +23,11 @@ def confusion(
     normalize: bool = False,
     figsize: tuple[float, float] | None = None,
     dpi: float | None = None,
+    *,
+    title: str | None = None,
+    cmap: str = "Blues",
+    decimals: int = 2,
+    write: bool = True,
 ) -> Figure:
     """Draw a confusion matrix.
 
@@ -35,6 +40,10 @@ def confusion(
         normalize: show each count as a fraction of its true class (0 for a class without samples).
         figsize: width and height in inches; None fits them to the classes and their names.
         dpi: pixels an inch; None takes that of the user's matplotlib style.
+        title: above it; None says what the numbers are.
+        cmap: a colour map of matplotlib's.
+        decimals: of fractions.
+        write: False shows a colour bar in place of the numbers.
 
     Raises:
         ValueError: counts do not have one row and one column for each class.
@@ -50,7 +59,7 @@ def confusion(
             f"counts have shape {tuple(counts.shape)}, but vocab names {classes} classes: give one "
             "row and one column for each"
         )
-    number = "{:.2f}" if normalize else "{}"
+    number = f"{{:.{decimals}f}}" if normalize else "{}"
     values = counts / counts.sum(dim=1, keepdim=True).clamp(min=1) if normalize else counts
     number_width = MARGIN + text_width(number.format(values.max().item()))
     cell = min(max(number_width, 2 * LINE, MIN_WIDTH / classes), MAX_WIDTH / classes)
@@ -60,18 +69,17 @@ def confusion(
         cell = max(side, LINE) / classes
     every = math.ceil(LINE / cell)
     names = [_truncate(name) for name in vocab[::every]]
-    has_numbers = max(number_width, LINE) <= cell
+    has_numbers = write and max(number_width, LINE) <= cell
     is_vertical = max(map(text_width, names)) + MARGIN > every * cell
     size = figsize or _size(cell * classes, names, is_vertical, has_bar=not has_numbers)
     figure = new_figure(*size, dpi=dpi)
     axes = figure.add_subplot()
     # Most samples lie on the diagonal: on a linear scale, all errors would look like zero.
     scale = PowerNorm(0.5, vmin=0, vmax=1 if normalize else max(1, int(counts.max())))
-    matrix = axes.imshow(values.numpy(), cmap="Blues", norm=scale)
+    matrix = axes.imshow(values.numpy(), cmap=cmap, norm=scale)
     _label_classes(axes, names, every, is_vertical)
-    axes.set_title(
-        "share of each true class" if normalize else "samples", fontsize=LARGE, loc="left"
-    )
+    by_default = "share of each true class" if normalize else "samples"
+    axes.set_title(by_default if title is None else title, fontsize=LARGE, loc="left")
     if has_numbers:
         _write_numbers(matrix, values, number)
     else:

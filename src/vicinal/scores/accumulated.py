@@ -5,6 +5,7 @@ of each batch in :meth:`AccumMetric.update`, and :meth:`AccumMetric.compute` com
 once, of the samples of all processes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,10 +87,16 @@ class AccumMetric:
         self.parts.append((self._read(output.detach()).cpu(), target.detach().cpu()))
 
     def compute(self) -> float:
-        """The metric of all batches of all processes; every process must call this."""
+        """The metric of all batches of all processes; every process must call this.
+
+        It is nan where there is no batch.
+        """
         from vicinal.processes import gathered
 
-        predicted, target = gathered(self.parts)
+        found = gathered(self.parts)
+        if not found:
+            return math.nan
+        predicted, target = found
         if self.flatten:
             predicted, target = predicted.flatten(), target.flatten()
         if len(predicted) != len(target):
@@ -159,8 +166,8 @@ def skm_to_fastai(
         is_class: it is for classes, and not for values.
         thresh: for several labels of each sample: 1 for a sigmoid of this value or higher.
         axis: the class axis of the outputs.
-        activation, **kwargs: of :class:`AccumMetric`; None takes the sigmoid if there is a
-            ``thresh``.
+        activation: of :class:`AccumMetric`; None takes the sigmoid if there is a ``thresh``.
+        **kwargs: of :class:`AccumMetric`.
 
     Source: fastai's function of that name.
 

@@ -83,7 +83,8 @@ class FBetaMulti(_OfLabels):
 
     Args:
         beta: above 0.
-        *args, **kwargs: as for :class:`F1ScoreMulti`.
+        *args: as for :class:`F1ScoreMulti`.
+        **kwargs: as for :class:`F1ScoreMulti`.
     """
 
     function = "fbeta_score"

@@ -38,11 +38,16 @@ class _Overlap:
         self.counts = counts if self.counts is None else self.counts + counts
 
     def compute(self) -> float:
-        """The metric of all batches of all processes; every process must call this."""
+        """The metric of all batches of all processes; every process must call this.
+
+        It is nan where there is no batch.
+        """
         from vicinal.processes import gathered
 
-        parts = [] if self.counts is None else [(self.counts[None],)]
-        (counts,) = gathered(parts)
+        found = gathered([] if self.counts is None else [(self.counts[None],)])
+        if not found:
+            return math.nan
+        (counts,) = found
         table = counts.sum(0).double()
         both, true, predicted = table.diagonal(), table.sum(1), table.sum(0)
         return self._of(both, true, predicted)

@@ -3,13 +3,16 @@
 Source: the kinds of corruption are those of Hendrycks and Dietterich, Benchmarking neural network
 robustness (2019); the attack is the fast gradient sign method of Goodfellow et al., Explaining and
 harnessing adversarial examples (2015).
+
+The corruptions are those of torchvision, whose import would bring the compiler of torch, too, and
+take as long as all measures of a small network.
 """
 
 from collections.abc import Callable
 
 import torch
 from accelerate.utils import convert_to_fp32
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.data.augment import Normalize
 from vicinal.learner.learner import Learner
@@ -18,6 +21,7 @@ from vicinal.learner.precision import autocast
 NOISE = 0.1  # standard deviation, of pixels in [0, 1]
 BLUR = 1 / 32  # standard deviation, of the image's side
 CONTRAST = 0.3  # of the image's own
+GREY = (0.2989, 0.587, 0.114)  # the brightness of red, green and blue, by ITU-R BT.601
 EPSILON = 2 / 255  # the largest change of a pixel by the attack
 
 OnBatch = Callable[[Learner, Tensor, Tensor], Tensor]
@@ -30,19 +34,24 @@ def noise(x: Tensor) -> Tensor:
 
 
 def blur(x: Tensor) -> Tensor:
-    """Blur (B, 3, H, W) floats in [0, 1]."""
-    from torchvision.transforms.v2.functional import gaussian_blur
+    """Blur (B, C, H, W) floats in [0, 1] by a Gaussian, cut off at three standard deviations.
 
+    The images go on beyond their borders as in a mirror.
+    """
     sigma = BLUR * min(x.shape[-2:])
-    kernel = 2 * max(1, round(3 * sigma)) + 1
-    return gaussian_blur(x, [kernel, kernel], [sigma, sigma])
+    reach = max(1, round(3 * sigma))
+    offsets = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device) / sigma
+    line = (-0.5 * offsets.square()).softmax(0)
+    kernel = torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
+    framed = nn.functional.pad(x, [reach] * 4, mode="reflect")
+    return nn.functional.conv2d(framed, kernel, groups=x.shape[1])
 
 
 def contrast(x: Tensor) -> Tensor:
-    """Lower the contrast of (B, 3, H, W) floats in [0, 1]."""
-    from torchvision.transforms.v2.functional import adjust_contrast
-
-    return adjust_contrast(x, CONTRAST)
+    """Lower the contrast of (B, C, H, W) floats in [0, 1]: they come closer to their mean grey."""
+    grey = torch.einsum("bchw,c->bhw", x, x.new_tensor(GREY)) if x.shape[1] == 3 else x.mean(1)
+    mean = grey.mean((-2, -1)).view(-1, 1, 1, 1)
+    return (CONTRAST * x + (1 - CONTRAST) * mean).clamp(0, 1)
 
 
 def accuracy_under(corrupt: Callable[[Tensor], Tensor]) -> OnBatch:

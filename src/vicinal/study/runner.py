@@ -15,6 +15,7 @@ from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
+from vicinal.learner.one_number import are_of_one_number, fitted
 from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
@@ -120,7 +121,9 @@ def train_and_measure(
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
     has_masks = isinstance(learn.dls, MaskLoaders)
-    outputs, targets = overlaps(learn) if has_masks else learn.get_preds()
+    outputs, targets = overlaps(learn) if has_masks else learn.get_preds(act=learn.activation)
+    if not has_masks and are_of_one_number(outputs, targets):
+        targets = fitted(outputs, targets)
     if len(targets) < 2:
         raise VicinalError("one validation sample is too few to compare: hold out more")
     evaluation = Evaluation(

@@ -46,7 +46,7 @@ def memorised(e: Evaluation) -> Tensor:
         transforms=learn.dls.valid.transforms,
         device=learn.dls.device,
     )
-    outputs, targets = learn.get_preds(dl=batches)
+    outputs, targets = learn.get_preds(dl=batches, act=learn.activation)
     return (outputs.argmax(1) == targets).double()
 
 

@@ -109,4 +109,4 @@ def outputs_on(learn: Learner, items: Any) -> Tensor:
 def _outputs(learn: Learner, samples: Unlabelled, transforms: Sequence[Any]) -> Tensor:
     size, device = learn.dls.valid.batch_size, learn.dls.device
     batches = Batches(samples, size, transforms=transforms, device=device)
-    return learn.get_preds(dl=batches)[0]
+    return learn.get_preds(dl=batches, act=learn.activation)[0]

@@ -19,10 +19,10 @@ from vicinal.data.sizes import Size, how_read, parse_size, scaled, sides, size_t
 from vicinal.data.storage import storage_of
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
+from vicinal.learner.adamw import AdamW
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.learner.optimizer import AdamW
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import ManifoldMixUp, Mixer, MixUp

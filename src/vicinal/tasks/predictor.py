@@ -188,8 +188,8 @@ class Predictor:
     def predict(self, items: Iterable[Any]) -> Iterator[Tensor]:
         """Probabilities of the classes, (C,) float32, or values, (1,), one sample after the other.
 
-        Of several labels for each sample, the probability of each, which do not add up to 1.
-        Of a network for masks it is a mask of the image's size, (H, W) uint8 class indices.
+        Of several labels for each sample, the probability of each, which do not add up to 1. Of a
+        network for masks it is a mask of the image's size, (H, W) uint8 class indices.
 
         :meth:`answer` gives them names.
 
@@ -281,11 +281,6 @@ class Predictor:
             return {"labels": labels, "probabilities": dict(ranked)}
         return {"class": ranked[0][0], "probabilities": dict(ranked)}
 
-    def named_shares(self, shares: Tensor) -> dict[str, float]:
-        """The classes of a mask with their shares of its pixels, the largest first."""
-        pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
-        return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
-
     def above(self, probabilities: Tensor) -> Sequence[tuple[str, float]]:
         """The labels above the threshold with their probabilities, in descending order."""
         threshold = self.preprocessing.threshold or 0.0
@@ -294,6 +289,11 @@ class Predictor:
             for each in self.best(probabilities, self.preprocessing.n_out)
             if each[1] > threshold
         ]
+
+    def named_shares(self, shares: Tensor) -> dict[str, float]:
+        """The classes of a mask with their shares of its pixels, the largest first."""
+        pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
+        return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` most likely classes with their probabilities, in descending order."""

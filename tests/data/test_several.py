@@ -1,0 +1,367 @@
+"""Several labels of each sample: how columns, folders and files say so, and what is refused."""
+
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import torch
+
+from vicinal.data.several import joined_columns
+from vicinal.data.sources import load_split
+from vicinal.errors import VicinalError
+
+from .pictures import write
+
+TAGS = ["a|b", "a", "b", "", "b|c"] * 8
+SETS = [{*filter(None, text.split("|"))} for text in TAGS]
+
+
+def of_table(tmp_path, text, name="t.csv", **options):
+    file = tmp_path / name
+    file.write_text(text)
+    return load_split(file, **{"label": "tags", **options})
+
+
+def csv(tags=TAGS, quote=""):
+    rows = (f"{i},{i % 7},{quote}{text}{quote}" for i, text in enumerate(tags))
+    return "\n".join(["n,x,tags", *rows, ""])
+
+
+def sets(split):
+    """The labels of all rows, in the order of the file."""
+    found = {}
+    for part in (split.train, split.valid):
+        for row, y in zip(part.frame.index, part.y, strict=True):
+            found[row] = {split.vocab[i] for i in y.nonzero().flatten()}
+    return [found[row] for row in sorted(found)]
+
+
+def note(split, name):
+    (text,) = [each for each in split.notes if each.startswith(f"{name}: ")]
+    return text
+
+
+def images(split):
+    return {
+        file.name: {split.vocab[i] for i, on in enumerate(row) if on}
+        for part in (split.train, split.valid)
+        for file, row in zip(part.images, part.labels, strict=True)
+    }
+
+
+# ---- columns ------------------------------------------------------------------------------------
+
+
+def test_vertical_bars_join_labels_and_it_is_said(tmp_path):
+    split = of_table(tmp_path, csv())
+    assert split.targets_are == "labels"
+    assert sets(split) == SETS
+    assert split.targets.dtype == torch.float32
+    assert split.targets.shape == (len(split.train), 3)
+    assert note(split, "labels") == (
+        "labels: column tags, several of 3 classes (a, b, c), separated by |; 1.2 of each row on "
+        "average, 2 at most"
+    )
+    assert note(split, "no label") == "no label: 8 rows have none, which is learned, too"
+
+
+def test_each_combination_may_be_a_class_instead(tmp_path):
+    split = of_table(tmp_path, csv([t or "b" for t in TAGS]), label_kind="classes")
+    assert (split.targets_are, split.vocab) == ("classes", ["a", "a|b", "b", "b|c"])
+
+
+@pytest.mark.parametrize("separator", [";", ",", "/", " and "])
+def test_another_separator_is_named_by_the_user(tmp_path, separator):
+    text = csv([t.replace("|", separator) for t in TAGS], '"')
+    assert sets(of_table(tmp_path, text, label_sep=separator)) == SETS
+
+
+@pytest.mark.parametrize("separator", [";", ","])
+def test_other_separators_are_found_where_several_labels_are_asked_for(tmp_path, separator):
+    text = csv([t.replace("|", separator) for t in TAGS], '"')
+    split = of_table(tmp_path, text, label_kind="labels")
+    assert sets(split) == SETS
+    assert f"separated by {separator}" in note(split, "labels")
+
+
+@pytest.mark.parametrize("separator", [";", ","])
+def test_other_separators_are_asked_about_and_never_taken(tmp_path, separator):
+    tags = [t.replace("|", separator) or "a" for t in TAGS]
+    with pytest.raises(VicinalError, match="may be several labels of one row: name what joins"):
+        of_table(tmp_path, csv(tags, '"'))
+
+
+def test_names_with_blanks_and_commas_stay_one_label(tmp_path):
+    tags = ["Paris, France", "Lyon, France", "new york"] * 9
+    split = of_table(tmp_path, csv(tags, '"'))
+    assert (split.targets_are, len(split.vocab)) == ("classes", 3)
+
+
+def test_a_separator_that_no_label_holds_is_refused(tmp_path):
+    with pytest.raises(VicinalError, match=r"no label in column tags holds ';', such as 'a\|b'"):
+        of_table(tmp_path, csv(), label_sep=";")
+
+
+@pytest.mark.parametrize("separator", ["", "x", "7"])
+def test_what_is_no_separator_is_refused(tmp_path, separator):
+    with pytest.raises(VicinalError, match="--label-sep must be what stands between labels"):
+        of_table(tmp_path, csv(), label_sep=separator)
+
+
+def test_a_separator_contradicts_classes(tmp_path):
+    with pytest.raises(VicinalError, match="leave out one of them"):
+        of_table(tmp_path, csv(), label_sep="|", label_kind="classes")
+
+
+def test_lists_of_json_lines_and_of_parquet_are_labels(tmp_path):
+    rows = [{"x": i % 7, "tags": sorted(each)} for i, each in enumerate(SETS)]
+    text = "\n".join(map(json.dumps, rows))
+    split = of_table(tmp_path, text, "t.jsonl")
+    assert sets(split) == SETS
+    assert "lists; " in note(split, "labels")
+    pd.DataFrame(rows).to_parquet(tmp_path / "t.parquet")
+    assert sets(load_split(tmp_path / "t.parquet", label="tags")) == SETS
+
+
+def test_lists_that_a_csv_file_holds_as_text_are_lists(tmp_path):
+    rows = (f'{i},{i % 7},"{sorted(each)}"' for i, each in enumerate(SETS))
+    assert sets(of_table(tmp_path, "\n".join(["n,x,tags", *rows, ""]))) == SETS
+
+
+def test_lists_of_one_label_each_are_classes_and_it_is_said(tmp_path):
+    rows = [{"x": i % 7, "tags": ["ab"[i % 2]]} for i in range(20)]
+    split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
+    assert (split.targets_are, split.vocab) == ("classes", ["a", "b"])
+    assert "labels: column tags holds lists of one label each, taken for classes" in split.notes
+    asked = load_split(tmp_path / "t.jsonl", label="tags", label_kind="labels")
+    assert asked.targets_are == "labels"
+
+
+def test_names_of_hugging_face_are_those_of_its_lists(tmp_path):
+    place = {"a": 0, "b": 1, "c": 2}
+    lists = [[place[name] for name in sorted(each)] for each in SETS]
+    for number, kind in enumerate(("List", "Sequence")):
+        inner = {"_type": "ClassLabel", "names": ["a", "b", "c"]}
+        features = {"tags": {"_type": kind, "feature": inner}}
+        held = {"huggingface": json.dumps({"info": {"features": features}})}
+        table = pa.table({"x": [i % 7 for i in range(40)], "tags": lists})
+        file = tmp_path / f"{number}.parquet"
+        pyarrow.parquet.write_table(table.replace_schema_metadata(held), file)
+        assert sets(load_split(file, label="tags")) == SETS
+
+
+def test_zeros_and_ones_in_lists_are_labels_by_their_numbers(tmp_path):
+    rows = [{"x": i % 7, "tags": [i % 2, i % 3 // 2, 0]} for i in range(30)]
+    split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
+    assert (split.targets_are, split.vocab) == ("labels", ["0", "1"])
+
+
+def test_numbers_are_labels_in_the_order_of_numbers(tmp_path):
+    rows = [{"x": i % 7, "tags": [9, 10] if i % 2 else [10.0]} for i in range(30)]
+    assert of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl").vocab == ["9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ([0.5], "holds 0.5 in a list in row 3, which is no label"),
+        ([float("nan")], "is missing in the list of row 3"),
+        ([None, "a"], "is missing in the list of row 3"),
+        ([["a"]], "in a list in row 3, which is no label"),
+        ("a", "holds lists, but 'a' in row 3"),
+    ],
+)
+def test_lists_that_hold_no_labels_are_refused(tmp_path, odd, message):
+    tags = [sorted(each) for each in SETS]
+    tags[3] = odd
+    text = "\n".join(json.dumps({"x": i % 7, "tags": t}) for i, t in enumerate(tags))
+    with pytest.raises(VicinalError, match=message):
+        of_table(tmp_path, text, "t.jsonl")
+
+
+# ---- columns of zeros and ones ------------------------------------------------------------------
+
+
+def flags(names="abc", on="1", off="0"):
+    rows = (f"{i % 7}," + ",".join(on if n in each else off for n in names)
+            for i, each in enumerate(SETS))  # fmt: skip
+    return "\n".join([f"x,{','.join(names)}", *rows, ""])
+
+
+@pytest.mark.parametrize(
+    ("on", "off"), [("1", "0"), ("1", "-1"), ("True", "False"), ("1.0", "0.0")]
+)
+def test_several_columns_of_zeros_and_ones_are_labels(tmp_path, on, off):
+    split = of_table(tmp_path, flags(on=on, off=off), label="a,b, c")
+    assert sets(split) == SETS
+    assert split.vocab == ["a", "b", "c"]
+    assert [*split.train.frame] == ["x"]
+    assert note(split, "labels").startswith("labels: several of 3 classes (a, b, c), columns of ")
+
+
+def test_a_column_may_be_called_with_a_comma(tmp_path):
+    text = '"a,b",x\n' + "\n".join(f"{'pq'[i % 2]},{i % 5}" for i in range(20))
+    assert of_table(tmp_path, text, label="a,b").targets_are == "classes"
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("a,bb", "there is no label column bb among x, a, b, c"),
+        ("a,a", "names the column a twice"),
+        ("a,x", "column x holds 2 in row 2"),
+    ],
+)
+def test_columns_that_are_no_labels_are_refused(tmp_path, label, message):
+    with pytest.raises(VicinalError, match=message):
+        of_table(tmp_path, flags(), label=label)
+
+
+def test_an_empty_cell_is_neither_zero_nor_one(tmp_path):
+    text = flags().replace("3,0,0,0", "3,0,,0", 1)
+    with pytest.raises(VicinalError, match=r"column b is empty in row 3.*--drop-missing"):
+        of_table(tmp_path, text, label="a,b,c")
+    split = of_table(tmp_path, text, label="a,b,c", drop_missing=True)
+    assert len(split.train) + len(split.valid) == 39
+
+
+def test_minus_one_beside_zero_is_no_label():
+    frame = pd.DataFrame({"a": [0, 1, -1], "b": [0, 1, 1]})
+    with pytest.raises(VicinalError, match="column a holds -1 in row 2"):
+        joined_columns(frame, ["a", "b"])
+
+
+# ---- parts --------------------------------------------------------------------------------------
+
+
+def test_rows_without_labels_are_left_out_where_that_is_asked_for(tmp_path):
+    split = of_table(tmp_path, csv(), drop_missing=True)
+    assert len(split.train) + len(split.valid) == 32
+    assert any(each.startswith("left out: 8 of 40 rows") for each in split.notes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_share_of_each_label_is_held_out(tmp_path, seed):
+    tags = [["a", "b", "a|b|c", "", "c|d"][i % 5] for i in range(200)] + ["e"] * 5
+    split = of_table(tmp_path, csv(tags), seed=seed)
+    both = torch.cat([split.train.y, split.valid.y]).sum(0)
+    share = split.valid.y.sum(0) / both
+    assert 0.15 < len(split.valid) / 205 < 0.25
+    assert ((share - 0.2).abs() <= 0.05).all()
+
+
+def test_a_label_of_validation_alone_is_named(tmp_path):
+    (tmp_path / "train.csv").write_text(csv())
+    (tmp_path / "valid.csv").write_text(csv(["a|d", "b"] * 4))
+    split = load_split(tmp_path, label="tags")
+    assert split.vocab == ["a", "b", "c", "d"]
+    assert "unknown: labels that no training sample has: d" in split.notes
+    assert "untested: no validation sample has 1 of 4 labels: c" in split.notes
+
+
+def test_parts_without_a_common_label_are_refused(tmp_path):
+    (tmp_path / "train.csv").write_text(csv())
+    (tmp_path / "valid.csv").write_text(csv(["d|e", "e"] * 4))
+    with pytest.raises(VicinalError, match=r"no label of the validation part \(d, e\)"):
+        load_split(tmp_path, label="tags")
+
+
+def test_a_test_part_without_labels_is_left_alone(tmp_path):
+    (tmp_path / "train.csv").write_text(csv())
+    (tmp_path / "test.csv").write_text(csv([""] * 8))
+    split = load_split(tmp_path, label="tags")
+    assert any(each.startswith("left alone: the part test") for each in split.notes)
+    assert sets(split) == SETS
+
+
+def test_the_same_labels_everywhere_teach_nothing(tmp_path):
+    with pytest.raises(VicinalError, match=r"have the same labels in column tags \(a, b\)"):
+        of_table(tmp_path, csv(["a|b"] * 20))
+
+
+def test_the_summary_counts_each_label(tmp_path):
+    (table, *_) = of_table(tmp_path, csv()).summary().tables
+    assert [(row[0], sum(map(int, row[1:]))) for row in table.rows] == [
+        ("a", 16),
+        ("b", 24),
+        ("c", 8),
+    ]
+
+
+def test_texts_may_have_several_labels(tmp_path):
+    rows = (f"this is the text of number {i} of many,{text}" for i, text in enumerate(TAGS))
+    split = of_table(tmp_path, "\n".join(["text,tags", *rows, ""]))
+    assert (split.kind, split.targets_are) == ("texts", "labels")
+    assert sets(split) == SETS
+
+
+# ---- images -------------------------------------------------------------------------------------
+
+NAMES = [f"images__{i:02}" for i in range(20)]
+EXPECTED = {f"{i:02}.png": SETS[i] for i in range(20)}
+
+
+def named(path, text):
+    write(path, **dict.fromkeys(NAMES))
+    (path / "labels.csv").write_text(text)
+    return path
+
+
+def test_a_table_names_images_with_several_labels(tmp_path):
+    rows = (f"{i:02}.png,{TAGS[i]}" for i in range(20))
+    split = load_split(named(tmp_path, "\n".join(["file,tags", *rows, ""])))
+    assert (split.kind, split.targets_are) == ("images", "labels")
+    assert images(split) == EXPECTED
+
+
+def test_columns_of_zeros_and_ones_beside_file_names_are_labels(tmp_path):
+    rows = (f"{i:02}.png," + ",".join(str(int(n in SETS[i])) for n in "abc") for i in range(20))
+    folder = named(tmp_path, "\n".join(["file,a,b,c", *rows, ""]))
+    assert images(load_split(folder)) == EXPECTED
+    assert load_split(folder, label="c,a").vocab == ["c", "a"]
+    assert load_split(folder, label="c").targets_are == "classes"
+
+
+def test_rows_that_name_an_image_again_are_joined_where_that_is_asked_for(tmp_path):
+    rows = [f"{i:02}.png,{name}" for i in range(20) for name in sorted(SETS[i]) or ["c"]]
+    folder = named(tmp_path, "\n".join(["file,tags", *rows, ""]))
+    with pytest.raises(VicinalError, match="learn all of them by --label-kind labels"):
+        load_split(folder)
+    split = load_split(folder, label_kind="labels")
+    assert images(split) == {name: each or {"c"} for name, each in EXPECTED.items()}
+
+
+def test_links_to_one_image_from_several_class_folders_are_several_labels(tmp_path):
+    write(tmp_path / "all", **dict.fromkeys(f"{i:02}" for i in range(12)))
+    for i in range(12):
+        for name in SETS[i] or {"c"}:
+            folder = tmp_path / "classes" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{i:02}.png").symlink_to(tmp_path / "all" / f"{i:02}.png")
+    split = load_split(tmp_path / "classes")
+    assert images(split) == {f"{i:02}.png": SETS[i] or {"c"} for i in range(12)}
+    assert "as 5 images lie in several class folders, by links" in note(split, "labels")
+    assert load_split(tmp_path / "classes", label_kind="classes").targets_are == "classes"
+
+
+def test_copies_in_several_class_folders_are_several_labels_where_that_is_asked_for(tmp_path):
+    names = {f"{name}__{i:02}": i for i in range(12) for name in SETS[i] or {"c"}}
+    write(tmp_path, **dict.fromkeys(names))
+    for name, i in names.items():
+        file = tmp_path / (name.replace("__", "/") + ".png")
+        file.write_bytes((tmp_path / f"{min(SETS[i] or {'c'})}" / f"{i:02}.png").read_bytes())
+    split = load_split(tmp_path)
+    assert "--label-kind labels learns all of them" in note(split, "conflicts")
+    split = load_split(tmp_path, label_kind="labels")
+    assert sorted(map(sorted, images(split).values())) == sorted(
+        sorted(SETS[i] or {"c"}) for i in range(12)
+    )
+    assert len(images(split)) == 12
+
+
+def test_folders_of_which_no_image_is_in_two_have_one_label_each(tmp_path):
+    write(tmp_path, **dict.fromkeys(f"{'ab'[i % 2]}__{i}" for i in range(10)))
+    with pytest.raises(VicinalError, match="leave out --label-kind labels"):
+        load_split(tmp_path, label_kind="labels")
