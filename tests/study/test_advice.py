@@ -151,6 +151,8 @@ class TestBoundaries:
             ({"kind": "rows"}, {"kind": "texts"}, "on tables"),
             ({"kind": "rows", "classes": None}, {"kind": "rows"}, "values"),
             ({"classes": 10}, {"kind": "rows", "classes": None}, "calibration"),
+            ({"several": True}, {}, "each sample has several labels"),
+            ({"kind": "masks"}, {}, "each pixel has a class"),
         ],
     )
     def test_a_rule_applies_just_there(self, applies, just_not, words):
@@ -159,7 +161,7 @@ class TestBoundaries:
 
     def test_every_rule_has_one(self):
         """The cases above meet every rule."""
-        assert len(RULES) == 14
+        assert len(RULES) == 16
 
     def test_for_and_against_is_undecided(self):
         both = replace(PLAIN, epochs=LONG, label_noise=0.2, parameters=1000)
