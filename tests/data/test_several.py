@@ -319,7 +319,9 @@ def test_a_table_names_images_with_several_labels(tmp_path):
 def test_columns_of_zeros_and_ones_beside_file_names_are_labels(tmp_path):
     rows = (f"{i:02}.png," + ",".join(str(int(n in SETS[i])) for n in "abc") for i in range(20))
     folder = named(tmp_path, "\n".join(["file,a,b,c", *rows, ""]))
-    assert images(load_split(folder)) == EXPECTED
+    with pytest.raises(VicinalError, match="learn all of them by --label-kind labels"):
+        load_split(folder)
+    assert images(load_split(folder, label_kind="labels")) == EXPECTED
     assert load_split(folder, label="c,a").vocab == ["c", "a"]
     assert load_split(folder, label="c").targets_are == "classes"
 

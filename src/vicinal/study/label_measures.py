@@ -3,7 +3,7 @@
 from vicinal.study import evaluation, label_scores
 from vicinal.study.measure import Measure
 
-LABEL_MEASURES = (
+LABEL_MEASURES: tuple[Measure, ...] = (
     Measure(
         "map",
         "mean average precision",
