@@ -104,6 +104,11 @@ def test_lists_and_vertical_bars_are_several_labels(tmp_path, label):
     assert sorted(both) == sorted([(1.0, 1.0), (1.0, 0.0), (0.0, 0.0)] * 4)
 
 
+def test_one_class_for_each_image_is_not_several_labels(tmp_path):
+    with pytest.raises(VicinalError, match="leave out --label-kind labels"):
+        load_split(store(tmp_path / "pets", label=[0, 1] * 6), label_kind="labels")
+
+
 def test_columns_of_0_and_1_in_parquet_are_several_labels(tmp_path):
     path = store(tmp_path / "pets", sea=[0, 1] * 6, sky=[1, 1, 0] * 4)
     split = load_split(path, label="sea,sky")
