@@ -143,6 +143,8 @@ class TestBoundaries:
             ({"label_noise": 0.1, "epochs": LONG}, {"label_noise": 0.09, "epochs": LONG}, "strong"),
             ({"label_noise": 0.1}, {"label_noise": 0.09}, "memorised late"),
             ({"counts": [100, 10]}, {"counts": [99, 10]}, "rare classes"),
+            ({"counts": [100, 10]}, {"counts": [100, 10], "several": True}, "rare classes"),
+            ({"several": True, "counts": [9, 9]}, {}, "several labels"),
             (
                 {"epochs": 4 * LONG, "samples": 100},
                 {"epochs": 4 * LONG - 1, "samples": 100},
@@ -151,7 +153,6 @@ class TestBoundaries:
             ({"kind": "rows"}, {"kind": "texts"}, "on tables"),
             ({"kind": "rows", "classes": None}, {"kind": "rows"}, "values"),
             ({"classes": 10}, {"kind": "rows", "classes": None}, "calibration"),
-            ({"several": True}, {}, "each sample has several labels"),
             ({"kind": "masks"}, {}, "each pixel has a class"),
         ],
     )

@@ -45,10 +45,11 @@ def answer(kind):
 
 
 @pytest.mark.parametrize(("kind", "measure"), [("labels", "map"), ("values", "rmse")])
-def test_labels_and_values_are_compared_by_their_errors(kind, measure, capsys):
+def test_labels_and_values_are_compared_by_their_own_measures(kind, measure, capsys):
     frame = answer(kind)
     assert len(frame) == 4
     assert frame[measure].between(0, 1).all()
+    assert {row["measure"] for row in frame.attrs["differences"]} >= {measure}
 
 
 def test_masks_are_compared_by_their_overlap():

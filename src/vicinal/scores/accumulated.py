@@ -89,14 +89,14 @@ class AccumMetric:
     def compute(self) -> float:
         """The metric of all batches of all processes; every process must call this.
 
-        It is nan where there is no batch.
+        It is nan where there are none, as in an epoch that is not validated.
         """
         from vicinal.processes import gathered
 
-        found = gathered(self.parts)
-        if not found:
+        columns = gathered(self.parts)
+        if not columns:
             return math.nan
-        predicted, target = found
+        predicted, target = columns
         if self.flatten:
             predicted, target = predicted.flatten(), target.flatten()
         if len(predicted) != len(target):
