@@ -294,7 +294,7 @@ class Run(Callback):
             return  # the metrics stay; weights of NaN are useless
         save_weights(self.learn.model, self._file(WEIGHTS))
         save_rescaling(self.learn.rescaling, self._file(RESCALING))
-        if stopped_by is not None and this_process().num_processes == 1:
+        if isinstance(stopped_by, KeyboardInterrupt) and this_process().num_processes == 1:
             self.task.after_training(self.learn)
         self.draw_first_batch()
         if self.learn.history:

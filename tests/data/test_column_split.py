@@ -88,9 +88,46 @@ def test_whole_numbers_are_classes_and_many_are_said(tmp_path):
 
 
 def test_lists_of_labels_are_no_class(tmp_path):
-    path = store(tmp_path / "pets", label=["Mass|Effusion", "Mass", "Effusion"] * 3)
-    with pytest.raises(VicinalError, match=r"'Mass\|Effusion', several labels of one image"):
+    path = store(tmp_path / "pets", label=["Mass;Effusion", "Mass", "Effusion"] * 3)
+    with pytest.raises(VicinalError, match=r"'Mass;Effusion', which may be several labels of one"):
         load_split(path)
+    split = load_split(path, label_sep=";")
+    assert (split.targets_are, split.vocab) == ("labels", ["Effusion", "Mass"])
+    assert sorted({*split.train.labels, *split.valid.labels}) == [(0, 1), (1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("label", [[["a", "b"], ["a"], []] * 4, ["a|b", "a", None] * 4])
+def test_lists_and_vertical_bars_are_several_labels(tmp_path, label):
+    split = load_split(store(tmp_path / "pets", label=label))
+    assert (split.targets_are, split.vocab) == ("labels", ["a", "b"])
+    both = [*split.train.labels, *split.valid.labels]
+    assert sorted(both) == sorted([(1.0, 1.0), (1.0, 0.0), (0.0, 0.0)] * 4)
+
+
+def test_one_class_for_each_image_is_not_several_labels(tmp_path):
+    with pytest.raises(VicinalError, match="leave out --label-kind labels"):
+        load_split(store(tmp_path / "pets", label=[0, 1] * 6), label_kind="labels")
+
+
+def test_columns_of_0_and_1_in_parquet_are_several_labels(tmp_path):
+    path = store(tmp_path / "pets", sea=[0, 1] * 6, sky=[1, 1, 0] * 4)
+    split = load_split(path, label="sea,sky")
+    assert split.vocab == ["sea", "sky"]
+    both = [*split.train.labels, *split.valid.labels]
+    assert sorted(both) == sorted(zip([0, 1] * 6, [1, 1, 0] * 4, strict=True))
+
+
+def test_numbers_in_lists_have_the_names_of_hugging_face(tmp_path):
+    import datasets
+
+    names = datasets.List(datasets.ClassLabel(names=["sky", "sea", "sun"]))
+    features = datasets.Features({"image": datasets.Image(), "labels": names})
+    rows = {"image": [{"bytes": each, "path": None} for each in pictures(6)]}
+    table = datasets.Dataset.from_dict(rows | {"labels": [[0, 1], [1], []] * 2}, features)
+    table.save_to_disk(tmp_path / "saved")
+    split = load_split(tmp_path / "saved")
+    assert split.vocab == ["sky", "sea", "sun"]
+    assert (1.0, 1.0, 0.0) in {*split.train.labels, *split.valid.labels}
 
 
 def test_groups_are_held_out_as_a_whole(tmp_path):

@@ -160,7 +160,7 @@ def test_another_name_of_the_label_is_told_from_a_good_predictor():
 )
 def test_several_labels_of_one_row_are_no_class_unless_they_are_said_to_be(several):
     labels = pd.Series(["action", "drama", several], name="genre")
-    with pytest.raises(VicinalError, match=r"genre holds '.*', several labels of one row"):
+    with pytest.raises(VicinalError, match=r"genre holds '.*', which may be several labels of one"):
         targets_of(labels, labels)
     assert len(targets_of(labels, labels, "classes").vocab) == 3
     for names in (

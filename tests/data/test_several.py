@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from vicinal import ImageDataLoaders
 from vicinal.data.several import joined_columns
 from vicinal.data.sources import load_split
 from vicinal.errors import VicinalError
@@ -319,7 +320,9 @@ def test_a_table_names_images_with_several_labels(tmp_path):
 def test_columns_of_zeros_and_ones_beside_file_names_are_labels(tmp_path):
     rows = (f"{i:02}.png," + ",".join(str(int(n in SETS[i])) for n in "abc") for i in range(20))
     folder = named(tmp_path, "\n".join(["file,a,b,c", *rows, ""]))
-    assert images(load_split(folder)) == EXPECTED
+    with pytest.raises(VicinalError, match="learn all of them by --label-kind labels"):
+        load_split(folder)
+    assert images(load_split(folder, label_kind="labels")) == EXPECTED
     assert load_split(folder, label="c,a").vocab == ["c", "a"]
     assert load_split(folder, label="c").targets_are == "classes"
 
@@ -365,3 +368,13 @@ def test_folders_of_which_no_image_is_in_two_have_one_label_each(tmp_path):
     write(tmp_path, **dict.fromkeys(f"{'ab'[i % 2]}__{i}" for i in range(10)))
     with pytest.raises(VicinalError, match="leave out --label-kind labels"):
         load_split(tmp_path, label_kind="labels")
+
+
+def test_loaders_of_such_a_split_know_that_labels_are_several(tmp_path):
+    rows = (f"{i:02}.png,{TAGS[i]}" for i in range(20))
+    split = load_split(named(tmp_path, "\n".join(["file,tags", *rows, ""])))
+    dls = ImageDataLoaders.from_split(split, bs=4, device="cpu")
+    assert not dls.is_classes
+    assert isinstance(dls.loss_func, torch.nn.BCEWithLogitsLoss)
+    assert dls.one_batch()[1].shape == (4, 3)
+    assert dls.label(torch.tensor([1.0, 0.0, 1.0])) == "a;c"

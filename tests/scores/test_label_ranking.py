@@ -76,3 +76,7 @@ def test_metrics_read_logits_of_all_batches_together():
             metric.update(logits[rows], y[rows])
         assert metric.compute() == pytest.approx(metric(logits, y))
     assert MeanAveragePrecision()(logits, y) == pytest.approx(mean_average_precision(p, y))
+
+
+def test_an_epoch_that_is_not_validated_has_no_score():
+    assert math.isnan(MeanAveragePrecision().compute())

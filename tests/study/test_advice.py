@@ -143,6 +143,8 @@ class TestBoundaries:
             ({"label_noise": 0.1, "epochs": LONG}, {"label_noise": 0.09, "epochs": LONG}, "strong"),
             ({"label_noise": 0.1}, {"label_noise": 0.09}, "memorised late"),
             ({"counts": [100, 10]}, {"counts": [99, 10]}, "rare classes"),
+            ({"counts": [100, 10]}, {"counts": [100, 10], "several": True}, "rare classes"),
+            ({"several": True, "counts": [9, 9]}, {}, "several labels"),
             (
                 {"epochs": 4 * LONG, "samples": 100},
                 {"epochs": 4 * LONG - 1, "samples": 100},
@@ -151,6 +153,7 @@ class TestBoundaries:
             ({"kind": "rows"}, {"kind": "texts"}, "on tables"),
             ({"kind": "rows", "classes": None}, {"kind": "rows"}, "values"),
             ({"classes": 10}, {"kind": "rows", "classes": None}, "calibration"),
+            ({"kind": "masks"}, {}, "each pixel has a class"),
         ],
     )
     def test_a_rule_applies_just_there(self, applies, just_not, words):
@@ -159,7 +162,7 @@ class TestBoundaries:
 
     def test_every_rule_has_one(self):
         """The cases above meet every rule."""
-        assert len(RULES) == 14
+        assert len(RULES) == 16
 
     def test_for_and_against_is_undecided(self):
         both = replace(PLAIN, epochs=LONG, label_noise=0.2, parameters=1000)

@@ -13,7 +13,6 @@ from vicinal import (
     MultiCategoryBlock,
     RandomSplitter,
     RegressionBlock,
-    VicinalError,
     compare,
 )
 
@@ -36,20 +35,24 @@ def answer(kind):
             splitter=RandomSplitter(0.25, seed=0),
         ).dataloaders(images, bs=4, seed=seed, device="cpu")
 
-    n_out = {"labels": 2, "values": 1, "masks": 2}[kind]
+    def network():
+        if kind == "masks":
+            return nn.Conv2d(3, 2, 1)
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, {"labels": 2, "values": 1}[kind]))
+
     arms = {"none": None, "mixup": MixUp(0.4)}
-    return compare(
-        data, lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, n_out)), arms, seeds=2, epochs=1
-    )
+    return compare(data, network, arms, seeds=2, epochs=1)
 
 
-@pytest.mark.parametrize("kind", ["labels", "values"])
-def test_labels_and_values_are_compared_by_their_errors(kind, capsys):
+@pytest.mark.parametrize(("kind", "measure"), [("labels", "map"), ("values", "rmse")])
+def test_labels_and_values_are_compared_by_their_own_measures(kind, measure, capsys):
     frame = answer(kind)
     assert len(frame) == 4
-    assert frame["rmse"].between(0, 1).all()
+    assert frame[measure].between(0, 1).all()
+    assert {row["measure"] for row in frame.attrs["differences"]} >= {measure}
 
 
-def test_masks_have_no_measures():
-    with pytest.raises(VicinalError, match="measures classes, labels and values, not masks"):
-        answer("masks")
+def test_masks_are_compared_by_their_overlap():
+    frame = answer("masks")
+    assert frame["mean_iou"].between(0, 1).all()
+    assert frame["pixel_accuracy"].between(0, 1).all()

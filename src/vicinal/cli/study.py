@@ -34,7 +34,7 @@ def compare(
         typer.Option(
             help="Methods to compare, separated by commas, as for train: "
             "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images, "
-            "none,mixup,cmixup for values, none,mixup for others."
+            "with classmix for masks, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[

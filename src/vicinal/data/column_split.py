@@ -74,6 +74,11 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     found = _understood(parts, label, request, [] if flags else _names_in_lists(features[label]))
     if found is not None:
         return split_of_labelled(found[0], label, request, sets=found[1])
+    if request.label_kind == "labels":
+        raise VicinalError(
+            f"each image has one label in column {label}: leave out --label-kind labels, or name "
+            "another label column"
+        )
     parts = {name: _checked(part, label) for name, part in parts.items()}
     names, note = getattr(train.features[label], "names", None), f"labels: column {label}"
     if names is None and request.label_kind is None:

@@ -176,7 +176,7 @@ def _no_label(table: ImageTable, request: "DataRequest") -> VicinalError:
     if request.label is None and len(flags) > 1 and len(flags) == len(table.others):
         return VicinalError(
             f"the columns {listed(flags)} of {table.file} may be several labels of each image: "
-            f"name one of these with --label, or several, as in --label {flags[0]},{flags[1]}"
+            "learn all of them by --label-kind labels, or name one or some of them with --label"
         )
     if not table.others:
         return VicinalError(

@@ -140,12 +140,13 @@ def _image_table(
     if request.label is None:
         taken.update(about_parts(frame, [*columns]))
     others = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
-    one_of = [] if request.label is not None else _one_of(frame[others])
+    is_asked = request.label is not None or request.label_kind == "labels"
+    one_of = [] if is_asked else _one_of(frame[others])
     if one_of:
         frame = frame.assign(**{ONE_OF: frame[one_of].idxmax(axis=1)})
         others = [ONE_OF]
     flags = names_several(request.label, frame) if request.label is not None else []
-    if request.label is None and not one_of and _are_flags(frame[others]):
+    if request.label is None and request.label_kind == "labels" and _are_flags(frame[others]):
         flags = others
     sets = None
     if flags:

@@ -226,7 +226,7 @@ def _notes(
     if form.palette is not None:
         stored = "indices of a palette"
     shown = {value: form.shown(value) for value in classes}
-    pairs = [text if text == classes[v] else f"{text} {classes[v]}" for v, text in shown.items()]
+    pairs = [text if text == classes[v] else f"{text} = {classes[v]}" for v, text in shown.items()]
     notes = [f"masks: {stored} ({how}): {listed(pairs, 40)}"]
     if form.ignored:
         left = listed([f"{form.shown(v)} {names.get(v, '')}".strip() for v in form.ignored])

@@ -55,8 +55,8 @@ def targets_of_sets(
     if len({*train}) < 2:
         same = listed(list(train.iloc[0])) or "no label"
         raise VicinalError(
-            f"all training {noun}s have the same labels{_where(sets)} ({same}): there is nothing to "
-            "learn"
+            f"all training {noun}s have the same labels{_where(sets)} ({same}): there is nothing "
+            "to learn"
         )
     if not in_train.keys() & in_valid.keys():
         raise VicinalError(

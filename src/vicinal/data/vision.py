@@ -124,6 +124,11 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
         )
         dls.item_size, dls.stored = read_at, (split.train, split.valid)
         dls.pixel_range = split.train.pixel_range
+        if isinstance(split, Split) and split.several:
+            from vicinal.data.label_blocks import MultiCategoryBlock  # which imports this module
+
+            dls.target_block = MultiCategoryBlock(vocab=split.vocab)
+            dls.loss_func = dls.target_block.loss_func
         return dls
 
     #: How images are resized: side of the square to which they are cropped, or another way; None

@@ -5,6 +5,7 @@ of each batch in :meth:`AccumMetric.update`, and :meth:`AccumMetric.compute` com
 once, of the samples of all processes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,10 +87,16 @@ class AccumMetric:
         self.parts.append((self._read(output.detach()).cpu(), target.detach().cpu()))
 
     def compute(self) -> float:
-        """The metric of all batches of all processes; every process must call this."""
+        """The metric of all batches of all processes; every process must call this.
+
+        It is nan where there are none, as in an epoch that is not validated.
+        """
         from vicinal.processes import gathered
 
-        predicted, target = gathered(self.parts)
+        columns = gathered(self.parts)
+        if not columns:
+            return math.nan
+        predicted, target = columns
         if self.flatten:
             predicted, target = predicted.flatten(), target.flatten()
         if len(predicted) != len(target):

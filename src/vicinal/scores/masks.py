@@ -38,11 +38,16 @@ class _Overlap:
         self.counts = counts if self.counts is None else self.counts + counts
 
     def compute(self) -> float:
-        """The metric of all batches of all processes; every process must call this."""
+        """The metric of all batches of all processes; every process must call this.
+
+        It is nan where there is no batch.
+        """
         from vicinal.processes import gathered
 
-        parts = [] if self.counts is None else [(self.counts[None],)]
-        (counts,) = gathered(parts)
+        found = gathered([] if self.counts is None else [(self.counts[None],)])
+        if not found:
+            return math.nan
+        (counts,) = found
         table = counts.sum(0).double()
         both, true, predicted = table.diagonal(), table.sum(1), table.sum(0)
         return self._of(both, true, predicted)
@@ -172,10 +177,23 @@ class ClassIoU(_Overlap):
         return _ratio(both[place], true[place] + predicted[place] - both[place])
 
 
-class MeanIoU(JaccardCoeffMulti):
-    """:class:`JaccardCoeffMulti` by the name that the field gives it."""
+class MeanIoU(_Overlap):
+    """The mean over the classes of :class:`ClassIoU`; classes without a true pixel are skipped.
+
+    Args:
+        axis: the class axis of the outputs.
+
+    >>> import torch
+    >>> scores = torch.tensor([[[2.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]).permute(1, 0, 2)
+    >>> MeanIoU()(scores, torch.tensor([[0, 1, 1]]))
+    1.0
+    """
 
     name = "mean_iou"
+
+    def _of(self, both: Tensor, true: Tensor, predicted: Tensor) -> float:
+        unions = true + predicted - both
+        return float((both / unions)[true > 0].mean())
 
 
 @torch.no_grad()

@@ -80,6 +80,8 @@ class Situation:
         network = f"{million:,.3g} million parameters, {each} for each training sample"
         if self.classes is None:
             return [("size", network)]
+        if self.kind == "masks":
+            return [("size", network), ("classes", f"{self.classes} of pixels")]
         classes = f"{self.per_class:,.0f} training {self.kind} each on average"
         if self.counts and min(self.counts) != max(self.counts):
             classes += f", {min(self.counts):,} to {max(self.counts):,}"
@@ -261,6 +263,16 @@ RULES = (
     ),
     Rule(
         "note",
+        lambda s: s.kind == "masks",
+        "each pixel has a class: cutmix and classmix keep it, mixup blends two; most of what was "
+        "published is about unlabelled images beside labelled ones",
+        "French et al., Semi-supervised semantic segmentation needs strong, varied perturbations "
+        "(2020), cutmix; Olsson et al., ClassMix (2021)",
+        "200 images of two digits: a mean IoU of 88.2 % without, 88.3 with cutmix, 88.0 with "
+        "classmix, 86.2 with mixup (docs/masks.md)",
+    ),
+    Rule(
+        "note",
         lambda s: s.epochs >= 4 * LONG and s.per_class < FEW,
         "in very long trainings on few samples, mixing may become harmful: end it early "
         "(Schedule(MixUp(), until=0.8))",
@@ -347,6 +359,8 @@ def _trial(s: Situation) -> Trial:
     longer = LONG if s.kind == "images" and not (s.is_long or s.is_small) else None
     if s.classes is None:
         return Trial(("cmixup", "mixup"))
+    if s.kind == "masks":
+        return Trial(("cutmix", "classmix"))
     if s.imbalance >= UNEVEN and not s.several:
         return Trial(("remix", "balancedmixup"), longer=longer)
     if s.label_noise >= NOISY:

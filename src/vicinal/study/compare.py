@@ -20,6 +20,7 @@ from vicinal.metrics import accuracy, accuracy_multi, rmse
 from vicinal.mixing import Mixer
 from vicinal.progress import progress_bar
 from vicinal.rng import derive_seed
+from vicinal.scores.masks import MeanIoU
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Arm
@@ -146,16 +147,9 @@ def compare(
 
 
 def _metric_for(dls: DataLoaders) -> Any:
-    """What is shown of each epoch, where the user names nothing.
-
-    Raises:
-        VicinalError: the targets are masks, of which there are no measures.
-    """
+    """What is shown of each epoch, where the user names nothing."""
     if isinstance(dls, MaskLoaders):
-        raise VicinalError(
-            "compare() measures classes, labels and values, not masks: train each arm with "
-            "unet_learner, and compare the metrics"
-        )
+        return MeanIoU
     if dls.is_classes:
         return accuracy
     return accuracy_multi if dls.vocab else rmse

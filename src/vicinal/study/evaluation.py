@@ -27,6 +27,8 @@ class Evaluation:
         noisy: (M,) int64, the indices of the training samples with injected label noise.
         ood: (M, C) probabilities of samples of other data; None where there are none.
         has_labels: whether the outputs are probabilities of several labels.
+        has_masks: whether outputs and targets are those of
+            :func:`~vicinal.study.mask_scores.overlaps`.
     """
 
     outputs: Tensor
@@ -36,6 +38,7 @@ class Evaluation:
     noisy: Tensor = field(default_factory=no_noise)
     ood: Tensor | None = None
     has_labels: bool = False
+    has_masks: bool = False
 
     @cached_property
     def probabilities(self) -> Tensor:
@@ -78,11 +81,16 @@ def classes(evaluation: Evaluation) -> bool:
 
 
 def values(evaluation: Evaluation) -> bool:
-    return not evaluation.is_classifier and not evaluation.has_labels
+    others = evaluation.is_classifier or evaluation.has_labels or evaluation.has_masks
+    return not others
 
 
 def labels(evaluation: Evaluation) -> bool:
     return evaluation.has_labels
+
+
+def masks(evaluation: Evaluation) -> bool:
+    return evaluation.has_masks
 
 
 def images_of_classes(evaluation: Evaluation) -> bool:

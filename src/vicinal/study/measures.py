@@ -14,6 +14,7 @@ from vicinal.study.calibration import (
     unbiased_gaps,
 )
 from vicinal.study.label_measures import LABEL_MEASURES
+from vicinal.study.mask_measures import MASK_MEASURES
 from vicinal.study.measure import Measure
 from vicinal.study.selective import risk_coverage_area
 
@@ -258,4 +259,5 @@ MEASURES = _by_name(
         paired=False,  # other training samples are noisy for each seed
     ),
     *LABEL_MEASURES,
+    *MASK_MEASURES,
 )

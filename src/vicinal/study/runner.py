@@ -10,6 +10,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from vicinal.data.label_blocks import MultiCategoryBlock
+from vicinal.data.mask_loaders import MaskLoaders
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.learner.events import Callback
@@ -19,6 +20,7 @@ from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
 from vicinal.study.evaluation import Evaluation
+from vicinal.study.mask_scores import overlaps
 from vicinal.study.measuring import compute_measures, main_measure
 from vicinal.study.result import Result, digest
 from vicinal.study.store import ResultStore
@@ -118,8 +120,9 @@ def train_and_measure(
         return Result(arm, seed, failed=str(error), history=learn.history)
     seconds = sum(row["seconds"] for row in learn.history)
     trained = len(learn.history) * len(learn.dls.train) * learn.dls.bs
-    outputs, targets = learn.get_preds(act=learn.activation)
-    if are_of_one_number(outputs, targets):
+    has_masks = isinstance(learn.dls, MaskLoaders)
+    outputs, targets = overlaps(learn) if has_masks else learn.get_preds(act=learn.activation)
+    if not has_masks and are_of_one_number(outputs, targets):
         targets = fitted(outputs, targets)
     if len(targets) < 2:
         raise VicinalError("one validation sample is too few to compare: hold out more")
@@ -131,6 +134,7 @@ def train_and_measure(
         noisy=prepared.noisy,
         ood=None if prepared.ood is None else outputs_on(learn, prepared.ood),
         has_labels=isinstance(learn.dls.target_block, MultiCategoryBlock),
+        has_masks=has_masks,
     )
     values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):

@@ -40,7 +40,7 @@ from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
-from vicinal.tasks.several_labels import add_union, criterion, of_several
+from vicinal.tasks.several_labels import add_union, criterion
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
@@ -217,11 +217,9 @@ class ImageTask(Task):
         }
 
     def learner(self) -> Learner:
-        dls = self.loaders()
-        of_several(dls, self.split)
         loss = {} if self.loss is None else {"loss_func": criterion(self.loss)}
         learn = named_learner(
-            dls,
+            self.loaders(),
             self.model,
             **loss,
             pretrained=self.pretrained,
