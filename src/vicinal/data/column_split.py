@@ -20,7 +20,7 @@ from vicinal.data.labelled_images import (
 )
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Split
-from vicinal.data.several import LabelSets, is_list, names_several, with_label_sets
+from vicinal.data.several import LabelSets, is_list, names_several, single_names, with_label_sets
 from vicinal.data.tables import frames_of, parquet_rows, parts_of, tables_of_parquet, undecoded
 from vicinal.errors import VicinalError
 
@@ -180,10 +180,10 @@ def _names_in_lists(feature: Any) -> list[str]:
 
 
 def _checked(part: LabelledImages, label: str) -> LabelledImages:
-    known = part.frame[label].dropna()
-    for value in known.head(1):
+    labels = single_names(part.frame[label])
+    for value in labels.dropna().head(1):
         check_class(value, label)
-    return part
+    return replace(part, frame=part.frame.assign(**{label: labels}))
 
 
 def label_column(features: Any, label: str | None, image: str) -> str:

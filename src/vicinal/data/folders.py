@@ -111,6 +111,12 @@ def _of_several(
     parts = {"train": layout.train}
     if layout.valid is not None:
         parts[str(layout.valid_name)] = layout.valid
+        if group is not None:
+            train, valid = (
+                groups_of([image for image, _ in each], listing.root, group)
+                for each in parts.values()
+            )
+            _check_apart(train, valid, str(layout.valid_name))
     split = split_of_folders(
         parts,
         valid_pct,

@@ -20,7 +20,7 @@ from vicinal.data.labelled_images import (
 from vicinal.data.labels import MOST_CLASSES, as_written, check_labels, label_column
 from vicinal.data.parts import is_only_part, part_names, part_of, part_word
 from vicinal.data.samples import Split, images_of, listed
-from vicinal.data.several import LabelSets, with_label_sets
+from vicinal.data.several import LabelSets, single_names, with_label_sets
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -91,9 +91,13 @@ def _understood(
         return parts, tables[0].sets
     frames = {str(number): table.frame for number, table in enumerate(tables)}
     found = with_label_sets(frames, label, request)
-    if found is None:
-        return parts, None
-    made, sets = found
+    made, sets = found or (
+        {
+            number: frame.assign(**{label: single_names(frame[label])}) if label in frame else frame
+            for number, frame in frames.items()
+        },
+        None,
+    )
     numbers = iter(made)
     return {
         name: [replace(table, frame=made[next(numbers)]) for table in part]
