@@ -135,17 +135,6 @@ def test_what_is_padded_has_no_class(tmp_path, resize):
     assert (y == 255).float().mean() == (0.5 if resize == "pad" else 0)
 
 
-def test_single_pixels_are_trained_in_float32_on_a_cpu(folder, tmp_path):
-    """Their gradients of bfloat16 hold memory that nothing was written to."""
-    task = make_task(options(folder), find_split(options(folder)))
-    if task.device.type == "cpu":
-        assert task.precision == "fp32"
-    requested = make_task(options(folder, precision="bf16"), find_split(options(folder)))
-    assert requested.precision == "bf16"
-    larger = options(folder, size=32, precision="fp32")
-    assert dict(make_task(larger, find_split(larger)).reasons)["precision"].startswith("fp32 (as")
-
-
 # ---- a run --------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from vicinal.learner.optimizer import (
     one_group,
     own_rate,
 )
+from vicinal.learner.padded import right_gradients
 from vicinal.learner.precision import InPrecision, autocast
 from vicinal.learner.progress_table import ProgressTable
 from vicinal.learner.recorder import Recorder
@@ -310,7 +311,8 @@ class Learner(AlsoNamed, Attached, InPrecision, Fitting):
         self.weights_to_use = self.demands.using
         try:
             check_demands(self)
-            with self.restoring_modes():
+            exact = right_gradients(self.model, self.precision, self.dls.device)
+            with self.restoring_modes(), exact:
                 yield
         finally:
             self.callbacks, self.weights_to_use = [], nullcontext

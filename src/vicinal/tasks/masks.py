@@ -80,15 +80,6 @@ class MaskTask(ImageTask):
     def _learning_rate(self) -> Default:
         return 1e-3, self.noun
 
-    def _precision(self) -> Default:
-        # torch 2.14.1 leaves a part of the gradient of a 3 x 3 convolution with stride 2 unwritten,
-        # in bfloat16 on a CPU, where its input is a single pixel: here, that of the encoder's last
-        # stage. The weights are then other ones each time.
-        tiny = self.device.type == "cpu" and max(sides(self.size)) <= STRIDE // 2
-        if tiny and self.options.precision == "auto":
-            return "fp32", "bfloat16 gradients of single pixels are wrong on a CPU"
-        return super()._precision()
-
     @property
     def metric(self) -> Any:
         """Pixel accuracy and the mean IoU, and the IoU of each of up to 12 classes."""
