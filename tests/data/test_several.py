@@ -378,3 +378,13 @@ def test_loaders_of_such_a_split_know_that_labels_are_several(tmp_path):
     assert isinstance(dls.loss_func, torch.nn.BCEWithLogitsLoss)
     assert dls.one_batch()[1].shape == (4, 3)
     assert dls.label(torch.tensor([1.0, 0.0, 1.0])) == "a;c"
+
+
+def test_a_column_without_any_label_is_refused_also_where_labels_are_asked_for(tmp_path):
+    with pytest.raises(VicinalError, match="all 40 labels in column tags are missing"):
+        of_table(tmp_path, csv([""] * 40), label_kind="labels")
+
+
+@pytest.mark.parametrize("tags", [["a", "b"] * 20, ["0", "1"] * 20])
+def test_plain_classes_are_not_called_lists(tmp_path, tags):
+    assert not any("lists of one" in each for each in of_table(tmp_path, csv(tags)).notes)

@@ -80,3 +80,16 @@ def test_metrics_read_logits_of_all_batches_together():
 
 def test_an_epoch_that_is_not_validated_has_no_score():
     assert math.isnan(MeanAveragePrecision().compute())
+
+
+def test_no_threshold_takes_a_probability_of_zero_and_the_best_of_the_others_is_chosen():
+    p = torch.tensor([[0.4, 0.2, 0.0, 0.0]])
+    y = torch.tensor([[1.0, 0.0, 1.0, 1.0]])
+    assert 0.2 <= best_threshold(p, y) < 0.4
+
+
+def test_neighbouring_floats_are_told_apart_by_the_best_f1():
+    low = torch.nextafter(torch.tensor(0.5), torch.tensor(1.0))
+    p = torch.stack([torch.nextafter(low, torch.tensor(1.0)), low])[:, None]
+    y = torch.tensor([[1.0], [0.0]])
+    assert f1_scores(p.double() > best_threshold(p, y), y) == (1.0, 1.0)

@@ -77,7 +77,7 @@ def pictures(folder):
 # ---- from the command to predictions ------------------------------------------------------------
 
 
-def test_a_table_is_trained_and_predicted(capsys):
+def test_a_table_is_trained_and_predicted(capsys, recwarn):
     assert (
         run(
             [
@@ -104,6 +104,7 @@ def test_a_table_is_trained_and_predicted(capsys):
     (line,) = [each for each in out.splitlines() if each.startswith("threshold:")]
     threshold = read_config_of("run")["threshold"]
     assert f"{threshold:g}: the highest micro F1" in line
+    assert not any("get_preds" in str(each.message) for each in recwarn)  # no word of fastai's
     assert run(["predict", "run", "t.csv", "--json"]) == 0
     answers = json.loads(capsys.readouterr().out)
     found = [

@@ -139,8 +139,9 @@ def _understood(
     found = with_label_sets(frames, label, request)
     if found is not None:
         return found
-    single = {n: single_names(frame[label]) for n, frame in frames.items() if label in frame}
-    if any(each is not frames[name][label] for name, each in single.items()):
+    own = {name: frame[label] for name, frame in frames.items() if label in frame}
+    single = {name: single_names(labels) for name, labels in own.items()}
+    if any(single[name] is not labels for name, labels in own.items()):
         notes.append(f"labels: column {label} holds lists of one label each, taken for classes")
     return {
         name: frame.assign(**{label: single[name]}) if name in single else frame

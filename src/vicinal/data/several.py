@@ -292,6 +292,10 @@ def with_label_sets(
     if found_sets is None:
         return None
     tuples, how = found_sets
+    if tuples.isna().all():
+        raise VicinalError(
+            f"all {len(tuples):,} labels in column {label} are missing: name another label column"
+        )
     if is_single(tuples) and request.label_kind != "labels":
         return None
     made, start = {}, 0

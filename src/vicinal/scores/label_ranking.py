@@ -93,7 +93,8 @@ def best_threshold(probabilities: Tensor, targets: Tensor) -> float:
     taken = torch.arange(1, len(flat) + 1, dtype=torch.float64)
     f1 = 2 * found / (taken + has.sum())
     is_last = torch.cat([flat[1:] < flat[:-1], torch.ones(1, dtype=torch.bool)])
-    place = int(f1.where(is_last, -1.0).argmax())  # equal probabilities are taken together
+    # Equal probabilities are taken together, and no threshold takes those of exactly 0.
+    place = int(f1.where(is_last & (flat > 0), -1.0).argmax())
     above = float(flat[place])
     below = float(flat[place + 1]) if place + 1 < len(flat) else 0.0
     return round_between(below, above)
@@ -137,4 +138,5 @@ class BestF1(AccumMetric):
 
 
 def _best_f1(probabilities: Tensor, targets: Tensor) -> float:
-    return f1_scores(probabilities > best_threshold(probabilities, targets), targets)[0]
+    threshold = best_threshold(probabilities, targets)
+    return f1_scores(probabilities.double() > threshold, targets)[0]

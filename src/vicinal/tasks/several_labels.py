@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vicinal.criteria import AsymmetricLoss
@@ -75,9 +76,9 @@ def add_union(learn: Learner, spec: MixSpec) -> None:
 
 def chosen_threshold(learn: Learner) -> tuple[float, str]:
     """The threshold with the highest micro F1 score in validation, and what it gives, in words."""
-    probabilities, targets = learn.get_preds()
+    probabilities, targets = learn.get_preds(act=torch.sigmoid)
     threshold = best_threshold(probabilities, targets)
-    scores = f1_scores(probabilities > threshold, targets)
+    scores = f1_scores(probabilities.double() > threshold, targets)
     micro, macro = (f"{format_percent(score)} %" for score in scores)
     return threshold, (
         f"{threshold:g}: the highest micro F1 of the validation part, {micro} (macro F1 {macro})"
