@@ -192,6 +192,26 @@ def test_json_names_the_files(folder, tmp_path, capsys):
     assert "exists already: name another folder by --out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["../b/1.jpg", "1.jpg"], ["b/1.png", "here/1.png"]),
+        (["a/../1.jpg"], ["1.png"]),
+        (["a/1.jpg", "b/1.jpg"], ["a/1.png", "b/1.png"]),
+        (["1.jpg", "1.png", "1.png"], ["1.png", "1.png.png", "1.png.png.png"]),
+        (["1.png.jpg", "1.jpg", "1.png"], ["1.png.png", "1.png", "1.png.png.png"]),
+        (["."], ["here.png"]),
+    ],
+)
+def test_each_mask_has_a_file_of_its_own_in_the_folder(tmp_path, monkeypatch, names, files):
+    from vicinal.cli.written_masks import writer_for
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    found = writer_for(SimpleNamespace(writes=True), tmp_path / "out", names)
+    assert found.files == [tmp_path / "out" / file for file in files]
+
+
 def test_out_is_for_masks(tmp_path):
     from vicinal.cli.written_masks import writer_for
 
