@@ -263,6 +263,20 @@ def test_masks_without_any_class_are_left_out(tmp_path):
             assert split.masks[row].stem == image.stem
 
 
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_masks_of_photos_on_their_sides_are_upright(tmp_path, ending):
+    many(tmp_path, ((0, 1, 1), (2, 2, 2)))
+    exif = Image.Exif()
+    exif[274] = 6  # EXIF's orientation
+    for file in (tmp_path / "images").iterdir():
+        file.unlink()
+        Image.new("RGB", (2, 3)).save(file.with_suffix(f".{ending}"), exif=exif)
+    assert len(found(tmp_path).masks) == 5
+    Image.fromarray(mask((0, 1), (2, 2), (2, 2))).save(tmp_path / "masks" / "n0.png")
+    with pytest.raises(VicinalError, match=r"n0.png has 2x3 pixels, and .* has 3x2"):
+        found(tmp_path)
+
+
 @pytest.mark.parametrize(("folder", "copy"), [("masks", "labels"), ("images", "img")])
 def test_two_folders_of_the_same_names(tmp_path, folder, copy):
     many(tmp_path)

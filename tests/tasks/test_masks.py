@@ -70,7 +70,9 @@ def train(folder, out, **given):
     return runs.train(options(folder, **given), out, log=silent)
 
 
-MIXES = ["none", "mixup", "cutmix", "mixup+classmix", "regmixup", "smoothmix"]
+SLOW = pytest.mark.slow
+MIXES = ["none", "cutmix", "mixup+classmix", "smoothmix",
+         *(pytest.param(name, marks=SLOW) for name in ("mixup", "regmixup"))]  # fmt: skip
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -149,6 +151,7 @@ def test_single_pixels_are_trained_in_float32_on_a_cpu(folder, tmp_path):
 # ---- a run --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "P"])
 def test_a_run_learns_and_predicts(tmp_path, mode, capsys):
     folder = halves(tmp_path / "data", count=20, mode=mode)
@@ -177,6 +180,7 @@ def test_a_run_learns_and_predicts(tmp_path, mode, capsys):
         assert (tmp_path / "run" / name).exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_json_names_the_files(folder, tmp_path, capsys):
     train(folder, tmp_path / "run", epochs=1)
     broken = tmp_path / "broken.png"
@@ -219,6 +223,7 @@ def test_out_is_for_masks(tmp_path):
         writer_for(SimpleNamespace(writes=False), tmp_path.relative_to(tmp_path) / "there", [])
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_resumed_run_is_the_same(folder, tmp_path):
     train(folder, tmp_path / "whole", epochs=4, mix="mixup+classmix")
 
@@ -246,7 +251,7 @@ def test_a_changed_mask_is_noticed(folder, tmp_path):
     assert make_task(options(folder), find_split(options(folder))).fingerprint() != before
 
 
-@pytest.mark.parametrize("mix", ["classmix", "smoothmix"])
+@pytest.mark.parametrize("mix", ["classmix", pytest.param("smoothmix", marks=SLOW)])
 def test_show_draws_images_and_masks(folder, tmp_path, mix):
     runs.show(options(folder, mix=mix), tmp_path / "mixed.png")
     assert Image.open(tmp_path / "mixed.png").width > 400
@@ -285,6 +290,17 @@ def test_an_output_is_brought_to_the_size_of_its_image():
     assert mask[:, 16:].float().mean() == 1
     assert HOW.shares(mask).tolist() == [0.5, 0.5]
     assert set(np.unique(np.asarray(HOW.form.image(mask.numpy())))) == {3, 7}
+
+
+def test_a_photo_on_its_side_gets_an_upright_mask(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # EXIF's orientation
+    Image.new("RGB", (32, 16)).save(tmp_path / "side.jpg", exif=exif)
+    output = torch.zeros(2, 8, 8)
+    output[0, :4], output[1, 4:] = 1, 1
+    mask = HOW.finished(tmp_path / "side.jpg", output)
+    assert mask.shape == (32, 16)
+    assert mask.float().mean(1).tolist() == [0] * 16 + [1] * 16
 
 
 def test_what_was_padded_is_cut_off():
