@@ -16,6 +16,7 @@ OF_COLOURS = {
     "a byte order mark": "\ufeffname,r,g,b\nSky,128,64,0\nCar,0,0,200",
     "hexadecimal": "Sky #804000\nCar #0000C8",
     "hexadecimal first": "#804000 Sky\n#0000c8 Car",
+    "tuples by a header": 'name,color\nSky,"(128, 64,0)"\nCar,"0,0,200"',
     "hexadecimal by a header": "name,color\nSky,#804000\nCar,#0000C8",
 }
 OF_NUMBERS = {
@@ -23,6 +24,8 @@ OF_NUMBERS = {
     "name first": "Sky,7\nCar,11",
     "equals": "Sky = 7\nCar = 11\n\n// the rest is void",
     "a header": "id,name\n7,Sky\n11,Car",
+    "Cityscapes'": 'name,id,trainId,color\nSky,7,255,"(0, 0, 0)"\nCar,11,0,"(0, 0, 0)"\n'
+    'plate,-1,-1,"(0, 0, 142)"',
     "a column more": "id\tname\tshare\n7\tSky\t0.3\n11\tCar\t0.1",
 }
 WRONG = {
@@ -34,6 +37,7 @@ WRONG = {
     "name,r,g,b\nSky,1,2\nCar,1,2,3": "gives Sky no colour",
     "name,color\nSky,blue": "gives Sky no colour",
     " \n": "is empty",
+    '{"0": "Sky"}': "is JSON, it seems: give a line for each class",
 }
 
 
@@ -63,6 +67,19 @@ def test_mistakes(tmp_path, text, sentence):
     (tmp_path / "legend.txt").write_text(text)
     with pytest.raises(VicinalError, match=sentence):
         read_legend(tmp_path / "legend.txt")
+
+
+def test_what_labelme_ignores_has_no_number(tmp_path):
+    (tmp_path / "labels.txt").write_text("__ignore__\n_background_\ncat\n")
+    legend = read_legend(tmp_path / "labels.txt")
+    assert (legend.names, legend.values) == (["_background_", "cat"], [0, 1])
+
+
+def test_numbers_beside_colours_are_kept(tmp_path):
+    (tmp_path / "legend.csv").write_text("name,id,color\nSky,7,#804000\nCar,11,#0000C8")
+    legend = read_legend(tmp_path / "legend.csv")
+    assert (legend.kind, legend.values) == ("colours", [SKY, CAR])
+    assert (legend.by_number().kind, legend.by_number().values) == ("numbers", [7, 11])
 
 
 def test_which_file_is_read(tmp_path):

@@ -212,6 +212,79 @@ def test_what_is_not_clear_needs_a_legend(tmp_path, values, how, sentence):
         found(many(tmp_path, values, **how))
 
 
+@pytest.mark.parametrize("legend", [None, "bg\ncat", "0,bg\n1,cat"])
+def test_white_beside_ones_may_be_a_class_or_none(tmp_path, legend):
+    many(tmp_path, ((0, 1), (0, 0)))
+    save(tmp_path, ((0, 255), (0, 0)), name="white")
+    if legend is not None:
+        (tmp_path / "codes.txt").write_text(legend)
+    if legend and "0," in legend:
+        assert found(tmp_path).form.ignored == [255]
+        return
+    with pytest.raises(VicinalError, match=r"number 1 \(5\) have no 255, .* 255 \(1\) no 1"):
+        found(tmp_path)
+
+
+def test_masks_with_both_have_pixels_without_a_class(tmp_path):
+    many(tmp_path, ((0, 1), (255, 0)))
+    save(tmp_path, ((0, 255), (0, 0)), name="white")
+    assert found(tmp_path).vocab == ["0", "1"]
+
+
+def test_palettes_that_differ(tmp_path):
+    many(tmp_path, ((0, 1), (2, 2)), mode="P")
+    file = tmp_path / "masks" / "n1.png"
+    other = Image.fromarray(mask((1, 0), (2, 2)))
+    other.putpalette([128, 0, 0, 0, 0, 0, 0, 128, 0])
+    other.save(file)
+    with pytest.raises(VicinalError, match=r"the index 0 is the colour .* of some masks and"):
+        found(tmp_path)
+    (tmp_path / "legend.txt").write_text("bg 0 0 0\ncow 128 0 0\ndog 0 128 0")
+    assert found(tmp_path).form.classes(file).tolist() == [[0, 1], [2, 2]]
+    (tmp_path / "legend.txt").write_text("0,bg\n1,cow\n2,dog")
+    assert found(tmp_path).form.classes(file).tolist() == [[1, 0], [2, 2]]
+
+
+def test_the_border_of_a_palette_needs_no_colour_in_the_legend(tmp_path):
+    many(tmp_path, ((0, 1), (2, 255)), mode="P")
+    (tmp_path / "labelmap.txt").write_text("bg:0,0,0::\ncow:128,0,0::\ndog:0,128,0::")
+    split = found(tmp_path)
+    assert split.form.classes(split.masks[0]).tolist() == [[0, 1], [2, 255]]
+
+
+def test_masks_without_any_class_are_left_out(tmp_path):
+    many(tmp_path)
+    save(tmp_path, ((255, 255), (255, 255)), name="empty")
+    split = found(tmp_path)
+    assert note(split, "left out") == "1 mask, of which all pixels are ignored"
+    assert (len(split.train), len(split.valid), len(split.pixels)) == (4, 1, 5)
+    for part in (split.train, split.valid):
+        for image, row in zip(part.images, part.labels, strict=True):
+            assert split.masks[row].stem == image.stem
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_masks_of_photos_on_their_sides_are_upright(tmp_path, ending):
+    many(tmp_path, ((0, 1, 1), (2, 2, 2)))
+    exif = Image.Exif()
+    exif[274] = 6  # EXIF's orientation
+    for file in (tmp_path / "images").iterdir():
+        file.unlink()
+        Image.new("RGB", (2, 3)).save(file.with_suffix(f".{ending}"), exif=exif)
+    assert len(found(tmp_path).masks) == 5
+    Image.fromarray(mask((0, 1), (2, 2), (2, 2))).save(tmp_path / "masks" / "n0.png")
+    with pytest.raises(VicinalError, match=r"n0.png has 2x3 pixels, and .* has 3x2"):
+        found(tmp_path)
+
+
+@pytest.mark.parametrize(("folder", "copy"), [("masks", "labels"), ("images", "img")])
+def test_two_folders_of_the_same_names(tmp_path, folder, copy):
+    many(tmp_path)
+    shutil.copytree(tmp_path / folder, tmp_path / copy)
+    with pytest.raises(VicinalError, match=r"have the same name, so it is unclear which"):
+        found(tmp_path)
+
+
 def test_colours_with_a_legend_of_names(tmp_path):
     many(tmp_path, (((1, 2, 3), (9, 8, 7)),))
     (tmp_path / "codes.txt").write_text("a\nb")

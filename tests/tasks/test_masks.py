@@ -70,7 +70,9 @@ def train(folder, out, **given):
     return runs.train(options(folder, **given), out, log=silent)
 
 
-MIXES = ["none", "mixup", "cutmix", "mixup+classmix", "regmixup", "smoothmix"]
+SLOW = pytest.mark.slow
+MIXES = ["none", "cutmix", "mixup+classmix", "smoothmix",
+         *(pytest.param(name, marks=SLOW) for name in ("mixup", "regmixup"))]  # fmt: skip
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -138,6 +140,7 @@ def test_what_is_padded_has_no_class(tmp_path, resize):
 # ---- a run --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "P"])
 def test_a_run_learns_and_predicts(tmp_path, mode, capsys):
     folder = halves(tmp_path / "data", count=20, mode=mode)
@@ -166,6 +169,7 @@ def test_a_run_learns_and_predicts(tmp_path, mode, capsys):
         assert (tmp_path / "run" / name).exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_json_names_the_files(folder, tmp_path, capsys):
     train(folder, tmp_path / "run", epochs=1)
     broken = tmp_path / "broken.png"
@@ -181,6 +185,26 @@ def test_json_names_the_files(folder, tmp_path, capsys):
     assert "exists already: name another folder by --out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["../b/1.jpg", "1.jpg"], ["b/1.png", "here/1.png"]),
+        (["a/../1.jpg"], ["1.png"]),
+        (["a/1.jpg", "b/1.jpg"], ["a/1.png", "b/1.png"]),
+        (["1.jpg", "1.png", "1.png"], ["1.png", "1.png.png", "1.png.png.png"]),
+        (["1.png.jpg", "1.jpg", "1.png"], ["1.png.png", "1.png", "1.png.png.png"]),
+        (["."], ["here.png"]),
+    ],
+)
+def test_each_mask_has_a_file_of_its_own_in_the_folder(tmp_path, monkeypatch, names, files):
+    from vicinal.cli.written_masks import writer_for
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    found = writer_for(SimpleNamespace(writes=True), tmp_path / "out", names)
+    assert found.files == [tmp_path / "out" / file for file in files]
+
+
 def test_out_is_for_masks(tmp_path):
     from vicinal.cli.written_masks import writer_for
 
@@ -188,6 +212,7 @@ def test_out_is_for_masks(tmp_path):
         writer_for(SimpleNamespace(writes=False), tmp_path.relative_to(tmp_path) / "there", [])
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_resumed_run_is_the_same(folder, tmp_path):
     train(folder, tmp_path / "whole", epochs=4, mix="mixup+classmix")
 
@@ -215,7 +240,7 @@ def test_a_changed_mask_is_noticed(folder, tmp_path):
     assert make_task(options(folder), find_split(options(folder))).fingerprint() != before
 
 
-@pytest.mark.parametrize("mix", ["classmix", "smoothmix"])
+@pytest.mark.parametrize("mix", ["classmix", pytest.param("smoothmix", marks=SLOW)])
 def test_show_draws_images_and_masks(folder, tmp_path, mix):
     runs.show(options(folder, mix=mix), tmp_path / "mixed.png")
     assert Image.open(tmp_path / "mixed.png").width > 400
@@ -254,6 +279,17 @@ def test_an_output_is_brought_to_the_size_of_its_image():
     assert mask[:, 16:].float().mean() == 1
     assert HOW.shares(mask).tolist() == [0.5, 0.5]
     assert set(np.unique(np.asarray(HOW.form.image(mask.numpy())))) == {3, 7}
+
+
+def test_a_photo_on_its_side_gets_an_upright_mask(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # EXIF's orientation
+    Image.new("RGB", (32, 16)).save(tmp_path / "side.jpg", exif=exif)
+    output = torch.zeros(2, 8, 8)
+    output[0, :4], output[1, 4:] = 1, 1
+    mask = HOW.finished(tmp_path / "side.jpg", output)
+    assert mask.shape == (32, 16)
+    assert mask.float().mean(1).tolist() == [0] * 16 + [1] * 16
 
 
 def test_what_was_padded_is_cut_off():

@@ -29,16 +29,14 @@ class WrittenMasks:
     def __init__(self, preprocessing: Any, out: Path | None, names: Sequence[str]) -> None:
         self.preprocessing = preprocessing
         self.folder = _free_folder() if out is None else out
-        folders = [str(Path(name).parent.absolute()) for name in names]
-        root = Path(os.path.commonpath(folders or ["."]))
-        taken: set[Path] = set()
-        self.files = []
-        for name in names:
-            below = Path(name).absolute().relative_to(root)
-            file = self.folder / below.with_suffix(".png")
-            if file in taken:  # a.jpg and a.png
-                file = self.folder / f"{below}.png"
-            taken.add(file)
+        # Without .. in them, by which a mask could leave its folder.
+        images = [Path(os.path.abspath(name)) for name in names]
+        root = Path(os.path.commonpath([image.parent for image in images] or ["."]))
+        self.files: list[Path] = []
+        for image in images:
+            file = self.folder / image.relative_to(root).parent / f"{image.stem}.png"
+            while file in self.files:  # a.jpg and a.png
+                file = file.with_name(f"{image.name if file.stem == image.stem else file.name}.png")
             self.files.append(file)
         check_writable(self.folder, f"--out {self.folder}")
         there = next((file for file in self.files if file.exists()), None)

@@ -195,14 +195,20 @@ def _sources(length: int, before: int, side: int, mirrored: bool) -> Tensor:
     return torch.minimum(index, period - index)
 
 
-def stored_shape(image: bytes | Image.Image) -> tuple[int, int]:
-    """Height and width as stored, from the header if the format allows.
+def upright_shape(image: bytes | Image.Image) -> tuple[int, int]:
+    """Height and width of the upright image, from the header if the format allows.
 
     Raises:
         Exception: of nearly any type, where it cannot be read.
     """
     with open_image(image) as opened:
-        return opened.height, opened.width
+        height, width = opened.height, opened.width
+        # Pillow would decode the whole of a PNG to look for an orientation behind the pixels.
+        has_none = opened.format == "PNG" and not {"exif", "Raw profile type exif"} & {*opened.info}
+        if has_none or height == width:
+            return height, width
+        orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+    return (width, height) if UPRIGHT.get(orientation) in SIDEWAYS else (height, width)
 
 
 def open_image(image: bytes | Image.Image) -> Image.Image:

@@ -21,8 +21,8 @@ from vicinal.data.decoding import (
     greatest,
     reason,
     resize_decoded,
-    stored_shape,
     tiff_pages,
+    upright_shape,
 )
 from vicinal.data.resizing import Resizing
 from vicinal.data.samples import Samples
@@ -154,9 +154,9 @@ def stored_as(image: Any) -> Any:
 
 
 def image_shape(image: Any) -> tuple[int, int]:
-    """Height and width, from the header if the format allows."""
+    """Height and width of the upright image, from the header if the format allows."""
     try:
-        return stored_shape(_stored(image))
+        return upright_shape(_stored(image))
     except Exception as error:
         raise BadImage(reason(error)) from None
 

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ COLUMNS = {
     **dict.fromkeys(("g", "green"), "g"),
     **dict.fromkeys(("b", "blue"), "b"),
 }
+OF_THREE = re.compile(r"[\s(\[]*(\d+)[\s,;]+(\d+)[\s,;]+(\d+)[\s)\]]*")
 THREE = r"(?P<r>\d+)[\s,;]+(?P<g>\d+)[\s,;]+(?P<b>\d+)"
 # What each line of a file without names of columns may be.
 LINES = (
@@ -67,15 +68,19 @@ class Legend:
         values: the number or the :func:`packed` colour of each.
         kind: what the values are: ``"colours"``; ``"numbers"``; or ``"order"`` where the file has
             names alone, which are numbered from 0 on.
+        numbers: the number of each where the file gives colours, too.
     """
 
     file: Path
     names: list[str]
     values: list[int]
     kind: str
+    numbers: Sequence[int] | None = None
 
-    def by_order(self) -> "Legend":
-        """The same classes, numbered in the order of their lines."""
+    def by_number(self) -> "Legend":
+        """The same classes by their numbers, or else numbered in the order of their lines."""
+        if self.numbers is not None:
+            return Legend(self.file, self.names, [*self.numbers], "numbers")
         return Legend(self.file, self.names, list(range(len(self.names))), "order")
 
 
@@ -103,7 +108,8 @@ def read_legend(file: Path) -> Legend:
     Each line is a name alone; a number and a name; or a colour, as red, green and blue or as
     ``#rrggbb``, and a name: in either order, separated by commas, tabs, colons or, where that is
     clear, blanks. Lines that begin with ``# `` or ``//`` are comments. A first line may name
-    columns: ``name,r,g,b``, ``id,name``, ``name,colour``.
+    columns: ``name,r,g,b``, ``id,name``, ``name,colour``. ``__ignore__`` in labelme's first line
+    is of no pixel; where several lines have one colour, as in Cityscapes' table, numbers count.
 
     Raises:
         VicinalError: it cannot be read, or names a class, number or colour twice.
@@ -116,25 +122,44 @@ def read_legend(file: Path) -> Legend:
     lines = [each for each in lines if each and not each.startswith(("# ", "//")) and each != "#"]
     if not lines:
         raise VicinalError(f"the legend {file} is empty: give it a line for each class")
-    rows = list(_with_header(lines) or _without_header(lines, file))
-    names = [row["name"] for row in rows]
+    if lines[0][0] in "{[":
+        raise VicinalError(
+            f"the legend {file} is JSON, it seems: give a line for each class, such as '3,sky'"
+        )
+    rows = _of_pixels(list(_with_header(lines) or _without_header(lines, file)))
+    names = [row.get("name", "") for row in rows]
     kinds = {_kind(row) for row in rows}
     if len(kinds) > 1:
         raise VicinalError(
             f"the legend {file} gives some classes a colour and others a number: give all the same"
         )
-    (kind,) = kinds
+    (kind,) = kinds or {"order"}
     try:
         values = [_value(row, place) for place, row in enumerate(rows)]
     except ValueError as error:
         raise VicinalError(f"the legend {file} {error}") from None
+    numbers = None
+    if kind == "colours" and all(row.get("number", "").isdigit() for row in rows):
+        numbers = [int(row["number"]) for row in rows]
     what = "colour" if kind == "colours" else "number"
     shown = [str(unpacked(value) if kind == "colours" else value) for value in values]
     for noun, given in (("name", names), (what, shown)):
         twice = next((each for each in given if given.count(each) > 1), None)
         if twice is not None:
             raise VicinalError(f"the legend {file} has the {noun} {twice} twice: correct it")
-    return Legend(file, names, values, kind)
+    return Legend(file, names, values, kind, numbers)
+
+
+def _of_pixels(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows without classes that no pixel has, and without colours that several share."""
+    if rows and _kind(rows[0]) == "order" and rows[0].get("name") == "__ignore__":
+        return rows[1:]  # labelme numbers it -1
+    numbered = [row for row in rows if row.get("number", "").strip() != "-1"]
+    colours = [(row.get("hex"), row.get("r"), row.get("g"), row.get("b")) for row in numbered]
+    have_numbers = all(row.get("number", "").isdigit() for row in numbered)
+    if have_numbers and len(set(colours)) < len(colours):  # as Cityscapes has it
+        return [{"name": row.get("name", ""), "number": row["number"]} for row in numbered]
+    return rows
 
 
 def _with_header(lines: list[str]) -> Iterator[dict[str, str]] | None:
@@ -178,7 +203,9 @@ def _value(row: dict[str, str], place: int) -> int:
     if not name:
         raise ValueError(f"has no name in row {place + 1}: give it one")
     try:
-        if "hex" in row:
+        if "hex" in row and (three := OF_THREE.fullmatch(row["hex"])):
+            row = {**row, **dict(zip("rgb", three.groups(), strict=True))}
+        if "hex" in row and "r" not in row:
             digits = row["hex"].removeprefix("#")
             if len(digits) != 6:
                 raise ValueError

@@ -73,7 +73,7 @@ class MaskForm:
         if values.ndim == 3:
             return as_packed(values)
         if palette is not None:
-            return np.array(palette, dtype=np.int64)[values]
+            return np.array(_whole(palette), dtype=np.int64)[values]
         return values * 0x10101
 
     def shown(self, value: int) -> str:
@@ -140,19 +140,21 @@ def understand(scanned: Sequence[Scanned], legend: Legend | None) -> Understood:
         if colours <= {*legend.values} or (palette is not None and colours & {*legend.values}):
             kind = "colours"
         else:
-            legend = legend.by_order()
+            legend = legend.by_number()
+    if kind == "numbers" and (legend is None or legend.kind == "order"):
+        _check_alike(scanned)
     if kind == "numbers" and legend is None:
         names, how = _by_themselves(values)
     else:
         assert legend is not None
         names, how = _by_legend(legend, values if kind == "numbers" else set())
-    ignored = [value for value, name in names.items() if name.lower() in IGNORED]
+    ignored = [value for value, name in names.items() if name.strip(" _").lower() in IGNORED]
     classes = {value: name for value, name in names.items() if value not in ignored}
-    if kind == "numbers" and VOID in values and VOID not in names:
-        ignored.append(VOID)
+    ignored += sorted(_void(scanned, kind) - names.keys())
     if not 2 <= len(classes) <= MOST:
+        whose = "the masks have" if legend is None else f"the legend {legend.file} gives the masks"
         raise VicinalError(
-            f"the masks have {len(classes)} class{'es' if len(classes) != 1 else ''}: training "
+            f"{whose} {len(classes)} class{'es' if len(classes) != 1 else ''}: training "
             f"takes 2 to {MOST}"
         )
     form = MaskForm(kind, [*classes], ignored, palette if kind == "numbers" else None)
@@ -161,6 +163,50 @@ def understand(scanned: Sequence[Scanned], legend: Legend | None) -> Understood:
     pixels = [[each.get(value, 0) for value in classes] for each in counts]
     notes = _notes(form, classes, names, how)
     return Understood(form, [*classes.values()], notes, lacking, pixels)
+
+
+def _void(scanned: Sequence[Scanned], kind: Kind) -> set[int]:
+    """The number 255, or its colours in palettes, if a mask without colours has it."""
+    with_void = [each for each in scanned if not each.coloured and VOID in each.values]
+    if kind == "numbers":
+        return {VOID for _ in with_void}
+    return {_whole(each.palette)[VOID] for each in with_void if each.palette is not None}
+
+
+def _check_alike(scanned: Sequence[Scanned]) -> None:
+    """Refuse masks whose numbers seem to mean different things.
+
+    Raises:
+        VicinalError: some have 0 and 1, others 0 and 255; or their palettes differ.
+    """
+    found = [each.values for each in scanned]
+    ones, whites = (sum(value in values for values in found) for value in (1, FOREGROUND))
+    are_apart = not any({1, FOREGROUND} <= values for values in found)
+    if ones and whites and are_apart and set().union(*found) <= {0, 1, FOREGROUND}:
+        raise VicinalError(
+            f"masks with the number 1 ({ones:,}) have no 255, and those with 255 ({whites:,}) no "
+            "1, so 255 may be the same class or pixels without one: store all alike, or "
+            + HINT.format(line="'1,cat' and '255,void'")
+        )
+    colours: dict[int, int] = {}
+    for each in scanned:
+        for value in each.values if each.palette is not None else ():
+            colour = _whole(each.palette)[value]
+            other = colours.setdefault(value, colour)
+            if other != colour:
+                raise VicinalError(
+                    f"the index {value} is the colour {unpacked(other)} in the palette of some "
+                    f"masks and {unpacked(colour)} in that of others: name the class of each "
+                    f"colour by --legend FILE, with lines such as "
+                    f"'cat,{','.join(map(str, unpacked(colour)))}', or that of each index if the "
+                    f"palettes are wrong, such as '{value},cat'"
+                )
+
+
+def _whole(palette: Sequence[int] | None) -> Sequence[int]:
+    """The packed colours of 256 indices; those beyond the palette are grey."""
+    known = palette or ()
+    return [*known, *(value * 0x10101 for value in range(len(known), 256))]
 
 
 def _by_themselves(values: set[int]) -> tuple[dict[int, str], str]:
@@ -188,8 +234,8 @@ def _by_legend(legend: Legend, values: set[int]) -> tuple[dict[int, str], str]:
 
 def _as_colours(scanned: Scanned) -> list[int]:
     """The packed colours of numbers, in their order; of those beyond the palette their grey."""
-    palette = scanned.palette or ()
-    return [palette[value] if value < len(palette) else value * 0x10101 for value in scanned.counts]
+    palette = _whole(scanned.palette)
+    return [palette[value] if value < 256 else value * 0x10101 for value in scanned.counts]
 
 
 def _no_colours(scanned: Sequence[Scanned], legend: Legend | None) -> str:

@@ -136,7 +136,7 @@ def _by_key(files: Sequence[Path], root: Path) -> dict[Key, Path]:
     for file in files:
         folders = tuple(filter(None, (_neutral(name) for name in _folders(file, root))))
         key = (folders, file.stem)
-        if key in found and file.suffix != found[key].suffix:
+        if key in found:
             raise VicinalError(
                 f"{found[key]} and {file} have the same name, so it is unclear which of them is "
                 "meant: keep one"

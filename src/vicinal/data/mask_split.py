@@ -126,9 +126,8 @@ def split_of_masks(
     known = understand([scanned[index] for index in kept], legend)
     lacking = _named(known, [masks[index] for index in kept], kept)
     good, more = _without(lacking, kept, "hold what the legend lacks", skip_bad)
-    places = {index: place for place, index in enumerate(kept)}
-    pixels = torch.tensor([known.pixels[places[index]] for index in good], dtype=torch.int64)
-    notes = [*found.notes, *known.notes, *notes, *more]
+    good, pixels, none = _with_classes(known, kept, good)
+    notes = [*found.notes, *known.notes, *notes, *more, *none]
     chosen = Samples([images[index] for index in good], [*range(len(good))])
     groups = None
     if valid is not None:
@@ -154,6 +153,23 @@ def split_of_masks(
     notes += _unseen(pixels[rows], known.vocab, "training")
     notes += _unseen(pixels[held], known.vocab, "validation")
     return made
+
+
+def _with_classes(
+    known: Understood, kept: Sequence[int], rows: Sequence[int]
+) -> tuple[list[int], Tensor, list[str]]:
+    """The rows of masks in which a pixel has a class, their pixels, and a note on the others.
+
+    A batch of these alone would have no loss.
+    """
+    counts = dict(zip(kept, known.pixels, strict=True))
+    good = [row for row in rows if any(counts[row])]
+    if not good:
+        raise VicinalError("no pixel of any mask has a class: all are ignored")
+    pixels = torch.tensor([counts[row] for row in good], dtype=torch.int64)
+    empty = len(rows) - len(good)
+    whose = "mask, of which all pixels are" if empty == 1 else "masks, of which all pixels are"
+    return good, pixels, [f"left out: {empty:,} {whose} ignored"] if empty else []
 
 
 def _scanned(images: Sequence[Any], masks: Sequence[Any]) -> Any:
