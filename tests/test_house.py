@@ -40,7 +40,7 @@ LEVELS = """
     mixes
     methods kinds
     progress
-    rng errors notebook memory processes rehearsal stopping formatting
+    absent rng errors notebook memory processes rehearsal stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.

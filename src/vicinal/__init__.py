@@ -164,6 +164,7 @@ _HOMES = {
     "models.tabular": ("TableNet",),
     "models.hub_text": ("hub_text_model",),
     "models.text": ("TextCNN", "TextTransformer"),
+    "models.parts": ("Embedding", "Module", "sigmoid_range"),
     "models.heads": ("create_head",),
     "models.zoo": (
         "create_model",
@@ -242,6 +243,7 @@ _HOMES = {
 _HOME = {name: f"vicinal.{home}" for home, names in _HOMES.items() for name in names}
 # Scripts and notebooks use these right after `from vicinal import *`, as after fastai's.
 _HOME["partial"] = "functools"
+_HOME["DataLoader"] = "torch.utils.data"
 _MODULES = {
     "F": "torch.nn.functional",
     "nn": "torch.nn",
@@ -260,10 +262,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME and name not in _MODULES:
         import difflib
 
+        from vicinal.absent import ABSENT
+
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        if name == "L":
-            hint = ": take a list, or import fastcore's by from fastcore.foundation import L"
+        hint = f": {ABSENT[name]}" if name in ABSENT else hint
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])

@@ -8,6 +8,7 @@ import pandas as pd  # noqa: F401
 import torch as torch
 import torch.nn.functional as F  # noqa: F401
 from torch import nn as nn
+from torch.utils.data import DataLoader as DataLoader
 
 from vicinal.activations import noop as noop
 from vicinal.batches import BatchMixer as BatchMixer
@@ -197,6 +198,9 @@ from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
 from vicinal.models.heads import create_head as create_head
 from vicinal.models.hub_text import hub_text_model as hub_text_model
+from vicinal.models.parts import Embedding as Embedding
+from vicinal.models.parts import Module as Module
+from vicinal.models.parts import sigmoid_range as sigmoid_range
 from vicinal.models.rescale import Rescale as Rescale
 from vicinal.models.rescale import ScaledMSELoss as ScaledMSELoss
 from vicinal.models.tabular import TableNet as TableNet

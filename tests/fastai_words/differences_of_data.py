@@ -1,5 +1,6 @@
 """Where what the loaders give differs from fastai on purpose: rows of docs/fastai.md."""
 
+import re
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ with warnings.catch_warnings():
 
 import vicinal
 from vicinal import VicinalError
+from vicinal.absent import ABSENT
 
 
 @row(
@@ -168,3 +170,77 @@ def _():
     assert made.one_batch()[0].shape[1] == 1
     with pytest.raises(VicinalError, match="three equal channels"):
         vicinal.ImageBlock(cls=vicinal.PILImageBW)
+
+
+def loaders_of_pairs(library):
+    x = torch.rand(20, 4)
+    data = list(zip(x, torch.arange(20)[:, None], strict=True))
+    return library.DataLoaders(*[library.DataLoader(data, batch_size=8) for _ in range(2)])
+
+
+@row(
+    "`DataLoaders(DataLoader(data, batch_size=8), DataLoader(valid, batch_size=8))`",
+    "trains in the order of the data, unless `shuffle=True`, with an incomplete last batch, unless "
+    "`drop_last=True`; `DataLoader` is its own",
+    "trains in random order and leaves an incomplete last batch out, whatever the loader says; "
+    "`DataLoader` is torch's",
+)
+def _():
+    theirs, ours = map(loaders_of_pairs, (fastai, vicinal))
+    assert torch.cat([y for _, y in theirs.train]).flatten().tolist() == list(range(20))
+    drawn = [torch.cat([y for _, y in ours.train]).flatten() for _ in range(2)]
+    assert len(drawn[0]) == len(drawn[1]) == 16
+    assert not drawn[0].equal(drawn[1])
+    assert vicinal.DataLoader is torch.utils.data.DataLoader
+
+
+@row(
+    "`x, = first(dls.test_dl(files))`",
+    "gives `(x,)`",
+    "gives `(x, None)`, as other loaders give pairs: write `x, _ = first(dls.test_dl(files))`",
+)
+def _():
+    theirs, ours = map(loaders_of_images, (fastai, vicinal))
+    image = Image.new("RGB", (8, 8))
+    assert len(fastai.first(theirs.test_dl([fastai.PILImage.create(np.asarray(image))]))) == 1
+    x, none = vicinal.first(ours.test_dl([image]))
+    assert (len(x), none) == (1, None)
+
+
+@row(
+    "`dls.n`, `dls.new(bs=4)`, `dls.after_batch`, `dls.after_item`, `dls.decode_batch(b)`",
+    "the number of training samples; other batches of the same data; the transforms; a batch as "
+    "it is shown",
+    "are errors that name what there is, as are `CategoryBlock(add_na=True)` and "
+    "`interp.top_losses(items=True)`",
+)
+def _():
+    theirs, ours = map(loaders_of_images, (fastai, vicinal))
+    assert theirs.n == len(ours.train.dataset)
+    for name in ("n", "new", "after_batch", "after_item", "decode_batch"):
+        assert hasattr(theirs, name)
+        with pytest.raises(AttributeError, match=f"no attribute {name!r}: "):
+            getattr(ours, name)
+    assert fastai.CategoryBlock(add_na=True)
+    with pytest.raises(VicinalError, match="leave out add_na"):
+        vicinal.CategoryBlock(add_na=True)
+    interp = vicinal.Interpretation.from_learner(vicinal.Learner(ours, network()))
+    with pytest.raises(VicinalError, match="leave out items"):
+        interp.top_losses(1, items=True)
+
+
+@row(
+    "`hook_output`, `ActivationStats`, `ConvLayer`, `create_body`, `TensorImage`, `optim_metric`, "
+    "`LossMetrics`, `CorpusBLEUMetric`",
+    "are there",
+    "are not here: `vicinal.hook_output` says what to take instead. `Module`, `Embedding` and "
+    "`sigmoid_range` are here",
+)
+def _():
+    for name in ("hook_output", "ActivationStats", "ConvLayer", "create_body", "TensorImage"):
+        assert hasattr(text, name) or hasattr(fastai, name) or name == "ActivationStats"
+    for name in ABSENT:
+        with pytest.raises(AttributeError, match=re.escape(ABSENT[name])):
+            getattr(vicinal, name)
+    x = torch.randn(9)
+    assert fastai.sigmoid_range(x, 1, 5).equal(vicinal.sigmoid_range(x, 1, 5))

@@ -38,7 +38,7 @@ class TestTheWarning:
     )
     def test_a_loss_without_an_activation_in_fastai_warns_once(self, loss):
         learn = learner(loss=loss)
-        with pytest.warns(UserWarning, match=r"get_preds\(\) gives probabilities, and fastai"):
+        with pytest.warns(UserWarning, match=r"get_preds\(\) gives probabilities with this loss"):
             found = learn.get_preds()[0]
         assert torch.equal(found, OUTPUTS.softmax(1))
         with warnings.catch_warnings():

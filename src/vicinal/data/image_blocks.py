@@ -81,13 +81,21 @@ class CategoryBlock(TargetBlock):
         vocab: the classes; None for those that there are.
         sort: sort the classes, also those of ``vocab``, as in fastai. With False, they keep the
             order of ``vocab``, or that in which they appear in the training part.
+        add_na: must be False: a label that is missing is an error.
 
     >>> targets = CategoryBlock(vocab=["pug", "cat"]).encode(["pug", "cat"], ["1.jpg", "2.jpg"])
     >>> targets.vocab, targets.values.tolist()
     (['cat', 'pug'], [1, 0])
     """
 
-    def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
+    def __init__(
+        self, vocab: Sequence[Any] | None = None, sort: bool = True, add_na: bool = False
+    ) -> None:
+        if add_na:
+            raise VicinalError(
+                "a class for missing labels is not added: leave out add_na, and let get_y give "
+                "such samples a name, such as 'unknown'"
+            )
         self.vocab = None if vocab is None else [plain(label) for label in vocab]
         self.sort = sort
 

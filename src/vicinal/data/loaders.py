@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from accelerate.utils import send_to_device, slice_tensors
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
+from vicinal.data.lacking import lacking
+from vicinal.data.of_datasets import Collated, as_split, classes_and_width
 from vicinal.data.part_items import ItemsToPredict, PartItems
 from vicinal.data.showing import ShownLoaders
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
@@ -25,9 +27,12 @@ class DataLoaders(ShownLoaders):
     """The loaders of the training and the validation split, and the classes.
 
     Args:
-        train, valid: the two splits.
+        train, valid: the two splits, or torch's ``DataLoader`` of each, of pairs ``(x, y)``. The
+            training samples are shuffled in each epoch, whatever their loader says, and an
+            incomplete last batch is left out.
         vocab: the classes, as the labels are; None for regression.
-        n_out: how many numbers a network gives for each sample; for classes, their number.
+        n_out: how many numbers a network gives for each sample; for classes, their number. None
+            finds both from the targets of data sets of torch's.
 
     Attributes:
         c: the same as ``n_out``, by fastai's name.
@@ -45,12 +50,60 @@ class DataLoaders(ShownLoaders):
     data: LabelledItems | None = None
 
     def __init__(
-        self, train: SplitLoader, valid: SplitLoader, vocab: Sequence[Any] | None, n_out: int
+        self, train: Any, valid: Any, vocab: Sequence[Any] | None = None, n_out: int | None = None
     ) -> None:
-        self.train, self.valid, self.c = train, valid, n_out
+        self.train: SplitLoader = as_split(train, training=True)
+        self.valid: SplitLoader = as_split(valid, training=False)
+        if n_out is None:
+            classes, n_out = classes_and_width(self.train.dataset, self.valid.dataset)
+            if vocab is None:
+                vocab = classes
+            elif classes is None or len(classes) > len(vocab):
+                raise VicinalError(f"the targets are no {len(vocab)} classes: leave out vocab")
+            n_out = n_out if vocab is None else len(vocab)
+        self.c = n_out
         self.vocab = None if vocab is None else Vocab(vocab)
-        train.belong_to(self)
-        valid.belong_to(self)
+        for part in self.loaders:
+            part.belong_to(self)
+
+    if not TYPE_CHECKING:  # else every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise lacking(self, name)
+
+    @classmethod
+    def from_dsets(
+        cls,
+        train: Any,
+        valid: Any,
+        *,
+        bs: int = 64,
+        val_bs: int | None = None,
+        num_workers: int = 0,
+        vocab: Sequence[Any] | None = None,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> "DataLoaders":
+        """From data sets of torch's, or lists of pairs.
+
+        Args:
+            train, valid: pairs ``(input, target)``, of class indices or of float values.
+            bs, val_bs: batch sizes in training and validation; None for twice as much.
+            num_workers: processes that read ahead.
+            vocab: names of the classes; None for the data set's, or, by reading all, for numbers.
+            seed, device: of the order of training samples; of batches, None for the GPU, if any.
+
+        Raises:
+            VicinalError: samples are no pairs, a class is negative, or ``bs`` is too large.
+
+        >>> samples = [(torch.tensor([i / 9, 1.0]), i % 2) for i in range(40)]
+        >>> dls = DataLoaders.from_dsets(samples[:32], samples[32:], bs=8, device="cpu")
+        >>> dls.c, len(dls.train), dls.one_batch()[0].shape
+        (2, 4, torch.Size([8, 2]))
+        """
+        read: dict[str, Any] = {"workers": num_workers, "device": device}
+        loader = Batches(Collated(train), bs, training=True, seed=seed, **read)
+        return DataLoaders(loader, Batches(Collated(valid), val_bs or 2 * bs, **read), vocab)
 
     @classmethod
     def from_tensors(

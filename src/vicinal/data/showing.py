@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vicinal.data.lacking import lacking
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
@@ -27,6 +28,11 @@ class ShownLoader:
     training: bool
     sampler: Any
     _dls: "weakref.ref[DataLoaders] | None" = None
+
+    if not TYPE_CHECKING:  # else every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise lacking(self, name)
 
     def belong_to(self, dls: "DataLoaders") -> None:
         """Learn the names of the classes from the loaders that this is a part of."""

@@ -216,19 +216,27 @@ class Interpretation:
 
     # ---- which samples --------------------------------------------------------------------
 
-    def top_losses(self, k: int | None = None, largest: bool = True) -> tuple[Tensor, Tensor]:
+    def top_losses(
+        self, k: int | None = None, largest: bool = True, items: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """The ``k`` largest losses and their samples, the largest first; NaN counts as largest.
 
         Args:
             k: how many; None for all.
             largest: False for the smallest ones, the smallest first.
+            items: must be False, as :meth:`worst` gives samples.
 
         Returns:
             (k,) float losses and (k,) int64 indices in the part that was predicted.
 
         Raises:
-            VicinalError: ``k`` is below 1.
+            VicinalError: ``k`` is below 1, or ``items`` is set.
         """
+        if items:
+            raise VicinalError(
+                "top_losses() gives losses and indices: leave out items, and look up samples as "
+                "dls.valid_ds.items[index], or take worst(k), with names and probabilities"
+            )
         rows = self._ranked(k, largest)
         return self.losses[rows], torch.tensor(self._indices())[rows]
 

@@ -95,9 +95,9 @@ class Predictions:
         ):
             self._has_told = True
             warnings.warn(
-                f"{method}() gives probabilities, and fastai the network's outputs where the loss "
-                "is not its own: take get_preds(act=noop) for outputs, or a loss such as "
-                "CrossEntropyLossFlat(), which gives probabilities in both",
+                f"{method}() gives probabilities with this loss, where fastai gives the network's "
+                "outputs: write get_preds(act=noop) for outputs, or take a loss such as "
+                "CrossEntropyLossFlat(), with which both give probabilities",
                 stacklevel=4,  # past the check of the arguments
             )
 

@@ -76,7 +76,7 @@ def add_union(learn: Learner, spec: MixSpec) -> None:
 
 def chosen_threshold(learn: Learner) -> tuple[float, str]:
     """The threshold with the highest micro F1 score in validation, and what it gives, in words."""
-    probabilities, targets = learn.get_preds(act=torch.sigmoid)
+    probabilities, targets = learn.get_preds(act=learn.activation)
     threshold = best_threshold(probabilities, targets)
     scores = f1_scores(probabilities.double() > threshold, targets)
     micro, macro = (f"{format_percent(score)} %" for score in scores)

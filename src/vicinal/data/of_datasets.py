@@ -1,0 +1,122 @@
+"""Splits of torch's data sets and loaders."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+)
+
+from vicinal.data.split_loader import Batches, SplitLoader
+from vicinal.errors import VicinalError
+
+
+class Collated(Dataset[Any]):
+    """A data set of pairs ``(input, target)``, of which batches are collated.
+
+    Args:
+        dataset: has a length, and gives a pair for an index: a list of pairs, too.
+        collate: makes a batch of a list of pairs.
+
+    >>> Collated([(1.5, 0), (2.5, 1)]).__getitems__([1, 0])
+    (tensor([2.5000, 1.5000]), tensor([1, 0]))
+    """
+
+    def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any] = default_collate) -> None:
+        self.of, self.collate = dataset, collate
+        if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+            raise VicinalError(
+                f"a {type(dataset).__name__} has no length or gives no sample for an index: give a "
+                "data set that has both, such as a list of pairs (input, target)"
+            )
+        sample = dataset[0] if len(dataset) else None
+        if sample is not None and not (isinstance(sample, tuple | list) and len(sample) == 2):
+            raise VicinalError(
+                f"samples must be pairs (input, target), and the first is a {type(sample).__name__}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.of[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor]:
+        x, y = self.collate([self.of[index] for index in indices])
+        return _single(x), _single(y)
+
+    def labels(self) -> Sequence[Any]:
+        """The targets of all samples, if possible without reading the samples."""
+        if isinstance(self.of, TensorDataset):
+            return self.of.tensors[1].tolist()
+        known = getattr(self.of, "targets", None)  # of torchvision's
+        if known is not None and len(known) == len(self) and not _changes_targets(self.of):
+            return list(map(int, known))
+        return [int(self.of[index][1]) for index in range(len(self))]
+
+
+def _single(values: Any) -> Any:
+    """float32 of what was Python's or NumPy's: networks and losses compute in it."""
+    is_double = isinstance(values, Tensor) and values.dtype == torch.float64
+    return values.float() if is_double else values
+
+
+def _changes_targets(dataset: Any) -> bool:
+    return any(
+        getattr(dataset, name, None) is not None for name in ("target_transform", "transforms")
+    )
+
+
+def as_split(part: Any, *, training: bool) -> SplitLoader:
+    """A split of what a user gives: one that is, or a loader of torch's.
+
+    Raises:
+        VicinalError: it is neither, or it draws samples in a way of its own.
+    """
+    if isinstance(part, SplitLoader):
+        return part
+    if not isinstance(part, DataLoader):
+        raise VicinalError(
+            f"{type(part).__name__} is no loader: give torch's, DataLoader(data, batch_size=64), "
+            "or write DataLoaders.from_dsets(train, valid, bs=64)"
+        )
+    plain = isinstance(part.sampler, RandomSampler | SequentialSampler)
+    if isinstance(part.dataset, IterableDataset) or not plain or part.batch_size is None:
+        raise VicinalError(
+            "a DataLoader must have a batch_size, a data set that gives the sample of an index, "
+            "and no sampler of its own: vicinal draws the order of the samples itself"
+        )
+    collated = Collated(part.dataset, part.collate_fn)
+    return Batches(collated, part.batch_size, training=training, workers=part.num_workers)
+
+
+def classes_and_width(train: Any, valid: Any) -> tuple[list[Any] | None, int]:
+    """The classes of two data sets (None for values), and how many outputs a network has.
+
+    Raises:
+        VicinalError: they cannot be known from the targets.
+    """
+    if not (isinstance(train, Collated) and isinstance(valid, Collated)):
+        raise VicinalError("give DataLoaders the classes, or None, and the number of outputs")
+    _, y = train.__getitems__([0])
+    if isinstance(y, Tensor) and (y.is_floating_point() or y.ndim == 2):
+        return None, y[0].numel()
+    if not isinstance(y, Tensor) or y.ndim != 1:
+        raise VicinalError(
+            "the number of outputs does not follow from such targets: give it, as by "
+            "DataLoaders(train, valid, None, n_out)"
+        )
+    labels = [*train.labels(), *valid.labels()]
+    if min(labels) < 0:
+        raise VicinalError(f"classes are numbers from 0 on, and one is {min(labels)}")
+    names = getattr(train.of, "classes", None) or []
+    vocab = list(names) if len(names) > max(labels) else list(range(max(labels) + 1))
+    return vocab, len(vocab)
