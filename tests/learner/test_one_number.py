@@ -30,7 +30,7 @@ from vicinal import (
     mse,
     rmse,
 )
-from vicinal.learner.interpretation import sample_losses
+from vicinal.learner.sample_losses import sample_losses
 
 OUTPUT, TARGET = torch.tensor([[1.0], [2.0], [6.0]]), torch.tensor([1.0, 5.0, 4.0])
 SQUARES = [0.0, 9.0, 4.0]

@@ -31,7 +31,7 @@ class WrittenMasks:
         self.folder = _free_folder() if out is None else out
         # Without .. in them, by which a mask could leave its folder.
         images = [Path(os.path.abspath(name)) for name in names]
-        root = Path(os.path.commonpath([image.parent for image in images] or ["."]))
+        root = Path(os.path.commonpath([image.parent for image in images] or [Path()]))
         self.files: list[Path] = []
         for image in images:
             file = self.folder / image.relative_to(root).parent / f"{image.stem}.png"
