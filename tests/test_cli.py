@@ -67,6 +67,7 @@ READING = """\
         --label-pattern = None
         --label-kind = None
         --label-sep = None
+        --legend = None
         --drop-missing --no-drop-missing = False
         --text = None
         --drop = None
@@ -143,6 +144,7 @@ FLAGS = {
         RUN = None
         SAMPLES = None
         --json = False
+        --out = None
         --threshold = None
     """,
     "show": """

@@ -28,7 +28,7 @@ EVERY = [
     ("--valid 2", "--valid must lie between 0 and 1, not 2.0"),
     ("--valid nan", "--valid must lie between 0 and 1, not nan"),
     ("--valid -0.1", "--valid must lie between 0 and 1, not -0.1"),
-    ("--label-kind colour", "--label-kind must be classes or values, not colour"),
+    ("--label-kind colour", "--label-kind must be classes, values or labels, not colour"),
     (r"--label-pattern (\d", r"'(\\d' is no regular expression"),
     ("--label-pattern .+", "the pattern '.+' has no group"),
     ("--pixel-range 0", "--pixel-range is the value that is white, 1 to 65535, not 0"),

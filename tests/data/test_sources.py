@@ -388,7 +388,7 @@ class TestParquet:
             load_split(parquet(tmp_path / "pets", train=table))
 
     @pytest.mark.parametrize(
-        ("labels", "kind"), [([0.5, 1.5] * 5, "float"), ([[0, 1], [1]] * 5, "list")]
+        ("labels", "kind"), [([0.5, 1.5] * 5, "float"), ([{"a": 1}] * 10, "dict")]
     )
     def test_values_that_are_no_classes(self, tmp_path, labels, kind):
         with pytest.raises(VicinalError, match=f"column label holds {kind} values, not classes"):

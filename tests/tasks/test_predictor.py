@@ -123,6 +123,7 @@ def test_json_is_json_also_where_nothing_is_predicted(folder, trained, capsys):
 def test_names_are_whole_where_the_output_is_no_terminal(capsys, length):
     class Preprocessing:
         sample_name, vocab = "text", ["class " + "x" * length, "y\tz" * length]
+        threshold, writes = None, False
 
     predictor = Predictor(torch.nn.Identity(), Preprocessing())
     name = "photos/" + "名" * length + "/[bold]\na.png"

@@ -234,7 +234,7 @@ class TestMistakes:
             (["--label", "grower", "--model", "resnet18"], "resnet18 does not take tables"),
             (["--label", "grower", "--stream"], "--stream does not apply"),
             (["--label", "grower", "--drop", "hue,flavanoid"], "did you mean flavanoids?"),
-            (["--label", "grower", "--label-kind", "value"], "must be classes or values"),
+            (["--label", "grower", "--label-kind", "value"], "must be classes, values or labels"),
             (["--label", "grower", "--label-kind", "values"], "'grower 0' in row"),
             (["--label", "grower", "--batch-size", "500"], "larger than the 142 training rows"),
         ],

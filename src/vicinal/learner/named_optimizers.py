@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from vicinal.errors import VicinalError
+from vicinal.learner.adamw import AdamW
 
 
 class _Decoupled(torch.optim.Optimizer):
@@ -60,7 +61,7 @@ def Adam(
     >>> type(Adam([torch.zeros(1)])).__name__
     'AdamW'
     """
-    kind = torch.optim.AdamW if decouple_wd else torch.optim.Adam
+    kind = AdamW if decouple_wd else torch.optim.Adam
     return kind(params, lr=lr, betas=(mom, sqr_mom), eps=eps, weight_decay=wd)
 
 

@@ -151,7 +151,8 @@ def _warnings(analysis: Analysis) -> list[str]:
     """What weakens any answer."""
     main, warnings = analysis.main, []
     if analysis.samples < FEW:
-        share = f"; one of them is {100 / analysis.samples:.1f} points" if main.percent else ""
+        counts_samples = main.name == "accuracy"  # others are no shares of them
+        share = f"; one of them is {100 / analysis.samples:.1f} points" if counts_samples else ""
         warnings.append(
             f"There are only {pluralize(analysis.samples, 'validation sample')}{share}."
         )
