@@ -130,9 +130,8 @@ def _labels(table: Any, label: str, request: "DataRequest") -> pd.Series:
     if any(map(is_list, known)):
         return pd.Series(labels, dtype=object)
     # What has no label in a data set with names of classes has -1; elsewhere -1 can be a class.
-    signs = (-1, 1)
-    are_signs = all(value in signs for value in known) and all(sign in known for sign in signs)
-    are_signs = are_signs or request.label_kind == "classes"
+    has_both = -1 in known and 1 in known and all(value in (-1, 1) for value in known)
+    are_signs = has_both or request.label_kind == "classes"
     if hasattr(table.features[label], "names") or not are_signs:
         labels = [None if value == -1 else value for value in labels]
     return pd.Series(labels, dtype=object)

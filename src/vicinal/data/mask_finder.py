@@ -39,11 +39,8 @@ def _found(request: DataRequest) -> DataSplit | None:
         return split_of_mask_columns(request)
     if request.label is not None or not request.images:
         return None
-    if request.legend is None and request.tables:
-        from vicinal.data.image_tables import image_tables
-
-        if image_tables(request):  # with the labels of whole images
-            return None
+    if request.legend is None and request.image_tables:  # with the labels of whole images
+        return None
     return _of_folder(request)
 
 
