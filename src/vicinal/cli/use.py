@@ -9,6 +9,7 @@ import typer
 
 from vicinal import kinds
 from vicinal.cli.arguments import FOLDER, Alpha, Data, MixName, Seed, Size, SkipBad, Stream
+from vicinal.cli.common import starting
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_value
@@ -47,7 +48,7 @@ def predict(
     """
     from vicinal.progress import progress_bar, status
 
-    with status("starting"):
+    with starting():
         from vicinal.cli.written_masks import writer_for
         from vicinal.tasks.predictor import Predictor
 
@@ -169,7 +170,7 @@ def show(
     """Draw how training samples are mixed, or print what was found in DATA."""
     from vicinal.progress import status
 
-    with status("starting"):
+    with starting():
         from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
@@ -195,13 +196,13 @@ def show(
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
-    with status("starting"):
+    with starting():
         from vicinal import runs
         from vicinal.plots.saving import check_picture
 
     check_picture(file)
     if file.suffix.lower() == ".html":
-        with status("starting"):
+        with starting():
             from vicinal.study.board import show_board
 
         show_board(options, file, open=open)
