@@ -61,7 +61,7 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     for name in request.drop:
         check_column(name, [each for each in train.features if each != image], "drop")
     features = {name: f for name, f in train.features.items() if name not in request.drop}
-    flags = names_several(request.label, [*features])
+    flags = names_several(request, [*features])
     label = request.label if flags else label_column(features, request.label, image)
     assert label is not None
     columns = {"group": request.group, "split-column": request.split_column}
