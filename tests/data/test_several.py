@@ -232,6 +232,22 @@ def test_lists_of_several_labels_are_no_classes(tmp_path, kind):
         of_table(tmp_path, text, "t.jsonl", label_kind=kind)
 
 
+@pytest.mark.parametrize(("on", "off"), [("1", "0"), ("True", "False"), ("1.0", "0.0")])
+def test_one_column_of_zeros_and_ones_is_one_label_where_that_is_asked_for(tmp_path, on, off):
+    split = of_table(tmp_path, flags(on=on, off=off), label="a", label_kind="labels")
+    assert (split.targets_are, split.vocab) == ("labels", ["a"])
+    assert sets(split) == [each & {"a"} for each in SETS]
+    assert note(split, "labels") == (
+        "labels: several of 1 class (a), a column of 0 and 1; 0.4 of each row on average, 1 at most"
+    )
+    assert of_table(tmp_path, flags(on=on, off=off), label="a").targets_are == "classes"
+    rows = (f"{i:02}.png,{on if 'a' in SETS[i] else off}" for i in range(20))
+    images = load_split(
+        named(tmp_path / "images", "\n".join(["file,a", *rows, ""])), label_kind="labels"
+    )
+    assert images.vocab == ["a"]
+
+
 def test_numbers_with_decimals_are_labels_where_that_is_asked_for(tmp_path):
     tags = ["1.5|10", "10", "1.5"] * 10
     with pytest.raises(VicinalError, match=r"holds '1.5\|10', numbers with decimals .* labels"):

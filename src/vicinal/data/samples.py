@@ -142,7 +142,7 @@ class Split(DataSplit):
         return self.train.subset(order[:count].tolist())
 
     def __post_init__(self) -> None:
-        if len(self.vocab) < 2:
+        if len(self.vocab) < (1 if self.several else 2):
             found = f"only the class {self.vocab[0]!r}" if self.vocab else "no class"
             raise VicinalError(f"the data have {found}: training needs two or more")
         _check_parts(self.train, self.valid)

@@ -116,7 +116,7 @@ def joined_columns(
     found = pd.Series(labels, frame.index, dtype=object)
     if drop_missing:
         found = found.where(~missing.any(axis=1), None)
-    return found, f"columns of {off:g} and 1"
+    return found, f"{'columns' if len(names) > 1 else 'a column'} of {off:g} and 1"
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -163,7 +163,7 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     if separator is None:
         if kind != "labels":
             return None
-        return _filled(labels, texts.map(lambda text: (text,))), "one of each row"
+        return _filled(labels, texts.map(lambda text: (text,))), "one each at most"
     split = texts.map(lambda text: _words(text, separator))
     if kind is None and request.label_sep is None:
         _check_names(texts, split)
@@ -302,7 +302,7 @@ def with_label_sets(
         VicinalError: as :func:`joined_columns` and :func:`sets_of`.
     """
     first = next(iter(frames.values()))
-    columns = names_several(request, list(first))
+    columns = names_several(request, list(first)) or _flag(first, label, request)
     if columns:
         made, how = {}, ""
         for name, frame in frames.items():
@@ -338,6 +338,16 @@ def with_label_sets(
             frame = frame.assign(**{label: without_gaps(own, request)})
         made[name] = frame
     return made, LabelSets(label, how, classes)
+
+
+def _flag(frame: pd.DataFrame, label: str, request: "DataRequest") -> list[str]:
+    """The label column, where it says of one label whether a row has it, and that is asked for."""
+    if request.label_kind != "labels" or request.label_sep is not None or label not in frame:
+        return []
+    known = frame[label].dropna()
+    if not len(known) or known.map(is_list).any():
+        return []
+    return [label] if _numbers(known).isin([0, 1]).all() else []
 
 
 def single_names(labels: pd.Series) -> pd.Series:

@@ -106,7 +106,8 @@ def _notes(
     counts = [len(labels) for part in (train, valid) for labels in part]
     where = f"column {sets.column}, several" if sets.column and not sets.columns else "several"
     each = f"{sum(counts) / len(counts):.1f} of each {noun} on average, {max(counts)} at most"
-    notes = [f"labels: {where} of {len(vocab):,} classes ({listed(vocab)}), {sets.how}; {each}"]
+    names = f"{len(vocab):,} class{'es' if len(vocab) > 1 else ''} ({listed(vocab)})"
+    notes = [f"labels: {where} of {names}, {sets.how}; {each}"]
     empty = counts.count(0)
     if empty:
         verb = "has" if empty == 1 else "have"
@@ -121,11 +122,11 @@ def _left_out(
     notes = []
     unknown = [name for name in named if name in in_valid and name not in in_train]
     if unknown:
-        count = f"{_labels(len(unknown))} of the validation part ({listed(unknown)})"
+        count = f"{number_of(len(unknown), 'label')} of the validation part ({listed(unknown)})"
         notes.append(f"unknown: {count}, which no training {noun} has: left out of the scores")
     unused = [name for name in named if name not in in_valid and name not in in_train]
     if unused:
-        count = f"{_labels(len(unused))} ({listed(unused)})"
+        count = f"{number_of(len(unused), 'label')} ({listed(unused)})"
         notes.append(f"unused: {count}, which no {noun} has: left out")
     return notes
 
@@ -135,9 +136,5 @@ def _untested(vocab: list[str], in_valid: Counter[str]) -> list[str]:
     names = [name for name in vocab if name not in in_valid]
     if not names:
         return []
-    count = f"no validation sample has {len(names):,} of {_labels(len(vocab))}"
+    count = f"no validation sample has {len(names):,} of {number_of(len(vocab), 'label')}"
     return [f"untested: {count}: {listed(names)}; means over the labels leave them out"]
-
-
-def _labels(count: int) -> str:
-    return f"{count:,} label{'s' if count > 1 else ''}"
