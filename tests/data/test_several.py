@@ -131,6 +131,16 @@ def test_lists_that_a_csv_file_holds_as_text_are_lists(tmp_path):
     assert sets(of_table(tmp_path, "\n".join(["n,x,tags", *rows, ""]))) == SETS
 
 
+def test_lists_need_no_separator(tmp_path):
+    rows = [{"x": i % 7, "tags": sorted(each)} for i, each in enumerate(SETS)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = (f'{i},{i % 7},"{sorted(each)}"' for i, each in enumerate(SETS))
+    (tmp_path / "t.csv").write_text("\n".join(["n,x,tags", *lines, ""]))
+    for file in ("t.jsonl", "t.csv"):
+        with pytest.raises(VicinalError, match=r"column tags holds lists, .* --label-sep ,: leave"):
+            load_split(tmp_path / file, label="tags", label_sep=",")
+
+
 def test_lists_of_one_label_each_are_classes_and_it_is_said(tmp_path):
     rows = [{"x": i % 7, "tags": ["ab"[i % 2]]} for i in range(20)]
     split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
@@ -450,6 +460,45 @@ def test_folders_of_which_no_image_is_in_two_have_one_label_each(tmp_path):
     write(tmp_path, **dict.fromkeys(f"{'ab'[i % 2]}__{i}" for i in range(10)))
     with pytest.raises(VicinalError, match="leave out --label-kind labels"):
         load_split(tmp_path, label_kind="labels")
+
+
+def test_a_label_whose_images_cannot_be_read_is_named(tmp_path, capsys):
+    rows = (f"{i:02}.png,{'a|b' if i % 2 else 'a' if i % 3 else ''}" for i in range(18))
+    folder = named(tmp_path, "\n".join(["file,tags", *rows, "18.png,a|c", "19.png,b|c", ""]))
+    for name in ("18.png", "19.png"):
+        (folder / "images" / name).write_bytes(b"no image")
+    ImageDataLoaders.from_split(load_split(folder), bs=4, device="cpu", skip_bad=True)
+    assert "no training image can be read of 1 of 3 labels: c" in capsys.readouterr().out
+
+
+def parquet(tmp_path):
+    write(tmp_path, **dict.fromkeys(NAMES))
+    files = sorted((tmp_path / "images").iterdir())
+    rows = [
+        {
+            "image": {"bytes": file.read_bytes(), "path": file.name},
+            "tags": sorted(SETS[i]),
+            "a": i % 2,
+            "b": i % 3 == 0,
+        }
+        for i, file in enumerate(files)
+    ]
+    (tmp_path / "data").mkdir()
+    pd.DataFrame(rows).to_parquet(tmp_path / "data" / "train.parquet")
+    return tmp_path / "data"
+
+
+def test_images_in_parquet_files_have_lists_or_columns_of_labels(tmp_path):
+    folder = parquet(tmp_path)
+    for label, vocab in (("tags", ["a", "b", "c"]), ("a,b", ["a", "b"]), ("a", ["a"])):
+        split = load_split(folder, label=label, label_kind="labels")
+        assert (split.kind, split.targets_are, split.vocab) == ("images", "labels", vocab)
+
+
+def test_streamed_images_have_one_class_each(tmp_path):
+    folder = parquet(tmp_path)
+    with pytest.raises(VicinalError, match=r"several labels of each image, .* leave out --stream"):
+        load_split(folder, label="tags", stream=True)
 
 
 def test_loaders_of_such_a_split_know_that_labels_are_several(tmp_path):

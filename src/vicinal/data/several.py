@@ -141,6 +141,7 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     known = labels.dropna()
     are_lists = known.map(is_list)
     if are_lists.any():
+        _check_no_separator(labels, request)
         return _of_lists(labels, known, are_lists), "lists"
     separator, kind = request.label_sep, request.label_kind
     if separator is None and kind in ("classes", "values"):
@@ -148,8 +149,9 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     texts = as_texts(known)
     if separator is None and isinstance(labels.dtype, pd.CategoricalDtype) and kind is None:
         return None
-    written = _written_lists(texts) if separator is None else None
+    written = _written_lists(texts)
     if written is not None:
+        _check_no_separator(labels, request)
         return sets_of(written.reindex(labels.index).astype(object), request)
     if separator is not None and not texts.str.contains(separator, regex=False).any():
         first = repr(texts.iloc[0]) if len(texts) else "nothing"
@@ -168,6 +170,14 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     if kind is None and request.label_sep is None:
         _check_names(texts, split)
     return _filled(labels, split), f"separated by {separator}"
+
+
+def _check_no_separator(labels: pd.Series, request: "DataRequest") -> None:
+    if request.label_sep is not None:
+        raise VicinalError(
+            f"column {labels.name} holds lists, of which nothing is to be separated by --label-sep "
+            f"{request.label_sep}: leave it out"
+        )
 
 
 def is_list(value: Any) -> bool:
@@ -302,7 +312,7 @@ def with_label_sets(
         VicinalError: as :func:`joined_columns` and :func:`sets_of`.
     """
     first = next(iter(frames.values()))
-    columns = names_several(request, list(first)) or _flag(first, label, request)
+    columns = names_several(request, list(first)) or single_flag(first, label, request)
     if columns:
         made, how = {}, ""
         for name, frame in frames.items():
@@ -340,7 +350,7 @@ def with_label_sets(
     return made, LabelSets(label, how, classes)
 
 
-def _flag(frame: pd.DataFrame, label: str, request: "DataRequest") -> list[str]:
+def single_flag(frame: pd.DataFrame, label: str, request: "DataRequest") -> list[str]:
     """The label column, where it says of one label whether a row has it, and that is asked for."""
     if request.label_kind != "labels" or request.label_sep is not None or label not in frame:
         return []
