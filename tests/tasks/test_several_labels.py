@@ -12,12 +12,13 @@ from vicinal import AsymmetricLoss, MixLoss, MixUp, Predictor, VicinalError, run
 from vicinal.cli import run
 from vicinal.learner.events import Callback
 from vicinal.learner.union import UnionTargets, union
-from vicinal.methods import METHODS
+from vicinal.methods import METHODS, methods_for
 from vicinal.mixes import parse_mix
 from vicinal.mixing import MixedTarget
 from vicinal.scores.label_ranking import best_threshold, f1_scores
 from vicinal.tasks import TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.run_config import read_config
+from vicinal.tasks.several_labels import as_predictors_compute
 from vicinal_cli import fails
 
 NAMES = ("low", "even", "third")
@@ -236,6 +237,9 @@ def test_the_threshold_is_chosen_on_what_predictors_compute():
     in_training, _ = learn.get_preds(act=learn.activation)
     ((_, text),) = made.after_training(learn)
     assert learn.precision == "bf16"
+    with as_predictors_compute(learn):
+        assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("fp32", False)
+    assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("bf16", True)
     frame = made.split.valid.frame
     predicted = torch.stack([*Predictor(learn.model, made.preprocessing(learn)).predict(frame)])
     assert not torch.equal(in_training, predicted)
@@ -282,6 +286,21 @@ def test_the_union_of_mixed_labels_is_learned_where_it_is_asked_for():
     assert all(isinstance(each, torch.Tensor) and each.unique().tolist() == [0, 1] for each in seen)
     training = torch.cat(seen[: len(learn.dls.train)])
     assert training.mean() > 1.2 * made.split.targets.mean()
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in methods_for("images", "labels") if not m.callback and m.alpha]
+)
+def test_each_method_mixes_labels_by_shares_and_by_union(tmp_path, name):
+    pictures(tmp_path)
+    made = TrainOptions("pictures", mix=f"{name}:labels=union")
+    mixer = make_task(made, find_split(made)).batch_mixer()
+    x, y = torch.rand(12, 3, 16, 16), (torch.rand(12, 3) < 0.5).float()
+    _, target = mixer(x, y)
+    both = union(target)
+    assert both.shape == y.shape
+    assert (both >= target.dense()).all()
+    assert {*both.unique().tolist()} <= {0.0, 1.0}
 
 
 def test_a_partner_without_a_share_adds_no_label():

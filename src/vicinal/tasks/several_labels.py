@@ -1,9 +1,11 @@
 """Several labels of each sample: their losses, metrics and threshold, for data of every kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
+from torch.backends import cudnn
 
 from vicinal.criteria import AsymmetricLoss
 from vicinal.data.label_blocks import MultiCategoryBlock
@@ -90,16 +92,25 @@ def add_union(learn: Learner, spec: MixSpec) -> None:
         learn.add_cbs(UnionTargets())
 
 
+@contextmanager
+def as_predictors_compute(learn: Learner) -> Iterator[None]:
+    """Within this context a learner computes in float32, also a GPU's convolutions, as on a CPU."""
+    precision, learn.precision = learn.precision, "fp32"
+    now = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    try:
+        with cudnn.flags(**now, allow_tf32=False):
+            yield
+    finally:
+        learn.precision = precision
+
+
 def chosen_threshold(learn: Learner) -> tuple[float, str]:
     """The threshold with the highest micro F1 score in validation, and what it gives, in words.
 
     Predictors compute in float32, so that it is chosen there, whatever the training computed in.
     """
-    precision, learn.precision = learn.precision, "fp32"
-    try:
+    with as_predictors_compute(learn):
         probabilities, targets = learn.get_preds(act=learn.activation)
-    finally:
-        learn.precision = precision
     threshold = best_threshold(probabilities, targets)
     scores = f1_scores(probabilities.double() > threshold, targets)
     micro, macro = (f"{format_percent(score)} %" for score in scores)
