@@ -369,9 +369,10 @@ def test_a_test_part_without_labels_is_left_alone(tmp_path):
     assert sets(split) == SETS
 
 
-def test_the_same_labels_everywhere_teach_nothing(tmp_path):
+@pytest.mark.parametrize("tags", [["a|b"] * 20, ["a|b", "b|a"] * 10])
+def test_the_same_labels_everywhere_teach_nothing(tmp_path, tags):
     with pytest.raises(VicinalError, match=r"have the same labels in column tags \(a, b\)"):
-        of_table(tmp_path, csv(["a|b"] * 20))
+        of_table(tmp_path, csv(tags))
 
 
 def test_the_summary_counts_each_label(tmp_path):

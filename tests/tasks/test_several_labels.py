@@ -238,8 +238,11 @@ def test_the_threshold_is_chosen_on_what_predictors_compute():
     ((_, text),) = made.after_training(learn)
     assert learn.precision == "bf16"
     with as_predictors_compute(learn):
-        assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("fp32", False)
-    assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("bf16", True)
+        assert learn.precision == "fp32"
+        conv = getattr(torch.backends.cudnn, "conv", None)  # of torch 2.9 and later
+        assert conv is None or conv.fp32_precision == "ieee"
+    assert learn.precision == "bf16"
+    assert torch.backends.cudnn.allow_tf32  # which is an error if conv and rnn differ
     frame = made.split.valid.frame
     predicted = torch.stack([*Predictor(learn.model, made.preprocessing(learn)).predict(frame)])
     assert not torch.equal(in_training, predicted)

@@ -80,8 +80,8 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     }
     found = None
     if flags or not hasattr(features[label], "names"):  # whose numbers stand for classes
-        names = [] if flags else _names_in_lists(features[label])
-        found = _understood(parts, label, request, names)
+        in_lists = [] if flags else _names_in_lists(features[label])
+        found = _understood(parts, label, request, in_lists)
     if found is not None:
         return split_of_labelled(found[0], label, request, sets=found[1])
     if request.label_kind == "labels":

@@ -270,7 +270,7 @@ def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> li
     return [f"untested: {count}: {listed(missing)}"] if missing else []
 
 
-def emptied(before: Sequence[Any], after: Sequence[Any], vocab: list[str]) -> list[str]:
+def emptied(before: Sequence[Any], after: Sequence[Any] | Tensor, vocab: list[str]) -> list[str]:
     """A note if classes, or several labels of each image, lost all their images.
 
     >>> emptied([0, 1, 2, 2], [0, 2], ["cat", "dog", "fox"])

@@ -55,7 +55,7 @@ def targets_of_sets(
         Counter(name for labels in part for name in labels) for part in (train, valid)
     )
     named = sets.vocab or sets.columns or in_order({*in_train, *in_valid})
-    if len({*train}) < 2:
+    if len({*map(frozenset, train)}) < 2:
         same = listed(list(train.iloc[0])) or "no label"
         raise VicinalError(
             f"all training {noun}s have the same labels{_where(sets)} ({same}): there is nothing "

@@ -95,13 +95,19 @@ def add_union(learn: Learner, spec: MixSpec) -> None:
 @contextmanager
 def as_predictors_compute(learn: Learner) -> Iterator[None]:
     """Within this context a learner computes in float32, also a GPU's convolutions, as on a CPU."""
-    precision, learn.precision = learn.precision, "fp32"
-    now = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    # By operator, where torch has that: cudnn.allow_tf32 is an error where a program set these.
+    conv: Any = getattr(cudnn, "conv", None)
+    place, name, exact = (
+        (cudnn, "allow_tf32", False) if conv is None else (conv, "fp32_precision", "ieee")
+    )
+    precision, of_gpu = learn.precision, getattr(place, name)
     try:
-        with cudnn.flags(**now, allow_tf32=False):
-            yield
+        learn.precision = "fp32"
+        setattr(place, name, exact)
+        yield
     finally:
         learn.precision = precision
+        setattr(place, name, of_gpu)
 
 
 def chosen_threshold(learn: Learner) -> tuple[float, str]:
