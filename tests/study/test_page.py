@@ -361,6 +361,13 @@ def test_names_of_mixes_break_between_settings_and_methods_are_explained(tmp_pat
     assert text.count("<em>mixup</em>") == 1
 
 
+def test_the_union_of_labels_is_explained_where_it_was_compared(tmp_path):
+    arm = Arm("mixup:labels=union", None, 5, is_text=True)
+    said = "with <em>labels=union</em> a blend has all labels of both in full;"
+    assert said in reports(tmp_path, (NONE, MIXUP, arm), figures=False)
+    assert said not in reports(tmp_path, (NONE, MIXUP), figures=False)
+
+
 class TestReport:
     def test_it_has_the_answer_and_the_numbers(self, opened, usual):
         page = opened(usual)
