@@ -1,6 +1,6 @@
 """The finder of masks: folders of images and masks, and tables with two image columns."""
 
-from vicinal.data.mask_pairs import by_part, find_pairs, unmatched
+from vicinal.data.mask_pairs import by_part, check_arrays, find_pairs, unmatched
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import images_of
@@ -48,6 +48,7 @@ def _of_folder(request: DataRequest) -> DataSplit | None:
     listing = request.listing
     pairs = find_pairs(listing, are_masks=request.legend is not None)
     if pairs is None:
+        check_arrays(listing)
         return None
     from vicinal.data.cityscapes import legend_of
     from vicinal.data.folders import check_open, groups_of

@@ -26,6 +26,7 @@ OF_IMAGES = frozenset(
         *("jpeg", "jpg", "png", "input", "inputs", "original", "originals"),
     )
 )
+ARRAYS = frozenset((".npy", ".npz", ".mat"))
 FILLERS = frozenset(("data", "dataset", "set", "class", "all"))
 ENDING = re.compile(
     r"(?i)(?<=.)[\W_]+(mask|masks|p|l|m|seg|segmentation|label|labels|gt|groundtruth|annotation)$"
@@ -133,6 +134,30 @@ def _check_names(root: Path, images: Sequence[Path], masks: Sequence[Path]) -> N
             f"none of the {plain[folder]:,} masks in {folder}, such as {first.name}, has the name "
             f"of an image in {named[0].parent}, such as {named[0].name}: call them alike, also "
             "with an ending such as _mask"
+        )
+
+
+def check_arrays(listing: Listing) -> None:
+    """Refuse masks that are stored as arrays beside images of their names.
+
+    Raises:
+        VicinalError: a folder named after masks holds some.
+    """
+    stems = {file.stem for file in listing.images}
+    root = listing.root
+    found = [
+        file
+        for file in listing.others
+        if file.suffix.lower() in ARRAYS
+        and file.stem in stems
+        and any(map(_is_of_masks, _folders(file, root)))
+    ]
+    if found:
+        first = found[0]
+        raise VicinalError(
+            f"{len(found):,} files in {first.parent}, such as {first.name}, have names of images, "
+            "and masks are read from images alone: save them as PNG, by "
+            f"Image.fromarray(mask.astype('uint8')).save('{first.stem}.png')"
         )
 
 
