@@ -19,6 +19,7 @@ from vicinal import (
     Schedule,
     SmoothMix,
     accuracy,
+    check_mixer,
 )
 from vicinal.mixing import MixedTarget
 
@@ -243,6 +244,12 @@ def test_compiled(make):
     for _ in range(2):
         for found, wanted in zip(step(x, y), plain(x, y), strict=True):
             assert torch.equal(found, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixer", [CutMix(dim=CUBE), ClassMix(), Choice([ClassMix(), MixUp()])])
+def test_all_checks_of_mixers(mixer):
+    assert "half" in check_mixer(mixer, *batch((5, 8, 9), 2, 6))
 
 
 def test_hidden_layers():
