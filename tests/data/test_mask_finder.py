@@ -61,6 +61,43 @@ def test_parts(tmp_path, where):
     assert note(split, "left alone") == "the part test, 1 image"
 
 
+def test_numbers_of_16_bits(tmp_path):
+    many(tmp_path)
+    for number, file in enumerate(sorted((tmp_path / "masks").iterdir())):
+        values = np.array([[0, 300], [1, 65535 if number == 2 else 0]], dtype=np.uint16)
+        Image.fromarray(values).save(file)
+    (tmp_path / "codes.txt").write_text("0 sky\n1 sea\n300 land\n65535 void\n")
+    split = found(tmp_path)
+    assert split.vocab == ["sky", "sea", "land"]
+    assert split.pixels.tolist() == [[2, 1, 1], [2, 1, 1], [1, 1, 1], [2, 1, 1], [2, 1, 1]]
+    assert split.form.classes(split.masks[2]).tolist() == [[0, 2], [1, 255]]
+    predicted = split.form.image(np.array([[0, 2], [1, 1]]))
+    assert predicted.mode == "I;16"
+    assert np.asarray(predicted).tolist() == [[0, 300], [1, 1]]
+    Image.fromarray(np.array([[7, 300], [1, 0]], dtype=np.uint16)).save(split.masks[0])
+    with pytest.raises(VicinalError, match="holds the number 7"):
+        found(tmp_path)
+    with pytest.raises(VicinalError, match="it holds 7, which is no class"):
+        split.form.classes(split.masks[0])
+
+
+def test_masks_that_are_arrays(tmp_path):
+    many(tmp_path)
+    for file in [*(tmp_path / "masks").iterdir()]:
+        np.save(file.with_suffix(".npy"), np.asarray(Image.open(file)))
+        file.unlink()
+    with pytest.raises(VicinalError, match=r"5 files in .*masks, such as n0.npy, have names of im"):
+        found(tmp_path)
+
+
+def test_masks_as_tiff(tmp_path):
+    many(tmp_path)
+    for file in [*(tmp_path / "masks").iterdir()]:
+        Image.open(file).save(file.with_suffix(".tif"))
+        file.unlink()
+    assert found(tmp_path).vocab == ["0", "1", "2"]
+
+
 FORMS = {
     "numbers": (((0, 1), (2, 2)), {}, None, ["0", "1", "2"], [0, 1, 2]),
     "numbers that begin with 1": (((1, 2), (3, 3)), {}, None, ["1", "2", "3"], [1, 2, 3]),

@@ -10,11 +10,15 @@ Source: the delta method for ratios of means, with images as clusters of pixels 
 techniques (1977), sections 2.11 and 9A).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from vicinal.learner.learner import Learner
 from vicinal.scores.masks import overlap_counts
+
+IOU = "valid_iou_"  # and the class: as its metric is called in a training's history
 
 
 def overlaps(learn: Learner) -> tuple[Tensor, Tensor]:
@@ -62,6 +66,31 @@ def pixel_accuracy(outputs: Tensor) -> Tensor:
     """
     both, true, _ = outputs.double().sum(2, keepdim=True).unbind(1)
     return _ratios(both, true).mean(1)
+
+
+def class_ious(outputs: Tensor) -> Tensor:
+    """The intersection over union of each class over all pixels, (C,); nan without a true pixel.
+
+    >>> class_ious(torch.tensor([[[6, 1, 0], [6, 2, 0], [7, 1, 0]]]))
+    tensor([0.8571, 0.5000,    nan], dtype=torch.float64)
+    """
+    both, true, predicted = outputs.double().sum(0)
+    return torch.where(true > 0, both / (true + predicted - both), torch.nan)
+
+
+def with_classes(
+    history: list[dict[str, Any]], outputs: Tensor, vocab: list[str]
+) -> list[dict[str, Any]]:
+    """A history whose last row has the IoU of every class, however many there are.
+
+    Args:
+        history: a row for each epoch.
+        outputs: (N, 3, C), of :func:`overlaps`, after the last one.
+        vocab: the names of the C classes. One without a true pixel gets no value.
+    """
+    found = zip(vocab, class_ious(outputs).tolist(), strict=True)
+    last = {f"{IOU}{name}": value for name, value in found if value == value}
+    return [*history[:-1], {**history[-1], **last}] if history else history
 
 
 def _ratios(parts: Tensor, wholes: Tensor) -> Tensor:

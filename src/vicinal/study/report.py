@@ -16,6 +16,7 @@ from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import full_name
 from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import methods, tables_of
+from vicinal.study.class_table import class_table
 from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration, join_and, pluralize
@@ -65,6 +66,7 @@ def write_report(
         names=[full_name(analysis, arm) for arm in analysis.arms],
         methods=_methods(analysis),
         groups=_groups(analysis),
+        classes=class_table(analysis),
         training=_training(analysis),
         runs=_runs(analysis),
         map=_map(analysis),

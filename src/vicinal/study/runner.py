@@ -20,7 +20,7 @@ from vicinal.study.arms import Arm, size_text
 from vicinal.study.calibration import Reliability
 from vicinal.study.curve_points import CurvePoints
 from vicinal.study.evaluation import Evaluation
-from vicinal.study.mask_scores import overlaps
+from vicinal.study.mask_scores import overlaps, with_classes
 from vicinal.study.measuring import compute_measures, main_measure
 from vicinal.study.result import Result, digest
 from vicinal.study.store import ResultStore
@@ -140,10 +140,13 @@ def train_and_measure(
     if not all(bool(value.isfinite().all()) for value in values.values()):
         return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
     chance = main_measure(evaluation).chance
+    history = learn.history
+    if has_masks:
+        history = with_classes(history, outputs, learn.dls.vocab)
     return Result(
         arm=arm,
         seed=seed,
-        history=learn.history,
+        history=history,
         seconds=seconds,
         samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
