@@ -147,6 +147,7 @@ FLAGS = {
         RUN = None
         SAMPLES = None
         --json = False
+        --csv = False
         --out = None
         --threshold = None
     """,

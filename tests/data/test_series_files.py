@@ -156,6 +156,13 @@ def test_numbers_of_classes_are_in_their_order(tmp_path):
     assert split.vocab == [str(number) for number in range(11)]
 
 
+def test_a_word_of_the_test_part_is_a_class_beside_numbers(tmp_path):
+    numbered = [(values, {"fast": 1, "slow": 2}[name]) for values, name in waves(8)]
+    write_ts(tmp_path / "w" / "W_TRAIN.ts", numbered)
+    write_ts(tmp_path / "w" / "W_TEST.ts", [*numbered[:3], (numbered[0][0], "none")])
+    assert load_split(tmp_path / "w").vocab == ["1", "2", "none"]
+
+
 def test_targets_are_values(tmp_path):
     series = [(values, number) for number, (values, _) in enumerate(waves(8))]
     split = load_split(write_ts(tmp_path / "w.ts", series, label="target"))

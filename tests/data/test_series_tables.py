@@ -67,6 +67,34 @@ def test_numbers_beside_steps_are_no_series_unless_asked(tmp_path):
     assert split.train.series[0].shape == (1, 12)
 
 
+def test_several_names_are_channels(tmp_path):
+    first, second = wide(prefix="x"), wide(prefix="y", seed=3).drop(columns="label")
+    split = load_split(saved(pd.concat([second, first], axis=1), tmp_path), series=True)
+    assert note_of(split, "steps") == ["steps: 24 columns, y0 to x11, in 2 channels (y, x)"]
+    assert split.channels == ["y", "x"]
+    every = [*split.train.series, *split.valid.series]
+    both = np.vstack([waves(10, seed=3)[4][0], waves(10)[4][0]])
+    assert any(np.allclose(each, both) for each in every)
+
+
+def test_yes_and_no_are_numbers(tmp_path):
+    frame = long().assign(open=[step % 2 == 0 for step in range(40)])
+    split = load_split(saved(frame, tmp_path), series_id="id")
+    assert split.channels == ["s0", "s1", "open"]
+    assert {*np.unique(split.train.series[0][2])} == {0, 1}
+
+
+def test_rows_without_times_come_in_their_order(tmp_path):
+    frame = long().drop(columns="t")
+    mixed = pd.concat([frame[step::5] for step in range(5)])  # the rows of all series by turns
+    split = load_split(saved(mixed, tmp_path), series_id="id", valid_pct=0.2)
+    assert note_of(split, "times") == [
+        "times: none, so that rows come in the order of the file (--time names a column)"
+    ]
+    every = [*split.train.series, *split.valid.series]
+    assert any(np.allclose(each, waves(8, 2, 5)[0][0]) for each in every)
+
+
 def test_steps_are_in_the_order_of_their_numbers(tmp_path):
     frame = wide()
     shuffled = frame[[*sorted(frame.columns[:12]), "label"]]  # t0, t1, t10, t11, t2, …

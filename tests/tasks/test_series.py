@@ -1,8 +1,11 @@
 """Series by the commands: chosen, trained, shown, predicted, compared and resumed."""
 
+import io
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -176,3 +179,131 @@ def test_series_of_values(tmp_path):
         task.fit(learn, 1, task.lr)
     assert np.isfinite(learn.history[-1]["valid_rmse"])
     assert task.compared == ("none", "mixup", "cmixup", "cutmix")
+
+
+# ---- tables -------------------------------------------------------------------------------------
+
+
+def table_of_rows(tmp_path, name="rows.csv", count=16):
+    series = waves(count)
+    frame = pd.DataFrame([values[0] for values, _ in series]).add_prefix("t")
+    frame.assign(label=[label for _, label in series]).to_csv(tmp_path / name, index=False)
+    return tmp_path / name
+
+
+def table_of_steps(tmp_path, name="steps.csv", count=16):
+    rows = [
+        {"who": f"p{number}", "t": step, "x": float(values[0, step]), "label": label}
+        for number, (values, label) in enumerate(waves(count))
+        for step in range(values.shape[1])
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / name, index=False)
+    return tmp_path / name
+
+
+@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.parametrize(
+    ("make", "given", "names"),
+    [
+        (table_of_rows, {}, ["0", "1"]),
+        (table_of_steps, {"series_id": "who"}, ["p0", "p1"]),
+    ],
+)
+def test_tables_are_predicted_as_they_were_read(tmp_path, capsys, make, given, names):
+    file = make(tmp_path)
+    train(file, tmp_path / "run", epochs=1, **given)
+    plain = pd.read_csv(file).drop(columns="label")
+    plain[::-1].to_csv(tmp_path / "new.csv", index=False)
+    capsys.readouterr()
+    assert run(["predict", "run", "new.csv", "--csv"]) == 0
+    printed = pd.read_csv(io.StringIO(capsys.readouterr().out), dtype={"series": str})
+    columns = ["series", "class", "probability of fast", "probability of slow"]
+    assert printed.columns.tolist() == columns
+    assert {*names} <= {*printed["series"]}
+    split = find_split(options(file, **given))
+    of_split = Predictor.load("run").predict([*split.train.series, *split.valid.series])
+    expected = sorted(float(output[0]) for output in of_split)
+    assert sorted(printed["probability of fast"]) == pytest.approx(expected, abs=1e-5)
+    plain.rename(columns={"t0": "a", "x": "a"}).to_csv(tmp_path / "other.csv", index=False)
+    assert run(["predict", "run", "other.csv"]) == 2
+    assert "from which the network learned: name its columns" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("blank_pictures")
+def test_settings_that_were_edited_are_refused(folder, tmp_path):
+    train(folder, tmp_path / "run", epochs=1)
+    preparation = Predictor.load("run").preprocessing
+    for change, sentence in (
+        ({"std": [0.0]}, "std must be above 0"),
+        ({"mean": [0.0, 1.0]}, "channels, mean and std must be as many"),
+        ({"steps": 0}, "steps must be from 1 to"),
+        ({"layout": {"kind": "wide", "columns": "t0", "reading": None}}, "columns must be a list"),
+    ):
+        with pytest.raises(VicinalError, match=sentence):
+            replace(preparation, **change).check()
+
+
+def test_json_and_csv_exclude_each_other(capsys):
+    assert run(["predict", "run", "x.ts", "--json", "--csv"]) == 2
+    assert "--json and --csv exclude each other" in capsys.readouterr().err
+
+
+# ---- how series become input --------------------------------------------------------------------
+
+
+def test_channels_are_standardised_by_the_training_part(tmp_path):
+    folder = write_parts(tmp_path / "w", channels=2)
+    split = find_split(options(folder))
+    task = make_task(options(folder), split)
+    x = task.preparation.stacked(split.train.series)
+    assert x.shape == (12, 2, 12)
+    assert torch.allclose(x.mean((0, 2)), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(x.std((0, 2), correction=0), torch.ones(2), atol=1e-5)
+
+
+def test_lengths_are_brought_to_that_of_the_longest_training_series(tmp_path):
+    series = [(values[:, : 6 + number], name) for number, (values, name) in enumerate(waves(6))]
+    write_ts(tmp_path / "w" / "W_TRAIN.ts", series[:5])
+    write_ts(tmp_path / "w" / "W_TEST.ts", series[5:])
+    given = options(tmp_path / "w")
+    task = make_task(given, find_split(given))
+    assert task.preparation.steps == 10
+    reasons = dict(task.reasons)
+    assert reasons["length"] == (
+        "10 steps (as the longest training series has; all are resampled to it)"
+    )
+    (train, valid) = task._parts()
+    assert (train.x.shape, valid.x.shape) == ((5, 1, 10), (1, 1, 10))
+    short = make_task(options(tmp_path / "w", size=8), find_split(given))
+    assert short._parts()[0].x.shape == (5, 1, 8)
+
+
+def test_a_channel_that_never_changes_is_named(tmp_path):
+    series = [(np.vstack([values, values * 0 + 3]), name) for values, name in waves(8)]
+    file = write_ts(tmp_path / "w.ts", series)
+    task = make_task(options(file), find_split(options(file)))
+    assert dict(task.reasons)["constant"] == "channel 2, in all training series"
+    assert torch.equal(task._parts()[0].x[:, 1], torch.zeros(6, 12))
+    flat = write_ts(tmp_path / "flat.ts", [(values * 0, name) for values, name in waves(8)])
+    with pytest.raises(VicinalError, match="all values of the training series are the same"):
+        make_task(options(flat), find_split(options(flat)))
+
+
+@pytest.mark.usefixtures("blank_figures")
+@SLOW
+def test_series_are_compared(folder, capsys):
+    arguments = ["--epochs", "1", "--seeds", "2", "--batch-size", "4", "--jobs", "1"]
+    assert run(["compare", "waves", *arguments, "--out", "out"]) == 0
+    runs_of = pd.read_csv("out/runs.csv")
+    assert runs_of["mix"].tolist() == ["none"] * 2 + ["mixup"] * 2 + ["cutmix"] * 2
+    assert {"accuracy", "nll", "ece"} <= {*runs_of}
+    capsys.readouterr()
+    assert run(["compare", "waves", "--resume", "--out", "out"]) == 0
+    assert "done before:    6 of 6 runs" in capsys.readouterr().out
+
+
+def test_advice_suggests_spans_of_time(folder, capsys):
+    assert run(["advise", "waves"]) == 0
+    printed = capsys.readouterr().out
+    assert "6 training series each" in printed
+    assert "--mix none,mixup,cutmix" in printed

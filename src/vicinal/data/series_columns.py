@@ -25,9 +25,9 @@ def number_columns(frame: pd.DataFrame, besides: Collection[str]) -> list[str]:
 
 
 def _holds_numbers(values: pd.Series) -> bool:
-    if is_numeric(values):
+    if is_numeric(values) or pd.api.types.is_bool_dtype(values):
         return bool(values.notna().any())
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+    if pd.api.types.is_datetime64_any_dtype(values):
         return False
     known = values.dropna()
     return len(known) > 0 and bool(_numbers(known).notna().mean() >= MOSTLY)
@@ -44,7 +44,8 @@ def numbers_of(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, dict
     wrong: dict[int, str] = {}
     for place, name in enumerate(columns):
         column = frame[name]
-        numbers = column if is_numeric(column) else _numbers(column)
+        is_plain = is_numeric(column) or pd.api.types.is_bool_dtype(column)
+        numbers = column if is_plain else _numbers(column)
         values[:, place] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         failed = column.notna().to_numpy() & np.isnan(values[:, place])
         for row in np.flatnonzero(failed).tolist():
@@ -57,23 +58,33 @@ def _numbers(values: pd.Series) -> pd.Series:
     return pd.to_numeric(values.astype("string"), errors="coerce").astype("Float64")
 
 
-def numbered_family(columns: Sequence[str]) -> list[str]:
-    """The largest set of columns that are called alike and numbered without a gap, in their order.
+def numbered_families(columns: Sequence[str]) -> dict[str, list[str]]:
+    """The largest sets of columns that are called alike and have the same numbers without a gap.
 
-    >>> numbered_family(["id", "t10", "t9", "x1", "t8"])
-    ['t8', 't9', 't10']
+    Returns:
+        By what they are called, the columns in the order of their numbers.
+
+    >>> numbered_families(["id", "x10", "x9", "z1", "x8"])
+    {'x': ['x8', 'x9', 'x10']}
+    >>> numbered_families(["x_1", "y_1", "x_2", "y_2"])
+    {'x_': ['x_1', 'x_2'], 'y_': ['y_1', 'y_2']}
     """
     families: dict[str, dict[int, str]] = {}
     for name in columns:
         found = re.fullmatch(r"(.*?)(\d+)", name)
         if found:
             families.setdefault(found[1], {})[int(found[2])] = name
-    whole = [
-        [family[number] for number in sorted(family)]
-        for family in families.values()
+    whole = {
+        name: sorted(family)
+        for name, family in families.items()
         if max(family) - min(family) == len(family) - 1
-    ]
-    return max(whole, key=len, default=[])
+    }
+    numbers = max(whole.values(), key=len, default=[])
+    return {
+        name: [families[name][number] for number in numbers]
+        for name, own in whole.items()
+        if own == numbers
+    }
 
 
 def are_plainly_steps(columns: Sequence[str]) -> bool:
@@ -84,8 +95,10 @@ def are_plainly_steps(columns: Sequence[str]) -> bool:
     >>> are_plainly_steps([f"pixel{step}" for step in range(8)])
     False
     """
-    family = numbered_family(columns)
-    if len(family) < FEWEST or len(family) < len(columns):
+    families = numbered_families(columns)
+    if len(families) != 1:
         return False
-    prefix, first = re.fullmatch(r"(.*?)(\d+)", family[0]).groups()  # type: ignore[union-attr]
-    return re.sub(r"[\W_]", "", prefix).lower() in PLAIN and int(first) in (0, 1)
+    ((name, family),) = families.items()
+    first = int(family[0].removeprefix(name))
+    is_called_so = re.sub(r"[\W_]", "", name).lower() in PLAIN and first in (0, 1)
+    return is_called_so and FEWEST <= len(family) == len(columns)

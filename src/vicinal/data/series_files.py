@@ -45,7 +45,13 @@ def split_of_ts(request: DataRequest) -> SeriesSplit | None:
             "times: the files give the time of each value, which counts by its order alone"
         )
     named = first.label or "class"
-    parts = {part: found_in(file, files[part].name, named) for part, file in read.items()}
+    # As numbers where all are plainly written as such, so that 10 comes after 9.
+    written = [label for file in read.values() for label in file.labels if label is not None]
+    are_numbers = all(re.fullmatch(r"0|-?[1-9]\d*", label) for label in written)
+    parts = {
+        part: found_in(file, files[part].name, named, are_numbers=are_numbers)
+        for part, file in read.items()
+    }
     return split_of_series(parts, request, notes=notes)
 
 
@@ -98,18 +104,11 @@ def name_and_part(file: Path) -> tuple[str, str]:
     return stem, part_word(file.parent.name) or ""
 
 
-def found_in(file: TsFile, name: str, label: str) -> FoundSeries:
+def found_in(file: TsFile, name: str, label: str, *, are_numbers: bool) -> FoundSeries:
     """The series of a file, with their labels in a column of this name."""
     names = [f"line {line} of {name}" for line in file.lines]
     labels: Sequence[str | None] = file.labels or [None] * len(file.series)
-    frame = pd.DataFrame({label: _as_numbers(labels)}).set_index(pd.Index(file.lines))
+    column = pd.Series(labels, dtype=object)
+    frame = pd.DataFrame({label: pd.to_numeric(column) if are_numbers else column})
+    frame = frame.set_index(pd.Index(file.lines))
     return FoundSeries(file.series, names, frame)
-
-
-def _as_numbers(labels: Sequence[str | None]) -> pd.Series:
-    """Labels as numbers, where they are plainly written as such, so that 10 comes after 9."""
-    found = pd.Series(labels, dtype=object)
-    known = [label for label in labels if label is not None]
-    if known and len(known) == len(labels) and all(re.fullmatch(r"0|-?[1-9]\d*", x) for x in known):
-        return found.astype("int64")
-    return found

@@ -69,8 +69,7 @@ def long_series(
         reason = several.get(code) or _reason(rows, of_series, frame, wrong, untimed, time)
         series.append(reason or np.ascontiguousarray(values[rows].T))
         unsorted += bool((np.diff(rows) < 0).any())
-        gaps = np.diff(of_series)
-        uneven += bool(len(gaps) and np.ptp(gaps) > UNEVEN * abs(gaps).max())
+        uneven += time is not None and reason is None and _is_uneven(of_series)
     notes = []
     if unsorted:
         notes.append(
@@ -94,7 +93,7 @@ def _times(frame: pd.DataFrame, time: str | None) -> tuple[Array, set[int]]:
     missing = set(np.flatnonzero(column.isna().to_numpy()).tolist())
     if is_numeric(column):
         return column.to_numpy(dtype=np.float64, na_value=np.inf), missing
-    stamps = pd.to_datetime(column, errors="coerce", format="mixed")
+    stamps = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
     failed = np.flatnonzero((stamps.isna() & column.notna()).to_numpy())
     if len(failed):
         row = failed[0]
@@ -104,6 +103,11 @@ def _times(frame: pd.DataFrame, time: str | None) -> tuple[Array, set[int]]:
         )
     seconds = (stamps - stamps.min()).dt.total_seconds()
     return seconds.to_numpy(dtype=np.float64, na_value=np.inf), missing
+
+
+def _is_uneven(times: Array) -> bool:
+    gaps = np.diff(times)
+    return bool(len(gaps) and np.ptp(gaps) > UNEVEN * gaps.max())
 
 
 def _reason(
@@ -118,7 +122,7 @@ def _reason(
     without = next((row for row in rows.tolist() if row in untimed), None)
     if without is not None:
         return f"has no {time} in row {frame.index[without]}"
-    same = np.flatnonzero(np.diff(times) == 0)
+    same = np.flatnonzero(times[1:] == times[:-1])
     if time is not None and len(same):
         first, second = frame.index[rows[same[0]]], frame.index[rows[same[0] + 1]]
         value = frame[time].iloc[rows[same[0]]]

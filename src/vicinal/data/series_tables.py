@@ -1,5 +1,6 @@
 """Series in tables: one a row (wide), or one an id with a row for each step (long)."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from shlex import quote
@@ -18,7 +19,7 @@ from vicinal.data.series import SeriesSplit, split_of_series
 from vicinal.data.series_columns import (
     are_plainly_steps,
     number_columns,
-    numbered_family,
+    numbered_families,
     numbers_of,
 )
 from vicinal.data.series_long import TIMES, long_series
@@ -69,7 +70,8 @@ def plainly_wide(request: DataRequest, frames: Mapping[str, Any]) -> bool:
     if request.series is False or request.text is not None or request.categorical:
         return False
     frame = with_names(frames[part_names(frames)[0]])
-    steps = numbered_family(list(map(str, frame)))
+    families = numbered_families(list(map(str, frame)))
+    steps = [name for family in families.values() for name in family]
     if not are_plainly_steps(steps):
         return False
     try:
@@ -104,14 +106,19 @@ def _wide(
     roles = _roles(train, request)
     besides = roles | {*row_numbers([train.drop(columns=list(roles))])}
     numeric = number_columns(train, besides)
-    family = numbered_family(numeric)
-    steps = family if len(family) >= max(2, len(numeric) / 2) else numeric
+    families = numbered_families(numeric)
+    steps = [name for family in families.values() for name in family]
+    if len(steps) < max(2, len(numeric) / 2):
+        families, steps = {"1": numeric}, numeric
     if not steps:
         raise VicinalError(
             f"{request.data} has no columns of numbers that could be the steps of series: for a "
             "table with a row for each step, name the column of the series by --series-id"
         )
+    channels = [re.sub(r"[\W_]+$", "", name) or "1" for name in families]
     found = f"steps: {len(steps):,} columns, {steps[0]} to {steps[-1]}"
+    if len(channels) > 1:
+        found += f", in {len(channels):,} channels ({listed(channels)})"
     said = "" if request.series else ", by their names (--no-series learns them as columns)"
     notes.append(f"{found}{said}")
     others = [name for name in map(str, train) if name not in (*roles, *steps)]
@@ -126,24 +133,27 @@ def _wide(
                 "which are steps of its series: add them, or leave the part out"
             )
         rest = frame.drop(columns=[*steps, *others], errors="ignore")
-        parts[name] = wide_series(frame, steps, rest, name)
+        parts[name] = wide_series(frame, steps, len(channels), rest, name)
     layout = {"kind": "wide", "columns": steps, "reading": reading}
-    return split_of_series(parts, request, layout=layout, notes=notes)
+    return split_of_series(parts, request, channels=channels, layout=layout, notes=notes)
 
 
 def wide_series(
-    frame: pd.DataFrame, steps: list[str], rest: pd.DataFrame, part: str = ""
+    frame: pd.DataFrame, steps: list[str], channels: int, rest: pd.DataFrame, part: str = ""
 ) -> FoundSeries:
     """A series for each row of a table.
 
     Args:
         frame: the table.
-        steps: the columns of its values, in their order.
+        steps: the columns of its values, those of one channel after those of another.
+        channels: how many.
         rest: the other columns.
         part: the name of the part, for messages.
     """
     values, wrong = numbers_of(frame, steps)
-    series = [wrong.get(row) or ended(each[None]) for row, each in enumerate(values)]
+    series = [
+        wrong.get(row) or ended(each.reshape(channels, -1)) for row, each in enumerate(values)
+    ]
     names = [ROWS.format(row, part) if part else f"row {row}" for row in frame.index]
     return FoundSeries(series, names, rest)
 

@@ -59,6 +59,8 @@ class SeriesPreprocessing(Preprocessing):
         if not all(deviation > 0 for deviation in self.std):
             raise VicinalError("std must be above 0")
         check_layout(self.layout)
+        if len(self.layout.get("columns", ())) % len(self.channels):
+            raise VicinalError("layout.columns must be as many for each channel")
         if not 1 <= self.steps <= LONGEST:
             raise VicinalError(f"steps must be from 1 to {LONGEST}, not {self.steps}")
 
@@ -115,7 +117,7 @@ class SeriesPreprocessing(Preprocessing):
                 "as in the training data"
             )
         if layout["kind"] == "wide":
-            found = wide_series(frame, columns, frame[[]])
+            found = wide_series(frame, columns, len(self.channels), frame[[]])
             yield from _numbered(found.series)
             return
         found, notes = long_series(frame, layout["id"], layout["time"], columns)
