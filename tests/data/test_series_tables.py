@@ -84,6 +84,22 @@ def test_yes_and_no_are_numbers(tmp_path):
     assert {*np.unique(split.train.series[0][2])} == {0, 1}
 
 
+def test_columns_that_are_dropped_may_differ_from_row_to_row(tmp_path):
+    frame = long().assign(note=[f"n{row}" for row in range(40)], s2=range(40))
+    split = load_split(saved(frame, tmp_path), series_id="id", drop=["note", "s2"])
+    assert split.channels == ["s0", "s1"]
+    kept = load_split(saved(frame, tmp_path), series_id="id")
+    assert kept.channels == ["s0", "s1", "s2"]
+    assert note_of(kept, "left out") == ["left out: note, which hold no numbers"]
+
+
+def test_numbers_of_folds_are_no_steps(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(10, 3)), columns=[*"abc"])
+    frame = frame.assign(fold=[0, 1] * 5, label=[*"xy"] * 5)
+    split = load_split(saved(frame, tmp_path), series=True)
+    assert note_of(split, "steps") == ["steps: 3 columns, a to c"]
+
+
 def test_rows_without_times_come_in_their_order(tmp_path):
     frame = long().drop(columns="t")
     mixed = pd.concat([frame[step::5] for step in range(5)])  # the rows of all series by turns

@@ -25,7 +25,7 @@ from vicinal.data.series_columns import (
 from vicinal.data.series_long import TIMES, long_series
 from vicinal.data.series_values import FoundSeries, ended
 from vicinal.data.several import names_several
-from vicinal.data.split_column import split_column_of
+from vicinal.data.split_column import about_parts, split_column_of
 from vicinal.errors import VicinalError
 
 OF_TABLES = (
@@ -105,6 +105,7 @@ def _wide(
     train = frames[part_names(frames)[0]]
     roles = _roles(train, request)
     besides = roles | {*row_numbers([train.drop(columns=list(roles))])}
+    besides |= {*about_parts(train, list(roles))}
     numeric = number_columns(train, besides)
     families = numbered_families(numeric)
     steps = [name for family in families.values() for name in family]
@@ -179,7 +180,8 @@ def _long(
     others = [name for name in map(str, train) if name not in (*roles, *channels)]
     if others:
         notes.append(f"left out: {listed(others)}, which hold no numbers")
-    kept = sorted(roles - {series_id, time})
+    dropped = {*request.drop} - {request.group, request.split_column}
+    kept = sorted(roles - dropped - {series_id, time})
     parts = {}
     for name, frame in frames.items():
         needed = [each for each in (series_id, time, *channels) if each is not None]
@@ -194,6 +196,7 @@ def _long(
         notes += said
     layout = {"kind": "long", "id": series_id, "time": time, "columns": channels}
     layout["reading"] = reading
+    asked = replace(asked, drop=())  # what is dropped may differ from row to row
     return split_of_series(parts, asked, channels=channels, layout=layout, notes=notes)
 
 
