@@ -296,6 +296,8 @@ def test_images_in_arrays_stay_images(tmp_path):
     file = arrays(tmp_path, x_train=pixels, y_train=np.arange(10) % 2)
     assert load_split(file).kind == "images"
     assert load_split(file, series=True).kind == "series"
+    with pytest.raises(VicinalError, match="so --no-series does not apply: leave it out"):
+        load_split(file, series=False)
 
 
 def test_time_that_comes_second_is_said(tmp_path):

@@ -153,10 +153,14 @@ class DataRequest:
             value = getattr(self, field.name)
             if field.name in (*options, *ALWAYS) or value == field.default:
                 continue
-            shown = "" if value is True else f" {','.join(value) if field.name in LISTS else value}"
+            name, shown = field.name.replace("_", "-"), f" {value}"
+            if isinstance(value, bool):
+                name, shown = name if value else f"no-{name}", ""
+            elif field.name in LISTS:
+                shown = f" {','.join(value)}"
             raise VicinalError(
                 f"{self.path or self.data} {reasons.get(field.name) or reasons['']}, so "
-                f"--{field.name.replace('_', '-')}{shown} does not apply: leave it out"
+                f"--{name}{shown} does not apply: leave it out"
             )
 
 
