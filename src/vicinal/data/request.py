@@ -30,7 +30,8 @@ class DataRequest:
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
         label, label_pattern, text, drop, categorical, group, split_column, label_kind,
-            label_sep, drop_missing, legend, valid_pct, seed, stream, skip_bad: as there.
+            label_sep, drop_missing, legend, series, series_id, time, valid_pct, seed, stream,
+            skip_bad: as there.
     """
 
     data: str
@@ -45,6 +46,9 @@ class DataRequest:
     label_sep: str | None = None
     drop_missing: bool = False
     legend: str | None = None
+    series: bool | None = None
+    series_id: str | None = None
+    time: str | None = None
     valid_pct: float = 0.2
     seed: int = 0
     stream: bool = False
@@ -149,10 +153,14 @@ class DataRequest:
             value = getattr(self, field.name)
             if field.name in (*options, *ALWAYS) or value == field.default:
                 continue
-            shown = "" if value is True else f" {','.join(value) if field.name in LISTS else value}"
+            name, shown = field.name.replace("_", "-"), f" {value}"
+            if isinstance(value, bool):
+                name, shown = name if value else f"no-{name}", ""
+            elif field.name in LISTS:
+                shown = f" {','.join(value)}"
             raise VicinalError(
                 f"{self.path or self.data} {reasons.get(field.name) or reasons['']}, so "
-                f"--{field.name.replace('_', '-')}{shown} does not apply: leave it out"
+                f"--{name}{shown} does not apply: leave it out"
             )
 
 

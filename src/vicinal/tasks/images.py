@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,10 @@ from vicinal.data.storage import storage_of
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
 from vicinal.learner.adamw import AdamW
-from vicinal.learner.callbacks import MixBatches
-from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
-from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
-from vicinal.mixing.schedule import begin_schedules
+from vicinal.mixing import MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
@@ -38,10 +35,11 @@ from vicinal.models.zoo import (
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
+from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
 from vicinal.tasks.several_labels import add_union, criterion, shown_target
-from vicinal.tasks.task import Default, Task
+from vicinal.tasks.task import Default
 
 SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
@@ -51,7 +49,7 @@ NOTABLE = 0.02  # of an image's area is cut off
 VIT_RATE, VIT_DECAY = 1e-3, 0.05
 
 
-class ImageTask(Task):
+class ImageTask(Drawn):
     """Train a network on images.
 
     Attributes:
@@ -283,42 +281,12 @@ class ImageTask(Task):
         modules = [feature["module"] for feature in info]
         return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
-        if isinstance(mixer, MixBatches):  # such as RegMixUp
-            mixer = mixer.mixer
-        if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
-            return None  # what is mixed inside the network, or by a callback, cannot be seen
-        shown = mixer or MixUp(0.0)
-        state = shown.state_dict()
-        # Until the training begins, a schedule does not know its length.
-        begin_schedules(shown, self.epochs * len(learn.dls.train), at=shown.random.draws)
-        x, target = shown(*learn.dls.one_batch())
-        shown.load_state_dict(state)  # the training starts with the same draws
-
-        return lambda: self._figure(learn, x, target)
-
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         """A figure of mixed images and their targets."""
         from vicinal import plots
 
         target = shown_target(target.to("cpu"), self.options.spec)
         return plots.mixed_batch(learn.dls.pictures(x), target, self.split.vocab)
-
-    def mixer_to_show(self) -> Mixer:
-        """What ``--mix`` names, for a picture of it.
-
-        Raises:
-            VicinalError: there would be nothing to see.
-        """
-        mixer = self.batch_mixer()
-        if mixer is None:
-            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if self.layers:
-            raise VicinalError(
-                f"--mix {self.options.mix} mixes inside the network, of which there is no picture: "
-                "use mixup"
-            )
-        return mixer
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:
