@@ -91,6 +91,10 @@ from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
 from vicinal.data.urls import URLs as URLs
 from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
+from vicinal.detection import CopyPaste as CopyPaste
+from vicinal.detection import DetectionCutMix as DetectionCutMix
+from vicinal.detection import DetectionMixUp as DetectionMixUp
+from vicinal.detection import Mosaic as Mosaic
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
@@ -180,7 +184,6 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
-from vicinal.mixing import DetectionMixUp as DetectionMixUp
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
