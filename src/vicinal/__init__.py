@@ -119,6 +119,7 @@ _HOMES = {
     ),
     "data.absent_blocks": ("BBoxBlock", "BBoxLblBlock", "PointBlock"),
     "data.block": ("DataBlock",),
+    "data.coco": ("CocoDataset",),
     "data.dates": ("add_datepart",),
     "data.download": ("untar_data",),
     "data.image_blocks": ("CategoryBlock", "ImageBlock"),

@@ -40,6 +40,7 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
+from vicinal.data.coco import CocoDataset as CocoDataset
 from vicinal.data.dates import add_datepart as add_datepart
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.first import first as first
