@@ -120,6 +120,13 @@ def test_torchvisions_boxes_stay_torchvisions(format):
         assert torch.allclose(plain, other["boxes"], atol=1e-4)
 
 
+def test_a_batch_of_torchvisions_images_stays_one():
+    images, targets = drawn([(8, 9)] * 4, [1] * 4)
+    mixed, _ = Mosaic(seed=1)(tv_tensors.Image(torch.stack(images)), targets)
+    assert type(mixed) is tv_tensors.Image
+    assert equal(mixed.as_subclass(torch.Tensor), torch.stack(Mosaic(seed=1)(images, targets)[0]))
+
+
 def test_dtypes_of_boxes_and_areas_stay():
     images, targets = batch()
     for target in targets:

@@ -79,7 +79,10 @@ class CopyPaste(DetectionMixer):
         masks = objects[j].masks
         assert masks is not None  # all targets have the same fields
         inside = masks[:, :height, :width] != 0
-        can_be = inside.flatten(1).any(1) & ~objects[j].crowd.to(masks.device)
+        count, total = inside.flatten(1).sum(1), (masks != 0).flatten(1).sum(1)
+        # What would be dropped is not pasted either: its pixels would have no box.
+        can_be = (count > 0) & (count >= self.min_visible * total)
+        can_be &= ~objects[j].crowd.to(masks.device)
         if not bool(can_be.any()):
             return None
         chosen = _subset(can_be.cpu(), int(numbers[0])).to(masks.device)

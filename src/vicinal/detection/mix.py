@@ -60,7 +60,7 @@ class DetectionMix:
             wrapped(scene.picture([plain(image) for image in x]), x[i], scene.size)
             for i, scene in enumerate(self.scenes)
         ]
-        return torch.stack(mixed) if isinstance(x, Tensor) else mixed
+        return wrapped(torch.stack(mixed), x, (0, 0)) if isinstance(x, Tensor) else mixed
 
     def target(self, y: Any) -> list[dict[str, Any]]:
         """The targets of the mixed images, with ``"weights"`` for the boxes.
