@@ -126,6 +126,20 @@ def test_a_mosaic_at_half_the_size():
     assert float((images == 7).float().mean()) == 0.75
 
 
+@pytest.mark.parametrize("center", [0.0, 1.0])
+def test_a_mosaic_around_a_corner_shows_one_image(center):
+    images, targets = drawn([(8, 12)] * 4, [1, 2, 1, 2], seed=2)
+    mixed, found = Mosaic(scale=(1, 1), center=(center, center), seed=0)(images, targets)
+    for image, target in zip(mixed, found, strict=True):
+        check_objects(image, target, areas_of(targets), 0.1)
+    _, found = Mosaic(scale=(2, 2), center=(center, center), seed=0)(images, targets)
+    for target in found:
+        kept = target["masks"].flatten(1).sum(1) / target["area"]
+        assert kept.tolist() == pytest.approx([1] * len(kept))
+        for number in target["labels"].tolist():
+            assert any(number in other["labels"] for other in targets)
+
+
 class TestCovered:
     """An object of 4 x 8 pixels, of which a box is covered."""
 

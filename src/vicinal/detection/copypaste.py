@@ -8,6 +8,7 @@ from torch import Tensor
 from vicinal.detection.form import DetectionMixer, DetectionOptions
 from vicinal.detection.samples import Objects
 from vicinal.detection.scene import Scene, Size, whole
+from vicinal.detection.visible import pixels
 from vicinal.errors import VicinalError
 from vicinal.mixing.arguments import number
 
@@ -78,8 +79,8 @@ class CopyPaste(DetectionMixer):
             return None
         masks = objects[j].masks
         assert masks is not None  # all targets have the same fields
-        inside = masks[:, :height, :width] != 0
-        count, total = inside.flatten(1).sum(1), (masks != 0).flatten(1).sum(1)
+        inside = masks[:, :height, :width]
+        count, total = pixels(inside), pixels(masks)
         # What would be dropped is not pasted either: its pixels would have no box.
         can_be = (count > 0) & (count >= self.min_visible * total)
         can_be &= ~objects[j].crowd.to(masks.device)
@@ -88,7 +89,7 @@ class CopyPaste(DetectionMixer):
         chosen = _subset(can_be.cpu(), int(numbers[0])).to(masks.device)
         bottom, right = inside.shape[1:]
         cutout = torch.zeros(height, width, dtype=torch.bool, device=masks.device)
-        cutout[:bottom, :right] = inside[chosen].any(0)
+        cutout[:bottom, :right] = inside[chosen].amax(0) != 0
         window = (0, 0, bottom, right)
         pasted = whole(j, sizes[j], window=window, chosen=chosen, cutout=cutout)
         return Scene(sizes[i], (whole(i, sizes[i]), pasted), min_visible=self.min_visible)

@@ -110,17 +110,17 @@ class DetectionMix:
         keep = (seen.share > 0) & (seen.share >= scene.min_visible) & ~is_thin
         if layer.chosen is not None:
             keep &= layer.chosen.to(keep.device)
-        given = target["boxes"]
-        found: dict[str, Tensor] = {}
-        for name in fields:
-            at = keep.to(target[name].device)
-            found[name] = plain(target[name])[at]
-        found["boxes"] = self._boxes(seen.boxes[keep], given, scene.size)
+        found = {name: target[name] for name in fields} | {"boxes": seen.boxes}
         if seen.masks is not None:
-            found["masks"] = seen.masks[keep.to(seen.masks.device)]
+            found["masks"] = seen.masks
         if seen.keypoints is not None:
-            points = seen.keypoints[keep.to(seen.keypoints.device)]
-            found["keypoints"] = self._points(points, scene.size)
+            found["keypoints"] = seen.keypoints
+        if not bool(keep.all()):  # to select all would copy all masks
+            found = {name: plain(part)[keep.to(part.device)] for name, part in found.items()}
+        found = {name: plain(part) for name, part in found.items()}
+        found["boxes"] = self._boxes(found["boxes"], target["boxes"], scene.size)
+        if seen.keypoints is not None:
+            found["keypoints"] = self._points(found["keypoints"], scene.size)
         if "area" in fields:
             found["area"] = _area(found["area"], seen.share[keep], layer, self.sizes)
         before = found.get("weights", torch.ones_like(found["boxes"][:, 0]))

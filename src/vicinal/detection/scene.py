@@ -156,6 +156,8 @@ def resized_masks(masks: Tensor, size: Size) -> Tensor:
     height, width = masks.shape[-2:]
     if (height, width) == tuple(size):
         return masks
+    if len(masks) and masks.dtype in (torch.uint8, torch.float32):
+        return F.interpolate(masks[None], size, mode="nearest-exact")[0]
     rows, columns = (
         ((torch.arange(new, device=masks.device) + 0.5) * (old / new)).long().clamp_(max=old - 1)
         for new, old in ((size[0], height), (size[1], width))

@@ -52,7 +52,10 @@ def visible(
     placed = _moved(boxes, layer, own)
     around, share = _visible_boxes(placed, layer.window, covers)
     shown = None
-    if masks is not None:
+    is_whole = layer.size == own == canvas and layer.window == (0, 0, *canvas)
+    if masks is not None and is_whole and not covers:
+        shown = masks
+    elif masks is not None:
         shown, count, total = _visible_masks(masks, layer, covers, canvas)
         has_mask, is_cut = total > 0, count < total
         share = torch.where(has_mask, count / total.clamp(min=1), share)
@@ -72,12 +75,11 @@ def boxes_around(masks: Tensor) -> Tensor:
     >>> boxes_around(masks)
     tensor([[3, 2, 7, 5]])
     """
-    masks = masks != 0
+    if not masks.numel():
+        return torch.zeros(len(masks), 4, dtype=torch.int64, device=masks.device)
     edges = []
     for axis in (1, 2):  # over rows for x, over columns for y
-        line = masks.any(axis).int()
-        if not line.shape[1]:
-            return torch.zeros(len(masks), 4, dtype=torch.int64, device=masks.device)
+        line = (masks.amax(axis) != 0).int()  # several times as fast as any()
         is_any = line.any(1)
         start = line.argmax(1)
         stop = line.shape[1] - line.flip(1).argmax(1)
@@ -143,7 +145,7 @@ def _visible_masks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Masks on the canvas, and how many pixels of each are visible, of how many."""
     placed = resized_masks(masks, layer.size)
-    total = (placed != 0).flatten(1).sum(1)
+    total = pixels(placed)
     shown = placed.new_zeros(len(placed), *canvas)
     top, left, bottom, right = layer.window
     shown[:, top:bottom, left:right] = layer.shown(placed)
@@ -156,7 +158,15 @@ def _visible_masks(
             part.mul_(~cover.cutout[top:bottom, left:right].to(part.device))
     if layer.cutout is not None:
         shown.mul_(layer.cutout.to(shown.device))
-    return shown, (shown != 0).flatten(1).sum(1), total
+    return shown, pixels(shown), total
+
+
+def pixels(masks: Tensor) -> Tensor:
+    """(N,) the pixels of each mask (N, H, W)."""
+    # One by one: with dim=, each pixel becomes a number of 8 bytes first, and it takes 20 times as
+    # long.
+    counts = [torch.count_nonzero(mask) for mask in masks]
+    return torch.stack(counts) if counts else masks.new_zeros(0, dtype=torch.int64)
 
 
 def _visible_points(keypoints: Tensor, layer: Layer, covers: Sequence[Layer], own: Size) -> Tensor:
