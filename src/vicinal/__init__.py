@@ -64,7 +64,7 @@ _HOMES = {
     ),
     "dice_loss": ("DiceLoss",),
     "losses": ("MixLoss",),
-    "plots.show_image": ("show_image", "show_images"),
+    "plots.show_image": ("show_image", "show_images", "show_titled_image"),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": (
         "Perplexity",
@@ -106,7 +106,7 @@ _HOMES = {
     "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
     "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
-    "data.as_tensor": ("tensor", "to_cpu"),
+    "data.as_tensor": ("tensor", "to_cpu", "to_np"),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
@@ -246,10 +246,12 @@ _HOME["partial"] = "functools"
 _HOME["DataLoader"] = "torch.utils.data"
 _MODULES = {
     "F": "torch.nn.functional",
+    "math": "math",
     "nn": "torch.nn",
     "np": "numpy",
     "pd": "pandas",
     "plt": "matplotlib.pyplot",
+    "re": "re",
     "torch": "torch",
 }
 

@@ -1,5 +1,7 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
+import math  # noqa: F401
+import re  # noqa: F401
 from functools import partial as partial
 
 import matplotlib.pyplot as plt  # noqa: F401
@@ -31,6 +33,7 @@ from vicinal.data.absent_blocks import BBoxLblBlock as BBoxLblBlock
 from vicinal.data.absent_blocks import PointBlock as PointBlock
 from vicinal.data.as_tensor import tensor as tensor
 from vicinal.data.as_tensor import to_cpu as to_cpu
+from vicinal.data.as_tensor import to_np as to_np
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -217,6 +220,7 @@ from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
 from vicinal.plots.show_image import show_image as show_image
 from vicinal.plots.show_image import show_images as show_images
+from vicinal.plots.show_image import show_titled_image as show_titled_image
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
 from vicinal.scores.accumulated import AccumMetric as AccumMetric
