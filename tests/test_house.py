@@ -23,7 +23,7 @@ LEVELS = """
     tasks
     recipes integrations
     learner
-    models bench
+    models bench all
     data
     plots
     batches

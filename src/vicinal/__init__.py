@@ -283,7 +283,11 @@ def __getattr__(name: str) -> Any:
 
 
 def _available() -> list[str]:
-    """The names that ``from vicinal import *`` gives: those whose packages are installed."""
+    """The names that ``from vicinal import *`` gives: those whose packages are installed.
+
+    Without ``Path``, which would take the place of a pathlib.Path that was imported before: it is
+    in :mod:`vicinal.all`.
+    """
     lacking: dict[str, str] = {}
     for name in _NAMES:
         try:
@@ -299,7 +303,7 @@ def _available() -> list[str]:
             "pip install 'vicinal[train]' brings them",
             stacklevel=3,
         )
-    return [name for name in _NAMES if name not in lacking]
+    return [name for name in _NAMES if name not in lacking and name != "Path"]
 
 
 def __dir__() -> list[str]:

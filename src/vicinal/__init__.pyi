@@ -1,7 +1,7 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
-import math  # noqa: F401
-import re  # noqa: F401
+import math as math
+import re as re
 from functools import partial as partial
 
 import matplotlib.pyplot as plt  # noqa: F401

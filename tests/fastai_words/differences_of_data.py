@@ -1,5 +1,6 @@
 """Where what the loaders give differs from fastai on purpose: rows of docs/fastai.md."""
 
+import importlib
 import re
 import warnings
 
@@ -176,6 +177,17 @@ def loaders_of_pairs(library):
     x = torch.rand(20, 4)
     data = list(zip(x, torch.arange(20)[:, None], strict=True))
     return library.DataLoaders(*[library.DataLoader(data, batch_size=8) for _ in range(2)])
+
+
+@row(
+    "`from vicinal import *`",
+    "its star import gives a `Path` with `ls()`",
+    "leaves pathlib's `Path` alone; `from vicinal.all import *` gives the one with `ls()`",
+)
+def _():
+    assert hasattr(fastai.Path, "ls")
+    assert "Path" not in vicinal.__all__
+    assert hasattr(importlib.import_module("vicinal.all").Path, "ls")
 
 
 @row(
