@@ -44,6 +44,20 @@ _HOMES = {
     ),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
+    "absent": (
+        "BBoxBlock",
+        "BBoxLblBlock",
+        "CollabDataLoaders",
+        "Lamb",
+        "Larc",
+        "Lookahead",
+        "PointBlock",
+        "QHAdam",
+        "RAdam",
+        "collab_learner",
+        "language_model_learner",
+        "ranger",
+    ),
     "activations": ("noop",),
     "criteria": (
         "AsymmetricLoss",
@@ -117,7 +131,6 @@ _HOMES = {
         "imagenet_stats",
         "mnist_stats",
     ),
-    "data.absent_blocks": ("BBoxBlock", "BBoxLblBlock", "PointBlock"),
     "data.block": ("DataBlock",),
     "data.dates": ("add_datepart",),
     "data.download": ("untar_data",),
@@ -209,25 +222,13 @@ _HOMES = {
     ),
     "learner.ema": ("EMA",),
     "learner.muon": ("muon_adamw",),
-    "learner.named_optimizers": (
-        "Adam",
-        "Lamb",
-        "Larc",
-        "Lookahead",
-        "OptimWrapper",
-        "QHAdam",
-        "RAdam",
-        "RMSProp",
-        "SGD",
-        "ranger",
-    ),
+    "learner.named_optimizers": ("Adam", "OptimWrapper", "RMSProp", "SGD"),
     "learner.regmixup": ("MixUpMP", "RegMixUp"),
     "learner.monitors": ("EarlyStopping", "SaveBest"),
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
     "learner.suggestions": ("minimum", "slide", "steep", "valley"),
-    "learner.collab": ("CollabDataLoaders", "collab_learner"),
     "learner.tabular": ("tabular_config", "tabular_learner"),
     "learner.text": ("AWD_LSTM", "text_classifier_learner"),
     "learner.unet": ("unet_learner",),
@@ -264,11 +265,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME and name not in _MODULES:
         import difflib
 
-        from vicinal.absent import ABSENT
+        from vicinal.absent import NAMES
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        hint = f": {ABSENT[name]}" if name in ABSENT else hint
+        hint = f": {NAMES[name]}" if name in NAMES else hint
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 
 import vicinal
 from vicinal import VicinalError
-from vicinal.absent import ABSENT
+from vicinal.absent import NAMES
 
 
 @row(
@@ -248,8 +248,8 @@ def _():
 def _():
     for name in ("hook_output", "ActivationStats", "ConvLayer", "create_body", "TensorImage"):
         assert hasattr(text, name) or hasattr(fastai, name) or name == "ActivationStats"
-    for name in ABSENT:
-        with pytest.raises(AttributeError, match=re.escape(ABSENT[name])):
+    for name in NAMES:
+        with pytest.raises(AttributeError, match=re.escape(NAMES[name])):
             getattr(vicinal, name)
     x = torch.randn(9)
     assert fastai.sigmoid_range(x, 1, 5).equal(vicinal.sigmoid_range(x, 1, 5))

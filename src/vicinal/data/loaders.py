@@ -8,9 +8,9 @@ import torch
 from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
 
+from vicinal.absent import lacking
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
-from vicinal.data.lacking import lacking
 from vicinal.data.of_datasets import Collated, as_split, classes_and_width
 from vicinal.data.part_items import ItemsToPredict, PartItems
 from vicinal.data.paths import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vicinal.data.lacking import lacking
+from vicinal.absent import lacking
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
