@@ -48,10 +48,10 @@ class ShownLoader:
     @property
     def items(self) -> Any:
         """What the samples were made from, such as files: ``dls.valid.items``."""
-        held, dls = vars(self.dataset).get("items"), None if self._dls is None else self._dls()
-        if held is None and dls is not None:
-            parts = ((dls.train, dls.train_ds), (dls.valid, dls.valid_ds))
-            held = next((samples.items for part, samples in parts if part is self), None)
+        held = getattr(self.dataset, "__dict__", {}).get("items")
+        dls = None if self._dls is None else self._dls()
+        if held is None and dls is not None and self in dls.loaders:
+            held = (dls.train_ds if self is dls.train else dls.valid_ds).items
         if held is None:
             raise lacking(self, "items")
         return held
