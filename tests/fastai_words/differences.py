@@ -21,6 +21,15 @@ def numbers(step, name="0.0.weight"):
     return SimpleNamespace(**dict(zip(("rate", "momentum", "decay"), step[name], strict=True)))
 
 
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return x * self.scale
+
+
 @row(
     "`learn.fit(1)`, and again",
     "goes on with the moving averages of the first training, unless `reset_opt=True`",
@@ -97,8 +106,10 @@ def _():
         before = learn.model[0][0].weight.detach().clone()
         learn.fine_tune(1)
         assert torch.equal(learn.model[0][0].weight, before) == (learn is ours)
-    ours.unfreeze()
-    assert all(p.requires_grad for p in ours.model.parameters())
+    for train_it in (ours.unfreeze, lambda: ours.freeze_to(0)):
+        ours.model[0].requires_grad_(False)
+        train_it()
+        assert all(p.requires_grad for p in ours.model.parameters())
 
 
 @row(
@@ -131,12 +142,14 @@ def _():
 )
 def _():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 4), nn.GroupNorm(2, 4), nn.Linear(4, 3)).double()
-    theirs, ours = two_learners(model)
-    for learn in (theirs, ours):
+    layers = [nn.Linear(4, 4), nn.GroupNorm(2, 4), Scale(), nn.LayerNorm(4), nn.Linear(4, 3)]
+    theirs, ours = two_learners(nn.Sequential(*layers).double())
+    for learn, decays in ((theirs, 0.01), (ours, 0)):
         learn.fit(1)
-    assert numbers(steps_of(theirs)[0], "1.weight").decay == 0.01
-    assert numbers(steps_of(ours)[0], "1.weight").decay == 0
+        decay = {name: numbers(steps_of(learn)[0], name).decay for name in steps_of(learn)[0]}
+        assert decay["1.weight"] == decay["2.scale"] == decays
+        assert decay["0.bias"] == decay["3.weight"] == 0
+        assert decay["0.weight"] == decay["4.weight"] == 0.01
 
 
 @row(

@@ -64,7 +64,7 @@ NAMES = lines(
     ("imagenet_stats", "len(_) == 2"),
     ("Normalize.from_stats(*imagenet_stats)", "isinstance(_, Normalize)"),
     ("LabelSmoothingCrossEntropy()", "callable(_)"),
-    ("torch, nn, F, np, pd, plt, partial, Path", "len(_) == 8"),
+    ("torch, nn, F, np, pd, plt, math, re, partial, Path", "len(_) == 10"),
 )
 
 # ---- transforms of items -------------------------------------------------------------------
@@ -121,7 +121,7 @@ BLOCKS = lines(
         "dls = pets.dataloaders(path)",
         "dls.c == 4 and len(dls.valid_ds) == 24",
     ),
-    ("dls.show_batch(nrows=1, ncols=3)", "True"),
+    ("dls.show_batch(nrows=1, ncols=3)", "len(_.axes) == 3 and _._repr_png_()"),
     ("dls.show_batch(max_n=9, figsize=(7, 6))", "True"),
     ("x, y = dls.one_batch()\nx.mean(dim=[0, 2, 3]), x.std(dim=[0, 2, 3])", "len(_[0]) == 3"),
     ("dl = dls.test_dl(files)\nlen(dl.dataset)", "_ == 120"),
@@ -165,6 +165,10 @@ LEARNER = lines(
     ("learn.fine_tune(1, cbs=MixUp)", "True"),
     ("learn.fine_tune(1, base_lr=1e-3, freeze_epochs=1)", "True"),
     ("learn.freeze()\nlearn.unfreeze()", "True"),
+    (
+        "learn = Learner(dls, net(), splitter=lambda m: [[*m[:3].parameters()], [*m[3:].parameters()]])\nlearn.freeze()\nlearn.fine_tune(1)",
+        "all(p.requires_grad for p in learn.model.parameters())",
+    ),
     ("learn.freeze_to(-1)", "True"),
     ("learn.fit_one_cycle(1, lr_max=slice(1e-6, 1e-4))", "True"),
     ("learn.fit_flat_cos(1, 1e-3)", "True"),
@@ -182,11 +186,16 @@ LEARNER = lines(
     ),
     ("learn.fit(1, cbs=GradientAccumulation(n_acc=32))", "True"),
     ("learn.fit(1, cbs=GradientAccumulation(32))", "True"),
+    (
+        "learn, mixer, dblock, interp = learn, MixUp(), DataBlock(), learn.interpret()\n[each._repr_html_() for each in (learn, dls, mixer, dblock, interp)]",
+        "all(_)",
+    ),
     ("learn.fit(1, cbs=GradientClip)", "True"),
     ("learn.fit(1, cbs=GradientClip(0.1))", "True"),
     ("learn.fit(1, cbs=CSVLogger())", "(Path(learn.path) / 'history.csv').exists()"),
     ("learn.fit(1, cbs=ReduceLROnPlateau(monitor='valid_loss', patience=1))", "True"),
     ("lrs = learn.lr_find()\nlrs.valley", "0 < float(_) < 10"),
+    ("learn.lr_find()", "_.valley > 0 and _._repr_png_()"),
     ("learn.lr_find(suggest_funcs=(minimum, steep, valley, slide))", "_.minimum and _.steep"),
     ("learn.tta()", "len(_) == 2"),
     ("preds, targs = learn.tta()\naccuracy(preds, targs).item()", "0 <= _ <= 1"),
@@ -207,19 +216,19 @@ METRICS = lines(
 # ---- after the training --------------------------------------------------------------------
 
 AFTER = lines(
-    ("learn.recorder.plot_loss()", "True"),
+    ("learn.recorder.plot_loss()", "_._repr_png_()"),
     ("learn.recorder.plot_sched()", "True"),
     ("learn.recorder.values", "len(_) == 1 and len(_[0]) == 3"),
     ("learn.recorder.losses", "len(_) == 6"),
     ("learn.recorder.lrs", "len(_) == 6"),
     ("learn.recorder.metric_names", "'accuracy' in ' '.join(_)"),
-    ("learn.show_results(max_n=6, figsize=(7, 8))", "True"),
+    ("learn.show_results(max_n=6, figsize=(7, 8))", "len(_.axes) == 6"),
     ("learn.show_results()", "True"),
     ("interp = ClassificationInterpretation.from_learner(learn)", "True"),
     ("interp = Interpretation.from_learner(learn)", "True"),
-    ("interp.plot_confusion_matrix(figsize=(12, 12), dpi=60)", "True"),
+    ("interp.plot_confusion_matrix(figsize=(12, 12), dpi=60)", "_.dpi == 60 and _.axes"),
     ("interp.plot_confusion_matrix()", "True"),
-    ("interp.plot_top_losses(9, nrows=3)", "True"),
+    ("interp.plot_top_losses(9, nrows=3)", "len(_.axes) == 9"),
     ("interp.plot_top_losses(9, figsize=(15, 11))", "True"),
     ("interp.most_confused(min_val=5)", "isinstance(_, list)"),
     ("interp.print_classification_report()", "True"),
@@ -282,6 +291,10 @@ OTHERS = lines(
         "True",
     ),
     (
+        "DataBlock((TextBlock.from_df('text'), CategoryBlock), get_x=ColReader('text'), get_y=ColReader('label'), splitter=RandomSplitter(0.2, seed=1)).dataloaders(texts, bs=16)",
+        "_.vocab == ['bad', 'good'] and len(_.valid_ds) == 24",
+    ),
+    (
         "dls = TextDataLoaders.from_df(texts, text_col='text', label_col='label', bs=16)\n"
         "learn = text_classifier_learner(dls, drop_mult=0.5, metrics=accuracy)\n"
         "learn.fit(1)\n"
@@ -289,6 +302,23 @@ OTHERS = lines(
         "True",
     ),
 )
+
+# ---- what is not there, or mistyped ---------------------------------------------------------
+
+MISTYPED = {
+    "Learner(dls, xresnet18)": "xresnet18 makes a network and is none itself: call it, xresnet18(n_out=dls.c)",
+    "vision_learner(dls, xresnet18(n_out=4))": "the ResNet is a network already: use Learner",
+    "Learner(dls, net(), cbs='Mixup')": "'Mixup' is a text and no callback or mixer: write Mixup without quotes",
+    "Learner(dls, net(), metrics='acuracy')": "did you mean accuracy, without quotes",
+    "Learner(dls, net(), metric=accuracy)": "did you mean metrics",
+    "learn.fit_one_cycle(1, lr_mx=1e-3)": "did you mean lr_max",
+    "learn.fine_tun(1)": "did you mean fine_tune",
+    "learn.load_encoder('finetuned')": "there are no language models here",
+    "language_model_learner(dls, AWD_LSTM)": "there are no language models here",
+    "WordTokenizer()": "WordTokenizer.of(texts) takes them",
+    "DataBlock((ImageBlock, CategoryBlock), batch_tfm=[])": "did you mean batch_tfms",
+    "learn.fit(1, cbs=SaveModelCallback(monitor='acuracy'))": "acuracy",
+}
 
 # ---- from the first line to the last -------------------------------------------------------
 
@@ -364,6 +394,47 @@ learn.predict(fnames[0])
 dl = dls.test_dl(fnames)
 preds, _, decoded = learn.get_preds(dl=dl, with_decoded=True)
 len(decoded)
+"""
+
+TABLE = r"""
+splits = (list(range(20, 120)), list(range(20)))
+cont_nn, cat_nn = cont_cat_split(table, max_card=20, dep_var='price')
+procs_nn = [Categorify, FillMissing, Normalize]
+to_nn = TabularPandas(table, procs_nn, cat_nn, cont_nn, splits=splits, y_names='price')
+to_nn.show(3)
+to_nn.items.head(3)
+to_nn.classes['colour']
+xs, y = to_nn.train.xs, to_nn.train.y
+dls = to_nn.dataloaders(16)
+dls.show_batch(max_n=3)
+learn = tabular_learner(dls, y_range=(-3, 3), layers=[8, 4], n_out=1, loss_func=F.mse_loss)
+learn.lr_find(num_it=10)
+learn.fit_one_cycle(1, 1e-2)
+preds, targs = learn.get_preds()
+def r_mse(pred, y): return round(math.sqrt(((pred-y)**2).mean()), 4)
+assert r_mse(preds, targs) == r_mse(to_np(preds.squeeze()), to_nn.valid.y)
+learn.show_results(max_n=3)
+learn.save('nn')
+learn.export('nn.pkl')
+reloaded = load_learner(learn.path/'nn.pkl')
+reloaded.predict(table.iloc[0])[1].allclose(learn.predict(table.iloc[0])[1])
+"""
+
+TEXTS = r"""
+dls = TextDataLoaders.from_df(texts, text_col='text', label_col='label', valid_pct=0.2, seed=42, bs=16)
+dls.show_batch(max_n=2)
+learn = text_classifier_learner(dls, metrics=accuracy)
+learn.fit_one_cycle(1, 2e-2)
+learn.freeze_to(-2)
+learn.fit_one_cycle(1, slice(1e-2/(2.6**4), 1e-2))
+learn.unfreeze()
+learn.show_results(max_n=2)
+interp = ClassificationInterpretation.from_learner(learn)
+interp.plot_confusion_matrix()
+interp.plot_top_losses(2)
+learn.export('text.pkl')
+reloaded = load_learner(learn.path/'text.pkl')
+reloaded.predict('a good day')[2].allclose(learn.predict('a good day')[2])
 """
 
 #: What makes a training of the book one of a test: other sizes and fewer epochs.

@@ -48,7 +48,7 @@ def path(tmp_path_factory):
 def star():
     """What the import line brings."""
     names = {}
-    exec("from vicinal import *", names)
+    exec("from vicinal.all import *", names)
     return names
 
 
@@ -143,8 +143,9 @@ def texts():
     return pd.DataFrame({"text": given, "label": ["good", "bad"] * 60})
 
 
-@typed(printed.OTHERS)
-def test_other_data(line, names):
+@pytest.fixture
+def others(names):
+    """The same with a table and with texts."""
     generator = np.random.default_rng(0)
     width, height = generator.normal(size=(2, 120))
     colour = np.array(["red", "green"])[np.arange(120) % 2]
@@ -154,7 +155,27 @@ def test_other_data(line, names):
     )
     names["texts"] = texts()
     names["df"] = names["df"][::3].reset_index(drop=True)
-    run(line, names)
+    return names
+
+
+@typed(printed.OTHERS)
+def test_other_data(line, others):
+    run(line, others)
+
+
+@pytest.mark.parametrize("text", [printed.TABLE, printed.TEXTS], ids=["table", "texts"])
+def test_to_a_learner_that_is_exported_and_loaded(text, others):
+    others["table"]["price"] = others["table"]["width"] / 2
+    run(Line(text, "_ is True"), others)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("line", printed.MISTYPED)
+def test_what_is_mistyped_is_one_sentence(line, names):
+    with pytest.raises((vicinal.VicinalError, TypeError, AttributeError)) as error:
+        run(Line(line), names)
+    assert printed.MISTYPED[line] in str(error.value)
+    assert len(str(error.value)) < 300
 
 
 def test_what_is_not_there_is_said_in_a_sentence(names):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import printed
 import pytest
 from printed import type_in
 
@@ -81,3 +82,28 @@ def test_the_whole_in_a_plain_kernel(file, tmp_path):
             # A figure that does not draw itself.
             is_figure = str(shown.get("text/plain", "")).startswith("<Figure")
             assert not is_figure or "image/png" in shown, cell.source
+
+
+DATA = """
+from vicinal.all import *
+width, height = np.random.default_rng(0).normal(size=(2, 120))
+colour = np.array(["red", "green"])[np.arange(120) % 2]
+table = pd.DataFrame({"width": width, "height": height, "colour": colour, "price": width / 2})
+texts = pd.DataFrame({"text": ["a good day", "a bad night"] * 60, "label": ["good", "bad"] * 60})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [printed.TABLE, printed.TEXTS], ids=["table", "texts"])
+def test_lines_of_the_book_in_a_plain_kernel(text, tmp_path):
+    from nbclient import NotebookClient
+
+    sources = [DATA, *text.strip().splitlines()]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for cell in notebook.cells:
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        if re.match(r"(dls|learn|to_nn|interp)\.(show|plot)_?\w*\(", cell.source):
+            assert kinds & {"image/png", "text/html"}, cell.source
+        assert "stderr" not in {output.get("name") for output in cell.outputs}
+    assert notebook.cells[-1].outputs[-1]["data"]["text/plain"] == "True"

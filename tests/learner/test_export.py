@@ -436,6 +436,29 @@ class TestLosses:
         for one, other in zip(again.buffers(), loss.buffers(), strict=True):
             assert torch.equal(one, other)
 
+    def test_one_with_an_activation_of_its_own_is_given_again(self, tmp_path, capsys):
+        class Own(nn.Module):
+            def forward(self, output, target):
+                return F.cross_entropy(output, target)
+
+            def activation(self, x):
+                return (x / 2).softmax(1)
+
+            def decodes(self, x):
+                return x.argmin(1)
+
+        x, y = torch.randn(8, 3), torch.arange(8) % 2
+        dls = vicinal.DataLoaders.from_tensors(x, y, x, y, bs=4, device="cpu")
+        learn = vicinal.Learner(dls, nn.Linear(3, 2), Own(), path=tmp_path)
+        learn.export()
+        assert "Own is not in the file, nor how it turns outputs into" in capsys.readouterr().out
+        file = learn.path / "export.pkl"
+        with pytest.raises(VicinalError, match=r"give it to load_learner\(file, loss_func=…\)"):
+            load_learner(file).predict(x[0])
+        found, expected = load_learner(file, loss_func=Own()).predict(x[0]), learn.predict(x[0])
+        assert found[0] == expected[0]
+        assert torch.equal(found[2], expected[2])
+
     def test_those_that_it_does_not(self):
         class Own(nn.CrossEntropyLoss):
             pass

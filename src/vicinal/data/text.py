@@ -130,6 +130,9 @@ class WordTokenizer(Tokenizer):
         words: the vocabulary.
         max_length: the number of words to which a text is truncated.
 
+    Raises:
+        VicinalError: there are no words.
+
     >>> tokenizer = WordTokenizer.of(["who is he ?", "who is she ?"])
     >>> tokenizer.words
     ['?', 'is', 'who']
@@ -138,7 +141,12 @@ class WordTokenizer(Tokenizer):
             [4, 3, 1, 2]])
     """
 
-    def __init__(self, words: Sequence[str], max_length: int = MAX_LENGTH) -> None:
+    def __init__(self, words: Sequence[str] | None = None, max_length: int = MAX_LENGTH) -> None:
+        if words is None:
+            raise VicinalError(
+                "a WordTokenizer needs the words that it knows: WordTokenizer.of(texts) takes them "
+                "from training texts"
+            )
         self.words, self.max_length = list(words), max_length
         self._index = {word: i for i, word in enumerate(self.words, start=UNKNOWN + 1)}
 
