@@ -93,6 +93,7 @@ from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.export.run import export_run as export_run
 from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
 from vicinal.learner.collab import collab_learner as collab_learner
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
