@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -243,6 +244,21 @@ class TestCheck:
         assert spread(1000, 4) == [0, 333, 666, 999]
         assert spread(1, 64) == [0]
 
+    def test_samples_of_each_kind_of_data_are_found(self):
+        decoded = torch.arange(5 * 3 * 2 * 2, dtype=torch.uint8).reshape(5, 3, 2, 2)
+        part = SimpleNamespace(images=decoded)
+        form = form_of(images(), "images")
+        found = form.chosen(SimpleNamespace(valid=part), 2)
+        assert [each.shape for each in found] == [(2, 2, 3)] * 2
+        assert (found[1] == decoded[4].permute(1, 2, 0).numpy()).all()
+        files = [Path(f"{number}.png") for number in range(5)]
+        part = SimpleNamespace(images=files)
+        assert form.chosen(SimpleNamespace(valid=part), 3) == [files[0], files[2], files[4]]
+        streamed = SimpleNamespace(head=lambda count: SimpleNamespace(images=files[:count]))
+        assert form.chosen(SimpleNamespace(valid=streamed), 2) == files[:2]
+        split = SimpleNamespace(valid=None, texts=lambda part: TEXTS)
+        assert form_of(texts(), "texts").chosen(split, 99) == TEXTS
+
     def test_an_example_has_no_side_of_one_that_may_differ(self, tmp_path):
         predictor = Predictor.load(made_run(tmp_path / "run", texts()))
         form = form_of(predictor.preprocessing, "texts")
@@ -264,7 +280,7 @@ class TestCard:
         assert "| valid_mean_average_precision | 0.75 |" in text
         assert "| valid_loss | 0.612346 |" in text
         assert "after epoch 2. The threshold, 0.35, was chosen on it." in text
-        assert "- mix: cutmix, alpha 0.5" in text
+        assert "- mix: cutmix:0.5\n" in text
         typed = "vicinal train photos --mix cutmix --alpha 0.5 --epochs 3 --label 'a b' --no-flip"
         assert f"    {typed}\n" in text
         assert "somebody" not in text
@@ -280,11 +296,27 @@ class TestCard:
         assert "Nothing: the training was stopped" in text
         assert "- epochs: 1, stopped before all 3" in text
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({}, "mixup"),
+            ({"alpha": 0.2}, "mixup:0.2"),
+            ({"mix": "none"}, "none"),
+            ({"mix": "mixup:0.8+cutmix:1:prob=0.5"}, "mixup:0.8+cutmix:1:prob=0.5"),
+        ],
+    )
+    def test_the_mix_that_is_the_default_is_named(self, tmp_path, options, said):
+        folder = made_run(tmp_path / "run", rows(), options=options)
+        config = json.loads((folder / "config.json").read_text())
+        text = card(folder, config, form_of(rows(), "rows"), None, {})
+        assert f"- mix: {said}\n" in text
+
     def test_a_mixer_from_python_is_no_command(self, tmp_path):
         folder = made_run(tmp_path / "run", rows())
         config = json.loads((folder / "config.json").read_text())
         config["options"]["mix"] = "MixUp(alpha=0.4)"
         text = card(folder, config, form_of(rows(), "rows"), None, {})
+        assert "- mix: MixUp(alpha=0.4)\n" in text
         assert "It was started from Python." in text
         assert "vicinal train" not in text
 

@@ -10,7 +10,9 @@ from typing import Any
 from vicinal import __version__
 from vicinal.export.forms import Form
 from vicinal.formatting import format_value
-from vicinal.tasks.options import TrainOptions, as_typed, option
+from vicinal.methods import NONE
+from vicinal.mixes import parse_mix
+from vicinal.tasks.options import TrainOptions, as_typed, is_text, option
 
 TASKS = {
     ("images", "classes"): "image-classification",
@@ -105,11 +107,11 @@ def _training(config: dict[str, Any]) -> str:
 
 
 def _mix(options: dict[str, Any]) -> str:
-    if options.get("mix") is None:
-        recipe = options.get("recipe")
-        return f"that of the recipe {recipe}" if recipe else "none"
-    alpha = options.get("alpha")
-    return f"{options['mix']}{'' if alpha is None else f', alpha {alpha:g}'}"
+    """What was mixed, in the words of ``--mix``: mixup, where nothing was said."""
+    mix, alpha = options.get("mix"), options.get("alpha")
+    if mix is not None and not is_text(mix):
+        return str(mix)  # an object from Python
+    return parse_mix(mix, alpha).text or NONE
 
 
 def _command(options: dict[str, Any]) -> str | None:
@@ -119,7 +121,7 @@ def _command(options: dict[str, Any]) -> str | None:
         value = options.get(field.name, field.default)
         if field.name == "data" or value == field.default:
             continue
-        if field.name == "mix" and "(" in str(value):
+        if field.name == "mix" and not is_text(value):
             return None
         name, _, text = as_typed(option(field.name), value).partition(" ")
         text = _public(text)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.data.sizes import sides
 from vicinal.data.text import UNKNOWN, WORD, WordTokenizer
@@ -22,6 +22,39 @@ from vicinal.tasks.texts import TextPreprocessing
 TOKENIZER = "tokenizer.json"
 BATCH, LENGTH = "batch", "length"  # the names of dimensions that differ from call to call
 Axes = dict[int, str]
+
+
+class Named(nn.Module):
+    """Tensors as a batch by their names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def forward(self, *tensors: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self.names, tensors, strict=True))
+
+
+class Normalized(nn.Module):
+    """Pixels to floats, by buffers: tensors that are made on the way are lost in torch 2.6's ONNX.
+
+    >>> from vicinal.data.augment import Normalize
+    >>> pixels = torch.randint(256, (2, 3, 4, 4), dtype=torch.uint8)
+    >>> mean, std = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+    >>> torch.equal(Normalized(mean, std)(pixels), Normalize(mean, std).valid(pixels))
+    True
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return (pixels.float() / 255 - self.mean) / self.std
 
 
 class Form(ABC):
@@ -58,9 +91,9 @@ class Form(ABC):
         batch = self.preprocessing.batch(items)
         return tuple(batch[name] for name in self.axes)
 
-    def network_input(self, tensors: Sequence[Tensor]) -> Any:
-        """The inputs of the graph as the network takes them; it is traced into the graph."""
-        return dict(zip(self.axes, tensors, strict=True))
+    def entry(self) -> nn.Module:
+        """From the inputs of the graph to what the network takes; it is traced into the graph."""
+        return Named(tuple(self.axes))
 
     @abstractmethod
     def steps(self) -> dict[str, Any]:
@@ -88,8 +121,8 @@ class ImageForm(Form):
     def tensors(self, items: list[Any]) -> tuple[Tensor, ...]:
         return (self.preprocessing.pixels(items),)
 
-    def network_input(self, tensors: Sequence[Tensor]) -> Any:
-        return self.preprocessing.normalized(tensors[0])
+    def entry(self) -> nn.Module:
+        return Normalized(self.preprocessing.mean, self.preprocessing.std)
 
     def steps(self) -> dict[str, Any]:
         how = self.preprocessing

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
-from vicinal.export.forms import Form
+from vicinal.export.forms import BATCH, Form
 from vicinal.stored import first_line
 from vicinal.tasks.predictor import Predictor
 
 ONE_FILE = 2**31 - 2**20  # bytes of weights; an ONNX file cannot be larger than 2 GB
+MOST = 2**31 - 1  # samples; without a limit, torch 2.6 finds that int64's would not do
 HALF = (torch.bfloat16, torch.float16)
 
 
@@ -36,10 +37,10 @@ class Graph(nn.Module):
         super().__init__()
         self.network = _in_float32(deepcopy(predictor.model)).eval()
         self.rescaling = deepcopy(predictor.rescaling)
-        self.form = form
+        self.entry, self.form = form.entry(), form
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        x = self.form.network_input(tensors)
+        x = self.entry(*tensors)
         output: Tensor
         output = self.network(x) if self.rescaling is None else self.rescaling(self.network, x)
         if self.form.target == "labels":
@@ -73,9 +74,9 @@ def traced(graph: Graph, tensors: tuple[Tensor, ...]) -> Any:
         return torch.export.export(graph, tensors, dynamic_shapes={"tensors": axes}, strict=False)
 
 
-def _longest(graph: Graph, name: str) -> int | None:
+def _longest(graph: Graph, name: str) -> int:
     tokenizer = getattr(graph.form.preprocessing, "tokenizer", None)
-    return tokenizer.max_length if name == "length" and tokenizer is not None else None
+    return MOST if name == BATCH or tokenizer is None else tokenizer.max_length
 
 
 def save_torch(program: Any, form: Form, file: Path) -> None:
@@ -126,9 +127,10 @@ def _failing(format: str) -> Iterator[None]:
     except (VicinalError, OSError):
         raise
     except Exception as error:
+        cause = error.__cause__ or error  # torch.onnx says in which of its steps it failed
         raise VicinalError(
-            f"this network cannot be written for {format} ({first_line(error)}): leave that format "
-            "out of --format, or train another --model"
+            f"this network cannot be written for {format} ({first_line(cause)}): leave that "  # type: ignore[arg-type]
+            "format out of --format, or train another --model"
         ) from error
 
 

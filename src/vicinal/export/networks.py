@@ -67,9 +67,10 @@ def timm_runner(form: Form, file: Path) -> Runner:
         timm_name(form), num_classes=form.preprocessing.n_out, checkpoint_path=str(file)
     )
     model.eval()
+    entry = form.entry()
 
     def run(pixels: Tensor) -> Tensor:
-        scores: Tensor = model(form.network_input([pixels]))
+        scores: Tensor = model(entry(pixels))
         return scores.sigmoid() if form.target == "labels" else scores.softmax(dim=1)
 
     return run
@@ -141,7 +142,8 @@ def _smp_runner(form: Form, folder: Path) -> Runner:
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints where it looks
         model = segmentation_models_pytorch.from_pretrained(str(folder)).eval()
-    return lambda pixels: model(form.network_input([pixels])).softmax(dim=1)
+    entry = form.entry()
+    return lambda pixels: model(entry(pixels)).softmax(dim=1)
 
 
 def _transformers_runner(form: Form, folder: Path) -> Runner:
