@@ -129,8 +129,8 @@ def _failing(format: str) -> Iterator[None]:
     except Exception as error:
         cause = error.__cause__ or error  # torch.onnx says in which of its steps it failed
         raise VicinalError(
-            f"this network cannot be written for {format} ({first_line(cause)}): leave that "  # type: ignore[arg-type]
-            "format out of --format, or train another --model"
+            f"this network cannot be written for {format} ({first_line(cause):.200}): leave that "  # type: ignore[arg-type]
+            "format out of --format, update torch, or train another --model"
         ) from error
 
 
