@@ -229,6 +229,7 @@ _HOMES = {
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
+    "export.run": ("export_run",),
     "learner.suggestions": ("minimum", "slide", "steep", "valley"),
     "learner.tabular": ("tabular_config", "tabular_learner"),
     "learner.text": ("AWD_LSTM", "text_classifier_learner"),

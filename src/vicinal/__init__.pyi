@@ -110,6 +110,7 @@ from vicinal.detection import DetectionMixUp as DetectionMixUp
 from vicinal.detection import Mosaic as Mosaic
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.export.run import export_run as export_run
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
 from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback

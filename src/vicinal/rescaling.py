@@ -140,7 +140,9 @@ class Rescaling(nn.Module):
                 f"mean rescales them, {tuple(self.mean_x.shape)}: give samples of that shape"
             )
         own = _precise(x)
-        shrunk = torch.lerp(self.mean_x.to(own.dtype), own, self.theta).to(x.dtype)
+        # Expanded, as torch 2.6 exports no lerp of another shape.
+        mean_x = self.mean_x.to(own.dtype).expand_as(own)
+        shrunk = torch.lerp(mean_x, own, self.theta).to(x.dtype)
         output = network(shrunk)
         shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else type(output).__name__
         if not isinstance(output, Tensor) or math.prod(shape) != self.mean_y.numel():
@@ -209,7 +211,8 @@ class Means:
 
 def _precise(values: Tensor) -> Tensor:
     """Floats of at least 32 bits."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    # Not by torch.promote_types, which torch 2.6 cannot load in an exported graph.
+    return values if values.is_floating_point() and values.dtype.itemsize >= 4 else values.float()
 
 
 def _check_floats(x: Any) -> None:

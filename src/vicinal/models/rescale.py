@@ -41,8 +41,9 @@ class Rescale(nn.Module):
             return super()._apply(fn, recurse)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Values in the data's units may overflow 16 bits.
-        dtype = torch.promote_types(self.mean.dtype, torch.float32)
+        # Values in the data's units may overflow 16 bits. torch 2.6 writes torch.promote_types into
+        # an exported graph, which it cannot load again.
+        dtype = self.mean.dtype if self.mean.dtype.itemsize >= 4 else torch.float32
         return x.to(dtype) * self.std + self.mean
 
 
