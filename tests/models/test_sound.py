@@ -36,7 +36,7 @@ def test_the_filters_are_torchaudios():
 @pytest.mark.parametrize("rate", [1000, 8000, 22050])
 def test_the_spectrogram_is_torchaudios(rate):
     transforms = pytest.importorskip("torchaudio").transforms
-    layer, x = LogMel(rate), 0.1 * torch.randn(2, rate)
+    layer, x = LogMel(rate, rate // 100), 0.1 * torch.randn(2, rate)
     mel = transforms.MelSpectrogram(
         rate,
         n_fft=layer.n_fft,
@@ -52,13 +52,13 @@ def test_the_spectrogram_is_torchaudios(rate):
 
 @pytest.mark.parametrize("rate", [200, 1000, 8000, 16000, 22050, 32000])
 def test_no_filter_is_empty(rate):
-    assert (LogMel(rate).filters.sum(1) > 0).all()
+    assert (LogMel(rate, rate // 100).filters.sum(1) > 0).all()
 
 
 def test_a_tone_is_in_its_band():
     time = torch.arange(800) / 8000
     low, high = (torch.sin(2 * torch.pi * hertz * time) for hertz in (300, 3000))
-    levels = LogMel(8000)(torch.stack([low, high]))
+    levels = LogMel(8000, 80)(torch.stack([low, high]))
     assert levels.shape == (2, 1, 64, 11)
     low_band, high_band = levels[:, 0, :, 5].argmax(1).tolist()
     assert low_band < 10
@@ -67,7 +67,7 @@ def test_a_tone_is_in_its_band():
 
 def test_bfloat16_and_silence_give_finite_levels():
     with torch.autocast("cpu", torch.bfloat16):
-        levels = LogMel(8000)(torch.zeros(1, 50, dtype=torch.bfloat16))
+        levels = LogMel(8000, 80)(torch.zeros(1, 50, dtype=torch.bfloat16))
     assert levels.dtype == torch.float32
     assert levels.isfinite().all()
 
@@ -86,7 +86,7 @@ def test_masks_are_of_one_band_and_one_span_and_in_training_alone():
 
 
 def test_waves_and_their_spectrograms_give_the_same():
-    network = SoundNetwork(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten()), 8000).eval()
+    network = SoundNetwork(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten()), 8000, 80).eval()
     x = torch.randn(2, 400)
     assert network(x).equal(network(network.spectrogram(x)))
     assert {"spectrogram.mean", "spectrogram.std"} <= network.state_dict().keys()
@@ -94,6 +94,8 @@ def test_waves_and_their_spectrograms_give_the_same():
 
 
 def test_a_network_is_made_again():
-    made = rebuild({"maker": "sound_network", "name": "resnet9", "n_out": 2, "rate": 8000})
+    made = rebuild(
+        {"maker": "sound_network", "name": "resnet9", "n_out": 2, "rate": 8000, "hop": 80}
+    )
     assert (made.spectrogram.rate, made.get_classifier().out_features) == (8000, 2)
     assert made.feature_info[0]["module"] == "body.features.0"

@@ -106,7 +106,7 @@ def test_the_rate_of_the_data_is_that_of_the_method(folder):
 def test_what_is_chosen_is_said(folder):
     chosen = task_of(folder, epochs=None).chosen()
     assert chosen["length"] == "0.1 s of 8,000 Hz (as long as the longest training sound)"
-    assert chosen["spectrograms"] == "64 mels x 11 frames of 10 ms"
+    assert chosen["spectrograms"] == "64 mels x 11 frames, 10 ms apart"
     assert chosen["augmentation"].startswith("masks in frequency and time (SpecAugment)")
     assert chosen["storage"].startswith("mapped from the cache")
     assert task_of(folder, augment="none").chosen()["augmentation"] == "none (as requested)"

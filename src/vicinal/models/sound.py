@@ -11,8 +11,9 @@ from vicinal.mixed.uncompiled import uncompiled
 from vicinal.models.made import remember
 from vicinal.models.zoo import create_model
 
-WINDOW, HOP = 0.025, 0.010  # seconds
-BANDS = 64
+HOP = 0.010  # seconds
+WINDOW = 2.5  # times the hop
+BANDS, FRAMES = 64, 256
 QUIET = 1e-8  # is added to the power, whose logarithm silence would lack
 # The scale of mels of M. Slaney, Auditory Toolbox (1998): linear up to 1 kHz, then logarithmic.
 LINEAR, BREAK, STEP = 200 / 3, 1000.0, math.log(6.4) / 27
@@ -21,16 +22,17 @@ LINEAR, BREAK, STEP = 200 / 3, 1000.0, math.log(6.4) / 27
 class LogMel(nn.Module):
     """Waves (B, T) to spectrograms (B, 1, mels, frames): logarithms of the power in bands of mels.
 
-    Windows are 25 ms long and 10 ms apart, filled up to a power of two, and centred: what is
-    before the beginning and after the end is silence.
+    Windows are two and a half hops long, filled up to a power of two, and centred: what is before
+    the beginning and after the end is silence.
 
     Args:
         rate: samples per second.
+        hop: samples from one window to the next.
 
     Attributes:
         mean, std: of the training sounds, by which spectrograms are normalised.
 
-    >>> LogMel(8000)(torch.randn(2, 8000)).shape
+    >>> LogMel(8000, hop=80)(torch.randn(2, 8000)).shape
     torch.Size([2, 1, 64, 101])
     """
 
@@ -39,10 +41,10 @@ class LogMel(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, hop: int) -> None:
         super().__init__()
-        self.rate = rate
-        length, self.hop = max(2, round(WINDOW * rate)), max(1, round(HOP * rate))
+        self.rate, self.hop = rate, hop
+        length = max(2, round(WINDOW * hop))
         self.n_fft = 2 ** math.ceil(math.log2(length))
         window = torch.hann_window(length, device="cpu")
         self.register_buffer("window", window, persistent=False)
@@ -68,6 +70,16 @@ class LogMel(nn.Module):
             power = spectrum.real.square() + spectrum.imag.square()
             levels = (self.filters @ power + QUIET).log()
             return ((levels - self.mean) / self.std)[:, None]
+
+
+def usual_hop(length: int, rate: int) -> int:
+    """Samples from one window to the next: 10 ms, or as many times more as keep 256 frames.
+
+    >>> usual_hop(8000, rate=8000), usual_hop(40_000, rate=8000)
+    (80, 160)
+    """
+    shortest = max(1, round(HOP * rate))
+    return shortest * max(1, math.ceil(length / shortest / FRAMES))
 
 
 @lru_cache(8)
@@ -138,12 +150,12 @@ class SoundNetwork(nn.Module):
 
     Args:
         body: a network for images of three channels, which all get the spectrogram.
-        rate: samples per second of the waves.
+        rate, hop: of :class:`LogMel`.
     """
 
-    def __init__(self, body: nn.Module, rate: int) -> None:
+    def __init__(self, body: nn.Module, rate: int, hop: int) -> None:
         super().__init__()
-        self.spectrogram, self.augment, self.body = LogMel(rate), SpecAugment(), body
+        self.spectrogram, self.augment, self.body = LogMel(rate, hop), SpecAugment(), body
 
     @property
     def feature_info(self) -> Any:
@@ -164,11 +176,11 @@ class SoundNetwork(nn.Module):
         return logits
 
 
-def sound_network(name: str, n_out: int, rate: int) -> SoundNetwork:
+def sound_network(name: str, n_out: int, rate: int, hop: int) -> SoundNetwork:
     """A network for images by its name, on spectrograms; see :class:`SoundNetwork`.
 
-    >>> sound_network("resnet9", 2, rate=8000)(torch.zeros(3, 4000)).shape
+    >>> sound_network("resnet9", 2, rate=8000, hop=80)(torch.zeros(3, 4000)).shape
     torch.Size([3, 2])
     """
-    network = SoundNetwork(create_model(name, n_out), rate)
-    return remember(network, "sound_network", name=name, n_out=n_out, rate=rate)
+    network = SoundNetwork(create_model(name, n_out), rate, hop)
+    return remember(network, "sound_network", name=name, n_out=n_out, rate=rate, hop=hop)

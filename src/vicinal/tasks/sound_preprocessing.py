@@ -27,10 +27,12 @@ class SoundPreprocessing(Preprocessing):
         rate: samples per second of the waves.
         length: of the waves, in samples; longer ones are cut to their middle, shorter ones are
             padded with silence.
+        hop: samples from one frame of a spectrogram to the next.
     """
 
     rate: int
     length: int
+    hop: int
 
     sample_name = "file"
     argument = "SOUND"
@@ -40,14 +42,15 @@ class SoundPreprocessing(Preprocessing):
         check_dataclass(stored, cls, "predict.how")
         made = cls(**stored)
         made.check()
-        return sound_network(made.model, made.n_out, made.rate), made
+        return sound_network(made.model, made.n_out, made.rate, made.hop), made
 
     def check(self) -> None:
         super().check()
         if not 1 <= self.rate <= 10**6:
             raise VicinalError(f"rate must be 1 to 1,000,000 samples per second, not {self.rate}")
-        if not 1 <= self.length <= LONGEST:
-            raise VicinalError(f"length must be 1 to {LONGEST:,} samples, not {self.length}")
+        for name, value in (("length", self.length), ("hop", self.hop)):
+            if not 1 <= value <= LONGEST:
+                raise VicinalError(f"{name} must be 1 to {LONGEST:,} samples, not {value}")
 
     def to_json(self) -> dict[str, Any]:
         rest = {name: value for name, value in asdict(self).items() if name != "threshold"}

@@ -17,7 +17,7 @@ from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
 from vicinal.mixes import MixPart
 from vicinal.mixing import Mixer, MixUp
-from vicinal.models.sound import LogMel, SoundNetwork, sound_network
+from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
 from vicinal.models.zoo import check_name, count_parameters, is_known
 from vicinal.tasks.first_batch import mixed_first_batch
 from vicinal.tasks.images import SHOWN, _files
@@ -39,6 +39,7 @@ class SoundTask(Task):
 
     Attributes:
         length: of the waves that the network hears, in samples.
+        hop: samples from one frame of a spectrogram to the next.
     """
 
     kind = "sounds"
@@ -55,6 +56,7 @@ class SoundTask(Task):
     def _choose_network(self) -> None:
         rate, waves = self.split.rate, waves_of(self.split.train)
         self.length, fits = usual_length(waves.lengths, rate, MOST)
+        self.hop = usual_hop(self.length, rate)
         seconds = f"{self.length / rate:.3g} s"
         why = "as long as the longest training sound"
         if fits < 1:
@@ -80,11 +82,14 @@ class SoundTask(Task):
         self.augments = asked != "none"
         masks = "masks in frequency and time (SpecAugment), random places in time"
         described = masks if self.augments else "none (as requested)"
-        layer = LogMel(self.split.rate)
-        bands, frames = len(layer.filters), 1 + self.length // layer.hop
-        self.reasons.append(("spectrograms", f"{bands} mels x {frames:,} frames of 10 ms"))
+        bands, frames = len(self._layer().filters), 1 + self.length // self.hop
+        apart = f"{1000 * self.hop / self.split.rate:.3g} ms"
+        self.reasons.append(("spectrograms", f"{bands} mels x {frames:,} frames, {apart} apart"))
         self.reasons.append(("augmentation", described))
         self.reasons.append(("storage", waves_of(self.split.train).text))
+
+    def _layer(self) -> LogMel:
+        return LogMel(self.split.rate, self.hop)
 
     def resolved(self) -> TrainOptions:
         return replace(super().resolved(), augment="light" if self.augments else "none")
@@ -159,7 +164,7 @@ class SoundTask(Task):
 
     def _network(self) -> SoundNetwork:
         """The network, before it is trained, which normalises by some of the training sounds."""
-        network = sound_network(self.model, len(self.split.vocab), self.split.rate)
+        network = sound_network(self.model, len(self.split.vocab), self.split.rate, self.hop)
         if not self.augments:
             network.augment = torch.nn.Identity()  # type: ignore[assignment]
         data = self._data(self.split.train)
@@ -185,7 +190,7 @@ class SoundTask(Task):
     def _preparation(self) -> SoundPreprocessing:
         split = self.split
         return SoundPreprocessing(
-            self.model, split.vocab, split.rate, self.length, threshold=self.threshold
+            self.model, split.vocab, split.rate, self.length, self.hop, threshold=self.threshold
         )
 
     def preprocessing(self, learn: Learner) -> SoundPreprocessing:
@@ -222,7 +227,7 @@ class SoundTask(Task):
                 f"--mix {options.mix} mixes inside the network, of which there is no picture: "
                 "use mixup"
             )
-        layer, data = LogMel(split.rate), task._data(split.examples(SHOWN, options.seed))
+        layer, data = task._layer(), task._data(split.examples(SHOWN, options.seed))
         x, labels = data.__getitems__(range(len(data)))
         if task.mixes_spectrograms:
             x = layer(x)
