@@ -217,6 +217,17 @@ def test_show_draws_spectrograms(folder, mix):
     assert figure.axes[0].get_ylabel() == "sound"
 
 
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_batches_are_seen_as_spectrograms(folder, mix):
+    dls = task_of(folder, mix=mix).learner().dls
+    x, _ = dls.one_batch()
+    pictures = dls.pictures(x)
+    assert pictures.shape == (4, 3, 64, 11)
+    assert 0 <= pictures.min() < pictures.max() <= 1
+    figure = dls.show_batch(2)
+    assert {axes.get_title() for axes in figure.axes} <= {"high", "low"}
+
+
 def test_what_cannot_be_shown(folder):
     split = find_split(options(folder))
     for mix, sentence in (("none", "mixes nothing"), ("manifoldmixup", "inside the network")):

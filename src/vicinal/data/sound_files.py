@@ -1,5 +1,6 @@
 """Sound files: which they are, and what they hold."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -146,3 +147,12 @@ def _reason(error: Exception) -> str:
     """What is wrong, without the path that the message begins with."""
     text = str(getattr(error, "error_string", "") or error)
     return f"it cannot be decoded ({text.rstrip('.')})"
+
+
+def as_sounds(text: str) -> str:
+    """A line about images as one about sounds; parts of paths stay as they are.
+
+    >>> as_sounds("left out: 2 images, first images/image.wav")
+    'left out: 2 sounds, first images/image.wav'
+    """
+    return re.sub(r"(?<![\w/.-])image(s?)(?![\w/-]|\.\w)", r"sound\1", text)

@@ -1,20 +1,17 @@
 """The finder of sounds: folders of them, in folders of their classes or named by a table."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from vicinal.data.finders import of_folder
 from vicinal.data.request import DataRequest
 from vicinal.data.samples import Split
-from vicinal.data.sound_files import check_reader, is_sound
+from vicinal.data.sound_files import as_sounds, check_reader, is_sound
 from vicinal.data.split import DataSplit
 from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
-
-T = TypeVar("T")
 
 
 class SoundRequest(DataRequest):
@@ -52,7 +49,6 @@ def sound_split(request: DataRequest) -> DataSplit | None:
     check_reader(request.path)
     from vicinal.data.sound_split import split_of_sounds  # with what decodes
 
-    found.notes = [as_sounds(note) for note in found.notes]
     return split_of_sounds(found, skip_bad=request.skip_bad)
 
 
@@ -75,12 +71,3 @@ def _named_as_sounds() -> Iterator[None]:
         yield
     except VicinalError as error:
         raise VicinalError(as_sounds(str(error))) from None
-
-
-def as_sounds(text: str) -> str:
-    """A line about images as one about sounds; parts of paths stay as they are.
-
-    >>> as_sounds("left out: 2 images, first images/image.wav")
-    'left out: 2 sounds, first images/image.wav'
-    """
-    return re.sub(r"(?<![\w/.-])image(s?)(?![\w/-]|\.\w)", r"sound\1", text)

@@ -68,9 +68,18 @@ class SoundLoaders(DataLoaders):
     """Batches of sounds; new ones are preprocessed as by ``vicinal predict``."""
 
     preparation: Any
+    spectrogram: Any  # the layer of the network
 
     def stack(self, items: Sequence[Any]) -> Any:
         return self.preparation.batch(list(items))
+
+    @torch.no_grad()
+    def pictures(self, x: Any) -> Tensor:
+        """Spectrograms of waves (B, T), or as they are, in colours: (B, 3, mels, frames)."""
+        from vicinal.plots.spectrograms import as_pictures
+
+        levels = self.spectrogram(x) if x.ndim == 2 else x
+        return as_pictures(levels.float().cpu())[0]
 
 
 class ToSpectrogram(BatchTransform):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vicinal.data.samples import Samples, Split, emptied, listed, number_of
-from vicinal.data.sound_files import BadSound, rate_of
+from vicinal.data.sound_files import BadSound, as_sounds, rate_of
 from vicinal.data.summary import QUANTILES, Summary, summary_of
 from vicinal.data.waves import Decoded, Waves, decode_sounds
 from vicinal.errors import VicinalError
@@ -83,7 +83,8 @@ def split_of_sounds(found: Split, *, skip_bad: bool) -> SoundSplit:
         if not len(part):
             raise VicinalError(f"no sound of the {name} part can be used: repair the files")
     if not found.several:
-        notes += emptied(found.train.labels, parts[0].labels, found.vocab)
+        lost = emptied(found.train.labels, parts[0].labels, found.vocab)
+        notes += [as_sounds(note) for note in lost]
     kept = [waves.decoded[row] for row in good]
     notes += _on_rates(kept, rate)
     channels = [each for each in kept if each.channels > 1]
@@ -92,8 +93,8 @@ def split_of_sounds(found: Split, *, skip_bad: bool) -> SoundSplit:
         shown = f"{number_of(len(channels), 'sound')} of {len(kept):,} with up to {most} channels"
         notes.append(f"channels: {shown}, whose mean is taken")
     train, valid = parts
-    made = SoundSplit(train, valid, found.vocab, [*found.notes, *notes], several=found.several)
-    return replace(made, rate=rate)
+    notes = [*(as_sounds(note) for note in found.notes), *notes]
+    return SoundSplit(train, valid, found.vocab, notes, several=found.several, rate=rate)
 
 
 def usual_rate(files: Sequence[Path]) -> int:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from vicinal.data.sound_loaders import SoundData, SoundLoaders, ToSpectrogram
 from vicinal.data.sound_split import SoundSplit, usual_length, waves_of
@@ -149,7 +148,7 @@ class SoundTask(Task):
         train = Batches(data, self.batch_size, training=True, seed=seed, **how)
         valid = Batches(self._data(self.split.valid), 2 * self.batch_size, **how)
         dls = SoundLoaders(train, valid, self.split.vocab, len(self.split.vocab))
-        dls.preparation = self._preparation()
+        dls.preparation, dls.spectrogram = self._preparation(), network.spectrogram
         of_several(dls, self.split)
         learn = Learner(
             dls,
@@ -206,10 +205,8 @@ class SoundTask(Task):
 
         def figure() -> Any:
             from vicinal import plots
-            from vicinal.plots.spectrograms import as_pictures
 
-            (pictures,) = as_pictures(_levels(learn.model.spectrogram, x))
-            return plots.mixed_batch(pictures, target.to("cpu"), self.split.vocab)
+            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
 
         return figure
 
@@ -233,7 +230,8 @@ class SoundTask(Task):
             x = layer(x)
         mix = mixer.draw(x, labels)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-        levels = [_levels(layer, each) for each in (x, x[mix.partner], mix(x))]
+        waves = (x, x[mix.partner], mix(x))
+        levels = [each if task.mixes_spectrograms else layer(each) for each in waves]
         own, theirs, mixed = as_pictures(*levels)
         target = mix.target(labels)
         return plots.mixing(own, theirs, mixed, target, split.vocab, alpha, sample="sound")
@@ -245,10 +243,3 @@ def _cuts(mixer: Mixer) -> bool:
 
     needed = {entry.factory for name, entry in METHODS.items() if name not in OF_WAVES}
     return type(mixer).__name__ in needed - {METHODS[name].factory for name in OF_WAVES}
-
-
-def _levels(layer: Any, x: Tensor) -> Tensor:
-    """Spectrograms (B, 1, mels, frames) of waves, or as they are."""
-    with torch.no_grad():
-        levels: Tensor = layer(x) if x.ndim == 2 else x
-    return levels.float().cpu()
