@@ -52,4 +52,6 @@ def make_task(options: TrainOptions, split: DataSplit) -> Task:
         VicinalError: an option does not go with them.
     """
     with status("choosing the network and its training"):
-        return task_type_of(split)(options, split)
+        task = task_type_of(split)(options, split)
+        task.check_mix()
+        return task

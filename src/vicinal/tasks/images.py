@@ -40,7 +40,7 @@ from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
-from vicinal.tasks.several_labels import add_union, criterion
+from vicinal.tasks.several_labels import add_union, criterion, shown_target
 from vicinal.tasks.task import Default, Task
 
 SHOWN = 8  # samples in a picture of mixing
@@ -301,7 +301,8 @@ class ImageTask(Task):
         """A figure of mixed images and their targets."""
         from vicinal import plots
 
-        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+        target = shown_target(target.to("cpu"), self.options.spec)
+        return plots.mixed_batch(learn.dls.pictures(x), target, self.split.vocab)
 
     def mixer_to_show(self) -> Mixer:
         """What ``--mix`` names, for a picture of it.
@@ -330,8 +331,9 @@ class ImageTask(Task):
         samples = split.examples(SHOWN, options.seed)
         x, labels = _shown(options, split, samples), torch.tensor(samples.labels)
         mix = mixer.draw(x, labels)
+        target = shown_target(mix.target(labels), options.spec)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-        return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
+        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha)
 
 
 def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:

@@ -30,6 +30,7 @@ def check_options(options: TrainOptions) -> None:
         check_label_kind(options.label_kind)
     if options.label_sep is not None:
         check_label_sep(options.label_sep, options.label_kind)
+    check_methods(options)
     if options.label_pattern is not None:
         name_labeller(options.label_pattern)
     if options.pixel_range is not None:
@@ -38,3 +39,23 @@ def check_options(options: TrainOptions) -> None:
         kinds = KINDS.values()
         if not any(kind.task_type.takes_model(options.model) for kind in kinds):
             check_name(options.model, [*OWN])
+
+
+def check_methods(options: TrainOptions) -> None:
+    """Refuse methods for one class or value where another option says that labels are several.
+
+    Raises:
+        VicinalError: a method is.
+    """
+    said = {
+        "label-sep": options.label_sep,
+        "label-kind": options.label_kind if options.label_kind == "labels" else None,
+        "loss": options.loss,
+    }
+    reason = next((f"--{name} {value}" for name, value in said.items() if value is not None), None)
+    for method in options.methods if reason else ():
+        if method.targets is not None:
+            raise VicinalError(
+                f"--mix {method.name} is for {method.targets}, and {reason} for several labels of "
+                "each sample: leave out one of them"
+            )
