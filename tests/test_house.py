@@ -62,7 +62,7 @@ CONDEMNED = {
     r"\blet_workers_go\b": "shut down workers",
     r"\b_as_it_is\b": "an identity collate function",
     r"\b(himself|herself)\b": "no fixed points",
-    r"\broads?\b": "implementation, path",
+    r"(?<!\")\broads?\b": "implementation, path",  # but for a class of Cityscapes
     r"\b(draw_from_pool|for_targets|reads_targets|needs_masks)\b": "complete",
     r"\bTeller\b": "logger",
 }

@@ -69,7 +69,8 @@ Loss = Annotated[
     str | None,
     typer.Option(
         help="Of several labels: bce (binary cross-entropy), or asymmetric, for many labels of "
-        "which each sample has few. If not given, bce."
+        "which each sample has few; of masks: ce (cross-entropy), dice (their overlap) or ce+dice. "
+        "If not given, the first."
     ),
 ]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]

@@ -34,7 +34,7 @@ from vicinal.mixing.methods import (
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
-from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
+from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
@@ -52,6 +52,7 @@ __all__ = [
     "ClassMix",
     "ColumnMix",
     "Columns",
+    "Cuboids",
     "CutMix",
     "DetectionMixUp",
     "Drawn",

@@ -222,19 +222,21 @@ class Mixer(ABC):
             self.random.count -= 1  # a rejected batch uses up no draw
             raise
 
-    def _size_of(self, x: Any) -> tuple[tuple[int, int], str]:
-        """Height and width, where what is drawn depends on them, and of what: see `kind_of`."""
+    def _size_of(self, x: Any) -> tuple[tuple[int, ...], str]:
+        """The sides, where what is drawn depends on them, and of what: see `kind_of`."""
         sized = [drawn for drawn in self.drawn_types if drawn.size_of is not None]
         if not sized:  # a batch need not have images
             return (1, 1), "images"
         tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
         sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
-        if len(sizes) > 1 and any(size != sizes[0] for size in sizes):
-            raise ValueError(
-                f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all of "
-                "its mixers cut images, or all of them series"
-            )
-        return sizes[0], kind_of(sized, tensors)
+        size = max(sizes, key=len)
+        for drawn, other in zip(sized, sizes, strict=True):
+            if other != size and (drawn.is_sized or other != size[-len(other) :]):
+                raise ValueError(
+                    f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all "
+                    "of its mixers cut images, all of them series, or all of them volumes"
+                )
+        return size, kind_of(sized, tensors)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False

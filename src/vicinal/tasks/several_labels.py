@@ -35,9 +35,11 @@ def checked_loss(name: str | None, split: DataSplit) -> str | None:
     """
     if split.targets_are != "labels":
         if name is not None:
+            from vicinal.tasks import mask_losses
+
+            whose = "masks" if name in mask_losses.LOSSES else "several labels of each sample"
             raise VicinalError(
-                f"--loss {name} is for several labels of each sample, and these are "
-                f"{split.targets_are}: leave it out"
+                f"--loss {name} is for {whose}, and these are {split.targets_are}: leave it out"
             )
         return None
     chosen = name or next(iter(LOSSES))

@@ -72,7 +72,7 @@ class Task(ABC):
     def __init__(self, options: TrainOptions, split: Any) -> None:
         options.refuse(self.refused, self.kind)
         self.options, self.split = options, split
-        self.loss = several_labels.checked_loss(options.loss, split)
+        self.loss = self._checked_loss()
         self.threshold = several_labels.UNKNOWN if split.targets_are == "labels" else None
         self.fixed = self._fixed()
         self.reasons: list[tuple[str, str]] = []
@@ -279,6 +279,10 @@ class Task(ABC):
     def fit(self) -> Any:
         """How the learner is trained: a function of it, the epochs and the learning rate."""
         return Learner.fit_one_cycle
+
+    def _checked_loss(self) -> str | None:
+        """The name of the loss; None where the data leave no choice."""
+        return several_labels.checked_loss(self.options.loss, self.split)
 
     def _fixed(self) -> dict[str, Any]:
         """What the recipe sets, by option."""
