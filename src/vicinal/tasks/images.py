@@ -20,13 +20,11 @@ from vicinal.data.storage import storage_of
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
 from vicinal.learner.adamw import AdamW
-from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
-from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
-from vicinal.mixing.schedule import begin_schedules
+from vicinal.mixing import Mixer, MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
@@ -38,6 +36,7 @@ from vicinal.models.zoo import (
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
+from vicinal.tasks.first_batch import mixed_first_batch
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
 from vicinal.tasks.several_labels import add_union, criterion, shown_target
@@ -284,18 +283,8 @@ class ImageTask(Task):
         return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
     def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
-        if isinstance(mixer, MixBatches):  # such as RegMixUp
-            mixer = mixer.mixer
-        if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
-            return None  # what is mixed inside the network, or by a callback, cannot be seen
-        shown = mixer or MixUp(0.0)
-        state = shown.state_dict()
-        # Until the training begins, a schedule does not know its length.
-        begin_schedules(shown, self.epochs * len(learn.dls.train), at=shown.random.draws)
-        x, target = shown(*learn.dls.one_batch())
-        shown.load_state_dict(state)  # the training starts with the same draws
-
-        return lambda: self._figure(learn, x, target)
+        mixed = mixed_first_batch(learn, mixer, self.epochs)
+        return None if mixed is None else lambda: self._figure(learn, *mixed)
 
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         """A figure of mixed images and their targets."""
