@@ -34,8 +34,9 @@ def compare(
         str | None,
         typer.Option(
             help="Methods to compare, separated by commas, as for train: "
-            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images, "
-            "with classmix for masks, none,mixup,cmixup for values, none,mixup for others."
+            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images "
+            "and series, with classmix for masks, with cmixup in the place of cutmix for values, "
+            "none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[

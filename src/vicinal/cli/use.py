@@ -30,6 +30,7 @@ def predict(
         typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with all classes.")] = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -48,7 +49,10 @@ def predict(
     """
     from vicinal.progress import progress_bar, status
 
+    if as_json and as_csv:
+        raise VicinalError("--json and --csv exclude each other: leave out one of them")
     with starting():
+        from vicinal.cli.predicted_table import as_table
         from vicinal.cli.written_masks import writer_for
         from vicinal.tasks.predictor import Predictor
 
@@ -63,19 +67,19 @@ def predict(
             found_items = writer.shares(found_items)
         outcomes = list(bar.track(found_items, total=len(named), description="predicting"))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
-    if errors and len(errors) == len(named) and not as_json:
+    if errors and len(errors) == len(named) and not (as_json or as_csv):
         others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
         raise VicinalError(f"{errors[0]}{others}")
     files = [] if writer is None else writer.files
     found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
-    if as_json:
+    if as_json or as_csv:
         rows = [
             {column: name, "error": str(outcome)}
             if isinstance(outcome, VicinalError)
             else {column: name, **_answered(predictor, outcome, files[place : place + 1])}
             for place, (name, outcome) in enumerate(found)
         ]
-        print(json.dumps(rows, indent=2, allow_nan=False))
+        print(as_table(rows) if as_csv else json.dumps(rows, indent=2, allow_nan=False))
     else:
         _print_table(
             predictor, [(name, each) for name, each in found if not isinstance(each, VicinalError)]

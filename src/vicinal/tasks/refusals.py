@@ -7,6 +7,7 @@ from vicinal.data.request import check_label_kind, check_label_sep
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.precision import choose_precision
+from vicinal.models.series import OWN as OF_SERIES
 from vicinal.models.text import OWN
 from vicinal.models.zoo import check_name
 from vicinal.processes import default_device
@@ -38,7 +39,7 @@ def check_options(options: TrainOptions) -> None:
     if options.model is not None:
         kinds = KINDS.values()
         if not any(kind.task_type.takes_model(options.model) for kind in kinds):
-            check_name(options.model, [*OWN])
+            check_name(options.model, [*OWN, *OF_SERIES])
 
 
 def check_methods(options: TrainOptions) -> None:
