@@ -34,7 +34,7 @@ LEVELS = """
     dice_loss
     criteria metrics rescaling scores
     known_losses
-    cross_entropy rows
+    cross_entropy rows detection
     mixing
     files stored
     mixes

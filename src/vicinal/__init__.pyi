@@ -40,6 +40,7 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
+from vicinal.data.coco import CocoDataset as CocoDataset
 from vicinal.data.dates import add_datepart as add_datepart
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.first import first as first
@@ -91,6 +92,10 @@ from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
 from vicinal.data.urls import URLs as URLs
 from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
+from vicinal.detection import CopyPaste as CopyPaste
+from vicinal.detection import DetectionCutMix as DetectionCutMix
+from vicinal.detection import DetectionMixUp as DetectionMixUp
+from vicinal.detection import Mosaic as Mosaic
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
 from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
@@ -180,7 +185,6 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
-from vicinal.mixing import DetectionMixUp as DetectionMixUp
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp

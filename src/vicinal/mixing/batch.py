@@ -231,6 +231,24 @@ def tensors_to_mix(
     return chosen
 
 
+def copy_if_shared(x: Any, y: Any, fields: Any, integers: str, maximum: Any) -> Any:
+    """The targets, copied if mixing ``x`` in place would overwrite them.
+
+    In autoencoders, for example, the target is the sample itself.
+    """
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return y.clone() if share_memory(x, y) else y
+    mixed = tensors_to_mix(x, fields, integers)
+    if maximum:
+        mixed += tensors_to_mix(x, maximum, "paste")
+
+    def copy_shared(_: Any, leaf: Any) -> Any:
+        shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)
+        return leaf.clone() if shared else leaf
+
+    return map_leaves(copy_shared, y)
+
+
 def find_masks(y: Any, sizes: Sequence[tuple[int, ...]]) -> Tensor:
     """The first masks among the targets: integers (B, *size), or (B, 1, *size), as (B, *size)."""
     tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
