@@ -151,6 +151,14 @@ FLAGS = {
         --out = None
         --threshold = None
     """,
+    "export": """
+        RUN = None
+        SAMPLES = None
+        --format = onnx,torch
+        --out = None
+        --overwrite --no-overwrite = False
+        --push-to-hub = None
+    """,
     "show": """
         DATA = None
         --mix = None

@@ -19,7 +19,7 @@ LEVELS = """
     __main__
     cli
     study
-    runs
+    runs export
     tasks
     recipes integrations
     learner

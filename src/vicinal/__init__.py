@@ -227,6 +227,7 @@ _HOMES = {
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
+    "export.run": ("export_run",),
     "learner.suggestions": ("minimum", "slide", "steep", "valley"),
     "learner.collab": ("CollabDataLoaders", "collab_learner"),
     "learner.tabular": ("tabular_config", "tabular_learner"),

@@ -98,6 +98,7 @@ from vicinal.detection import DetectionMixUp as DetectionMixUp
 from vicinal.detection import Mosaic as Mosaic
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
+from vicinal.export.run import export_run as export_run
 from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
 from vicinal.learner.collab import collab_learner as collab_learner
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
