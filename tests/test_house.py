@@ -23,7 +23,7 @@ LEVELS = """
     tasks
     recipes integrations
     learner
-    models bench
+    models bench all
     data
     plots
     batches
@@ -39,8 +39,8 @@ LEVELS = """
     files stored
     mixes
     methods kinds
-    progress
-    absent rng errors notebook memory processes rehearsal stopping formatting
+    progress absent
+    rng errors notebook memory processes rehearsal stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.criteria import checked_reduction, reduced
+from vicinal.cross_entropy import OfClasses
 from vicinal.errors import VicinalError
 from vicinal.known_losses import averages_plainly
 
 
-class DiceLoss(nn.Module):
+class DiceLoss(nn.Module, OfClasses):
     """1 minus the Dice coefficient of each class in each sample, by probabilities.
 
     The coefficient is ``2 * sum(p * t) / (sum(p) + sum(t))`` over the pixels, of the probability p
