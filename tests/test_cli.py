@@ -74,6 +74,9 @@ READING = """\
         --categorical = None
         --split-column = None
         --group = None
+        --series --no-series = None
+        --series-id = None
+        --time = None
         --resize = None
         --augment = None
         --flip --no-flip = None
@@ -144,8 +147,17 @@ FLAGS = {
         RUN = None
         SAMPLES = None
         --json = False
+        --csv = False
         --out = None
         --threshold = None
+    """,
+    "export": """
+        RUN = None
+        SAMPLES = None
+        --format = onnx,torch
+        --out = None
+        --overwrite --no-overwrite = False
+        --push-to-hub = None
     """,
     "show": """
         DATA = None

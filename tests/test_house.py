@@ -19,11 +19,11 @@ LEVELS = """
     __main__
     cli
     study
-    runs
+    runs export
     tasks
     recipes integrations
     learner
-    models bench
+    models bench all
     data
     plots
     batches
@@ -34,13 +34,13 @@ LEVELS = """
     dice_loss
     criteria metrics rescaling scores
     known_losses
-    cross_entropy rows
+    cross_entropy rows detection
     mixing
     files stored
     mixes
     methods kinds
-    progress
-    absent rng errors notebook memory processes rehearsal stopping formatting
+    progress absent
+    rng errors notebook memory processes rehearsal stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.
@@ -62,7 +62,7 @@ CONDEMNED = {
     r"\blet_workers_go\b": "shut down workers",
     r"\b_as_it_is\b": "an identity collate function",
     r"\b(himself|herself)\b": "no fixed points",
-    r"\broads?\b": "implementation, path",
+    r"(?<!\")\broads?\b": "implementation, path",  # but for a class of Cityscapes
     r"\b(draw_from_pool|for_targets|reads_targets|needs_masks)\b": "complete",
     r"\bTeller\b": "logger",
 }

@@ -1,9 +1,13 @@
-"""Freed memory stays with the process, in a process of its own."""
+"""What a process of ours does with its memory."""
 
+import gc
+import importlib
 import subprocess
 import sys
 
 import pytest
+
+from vicinal.memory import loading
 
 FAULTS = """
 import resource, sys
@@ -37,3 +41,21 @@ def test_pages_come_in_once():
     left = faults("leave")
     assert left >= 20 * 32  # at the least in huge pages of 2 MB
     assert faults("keep") < left / 4
+
+
+def test_no_garbage_is_looked_for_while_libraries_are_imported():
+    with loading():
+        assert not gc.isenabled()
+    frozen = gc.get_freeze_count()
+    assert gc.isenabled()
+    assert frozen > 1000
+    with loading():  # once in a process
+        kept = [[] for _ in range(10_000)]
+    assert gc.get_freeze_count() <= frozen
+    assert len(kept) == 10_000
+
+
+def test_garbage_is_looked_for_again_where_a_library_is_missing():
+    with pytest.raises(ModuleNotFoundError), loading():
+        importlib.import_module("no_such_library")
+    assert gc.isenabled()

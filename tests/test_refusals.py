@@ -45,6 +45,7 @@ MIXING = [
 ]
 NETWORK = [
     ("--model resnet43", "there is no network named resnet43: did you mean resnet34"),
+    ("--model series_resne", "there is no network named series_resne: did you mean series_resnet"),
     ("--model text_cn", "there is no network named text_cn: did you mean text_cnn"),
     ("--epochs 0", "--epochs must be 1 or more, not 0"),
     ("--epochs -3", "--epochs must be 1 or more, not -3"),

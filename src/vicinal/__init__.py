@@ -25,7 +25,6 @@ _HOMES = {
         "ClassMix",
         "ColumnMix",
         "CutMix",
-        "DetectionMixUp",
         "FMix",
         "GridMix",
         "KernelMixUp",
@@ -42,8 +41,23 @@ _HOMES = {
         "check_mixer",
         "halves",
     ),
+    "detection": ("CopyPaste", "DetectionCutMix", "DetectionMixUp", "Mosaic"),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),
     "batches": ("BatchMixer", "MixCollate"),
+    "absent": (
+        "BBoxBlock",
+        "BBoxLblBlock",
+        "CollabDataLoaders",
+        "Lamb",
+        "Larc",
+        "Lookahead",
+        "PointBlock",
+        "QHAdam",
+        "RAdam",
+        "collab_learner",
+        "language_model_learner",
+        "ranger",
+    ),
     "activations": ("noop",),
     "criteria": (
         "AsymmetricLoss",
@@ -64,7 +78,7 @@ _HOMES = {
     ),
     "dice_loss": ("DiceLoss",),
     "losses": ("MixLoss",),
-    "plots.show_image": ("show_image", "show_images"),
+    "plots.show_image": ("show_image", "show_images", "show_titled_image"),
     "rescaling": ("Rescaling", "mean_share"),
     "metrics": (
         "Perplexity",
@@ -106,7 +120,7 @@ _HOMES = {
     "scores.masks": ("Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"),
     "scores.values": ("ExplainedVariance", "PearsonCorrCoef", "R2Score", "SpearmanCorrCoef"),
     "errors": ("VicinalError",),
-    "data.as_tensor": ("tensor", "to_cpu"),
+    "data.as_tensor": ("tensor", "to_cpu", "to_np"),
     "data.augment": (
         "BatchTransform",
         "ColorJitter",
@@ -117,8 +131,8 @@ _HOMES = {
         "imagenet_stats",
         "mnist_stats",
     ),
-    "data.absent_blocks": ("BBoxBlock", "BBoxLblBlock", "PointBlock"),
     "data.block": ("DataBlock",),
+    "data.coco": ("CocoDataset",),
     "data.dates": ("add_datepart",),
     "data.download": ("untar_data",),
     "data.image_blocks": ("CategoryBlock", "ImageBlock"),
@@ -209,25 +223,14 @@ _HOMES = {
     ),
     "learner.ema": ("EMA",),
     "learner.muon": ("muon_adamw",),
-    "learner.named_optimizers": (
-        "Adam",
-        "Lamb",
-        "Larc",
-        "Lookahead",
-        "OptimWrapper",
-        "QHAdam",
-        "RAdam",
-        "RMSProp",
-        "SGD",
-        "ranger",
-    ),
+    "learner.named_optimizers": ("Adam", "OptimWrapper", "RMSProp", "SGD"),
     "learner.regmixup": ("MixUpMP", "RegMixUp"),
     "learner.monitors": ("EarlyStopping", "SaveBest"),
     "learner.resizing": ("ProgressiveResizing",),
     "learner.trackers": ("Track",),
     "study.compare": ("compare",),
+    "export.run": ("export_run",),
     "learner.suggestions": ("minimum", "slide", "steep", "valley"),
-    "learner.collab": ("CollabDataLoaders", "collab_learner"),
     "learner.tabular": ("tabular_config", "tabular_learner"),
     "learner.text": ("AWD_LSTM", "text_classifier_learner"),
     "learner.unet": ("unet_learner",),
@@ -246,10 +249,12 @@ _HOME["partial"] = "functools"
 _HOME["DataLoader"] = "torch.utils.data"
 _MODULES = {
     "F": "torch.nn.functional",
+    "math": "math",
     "nn": "torch.nn",
     "np": "numpy",
     "pd": "pandas",
     "plt": "matplotlib.pyplot",
+    "re": "re",
     "torch": "torch",
 }
 
@@ -262,11 +267,11 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME and name not in _MODULES:
         import difflib
 
-        from vicinal.absent import ABSENT
+        from vicinal.absent import NAMES
 
         near = difflib.get_close_matches(name, _HOME, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        hint = f": {ABSENT[name]}" if name in ABSENT else hint
+        hint = f": {NAMES[name]}" if name in NAMES else hint
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     try:
         module = importlib.import_module(_HOME.get(name) or _MODULES[name])
@@ -281,7 +286,11 @@ def __getattr__(name: str) -> Any:
 
 
 def _available() -> list[str]:
-    """The names that ``from vicinal import *`` gives: those whose packages are installed."""
+    """The names that ``from vicinal import *`` gives: those whose packages are installed.
+
+    Without ``Path``, which would take the place of a pathlib.Path that was imported before: it is
+    in :mod:`vicinal.all`.
+    """
     lacking: dict[str, str] = {}
     for name in _NAMES:
         try:
@@ -297,7 +306,7 @@ def _available() -> list[str]:
             "pip install 'vicinal[train]' brings them",
             stacklevel=3,
         )
-    return [name for name in _NAMES if name not in lacking]
+    return [name for name in _NAMES if name not in lacking and name != "Path"]
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,7 @@
 """The public names, for type checkers; at run time ``__init__.py`` loads them at first use."""
 
+import math as math
+import re as re
 from functools import partial as partial
 
 import matplotlib.pyplot as plt  # noqa: F401
@@ -10,6 +12,18 @@ import torch.nn.functional as F  # noqa: F401
 from torch import nn as nn
 from torch.utils.data import DataLoader as DataLoader
 
+from vicinal.absent import BBoxBlock as BBoxBlock
+from vicinal.absent import BBoxLblBlock as BBoxLblBlock
+from vicinal.absent import CollabDataLoaders as CollabDataLoaders
+from vicinal.absent import Lamb as Lamb
+from vicinal.absent import Larc as Larc
+from vicinal.absent import Lookahead as Lookahead
+from vicinal.absent import PointBlock as PointBlock
+from vicinal.absent import QHAdam as QHAdam
+from vicinal.absent import RAdam as RAdam
+from vicinal.absent import collab_learner as collab_learner
+from vicinal.absent import language_model_learner as language_model_learner
+from vicinal.absent import ranger as ranger
 from vicinal.activations import noop as noop
 from vicinal.batches import BatchMixer as BatchMixer
 from vicinal.batches import MixCollate as MixCollate
@@ -26,11 +40,9 @@ from vicinal.criteria import ordinal_probabilities as ordinal_probabilities
 from vicinal.cross_entropy import CrossEntropyLossFlat as CrossEntropyLossFlat
 from vicinal.cross_entropy import LabelSmoothingCrossEntropy as LabelSmoothingCrossEntropy
 from vicinal.cross_entropy import LabelSmoothingCrossEntropyFlat as LabelSmoothingCrossEntropyFlat
-from vicinal.data.absent_blocks import BBoxBlock as BBoxBlock
-from vicinal.data.absent_blocks import BBoxLblBlock as BBoxLblBlock
-from vicinal.data.absent_blocks import PointBlock as PointBlock
 from vicinal.data.as_tensor import tensor as tensor
 from vicinal.data.as_tensor import to_cpu as to_cpu
+from vicinal.data.as_tensor import to_np as to_np
 from vicinal.data.augment import BatchTransform as BatchTransform
 from vicinal.data.augment import ColorJitter as ColorJitter
 from vicinal.data.augment import Normalize as Normalize
@@ -40,6 +52,7 @@ from vicinal.data.augment import cifar_stats as cifar_stats
 from vicinal.data.augment import imagenet_stats as imagenet_stats
 from vicinal.data.augment import mnist_stats as mnist_stats
 from vicinal.data.block import DataBlock as DataBlock
+from vicinal.data.coco import CocoDataset as CocoDataset
 from vicinal.data.dates import add_datepart as add_datepart
 from vicinal.data.download import untar_data as untar_data
 from vicinal.data.first import first as first
@@ -91,10 +104,13 @@ from vicinal.data.text_loaders import TextDataLoaders as TextDataLoaders
 from vicinal.data.urls import URLs as URLs
 from vicinal.data.verifying import verify_images as verify_images
 from vicinal.data.vision import ImageDataLoaders as ImageDataLoaders
+from vicinal.detection import CopyPaste as CopyPaste
+from vicinal.detection import DetectionCutMix as DetectionCutMix
+from vicinal.detection import DetectionMixUp as DetectionMixUp
+from vicinal.detection import Mosaic as Mosaic
 from vicinal.dice_loss import DiceLoss as DiceLoss
 from vicinal.errors import VicinalError as VicinalError
-from vicinal.learner.collab import CollabDataLoaders as CollabDataLoaders
-from vicinal.learner.collab import collab_learner as collab_learner
+from vicinal.export.run import export_run as export_run
 from vicinal.learner.csv_logger import CSVLogger as CSVLogger
 from vicinal.learner.ema import EMA as EMA
 from vicinal.learner.events import Callback as Callback
@@ -127,14 +143,8 @@ from vicinal.learner.monitors import SaveBest as SaveBest
 from vicinal.learner.muon import muon_adamw as muon_adamw
 from vicinal.learner.named_optimizers import SGD as SGD
 from vicinal.learner.named_optimizers import Adam as Adam
-from vicinal.learner.named_optimizers import Lamb as Lamb
-from vicinal.learner.named_optimizers import Larc as Larc
-from vicinal.learner.named_optimizers import Lookahead as Lookahead
 from vicinal.learner.named_optimizers import OptimWrapper as OptimWrapper
-from vicinal.learner.named_optimizers import QHAdam as QHAdam
-from vicinal.learner.named_optimizers import RAdam as RAdam
 from vicinal.learner.named_optimizers import RMSProp as RMSProp
-from vicinal.learner.named_optimizers import ranger as ranger
 from vicinal.learner.regmixup import MixUpMP as MixUpMP
 from vicinal.learner.regmixup import RegMixUp as RegMixUp
 from vicinal.learner.rescaledmixup import RescaledMixUp as RescaledMixUp
@@ -180,7 +190,6 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
-from vicinal.mixing import DetectionMixUp as DetectionMixUp
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
@@ -217,6 +226,7 @@ from vicinal.models.zoo import xresnet50 as xresnet50
 from vicinal.models.zoo import xresnet101 as xresnet101
 from vicinal.plots.show_image import show_image as show_image
 from vicinal.plots.show_image import show_images as show_images
+from vicinal.plots.show_image import show_titled_image as show_titled_image
 from vicinal.rescaling import Rescaling as Rescaling
 from vicinal.rescaling import mean_share as mean_share
 from vicinal.scores.accumulated import AccumMetric as AccumMetric

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,8 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
 
     Returns:
         A function of (B, ...) outputs that gives a tensor of the same shape; for
-        :class:`OrdinalLoss`, one more column.
+        :class:`OrdinalLoss`, one more column. A loss that is neither torch's nor ours may have a
+        method ``activation``, as in fastai, which is taken then.
 
     >>> activation_of(nn.BCEWithLogitsLoss(), classes=False)(torch.zeros(1, 2))
     tensor([[0.5000, 0.5000]])
@@ -37,6 +38,9 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     if isinstance(criterion, AbsentLoss):
         return from_name(criterion.activation)
     called = criterion.func if isinstance(criterion, partial) else criterion
+    own = getattr(called, "activation", None)
+    if callable(own) and not _is_ours(called):
+        return cast(Callable[[Tensor], Tensor], own)
     multi_label = isinstance(called, nn.BCEWithLogitsLoss | AsymmetricLoss)
     if multi_label or called is F.binary_cross_entropy_with_logits:
         return torch.sigmoid
@@ -64,9 +68,24 @@ def activates_silently(loss_func: Callable[..., Tensor], classes: bool) -> bool:
     """
     criterion: Any = MixLoss(loss_func).criterion
     called = criterion.func if isinstance(criterion, partial) else criterion
+    knows_own = _is_ours(called) or hasattr(called, "activation")
+    return not knows_own and activation_of(loss_func, classes=classes) is not noop
+
+
+def decoding_of(loss_func: Callable[..., Tensor]) -> Callable[[Tensor], Tensor] | None:
+    """The method ``decodes`` of a loss that is neither torch's nor ours, as in fastai, if any.
+
+    Args:
+        loss_func: as for :func:`activation_of`.
+    """
+    criterion: Any = MixLoss(loss_func).criterion
+    own = getattr(criterion, "decodes", None)
+    return own if callable(own) and not _is_ours(criterion) else None
+
+
+def _is_ours(called: Any) -> bool:
     home = called.__module__ if hasattr(called, "__name__") else type(called).__module__
-    is_own = home.partition(".")[0] == __name__.partition(".")[0]
-    return not is_own and activation_of(loss_func, classes=classes) is not noop
+    return home.partition(".")[0] == __name__.partition(".")[0]
 
 
 def noop(x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -81,23 +100,31 @@ def noop(x: Any = None, *args: Any, **kwargs: Any) -> Any:
     return x
 
 
+def _absent(x: Tensor) -> Tensor:
+    raise VicinalError(
+        "the activation of this learner's loss function is code of your own, which is not in the "
+        "file that it was loaded from: give it to load_learner(file, loss_func=…)"
+    )
+
+
 NAMED: dict[str, Callable[[Tensor], Tensor]] = {
     "none": noop,
     "sigmoid": torch.sigmoid,
     "exp": torch.exp,
     "ordinal": ordinal_probabilities,
+    "absent": _absent,
 }
 
 
 def name_of(activation: Callable[[Tensor], Tensor]) -> str:
-    """A name for what :func:`activation_of` gave, which a file can hold.
+    """A name for what :func:`activation_of` gave, which a file can hold; "absent" for others.
 
     >>> name_of(activation_of(nn.CrossEntropyLoss(), classes=True))
     'softmax 1'
     """
     if isinstance(activation, partial):
         return f"softmax {activation.keywords['dim']}"
-    return next(name for name, function in NAMED.items() if function is activation)
+    return next((name for name, function in NAMED.items() if function is activation), "absent")
 
 
 def from_name(name: str) -> Callable[[Tensor], Tensor]:

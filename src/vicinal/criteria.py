@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vicinal.cross_entropy import OfClasses
 from vicinal.errors import VicinalError
 from vicinal.known_losses import averages_plainly
 
@@ -212,7 +213,7 @@ class FocalLoss(nn.Module):
         return f"gamma={self.gamma}, reduction={self.reduction!r}"
 
 
-class FocalLossFlat(FocalLoss):
+class FocalLossFlat(FocalLoss, OfClasses):
     """:class:`FocalLoss` with the classes along the last axis, by default, as in fastai.
 
     Args:
@@ -242,6 +243,14 @@ class _AnyShape(nn.Module):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         loss: Tensor = super().forward(input, _as_output(target, input))
         return loss
+
+    def activation(self, x: Tensor) -> Tensor:
+        """Outputs as they are compared with targets; here, as they are."""
+        return x
+
+    def decodes(self, x: Tensor) -> Tensor:
+        """What is predicted by activated outputs; here, these values."""
+        return x
 
 
 class MSELossFlat(_AnyShape, nn.MSELoss):
@@ -295,6 +304,14 @@ class BCEWithLogitsLossFlat(_AnyShape, nn.BCEWithLogitsLoss):
     ) -> None:
         super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
         self.thresh = thresh
+
+    def activation(self, x: Tensor) -> Tensor:
+        """Probabilities of logits."""
+        return x.sigmoid()
+
+    def decodes(self, x: Tensor) -> Tensor:
+        """Bool, whether each label is predicted, by the probabilities."""
+        return x > self.thresh
 
 
 class BCELossFlat(_AnyShape, nn.BCELoss):

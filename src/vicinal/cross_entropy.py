@@ -10,8 +10,24 @@ from vicinal.mixing.plain import are_plain_cpu_tensors
 from vicinal.mixing.target import MixedTarget, over_rows
 
 
-class CrossEntropyLossFlat(nn.CrossEntropyLoss):
+class OfClasses:
+    """A loss of classes, which says what its outputs are, as fastai's do."""
+
+    axis: int
+
+    def activation(self, x: Tensor) -> Tensor:
+        """Probabilities of logits: the softmax along the class axis."""
+        return x.softmax(self.axis)
+
+    def decodes(self, x: Tensor) -> Tensor:
+        """The class with the largest of the logits or probabilities."""
+        return x.argmax(self.axis)
+
+
+class CrossEntropyLossFlat(nn.CrossEntropyLoss, OfClasses):
     """Cross-entropy with the classes along any axis, by default the last, as in fastai.
+
+    ``loss.activation(output)`` gives probabilities, and ``loss.decodes(output)`` classes.
 
     Args:
         axis: the class axis of the output.
@@ -20,6 +36,9 @@ class CrossEntropyLossFlat(nn.CrossEntropyLoss):
     >>> loss = CrossEntropyLossFlat()
     >>> loss(torch.zeros(2, 5, 10), torch.zeros(2, 5, dtype=torch.long))  # log(10)
     tensor(2.3026)
+    >>> output = torch.tensor([[2.0, 0.0]])
+    >>> loss.activation(output), loss.decodes(output)
+    (tensor([[0.8808, 0.1192]]), tensor([0]))
     """
 
     def __init__(self, *, axis: int = -1, **kwargs: Any) -> None:

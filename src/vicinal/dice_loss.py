@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.criteria import checked_reduction, reduced
+from vicinal.cross_entropy import OfClasses
 from vicinal.errors import VicinalError
 from vicinal.known_losses import averages_plainly
 
 
-class DiceLoss(nn.Module):
+class DiceLoss(nn.Module, OfClasses):
     """1 minus the Dice coefficient of each class in each sample, by probabilities.
 
     The coefficient is ``2 * sum(p * t) / (sum(p) + sum(t))`` over the pixels, of the probability p
@@ -20,6 +21,7 @@ class DiceLoss(nn.Module):
             predicted has no loss.
         reduction: "sum" (over samples and classes, the default as in fastai), "mean" or "none".
         square_in_union: p² in place of p below the fraction's line.
+        ignore_index: the number of pixels that count nowhere, such as 255; None has none.
 
     Raises:
         VicinalError: an argument is out of its range, or the target's shape does not match.
@@ -39,6 +41,7 @@ class DiceLoss(nn.Module):
         smooth: float = 1e-6,
         reduction: str = "sum",
         square_in_union: bool = False,
+        ignore_index: int | None = None,
     ) -> None:
         super().__init__()
         if axis != 1:
@@ -46,6 +49,7 @@ class DiceLoss(nn.Module):
         if smooth < 0:
             raise VicinalError(f"smooth must be 0 or more, not {smooth}")
         self.axis, self.smooth, self.square_in_union = axis, smooth, square_in_union
+        self.ignore_index = ignore_index
         self.reduction = checked_reduction(reduction)
 
     @averages_plainly
@@ -54,7 +58,8 @@ class DiceLoss(nn.Module):
 
         Args:
             output: (B, C, ...) logits.
-            target: (B, ...) class indices; others, such as 255, are no class.
+            target: (B, ...) class indices. Pixels of other numbers are of no class; so each class
+                that is predicted there is wrong, but for those of ``ignore_index``.
 
         Returns:
             The reduced loss; with ``reduction="none"``, (B, C) losses.
@@ -67,6 +72,9 @@ class DiceLoss(nn.Module):
         classes = torch.arange(output.shape[1], device=target.device)
         truth = (target.unsqueeze(1) == classes.view(-1, *[1] * (target.ndim - 1))).to(output.dtype)
         predicted = output.softmax(1)
+        if self.ignore_index is not None:
+            predicted = predicted * (target != self.ignore_index).unsqueeze(1)
+            truth = truth * (target != self.ignore_index).unsqueeze(1)
         inside = predicted.square() if self.square_in_union else predicted
         both = (predicted * truth).flatten(2).sum(2)
         either = (inside + truth).flatten(2).sum(2)

@@ -66,6 +66,14 @@ KINDS: dict[str, Kind] = {
             samples="sounds",
         ),
         Kind(
+            "series",
+            task="vicinal.tasks.series:SeriesTask",
+            finder="vicinal.data.series_finder:series_split",
+            data="series in .ts files (X_TRAIN.ts and X_TEST.ts), in the arrays of an .npz file, "
+            "or in a table with one a row (--series) or one an id (--series-id, --time)",
+            samples="files of series (.ts, .npz or tables)",
+        ),
+        Kind(
             "masks",
             task="vicinal.tasks.masks:MaskTask",
             finder="vicinal.data.mask_finder:mask_split",

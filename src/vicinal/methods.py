@@ -160,6 +160,7 @@ _MASK = {"texts": "mask"}
 _HIDDEN = {
     "images": ("input",),  # and the first half of the network's own layers
     "rows": ("inputs", "hidden.*"),
+    "series": ("input", "block1", "block2"),
     "texts": ("sentence",),
     "sounds": ("spectrogram",),  # and the first half of the network's own layers
 }
@@ -196,7 +197,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "kernelmixup", "KernelMixUp", "mixup, the stronger the nearer the samples",
-            {"images": INPUT, "rows": ("inputs",)},
+            {"images": INPUT, "rows": ("inputs",), "series": INPUT},
             settings=(
                 Setting("tau_max", "the strength at the mean distance", 1.0),
                 Setting("tau_std", "how far it reaches", 0.25, above=True),
@@ -216,7 +217,8 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
-            _EMBEDDED, alpha=2.0, targets="values", maximum=_MASK, learned="bandwidth",
+            {**_EMBEDDED, "series": INPUT}, alpha=2.0, targets="values", maximum=_MASK,
+            learned="bandwidth",
             compared=True, chooses_partners=True,
             settings=(
                 Setting("bandwidth", "how near, in the unit of the values", None, above=True),
@@ -231,7 +233,7 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
-            _PLANES, alpha=1.0, compared=True, on_board=True,
+            {**_PLANES, "series": INPUT}, alpha=1.0, compared=True, on_board=True,
             settings=(
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),

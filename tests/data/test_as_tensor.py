@@ -1,11 +1,12 @@
 """tensor: from what people have to a tensor."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from vicinal import tensor
+from vicinal import VicinalError, tensor
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,20 @@ def test_it_shares_no_memory():
     given = torch.zeros(2)
     tensor(given)[0] = 1
     assert given.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (pd.DataFrame({"a": [1], "b": ["x"]}), "the column 'b' holds "),
+        (pd.Series(["x"], name="c"), "the column 'c' holds "),
+        (pd.Index(["x"]), "this column holds "),
+    ],
+)
+def test_a_table_holds_numbers(given, said):
+    with pytest.raises(VicinalError, match=f"a tensor holds numbers alone, and {said}"):
+        tensor(given)
+
+
+def test_a_table_of_numbers_and_booleans():
+    assert tensor(pd.DataFrame({"a": [2], "b": [True]})).tolist() == [[2.0, 1.0]]

@@ -63,3 +63,35 @@ def test_a_single_group():
 def test_a_share_outside_its_range(share):
     with pytest.raises(VicinalError, match=f"between 0 and 1, not {share}"):
         hold_out_groups("ab", share, 0)
+
+
+LABELS = st.sets(st.integers(0, 30), max_size=4)
+
+
+@given(
+    labels=st.lists(LABELS, min_size=2, max_size=60),
+    share=st.floats(0.05, 0.9),
+    seed=st.integers(0, 2**31),
+)
+def test_about_the_share_is_held_out_also_of_rare_labels(labels, share, seed):
+    count = len(labels)
+    train, valid = hold_out_groups(range(count), share, seed, labels, several=True)
+    assert sorted(train + valid) == list(range(count))
+    assert train
+    assert len(valid) >= max(1, min(share * count / 2, count - 1) - 0.5)
+    assert hold_out_groups(range(count), share, seed, labels, several=True) == (train, valid)
+
+
+def test_rows_that_share_their_labels_with_no_other_are_held_out_last():
+    labels = [[f"own {i}"] for i in range(30)] + [["a", f"rare {i}"] for i in range(30)]
+    _, valid = hold_out_groups(range(60), 0.2, 0, labels, several=True)
+    assert len(valid) == 12
+    assert min(valid) >= 30
+
+
+def test_whole_groups_with_rare_labels_are_held_out():
+    groups = [i // 4 for i in range(80)]
+    labels = [["a", f"of group {group}"] for group in groups]
+    _, valid = hold_out_groups(groups, 0.2, 0, labels, several=True)
+    assert len(valid) == 16
+    assert all(count == 4 for count in Counter(groups[i] for i in valid).values())

@@ -98,8 +98,11 @@ def test_a_new_block_without_blocks_is_one():
 def test_the_parts_of_a_table():
     to = TabularPandas(FRAME, cont_names=["age"], y_names="buys", splits=([0, 1, 2, 5], [3, 4]))
     assert (to.train, to.valid) == ([0, 1, 2, 5], [3, 4])
-    assert to.train.items["age"].tolist() == [0, 1, 2, 5]
+    assert to.train.items.columns.tolist() == ["age", "buys"]
+    assert to.train.items["buys"].tolist() == [0, 1, 0, 1]
+    assert str(to.train.show(2)).splitlines()[0].split() == ["age", "buys"]
+    assert len(to.show().rows) == 6
     assert to.valid.y.tolist() == [1, 0]
-    assert to.xs.shape == (8, 1)
-    assert to.ys["buys"].tolist() == [0, 1] * 4
+    assert to.xs.shape == (6, 1)
+    assert to.ys["buys"].tolist() == [0, 1, 0, 1, 1, 0]
     assert abs(to.train.xs["age"].mean()) < 1e-6

@@ -131,6 +131,16 @@ def test_lists_that_a_csv_file_holds_as_text_are_lists(tmp_path):
     assert sets(of_table(tmp_path, "\n".join(["n,x,tags", *rows, ""]))) == SETS
 
 
+def test_lists_need_no_separator(tmp_path):
+    rows = [{"x": i % 7, "tags": sorted(each)} for i, each in enumerate(SETS)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = (f'{i},{i % 7},"{sorted(each)}"' for i, each in enumerate(SETS))
+    (tmp_path / "t.csv").write_text("\n".join(["n,x,tags", *lines, ""]))
+    for file in ("t.jsonl", "t.csv"):
+        with pytest.raises(VicinalError, match=r"column tags holds lists, .* --label-sep ,: leave"):
+            load_split(tmp_path / file, label="tags", label_sep=",")
+
+
 def test_lists_of_one_label_each_are_classes_and_it_is_said(tmp_path):
     rows = [{"x": i % 7, "tags": ["ab"[i % 2]]} for i in range(20)]
     split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
@@ -202,6 +212,61 @@ def test_several_columns_of_zeros_and_ones_are_labels(tmp_path, on, off):
     assert note(split, "labels").startswith("labels: several of 3 classes (a, b, c), columns of ")
 
 
+def test_a_column_of_zeros_alone_is_named_and_left_out(tmp_path):
+    split = of_table(tmp_path, flags("abcd"), label="a,d,b,c")
+    assert split.vocab == ["a", "b", "c"]
+    assert "unused: 1 label (d), which no row has: left out" in split.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_kind": "classes"}, "--label names 2 columns, .* --label-kind classes is for one"),
+        ({"label_kind": "values"}, "--label names 2 columns, .* --label-kind values is for one"),
+        ({"label_sep": "|"}, r"--label-sep \| is for one column, and --label names 2"),
+    ],
+)
+def test_options_for_one_column_are_refused_for_several(tmp_path, options, message):
+    with pytest.raises(VicinalError, match=message):
+        of_table(tmp_path, flags(), label="a,b", **options)
+    rows = (f"{i:02}.png,{i % 2},{i % 3 % 2}" for i in range(20))
+    folder = named(tmp_path, "\n".join(["file,a,b", *rows, ""]))
+    with pytest.raises(VicinalError, match=message):
+        load_split(folder, label="a,b", **options)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_lists_of_several_labels_are_no_classes(tmp_path, kind):
+    text = "\n".join(json.dumps({"x": i % 7, "tags": sorted(s)}) for i, s in enumerate(SETS))
+    with pytest.raises(VicinalError, match=f"lists of several labels, and --label-kind {kind} is"):
+        of_table(tmp_path, text, "t.jsonl", label_kind=kind)
+
+
+@pytest.mark.parametrize(("on", "off"), [("1", "0"), ("True", "False"), ("1.0", "0.0")])
+def test_one_column_of_zeros_and_ones_is_one_label_where_that_is_asked_for(tmp_path, on, off):
+    split = of_table(tmp_path, flags(on=on, off=off), label="a", label_kind="labels")
+    assert (split.targets_are, split.vocab) == ("labels", ["a"])
+    assert sets(split) == [each & {"a"} for each in SETS]
+    assert note(split, "labels") == (
+        "labels: several of 1 class (a), a column of 0 and 1; 0.4 of each row on average, 1 at most"
+    )
+    assert of_table(tmp_path, flags(on=on, off=off), label="a").targets_are == "classes"
+    rows = (f"{i:02}.png,{on if 'a' in SETS[i] else off}" for i in range(20))
+    images = load_split(
+        named(tmp_path / "images", "\n".join(["file,a", *rows, ""])), label_kind="labels"
+    )
+    assert images.vocab == ["a"]
+
+
+def test_numbers_with_decimals_are_labels_where_that_is_asked_for(tmp_path):
+    tags = ["1.5|10", "10", "1.5"] * 10
+    with pytest.raises(VicinalError, match=r"holds '1.5\|10', numbers with decimals .* labels"):
+        of_table(tmp_path, csv(tags))
+    for options in ({"label_kind": "labels"}, {"label_sep": "|"}):
+        assert of_table(tmp_path, csv(tags), **options).vocab == ["1.5", "10"]
+    assert of_table(tmp_path, csv([t.replace("10", "v10") for t in tags])).targets_are == "labels"
+
+
 def test_a_column_may_be_called_with_a_comma(tmp_path):
     text = '"a,b",x\n' + "\n".join(f"{'pq'[i % 2]},{i % 5}" for i in range(20))
     assert of_table(tmp_path, text, label="a,b").targets_are == "classes"
@@ -257,9 +322,36 @@ def test_a_label_of_validation_alone_is_named(tmp_path):
     (tmp_path / "train.csv").write_text(csv())
     (tmp_path / "valid.csv").write_text(csv(["a|d", "b"] * 4))
     split = load_split(tmp_path, label="tags")
-    assert split.vocab == ["a", "b", "c", "d"]
-    assert "unknown: labels that no training sample has: d" in split.notes
-    assert "untested: no validation sample has 1 of 4 labels: c" in split.notes
+    assert split.vocab == ["a", "b", "c"]
+    assert split.valid.y.tolist() == [[1, 0, 0], [0, 1, 0]] * 4
+    assert (
+        "unknown: 1 label of the validation part (d), which no training row has: left out of the "
+        "scores"
+    ) in split.notes
+    assert (
+        "untested: no validation sample has 1 of 3 labels: c; means over the labels leave them out"
+    ) in split.notes
+
+
+def test_many_rare_labels_leave_rows_for_validation(tmp_path):
+    tags = [f"l{i % 6}|l{i % 11}|rare {i}" for i in range(60)]
+    split = of_table(tmp_path, csv(tags))
+    assert len(split.valid) == 12
+    # Rows are held out that take the fewest labels from training: here one each.
+    assert note(split, "unknown").startswith("unknown: 12 labels of the validation part (rare ")
+    assert len(split.vocab) == 6 + 5 + 48
+    assert (split.train.y.sum(0) > 0).all()
+    assert len(split.valid.y[0].unique()) == 2
+
+
+def test_labels_that_are_on_one_row_each_cannot_be_tested(tmp_path):
+    with pytest.raises(VicinalError, match=r"each of 40 labels in column tags .* on one row alone"):
+        of_table(tmp_path, csv([f"{i}|x{i}" for i in range(20)]))
+
+
+def test_labels_that_differ_in_case_alone_are_named(tmp_path):
+    split = of_table(tmp_path, csv(["sea|sky", "Sea"] * 20))
+    assert any("'Sea' and 'sea' are different labels" in each for each in split.notes)
 
 
 def test_parts_without_a_common_label_are_refused(tmp_path):
@@ -368,6 +460,45 @@ def test_folders_of_which_no_image_is_in_two_have_one_label_each(tmp_path):
     write(tmp_path, **dict.fromkeys(f"{'ab'[i % 2]}__{i}" for i in range(10)))
     with pytest.raises(VicinalError, match="leave out --label-kind labels"):
         load_split(tmp_path, label_kind="labels")
+
+
+def test_a_label_whose_images_cannot_be_read_is_named(tmp_path, capsys):
+    rows = (f"{i:02}.png,{'a|b' if i % 2 else 'a' if i % 3 else ''}" for i in range(18))
+    folder = named(tmp_path, "\n".join(["file,tags", *rows, "18.png,a|c", "19.png,b|c", ""]))
+    for name in ("18.png", "19.png"):
+        (folder / "images" / name).write_bytes(b"no image")
+    ImageDataLoaders.from_split(load_split(folder), bs=4, device="cpu", skip_bad=True)
+    assert "no training image can be read of 1 of 3 labels: c" in capsys.readouterr().out
+
+
+def parquet(tmp_path):
+    write(tmp_path, **dict.fromkeys(NAMES))
+    files = sorted((tmp_path / "images").iterdir())
+    rows = [
+        {
+            "image": {"bytes": file.read_bytes(), "path": file.name},
+            "tags": sorted(SETS[i]),
+            "a": i % 2,
+            "b": i % 3 == 0,
+        }
+        for i, file in enumerate(files)
+    ]
+    (tmp_path / "data").mkdir()
+    pd.DataFrame(rows).to_parquet(tmp_path / "data" / "train.parquet")
+    return tmp_path / "data"
+
+
+def test_images_in_parquet_files_have_lists_or_columns_of_labels(tmp_path):
+    folder = parquet(tmp_path)
+    for label, vocab in (("tags", ["a", "b", "c"]), ("a,b", ["a", "b"]), ("a", ["a"])):
+        split = load_split(folder, label=label, label_kind="labels")
+        assert (split.kind, split.targets_are, split.vocab) == ("images", "labels", vocab)
+
+
+def test_streamed_images_have_one_class_each(tmp_path):
+    folder = parquet(tmp_path)
+    with pytest.raises(VicinalError, match=r"several labels of each image, .* leave out --stream"):
+        load_split(folder, label="tags", stream=True)
 
 
 def test_loaders_of_such_a_split_know_that_labels_are_several(tmp_path):

@@ -114,3 +114,11 @@ def test_both_parts_by_fastais_names():
     assert torch.equal(labels, y)
     assert torch.equal(dls.train.one_batch()[0], dls.one_batch()[0])
     assert dls.test_dl(x[:3]).one_batch()[1] is None
+
+
+def test_indices_of_classes_that_there_are_not():
+    vocab = Vocab(["ant", "bee"])
+    with pytest.raises(VicinalError, match=r"'bea' is none of the 2 classes: did you mean 'bee'\?"):
+        vocab.map_objs(["ant", "bea"])
+    with pytest.raises(IndexError):
+        vocab.map_ids([2])

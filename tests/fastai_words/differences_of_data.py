@@ -1,5 +1,6 @@
 """Where what the loaders give differs from fastai on purpose: rows of docs/fastai.md."""
 
+import importlib
 import re
 import warnings
 
@@ -18,7 +19,7 @@ with warnings.catch_warnings():
 
 import vicinal
 from vicinal import VicinalError
-from vicinal.absent import ABSENT
+from vicinal.absent import NAMES
 
 
 @row(
@@ -179,19 +180,27 @@ def loaders_of_pairs(library):
 
 
 @row(
-    "`DataLoaders(DataLoader(data, batch_size=8), DataLoader(valid, batch_size=8))`",
-    "trains in the order of the data, unless `shuffle=True`, with an incomplete last batch, unless "
-    "`drop_last=True`; `DataLoader` is its own",
-    "trains in random order and leaves an incomplete last batch out, whatever the loader says; "
-    "`DataLoader` is torch's",
+    "`from vicinal import *`",
+    "its star import gives a `Path` with `ls()`",
+    "leaves pathlib's `Path` alone; `from vicinal.all import *` gives the one with `ls()`",
 )
 def _():
-    theirs, ours = map(loaders_of_pairs, (fastai, vicinal))
-    assert torch.cat([y for _, y in theirs.train]).flatten().tolist() == list(range(20))
-    drawn = [torch.cat([y for _, y in ours.train]).flatten() for _ in range(2)]
-    assert len(drawn[0]) == len(drawn[1]) == 16
-    assert not drawn[0].equal(drawn[1])
+    assert hasattr(fastai.Path, "ls")
+    assert "Path" not in vicinal.__all__
+    assert hasattr(importlib.import_module("vicinal.all").Path, "ls")
+
+
+@row(
+    "`DataLoader(data, bs=8)`",
+    "is its own loader",
+    "is torch's: `DataLoader(data, batch_size=8)`; in `DataLoaders` both are read alike",
+)
+def _():
+    assert fastai.DataLoader(list(range(20)), bs=8).bs == 8
     assert vicinal.DataLoader is torch.utils.data.DataLoader
+    theirs, ours = map(loaders_of_pairs, (fastai, vicinal))
+    for dls in (theirs, ours):
+        assert torch.cat([y for _, y in dls.train]).flatten().tolist() == list(range(20))
 
 
 @row(
@@ -239,8 +248,8 @@ def _():
 def _():
     for name in ("hook_output", "ActivationStats", "ConvLayer", "create_body", "TensorImage"):
         assert hasattr(text, name) or hasattr(fastai, name) or name == "ActivationStats"
-    for name in ABSENT:
-        with pytest.raises(AttributeError, match=re.escape(ABSENT[name])):
+    for name in NAMES:
+        with pytest.raises(AttributeError, match=re.escape(NAMES[name])):
             getattr(vicinal, name)
     x = torch.randn(9)
     assert fastai.sigmoid_range(x, 1, 5).equal(vicinal.sigmoid_range(x, 1, 5))

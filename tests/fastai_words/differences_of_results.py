@@ -214,6 +214,18 @@ def _():
 
 
 @row(
+    "`LabelSmoothingCrossEntropyFlat(axis=1).activation(x)`, as `get_preds()` takes it of masks",
+    "takes the softmax along the last axis all the same",
+    "takes it along the axis of the classes",
+)
+def _():
+    x = torch.randn(2, 3, 4, 5)
+    for library, axis in ((fastai, -1), (vicinal, 1)):
+        loss = library.LabelSmoothingCrossEntropyFlat(axis=1)
+        torch.testing.assert_close(loss.activation(x), x.softmax(axis))
+
+
+@row(
     "`BrierScore()`",
     "scores the predicted classes, so that it is the error rate of two classes",
     "scores the probabilities",

@@ -64,7 +64,7 @@ NAMES = lines(
     ("imagenet_stats", "len(_) == 2"),
     ("Normalize.from_stats(*imagenet_stats)", "isinstance(_, Normalize)"),
     ("LabelSmoothingCrossEntropy()", "callable(_)"),
-    ("torch, nn, F, np, pd, plt, partial, Path", "len(_) == 8"),
+    ("torch, nn, F, np, pd, plt, math, re, partial, Path", "len(_) == 10"),
 )
 
 # ---- transforms of items -------------------------------------------------------------------

@@ -48,7 +48,7 @@ def path(tmp_path_factory):
 def star():
     """What the import line brings."""
     names = {}
-    exec("from vicinal import *", names)
+    exec("from vicinal.all import *", names)
     return names
 
 

@@ -232,14 +232,18 @@ def test_tables_as_frames_of_numbers(frame, procs, label):
         )
         for words in (tabular, vicinal)
     )
-    for own, other in ((ours.train, theirs.train), (ours.valid, theirs.valid)):
-        assert len(own) == len(other)
-        pairs = ((own.xs, other.xs), (own.ys, other.ys), (own.y.to_frame(), other.y.to_frame()))
+    for own, other in ((ours.train, theirs.train), (ours.valid, theirs.valid), (ours, theirs)):
+        assert own is ours or len(own) == len(other)
+        pairs = [(own.xs, other.xs), (own.ys, other.ys), (own.items, other.items[[*own.items]])]
+        if own is not ours:
+            pairs.append((own.y.to_frame(), other.y.to_frame()))
         for frames in pairs:
             pd.testing.assert_frame_equal(
                 *(each.astype(float) for each in frames), rtol=1e-5, atol=1e-6
             )
-    assert ours.classes["work"] == [*theirs.classes["work"]]
+    for own, other in ((ours, theirs), (ours.dataloaders(bs=4), theirs.dataloaders(bs=4))):
+        assert own.classes["work"] == [*other.classes["work"]]
+        assert (own.cat_names, own.cont_names) == ([*other.cat_names], [*other.cont_names])
 
 
 DATES = pd.DataFrame(
@@ -278,3 +282,61 @@ def test_a_data_block_without_blocks_gives_what_the_getters_return():
         assert found.train[2] == ("4.jpg", "e")
         assert found.valid[0] == ("3.jpg", "d")
     assert len(vicinal.DataBlock().datasets(frame).valid) == 2
+
+
+@pytest.mark.parametrize("how", [{"file_type": "image"}, {"file_type": "text"}, {"n_max": 1}])
+def test_what_a_folder_holds(tmp_path, how):
+    for name in ("a.csv", "b.png", "c.txt", "d", "e.jpg"):
+        (tmp_path / name).touch()
+    theirs, ours = (words.Path(tmp_path).ls(**how) for words in (vision, vicinal))
+    assert len(ours) == len(theirs)
+    assert "n_max" in how or ours == sorted(theirs)
+    learn = vicinal.Learner(vicinal.DataLoaders.from_dsets(ROWS, ROWS, bs=2), torch.nn.Linear(1, 2))
+    assert isinstance(learn.path, vicinal.Path)
+
+
+ROWS = [(torch.tensor([float(i)]), i % 2) for i in range(4)]
+
+
+def test_the_items_of_a_part():
+    theirs, ours = (loaders_of_images(words) for words in (vision, vicinal))
+    for dls in (theirs, ours):
+        assert [*dls.train.items] == [*dls.train_ds.items] == [*dls.items]
+        assert [*dls.valid.items] == [*dls.valid_ds.items]
+    assert [*theirs.items] == [*ours.items]
+    assert len(ours.test_dl(ours.valid.items).items) == 2
+    interp = vicinal.Interpretation.from_learner(vicinal.Learner(ours, network()))
+    assert interp.dl.items == ours.valid.items
+
+
+def test_a_picture_shows_itself_in_the_notebook():
+    import matplotlib.pyplot as plt
+
+    for words in (vision, vicinal):
+        words.PILImage.create(np.zeros((4, 6, 3), np.uint8)).show(figsize=(1, 1))
+        assert plt.gcf().axes[0].images[0].get_array().shape == (4, 6, 3)
+        plt.close("all")
+
+
+def test_arrays_of_tensors():
+    batch = (torch.ones(2, requires_grad=True), [torch.tensor([1])])
+    for words in (vision, vicinal):
+        x, (y,) = words.to_np(batch)
+        assert (type(x), x.tolist(), y.tolist()) == (np.ndarray, [1, 1], [1])
+
+
+def test_the_largest_losses_of_what_is_no_image(frame):
+    _, ours = both(frame, y_names="buys")
+    interp = vicinal.tabular_learner(ours, layers=[2]).interpret()
+    shown = interp.plot_top_losses(2)
+    names = ["work", "age", "rooms", "loss", "probability", "target", "predicted"]
+    assert set(names) <= set(shown.columns)
+    assert [row["target"] for row in shown.rows] == [each.truth for each in interp.worst(2)]
+    assert len(interp.show_results([0]).rows) == 1
+    texts = pd.DataFrame({"text": ["a good day", "a bad day"] * 6, "label": ["good", "bad"] * 6})
+    dls = vicinal.TextDataLoaders.from_df(texts, label_col="label", bs=4, device="cpu")
+    learn = vicinal.text_classifier_learner(dls)
+    (row,) = learn.interpret().plot_top_losses(1).rows
+    assert row["text"].startswith("a ")
+    with pytest.raises(vicinal.VicinalError, match="leave vocab out"):
+        vicinal.TextBlock.from_folder(vocab=dls.vocab)

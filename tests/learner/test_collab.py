@@ -12,7 +12,7 @@ from vicinal import (
     collab_learner,
     tabular_learner,
 )
-from vicinal.learner.collab import INSTEAD
+from vicinal.absent import RECOMMEND as INSTEAD
 
 RATINGS = pd.DataFrame(
     {"user": [1, 2, 3, 4] * 5, "title": ["a", "b", "c", "d", "e"] * 4, "rating": [1.0, 5.0] * 10}

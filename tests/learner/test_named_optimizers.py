@@ -9,7 +9,7 @@ from torch import nn
 
 import vicinal
 from vicinal import SGD, Adam, DataLoaders, Learner, OptimWrapper, RMSProp, VicinalError
-from vicinal.learner.named_optimizers import INSTEAD
+from vicinal.absent import OPTIMIZERS as INSTEAD
 
 
 def trained(opt_func, **how):

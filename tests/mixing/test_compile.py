@@ -300,9 +300,10 @@ def test_images_with_their_channels_last_and_their_masks(inplace):
 
 def test_the_operation_keeps_torchs_rules():
     """Compilers rely on them: no input is changed or returned, and shapes are as announced."""
-    for mixer in (MixUp(seed=0), CutMix(seed=0), Choice([MixUp(), CutMix()], seed=0)):
+    images = (MixUp(seed=0), CutMix(seed=0), Choice([MixUp(), CutMix()], seed=0))
+    for mixer, size in [*((each, [8, 9]) for each in images), (CutMix(dim=-3, seed=0), [7, 8, 9])]:
         counter = torch.zeros(1, dtype=torch.int64)
-        arguments = counter, mixer._op_id, 6, 8, 9, torch.device("cpu")
+        arguments = counter, mixer._op_id, 6, size, torch.device("cpu")
         torch.library.opcheck(torch.ops.vicinal.draw.default, arguments)
         assert counter == 0
         assert mixer.random.draws == 0

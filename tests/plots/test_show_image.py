@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vicinal import VicinalError, show_image, show_images
+from vicinal import VicinalError, show_image, show_images, show_titled_image
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +72,9 @@ def test_titles_are_as_many_as_images():
         show_images([torch.rand(6, 4)], titles=["a", "b"])
     with pytest.raises(VicinalError, match="no images"):
         show_images([])
+
+
+def test_a_titled_image_is_a_pair():
+    assert show_titled_image((torch.rand(3, 6, 4), 7), figsize=(2, 2)).get_title() == "7"
+    with pytest.raises(VicinalError, match=r"a pair \(picture, title\), not a Tensor"):
+        show_titled_image(torch.rand(3, 6, 4))

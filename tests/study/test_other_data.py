@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from series_files import waves, write_parts, write_ts
 from vicinal.cli import run
 from vicinal.errors import VicinalError
 from vicinal.study.config import ExperimentConfig
@@ -215,3 +216,24 @@ class TestExperiment:
         prepared = experiment.prepare(experiment.arms[0], seed=0)
         result = train_and_measure("none", 0, replace(prepared, fit=lambda learn: None))
         assert len(result.values["auroc_ood"]) == len(experiment.split.valid) + 48
+
+
+class TestSeries:
+    @pytest.fixture
+    def series(self, tmp_path):
+        return task_of(str(write_parts(tmp_path / "waves")))
+
+    def test_labels_are_not_needed(self, series, tmp_path):
+        write_ts(tmp_path / "other.ts", waves(24, steps=30, seed=9), label=None)
+        other = read_other("other.ts", series)
+        assert other.text == "24 series of other.ts"
+        assert np.allclose(other.items[3], waves(24, steps=30, seed=9)[3][0])
+
+    def test_what_cannot_be_used_is_named_and_left_out_where_asked(self, series, tmp_path):
+        bad = (np.zeros((2, 5)), "fast")
+        write_ts(tmp_path / "other.ts", [*waves(24), bad])
+        with pytest.raises(VicinalError, match=r"other\.ts: a series has 2 channels, and not"):
+            read_other("other.ts", series)
+        series.options = replace(series.options, skip_bad=True)
+        other = read_other("other.ts", series)
+        assert other.text == "24 series of other.ts; 1 more cannot be used"

@@ -91,6 +91,35 @@ def test_each_method_trains(folder, tmp_path, mix):
     assert row["valid_mean_iou"] == pytest.approx((row["valid_iou_1"] + row["valid_iou_2"]) / 2)
 
 
+@pytest.mark.parametrize(("loss", "mix"), [("dice", "mixup+cutmix"), ("ce+dice", "none")])
+def test_each_loss_trains(folder, tmp_path, loss, mix):
+    found = find_split(options(folder))
+    task = make_task(options(folder, loss=loss, mix=mix, epochs=6), found)
+    learn = task.learner()
+    mixer = task.mixer(learn)
+    if mixer is not None:
+        learn.add_cbs(mixer)
+    with learn.no_logging():
+        task.fit(learn, 6, task.lr)
+    losses = [row["valid_loss"] for row in learn.history]
+    assert losses[-1] < 0.8 * losses[0]
+    # The mean over images does not depend on how they are batched.
+    whole, _ = learn.validate()[:2]
+    assert whole == pytest.approx(losses[-1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"loss": "bce"}, r"--loss must be ce, dice, ce\+dice for masks, not bce"),
+        ({"loss": "dice", "mix": "smoothmix"}, "--loss dice compares whole masks"),
+    ],
+)
+def test_losses_that_do_not_fit(folder, given, sentence):
+    with pytest.raises(VicinalError, match=sentence):
+        make_task(options(folder, **given), find_split(options(folder))).batch_mixer()
+
+
 @pytest.mark.parametrize(
     ("mix", "sentence"),
     [

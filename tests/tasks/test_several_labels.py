@@ -12,11 +12,13 @@ from vicinal import AsymmetricLoss, MixLoss, MixUp, Predictor, VicinalError, run
 from vicinal.cli import run
 from vicinal.learner.events import Callback
 from vicinal.learner.union import UnionTargets, union
-from vicinal.methods import METHODS
+from vicinal.methods import METHODS, methods_for
 from vicinal.mixes import parse_mix
 from vicinal.mixing import MixedTarget
+from vicinal.scores.label_ranking import best_threshold, f1_scores
 from vicinal.tasks import TrainOptions, find_split, make_task, task_type_of
 from vicinal.tasks.run_config import read_config
+from vicinal.tasks.several_labels import as_predictors_compute
 from vicinal_cli import fails
 
 NAMES = ("low", "even", "third")
@@ -163,6 +165,33 @@ def test_images_are_trained_shown_and_predicted(tmp_path):
     assert any("even, " in each or ", low" in each for each in captions)
 
 
+def test_images_of_one_label_are_trained_and_predicted(tmp_path):
+    pictures(tmp_path)
+    table = tmp_path / "pictures" / "labels.csv"
+    rows = (f"{i:02}.png,{'low' if i < 12 else ''}" for i in range(24))
+    table.write_text("\n".join(["file,tags", *rows]))
+    made = TrainOptions("pictures", label_kind="labels", epochs=1, precision="fp32", batch_size=6)
+    folder = runs.train(made, tmp_path / "run", log=silent)
+    predictor = Predictor.load(folder, 0.0)
+    (output,) = predictor.predict([tmp_path / "pictures" / "03.png"])
+    assert predictor.answer(output) == {"labels": ["low"], "probabilities": {"low": output.item()}}
+
+
+def test_the_union_of_labels_is_named_and_drawn(tmp_path):
+    pictures(tmp_path)
+    made = TrainOptions("pictures", loss="asymmetric", mix="mixup:labels=union", precision="fp32")
+    split = find_split(made)
+    task = make_task(made, split)
+    line = "asymmetric (as requested); a mixed sample has all labels of both"
+    assert task.chosen()["loss"] == line
+    learn = task.learner()
+    drawn = task_type_of(split).show(made, split), task.picture(learn, task.mixer(learn))()
+    for figure in drawn:
+        captions = [axes.get_xlabel() for axes in figure.axes]
+        assert any(each.startswith("100 % ") and ", " in each for each in captions)
+        assert not any(" / " in each or "\n" in each for each in captions)
+
+
 def test_several_columns_are_the_same_data():
     columns = task_of("flags.csv", label="even,low,third")
     assert columns.split.targets.equal(task().split.targets)
@@ -198,6 +227,25 @@ def test_a_damaged_threshold_is_refused():
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(VicinalError, match="threshold must be from 0 to 1"):
         Predictor.load(folder)
+
+
+def test_the_threshold_is_chosen_on_what_predictors_compute():
+    made = task(precision="bf16", batch_size=30)
+    learn = made.learner()
+    with learn.no_logging():
+        learn.fit(1, 0.03)
+    in_training, _ = learn.get_preds(act=learn.activation)
+    ((_, text),) = made.after_training(learn)
+    assert learn.precision == "bf16"
+    with as_predictors_compute(learn):
+        assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("fp32", False)
+    assert (learn.precision, torch.backends.cudnn.allow_tf32) == ("bf16", True)
+    frame = made.split.valid.frame
+    predicted = torch.stack([*Predictor(learn.model, made.preprocessing(learn)).predict(frame)])
+    assert not torch.equal(in_training, predicted)
+    assert made.threshold == best_threshold(predicted, made.split.valid.y)
+    micro, _ = f1_scores(predicted.double() > made.threshold, made.split.valid.y)
+    assert f"micro F1 of the validation part, {100 * micro:.1f} %" in text
 
 
 # ---- losses and mixing --------------------------------------------------------------------------
@@ -240,6 +288,21 @@ def test_the_union_of_mixed_labels_is_learned_where_it_is_asked_for():
     assert training.mean() > 1.2 * made.split.targets.mean()
 
 
+@pytest.mark.parametrize(
+    "name", [m.name for m in methods_for("images", "labels") if not m.callback and m.alpha]
+)
+def test_each_method_mixes_labels_by_shares_and_by_union(tmp_path, name):
+    pictures(tmp_path)
+    made = TrainOptions("pictures", mix=f"{name}:labels=union")
+    mixer = make_task(made, find_split(made)).batch_mixer()
+    x, y = torch.rand(12, 3, 16, 16), (torch.rand(12, 3) < 0.5).float()
+    _, target = mixer(x, y)
+    both = union(target)
+    assert both.shape == y.shape
+    assert (both >= target.dense()).all()
+    assert {*both.unique().tolist()} <= {0.0, 1.0}
+
+
 def test_a_partner_without_a_share_adds_no_label():
     own, partner = torch.tensor([[1.0, 0.0]] * 3), torch.tensor([[0.0, 1.0]] * 3)
     made = union(MixedTarget(own, partner, torch.tensor([0.0, 0.5, 1.0])))
@@ -270,6 +333,30 @@ def test_methods_for_classes_are_refused_in_one_sentence(tmp_path, name):
     made = TrainOptions("pictures", mix=name)
     with pytest.raises(VicinalError, match=f"--mix {name} is for classes, and these are several"):
         make_task(made, find_split(made)).batch_mixer()
+
+
+def test_what_is_named_in_place_of_a_method_serves_labels(tmp_path):
+    pictures(tmp_path)
+    made = TrainOptions("pictures", mix="columnmix")
+    with pytest.raises(VicinalError, match="--mix columnmix does not go with images") as caught:
+        make_task(made, find_split(made))
+    named = str(caught.value).partition("one of ")[2].split(", ")
+    assert [name for name in named if METHODS[name].targets] == []
+    assert {"mixup", "cutmix"} <= {*named}
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.targets])
+def test_methods_for_classes_are_refused_before_data_are_read(name):
+    for given in ({"label_kind": "labels"}, {"label_sep": "|"}, {"loss": "bce"}):
+        with pytest.raises(VicinalError, match=f"--mix {name} is for .*leave out one of them"):
+            find_split(TrainOptions("there/is/nothing", mix=name, **given))
+
+
+def test_methods_for_classes_are_refused_before_images_are_decoded(tmp_path, monkeypatch):
+    pictures(tmp_path)
+    monkeypatch.setattr("vicinal.tasks.images.ImageTask.learner", None)
+    with pytest.raises(VicinalError, match="--mix remix is for classes, and these are several"):
+        runs.train(TrainOptions("pictures", mix="remix"), tmp_path / "run", log=silent)
 
 
 @pytest.mark.parametrize("name", ["regmixup", "kernelmixup", "columnmix"])

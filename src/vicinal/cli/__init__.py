@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from vicinal.cli.export import export
 from vicinal.cli.other import bench, cache
 from vicinal.cli.study import advise, compare, compare_worker
 from vicinal.cli.train import train
@@ -19,7 +20,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, compare, advise, predict, show, cache, bench):  # in the order of the help
+for command in (
+    train,
+    compare,
+    advise,
+    predict,
+    export,
+    show,
+    cache,
+    bench,
+):  # in the order of the help
     app.command()(command)
 app.command(hidden=True)(compare_worker)
 

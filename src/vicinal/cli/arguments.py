@@ -32,7 +32,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         help="Images: a network of timm's, resnet9 or vit6. Texts: text_cnn, text_transformer, "
-        "hf:NAME, or the folder of such a model."
+        "hf:NAME, or the folder of such a model. Series: series_resnet, series_inception."
     ),
 ]
 Pretrained = Annotated[
@@ -48,7 +48,8 @@ Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
 SkipBad = Annotated[
     bool,
     typer.Option(
-        help="Leave out images that cannot be read, or that a table names and are missing.",
+        help="Leave out images and series that cannot be read, and images that a table names and "
+        "are missing.",
         rich_help_panel=READING,
         show_default=False,
     ),
@@ -69,15 +70,16 @@ Loss = Annotated[
     str | None,
     typer.Option(
         help="Of several labels: bce (binary cross-entropy), or asymmetric, for many labels of "
-        "which each sample has few. If not given, bce."
+        "which each sample has few; of masks: ce (cross-entropy), dice (their overlap) or ce+dice. "
+        "If not given, the first."
     ),
 ]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Size = Annotated[
     str | None,
     typer.Option(
-        help="Side of the images in pixels, or height x width, such as 96x128. If not given, by "
-        "the data.",
+        help="Side of the images in pixels, or height x width, such as 96x128; of series, how many "
+        "steps they are brought to. If not given, by the data.",
         rich_help_panel=IMAGES,
     ),
 ]

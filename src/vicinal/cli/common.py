@@ -3,11 +3,24 @@
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
+from vicinal.memory import loading
+
 PLACE = 16  # columns of the names
 NARROW = 60  # columns of a terminal in which texts take that place, too
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Import in this context what a command needs, which takes seconds."""
+    from vicinal.progress import status
+
+    with status("starting"), loading():
+        yield
 
 
 def typed_options(context: typer.Context) -> list[str]:

@@ -97,6 +97,30 @@ def _read(
             rich_help_panel=READING,
         ),
     ] = None,
+    series: Annotated[
+        bool | None,
+        typer.Option(
+            "--series/--no-series",
+            help="Each row of a table, or of the arrays of an .npz file, is a series, or not. If "
+            "not given, by their names.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
+    series_id: Annotated[
+        str | None,
+        typer.Option(
+            help="For series with a row for each step: the column that says which series it is of.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="For these, the column of the times. If not given, one called time, t or date, or "
+            "the order of the rows.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
 ) -> None:
     """The options of all commands that read DATA."""
 

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from vicinal.cli.common import log
+from vicinal.cli.common import log, starting
 
 
 def cache(
     clear: Annotated[bool, typer.Option(help="Remove all of it.", show_default=False)] = False,
 ) -> None:
     """Show or clear the cache of decoded images."""
-    from vicinal.progress import status
-
-    with status("starting"):
+    with starting():
         from vicinal.data import cache
 
     if clear:
@@ -35,9 +33,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
 ) -> None:
     """Time mixing beside a plain copy and the other libraries that are installed."""
-    from vicinal.progress import status
-
-    with status("starting"):
+    with starting():
         from vicinal.bench import report
 
     report.bench(device, seconds, out, log)

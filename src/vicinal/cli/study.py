@@ -21,8 +21,9 @@ from vicinal.cli.arguments import (
     Size,
     SkipBad,
 )
-from vicinal.cli.common import log, typed_options
+from vicinal.cli.common import log, starting, typed_options
 from vicinal.cli.data_options import data_options
+from vicinal.memory import keep_freed_memory, loading
 
 
 @data_options
@@ -33,8 +34,9 @@ def compare(
         str | None,
         typer.Option(
             help="Methods to compare, separated by commas, as for train: "
-            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images, "
-            "with classmix for masks, none,mixup,cmixup for values, none,mixup for others."
+            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images "
+            "and series, with classmix for masks, with cmixup in the place of cutmix for values, "
+            "none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[
@@ -121,10 +123,7 @@ def compare(
     sizes = parse_list("train-size", train_size, float, "numbers")
     time = None if budget is None else parse_duration(budget)
 
-    from vicinal.progress import status
-
-    with status("starting"):
-        from vicinal.memory import keep_freed_memory
+    with starting():
         from vicinal.study.command import compare_data
         from vicinal.study.config import ExperimentConfig
         from vicinal.tasks import TrainOptions
@@ -161,8 +160,8 @@ def compare(
 
 def compare_worker(path: Path, seconds: float) -> None:
     """Do runs of a comparison beside the process that started it."""
-    from vicinal.memory import keep_freed_memory
-    from vicinal.study import command
+    with loading():
+        from vicinal.study import command
 
     keep_freed_memory()
     command.compare_worker(path, seconds)
@@ -183,7 +182,7 @@ def advise(
     """Say what published results suggest for DATA; nothing is trained."""
     from vicinal.progress import status
 
-    with status("starting"):
+    with starting():
         from vicinal.study.advice import rules_for, situation_of, trial_for, verdict
         from vicinal.study.config import ExperimentConfig
         from vicinal.study.training_set import check_label_noise

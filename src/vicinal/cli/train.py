@@ -24,8 +24,9 @@ from vicinal.cli.arguments import (
     SkipBad,
     Stream,
 )
-from vicinal.cli.common import log, typed_options
+from vicinal.cli.common import log, starting, typed_options
 from vicinal.cli.data_options import data_options
+from vicinal.memory import keep_freed_memory
 
 
 @data_options
@@ -71,11 +72,8 @@ def train(
     **how: Any,
 ) -> None:
     """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
-    from vicinal.progress import status
-
-    with status("starting"):
+    with starting():
         from vicinal import runs
-        from vicinal.memory import keep_freed_memory
         from vicinal.processes import this_process
         from vicinal.tasks import TrainOptions
         from vicinal.tasks.predictor import preprocessing_of

@@ -9,6 +9,7 @@ import typer
 
 from vicinal import kinds
 from vicinal.cli.arguments import FOLDER, Alpha, Data, MixName, Seed, Size, SkipBad, Stream
+from vicinal.cli.common import starting
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_value
@@ -29,6 +30,7 @@ def predict(
         typer.Argument(help=kinds.samples_help()),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all classes.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with all classes.")] = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -47,7 +49,10 @@ def predict(
     """
     from vicinal.progress import progress_bar, status
 
-    with status("starting"):
+    if as_json and as_csv:
+        raise VicinalError("--json and --csv exclude each other: leave out one of them")
+    with starting():
+        from vicinal.cli.predicted_table import as_table
         from vicinal.cli.written_masks import writer_for
         from vicinal.tasks.predictor import Predictor
 
@@ -62,19 +67,19 @@ def predict(
             found_items = writer.shares(found_items)
         outcomes = list(bar.track(found_items, total=len(named), description="predicting"))
     errors = [each for each in outcomes if isinstance(each, VicinalError)]
-    if errors and len(errors) == len(named) and not as_json:
+    if errors and len(errors) == len(named) and not (as_json or as_csv):
         others = f"; the other {len(errors) - 1:,} failed as well" if len(errors) > 1 else ""
         raise VicinalError(f"{errors[0]}{others}")
     files = [] if writer is None else writer.files
     found = [(name, outcome) for (name, _), outcome in zip(named, outcomes, strict=True)]
-    if as_json:
+    if as_json or as_csv:
         rows = [
             {column: name, "error": str(outcome)}
             if isinstance(outcome, VicinalError)
             else {column: name, **_answered(predictor, outcome, files[place : place + 1])}
             for place, (name, outcome) in enumerate(found)
         ]
-        print(json.dumps(rows, indent=2, allow_nan=False))
+        print(as_table(rows) if as_csv else json.dumps(rows, indent=2, allow_nan=False))
     else:
         _print_table(
             predictor, [(name, each) for name, each in found if not isinstance(each, VicinalError)]
@@ -169,7 +174,7 @@ def show(
     """Draw how training samples are mixed, or print what was found in DATA."""
     from vicinal.progress import status
 
-    with status("starting"):
+    with starting():
         from vicinal.tasks import TrainOptions, find_split
 
     options = TrainOptions(
@@ -195,13 +200,13 @@ def show(
     file = out or Path("mixed.html" if open else "mixed.png")
     if open and file.suffix.lower() != ".html":
         raise VicinalError(f"--open shows a page: give --out a name that ends in .html, not {file}")
-    with status("starting"):
+    with starting():
         from vicinal import runs
         from vicinal.plots.saving import check_picture
 
     check_picture(file)
     if file.suffix.lower() == ".html":
-        with status("starting"):
+        with starting():
             from vicinal.study.board import show_board
 
         show_board(options, file, open=open)

@@ -96,7 +96,7 @@ def _pixels(images: Array, what: str, are_fractions: bool) -> torch.Tensor:
         if not (low >= 0 and high <= 255):
             raise VicinalError(
                 f"the images in {what} have values from {low:g} to {high:g}: store them from 0 to "
-                "255, or as fractions from 0 to 1"
+                "255, or as fractions from 0 to 1; series are learned by --series"
             )
         images = (images * (255.0 if are_fractions else 1.0)).round().astype(np.uint8)
     return torch.tensor(images).expand(-1, 3, -1, -1).contiguous()

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from vicinal.absent import BBoxBlock, BBoxLblBlock, PointBlock
 from vicinal.activations import noop
-from vicinal.data.absent_blocks import BBoxBlock, PointBlock
 from vicinal.data.blocks import (
     InputBlock,
     LabelledItems,
@@ -277,7 +277,7 @@ class DataBlock(DescribedBlock):
 def _input_and_target(blocks: Any) -> tuple[InputBlock, TargetBlock]:
     given = list(blocks) if isinstance(blocks, Iterable) else [blocks]
     for block in given:
-        if isinstance(block, type) and issubclass(block, PointBlock | BBoxBlock):
+        if isinstance(block, type) and issubclass(block, PointBlock | BBoxBlock | BBoxLblBlock):
             block()  # which says what to take instead
     if len(given) == 2:
         inputs, target = map(as_block, given)

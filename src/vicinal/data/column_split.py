@@ -20,7 +20,14 @@ from vicinal.data.labelled_images import (
 )
 from vicinal.data.parts import part_names
 from vicinal.data.samples import Split
-from vicinal.data.several import LabelSets, is_list, names_several, single_names, with_label_sets
+from vicinal.data.several import (
+    LabelSets,
+    is_list,
+    names_several,
+    single_flag,
+    single_names,
+    with_label_sets,
+)
 from vicinal.data.tables import frames_of, parquet_rows, parts_of, tables_of_parquet, undecoded
 from vicinal.errors import VicinalError
 
@@ -61,7 +68,7 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
     for name in request.drop:
         check_column(name, [each for each in train.features if each != image], "drop")
     features = {name: f for name, f in train.features.items() if name not in request.drop}
-    flags = names_several(request.label, [*features])
+    flags = names_several(request, [*features])
     label = request.label if flags else label_column(features, request.label, image)
     assert label is not None
     columns = {"group": request.group, "split-column": request.split_column}
@@ -71,7 +78,10 @@ def split_of_tables(tables: Any, request: "DataRequest") -> Split:
         str(name): _labelled(table, image, flags or [label], columns, request)
         for name, table in tables.items()
     }
-    found = _understood(parts, label, request, [] if flags else _names_in_lists(features[label]))
+    found = None
+    if flags or not hasattr(features[label], "names"):  # whose numbers stand for classes
+        names = [] if flags else _names_in_lists(features[label])
+        found = _understood(parts, label, request, names)
     if found is not None:
         return split_of_labelled(found[0], label, request, sets=found[1])
     if request.label_kind == "labels":
@@ -151,7 +161,7 @@ def _understood(
             name: frame.assign(**{label: named_lists(frame[label], names)})
             for name, frame in frames.items()
         }
-    elif "," not in label and not any(map(_may_be_several, frames.values())):
+    elif "," not in label and not any(_may_be_several(f, request) for f in frames.values()):
         return None
     found = with_label_sets(frames, label, request, names or None)
     if found is None:
@@ -165,8 +175,10 @@ def _understood(
     return {name: replace(part, frame=made[name]) for name, part in parts.items()}, sets
 
 
-def _may_be_several(frame: pd.DataFrame) -> bool:
-    """Whether the first column holds lists or texts."""
+def _may_be_several(frame: pd.DataFrame, request: "DataRequest") -> bool:
+    """Whether the first column holds lists, texts, or zeros and ones of a label."""
+    if single_flag(frame, frame.columns[0], request):
+        return True
     return bool(frame.iloc[:, 0].map(lambda value: is_list(value) or isinstance(value, str)).any())
 
 
@@ -206,6 +218,11 @@ def label_column(features: Any, label: str | None, image: str) -> str:
 
 
 def check_class(value: Any, column: str) -> None:
+    if is_list(value):
+        raise VicinalError(
+            f"column {column} holds several labels of each image, and streamed images have one "
+            "class each: leave out --stream, or name another column with --label"
+        )
     if not isinstance(value, int | str):
         raise VicinalError(
             f"column {column} holds {type(value).__name__} values, not classes: "

@@ -1,5 +1,6 @@
 """Hold out whole groups: all samples of a patient, a place or a shot are on one side."""
 
+import heapq
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -20,7 +21,9 @@ def hold_out_groups(
     """Hold out random groups, with about a share of all samples and of each class.
 
     In random order, groups are held out as long as they bring the shares closer to ``valid_pct``;
-    at least one is. The last group of a class stays in training.
+    at least one is. The last group of a class stays in training. Of several labels, rare ones may
+    leave less than half of ``valid_pct`` so: then groups with the last samples of labels are held
+    out, too, the fewest labels first, until the share is reached.
 
     Args:
         groups: the group of each sample.
@@ -34,6 +37,10 @@ def hold_out_groups(
 
     Raises:
         VicinalError: there is only one group, or ``valid_pct`` is not between 0 and 1.
+
+    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, On the stratification of multi-label data, ECML
+    PKDD 2011, shares out rare labels first, too, but leaves a label's only sample in the larger
+    part, and with it a row that has one such label. Where most rows do, nothing would be held out.
 
     >>> hold_out_groups(["ann", "bob", "ann", "eve", "bob", "eve"], 0.3, seed=0)
     ([0, 1, 2, 4], [3, 5])
@@ -51,15 +58,21 @@ def hold_out_groups(
         classes = [0] * len(groups)
     own = [each or (None,) for each in classes] if several else [(each,) for each in classes]
     counts = [Counter(name for i in rows for name in own[i]) for rows in members.values()]
-    held = _choose(counts, valid_pct, seed)
     rows = list(members.values())
+    sizes = [len(each) for each in rows] if several else None
+    held = _choose(counts, valid_pct, seed, sizes)
     valid = sorted(index for number in held for index in rows[number])
     kept = set(range(len(rows))) - held
     return sorted(index for number in kept for index in rows[number]), valid
 
 
-def _choose(counts: list[Counter[Hashable]], share: float, seed: int) -> set[int]:
-    """Which groups to hold out, by the number of samples of each class in each."""
+def _choose(
+    counts: list[Counter[Hashable]], share: float, seed: int, sizes: list[int] | None
+) -> set[int]:
+    """Which groups to hold out, by the number of samples of each class in each.
+
+    With ``sizes``, the numbers of samples, also such as hold a label's last samples.
+    """
     totals: Counter[Hashable] = Counter()
     groups_left: Counter[Hashable] = Counter()  # in training, of each class
     for count in counts:
@@ -96,7 +109,43 @@ def _choose(counts: list[Counter[Hashable]], share: float, seed: int) -> set[int
                 held.update(count)
                 held_total += sum(count.values())
                 groups_left.subtract(count.keys())
+    if sizes is not None:
+        _add_rare(chosen, counts, sizes, share, order)
     return chosen or {first}
+
+
+def _add_rare(
+    chosen: set[int],
+    counts: list[Counter[Hashable]],
+    sizes: list[int],
+    share: float,
+    order: list[int],
+) -> None:
+    """Hold out groups with last samples of labels, where less than half of the share is held out.
+
+    First those that take the fewest labels from training, and keep one that training has, too.
+    """
+    wanted, held = share * sum(sizes), sum(sizes[number] for number in chosen)
+    if 2 * held >= wanted:
+        return
+    remaining = [number for number in order if number not in chosen]
+    in_training = Counter(name for number in remaining for name in counts[number])
+
+    def cost(number: int) -> tuple[bool, int]:
+        lost = sum(in_training[name] < 2 for name in counts[number])
+        return lost == len(counts[number]), lost
+
+    # Costs only grow while groups are taken: what is still the least one, is it.
+    heap = [(cost(number), place, number) for place, number in enumerate(remaining)]
+    heapq.heapify(heap)
+    while heap and len(chosen) + 1 < len(counts):
+        known, place, number = heapq.heappop(heap)
+        if (now := cost(number)) != known:
+            heapq.heappush(heap, (now, place, number))
+        elif sizes[number] < 2 * (wanted - held):  # it comes closer to the share
+            chosen.add(number)
+            held += sizes[number]
+            in_training.subtract(counts[number].keys())
 
 
 def check_share(valid_pct: float) -> None:

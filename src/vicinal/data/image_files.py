@@ -81,6 +81,12 @@ class PILImage(Image.Image):
         image.__class__ = cls  # Pillow makes no images of subclasses
         return image  # type: ignore[return-value]
 
+    def show(self, ax: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Show it in the notebook, by :func:`show_image`, which takes the other arguments."""
+        from vicinal.plots.show_image import show_image
+
+        return show_image(self, ax, **kwargs)
+
     def to_thumb(self, h: int, w: int | None = None) -> "PILImage":
         """A smaller copy: as large as fits in this height and width, in pixels."""
         small = self.copy()

@@ -162,7 +162,7 @@ def _image_table(
     if one_of:
         frame = frame.assign(**{ONE_OF: frame[one_of].idxmax(axis=1)})
         others = [ONE_OF]
-    flags = names_several(request.label, frame) if request.label is not None else []
+    flags = names_several(request, frame)
     if request.label is None and request.label_kind == "labels" and _are_flags(frame[others]):
         flags = others
     sets = None

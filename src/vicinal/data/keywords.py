@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from vicinal.errors import VicinalError
 
 
-def check_keywords(whose: str, given: Iterable[str], known: Iterable[str]) -> None:
+def check_keywords(
+    whose: str, given: Iterable[str], known: Iterable[str], error: type[Exception] = VicinalError
+) -> None:
     """Refuse the first keyword that is none of the known ones.
 
     Args:
         whose: what was called, such as ``"DataBlock"``.
         given, known: names of arguments.
+        error: what is raised.
 
     Raises:
         VicinalError: in one sentence, which names the argument that is most like it.
@@ -26,7 +29,7 @@ def check_keywords(whose: str, given: Iterable[str], known: Iterable[str]) -> No
             continue
         near = like(name, names)
         hint = f"did you mean {near}?" if near else f"it takes {', '.join(names)}"
-        raise VicinalError(f"{whose} has no argument {name!r}: {hint}")
+        raise error(f"{whose} has no argument {name!r}: {hint}")
 
 
 def like(name: str, known: Iterable[str]) -> str | None:

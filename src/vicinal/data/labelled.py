@@ -154,7 +154,7 @@ def _label(columns: list[str], request: DataRequest) -> str:
     single = {"label": request.label, "text": request.text, "group": request.group}
     single["split-column"] = request.split_column
     named = {option: [name] for option, name in single.items() if name is not None}
-    several = names_several(request.label, columns)
+    several = names_several(request, columns)
     if several:
         named["label"] = several
     named |= {"drop": list(request.drop), "categorical": list(request.categorical)}

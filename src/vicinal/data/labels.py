@@ -248,19 +248,23 @@ def _classes(train: pd.Series, valid: pd.Series, chosen: bool) -> Targets:
     note = f"labels: column {train.name}, {len(vocab)} classes ({listed(vocab)})"
     if numeric and len(vocab) > 2 and not chosen:
         note += "; whole numbers, for which --label-kind values learns values"
-    notes = [note, *_alike(vocab), *unknown_classes(y.tolist(), y_valid.tolist(), vocab)]
+    notes = [note, *alike(vocab), *unknown_classes(y.tolist(), y_valid.tolist(), vocab)]
     return Targets(y, y_valid, vocab, notes)
 
 
-def _alike(vocab: list[str]) -> list[str]:
-    """A note about classes whose names differ by upper and lower case, or blanks, alone."""
+def alike(vocab: list[str], noun: str = "classes") -> list[str]:
+    """A note about classes whose names differ by upper and lower case, or blanks, alone.
+
+    >>> alike(["cat", "Cat", "dog"])
+    ["classes: 'cat' and 'Cat' are different classes, as they are spelled differently"]
+    """
     by_form: dict[str, list[str]] = {}
     for name in vocab:
         by_form.setdefault(" ".join(name.casefold().split()), []).append(name)
-    alike = [" and ".join(map(repr, names)) for names in by_form.values() if len(names) > 1]
-    if not alike:
+    names = [" and ".join(map(repr, same)) for same in by_form.values() if len(same) > 1]
+    if not names:
         return []
-    return [f"classes: {listed(alike)} are different classes, as they are spelled differently"]
+    return [f"{noun}: {listed(names)} are different {noun}, as they are spelled differently"]
 
 
 def _plain_numbers(labels: pd.Series) -> list[int] | list[float]:

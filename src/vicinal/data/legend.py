@@ -16,12 +16,15 @@ IGNORED = frozenset(
 LEGENDS = (
     *("legend.csv", "legend.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv"),
     *("label_colors.txt", "label_colours.txt", "labelmap.txt", "colormap.txt", "codes.txt"),
-    *("classes.txt", "class_names.txt"),
+    *("classes.txt", "class_names.txt", "objectinfo150.txt"),
 )
+OF_ADE20K = "objectinfo150.txt"  # which does not say that 0 is a pixel of no class
 # Names of columns, in a file whose first line names them.
 COLUMNS = {
     **dict.fromkeys(("name", "class", "label", "classes", "class_name", "label_name"), "name"),
-    **dict.fromkeys(("id", "index", "number", "value", "code", "class_id", "label_id"), "number"),
+    **dict.fromkeys(
+        ("id", "index", "number", "value", "code", "class_id", "label_id", "idx"), "number"
+    ),
     **dict.fromkeys(("hex", "color", "colour"), "hex"),
     **dict.fromkeys(("r", "red"), "r"),
     **dict.fromkeys(("g", "green"), "g"),
@@ -127,6 +130,8 @@ def read_legend(file: Path) -> Legend:
             f"the legend {file} is JSON, it seems: give a line for each class, such as '3,sky'"
         )
     rows = _of_pixels(list(_with_header(lines) or _without_header(lines, file)))
+    if file.name.lower() == OF_ADE20K:
+        rows.insert(0, {"name": "void", "number": "0"})
     names = [row.get("name", "") for row in rows]
     kinds = {_kind(row) for row in rows}
     if len(kinds) > 1:

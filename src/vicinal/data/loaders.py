@@ -2,18 +2,18 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
 
+from vicinal.absent import lacking
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
-from vicinal.data.lacking import lacking
 from vicinal.data.of_datasets import Collated, as_split, classes_and_width
 from vicinal.data.part_items import ItemsToPredict, PartItems
+from vicinal.data.paths import Path
 from vicinal.data.showing import ShownLoaders
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
 from vicinal.data.vocab import Vocab
@@ -27,9 +27,9 @@ class DataLoaders(ShownLoaders):
     """The loaders of the training and the validation split, and the classes.
 
     Args:
-        train, valid: the two splits, or torch's ``DataLoader`` of each, of pairs ``(x, y)``. The
-            training samples are shuffled in each epoch, whatever their loader says, and an
-            incomplete last batch is left out.
+        train, valid: the two splits, or torch's ``DataLoader`` of each, of pairs ``(x, y)``.
+            Training samples come in the order of its sampler; give ``shuffle=True`` and
+            ``drop_last=True`` to the ``DataLoader`` as in a loop of your own.
         vocab: the classes, as the labels are; None for regression.
         n_out: how many numbers a network gives for each sample; for classes, their number. None
             finds both from the targets of data sets of torch's.

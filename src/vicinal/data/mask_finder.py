@@ -49,13 +49,16 @@ def _of_folder(request: DataRequest) -> DataSplit | None:
     pairs = find_pairs(listing, are_masks=request.legend is not None)
     if pairs is None:
         return None
+    from vicinal.data.cityscapes import legend_of
     from vicinal.data.folders import check_open, groups_of
     from vicinal.data.legend import find_legend
+    from vicinal.data.mask_lists import by_lists
     from vicinal.data.mask_split import LEAVE_OUT, MaskFiles, split_of_masks
 
     request.accept("legend", "group", reasons=NO_COLUMNS)
     check_open(listing, request.skip_bad)
-    problem, notes = unmatched(pairs), []
+    pairs, notes = by_lists(pairs)
+    problem = unmatched(pairs)
     if problem and not request.skip_bad:
         raise VicinalError(f"{problem}: give each its counterpart, {LEAVE_OUT}")
     if problem:
@@ -64,6 +67,11 @@ def _of_folder(request: DataRequest) -> DataSplit | None:
         first = pairs.others[0].relative_to(pairs.root).as_posix()
         notes.append(
             f"left alone: {images_of(len(pairs.others))} in folders without counterparts ({first})"
+        )
+    if pairs.beside:
+        first = pairs.beside[0].name
+        notes.append(
+            f"left alone: {images_of(len(pairs.beside))} beside the masks, such as {first}"
         )
     parts = by_part(pairs)
     used = part_names(parts)
@@ -80,7 +88,7 @@ def _of_folder(request: DataRequest) -> DataSplit | None:
         groups,
         notes,
     )
-    legend = find_legend(pairs.root, request.legend)
+    legend = find_legend(pairs.root, request.legend) or legend_of(pairs.masks[0])
     return split_of_masks(
         found, used, legend, request.valid_pct, request.seed, skip_bad=request.skip_bad
     )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from vicinal.data.legend import IGNORED, Legend, unpacked
 from vicinal.data.mask_scan import (
+    SHORT,
     Scanned,
     as_packed,
     opened_mask,
@@ -42,12 +43,17 @@ class MaskForm:
     ignored: Sequence[int] = ()
     palette: Sequence[int] | None = None
     _keys: Any = field(init=False, repr=False, compare=False, default=None)
+    _table: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         both = np.array([*self.values, *self.ignored], dtype=np.int64)
         classes = np.array([*range(len(self.values)), *([VOID] * len(self.ignored))])
         order = np.argsort(both)
         object.__setattr__(self, "_keys", (both[order], classes[order]))
+        if self.kind == "numbers" and len(both) and both.max() < 1 << 16:
+            table = np.full(1 << 16, -1, dtype=np.int16)
+            table[both] = classes
+            object.__setattr__(self, "_table", table)
 
     def classes(self, mask: Any) -> Any:
         """A stored mask as the indices of its pixels' classes, (H, W) int64; 255 is none.
@@ -61,11 +67,16 @@ class MaskForm:
             values = self._colours(values, palette_of(opened))
         elif values.ndim == 3:
             values = values[..., 0]
+        if self._table is not None and values.dtype in SHORT:
+            found = self._table[values]
+            if (found < 0).any():
+                raise VicinalError(_no_class(self.shown(int(values[found < 0][0]))))
+            return found.astype(np.int64)
         keys, classes = self._keys
         places = np.searchsorted(keys, values).clip(max=len(keys) - 1)
         if (keys[places] != values).any():
             odd = int(values[keys[places] != values][0])
-            raise VicinalError(f"it holds {self.shown(odd)}, which is no class")
+            raise VicinalError(_no_class(self.shown(odd)))
         return classes[places]
 
     @staticmethod
@@ -74,7 +85,7 @@ class MaskForm:
             return as_packed(values)
         if palette is not None:
             return np.array(_whole(palette), dtype=np.int64)[values]
-        return values * 0x10101
+        return values.astype(np.int64) * 0x10101
 
     def shown(self, value: int) -> str:
         """A number, or a colour, as text.
@@ -97,6 +108,10 @@ class MaskForm:
             # Pillow writes indices beyond the end of a palette as others.
             image.putpalette(flat + [0] * (768 - len(flat)))
         return image
+
+
+def _no_class(shown: str) -> str:
+    return f"it holds {shown}, which is no class"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
+from vicinal.data import cityscapes
 from vicinal.data.listing import Listing
 from vicinal.data.parts import is_only_part, part_of, part_word
 from vicinal.data.samples import listed
@@ -43,6 +44,7 @@ class MaskPairs:
         alone: images without a mask, among others that have one.
         unused: masks without an image, likewise.
         others: images in folders of which none has a mask.
+        beside: files that hold something else of the images, such as Cityscapes' instances.
     """
 
     root: Path
@@ -52,6 +54,7 @@ class MaskPairs:
     alone: list[Path] = field(default_factory=list)
     unused: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
+    beside: list[Path] = field(default_factory=list)
 
 
 def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None:
@@ -64,7 +67,8 @@ def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None
     Raises:
         VicinalError: two images, or two masks, have one name; or no mask has an image's.
     """
-    root, files = listing.root, listing.images
+    root = listing.root
+    files, of_others = cityscapes.without_others(listing.images)
     in_folders = [file for file in files if any(map(_is_of_masks, _folders(file, root)))]
     if in_folders:
         if len({_above(file, root) for file in in_folders}) > 1 and not are_masks:
@@ -83,6 +87,7 @@ def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None
     if not pairs.images:
         _check_names(root, [*images.values()], [*masks.values()])
         return None
+    pairs.beside = of_others
     return pairs
 
 
@@ -135,7 +140,7 @@ def _by_key(files: Sequence[Path], root: Path) -> dict[Key, Path]:
     found: dict[Key, Path] = {}
     for file in files:
         folders = tuple(filter(None, (_neutral(name) for name in _folders(file, root))))
-        key = (folders, file.stem)
+        key = (folders, cityscapes.plain_stem(file))
         if key in found:
             raise VicinalError(
                 f"{found[key]} and {file} have the same name, so it is unclear which of them is "
@@ -185,6 +190,8 @@ def _tokens(name: str) -> list[str]:
 
 def _neutral(name: str) -> str:
     """The name of a folder without what says that it is of images or of masks."""
+    if cityscapes.is_of(cityscapes.OF_IMAGES, name) or cityscapes.is_of(cityscapes.OF_MASKS, name):
+        return ""
     return "_".join(word for word in _tokens(name) if word not in OF_MASKS | OF_IMAGES | FILLERS)
 
 
@@ -194,6 +201,8 @@ def _is_of_masks(name: str) -> bool:
     >>> _is_of_masks("SegmentationClass"), _is_of_masks("train_masks"), _is_of_masks("with_mask")
     (True, True, False)
     """
+    if cityscapes.is_of(cityscapes.OF_MASKS, name):
+        return True
     words = _tokens(name)
     fits = all(
         word in OF_MASKS | OF_IMAGES | FILLERS or part_of(word) or word.isdigit() for word in words

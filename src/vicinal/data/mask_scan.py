@@ -12,6 +12,8 @@ from vicinal.data.decoding import reason
 from vicinal.data.images import BadImage, encoded, image_name, image_shape, in_threads
 from vicinal.errors import VicinalError
 
+SHORT = (np.dtype(np.uint8), np.dtype(np.uint16))
+
 
 @dataclass(frozen=True)
 class Scanned:
@@ -69,9 +71,17 @@ def _look(image: Any, mask: Any, index: int) -> Scanned:
         )
     coloured = values.ndim == 3 and bool((values != values[..., :1]).any())
     flat = as_packed(values) if coloured else values if values.ndim == 2 else values[..., 0]
-    found, counts = np.unique(flat, return_counts=True)
-    by_value = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    return Scanned(by_value, coloured, palette_of(opened))
+    return Scanned(_counted(flat), coloured, palette_of(opened))
+
+
+def _counted(values: Any) -> dict[int, int]:
+    if values.dtype in SHORT:  # a count of each number takes a tenth of the time of sorting them
+        counts = np.bincount(values.ravel())
+        found = counts.nonzero()[0]
+        counts = counts[found]
+    else:
+        found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def mask_name(mask: Any, index: int) -> str:
@@ -96,7 +106,9 @@ def opened_mask(mask: Any) -> Image.Image:
 
 
 def pixel_values(mask: Image.Image) -> Any:
-    """Its pixels as int64: (H, W) numbers or indices of its palette, or (H, W, 3) colours.
+    """Its pixels, whole: (H, W) numbers or indices of its palette, or (H, W, 3) colours.
+
+    Of 8 or 16 bits as they are stored, else int64.
 
     Raises:
         VicinalError: they are no whole numbers, 0 or more; the message is a clause.
@@ -104,6 +116,8 @@ def pixel_values(mask: Image.Image) -> Any:
     if mask.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         mask = mask.convert("RGB")
     values = np.asarray(mask)
+    if values.dtype in SHORT:
+        return values
     whole = values.astype(np.int64)
     if (whole != values).any() or (whole < 0).any():
         raise VicinalError("its values are no numbers of classes")
@@ -111,7 +125,8 @@ def pixel_values(mask: Image.Image) -> Any:
 
 
 def as_packed(colours: Any) -> Any:
-    """Colours (..., 3) to packed ones (...)."""
+    """Colours (..., 3) to packed ones (...), int64."""
+    colours = colours.astype(np.int64)
     return (colours[..., 0] << 16) + (colours[..., 1] << 8) + colours[..., 2]
 
 

@@ -8,13 +8,17 @@ from torch import Tensor
 from torch.utils.data import (
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
     SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
     TensorDataset,
     default_collate,
 )
 
+from vicinal.data.sampler import GivenSampler
 from vicinal.data.split_loader import Batches, SplitLoader
 from vicinal.errors import VicinalError
 
@@ -79,7 +83,8 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
     """A split of what a user gives: one that is, or a loader of torch's.
 
     Raises:
-        VicinalError: it is neither, or it draws samples in a way of its own.
+        VicinalError: it is neither, or its samples cannot be read one by one, or in training its
+            sampler has no length, or in validation chooses samples at random.
     """
     if isinstance(part, SplitLoader):
         return part
@@ -88,14 +93,51 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
             f"{type(part).__name__} is no loader: give torch's, DataLoader(data, batch_size=64), "
             "or write DataLoaders.from_dsets(train, valid, bs=64)"
         )
-    plain = isinstance(part.sampler, RandomSampler | SequentialSampler)
-    if isinstance(part.dataset, IterableDataset) or not plain or part.batch_size is None:
+    if isinstance(part.dataset, IterableDataset) or part.batch_size is None:
         raise VicinalError(
-            "a DataLoader must have a batch_size, a data set that gives the sample of an index, "
-            "and no sampler of its own: vicinal draws the order of the samples itself"
+            "a DataLoader must have a data set that gives the sample of an index, and a batch_size "
+            "in place of a batch_sampler"
         )
-    collated = Collated(part.dataset, part.collate_fn)
-    return Batches(collated, part.batch_size, training=training, workers=part.num_workers)
+    if training:
+        data, sampler = part.dataset, _of_training(part)
+    else:
+        data, sampler = _in_order(part.dataset, part.sampler), None
+    collated = Collated(data, part.collate_fn)
+    how: dict[str, Any] = {"training": training, "workers": part.num_workers, "sampler": sampler}
+    return Batches(collated, part.batch_size, **how)
+
+
+def _of_training(part: DataLoader[Any]) -> GivenSampler:
+    if isinstance(part.sampler, DistributedSampler):
+        raise VicinalError(
+            "leave the DistributedSampler out: samples are divided among the processes here"
+        )
+    if not hasattr(part.sampler, "__len__"):
+        raise VicinalError(
+            f"the sampler {type(part.sampler).__name__} has no length, by which a training knows "
+            "its steps: give it __len__, the number of samples of an epoch"
+        )
+    sampler = GivenSampler(part.sampler, part.batch_size or 1, drop_last=part.drop_last)
+    if not len(sampler):
+        raise VicinalError(
+            f"the batch size {part.batch_size} is larger than the {sampler.count} samples of an "
+            "epoch: take smaller batches, or leave out drop_last"
+        )
+    return sampler
+
+
+def _in_order(dataset: Any, sampler: Any) -> Any:
+    """The data set whose samples are those of a validation loader, in their order."""
+    if isinstance(sampler, SubsetRandomSampler):
+        return Subset(dataset, [int(each) for each in sampler.indices])
+    all_once = isinstance(sampler, RandomSampler) and not sampler.replacement
+    if isinstance(sampler, SequentialSampler) or (all_once and len(sampler) == len(dataset)):
+        return dataset
+    raise VicinalError(
+        f"the validation loader draws samples by a {type(sampler).__name__}, so that predictions "
+        "could not be told apart: give it the samples that it is to have, as by "
+        "torch.utils.data.Subset(data, indices)"
+    )
 
 
 def classes_and_width(train: Any, valid: Any) -> tuple[list[Any] | None, int]:
@@ -117,6 +159,9 @@ def classes_and_width(train: Any, valid: Any) -> tuple[list[Any] | None, int]:
     labels = [*train.labels(), *valid.labels()]
     if min(labels) < 0:
         raise VicinalError(f"classes are numbers from 0 on, and one is {min(labels)}")
-    names = getattr(train.of, "classes", None) or []
+    named = train.of
+    while isinstance(named, Subset):  # as random_split() gives
+        named = named.dataset
+    names = getattr(named, "classes", None) or []
     vocab = list(names) if len(names) > max(labels) else list(range(max(labels) + 1))
     return vocab, len(vocab)

@@ -31,7 +31,8 @@ class DataRequest:
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
         label, label_pattern, text, drop, categorical, group, split_column, label_kind,
-            label_sep, drop_missing, legend, valid_pct, seed, stream, skip_bad: as there.
+            label_sep, drop_missing, legend, series, series_id, time, valid_pct, seed, stream,
+            skip_bad: as there.
     """
 
     data: str
@@ -46,6 +47,9 @@ class DataRequest:
     label_sep: str | None = None
     drop_missing: bool = False
     legend: str | None = None
+    series: bool | None = None
+    series_id: str | None = None
+    time: str | None = None
     valid_pct: float = 0.2
     seed: int = 0
     stream: bool = False

@@ -142,7 +142,7 @@ class Split(DataSplit):
         return self.train.subset(order[:count].tolist())
 
     def __post_init__(self) -> None:
-        if len(self.vocab) < 2:
+        if len(self.vocab) < (1 if self.several else 2):
             found = f"only the class {self.vocab[0]!r}" if self.vocab else "no class"
             raise VicinalError(f"the data have {found}: training needs two or more")
         _check_parts(self.train, self.valid)
@@ -270,14 +270,20 @@ def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> li
     return [f"untested: {count}: {listed(missing)}"] if missing else []
 
 
-def emptied(before: Sequence[int], after: Sequence[int], vocab: list[str]) -> list[str]:
-    """A note if classes lost all their images.
+def emptied(before: Sequence[Any], after: Sequence[Any], vocab: list[str]) -> list[str]:
+    """A note if classes, or several labels of each image, lost all their images.
 
     >>> emptied([0, 1, 2, 2], [0, 2], ["cat", "dog", "fox"])
     ['emptied: no training image can be read of 1 of 3 classes: dog']
+    >>> emptied([(1.0, 1.0), (1.0, 0.0)], [[1.0, 0.0]], ["cat", "dog"])
+    ['emptied: no training image can be read of 1 of 2 labels: dog']
     """
-    lost = [vocab[index] for index in sorted(set(before) - set(after))]
-    count = f"no training image can be read of {len(lost):,} of {len(vocab):,} classes"
+    targets = [torch.as_tensor(labels) for labels in (before, after)]
+    several = targets[0].ndim > 1
+    there = [{*((y > 0.5).any(0).nonzero() if several else y).flatten().tolist()} for y in targets]
+    lost = [vocab[index] for index in sorted(there[0] - there[1])]
+    of = f"{len(vocab):,} {'labels' if several else 'classes'}"
+    count = f"no training image can be read of {len(lost):,} of {of}"
     return [f"emptied: {count}: {listed(lost)}"] if lost else []
 
 

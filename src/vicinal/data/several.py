@@ -39,15 +39,33 @@ class LabelSets:
     columns: list[str] = field(default_factory=list)
 
 
-def names_several(label: str | None, columns: Collection[Any]) -> list[str]:
+def names_several(request: "DataRequest", columns: Collection[Any]) -> list[str]:
     """The columns that ``--label`` names, joined by commas; none where it names one column.
 
-    >>> names_several("action, drama", ["action", "drama", "year"]), names_several("a,b", ["a,b"])
-    (['action', 'drama'], [])
+    Raises:
+        VicinalError: another option is for labels in one column.
+
+    >>> from vicinal.data.request import DataRequest
+    >>> names_several(DataRequest("", label="action, drama"), ["action", "drama", "year"])
+    ['action', 'drama']
+    >>> names_several(DataRequest("", label="a,b"), ["a,b"])
+    []
     """
+    label = request.label
     if label is None or label in columns or "," not in label:
         return []
-    return [name.strip() for name in label.split(",") if name.strip()]
+    names = [name.strip() for name in label.split(",") if name.strip()]
+    if request.label_sep is not None:
+        raise VicinalError(
+            f"--label-sep {request.label_sep} is for one column, and --label names {len(names)}: "
+            "leave it out"
+        )
+    if request.label_kind in ("classes", "values"):
+        raise VicinalError(
+            f"--label names {len(names)} columns, for several labels of each sample, and "
+            f"--label-kind {request.label_kind} is for one: leave it out, or name one column"
+        )
+    return names
 
 
 def joined_columns(
@@ -98,7 +116,7 @@ def joined_columns(
     found = pd.Series(labels, frame.index, dtype=object)
     if drop_missing:
         found = found.where(~missing.any(axis=1), None)
-    return found, f"columns of {off:g} and 1"
+    return found, f"{'columns' if len(names) > 1 else 'a column'} of {off:g} and 1"
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -123,6 +141,7 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     known = labels.dropna()
     are_lists = known.map(is_list)
     if are_lists.any():
+        _check_no_separator(labels, request)
         return _of_lists(labels, known, are_lists), "lists"
     separator, kind = request.label_sep, request.label_kind
     if separator is None and kind in ("classes", "values"):
@@ -130,8 +149,9 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     texts = as_texts(known)
     if separator is None and isinstance(labels.dtype, pd.CategoricalDtype) and kind is None:
         return None
-    written = _written_lists(texts) if separator is None else None
+    written = _written_lists(texts)
     if written is not None:
+        _check_no_separator(labels, request)
         return sets_of(written.reindex(labels.index).astype(object), request)
     if separator is not None and not texts.str.contains(separator, regex=False).any():
         first = repr(texts.iloc[0]) if len(texts) else "nothing"
@@ -145,9 +165,19 @@ def sets_of(labels: pd.Series, request: "DataRequest") -> tuple[pd.Series, str] 
     if separator is None:
         if kind != "labels":
             return None
-        return _filled(labels, texts.map(lambda text: (text,))), "one of each row"
+        return _filled(labels, texts.map(lambda text: (text,))), "one each at most"
     split = texts.map(lambda text: _words(text, separator))
+    if kind is None and request.label_sep is None:
+        _check_names(texts, split)
     return _filled(labels, split), f"separated by {separator}"
+
+
+def _check_no_separator(labels: pd.Series, request: "DataRequest") -> None:
+    if request.label_sep is not None:
+        raise VicinalError(
+            f"column {labels.name} holds lists, of which nothing is to be separated by --label-sep "
+            f"{request.label_sep}: leave it out"
+        )
 
 
 def is_list(value: Any) -> bool:
@@ -171,6 +201,18 @@ def _separator(texts: pd.Series, candidates: Sequence[str]) -> str | None:
 def _words(text: str, separator: str) -> tuple[str, ...]:
     words = (word.strip() for word in text.split(separator))
     return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _check_names(texts: pd.Series, split: pd.Series) -> None:
+    """Refuse numbers with decimals, which are measured more often than they name something."""
+    words = pd.Series([*dict.fromkeys(word for each in split for word in each)], dtype=object)
+    numbers = pd.to_numeric(words, errors="coerce")
+    if numbers.notna().all() and (numbers % 1 != 0).any():
+        first = next(text for text, each in zip(texts, split, strict=True) if len(each) > 1)
+        raise VicinalError(
+            f"column {texts.name} holds {first!r:.60}, numbers with decimals that {SEPARATORS[0]} "
+            "joins: if each is the name of a label, say --label-kind labels"
+        )
 
 
 def _filled(labels: pd.Series, split: pd.Series) -> pd.Series:
@@ -270,13 +312,8 @@ def with_label_sets(
         VicinalError: as :func:`joined_columns` and :func:`sets_of`.
     """
     first = next(iter(frames.values()))
-    columns = names_several(label, list(first))
+    columns = names_several(request, list(first)) or single_flag(first, label, request)
     if columns:
-        if request.label_sep is not None:
-            raise VicinalError(
-                f"--label-sep {request.label_sep} is for one column, and --label names "
-                f"{len(columns)}: leave it out"
-            )
         made, how = {}, ""
         for name, frame in frames.items():
             if not {*columns} <= {*frame} and frame is not first:
@@ -298,6 +335,11 @@ def with_label_sets(
         )
     if is_single(tuples) and request.label_kind != "labels":
         return None
+    if request.label_kind in ("classes", "values"):
+        raise VicinalError(
+            f"column {label} holds lists of several labels, and --label-kind {request.label_kind} "
+            "is for one of each sample: leave it out"
+        )
     made, start = {}, 0
     for name, frame in frames.items():
         if name in parts:
@@ -306,6 +348,16 @@ def with_label_sets(
             frame = frame.assign(**{label: without_gaps(own, request)})
         made[name] = frame
     return made, LabelSets(label, how, classes)
+
+
+def single_flag(frame: pd.DataFrame, label: str, request: "DataRequest") -> list[str]:
+    """The label column, where it says of one label whether a row has it, and that is asked for."""
+    if request.label_kind != "labels" or request.label_sep is not None or label not in frame:
+        return []
+    known = frame[label].dropna()
+    if not len(known) or known.map(is_list).any():
+        return []
+    return [label] if _numbers(known).isin([0, 1]).all() else []
 
 
 def single_names(labels: pd.Series) -> pd.Series:

@@ -8,6 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from vicinal.data.label_blocks import MultiCategoryBlock
+from vicinal.data.labels import alike
 from vicinal.data.samples import listed, number_of
 from vicinal.data.several import LabelSets
 from vicinal.errors import VicinalError
@@ -35,6 +36,8 @@ def targets_of_sets(
 ) -> SeveralTargets:
     """The targets of both parts, from columns of tuples.
 
+    Labels that no training sample has cannot be learned: they are left out, which a note says.
+
     Args:
         train, valid: tuples of labels.
         sets: how they were understood.
@@ -51,7 +54,7 @@ def targets_of_sets(
     in_train, in_valid = (
         Counter(name for labels in part for name in labels) for part in (train, valid)
     )
-    vocab = sets.vocab or sets.columns or in_order({*in_train, *in_valid})
+    named = sets.vocab or sets.columns or in_order({*in_train, *in_valid})
     if len({*train}) < 2:
         same = listed(list(train.iloc[0])) or "no label"
         raise VicinalError(
@@ -59,16 +62,27 @@ def targets_of_sets(
             "to learn"
         )
     if not in_train.keys() & in_valid.keys():
+        if max((in_train + in_valid).values()) == 1:
+            raise VicinalError(
+                f"each of {len(in_train + in_valid):,} labels{_where(sets)} ({listed(named)}) is "
+                f"on one {noun} alone, so what is learned of it cannot be tested: name other labels"
+            )
         raise VicinalError(
             f"no label of the validation part ({listed(sorted(in_valid), 3) or 'it has none'}) is "
             f"one of the training part's ({listed(sorted(in_train), 3)}): spell them alike, or "
             "name other labels"
         )
-    encoded = MultiCategoryBlock(vocab=vocab).encode([*train, *valid], range(len(train)))
+    vocab = [name for name in named if name in in_train]
+    known = [
+        tuple(name for name in labels if name in in_train)
+        for part in (train, valid)
+        for labels in part
+    ]
+    encoded = MultiCategoryBlock(vocab=vocab).encode(known, range(len(train)))
     y, y_valid = encoded.values.split([len(train), len(valid)])
-    return SeveralTargets(
-        y, y_valid, vocab, [*_notes(train, valid, vocab, sets, noun), *_lacking(y, y_valid, vocab)]
-    )
+    notes = [*_notes(train, valid, vocab, sets, noun), *alike(vocab, "labels")]
+    notes += _left_out(named, in_train, in_valid, noun) + _untested(vocab, in_valid)
+    return SeveralTargets(y, y_valid, vocab, notes)
 
 
 def in_order(names: Collection[str]) -> list[str]:
@@ -92,7 +106,8 @@ def _notes(
     counts = [len(labels) for part in (train, valid) for labels in part]
     where = f"column {sets.column}, several" if sets.column and not sets.columns else "several"
     each = f"{sum(counts) / len(counts):.1f} of each {noun} on average, {max(counts)} at most"
-    notes = [f"labels: {where} of {len(vocab):,} classes ({listed(vocab)}), {sets.how}; {each}"]
+    names = f"{len(vocab):,} class{'es' if len(vocab) > 1 else ''} ({listed(vocab)})"
+    notes = [f"labels: {where} of {names}, {sets.how}; {each}"]
     empty = counts.count(0)
     if empty:
         verb = "has" if empty == 1 else "have"
@@ -100,15 +115,26 @@ def _notes(
     return notes
 
 
-def _lacking(y: Tensor, y_valid: Tensor, vocab: list[str]) -> list[str]:
-    """Lines about labels that one of the parts lacks."""
+def _left_out(
+    named: list[str], in_train: Counter[str], in_valid: Counter[str], noun: str
+) -> list[str]:
+    """Lines about labels that cannot be learned."""
     notes = []
-    known, tested = y.sum(0) > 0, y_valid.sum(0) > 0
-    names = [name for name, a, b in zip(vocab, known, tested, strict=True) if b and not a]
-    if names:
-        notes.append(f"unknown: labels that no training sample has: {listed(names)}")
-    names = [name for name, a, b in zip(vocab, known, tested, strict=True) if a and not b]
-    if names:
-        count = f"{len(names):,} of {len(vocab):,} labels"
-        notes.append(f"untested: no validation sample has {count}: {listed(names)}")
+    unknown = [name for name in named if name in in_valid and name not in in_train]
+    if unknown:
+        count = f"{number_of(len(unknown), 'label')} of the validation part ({listed(unknown)})"
+        notes.append(f"unknown: {count}, which no training {noun} has: left out of the scores")
+    unused = [name for name in named if name not in in_valid and name not in in_train]
+    if unused:
+        count = f"{number_of(len(unused), 'label')} ({listed(unused)})"
+        notes.append(f"unused: {count}, which no {noun} has: left out")
     return notes
+
+
+def _untested(vocab: list[str], in_valid: Counter[str]) -> list[str]:
+    """A line about labels that the scores do not cover."""
+    names = [name for name in vocab if name not in in_valid]
+    if not names:
+        return []
+    count = f"no validation sample has {len(names):,} of {number_of(len(vocab), 'label')}"
+    return [f"untested: {count}: {listed(names)}; means over the labels leave them out"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vicinal.data.lacking import lacking
+from vicinal.absent import lacking
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
@@ -44,6 +44,17 @@ class ShownLoader:
         """The classes of the loaders that this is a part of."""
         dls = None if self._dls is None else self._dls()
         return None if dls is None else dls.vocab
+
+    @property
+    def items(self) -> Any:
+        """What the samples were made from, such as files: ``dls.valid.items``."""
+        held, dls = vars(self.dataset).get("items"), None if self._dls is None else self._dls()
+        if held is None and dls is not None:
+            parts = ((dls.train, dls.train_ds), (dls.valid, dls.valid_ds))
+            held = next((samples.items for part, samples in parts if part is self), None)
+        if held is None:
+            raise lacking(self, "items")
+        return held
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_dls"}
@@ -116,6 +127,11 @@ class ShownLoaders:
     train: Any
     valid: Any
     vocab: Vocab | None
+
+    @property
+    def items(self) -> Any:
+        """What the training samples were made from, such as files."""
+        return self.train.items
 
     def show_batch(
         self,

@@ -41,6 +41,9 @@ def load_split(
     drop_missing: bool = False,
     pixel_range: int | None = None,
     legend: str | None = None,
+    series: bool | None = None,
+    series_id: str | None = None,
+    time: str | None = None,
     valid_pct: float = 0.2,
     seed: int = 0,
     stream: bool = False,
@@ -54,8 +57,8 @@ def load_split(
     Args:
         data: ``digits``, a path (a folder of images, in folders of their classes or named by a
             table; a CSV, TSV, Parquet, JSON Lines or Excel file or a folder of them; a folder of
-            texts, or one that ``save_to_disk`` wrote; an ``.npz`` or ``.zip`` file, or MNIST's idx
-            files),
+            texts, or one that ``save_to_disk`` wrote; an ``.npz`` or ``.zip`` file, MNIST's idx
+            files, or series in ``.ts`` files),
             ``hf:NAME`` for the Hugging Face hub, or ``torchvision:NAME``.
         label: the label column, where there are columns; None finds it. Several columns of zeros
             and ones, joined by commas, are several labels of each sample.
@@ -77,6 +80,12 @@ def load_split(
             12; None is 65535.
         legend: for masks, a file that says which number or colour is which class; None takes one
             of a usual name in the folder, such as ``classes.csv``.
+        series: each row of a table, or of the arrays of an ``.npz`` file, is a series; None takes
+            tables for such whose columns are called t0, t1, … and arrays that are called series.
+        series_id: for a table with a row for each step of time: the column that says which series
+            it belongs to.
+        time: the column of the times in such a table; None takes one that is called so, or the
+            order of the rows.
         valid_pct: the share held out at random where the data have no validation part.
         seed: of that random split.
         stream: read Parquet files, or a hub's, from one shard after the other, and store nothing;
@@ -87,7 +96,8 @@ def load_split(
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
         :class:`~vicinal.data.shards.StreamedSplit`; for images with masks, a
-        :class:`~vicinal.data.mask_split.MaskSplit`; for texts and other tables, a
+        :class:`~vicinal.data.mask_split.MaskSplit`; for series, a
+        :class:`~vicinal.data.series.SeriesSplit`; for texts and other tables, a
         :class:`~vicinal.data.rows.RowSplit`. Its ``targets_are`` says what they are.
 
     Raises:
@@ -110,6 +120,9 @@ def load_split(
         label_sep=label_sep,
         drop_missing=drop_missing,
         legend=legend,
+        series=series,
+        series_id=series_id,
+        time=time,
         valid_pct=valid_pct,
         seed=seed,
         stream=stream,

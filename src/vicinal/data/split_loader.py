@@ -74,6 +74,7 @@ class SplitLoader(ShownLoader, ABC):
         training: shuffle, drop an incomplete last batch, and augment.
         transforms: are applied to each batch on the device.
         seed: of the order and the augmentation, which differ from epoch to epoch.
+        sampler: which samples come when; None for all, shuffled in training.
     """
 
     _loader: DataLoader[Any]
@@ -87,11 +88,13 @@ class SplitLoader(ShownLoader, ABC):
         transforms: Sequence[BatchTransform] = (),
         seed: int = 0,
         device: torch.device | str | None = None,
+        sampler: EpochSampler | None = None,
     ) -> None:
-        _check_batch_size(batch_size, len(dataset), training)
+        _check_batch_size(batch_size, len(dataset), training and sampler is None)
         self.dataset, self.training, self.transforms = dataset, training, list(transforms)
         self.device = torch.device(device) if device is not None else default_device()
-        self.sampler = EpochSampler(len(dataset), batch_size, shuffle=training, seed=seed)
+        every = EpochSampler(len(dataset), batch_size, shuffle=training, seed=seed)
+        self.sampler = every if sampler is None else sampler
 
     @abstractmethod
     def _read(self) -> Iterable[tuple[Tensor, Tensor]]:

@@ -89,7 +89,7 @@ def summary_of(split: "DataSplit", targets: Mapping[str, Any]) -> Summary:
     counts = f"{len(split.train):,} for training, {len(split.valid):,} for validation"
     if split.vocab is not None:
         several = "any number of" if split.several else "of"
-        counts += f", {several} {len(split.vocab):,} classes"
+        counts += f", {several} {len(split.vocab):,} class{'es' if len(split.vocab) > 1 else ''}"
     notes = [(name, text) for name, _, text in (note.partition(": ") for note in split.notes)]
     found = Summary([("kind", split.kind), ("samples", counts), *notes])
     if not targets:

@@ -18,6 +18,8 @@ from vicinal.data.listing import is_image
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Split
+from vicinal.data.series import SeriesSplit
+from vicinal.data.series_tables import plainly_wide, split_of_series_tables
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.spellings import Spellings
 from vicinal.data.tables import frames_of
@@ -26,7 +28,7 @@ from vicinal.errors import VicinalError
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
-    *("group", "label_sep"),
+    *("group", "label_sep", "series"),
 )
 OF_IMAGES = {
     "": "holds images with one label each",
@@ -60,20 +62,17 @@ def image_split(request: DataRequest) -> Split | None:
     return of_folder(request)
 
 
-def row_split(request: DataRequest) -> RowSplit | None:
-    """Texts and other rows: tables without an image column."""
+def row_split(request: DataRequest) -> RowSplit | SeriesSplit | None:
+    """Texts and other rows: tables without an image column; and series, where names say so."""
     if request.has_hub_tables:
         request.accept(*OF_COLUMNS, "stream", reasons=OF_ROWS)
-        frames = cleaned_frames(frames_of(request.hub_tables))
     elif request.tables:
         request.accept(*OF_COLUMNS, reasons=OF_ROWS)
-        assert request.path is not None
-        folders = {file.parent for file in request.tables}
-        is_deeper = len(folders) == 1 and request.path.is_dir()
-        path = folders.pop() if is_deeper else request.path
-        frames = _of_files(path, request.categorical)
     else:
         return split_of_text_folders(request)
+    frames = row_frames(request)
+    if plainly_wide(request, frames):
+        return split_of_series_tables(request, frames)
     _check_names_of_images(frames, request)
     split = split_of_rows(frames, request)
     for table in request.image_tables:
@@ -86,6 +85,17 @@ def row_split(request: DataRequest) -> RowSplit | None:
             f"left alone: {len(request.images):,} images, which no column of the tables names"
         )
     return split
+
+
+def row_frames(request: DataRequest) -> Frames:
+    """The parts of a table, of a hub's or of files."""
+    if request.has_hub_tables:
+        return cleaned_frames(frames_of(request.hub_tables))
+    assert request.path is not None
+    folders = {file.parent for file in request.tables}
+    is_deeper = len(folders) == 1 and request.path.is_dir()
+    path = folders.pop() if is_deeper else request.path
+    return _of_files(path, request.categorical)
 
 
 def _check_names_of_images(frames: Frames, request: DataRequest) -> None:

@@ -1,10 +1,8 @@
 """TabularDataLoaders: rows of data frames, by fastai's names."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import index
 from typing import Any
 
 import pandas as pd
@@ -21,8 +19,9 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.data.part_items import ItemsToPredict
 from vicinal.data.procs import Procs
 from vicinal.data.samples import listed
+from vicinal.data.showing import SampleTable
 from vicinal.data.split_loader import Batches, SplitLoader, TensorData
-from vicinal.data.tabular_part import TabularPart
+from vicinal.data.tabular_part import TabularPart, checked_parts, classes_of
 from vicinal.errors import VicinalError
 from vicinal.stored import check_fields
 
@@ -112,35 +111,56 @@ class TabularPandas:
         targets = self.y_block.encode(raw, [f"row {row}" for row in range(len(raw))])
         self.targets = replace(targets, values=_as_columns(targets.values))
         parts = self._split(seed) if splits is None else splits
-        train, valid = _checked(parts, len(self.frame))
+        train, valid = checked_parts(parts, len(self.frame))
         self.train, self.valid = TabularPart(self, train), TabularPart(self, valid)
         self.targets = self.y_block.arranged(self.targets, train)
         part = self.frame.iloc[train].drop(columns=self.y_names)
         if cat_names is None and cont_names is None:
             kinds = column_kinds(part)
             cat_names, cont_names = kinds.categorical, kinds.numeric
-        self.cat_names, self.cont_names = _listed(cat_names), _listed(cont_names)
-        self.procs = Procs.fit(part, self.cont_names, self.cat_names, procs)
+        self.procs = Procs.fit(part, _listed(cont_names), _listed(cat_names), procs)
 
     def __repr__(self) -> str:
         parts = f"{len(self.train):,} training and {len(self.valid):,} validation rows"
         return f"TabularPandas({parts} of {listed(self.procs.table.columns)})"
 
     @property
+    def cat_names(self) -> list[str]:
+        """The columns of categories, with those that say whether a number was missing."""
+        return list(self.procs.table.categories)
+
+    @property
+    def cont_names(self) -> list[str]:
+        """The columns of numbers."""
+        return list(self.procs.table.mean)
+
+    @property
+    def _all(self) -> TabularPart:
+        return TabularPart(self, [*self.train, *self.valid])
+
+    @property
     def xs(self) -> pd.DataFrame:
-        """The inputs of all rows; see :class:`TabularPart`."""
-        return TabularPart(self, range_of(self.frame)).xs
+        """The inputs of both parts, training first; see :class:`TabularPart`."""
+        return self._all.xs
 
     @property
     def ys(self) -> pd.DataFrame:
-        """The targets of all rows."""
-        return TabularPart(self, range_of(self.frame)).ys
+        """The targets of both parts."""
+        return self._all.ys
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """The inputs and the targets of both parts, as numbers."""
+        return self._all.items
+
+    def show(self, max_n: int = 10) -> SampleTable:
+        """Some rows in words, as a table."""
+        return self._all.show(max_n)
 
     @property
     def classes(self) -> dict[str, list[str]]:
         """The categories of each column, of which the first stands for missing and unknown ones."""
-        found = self.procs.table.categories
-        return {name: ["#na#", *categories] for name, categories in found.items()}
+        return classes_of(self.procs)
 
     def _split(self, seed: int | None) -> tuple[list[int], list[int]]:
         values = self.targets.values
@@ -189,6 +209,10 @@ class TabularDataLoaders(DataLoaders):
     procs: Procs
     #: The columns of the targets.
     y_names: Sequence[str] = ()
+    #: See :class:`TabularPandas`.
+    cat_names = property(lambda dls: list(dls.procs.table.categories))
+    cont_names = property(lambda dls: list(dls.procs.table.mean))
+    classes = property(lambda dls: classes_of(dls.procs))
 
     @classmethod
     def from_df(
@@ -310,37 +334,6 @@ def range_of(x: Any) -> list[int]:
     [0, 1, 2]
     """
     return list(range(len(x)))
-
-
-def _checked(splits: Any, count: int) -> tuple[list[int], list[int]]:
-    """The row numbers of both parts.
-
-    Raises:
-        VicinalError: these are not two lists of row numbers, of which each has some.
-    """
-    try:
-        train, valid = ([index(row) for row in part] for part in splits)
-    except (TypeError, ValueError):
-        raise VicinalError(
-            "splits are two lists of row numbers, for training and for validation, as "
-            f"RandomSplitter()(range_of(df)) gives them, not {splits!r:.80}"
-        ) from None
-    for name, rows in (("training", train), ("validation", valid)):
-        if not rows:
-            raise VicinalError(f"the {name} part is empty: give it at least one row")
-        outside = [row for row in rows if not 0 <= row < count]
-        if outside:
-            raise VicinalError(
-                f"the {name} part holds row {outside[0]}, and there are {count:,}, from 0 on"
-            )
-    both = len(set(train) & set(valid))
-    if both:
-        warnings.warn(
-            f"{both:,} rows are in the training and in the validation part, so that validation "
-            "says nothing of new ones",
-            stacklevel=3,
-        )
-    return train, valid
 
 
 def _frame_of(rows: Sequence[Any]) -> pd.DataFrame:

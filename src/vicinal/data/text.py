@@ -19,7 +19,7 @@ PAD, UNKNOWN = 0, 1  # ids of a WordTokenizer, before those of its words
 MAX_LENGTH = 256
 LONGEST = 1_000_000  # tokens that a stored network may have been made for
 # A run of letters, digits and underscores, or any other character that is no space.
-_WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(text: str) -> list[str]:
@@ -31,7 +31,7 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Who wrote Don't Panic, in 1979?")
     ['who', 'wrote', 'don', "'", 't', 'panic', ',', 'in', '1979', '?']
     """
-    return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
+    return WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
 
 def check_texts(

@@ -141,6 +141,7 @@ class TextBlock(InputBlock):
         max_vocab: the size of the vocabulary, of the most frequent words.
         is_lm: is refused: there are no language models here.
         seq_len: of language models; it is not used.
+        vocab: must be None, as the words are those of the training part.
     """
 
     def __init__(
@@ -150,7 +151,12 @@ class TextBlock(InputBlock):
         max_vocab: int = 30_000,
         is_lm: bool = False,
         seq_len: int | None = None,
+        vocab: Any = None,
     ) -> None:
+        if vocab is not None:
+            raise VicinalError(
+                "the words that are known are those of the training part: leave vocab out"
+            )
         if is_lm:
             raise VicinalError(
                 "there are no language models here: leave is_lm out, and give pretrained weights "

@@ -107,7 +107,7 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
         if read_at is None:
             _check_same_size(train.x, valid.x)
         is_decoded = not isinstance(train, StreamedImages)
-        if isinstance(split, Split) and not split.several and is_decoded:
+        if isinstance(split, Split) and is_decoded:
             for note in emptied(split.train.labels, train.y.tolist(), split.vocab):
                 this_process().print(note)
         if read_at is None and train.x.shape[-2] == train.x.shape[-1]:

@@ -1,10 +1,11 @@
 """The classes of the targets, as ``dls.vocab`` holds them."""
 
 from collections.abc import Iterable, Sequence
-from operator import index
+from difflib import get_close_matches
 from typing import Any
 
-from vicinal.data.paths import ShortList
+from vicinal.data.paths import ShortList, chosen_of
+from vicinal.errors import VicinalError
 
 
 class Vocab(list[Any]):
@@ -14,6 +15,8 @@ class Vocab(list[Any]):
     >>> vocab = Vocab(["cat", "dog", "pug"])
     >>> vocab[torch.tensor([2, 0])], vocab[torch.tensor(1)], vocab.o2i["pug"]
     ((#2) ['pug', 'cat'], 'dog', 2)
+    >>> vocab.map_objs(["dog"]), vocab.map_ids([1, 1])
+    ((#1) [1], (#2) ['dog', 'dog'])
     """
 
     @property
@@ -36,17 +39,30 @@ class Vocab(list[Any]):
         Raises:
             IndexError: there is no such class.
         """
-        if isinstance(places, slice):
-            return ShortList(super().__getitem__(places))
-        places = places.tolist() if hasattr(places, "tolist") else places
-        if not isinstance(places, Iterable):
-            return super().__getitem__(index(places))
-        chosen = list(places)
-        if chosen and all(isinstance(each, bool) for each in chosen):
-            if len(chosen) != len(self):
-                raise IndexError(f"{len(chosen)} booleans are for as many classes, not {len(self)}")
-            chosen = [place for place, is_chosen in enumerate(chosen) if is_chosen]
-        return ShortList(super(Vocab, self).__getitem__(index(each)) for each in chosen)
+        return chosen_of(self, places)
+
+    def map_ids(self, ids: Iterable[Any]) -> ShortList[Any]:
+        """The classes of indices: ``dls.vocab.map_ids(preds.argmax(1))``.
+
+        Raises:
+            IndexError: there is no such class.
+        """
+        return ShortList(self[each] for each in ids)
+
+    def map_objs(self, objs: Iterable[Any]) -> ShortList[int]:
+        """The indices of classes: ``dls.vocab.map_objs(["pug", "cat"])``.
+
+        Raises:
+            VicinalError: one is no class.
+        """
+        places = self.o2i
+        given = [plain(each) for each in objs]
+        for each in given:
+            if each not in places:
+                near = get_close_matches(str(each), self.names, n=1)
+                known = f"did you mean {near[0]!r}?" if near else f"give some of {list(self)!r:.90}"
+                raise VicinalError(f"{each!r} is none of the {len(self)} classes: {known}")
+        return ShortList(places[each] for each in given)
 
 
 def plain(label: Any) -> Any:

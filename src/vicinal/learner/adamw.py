@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import torch
@@ -101,10 +102,10 @@ class AdamW(torch.optim.AdamW):
         """
         if parameter.grad is None or parameter.device.type != "cpu":
             return True
-        state = self.state.get(parameter, {})
+        strides, state = parameter.stride(), self.state.get(parameter, {})
         moments = [state[name] for name in MOMENTS if name in state]
-        return _is_dense(parameter) and all(
-            each.layout is torch.strided and each.stride() == parameter.stride()
+        return is_dense(parameter.shape, strides) and all(
+            each.layout is torch.strided and each.stride() == strides
             for each in (parameter.grad, *moments)
         )
 
@@ -114,10 +115,14 @@ def _can_be_fused(parameter: Tensor) -> bool:
     return is_plain and parameter.device.type == "cpu" and parameter.dtype in FUSED_DTYPES
 
 
-def _is_dense(parameter: Tensor) -> bool:
-    """Whether its elements fill a block of memory: as of a network in either usual format."""
-    if parameter.is_contiguous():
-        return True
+@cache  # as it is asked at every step
+def is_dense(shape: torch.Size, strides: tuple[int, ...]) -> bool:
+    """Whether elements fill a block of memory: as of a network in either usual format.
+
+    >>> is_dense(torch.Size([2, 3]), (3, 1)), is_dense(torch.Size([2, 3]), (4, 1))
+    (True, False)
+    """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    known = formats.get(parameter.ndim)
-    return known is not None and parameter.is_contiguous(memory_format=known)
+    known = (torch.contiguous_format, formats.get(len(shape), torch.contiguous_format))
+    parameter = torch.empty_strided(shape, strides, device="meta")
+    return any(parameter.is_contiguous(memory_format=each) for each in known)

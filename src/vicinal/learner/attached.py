@@ -5,18 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from vicinal.absent import OF_LEARNERS
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches, as_callbacks, as_list
 from vicinal.learner.events import Callback
 from vicinal.learner.misnamed import did_you_mean
 from vicinal.mixing import MixUp
-
-ABSENT = {  # names of fastai's
-    "create_opt": "each training makes its own optimizer, which is learn.opt then",
-    "fit_sgdr": "write a schedule with restarts as a callback, and train by fit()",
-    "pct_train": "learn.epoch, learn.n_epoch, learn.iter and learn.n_iter say how much is done",
-    "train_iter": "learn.iter counts the batches of an epoch, and learn.epoch the epochs",
-}
 
 
 class Attached:
@@ -133,8 +127,8 @@ class Attached:
 
 def _hint(learn: Any, name: str) -> str:
     """What to write in place of a name that a learner lacks."""
-    if name in ABSENT:
-        return f": {ABSENT[name]}"
+    if name in OF_LEARNERS:
+        return f": {OF_LEARNERS[name]}"
     if hasattr(type(learn), name):  # a property that reads others
         return " yet: it is there while fit() runs"
     if name.startswith("_"):  # asked for by Python or a notebook

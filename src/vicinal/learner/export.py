@@ -1,8 +1,8 @@
 """A learner in one file, to predict with elsewhere: safetensors and JSON, which run no code."""
 
 import json
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from vicinal import __version__
-from vicinal.activations import AbsentLoss, activation_of, from_name, name_of
+from vicinal.activations import AbsentLoss, activation_of, decoding_of, from_name, name_of
 from vicinal.data.exported import loaders_from_json, loaders_to_json
+from vicinal.data.paths import Path
 from vicinal.errors import VicinalError
 from vicinal.files import written
 from vicinal.learner.checkpoint import (
@@ -57,7 +58,7 @@ SPLITTERS: dict[str, Splitter] = {
 CHECKED = 2  # samples whose predictions are compared
 
 
-def export(learn: Learner, fname: str | Path) -> Path:
+def export(learn: Learner, fname: str | os.PathLike[str]) -> Path:
     """Write what predicts like this learner to a file; see :meth:`Learner.export`."""
     file = as_file(learn.path / fname)
     with learn.weights_to_use():
@@ -116,18 +117,17 @@ def described(learn: Learner) -> tuple[dict[str, Any], dict[str, Tensor], list[s
             f"note: how the {type(model).__name__} is made is not in the file, only its weights: "
             "load it by load_learner(file, model=…)"
         )
-    loss = loss_to_json(loss_func)
+    loss, activation = (
+        loss_to_json(loss_func),
+        activation_of(loss_func, classes=learn.dls.is_classes),
+    )
     if loss is not None:
         tensors |= {f"loss.{name}": tensor for name, tensor in as_stored(loss[1]).items()}
     elif not isinstance(loss_func, AbsentLoss):
-        left_out.append(
-            f"note: the loss function {_name(loss_func)} is not in the file, only its activation: "
-            "predictions need no more"
-        )
+        left_out.append(_note_of(loss_func, name_of(activation)))
     if learn.rescaling is not None:
         stored = rescaling_tensors(learn.rescaling)
         tensors |= {f"rescaling.{name}": tensor for name, tensor in stored.items()}
-    activation = activation_of(loss_func, classes=learn.dls.is_classes)
     untrained = {name: p for name, p in model.named_parameters() if not p.requires_grad}
     frozen = {id(parameter) for parameter in learn.frozen}
     by_hand = [name for name, p in untrained.items() if id(p) not in frozen]
@@ -145,6 +145,17 @@ def described(learn: Learner) -> tuple[dict[str, Any], dict[str, Tensor], list[s
         "splitter": splitter,
     }
     return text, tensors, left_out
+
+
+def _note_of(loss_func: Any, activation: str) -> str:
+    """What is said of a loss that a file cannot hold."""
+    begin = f"note: the loss function {_name(loss_func)} is not in the file, "
+    if activation == "absent" or decoding_of(loss_func) is not None:
+        return (
+            f"{begin}nor how it turns outputs into predictions: give it to load_learner(file, "
+            "loss_func=…)"
+        )
+    return f"{begin}only its activation: predictions need no more"
 
 
 def _name(loss_func: Any) -> str:
@@ -181,7 +192,8 @@ def _check_same(learn: Learner, text: dict[str, Any], tensors: dict[str, Tensor]
     x = slice_tensors(learn.dls.valid.first()[0], slice(0, CHECKED))
     with learn.restoring_modes():
         given = None if text["network"] is not None else learn.model
-        other = made_again(text, tensors, learn.dls.device, given)
+        loss_func = learn.loss_func if text["activation"] == "absent" else None
+        other = made_again(text, tensors, learn.dls.device, given, loss_func)
         ours, theirs = _predicted(learn, x), _predicted(other, x)
     tolerance = 1e-4 if learn.precision == "fp32" else 2e-2
     if not torch.allclose(ours, theirs, rtol=1e-3, atol=tolerance, equal_nan=True):
@@ -198,7 +210,7 @@ def _predicted(learn: Learner, x: Any) -> Tensor:
 
 
 def load_learner(
-    fname: str | Path,
+    fname: str | os.PathLike[str],
     cpu: bool = True,
     *,
     model: nn.Module | None = None,
@@ -227,7 +239,7 @@ def load_learner(
         learn = made_again(text, tensors, device, model, loss_func)
     except Misfit as error:
         raise misfit_in(file, error, text.get("vicinal")) from None
-    learn.path = file.parent
+    learn.path = Path(file.parent)
     return learn
 
 

@@ -5,11 +5,12 @@ from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from vicinal.data.keywords import check_keywords
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.freezing import Freezing
 from vicinal.learner.lr_find import RangeTest, range_test
-from vicinal.learner.misnamed import check_arguments, suggesting
+from vicinal.learner.misnamed import suggesting
 from vicinal.learner.optimizer import Rates
 from vicinal.learner.schedules import MakeScheduler, StepScheduler, flat_cos, one_cycle
 from vicinal.learner.suggestions import SuggestFunc, valley
@@ -132,9 +133,9 @@ class Fitting(Freezing):
 
         Source: fastai's ``Learner.fine_tune``.
         """
-        own = {*signature(Fitting.fine_tune).parameters} - {"options"}
-        of_cycle = {*signature(Fitting.fit_one_cycle).parameters} - {"lr_max"}
-        check_arguments("fine_tune", options, sorted(own | of_cycle))
+        own = {*signature(Fitting.fine_tune).parameters} - {"self", "options"}
+        of_cycle = {*signature(Fitting.fit_one_cycle).parameters} - {"self", "lr_max"}
+        check_keywords("fine_tune()", options, sorted(own | of_cycle), TypeError)
         with self.keeping_frozen() as freeze_again:
             self.freeze()
             freeze_again()

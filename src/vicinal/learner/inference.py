@@ -1,9 +1,9 @@
 """Inference: what a trained network is used for."""
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vicinal.activations import activation_of
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.paths import Path
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_metrics
 from vicinal.learner.check_network import check_network
@@ -51,8 +52,8 @@ class Inference(Predictions, Exporting, Shown):
         loss_func: Callable[..., Tensor] | None,
         metrics: Any,
         precision: str,
-        path: str | Path,
-        model_dir: str | Path = "models",
+        path: str | os.PathLike[str],
+        model_dir: str | os.PathLike[str] = "models",
     ) -> None:
         check_network(model)
         self.dls, self.model = dls, model

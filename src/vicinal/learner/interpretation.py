@@ -1,7 +1,6 @@
 """Interpretation: the errors of a trained network, and the samples with the largest losses."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -11,29 +10,11 @@ from torch import Tensor
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent, format_short
+from vicinal.learner.prediction import Prediction, as_table, caption, names_of
 from vicinal.notebook import html_facts
 
 if TYPE_CHECKING:
     from vicinal.learner.inference import Inference
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A sample and its prediction.
-
-    Args:
-        index: in the part that was predicted, such as ``dls.valid.dataset``.
-        loss: of this sample.
-        truth, predicted: the names of the true and of the most probable class; for other targets,
-            values.
-        probability: of the true class; None for other targets.
-    """
-
-    index: int
-    loss: float
-    truth: str
-    predicted: str
-    probability: float | None
 
 
 class Interpretation:
@@ -118,6 +99,16 @@ class Interpretation:
             wrong = int((self.probabilities.argmax(dim=1) != self.targets).sum())
             facts["wrong"] = f"{wrong:,} ({format_percent(wrong / max(1, count))} %)"
         return facts
+
+    @property
+    def dl(self) -> Any:
+        """The part that was predicted, by fastai's name."""
+        return self.part
+
+    @property
+    def vocab(self) -> Any:
+        """The classes, as ``dls.vocab``; None for values."""
+        return self.dls.vocab
 
     # ---- which classes --------------------------------------------------------------------
 
@@ -257,10 +248,10 @@ class Interpretation:
         ncols: int | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> Any:
-        """A matplotlib figure of the images with the ``k`` largest losses.
+        """The samples with the ``k`` largest losses: a matplotlib figure of images, else a table.
 
-        They are shown as the network sees them; the titles give the true and the predicted class,
-        the loss, and the probability of the true class.
+        They are shown as the network sees them, with the true and the predicted class, the loss,
+        and the probability of the true class.
 
         Args:
             k: how many, or the indices of the samples, which are then shown in this order.
@@ -269,10 +260,10 @@ class Interpretation:
             figsize: width and height in inches.
 
         Raises:
-            VicinalError: the data are not images, ``k`` is below 1, or an index is none.
+            VicinalError: the data cannot be shown, ``k`` is below 1, or an index is none.
         """
         rows = self._ranked(k, largest).tolist() if isinstance(k, int) else self._rows(k)
-        return self._plot(rows, _caption, nrows=nrows, ncols=ncols, figsize=figsize)
+        return self._plot(rows, caption, nrows=nrows, ncols=ncols, figsize=figsize)
 
     def show_results(
         self,
@@ -282,19 +273,19 @@ class Interpretation:
         ncols: int | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> Any:
-        """A matplotlib figure of chosen images, each with its true and its predicted class.
+        """Chosen samples with their true and predicted classes: a figure of images, else a table.
 
         Args:
             idxs: indices in the part that was predicted.
             nrows, ncols, figsize: as for :meth:`plot_top_losses`.
 
         Raises:
-            VicinalError: the data are not images, or an index is none.
+            VicinalError: the data cannot be shown, or an index is none.
         """
         rows = self._rows(idxs)
-        return self._plot(rows, _names, nrows=nrows, ncols=ncols, figsize=figsize)
+        return self._plot(rows, names_of, nrows=nrows, ncols=ncols, figsize=figsize)
 
-    def _plot(self, rows: list[int], caption: Callable[[Prediction], str], **how: Any) -> Any:
+    def _plot(self, rows: list[int], title: Callable[[Prediction], str], **how: Any) -> Any:
         from vicinal import plots
 
         if not hasattr(self.part, "dataset"):
@@ -304,8 +295,10 @@ class Interpretation:
             )
         chosen = self._predictions(rows)
         x, _ = self.part.dataset.__getitems__([sample.index for sample in chosen])
+        if hasattr(self.dls, "described"):
+            return as_table(self.dls.described(x), chosen)
         seen = self.dls.test_batch(list(x)) if isinstance(x, Tensor) else x
-        titles = [caption(sample) for sample in chosen]
+        titles = [title(sample) for sample in chosen]
         return plots.shown(plots.images(self.dls.pictures(seen), titles, **how))
 
     def _ranked(self, k: int | None, largest: bool = True) -> Tensor:
@@ -368,17 +361,6 @@ class Interpretation:
             return self.dls.label(values)
         chosen = (name for name, v in zip(self._vocab, values, strict=True) if v > 0.5)
         return ", ".join(chosen) or "none"
-
-
-def _caption(sample: Prediction) -> str:
-    loss = f"loss {sample.loss:.3g}"
-    if sample.probability is not None:
-        loss += f", truth {100 * sample.probability:.1f} %"
-    return f"{_names(sample)}\n{loss}"
-
-
-def _names(sample: Prediction) -> str:
-    return f"truth {sample.truth}\npredicted {sample.predicted}"
 
 
 ClassificationInterpretation = Interpretation  # fastai's name

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import vicinal
+from vicinal.data.keywords import check_keywords
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,29 +62,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-def check_arguments(function: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise a TypeError that suggests a similar name for the first argument that is not known.
-
-    >>> check_arguments("fit", ["lr", "epoch"], ["epochs", "lr"])
-    Traceback (most recent call last):
-    TypeError: fit() has no argument 'epoch': did you mean epochs?
-    """
-    known = [name for name in known if name != "self"]
-    for name in given:
-        if name not in known:
-            hint = did_you_mean(name, known) or f": it takes {', '.join(known)}"
-            raise TypeError(f"{function}() has no argument {name!r}{hint}")
-
-
 def suggesting(function: Function) -> Function:
     """Let a function suggest a similar name for a keyword that it does not take."""
-    parameters = inspect.signature(function).parameters
+    known = [name for name in inspect.signature(function).parameters if name != "self"]
     name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
-        if not options.keys() <= parameters.keys():
-            check_arguments(name, options, parameters)
+        if not options.keys() <= set(known):
+            check_keywords(f"{name}()", options, known, TypeError)
         return function(*args, **options)
 
     return cast(Function, checked)

@@ -131,30 +131,3 @@ def OptimWrapper(
     the same.
     """
     return opt(params, **options)
-
-
-def _absent(name: str, instead: str) -> Callable[..., torch.optim.Optimizer]:
-    """An optimizer that is not here: calling it says what to give instead."""
-
-    def absent(*args: Any, **options: Any) -> torch.optim.Optimizer:
-        raise VicinalError(f"fastai's {name} is not here: give opt_func={instead}")
-
-    absent.__name__ = absent.__qualname__ = name
-    absent.__doc__ = f"The name of an optimizer of fastai's; instead, give ``{instead}``."
-    return absent
-
-
-INSTEAD = {
-    "RAdam": "partial(torch.optim.RAdam, betas=(0.9, 0.99), decoupled_weight_decay=True)",
-    "ranger": "partial(timm.optim.create_optimizer_v2, opt='lookahead_radam')",
-    "Lookahead": "partial(timm.optim.create_optimizer_v2, opt='lookahead_adamw')",
-    "Lamb": "timm.optim.Lamb",
-    "Larc": "partial(timm.optim.Lars, momentum=0.9, trust_clip=True, always_adapt=True)",
-    "QHAdam": "torch.optim.AdamW",
-}
-RAdam = _absent("RAdam", INSTEAD["RAdam"])
-ranger = _absent("ranger", INSTEAD["ranger"])
-Lookahead = _absent("Lookahead", INSTEAD["Lookahead"])
-Lamb = _absent("Lamb", INSTEAD["Lamb"])
-Larc = _absent("Larc", INSTEAD["Larc"])
-QHAdam = _absent("QHAdam", INSTEAD["QHAdam"])

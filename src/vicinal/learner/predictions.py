@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from accelerate.utils import send_to_device
 from torch import Tensor
 
-from vicinal.activations import activates_silently
+from vicinal.activations import activates_silently, decoding_of
 from vicinal.errors import VicinalError
 from vicinal.learner.interpretation import Interpretation
 from vicinal.learner.misnamed import suggesting
@@ -109,9 +109,13 @@ class Predictions:
 
         Returns:
             Of classes their indices (B,); of several labels (B, C) bool, by the loss's ``thresh``
-            if it has one; of masks the class of each pixel; of values the values.
+            if it has one; of masks the class of each pixel; of values the values. By a loss of your
+            own with a method ``decodes``, what that gives.
         """
         learn = cast("Inference", self)
+        own = decoding_of(learn.loss_func)
+        if own is not None:
+            return own(activations)
         thresh = getattr(MixLoss(learn.loss_func).criterion, "thresh", None)
         return learn.dls.decode(activations) if thresh is None else activations > thresh
 

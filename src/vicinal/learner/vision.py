@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from vicinal.data.keywords import check_keywords
 from vicinal.data.loaders import DataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
-from vicinal.learner.misnamed import check_arguments
 from vicinal.learner.optimizer import one_group
 from vicinal.models import transfer
 from vicinal.models.zoo import OWN, WeightsUnavailable, check_name, create_model, pretrained_stats
@@ -60,7 +60,8 @@ def vision_learner(
     """
     own = inspect.signature(vision_learner).parameters
     known = [*own, *HEAD, *inspect.signature(Learner).parameters]
-    check_arguments("vision_learner", kwargs, [name for name in known if name != "kwargs"])
+    names = [name for name in known if name not in ("self", "kwargs")]
+    check_keywords("vision_learner()", kwargs, names, TypeError)
     head = {name: kwargs.pop(name) for name in HEAD if name in kwargs}
     if custom_head is not None:
         head["custom_head"] = custom_head

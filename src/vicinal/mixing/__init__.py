@@ -23,7 +23,6 @@ from vicinal.mixing.methods import (
     CMixUp,
     ColumnMix,
     CutMix,
-    DetectionMixUp,
     FMix,
     GridMix,
     KernelMixUp,
@@ -34,7 +33,7 @@ from vicinal.mixing.methods import (
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
-from vicinal.mixing.paste import Boxes, Masks, ResizedBoxes, SoftMasks
+from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
@@ -52,8 +51,8 @@ __all__ = [
     "ClassMix",
     "ColumnMix",
     "Columns",
+    "Cuboids",
     "CutMix",
-    "DetectionMixUp",
     "Drawn",
     "FMix",
     "GridMix",

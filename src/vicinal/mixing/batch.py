@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import operator
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -231,17 +231,36 @@ def tensors_to_mix(
     return chosen
 
 
-def find_masks(y: Any, size: tuple[int, int]) -> Tensor:
-    """The first masks among the targets: (B, H, W) integers of this height and width."""
+def copy_if_shared(x: Any, y: Any, fields: Any, integers: str, maximum: Any) -> Any:
+    """The targets, copied if mixing ``x`` in place would overwrite them.
+
+    In autoencoders, for example, the target is the sample itself.
+    """
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return y.clone() if share_memory(x, y) else y
+    mixed = tensors_to_mix(x, fields, integers)
+    if maximum:
+        mixed += tensors_to_mix(x, maximum, "paste")
+
+    def copy_shared(_: Any, leaf: Any) -> Any:
+        shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)
+        return leaf.clone() if shared else leaf
+
+    return map_leaves(copy_shared, y)
+
+
+def find_masks(y: Any, sizes: Sequence[tuple[int, ...]]) -> Tensor:
+    """The first masks among the targets: integers (B, *size), or (B, 1, *size), as (B, *size)."""
     tensors = [leaf for _, leaf in leaves(y) if isinstance(leaf, Tensor)]
     for tensor in tensors:
         is_integer = not (tensor.is_floating_point() or tensor.is_complex())
-        if is_integer and tensor.ndim == 3 and tuple(tensor.shape[1:]) == tuple(size):
-            return tensor
+        for size in sizes if is_integer else ():
+            if tuple(tensor.shape[1:]) in (tuple(size), (1, *size)):
+                return tensor.reshape(len(tensor), *size)
+    wanted = " or ".join(f"(B, {', '.join(map(str, size))})" for size in sizes)
     found = ", ".join(f"{tuple(tensor.shape)} of {tensor.dtype}" for tensor in tensors)
     raise ValueError(
-        f"there are no masks among the targets: give (B, {size[0]}, {size[1]}) integers, not "
-        f"{found or 'none'}"
+        f"there are no masks among the targets: give {wanted} integers, not {found or 'none'}"
     )
 
 

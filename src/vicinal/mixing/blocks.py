@@ -27,17 +27,17 @@ from vicinal.mixing.plain import in_transform
 if TYPE_CHECKING:
     from vicinal.mixing.mixer import Mixer
 
-Size = tuple[int, int]
+Size = Any  # (height, width), or (depth, height, width)
 
 
 def next_mix(mixer: "Mixer", count: int, size: Size, device: torch.device) -> Mix:
-    """The next mix that a mixer draws for ``count`` samples of this height and width."""
+    """The next mix that a mixer draws for ``count`` samples of this size."""
     if not is_compiling():
         return numbered_mix(mixer, mixer.random.next(), count, size, device)
     # A Python integer would be a constant of the graph, and every call would draw the same mix: in
     # compiled code the draws are counted in a tensor, which the graph updates.
     counter = mixer.random.graph_count
-    drawn = torch.ops.vicinal.draw(counter, mixer._op_id, count, *size, device)
+    drawn = torch.ops.vicinal.draw(counter, mixer._op_id, count, [*size], device)
     counter.copy_(drawn[0])
     return _assemble(mixer, drawn[1:], size)
 
@@ -116,15 +116,14 @@ def register(mixer: "Mixer") -> int:
 @torch.library.custom_op(
     "vicinal::draw",
     mutates_args=(),
-    schema="(Tensor counter, int mixer, SymInt count, SymInt height, SymInt width, Device device) "
-    "-> Tensor[]",
+    schema="(Tensor counter, int mixer, SymInt count, SymInt[] size, Device device) -> Tensor[]",
 )
 def _draw(
-    counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
+    counter: Tensor, mixer: int, count: int, size: list[int], device: torch.device
 ) -> list[Tensor]:
     drawing, counter = _MIXERS[mixer], counter.clone()
     number = drawing.random.next_in_graph(counter)
-    mix = numbered_mix(drawing, number, count, (height, width), device)
+    mix = numbered_mix(drawing, number, count, tuple(size), device)
     # The results of a custom operation must not alias each other, as the mixes of a block do, nor
     # memory that outlives the call, as the cache does.
     return [counter, *(t.clone(memory_format=torch.contiguous_format) for t in mix.tensors())]
@@ -132,13 +131,13 @@ def _draw(
 
 @_draw.register_fake
 def _(
-    counter: Tensor, mixer: int, count: int, height: int, width: int, device: torch.device
+    counter: Tensor, mixer: int, count: int, size: list[int], device: torch.device
 ) -> list[Tensor]:
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
         return torch.empty(count, *shape, dtype=dtype, device=device)
 
     drawn_types = _MIXERS[mixer].drawn_types
-    shapes = [(drawn.values_shape((height, width)), drawn.dtype) for drawn in drawn_types]
+    shapes = [(drawn.values_shape(tuple(size)), drawn.dtype) for drawn in drawn_types]
     parts = [empty(*shape, dtype=dtype) for shape, dtype in shapes]
     partner, weight = empty(dtype=torch.int64), empty(dtype=torch.float32)
     return [torch.empty_like(counter), partner, weight, *parts]

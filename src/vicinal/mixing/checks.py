@@ -47,14 +47,16 @@ def check_mixer(
     Args:
         mixer: the mixer. Only copies of it are used.
         x: (B, ...) samples that it can mix, at least four, as a tensor or a nested batch; None uses
-            small images, (7, 3, 8, 8) floats.
-        y: (B, ...) targets that it can mix; None uses class indices (7,).
+            small images, (7, 3, 8, 8) floats. For a mixer of images with boxes, a list of images.
+        y: (B, ...) targets that it can mix; None uses class indices (7,). For a mixer of images
+            with boxes, a list of dicts; without ``x``, five images with some objects are used.
         skip: names of checks, out of :data:`CHECKS`, that the mixer fails by design. For example, a
             method whose targets deliberately have other weights than its samples, such as
             :class:`Remix`, skips "weights".
 
     Returns:
-        The names of the checks that were run.
+        The names of the checks that were run: of mixers of images with boxes, those that do not
+        need tensors (B, ...).
 
     Raises:
         AssertionError: a check failed; the message names the check and what was found.
@@ -77,7 +79,10 @@ def check_mixer(
         raise TypeError("a ManifoldMixUp belongs to its model: check the mixer that it draws with")
     for unknown in set(skip) - set(CHECKS):
         raise ValueError(f"there is no check {unknown!r} to skip: choose from {', '.join(CHECKS)}")
-    if x is None:
+    form = mixer.form
+    if form is not None and x is None:
+        x, y = form.example()
+    elif x is None:
         x = torch.rand(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     if y is None:
         y = torch.arange(batch_size(x)) % 3
@@ -85,7 +90,8 @@ def check_mixer(
     mixer.half = False  # one of the checks sets it
     case = Case(mixer, x, y)
     case.fresh()(*case.batch())  # raises the mixer's own error if it cannot mix the batch at all
-    run = tuple(check for check in CHECKS if check not in skip)
+    of_form = CHECKS if form is None else CHECKS_OF_FORMS
+    run = tuple(check for check in CHECKS if check in of_form and check not in skip)
     for check in run:
         try:
             CHECKS[check](case)
@@ -348,3 +354,14 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "wrapped": check_wrapped,
     "compiled": check_compiled,
 }
+
+#: Those for mixers of other batches than tensors (B, ...), such as images with boxes.
+CHECKS_OF_FORMS = (
+    "caller's tensors",
+    "seed",
+    "rank",
+    "state",
+    "global generators",
+    "neutral",
+    "in place",
+)

@@ -7,6 +7,7 @@ import torch
 
 from vicinal.mixing.arguments import number, one_of
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.form import Form, check_forms
 from vicinal.mixing.inner import (
     Selection,
     adopt_options,
@@ -56,11 +57,16 @@ class Choice(Mixer):
             raise TypeError(f"mixers must be a list of at least one, not {mixers!r}")
         for mixer in mixers:
             check_inner("Choice", mixer)
+        check_forms("Choice", mixers)
         super().__init__(**adopt_options("Choice", options, mixers))
         self.mixers = tuple(mixers)
         self.p = _probabilities(p, len(self.mixers))
         self.per = one_of("per", per, ("sample", "batch"))
         self._adopted = shared_options(self.mixers)
+
+    @property
+    def form(self) -> Form | None:  # type: ignore[override]
+        return self.mixers[0].form
 
     @property
     def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]

@@ -99,6 +99,8 @@ class ManifoldMixUp(Mixer):
     ) -> None:
         mixer = MixUp(2.0) if mixer is None else mixer
         check_inner("ManifoldMixUp", mixer)
+        if mixer.form is not None:
+            raise ValueError(f"{mixer!r} mixes no hidden activations: give ManifoldMixUp another")
         super().__init__(**adopt_options("ManifoldMixUp", options, [mixer]))
         if self.half:
             raise ValueError("ManifoldMixUp cannot mix half a batch into the other: set half=False")

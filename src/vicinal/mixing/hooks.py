@@ -327,13 +327,14 @@ def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tens
         return apply(leaf.transpose(0, axis), mix.partner, mix.patterns).transpose(0, axis)
     if not sizes:
         return apply(leaf, mix.partner, mix.patterns)
-    if leaf.ndim < 4:
+    size = max(sizes, key=len)  # of volumes, where one pattern is cut in depth
+    if leaf.ndim < len(size) + 2:
         raise ValueError(
             f"a tensor of shape {tuple(leaf.shape)} has no height and width for boxes and masks: "
             "choose layers that return feature maps (B, C, H, W)"
         )
     # Not by apply(), which would judge by the shape alone what is known here.
-    is_last = are_channels_last(leaf, sizes[0], layout)
+    is_last = are_channels_last(leaf, size, layout)
     first = leaf.movedim(-1, 1) if is_last else leaf
     check_arguments(first, mix.partner, mix.patterns, None, False)
     cut = apply_channels_first(first, mix.partner, mix.patterns)

@@ -4,6 +4,7 @@ An image has a height and a width to cut regions from, and values to average. A 
 label have neither, in whatever dtype they are stored. What cannot be told raises an error.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,6 +51,67 @@ def last_sides_without_channels(tensors: list[Tensor]) -> tuple[int, int]:
     return size
 
 
+def volume_sides(tensors: list[Tensor]) -> tuple[int, ...]:
+    """Depth, height and width of the first volumes, (B, C, D, H, W), whose channels come first."""
+    for tensor in tensors:
+        shape = tuple(tensor.shape)
+        if len(shape) < 3:
+            continue
+        if len(shape) < 5:
+            raise ValueError(
+                f"a tensor of shape {shape} has no depth beside its channels: give (B, C, D, H, W)"
+                + (", as x.unsqueeze(1) does for (B, D, H, W)" if len(shape) == 4 else "")
+            )
+        if _may_have_channels_last(shape):
+            is_clear = shape[1] > FEW
+            holds = "holds" if is_clear else "may hold"
+            side = "; if it is a side, x.transpose(2, -1) puts another last"
+            otherwise = "" if is_clear else side
+            raise ValueError(
+                f"the last dimension of a tensor of shape {shape} {holds} channels, which are not "
+                f"cut: {_permuted(len(shape))} puts them first{otherwise}"
+            )
+        return shape[-3:]
+    raise ValueError("there are no volumes (B, C, D, H, W) to take regions from in this batch")
+
+
+def sizes_of_masks(tensors: list[Tensor]) -> list[tuple[int, ...]]:
+    """The sides that masks of the first images may have: (H, W), and of volumes also (D, H, W)."""
+    sizes: list[tuple[int, ...]] = [image_size(tensors)]
+    shape = next(tensor.shape for tensor in tensors if tensor.ndim >= 3)
+    if len(shape) > 4:
+        is_last = tuple(shape[-2:]) != sizes[0]
+        sizes.append(tuple(shape[-4:-1] if is_last else shape[-3:]))
+    return sizes
+
+
+def check_sides(x: Tensor, size: tuple[int, ...]) -> None:
+    """Raise a ValueError if regions that were drawn for this size cannot be cut from a tensor."""
+    shape = tuple(x.shape)
+    sides = "height and width" if len(size) == 2 else "depth, height and width"
+    if len(shape) <= len(size):
+        raise ValueError(
+            f"a tensor of shape {shape} has no {sides} to cut regions from: give "
+            f"(B, ..., {'H, W' if len(size) == 2 else 'D, H, W'}), or name the fields to mix"
+        )
+    if len(shape) == 4 and len(size) == 3 and not in_proportion(shape[1:], size):
+        raise ValueError(
+            f"a tensor of shape {shape} may be images or masks of volumes, beside volumes of "
+            f"{' x '.join(map(str, size))}: give masks as (B, 1, D, H, W), or name the fields to "
+            "mix"
+        )
+
+
+def in_proportion(sides: Sequence[int], size: Sequence[int]) -> bool:
+    """Whether sides are those of a size, enlarged or reduced.
+
+    >>> in_proportion((4, 8, 8), (8, 16, 16)), in_proportion((3, 8, 8), (8, 16, 16))
+    (True, False)
+    """
+    first, *others = zip(sides, size, strict=True)
+    return all(first[0] * size == side * first[1] for side, size in others)
+
+
 def _size_with_channels_last(shape: Any) -> tuple[int, int] | None:
     """Height and width if the last dimension clearly holds the channels.
 
@@ -76,10 +138,10 @@ def _permuted(ndim: int) -> str:
     return f"x.permute(0, {ndim - 1}, {', '.join(map(str, range(1, ndim - 1)))})"
 
 
-def has_channels_last(x: Tensor, size: tuple[int, int]) -> bool:
-    """Whether x is (B, ..., H, W, C), given the height and width for which regions were drawn.
+def has_channels_last(x: Tensor, size: tuple[int, ...]) -> bool:
+    """Whether x is (B, ..., H, W, C), given the sides for which regions were drawn.
 
-    Its own height and width may be others, but in the same proportion.
+    Its own sides may be others, but in the same proportion.
 
     >>> has_channels_last(torch.rand(2, 16, 16, 3), (32, 32))
     True
@@ -89,9 +151,10 @@ def has_channels_last(x: Tensor, size: tuple[int, int]) -> bool:
     shape = x.shape
     if not _may_have_channels_last(shape):
         return False
-    height, width = size
-    is_first = shape[-2] * width == shape[-1] * height
-    return not is_first and shape[-3] * width == shape[-2] * height
+    count = len(size)
+    if len(shape) < count + 2 or in_proportion(shape[-count:], size):
+        return False
+    return in_proportion(shape[-count - 1 : -1], size)
 
 
 def kind_of(drawn_types: list[Any], tensors: list[Tensor]) -> str:

@@ -7,6 +7,7 @@ what neither of them tells is rejected.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.modules import activation, conv, dropout, pooling
@@ -204,12 +205,12 @@ def _width_of(module: nn.Module) -> int | None:
     return widths[-1] if widths else None
 
 
-def are_channels_last(x: Tensor, size: tuple[int, int], layout: Layout) -> bool:
+def are_channels_last(x: Tensor, size: tuple[int, ...], layout: Layout) -> bool:
     """Whether a feature map is (B, ..., H, W, C) rather than (B, C, ..., H, W).
 
     Args:
         x: of at least four dimensions.
-        size: height and width of the images.
+        size: height and width of the images, or depth, height and width of volumes.
         layout: of the layer that has returned it.
 
     Raises:
@@ -217,25 +218,30 @@ def are_channels_last(x: Tensor, size: tuple[int, int], layout: Layout) -> bool:
     """
     if layout.is_certain:
         return layout.channels == "last"
-    first, last = _fits(x.shape[-2:], size), _fits(x.shape[-3:-1], size)
+    count = len(size)
+    first, last = _fits(x.shape[-count:], size), _fits(x.shape[-count - 1 : -1], size)
     by_size = None if first == last else ("first" if first else "last")
     by_type = layout.channels
     found = by_size or by_type
     if layout.is_sequence or (by_type and by_type != found):
         found = None
     if found is None:
+        shown = " x ".join(map(str, size)) + (" images" if count == 2 else " volumes")
+        which = "height and width" if count == 2 else "depth, height and width"
         raise ValueError(
-            f"a tensor of shape {tuple(x.shape)} does not tell where the height and width of "
-            f"{size[0]} x {size[1]} images are, by which boxes and masks are cut: choose layers "
-            "such as convolutions, which return feature maps (B, C, H, W)"
+            f"a tensor of shape {tuple(x.shape)} does not tell where the {which} of {shown} are, "
+            "by which boxes and masks are cut: choose layers such as convolutions, which return "
+            "feature maps (B, C, H, W)"
         )
     return found == "last"
 
 
-def _fits(sides: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Whether a height and width may be those of images of this size, scaled down."""
-    (height, width), (full_height, full_width) = sides, size
-    if full_height == full_width:
-        return height == width
-    # Each side was rounded to a pixel.
-    return abs(height * full_width - width * full_height) <= max(size)
+def _fits(sides: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Whether sides may be those of images of this size, scaled down."""
+    return all(
+        side == other
+        if full == other_full
+        # Each side was rounded to a pixel.
+        else abs(side * other_full - other * full) <= max(full, other_full)
+        for (side, full), (other, other_full) in pairwise(zip(sides, size, strict=True))
+    )

@@ -242,17 +242,18 @@ class Mix:
     def _is_pixelwise(self, y: Tensor, pixelwise: bool | None) -> bool:
         if y.ndim < 3 or pixelwise is False:
             return False
-        sizes = [pattern.size for pattern in self.patterns if pattern.spatial]
-        if not sizes:
+        size = self._size()
+        if size is None:
             return False
-        size = sizes[0]
         if pixelwise:
             return True
-        if _sides(y, size) != tuple(size):
+        if y.ndim <= len(size) or _sides(y, size) != size:
+            noun, unit = ("volumes", "voxels") if len(size) > 2 else ("images", "pixels")
             raise ValueError(
-                f"the target has shape {tuple(y.shape)}, but the images have {size[0]} x {size[1]} "
-                "pixels: set pixelwise=True if it is a mask or a map of another size, or "
-                "pixelwise=False if it describes whole images"
+                f"the target has shape {tuple(y.shape)}, but the {noun} have "
+                f"{' x '.join(map(str, size))} {unit}: set pixelwise=True "
+                "if it is a mask or a map of another size, or pixelwise=False if it describes "
+                f"whole {noun}"
             )
         may_be_values = self.kind == "series" or (self.kind == "planes" and y.ndim == 3)
         if may_be_values and y.is_floating_point():
@@ -263,10 +264,16 @@ class Mix:
             )
         return True
 
+    def _size(self) -> tuple[int, ...] | None:
+        """The sides that regions were drawn for, those of volumes where one was cut in depth."""
+        sizes = [tuple(pattern.size) for pattern in self.patterns if pattern.spatial]
+        return max(sizes, key=len) if sizes else None
+
     def _pixelwise_target(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
-        size = next(pattern.size for pattern in self.patterns if pattern.spatial)
-        fits_last = y.shape[-2:] != size and _sides(y, size) == tuple(size)
-        if y.ndim > 3 and (fits_last or has_channels_last(y, size)):
+        size = self._size()
+        assert size is not None
+        fits_last = tuple(y.shape[-len(size) :]) != size and _sides(y, size) == size
+        if y.ndim > len(size) + 1 and (fits_last or has_channels_last(y, size)):
             return self._target_with_channels_last(y, other)
         # At most one pattern is not neutral for a sample, so that copying and blending patterns can
         # be applied independently.
@@ -276,8 +283,9 @@ class Mix:
         if not blending:
             return own
         # The share that each pixel keeps: mix a sample of ones with a partner of zeros.
-        size = y.shape[-2:] if any(pattern.spatial for pattern in blending) else ()
-        lam = torch.ones(y.shape[0], *size, dtype=torch.float32, device=y.device)
+        soft = max((len(pattern.size) for pattern in blending if pattern.spatial), default=0)
+        sides = y.shape[y.ndim - soft :]
+        lam = torch.ones(y.shape[0], *sides, dtype=torch.float32, device=y.device)
         for pattern in blending:
             if pattern.spatial:
                 lam = pattern.apply(lam, torch.zeros_like(lam))
@@ -333,10 +341,11 @@ class Mix:
         return Mix(function(self.partner), function(self.weight), patterns, other, self.kind)
 
 
-def _sides(y: Tensor, size: tuple[int, int]) -> tuple[int, ...]:
-    """The height and width of a target (B, ..., H, W), or of (B, ..., H, W, C) if they fit."""
-    last = tuple(y.shape[-3:-1])
-    return last if y.ndim > 3 and last == tuple(size) != y.shape[-2:] else tuple(y.shape[-2:])
+def _sides(y: Tensor, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The sides of a target (B, ..., H, W), or of (B, ..., H, W, C) if they fit."""
+    count = len(size)
+    first, last = tuple(y.shape[-count:]), tuple(y.shape[-count - 1 : -1])
+    return last if y.ndim > count + 1 and last == size != first else first
 
 
 def _several(fields: Fields | None) -> Collection[str | int] | None:

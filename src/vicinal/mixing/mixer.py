@@ -16,21 +16,20 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
-from torch import Tensor
 from torch.compiler import is_compiling
 
 from vicinal.mixing.arguments import Fields, flag, names, one_of
 from vicinal.mixing.batch import (
     batch_size,
+    copy_if_shared,
     first_tensor,
     halves,
-    map_leaves,
-    share_memory,
     tensors_to_mix,
 )
 from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.described import described
+from vicinal.mixing.form import Form
 from vicinal.mixing.images import kind_of
 from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
@@ -102,6 +101,8 @@ class Mixer(ABC):
     #: How many batches are drawn at once. If a sample needs only a few numbers, the time goes into
     #: calling torch's operations, and a block of 16 batches costs hardly more than one batch.
     block_size: int = 1
+    #: What mixes batches that are no tensors (B, ...); None for tensors. See form.py.
+    form: Form | None = None
 
     #: Options whose defaults are other ones than those of the base classes.
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -203,6 +204,8 @@ class Mixer(ABC):
         handed = handed_to(self)
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
+        if self.form is not None:
+            return self.form.draw(self, x, y, other)  # type: ignore[no-any-return]
         check_lists(x, y, self.fields, None if is_compiling() else self._known)
         first = first_tensor(x, "x")
         count = batch_size(first, y)
@@ -222,19 +225,21 @@ class Mixer(ABC):
             self.random.count -= 1  # a rejected batch uses up no draw
             raise
 
-    def _size_of(self, x: Any) -> tuple[tuple[int, int], str]:
-        """Height and width, where what is drawn depends on them, and of what: see `kind_of`."""
+    def _size_of(self, x: Any) -> tuple[tuple[int, ...], str]:
+        """The sides, where what is drawn depends on them, and of what: see `kind_of`."""
         sized = [drawn for drawn in self.drawn_types if drawn.size_of is not None]
         if not sized:  # a batch need not have images
             return (1, 1), "images"
         tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
         sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
-        if len(sizes) > 1 and any(size != sizes[0] for size in sizes):
-            raise ValueError(
-                f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all of "
-                "its mixers cut images, or all of them series"
-            )
-        return sizes[0], kind_of(sized, tensors)
+        size = max(sizes, key=len)
+        for drawn, other in zip(sized, sizes, strict=True):
+            if other != size and (drawn.is_sized or other != size[-len(other) :]):
+                raise ValueError(
+                    f"{self!r} takes {' and '.join(map(str, sizes))} for height and width: let all "
+                    "of its mixers cut images, all of them series, or all of them volumes"
+                )
+        return size, kind_of(sized, tensors)
 
     def __call__(
         self, x: Any, y: Any, *, other: tuple[Any, Any] | None = None, inplace: bool = False
@@ -268,11 +273,14 @@ class Mixer(ABC):
     def _mix_batch(
         self, x: Any, y: Any, other: tuple[Any, Any] | None, inplace: bool
     ) -> tuple[Any, Any]:
+        if self.form is not None:
+            mix = self.draw(x, y, other=other)
+            return mix(x), mix.target(y)
         other_x, other_y = (None, None) if other is None else self._check_second_batch(other)
         mix = self.draw(x, y, other=other)
         pixelwise = True if self.pixelwise is None and mix.is_target(x, y) else self.pixelwise
         if inplace:
-            y = self._copy_if_shared(x, y)
+            y = copy_if_shared(x, y, self.fields, self.integers, self.maximum)
         if self.half:
             # Both halves of an odd batch contain the sample in the middle: writing it into the
             # first half would change a partner in the second.
@@ -298,23 +306,6 @@ class Mixer(ABC):
         if not isinstance(other, (tuple, list)) or len(other) != 2:
             raise TypeError("other must be a pair, the second batch and its targets")
         return other[0], other[1]
-
-    def _copy_if_shared(self, x: Any, y: Any) -> Any:
-        """The targets, copied if mixing ``x`` in place would overwrite them.
-
-        In autoencoders, for example, the target is the sample itself.
-        """
-        if isinstance(x, Tensor) and isinstance(y, Tensor):
-            return y.clone() if share_memory(x, y) else y
-        mixed = tensors_to_mix(x, self.fields, self.integers)
-        if self.maximum:
-            mixed += tensors_to_mix(x, self.maximum, "paste")
-
-        def copy_shared(_: Any, leaf: Any) -> Any:
-            shared = isinstance(leaf, Tensor) and any(share_memory(leaf, t) for t in mixed)
-            return leaf.clone() if shared else leaf
-
-        return map_leaves(copy_shared, y)
 
     def nested(self) -> list["Mixer"]:
         """This mixer and, recursively, the mixers that it wraps."""

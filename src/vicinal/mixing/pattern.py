@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.batch import is_blendable
-from vicinal.mixing.images import image_size
+from vicinal.mixing.images import check_sides, image_size
 
 ApplyRow = Callable[[Tensor, Tensor, int], None]
 
@@ -31,12 +31,15 @@ class Drawn(ABC):
     #: Whether samples must have a height and a width.
     spatial: ClassVar[bool] = True
     #: Returns the size to draw for, given the tensors to mix; None if the draw needs no size.
-    size_of: "ClassVar[staticmethod[[list[Tensor]], tuple[int, int]] | None]"
+    size_of: "ClassVar[staticmethod[[list[Tensor]], tuple[int, ...]] | None]"
     size_of = staticmethod(image_size)
     #: The dtype of ``values``.
     dtype: ClassVar[torch.dtype]
-    #: Height and width of the images for which spatial values were drawn.
-    size: tuple[int, int]
+    #: Height and width of the images for which spatial values were drawn, or depth, height and
+    #: width of volumes.
+    size: tuple[int, ...]
+    #: Whether the values depend on that size.
+    is_sized: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -91,11 +94,8 @@ class Pattern(Drawn):
                 f"{str(x.dtype).removeprefix('torch.')} values cannot be blended, and this mix "
                 "blends its samples: set integers='leave', or mix by boxes or masks alone"
             )
-        if self.spatial and x.ndim < 3:
-            raise ValueError(
-                f"a tensor of shape {tuple(x.shape)} has no height and width to cut regions from: "
-                "give (B, ..., H, W), or name the fields to mix"
-            )
+        if self.spatial:
+            check_sides(x, self.size)
 
     @abstractmethod
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:

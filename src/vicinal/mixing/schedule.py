@@ -9,6 +9,7 @@ from torch.utils.data import get_worker_info
 
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.form import Form
 from vicinal.mixing.inner import (
     Selection,
     adopt_options,
@@ -69,6 +70,10 @@ class Schedule(Mixer):
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
         self._span: tuple[int, int] | None = None
+
+    @property
+    def form(self) -> Form | None:  # type: ignore[override]
+        return self.mixer.form  # type: ignore[no-any-return]
 
     @property
     def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]

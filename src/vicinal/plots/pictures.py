@@ -159,12 +159,12 @@ def mixing(
 
 def _captions(target: MixedTarget, vocab: Sequence[str]) -> list[str]:
     """The labels of each sample with their shares, such as "70 % cat / 30 % dog"."""
-    own, partner = (_names(labels, vocab) for labels in (target.own, target.partner))
+    own, partner = (names_of(labels, vocab) for labels in (target.own, target.partner))
     columns = own, partner, target.weight.tolist()
-    return [_caption(*row) for row in zip(*columns, strict=True)]
+    return [caption(*row) for row in zip(*columns, strict=True)]
 
 
-def _names(labels: Tensor, vocab: Sequence[str]) -> list[str]:
+def names_of(labels: Tensor, vocab: Sequence[str]) -> list[str]:
     """The name of each sample's class, or those of its labels."""
     if labels.ndim == 1:
         return [vocab[label] for label in labels.tolist()]
@@ -172,7 +172,12 @@ def _names(labels: Tensor, vocab: Sequence[str]) -> list[str]:
     return [", ".join(vocab[place] for place in row) or "no label" for row in each]
 
 
-def _caption(own: str, partner: str, weight: float) -> str:
+def caption(own: str, partner: str, weight: float) -> str:
+    """Two labels with their shares, on one line where it has the width of a picture.
+
+    >>> caption("cat", "dog", 0.7), caption("cat", "cat", 0.7)
+    ('70 % cat / 30 % dog', '100 % cat')
+    """
     percent = round(100 * weight)
     shares = {own: 100} if own == partner else {own: percent, partner: 100 - percent}
     labels = [f"{share} % {label}" for label, share in shares.items() if share]

@@ -50,6 +50,30 @@ def show_image(
     return ax
 
 
+def show_titled_image(o: Sequence[Any], **kwargs: Any) -> Axes:
+    """Show a picture under its title: ``show_titled_image(dls.train_ds[0])``.
+
+    Args:
+        o: the picture, as for :func:`show_image`, and what stands above it.
+        **kwargs: other arguments of :func:`show_image`, such as ``ax`` and ``figsize``.
+
+    Returns:
+        The axes.
+
+    Raises:
+        VicinalError: ``o`` is no pair, or its picture has a shape that none has.
+
+    >>> show_titled_image((torch.rand(3, 8, 8), "noise")).get_title()
+    'noise'
+    >>> plt.close("all")
+    """
+    if not isinstance(o, tuple | list) or len(o) < 2:
+        raise VicinalError(
+            f"give a pair (picture, title), not a {type(o).__name__}: see show_image"
+        )
+    return show_image(o[0], title=str(o[1]), **kwargs)
+
+
 def show_images(
     ims: Sequence[Any],
     nrows: int = 1,

@@ -365,6 +365,8 @@ def _trial(s: Situation) -> Trial:
         return Trial(("remix", "balancedmixup"), longer=longer)
     if s.label_noise >= NOISY:
         return Trial(("mixup",), (0.4, 1.0, 8.0), longer)
+    if s.kind == "series":
+        return Trial(("mixup", "cutmix"))
     if s.kind != "images":
         return Trial(("mixup", "manifoldmixup"))
     if s.pretrained:  # the strengths of OpenMixup's fine-tuning

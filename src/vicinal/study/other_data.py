@@ -22,6 +22,7 @@ from vicinal.data.images import decode
 from vicinal.data.listing import is_image, list_folder
 from vicinal.data.rows import RowSplit, TextSplit
 from vicinal.data.samples import Samples, Split
+from vicinal.data.series import SeriesSplit
 from vicinal.data.shards import StreamedSplit
 from vicinal.data.sizes import how_read
 from vicinal.data.sound_files import is_sound
@@ -35,6 +36,7 @@ from vicinal.progress import progress_bar
 from vicinal.study.result import digest
 from vicinal.study.unknown_samples import MOST
 from vicinal.tasks.images import ImageTask
+from vicinal.tasks.series import SeriesTask
 from vicinal.tasks.sounds import SoundTask
 from vicinal.tasks.tables import TableTask
 from vicinal.tasks.task import Task
@@ -80,7 +82,13 @@ def read_other(data: str, task: Task) -> OtherData:
         raise VicinalError(f"--ood {data} names the data themselves: name other data")
     if not isinstance(task, ImageTask) and other.is_relative_to(own):
         raise VicinalError(f"--ood {data} is a part of {task.options.data}: name other data")
-    read: Any = {ImageTask: _images, SoundTask: _sounds, TableTask: _rows, TextTask: _texts}
+    read: Any = {
+        ImageTask: _images,
+        SeriesTask: _series,
+        SoundTask: _sounds,
+        TableTask: _rows,
+        TextTask: _texts,
+    }
     items, available, note, identity = next(
         found(data, task) for kind, found in read.items() if isinstance(task, kind)
     )
@@ -261,3 +269,33 @@ def _all_texts(data: str, task: TextTask) -> list[str]:
 
 def _texts_of(split: TextSplit) -> list[str]:
     return [*split.texts(split.train), *split.texts(split.valid)]
+
+
+# ---- series -------------------------------------------------------------------------------------
+
+
+def _series(data: str, task: SeriesTask) -> Read:
+    preparation, skip_bad = task.preparation, task.options.skip_bad
+    if os.path.exists(data):
+        found = [item for _, item in preparation.found([data])]
+    else:
+        split = _found(data, task, SeriesSplit)
+        found = [*split.train.series, *split.valid.series]
+    picked, bad = [], []
+    for place in _picked(len(found)):
+        item = found[place]
+        try:
+            if isinstance(item, VicinalError):
+                raise item
+            preparation.batch([item])
+        except VicinalError as error:
+            if not skip_bad:
+                raise VicinalError(f"--ood {data}: {error}") from None
+            bad.append(error)
+        else:
+            picked.append(item)
+    note = f"; {len(bad):,} more cannot be used" if bad else ""
+    content = hashlib.blake2b(digest_size=16)
+    for item in picked:
+        content.update(repr(item.shape).encode() + item.tobytes())
+    return picked, len(found) - len(bad), note, content.hexdigest()

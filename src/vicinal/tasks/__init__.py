@@ -32,6 +32,9 @@ def find_split(options: TrainOptions) -> DataSplit:
         drop_missing=options.drop_missing,
         pixel_range=options.pixel_range,
         legend=options.legend,
+        series=options.series,
+        series_id=options.series_id,
+        time=options.time,
         valid_pct=options.valid,
         seed=options.seed,
         stream=options.stream,
@@ -52,4 +55,6 @@ def make_task(options: TrainOptions, split: DataSplit) -> Task:
         VicinalError: an option does not go with them.
     """
     with status("choosing the network and its training"):
-        return task_type_of(split)(options, split)
+        task = task_type_of(split)(options, split)
+        task.check_mix()
+        return task

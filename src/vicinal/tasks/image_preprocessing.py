@@ -80,6 +80,13 @@ class ImagePreprocessing(Preprocessing):
         Raises:
             BadImage: an image cannot be read; it is named.
         """
+        return self.normalized(self.pixels(items))
+
+    def pixels(self, items: list[Any]) -> Tensor:
+        """As :meth:`batch`, before they are normalised: uint8."""
         size, white = how_read(self.item_size, self.resize), self.pixel_range or FULL_RANGE
-        pixels = torch.stack([read_named(item, size, white) for item in items])
-        return Normalize(self.mean, self.std).valid(resize(pixels, self.size))
+        return resize(torch.stack([read_named(item, size, white) for item in items]), self.size)
+
+    def normalized(self, pixels: Tensor) -> Tensor:
+        """(B, 3, height, width) uint8 to floats."""
+        return Normalize(self.mean, self.std).valid(pixels)

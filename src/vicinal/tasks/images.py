@@ -1,7 +1,7 @@
 """Images: defaults by their size and number, and how new ones are classified."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,11 +20,10 @@ from vicinal.data.storage import storage_of
 from vicinal.data.vision import ImageDataLoaders, cut_off, one_size, shapes_of
 from vicinal.errors import VicinalError
 from vicinal.learner.adamw import AdamW
-from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import named_learner
 from vicinal.mixes import MixPart, parse_mix
-from vicinal.mixing import Mixer, MixUp
+from vicinal.mixing import MixUp
 from vicinal.models.zoo import (
     WeightsUnavailable,
     check_name,
@@ -36,11 +35,11 @@ from vicinal.models.zoo import (
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
-from vicinal.tasks.first_batch import mixed_first_batch
+from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.options import MixLike, TrainOptions
-from vicinal.tasks.several_labels import add_union, criterion
-from vicinal.tasks.task import Default, Task
+from vicinal.tasks.several_labels import add_union, criterion, shown_target
+from vicinal.tasks.task import Default
 
 SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
@@ -50,7 +49,7 @@ NOTABLE = 0.02  # of an image's area is cut off
 VIT_RATE, VIT_DECAY = 1e-3, 0.05
 
 
-class ImageTask(Task):
+class ImageTask(Drawn):
     """Train a network on images.
 
     Attributes:
@@ -282,31 +281,12 @@ class ImageTask(Task):
         modules = [feature["module"] for feature in info]
         return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
-        mixed = mixed_first_batch(learn, mixer, self.epochs)
-        return None if mixed is None else lambda: self._figure(learn, *mixed)
-
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         """A figure of mixed images and their targets."""
         from vicinal import plots
 
-        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
-
-    def mixer_to_show(self) -> Mixer:
-        """What ``--mix`` names, for a picture of it.
-
-        Raises:
-            VicinalError: there would be nothing to see.
-        """
-        mixer = self.batch_mixer()
-        if mixer is None:
-            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if self.layers:
-            raise VicinalError(
-                f"--mix {self.options.mix} mixes inside the network, of which there is no picture: "
-                "use mixup"
-            )
-        return mixer
+        target = shown_target(target.to("cpu"), self.options.spec)
+        return plots.mixed_batch(learn.dls.pictures(x), target, self.split.vocab)
 
     @classmethod
     def show(cls, options: TrainOptions, split: Split) -> Any:
@@ -319,8 +299,9 @@ class ImageTask(Task):
         samples = split.examples(SHOWN, options.seed)
         x, labels = _shown(options, split, samples), torch.tensor(samples.labels)
         mix = mixer.draw(x, labels)
+        target = shown_target(mix.target(labels), options.spec)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-        return plots.mixing(x, x[mix.partner], mix(x), mix.target(labels), split.vocab, alpha)
+        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha)
 
 
 def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:

@@ -24,8 +24,10 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.learner.unet import unet_learner
 from vicinal.metrics import accuracy
+from vicinal.mixing import Mixer
 from vicinal.models.unet import unet
 from vicinal.scores.masks import ClassIoU, MeanIoU
+from vicinal.tasks import mask_losses
 from vicinal.tasks.images import SHOWN, SMALL, ImageTask, _pretrained
 from vicinal.tasks.mask_preprocessing import MaskPreprocessing
 from vicinal.tasks.options import TrainOptions
@@ -119,10 +121,18 @@ class MaskTask(ImageTask):
         made.loss_func = made.target_block.loss_func
         return made
 
+    def _checked_loss(self) -> str:
+        return mask_losses.checked_loss(self.options.loss)
+
+    def batch_mixer(self) -> Mixer | None:
+        mask_losses.check_mix(self.loss, self.options.spec)
+        return super().batch_mixer()
+
     def learner(self) -> Learner:
         learn = unet_learner(
             self.loaders(),
             self.model,
+            loss_func=mask_losses.criterion(self.loss),
             pretrained=self.pretrained,
             metrics=self.metric,
             precision=self.precision,

@@ -52,6 +52,9 @@ class TrainOptions:
     drop_missing: bool = False
     pixel_range: int | None = None
     legend: str | None = None
+    series: bool | None = None
+    series_id: str | None = None
+    time: str | None = None
     resize: Method | None = None
     augment: AugmentationName | None = None
     flip: bool | None = None

@@ -250,6 +250,18 @@ class Predictor:
             done += len(output)
             yield from map(self.preprocessing.finished, batch, output)
 
+    def outputs(self, items: list[Any]) -> Tensor:
+        """Probabilities or values of samples, (B, C), or for masks (B, C, height, width).
+
+        Of masks they are of the size that the network sees, and not masks yet.
+
+        Raises:
+            VicinalError: as :meth:`predict`.
+        """
+        found = self._output(items)
+        check_finite(found)
+        return found
+
     @torch.no_grad()
     def _output(self, items: list[Any]) -> Tensor:
         """Probabilities or values of samples, (B, C) on the CPU."""

@@ -7,6 +7,7 @@ from vicinal.data.request import check_label_kind, check_label_sep
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.precision import choose_precision
+from vicinal.models.series import OWN as OF_SERIES
 from vicinal.models.text import OWN
 from vicinal.models.zoo import check_name
 from vicinal.processes import default_device
@@ -30,6 +31,7 @@ def check_options(options: TrainOptions) -> None:
         check_label_kind(options.label_kind)
     if options.label_sep is not None:
         check_label_sep(options.label_sep, options.label_kind)
+    check_methods(options)
     if options.label_pattern is not None:
         name_labeller(options.label_pattern)
     if options.pixel_range is not None:
@@ -37,4 +39,24 @@ def check_options(options: TrainOptions) -> None:
     if options.model is not None:
         kinds = KINDS.values()
         if not any(kind.task_type.takes_model(options.model) for kind in kinds):
-            check_name(options.model, [*OWN])
+            check_name(options.model, [*OWN, *OF_SERIES])
+
+
+def check_methods(options: TrainOptions) -> None:
+    """Refuse methods for one class or value where another option says that labels are several.
+
+    Raises:
+        VicinalError: a method is.
+    """
+    said = {
+        "label-sep": options.label_sep,
+        "label-kind": options.label_kind if options.label_kind == "labels" else None,
+        "loss": options.loss,
+    }
+    reason = next((f"--{name} {value}" for name, value in said.items() if value is not None), None)
+    for method in options.methods if reason else ():
+        if method.targets is not None:
+            raise VicinalError(
+                f"--mix {method.name} is for {method.targets}, and {reason} for several labels of "
+                "each sample: leave out one of them"
+            )

@@ -1,9 +1,11 @@
 """Several labels of each sample: their losses, metrics and threshold, for data of every kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
+from torch.backends import cudnn
 
 from vicinal.criteria import AsymmetricLoss
 from vicinal.data.label_blocks import MultiCategoryBlock
@@ -12,9 +14,11 @@ from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_percent
 from vicinal.learner.learner import Learner
-from vicinal.learner.union import UnionTargets
+from vicinal.learner.union import UnionTargets, union
 from vicinal.mixes import MixSpec
+from vicinal.mixing import MixedTarget
 from vicinal.scores.label_ranking import BestF1, MeanAveragePrecision, best_threshold, f1_scores
+from vicinal.tasks.options import TrainOptions
 
 UNKNOWN = 0.5  # the threshold of a network that is not trained to the end
 LOSSES: dict[str, Callable[[], Callable[..., Tensor]]] = {
@@ -31,9 +35,11 @@ def checked_loss(name: str | None, split: DataSplit) -> str | None:
     """
     if split.targets_are != "labels":
         if name is not None:
+            from vicinal.tasks import mask_losses
+
+            whose = "masks" if name in mask_losses.LOSSES else "several labels of each sample"
             raise VicinalError(
-                f"--loss {name} is for several labels of each sample, and these are "
-                f"{split.targets_are}: leave it out"
+                f"--loss {name} is for {whose}, and these are {split.targets_are}: leave it out"
             )
         return None
     chosen = name or next(iter(LOSSES))
@@ -49,6 +55,21 @@ def check_union(spec: MixSpec, split: DataSplit) -> None:
             f"--mix {spec.text}: labels=union is for several labels of each sample, and these are "
             f"{split.targets_are}: leave it out"
         )
+
+
+def loss_text(options: TrainOptions, loss: str) -> str:
+    """What a training of several labels minimises, for the user."""
+    why = "for several labels" if options.loss is None else "as requested"
+    mixed = "; a mixed sample has all labels of both" if options.spec.labels == "union" else ""
+    return f"{loss} ({why}){mixed}"
+
+
+def shown_target(target: MixedTarget, spec: MixSpec) -> MixedTarget:
+    """The mixed target that is drawn: where the union is trained, own and partner's are that."""
+    if spec.labels != "union":
+        return target
+    both = union(target)
+    return MixedTarget(both, both, target.weight)
 
 
 def metrics() -> list[Any]:
@@ -73,9 +94,25 @@ def add_union(learn: Learner, spec: MixSpec) -> None:
         learn.add_cbs(UnionTargets())
 
 
+@contextmanager
+def as_predictors_compute(learn: Learner) -> Iterator[None]:
+    """Within this context a learner computes in float32, also a GPU's convolutions, as on a CPU."""
+    precision, learn.precision = learn.precision, "fp32"
+    now = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    try:
+        with cudnn.flags(**now, allow_tf32=False):
+            yield
+    finally:
+        learn.precision = precision
+
+
 def chosen_threshold(learn: Learner) -> tuple[float, str]:
-    """The threshold with the highest micro F1 score in validation, and what it gives, in words."""
-    probabilities, targets = learn.get_preds(act=learn.activation)
+    """The threshold with the highest micro F1 score in validation, and what it gives, in words.
+
+    Predictors compute in float32, so that it is chosen there, whatever the training computed in.
+    """
+    with as_predictors_compute(learn):
+        probabilities, targets = learn.get_preds(act=learn.activation)
     threshold = best_threshold(probabilities, targets)
     scores = f1_scores(probabilities.double() > threshold, targets)
     micro, macro = (f"{format_percent(score)} %" for score in scores)

@@ -1,6 +1,6 @@
 """Sounds: defaults for them, and how new ones are classified."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +11,18 @@ from vicinal.data.sound_split import SoundSplit, usual_length, waves_of
 from vicinal.data.split_loader import Batches
 from vicinal.data.summary import evenly_spaced
 from vicinal.errors import VicinalError
-from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
 from vicinal.mixes import MixPart
 from vicinal.mixing import Mixer, MixUp
 from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
 from vicinal.models.zoo import check_name, count_parameters, is_known
-from vicinal.tasks.first_batch import mixed_first_batch
+from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.images import SHOWN, _files
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.several_labels import add_union, criterion, of_several
 from vicinal.tasks.sound_preprocessing import SoundPreprocessing
-from vicinal.tasks.task import Default, Task
+from vicinal.tasks.task import Default
 
 MOST = 5.0  # seconds that a network hears
 MEASURED = 256  # training sounds that give the mean and the deviation of spectrograms
@@ -33,7 +32,7 @@ OF_WAVES = ("mixup", "betweenclass", "regmixup", "mixupmp", "remix", "balancedmi
 OF_BOTH = tuple(name for name in OF_WAVES if name != "betweenclass")
 
 
-class SoundTask(Task):
+class SoundTask(Drawn):
     """Train a network for images on spectrograms of sounds.
 
     Attributes:
@@ -197,18 +196,10 @@ class SoundTask(Task):
 
     # ---- pictures -------------------------------------------------------------------------------
 
-    def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
-        mixed = mixed_first_batch(learn, mixer, self.epochs)
-        if mixed is None:
-            return None
-        x, target = mixed
+    def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
+        from vicinal import plots
 
-        def figure() -> Any:
-            from vicinal import plots
-
-            return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
-
-        return figure
+        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
 
     @classmethod
     def show(cls, options: TrainOptions, split: SoundSplit) -> Any:
@@ -216,14 +207,7 @@ class SoundTask(Task):
         from vicinal.plots.spectrograms import as_pictures
 
         task = cls(replace(options, model="resnet9"), split)
-        mixer = task.batch_mixer()
-        if mixer is None:
-            raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if task.layers:
-            raise VicinalError(
-                f"--mix {options.mix} mixes inside the network, of which there is no picture: "
-                "use mixup"
-            )
+        mixer = task.mixer_to_show()
         layer, data = task._layer(), task._data(split.examples(SHOWN, options.seed))
         x, labels = data.__getitems__(range(len(data)))
         if task.mixes_spectrograms:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from vicinal.data.samples import number_of
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
@@ -71,10 +72,12 @@ class Task(ABC):
     def __init__(self, options: TrainOptions, split: Any) -> None:
         options.refuse(self.refused, self.kind)
         self.options, self.split = options, split
-        self.loss = several_labels.checked_loss(options.loss, split)
+        self.loss = self._checked_loss()
         self.threshold = several_labels.UNKNOWN if split.targets_are == "labels" else None
         self.fixed = self._fixed()
         self.reasons: list[tuple[str, str]] = []
+        if self.loss is not None:
+            self.reasons.append(("loss", several_labels.loss_text(options, self.loss)))
         self.device, processes = default_device(), this_process().num_processes
         if processes > 1:
             self.reasons.append(("processes", f"{processes}, each with batches of its own"))
@@ -106,7 +109,8 @@ class Task(ABC):
     def mixes(self) -> dict[str, tuple[str, ...]]:
         """The methods that serve such data, by name, and the layers that each is applied to."""
         return {
-            method.name: method.layers_for(self.kind) or INPUT for method in methods_for(self.kind)
+            method.name: method.layers_for(self.kind) or INPUT
+            for method in methods_for(self.kind, self.split.targets_are)
         }
 
     def resolved(self) -> TrainOptions:
@@ -147,7 +151,7 @@ class Task(ABC):
         if split.vocab is None:
             return f"{counts}with a value each"
         if split.targets_are == "labels":
-            return f"{counts}with any number of {len(split.vocab):,} labels each"
+            return f"{counts}with any number of {number_of(len(split.vocab), 'label')} each"
         classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
         return f"{counts}of {len(split.vocab):,} classes ({classes})"
 
@@ -200,6 +204,15 @@ class Task(ABC):
         Raises:
             VicinalError: it does not go with such data.
         """
+        self.check_mix()
+        return make_mixer(self.options, self._learned)
+
+    def check_mix(self) -> None:
+        """Refuse a ``--mix`` that does not go with such data, before their samples are read.
+
+        Raises:
+            VicinalError: it does not.
+        """
         parts = self.options.spec.parts
         for part in parts:
             method, own = part.method, part.method.layers_for(self.kind)
@@ -225,12 +238,11 @@ class Task(ABC):
                     f"--mix {inside.text} is applied inside the network of {self.kind}, so it "
                     "cannot take turns with others that are applied elsewhere: name it alone"
                 )
+            self._check_targets(method)
         several_labels.check_union(self.options.spec, self.split)
-        return make_mixer(self.options, self._learned)
 
-    def _learned(self, method: MethodEntry) -> dict[str, Any]:
-        """The arguments of a method that are computed from the training targets."""
-        vocab, targets = self.split.vocab, self.split.targets_are
+    def _check_targets(self, method: MethodEntry) -> None:
+        targets = self.split.targets_are
         if method.targets not in (None, targets):
             instead = [other.name for other in methods_for(self.kind, targets)]
             found = "several labels of each" if targets == "labels" else targets
@@ -238,9 +250,13 @@ class Task(ABC):
                 f"--mix {method.name} is for {method.targets}, and these are {found}: use one of "
                 f"{', '.join(instead)}"
             )
+
+    def _learned(self, method: MethodEntry) -> dict[str, Any]:
+        """The arguments of a method that are computed from the training targets."""
         if method.learned is None:
             return {}
-        return {method.learned: LEARNED[method.learned](self._targets(), len(vocab or ()))}
+        vocab = self.split.vocab or ()
+        return {method.learned: LEARNED[method.learned](self._targets(), len(vocab))}
 
     def _targets(self) -> Tensor:
         """The training targets, for the methods that are computed from them."""
@@ -263,6 +279,10 @@ class Task(ABC):
     def fit(self) -> Any:
         """How the learner is trained: a function of it, the epochs and the learning rate."""
         return Learner.fit_one_cycle
+
+    def _checked_loss(self) -> str | None:
+        """The name of the loss; None where the data leave no choice."""
+        return several_labels.checked_loss(self.options.loss, self.split)
 
     def _fixed(self) -> dict[str, Any]:
         """What the recipe sets, by option."""

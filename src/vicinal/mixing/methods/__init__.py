@@ -1,8 +1,7 @@
 """The methods of mixing, one published method a file.
 
-All but :class:`DetectionMixUp`, whose batches are lists of images, derive from
-:class:`~vicinal.mixing.method.Method`. Each docstring says what the method does to samples and
-targets, its arguments and errors, and its source, with any deviation from it.
+All derive from :class:`~vicinal.mixing.method.Method`. Each docstring says what the method does to
+samples and targets, its arguments and errors, and its source, with any deviation from it.
 """
 
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
@@ -11,7 +10,6 @@ from vicinal.mixing.methods.classmix import ClassMix
 from vicinal.mixing.methods.cmixup import CMixUp
 from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
-from vicinal.mixing.methods.detectionmixup import DetectionMixUp
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
@@ -27,7 +25,6 @@ __all__ = [
     "ClassMix",
     "ColumnMix",
     "CutMix",
-    "DetectionMixUp",
     "FMix",
     "GridMix",
     "KernelMixUp",

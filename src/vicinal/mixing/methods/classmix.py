@@ -11,7 +11,7 @@ from torch import Tensor
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import find_masks
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.images import image_size
+from vicinal.mixing.images import sizes_of_masks
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import move
@@ -34,9 +34,10 @@ class Classes(Drawn):
     order: Tensor
 
     dtype = torch.float32
+    is_sized = False
 
     def masks(self, partners: Tensor) -> Masks:
-        """The keep masks for partners with these segmentation masks, (B, H, W) class indices."""
+        """The keep masks for partners with these segmentation masks, (B, ..., H, W) classes."""
         # Column 0 is for pixels without a class. For classes from 256 on there is no column, and
         # scatter_ raises an error.
         index = partners.long().clamp(min=-1).flatten(1) + 1
@@ -76,9 +77,10 @@ class ClassMix(Method):
     """Paste half of the classes in another sample's mask on each, for semantic segmentation.
 
     Of the n classes in the partner's mask, n / 2 are chosen at random, rounded down. All their
-    pixels are pasted, in the image and in the mask. The targets must be or contain masks: (B, H, W)
-    integers of the height and width of the images, of which the first are used. Classes are 0 to
-    255. Pixels with ``ignore_index`` or a negative number have no class, and are never pasted.
+    pixels are pasted, in the image and in the mask. The targets must be or contain masks: integers
+    (B, H, W) of the height and width of the images, or (B, D, H, W) of volumes (B, C, D, H, W), of
+    which the first are used; also with one channel, (B, 1, H, W). Classes are 0 to 255. Pixels with
+    ``ignore_index`` or a negative number have no class, and are never pasted.
 
     Without labels, use the network's own predictions as masks. To paste from another dataset, pass
     its images and masks as ``other=``.
@@ -129,7 +131,7 @@ class ClassMix(Method):
         (classes,) = mix.patterns
         assert isinstance(classes, Classes)
         source = batch.y if batch.other is None else batch.other[1]
-        masks = move(find_masks(source, image_size(batch.mixed())), mix.partner.device)
+        masks = move(find_masks(source, sizes_of_masks(batch.mixed())), mix.partner.device)
         if batch.other is None:
             masks = masks.index_select(0, mix.partner)
         pasted = classes.masks(masks)

@@ -55,9 +55,7 @@ def test_both_lie_on_the_larger_canvas_with_their_boxes(sizes, data, alpha, p, p
     counts = data.draw(st.lists(st.integers(0, 3), min_size=len(sizes), max_size=len(sizes)))
     images, targets = example(sizes, counts, seed % 1000)
     mixer = DetectionMixUp(alpha, p=p, partners=partners, seed=seed)
-    mix = DetectionMixUp(alpha, p=p, partners=partners, seed=seed).mixer.draw(
-        torch.empty(len(sizes))
-    )
+    mix = DetectionMixUp(alpha, p=p, partners=partners, seed=seed).draw(images, targets)
     mixed, found = mixer(images, targets)
     assert len(mixed) == len(found) == len(images)
     for i, (image, target) in enumerate(zip(mixed, found, strict=True)):
@@ -168,9 +166,11 @@ def test_boxes_of_torchvisions_transforms():
     mixed, found = DetectionMixUp(seed=0)([tv_tensors.Image(image) for image in images], given)
     for image, other in zip(mixed, expected, strict=True):
         assert torch.equal(image, other)
+        assert type(image) is tv_tensors.Image
     for target, other in zip(found, wanted, strict=True):
         assert torch.equal(target["boxes"], other["boxes"])
-        assert type(target["boxes"]) is torch.Tensor  # the canvas is another one now
+        assert type(target["boxes"]) is tv_tensors.BoundingBoxes
+        assert target["boxes"].canvas_size == tuple(other["masks"].shape[1:])
         assert torch.equal(target["masks"], other["masks"])
 
 
@@ -198,7 +198,7 @@ def broken(change):
     ("change", "message"),
     [
         (lambda x, y: (x[:3], y), "there are 3 images and 4 targets"),
-        (lambda x, y: ([], []), "there are 0 images and 0 targets"),
+        (lambda x, y: ([], []), "there are no images in this batch"),
         (lambda x, y: x.append(x.pop()[0]), r"images\[3\] has shape \(10, 14\) and dtype"),
         (lambda x, y: x.append(x.pop().long()), r"images\[3\] has shape .* dtype torch.int64"),
         (lambda x, y: x.append(x.pop()[:1]), r"images\[3\] has 1 channels of torch.float32, but"),
@@ -206,10 +206,12 @@ def broken(change):
         (lambda x, y: y[1].__delitem__("boxes"), r"targets\[1\] holds tensors for labels, masks"),
         (lambda x, y: y[1].__delitem__("area"), r"targets\[1\] holds tensors for boxes, labels, "),
         (lambda x, y: y[0].update(boxes=torch.zeros(2, 5)), r"boxes in targets\[0\] have .*\(2, 5"),
-        (lambda x, y: y[0].update(boxes=torch.zeros(2, 4).long()), r"boxes in .* torch.int64"),
+        (
+            lambda x, y: y[0].update(boxes=torch.zeros(2, 4).long()),
+            r"are torch.int64, .*boxes.float",
+        ),
         (lambda x, y: y[0].update(labels=torch.zeros(3)), r"'labels' in targets\[0\] .* 2 boxes"),
         (lambda x, y: y[0].update(masks=torch.zeros(2, 4, 4)), r"the masks in targets\[0\] have"),
-        (lambda x, y: DetectionMixUp()(x, y), r"targets\[0\] already has weights: mix a batch on"),
     ],
 )
 def test_what_does_not_go_together_is_named(change, message):
@@ -226,19 +228,20 @@ class TestRelativeBoxes:
             target["boxes"] /= torch.tensor(image.shape[-2:]).flip(0).repeat(2)
         return images, targets
 
-    def test_of_images_of_different_sizes_are_rejected(self):
+    @pytest.mark.parametrize("sizes", [SIZES, [(9, 12)] * 4])
+    def test_are_not_taken_for_pixels(self, sizes):
         mixer = DetectionMixUp(seed=0)
-        with pytest.raises(VicinalError, match=r"relative to their images.*give boxes in pixels"):
-            mixer(*self.relative(SIZES))
+        with pytest.raises(VicinalError, match=r"relative to their images: .* normalized=True"):
+            mixer(*self.relative(sizes))
         assert mixer.state_dict()["draws"] == 0
 
     @pytest.mark.parametrize("stacked", [False, True])
-    def test_of_images_of_one_size_stay_right(self, stacked):
+    def test_of_images_of_one_size_stay_as_they_are(self, stacked):
         images, targets = self.relative([(9, 12)] * 4)
         images = torch.stack(images) if stacked else images
-        _, found = DetectionMixUp(seed=0)(images, targets)
+        _, found = DetectionMixUp(normalized=True, seed=0)(images, targets)
         for target, own in zip(found, targets, strict=True):
-            assert torch.equal(target["boxes"][: len(own["boxes"])], own["boxes"])
+            assert torch.allclose(target["boxes"][: len(own["boxes"])], own["boxes"])
 
     def test_images_without_boxes(self):
         images, targets = example(SIZES, [0, 0, 0, 0])
