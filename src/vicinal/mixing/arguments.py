@@ -61,7 +61,8 @@ def decibels(name: str, value: tuple[float, float]) -> tuple[float, float]:
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"{name} must be two numbers, not {value!r}")
     for end in value:
-        number(f"the size of {name}", abs(end) if isinstance(end, int | float) else end, 100)
+        is_number = isinstance(end, int | float) and not isinstance(end, bool)
+        number(f"the size of {name}", abs(end) if is_number else end, 100)
     low, high = map(float, value)
     if low > high:
         raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vicinal.data.sound_loaders import SoundData, SoundLoaders, ToSpectrogram
 from vicinal.data.sound_split import SoundSplit, usual_length, waves_of
