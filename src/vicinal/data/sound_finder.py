@@ -35,6 +35,8 @@ def sound_split(request: DataRequest) -> DataSplit | None:
     """
     if request.path is None or request.has_hub_tables or request.stream:
         return None
+    if request.series or request.series_id is not None or request.time is not None:
+        return None
     if request.path.is_file() and not is_table(request.path):
         return None
     if request.path.is_dir():
