@@ -40,7 +40,7 @@ class ToneSplit(Split):
 
 
 def tone_split(request):
-    files = [file for file in request.files if file.suffix == ".wav"]
+    files = [file for file in request.files if file.suffix == ".tone"]
     if not files:
         return None
     request.accept(reasons={"": "has no columns"})
@@ -148,7 +148,7 @@ def tones(tmp_path, monkeypatch):
         (tmp_path / "tones" / name).mkdir(parents=True)
         for number in range(24):
             signal = np.sin(pitch * np.arange(350 + number) + generator.uniform(0, 6)) * 2**14
-            with wave.open(str(tmp_path / "tones" / name / f"{number}.wav"), "wb") as file:
+            with wave.open(str(tmp_path / "tones" / name / f"{number}.tone"), "wb") as file:
                 file.setparams((1, 2, 8000, 0, "NONE", ""))
                 file.writeframes(signal.astype(np.int16).tobytes())
     return tmp_path / "tones"
@@ -164,7 +164,7 @@ def test_it_is_trained_and_predicted(tones, tmp_path, capsys):
     assert rows[-1]["valid_accuracy"] == 1
     outputs = list(Predictor.load("run").predict(sorted((tones / "low").iterdir())[:3]))
     assert all(output.argmax() == 1 for output in outputs)
-    assert run(["predict", "run", str(tones / "high" / "0.wav")]) == 0
+    assert run(["predict", "run", str(tones / "high" / "0.tone")]) == 0
     assert "high" in capsys.readouterr().out
 
 
@@ -196,7 +196,7 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
     runs.train(TrainOptions(str(tones)), tmp_path / "run", resume=True, log=silent)
     assert_same(left(tmp_path / "run"), left(tmp_path / "whole"))
 
-    (tones / "low" / "0.wav").unlink()
+    (tones / "low" / "0.tone").unlink()
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     edited = {**config, "finished": False}
     edited["digest"] = config_digest(edited)

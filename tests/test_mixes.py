@@ -247,4 +247,5 @@ class TestTables:
 
 
 def _needed(method):
-    return {"counts": {"counts": [1, 2]}, "bandwidth": {"bandwidth": 1.0}}.get(method.learned, {})
+    needed = {"counts": [1, 2], "bandwidth": 1.0, "rate": 8000}
+    return {method.learned: needed[method.learned]} if method.learned else {}

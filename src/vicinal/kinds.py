@@ -51,12 +51,20 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-# The first that recognises the data takes them. Images may have masks beside them. Other folders
-# of images are images before they are anything else,
-# and tables have an image column, or are texts or rows.
+# The first that recognises the data takes them. Sounds may have a few images beside them, and be
+# named by a table. Images may have masks beside them. Other folders of images are images before
+# they are anything else, and tables have an image column, or are texts or rows.
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind(
+            "sounds",
+            task="vicinal.tasks.sounds:SoundTask",
+            finder="vicinal.data.sound_finder:sound_split",
+            data="a folder of sounds (WAV, FLAC, Ogg or MP3), in folders of their classes or named "
+            "by a table",
+            samples="sounds",
+        ),
         Kind(
             "series",
             task="vicinal.tasks.series:SeriesTask",

@@ -101,7 +101,8 @@ class MethodEntry:
         targets: the only targets that it serves, if it does not serve both.
         maximum: for a kind of data, the part of a batch that becomes the elementwise maximum of
             both samples', such as their masks.
-        learned: the argument of its class that is computed from the training targets.
+        learned: the argument of its class that is computed from the training targets, or of the
+            data.
         compared: whether ``vicinal compare`` tries it where the user names no methods.
         on_board: whether the mixing board can show it.
         settings: what can be set beside alpha.
@@ -119,7 +120,7 @@ class MethodEntry:
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
-    learned: Literal["counts", "bandwidth"] | None = None
+    learned: Literal["counts", "bandwidth", "rate"] | None = None
     compared: bool = False
     on_board: bool = False
     settings: tuple[Setting, ...] = ()
@@ -150,6 +151,7 @@ class MethodEntry:
 
 
 _IMAGES = {"images": INPUT, "masks": INPUT}
+_PLANES = {**_IMAGES, "sounds": INPUT}  # of which spectrograms are mixed
 # Categories and words have no meaning halfway between two of them, so they are mixed as vectors.
 _EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",)}
 _ANY = {**_EMBEDDED, **_IMAGES, OTHERS: INPUT}
@@ -160,6 +162,7 @@ _HIDDEN = {
     "rows": ("inputs", "hidden.*"),
     "series": ("input", "block1", "block2"),
     "texts": ("sentence",),
+    "sounds": ("spectrogram",),  # and the first half of the network's own layers
 }
 
 METHODS: dict[str, MethodEntry] = {
@@ -230,28 +233,28 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
-            {**_IMAGES, "series": INPUT}, alpha=1.0, compared=True, on_board=True,
+            {**_PLANES, "series": INPUT}, alpha=1.0, compared=True, on_board=True,
             settings=(
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),
             ),
         ),
         MethodEntry(
-            "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _IMAGES,
+            "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _PLANES,
             settings=(
                 Setting("scope", "its smallest and largest side", (0.1, 0.8), high=1, kind="pair"),
             ),
         ),
         MethodEntry(
-            "fmix", "FMix", "pastes an irregular region of the partner", _IMAGES, alpha=1.0,
+            "fmix", "FMix", "pastes an irregular region of the partner", _PLANES, alpha=1.0,
             settings=(Setting("decay", "how smooth the region is", 3.0),),
         ),
         MethodEntry(
-            "gridmix", "GridMix", "pastes cells of a grid", _IMAGES, alpha=1.0,
+            "gridmix", "GridMix", "pastes cells of a grid", _PLANES, alpha=1.0,
             settings=(Setting("cells", "along each side", 4, low=1, kind="whole"),),
         ),
         MethodEntry(
-            "smoothmix", "SmoothMix", "blends in a soft spot of the partner", _IMAGES,
+            "smoothmix", "SmoothMix", "blends in a soft spot of the partner", _PLANES,
             settings=(
                 Setting("sigma", "the smallest and largest size of the spot", (0.25, 0.5), high=1,
                         kind="pair"),
@@ -260,6 +263,14 @@ METHODS: dict[str, MethodEntry] = {
         MethodEntry(
             "classmix", "ClassMix", "pastes half of the partner's classes", {"masks": INPUT},
             compared=True,
+        ),
+        MethodEntry(
+            "betweenclass", "BetweenClass", "mixup of sounds by their loudness",
+            {"sounds": INPUT}, learned="rate", compared=True,
+            settings=(
+                Setting("snr", "the smallest and largest signal-to-noise ratio, in decibels", None,
+                        low=-100, high=100, kind="pair"),
+            ),
         ),
     )
 }  # fmt: skip
@@ -342,4 +353,7 @@ def _served(method: MethodEntry) -> str:
     if method.targets:
         return method.targets
     kinds = [kind for kind in method.layers if kind != OTHERS]
-    return "all data" if OTHERS in method.layers or len(kinds) > 2 else " and ".join(kinds)
+    if OTHERS in method.layers or {"rows", "texts"} <= {*kinds}:
+        return "all data"
+    *others, last = kinds
+    return f"{', '.join(others)} and {last}" if others else last

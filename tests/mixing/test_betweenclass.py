@@ -311,3 +311,29 @@ def test_channels_after_time_are_an_error(channels):
     with pytest.raises(ValueError, match=r"channels last: give waveforms \(B, ..., T\), such as"):
         BetweenClass(16_000, seed=0)(x, torch.arange(4))
     BetweenClass(16_000, seed=0)(x.transpose(1, 2), torch.arange(4))
+
+
+@pytest.mark.parametrize("snr", [(0, 20), (-5, 5), (10, 10)])
+def test_a_drawn_ratio_is_that_of_the_levels_in_decibels(snr):
+    mixer = BetweenClass(RATE, snr=snr, seed=0)
+    x = sounds(64, 2048)
+    mix = mixer.draw(x, torch.arange(64))
+    share = mix.weight.double()
+    ratio = 20 * torch.log10(share / (1 - share))
+    assert ratio.min() > snr[0] - 1e-3
+    assert ratio.max() < snr[1] + 1e-3
+    if snr[0] < snr[1]:
+        assert ratio.max() - ratio.min() > 0.8 * (snr[1] - snr[0])
+    own, theirs = loudness(x, RATE), loudness(x[mix.partner], RATE)
+    gain = share * theirs / (share * theirs + (1 - share) * own)
+    heard = 20 * torch.log10(gain * own / ((1 - gain) * theirs))
+    torch.testing.assert_close(heard, ratio, atol=1e-3, rtol=1e-3)
+    scale = (gain.square() + (1 - gain).square()).rsqrt()
+    expected = (gain * scale)[:, None] * x + ((1 - gain) * scale)[:, None] * x[mix.partner]
+    torch.testing.assert_close(mix(x).double(), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("snr", [(5, 0), (0, 101), (-101, 0), 5, (True, 2), ("0", 2)])
+def test_a_ratio_is_two_numbers_in_order(snr):
+    with pytest.raises((TypeError, ValueError), match="snr"):
+        BetweenClass(RATE, snr=snr)

@@ -4,7 +4,7 @@ import gzip
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from vicinal.data.columns import are_whole, as_texts, is_numeric
 from vicinal.data.frames import Frames, read_frames
 from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, label_column
-from vicinal.data.listing import find_images, is_image
+from vicinal.data.listing import find_images
 from vicinal.data.named_images import NamedImages
 from vicinal.data.parts import part_word, words_of
 from vicinal.data.several import LabelSets, joined_columns, names_several
@@ -83,8 +83,8 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
     if path is None:
         return []
     if path.is_file():
-        root, files = path.parent, [path] if _mentions_images(path) else []
-        images = find_images(root) if files else []
+        root, files = path.parent, [path] if mentions(path, request) else []
+        images = find_images(root, request.is_sample) if files else []
     else:
         root, images = path, request.images
         files = [file for file in request.files if is_table(file)] if images else []
@@ -105,16 +105,32 @@ def is_submission(table: Path) -> bool:
     return "submission" in table.name.lower()
 
 
-def _mentions_images(file: Path) -> bool:
-    """Whether the beginning of a text file holds the name of an image file."""
-    if not is_table(file) or file.suffix.lower() == ".parquet":
+def mentions(file: Path, request: "DataRequest") -> bool:
+    """Whether the beginning of a table holds the name of an image file."""
+    if not is_table(file):
         return False
+    if file.suffix.lower() == ".parquet":
+        return request.lists_in_parquet and _parquet_mentions(file, request)
     try:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as opened:
             start = opened.read(2**16).decode("utf-8", "replace")
     except OSError:
         return False
-    return any(is_image(Path(name)) for name in set(re.findall(r"\w\.\w{2,5}\b", start)))
+    return any(request.is_sample(name[1:]) for name in set(re.findall(r"\w\.\w{2,5}\b", start)))
+
+
+def _parquet_mentions(file: Path, request: "DataRequest") -> bool:
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    try:
+        opened = pyarrow.parquet.ParquetFile(file)
+        kinds = (pyarrow.string(), pyarrow.large_string())
+        texts = [each.name for each in opened.schema_arrow if each.type in kinds]
+        head = next(opened.iter_batches(LOOKED_AT, columns=texts), None)
+    except (OSError, ValueError):
+        return False
+    columns = [] if head is None else head.to_pydict().values()
+    return any(request.is_sample(Path(text or "").suffix) for each in columns for text in each)
 
 
 def _image_table(
@@ -126,7 +142,8 @@ def _image_table(
     dropped = [name for name in request.drop if name in frame]
     frame = frame.drop(columns=dropped)
     spelled = frame.assign(**{name: written[name] for name in frame if name in written})
-    columns = _file_columns(spelled.drop(columns=request.label or [], errors="ignore"), named, file)
+    unlabelled = spelled.drop(columns=request.label or [], errors="ignore")
+    columns = _file_columns(unlabelled, named, file, request.is_sample)
     if not columns:
         return None
     column = next(iter(columns))
@@ -159,7 +176,7 @@ def _image_table(
 
 
 def _file_columns(
-    frame: pd.DataFrame, named: NamedImages, table: Path
+    frame: pd.DataFrame, named: NamedImages, table: Path, is_sample: Callable[[str], bool]
 ) -> dict[str, list[list[Path]]]:
     """The columns that name images, the one to take first, and which files each row means."""
     with_endings, others = {}, {}
@@ -171,8 +188,8 @@ def _file_columns(
         if pd.api.types.is_bool_dtype(values) or (is_numeric(values) and not are_whole(values)):
             continue
         names = _texts(head)
-        if sum(is_image(Path(text or "")) for text in names) >= 0.9 * len(names):
-            with_endings[name] = named.find(_texts(frame[name]), table)
+        if sum(is_sample(Path(text or "").suffix) for text in names) >= 0.9 * len(names):
+            with_endings[name] = _found(_texts(frame[name]), named, table)
             continue
         # Names without an ending may be words or numbers that are found by chance.
         found = sum(map(bool, named.find(names, table)))
@@ -197,6 +214,16 @@ def _file_columns(
         )
     same = {name: found for name, found in columns.items() if found == columns[column]}
     return {column: columns[column], **same, **with_endings}
+
+
+def _found(texts: list[str | None], named: NamedImages, table: Path) -> list[list[Path]]:
+    """The files that each row means: of those below the folder, or else where its path leads."""
+    found = named.find(texts, table)
+    for row, text in enumerate(texts):
+        if not found[row] and text is not None and "/" in text:
+            file = table.parent / text
+            found[row] = [file] if os.path.isfile(file) else []
+    return found
 
 
 def _is_called_so(name: str) -> bool:

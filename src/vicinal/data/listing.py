@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -33,6 +33,7 @@ class Listing:
         folders: all folders below, sorted.
         links: links to folders that are listed already, or that hold the folder itself.
         closed: folders that cannot be opened, and why.
+        reads: whether files with an ending are the images, or in the place of these, other samples.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Listing:
     folders: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
     closed: dict[Path, str] = field(default_factory=dict)
+    reads: Callable[[str], bool] = is_readable
 
     @cached_property
     def images(self) -> list[Path]:
@@ -53,7 +55,7 @@ class Listing:
 
     @cached_property
     def _readable(self) -> set[str]:
-        return {suffix for suffix in {file.suffix for file in self.files} if is_readable(suffix)}
+        return {suffix for suffix in {file.suffix for file in self.files} if self.reads(suffix)}
 
     def without(self, files: Collection[Path]) -> "Listing":
         """The same listing, but for some files."""
@@ -129,6 +131,6 @@ def endings(files: Sequence[Path], most: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path, reads: Callable[[str], bool] = is_readable) -> list[Path]:
     """All image files below a folder, by ending, sorted by name; see :class:`Listing`."""
-    return list_folder(folder).images
+    return replace(list_folder(folder), reads=reads).images

@@ -32,7 +32,7 @@ def look_at_pixels(split: DataSplit, pixel_range: int | None) -> DataSplit:
         VicinalError: ``pixel_range`` is given, and there are no such images; or it is out of range.
     """
     parts: list[Samples] = []
-    if isinstance(split, Split):
+    if isinstance(split, Split) and split.kind != "sounds":
         parts = [part for part in (split.train, split.valid) if isinstance(part, Samples)]
     if pixel_range is None and not parts:
         return split

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from vicinal.data.listing import Listing, list_folder
 from vicinal.data.parts import part_of
+from vicinal.data.plugins import is_readable
 from vicinal.data.table_files import is_table
 from vicinal.data.tables import is_saved, saved_tables, tables_of_hub
 from vicinal.errors import VicinalError
@@ -105,7 +106,7 @@ class DataRequest:
         """What lies below the folder; nothing where the path is no folder."""
         if self.path is None or not self.path.is_dir():
             return Listing(Path(self.data), [])
-        return list_folder(self.path)
+        return replace(list_folder(self.path), reads=self.is_sample)
 
     @property
     def files(self) -> list[Path]:
@@ -116,6 +117,14 @@ class DataRequest:
     def images(self) -> list[Path]:
         """Those of :attr:`files` that are images by their names."""
         return self.listing.images
+
+    #: Whether one Parquet file may be a list of files.
+    lists_in_parquet: ClassVar[bool] = False
+
+    @staticmethod
+    def is_sample(suffix: str) -> bool:
+        """Whether files with this ending are images, or in the place of these, other samples."""
+        return is_readable(suffix)
 
     @cached_property
     def image_tables(self) -> "list[ImageTable]":

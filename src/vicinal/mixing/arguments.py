@@ -56,6 +56,19 @@ def shares(name: str, value: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
+def decibels(name: str, value: tuple[float, float]) -> tuple[float, float]:
+    """Check -100 <= smallest <= largest <= 100; raise an error that names the argument."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} must be two numbers, not {value!r}")
+    for end in value:
+        is_number = isinstance(end, int | float) and not isinstance(end, bool)
+        number(f"the size of {name}", abs(end) if is_number else end, 100)
+    low, high = map(float, value)
+    if low > high:
+        raise ValueError(f"{name} must be given as (smallest, largest), not {value!r}")
+    return low, high
+
+
 def names(option: str, fields: Fields | None) -> tuple[str | int, ...] | None:
     """Names or positions in a nested batch as a tuple; raise an error that names the option."""
     if fields is None:

@@ -13,6 +13,7 @@ MAKERS = {
     "create_model": "vicinal.models.zoo:create_model",
     "layers": "vicinal.models.layers:of_layers",
     "series_model": "vicinal.models.series:create_series_model",
+    "sound_network": "vicinal.models.sound:sound_network",
     "tabular_model": "vicinal.models.tabular_model:TabularModel",
     "text_model": "vicinal.models.text:create_text_model",
     "transfer": "vicinal.models.transfer:rebuild",

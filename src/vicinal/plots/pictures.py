@@ -100,6 +100,7 @@ def mixing(
     vocab: Sequence[str],
     alpha: float | None,
     folded: bool = True,
+    sample: str = "image",
 ) -> Figure:
     """Show how mixes are made: pictures, their partners, the mixes, and the drawn weights.
 
@@ -117,6 +118,7 @@ def mixing(
         alpha: the parameter of Beta(alpha, alpha), finite and at least 0; with 0 nothing is mixed.
             None if the weights have another distribution: then no density is drawn.
         folded: whether the weights were folded onto [1/2, 1].
+        sample: what one of them is called.
 
     Raises:
         ValueError: pictures have another shape, alpha is out of its range, or the arguments differ
@@ -132,7 +134,7 @@ def mixing(
     target, count = target[:8], min(len(target), 8)
     captions, weights = _captions(target, vocab), target.weight.tolist()
     rows = (
-        ("image", OWN, pictures, [1.0] * count, [""] * count),
+        (sample, OWN, pictures, [1.0] * count, [""] * count),
         ("partner", PARTNER, partners, [0.0] * count, [""] * count),
         ("mix", rcParams["axes.labelcolor"], mixes, weights, captions),
     )

@@ -25,6 +25,8 @@ from vicinal.data.samples import Samples, Split
 from vicinal.data.series import SeriesSplit
 from vicinal.data.shards import StreamedSplit
 from vicinal.data.sizes import how_read
+from vicinal.data.sound_files import is_sound
+from vicinal.data.sound_split import SoundSplit, waves_of
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
 from vicinal.data.table_files import is_table
@@ -35,6 +37,7 @@ from vicinal.study.result import digest
 from vicinal.study.unknown_samples import MOST
 from vicinal.tasks.images import ImageTask
 from vicinal.tasks.series import SeriesTask
+from vicinal.tasks.sounds import SoundTask
 from vicinal.tasks.tables import TableTask
 from vicinal.tasks.task import Task
 from vicinal.tasks.texts import TextTask
@@ -79,7 +82,13 @@ def read_other(data: str, task: Task) -> OtherData:
         raise VicinalError(f"--ood {data} names the data themselves: name other data")
     if not isinstance(task, ImageTask) and other.is_relative_to(own):
         raise VicinalError(f"--ood {data} is a part of {task.options.data}: name other data")
-    read: Any = {ImageTask: _images, TableTask: _rows, TextTask: _texts, SeriesTask: _series}
+    read: Any = {
+        ImageTask: _images,
+        SeriesTask: _series,
+        SoundTask: _sounds,
+        TableTask: _rows,
+        TextTask: _texts,
+    }
     items, available, note, identity = next(
         found(data, task) for kind, found in read.items() if isinstance(task, kind)
     )
@@ -184,6 +193,26 @@ def _check_apart(data: str, files: list[Path], task: ImageTask) -> None:
         raise VicinalError(
             f"{same} of --ood {data} is an image of {task.options.data}, too: name other data"
         )
+
+
+# ---- sounds -------------------------------------------------------------------------------------
+
+
+def _sounds(data: str, task: SoundTask) -> Read:
+    listing = list_folder(data) if os.path.isdir(data) else None
+    files = [file for file in listing.files if is_sound(file.suffix)] if listing else []
+    if not files:
+        split = _found(data, task, SoundSplit)
+        files = [file for part in (split.train, split.valid) for file in waves_of(part).files]
+    picked = [files[i] for i in _picked(len(files))]
+    parts = (task.split.train, task.split.valid)
+    own = {os.path.abspath(file) for part in parts for file in waves_of(part).files}
+    same = next((file for file in picked if os.path.abspath(file) in own), None)
+    if same is not None:
+        raise VicinalError(
+            f"{same} of --ood {data} is a sound of {task.options.data}, too: name other data"
+        )
+    return picked, len(files), "", [(file.name, os.path.getsize(file)) for file in picked]
 
 
 # ---- rows and texts -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import Unpack
 
 import torch
 
-from vicinal.mixing.arguments import whole
+from vicinal.mixing.arguments import decibels, whole
 from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.sounds import Sounds
@@ -24,6 +24,9 @@ class BetweenClass(Method):
 
     Args:
         rate: samples per second, which determine the window and the frequencies.
+        snr: the smallest and the largest signal-to-noise ratio in decibels, of a sound above its
+            partner; it is then uniform between these, and r is its share of both amplitudes,
+            ``1 / (1 + 10**(-snr / 20))``. None draws r itself.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
 
@@ -46,13 +49,25 @@ class BetweenClass(Method):
 
     block_size = 16
 
-    def __init__(self, rate: int, **options: Unpack[MethodOptions]) -> None:
+    def __init__(
+        self,
+        rate: int,
+        *,
+        snr: tuple[float, float] | None = None,
+        **options: Unpack[MethodOptions],
+    ) -> None:
         super().__init__(**options)
         self.rate = whole("rate", rate)
+        self.snr = None if snr is None else decibels("snr", snr)
 
     @property
     def drawn_types(self) -> tuple[Sounds]:  # type: ignore[override]
         return (Sounds(torch.empty(0, device="cpu"), self.rate),)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Sounds:
-        return Sounds(sample_lam(1.0, count, generator).float(), self.rate)
+        if self.snr is None:
+            return Sounds(sample_lam(1.0, count, generator).float(), self.rate)
+        low, high = self.snr
+        drawn = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
+        ratio = 10 ** (-(low + (high - low) * drawn) / 20)
+        return Sounds((1 / (1 + ratio)).float(), self.rate)
