@@ -211,6 +211,12 @@ def test_the_best_comes_first():
     assert last == "The best mean accuracy is that of mixup α = 0.4: 90.2 %."
 
 
+def test_the_mean_of_a_mean_is_said_once(monkeypatch):
+    found = analysis({NONE: LOW, CUTMIX: [0.8] * SEEDS, MIXUP: HIGH})
+    monkeypatch.setattr(Analysis, "main", replace(found.main, title="mean IoU"))
+    assert details(found)[-1] == "The best mean IoU is that of mixup α = 0.4: 90.2 %."
+
+
 def test_significant_differences_of_calibration_and_time_are_reported():
     results = [result(NONE, seed, 0.80, confidence=0.99) for seed in range(SEEDS)]
     results += [result(MIXUP, seed, 0.81, confidence=0.8, seconds=11.0) for seed in range(SEEDS)]

@@ -144,7 +144,8 @@ def _best_mean(analysis: Analysis) -> str:
     means = {arm: mean for arm in analysis.arms if (mean := analysis.mean(arm, main)) is not None}
     best = max(means.values(), key=main.gain)
     names = [full_name(analysis, arm) for arm, mean in means.items() if mean == best]
-    return f"The best mean {main.title} is that of {join_and(names)}: {main.text(best)}."
+    title = main.title.removeprefix("mean ")  # of average precision, or of IoU
+    return f"The best mean {title} is that of {join_and(names)}: {main.text(best)}."
 
 
 def _warnings(analysis: Analysis) -> list[str]:
