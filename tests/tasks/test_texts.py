@@ -132,10 +132,14 @@ class TestLayers:
     )
     def test_mistakes(self, questions, layers, sentence):
         options = TrainOptions("questions.csv", mix=f"mixup:layers={layers}")
-        task = make_task(options, find_split(options))
-        learn = task.learner()
+        split = find_split(options)
+
+        def mixer():
+            task = make_task(options, split)
+            return task.mixer(task.learner())
+
         with pytest.raises(VicinalError, match=sentence):
-            task.mixer(learn)
+            mixer()
 
 
 def test_values_of_texts(questions, capsys):
