@@ -141,6 +141,20 @@ def test_what_cannot_be_used_is_named_and_left_out_where_asked(tmp_path, line, r
     assert any(note.startswith("left out: 1 of 13 series that cannot") for note in split.notes)
 
 
+@pytest.mark.parametrize("other", ["cleaned/Waves_TRAIN.ts", "Waves.ts"])
+def test_two_files_of_one_part_are_refused(tmp_path, other):
+    folder = write_parts(tmp_path / "w")
+    write_ts(folder / other, waves(6))
+    with pytest.raises(VicinalError, match=r"holds two files of one part, .*Waves.*: give one"):
+        load_split(folder)
+
+
+def test_a_header_may_have_tabs(tmp_path):
+    file = write_ts(tmp_path / "w.ts", waves(8))
+    file.write_text(file.read_text().replace("@classLabel true ", "@classLabel\ttrue\t"))
+    assert load_split(file).vocab == ["fast", "slow"]
+
+
 def test_a_class_of_the_test_part_alone_is_named(tmp_path):
     folder = write_parts(tmp_path / "w")
     file = folder / "Waves_TEST.ts"

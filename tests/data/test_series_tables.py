@@ -58,6 +58,51 @@ def test_other_names_are_columns_unless_asked(tmp_path, prefix):
     assert note_of(split, "steps") == [f"steps: 12 columns, {prefix}0 to {prefix}11"]
 
 
+def test_words_in_a_step_are_no_series_unless_asked(tmp_path):
+    frame = wide().assign(t3=["red", "blue"] * 5)
+    assert load_split(saved(frame, tmp_path)).kind == "rows"
+    assert load_split(saved(frame, tmp_path), series=True).kind == "series"
+
+
+def test_an_index_that_was_saved_is_left_out(tmp_path):
+    wide().to_csv(tmp_path / "data.csv")
+    assert load_split(tmp_path / "data.csv").channels == ["t"]
+    frame = wide().rename(
+        columns=lambda name: name.translate(str.maketrans("0123456789", "abcdefghij"))
+    )
+    frame.to_csv(tmp_path / "data.csv")
+    split = load_split(tmp_path / "data.csv", series=True)
+    assert split.train.lengths == [12] * 8
+
+
+def test_a_step_without_values_is_a_gap(tmp_path):
+    split = load_split(saved(wide().assign(t5=np.nan), tmp_path))
+    assert split.train.lengths == [12] * 8
+    first = split.train.series[0][0]
+    assert first[5] == pytest.approx((first[4] + first[6]) / 2)
+    other = wide(prefix="u").drop(columns="label").assign(u11=np.nan)
+    split = load_split(saved(wide().join(other), tmp_path), series=True)
+    assert split.channels == ["t", "u"]
+
+
+def test_series_of_the_test_part_may_be_longer(tmp_path):
+    long, short = wide(), wide().drop(columns=["t10", "t11"])
+    saved(short, tmp_path, "train.csv")
+    saved(long, tmp_path, "test.csv")
+    split = load_split(tmp_path)
+    assert ({*split.train.lengths}, {*split.valid.lengths}) == ({10}, {12})
+    assert split.layout["longer"] is True
+
+
+def test_a_label_that_goes_on_from_the_steps_is_no_step(tmp_path):
+    frame = wide().drop(columns="label")
+    saved(frame, tmp_path, "train.csv")
+    saved(frame, tmp_path, "test.csv")
+    split = load_split(tmp_path, series=True, label="t11")
+    assert {*split.train.lengths, *split.valid.lengths} == {11}
+    assert split.layout["longer"] is False
+
+
 def test_numbers_beside_steps_are_no_series_unless_asked(tmp_path):
     frame = wide().assign(age=[float(n % 7) for n in range(10)], name=[*"abcdefghij"])
     file = saved(frame, tmp_path)
@@ -85,12 +130,12 @@ def test_yes_and_no_are_numbers(tmp_path):
 
 
 def test_columns_that_are_dropped_may_differ_from_row_to_row(tmp_path):
-    frame = long().assign(note=[f"n{row}" for row in range(40)], s2=range(40))
+    frame = long().assign(note=[f"n{row}" for row in range(40)], s2=range(0, 80, 2))
     split = load_split(saved(frame, tmp_path), series_id="id", drop=["note", "s2"])
     assert split.channels == ["s0", "s1"]
     kept = load_split(saved(frame, tmp_path), series_id="id")
     assert kept.channels == ["s0", "s1", "s2"]
-    assert note_of(kept, "left out") == ["left out: note, which hold no numbers"]
+    assert note_of(kept, "left out") == ["left out: note (it holds no numbers)"]
 
 
 def test_numbers_of_folds_are_no_steps(tmp_path):
@@ -204,6 +249,75 @@ def test_dates_are_times(tmp_path):
         load_split(saved(frame, tmp_path), series_id="id", time="t")
 
 
+def dated(spell, days=28):
+    """A table of series whose values are the number of the day, which begin in January."""
+    days = pd.date_range("2020-01-05", periods=days)
+    rows = [(who, spell(day), place) for who in "ab" for place, day in enumerate(days)]
+    return pd.DataFrame(rows, columns=["id", "date", "x"])
+
+
+@pytest.mark.parametrize(
+    "spelling", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%Y-%m-%d", "%d-%m-%Y %H"]
+)
+def test_dates_begin_with_the_day_or_the_month(spelling):
+    found, notes = long_series(dated(lambda day: day.strftime(spelling)), "id", "date", ["x"])
+    assert found.series[0].ravel().tolist() == [*range(28)]
+    assert notes == []
+
+
+def test_iso_dates_stay_beside_dates_that_begin_with_the_day():
+    spell = lambda day: day.strftime("%d/%m/%Y" if day.day % 2 else "%Y-%m-%d")  # noqa: E731
+    found, _ = long_series(dated(spell), "id", "date", ["x"])
+    assert found.series[0].ravel().tolist() == [*range(28)]
+
+
+def test_dates_that_may_begin_with_either_are_said():
+    _, notes = long_series(dated(lambda day: day.strftime("%d/%m/%Y"), 6), "id", "date", ["x"])
+    assert notes[0] == "times: dates such as 05/01/2020 are taken to begin with the month"
+    found, notes = long_series(
+        dated(lambda day: day.strftime("%d/%m/%Y"), 6), "id", "date", ["x"], day_first=True
+    )
+    assert notes == []
+    assert found.series[0].ravel().tolist() == [*range(6)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "known", "sentence"),
+    [
+        (["13/1/2020", "1/13/2020"], None, "13/1/2020 begins with the day, and 1/13/2020 with the"),
+        (["1/13/2020", "1/2/2020"], True, "other dates begin with the day, and 1/13/2020 with the"),
+        (["13/1/2020", "1/2/2020"], False, "13/1/2020 begins with the day, and other dates with"),
+        (["20-01-05", "20-01-13"], None, "20-01-05 may begin with the year or the day"),
+    ],
+)
+def test_dates_that_contradict_each_other(dates, known, sentence):
+    frame = pd.DataFrame({"id": "a", "date": dates, "x": [1, 2]})
+    with pytest.raises(VicinalError, match=sentence):
+        long_series(frame, "id", "date", ["x"], day_first=known)
+
+
+def test_the_dates_of_all_parts_are_read_alike(tmp_path):
+    spell = lambda day: day.strftime("%d/%m/%Y")  # noqa: E731
+    for name, count in (("train", 28), ("test", 6)):
+        saved(dated(spell, count).assign(label="a"), tmp_path, f"{name}.csv")
+    frame = pd.read_csv(tmp_path / "train.csv")
+    saved(frame.assign(label=frame["id"]), tmp_path, "train.csv")
+    split = load_split(tmp_path, series_id="id")
+    assert split.layout["day_first"] is True
+    assert split.valid.series[0].ravel().tolist() == [*range(6)]
+
+
+def test_numbers_of_rows_and_folds_are_no_channels(tmp_path):
+    frame = long(count=10)
+    frame.insert(0, "number", range(1, 51))
+    frame["fold"] = [place % 3 for place in range(10) for _ in range(5)]
+    frame.to_csv(tmp_path / "data.csv")
+    split = load_split(tmp_path / "data.csv", series_id="id")
+    assert split.channels == ["s0", "s1"]
+    (left,) = note_of(split, "left out")
+    assert left.startswith("left out: Unnamed: 0 (it has no name), number (it numbers the rows")
+
+
 def test_uneven_steps_are_counted():
     frame = pd.DataFrame({"id": [*"aaabbb"], "t": [0, 1, 5, 0, 1, 2], "x": range(6)})
     _, notes = long_series(frame, "id", "t", ["x"])
@@ -298,6 +412,11 @@ def test_images_in_arrays_stay_images(tmp_path):
     assert load_split(file, series=True).kind == "series"
     with pytest.raises(VicinalError, match="so --no-series does not apply: leave it out"):
         load_split(file, series=False)
+
+
+def test_time_that_comes_second_is_refused_where_it_is_plain(tmp_path):
+    with pytest.raises(VicinalError, match="30 channels of one step of time: store"):
+        load_split(arrays(tmp_path, series=np.zeros((4, 30, 1)), labels=[0, 1] * 2))
 
 
 def test_time_that_comes_second_is_said(tmp_path):

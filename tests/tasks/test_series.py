@@ -224,6 +224,10 @@ def test_tables_are_predicted_as_they_were_read(tmp_path, capsys, make, given, n
     of_split = Predictor.load("run").predict([*split.train.series, *split.valid.series])
     expected = sorted(float(output[0]) for output in of_split)
     assert sorted(printed["probability of fast"]) == pytest.approx(expected, abs=1e-5)
+    if make is table_of_rows:  # series of more steps
+        plain.assign(t12=9.0).to_csv(tmp_path / "new.csv", index=False)
+        longer = [values for _, values in Predictor.load("run").preprocessing.samples(["new.csv"])]
+        assert {each.shape for each in longer} == {(1, 13)}
     plain.rename(columns={"t0": "a", "x": "a"}).to_csv(tmp_path / "other.csv", index=False)
     assert run(["predict", "run", "other.csv"]) == 2
     assert "from which the network learned: name its columns" in capsys.readouterr().err
@@ -279,7 +283,7 @@ def test_lengths_are_brought_to_that_of_the_longest_training_series(tmp_path):
 
 
 def test_a_channel_that_never_changes_is_named(tmp_path):
-    series = [(np.vstack([values, values * 0 + 3]), name) for values, name in waves(8)]
+    series = [(np.vstack([values, values * 0 + 0.1]), name) for values, name in waves(8)]
     file = write_ts(tmp_path / "w.ts", series)
     task = make_task(options(file), find_split(options(file)))
     assert dict(task.reasons)["constant"] == "channel 2, in all training series"

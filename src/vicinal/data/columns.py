@@ -137,6 +137,11 @@ def with_names(frame: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
+def has_no_name(name: str) -> bool:
+    """Whether a column has pandas' name for one without a name, or Arrow's for an index."""
+    return name.startswith(("Unnamed: ", "__index_level_"))
+
+
 def text_columns(frame: pd.DataFrame) -> list[str]:
     """The columns of sentences: three words or more on average, and mostly distinct.
 
@@ -149,8 +154,7 @@ def text_columns(frame: pd.DataFrame) -> list[str]:
 
 def _kind(name: str, values: pd.Series, is_category: bool) -> tuple[str, str]:
     """The field of :class:`ColumnKinds` that a column belongs to, and why it is left out."""
-    # pandas' name for a column without one, and Arrow's for an index
-    if name.startswith(("Unnamed: ", "__index_level_")) and not is_category:
+    if has_no_name(name) and not is_category:
         return "left_out", "it has no name"
     share, values = values.notna().mean(), values.dropna()
     if not len(values):

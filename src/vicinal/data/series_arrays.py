@@ -81,6 +81,11 @@ def array_series(
             f"{path} holds {name} {values.shape} of {values.dtype}, which are no series: store "
             "numbers (N, T), or of several channels (N, C, T)"
         )
+    if values.ndim == 3 and values.shape[1] > values.shape[2] == 1:
+        raise VicinalError(
+            f"{path} holds {name} {values.shape}, which would be {values.shape[1]:,} channels of "
+            "one step of time: store (N, T), or (N, C, T) with the time last"
+        )
     rows = values[:, None] if values.ndim == 2 else values
     series = [ended(row) for row in rows.astype(np.float64)]
     names = [f"{name}[{row}]" for row in range(len(series))]

@@ -87,6 +87,35 @@ def numbered_families(columns: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
+def continued(columns: Collection[str], steps: Sequence[str], channels: int) -> list[str]:
+    """The steps of series in a table, with columns that go on after the last one of each channel.
+
+    Args:
+        columns: of the table.
+        steps: those of the training part, those of one channel after those of another.
+        channels: how many.
+
+    >>> continued(["x1", "x2", "x3", "x5"], ["x1", "x2"], 1)
+    ['x1', 'x2', 'x3']
+    """
+    width = len(steps) // channels
+    own = [[*steps[place : place + width]] for place in range(0, len(steps), width)]
+    if [*numbered_families(steps).values()] != own:
+        return [*steps]
+    numbers = {}
+    for name in columns:
+        found = re.fullmatch(r"(.*?)(\d+)", name)
+        if found:
+            numbers[found[1], int(found[2])] = name
+    lasts = [re.fullmatch(r"(.*?)(\d+)", family[-1]) for family in own]
+    following = [(last[1], int(last[2]) + 1) for last in lasts if last]
+    while all(step in numbers for step in following):
+        for family, step in zip(own, following, strict=True):
+            family.append(numbers[step])
+        following = [(name, number + 1) for name, number in following]
+    return [step for family in own for step in family]
+
+
 def are_plainly_steps(columns: Sequence[str]) -> bool:
     """Whether the names of columns say that they are steps of time, from 0 or 1 on.
 

@@ -59,7 +59,7 @@ def ts_files(request: DataRequest) -> dict[str, Path]:
     """The files of a data set by the names of their parts; none where there are no such files.
 
     Raises:
-        VicinalError: there are files of several data sets.
+        VicinalError: there are files of several data sets, or two of one part.
     """
     path = request.path
     if path is None:
@@ -81,7 +81,12 @@ def ts_files(request: DataRequest) -> dict[str, Path]:
     sets: dict[str, dict[str, Path]] = {}
     for file in found:
         name, part = name_and_part(file)
-        sets.setdefault(name, {})[part or "train"] = file
+        first = sets.setdefault(name, {}).setdefault(part or "train", file)
+        if first != file:
+            raise VicinalError(
+                f"{path} holds two files of one part, {first} and {file}: give one of them, or the "
+                "folder of one"
+            )
     if len(sets) > 1:
         example = found[0]
         raise VicinalError(

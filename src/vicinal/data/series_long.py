@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vicinal.data.columns import as_texts, is_numeric
+from vicinal.data.columns import as_texts
 from vicinal.data.samples import listed
 from vicinal.data.series_columns import numbers_of
+from vicinal.data.series_times import times_of
 from vicinal.data.series_values import Array, FoundSeries
 from vicinal.errors import VicinalError
 
@@ -23,6 +24,8 @@ def long_series(
     time: str | None,
     channels: Sequence[str],
     kept: Sequence[str] = (),
+    *,
+    day_first: bool | None = None,
 ) -> tuple[FoundSeries, list[str]]:
     """The series of a long table, each in the order of its times.
 
@@ -32,6 +35,7 @@ def long_series(
         time: the column of the times; None takes rows in their order.
         channels: the columns of the values.
         kept: columns that say something of the whole series, such as its label.
+        day_first: whether dates such as 2/3/2020 begin with the day; None looks at them.
 
     Returns:
         The series in the order of their first rows, and lines for the user. A series cannot be used
@@ -55,7 +59,7 @@ def long_series(
             f"{row}: fill it in or drop such rows"
         )
     codes, ids = pd.factorize(texts)
-    times, untimed = _times(frame, time)
+    times, untimed, notes = times_of(frame, time, day_first)
     order = np.lexsort((np.arange(len(frame)), times, codes))
     starts = np.searchsorted(codes[order], np.arange(len(ids) + 1))
     values, wrong = numbers_of(frame, channels)
@@ -70,7 +74,6 @@ def long_series(
         series.append(reason or np.ascontiguousarray(values[rows].T))
         unsorted += bool((np.diff(rows) < 0).any())
         uneven += time is not None and reason is None and _is_uneven(of_series)
-    notes = []
     if unsorted:
         notes.append(
             f"times: {unsorted:,} of {len(ids):,} series were not in order, and are sorted"
@@ -83,26 +86,6 @@ def long_series(
     for name in inside:
         known[name] = frame[name].groupby(codes).first().to_numpy()
     return FoundSeries(series, [f"{series_id} {name}" for name in ids], known), notes
-
-
-def _times(frame: pd.DataFrame, time: str | None) -> tuple[Array, set[int]]:
-    """The time of each row as a number, and the places of rows without one."""
-    if time is None:
-        return np.arange(len(frame), dtype=np.float64), set()
-    column = frame[time]
-    missing = set(np.flatnonzero(column.isna().to_numpy()).tolist())
-    if is_numeric(column):
-        return column.to_numpy(dtype=np.float64, na_value=np.inf), missing
-    stamps = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
-    failed = np.flatnonzero((stamps.isna() & column.notna()).to_numpy())
-    if len(failed):
-        row = failed[0]
-        raise VicinalError(
-            f"column {time} holds {str(column.iloc[row])!r} in row {frame.index[row]}, which is no "
-            "time: name a column of numbers or dates by --time"
-        )
-    seconds = (stamps - stamps.min()).dt.total_seconds()
-    return seconds.to_numpy(dtype=np.float64, na_value=np.inf), missing
 
 
 def _is_uneven(times: Array) -> bool:

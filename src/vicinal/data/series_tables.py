@@ -9,20 +9,22 @@ from typing import Any
 import pandas as pd
 
 from vicinal.data.column_names import check_column, check_roles
-from vicinal.data.columns import with_names
+from vicinal.data.columns import has_no_name, with_names
 from vicinal.data.labels import label_column
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.row_numbers import row_numbers
 from vicinal.data.samples import listed
-from vicinal.data.series import SeriesSplit, split_of_series
+from vicinal.data.series import Layout, SeriesSplit, split_of_series
 from vicinal.data.series_columns import (
     are_plainly_steps,
+    continued,
     number_columns,
     numbered_families,
     numbers_of,
 )
 from vicinal.data.series_long import TIMES, long_series
+from vicinal.data.series_times import days_come_first
 from vicinal.data.series_values import FoundSeries, ended
 from vicinal.data.several import names_several
 from vicinal.data.split_column import about_parts, split_column_of
@@ -72,13 +74,43 @@ def plainly_wide(request: DataRequest, frames: Mapping[str, Any]) -> bool:
     frame = with_names(frames[part_names(frames)[0]])
     families = numbered_families(list(map(str, frame)))
     steps = [name for family in families.values() for name in family]
-    if not are_plainly_steps(steps):
+    if not are_plainly_steps(steps) or {*steps} - {*_of_numbers(frame, steps, [])}:
         return False
     try:
         roles = _roles(frame, request)
     except VicinalError:  # the label cannot be told, which is said of the rows
         return False
-    return not {*map(str, frame)} - {*steps} - roles - {*row_numbers([frame])}
+    others = {name for name in map(str, frame) if not has_no_name(name)}
+    return not others - {*steps} - roles - {*row_numbers([frame])}
+
+
+def _of_numbers(
+    frame: pd.DataFrame, columns: Collection[str], besides: Collection[str]
+) -> list[str]:
+    """The columns of numbers among some, and empty ones that are called as such are."""
+    numeric = number_columns(frame[[*columns]], besides)
+    called = {re.sub(r"\d+$", "", name) for name in numeric}
+    return [
+        name
+        for name in columns
+        if name in numeric
+        or (
+            name not in besides
+            and re.sub(r"\d+$", "", name) in called
+            and bool(frame[name].isna().all())
+        )
+    ]
+
+
+def _no_values(train: pd.DataFrame, roles: set[str]) -> dict[str, str]:
+    """The columns that are no values of series, whatever they hold, and why."""
+    unnamed = [name for name in map(str, train) if has_no_name(name)]
+    rest = train.drop(columns=list(roles))
+    return {
+        **row_numbers([rest]),
+        **about_parts(train, list(roles)),
+        **dict.fromkeys(unnamed, "it has no name"),
+    }
 
 
 def _roles(frame: pd.DataFrame, request: DataRequest) -> set[str]:
@@ -104,10 +136,9 @@ def _wide(
 ) -> SeriesSplit:
     train = frames[part_names(frames)[0]]
     roles = _roles(train, request)
-    besides = roles | {*row_numbers([train.drop(columns=list(roles))])}
-    besides |= {*about_parts(train, list(roles))}
+    besides = roles | {*_no_values(train, roles)}
     numeric = number_columns(train, besides)
-    families = numbered_families(numeric)
+    families = numbered_families(_of_numbers(train, [*map(str, train)], besides))
     steps = [name for family in families.values() for name in family]
     if len(steps) < max(2, len(numeric) / 2):
         families, steps = {"1": numeric}, numeric
@@ -125,6 +156,8 @@ def _wide(
     others = [name for name in map(str, train) if name not in (*roles, *steps)]
     if others:
         notes.append(f"left out: {listed(others)}, which are no steps of the series")
+    # Not where a column that goes on is a label, or another one.
+    longer = continued([*map(str, train)], steps, len(channels)) == steps
     parts = {}
     for name, frame in frames.items():
         missing = [step for step in steps if step not in frame]
@@ -133,9 +166,10 @@ def _wide(
                 f"the part {name} lacks the columns {listed(missing, 4)} of the training part, "
                 "which are steps of its series: add them, or leave the part out"
             )
-        rest = frame.drop(columns=[*steps, *others], errors="ignore")
-        parts[name] = wide_series(frame, steps, len(channels), rest, name)
-    layout = {"kind": "wide", "columns": steps, "reading": reading}
+        own = continued([*map(str, frame)], steps, len(channels)) if longer else steps
+        rest = frame.drop(columns=[*own, *others], errors="ignore")
+        parts[name] = wide_series(frame, own, len(channels), rest, name)
+    layout = {"kind": "wide", "columns": steps, "longer": longer, "reading": reading}
     return split_of_series(parts, request, channels=channels, layout=layout, notes=notes)
 
 
@@ -171,7 +205,8 @@ def _long(
         check_column(time, list(map(str, train)), "time")
     asked = replace(request, time=time)
     roles = _roles(train, asked)
-    channels = number_columns(train, roles)
+    besides = _no_values(train, roles)
+    channels = number_columns(train, roles | {*besides})
     if not channels:
         raise VicinalError(
             f"{request.data} has no columns of numbers beside {listed(sorted(roles))}: series need "
@@ -179,7 +214,11 @@ def _long(
         )
     others = [name for name in map(str, train) if name not in (*roles, *channels)]
     if others:
-        notes.append(f"left out: {listed(others)}, which hold no numbers")
+        reasons = [f"{name} ({besides.get(name, 'it holds no numbers')})" for name in others]
+        notes.append(f"left out: {listed(reasons)}")
+    day_first = None
+    if time is not None:
+        day_first = days_come_first([frame[time] for frame in frames.values() if time in frame])
     dropped = {*request.drop} - {request.group, request.split_column}
     kept = sorted(roles - dropped - {series_id, time})
     parts = {}
@@ -191,11 +230,11 @@ def _long(
                 f"the part {name} lacks the columns {listed(missing, 4)} of the training part: add "
                 "them, or leave the part out"
             )
-        found, said = long_series(frame, series_id, time, channels, kept)
+        found, said = long_series(frame, series_id, time, channels, kept, day_first=day_first)
         parts[name] = found
         notes += said
-    layout = {"kind": "long", "id": series_id, "time": time, "columns": channels}
-    layout["reading"] = reading
+    layout: Layout = {"kind": "long", "id": series_id, "time": time, "columns": channels}
+    layout |= {"day_first": day_first, "reading": reading}
     asked = replace(asked, drop=())  # what is dropped may differ from row to row
     return split_of_series(parts, asked, channels=channels, layout=layout, notes=notes)
 

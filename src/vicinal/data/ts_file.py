@@ -65,12 +65,12 @@ def read_ts(file: Path) -> TsFile:
         lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise VicinalError(f"{file} cannot be read: {error.strerror}") from None
-    words = [line.strip().partition(" ") for line in lines]
-    start = next((place for place, (word, *_) in enumerate(words) if word.lower() == "@data"), None)
+    words = [[*line.split(maxsplit=1), "", ""][:2] for line in lines]
+    start = next((place for place, (word, _) in enumerate(words) if word.lower() == "@data"), None)
     if start is None:
         raise VicinalError(f"{file} has no line @data, after which its series would come")
     header = {
-        word[1:].lower(): rest.strip() for word, _, rest in words[:start] if word.startswith("@")
+        word[1:].lower(): rest.strip() for word, rest in words[:start] if word.startswith("@")
     }
     label: Literal["class", "target"] | None = None
     if _says_yes(header, "classlabel"):
@@ -95,7 +95,7 @@ def read_ts(file: Path) -> TsFile:
 
 
 def _says_yes(header: dict[str, str], name: str) -> bool:
-    return header.get(name, "").split(" ")[0].lower() == "true"
+    return header.get(name, "").partition(" ")[0].split("\t")[0].lower() == "true"
 
 
 def _values(channels: list[str]) -> Array | str:

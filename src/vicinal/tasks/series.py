@@ -165,4 +165,7 @@ def moments(series: Sequence[Array]) -> tuple[list[float], list[float]]:
     ([2.0], [0.816496580927726])
     """
     joined = np.concatenate(list(series), axis=1)
-    return joined.mean(axis=1).tolist(), joined.std(axis=1).tolist()
+    # Of equal values, mean and deviation are mostly a little off, by rounding.
+    constant = np.ptp(joined, axis=1) == 0
+    mean = np.where(constant, joined[:, 0], joined.mean(axis=1))
+    return mean.tolist(), np.where(constant, 0.0, joined.std(axis=1)).tolist()

@@ -103,6 +103,7 @@ class SeriesPreprocessing(Preprocessing):
 
     def _in_table(self, file: Path) -> Iterator[tuple[str, Array | str]]:
         from vicinal.data.frames import read_frame
+        from vicinal.data.series_columns import continued
         from vicinal.data.series_long import long_series
         from vicinal.data.series_tables import wide_series
 
@@ -117,10 +118,18 @@ class SeriesPreprocessing(Preprocessing):
                 "as in the training data"
             )
         if layout["kind"] == "wide":
+            if layout.get("longer"):
+                columns = continued([*map(str, frame)], columns, len(self.channels))
             found = wide_series(frame, columns, len(self.channels), frame[[]])
             yield from _numbered(found.series)
             return
-        found, notes = long_series(frame, layout["id"], layout["time"], columns)
+        day_first = layout.get("day_first")
+        try:
+            found, notes = long_series(
+                frame, layout["id"], layout["time"], columns, day_first=day_first
+            )
+        except VicinalError as error:
+            raise VicinalError(f"{file}: {error}") from None
         for note in notes:
             print(f"note: {note}", file=sys.stderr)  # stdout may be JSON
         yield from zip(map(str, found.frame.index), found.series, strict=True)
@@ -176,6 +185,9 @@ def check_layout(layout: dict[str, Any]) -> None:
         kinds |= {"columns": list[str], "reading": dict[str, Any] | None}
     if kind == "long":
         kinds |= {"id": str, "time": str | None}
+    needed = tuple(kinds)
+    if kind in ("wide", "long"):
+        kinds |= {"longer": bool} if kind == "wide" else {"day_first": bool | None}
     if layout:
-        check_fields(layout, kinds, where, needed=tuple(kinds))
+        check_fields(layout, kinds, where, needed)
         check_reading(layout.get("reading"))
