@@ -51,3 +51,10 @@ def test_of_mixed_masks(reduction):
 def test_what_is_refused(call, message):
     with pytest.raises(VicinalError, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sums_of_many_pixels_in_small_floats(dtype):
+    output, target = torch.zeros(1, 2, 70_000), torch.zeros(1, 70_000, dtype=torch.int64)
+    output[:, 0] = 3
+    torch.testing.assert_close(DiceLoss()(output.to(dtype), target), DiceLoss()(output, target))

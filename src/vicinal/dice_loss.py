@@ -69,6 +69,8 @@ class DiceLoss(nn.Module, OfClasses):
                 f"the masks have shape {tuple(target.shape)}, but this output needs "
                 f"{tuple(output.shape[:1] + output.shape[2:])}"
             )
+        if output.dtype in (torch.float16, torch.bfloat16):  # whose sums of pixels overflow
+            output = output.float()
         classes = torch.arange(output.shape[1], device=target.device)
         truth = (target.unsqueeze(1) == classes.view(-1, *[1] * (target.ndim - 1))).to(output.dtype)
         predicted = output.softmax(1)

@@ -145,6 +145,12 @@ WRONG = [
     (annotation(image_id=5), "is of image 5, which is not among the images"),
     (annotation(segmentation=[[1, 2, 3]]), r"polygon that is not three or more points .*: \[1"),
     (annotation(segmentation={"size": [9, 9], "counts": [81]}), r"mask of the size \[9, 9\], but"),
+    (annotation(segmentation={"size": [10, 12], "counts": [9, 9]}), "do not add up to the 10 x 12"),
+    (annotation(segmentation={"size": [10, 12], "counts": None}), "has a mask without counts"),
+    (annotation(area=None), "has the area None, which is no number of 0 or more"),
+    (annotation(area=float("nan")), "has the area nan"),
+    (annotation(iscrowd=None), "has iscrowd None, which is neither 0 nor 1"),
+    (annotation(image_id=[7]), r"is of image \[7\], which is not among"),
     (annotation(segmentation=[]), "has no segmentation"),
     (annotation(keypoints=[1, 2, 2]), "has 3 numbers of keypoints, not 3 for each of 2 names"),
 ]  # fmt: skip
@@ -207,3 +213,26 @@ def test_masks_need_pycocotools(coco, monkeypatch):
     with pytest.raises(VicinalError, match=r"need pycocotools: pip install 'vicinal\[coco\]', or"):
         coco(masks=True)
     assert len(coco()) == 3
+
+
+def test_keypoints_that_transforms_leave_behind_are_named(coco):
+    _, target = coco(keypoints=True, transforms=v2.ToDtype(torch.float32, scale=True))[1]
+    assert target["keypoints"].tolist() == [[[2, 3, 2], [0, 0, 0]]]
+    with pytest.raises(VicinalError, match=r"moved the boxes of a.png, but not its keypoints"):
+        coco(keypoints=True, transforms=v2.RandomHorizontalFlip(1.0))[1]
+
+
+def test_images_of_more_than_8_bits_are_not_clipped(coco):
+    Image.fromarray(np.full((10, 12), 4000, np.uint16)).save(coco.folder / "b.png")
+    with pytest.raises(VicinalError, match=r"b.png cannot be decoded .* more than 8 bits a pixel"):
+        coco()[0]
+
+
+def test_ids_may_be_text(coco):
+    def change(c):
+        for one in c["images"]:
+            one["id"] = str(one["id"])
+        for one in c["annotations"]:
+            one["image_id"] = str(one["image_id"])
+
+    assert coco(change)[0][1]["image_id"] == "50"

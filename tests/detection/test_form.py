@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -278,6 +279,11 @@ def boxes(*row):
             r"keypoints in targets\[3\] have shape \(3, 2, 2\): giv",
         ),
         (
+            {"keypoints": torch.ones(3, 2, 3, dtype=torch.int64)},
+            r"keypoints in targets\[3\] are torch.int64, .*: give floats",
+        ),
+        ({"labels": [1, 2, 3]}, r"'labels' in targets\[3\] is of type list: give a tensor"),
+        (
             {
                 "boxes": tv_tensors.BoundingBoxes(
                     BOX.repeat(3, 1), format="XYXY", canvas_size=(9, 9)
@@ -353,3 +359,90 @@ def test_an_option_that_is_misspelt_is_named():
         TypeError, match=r"Mosaic has no option 'min_visibel'; did you mean 'min_vi"
     ):
         Mosaic(min_visibel=0.2)
+
+
+def test_empty_targets_do_not_set_the_dtype_of_others():
+    images, targets = batch()
+    targets[2]["labels"] = torch.tensor([])
+    for mixer in (DetectionMixUp(seed=0), Mosaic(seed=0)):
+        found = [target["labels"] for target in mixer(images, targets)[1]]
+        assert all(labels.dtype == torch.int64 for labels in found if len(labels))
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_results_share_no_tensor_with_the_targets(p):
+    images, targets = batch()
+    for i, target in enumerate(targets):
+        target["image_id"] = torch.tensor(i)
+    before = copy.deepcopy(targets)
+    for target in Mosaic(p=p, seed=0)(images, targets)[1]:
+        for value in target.values():
+            value.zero_()
+    assert equal(targets, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_keypoints_of_small_floats_are_moved_exactly(dtype):
+    images = [torch.rand(1, 300 + i, 400) for i in range(4)]
+    points = torch.tensor([[[270.0, 130.0, 2.0]]])
+    targets = [{"boxes": torch.tensor([[0.0, 0, 400, 300]]), "keypoints": points}] * 4
+    small = [{**target, "keypoints": points.to(dtype)} for target in targets]
+    for one, two in zip(
+        Mosaic(seed=0).draw(images, targets).target(targets),
+        Mosaic(seed=0).draw(images, small).target(small),
+        strict=True,
+    ):
+        assert two["keypoints"].dtype == dtype
+        assert torch.equal(one["keypoints"].to(dtype), two["keypoints"])
+
+
+def test_keypoints_that_are_nan_where_not_labelled_become_zeros():
+    images, targets = batch()
+    for target in targets:
+        target["keypoints"] = torch.full((len(target["boxes"]), 2, 3), torch.nan)
+        target["keypoints"][..., 2] = 0
+    for target in Mosaic(seed=0)(images, targets)[1]:
+        assert not target["keypoints"].any()
+
+
+def test_boxes_keep_how_they_are_clamped():
+    images, targets = drawn([(8, 9)] * 4, [1] * 4)
+    made = tv_tensors.BoundingBoxes(targets[0]["boxes"], format="XYXY", canvas_size=(8, 9))
+    if not hasattr(made, "clamping_mode"):
+        pytest.skip("this torchvision has no modes of clamping")
+    for target in targets:
+        target["boxes"] = tv_tensors.BoundingBoxes(
+            target["boxes"], format="XYXY", canvas_size=(8, 9), clamping_mode="hard"
+        )
+    assert Mosaic(seed=0)(images, targets)[1][0]["boxes"].clamping_mode == "hard"
+
+
+def test_a_box_of_one_pixel_stays_however_shares_are_rounded():
+    images = [torch.zeros(1, 6, 13), torch.ones(1, 6, 13)]
+    boxes = torch.tensor([[3.0, 0.0, 1.0, 6.0]]) / torch.tensor([13.0, 6, 13, 6])
+    targets = [{"boxes": boxes + 0.0}, {"boxes": torch.zeros(0, 4)}]
+    mixer = DetectionMixUp(format="xywh", normalized=True, seed=0)
+    assert [len(t["boxes"]) for t in mixer(images, targets)[1]] == [1, 1]
+    boxes = torch.tensor([[3.0, 0, 3.9999995, 6]])  # as rounded; the cover takes its lower half
+    mixer = DetectionCutMix(min_visible=0, seed=0)
+    mix = mixer.draw(images, [{"boxes": boxes}, {"boxes": torch.zeros(0, 4)}])
+    cover = replace(mix.scenes[0].layers[1], source=1, corner=(0, 0), window=(3, 0, 6, 13))
+    scene = replace(mix.scenes[0], layers=(mix.scenes[0].layers[0], cover), is_mixed=True)
+    mix = replace(mix, scenes=(scene, mix.scenes[1]))
+    found = mix.target([{"boxes": boxes}, {"boxes": torch.zeros(0, 4)}])[0]["boxes"]
+    assert found.tolist() == [[3, 0, pytest.approx(4), 3]]
+
+
+@pytest.mark.parametrize("fill", [114 / 255, -1, 300])
+def test_a_fill_that_bytes_cannot_hold_is_named(fill):
+    images, targets = batch()
+    with pytest.raises(VicinalError, match="no value of a uint8 image: give a whole number"):
+        Mosaic(fill=fill)([(255 * image).byte() for image in images], targets)
+
+
+def test_pixels_of_another_name_are_refused():
+    images, targets = drawn([(8, 9)] * 4, [1] * 4)
+    for target in targets:
+        target["outlines"] = tv_tensors.Mask(target["masks"])
+    with pytest.raises(VicinalError, match="Mask, but only 'boxes', 'masks' and 'keypoints' move"):
+        Mosaic(seed=0)(images, targets)

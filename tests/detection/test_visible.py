@@ -207,3 +207,12 @@ def test_images_are_resized_as_torchvision_does():
         assert torch.equal(resized_masks(masks, size), expected)
     assert resized((image * 255).to(torch.uint8), (4, 4)).dtype == torch.uint8
     assert resized(image.half(), (4, 4)).dtype == torch.float16
+
+
+def test_a_mask_that_has_lost_all_pixels_by_resizing_cannot_be_seen():
+    masks = torch.zeros(2, 4, 4, dtype=torch.uint8)
+    masks[0, 0, 1] = masks[0, 1, 0] = 1  # the nearest pixel of the four is none of these
+    layer = Layer(0, (2, 2), (0, 0), (0, 0, 2, 2))
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0]] * 2)
+    seen = visible(boxes, masks, None, layer=layer, covers=(), own=(4, 4), canvas=(2, 2))
+    assert seen.share.tolist() == [0, 1]  # the second never had a mask, and goes by its box

@@ -97,7 +97,13 @@ class CocoDataset(Dataset[Sample]):
         target["boxes"] = tv_tensors.BoundingBoxes(target["boxes"], format="XYXY", canvas_size=size)
         if "masks" in target:
             target["masks"] = tv_tensors.Mask(target["masks"])
-        return (image, target) if self.transforms is None else self.transforms(image, target)
+        if self.transforms is None:
+            return image, target
+        points, boxes = target.get("keypoints"), target["boxes"]
+        sample = self.transforms(image, target)
+        if points is not None:
+            _check_points_moved(points, boxes, sample, one)
+        return sample
 
     def _target(self, one: Annotated) -> dict[str, Any]:
         objects = one.objects
@@ -110,7 +116,7 @@ class CocoDataset(Dataset[Sample]):
             "labels": torch.tensor([self._labels[o["category_id"]] for o in objects]).long(),
             "area": torch.tensor(area, dtype=torch.float32),
             "iscrowd": torch.tensor([int(o.get("iscrowd", 0)) for o in objects]).long(),
-            "image_id": torch.tensor(one.id),
+            "image_id": torch.tensor(one.id) if isinstance(one.id, int) else one.id,
         }
         if self.masks:
             masks = [_mask(o["segmentation"], one) for o in objects]
@@ -124,6 +130,26 @@ class CocoDataset(Dataset[Sample]):
         return target
 
 
+def _check_points_moved(points: Tensor, boxes: Tensor, sample: Any, one: Annotated) -> None:
+    """Refuse keypoints that transforms have left where they were, while boxes moved."""
+    from torchvision.transforms.v2.functional import convert_bounding_box_format
+
+    target = sample[1] if isinstance(sample, tuple) and len(sample) == 2 else None
+    if not isinstance(target, dict) or target.get("keypoints") is not points or not points.any():
+        return
+    moved = target.get("boxes")
+    if isinstance(moved, type(boxes)):
+        moved = convert_bounding_box_format(moved, new_format="XYXY")
+    if isinstance(moved, Tensor) and (
+        moved.shape != boxes.shape or not torch.allclose(moved, boxes.to(moved.dtype), atol=1e-3)
+    ):
+        raise VicinalError(
+            f"the transforms moved the boxes of {one.file.name}, but not its keypoints, which "
+            "torchvision's leave as they are: give a function that moves both, or transforms of "
+            "colours alone"
+        )
+
+
 def _read(one: Annotated) -> Tensor:
     """The picture (3, H, W) uint8, of the size that the file says."""
     from PIL import Image, ImageOps
@@ -135,6 +161,11 @@ def _read(one: Annotated) -> Tensor:
             if picture.size != (one.width, one.height):
                 picture = ImageOps.exif_transpose(picture)
             found = picture.size
+            if picture.mode.startswith(("I", "F")):  # which PIL's conversion to RGB would clip
+                raise ValueError(
+                    f"it has more than 8 bits a pixel, of the mode {picture.mode}, and would be "
+                    "clipped: store it with 8"
+                )
             picture = picture.convert("RGB")
     except Exception as error:  # of nearly any type
         raise VicinalError(f"{one.file} cannot be decoded ({error}): replace it") from None

@@ -18,7 +18,7 @@ OUTSIDE = 1.0  # pixels by which tools, which round, may place a box outside of 
 class Annotated:
     """An image and its objects, as the JSON has them."""
 
-    id: int
+    id: int | str
     file: Path
     height: int
     width: int
@@ -55,7 +55,7 @@ def read_coco(
     checks = [_bad_box, *([_bad_mask] if masks else []), *([_bad_points] if keypoints else [])]
     bad = []
     for number, one in enumerate(content["annotations"]):
-        if isinstance(one, Mapping) and one.get("image_id") in missing:
+        if isinstance(one, Mapping) and _is_id(one.get("image_id")) and one["image_id"] in missing:
             continue
         reason = _bad(one, by_id, known, checks)
         if reason:
@@ -81,7 +81,7 @@ def check_pycocotools() -> None:
 
 def _load(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise VicinalError(f"there is no file {file}: give the JSON of the annotations") from None
     except (OSError, ValueError) as error:
@@ -141,9 +141,9 @@ def _bad(
     """What is wrong with an annotation; empty if nothing is."""
     if not isinstance(one, Mapping):
         return f"is no object, but {one!r}"
-    if one.get("image_id") not in images:
+    if not _is_id(one.get("image_id")) or one["image_id"] not in images:
         return f"is of image {one.get('image_id')!r}, which is not among the images"
-    if one.get("category_id") not in categories:
+    if not _is_id(one.get("category_id")) or one["category_id"] not in categories:
         return f"has category {one.get('category_id')!r}, which is not among the categories"
     image, category = images[one["image_id"]], categories[one["category_id"]]
     return next((reason for check in checks if (reason := check(one, image, category))), "")
@@ -165,6 +165,11 @@ def _bad_box(one: Mapping[str, Any], image: Annotated, category: Any) -> str:
             f"has the bbox {box} (x, y, width, height), outside of {image.file.name}, which has "
             f"{image.width} x {image.height} pixels"
         )
+    area = one.get("area", 0)
+    if not _is_number(area) or area < 0:
+        return f"has the area {area!r}, which is no number of 0 or more"
+    if one.get("iscrowd", 0) not in (0, 1):
+        return f"has iscrowd {one['iscrowd']!r}, which is neither 0 nor 1"
     return ""
 
 
@@ -174,7 +179,18 @@ def _bad_mask(one: Mapping[str, Any], image: Annotated, category: Any) -> str:
         size = segments.get("size")
         if size != [image.height, image.width]:
             return f"has a mask of the size {size}, but its image is {image.height} x {image.width}"
-        return "" if "counts" in segments else "has a mask without counts"
+        counts = segments.get("counts")
+        if isinstance(counts, str):
+            return ""
+        if not isinstance(counts, list):
+            return "has a mask without counts"
+        is_whole = all(isinstance(count, int) and count >= 0 for count in counts)
+        if not is_whole or sum(counts) != image.height * image.width:
+            return (
+                f"has a mask whose run lengths do not add up to the {image.height} x {image.width} "
+                "pixels of its image"
+            )
+        return ""
     if not isinstance(segments, list) or not segments:
         return "has no segmentation"
     for polygon in segments:
@@ -195,8 +211,12 @@ def _bad_points(one: Mapping[str, Any], image: Annotated, category: Any) -> str:
 
 def _is_complete(image: Mapping[str, Any]) -> bool:
     sides = image.get("height"), image.get("width")
-    is_named = image.get("id") is not None and isinstance(image.get("file_name"), str)
+    is_named = _is_id(image.get("id")) and isinstance(image.get("file_name"), str)
     return is_named and all(isinstance(side, int) and side > 0 for side in sides)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | str)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """Boxes and keypoints in pixels, from the formats that targets have and back."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -64,16 +63,13 @@ def _sides(points: Tensor, size: Size) -> Tensor:
 
 def wrapped(tensor: Tensor, like: Any, size: Size) -> Tensor:
     """A tensor as torchvision's tv_tensor that ``like`` is, for a canvas of this size."""
-    if not is_tv(like, "Image", "Mask", "BoundingBoxes", "KeyPoints"):
+    if not is_tv(like, "Image", "Mask", "BoundingBoxes"):
         return tensor
     from torchvision import tv_tensors
 
-    if is_tv(like, "BoundingBoxes"):
-        return tv_tensors.BoundingBoxes(tensor, format=like.format, canvas_size=size)  # type: ignore[no-any-return]
-    if is_tv(like, "KeyPoints"):
-        return tv_tensors.KeyPoints(tensor, canvas_size=size)  # type: ignore[no-any-return]
-    kind: Callable[[Tensor], Tensor] = getattr(tv_tensors, type(like).__name__)
-    return kind(tensor)
+    # By wrap, boxes keep their format, and what else newer versions of torchvision add.
+    options = {"canvas_size": size} if is_tv(like, "BoundingBoxes") else {}
+    return tv_tensors.wrap(tensor, like=like, **options)  # type: ignore[no-any-return]
 
 
 def plain(tensor: Tensor) -> Tensor:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from vicinal.detection.form import ImagesWithBoxes
 
 
+PIXEL = 0.99  # as boxes that are shares of their image are rounded
+
+
 @dataclass(frozen=True, eq=False)
 class DetectionMix:
     """A drawn mix of B images.
@@ -77,18 +80,17 @@ class DetectionMix:
     ) -> dict[str, Any]:
         """The target of one mixed image."""
         if not scene.is_mixed:
-            own = {name: y[i][name].clone() for name in fields}
             ones = torch.ones_like(plain(y[i]["boxes"])[:, 0])
-            return {**y[i], "weights": ones, **own}
+            return {"weights": ones, **_copied(y[i])}
         parts = [
             self._part(scene, number, y[layer.source], objects[layer.source], fields)
             for number, layer in enumerate(scene.layers)
         ]
         joined = {
-            name: wrapped(torch.cat([part[name] for part in parts]), y[i].get(name), scene.size)
+            name: wrapped(_joined([part[name] for part in parts]), y[i].get(name), scene.size)
             for name in [*fields, "weights"]
         }
-        return {**y[i], **joined}
+        return {**_copied(y[i], but=fields), **joined}
 
     def _part(
         self, scene: Scene, number: int, target: Any, objects: Objects, fields: Sequence[str]
@@ -106,7 +108,7 @@ class DetectionMix:
         )
         sides = seen.boxes[:, 2:] - seen.boxes[:, :2]
         # What was less than a pixel wide before stays, as it is what the user gave.
-        is_thin = (sides < 1).any(1) & (seen.boxes != objects.boxes).any(1)
+        is_thin = (sides < PIXEL).any(1) & (seen.boxes != objects.boxes).any(1)
         keep = (seen.share > 0) & (seen.share >= scene.min_visible) & ~is_thin
         if layer.chosen is not None:
             keep &= layer.chosen.to(keep.device)
@@ -120,7 +122,8 @@ class DetectionMix:
         found = {name: plain(part) for name, part in found.items()}
         found["boxes"] = self._boxes(found["boxes"], target["boxes"], scene.size)
         if seen.keypoints is not None:
-            found["keypoints"] = self._points(found["keypoints"], scene.size)
+            points = self._points(found["keypoints"], scene.size)
+            found["keypoints"] = points.to(target["keypoints"].dtype)
         if "area" in fields:
             found["area"] = _area(found["area"], seen.share[keep], layer, self.sizes)
         before = found.get("weights", torch.ones_like(found["boxes"][:, 0]))
@@ -137,6 +140,17 @@ class DetectionMix:
         if not self.form.normalized:
             return points
         return torch.cat([normalised(points[..., :2], size), points[..., 2:]], -1)
+
+
+def _copied(target: Any, but: Sequence[str] = ()) -> dict[str, Any]:
+    """A target whose tensors are new: a data set may hold the given one for the next epoch."""
+    kept = {name: value for name, value in target.items() if name not in but}
+    return {name: v.clone() if isinstance(v, Tensor) else v for name, v in kept.items()}
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Parts one after the other; empty ones, such as labels of torch.tensor([]), set no dtype."""
+    return torch.cat([part for part in parts if len(part)] or [parts[0]])
 
 
 def _area(area: Tensor, share: Tensor, layer: Layer, sizes: Sequence[Size]) -> Tensor:

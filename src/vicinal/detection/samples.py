@@ -14,6 +14,8 @@ from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.images import is_tv
 
 Target = Mapping[str, Any]
+OF_OBJECTS = ("boxes", "labels", "masks", "keypoints", "area", "iscrowd", "weights")
+MOVED = ("boxes", "masks", "keypoints")
 OUTSIDE = 1.0  # pixels by which labelling tools, which round, may place a box outside
 
 
@@ -85,14 +87,12 @@ def read_objects(
     found = []
     for i, (target, size) in enumerate(zip(targets, sizes, strict=True)):
         _check_shapes(i, target, fields, size)
-        boxes = plain(target["boxes"])
-        is_small = boxes.dtype in (torch.float16, torch.bfloat16)
-        boxes = boxes.float() if is_small else boxes
+        boxes = _at_least_single(plain(target["boxes"]))
         boxes = in_pixels(boxes, size) if normalized else boxes
         boxes = to_xyxy(boxes, format_of(target["boxes"], format))
         points = target.get("keypoints")
         if points is not None:
-            points = plain(points)
+            points = _at_least_single(plain(points))
             x, y, seen = points.unbind(-1)
             xy = torch.stack([x, y], -1)
             xy = in_pixels(xy, size) if normalized else xy
@@ -115,6 +115,11 @@ def read_objects(
     return found
 
 
+def _at_least_single(numbers: Tensor) -> Tensor:
+    is_small = numbers.dtype in (torch.float16, torch.bfloat16)
+    return numbers.float() if is_small else numbers
+
+
 def _check_targets(targets: Any, sizes: Sequence[Size]) -> None:
     if isinstance(targets, Mapping) or not isinstance(targets, list | tuple):
         raise VicinalError(
@@ -132,6 +137,12 @@ def _check_targets(targets: Any, sizes: Sequence[Size]) -> None:
                 f"targets[{i}] is of type {type(target).__name__}: give a dict of boxes and what "
                 "belongs to them"
             )
+        for name in OF_OBJECTS:
+            if name in target and not isinstance(target[name], Tensor):
+                raise VicinalError(
+                    f"{name!r} in targets[{i}] is of type {type(target[name]).__name__}: give a "
+                    "tensor with an entry for each box"
+                )
 
 
 def _check_shapes(i: int, target: Target, fields: Sequence[str], size: Size) -> None:
@@ -167,6 +178,16 @@ def _check_shapes(i: int, target: Target, fields: Sequence[str], size: Size) -> 
             raise VicinalError(
                 f"the keypoints in targets[{i}] have shape {tuple(shape)}: give (N, K, 3), x, y "
                 "and 0 for those that are not labelled, else 1 or 2"
+            )
+        if name == "keypoints" and not target[name].is_floating_point():
+            raise VicinalError(
+                f"the keypoints in targets[{i}] are {target[name].dtype}, which cannot hold where "
+                "a point of a resized image is: give floats, keypoints.float()"
+            )
+        if name not in MOVED and is_tv(target[name], "BoundingBoxes", "Mask", "KeyPoints"):
+            raise VicinalError(
+                f"{name!r} in targets[{i}] is of type {type(target[name]).__name__}, but only "
+                "'boxes', 'masks' and 'keypoints' move with their image: leave it out"
             )
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vicinal.errors import VicinalError
 from vicinal.mixing.blend import interpolate_into
 
 Size = tuple[int, int]
@@ -94,6 +95,11 @@ class Scene:
             )
             interpolate_into(canvas, other, canvas, self.lam)
             return canvas
+        if first.dtype == torch.uint8 and self.fill not in range(256):
+            raise VicinalError(
+                f"fill={self.fill:g} is no value of a uint8 image: give a whole number from 0 to "
+                "255, such as 114"
+            )
         canvas = first.new_full((len(first), *self.size), self.fill)
         for layer in self.layers:
             self._show(layer, images[layer.source], canvas)

@@ -58,6 +58,8 @@ def visible(
     elif masks is not None:
         shown, count, total = _visible_masks(masks, layer, covers, canvas)
         has_mask, is_cut = total > 0, count < total
+        if not bool(has_mask.all()):  # what has lost all pixels by resizing cannot be seen
+            has_mask = has_mask | (pixels(masks) > 0)
         share = torch.where(has_mask, count / total.clamp(min=1), share)
         tight = boxes_around(shown).to(around.dtype)
         around = torch.where((has_mask & is_cut)[:, None], tight, around)
@@ -184,4 +186,5 @@ def _visible_points(keypoints: Tensor, layer: Layer, covers: Sequence[Layer], ow
             rows, columns = y.long().clamp(0, height - 1), x.long().clamp(0, width - 1)
             inside &= cover.cutout.to(x.device)[rows, columns]
         seen &= ~inside
-    return torch.cat([points, keypoints[..., 2:]], -1) * seen[..., None]
+    made = torch.cat([points, keypoints[..., 2:]], -1)
+    return made.where(seen[..., None], 0)  # a product would leave nan
