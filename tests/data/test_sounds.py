@@ -78,6 +78,15 @@ def test_a_table_may_name_sounds_elsewhere(folder, tmp_path):
         assert (split.kind, len(split.train) + len(split.valid)) == ("sounds", 16)
 
 
+def test_a_table_of_sounds_may_have_other_columns(folder):
+    columns = {"fold": [number % 5 for number in range(16)], "code": [0] * 8 + [1] * 8}
+    file = table(folder, **columns)
+    assert load_split(file, label="pitch").kind == "sounds"
+    with pytest.raises(VicinalError, match="which column is the label"):
+        load_split(file)
+    assert load_split(file, label="pitch", drop=("file",)).kind == "rows"
+
+
 def parts(split):
     return (("train", split.train), ("valid", split.valid))
 
@@ -162,6 +171,27 @@ def test_channels_are_averaged_and_other_rates_resampled(tmp_path):
     np.testing.assert_allclose(same, wave.mean(1), atol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [RATE, 4000])
+@pytest.mark.parametrize(("other", "is_cancelled"), [(-1, True), (-0.8, True), (-0.5, False),
+                                                      (0, False), (1, False)])  # fmt: skip
+def test_channels_that_cancel_out(tmp_path, rate, other, is_cancelled):
+    wave = tone(300)[:, 0]
+    file = write(tmp_path / "a.wav", np.stack([other * wave, wave], 1))
+    sound, alone = read_sound(file, rate), read_sound(write(tmp_path / "b.wav", wave), rate)
+    assert sound.is_cancelled == is_cancelled
+    share = 1 if is_cancelled else (1 + other) / 2
+    np.testing.assert_allclose(sound.wave, share * alone.wave, atol=1e-4)
+
+
+def test_what_cancels_out_is_said(folder):
+    wave = tone(300)
+    write(folder / "low" / "wide.wav", np.concatenate([wave, -wave], 1))
+    notes = load_split(folder).notes
+    assert any(note.endswith("; in 1 they cancel out, so that the loudest is taken")
+               for note in notes)  # fmt: skip
+    assert not any(note.startswith("silent") for note in notes)
+
+
 def bad_files(folder):
     write(folder / "empty.wav", np.zeros(0))
     (folder / "text.mp3").write_bytes(b"no sound at all")
@@ -207,8 +237,9 @@ def test_bad_files_are_named_and_left_out_where_asked(folder):
             assert split.vocab[label] == file.parent.name
 
 
-def test_silence_is_said_and_kept(folder):
-    write(folder / "high" / "silent.wav", np.zeros(600))
+@pytest.mark.parametrize("loudness", [0, 1e-9, 1e-6])
+def test_silence_is_said_and_kept(folder, loudness):
+    write(folder / "high" / "silent.wav", loudness * tone(300), subtype="FLOAT")
     split = load_split(folder)
     assert len(split.train) + len(split.valid) == 17
     assert any(note.startswith("silent: 1 sound, first") for note in split.notes)
@@ -229,6 +260,9 @@ def test_the_rate_is_the_most_frequent_one(folder, tmp_path):
     wide = [write(tmp_path / f"{n}.wav", tone(300, rate=48000), 48000) for n in range(20)]
     assert usual_rate(files) == RATE
     assert usual_rate(files + wide) == 32000
+    # Which ones are looked at does not depend on which are held out, and so come last.
+    looked_at = np.linspace(0, 199, 64).round()
+    assert usual_rate([(files if n in looked_at else wide)[n % 16] for n in range(200)]) == 32000
     with pytest.raises(VicinalError, match="none of the sounds that were looked at"):
         usual_rate([tmp_path / "nowhere.wav"])
 

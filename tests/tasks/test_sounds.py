@@ -9,7 +9,7 @@ from torch import nn
 
 from run_folders import assert_same, left, silent
 from sound_folders import RATE, tone, tones, write
-from vicinal import BetweenClass, CutMix, MixUp, Predictor, VicinalError, runs
+from vicinal import BetweenClass, Choice, CutMix, MixUp, Predictor, VicinalError, runs
 from vicinal.cli import run
 from vicinal.data.sound_split import waves_of
 from vicinal.learner.callbacks import StopWhenAsked
@@ -95,6 +95,17 @@ def test_methods_that_do_not_go(folder, mix, sentence):
 def test_mixers_from_python_mix_what_they_can(folder, mix, ndim):
     learn = task_of(folder, mix=mix).learner()
     assert learn.dls.one_batch()[0].ndim == ndim
+
+
+class MyCutMix(CutMix):
+    pass
+
+
+def test_mixers_from_python_that_take_turns(folder):
+    turns = Choice([MixUp(), MyCutMix()])
+    assert task_of(folder, mix=turns).learner().dls.one_batch()[0].ndim == 4
+    with pytest.raises(VicinalError, match="BetweenClass mixes waves and CutMix spectrograms"):
+        task_of(folder, mix=Choice([BetweenClass(RATE), CutMix()])).learner()
 
 
 def test_the_rate_of_the_data_is_that_of_the_method(folder):

@@ -108,6 +108,8 @@ def _understood(
 def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> bool:
     """Whether classes have folders of their own, or a single table has more than the images."""
     if request.path is not None and request.path.is_file():
+        if not request.columns_come_first:
+            return False
         return not labelled or set(labelled[0].others) != {labelled[0].label(request.label)}
     if request.label is not None or len(class_folders(request)) < 2:
         return False

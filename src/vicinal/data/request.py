@@ -120,6 +120,8 @@ class DataRequest:
 
     #: Whether one Parquet file may be a list of files.
     lists_in_parquet: ClassVar[bool] = False
+    #: Whether one table with more columns than files and labels is learned from by its columns.
+    columns_come_first: ClassVar[bool] = True
 
     @staticmethod
     def is_sample(suffix: str) -> bool:

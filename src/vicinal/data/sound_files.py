@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.data.sound_ends import fault_of_end
 from vicinal.errors import VicinalError
 
 # What libsndfile reads of them, by the endings that people write.
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
-# Of files with these endings the header says how long they are; of others it may be an estimate.
-EXACT = frozenset({".wav", ".flac", ".aif", ".aiff"})
+UNKNOWN = 2**40  # frames; libsndfile says more where a file does not say how many it has
+SILENT = 2.0**-16  # half of the smallest step of 16 bits; spectrograms hold nothing of less
+CANCELLED = 0.04  # of the power that the loudest channel alone would leave in the mean
 LARGEST = 60_000  # of float16, in which waves are stored
 
 
@@ -31,16 +33,18 @@ class Sound:
         wave: (T,) float32, around 0, of one channel and the rate that was asked for.
         rate: samples per second of the file.
         channels: of the file, whose mean the wave is.
+        is_cancelled: their mean is next to nothing, so that the wave is the loudest of them.
     """
 
     wave: Any
     rate: int
     channels: int
+    is_cancelled: bool = False
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is to be heard: all samples have one value."""
-        return bool(np.ptp(self.wave) == 0)
+        """Whether nothing is to be heard: all samples have one value, or next to it."""
+        return bool(np.ptp(self.wave) < SILENT)
 
 
 def is_sound(suffix: str) -> bool:
@@ -84,17 +88,21 @@ def read_sound(file: Path, rate: int) -> Sound:
     """
     with _opened(file) as opened:
         own, expected = int(opened.samplerate), int(opened.frames)
+        if expected > UNKNOWN:
+            raise BadSound("it does not say how long it is: write it anew, such as by ffmpeg")
         try:
-            frames = opened.read(dtype="float32", always_2d=True)
-        except RuntimeError as error:
+            # The number is given, as formats in which no place can be sought need it.
+            frames = opened.read(expected, dtype="float32", always_2d=True)
+        except (RuntimeError, MemoryError) as error:
             raise BadSound(_reason(error)) from None
     if not len(frames):
         raise BadSound("it is empty")
-    if file.suffix.lower() in EXACT and len(frames) < expected:
-        raise BadSound(f"it is cut off after {len(frames) / own:.1f} of {expected / own:.1f} s")
+    fault = fault_of_end(file, len(frames), own)
+    if fault:
+        raise BadSound(fault)
     if not np.isfinite(frames).all():
         raise BadSound("it holds NaN or infinite values")
-    wave = frames.mean(axis=1)
+    wave, is_cancelled = _one_channel(frames)
     if own != rate:
         from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
@@ -102,7 +110,21 @@ def read_sound(file: Path, rate: int) -> Sound:
         wave = resample_poly(wave, rate // common, own // common).astype(np.float32)
     if np.abs(wave).max() > LARGEST:
         raise BadSound(f"it holds values up to {np.abs(wave).max():g}, and waves are around 0")
-    return Sound(wave, own, frames.shape[1])
+    return Sound(wave, own, frames.shape[1], is_cancelled)
+
+
+def _one_channel(frames: Any) -> tuple[Any, bool]:
+    """The mean of channels (T, C), or the loudest one where they cancel out; and whether they do.
+
+    Of two channels of opposite signs, as a wrong cable or an effect of width makes them, the mean
+    would be silence, or the noise of the last bit.
+    """
+    wave = frames.mean(axis=1)
+    powers = np.square(frames, dtype=np.float64).mean(axis=0)
+    alone = powers.max() / frames.shape[1] ** 2
+    if np.square(wave, dtype=np.float64).mean() >= CANCELLED * alone:
+        return wave, False
+    return frames[:, powers.argmax()].copy(), True
 
 
 def read_named(file: Path, rate: int) -> Sound:

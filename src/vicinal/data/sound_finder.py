@@ -18,6 +18,7 @@ class SoundRequest(DataRequest):
     """The same request, of which sounds are the samples."""
 
     lists_in_parquet: ClassVar[bool] = True
+    columns_come_first: ClassVar[bool] = False
 
     @staticmethod
     def is_sample(suffix: str) -> bool:

@@ -87,11 +87,7 @@ def split_of_sounds(found: Split, *, skip_bad: bool) -> SoundSplit:
         notes += [as_sounds(note) for note in lost]
     kept = [waves.decoded[row] for row in good]
     notes += _on_rates(kept, rate)
-    channels = [each for each in kept if each.channels > 1]
-    if channels:
-        most = max(each.channels for each in channels)
-        shown = f"{number_of(len(channels), 'sound')} of {len(kept):,} with up to {most} channels"
-        notes.append(f"channels: {shown}, whose mean is taken")
+    notes += _on_channels(kept)
     train, valid = parts
     notes = [*(as_sounds(note) for note in found.notes), *notes]
     return SoundSplit(train, valid, found.vocab, notes, several=found.several, rate=rate)
@@ -105,11 +101,12 @@ def usual_rate(files: Sequence[Path]) -> int:
     """
     rates: Counter[int] = Counter()
     problem = ""
+    ordered = sorted(files)  # so that it is the same whichever of them are held out
     for index in np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int):
         try:
-            rates[rate_of(files[index])] += 1
+            rates[rate_of(ordered[index])] += 1
         except BadSound as error:
-            problem = problem or f"{files[index]}: {error}"
+            problem = problem or f"{ordered[index]}: {error}"
     if not rates:
         raise VicinalError(f"none of the sounds that were looked at can be used, first {problem}")
     return min(max(rates, key=lambda rate: (rates[rate], rate)), HIGHEST)
@@ -134,6 +131,20 @@ def _usable(waves: Waves, skip_bad: bool) -> tuple[list[int], list[str]]:
         )
     left_out = {*bad, *(silent if skip_bad else ())}
     return [row for row in range(len(waves)) if row not in left_out], notes
+
+
+def _on_channels(kept: Sequence[Decoded]) -> list[str]:
+    """A note about sounds of several channels."""
+    channels = [each for each in kept if each.channels > 1]
+    if not channels:
+        return []
+    most = max(each.channels for each in channels)
+    shown = f"{number_of(len(channels), 'sound')} of {len(kept):,} with up to {most} channels"
+    note = f"channels: {shown}, whose mean is taken"
+    cancelled = sum(each.is_cancelled for each in channels)
+    if cancelled:
+        note += f"; in {cancelled:,} they cancel out, so that the loudest is taken"
+    return [note]
 
 
 def _on_rates(kept: Sequence[Decoded], rate: int) -> list[str]:

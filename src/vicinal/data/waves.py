@@ -20,7 +20,7 @@ from vicinal.data.sound_files import BadSound, decoder, read_sound
 from vicinal.errors import VicinalError
 from vicinal.processes import this_process
 
-VERSION = 1  # of the decoding and the file format
+VERSION = 2  # of the decoding and the file format
 MEMORY_SHARE = 0.5  # of the free memory may be taken by waves
 TAIL = 8  # bytes at the end of a file that say how long its table is
 
@@ -32,7 +32,8 @@ class Decoded:
     Args:
         length: of its wave, in samples; 0 where it has none.
         rate, channels: of the file.
-        is_silent: whether all samples have one value.
+        is_silent: whether nothing is to be heard.
+        is_cancelled: whether its channels cancel out, so that the wave is one of them.
         problem: why it cannot be used; empty where it can.
     """
 
@@ -40,6 +41,7 @@ class Decoded:
     rate: int = 0
     channels: int = 0
     is_silent: bool = False
+    is_cancelled: bool = False
     problem: str = ""
 
 
@@ -110,7 +112,8 @@ def decode_sounds(files: Sequence[Path], rate: int, on_sound: Callable[[], Any])
         except BadSound as error:
             return np.zeros(0, np.float16), Decoded(problem=str(error))
         wave = sound.wave.astype(np.float16)
-        return wave, Decoded(len(wave), sound.rate, sound.channels, sound.is_silent)
+        flags = sound.is_silent, sound.is_cancelled
+        return wave, Decoded(len(wave), sound.rate, sound.channels, *flags)
 
     store = _Writer(file)
     try:

@@ -15,7 +15,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
 from vicinal.mixes import MixPart
-from vicinal.mixing import Mixer, MixUp
+from vicinal.mixing import BetweenClass, Mixer, MixUp
 from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
 from vicinal.models.zoo import check_name, count_parameters, is_known
 from vicinal.tasks.drawn import Drawn
@@ -108,15 +108,16 @@ class SoundTask(Drawn):
         """
         mix = self.options.mix
         if mix is not None and not isinstance(mix, str):
-            return isinstance(mix, Mixer) and any(map(_cuts, mix.nested()))
+            mixers = mix.nested() if isinstance(mix, Mixer) else []
+            cutters = [each for each in mixers if _cuts(each)]
+            if cutters and any(isinstance(each, BetweenClass) for each in mixers):
+                raise _no_turns(repr(mix), "BetweenClass", type(cutters[0]).__name__)
+            return bool(cutters)
         names = [part.method.name for part in self.options.spec.parts]
         cutting = [name for name in names if name not in (*OF_WAVES, "manifoldmixup")]
         of_waves = [name for name in names if name in OF_WAVES and name not in OF_BOTH]
         if cutting and of_waves:
-            raise VicinalError(
-                f"--mix {mix}: {of_waves[0]} mixes waves and {cutting[0]} spectrograms, so they "
-                "cannot take turns: name one of them"
-            )
+            raise _no_turns(f"--mix {mix}", of_waves[0], cutting[0])
         return bool(cutting)
 
     def batch_mixer(self) -> Mixer | None:
@@ -222,9 +223,17 @@ class SoundTask(Drawn):
         return plots.mixing(own, theirs, mixed, target, split.vocab, alpha, sample="sound")
 
 
+def _no_turns(mix: str, of_waves: str, cutting: str) -> VicinalError:
+    return VicinalError(
+        f"{mix}: {of_waves} mixes waves and {cutting} spectrograms, so they cannot take turns: "
+        "name one of them"
+    )
+
+
 def _cuts(mixer: Mixer) -> bool:
     """Whether a mixer from Python needs height and width, as waves have none."""
     from vicinal.methods import METHODS
 
     needed = {entry.factory for name, entry in METHODS.items() if name not in OF_WAVES}
-    return type(mixer).__name__ in needed - {METHODS[name].factory for name in OF_WAVES}
+    cutting = needed - {METHODS[name].factory for name in OF_WAVES}
+    return any(each.__name__ in cutting for each in type(mixer).__mro__)
