@@ -260,6 +260,7 @@ class TestTrain:
         assert run(["predict", "run", "a[bold]:cat:.png"]) == 0
         assert "a[bold]:cat:.png" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_the_same_seed_gives_the_same_metrics(self, tmp_path):
         results = []
         for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -297,12 +298,14 @@ class TestTrain:
         assert config["options"]["mix"] == "none"
         assert config["finished"]
 
+    @pytest.mark.slow
     def test_photos_at_full_size_with_a_network_of_timms(self, folder, tmp_path):
         options = ["--size", "96", "--model", "resnet10t", "--no-pretrained", "--epochs", "1"]
         assert run(["train", str(folder), *options, "--batch-size", "16", "--out", "run"]) == 0
         predict = json.loads((tmp_path / "run" / "config.json").read_text())["predict"]["how"]
         assert (predict["size"], predict["item_size"]) == (96, 110)
 
+    @pytest.mark.slow
     def test_shards_that_are_streamed(self, folder, tmp_path, capsys):
         import datasets
 

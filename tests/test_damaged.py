@@ -184,7 +184,7 @@ class TestTheSettingsOfARun:
             (("options", "epochs"), "5", "options.epochs must be a whole number or null, not '5'"),
             (("options", "epochs"), 0, "in options, --epochs must be 1 or more, not 0"),
             (("resolved", "lr"), float("nan"), "resolved.lr must be a number or null, not nan"),
-            (("predict", "kind"), "sounds", "data of the kind sounds are unknown here"),
+            (("predict", "kind"), "smells", "data of the kind smells are unknown here"),
             (("predict", "how", "vocab"), ["a", "a"], "vocab must name each class once, not a, a"),
             (
                 ("predict", "how", "table", "std", "c"),

@@ -135,6 +135,7 @@ def test_dir_lists_every_name_and_loads_none():
     assert "MixUp" not in vars(alone)
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_named():
     code = """
 import os, sys, torch, vicinal

@@ -219,9 +219,9 @@ class TestPaths:
             load_split(str(tmp_path / name))
 
     def test_a_folder_of_other_files_says_what_is_in_it(self, tmp_path):
-        for name in ("1.wav", "2.wav", "model.h5"):
+        for name in ("1.dat", "2.dat", "model.h5"):
             (tmp_path / name).write_bytes(BROKEN)
-        message = "holds no images, but 2 files ending .wav and model.h5: give a folder with images"
+        message = "holds no images, but 2 files ending .dat and model.h5: give a folder with images"
         with pytest.raises(VicinalError, match=message):
             load_split(str(tmp_path))
 

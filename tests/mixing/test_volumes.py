@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -65,7 +65,6 @@ def pasted_by_hand(x, y, partner, boxes):
 
 
 @given(dim=dims, **drawn)
-@settings(deadline=None, max_examples=30)
 def test_boxes(size, channels, count, dtype, layout, inplace, seed, dim):
     x, y = batch(size, channels, count, dtype, layout, seed)
     mix = CutMix(dim=dim, seed=seed).draw(x, y)
@@ -89,7 +88,6 @@ def test_boxes(size, channels, count, dtype, layout, inplace, seed, dim):
 
 
 @given(dim=dims, size=sides, seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=30)
 def test_sides_of_boxes(dim, size, seed):
     """Equal shares of the sides that are cut, and the others whole; with minmax inside."""
     cut = {dim} if isinstance(dim, int) else {*dim}
@@ -120,7 +118,6 @@ def test_the_share_that_is_cut_is_that_of_the_draw():
 
 
 @given(**drawn)
-@settings(deadline=None, max_examples=30)
 def test_classmix(size, channels, count, dtype, layout, inplace, seed):
     x, y = batch(size, channels, count, dtype, layout, seed)
     mix = ClassMix(ignore_index=4, seed=seed).draw(x, y)

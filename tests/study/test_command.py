@@ -72,6 +72,7 @@ def test_from_the_command_to_a_report(capsys, tmp_path):
 
 @blank
 class TestCompare:
+    @pytest.mark.slow
     def test_the_command_in_the_report_reproduces_it(self, rows, capsys, tmp_path):
         arguments = ["--mix", "none,mixup", "--alpha", "0.1,1", "--label-noise", "0.25"]
         compared(capsys, rows, *QUICK, *arguments, "--lr", "0.01", "--out", "first")
@@ -125,6 +126,7 @@ class TestCompare:
         compared(capsys, "digits", "--resume", "--out", "out")
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "runs.csv"), after)
 
+    @pytest.mark.slow
     def test_arms_are_added_later(self, rows, capsys, tmp_path):
         quick = [rows, "--seeds", "1", "--train-size", "64"]
         compared(capsys, *quick, "--epochs", "1", "--mix", "none,mixup", "--out", "out")
@@ -147,6 +149,7 @@ class TestCompare:
         at_once = pd.read_csv(tmp_path / "whole" / "runs.csv")
         pd.testing.assert_frame_equal(at_once[columns], after[columns])
 
+    @pytest.mark.slow
     def test_resume_finds_the_last_one_of_the_data(self, capsys, tmp_path):
         compared(capsys, "digits", *QUICK, "--mix", "none,mixup")
         assert (tmp_path / "runs" / "digits-compare" / "report.html").exists()
@@ -323,6 +326,7 @@ class TestMap:
         )
         assert "the comparison was begun without --train-size" in sentence
 
+    @pytest.mark.slow
     def test_a_budget_plans_it_too(self, rows, capsys):
         printed = compared(
             capsys, rows, *self.MIX, "--epochs", "1,2", "--train-size", "20,40", "--budget", "5m"

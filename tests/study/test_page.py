@@ -262,6 +262,7 @@ class TestBoard:
         assert len(seen) > 3
         assert all(0.5 <= weight <= 1 for weight in seen)
 
+    @pytest.mark.slow
     def test_other_images_are_chosen(self, opened):
         page = opened(board("cat", "dog", "owl"))
         page.select_option("#partner", label="owl")
@@ -295,11 +296,13 @@ class TestBoard:
         move(page, "#weight", 0.5)
         assert [pixel(page, x, x) for x in (1, 10, 18)] == pytest.approx([50] * 3, abs=1)
 
+    @pytest.mark.slow
     def test_images_of_one_class_are_mixed_with_each_other(self, opened):
         page = opened(render("show.html.j2", title="Mixing", images=2 * images("cat", "dog")[:1]))
         page.wait_for_function("document.querySelectorAll('#bars li').length == 1")
         assert bars(page) == ["cat\n100 %"]
 
+    @pytest.mark.slow
     def test_photos_are_squares_of_the_same_size(self, opened, tmp_path):
         for name, size in (("cat", (300, 200)), ("dog", (120, 500))):
             (tmp_path / "photos" / name).mkdir(parents=True)

@@ -194,6 +194,7 @@ class TestMistakes:
         assert "blank.txt is empty" in fails(capsys, "predict", "run", "blank.txt")
 
 
+@pytest.mark.slow
 def test_a_network_of_the_hub(questions, tmp_path, capsys):
     transformers = pytest.importorskip("transformers")
     tokenizers = pytest.importorskip("tokenizers")
