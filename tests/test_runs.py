@@ -237,6 +237,7 @@ class TestTwoAtOnce:
         seed = json.loads((folder / "config.json").read_text())["options"]["seed"]
         assert seed == (0 if overwrite else 7)
 
+    @pytest.mark.slow
     def test_are_refused_and_the_first_goes_on(self, tmp_path):
         folder, options = tmp_path / "run", TrainOptions("digits", epochs=60)
         first = start(folder, options)

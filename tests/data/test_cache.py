@@ -464,6 +464,7 @@ print(count, int(samples.images.sum()))
 """
 
 
+@pytest.mark.slow
 class TestTwoProcesses:
     def start(self, tmp_path, name, seconds):
         return subprocess.Popen(

@@ -318,7 +318,7 @@ def test_save_and_load():
     assert torch.equal(loaded.weight, target.weight)
 
 
-@pytest.mark.parametrize("backend", ["eager", "inductor"])
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_compiled(backend):
     output, target, _ = batch(0, 8, "classes")
 

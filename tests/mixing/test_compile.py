@@ -131,6 +131,7 @@ def compile_whole(function):
     return torch.compile(function, fullgraph=True, backend="aot_eager")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inplace", [False, True])
 @torch._dynamo.config.patch(error_on_recompile=True)
 def test_nested_batches(inplace):

@@ -983,6 +983,7 @@ class TestCompiled:
         # One for each layer, one where nothing is mixed inside, and one for evaluation.
         assert counter.frame_count <= len(mixups[0].layers) + 1
 
+    @pytest.mark.slow
     def test_hooks_that_are_reattached_cause_no_recompilation(self):
         eager, net = mlp(), mlp()
         called = torch.compile(net, backend="aot_eager", fullgraph=True)

@@ -41,11 +41,11 @@ def test_drawing_reads_no_data(kind):
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        (FMix, {"alpha": 0}),
-        (FMix, {"alpha": 1}),
+        pytest.param(FMix, {"alpha": 0}, marks=pytest.mark.slow),
+        pytest.param(FMix, {"alpha": 1}, marks=pytest.mark.slow),
         (GridMix, {"alpha": 0}),
-        (GridMix, {"alpha": 1}),
-        (SmoothMix, {}),
+        pytest.param(GridMix, {"alpha": 1}, marks=pytest.mark.slow),
+        pytest.param(SmoothMix, {}, marks=pytest.mark.slow),
     ],
 )
 def test_it_compiles_to_the_same_numbers(kind, options):

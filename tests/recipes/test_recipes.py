@@ -57,6 +57,7 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
 
 
+@pytest.mark.slow
 def test_the_fast_one_learns(photos):
     options = [*OPTIONS["cifar10-fast"], "--out", "run"]
     assert run(["train", "photos", "--recipe", "cifar10-fast", *options]) == 0

@@ -284,6 +284,7 @@ class TestBudget:
 class TestMap:
     MIX = "--mix", "none,mixup", "--seeds", "2", "--out", "out"
 
+    @pytest.mark.slow
     def test_it_grows_from_a_comparison_of_one_size(self, rows, capsys, tmp_path):
         arguments = [rows, *self.MIX, "--epochs", "1"]
         compared(capsys, *arguments, "--train-size", "40")

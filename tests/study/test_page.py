@@ -198,6 +198,7 @@ class TestBoard:
         assert share == pytest.approx(1 - weight, abs=0.05)
         assert bars(page)[1] == f"dog\n{100 * share:.0f} %"
 
+    @pytest.mark.slow
     def test_alpha_changes_the_draws(self, opened):
         page = opened(board("cat", "dog"))
         summary = page.locator("#histogram-text")
@@ -253,6 +254,7 @@ class TestBoard:
             assert page.locator("#mixed").evaluate("e => e.tabIndex") == focused
             assert ("arrow keys" in page.locator("#mixed").get_attribute("aria-label")) == hint
 
+    @pytest.mark.slow
     def test_a_draw_moves_the_weight(self, opened):
         page = opened(board("cat", "dog"))
         seen = set()
@@ -388,6 +390,7 @@ class TestReport:
         page.wait_for_function("document.getElementById('mixed').width == 20")
         assert page.locator("svg").count() == 5  # curves, three diagrams, the histogram
 
+    @pytest.mark.slow
     def test_several_lengths_show_where_they_cross(self, opened, tmp_path):
         arms = [replace(arm, epochs=n) for n in (5, 20) for arm in (NONE, MIXUP)]
         page = opened(reports(tmp_path, arms))
