@@ -77,7 +77,7 @@ def made_run(folder, how, *, data="gone", options=(), network=None, rescaling=No
         "torch": torch.__version__,
         "options": given,
         "resolved": {**given, "epochs": 3},
-        "chosen": {"model": "as requested", "images": "in /home/somebody/cache"},
+        "chosen": {"model": "as requested", "images": "in /srv/cache"},
         "fingerprint": "",
         "predict": {"kind": KINDS[type(how)], "how": stored},
         "rescaled": rescaling is not None,
