@@ -2,7 +2,7 @@
 # timm 1.0.31 with safetensors 0.8.0: models.save_for_hf of a model in channels_last, the layout that trains faster.
 #
 # Expected: the folder for the hub is written; torch.save and safetensors.torch.save_model take such a model.
-# What happens: a ValueError about tensors that are not contiguous, after config.json was written. The same model in the
+# What happens: a ValueError about tensors that are not contiguous, and the folder stays empty. The same model in the
 # usual layout is written.
 set -euo pipefail
 
