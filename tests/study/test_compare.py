@@ -591,6 +591,24 @@ class TestRunner:
         }
         assert [is_new for *_, is_new in calls] == [True] * 4
 
+    def test_what_another_process_has_finished_counts_at_once(self, tmp_path):
+        """And not only after all runs that are left, which the time left is told by."""
+        mixup = Arm("mixup", 0.4, 3)
+        self.run(tmp_path / "done", self.prepare)
+        store, done = (ResultStore(tmp_path / name, lambda arm: "") for name in (".", "done"))
+        lock = store.lock(mixup, 0)  # its first run, which comes second here
+
+        def prepare(arm, seed):
+            if (arm.name, seed) == ("none-3", 1):  # the third
+                store.save(mixup, done.load(mixup, 0))
+                lock.release()
+            return self.prepare(arm, seed)
+
+        with lock:
+            _, calls = self.run(tmp_path, prepare)
+        found = [(result.arm, result.seed) for result, *_ in calls]
+        assert found[1:] == [("none-3", 1), ("mixup-0.4-3", 0), ("mixup-0.4-3", 1)]
+
     def test_no_process_is_waited_for_when_the_time_is_up(self, tmp_path):
         with ResultStore(tmp_path, lambda arm: "").lock(Arm("mixup", 0.4, 3), 0):
             results, _ = self.run(tmp_path, self.prepare, deadline=time.monotonic() + 0.5)

@@ -223,9 +223,11 @@ class Runner:
         left = sorted(self.runs, key=lambda run: run not in self.earlier)  # these are counted first
         with self.bar:
             while left:
-                before = len(left)
-                left = [each for each in left if not self._finish(*each)]
-                if len(left) == before:
+                # From the first on after each, so that what other processes finish counts at once.
+                finished = next((each for each in left if self._finish(*each)), None)
+                if finished is not None:
+                    left.remove(finished)
+                else:
                     self.bar.update(self.task, description="other processes do the last runs")
                     if self.idle is not None:
                         self.idle()
