@@ -8,11 +8,9 @@ from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.labelled import labelled_table
-from vicinal.data.labels import Targets, targets_of
+from vicinal.data.labelled_parts import labelled_parts
 from vicinal.data.request import DataRequest
-from vicinal.data.row_parts import split_frames
 from vicinal.data.row_summary import row_summary, text_summary
-from vicinal.data.several_targets import SeveralTargets, targets_of_sets
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, summary_of
 from vicinal.data.text_or_columns import of_texts_or_columns
@@ -116,20 +114,7 @@ def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowS
         VicinalError: one sentence that says what is missing and what to do.
     """
     table = labelled_table(frames, request)
-    train, valid, held = split_frames(
-        table.frames,
-        request.valid_pct,
-        request.seed,
-        group=request.group,
-        classes=table.classes(request.label_kind) if request.group or table.sets else None,
-        several=table.sets is not None,
-    )
-    labels = train[table.label], valid[table.label]
-    targets: Targets | SeveralTargets
-    if table.sets is not None:
-        targets = targets_of_sets(*labels, table.sets)
-    else:
-        targets = targets_of(*labels, request.label_kind)
+    train, valid, targets, held = labelled_parts(table, request)
     parts = [
         Rows(frame.drop(columns=table.label), y)
         for frame, y in ((train, targets.train), (valid, targets.valid))

@@ -9,13 +9,13 @@ import pandas as pd
 from torch import Tensor
 
 from vicinal.data.labelled import labelled_table
-from vicinal.data.labels import Targets, targets_of
+from vicinal.data.labelled_parts import labelled_parts
+from vicinal.data.labels import Targets
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
-from vicinal.data.row_parts import split_frames
 from vicinal.data.samples import listed, number_of
 from vicinal.data.series_values import Array, FoundSeries, gap_notes, most_channels, usable
-from vicinal.data.several_targets import SeveralTargets, targets_of_sets
+from vicinal.data.several_targets import SeveralTargets
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, Table, summary_of
 
@@ -155,20 +155,7 @@ def _labelled(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Targets | SeveralTargets, list[str], bool]:
     """The rows of both parts, their targets, notes, and whether each has several labels."""
     table = labelled_table(frames, request)
-    train, valid, held = split_frames(
-        table.frames,
-        request.valid_pct,
-        request.seed,
-        group=request.group,
-        classes=table.classes(request.label_kind) if request.group or table.sets else None,
-        several=table.sets is not None,
-    )
-    labels = train[table.label], valid[table.label]
-    targets: Targets | SeveralTargets
-    if table.sets is not None:
-        targets = targets_of_sets(*labels, table.sets, "series")
-    else:
-        targets = targets_of(*labels, request.label_kind)
+    train, valid, targets, held = labelled_parts(table, request, "series")
     said = [note.replace(" rows", " series").replace("1 row", "1 series") for note in table.notes]
     held = held.replace(" rows", " series").replace("1 row", "1 series")
     return train, valid, targets, [*said, held], table.sets is not None

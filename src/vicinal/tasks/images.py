@@ -190,7 +190,9 @@ class ImageTask(Drawn):
         return {**super().parameters(), "size": size, "pretrained": self.pretrained}
 
     def _identity(self) -> list[Any]:
-        return [(list(part.labels), _files(part)) for part in (self.split.train, self.split.valid)]
+        return [
+            (list(part.labels), files_of(part)) for part in (self.split.train, self.split.valid)
+        ]
 
     @property
     def fit(self) -> Any:
@@ -332,7 +334,7 @@ def _shown(options: TrainOptions, split: Split, samples: Samples) -> Tensor:
     return to_unit_floats(x)
 
 
-def _files(samples: Samples) -> list[tuple[str, str, int]]:
+def files_of(samples: Samples) -> list[tuple[str, str, int]]:
     """Folder, name and size of each image file; none for images that are not files."""
     files = [image for image in samples.images if isinstance(image, Path)]
     return [(file.parent.name, file.name, os.path.getsize(file)) for file in files if file.exists()]

@@ -19,7 +19,7 @@ from vicinal.mixing import BetweenClass, Mixer, MixUp
 from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
 from vicinal.models.zoo import check_name, count_parameters, is_known
 from vicinal.tasks.drawn import Drawn
-from vicinal.tasks.images import SHOWN, _files
+from vicinal.tasks.images import SHOWN, files_of
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.several_labels import add_union, criterion, of_several
 from vicinal.tasks.sound_preprocessing import SoundPreprocessing
@@ -95,7 +95,7 @@ class SoundTask(Drawn):
 
     def _identity(self) -> list[Any]:
         parts = (self.split.train, self.split.valid)
-        return [(list(part.labels), _files(part)) for part in parts]
+        return [(list(part.labels), files_of(part)) for part in parts]
 
     # ---- what is mixed --------------------------------------------------------------------------
 

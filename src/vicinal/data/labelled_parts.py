@@ -1,0 +1,36 @@
+"""The training and the validation part of a labelled table, with their targets."""
+
+import pandas as pd
+
+from vicinal.data.labelled import LabelledTable
+from vicinal.data.labels import Targets, targets_of
+from vicinal.data.request import DataRequest
+from vicinal.data.row_parts import split_frames
+from vicinal.data.several_targets import SeveralTargets, targets_of_sets
+
+
+def labelled_parts(
+    table: LabelledTable, request: DataRequest, called: str = "row"
+) -> tuple[pd.DataFrame, pd.DataFrame, Targets | SeveralTargets, str]:
+    """The rows of both parts, their targets, and a note on how they were split.
+
+    Args:
+        table: that has been read.
+        request: what was asked for.
+        called: what a row stands for, in notes on several labels.
+
+    Raises:
+        VicinalError: one sentence that says what is missing and what to do.
+    """
+    train, valid, held = split_frames(
+        table.frames,
+        request.valid_pct,
+        request.seed,
+        group=request.group,
+        classes=table.classes(request.label_kind) if request.group or table.sets else None,
+        several=table.sets is not None,
+    )
+    labels = train[table.label], valid[table.label]
+    if table.sets is not None:
+        return train, valid, targets_of_sets(*labels, table.sets, called), held
+    return train, valid, targets_of(*labels, request.label_kind), held
