@@ -26,6 +26,11 @@ def groups(model):
     return [{"params": weights, "lr": 0.02}, {"params": rest, "lr": 0.1, "weight_decay": 0.0}]
 
 
+def by_layer(model):
+    layers = zip((model[0], model[1], model[3]), (0.01, 0.0, 0.01), strict=True)
+    return [{"params": list(layer.parameters()), "weight_decay": decay} for layer, decay in layers]
+
+
 def train(model, optimizer, steps=range(6)):
     """By a schedule of rates and momenta, as those of one cycle."""
     for step in steps:
@@ -49,6 +54,22 @@ def test_it_is_torchs_fused_optimizer_on_the_cpu(channels_last):
     weights = train(own, optimizer)
     assert all(group["fused"] for group in optimizer.param_groups)
     expected = train(torchs, torch.optim.AdamW(groups(torchs), **HOW, fused=True))
+    assert torch.equal(weights, expected)
+
+
+def test_groups_of_equal_options_cost_one_call_of_the_kernel(monkeypatch):
+    calls, kernel = [], torch._fused_adamw_
+    monkeypatch.setattr(
+        torch, "_fused_adamw_", lambda *args, **given: calls.append(kernel(*args, **given))
+    )
+    own, torchs = network(), network()
+    optimizer = AdamW(by_layer(own), lr=0.1)
+    before = [dict(group) for group in optimizer.param_groups]
+    weights = train(own, optimizer, range(1))
+    assert len(calls) == 2
+    assert [group["params"] for group in optimizer.param_groups] == [g["params"] for g in before]
+
+    expected = train(torchs, torch.optim.AdamW(by_layer(torchs), **HOW, fused=True), range(1))
     assert torch.equal(weights, expected)
 
 

@@ -90,9 +90,33 @@ class AdamW(torch.optim.AdamW):
         for group in self.param_groups:
             if group["fused"] and not all(map(self._lie_alike, group["params"])):
                 group["fused"] = None  # for good
-        with torch.set_grad_enabled(self.defaults["differentiable"]):
-            _step(self)
+        groups = self.param_groups
+        self.param_groups = self._merged()
+        try:
+            with torch.set_grad_enabled(self.defaults["differentiable"]):
+                _step(self)
+        finally:
+            self.param_groups = groups
         return loss
+
+    def _merged(self) -> list[dict[str, Any]]:
+        """The groups, where those of equal options are one: each costs a call of the kernel.
+
+        Only fused ones, as there every number is stepped by itself, whatever stands beside it.
+        """
+        merged: list[dict[str, Any]] = []
+        for group in self.param_groups:
+            like = next((each for each in merged if self._are_alike(each, group)), None)
+            if like is None:
+                merged.append({**group, "params": list(group["params"])})
+            else:
+                like["params"] += group["params"]
+        return merged
+
+    def _are_alike(self, first: dict[str, Any], second: dict[str, Any]) -> bool:
+        if not first["fused"] or isinstance(first["lr"], Tensor):
+            return False
+        return all(first[name] == second[name] for name in self.defaults)
 
     def _lie_alike(self, parameter: Tensor) -> bool:
         """Whether a parameter, its gradient and its moments have one order in memory.
