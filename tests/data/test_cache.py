@@ -428,6 +428,7 @@ class TestMemory:
         # Those that are ahead, and the ones in the hands of who decodes and who writes them.
         assert 2 <= most[0] <= 2 * images.AHEAD + images.TOGETHER
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux keeps the peak")
     def test_the_peak_is_far_below_what_is_decoded(self, tmp_path):
         for number in range(2):

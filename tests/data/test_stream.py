@@ -125,7 +125,7 @@ class TestOrder:
         assert [len(batch) for batch in numbers(dls.valid)] == [14, 8]
         assert len(dls.valid) == 2
 
-    @pytest.mark.parametrize("workers", [0, 1, 2])
+    @pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
     def test_seed_and_epoch_decide_the_order(self, shards, workers):
         split = streamed(shards)
         first, again, other = (
@@ -197,7 +197,7 @@ class TestOrder:
 
 
 class TestSeveralProcesses:
-    @pytest.mark.parametrize("processes", [2, 3])
+    @pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
     @pytest.mark.parametrize("workers", [0, 2])
     def test_all_have_equally_many_batches(self, shards, in_processes, processes, workers):
         split = streamed(shards)
@@ -210,7 +210,7 @@ class TestSeveralProcesses:
         seen = Counter(number for epoch in epochs for batch in epoch for number in batch)
         assert len(seen) > 45
 
-    @pytest.mark.parametrize("processes", [2, 3, 5])
+    @pytest.mark.parametrize("processes", [2, 3, pytest.param(5, marks=pytest.mark.slow)])
     @pytest.mark.parametrize("workers", [0, 2])
     @pytest.mark.parametrize("held_out", [False, True])
     def test_every_validation_sample_comes_once(
@@ -284,7 +284,7 @@ class TestParts:
         assert split.vocab == ["cat", "pug"]
         assert split.notes == ["labels: column label", "validation: the data's part validation"]
 
-    @pytest.mark.parametrize("share", [0.2, 0.5])
+    @pytest.mark.parametrize("share", [0.2, pytest.param(0.5, marks=pytest.mark.slow)])
     def test_a_share_is_held_out_where_there_is_none(self, tmp_path, share):
         write(tmp_path, [150, 100, 50])
         split = streamed(tmp_path, valid_pct=share)

@@ -5,10 +5,12 @@ import pytest
 from losses.page import SECTIONS, entries_of, heading, on_page, table, verdicts, version, zoo_of
 from losses.verdict import ERROR, WRONG
 
+# To import MONAI alone takes ten seconds, and the others compute for three or four.
+SLOW = ("of_monai", "of_kornia", "of_smp")
 
-# To import MONAI alone takes ten seconds.
+
 @pytest.fixture(
-    params=[pytest.param(n, marks=[pytest.mark.slow] if n == "of_monai" else []) for n in SECTIONS]
+    params=[pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in SECTIONS]
 )
 def section(request):
     pytest.importorskip(zoo_of(request.param).MODULE)

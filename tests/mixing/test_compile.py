@@ -81,7 +81,7 @@ def assert_same_training(eager, compiled, batches):
     [
         ("MixUp", False),
         ("CutMix", False),
-        ("MixUp", True),
+        pytest.param("MixUp", True, marks=pytest.mark.slow),
         *(
             pytest.param(kind, inplace, marks=pytest.mark.slow)
             for kind in ("Choice", "Schedule", "pairs", "half")
@@ -101,7 +101,8 @@ def test_a_training_of_one_graph(kind, inplace):
     assert counter.frame_count <= (3 if kind == "half" and inplace else 2)
 
 
-@pytest.mark.parametrize("kind", ["CutMix", pytest.param("Choice", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["CutMix", "Choice"])
 @torch._dynamo.config.patch(error_on_recompile=True)
 def test_a_graph_for_batches_of_any_size(kind):
     eager = Training(MIXERS[kind](seed=0))
@@ -115,6 +116,7 @@ def test_with_inductor():
     assert_same_training(eager, compiled, [batch(seed=0), batch(7, seed=1), batch(6, seed=2)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [
@@ -154,7 +156,7 @@ def test_nested_batches(inplace):
         assert torch.equal(target["y"].partner, wanted["y"].partner)
 
 
-@pytest.mark.parametrize("make", [MixUp, MIXERS["Choice"]])
+@pytest.mark.parametrize("make", [MixUp, pytest.param(MIXERS["Choice"], marks=pytest.mark.slow)])
 def test_a_second_batch(make):
     eager, mixer = make(seed=0), make(seed=0)
     step = compile_whole(lambda x, y, other: mixer(x, y, other=other))
@@ -166,7 +168,12 @@ def test_a_second_batch(make):
         assert torch.equal(target.partner, wanted.partner)
 
 
-@pytest.mark.parametrize("kind", ["MixUp", "CutMix", "FMix", "ResizeMix", "SmoothMix", "Choice"])
+OUTSIDE = ("CutMix", "FMix", "ResizeMix", "SmoothMix", "Choice")
+
+
+@pytest.mark.parametrize(
+    "kind", ["MixUp", *(pytest.param(kind, marks=pytest.mark.slow) for kind in OUTSIDE)]
+)
 def test_a_mix_that_was_drawn_outside(kind):
     """It is an argument like any tensor; one of another batch needs no other graph."""
     counter = CompileCounterWithBackend("aot_eager")
@@ -187,6 +194,7 @@ def test_a_mix_that_was_drawn_outside(kind):
     assert counter.frame_count == 1 or torch.__version__.startswith("2.6")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MIXERS)
 @torch._dynamo.config.patch(error_on_recompile=True)
 def test_drawing_inside_and_applying_outside(kind):
@@ -261,6 +269,7 @@ class TestState:
         turns = [step, lambda x: mixer.draw(x).weight] * 3
         assert all(map(torch.equal, [turn(torch.empty(6, 2)) for turn in turns], expected))
 
+    @pytest.mark.slow
     def test_several_mixers_through_one_function(self):
         step = compile_whole(lambda mixer, x: mixer.draw(x).weight)
         mixers = [MixUp(seed=0), MixUp(seed=1), copy.deepcopy(MixUp(seed=0))]
@@ -281,6 +290,7 @@ class TestState:
         assert torch.equal(found, eager.draw(torch.empty(6, 3, 8, 8)).weight)
 
 
+@pytest.mark.slow
 def test_a_tensor_that_is_also_the_target_is_copied():
     eager, mixer = MixUp(seed=0), MixUp(seed=0)
     step = compile_whole(lambda a, b: mixer({"a": a, "b": b}, b, inplace=True))
@@ -293,7 +303,7 @@ def test_a_tensor_that_is_also_the_target_is_copied():
     assert torch.equal(target.partner, wanted.partner)
 
 
-@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("inplace", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_images_with_their_channels_last_and_their_masks(inplace):
     eager, mixer = (Choice([MixUp(), CutMix()], seed=0) for _ in "ab")
     x, masks = torch.rand(6, 12, 9, 3), torch.randint(5, (6, 12, 9))

@@ -961,8 +961,14 @@ class TestCompiled:
         ("make", "layers", "how", "given"),
         [
             (mlp, ["input", "1", "3"], "compiled", "the compiled model"),
-            (Custom, ["input", "first", "middle.0"], "compiled", "the model inside"),
-            (Custom, ["input", "first", "middle"], "compiled in place", "the model inside"),
+            pytest.param(
+                *(Custom, ["input", "first", "middle.0"], "compiled", "the model inside"),
+                marks=pytest.mark.slow,
+            ),
+            pytest.param(
+                *(Custom, ["input", "first", "middle"], "compiled in place", "the model inside"),
+                marks=pytest.mark.slow,
+            ),
         ],
     )
     def test_one_graph_for_each_layer(self, make, layers, how, given):
@@ -1030,6 +1036,7 @@ class TestCompiled:
         with pytest.raises(Exception, match=r"call ManifoldMixUp outside|Observed exception"):
             self.compiled_step(fullgraph=True)(*batch_for(None))
 
+    @pytest.mark.slow
     @pytest.mark.skipif(torch.__version__.startswith("2.6"), reason="it cannot compile get_rank")
     def test_a_step_that_draws_is_compiled_in_parts(self):
         eager = Custom()
@@ -1037,6 +1044,7 @@ class TestCompiled:
         given, target = ManifoldMixUp(eager, nn.Linear, seed=0)(x, y)
         torch.testing.assert_close(self.compiled_step()(x, y), loss_of(eager(given), target))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("reentrant", [True, False])
     def test_blocks_that_are_compiled_one_by_one_and_checkpointed(self, reentrant):
         net = Blocks(reentrant)
@@ -1052,6 +1060,7 @@ class TestCompiled:
         # The blocks share compiled code, which mixes or not, in a forward pass or a recomputation.
         assert counter.frame_count <= 4
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("reentrant", "way"), [(True, "pass by pass"), (False, "drawn ahead")])
     def test_a_whole_model_that_checkpoints_its_blocks(self, reentrant, way):
         net, eager = Blocks(reentrant), Blocks()
@@ -1061,6 +1070,7 @@ class TestCompiled:
         layers = ["input", "blocks.1", "blocks.3"]
         assert_same(train(net, layers, way, called), train(eager, layers, way))
 
+    @pytest.mark.slow
     def test_one_graph_with_checkpoints_in_it(self, dynamo):
         name = "skip_fwd_side_effects_in_bwd_under_checkpoint"
         if not hasattr(dynamo.config, name):
@@ -1165,6 +1175,7 @@ class TestLearner:
         for found, expected in zip(again.model.parameters(), whole.model.parameters(), strict=True):
             assert torch.equal(found, expected)
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("dynamo")
     def test_compiled(self, monkeypatch):
         compile = torch.compile

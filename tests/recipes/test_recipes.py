@@ -42,7 +42,13 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", recipes.NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each == "cifar10-best" else [])
+        for each in recipes.NAMES
+    ],
+)
 def test_each_trains_and_its_network_predicts(photos, capsys, name):
     options = [*OPTIONS[name], "--precision", "fp32", "--out", "run"]
     assert run(["train", "photos", "--recipe", name, *options]) == 0

@@ -182,7 +182,10 @@ class TestBoard:
             page.keyboard.press("ArrowRight")
         assert (pixel(page, 19, 10), pixel(page, 5, 10)) == (100, 0)
 
-    @pytest.mark.parametrize("weight", [0, 0.3, 1])
+    @pytest.mark.parametrize(
+        "weight",
+        [pytest.param(0, marks=pytest.mark.slow), 0.3, pytest.param(1, marks=pytest.mark.slow)],
+    )
     def test_a_box_of_any_size_mixes_by_its_area(self, opened, weight):
         page = opened(board("cat", "dog"))
         page.select_option("#method", "cutmix")
