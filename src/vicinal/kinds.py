@@ -107,9 +107,10 @@ KINDS: dict[str, Kind] = {
 
 
 def data_help() -> str:
-    """What the help says about DATA."""
-    named = (kind.data for kind in KINDS.values() if kind.data)
-    return "; ".join([*named, "a .zip of any of these; hf:NAME."])
+    """What the help says about DATA, the most common kinds first."""
+    common = [KINDS[name].data for name in ("images", "rows")]
+    named = dict.fromkeys([*common, *(kind.data for kind in KINDS.values())])
+    return "; ".join([*filter(None, named), "a .zip of any of these; hf:NAME, from the hub."])
 
 
 def samples_help() -> str:

@@ -342,9 +342,8 @@ def help_line() -> str:
         served.setdefault(_served(method), []).append(f"{method.name} ({method.summary})")
     groups = "; ".join(f"{data}: {', '.join(methods)}" for data, methods in served.items())
     return (
-        f"{groups[0].upper()}{groups[1:]}. Several joined by + take turns at random, and settings "
-        "follow a colon, as in mixup:0.8+cutmix:1:prob=0.5; none turns mixing off. Default: mixup, "
-        "or what the recipe says."
+        "The method, or none. Default: mixup, or the recipe's. Methods joined by + take turns at "
+        f"random; settings follow a colon, as in mixup:0.8+cutmix:1:prob=0.5. For {groups}."
     )
 
 

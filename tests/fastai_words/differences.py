@@ -32,9 +32,9 @@ class Scale(nn.Module):
 
 @row(
     "`learn.fit(1)`, and again",
-    "goes on with the moving averages of the first training, unless `reset_opt=True`",
-    "starts with a new optimizer each time, so that a training depends on its arguments and the "
-    "weights alone; `reset_opt=False` is an error",
+    "continues with the optimizer's moving averages, unless `reset_opt=True`",
+    "starts with a new optimizer each time, so a training depends only on its arguments and "
+    "the weights; `reset_opt=False` is an error",
 )
 def _():
     for options, is_same in (({}, False), ({"reset_opt": True}, True)):
@@ -50,8 +50,8 @@ def _():
 
 @row(
     "`learn.fit(1, wd=0.3)`, then `learn.fit(1)`",
-    "the second decays weights by 0.3, too",
-    "the second has the learner's own weight decay",
+    "the second training uses 0.3, too",
+    "the second training uses the learner's own weight decay",
 )
 def _():
     theirs, ours = two_learners()
@@ -64,8 +64,8 @@ def _():
 
 @row(
     "`learn.fit_one_cycle(1)`, then `learn.fit(1)`",
-    "the second has the momentum at which the first ended, nearly 0.95",
-    "the second has the optimizer's own momentum, 0.9",
+    "the second training has the momentum with which the first ended, nearly 0.95",
+    "the second training has the optimizer's own momentum, 0.9",
 )
 def _():
     theirs, ours = two_learners()
@@ -78,7 +78,7 @@ def _():
 
 @row(
     "`learn.fit(1)`, then `learn.freeze()` and `learn.fit(1)`",
-    "frozen weights still decay, as their gradients are 0 and not None",
+    "frozen weights still decay, because their gradients are 0 and not None",
     "frozen weights do not change",
 )
 def _():
@@ -97,7 +97,7 @@ def _():
 @row(
     "`learn.model[0].requires_grad_(False)`, then `learn.fine_tune(1)`",
     "trains those parameters, too",
-    "leaves frozen what you froze by hand; `unfreeze()` and `freeze_to()` train it",
+    "keeps frozen what you froze by hand, until `unfreeze()` or `freeze_to()`",
 )
 def _():
     theirs, ours = two_learners()
@@ -115,7 +115,7 @@ def _():
 @row(
     "Ctrl-C in the first phase of `learn.fine_tune(1)`",
     "leaves all but the head frozen",
-    "leaves frozen what was frozen before",
+    "restores what was frozen before",
 )
 def _():
     theirs, ours = two_learners()
@@ -137,7 +137,7 @@ def _():
 
 @row(
     "weight decay of group norms, layer scales and other vectors",
-    "decays them: only biases, and the norms of batches, instances and layers, are left out",
+    "decays them: only biases, and the batch, instance and layer norms, are left out",
     "leaves out all parameters of one dimension",
 )
 def _():
@@ -155,8 +155,8 @@ def _():
 @row(
     "`opt_func=torch.optim.SGD`",
     "needs `OptimWrapper`",
-    "takes torch's optimizers and those like them, with weight decay as they define it; also in "
-    "`OptimWrapper`",
+    "works, as do other optimizers with torch's interface, with weight decay as they define "
+    "it; `OptimWrapper` works, too",
 )
 def _():
     theirs, _ = two_learners(opt_func=partial(fastai.OptimWrapper, opt=torch.optim.SGD))
@@ -172,8 +172,9 @@ def _():
 
 @row(
     "`opt_func=ranger`, `RAdam`, `Lamb`, `Larc`, `QHAdam`",
-    "its own optimizers",
-    "is an error that names torch's or timm's; `Adam`, `SGD` and `RMSProp` step as fastai's",
+    "are fastai's own optimizers",
+    "are errors that name torch's or timm's; `Adam`, `SGD` and `RMSProp` take the same steps "
+    "as fastai's",
 )
 def _():
     for name in ("ranger", "RAdam", "Lamb", "Larc", "QHAdam"):
@@ -186,8 +187,8 @@ def _():
 
 @row(
     "`opt_func=partial(RMSProp, eps=1e-3)`",
-    "takes 1e-8 all the same",
-    "takes 1e-3",
+    "uses 1e-8 all the same",
+    "uses 1e-3",
 )
 def _():
     for library, expected in ((fastai, 1e-8), (vicinal, 1e-3)):
@@ -216,7 +217,7 @@ def _():
 @row(
     "`learn.fit(0)`",
     "trains nothing",
-    "is an error; `fine_tune` takes 0 for either phase",
+    "is an error; but `fine_tune` takes 0 for either phase",
 )
 def _():
     theirs, ours = two_learners()
@@ -228,8 +229,8 @@ def _():
 
 @row(
     "`learn.fit_one_cycle(5, start_epoch=2)`",
-    "leaves out the first epochs of the schedule",
-    "is not here: `cbs=Checkpoint(file, resume=True)` goes on with a training that was stopped, "
+    "skips the first epochs of the schedule",
+    "does not exist: `cbs=Checkpoint(file, resume=True)` resumes a training that was stopped, "
     "with the state of its optimizer",
 )
 def _():
@@ -242,8 +243,8 @@ def _():
 
 @row(
     "`learn.fit_sgdr(3, 1)`",
-    "cosines with restarts",
-    "is not here: write the schedule as a callback",
+    "trains by cosines with restarts",
+    "does not exist: write the schedule as a callback",
 )
 def _():
     assert hasattr(fastai.Learner, "fit_sgdr")
@@ -252,8 +253,8 @@ def _():
 
 @row(
     "`learn.lr_find()`, where the loss falls at no rate",
-    "suggests the first rate that it looks at",
-    "is an error, which asks for another range",
+    "suggests the first rate that it tried",
+    "is an error, which asks you for another range",
 )
 def _():
     rising = [float(i) for i in range(20)]
@@ -262,9 +263,9 @@ def _():
 
 
 @row(
-    "`learn.lr_find()` of a network that errs rarely",
-    "ends after a few batches, without a suggestion, if the first of them had a tiny loss",
-    "compares losses with the lowest from the first tenth of the batches on",
+    "`learn.lr_find()` of a network that makes few errors",
+    "stops after a few batches without a suggestion, if the first of them had a tiny loss",
+    "ignores the first tenth of the batches when it decides to stop",
 )
 def _():
     theirs, ours = two_learners()
@@ -277,9 +278,9 @@ def _():
 
 
 @row(
-    "`learn.lr_find()`, where two falling losses at the beginning are the longest fall",
-    "suggests the last rate, since it counts from the end for an index of -1",
-    "suggests the first of them",
+    "`learn.lr_find()`, where the longest fall is that of the first two losses",
+    "suggests the last rate, because it uses an index of -1",
+    "suggests the first rate",
 )
 def _():
     losses = [2.0, 1.0, 3.0, 4.0]
@@ -289,7 +290,7 @@ def _():
 
 @row(
     "`learn.lr_find()`, and the training after it",
-    "restores the weights; random numbers go on, so that the training is another one",
+    "restores the weights, but not random numbers, so the training differs",
     "restores everything: random numbers, the order of the data, mixers and callbacks",
 )
 def _():
@@ -302,7 +303,7 @@ def _():
 
 @row(
     "`lr=slice(1e-5, 1e-3)` of the Learner, and `learn.lr_find()`",
-    "raises all groups to the same rates",
+    "tries the same rates for all groups",
     "keeps the ratios of the groups",
 )
 def _():
@@ -317,9 +318,9 @@ def _():
 
 @row(
     "`vision_learner(dls, resnet34)`",
-    "torchvision's network and weights",
-    "timm's weights, in safetensors; torchvision's with "
-    "`vision_learner(dls, torchvision.models.resnet34)`",
+    "uses torchvision's network and weights",
+    "uses timm's weights, in safetensors; for torchvision's write `vision_learner(dls, "
+    "torchvision.models.resnet34)`",
 )
 def _():
     assert fastai.resnet34 is torchvision.models.resnet34
@@ -350,8 +351,8 @@ def _():
 
 @row(
     "`vision_learner(…, n_in=, cut=, init=, lin_first=, weights=)`",
-    "the channels of the images, where to cut, how to initialise, another order, other weights",
-    "are not here: images have three channels; build other networks yourself, with `create_head`",
+    "set the channels of the images, where to cut, how to initialise, another order, other weights",
+    "do not exist: images have three channels; build other networks yourself, with `create_head`",
 )
 def _():
     x, y = torch.randn(6, 3, 32, 32), torch.arange(6) % 3
@@ -363,8 +364,9 @@ def _():
 
 @row(
     "`xresnet50(n_out=10)`",
-    "its own network; weights start from He's normal distribution for the inputs of each layer",
-    "timm's `resnet50d`, with as many parameters; weights start from that for the outputs",
+    "is fastai's own network; initial weights are He normal by the inputs of each layer (fan-in)",
+    "is timm's `resnet50d`, with as many parameters; initial weights are He normal by the "
+    "outputs (fan-out)",
 )
 def _():
     torch.manual_seed(0)

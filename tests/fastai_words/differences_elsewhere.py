@@ -40,7 +40,7 @@ def both_loaders(folder, **options):
 
 @row(
     "`cbs=MixUp(0.4)`",
-    "partners are any permutation of the batch, so that some samples are mixed with themselves",
+    "partners are any permutation of the batch, so some samples are mixed with themselves",
     "partners form a cycle: no sample is mixed with itself",
 )
 def _():
@@ -77,9 +77,9 @@ def _():
 
 @row(
     "`item_tfms=Resize(8)`",
-    "crops training images at random along the longer side, anew in each epoch",
-    "crops the middle in training, too, as images are decoded once; `RandomResizedCrop` crops at "
-    "random",
+    "crops training images at random along the longer side, in each epoch anew",
+    "crops the middle, in training, too, because images are decoded once; `RandomResizedCrop` "
+    "crops at random",
 )
 def _():
     with tempfile.TemporaryDirectory() as folder:
@@ -90,9 +90,9 @@ def _():
 
 
 @row(
-    "batches of the validation part",
-    "as large as those of training",
-    "twice as large, unless `val_bs` is given",
+    "the size of validation batches",
+    "is that of training batches",
+    "is twice that, unless `val_bs` is given",
 )
 def _():
     with tempfile.TemporaryDirectory() as folder:
@@ -103,8 +103,8 @@ def _():
 
 @row(
     "`bs=64` with fewer training samples",
-    "no training batch: an error of its own where one is used",
-    "an error that names both numbers",
+    "gives no training batch, and fails where one is used",
+    "is an error that names both numbers",
 )
 def _():
     with tempfile.TemporaryDirectory() as folder:
@@ -119,8 +119,8 @@ def _():
 
 @row(
     "`get_image_files(path)`",
-    "in the order of the file system, so that a seed splits differently elsewhere",
-    "sorted",
+    "is in the order of the file system, so a seed splits differently on another machine",
+    "is sorted",
 )
 def _():
     with tempfile.TemporaryDirectory() as folder:
@@ -131,8 +131,8 @@ def _():
 
 @row(
     "`learn.export('bears.pkl')`",
-    "a pickle, which can run code where it is loaded",
-    "`bears.safetensors`, weights and JSON that can run nothing",
+    "writes a pickle, which can run code when it is loaded",
+    "writes `bears.safetensors`: weights and JSON, which cannot run code",
 )
 def _():
     with tempfile.TemporaryDirectory() as folder:
@@ -145,9 +145,9 @@ def _():
 
 
 @row(
-    "`def after_batch(self):` of a callback",
-    "reads the learner's attributes as its own",
-    "takes the learner: `def after_batch(self, learn)`",
+    "`def after_batch(self):` in a callback",
+    "finds the learner's attributes in `self`",
+    "gets the learner as an argument: `def after_batch(self, learn)`",
 )
 def _():
     class Theirs(fastai.Callback):
@@ -166,8 +166,8 @@ def _():
 
 @row(
     "`EarlyStoppingCallback(monitor='rmse')`",
-    "takes higher values for better, as the name has neither “loss” nor “error”",
-    "takes lower values for better, as for `mae`, `mse` and their kin",
+    "assumes that higher is better, because the name has neither “loss” nor “error”",
+    "knows that lower is better, as for `mae`, `mse` and the like",
 )
 def _():
     assert fastai.EarlyStoppingCallback(monitor="rmse").comp is np.greater
@@ -176,7 +176,7 @@ def _():
 
 @row(
     "`cbs=GradientAccumulation(n_acc)`, where the batch size does not divide `n_acc`",
-    "steps with more than the mean of the gradients, and carries what is left to the next epoch",
+    "steps with more than the mean of the gradients, and carries the rest over to the next epoch",
     "steps with their mean, also at the end of an epoch",
 )
 def _():
@@ -208,8 +208,8 @@ def _():
 
 @row(
     "`learn.fit_one_cycle(1, cbs=GradientAccumulation(12))`",
-    "a step has the rate of the last of its batches",
-    "the schedule counts steps: the first has the first rate",
+    "each step uses the rate of its last batch",
+    "the schedule counts steps, so the first step uses the first rate",
 )
 def _():
     theirs, ours = two_learners()
@@ -222,8 +222,8 @@ def _():
 
 @row(
     "`cbs=TerminateOnNaNCallback()`",
-    "ends after the step, with weights that are NaN",
-    "ends before the step",
+    "stops after the step, when weights are NaN",
+    "stops before the step",
 )
 def _():
     theirs, ours = two_learners()
@@ -235,8 +235,8 @@ def _():
 
 @row(
     "`cbs=CSVLogger()` and `learn.fine_tune(1)`",
-    "the file holds the second phase alone",
-    "the file holds both phases",
+    "the file has only the second phase",
+    "the file has both phases",
 )
 def _():
     theirs, ours = two_learners()
@@ -250,7 +250,7 @@ def _():
 
 @row(
     "`SaveModelCallback(with_opt=True)`",
-    "saves the optimizer, too, in a file of torch's",
+    "also saves the optimizer, by `torch.save`",
     "is an error: `Checkpoint(file)` saves the optimizer; weights are safetensors",
 )
 def _():
@@ -261,8 +261,8 @@ def _():
 
 @row(
     "`metrics=F1Score()` with more than two classes",
-    "is an error of scikit-learn's after the first epoch",
-    'is an error where it is given; `F1Score(average="macro")` is for more',
+    "is an error of scikit-learn after the first epoch",
+    'is an error at once; use `F1Score(average="macro")`',
 )
 def _():
     theirs, ours = two_learners()

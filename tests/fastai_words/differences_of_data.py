@@ -23,9 +23,9 @@ from vicinal.absent import NAMES
 
 
 @row(
-    "`loss_func=lambda preds, targs: (preds - targs).abs().mean()`, of one number",
-    "compares each of the predictions (N, 1) with each of the targets (N,)",
-    "is an error, which says so; `nn.MSELoss()` compares them in pairs",
+    "`loss_func=lambda preds, targs: (preds - targs).abs().mean()` in regression of one value",
+    "broadcasts: compares each prediction (N, 1) with each target (N,)",
+    "is an error, which says so; with `nn.MSELoss()` it works",
 )
 def _():
     def loss(preds, targs):
@@ -64,9 +64,9 @@ def tables(y_names):
 
 
 @row(
-    "`TabularDataLoaders` of classes, and `learn.get_preds()`",
-    "targets (N, 1), so that `preds.argmax(1) == targs` is (N, N)",
-    "targets (N,)",
+    "`TabularDataLoaders` with classes, and `learn.get_preds()`",
+    "gives targets (N, 1), so `preds.argmax(1) == targs` is (N, N)",
+    "gives targets (N,)",
 )
 def _():
     theirs, ours = tables("buys")
@@ -75,9 +75,9 @@ def _():
 
 
 @row(
-    "`dls.one_batch()` of a table or of texts",
-    "`(categories, numbers, targets)`, or `(ids, targets)`",
-    '`(x, y)`, of which `x` is a dict, of `"categories"` and `"numbers"`, or `"ids"` and `"mask"`',
+    "`dls.one_batch()` of tables or texts",
+    "is `(categories, numbers, targets)` or `(ids, targets)`",
+    'is `(x, y)`; `x` is a dict with `"categories"` and `"numbers"`, or with `"ids"` and `"mask"`',
 )
 def _():
     theirs, ours = tables("buys")
@@ -91,8 +91,8 @@ def _():
 
 @row(
     "`dls.vocab` of texts",
-    "two vocabularies: of the words, and of the classes",
-    "that of the classes; the words are `dls.tokenizer.words`",
+    "has the vocabulary of the words and that of the classes",
+    "has the classes; the words are in `dls.tokenizer.words`",
 )
 def _():
     frame = pd.DataFrame({"text": ["so good", "so bad"] * 8, "label": ["y", "n"] * 8})
@@ -106,9 +106,9 @@ def _():
 
 @row(
     "`Resize(8, ResizeMethod.Pad)`",
-    "pads, and then resizes, so that the border of the image and the padding blend; in training, "
-    "images are at a random place",
-    "resizes, and then pads both sides alike",
+    "pads, then resizes, so image and padding blend at the border; in training, the image is "
+    "at a random place",
+    "resizes, then pads both sides alike",
 )
 def _():
     white = Image.new("RGB", (20, 12), (255, 255, 255))
@@ -130,9 +130,10 @@ def _():
 
 
 @row(
-    "`add_datepart(df, 'saledate')` of texts or of dates that pandas reads, and `saleElapsed`",
-    "seconds since 1970 divided by 1,000, as pandas 3 counts microseconds",
-    "seconds since 1970",
+    "`saleElapsed` after `add_datepart(df, 'saledate')`, from strings or dates that pandas "
+    "has read",
+    "is a thousandth of the seconds since 1970, because pandas 3 counts microseconds",
+    "is the seconds since 1970",
 )
 def _():
     found = []
@@ -144,8 +145,8 @@ def _():
 
 @row(
     "`PointBlock`, `BBoxBlock`, `DataBlock(n_inp=2)`",
-    "points and boxes that move with their images; several inputs",
-    "are not here: an error says what to take instead",
+    "are for points and boxes that move with their images, and for several inputs",
+    "do not exist: an error says what to use instead",
 )
 def _():
     for name in ("PointBlock", "BBoxBlock", "BBoxLblBlock"):
@@ -158,8 +159,9 @@ def _():
 
 @row(
     "`ImageBlock(cls=PILImageBW)`",
-    "images of one channel, which `vision_learner(dls, resnet18)` cannot take without `n_in=1`",
-    "is an error: images have three channels, which are equal in grey ones",
+    "gives images of one channel, which `vision_learner(dls, resnet18)` cannot take without "
+    "`n_in=1`",
+    "is an error: images have three channels; grey ones have three equal channels",
 )
 def _():
     images = [fastai.PILImageBW.create(np.zeros((8, 8), np.uint8))] * 4
@@ -181,8 +183,8 @@ def loaders_of_pairs(library):
 
 @row(
     "`from vicinal import *`",
-    "its star import gives a `Path` with `ls()`",
-    "leaves pathlib's `Path` alone; `from vicinal.all import *` gives the one with `ls()`",
+    "replaces `Path` by one with `ls()`",
+    "leaves pathlib's `Path` alone; `from vicinal.all import *` replaces it",
 )
 def _():
     assert hasattr(fastai.Path, "ls")
@@ -192,8 +194,8 @@ def _():
 
 @row(
     "`DataLoader(data, bs=8)`",
-    "is its own loader",
-    "is torch's: `DataLoader(data, batch_size=8)`; in `DataLoaders` both are read alike",
+    "is fastai's own loader",
+    "is torch's, `DataLoader(data, batch_size=8)`; `DataLoaders` takes both",
 )
 def _():
     assert fastai.DataLoader(list(range(20)), bs=8).bs == 8
@@ -206,7 +208,7 @@ def _():
 @row(
     "`x, = first(dls.test_dl(files))`",
     "gives `(x,)`",
-    "gives `(x, None)`, as other loaders give pairs: write `x, _ = first(dls.test_dl(files))`",
+    "gives `(x, None)`, a pair as from other loaders: write `x, _ = first(dls.test_dl(files))`",
 )
 def _():
     theirs, ours = map(loaders_of_images, (fastai, vicinal))
@@ -218,9 +220,9 @@ def _():
 
 @row(
     "`dls.n`, `dls.new(bs=4)`, `dls.after_batch`, `dls.after_item`, `dls.decode_batch(b)`",
-    "the number of training samples; other batches of the same data; the transforms; a batch as "
-    "it is shown",
-    "are errors that name what there is, as are `CategoryBlock(add_na=True)` and "
+    "are the number of training samples, loaders with other batches, the transforms, and a "
+    "batch as it is shown",
+    "are errors that say what to use instead, as are `CategoryBlock(add_na=True)` and "
     "`interp.top_losses(items=True)`",
 )
 def _():
@@ -241,9 +243,9 @@ def _():
 @row(
     "`hook_output`, `ActivationStats`, `ConvLayer`, `create_body`, `TensorImage`, `optim_metric`, "
     "`LossMetrics`, `CorpusBLEUMetric`",
-    "are there",
-    "are not here: `vicinal.hook_output` says what to take instead. `Module`, `Embedding` and "
-    "`sigmoid_range` are here",
+    "exist",
+    "do not exist: `vicinal.hook_output` says what to use instead. `Module`, `Embedding` and "
+    "`sigmoid_range` exist",
 )
 def _():
     for name in ("hook_output", "ActivationStats", "ConvLayer", "create_body", "TensorImage"):

@@ -59,8 +59,8 @@ def two_of_images():
 
 @row(
     "`learn.get_preds(ds_idx=0)`",
-    "augments the training images, so that each call gives other predictions",
-    "predicts them as they are",
+    "augments the training images, so each call gives other predictions",
+    "predicts without augmentation",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -73,8 +73,8 @@ def _():
     "`learn.export()`, `load_learner('export.pkl')`",
     "pickles the learner with its callbacks and metrics to `export.pkl`; loading it can run any "
     "code",
-    "writes what predicts to `export.safetensors`, which `load_learner` finds by either name; "
-    "opens no pickled file, and names what a file cannot hold",
+    "writes what prediction needs to `export.safetensors`, which `load_learner` finds by "
+    "either name; never opens a pickle, and names what a file cannot hold",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -89,9 +89,9 @@ def _():
 
 
 @row(
-    "`learn.path`, below which `export` and `save` write",
-    "the folder of the data",
-    "the current folder, or `Learner(…, path=…)`",
+    "`learn.path`, where `export` and `save` write",
+    "is the folder of the data",
+    "is the current folder, or `Learner(…, path=…)`",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -102,8 +102,8 @@ def _():
 
 @row(
     "`learn.save('a')`, `learn.load('a')`",
-    "the weights and the state of the optimizer, unless `with_opt=False`",
-    "the weights; `with_opt=True` is an error, as each training makes its own optimizer",
+    "keep the weights and the optimizer's state, unless `with_opt=False`",
+    "keep the weights; `with_opt=True` is an error, because each training makes its own optimizer",
 )
 def _():
     theirs, ours = two_learners()
@@ -118,7 +118,7 @@ def _():
 
 @row(
     "`loss_func=F.cross_entropy` or `nn.CrossEntropyLoss()`, and `learn.get_preds()`",
-    "gives the network's outputs, as only fastai's own losses know an activation",
+    "gives the network's outputs, because only fastai's own losses have an activation",
     "gives probabilities, as for `CrossEntropyLossFlat()`, and warns once; "
     "`get_preds(act=noop)` gives outputs in both",
 )
@@ -135,8 +135,8 @@ def _():
 @row(
     "`loss_func=nn.CrossEntropyLoss()`, and `learn.predict(file)` or "
     "`ClassificationInterpretation`",
-    "decodes the outputs of all classes as if they were labels, or is an error",
-    "gives the class and the probabilities; the matrix",
+    "takes the outputs for labels, or is an error",
+    "work: they give the class with the probabilities, and the confusion matrix",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -153,8 +153,8 @@ def _():
 
 @row(
     "`learn.predict(row)[0]` of a table",
-    "the whole row, as the network sees it",
-    "the name of the class, or a tuple of the value",
+    "is the whole row, as the network sees it",
+    "is the name of the class, or a tuple with the value",
 )
 def _():
     import pandas as pd
@@ -174,8 +174,8 @@ def _():
 
 
 @row(
-    "`learn.tta()` without random augmentation of the training part",
-    "predicts the same several times",
+    "`learn.tta()` without random augmentation",
+    "predicts the same thing several times",
     "is an error",
 )
 def _():
@@ -189,8 +189,8 @@ def _():
 
 @row(
     "`interp.most_confused(0)`",
-    "lists each class with itself, too, as confused 0 times",
-    "lists pairs of different classes",
+    "also lists each class with itself, as confused 0 times",
+    "lists only pairs of different classes",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -202,8 +202,8 @@ def _():
 
 @row(
     "`LabelSmoothingCrossEntropy(weight=w)`",
-    "weights the loss of the label alone",
-    "weights the part that is spread over all classes, too, as torch does",
+    "weights only the loss of the label",
+    "also weights the part that is spread over all classes, as torch does",
 )
 def _():
     x, y, weight = torch.randn(8, 3), torch.arange(8) % 3, torch.tensor([1.0, 2.0, 5.0])
@@ -214,9 +214,9 @@ def _():
 
 
 @row(
-    "`LabelSmoothingCrossEntropyFlat(axis=1).activation(x)`, as `get_preds()` takes it of masks",
-    "takes the softmax along the last axis all the same",
-    "takes it along the axis of the classes",
+    "`LabelSmoothingCrossEntropyFlat(axis=1).activation(x)`, which `get_preds()` uses for masks",
+    "is a softmax along the last axis all the same",
+    "is a softmax along the axis of the classes",
 )
 def _():
     x = torch.randn(2, 3, 4, 5)
@@ -227,7 +227,7 @@ def _():
 
 @row(
     "`BrierScore()`",
-    "scores the predicted classes, so that it is the error rate of two classes",
+    "scores the predicted classes, so for two classes it is the error rate",
     "scores the probabilities",
 )
 def _():
@@ -246,8 +246,8 @@ def _():
 
 @row(
     "`CollabDataLoaders.from_df(ratings)`, `collab_learner(dls)`",
-    "recommend by factors of users and items, or by a network",
-    "are errors that say how `tabular_learner` is that network",
+    "recommend by embeddings of users and items, or by a network",
+    "are errors that say how to build that network by `tabular_learner`",
 )
 def _():
     assert callable(fastai_collab.collab_learner)
@@ -259,7 +259,7 @@ def _():
 @row(
     "`interp.top_losses(50)` of 20 samples",
     "is an error",
-    "gives all of them",
+    "gives all 20",
 )
 def _():
     with two_of_images() as (theirs, ours):
@@ -270,8 +270,8 @@ def _():
 
 @row(
     "`interp.plot_top_losses(9)`",
-    "gives the probability of the predicted class",
-    "gives the probability of the true class, with both names",
+    "shows the probability of the predicted class",
+    "shows the probability of the true class, and both names",
 )
 def _():
     import matplotlib.pyplot as plt

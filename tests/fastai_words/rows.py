@@ -26,9 +26,24 @@ def row(words: str, fastai: str, vicinal: str) -> Callable[[Callable[[], None]],
     return lambda check: ROWS.append(Row(words, fastai, vicinal, check))
 
 
+SECTIONS = {
+    "differences": "Training and networks",
+    "differences_elsewhere": "Images, mixing and callbacks",
+    "differences_of_data": "Loaders, tables and names",
+    "differences_of_results": "Predictions, files, losses and metrics",
+}  # the module of a row, and its heading
+
+
 def table() -> str:
-    lines = ["| what you type | fastai | vicinal |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {r.words} | {r.fastai} | {r.vicinal} |" for r in ROWS)]) + "\n"
+    """A heading with a table for each module of rows."""
+    parts = []
+    for module, heading in SECTIONS.items():
+        rows = [r for r in ROWS if r.check.__module__ == module]
+        lines = [f"| {r.words} | {r.fastai} | {r.vicinal} |" for r in rows]
+        head = [f"### {heading}", "", "| what you type | fastai | vicinal |", "|---|---|---|"]
+        parts.append("\n".join([*head, *lines]) + "\n")
+    assert {r.check.__module__ for r in ROWS} == set(SECTIONS)
+    return "\n" + "\n".join(parts) + "\n"
 
 
 def written(page: str) -> str:

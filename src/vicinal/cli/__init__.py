@@ -15,7 +15,8 @@ from vicinal.stopping import status, stopping_on_signals
 __all__ = ["app", "run"]
 
 app = typer.Typer(
-    help="Train with mixed samples: mixup, from one command.",
+    help="Train networks on mixed samples (mixup), and measure whether it helps. Begin with: "
+    "vicinal train digits",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

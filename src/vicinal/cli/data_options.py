@@ -16,22 +16,23 @@ def _read(
     valid: Annotated[
         float,
         typer.Option(
-            help="Fraction held out, where there is no validation part.", rich_help_panel=READING
+            help="Fraction to hold out for validation, if DATA has no validation part.",
+            rich_help_panel=READING,
         ),
     ] = 0.2,
     label: Annotated[
         str | None,
         typer.Option(
-            help="The label column of a table; or several columns of 0 and 1, separated by commas, "
-            "which are several labels of each sample.",
+            help="The label column of a table. For several labels of each sample, columns of 0 and "
+            "1, separated by commas.",
             rich_help_panel=READING,
         ),
     ] = None,
     label_pattern: Annotated[
         str | None,
         typer.Option(
-            help="A regular expression for the names of files; its first group is the class. With "
-            "a slash in it, it is for paths below DATA.",
+            help="A regular expression for file names, whose first group is the class. With a "
+            "slash in it, it is matched with paths below DATA.",
             rich_help_panel=READING,
         ),
     ] = None,
@@ -45,8 +46,8 @@ def _read(
     label_sep: Annotated[
         str | None,
         typer.Option(
-            help="What joins several labels in a column, such as ; where it is no vertical bar, "
-            "which is found.",
+            help="What separates several labels in a column, such as ; (a vertical bar is found by "
+            "itself).",
             rich_help_panel=READING,
         ),
     ] = None,
@@ -59,15 +60,16 @@ def _read(
     legend: Annotated[
         str | None,
         typer.Option(
-            help="For masks: a file that says which number or colour is which class, one a line, "
-            "such as 3,sky or sky,128,64,128. If not given, one such as classes.csv in DATA.",
+            help="For masks: a file with a class on each line, by its number or colour, such as "
+            "3,sky or sky,128,64,128. Default: a file such as classes.csv in DATA.",
             rich_help_panel=READING,
         ),
     ] = None,
     text: Annotated[
         str | None,
         typer.Option(
-            help="The column of texts to learn from, and no other.", rich_help_panel=READING
+            help="The column of texts to learn from, without the other columns.",
+            rich_help_panel=READING,
         ),
     ] = None,
     drop: Annotated[
@@ -84,16 +86,16 @@ def _read(
     split_column: Annotated[
         str | None,
         typer.Option(
-            help="The column that says of each row whether it is for training or validation.",
+            help="The column that says whether a row is for training or for validation.",
             rich_help_panel=READING,
         ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
-            help="Hold out whole groups, such as all samples of a patient: the column that names "
-            "them, or for a folder of images, a regular expression for paths below it, whose first "
-            "group names them.",
+            help="Hold out whole groups, such as all samples of a patient. Give the column that "
+            "names them, or for a folder of images a regular expression for paths below DATA, "
+            "whose first group names them.",
             rich_help_panel=READING,
         ),
     ] = None,
@@ -101,23 +103,23 @@ def _read(
         bool | None,
         typer.Option(
             "--series/--no-series",
-            help="Each row of a table, or of the arrays of an .npz file, is a series, or not. If "
-            "not given, by their names.",
+            help="Each row of a table, or of the arrays of an .npz file, is a series, or it is "
+            "not. Default: decided by the names of columns or arrays.",
             rich_help_panel=READING,
         ),
     ] = None,
     series_id: Annotated[
         str | None,
         typer.Option(
-            help="For series with a row for each step: the column that says which series it is of.",
+            help="For series with a row for each step: the column that names the series.",
             rich_help_panel=READING,
         ),
     ] = None,
     time: Annotated[
         str | None,
         typer.Option(
-            help="For these, the column of the times. If not given, one called time, t or date, or "
-            "the order of the rows.",
+            help="For series with a row for each step: the column of times. Default: a column "
+            "called time, t or date, or else the order of the rows.",
             rich_help_panel=READING,
         ),
     ] = None,
@@ -130,15 +132,15 @@ def _see(
     resize: Annotated[
         str | None,
         typer.Option(
-            help="How images get their size: crop (the default), squish or pad.",
+            help="How images are brought to --size: crop (the default), squish or pad.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
-            help="none; light (shifts and flips); photo (crops, rotation, tilt, brightness and "
-            "flips). If not given, by the size.",
+            help="Data augmentation: none; light (shifts and flips); photo (crops, rotation, tilt, "
+            "brightness and flips). Default: chosen by the size of the images.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
@@ -146,16 +148,16 @@ def _see(
         bool | None,
         typer.Option(
             "--flip/--no-flip",
-            help="Flip training images at random, or not, as where left and right matter. If not "
-            "given, by the data.",
+            help="Flip training images at random. Do not where left and right matter, as in "
+            "digits. Default: chosen by the data.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     pixel_range: Annotated[
         int | None,
         typer.Option(
-            help="The value that is white in images of 16 bits, such as 4095 where a camera has "
-            "12. If not given, 65535.",
+            help="The value of white in images of 16 bits, such as 4095 for a camera of 12 bits. "
+            "Default: 65535.",
             rich_help_panel=IMAGES,
         ),
     ] = None,

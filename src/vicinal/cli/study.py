@@ -33,45 +33,49 @@ def compare(
     mix: Annotated[
         str | None,
         typer.Option(
-            help="Methods to compare, separated by commas, as for train: "
-            "none,mixup:0.2,mixup:0.8+cutmix:1. If not given, none,mixup,cutmix for images "
-            "and series, with classmix for masks, with cmixup in the place of cutmix for values, "
-            "none,mixup for others."
+            help="Methods to compare, separated by commas, each as for train: "
+            "none,mixup:0.2,mixup+cutmix. Default: none,mixup,cutmix for images and series, "
+            "also classmix for masks, none,mixup,cmixup for values, none,mixup for others."
         ),
     ] = None,
     alpha: Annotated[
         str | None, typer.Option(help="Strengths, separated by commas, such as 0.1,0.4,1.")
     ] = None,
     epochs: Annotated[
-        str | None, typer.Option(help="Lengths of training, separated by commas, such as 5,20,80.")
+        str | None, typer.Option(help="Numbers of epochs, separated by commas, such as 5,20,80.")
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Trainings of each arm. If not given, 3; --resume adds more."),
+        typer.Option(
+            help="How often each method is trained, with another seed. Default: 3. Add more "
+            "by --resume."
+        ),
     ] = None,
     first_seed: Annotated[
         int,
-        typer.Option(help="The first of the seeds: others confirm what earlier ones suggest."),
+        typer.Option(
+            help="The first of the seeds. Use new seeds to confirm what earlier ones suggest."
+        ),
     ] = 0,
     train_size: Annotated[
         str | None,
         typer.Option(
-            help="Use this many training samples, or this share of them; several, separated by "
-            "commas, such as 500,2000,8000, draw a map of where mixing helps."
+            help="Use only this many training samples, or this share of them. Several sizes, such "
+            "as 500,2000,8000, make a map of where mixing helps."
         ),
     ] = None,
     label_noise: Annotated[
-        float, typer.Option(help="Replace this share of the training labels by another class.")
+        float, typer.Option(help="Make this share of the training labels wrong.")
     ] = 0.0,
     ood: Annotated[
         str | None,
         typer.Option(
-            help="Other data of the same kind, such as another folder of images, none of DATA's "
-            "classes; labels are not needed: are networks less confident about them?"
+            help="Other data, of none of DATA's classes, such as another folder of images: are the "
+            "networks less confident about them? Labels are not needed."
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Take no longer than this: 20m, 1h30m, 90s.")
+        str | None, typer.Option(help="Take no longer than this, such as 20m, 1h30m or 90s.")
     ] = None,
     recipe: Recipe = None,
     model: Model = None,
@@ -85,7 +89,7 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of the comparison. If not given, one below runs/.",
+            help="The folder of the comparison. Default: a new one in runs/.",
             rich_help_panel=FOLDER,
         ),
     ] = None,
@@ -93,7 +97,7 @@ def compare(
     resume: Annotated[
         bool,
         typer.Option(
-            help="Resume a comparison, or add to it: seeds, methods, epochs, training sizes.",
+            help="Resume a comparison, or add seeds, methods, epochs or training sizes to it.",
             rich_help_panel=FOLDER,
             show_default=False,
         ),
@@ -101,20 +105,20 @@ def compare(
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Processes that train at once. If not given, one for each GPU, or without GPUs "
-            "one for each processor, where the runs take long enough."
+            help="Number of processes that train at once. Default: one for each GPU; without GPUs, "
+            "one for each processor, if the runs take long enough."
         ),
     ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Do the runs on a Ray cluster: auto for the one that this machine is a node of, "
-            "or its address, such as ray://10.0.0.1:10001."
+            help="Train on a Ray cluster: auto for the one that this machine belongs to, or an "
+            "address, such as ray://10.0.0.1:10001."
         ),
     ] = None,
     **how: Any,
 ) -> None:
-    """Measure on DATA whether mixing helps, at which strength, and for how many epochs."""
+    """Measure whether mixing helps on DATA: train with and without it, over several seeds."""
     from vicinal.study.formatting import parse_duration, parse_list
 
     mixes = parse_list("mix", mix, str, "names")
@@ -179,7 +183,7 @@ def advise(
     skip_bad: SkipBad = False,
     **how: Any,
 ) -> None:
-    """Say what published results suggest for DATA; nothing is trained."""
+    """Say which method to try on DATA, and why; nothing is trained."""
     from vicinal.progress import status
 
     with starting():

@@ -56,7 +56,7 @@ def train(
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="The run folder. If not given, one below runs/.", rich_help_panel=FOLDER),
+        typer.Option(help="The run folder. Default: a new one in runs/.", rich_help_panel=FOLDER),
     ] = None,
     overwrite: Overwrite = False,
     resume: Annotated[
@@ -71,7 +71,7 @@ def train(
     stream: Stream = False,
     **how: Any,
 ) -> None:
-    """Train a network on DATA, and save it with its metrics and pictures to a run folder."""
+    """Train a network on DATA with mixing, and save it to a run folder."""
     with starting():
         from vicinal import runs
         from vicinal.processes import this_process
