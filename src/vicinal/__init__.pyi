@@ -190,6 +190,7 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
+from vicinal.mixing import Far as Far
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
@@ -199,6 +200,7 @@ from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
 from vicinal.mixing import Mixup as Mixup
+from vicinal.mixing import Near as Near
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule

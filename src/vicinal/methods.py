@@ -291,6 +291,7 @@ OF_THE_WHOLE = (
     Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
             above=True),
     Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
+    Setting("partners", "with whom a sample is mixed", "cycle"),
     Setting("labels", "of several labels: both by their shares, or their union in full", "shares"),
 )  # fmt: skip
 # Names of timm's options, and of arguments in Python.

@@ -33,6 +33,7 @@ from vicinal.mixing.methods import (
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.partners_by import Far, Near
 from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.schedule import Schedule
@@ -55,6 +56,7 @@ __all__ = [
     "CutMix",
     "Drawn",
     "FMix",
+    "Far",
     "GridMix",
     "KernelMixUp",
     "ManifoldMixUp",
@@ -65,6 +67,7 @@ __all__ = [
     "MixedTarget",
     "Mixer",
     "Mixup",
+    "Near",
     "Pattern",
     "Remix",
     "ResizeMix",
