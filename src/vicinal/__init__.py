@@ -28,6 +28,7 @@ _HOMES = {
         "FMix",
         "Far",
         "GridMix",
+        "KMixUp",
         "KernelMixUp",
         "ManifoldMixUp",
         "Mix",

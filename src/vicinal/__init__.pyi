@@ -194,6 +194,7 @@ from vicinal.mixing import Far as Far
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
+from vicinal.mixing import KMixUp as KMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget

@@ -204,6 +204,14 @@ METHODS: dict[str, MethodEntry] = {
             ),
         ),
         MethodEntry(
+            "kmixup", "KMixUp", "mixup of samples that are matched by their distances",
+            {"images": INPUT, "rows": ("inputs",), "series": INPUT}, alpha=1.0,
+            chooses_partners=True,
+            settings=(
+                Setting("k", "the samples in a group that is matched", 16, low=1, kind="whole"),
+            ),
+        ),
+        MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
             _ANY_BUT_MASKS, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
             settings=(
