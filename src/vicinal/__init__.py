@@ -18,6 +18,7 @@ if "ipykernel" in sys.modules:
 
 _HOMES = {
     "mixing": (
+        "AcrossProcesses",
         "BalancedMixUp",
         "BetweenClass",
         "CMixUp",

@@ -183,6 +183,7 @@ from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixed.tensor import own_targets as own_targets
+from vicinal.mixing import AcrossProcesses as AcrossProcesses
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice

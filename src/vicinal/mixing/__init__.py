@@ -8,6 +8,7 @@
 - :func:`check_mixer` tests a mixer of your own.
 """
 
+from vicinal.mixing.across import AcrossProcesses
 from vicinal.mixing.batch import halves
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.checks import check_mixer
@@ -43,6 +44,7 @@ from vicinal.mixing.target import MixedTarget
 Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
+    "AcrossProcesses",
     "BalancedMixUp",
     "Batch",
     "BetweenClass",
