@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.batch import is_blendable, tensors_to_mix
+from vicinal.mixing.class_indices import without_subclass
 from vicinal.mixing.completion import Batch
 
 #: From the samples of a batch, as the mixer gets them, to features (B, ...).
@@ -41,7 +42,7 @@ def squared_distances(batch: Batch, distance: Embed | None) -> Tensor:
             [25.,  4.,  0.]])
     """
     features = inputs_of(batch, batch.x) if distance is None else [distance(batch.x)]
-    found = sum(_of_tensor(part) for part in features)
+    found = sum(_of_tensor(without_subclass(part)) for part in features)
     if not isinstance(found, Tensor):
         raise ValueError(
             "there are no inputs between which a distance could be: name some in fields="

@@ -222,7 +222,8 @@ class Mixer(ABC):
             count = (count + 1) // 2
         size, kind = self._size_of(x)
         mix = next_mix(self, count, size, first.device)
-        if not (self.reads_batch or depends_on_batch(self.partners)):  # as most
+        # Most methods look at no batch, which then need not be made for them.
+        if not (self.reads_batch or depends_on_batch(self.partners)):
             return mix.cut_from(kind)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         batch = batch.halved() if self.half else batch

@@ -4,7 +4,7 @@ Only a random order is drawn by sizes alone. Once the batch is known, each way m
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
@@ -92,9 +92,9 @@ class Near:
     Args:
         distance: between what the distance is, which is Euclidean: a function from the samples
             (B, ...), as the mixer gets them, to features (B, ...), such as those of the network
-            that is trained, which is called without gradients. None takes the inputs: all tensors
-            of them, of which two different categories or other integers are at a squared distance
-            of 2.
+            that is trained. It is called without gradients; a network stays in the mode that it is
+            in. None takes the inputs: all tensors of them, in which two different categories or
+            other integers are at a squared distance of 2.
 
     Raises:
         TypeError: ``distance`` is not a function.
@@ -207,6 +207,7 @@ Partners = (
     Literal["cycle", "shuffle", "pairs", "reverse", "same_class", "other_class", "near", "far"]
     | Near
     | Tensor
+    | Sequence[int]
     | Callable[..., Any]
 )
 
