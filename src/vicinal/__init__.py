@@ -18,6 +18,7 @@ if "ipykernel" in sys.modules:
 
 _HOMES = {
     "mixing": (
+        "AcrossProcesses",
         "BalancedMixUp",
         "BetweenClass",
         "CMixUp",
@@ -26,7 +27,9 @@ _HOMES = {
         "ColumnMix",
         "CutMix",
         "FMix",
+        "Far",
         "GridMix",
+        "KMixUp",
         "KernelMixUp",
         "ManifoldMixUp",
         "Mix",
@@ -34,6 +37,7 @@ _HOMES = {
         "MixedTarget",
         "Mixer",
         "Mixup",
+        "Near",
         "Remix",
         "ResizeMix",
         "Schedule",

@@ -183,6 +183,7 @@ from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixed.tensor import own_targets as own_targets
+from vicinal.mixing import AcrossProcesses as AcrossProcesses
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
@@ -190,15 +191,18 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
+from vicinal.mixing import Far as Far
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
+from vicinal.mixing import KMixUp as KMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix
 from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
 from vicinal.mixing import Mixup as Mixup
+from vicinal.mixing import Near as Near
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import Schedule as Schedule

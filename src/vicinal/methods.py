@@ -204,6 +204,14 @@ METHODS: dict[str, MethodEntry] = {
             ),
         ),
         MethodEntry(
+            "kmixup", "KMixUp", "mixup of samples that are matched by their distances",
+            {"images": INPUT, "rows": ("inputs",), "series": INPUT}, alpha=1.0,
+            chooses_partners=True,
+            settings=(
+                Setting("k", "the samples in a group that is matched", 16, low=1, kind="whole"),
+            ),
+        ),
+        MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
             _ANY_BUT_MASKS, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
             settings=(
@@ -291,6 +299,7 @@ OF_THE_WHOLE = (
     Setting("until", "the share of the training that mixes, from its start", 1.0, high=1,
             above=True),
     Setting("off_epoch", "how many epochs mix, from the first on; 0 for all", 0, kind="whole"),
+    Setting("partners", "with whom a sample is mixed", "cycle"),
     Setting("labels", "of several labels: both by their shares, or their union in full", "shares"),
 )  # fmt: skip
 # Names of timm's options, and of arguments in Python.

@@ -26,6 +26,9 @@ from vicinal.methods import (
 Mode = Literal["batch", "pair", "elem"]
 MODES: tuple[Mode, ...] = ("batch", "pair", "elem")
 LABELS = ("shares", "union")
+# Of `partners` in Python, those that have a word; "pairs" is mode=pair.
+PARTNERS = ("cycle", "shuffle", "reverse", "same_class", "other_class", "near", "far")
+OF_CLASSES = ("same_class", "other_class")  # which need targets that are classes
 # As `per` of a mixer in Python has it.
 PER = {"batch": "batch", "sample": "elem"}
 
@@ -88,6 +91,7 @@ class MixSpec:
         mode: what has weights and a method of its own: a batch, a pair or a sample ("elem").
         until: the share of the training after which nothing is mixed any more.
         off_epoch: the same in epochs; 0 for never.
+        partners: with whom a sample is mixed.
         labels: what several labels of both samples become: "shares" of both, or their "union".
     """
 
@@ -96,6 +100,7 @@ class MixSpec:
     mode: Mode = "elem"
     until: float = 1.0
     off_epoch: int = 0
+    partners: str = "cycle"
     labels: str = "shares"
 
     @property
@@ -182,7 +187,8 @@ class MixSpec:
             (part.method.name, part.strength, round(share, 9), part.layers, part.settings)
             for part, share in zip(self.parts, self.shares, strict=True)
         ]
-        return (*parts, self.prob, self.mode, self.until, self.off_epoch, self.labels)
+        whole = self.prob, self.mode, self.until, self.off_epoch, self.partners, self.labels
+        return (*parts, *whole)
 
     def mixing_share(self, epochs: int) -> float:
         """The share of the training that mixes, of so many epochs.
@@ -309,6 +315,14 @@ def _value(setting: Setting, text: str) -> Any:
         if mode not in MODES:
             raise ValueError(f"must be {', '.join(MODES[:-1])} or {MODES[-1]}, not {text}")
         return mode
+    if setting.name == "partners":
+        word = text.lower().replace("-", "_")
+        if word in ("pair", "pairs"):
+            raise ValueError("cannot be pairs, which share one draw: use mode=pair instead")
+        if word not in PARTNERS:
+            listed = f"{', '.join(PARTNERS[:-1])} or {PARTNERS[-1]}"
+            raise ValueError(f"must be {listed}, not {text or 'nothing'}")
+        return word
     if setting.name == "labels":
         if text.lower() not in LABELS:
             raise ValueError(f"must be {' or '.join(LABELS)}, not {text or 'nothing'}")
@@ -363,6 +377,10 @@ def _check(spec: MixSpec, mix: str) -> None:
     choosing = [part.method.name for part in spec.parts if part.method.chooses_partners]
     if spec.mode == "pair" and choosing:
         _refuse(mix, f"{choosing[0]} chooses partners itself, so mode cannot be pair: leave it out")
+    if spec.partners != "cycle" and choosing:
+        _refuse(mix, f"{choosing[0]} chooses partners itself: leave out partners={spec.partners}")
+    if spec.partners != "cycle" and spec.mode == "pair":
+        _refuse(mix, f"mode=pair and partners={spec.partners} exclude each other: leave out one")
     alone = [part.method.name for part in spec.parts if part.method.callback]
     if alone and spec.labels == "union":
         _refuse(mix, f"{alone[0]} has a loss of its own, by shares: leave out labels=union")

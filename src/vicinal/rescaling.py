@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.mixing import Blend, Choice, ManifoldMixUp, Mixer, MixUp, Schedule
+from vicinal.mixing.partners_by import depends_on_batch
 from vicinal.mixing.pattern import weight_of
 
 DRAWS = 2**17  # of mixers whose law has no formula: the mean is then exact to about 0.0005
@@ -30,9 +31,10 @@ def mean_share(mixer: Mixer) -> float:
     >>> mean_share(MixUp(1.0)), mean_share(MixUp(1.0, p=0.5)), round(mean_share(MixUp(0.4)), 3)
     (0.75, 0.875, 0.84)
     """
-    if type(mixer) is MixUp:
+    by_sizes = not depends_on_batch(mixer.partners)
+    if type(mixer) is MixUp and by_sizes:
         return 1 - mixer.p * (1 - _folded_mean(mixer.alpha))
-    if type(mixer) is Choice:
+    if type(mixer) is Choice and by_sizes:
         return 1 - sum(p * (1 - mean_share(m)) for m, p in zip(mixer.mixers, mixer.p, strict=True))
     reason = _why_not(mixer)
     if reason is not None:
@@ -61,7 +63,7 @@ def _why_not(mixer: Mixer) -> str | None:
         return "what it mixes changes in the course of the training"
     if isinstance(mixer, ManifoldMixUp):
         return "it mixes inside of the network"
-    if mixer.reads_batch:
+    if mixer.reads_batch or depends_on_batch(mixer.partners):
         return "what it mixes depends on the samples"
     if not all(drawn is Blend for drawn in mixer.drawn_types):
         return "it does not blend whole samples"

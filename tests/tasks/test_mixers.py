@@ -10,9 +10,11 @@ import torch
 from PIL import Image
 
 from run_folders import assert_same, left, silent
-from vicinal import Callback, Choice, CutMix, MixUp, Schedule, VicinalError, recipes, runs
+from vicinal import Callback, Choice, CutMix, MixUp, Near, Schedule, VicinalError, recipes, runs
 from vicinal.data import storage
+from vicinal.mixes import parse_mix
 from vicinal.tasks import TrainOptions, find_split, make_task
+from vicinal.tasks.mixers import check_partners
 
 pytestmark = pytest.mark.usefixtures("blank_pictures")
 
@@ -175,4 +177,26 @@ def test_a_mixer_that_holds_a_model_is_refused_as_its_copy_would_not_be_trained(
 
     with pytest.raises(VicinalError, match=r"holds a model.* ByModel\(learn.model"):
         train(tmp_path / "a", Choice([ByModel(torch.nn.Linear(2, 2))]))
+    network = torch.nn.Linear(2, 2)
+    for held in (network, network.forward):
+        with pytest.raises(VicinalError, match="holds a model"):
+            train(tmp_path / "a", MixUp(partners=Near(held)))
     train(tmp_path / "b", lambda learn: ByModel(learn.model))
+
+
+@pytest.mark.parametrize("mix", ["mixup:partners=other_class", "mixup+cutmix:partners=near"])
+def test_partners_are_those_of_the_command(mix):
+    options = replace(OPTIONS, mix=mix)
+    mixer = make_task(options, find_split(options)).batch_mixer()
+    assert mixer.partners == mix.partition("partners=")[2]
+    y = torch.arange(12) % 2
+    target = mixer(torch.rand(12, 3, 8, 8), y)[1]
+    assert mixer.partners == "near" or (target.own != target.partner).all()
+
+
+def test_partners_by_class_are_for_classes():
+    with pytest.raises(VicinalError, match=r"goes by classes, and these are several labels of eac"):
+        check_partners(parse_mix("mixup:partners=same_class"), "labels")
+    with pytest.raises(VicinalError, match=r"mixup:partners=same_class: .* these are values: use"):
+        check_partners(parse_mix("mixup:partners=same_class"), "values")
+    check_partners(parse_mix("mixup:partners=far"), "values")

@@ -17,7 +17,8 @@ from vicinal.errors import VicinalError
 from vicinal.mixing.arguments import flag, one_of
 from vicinal.mixing.blocks import next_mix
 from vicinal.mixing.method import Method, Per
-from vicinal.mixing.mixer import Partners
+from vicinal.mixing.partners import PARTNERS
+from vicinal.mixing.partners_by import Partners, depends_on_batch
 from vicinal.mixing.pattern import Drawn
 
 
@@ -60,6 +61,11 @@ class ImagesWithBoxes:
             raise VicinalError(
                 "half, fields, maximum, pixelwise and integers are for tensors (B, ...): leave "
                 "them out for images with boxes"
+            )
+        if depends_on_batch(mixer.partners):
+            raise VicinalError(
+                f"partners={mixer.partners!r} is for tensors (B, ...): for images with boxes it is "
+                f"one of {', '.join(PARTNERS)}"
             )
         sizes = sizes_of(x)
         if not sizes:

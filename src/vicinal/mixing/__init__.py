@@ -8,6 +8,7 @@
 - :func:`check_mixer` tests a mixer of your own.
 """
 
+from vicinal.mixing.across import AcrossProcesses
 from vicinal.mixing.batch import halves
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.checks import check_mixer
@@ -26,6 +27,7 @@ from vicinal.mixing.methods import (
     FMix,
     GridMix,
     KernelMixUp,
+    KMixUp,
     MixUp,
     Remix,
     ResizeMix,
@@ -33,6 +35,7 @@ from vicinal.mixing.methods import (
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
+from vicinal.mixing.partners_by import Far, Near
 from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.schedule import Schedule
@@ -41,6 +44,7 @@ from vicinal.mixing.target import MixedTarget
 Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
+    "AcrossProcesses",
     "BalancedMixUp",
     "Batch",
     "BetweenClass",
@@ -55,7 +59,9 @@ __all__ = [
     "CutMix",
     "Drawn",
     "FMix",
+    "Far",
     "GridMix",
+    "KMixUp",
     "KernelMixUp",
     "ManifoldMixUp",
     "Masks",
@@ -65,6 +71,7 @@ __all__ = [
     "MixedTarget",
     "Mixer",
     "Mixup",
+    "Near",
     "Pattern",
     "Remix",
     "ResizeMix",

@@ -21,6 +21,7 @@ from torch.compiler import is_compiling
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import pin_and_move
 from vicinal.mixing.partners import PARTNERS
+from vicinal.mixing.partners_by import drawn_as
 from vicinal.mixing.pattern import weight_of
 from vicinal.mixing.plain import in_transform
 
@@ -74,7 +75,7 @@ def _draw_block(
     # The batch size is part of the seed. Without it, a last batch of 3 samples would get the first
     # weights of the block that was drawn for full batches.
     generator = mixer.random.generator(block, count)
-    partner = PARTNERS[mixer.partners](batches, count, generator)
+    partner = PARTNERS[drawn_as(mixer.partners)](batches, count, generator)
     patterns = mixer.patterns(batches, count, size, generator, block * batches)
     if mixer.partners == "pairs":  # both samples of a pair use the draw of the first
         rows = torch.arange(batches * count, device="cpu").view(batches, count)

@@ -1,13 +1,14 @@
-"""Methods that choose partners by the targets, from the batch itself or from a pool of samples.
+"""Methods that choose partners themselves, by the targets or by distances.
 
 Only a uniform number for each sample can be drawn by sizes alone. Once the targets are known, in
-``complete``, it selects a partner by the inverse of the cumulative distribution of its candidates.
+``complete``, it selects a partner by the inverse of the cumulative distribution of its candidates,
+or gives the batch a random order.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -55,14 +56,13 @@ class PendingBlend(Blend):
         return type(self)(*function(self.values).unbind(1))
 
 
-class ChosenOptions(TypedDict, total=False):
-    """The keyword arguments of methods that choose partners by the targets.
+class OwnPartnersOptions(TypedDict, total=False):
+    """The keyword arguments of methods that choose partners themselves.
 
-    :class:`ChosenPartners` documents them. There is no ``partners`` and no ``half``, which would
-    determine the partners, and no ``pixelwise``, as these methods blend.
+    There is no ``partners`` and no ``half``, which would determine the partners, and no
+    ``pixelwise``, as these methods blend.
     """
 
-    pool: tuple[Any, Any] | None
     per: Per
     p: float
     fields: Fields | None
@@ -71,7 +71,50 @@ class ChosenOptions(TypedDict, total=False):
     seed: int | None
 
 
-class ChosenPartners(Method):
+class OwnPartners(Method):
+    """Blend each sample with one that the method chooses, once the batch is known.
+
+    Subclasses implement :meth:`Method.pattern`, which draws a blend, and :meth:`Mixer.complete`.
+
+    Args:
+        **options: of :class:`Method` and :class:`Mixer`: per, p, fields, integers, maximum, seed.
+    """
+
+    drawn_types = (PendingBlend,)
+    block_size = 16
+    # complete() replaces the partners: the order that costs nothing to draw.
+    partners: Any = "reverse"
+
+    def __init__(self, **options: Unpack[OwnPartnersOptions]) -> None:
+        super().__init__(**options)
+        # Not an option of this mixer: without an attribute of its own, the repr does not show it,
+        # and wrappers do not adopt it.
+        del self.partners
+
+    def patterns(
+        self,
+        batches: int,
+        count: int,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        step: int,
+    ) -> tuple[Drawn, ...]:
+        (blend,) = super().patterns(batches, count, size, generator, step)
+        samples = batches * count
+        uniform = torch.rand(samples, generator=generator, dtype=torch.float32, device="cpu")
+        return (PendingBlend(blend.weight, uniform),)
+
+
+class ChosenOptions(OwnPartnersOptions, total=False):
+    """The keyword arguments of methods that choose partners by the targets.
+
+    :class:`ChosenPartners` documents them.
+    """
+
+    pool: tuple[Any, Any] | None
+
+
+class ChosenPartners(OwnPartners):
     """Blend each sample with one that is chosen by the targets.
 
     A sample may be the partner of several others, or of none. Subclasses implement
@@ -84,26 +127,10 @@ class ChosenPartners(Method):
         fields, integers, maximum, seed: of :class:`Mixer`.
     """
 
-    drawn_types = (PendingBlend,)
-    block_size = 16
-    # complete() replaces the partners: the order that costs nothing to draw.
-    partners: Any = "reverse"
-
     def __init__(
-        self,
-        *,
-        pool: tuple[Any, Any] | None = None,
-        per: Per = "sample",
-        p: float = 1.0,
-        fields: Fields | None = None,
-        integers: Integers = "raise",
-        maximum: Fields | None = None,
-        seed: int | None = None,
+        self, *, pool: tuple[Any, Any] | None = None, **options: Unpack[OwnPartnersOptions]
     ) -> None:
-        super().__init__(per=per, p=p, fields=fields, integers=integers, maximum=maximum, seed=seed)
-        # Not an option of this mixer: without an attribute of its own, the repr does not show it,
-        # and wrappers do not adopt it.
-        del self.partners
+        super().__init__(**options)
         self._pool = None if pool is None else self._checked_pool(pool)
 
     @abstractmethod
@@ -121,19 +148,6 @@ class ChosenPartners(Method):
         Returns:
             (B, N) floats, or (N,) if they are the same for all rows.
         """
-
-    def patterns(
-        self,
-        batches: int,
-        count: int,
-        size: tuple[int, int],
-        generator: torch.Generator,
-        step: int,
-    ) -> tuple[Drawn, ...]:
-        (blend,) = super().patterns(batches, count, size, generator, step)
-        samples = batches * count
-        uniform = torch.rand(samples, generator=generator, dtype=torch.float32, device="cpu")
-        return (PendingBlend(blend.weight, uniform),)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if batch.other is not None:

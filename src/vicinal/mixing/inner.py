@@ -21,6 +21,7 @@ from vicinal.mixing.completion import Batch
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.outer_draw import handed
+from vicinal.mixing.partners_by import checked_partners
 from vicinal.mixing.pattern import Drawn, weight_of
 
 
@@ -165,6 +166,7 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
         ValueError: an option of an inner mixer would be ignored, because the wrapper or another
             inner mixer has another value for it.
     """
+    options = {name: _normalized(name, value) for name, value in options.items()}
     found = dict(options)
     _check_pairs(outer, options, mixers)
     for name, default in SHARED_OPTIONS.items():
@@ -172,7 +174,7 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
         inner = [(mixer, getattr(mixer, name)) for mixer in mixers if name in vars(mixer)]
         given = [pair for pair in inner if pair[1] != default]
         if name in options:
-            wanted = _normalized(name, options[name])
+            wanted = options[name]
         elif given:
             wanted = found[name] = given[0][1]
             # integers="raise" is compatible with any other value: a mixer that has no use for
@@ -227,4 +229,6 @@ def check_unchanged(outer: Mixer, mixers: Sequence[Mixer], adopted: list[dict[st
 
 def _normalized(name: str, value: Any) -> Any:
     """An option's value in the form in which mixers store it."""
+    if name == "partners":
+        return checked_partners(value)
     return names(name, value) if name in ("fields", "maximum") else value

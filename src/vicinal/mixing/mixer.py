@@ -13,7 +13,7 @@ each other:
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch.compiler import is_compiling
@@ -35,12 +35,15 @@ from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
-from vicinal.mixing.partners import PARTNERS
+from vicinal.mixing.partners_by import (
+    Partners,
+    checked_partners,
+    choose_partners,
+    depends_on_batch,
+)
 from vicinal.mixing.pattern import Drawn
 from vicinal.notebook import html_facts
 from vicinal.rng import RandomState
-
-Partners = Literal["cycle", "shuffle", "pairs", "reverse"]
 
 
 class MixerOptions(TypedDict, total=False):
@@ -75,7 +78,12 @@ class Mixer(ABC):
         partners: how partners are drawn. "cycle": one random cyclic permutation, without fixed
             points, in which no pair appears twice. "shuffle": any permutation. "pairs": two samples
             are each other's partner and share one draw; in an odd batch, one sample is not mixed.
-            "reverse": the batch in reverse order.
+            "reverse": the batch in reverse order. "same_class" and "other_class", for class
+            indices (B,) as targets: a random other sample of the same or of another class; if there
+            is none in the batch, the sample is not mixed. "near" and "far": the nearest or farthest
+            other sample, by the inputs or, with :class:`Near` and :class:`Far`, by features of
+            them. Or a function of the targets (y), or of samples and targets (x, y), that returns
+            for each sample the index of its partner; or such indices for batches of one size.
         half: mix the second half of the batch into the first, and return only the first half.
         fields: the dict keys, attributes or positions of a nested batch to mix; None mixes all.
         integers: what to do with integer tensors other than uint8 images: "raise" an error, "leave"
@@ -122,10 +130,11 @@ class Mixer(ABC):
         pixelwise: bool | None = None,
         seed: int | None = None,
     ) -> None:
-        self.partners = one_of("partners", partners, tuple(PARTNERS))
+        self.partners: Any = partners  # checked by __setattr__
         self.half = flag("half", half)
-        if half and partners == "pairs":
-            raise ValueError("half and partners='pairs' exclude each other: choose other partners=")
+        if half and (depends_on_batch(self.partners) or partners == "pairs"):
+            shown = f"partners={self.partners!r}"
+            raise ValueError(f"half and {shown} exclude each other: choose other partners=")
         self.fields = names("fields", fields)
         self.integers: Any = one_of("integers", integers, ("raise", "leave", "paste"))
         self.maximum = names("maximum", maximum)
@@ -213,14 +222,15 @@ class Mixer(ABC):
             count = (count + 1) // 2
         size, kind = self._size_of(x)
         mix = next_mix(self, count, size, first.device)
-        if not self.reads_batch:  # as most methods, to whom a batch need not be shown
+        # Most methods look at no batch, which then need not be made for them.
+        if not (self.reads_batch or depends_on_batch(self.partners)):
             return mix.cut_from(kind)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         batch = batch.halved() if self.half else batch
         if is_compiling():
-            return self.complete(mix, batch).cut_from(kind)
+            return self.complete(choose_partners(self.partners, mix, batch), batch).cut_from(kind)
         try:
-            return self.complete(mix, batch).cut_from(kind)
+            return self.complete(choose_partners(self.partners, mix, batch), batch).cut_from(kind)
         except Exception:
             self.random.count -= 1  # a rejected batch uses up no draw
             raise
@@ -350,6 +360,7 @@ class Mixer(ABC):
         return html_facts(type(self).__name__, {**self._shown_settings(), **seed})
 
     def __setattr__(self, name: str, value: Any) -> None:
+        value = checked_partners(value) if name == "partners" else value
         super().__setattr__(name, value)
         # Blocks that were drawn with other options must not be used: see blocks.py. These three
         # attributes have no influence on what is drawn.

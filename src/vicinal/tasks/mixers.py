@@ -10,7 +10,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
-from vicinal.mixes import MixPart, MixSpec
+from vicinal.mixes import OF_CLASSES, MixPart, MixSpec
 from vicinal.mixing import Choice, Mixer, Schedule
 from vicinal.rng import derive_seed
 from vicinal.tasks.options import TrainOptions
@@ -45,7 +45,8 @@ def make_mixer(
     """
     spec = options.spec
     _check_end(spec)
-    together: dict[str, Any] = {"partners": "pairs"} if spec.mode == "pair" else {}
+    partners = "pairs" if spec.mode == "pair" else spec.partners
+    together: dict[str, Any] = {} if partners == "cycle" else {"partners": partners}
     each: dict[str, Any] = {"per": "batch"} if spec.mode == "batch" else {}
     if len(spec.parts) == 1:
         (part,) = spec.parts
@@ -61,6 +62,16 @@ def make_mixer(
         return Choice(mixers, p, **whole)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
+
+
+def check_partners(spec: MixSpec, targets: str) -> None:
+    """Refuse partners by their classes where the targets are none."""
+    if spec.partners in OF_CLASSES and targets != "classes":
+        found = "several labels of each" if targets == "labels" else targets
+        raise VicinalError(
+            f"--mix {spec.text}: partners={spec.partners} goes by classes, and these are {found}: "
+            "use near or far, or leave it out"
+        )
 
 
 def _check_end(spec: MixSpec) -> None:
@@ -116,13 +127,21 @@ def check_holds_no_model(mixer: Mixer) -> None:
     That copy would not be trained, and the mixer would go by its first weights.
     """
     for inner in mixer.nested():
-        for value in vars(inner).values():
+        for value in _held(inner):
             if isinstance(value, nn.Module) and any(True for _ in value.parameters()):
                 raise VicinalError(
                     f"{inner!r} holds a model, which would be copied with it and stay untrained: "
                     "give a function from the learner to the mixer, such as lambda learn: "
                     f"{type(inner).__name__}(learn.model, ...)"
                 )
+
+
+def _held(mixer: Mixer) -> Iterable[Any]:
+    """What a mixer holds, also inside its partners, and by a method that is bound to it."""
+    for value in vars(mixer).values():
+        inside = [getattr(value, name, None) for name in ("distance", "function")]
+        for held in (value, *inside):
+            yield from (held, getattr(held, "__self__", None))
 
 
 def seed_mixers(mixers: Iterable[Mixer], seed: int) -> None:

@@ -21,7 +21,7 @@ from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.processes import default_device, this_process
 from vicinal.tasks import several_labels
-from vicinal.tasks.mixers import LEARNED, ending, from_python, make_mixer
+from vicinal.tasks.mixers import LEARNED, check_partners, ending, from_python, make_mixer
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 
@@ -240,6 +240,7 @@ class Task(ABC):
                 )
             self._check_targets(method)
         several_labels.check_union(self.options.spec, self.split)
+        check_partners(self.options.spec, self.split.targets_are)
 
     def _check_targets(self, method: MethodEntry) -> None:
         targets = self.split.targets_are

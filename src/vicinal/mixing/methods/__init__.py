@@ -13,6 +13,7 @@ from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
+from vicinal.mixing.methods.kmixup import KMixUp
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
@@ -27,6 +28,7 @@ __all__ = [
     "CutMix",
     "FMix",
     "GridMix",
+    "KMixUp",
     "KernelMixUp",
     "MixUp",
     "Remix",

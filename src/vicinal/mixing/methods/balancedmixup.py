@@ -8,6 +8,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.chosen import ChosenOptions, ChosenPartners
+from vicinal.mixing.class_indices import class_indices
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.mix import Mix
 
@@ -60,13 +61,7 @@ class BalancedMixUp(ChosenPartners):
         return Mix(mix.partner, mix.weight, (Blend(mix.weight),))
 
     def checked_targets(self, y: Any) -> Tensor:
-        if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.ndim != 1:
-            kind = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y)
-            kind = "several targets" if isinstance(y, dict | tuple | list) else kind
-            raise TypeError(
-                f"BalancedMixUp needs class indices of shape (B,) as targets, not {kind}"
-            )
-        return y
+        return class_indices("BalancedMixUp", y)
 
     def log_probs(self, y: Tensor, pool: Tensor | None) -> Tensor:
         return -_class_sizes(y if pool is None else pool).log()

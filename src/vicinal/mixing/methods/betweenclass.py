@@ -37,9 +37,9 @@ class BetweenClass(Method):
     Source: Y. Tokozume, Y. Ushiku, T. Harada, Learning from Between-class Examples for Deep Sound
     Recognition, ICLR 2018, section 3.2; windows of 2048 samples at 16 kHz and 4096 at 44.1 kHz are
     from the authors' code, and other rates use the power of two nearest to 0.1 s. Deviations: both
-    sounds may be of the same class, which the paper excludes; silence is not treated as a sound at
-    -80 dB, to which the paper's code turns the other sound down; and power is averaged over the
-    channels.
+    sounds may be of the same class, which the paper and ``partners="other_class"`` exclude; silence
+    is not treated as a sound at -80 dB, to which the paper's code turns the other sound down; and
+    power is averaged over the channels.
 
     >>> mixer = BetweenClass(rate=16_000, seed=0)
     >>> x, y = mixer(torch.randn(8, 16_000), torch.arange(8))

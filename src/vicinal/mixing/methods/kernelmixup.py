@@ -10,13 +10,12 @@ from torch import Tensor
 
 from vicinal.mixing.arguments import number
 from vicinal.mixing.as_pytree import tensors_as_leaves
-from vicinal.mixing.batch import is_blendable, tensors_to_mix
+from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.distances import Embed, inputs_of
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
-
-Embed = Callable[[Any], Tensor]
 
 
 @tensors_as_leaves("lam", "cosine", "exponential")
@@ -170,9 +169,7 @@ class KernelMixUp(Method):
             )
         if distance == "targets" or (distance is None and has_values):
             return [y]
-        # All of the inputs, also integers that are mixed only inside of the network.
-        tensors = tensors_to_mix(x, batch.fields, "raise", batch.maximum)
-        return [tensor for tensor in tensors if tensor.ndim]
+        return inputs_of(batch, x)
 
 
 def beta_of(tau: Tensor, cosine: Tensor, exponential: Tensor) -> Tensor:
