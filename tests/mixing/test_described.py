@@ -153,3 +153,13 @@ class TestOwnMixers:
         for mixer in (Own(1.0, p=0.5, seed=3), Untyped(0.2, seed=3), DetectionMixUp(seed=3)):
             for other in (copy.deepcopy(mixer), pickle.loads(pickle.dumps(mixer))):
                 assert repr(other) == repr(mixer)
+
+
+def test_a_method_that_does_not_say_what_it_draws():
+    class Nameless(Method):
+        def pattern(self, count, size, generator):
+            raise NotImplementedError
+
+    message = r"^Nameless has no drawn_types: name what its pattern\(\) returns, such as drawn_t"
+    with pytest.raises(AttributeError, match=message):
+        Nameless().draw(torch.rand(4, 3))

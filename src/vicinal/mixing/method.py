@@ -1,7 +1,7 @@
 """Method: the base class of published methods, which draw one pattern."""
 
 from abc import abstractmethod
-from typing import Literal, Unpack
+from typing import Any, Literal, NoReturn, Unpack
 
 import torch
 
@@ -22,6 +22,16 @@ class MethodOptions(MixerOptions, total=False):
     p: float
 
 
+class _NotNamed:
+    """What a method has until it says what it draws."""
+
+    def __get__(self, method: Mixer | None, cls: type[Mixer]) -> NoReturn:
+        raise AttributeError(
+            f"{cls.__name__} has no drawn_types: name what its pattern() returns, such as "
+            "drawn_types = (Blend,)"
+        )
+
+
 class Method(Mixer):
     """Draw one pattern for each sample, or one for the whole batch.
 
@@ -37,6 +47,8 @@ class Method(Mixer):
         TypeError, ValueError: an argument has the wrong type or is out of range.
     """
 
+    drawn_types: Any = _NotNamed()
+
     def __init__(
         self, *, per: Per = "sample", p: float = 1.0, **options: Unpack[MixerOptions]
     ) -> None:
@@ -48,7 +60,8 @@ class Method(Mixer):
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Drawn:
         """Draw the pattern of ``count`` samples of this height and width.
 
-        On the CPU, with random numbers from this generator alone.
+        On the CPU, with random numbers from this generator alone. The samples are those of one
+        batch, or with a ``block_size``, of as many batches as it says, one after the other.
         """
 
     def patterns(
