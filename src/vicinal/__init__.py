@@ -18,6 +18,7 @@ if "ipykernel" in sys.modules:
 
 _HOMES = {
     "mixing": (
+        "AttentiveMix",
         "BalancedMixUp",
         "BetweenClass",
         "CMixUp",
@@ -27,6 +28,7 @@ _HOMES = {
         "CutMix",
         "FMix",
         "GridMix",
+        "GuidedMixUp",
         "KernelMixUp",
         "ManifoldMixUp",
         "Mix",
@@ -36,10 +38,12 @@ _HOMES = {
         "Mixup",
         "Remix",
         "ResizeMix",
+        "SaliencyMix",
         "Schedule",
         "SmoothMix",
         "check_mixer",
         "halves",
+        "spectral_residual",
     ),
     "detection": ("CopyPaste", "DetectionCutMix", "DetectionMixUp", "Mosaic"),
     "mixed.tensor": ("MixedTensor", "as_tensors", "own_targets"),

@@ -183,6 +183,7 @@ from vicinal.metrics import top_k_accuracy as top_k_accuracy
 from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixed.tensor import own_targets as own_targets
+from vicinal.mixing import AttentiveMix as AttentiveMix
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
@@ -192,6 +193,7 @@ from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
+from vicinal.mixing import GuidedMixUp as GuidedMixUp
 from vicinal.mixing import KernelMixUp as KernelMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix
@@ -201,10 +203,12 @@ from vicinal.mixing import MixUp as MixUp
 from vicinal.mixing import Mixup as Mixup
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
+from vicinal.mixing import SaliencyMix as SaliencyMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
+from vicinal.mixing import spectral_residual as spectral_residual
 from vicinal.models.heads import create_head as create_head
 from vicinal.models.hub_text import hub_text_model as hub_text_model
 from vicinal.models.parts import Embedding as Embedding

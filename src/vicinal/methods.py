@@ -106,7 +106,7 @@ class MethodEntry:
         compared: whether ``vicinal compare`` tries it where the user names no methods.
         on_board: whether the mixing board can show it.
         settings: what can be set beside alpha.
-        chooses_partners: whether it chooses them by the targets, so that they form no pairs.
+        chooses_partners: whether it chooses them by the batch, so that they form no pairs.
         callback: for a method that is more than a mixer, where the callback is, as
             ``"module:class"``. It is called with the mixer and the settings of its own.
         passes: how many samples pass through the network for each of a batch.
@@ -238,6 +238,14 @@ METHODS: dict[str, MethodEntry] = {
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),
             ),
+        ),
+        MethodEntry(
+            "saliencymix", "SaliencyMix", "pastes a box where the partner is most salient",
+            _IMAGES, alpha=1.0,
+        ),
+        MethodEntry(
+            "guidedmixup", "GuidedMixUp", "blends each pixel by the saliency of both",
+            {"images": INPUT}, chooses_partners=True,
         ),
         MethodEntry(
             "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _PLANES,

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from vicinal import (
+    AttentiveMix,
     BalancedMixUp,
     BetweenClass,
     Choice,
@@ -14,12 +16,14 @@ from vicinal import (
     CutMix,
     FMix,
     GridMix,
+    GuidedMixUp,
     KernelMixUp,
     ManifoldMixUp,
     Mix,
     MixUp,
     Remix,
     ResizeMix,
+    SaliencyMix,
     Schedule,
     SmoothMix,
     check_mixer,
@@ -40,6 +44,10 @@ class WithoutPatterns(MixUp):
         return Mix(mix.partner, mix.weight)
 
 
+def pooled(images):
+    return F.avg_pool2d(images.float(), 2)
+
+
 MIXERS = {
     "MixUp": (MixUp, ()),
     "MixUp of one weight": (lambda: MixUp(per="batch", p=0.7), ()),
@@ -53,6 +61,9 @@ MIXERS = {
     "FMix": (FMix, ()),
     "GridMix": (GridMix, ()),
     "ResizeMix": (ResizeMix, ()),
+    "ResizeMix by saliency": (lambda: ResizeMix(place="plain"), ()),
+    "SaliencyMix": (SaliencyMix, ()),
+    "AttentiveMix": (lambda: AttentiveMix(pooled, top_k=3), ()),
     "SmoothMix": (SmoothMix, ()),
     "ColumnMix": (ColumnMix, (ROW,)),
     "ClassMix": (ClassMix, (IMAGES, MASKS)),
@@ -88,12 +99,20 @@ def test_mixers_with_other_target_weights_pass_the_other_checks(make, batch):
     assert check_mixer(make(), *batch, skip=skip) == tuple(set_without(*skip))
 
 
+def test_guidedmixup_passes_all_checks_but_that_of_ranks():
+    """It draws nothing: on the same batch, each rank mixes alike."""
+    with pytest.raises(AssertionError, match='fails the check "rank"'):
+        check_mixer(GuidedMixUp())
+    skip = ["rank", *([] if torch.__version__ >= "2.7" else ["compiled"])]
+    assert check_mixer(GuidedMixUp(), skip=skip) == tuple(set_without(*skip))
+
+
 def set_without(*skipped):
     return [name for name in CHECKS if name not in skipped]
 
 
 def test_every_method_is_checked():
-    names = {name.split()[0] for name in [*MIXERS, *DECIDED]}
+    names = {name.split()[0] for name in [*MIXERS, *DECIDED, "GuidedMixUp"]}
     assert methods_of_mixing() <= names
 
 

@@ -69,6 +69,7 @@ class TestEveryMixer:
 
 
 NEEDED: dict[str, Any] = {
+    "AttentiveMix": {"attention": torch.nn.Identity()},
     "BetweenClass": {"rate": 8000},
     "CMixUp": {"bandwidth": 1.0},
     "Remix": {"counts": [1, 2]},

@@ -17,6 +17,7 @@ from vicinal.mixing.completion import Batch
 from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
+    AttentiveMix,
     BalancedMixUp,
     BetweenClass,
     ClassMix,
@@ -25,22 +26,26 @@ from vicinal.mixing.methods import (
     CutMix,
     FMix,
     GridMix,
+    GuidedMixUp,
     KernelMixUp,
     MixUp,
     Remix,
     ResizeMix,
+    SaliencyMix,
     SmoothMix,
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
+from vicinal.mixing.saliency import spectral_residual
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
 
 Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
+    "AttentiveMix",
     "BalancedMixUp",
     "Batch",
     "BetweenClass",
@@ -56,6 +61,7 @@ __all__ = [
     "Drawn",
     "FMix",
     "GridMix",
+    "GuidedMixUp",
     "KernelMixUp",
     "ManifoldMixUp",
     "Masks",
@@ -69,9 +75,11 @@ __all__ = [
     "Remix",
     "ResizeMix",
     "ResizedBoxes",
+    "SaliencyMix",
     "Schedule",
     "SmoothMix",
     "SoftMasks",
     "check_mixer",
     "halves",
+    "spectral_residual",
 ]

@@ -4,6 +4,7 @@ All derive from :class:`~vicinal.mixing.method.Method`. Each docstring says what
 samples and targets, its arguments and errors, and its source, with any deviation from it.
 """
 
+from vicinal.mixing.methods.attentivemix import AttentiveMix
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass
 from vicinal.mixing.methods.classmix import ClassMix
@@ -12,13 +13,16 @@ from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
+from vicinal.mixing.methods.guidedmixup import GuidedMixUp
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
+from vicinal.mixing.methods.saliencymix import SaliencyMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
 
 __all__ = [
+    "AttentiveMix",
     "BalancedMixUp",
     "BetweenClass",
     "CMixUp",
@@ -27,9 +31,11 @@ __all__ = [
     "CutMix",
     "FMix",
     "GridMix",
+    "GuidedMixUp",
     "KernelMixUp",
     "MixUp",
     "Remix",
     "ResizeMix",
+    "SaliencyMix",
     "SmoothMix",
 ]
