@@ -191,9 +191,11 @@ from vicinal.mixing import ClassMix as ClassMix
 from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
+from vicinal.mixing import FeatMix as FeatMix
 from vicinal.mixing import FMix as FMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import GuidedMixUp as GuidedMixUp
+from vicinal.mixing import HidMix as HidMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
 from vicinal.mixing import Mix as Mix

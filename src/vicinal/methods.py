@@ -120,7 +120,7 @@ class MethodEntry:
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
-    learned: Literal["counts", "bandwidth", "rate"] | None = None
+    learned: Literal["counts", "bandwidth", "rate", "importance"] | None = None
     compared: bool = False
     on_board: bool = False
     settings: tuple[Setting, ...] = ()
@@ -230,6 +230,14 @@ METHODS: dict[str, MethodEntry] = {
                 Setting("keep", "the share of columns of every row, in place of alpha", None,
                         high=1, replaces_alpha=True),
             ),
+        ),
+        MethodEntry(
+            "featmix", "FeatMix", "swaps columns, and shares the target by what they say about it",
+            {"rows": INPUT}, alpha=0.5, learned="importance",
+        ),
+        MethodEntry(
+            "hidmix", "HidMix", "swaps dimensions of what the network computes",
+            {"rows": ("inputs",)}, alpha=0.5,
         ),
         MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",

@@ -11,9 +11,11 @@ from vicinal.mixing.methods.classmix import ClassMix
 from vicinal.mixing.methods.cmixup import CMixUp
 from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
+from vicinal.mixing.methods.featmix import FeatMix
 from vicinal.mixing.methods.fmix import FMix
 from vicinal.mixing.methods.gridmix import GridMix
 from vicinal.mixing.methods.guidedmixup import GuidedMixUp
+from vicinal.mixing.methods.hidmix import HidMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
@@ -30,8 +32,10 @@ __all__ = [
     "ColumnMix",
     "CutMix",
     "FMix",
+    "FeatMix",
     "GridMix",
     "GuidedMixUp",
+    "HidMix",
     "KernelMixUp",
     "MixUp",
     "Remix",
