@@ -28,6 +28,7 @@ _HOMES = {
         "CutMix",
         "FMix",
         "FeatMix",
+        "FreqMix",
         "GridMix",
         "GuidedMixUp",
         "HidMix",

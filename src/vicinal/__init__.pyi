@@ -193,6 +193,7 @@ from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import FeatMix as FeatMix
 from vicinal.mixing import FMix as FMix
+from vicinal.mixing import FreqMix as FreqMix
 from vicinal.mixing import GridMix as GridMix
 from vicinal.mixing import GuidedMixUp as GuidedMixUp
 from vicinal.mixing import HidMix as HidMix

@@ -116,7 +116,7 @@ def set_without(*skipped):
 
 
 def test_every_method_is_checked():
-    names = {name.split()[0] for name in [*MIXERS, *DECIDED, "GuidedMixUp"]}
+    names = {name.split()[0] for name in [*MIXERS, *DECIDED, "GuidedMixUp", "FreqMix"]}
     assert methods_of_mixing() <= names
 
 

@@ -176,3 +176,5 @@ def test_a_mixer_that_holds_a_model_is_refused_as_its_copy_would_not_be_trained(
     with pytest.raises(VicinalError, match=r"holds a model.* ByModel\(learn.model"):
         train(tmp_path / "a", Choice([ByModel(torch.nn.Linear(2, 2))]))
     train(tmp_path / "b", lambda learn: ByModel(learn.model))
+    frozen = torch.nn.Linear(2, 2).requires_grad_(False)  # such as a pretrained one that looks
+    train(tmp_path / "c", ByModel(frozen))

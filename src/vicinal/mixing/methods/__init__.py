@@ -13,6 +13,7 @@ from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.methods.featmix import FeatMix
 from vicinal.mixing.methods.fmix import FMix
+from vicinal.mixing.methods.freqmix import FreqMix
 from vicinal.mixing.methods.gridmix import GridMix
 from vicinal.mixing.methods.guidedmixup import GuidedMixUp
 from vicinal.mixing.methods.hidmix import HidMix
@@ -33,6 +34,7 @@ __all__ = [
     "CutMix",
     "FMix",
     "FeatMix",
+    "FreqMix",
     "GridMix",
     "GuidedMixUp",
     "HidMix",

@@ -38,8 +38,9 @@ class AttentiveMix(Method):
 
     Any network without its last pooling will do: ``timm.create_model("resnet50",
     pretrained=True).eval().forward_features`` gives 7 x 7 cells for images of 224 pixels, of which
-    the paper pastes 6. Small images need a network for their size: of 32 pixels, that one makes a
-    single cell.
+    the paper pastes 6. A network, rather than a function, must be frozen, by
+    ``requires_grad_(False)``, where mixers are copied, as :func:`compare` does. Small images need a
+    network for their size: of 32 pixels, that one makes a single cell.
 
     Source: D. Walawalkar, Z. Shen, Z. Liu, M. Savvides, Attentive CutMix: An Enhanced Data
     Augmentation Approach for Deep Learning Based Image Classification, ICASSP 2020. The authors'
