@@ -81,6 +81,15 @@ def test_a_network_in_evaluation_mode_is_left_as_it_is():
         mixer(x, torch.arange(5))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_gets_its_own_dtype(dtype):
+    network = nn.Conv2d(3, 4, 4, stride=4).eval()
+    x = torch.rand(5, 3, 16, 16).to(dtype)
+    mixed, target = AttentiveMix(network, top_k=4, seed=0)(x, torch.arange(5))
+    assert mixed.dtype == dtype
+    assert torch.equal(target.weight, torch.full((5,), 0.75))
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_small_batches(count):
     x = (images(count, 3, 8, 8) * 255).to(torch.uint8)

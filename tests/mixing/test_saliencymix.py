@@ -103,6 +103,15 @@ def test_channels_may_come_last(permute):
     assert torch.equal(found.permute(0, 3, 1, 2), expected)
 
 
+@pytest.mark.parametrize("mask", [torch.int64, torch.uint8])
+def test_the_saliency_is_that_of_the_images_and_not_of_their_masks(mask):
+    x = spotted()
+    masks = torch.randint(5, (COUNT, *SIZE)).to(mask)
+    batch = {"label_mask": masks, "image": x}
+    found = SaliencyMix(integers="paste", fields=["label_mask", "image"], seed=0).draw(batch)
+    assert torch.equal(found.patterns[0].corners, SaliencyMix(seed=0).draw(x).patterns[0].corners)
+
+
 @pytest.mark.parametrize(
     "shape", [(5, 3, 8, 8), (1, 3, 8, 8), (5, 8, 8), (5, 1, 1, 9), (3, 2, 4, 8, 8)]
 )

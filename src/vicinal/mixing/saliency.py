@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.images import has_channels_last, image_size
 from vicinal.mixing.move import move
@@ -123,10 +124,12 @@ def check_saliency(name: str, value: Any) -> Any:
 def images_in(x: Any, batch: Batch) -> Tensor:
     """The first images of the samples ``x`` of a batch, as (B, C, H, W).
 
-    Channels come first, wherever the batch has them; the slices of volumes count as channels.
+    Channels come first, wherever the batch has them; the slices of volumes count as channels. What
+    has integers or no channels may be masks: they are taken only where there is nothing else.
     """
     part = Batch(x, None, None, batch.fields, batch.integers, batch.maximum).mixed()
-    image = next(tensor for tensor in part if tensor.ndim >= 3)
+    found = [tensor for tensor in part if tensor.ndim >= 3]
+    image = min(found, key=lambda tensor: 2 * (not is_blendable(tensor)) + (tensor.ndim < 4))
     if has_channels_last(image, image_size([image])):
         image = image.movedim(-1, 1)
     return (image.flatten(1, -3) if image.ndim > 3 else image.unsqueeze(1)).detach()

@@ -26,7 +26,8 @@ class AttentiveMix(Method):
     Args:
         attention: a network, in evaluation mode, or a function from images (B, C, H, W), as in the
             batch, to their feature maps (B, N, h, w), which are averaged over N, or to maps
-            (B, h, w). It is called without gradients, once a batch.
+            (B, h, w). It is called without gradients, once a batch. A network gets floats in its
+            own dtype.
         top_k: the number of cells that are pasted; all where the grid has fewer.
         **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
             maximum, pixelwise, seed.
@@ -101,6 +102,9 @@ class AttentiveMix(Method):
                 "the network of attention is in training mode, where looking at images changes it: "
                 "call its eval()"
             )
+        if isinstance(self._attention, nn.Module) and images.is_floating_point():
+            dtypes = [p.dtype for p in self._attention.parameters() if p.is_floating_point()]
+            images = images.to(dtypes[0]) if dtypes else images
         if not len(images):
             return torch.zeros(0, 1, 1, dtype=torch.bool, device=images.device)
         found: Any = self._attention(images)
