@@ -14,7 +14,6 @@ from torch import Tensor
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.images import has_channels_last, image_size
-from vicinal.mixing.move import move
 
 Saliency = Callable[[Tensor], Tensor]
 
@@ -220,8 +219,3 @@ def places(
     largest = torch.tensor(size, device=maps.device) - sides
     is_constant = maps.amax((1, 2)) == maps.amin((1, 2))
     return starts.where(is_constant.unsqueeze(1), found.minimum(largest))
-
-
-def of_partners(values: Tensor, partner: Tensor) -> Tensor:
-    """The rows of the partners, on the device of ``partner``."""
-    return move(values, partner.device).index_select(0, partner)

@@ -9,8 +9,9 @@ from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
+from vicinal.mixing.move import move
 from vicinal.mixing.paste import Boxes
-from vicinal.mixing.saliency import Saliency, check_saliency, images_in, maps_of, of_partners, peaks
+from vicinal.mixing.saliency import Saliency, check_saliency, images_in, maps_of, peaks
 
 
 class SaliencyMix(Method):
@@ -74,8 +75,9 @@ class SaliencyMix(Method):
         assert isinstance(boxes, Boxes)
         source = batch.x if batch.other is None else batch.other[0]
         spots = peaks(maps_of(images_in(source, batch), self.saliency), boxes.size)
-        rows = mix.partner if batch.other is None else torch.arange(len(spots))
-        spots = of_partners(spots, rows.to(mix.partner.device))
+        spots = move(spots, mix.partner.device)
+        if batch.other is None:
+            spots = spots.index_select(0, mix.partner)
         edges = []
         for side, length, centre in zip(
             boxes.size, boxes.corners[:, 1::2].unbind(1), spots.unbind(1), strict=True
