@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vicinal import ResizeMix
+from vicinal import ResizeMix, check_mixer
+from vicinal.mixing.checks import CHECKS
 from vicinal.mixing.paste import ResizedBoxes
 
 SCOPES = st.lists(st.floats(0, 1), min_size=2, max_size=2).map(lambda ends: tuple(sorted(ends)))
@@ -197,6 +198,12 @@ class TestPlaces:
                 assert sums[top, left] == pytest.approx(float(best), abs=1e-4)
         mixed, _ = ResizeMix(place=place, saliency=self.maps, seed=0)(x, torch.arange(6))
         assert torch.equal(mixed, published(x, mix.partner, mix.patterns[0].corners))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("place", ["plain", "salient"])
+    def test_it_passes_all_checks(self, place):
+        mixer = ResizeMix(place=place, saliency=self.maps)
+        assert check_mixer(mixer) == tuple(CHECKS)
 
     def test_on_one_colour_it_is_where_it_was_drawn(self):
         x = torch.full((5, 3, 16, 16), 0.5)
