@@ -43,8 +43,8 @@ class ResizeMix(Method):
     Source: J. Qin, J. Fang, Q. Zhang, W. Liu, X. Wang, X. Wang, ResizeMix: Mixing Data with
     Preserved Object Information and True Labels, arXiv 2012.11101 (2020); scope, nearest-neighbour
     sampling and the shift are from the authors' code. That code draws one tau for a batch and a
-    centre for each sample, and samples by tau instead of the rounded sides. The paper also pastes
-    by saliency, and finds that this is not needed.
+    centre for each sample, and samples by tau instead of the rounded sides. The paper studies
+    mixing by saliency, too, and finds that it is hardly needed.
 
     >>> mixer = ResizeMix(seed=0)
     >>> x, y = mixer(torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 8, 8), torch.arange(2))
