@@ -42,7 +42,7 @@ def test_what_must_be_computed_from_targets_is_an_argument_that_has_no_default(m
     parameters = inspect.signature(method.mixer).parameters
     needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     assert needed == ([method.learned] if method.learned else [])
-    assert method.learned is None or method.learned in (*LEARNED, "rate")
+    assert method.learned is None or method.learned in (*LEARNED, "rate", "importance")
 
 
 @every_method

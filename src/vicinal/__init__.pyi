@@ -184,6 +184,7 @@ from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixed.tensor import own_targets as own_targets
 from vicinal.mixing import AcrossProcesses as AcrossProcesses
+from vicinal.mixing import AttentiveMix as AttentiveMix
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
 from vicinal.mixing import Choice as Choice
@@ -192,8 +193,12 @@ from vicinal.mixing import CMixUp as CMixUp
 from vicinal.mixing import ColumnMix as ColumnMix
 from vicinal.mixing import CutMix as CutMix
 from vicinal.mixing import Far as Far
+from vicinal.mixing import FeatMix as FeatMix
 from vicinal.mixing import FMix as FMix
+from vicinal.mixing import FreqMix as FreqMix
 from vicinal.mixing import GridMix as GridMix
+from vicinal.mixing import GuidedMixUp as GuidedMixUp
+from vicinal.mixing import HidMix as HidMix
 from vicinal.mixing import KernelMixUp as KernelMixUp
 from vicinal.mixing import KMixUp as KMixUp
 from vicinal.mixing import ManifoldMixUp as ManifoldMixUp
@@ -205,10 +210,12 @@ from vicinal.mixing import Mixup as Mixup
 from vicinal.mixing import Near as Near
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix
+from vicinal.mixing import SaliencyMix as SaliencyMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
 from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
+from vicinal.mixing import spectral_residual as spectral_residual
 from vicinal.models.heads import create_head as create_head
 from vicinal.models.hub_text import hub_text_model as hub_text_model
 from vicinal.models.parts import Embedding as Embedding

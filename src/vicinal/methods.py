@@ -106,7 +106,7 @@ class MethodEntry:
         compared: whether ``vicinal compare`` tries it where the user names no methods.
         on_board: whether the mixing board can show it.
         settings: what can be set beside alpha.
-        chooses_partners: whether it chooses them by the targets, so that they form no pairs.
+        chooses_partners: whether it chooses them by the batch, so that they form no pairs.
         callback: for a method that is more than a mixer, where the callback is, as
             ``"module:class"``. It is called with the mixer and the settings of its own.
         passes: how many samples pass through the network for each of a batch.
@@ -120,7 +120,7 @@ class MethodEntry:
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
-    learned: Literal["counts", "bandwidth", "rate"] | None = None
+    learned: Literal["counts", "bandwidth", "rate", "importance"] | None = None
     compared: bool = False
     on_board: bool = False
     settings: tuple[Setting, ...] = ()
@@ -240,12 +240,28 @@ METHODS: dict[str, MethodEntry] = {
             ),
         ),
         MethodEntry(
+            "featmix", "FeatMix", "swaps columns, and shares the target by what they say about it",
+            {"rows": INPUT}, alpha=0.5, learned="importance",
+        ),
+        MethodEntry(
+            "hidmix", "HidMix", "swaps dimensions of what the network computes",
+            {"rows": ("inputs",)}, alpha=0.5,
+        ),
+        MethodEntry(
             "cutmix", "CutMix", "pastes a box of the partner",
             {**_PLANES, "series": INPUT}, alpha=1.0, compared=True, on_board=True,
             settings=(
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),
             ),
+        ),
+        MethodEntry(
+            "saliencymix", "SaliencyMix", "pastes a box where the partner is most salient",
+            _IMAGES, alpha=1.0,
+        ),
+        MethodEntry(
+            "guidedmixup", "GuidedMixUp", "blends each pixel by the saliency of both",
+            {"images": INPUT}, chooses_partners=True,
         ),
         MethodEntry(
             "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _PLANES,

@@ -69,8 +69,10 @@ class TestEveryMixer:
 
 
 NEEDED: dict[str, Any] = {
+    "AttentiveMix": {"attention": torch.nn.Identity()},
     "BetweenClass": {"rate": 8000},
     "CMixUp": {"bandwidth": 1.0},
+    "FeatMix": {"importance": [1, 2]},
     "Remix": {"counts": [1, 2]},
     "Choice": {"mixers": [MixUp()]},
     "Schedule": {"mixer": MixUp()},

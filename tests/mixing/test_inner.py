@@ -381,7 +381,7 @@ class TestPairs:
         ],
     )
     def test_the_sentence_names_who_chooses(self, make):
-        with pytest.raises(ValueError, match=r"^CMixUp\(.* chooses partners by the targets, so a "):
+        with pytest.raises(ValueError, match=r"^CMixUp\(.* chooses the partners itself, so a "):
             make()
 
     def test_a_default_is_called_so(self):
@@ -423,7 +423,7 @@ class TestWhatCannotBeMixedSo:
 
     @pytest.mark.parametrize("make", [lambda: CMixUp(1.0), BalancedMixUp])
     def test_partners_by_the_targets_are_no_pairs(self, make):
-        with pytest.raises(ValueError, match="chooses partners by the targets, so a Choice"):
+        with pytest.raises(ValueError, match="chooses the partners itself, so a Choice"):
             Choice([make()], partners="pairs")
 
     @pytest.mark.parametrize("wrap", [WRAPS["Choice"], WRAPS["Schedule"]])

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vicinal import ResizeMix
+from vicinal import ResizeMix, check_mixer
+from vicinal.mixing.checks import CHECKS
 from vicinal.mixing.paste import ResizedBoxes
 
 SCOPES = st.lists(st.floats(0, 1), min_size=2, max_size=2).map(lambda ends: tuple(sorted(ends)))
@@ -172,3 +173,45 @@ def test_the_whole_image_may_be_replaced():
 def test_a_bad_scope_is_one_sentence(scope, error, message):
     with pytest.raises(error, match=message):
         ResizeMix(scope)
+
+
+class TestPlaces:
+    """Patches that are placed by the saliency of the sample below."""
+
+    def maps(self, images):
+        return images.float().mean(1)
+
+    @pytest.mark.parametrize("place", ["plain", "salient"])
+    def test_the_patch_covers_the_least_or_the_most_of_it(self, place):
+        x = torch.rand(6, 1, 6, 7, generator=generator())
+        mix = ResizeMix(place=place, saliency=self.maps, seed=0).draw(x)
+        drawn = ResizeMix(seed=0).draw(x)
+        assert torch.equal(mix.weight, drawn.weight)
+        assert torch.equal(mix.partner, drawn.partner)
+        for image, (top, bottom, left, right) in zip(
+            x[:, 0], mix.patterns[0].corners.tolist(), strict=True
+        ):
+            height, width = bottom - top, right - left
+            sums = image.unfold(0, height, 1).unfold(1, width, 1).sum((2, 3)) if height else None
+            if sums is not None and sums.numel():
+                best = sums.amin() if place == "plain" else sums.amax()
+                assert sums[top, left] == pytest.approx(float(best), abs=1e-4)
+        mixed, _ = ResizeMix(place=place, saliency=self.maps, seed=0)(x, torch.arange(6))
+        assert torch.equal(mixed, published(x, mix.partner, mix.patterns[0].corners))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("place", ["plain", "salient"])
+    def test_it_passes_all_checks(self, place):
+        mixer = ResizeMix(place=place, saliency=self.maps)
+        assert check_mixer(mixer) == tuple(CHECKS)
+
+    def test_on_one_colour_it_is_where_it_was_drawn(self):
+        x = torch.full((5, 3, 16, 16), 0.5)
+        placed, drawn = (ResizeMix(place=p, seed=0).draw(x) for p in ("plain", "random"))
+        assert torch.equal(placed.patterns[0].corners, drawn.patterns[0].corners)
+
+    def test_bad_places_are_one_sentence(self):
+        with pytest.raises(ValueError, match="place must be one of 'random', 'plain', 'salient'"):
+            ResizeMix(place="corner")
+        with pytest.raises(ValueError, match="place='random' looks at no saliency: set place="):
+            ResizeMix(saliency=self.maps)

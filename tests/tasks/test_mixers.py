@@ -182,6 +182,8 @@ def test_a_mixer_that_holds_a_model_is_refused_as_its_copy_would_not_be_trained(
         with pytest.raises(VicinalError, match="holds a model"):
             train(tmp_path / "a", MixUp(partners=Near(held)))
     train(tmp_path / "b", lambda learn: ByModel(learn.model))
+    frozen = torch.nn.Linear(2, 2).requires_grad_(False)  # such as a pretrained one that looks
+    train(tmp_path / "c", ByModel(frozen))
 
 
 @pytest.mark.parametrize("mix", ["mixup:partners=other_class", "mixup+cutmix:partners=near"])

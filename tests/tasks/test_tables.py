@@ -49,7 +49,11 @@ DIABETES = ["train", "diabetes.csv", "--label", "target", "--out", "run"]
 
 
 class TestClasses:
-    @pytest.mark.parametrize("mix", ["none", "mixup", "columnmix", "manifoldmixup"])
+    @pytest.mark.parametrize(
+        "mix",
+        ["none", "mixup", "columnmix", "manifoldmixup"]
+        + [pytest.param(mix, marks=pytest.mark.slow) for mix in ("featmix", "hidmix")],
+    )
     def test_each_mix_learns_and_predicts(self, wine, capsys, mix):
         assert run([*WINE, "--epochs", "8", "--mix", mix]) == 0
         said = capsys.readouterr().out
@@ -199,7 +203,11 @@ class TestValues:
             assert other == pytest.approx(one, rel=2e-3, abs=2e-2)  # of printed digits
             assert other[:2] == pytest.approx(one[:2], rel=1e-4)
 
-    @pytest.mark.parametrize("mix", ["mixup", "columnmix", "manifoldmixup", "cmixup"])
+    @pytest.mark.parametrize(
+        "mix",
+        ["mixup", "columnmix", "manifoldmixup", "cmixup"]
+        + [pytest.param(mix, marks=pytest.mark.slow) for mix in ("featmix", "hidmix")],
+    )
     def test_each_mix_trains(self, diabetes, mix):
         assert run([*DIABETES, "--epochs", "1", "--mix", mix]) == 0
         assert rows_of("run")[-1]["valid_rmse"] > 0

@@ -18,19 +18,25 @@ from vicinal.mixing.completion import Batch
 from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
+    AttentiveMix,
     BalancedMixUp,
     BetweenClass,
     ClassMix,
     CMixUp,
     ColumnMix,
     CutMix,
+    FeatMix,
     FMix,
+    FreqMix,
     GridMix,
+    GuidedMixUp,
+    HidMix,
     KernelMixUp,
     KMixUp,
     MixUp,
     Remix,
     ResizeMix,
+    SaliencyMix,
     SmoothMix,
 )
 from vicinal.mixing.mix import Mix
@@ -38,6 +44,7 @@ from vicinal.mixing.mixer import Mixer
 from vicinal.mixing.partners_by import Far, Near
 from vicinal.mixing.paste import Boxes, Cuboids, Masks, ResizedBoxes, SoftMasks
 from vicinal.mixing.pattern import Drawn, Pattern
+from vicinal.mixing.saliency import spectral_residual
 from vicinal.mixing.schedule import Schedule
 from vicinal.mixing.target import MixedTarget
 
@@ -45,6 +52,7 @@ Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
     "AcrossProcesses",
+    "AttentiveMix",
     "BalancedMixUp",
     "Batch",
     "BetweenClass",
@@ -60,7 +68,11 @@ __all__ = [
     "Drawn",
     "FMix",
     "Far",
+    "FeatMix",
+    "FreqMix",
     "GridMix",
+    "GuidedMixUp",
+    "HidMix",
     "KMixUp",
     "KernelMixUp",
     "ManifoldMixUp",
@@ -76,9 +88,11 @@ __all__ = [
     "Remix",
     "ResizeMix",
     "ResizedBoxes",
+    "SaliencyMix",
     "Schedule",
     "SmoothMix",
     "SoftMasks",
     "check_mixer",
     "halves",
+    "spectral_residual",
 ]

@@ -170,7 +170,7 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
     found = dict(options)
     _check_pairs(outer, options, mixers)
     for name, default in SHARED_OPTIONS.items():
-        # Mixers that choose partners by the targets have no attribute `partners` of their own.
+        # Mixers that choose partners themselves have no attribute `partners` of their own.
         inner = [(mixer, getattr(mixer, name)) for mixer in mixers if name in vars(mixer)]
         given = [pair for pair in inner if pair[1] != default]
         if name in options:
@@ -205,7 +205,7 @@ def _check_pairs(outer: str, options: Any, mixers: Sequence[Mixer]) -> None:
     for mixer in nested:
         if "pairs" in wanted and "partners" not in vars(mixer):
             raise ValueError(
-                f"{mixer!r} chooses partners by the targets, so a {outer} with it cannot mix "
+                f"{mixer!r} chooses the partners itself, so a {outer} with it cannot mix "
                 "partners='pairs': leave out one of them"
             )
 

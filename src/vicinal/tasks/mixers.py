@@ -124,11 +124,14 @@ def ending(
 def check_holds_no_model(mixer: Mixer) -> None:
     """Raise a VicinalError where a copy of a mixer would look at a copy of its model.
 
-    That copy would not be trained, and the mixer would go by its first weights.
+    That copy would not be trained, and the mixer would go by its first weights. Of a model that
+    nothing trains, as its parameters are frozen, a copy serves as well.
     """
     for inner in mixer.nested():
         for value in _held(inner):
-            if isinstance(value, nn.Module) and any(True for _ in value.parameters()):
+            if not isinstance(value, nn.Module):
+                continue
+            if any(parameter.requires_grad for parameter in value.parameters()):
                 raise VicinalError(
                     f"{inner!r} holds a model, which would be copied with it and stay untrained: "
                     "give a function from the learner to the mixer, such as lambda learn: "

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +17,11 @@ from vicinal.data.rows import Rows
 from vicinal.data.split_loader import TensorData
 from vicinal.data.table_files import is_table
 from vicinal.errors import VicinalError
+from vicinal.methods import MethodEntry
 from vicinal.models.rescale import Rescale
 from vicinal.models.tabular import TableNet
 from vicinal.stored import check_dataclass, check_fields
+from vicinal.tasks.importance import importance
 from vicinal.tasks.predictor import OF_TABLES, Preprocessing, check_reading
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.task import Default
@@ -151,3 +154,13 @@ class TableTask(RowTask):
 
     def _network(self) -> nn.Module:
         return self.preparation.network(self.split.scale)
+
+    def _learned(self, method: MethodEntry) -> dict[str, Any]:
+        if method.learned != "importance":
+            return super()._learned(method)
+        return {"importance": self._importance}
+
+    @cached_property
+    def _importance(self) -> Tensor:
+        x = self.preparation.table.transform(self.split.train.frame)
+        return importance(x, self._targets(), values=self.split.targets_are == "values")

@@ -4,22 +4,29 @@ All derive from :class:`~vicinal.mixing.method.Method`. Each docstring says what
 samples and targets, its arguments and errors, and its source, with any deviation from it.
 """
 
+from vicinal.mixing.methods.attentivemix import AttentiveMix
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass
 from vicinal.mixing.methods.classmix import ClassMix
 from vicinal.mixing.methods.cmixup import CMixUp
 from vicinal.mixing.methods.columnmix import ColumnMix
 from vicinal.mixing.methods.cutmix import CutMix
+from vicinal.mixing.methods.featmix import FeatMix
 from vicinal.mixing.methods.fmix import FMix
+from vicinal.mixing.methods.freqmix import FreqMix
 from vicinal.mixing.methods.gridmix import GridMix
+from vicinal.mixing.methods.guidedmixup import GuidedMixUp
+from vicinal.mixing.methods.hidmix import HidMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.kmixup import KMixUp
 from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
+from vicinal.mixing.methods.saliencymix import SaliencyMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
 
 __all__ = [
+    "AttentiveMix",
     "BalancedMixUp",
     "BetweenClass",
     "CMixUp",
@@ -27,11 +34,16 @@ __all__ = [
     "ColumnMix",
     "CutMix",
     "FMix",
+    "FeatMix",
+    "FreqMix",
     "GridMix",
+    "GuidedMixUp",
+    "HidMix",
     "KMixUp",
     "KernelMixUp",
     "MixUp",
     "Remix",
     "ResizeMix",
+    "SaliencyMix",
     "SmoothMix",
 ]
