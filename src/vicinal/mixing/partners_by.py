@@ -229,7 +229,7 @@ def checked_partners(value: Any) -> Any:
     >>> checked_partners([1, 2, 0]), checked_partners("near")
     ([1, 2, 0], 'near')
     """
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         if value in WORDS:
             return value
         listed = ", ".join(map(repr, WORDS))
