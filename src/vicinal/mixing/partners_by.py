@@ -301,14 +301,14 @@ def checked_index(name: str, index: Any, count: int | None) -> Tensor:
     return found
 
 
-def depends_on_batch(partners: Any) -> bool:
+def needs_batch(partners: Any) -> bool:
     """Whether partners are chosen when the batch is known."""
     return not (isinstance(partners, str) and partners in PARTNERS)
 
 
 def drawn_as(partners: Any) -> str:
     """The word for what is drawn by sizes alone, of which partners may be chosen later."""
-    return "shuffle" if depends_on_batch(partners) else cast(str, partners)
+    return "shuffle" if needs_batch(partners) else cast(str, partners)
 
 
 def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
@@ -319,7 +319,7 @@ def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
         mix: as it was drawn, with a random order in place of partners.
         batch: its samples and targets.
     """
-    if not depends_on_batch(partners):
+    if not needs_batch(partners):
         return mix
     shown = f"partners={partners!r}"
     if batch.is_half:
