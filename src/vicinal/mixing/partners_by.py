@@ -321,11 +321,10 @@ def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
     """
     if not needs_batch(partners):
         return mix
-    shown = f"partners={partners!r}"
     if batch.is_half:
-        raise ValueError(f"half and {shown} exclude each other: leave out one of them")
+        raise ValueError(f"half and partners={partners!r} exclude each other: leave out one")
     if batch.other is not None:
-        raise ValueError(f"{shown} takes the partners from the batch: give no second batch")
+        raise ValueError(f"partners={partners!r} come from the batch: give no second batch")
     chooser = cast(Chooser, BY_BATCH[partners] if isinstance(partners, str) else partners)
     partner = move(chooser.choose(mix.partner, batch), mix.partner.device)
     if not chooser.leaves_alone:
