@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.mixing import Blend, Choice, ManifoldMixUp, Mixer, MixUp, Schedule
-from vicinal.mixing.partners_by import depends_on_batch
+from vicinal.mixing.partners_by import needs_batch
 from vicinal.mixing.pattern import weight_of
 
 DRAWS = 2**17  # of mixers whose law has no formula: the mean is then exact to about 0.0005
@@ -31,7 +31,7 @@ def mean_share(mixer: Mixer) -> float:
     >>> mean_share(MixUp(1.0)), mean_share(MixUp(1.0, p=0.5)), round(mean_share(MixUp(0.4)), 3)
     (0.75, 0.875, 0.84)
     """
-    by_sizes = not depends_on_batch(mixer.partners)
+    by_sizes = not needs_batch(mixer.partners)
     if type(mixer) is MixUp and by_sizes:
         return 1 - mixer.p * (1 - _folded_mean(mixer.alpha))
     if type(mixer) is Choice and by_sizes:
@@ -63,7 +63,7 @@ def _why_not(mixer: Mixer) -> str | None:
         return "what it mixes changes in the course of the training"
     if isinstance(mixer, ManifoldMixUp):
         return "it mixes inside of the network"
-    if mixer.reads_batch or depends_on_batch(mixer.partners):
+    if mixer.reads_batch or needs_batch(mixer.partners):
         return "what it mixes depends on the samples"
     if not all(drawn is Blend for drawn in mixer.drawn_types):
         return "it does not blend whole samples"

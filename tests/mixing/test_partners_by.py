@@ -222,7 +222,7 @@ class TestGiven:
         [
             ("sameclass", ValueError, "one of 'cycle', .* 'far', a function .* not 'sameclass'"),
             (Near, TypeError, r"must not be a class: call it, Near\(\)"),
-            (None, TypeError, "partners must give one integer for each sample, not NoneType"),
+            (None, ValueError, "one of 'cycle', .* 'far', a function .* not None"),
             (3, TypeError, r"one integer for each sample, not torch.int64 of shape \(\)"),
             ([0.5, 1.0], TypeError, "not torch.float32"),
             (torch.ones(4, dtype=torch.bool), TypeError, "not torch.bool"),

@@ -18,7 +18,7 @@ from vicinal.mixing.arguments import flag, one_of
 from vicinal.mixing.blocks import next_mix
 from vicinal.mixing.method import Method, Per
 from vicinal.mixing.partners import PARTNERS
-from vicinal.mixing.partners_by import Partners, depends_on_batch
+from vicinal.mixing.partners_by import Partners, needs_batch
 from vicinal.mixing.pattern import Drawn
 
 
@@ -62,7 +62,7 @@ class ImagesWithBoxes:
                 "half, fields, maximum, pixelwise and integers are for tensors (B, ...): leave "
                 "them out for images with boxes"
             )
-        if depends_on_batch(mixer.partners):
+        if needs_batch(mixer.partners):
             raise VicinalError(
                 f"partners={mixer.partners!r} is for tensors (B, ...): for images with boxes it is "
                 f"one of {', '.join(PARTNERS)}"

@@ -35,12 +35,7 @@ from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
-from vicinal.mixing.partners_by import (
-    Partners,
-    checked_partners,
-    choose_partners,
-    depends_on_batch,
-)
+from vicinal.mixing.partners_by import Partners, checked_partners, choose_partners, needs_batch
 from vicinal.mixing.pattern import Drawn
 from vicinal.notebook import html_facts
 from vicinal.rng import RandomState
@@ -132,7 +127,7 @@ class Mixer(ABC):
     ) -> None:
         self.partners: Any = partners  # checked by __setattr__
         self.half = flag("half", half)
-        if half and (depends_on_batch(self.partners) or partners == "pairs"):
+        if half and (needs_batch(self.partners) or partners == "pairs"):
             shown = f"partners={self.partners!r}"
             raise ValueError(f"half and {shown} exclude each other: choose other partners=")
         self.fields = names("fields", fields)
@@ -223,7 +218,7 @@ class Mixer(ABC):
         size, kind = self._size_of(x)
         mix = next_mix(self, count, size, first.device)
         # Most methods look at no batch, which then need not be made for them.
-        if not (self.reads_batch or depends_on_batch(self.partners)):
+        if not (self.reads_batch or needs_batch(self.partners)):
             return mix.cut_from(kind)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         batch = batch.halved() if self.half else batch

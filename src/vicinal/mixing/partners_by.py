@@ -229,7 +229,7 @@ def checked_partners(value: Any) -> Any:
     >>> checked_partners([1, 2, 0]), checked_partners("near")
     ([1, 2, 0], 'near')
     """
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         if value in WORDS:
             return value
         listed = ", ".join(map(repr, WORDS))
@@ -301,14 +301,14 @@ def checked_index(name: str, index: Any, count: int | None) -> Tensor:
     return found
 
 
-def depends_on_batch(partners: Any) -> bool:
+def needs_batch(partners: Any) -> bool:
     """Whether partners are chosen when the batch is known."""
     return not (isinstance(partners, str) and partners in PARTNERS)
 
 
 def drawn_as(partners: Any) -> str:
     """The word for what is drawn by sizes alone, of which partners may be chosen later."""
-    return "shuffle" if depends_on_batch(partners) else cast(str, partners)
+    return "shuffle" if needs_batch(partners) else cast(str, partners)
 
 
 def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
@@ -319,13 +319,12 @@ def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
         mix: as it was drawn, with a random order in place of partners.
         batch: its samples and targets.
     """
-    if not depends_on_batch(partners):
+    if not needs_batch(partners):
         return mix
-    shown = f"partners={partners!r}"
     if batch.is_half:
-        raise ValueError(f"half and {shown} exclude each other: leave out one of them")
+        raise ValueError(f"half and partners={partners!r} exclude each other: leave out one")
     if batch.other is not None:
-        raise ValueError(f"{shown} takes the partners from the batch: give no second batch")
+        raise ValueError(f"partners={partners!r} come from the batch: give no second batch")
     chooser = cast(Chooser, BY_BATCH[partners] if isinstance(partners, str) else partners)
     partner = move(chooser.choose(mix.partner, batch), mix.partner.device)
     if not chooser.leaves_alone:
