@@ -38,6 +38,8 @@ _HOMES = {
         "ResizeMix",
         "Schedule",
         "SmoothMix",
+        "SnapMix",
+        "TransMix",
         "check_mixer",
         "halves",
     ),

@@ -30,6 +30,8 @@ from vicinal.mixing.methods import (
     Remix,
     ResizeMix,
     SmoothMix,
+    SnapMix,
+    TransMix,
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
@@ -71,7 +73,9 @@ __all__ = [
     "ResizedBoxes",
     "Schedule",
     "SmoothMix",
+    "SnapMix",
     "SoftMasks",
+    "TransMix",
     "check_mixer",
     "halves",
 ]

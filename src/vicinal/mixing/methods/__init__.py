@@ -17,6 +17,8 @@ from vicinal.mixing.methods.mixup import MixUp
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
+from vicinal.mixing.methods.snapmix import SnapMix
+from vicinal.mixing.methods.transmix import TransMix
 
 __all__ = [
     "BalancedMixUp",
@@ -32,4 +34,6 @@ __all__ = [
     "Remix",
     "ResizeMix",
     "SmoothMix",
+    "SnapMix",
+    "TransMix",
 ]
