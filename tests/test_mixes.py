@@ -247,5 +247,5 @@ class TestTables:
 
 
 def _needed(method):
-    needed = {"counts": [1, 2], "bandwidth": 1.0, "rate": 8000}
+    needed = {"counts": [1, 2], "bandwidth": 1.0, "rate": 8000, "num_classes": 2}
     return {method.learned: needed[method.learned]} if method.learned else {}

@@ -38,6 +38,7 @@ _HOMES = {
         "ResizeMix",
         "Schedule",
         "SmoothMix",
+        "ZetaMixUp",
         "SnapMix",
         "TransMix",
         "check_mixer",

@@ -123,7 +123,7 @@ class MethodEntry:
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
-    learned: Literal["counts", "bandwidth", "rate"] | None = None
+    learned: Literal["counts", "bandwidth", "rate", "num_classes"] | None = None
     compared: bool = False
     on_board: bool = False
     settings: tuple[Setting, ...] = ()
@@ -205,6 +205,11 @@ METHODS: dict[str, MethodEntry] = {
                 Setting("tau_max", "the strength at the mean distance", 1.0),
                 Setting("tau_std", "how far it reaches", 0.25, above=True),
             ),
+        ),
+        MethodEntry(
+            "zetamixup", "ZetaMixUp", "blends all samples of a batch",
+            {"images": INPUT, "series": INPUT}, learned="num_classes", chooses_partners=True,
+            settings=(Setting("gamma", "how fast the weights of the others fall", 2.8),),
         ),
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",

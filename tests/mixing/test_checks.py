@@ -24,6 +24,7 @@ from vicinal import (
     SmoothMix,
     SnapMix,
     TransMix,
+    ZetaMixUp,
     check_mixer,
 )
 from vicinal.mixing import Blend, Mixer
@@ -63,6 +64,7 @@ MIXERS = {
     "BalancedMixUp": (BalancedMixUp, ()),
     "KernelMixUp": (KernelMixUp, ()),
     "KernelMixUp of values": (KernelMixUp, (IMAGES, VALUES)),
+    "ZetaMixUp": (lambda: ZetaMixUp(num_classes=3), ()),
     "Choice": (lambda: Choice([MixUp(), CutMix()], [0.5, 0.3]), ()),
     "Choice of one that looks": (lambda: Choice([CutMix(), BalancedMixUp()]), ()),
     "Schedule": (lambda: Schedule(MixUp(), until=0.5, steps=20), ()),

@@ -100,6 +100,15 @@ class TestCrops:
             assert mixed.dtype == dtype
             assert torch.allclose(mixed.double(), expected.double(), atol=atol, rtol=0)
 
+    def test_on_smaller_maps_they_cover_the_same_part(self):
+        crops = Crops(torch.tensor([[0, 4, 4, 8, 4, 5, 6, 8]]).repeat(2, 1), (8, 8))
+        x = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 4, 4).contiguous()
+        partner = torch.tensor([1, 0])
+        expected = torch.zeros(4, 4)
+        expected[:2, 2:] = 1
+        for mixed in (Mix(partner, crops.weight, (crops,))(x), crops.apply(x, x[partner])):
+            assert torch.equal(mixed[0, 0], expected)
+
     def test_both_boxes_are_drawn_as_those_of_cutmix(self):
         crops = SnapMix(alpha=1.0).pattern(4000, (32, 32), torch.Generator().manual_seed(0))
         corners = crops.corners.double()[crops.weight < 1]
@@ -122,6 +131,7 @@ class TestLayers:
         [
             nn.Sequential(nn.Flatten(), nn.Linear(192, 3)),
             nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 3)),
+            nn.Sequential(nn.Conv2d(3, 4, 5), nn.Conv2d(4, 4, 4), *network()[1:]),
             nn.Sequential(nn.Conv2d(3, 4, 2), nn.Flatten(2), nn.Flatten(), nn.Linear(196, 3)),
         ],
     )

@@ -15,6 +15,7 @@ from vicinal.mixing.choice import Choice
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hidden import ManifoldMixUp
+from vicinal.mixing.looking import LooksWithModel, look
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
     BalancedMixUp,
@@ -32,6 +33,7 @@ from vicinal.mixing.methods import (
     SmoothMix,
     SnapMix,
     TransMix,
+    ZetaMixUp,
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
@@ -59,6 +61,7 @@ __all__ = [
     "FMix",
     "GridMix",
     "KernelMixUp",
+    "LooksWithModel",
     "ManifoldMixUp",
     "Masks",
     "Method",
@@ -76,6 +79,8 @@ __all__ = [
     "SnapMix",
     "SoftMasks",
     "TransMix",
+    "ZetaMixUp",
     "check_mixer",
     "halves",
+    "look",
 ]

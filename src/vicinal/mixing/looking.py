@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.compiler import is_compiling
 
+from vicinal.errors import VicinalError
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.layers import unwrap
@@ -19,7 +20,7 @@ Context = Callable[[], AbstractContextManager[Any]]
 class LooksWithModel(Mixer):
     """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch, without gradients.
 
-    A class that derives from it calls :meth:`_take_model` in its ``__init__``, and
+    A class that derives from it calls :meth:`take_model` in its ``__init__``, and
     :meth:`_look` in ``complete``. The pass is in evaluation mode: it updates no statistics of batch
     norm, draws no dropout, and leaves every module in the mode it was in.
     """
@@ -27,7 +28,7 @@ class LooksWithModel(Mixer):
     _model: nn.Module | None = None
     _lent: tuple[nn.Module, Context] | None = None
 
-    def _take_model(self, model: nn.Module | None) -> None:
+    def take_model(self, model: nn.Module | None) -> None:
         """Keep the model that the user gave; without one, a trainer lends its own."""
         if isinstance(model, int | float):
             name = type(self).__name__
@@ -55,7 +56,7 @@ class LooksWithModel(Mixer):
         if self._model is not None:
             return self._model, nullcontext
         if self._lent is None:
-            raise ValueError(
+            raise VicinalError(
                 f"{name} looks with a model and has none: give it the one that is trained, "
                 f"{name}(model); a Learner lends its own"
             )

@@ -19,6 +19,7 @@ from vicinal.mixing.methods.resizemix import ResizeMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
 from vicinal.mixing.methods.snapmix import SnapMix
 from vicinal.mixing.methods.transmix import TransMix
+from vicinal.mixing.methods.zetamixup import ZetaMixUp
 
 __all__ = [
     "BalancedMixUp",
@@ -36,4 +37,5 @@ __all__ = [
     "SmoothMix",
     "SnapMix",
     "TransMix",
+    "ZetaMixUp",
 ]

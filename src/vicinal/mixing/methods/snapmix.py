@@ -55,16 +55,16 @@ class Crops(Boxes):
             (top, bottom, left, right), crop = corners[i][:4], corners[i][4:]
             if top >= bottom or left >= right:
                 return
-            patch = partner
-            for (start, stop), edges, axis in (
-                ((top, bottom), crop[:2], -2),
-                ((left, right), crop[2:], -1),
+            first, last, west, east = crop
+            patch = partner[..., first:last, west:east]
+            for count, of, axis in (
+                (right - left, east - west, -1),
+                (bottom - top, last - first, -2),
             ):
-                at = torch.arange(stop - start, device=row.device)
-                low, share = _positions(at, stop - start, *edges)
+                low, share = _positions(torch.arange(count, device=row.device), count, 0, of)
                 patch = _between(
                     patch.index_select(axis, low),
-                    patch.index_select(axis, (low + 1).clamp(max=edges[1] - 1)),
+                    patch.index_select(axis, (low + 1).clamp(max=of - 1)),
                     share.view(-1, *[1] * (-1 - axis)),
                 )
             row[..., top:bottom, left:right].copy_(_like(patch, row))
@@ -73,7 +73,12 @@ class Crops(Boxes):
 
     def _corners_for(self, x: Tensor) -> Tensor:
         halves = (Boxes(half, self.size) for half in self.corners.split(4, 1))
-        return torch.cat([half._corners_for(x) for half in halves], 1)
+        box, crop = (half._corners_for(x) for half in halves)
+        # On smaller maps a crop may be rounded to nothing: at least one pixel is there to paste.
+        sides = torch.tensor(x.shape[-2:], device=crop.device)
+        start = crop[:, ::2].minimum(sides - 1)
+        stop = torch.maximum(crop[:, 1::2], start + 1)
+        return torch.cat((box, torch.stack((start, stop), 2).flatten(1)), 1)
 
     def _pasted(self, partners: Tensor, corners: Tensor) -> Tensor:
         pasted = partners
@@ -175,7 +180,7 @@ class SnapMix(LooksWithModel, CutMix):
         **options: Unpack[MethodOptions],
     ) -> None:
         super().__init__(alpha, **options)
-        self._take_model(model)
+        self.take_model(model)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Crops:
         box, crop = (Boxes(self._corners(count, size, generator), size) for _ in range(2))
@@ -208,8 +213,11 @@ def _inside(maps: Tensor, boxes: Tensor, area: Tensor) -> Tensor:
     for edges, side in zip(boxes.split(2, 1), maps.shape[1:], strict=True):
         at = torch.arange(side, device=boxes.device)
         inside.append(((at >= edges[:, :1]) & (at < edges[:, 1:])).to(maps.dtype))
-    total = maps.sum((1, 2))
-    return (torch.einsum("bhw,bh,bw->b", maps, *inside) / total).where(total > 0, area)
+    rows, columns = inside
+    # The sums of the box's lines and of all lines, in one product.
+    lines = torch.stack((rows, torch.ones_like(rows)), 1) @ maps
+    total = lines[:, 1].sum(1)
+    return ((lines[:, 0] * columns).sum(1) / total).where(total > 0, area)
 
 
 def activation_maps(
@@ -262,26 +270,31 @@ _LAYERS: "WeakKeyDictionary[nn.Module, tuple[str, str]]" = WeakKeyDictionary()
 
 def _find_layers(model: nn.Module, context: Context, x: Any) -> tuple[str, str]:
     """The names of the layer that returns feature maps, and of the linear one that follows."""
-    called: list[tuple[str, nn.Module, Any]] = []
+    called: list[tuple[str, nn.Module, Any, Any]] = []
 
     def note(name: str) -> Callable[..., None]:
-        return lambda module, args, output: called.append((name, module, output))
+        return lambda module, args, output: called.append((name, module, args, output))
 
     with observed({module: note(name) for name, module in model.named_modules() if name}):
         look(model, context, x)
-    linear = [index for index, (_, module, _) in enumerate(called) if isinstance(module, nn.Linear)]
-    if linear:
-        last = linear[-1]
+    linear = [index for index, call in enumerate(called) if isinstance(call[1], nn.Linear)]
+    last = linear[-1] if linear else 0
+    for name, module, args, output in reversed(called[:last]):
+        if "Pool" in type(module).__name__ and args and _is_point(args[0]):
+            break  # the maps are of one pixel, and those of earlier layers are not classified
+        if not isinstance(output, Tensor) or output.ndim < 3 or _is_point(output):
+            continue
+        if output.ndim == 3:
+            break  # tokens: the maps before them are not those that are classified
         classifier: Any = called[last][1]
-        for name, _, output in reversed(called[:last]):
-            if not isinstance(output, Tensor) or output.ndim < 3:
-                continue
-            if output.ndim == 3:
-                break  # tokens: the maps before them are not those that are classified
-            is_pooled = output.ndim == 4 and output.shape[-2:] == (1, 1)
-            if output.ndim == 4 and output.shape[1] == classifier.in_features and not is_pooled:
-                return name, called[last][0]
+        if output.ndim == 4 and output.shape[1] == classifier.in_features:
+            return name, called[last][0]
     raise VicinalError(
         f"SnapMix finds no feature maps (B, C, H, W) in {type(model).__name__} that are pooled and "
         "go into its last linear layer: take another network, larger images, or CutMix"
     )
+
+
+def _is_point(maps: Any) -> bool:
+    """Whether maps (B, C, H, W) are of one pixel, as pooled ones are."""
+    return isinstance(maps, Tensor) and maps.ndim == 4 and maps.shape[-2:] == (1, 1)

@@ -74,7 +74,7 @@ class TransMix(LooksWithModel, CutMix):
     ) -> None:
         super().__init__(alpha, minmax=minmax, **options)
         self.tokens = flag("tokens", tokens)
-        self._take_model(model)
+        self.take_model(model)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         (boxes,) = mix.patterns
