@@ -46,7 +46,7 @@ def test_what_must_be_computed_from_targets_is_an_argument_that_has_no_default(m
     needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     is_optional = method.learned == "num_classes"  # only of classes
     assert needed == ([method.learned] if method.learned and not is_optional else [])
-    assert method.learned is None or method.learned in (*LEARNED, "rate")
+    assert method.learned is None or method.learned in (*LEARNED, "rate", "num_classes")
 
 
 @every_method

@@ -7,7 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from vicinal import Callback, Checkpoint, Choice, DataLoaders, Learner, Schedule, SnapMix, TransMix
+from vicinal import (
+    Callback,
+    Checkpoint,
+    Choice,
+    DataLoaders,
+    Learner,
+    MixCollate,
+    Schedule,
+    SnapMix,
+    TransMix,
+    ZetaMixUp,
+)
 from vicinal.mixing.looking import evaluation, lend, look
 
 
@@ -98,6 +109,35 @@ def test_a_resumed_training_has_the_same_weights(tmp_path):
     torch.manual_seed(5)
     resumed = trained([Checkpoint(tmp_path / "file", resume=True)])
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+class InWorkers(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return X[index], Y[index]
+
+
+@pytest.mark.slow
+def test_in_a_loaders_worker_there_is_one_sentence():
+    loader = torch.utils.data.DataLoader(
+        InWorkers(), batch_size=4, num_workers=1, collate_fn=MixCollate(SnapMix(network()))
+    )
+    with pytest.raises(ValueError, match="SnapMix cannot look in a data loader's worker"):
+        next(iter(loader))
+
+
+def test_inside_of_autocast_shares_are_not_rounded():
+    mixer = SnapMix(network().eval(), seed=0)
+    expected = mixer.draw(X, Y).weight
+    mixer.random.count -= 1
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mixer.draw(X, Y).weight
+    assert torch.allclose(found, expected, atol=0.02)  # of features in bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, _ = ZetaMixUp(seed=0)(torch.eye(6), torch.zeros(6))
+    assert torch.allclose(mixed.sum(1), torch.ones(6))
 
 
 def test_copies_have_no_lent_model():

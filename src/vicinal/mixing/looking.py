@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.compiler import is_compiling
+from torch.utils.data import get_worker_info
 
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import is_blendable
@@ -52,6 +53,11 @@ class LooksWithModel(Mixer):
             raise RuntimeError(
                 f"{name} cannot be compiled: compile the model, and call {name} outside of "
                 "compiled functions"
+            )
+        if get_worker_info() is not None:
+            raise VicinalError(
+                f"{name} cannot look in a data loader's worker, whose copy of the model is not the "
+                "one that is trained: mix in the training loop, or set num_workers=0"
             )
         if self._model is not None:
             return self._model, nullcontext

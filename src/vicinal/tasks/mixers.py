@@ -25,16 +25,8 @@ def _counts(targets: Tensor, classes: int) -> Tensor:
     return targets.bincount(minlength=classes)
 
 
-def _num_classes(targets: Tensor, classes: int) -> int | None:
-    return None if targets.is_floating_point() else classes
-
-
 #: How the arguments of :attr:`MethodEntry.learned` are computed from the training targets.
-LEARNED: dict[str, Callable[[Tensor, int], Any]] = {
-    "bandwidth": _bandwidth,
-    "counts": _counts,
-    "num_classes": _num_classes,
-}
+LEARNED: dict[str, Callable[[Tensor, int], Any]] = {"bandwidth": _bandwidth, "counts": _counts}
 
 
 def make_mixer(

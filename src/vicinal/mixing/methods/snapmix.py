@@ -215,7 +215,8 @@ def _inside(maps: Tensor, boxes: Tensor, area: Tensor) -> Tensor:
         inside.append(((at >= edges[:, :1]) & (at < edges[:, 1:])).to(maps.dtype))
     rows, columns = inside
     # The sums of the box's lines and of all lines, in one product.
-    lines = torch.stack((rows, torch.ones_like(rows)), 1) @ maps
+    with torch.autocast(maps.device.type, enabled=False):
+        lines = torch.stack((rows, torch.ones_like(rows)), 1) @ maps
     total = lines[:, 1].sum(1)
     return ((lines[:, 0] * columns).sum(1) / total).where(total > 0, area)
 
@@ -238,7 +239,8 @@ def activation_maps(
     with observed({features: lambda _, args, output: seen.__setitem__("features", output)}):
         look(model, context, x)
     assert isinstance(classifier, nn.Linear)
-    with torch.no_grad():
+    device = classifier.weight.device.type
+    with torch.no_grad(), torch.autocast(device, enabled=False):
         evidence = torch.einsum(
             "bchw,bc->bhw", seen["features"].float().relu(), _rows(classifier, y).float()
         )

@@ -116,7 +116,8 @@ def _share_inside(attention: Tensor, boxes: Boxes) -> Tensor:
     for patches, pixels, edges in sides:
         at = torch.arange(patches, device=attention.device) * pixels // patches
         inside.append(((at >= edges[:, :1]) & (at < edges[:, 1:])).to(attention.dtype))
-    share = torch.einsum("bhw,bh,bw->b", attention, *inside) / attention.sum((1, 2))
+    with torch.autocast(attention.device.type, enabled=False):  # or the shares would be rounded
+        share = torch.einsum("bhw,bh,bw->b", attention, *inside) / attention.sum((1, 2))
     return share.clamp(0, 1)
 
 

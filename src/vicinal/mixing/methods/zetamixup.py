@@ -153,5 +153,6 @@ def _product(matrix: Tensor, rows: Tensor) -> Tensor:
     """The matrix times rows (B, ...), in the rows' dtype."""
     dtype = torch.promote_types(rows.dtype, torch.float32)
     flat = rows.reshape(len(rows), -1).to(dtype)
-    product = (matrix.to(rows.device, dtype) @ flat).view(rows.shape)
+    with torch.autocast(rows.device.type, enabled=False):  # or the shares would be rounded
+        product = (matrix.to(rows.device, dtype) @ flat).view(rows.shape)
     return (product.round_() if rows.dtype == torch.uint8 else product).to(rows.dtype)
