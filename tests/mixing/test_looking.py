@@ -128,6 +128,7 @@ def test_in_a_loaders_worker_there_is_one_sentence():
         next(iter(loader))
 
 
+@pytest.mark.slow
 def test_inside_of_autocast_shares_are_not_rounded():
     mixer = SnapMix(network().eval(), seed=0)
     expected = mixer.draw(X, Y).weight
@@ -138,6 +139,15 @@ def test_inside_of_autocast_shares_are_not_rounded():
     with torch.autocast("cpu", torch.bfloat16):
         mixed, _ = ZetaMixUp(seed=0)(torch.eye(6), torch.zeros(6))
     assert torch.allclose(mixed.sum(1), torch.ones(6))
+
+
+@pytest.mark.slow
+def test_inside_of_autocast_the_training_pass_keeps_its_gradients():
+    model = network()
+    with torch.autocast("cpu", torch.bfloat16):  # which keeps the weights that a pass has converted
+        mixed, _ = SnapMix(model, seed=0)(X, Y)
+        model(mixed).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_copies_have_no_lent_model():

@@ -22,7 +22,7 @@ class LooksWithModel(Mixer):
     """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch, without gradients.
 
     A class that derives from it calls :meth:`take_model` in its ``__init__``, and
-    :meth:`_look` in ``complete``. The pass is in evaluation mode: it updates no statistics of batch
+    :func:`look` in ``complete``. The pass is in evaluation mode: it updates no statistics of batch
     norm, draws no dropout, and leaves every module in the mode it was in.
     """
 
@@ -59,7 +59,7 @@ class LooksWithModel(Mixer):
                 f"{name} cannot look in a data loader's worker, whose copy of the model is not the "
                 "one that is trained: mix in the training loop, or set num_workers=0"
             )
-        if self._model is not None:
+        if self._model is not None and (self._lent is None or self._lent[0] is not self._model):
             return self._model, nullcontext
         if self._lent is None:
             raise VicinalError(
@@ -115,8 +115,23 @@ def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
         **options: further arguments of the model.
     """
     by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
-    with torch.no_grad(), evaluation(model), context():
+    with torch.no_grad(), evaluation(model), context(), _uncached():
         return model(**x, **options) if by_name else model(x, **options)
+
+
+@contextmanager
+def _uncached() -> Iterator[None]:
+    """Within this context, autocast keeps no converted weights.
+
+    Those of a pass without gradients may have none, depending on the version of torch, and the
+    training pass would use them.
+    """
+    was_enabled = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(was_enabled)
 
 
 def images_of(batch: Batch, name: str) -> Tensor:

@@ -100,7 +100,7 @@ class TransMix(LooksWithModel, CutMix):
 
 
 def _whole_tokens(boxes: Boxes, patch: tuple[int, int], grid: tuple[int, int]) -> Boxes:
-    edges = boxes.corners.view(-1, 2, 2)  # (B, axis, start and stop)
+    edges = boxes.corners.reshape(-1, 2, 2)  # (B, axis, start and stop)
     side = torch.tensor(patch, device=edges.device)[:, None]
     last = torch.tensor(grid, device=edges.device)[:, None]
     # A stop at the image's end, which need not be that of a patch, stays inside of the grid.
