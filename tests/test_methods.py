@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from timm.models import VisionTransformer
+from torch import nn
 
 from vicinal import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.methods import METHODS, OTHERS, help_line, methods_for
 from vicinal.mixes import parse_mix
 from vicinal.mixing import Mixer
+from vicinal.mixing.looking import LooksWithModel
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.mixers import LEARNED
 
@@ -41,8 +44,10 @@ def test_the_classes_have_the_defaults_of_the_settings(method):
 def test_what_must_be_computed_from_targets_is_an_argument_that_has_no_default(method):
     parameters = inspect.signature(method.mixer).parameters
     needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
-    assert needed == ([method.learned] if method.learned else [])
-    assert method.learned is None or method.learned in (*LEARNED, "rate", "importance")
+    is_optional = method.learned == "num_classes"  # only of classes
+    assert needed == ([method.learned] if method.learned and not is_optional else [])
+    known = (*LEARNED, "rate", "importance", "num_classes")
+    assert method.learned is None or method.learned in known
 
 
 @every_method
@@ -81,12 +86,22 @@ def test_the_page_has_its_row(method):
     assert f"| {' | '.join(cells)} |\n" in PAGE.read_text()
 
 
+def looked_at(name):
+    """A network that a method can look at the batch with."""
+    if name == "transmix":
+        return VisionTransformer(8, 2, embed_dim=8, depth=1, num_heads=2)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 8)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooled)
+
+
 @pytest.mark.parametrize("method", methods_for("images", "classes"), ids=lambda m: m.name)
 def test_each_makes_a_mixer_for_digits(method):
     options = TrainOptions("digits", mix=method.name)
     mixer = make_task(options, find_split(options)).batch_mixer()
     assert type(mixer).__name__ == method.factory
     assert getattr(mixer, "alpha", None) == method.alpha or method.alpha is None
+    if isinstance(mixer, LooksWithModel):
+        mixer.lend(looked_at(method.name))
     x, target = mixer(torch.rand(8, 3, 8, 8), torch.arange(8))
     assert x.shape == (8, 3, 8, 8)
     assert len(target.weight) == 8

@@ -253,5 +253,6 @@ class TestTables:
 
 
 def _needed(method):
-    needed = {"counts": [1, 2], "bandwidth": 1.0, "rate": 8000, "importance": [1, 2]}
+    of_rows = {"counts": [1, 2], "bandwidth": 1.0, "importance": [1, 2], "num_classes": 2}
+    needed = {**of_rows, "rate": 8000}
     return {method.learned: needed[method.learned]} if method.learned else {}

@@ -213,6 +213,9 @@ from vicinal.mixing import ResizeMix as ResizeMix
 from vicinal.mixing import SaliencyMix as SaliencyMix
 from vicinal.mixing import Schedule as Schedule
 from vicinal.mixing import SmoothMix as SmoothMix
+from vicinal.mixing import SnapMix as SnapMix
+from vicinal.mixing import TransMix as TransMix
+from vicinal.mixing import ZetaMixUp as ZetaMixUp
 from vicinal.mixing import check_mixer as check_mixer
 from vicinal.mixing import halves as halves
 from vicinal.mixing import spectral_residual as spectral_residual

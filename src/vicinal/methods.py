@@ -14,6 +14,8 @@ from typing import Any, Literal
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
 OTHERS = "other kinds"  # of data, which have no entry of their own
 NONE = "none"
+#: What a sample costs where the network also looks at it: a forward pass is a third of a step.
+LOOK = 4 / 3
 Targets = Literal["classes", "values", "labels", "pixels"]
 
 
@@ -109,7 +111,8 @@ class MethodEntry:
         chooses_partners: whether it chooses them by the batch, so that they form no pairs.
         callback: for a method that is more than a mixer, where the callback is, as
             ``"module:class"``. It is called with the mixer and the settings of its own.
-        passes: how many samples pass through the network for each of a batch.
+        passes: how many samples pass through the network for each of a batch, counted in steps of
+            the training; see :data:`LOOK`.
         to_the_end: whether it has to mix in the whole training.
     """
 
@@ -120,13 +123,13 @@ class MethodEntry:
     alpha: float | None = None
     targets: Targets | None = None
     maximum: Mapping[str, str] = field(default_factory=dict)
-    learned: Literal["counts", "bandwidth", "rate", "importance"] | None = None
+    learned: Literal["counts", "bandwidth", "rate", "importance", "num_classes"] | None = None
     compared: bool = False
     on_board: bool = False
     settings: tuple[Setting, ...] = ()
     chooses_partners: bool = False
     callback: str | None = None
-    passes: int = 1
+    passes: float = 1
     to_the_end: bool = False
 
     @property
@@ -212,6 +215,11 @@ METHODS: dict[str, MethodEntry] = {
             ),
         ),
         MethodEntry(
+            "zetamixup", "ZetaMixUp", "blends all samples of a batch",
+            {"images": INPUT, "series": INPUT}, learned="num_classes", chooses_partners=True,
+            settings=(Setting("gamma", "how fast the weights of the others fall", 2.8),),
+        ),
+        MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
             _ANY_BUT_MASKS, alpha=1.0, targets="classes", maximum=_MASK, learned="counts",
             settings=(
@@ -282,6 +290,18 @@ METHODS: dict[str, MethodEntry] = {
             settings=(
                 Setting("sigma", "the smallest and largest size of the spot", (0.25, 0.5), high=1,
                         kind="pair"),
+            ),
+        ),
+        MethodEntry(
+            "snapmix", "SnapMix", "pastes a box, labelled by what it shows of the object",
+            {"images": INPUT}, alpha=5.0, targets="classes", passes=LOOK,
+        ),
+        MethodEntry(
+            "transmix", "TransMix", "cutmix labelled by the attention of a vision transformer",
+            {"images": INPUT}, alpha=1.0, passes=LOOK,
+            settings=(
+                Setting("minmax", "the smallest and largest side of the box, in place of alpha",
+                        None, high=1, kind="pair", replaces_alpha=True),
             ),
         ),
         MethodEntry(

@@ -29,6 +29,9 @@ from vicinal import (
     SaliencyMix,
     Schedule,
     SmoothMix,
+    SnapMix,
+    TransMix,
+    ZetaMixUp,
     check_mixer,
 )
 from vicinal.mixing import Blend, Mixer
@@ -75,6 +78,7 @@ MIXERS = {
     "KernelMixUp": (KernelMixUp, ()),
     "KernelMixUp of values": (KernelMixUp, (IMAGES, VALUES)),
     "KMixUp": (lambda: KMixUp(2), ()),
+    "ZetaMixUp": (lambda: ZetaMixUp(num_classes=3), ()),
     "Choice": (lambda: Choice([MixUp(), CutMix()], [0.5, 0.3]), ()),
     "Choice of one that looks": (lambda: Choice([CutMix(), BalancedMixUp()]), ()),
     "Schedule": (lambda: Schedule(MixUp(), until=0.5, steps=20), ()),
@@ -115,12 +119,38 @@ def test_guidedmixup_passes_all_checks_but_that_of_ranks():
     assert check_mixer(GuidedMixUp(), skip=skip) == tuple(set_without(*skip))
 
 
+def small_vit():
+    models = pytest.importorskip("timm.models")
+    torch.manual_seed(0)
+    return models.VisionTransformer(8, 2, embed_dim=8, depth=1, num_heads=2, num_classes=3)
+
+
+def small_cnn():
+    torch.manual_seed(0)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooled)
+
+
+# They look with a model, which takes one dtype, and cannot be compiled with its hooks.
+LOOKING = {
+    "SnapMix": lambda: SnapMix(small_cnn()),
+    "TransMix": lambda: TransMix(small_vit()),
+    "TransMix of tokens": lambda: TransMix(small_vit(), tokens=True),
+}
+
+
+@pytest.mark.parametrize("make", LOOKING.values(), ids=LOOKING)
+def test_mixers_that_look_with_a_model_pass_the_other_checks(make):
+    skip = ["weights", "dtypes", "compiled"]
+    assert check_mixer(make(), skip=skip) == tuple(set_without(*skip))
+
+
 def set_without(*skipped):
     return [name for name in CHECKS if name not in skipped]
 
 
 def test_every_method_is_checked():
-    names = {name.split()[0] for name in [*MIXERS, *DECIDED, "GuidedMixUp", "FreqMix"]}
+    names = {name.split()[0] for name in [*MIXERS, *DECIDED, *LOOKING, "GuidedMixUp", "FreqMix"]}
     assert methods_of_mixing() <= names
 
 

@@ -609,9 +609,9 @@ class TestChoosing:
             ),
             (lambda: ManifoldMixUp(mlp(), alpha=1.0), TypeError, "alpha"),
             (
-                lambda: Choice([MixUp(), ManifoldMixUp(mlp())]),
+                lambda: ManifoldMixUp(mlp(), mixer=Choice([MixUp(), ManifoldMixUp(mlp())])),
                 ValueError,
-                "a Choice cannot draw with ManifoldMixUp: give the other mixers",
+                "a ManifoldMixUp cannot draw with a Choice that holds a ManifoldMixUp",
             ),
             (
                 lambda: Schedule(ManifoldMixUp(mlp())),

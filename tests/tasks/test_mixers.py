@@ -8,9 +8,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from run_folders import assert_same, left, silent
-from vicinal import Callback, Choice, CutMix, MixUp, Near, Schedule, VicinalError, recipes, runs
+from vicinal import (
+    Callback,
+    Choice,
+    CutMix,
+    ManifoldMixUp,
+    MixUp,
+    Near,
+    Schedule,
+    SnapMix,
+    VicinalError,
+    recipes,
+    runs,
+)
 from vicinal.data import storage
 from vicinal.mixes import parse_mix
 from vicinal.tasks import TrainOptions, find_split, make_task
@@ -96,6 +109,26 @@ def test_a_picture_does_not_advance_the_mixer(tmp_path, mix):
     draw = task.picture(learn, mixer)
     assert draw() is not None
     assert [each.state_dict() for each in mixer.nested()] == before
+
+
+def test_a_picture_lends_the_network_to_a_mixer_that_looks():
+    task = make_task(replace(OPTIONS, mix=SnapMix()), find_split(OPTIONS))
+    learn = task.learner()
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    learn.model = nn.Sequential(nn.Conv2d(3, 4, 3), *pooled)
+    mixer = task.mixer(learn)
+    assert task.picture(learn, mixer)() is not None
+    with pytest.raises(VicinalError, match="SnapMix looks with a model and has none"):
+        mixer.draw(torch.rand(4, 3, 8, 8), torch.arange(4) % 2)
+
+
+def test_of_what_may_be_mixed_in_the_network_there_is_no_picture():
+    def mix(learn):
+        return Choice([MixUp(), ManifoldMixUp(learn.model, "head")], per="batch")
+
+    task = make_task(replace(OPTIONS, mix=mix), find_split(OPTIONS))
+    learn = task.learner()
+    assert task.picture(learn, task.mixer(learn)) is None
 
 
 class TestResuming:

@@ -15,9 +15,11 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 from vicinal.learner.misnamed import not_a
 from vicinal.learner.one_number import Paired, are_of_one_number, fitted
+from vicinal.learner.precision import autocast
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
 from vicinal.mixing.batch import first_tensor
+from vicinal.mixing.looking import lend
 from vicinal.processes import total
 from vicinal.stopping import check
 
@@ -92,6 +94,7 @@ class MixBatches(Callback):
 
     def before_fit(self, learn: "Learner") -> None:
         self.batches = learn.epochs * len(learn.dls.train)
+        lend(self.mixer, learn.model, lambda: autocast(learn.precision, learn.dls.device))
         self.batch_mixer.begin(self.batches)
 
     def before_batch(self, learn: "Learner") -> None:
@@ -120,6 +123,7 @@ class MixBatches(Callback):
 
     def after_fit(self, learn: "Learner") -> None:
         self.batches = None
+        lend(self.mixer, None)
         self.batch_mixer.end()
 
     def state_dict(self) -> dict[str, Any]:

@@ -84,8 +84,9 @@ class RegMixUp(MixBatches):
         # Not in place: the clean samples are needed beside the mixed ones.
         mixed, self.target = self.mixer(learn.x, learn.y)
         learn.x = joined(learn.x, mixed)
-        if isinstance(self.mixer, ManifoldMixUp):
-            self.mixer.mix_second_half(learn.x)
+        for inner in self.mixer.nested():
+            if isinstance(inner, ManifoldMixUp):
+                inner.mix_second_half(learn.x)
 
     def before_loss(self, learn: "Learner") -> None:
         if learn.training:

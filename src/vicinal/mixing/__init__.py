@@ -16,6 +16,7 @@ from vicinal.mixing.choice import Choice
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hidden import ManifoldMixUp
+from vicinal.mixing.looking import LooksWithModel, look
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
     AttentiveMix,
@@ -38,6 +39,9 @@ from vicinal.mixing.methods import (
     ResizeMix,
     SaliencyMix,
     SmoothMix,
+    SnapMix,
+    TransMix,
+    ZetaMixUp,
 )
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer
@@ -75,6 +79,7 @@ __all__ = [
     "HidMix",
     "KMixUp",
     "KernelMixUp",
+    "LooksWithModel",
     "ManifoldMixUp",
     "Masks",
     "Method",
@@ -91,8 +96,12 @@ __all__ = [
     "SaliencyMix",
     "Schedule",
     "SmoothMix",
+    "SnapMix",
     "SoftMasks",
+    "TransMix",
+    "ZetaMixUp",
     "check_mixer",
     "halves",
+    "look",
     "spectral_residual",
 ]

@@ -26,9 +26,9 @@ from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.nested import can_be_blended
-from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.pattern import Drawn, Pattern
 from vicinal.mixing.sounds import Sounds
-from vicinal.rng import derive_seed
+from vicinal.rng import RandomState, derive_seed
 
 
 class ManifoldMixUp(Mixer):
@@ -113,6 +113,8 @@ class ManifoldMixUp(Mixer):
         # A weak reference: hooks that kept their mixer alive would stay on the model for ever.
         self._hooks = Hooks(model, inner, weakref.ref(self))
 
+    at_layers = True
+
     @property
     def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
         return self.mixer.drawn_types
@@ -142,8 +144,8 @@ class ManifoldMixUp(Mixer):
         mix = complete_inner(self.mixer, mix, batch)
         if mix.other is not None:
             raise ValueError(
-                f"{self.mixer!r} takes its partners from a pool, for which there are no hidden "
-                "activations: leave out the pool, or mix the input alone"
+                f"{self.mixer!r} takes its partners from a pool, or makes its own, for which there "
+                "are no hidden activations: leave out the pool, or mix the input alone"
             )
         return mix
 
@@ -169,6 +171,19 @@ class ManifoldMixUp(Mixer):
                 the model.
             RuntimeError: the last mix was not applied, or this call is inside a compiled function.
         """
+        self.begin_call(other)
+        layer = self.draw_layer(x, self.random)
+        if layer == INPUT:
+            return super().__call__(x, y, inplace=inplace)
+        mix = self.draw(x, y)
+        target = mix.target_of_fields(y, None, self.pixelwise)
+        if self.maximum is not None:
+            x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
+        self.apply_at(layer, mix.partner, mix.patterns or (Blend(mix.weight),), x)
+        return x, target
+
+    def begin_call(self, other: Any) -> None:
+        """Attach the hooks, and raise the errors of a call that do not depend on its batch."""
         if is_compiling():
             # The layer is drawn in Python, and would be a constant of the graph.
             raise RuntimeError(
@@ -186,22 +201,15 @@ class ManifoldMixUp(Mixer):
             )
         self._hooks.attach()
         self._hooks.check_applied()
-        layer = self._draw_layer(x)
-        if layer == INPUT:
-            return super().__call__(x, y, inplace=inplace)
-        mix = self.draw(x, y)
-        target = mix.target_of_fields(y, None, self.pixelwise)
-        if self.maximum is not None:
-            x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
-        patterns = mix.patterns or (Blend(mix.weight),)
+
+    def apply_at(self, layer: str, partner: Tensor, patterns: tuple[Pattern, ...], x: Any) -> None:
+        """Let the next forward pass, which is of the batch ``x``, apply patterns to a layer."""
         if any(isinstance(pattern, Columns | Sounds) for pattern in patterns):
             raise ValueError(
                 f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
                 "layers='input', or give another mixer="
             )
-        square = _square(x, len(mix.partner))
-        self._hooks.pending = LayerMix(layer, mix.partner, patterns, square)
-        return x, target
+        self._hooks.pending = LayerMix(layer, partner, patterns, _square(x, len(partner)))
 
     def mix_second_half(self, x: Any) -> None:
         """Let the mix that was drawn last be applied to the second half of a larger batch.
@@ -226,21 +234,24 @@ class ManifoldMixUp(Mixer):
             _square(x, 2 * count),
         )
 
-    def _draw_layer(self, x: Any) -> str:
+    def draw_layer(self, x: Any, random: RandomState) -> str:
+        """Draw the layer for a batch, by the state of the mixer that draws the mix."""
         layers = self.layers
         skips = self._skips_integer_input and self.integers == "raise"
         if skips and not can_be_blended(x, self.fields, self.maximum):
             layers = layers[1:]
         # By a hash instead of a generator, which would be made for a single number. The draw's
         # number, not yet counted, is that of the mix that is drawn next.
-        own, rank, worker, _ = self.random.key
-        drawn = derive_seed(own, "layer", self.random.draws, rank, worker)
+        own, rank, worker, _ = random.key
+        drawn = derive_seed(own, "layer", random.draws, rank, worker)
         return layers[drawn % len(layers)]
 
     def nested(self) -> list[Mixer]:
         return [self, *self.mixer.nested()]
 
     def check_inside(self, outer: str) -> None:
+        if outer == "Choice":
+            return
         raise ValueError(
             f"a {outer} cannot draw with ManifoldMixUp: give the other mixers to ManifoldMixUp, "
             "as mixer="

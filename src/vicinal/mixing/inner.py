@@ -8,6 +8,7 @@ if they contradict each other, but never ignored.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -85,7 +86,9 @@ def complete_inner(mixer: Mixer, mix: Mix, batch: Batch) -> Mix:
         return mixer.draw(batch.x, batch.y, other=batch.other)
 
 
-def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
+def complete_selected(
+    mixers: Sequence[Mixer], mix: Mix, batch: Batch
+) -> tuple[Mix, list[tuple[Any, ...]]]:
     """Let several inner mixers complete their parts of a mix.
 
     Args:
@@ -94,11 +97,12 @@ def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
         batch: the whole batch, which each mixer may look at.
 
     Returns:
-        A mix in which each sample has the partner, weight and patterns of its own mixer.
+        A mix in which each sample has the partner, weight and patterns of its own mixer; and the
+        patterns of each mixer, which are those of the mix, one mixer after the other.
     """
     selection, *drawn = mix.patterns
     partner, weight = mix.partner, torch.ones_like(mix.weight)
-    patterns: list[Any] = []
+    patterns: list[tuple[Any, ...]] = []
     other = None
     for number, mixer in enumerate(mixers):
         own, drawn = drawn[: len(mixer.drawn_types)], drawn[len(mixer.drawn_types) :]
@@ -107,8 +111,8 @@ def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
             one = complete_inner(mixer, one, batch)
             if one.other is not None and len(mixers) > 1:
                 raise ValueError(
-                    f"{mixer!r} takes its partners from a pool, the others from the batch: use it "
-                    "alone, or give it no pool"
+                    f"{mixer!r} takes its partners from a pool, or makes its own, the others from "
+                    "the batch: use it alone, or give it no pool"
                 )
             other, selected = one.other, selection.values == number
             # Partners of samples that are not mixed do not matter, and a single mixer's may index a
@@ -122,8 +126,8 @@ def complete_selected(mixers: Sequence[Mixer], mix: Mix, batch: Batch) -> Mix:
                 tuple(pattern.only(selected) for pattern in applied),
             )
         weight = weight * one.weight
-        patterns += one.patterns
-    return Mix(partner, weight, tuple(patterns), other)
+        patterns.append(tuple(one.patterns))
+    return Mix(partner, weight, tuple(chain.from_iterable(patterns)), other), patterns
 
 
 def check_inner(outer: str, mixer: Any) -> None:
@@ -132,7 +136,7 @@ def check_inner(outer: str, mixer: Any) -> None:
         hint = f": call it, {mixer.__name__}()" if isinstance(mixer, type) else ""
         raise TypeError(f"a {outer} draws with mixers such as MixUp(), not with {mixer!r}{hint}")
     mixer.check_inside(outer)
-    if type(mixer).__call__ is not Mixer.__call__:
+    if type(mixer).__call__ is not Mixer.__call__ and not mixer.at_layers:
         raise TypeError(
             f"{type(mixer).__name__} overrides __call__, which a {outer} does not call: override "
             "patterns(), complete() or draw()"

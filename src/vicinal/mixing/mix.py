@@ -17,7 +17,13 @@ from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
-from vicinal.mixing.target import ALREADY_MIXED, MixedTarget, is_mixed_target, over_rows
+from vicinal.mixing.target import (
+    ALREADY_MIXED,
+    MixedTarget,
+    is_mixed_target,
+    one_hot,
+    over_rows,
+)
 from vicinal.mixing.unsupported import check_supported
 
 
@@ -310,7 +316,11 @@ class Mix:
         partner = self.partner
         if not (y.is_cpu and weight.is_cpu):  # even a call that moves nothing takes time
             partner, weight = move(partner, y.device), move(weight, y.device)
-        return MixedTarget(own, y.index_select(0, partner) if other is None else other, weight)
+        if other is None:
+            return MixedTarget(own, y.index_select(0, partner), weight)
+        if other.is_floating_point() and not own.is_floating_point() and other.ndim > own.ndim:
+            own = one_hot(own, other.shape[1], other.dtype)  # the partner is a blend of classes
+        return MixedTarget(own, other, weight)
 
     def is_target(self, x: Any, y: Any) -> bool:
         """Whether the target of a mix by regions is the sample itself, as in autoencoders."""

@@ -107,6 +107,9 @@ class Mixer(ABC):
     #: What mixes batches that are no tensors (B, ...); None for tensors. See form.py.
     form: Form | None = None
 
+    #: Whether it mixes hidden activations: a Choice then lets it apply its part to a layer.
+    at_layers: ClassVar[bool] = False
+
     #: Options whose defaults are other ones than those of the base classes.
     defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -294,15 +297,18 @@ class Mixer(ABC):
             y, other_y = (y, None) if y is None else halves(y)
         # The target first: if it is rejected, an in-place batch is still unchanged.
         target = mix.target_of_fields(y, other_y, pixelwise)
-        x = mix.apply_to_fields(
+        return self._apply(mix, x, other_x, inplace), target
+
+    def _apply(self, mix: Mix, x: Any, other: Any, inplace: bool) -> Any:
+        """Apply a mix to a batch, with the options of this mixer."""
+        return mix.apply_to_fields(
             x,
-            other=other_x,
+            other=other,
             inplace=inplace,
             fields=self.fields,
             integers=self.integers,
             maximum=self.maximum,
         )
-        return x, target
 
     def _check_second_batch(self, other: Any) -> tuple[Any, Any]:
         if self.half or self.partners == "pairs":

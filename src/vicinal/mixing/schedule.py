@@ -103,7 +103,7 @@ class Schedule(Mixer):
         return self._overrides(Schedule) or bool(self.mixer.reads_batch)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
-        return complete_selected([self.mixer], mix, batch) if self.reads_batch else mix
+        return complete_selected([self.mixer], mix, batch)[0] if self.reads_batch else mix
 
     def patterns(
         self,

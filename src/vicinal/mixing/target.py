@@ -113,8 +113,8 @@ class MixedTarget:
             return blended.where(weight != 0, self.partner)
         if num_classes is None:
             raise ValueError("the targets are class indices: call dense(num_classes)")
-        own = _one_hot(self.own, num_classes, self.weight.dtype)
-        partner = _one_hot(self.partner, num_classes, self.weight.dtype)
+        own = one_hot(self.own, num_classes, self.weight.dtype)
+        partner = one_hot(self.partner, num_classes, self.weight.dtype)
         return torch.lerp(partner, own, over_rows(self.weight, own))
 
     def to(self, device: torch.device | str | int, *, non_blocking: bool = False) -> "MixedTarget":
@@ -159,7 +159,7 @@ def is_mixed_target(leaf: Any) -> bool:
     return isinstance(leaf, MixedTarget) or (isinstance(leaf, Tensor) and hasattr(leaf, "partner"))
 
 
-def _one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
+def one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """One-hot encode (B, ...) class indices as (B, C, ...)."""
     try:
         rows = F.one_hot(labels.long(), num_classes)

@@ -138,7 +138,7 @@ class Experiment:
         chosen = self._resolved(self.train_size(arm))
         return replace(chosen, mix=arm.mix, alpha=arm.alpha, epochs=arm.epochs, seed=seed)
 
-    def passes(self, arm: Arm) -> int:
+    def passes(self, arm: Arm) -> float:
         """How many samples pass through the network for each of a batch, in an arm's training."""
         return max((method.passes for method in self._options(arm, seed=0).methods), default=1)
 

@@ -126,7 +126,7 @@ def expected_seconds(experiment: Experiment, cluster: RayCluster | None) -> dict
     # fine_tune trains the head alone for an epoch first.
     frozen = 1 if experiment.task.fit is Learner.fine_tune else 0
     counts = {arm.name: experiment.train_count(arm) for arm in experiment.arms}
-    tried: dict[int, Arm] = {}
+    tried: dict[float, Arm] = {}
     for arm in sorted(experiment.arms, key=lambda arm: (not arm.mixes, -counts[arm.name])):
         tried.setdefault(experiment.passes(arm), arm)
 

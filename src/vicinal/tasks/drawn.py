@@ -10,7 +10,8 @@ from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
+from vicinal.mixing import Mixer, MixUp
+from vicinal.mixing.looking import lend
 from vicinal.mixing.schedule import begin_schedules
 from vicinal.tasks.task import Task
 
@@ -21,13 +22,17 @@ class Drawn(Task):
     def picture(self, learn: Learner, mixer: Mixer | Callback | None) -> Callable[[], Any] | None:
         if isinstance(mixer, MixBatches):  # such as RegMixUp
             mixer = mixer.mixer
-        if mixer is not None and (isinstance(mixer, ManifoldMixUp) or not isinstance(mixer, Mixer)):
-            return None  # what is mixed inside the network, or by a callback, cannot be seen
+        if mixer is not None and not isinstance(mixer, Mixer):
+            return None  # what a callback mixes cannot be seen
+        if mixer is not None and any(inner.at_layers for inner in mixer.nested()):
+            return None  # nor what is mixed inside the network
         shown = mixer or MixUp(0.0)
         state = shown.state_dict()
         # Until the training begins, a schedule does not know its length.
         begin_schedules(shown, self.epochs * len(learn.dls.train), at=shown.random.draws)
+        lend(shown, learn.model)
         x, target = shown(*learn.dls.one_batch())
+        lend(shown, None)
         shown.load_state_dict(state)  # the training starts with the same draws
 
         return lambda: self._figure(learn, x, target)

@@ -257,6 +257,8 @@ class Task(ABC):
         if method.learned is None:
             return {}
         vocab = self.split.vocab or ()
+        if method.learned == "num_classes":
+            return {"num_classes": len(vocab) if self.split.targets_are == "classes" else None}
         return {method.learned: LEARNED[method.learned](self._targets(), len(vocab))}
 
     def _targets(self) -> Tensor:

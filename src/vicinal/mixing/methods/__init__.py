@@ -24,6 +24,9 @@ from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
 from vicinal.mixing.methods.saliencymix import SaliencyMix
 from vicinal.mixing.methods.smoothmix import SmoothMix
+from vicinal.mixing.methods.snapmix import SnapMix
+from vicinal.mixing.methods.transmix import TransMix
+from vicinal.mixing.methods.zetamixup import ZetaMixUp
 
 __all__ = [
     "AttentiveMix",
@@ -46,4 +49,7 @@ __all__ = [
     "ResizeMix",
     "SaliencyMix",
     "SmoothMix",
+    "SnapMix",
+    "TransMix",
+    "ZetaMixUp",
 ]

@@ -92,6 +92,11 @@ class CutMix(Method):
         return cut if len(self._dims) == 1 else cut.pow_(1 / 3)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Boxes:
+        return self.drawn_types[0](self._corners(count, size, generator), size)
+
+    def _corners(
+        self, count: int, size: tuple[int, int], generator: torch.Generator
+    ) -> torch.Tensor:
         length = torch.tensor(size, dtype=torch.float64, device="cpu")[:, None]
         uniform = partial(_uniform, len(size), count, generator)
         if self.minmax is not None:
@@ -107,8 +112,7 @@ class CutMix(Method):
         for whole in {*range(-len(size), 0)}.difference(self._dims):
             start[whole], stop[whole] = 0, size[whole]
         edges = torch.stack([start.clamp_(min=0), stop], 1).view(2 * len(size), count)
-        corners = edges.T.to(torch.int64, memory_format=torch.contiguous_format)
-        return self.drawn_types[0](corners, size)
+        return edges.T.to(torch.int64, memory_format=torch.contiguous_format)
 
 
 def _uniform(sides: int, count: int, generator: torch.Generator) -> torch.Tensor:

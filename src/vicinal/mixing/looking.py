@@ -1,0 +1,149 @@
+"""Methods that look at the batch with a model: whose model it is, and the extra pass through it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.compiler import is_compiling
+from torch.utils.data import get_worker_info
+
+from vicinal.errors import VicinalError
+from vicinal.mixing.batch import is_blendable
+from vicinal.mixing.completion import Batch
+from vicinal.mixing.layers import unwrap
+from vicinal.mixing.mixer import Mixer
+
+Context = Callable[[], AbstractContextManager[Any]]
+
+
+class LooksWithModel(Mixer):
+    """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch, without gradients.
+
+    A class that derives from it calls :meth:`take_model` in its ``__init__``, and
+    :func:`look` in ``complete``. The pass is in evaluation mode: it updates no statistics of batch
+    norm, draws no dropout, and leaves every module in the mode it was in.
+    """
+
+    _model: nn.Module | None = None
+    _lent: tuple[nn.Module, Context] | None = None
+
+    def take_model(self, model: nn.Module | None) -> None:
+        """Keep the model that the user gave; without one, a trainer lends its own."""
+        if isinstance(model, int | float):
+            name = type(self).__name__
+            raise TypeError(f"{name}({model}) gives no model: write {name}(alpha={model})")
+        self._model = None if model is None else unwrap(model)
+
+    def lend(self, model: nn.Module | None, context: Context = nullcontext) -> None:
+        """Let the mixer look with this model, unless it was given one; None ends that.
+
+        Args:
+            model: the one that is trained.
+            context: makes the context of a forward pass, such as that of mixed precision.
+        """
+        self._lent = None if model is None else (unwrap(model), context)
+
+    @property
+    def looking(self) -> tuple[nn.Module, Context]:
+        """The model to look with, and the context of its forward pass."""
+        name = type(self).__name__
+        if is_compiling():
+            raise RuntimeError(
+                f"{name} cannot be compiled: compile the model, and call {name} outside of "
+                "compiled functions"
+            )
+        if get_worker_info() is not None:
+            raise VicinalError(
+                f"{name} cannot look in a data loader's worker, whose copy of the model is not the "
+                "one that is trained: mix in the training loop, or set num_workers=0"
+            )
+        if self._model is not None and (self._lent is None or self._lent[0] is not self._model):
+            return self._model, nullcontext
+        if self._lent is None:
+            raise VicinalError(
+                f"{name} looks with a model and has none: give it the one that is trained, "
+                f"{name}(model); a Learner lends its own"
+            )
+        return self._lent
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_lent": None}  # a copy belongs to another training
+
+
+def lend(mixer: Mixer, model: nn.Module | None, context: Context = nullcontext) -> None:
+    """Lend a model to a mixer and to those that it wraps, as :meth:`LooksWithModel.lend` does."""
+    for inner in mixer.nested():
+        if isinstance(inner, LooksWithModel):
+            inner.lend(model, context)
+
+
+@contextmanager
+def evaluation(model: nn.Module) -> Iterator[None]:
+    """Within this context no module of the model is in training mode."""
+    training = [module for module in model.modules() if module.training]
+    # By the flag and not by eval(), which a module may override to do more.
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def observed(modules: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Within this context, a hook after the forward pass of each module."""
+    handles = [module.register_forward_hook(hook) for module, hook in modules.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
+    """The model's output for a batch, in evaluation mode and without gradients.
+
+    Args:
+        model: it is called as ``model(x)``, or, if it is of transformers and the batch a dict, as
+            ``model(**x)``.
+        context: of its forward pass.
+        x: the batch, as the training loop passes it to the model.
+        **options: further arguments of the model.
+    """
+    by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
+    with torch.no_grad(), evaluation(model), context(), _uncached():
+        return model(**x, **options) if by_name else model(x, **options)
+
+
+@contextmanager
+def _uncached() -> Iterator[None]:
+    """Within this context, autocast keeps no converted weights.
+
+    Those of a pass without gradients may have none, depending on the version of torch, and the
+    training pass would use them.
+    """
+    was_enabled = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(was_enabled)
+
+
+def images_of(batch: Batch, name: str) -> Tensor:
+    """The one tensor (B, C, H, W) of the batch that is mixed.
+
+    Raises:
+        ValueError: there is none, or several.
+    """
+    found = [t for t in batch.mixed() if t.ndim == 4 and is_blendable(t)]
+    if len(found) != 1:
+        raise ValueError(
+            f"{name} needs one tensor of images (B, C, H, W) in the batch, and there are "
+            f"{len(found)}: name it with fields="
+        )
+    return found[0]

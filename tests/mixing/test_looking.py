@@ -1,0 +1,192 @@
+"""Methods that look with a model: whose it is, and what the extra pass leaves unchanged."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal import (
+    Callback,
+    Checkpoint,
+    Choice,
+    DataLoaders,
+    Learner,
+    MixCollate,
+    Schedule,
+    SnapMix,
+    TransMix,
+    ZetaMixUp,
+)
+from vicinal.mixing.looking import evaluation, lend, look
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Dropout2d(0.5),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
+
+
+X, Y = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 2
+
+
+def learner(bs=4):
+    return Learner(DataLoaders.from_tensors(X, Y, X, Y, bs=bs, device="cpu"), network())
+
+
+def test_the_extra_pass_leaves_no_trace():
+    model = network().train()
+    model[1].eval()  # frozen, as in fine-tuning
+    modes = [module.training for module in model.modules()]
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    mixed, _ = SnapMix(model, seed=0)(X, Y)
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not mixed.requires_grad
+    assert all(p.grad is None for p in model.parameters())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_modes_come_back_after_an_error():
+    model = network().train()
+    with pytest.raises(RuntimeError), evaluation(model):
+        model(torch.rand(1, 7))
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: Schedule(m), lambda m: Choice([m])])
+def test_a_learner_lends_its_model_for_the_time_of_a_training(wrap):
+    learn, mixer = learner(), wrap(SnapMix(seed=0))
+    learn.fit(1, cbs=mixer)
+    (inner,) = [m for m in mixer.nested() if isinstance(m, SnapMix)]
+    assert inner._lent is None
+    with pytest.raises(ValueError, match="SnapMix looks with a model and has none: give it the"):
+        inner(X, Y)
+
+
+def test_a_given_model_is_kept():
+    mine = network()
+    mixer = SnapMix(mine)
+    lend(mixer, network())
+    assert mixer.looking[0] is mine
+
+
+def test_the_pass_is_in_the_precision_of_the_training():
+    learn, seen = learner(), []
+    learn.model[0].register_forward_hook(
+        lambda module, args, output: seen.append((output.dtype, learn.model.training))
+    )
+    learn.to_bf16().fit(1, cbs=SnapMix(seed=0))
+    assert {dtype for dtype, _ in seen} == {torch.bfloat16}
+
+
+class StopAt(Callback):
+    def before_batch(self, learn):
+        if learn.training and (learn.epoch, learn.iter) == (1, 1):
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_training_has_the_same_weights(tmp_path):
+    def trained(cbs, **options):
+        learn = learner()
+        learn.fit(2, 0.1, cbs=[SnapMix(seed=0), *cbs])
+        return learn.model.state_dict()
+
+    torch.manual_seed(1)
+    whole = trained([Checkpoint(tmp_path / "whole")])
+    torch.manual_seed(1)
+    with pytest.raises(KeyboardInterrupt):
+        trained([Checkpoint(tmp_path / "file"), StopAt()])
+    torch.manual_seed(5)
+    resumed = trained([Checkpoint(tmp_path / "file", resume=True)])
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+class InWorkers(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return X[index], Y[index]
+
+
+@pytest.mark.slow
+def test_in_a_loaders_worker_there_is_one_sentence():
+    loader = torch.utils.data.DataLoader(
+        InWorkers(), batch_size=4, num_workers=1, collate_fn=MixCollate(SnapMix(network()))
+    )
+    with pytest.raises(ValueError, match="SnapMix cannot look in a data loader's worker"):
+        next(iter(loader))
+
+
+@pytest.mark.slow
+def test_inside_of_autocast_shares_are_not_rounded():
+    mixer = SnapMix(network().eval(), seed=0)
+    expected = mixer.draw(X, Y).weight
+    mixer.random.count -= 1
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mixer.draw(X, Y).weight
+    assert torch.allclose(found, expected, atol=0.02)  # of features in bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, _ = ZetaMixUp(seed=0)(torch.eye(6), torch.zeros(6))
+    assert torch.allclose(mixed.sum(1), torch.ones(6))
+
+
+@pytest.mark.slow
+def test_inside_of_autocast_the_training_pass_keeps_its_gradients():
+    model = network()
+    with torch.autocast("cpu", torch.bfloat16):  # which keeps the weights that a pass has converted
+        mixed, _ = SnapMix(model, seed=0)(X, Y)
+        model(mixed).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_copies_have_no_lent_model():
+    mixer = SnapMix(seed=0)
+    lend(mixer, network())
+    for copied in (copy.deepcopy(mixer), pickle.loads(pickle.dumps(mixer))):
+        assert copied._lent is None
+    assert mixer.looking
+
+
+@pytest.mark.slow
+def test_a_compiled_model_is_called_as_it_was_written():
+    model = network()
+    compiled = torch.compile(model, backend="eager")
+    first, second = (SnapMix(m, seed=0).draw(X, Y).weight for m in (model, compiled))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.slow
+def test_inside_a_compiled_function_there_is_one_sentence():
+    mixer = SnapMix(network(), seed=0)
+    compiled = torch.compile(lambda x, y: mixer(x, y), backend="eager", fullgraph=True)
+    with pytest.raises(Exception, match="SnapMix cannot be compiled: compile the model, and call"):
+        compiled(X, Y)
+
+
+@pytest.mark.parametrize("method", [SnapMix, TransMix])
+def test_a_strength_in_the_place_of_the_model_is_an_error(method):
+    with pytest.raises(TypeError, match=rf"{method.__name__}\(0.5\) gives no model: write "):
+        method(0.5)
+    with pytest.raises(TypeError, match=r"the model must be an nn\.Module, not 'resnet18'"):
+        method("resnet18")
+
+
+def test_a_dict_is_passed_by_name_to_networks_of_transformers():
+    class Named(nn.Module):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values=None, scale=1):
+            return pixel_values * scale
+
+    assert torch.equal(look(Named(), torch.no_grad, {"pixel_values": X}, scale=2), 2 * X)
