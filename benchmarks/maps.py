@@ -21,7 +21,7 @@ from pathlib import Path
 from vicinal.files import write_file
 from vicinal.plots.saving import save_figure
 from vicinal.study.analysis import Analysis, Comparison
-from vicinal.study.arms import Cell, make_arms
+from vicinal.study.arms import Arm, Cell, make_arms
 from vicinal.study.cells import axes, cell_text, grid, methods
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
@@ -164,23 +164,29 @@ def draw(folder: Path) -> None:
 
 def read_map(folder: Path) -> tuple[Analysis, int]:
     """What is done of the map in a folder, also while others work there; and its seeds."""
+    arms, results, seeds = read(folder)
+    if len({arm.cell.train_size for arm in arms}) < 2:
+        sys.exit(f"{folder} holds no map of named methods and lengths")
+    return Analysis(arms, results), seeds
+
+
+def read(folder: Path) -> tuple[list[Arm], list[Result], int]:
+    """The arms of a comparison, what is done of it, and how many seeds it has."""
     found = ComparisonFolder(folder)
     settings = found.settings()
     if settings is None:
-        sys.exit(f"{folder} holds no comparison: begin it without --draw")
+        sys.exit(f"{folder} holds no comparison: begin it with neither --draw nor --table")
     config = settings["config"]
-    sizes = config["train_sizes"]
-    if len(sizes) < 2 or not config["mixes"] or not config["epochs"]:
-        sys.exit(f"{folder} holds no map of named methods and lengths")
-    options = TrainOptions(**config["options"])
+    if not config["mixes"] or not config["epochs"]:
+        sys.exit(f"{folder} holds no comparison of named methods and lengths")
     arms = make_arms(
         *(config[field] for field in ("mixes", "alphas", "epochs")),
-        options,
+        TrainOptions(**config["options"]),
         settings["arms"],
-        sizes,
+        config["train_sizes"],
     )
     results = [Result.load(file) for file in sorted(found.results.glob(f"*{RESULT}"))]
-    return Analysis(arms, results), settings["seeds"]
+    return arms, results, settings["seeds"]
 
 
 def tables(analysis: Analysis, seeds: int) -> list[str]:

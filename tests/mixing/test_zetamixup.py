@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
-from vicinal import Callback, DataLoaders, Learner, MixLoss, Schedule, ZetaMixUp
+from vicinal import Callback, Choice, DataLoaders, Learner, MixLoss, Schedule, ZetaMixUp
 
 # A row of the matrix that the authors' code draws for a batch of 6, gamma 2.8, in order.
 AUTHORS = [
@@ -132,6 +132,8 @@ def test_a_learner_trains_and_a_schedule_ends():
         (lambda x, y: ZetaMixUp(num_classes=2)(x, y), RuntimeError, "label 2 is none of 2 classes"),
         (lambda x, y: ZetaMixUp(-1.0), ValueError, "gamma"),
         (lambda x, y: ZetaMixUp(partners="pairs"), TypeError, "partners"),
+        (lambda x, y: Choice([ZetaMixUp()], partners="near"), ValueError, "partners='near'"),
+        (lambda x, y: Schedule(ZetaMixUp(), partners="shuffle"), ValueError, "partners='shuffle'"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(call, error, message):

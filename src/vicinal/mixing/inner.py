@@ -172,7 +172,7 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
     """
     options = {name: _normalized(name, value) for name, value in options.items()}
     found = dict(options)
-    _check_pairs(outer, options, mixers)
+    _check_inner_partners(outer, options, mixers)
     for name, default in SHARED_OPTIONS.items():
         # Mixers that choose partners themselves have no attribute `partners` of their own.
         inner = [(mixer, getattr(mixer, name)) for mixer in mixers if name in vars(mixer)]
@@ -202,8 +202,8 @@ def adopt_options(outer: str, options: Any, mixers: Sequence[Mixer]) -> Any:
     return {**found, "seed": next(iter(seeds), None)}
 
 
-def _check_pairs(outer: str, options: Any, mixers: Sequence[Mixer]) -> None:
-    """Raise a ValueError for pairs beside a mixer that chooses partners itself, however deep."""
+def _check_inner_partners(outer: str, options: Any, mixers: Sequence[Mixer]) -> None:
+    """Raise a ValueError for partners that a mixer cannot have, however deep it is."""
     nested = [inner for mixer in mixers for inner in mixer.nested()]
     wanted = {options.get("partners")} | {getattr(mixer, "partners", None) for mixer in nested}
     for mixer in nested:
@@ -211,6 +211,12 @@ def _check_pairs(outer: str, options: Any, mixers: Sequence[Mixer]) -> None:
             raise ValueError(
                 f"{mixer!r} chooses the partners itself, so a {outer} with it cannot mix "
                 "partners='pairs': leave out one of them"
+            )
+        others = [each for each in wanted if each is not None and each != "cycle"]
+        if getattr(mixer, "needs_cycle", False) and others:
+            raise ValueError(
+                f"{mixer!r} blends all samples of a batch, so a {outer} with it cannot choose "
+                f"their partners: leave out partners={others[0]!r}"
             )
 
 

@@ -58,6 +58,7 @@ class ZetaMixUp(Method):
     drawn_types = (Blend,)
     block_size = 16
     partners: Any = "cycle"
+    needs_cycle = True
 
     def __init__(
         self,
