@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vicinal.errors import VicinalError
 from vicinal.study import experiment
 from vicinal.study.arms import make_arms
 from vicinal.study.config import ExperimentConfig
@@ -143,3 +144,9 @@ def test_targets_are_identified_as_by_earlier_versions_which_read_values_in_floa
     assert _identified(values, True).tolist() == values.float().tolist() != values.tolist()
     assert _identified(values, False) is values  # of a user's own tensors
     assert _identified(classes, True) is classes
+
+
+def test_a_network_that_a_method_cannot_look_with_is_refused_before_any_run():
+    config = ExperimentConfig(TrainOptions("digits"), ("none", "mixup", "snapmix"))
+    with pytest.raises(VicinalError, match="SnapMix finds no feature maps"):
+        Experiment(config)

@@ -11,6 +11,7 @@ import torch
 from vicinal import __version__
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
+from vicinal.mixing.looking import LooksWithModel, lend
 from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms, sizes_text
 from vicinal.study.config import ExperimentConfig
@@ -128,7 +129,12 @@ class Experiment:
             # No new task: its choices, which read the data, are the same for all arms.
             task = copy.copy(self.task)
             task.options = self._options(arm, seed=0)
-            task.batch_mixer()
+            mixer = task.batch_mixer()
+            if mixer is not None and any(isinstance(m, LooksWithModel) for m in mixer.nested()):
+                learn = task.learner()
+                learn.to_device()
+                lend(mixer, learn.model)
+                mixer.draw(*learn.dls.one_batch())  # which not every network allows
             # Inside the network, whose layers the method may not know: one learner shows that.
             if task.layers and arm.mix not in hidden:
                 hidden.add(arm.mix)
