@@ -154,11 +154,9 @@ def _labelled(
     frames: dict[str, pd.DataFrame], request: DataRequest
 ) -> tuple[pd.DataFrame, pd.DataFrame, Targets | SeveralTargets, list[str], bool]:
     """The rows of both parts, their targets, notes, and whether each has several labels."""
-    table = labelled_table(frames, request)
-    train, valid, targets, held = labelled_parts(table, request, "series")
-    said = [note.replace(" rows", " series").replace("1 row", "1 series") for note in table.notes]
-    held = held.replace(" rows", " series").replace("1 row", "1 series")
-    return train, valid, targets, [*said, held], table.sets is not None
+    table = labelled_table(frames, request, "series")
+    train, valid, targets, held = labelled_parts(table, request)
+    return train, valid, targets, [*table.notes, held], table.sets is not None
 
 
 def _shape_note(channels: Sequence[str], lengths: Sequence[int]) -> str:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from vicinal.data.samples import Samples, listed
-from vicinal.data.several_targets import unknown_labels
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
 from vicinal.study.arms import size_text
@@ -82,6 +81,8 @@ def notes_on_unknown(
     Raises:
         VicinalError: of one of them nothing can be learned.
     """
+    from vicinal.data.several_targets import unknown_labels  # with pandas
+
     train = split.targets > 0.5
     valid = (targets_of_part(split.valid) > 0.5).any(0)
     found: dict[tuple[float, tuple[str, ...]], list[int]] = {}

@@ -22,6 +22,8 @@ from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.series_preprocessing import SeriesPreprocessing
+from vicinal.tasks.several_labels import shown_target
+from vicinal.tasks.signal_loaders import SeriesLoaders
 from vicinal.tasks.task import Default
 
 STEPS = 1000  # of training on few series
@@ -36,6 +38,7 @@ class SeriesTask(Drawn, RowTask):
     kind = "series"
     refused = tuple(name for name in RowTask.refused if name not in ("size", "skip_bad"))
     preprocessing_type = SeriesPreprocessing
+    loaders_type = SeriesLoaders
     split: SeriesSplit  # type: ignore[assignment]
     preparation: SeriesPreprocessing
 
@@ -141,7 +144,8 @@ class SeriesTask(Drawn, RowTask):
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         from vicinal.plots.series import mixed_series
 
-        return mixed_series(x.cpu(), target.to("cpu"), self.split.vocab)
+        target = shown_target(target.to("cpu"), self.options.spec)
+        return mixed_series(x.cpu(), target, self.split.vocab)
 
     @classmethod
     def show(cls, options: TrainOptions, split: SeriesSplit) -> Any:
@@ -155,7 +159,8 @@ class SeriesTask(Drawn, RowTask):
         x = task.preparation.stacked([split.train.series[row] for row in rows.tolist()])
         y = split.train.y[rows]
         mix = mixer.draw(x, y)
-        return series_mixing(x, x[mix.partner], mix(x), mix.target(y), split.vocab)
+        target = shown_target(mix.target(y), options.spec)
+        return series_mixing(x, x[mix.partner], mix(x), target, split.vocab)
 
 
 def moments(series: Sequence[Array]) -> tuple[list[float], list[float]]:
