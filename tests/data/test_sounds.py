@@ -67,6 +67,52 @@ def test_a_table_names_them(folder, name, inside):
     assert not held & {int(stem) % 4 for stem in named["train"]}
 
 
+NOISES = ("dog", "rain", "sea_waves", "clock_tick")
+
+
+def as_esc50(folder, classes=4, count=40, audio=True):
+    """The layout of ESC-50: audio/*.wav and meta/esc50.csv, with five folds."""
+    rows = []
+    for number in range(count):
+        target = number % classes
+        name = f"{number % 5 + 1}-{number}-A-{target}.wav"
+        row = {"filename": name, "fold": number % 5 + 1, "target": target}
+        noise = NOISES[target] if target < 4 else f"noise {target}"
+        rows.append({**row, "category": noise, "esc10": target < 2, "src_file": number})
+        if audio:
+            write(folder / "audio" / name, tone(300 + 100 * target, 0.05, seed=number))
+    (folder / "meta").mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "meta" / "esc50.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("given", [".", "meta/esc50.csv"])
+def test_esc50_is_found_as_it_is_published(tmp_path, given):
+    folder = as_esc50(tmp_path / "ESC-50")
+    split = load_split(folder / given)
+    assert (split.kind, split.vocab) == ("sounds", sorted(NOISES))  # by names, not by numbers
+    assert (len(split.train), len(split.valid)) == (32, 8)
+    assert "labels: column category" in split.notes
+    hint = "numbers of folds: --split-column fold holds out the lowest"
+    assert f"parts: not by column fold, {hint}" in split.notes
+    split = load_split(folder / given, split_column="fold")
+    assert {file.name[0] for file in waves_of(split.valid)} == {"1"}
+    assert load_split(folder / given, label="target").vocab == ["0", "1", "2", "3"]
+
+
+def test_more_classes_than_whole_numbers_are_taken_for(tmp_path):
+    split = load_split(as_esc50(tmp_path / "ESC-50", classes=25, count=50))
+    assert (len(split.vocab), split.vocab[0]) == (25, "clock_tick")
+
+
+def test_sounds_that_are_not_there_are_said(tmp_path):
+    split = load_split(as_esc50(tmp_path / "ESC-50", audio=False))
+    assert split.kind == "rows"
+    assert "category" not in split.train.frame[split.kinds.categorical]
+    (note,) = [note for note in split.notes if note.startswith("left alone")]
+    assert "the sounds that column filename names, such as 1-0-A-0.wav: none of them is" in note
+
+
 def test_a_table_may_name_sounds_elsewhere(folder, tmp_path):
     file = table(folder)
     frame = pd.read_csv(file)
