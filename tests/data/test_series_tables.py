@@ -223,6 +223,15 @@ def test_names_of_rows_stay_as_they_are(tmp_path):
         load_split(saved(frame[1:2], tmp_path), label="kind of rows")
 
 
+def test_copies_on_both_sides_are_said(tmp_path):
+    split = load_split(saved(pd.concat([wide(), wide(3).iloc[:0]]), tmp_path), label="label")
+    assert note_of(split, "duplicates") == []
+    frame = pd.concat([wide().assign(part="train"), wide(3).assign(part="valid")])
+    split = load_split(saved(frame, tmp_path), label="label", split_column="part")
+    (note,) = note_of(split, "duplicates")
+    assert note.startswith("duplicates: 3 series of the validation part with the same values as")
+
+
 def test_plainly_wide_needs_a_label(tmp_path):
     from vicinal.data.request import DataRequest
 

@@ -321,6 +321,14 @@ def test_lengths_are_brought_to_that_of_the_longest_training_series(tmp_path):
     assert short._parts()[0].x.shape == (5, 1, 8)
 
 
+def test_values_that_are_too_large_are_refused(tmp_path):
+    series = [(values * 1e300, name) for values, name in waves(8)]
+    folder = write_parts(tmp_path / "huge")
+    write_ts(folder / "Waves_TRAIN.ts", series)
+    with pytest.raises(VicinalError, match="the values of channel 1 are too large"):
+        make_task(options(folder), find_split(options(folder)))
+
+
 def test_a_channel_that_never_changes_is_named(tmp_path):
     series = [(np.vstack([values, values * 0 + 0.1]), name) for values, name in waves(8)]
     file = write_ts(tmp_path / "w.ts", series)

@@ -137,6 +137,7 @@ def split_of_series(
         for frame, y in ((train, targets.train), (valid, targets.valid))
     ]
     shape = _shape_note(channels, halves[0].lengths)
+    said += _note_on_copies(*halves)
     more = [*targets.notes, shape, *more, *gap_notes(checked), *said]
     return SeriesSplit(
         halves[0],
@@ -159,8 +160,20 @@ def _labelled(
     return train, valid, targets, [*table.notes, held], table.sets is not None
 
 
+def _note_on_copies(train: SeriesPart, valid: SeriesPart) -> list[str]:
+    """A line about series of the validation part that are in the training part, too."""
+    known = {(values.shape, values.tobytes()) for values in train.series}
+    count = sum((values.shape, values.tobytes()) in known for values in valid.series)
+    if not count:
+        return []
+    return [
+        f"duplicates: {number_of(count, 'series')} of the validation part with the same values as a "
+        f"training series: results on {'it' if count == 1 else 'them'} are too good"
+    ]
+
+
 def _shape_note(channels: Sequence[str], lengths: Sequence[int]) -> str:
     low, high = min(lengths), max(lengths)
-    steps = f"{high:,} steps" if low == high else f"{low:,} to {high:,} steps"
+    steps = number_of(high, "step") if low == high else f"{low:,} to {high:,} steps"
     names = "" if channels[0] == "1" or len(channels) == 1 else f" ({listed(channels)})"
     return f"series: {number_of(len(channels), 'channel')}{names}, {steps} of time"

@@ -1,6 +1,7 @@
 """Series: defaults for them, and how they are shown."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,6 +54,12 @@ class SeriesTask(Drawn, RowTask):
         steps, why = self._length()
         self.reasons.append(("length", f"{steps:,} steps ({why})"))
         mean, std = moments(split.train.series)
+        huge = [n for n, each in zip(split.channels, std, strict=True) if not math.isfinite(each)]
+        if huge:
+            raise VicinalError(
+                f"the values of channel {listed(huge)} are too large for their deviation to be "
+                "computed: scale them, or leave such series out"
+            )
         constant = [name for name, each in zip(split.channels, std, strict=True) if not each]
         if len(constant) == len(std):
             raise VicinalError(
@@ -172,5 +179,7 @@ def moments(series: Sequence[Array]) -> tuple[list[float], list[float]]:
     joined = np.concatenate(list(series), axis=1)
     # Of equal values, mean and deviation are mostly a little off, by rounding.
     constant = np.ptp(joined, axis=1) == 0
-    mean = np.where(constant, joined[:, 0], joined.mean(axis=1))
-    return mean.tolist(), np.where(constant, 0.0, joined.std(axis=1)).tolist()
+    with np.errstate(over="ignore", invalid="ignore"):  # of huge values, they are not finite
+        measured, deviation = joined.mean(axis=1), joined.std(axis=1)
+    mean = np.where(constant, joined[:, 0], measured)
+    return mean.tolist(), np.where(constant, 0.0, deviation).tolist()
