@@ -30,6 +30,15 @@ def test_what_is_written_is_read(tmp_path):
         assert np.array_equal(values, again)
 
 
+@pytest.mark.parametrize(("label", "is_named"), [("a", True), ("1.0", True), ("slo", False)])
+def test_a_class_that_the_header_does_not_name_is_a_cut_off_line(tmp_path, label, is_named):
+    file = write(tmp_path, f"@classLabel true a slow 1\n@data\n1,2:slow\n1,2:{label}\n")
+    found = read_ts(file)
+    assert isinstance(found.series[1], str) == (not is_named)
+    if not is_named:
+        assert found.series[1] == "has the class 'slo', which the line @classLabel does not name"
+
+
 @pytest.mark.parametrize(
     ("line", "values", "label"),
     [

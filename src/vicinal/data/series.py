@@ -166,10 +166,10 @@ def _note_on_copies(train: SeriesPart, valid: SeriesPart) -> list[str]:
     count = sum((values.shape, values.tobytes()) in known for values in valid.series)
     if not count:
         return []
-    return [
-        f"duplicates: {number_of(count, 'series')} of the validation part with the same values as a "
-        f"training series: results on {'it' if count == 1 else 'them'} are too good"
-    ]
+    those = (
+        f"{number_of(count, 'series')} of the validation part with the same values as a training"
+    )
+    return [f"duplicates: {those} series: results on {'it' if count == 1 else 'them'} are too good"]
 
 
 def _shape_note(channels: Sequence[str], lengths: Sequence[int]) -> str:
