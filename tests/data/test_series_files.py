@@ -30,13 +30,16 @@ def test_what_is_written_is_read(tmp_path):
         assert np.array_equal(values, again)
 
 
-@pytest.mark.parametrize(("label", "is_named"), [("a", True), ("1.0", True), ("slo", False)])
-def test_a_class_that_the_header_does_not_name_is_a_cut_off_line(tmp_path, label, is_named):
-    file = write(tmp_path, f"@classLabel true a slow 1\n@data\n1,2:slow\n1,2:{label}\n")
+@pytest.mark.parametrize(
+    ("end", "is_cut"), [("a", False), ("1.0", False), ("slo", True), ("slo\n", False)]
+)
+def test_a_file_that_ends_within_a_class_is_cut_off(tmp_path, end, is_cut):
+    file = write(tmp_path, f"@classLabel true A slow 1\n@data\n1,2:slow\n1,2:{end}")
     found = read_ts(file)
-    assert isinstance(found.series[1], str) == (not is_named)
-    if not is_named:
-        assert found.series[1] == "has the class 'slo', which the line @classLabel does not name"
+    assert found.labels == ["slow", end.strip()]
+    assert isinstance(found.series[1], str) == is_cut
+    if is_cut:
+        assert found.series[1] == "ends with 'slo', no class that @classLabel names: it is cut off"
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,10 @@ def read_ts(file: Path) -> TsFile:
         VicinalError: the file cannot be read, or has no ``@data``.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        whole = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise VicinalError(f"{file} cannot be read: {error.strerror}") from None
+    lines = whole.splitlines()
     words = [[*line.split(maxsplit=1), "", ""][:2] for line in lines]
     start = next((place for place, (word, _) in enumerate(words) if word.lower() == "@data"), None)
     if start is None:
@@ -91,8 +92,10 @@ def read_ts(file: Path) -> TsFile:
             written = channels.pop().strip()
             is_known = written not in ("", "?")
             found.labels.append(written if is_known else None)
-            if is_known and channels and not _is_named(written, classes):
-                fault = f"has the class {written!r}, which the line @classLabel does not name"
+            # A file that is cut off may end within the name of a class.
+            is_end = number == len(lines) and not whole.endswith("\n")
+            if is_end and is_known and channels and not _is_named(written, classes):
+                fault = f"ends with {written!r}, no class that @classLabel names: it is cut off"
         found.series.append(fault or _values(channels))
         found.lines.append(number)
     return found
@@ -104,9 +107,8 @@ def _says_yes(header: dict[str, str], name: str) -> bool:
 
 def _is_named(written: str, classes: list[str]) -> bool:
     """Whether a header names a class, also as another spelling of a number; or names none."""
-    if not classes or written in classes:
+    if not classes or written.lower() in {name.lower() for name in classes}:
         return True
-    # A file that is cut off may end within the name of a class.
     numbers = [float(name) for name in classes if _is_number(name)]
     return _is_number(written) and float(written) in numbers
 
