@@ -22,12 +22,12 @@ from vicinal.mixing.inner import (
     shared_options,
 )
 from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
+from vicinal.mixing.loudness import LoudnessBlend
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.nested import can_be_blended
 from vicinal.mixing.pattern import Drawn
-from vicinal.mixing.sounds import Sounds
 from vicinal.rng import derive_seed
 
 
@@ -194,7 +194,7 @@ class ManifoldMixUp(Mixer):
         if self.maximum is not None:
             x = mix.apply_to_fields(x, fields=(), maximum=self.maximum)
         patterns = mix.patterns or (Blend(mix.weight),)
-        if any(isinstance(pattern, Columns | Sounds) for pattern in patterns):
+        if any(isinstance(pattern, Columns | LoudnessBlend) for pattern in patterns):
             raise ValueError(
                 f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
                 "layers='input', or give another mixer="
