@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sound_folders import RATE, tone, tones, write
+from sound_folders import RATE, in_parquet, tone, tones, write
 from vicinal import VicinalError
 from vicinal.data import cache, sound_files, waves
+from vicinal.data.request import DataRequest
 from vicinal.data.sound_files import BadSound, read_sound
+from vicinal.data.sound_finder import sound_split
 from vicinal.data.sound_split import usual_length, usual_rate, waves_of
 from vicinal.data.sources import load_split
 from vicinal.data.waves import decode_sounds
@@ -65,6 +67,50 @@ def test_a_table_names_them(folder, name, inside):
     # Sounds 0 to 7 of each class have the levels 0 to 3 in turn.
     held = {int(stem) % 4 for stem in named["valid"]}
     assert not held & {int(stem) % 4 for stem in named["train"]}
+
+
+# ---- in the columns of tables -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_columns_of_sounds_are_read_as_their_files(tmp_path, monkeypatch, suffix):
+    folder = in_parquet(tmp_path, suffix, described=False)
+    split, files = load_split(folder), load_split(tmp_path / "files")
+    assert (split.kind, split.vocab, split.rate) == ("sounds", ["0", "1"], RATE)
+    held, of_files = (
+        {waves_of(part).wave(row).tobytes() for _, part in parts(each) for row in range(len(part))}
+        for each in (split, files)
+    )
+    assert held == of_files
+    assert len(held) == 12
+
+
+def test_columns_of_datasets_have_classes_and_groups(tmp_path):
+    split = load_split(in_parquet(tmp_path), group="speaker")
+    assert (split.kind, split.vocab) == ("sounds", ["high", "low"])
+    assert (len(split.train), len(split.valid)) == (8, 4)
+    assert "validation: 4 sounds, of 1 of 3 groups held out (33%)" in split.notes
+
+
+def test_a_row_without_a_sound_is_named(tmp_path):
+    def change(records):
+        records[3] = None
+        records[4]["bytes"] = records[4]["bytes"][:200]
+
+    folder = in_parquet(tmp_path, change=change)
+    with pytest.raises(VicinalError, match="2 of 12 sounds cannot be used") as error:
+        load_split(folder)
+    for text in ("row 3 (there is no sound in this row)", "4.wav (row 4) (it is cut off after"):
+        assert text in str(error.value)
+    split = load_split(folder, skip_bad=True)
+    assert len(split.train) + len(split.valid) == 10
+
+
+def test_a_hub_that_is_too_large_is_not_fetched_to_look_for_sounds(monkeypatch):
+    monkeypatch.setattr("vicinal.data.shards.too_large_for_disk", lambda name: "of 10 TB")
+    request = DataRequest("hf:someone/everything")
+    monkeypatch.setattr("vicinal.data.request.tables_of_hub", lambda name: 1 / 0)
+    assert sound_split(request) is None
 
 
 NOISES = ("dog", "rain", "sea_waves", "clock_tick")

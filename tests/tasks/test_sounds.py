@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from run_folders import assert_same, left, silent
-from sound_folders import RATE, tone, tones, write
+from sound_folders import RATE, in_parquet, tone, tones, write
 from vicinal import (
     BetweenClass,
     Choice,
@@ -268,6 +268,23 @@ def test_the_union_of_labels_is_drawn(folder):
         captions = [axes.get_xlabel() for axes in figure.axes if "%" in axes.get_xlabel()]
         assert captions
         assert all(text.startswith("100 % ") for text in captions)
+
+
+def test_sounds_in_a_table_are_trained_on_and_predicted(tmp_path):
+    data = in_parquet(tmp_path / "hub")
+    task = task_of(data)
+    learn = task.learner()
+    (held,) = [file for file in waves_of(task.split.valid) if file.row == 0]
+    of_file = tmp_path / "hub" / "files" / task.split.vocab[task.split.valid.labels[0]] / held.name
+    x, _ = learn.dls.valid.dataset.__getitems__([0])
+    assert learn.dls.preparation.batch([held]).equal(x)
+    assert learn.dls.preparation.batch([of_file]).equal(x)
+    assert task.fingerprint() == task_of(data).fingerprint()
+
+    def change(records):
+        records[1]["bytes"] = records[2]["bytes"]
+
+    assert task.fingerprint() != task_of(in_parquet(tmp_path / "b", change=change)).fingerprint()
 
 
 def test_what_cannot_be_shown(folder):

@@ -147,7 +147,7 @@ def _opened(file: Path) -> Any:
     try:
         # libsndfile's own message for a missing file is "System error".
         file.stat()
-        return _soundfile().SoundFile(file)
+        return _soundfile().SoundFile(file if isinstance(file, Path) else file.open("rb"))
     except OSError as error:
         raise BadSound(error.strerror or str(error)) from None
     except (RuntimeError, TypeError) as error:

@@ -96,7 +96,10 @@ class SoundTask(Drawn):
 
     def _identity(self) -> list[Any]:
         parts = (self.split.train, self.split.valid)
-        return [(list(part.labels), files_of(part)) for part in parts]
+        # Of sounds in a table there are no files, but their lengths.
+        return [
+            (list(part.labels), files_of(part) or waves_of(part).lengths.tolist()) for part in parts
+        ]
 
     # ---- what is mixed --------------------------------------------------------------------------
 
