@@ -107,7 +107,7 @@ def test_a_row_without_a_sound_is_named(tmp_path):
 
 
 def test_a_hub_that_is_too_large_is_not_fetched_to_look_for_sounds(monkeypatch):
-    monkeypatch.setattr("vicinal.data.shards.too_large_for_disk", lambda name: "of 10 TB")
+    monkeypatch.setattr("vicinal.data.sound_columns.too_large_for_disk", lambda name: "of 10 TB")
     request = DataRequest("hf:someone/everything")
     monkeypatch.setattr("vicinal.data.request.tables_of_hub", lambda name: 1 / 0)
     assert sound_split(request) is None

@@ -4,8 +4,10 @@ import io
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from vicinal.data import shards
-from vicinal.data.image_columns import find_image_column, holds_images
+from vicinal.data.class_names import features_of
+from vicinal.data.image_columns import LOOKED_AT, find_image_column
+from vicinal.data.local_table import IMAGE
+from vicinal.data.shards import too_large_for_disk
 from vicinal.data.sound_files import is_sound
 
 if TYPE_CHECKING:
@@ -68,31 +70,43 @@ class HeldSound:
         return self.place if self.name == self.place else f"{self.name} ({self.place})"
 
 
-def sound_tables(request: "DataRequest") -> Any:
-    """The tables with a column of sounds, one a part; None where there are none."""
-    if request.has_hub_tables:
-        if request.path is None and shards.too_large_for_disk(request.name) is not None:
-            return None  # images are streamed
-        tables = request.hub_tables
-        return tables if _holds_sounds(next(iter(tables.values()))) else None
+def sound_shards(request: "DataRequest") -> list[Path]:
+    """The Parquet files with a column of sounds; none where the first has no such column."""
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
     files = [file for file in request.tables if file.suffix.lower() == ".parquet"]
-    if not files or not holds_images(files[0]):
-        return None
-    from vicinal.data.tables import tables_of_parquet
+    if not files:
+        return []
+    try:
+        with pyarrow.parquet.ParquetFile(files[0]) as opened:
+            described = features_of(opened.schema_arrow)
+            for field in opened.schema_arrow:
+                if str(field.type) == IMAGE:
+                    head = next(opened.iter_batches(LOOKED_AT, columns=[field.name]), None)
+                    about = described.get(field.name)
+                    kind = about.get("_type") if isinstance(about, dict) else None
+                    records = [] if head is None else head[0].to_pylist()
+                    return files if _are_sounds(kind, records) else []
+    except (OSError, ValueError):
+        pass  # other finders say so
+    return []
 
-    tables = tables_of_parquet(files)
-    return tables if _holds_sounds(next(iter(tables.values()))) else None
 
-
-def _holds_sounds(table: Any) -> bool:
-    """Whether the column of records holds sounds, by its type, its first path or first bytes."""
+def sound_tables(request: "DataRequest") -> Any:
+    """A hub's tables with a column of sounds, one a part; None where there are none."""
+    if request.path is None and too_large_for_disk(request.name) is not None:
+        return None  # images are streamed
+    tables = request.hub_tables
+    table = next(iter(tables.values()))
     name = find_image_column(table)
-    if name is None:
-        return False
-    kind = getattr(table.features[name], "_type", None)
+    kind = None if name is None else getattr(table.features[name], "_type", None)
+    return tables if kind == "Audio" else None
+
+
+def _are_sounds(kind: str | None, records: list[Any]) -> bool:
+    """Whether records are sounds, by their type, or by the first path or bytes."""
     if kind is not None:
-        return bool(kind == "Audio")
-    records = [row[name] for row in table.select_columns(name).take(8)]
+        return kind == "Audio"
     first = next((record for record in records if record and any(record.values())), None)
     if first is None:
         return False

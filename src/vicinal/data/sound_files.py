@@ -127,7 +127,7 @@ def _one_channel(frames: Any) -> tuple[Any, bool]:
     return frames[:, powers.argmax()].copy(), True
 
 
-def read_named(file: Path, rate: int) -> Sound:
+def read_named(file: Any, rate: int) -> Sound:
     """:func:`read_sound`, with the file's name in the error."""
     try:
         return read_sound(file, rate)

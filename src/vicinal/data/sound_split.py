@@ -110,7 +110,10 @@ def usual_rate(files: Sequence[Path]) -> int:
     """
     rates: Counter[int] = Counter()
     problem = ""
-    ordered = sorted(files, key=str)  # so that it is the same whichever of them are held out
+    # Sounds in a table are told apart by their texts.
+    ordered = sorted(
+        files, key=lambda file: Path(str(file))
+    )  # so that it is the same whichever of them are held out
     for index in np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int):
         try:
             rates[rate_of(ordered[index])] += 1
