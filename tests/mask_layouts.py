@@ -60,9 +60,9 @@ def ade20k(root):
     text(root / "sceneCategories.txt", *names, "ADE_val_00000001 bedroom", "ADE_val_00000002 lake")
 
 
-def voc(root):
+def voc(root, year="VOC2012"):
     """As VOCtrainval.tar unpacks: most images have no mask."""
-    base = root / "VOCdevkit" / "VOC2012"
+    base = root / "VOCdevkit" / year
     names = [f"2007_{n:06d}" for n in range(9)]
     for number, name in enumerate(names):
         picture(base / "JPEGImages" / f"{name}.jpg", number)

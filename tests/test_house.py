@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import vicinal
+from vicinal.kinds import KINDS
 
 SRC = Path(vicinal.__file__).parent
 REPOSITORY = Path(__file__).parent.parent
@@ -98,6 +99,19 @@ def rooms_imported(tree):
 def modules():
     files = [file for file in sorted(SRC.rglob("*.py")) if file != SRC / "__init__.py"]
     return [(file, ast.parse(file.read_text())) for file in files]
+
+
+def test_no_file_of_mixing_knows_what_kind_of_data_it_mixes():
+    """They know tensors: none reads the table of kinds, and none is there for one of them."""
+    words = {word for name in KINDS for word in name.split()}
+    words |= {word.removesuffix("s") for word in words}
+    found = 0
+    for file, tree in modules():
+        if room_of(file) == "mixing":
+            found += 1
+            assert not {"kinds", "methods", "mixes", "data"} & set(rooms_imported(tree)), file
+            assert file.stem not in words, file
+    assert found > 50
 
 
 def test_imports_are_found_wherever_they_are():

@@ -82,6 +82,20 @@ class TestCityscapes:
 
 
 class TestLists:
+    def test_several_years_are_one_data_set(self, tmp_path):
+        """And not classes of their own: the years would be learned."""
+        voc(tmp_path)
+        voc(tmp_path, "VOC2007")
+        for file in (tmp_path / "VOCdevkit/VOC2007/ImageSets/Segmentation").glob("*.txt"):
+            file.write_text(file.read_text().replace("2007_000000\n", ""))
+        split = load_split(tmp_path)
+        assert (split.kind, len(split.train), len(split.valid)) == ("masks", 5, 4)
+        for part in (split.train, split.valid):
+            for image, row in zip(part.images, part.labels, strict=True):
+                assert split.masks[row].parent.parent == image.parent.parent
+        lists = [f"VOCdevkit/VOC{year}/ImageSets/Segmentation" for year in (2007, 2012)]
+        assert notes_of(split, "left alone")[0] == f"9 images in no list of {' or '.join(lists)}"
+
     def test_images_that_no_list_names_are_left_alone(self, tmp_path):
         voc(tmp_path)
         split = load_split(tmp_path)

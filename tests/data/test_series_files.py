@@ -31,6 +31,18 @@ def test_what_is_written_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("end", "is_cut"), [("a", False), ("1.0", False), ("slo", True), ("slo\n", False)]
+)
+def test_a_file_that_ends_within_a_class_is_cut_off(tmp_path, end, is_cut):
+    file = write(tmp_path, f"@classLabel true A slow 1\n@data\n1,2:slow\n1,2:{end}")
+    found = read_ts(file)
+    assert found.labels == ["slow", end.strip()]
+    assert isinstance(found.series[1], str) == is_cut
+    if is_cut:
+        assert found.series[1] == "ends with 'slo', no class that @classLabel names: it is cut off"
+
+
+@pytest.mark.parametrize(
     ("line", "values", "label"),
     [
         ("1,2,3:a", [[1, 2, 3]], "a"),

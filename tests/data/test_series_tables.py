@@ -206,6 +206,32 @@ def test_several_labels_of_each_series(tmp_path):
     assert (split.targets_are, split.vocab) == ("labels", ["a", "b"])
 
 
+def test_names_of_rows_stay_as_they_are(tmp_path):
+    """Lines say series where those of tables say rows, and names of the user's are left alone."""
+    frame = wide().rename(columns={"label": "kind of rows"})
+    split = load_split(saved(frame, tmp_path), label="kind of rows")
+    assert note_of(split, "labels")[0].startswith("labels: column kind of rows, ")
+    assert note_of(split, "validation") == ["validation: 2 series held out at random (20%)"]
+    frame["kind of rows"] = frame["kind of rows"].map({"fast": "two rows", "slow": "1 row"})
+    frame.loc[0, "kind of rows"] = None
+    split = load_split(saved(frame, tmp_path), label="kind of rows", drop_missing=True)
+    assert split.vocab == ["1 row", "two rows"]
+    assert note_of(split, "left out") == [
+        "left out: 1 of 10 series in the part train, which have no label"
+    ]
+    with pytest.raises(VicinalError, match="the table has a single series: training and"):
+        load_split(saved(frame[1:2], tmp_path), label="kind of rows")
+
+
+def test_copies_on_both_sides_are_said(tmp_path):
+    split = load_split(saved(pd.concat([wide(), wide(3).iloc[:0]]), tmp_path), label="label")
+    assert note_of(split, "duplicates") == []
+    frame = pd.concat([wide().assign(part="train"), wide(3).assign(part="valid")])
+    split = load_split(saved(frame, tmp_path), label="label", split_column="part")
+    (note,) = note_of(split, "duplicates")
+    assert note.startswith("duplicates: 3 series of the validation part with the same values as")
+
+
 def test_plainly_wide_needs_a_label(tmp_path):
     from vicinal.data.request import DataRequest
 

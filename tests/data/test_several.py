@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from vicinal import ImageDataLoaders
-from vicinal.data.several import joined_columns
+from vicinal.data.request import DataRequest
+from vicinal.data.several import joined_columns, sets_of
 from vicinal.data.sources import load_split
 from vicinal.errors import VicinalError
 
@@ -520,3 +521,24 @@ def test_a_column_without_any_label_is_refused_also_where_labels_are_asked_for(t
 @pytest.mark.parametrize("tags", [["a", "b"] * 20, ["0", "1"] * 20])
 def test_plain_classes_are_not_called_lists(tmp_path, tags):
     assert not any("lists of one" in each for each in of_table(tmp_path, csv(tags)).notes)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["['a' 'b']", "['b']", "[]"],  # NumPy, of which Python reads the first as ['ab']
+        ["['a'\n 'b']", '["b"]', "[]"],
+        ["[a, b]", "[b]", "[]"],
+        ["{'b', 'a'}", "{'b'}", "set()"],
+        ["('a', 'b')", "('b',)", "()"],
+    ],
+)
+def test_lists_are_read_however_they_are_written(cells):
+    found = sets_of(pd.Series(cells * 2, name="y"), DataRequest(""))
+    assert found is not None
+    assert [sorted(labels) for labels in found[0]] == [["a", "b"], ["b"], []] * 2
+
+
+@pytest.mark.parametrize("cells", [["(0, 5]", "(5, 10]"], ["(1, 2)", "(2, 3)"], ["{a: b}", "[]"]])
+def test_what_is_no_list_of_labels_stays_a_class(cells):
+    assert sets_of(pd.Series(cells, name="y"), DataRequest("")) is None

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sound_folders import RATE, tone, tones, write
+from sound_folders import RATE, in_parquet, tone, tones, write
 from vicinal import VicinalError
 from vicinal.data import cache, sound_files, waves
+from vicinal.data.request import DataRequest
 from vicinal.data.sound_files import BadSound, read_sound
+from vicinal.data.sound_finder import sound_split
 from vicinal.data.sound_split import usual_length, usual_rate, waves_of
 from vicinal.data.sources import load_split
 from vicinal.data.waves import decode_sounds
@@ -65,6 +67,96 @@ def test_a_table_names_them(folder, name, inside):
     # Sounds 0 to 7 of each class have the levels 0 to 3 in turn.
     held = {int(stem) % 4 for stem in named["valid"]}
     assert not held & {int(stem) % 4 for stem in named["train"]}
+
+
+# ---- in the columns of tables -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_columns_of_sounds_are_read_as_their_files(tmp_path, monkeypatch, suffix):
+    folder = in_parquet(tmp_path, suffix, described=False)
+    split, files = load_split(folder), load_split(tmp_path / "files")
+    assert (split.kind, split.vocab, split.rate) == ("sounds", ["0", "1"], RATE)
+    held, of_files = (
+        {waves_of(part).wave(row).tobytes() for _, part in parts(each) for row in range(len(part))}
+        for each in (split, files)
+    )
+    assert held == of_files
+    assert len(held) == 12
+
+
+def test_columns_of_datasets_have_classes_and_groups(tmp_path):
+    split = load_split(in_parquet(tmp_path), group="speaker")
+    assert (split.kind, split.vocab) == ("sounds", ["high", "low"])
+    assert (len(split.train), len(split.valid)) == (8, 4)
+    assert "validation: 4 sounds, of 1 of 3 groups held out (33%)" in split.notes
+
+
+def test_a_row_without_a_sound_is_named(tmp_path):
+    def change(records):
+        records[3] = None
+        records[4]["bytes"] = records[4]["bytes"][:200]
+
+    folder = in_parquet(tmp_path, change=change)
+    with pytest.raises(VicinalError, match="2 of 12 sounds cannot be used") as error:
+        load_split(folder)
+    for text in ("row 3 (there is no sound in this row)", "4.wav (row 4) (it is cut off after"):
+        assert text in str(error.value)
+    split = load_split(folder, skip_bad=True)
+    assert len(split.train) + len(split.valid) == 10
+
+
+def test_a_hub_that_is_too_large_is_not_fetched_to_look_for_sounds(monkeypatch):
+    monkeypatch.setattr("vicinal.data.sound_columns.too_large_for_disk", lambda name: "of 10 TB")
+    request = DataRequest("hf:someone/everything")
+    monkeypatch.setattr("vicinal.data.request.tables_of_hub", lambda name: 1 / 0)
+    assert sound_split(request) is None
+
+
+NOISES = ("dog", "rain", "sea_waves", "clock_tick")
+
+
+def as_esc50(folder, classes=4, count=40, audio=True):
+    """The layout of ESC-50: audio/*.wav and meta/esc50.csv, with five folds."""
+    rows = []
+    for number in range(count):
+        target = number % classes
+        name = f"{number % 5 + 1}-{number}-A-{target}.wav"
+        row = {"filename": name, "fold": number % 5 + 1, "target": target}
+        noise = NOISES[target] if target < 4 else f"noise {target}"
+        rows.append({**row, "category": noise, "esc10": target < 2, "src_file": number})
+        if audio:
+            write(folder / "audio" / name, tone(300 + 100 * target, 0.05, seed=number))
+    (folder / "meta").mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "meta" / "esc50.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("given", [".", "meta/esc50.csv"])
+def test_esc50_is_found_as_it_is_published(tmp_path, given):
+    folder = as_esc50(tmp_path / "ESC-50")
+    split = load_split(folder / given)
+    assert (split.kind, split.vocab) == ("sounds", sorted(NOISES))  # by names, not by numbers
+    assert (len(split.train), len(split.valid)) == (32, 8)
+    assert "labels: column category" in split.notes
+    hint = "numbers of folds: --split-column fold holds out the lowest"
+    assert f"parts: not by column fold, {hint}" in split.notes
+    split = load_split(folder / given, split_column="fold")
+    assert {file.name[0] for file in waves_of(split.valid)} == {"1"}
+    assert load_split(folder / given, label="target").vocab == ["0", "1", "2", "3"]
+
+
+def test_more_classes_than_whole_numbers_are_taken_for(tmp_path):
+    split = load_split(as_esc50(tmp_path / "ESC-50", classes=25, count=50))
+    assert (len(split.vocab), split.vocab[0]) == (25, "clock_tick")
+
+
+def test_sounds_that_are_not_there_are_said(tmp_path):
+    split = load_split(as_esc50(tmp_path / "ESC-50", audio=False))
+    assert split.kind == "rows"
+    assert "category" not in split.train.frame[split.kinds.categorical]
+    (note,) = [note for note in split.notes if note.startswith("left alone")]
+    assert "the sounds that column filename names, such as 1-0-A-0.wav: none of them is" in note
 
 
 def test_a_table_may_name_sounds_elsewhere(folder, tmp_path):

@@ -13,6 +13,8 @@ from vicinal.learner.checkpoint import save_rescaling, save_weights
 from vicinal.tasks import TrainOptions
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.mask_preprocessing import MaskPreprocessing
+from vicinal.tasks.series_preprocessing import SeriesPreprocessing
+from vicinal.tasks.sound_preprocessing import SoundPreprocessing
 from vicinal.tasks.tables import RowPreprocessing
 from vicinal.tasks.texts import TextPreprocessing
 
@@ -51,7 +53,27 @@ def masks(model="resnet10t", size=32, **more):
     return MaskPreprocessing(model=model, **STATS, size=size, item_size=size, **vocab)
 
 
+def sounds(model="resnet9", rate=4000, length=1500, hop=40, **more):
+    return SoundPreprocessing(
+        **{"model": model, "vocab": ["low", "high"], **more}, rate=rate, length=length, hop=hop
+    )
+
+
+def series(model="series_resnet", vocab=("slow", "fast"), channels=2, steps=20, **more):
+    return SeriesPreprocessing(
+        model,
+        vocab and list(vocab),
+        [str(number) for number in range(channels)],
+        steps,
+        [0.2] * channels,
+        [0.5] * channels,
+        **more,
+    )
+
+
 KINDS = {
+    SeriesPreprocessing: "series",
+    SoundPreprocessing: "sounds",
     RowPreprocessing: "rows",
     TextPreprocessing: "texts",
     ImagePreprocessing: "images",

@@ -27,8 +27,11 @@ from export.run_makers import (
     page_script,
     picture,
     rows,
+    series,
+    sounds,
     texts,
 )
+from sound_folders import tone, write
 from vicinal import Predictor, Rescaling, VicinalError, export_run
 from vicinal.cli import run
 from vicinal.export.card import card
@@ -146,12 +149,12 @@ class TestCommand:
 
     def test_a_kind_that_is_not_exported_says_what_to_do(self):
         @dataclass(frozen=True)
-        class Sounds(ImagePreprocessing):
+        class Smells(ImagePreprocessing):
             pass
 
-        how = Sounds("m", ["a"], item_size=8, size=8, mean=[0.5], std=[1.0])
-        with pytest.raises(VicinalError, match="networks for sounds cannot be exported: use vici"):
-            form_of(how, "sounds")
+        how = Smells("m", ["a"], item_size=8, size=8, mean=[0.5], std=[1.0])
+        with pytest.raises(VicinalError, match="networks for smells cannot be exported: use vici"):
+            form_of(how, "smells")
 
 
 class TestTimm:
@@ -256,6 +259,11 @@ class TestCheck:
         assert form.chosen(SimpleNamespace(valid=part), 3) == [files[0], files[2], files[4]]
         streamed = SimpleNamespace(head=lambda count: SimpleNamespace(images=files[:count]))
         assert form.chosen(SimpleNamespace(valid=streamed), 2) == files[:2]
+        part = SimpleNamespace(series=[np.zeros((2, n)) for n in (3, 4, 5)])
+        found = form_of(series(), "series").chosen(SimpleNamespace(valid=part), 2)
+        assert [each.shape for each in found] == [(2, 3), (2, 5)]
+        part = SimpleNamespace(images=files)
+        assert form_of(sounds(), "sounds").chosen(SimpleNamespace(valid=part), 9) == files
         split = SimpleNamespace(valid=None, texts=lambda part: TEXTS)
         assert form_of(texts(), "texts").chosen(split, 99) == TEXTS
 
@@ -385,6 +393,27 @@ class TestPage:
         }
         assert all((found[name] == ours[name].numpy()).all() for name in ours)
         assert TABLE.columns == ["age", "work"]
+
+    @pytest.mark.parametrize("rate", [4000, 8000])
+    @pytest.mark.parametrize("seconds", [0.1, 1500 / 4000, 0.5003])
+    def test_waves(self, tmp_path, rate, seconds):
+        how, prepared = sounds(), script("Sounds without torch")["wave"]
+        loud = tone(440, seconds, rate, channels=2)
+        for number, frames in enumerate((loud, loud[:, :1], loud[:, :1] * [1, -1, 0.05])):
+            file = write(tmp_path / f"{number}.wav", frames, rate)
+            ours = how.batch([file])[0].numpy()
+            assert (ours == prepared(file, form_of(how, "sounds").steps())).all()
+            assert abs(ours).max() > 0.1
+
+    @pytest.mark.parametrize("length", [1, 7, 20, 39, 40, 103])
+    def test_series(self, length):
+        values = 1000 + np.random.default_rng(length).random((2, length))
+        if length > 2:
+            values[0, [0, 2, -1]] = np.nan
+        how = series()
+        prepared = script("Series without torch")["series"]
+        found = prepared(values, json.loads(json.dumps(form_of(how, "series").steps())))
+        assert (found == how.batch([values])[0].numpy()).all()
 
     @pytest.mark.parametrize(("height", "width"), [(64, 90), (20, 13), (32, 32)])
     def test_masks(self, height, width):

@@ -5,10 +5,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from export.run_makers import TEXTS, image_files, images, made_run, masks, page_script, rows, texts
+from export.run_makers import (
+    TEXTS,
+    image_files,
+    images,
+    made_run,
+    masks,
+    page_script,
+    rows,
+    series,
+    sounds,
+    texts,
+)
+from series_files import waves, write_ts
+from sound_folders import tone, tones, write
 from vicinal import Predictor, Rescaling, VicinalError, export_run
 from vicinal.models.hub_text import hub_text_model
 from vicinal.models.zoo import create_model
@@ -62,6 +76,32 @@ def test_rows(tmp_path, more):
     folder = made_run(tmp_path / "run", how, network=network)
     out = export_run(folder, formats=ALL, samples=[tmp_path / "t.csv"])
     assert checked(out) == GRAPHS
+
+
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [("resnet9", {}), ("resnet9", {"threshold": 0.5}), ("resnet10t", {})],
+    ids=str,
+)
+def test_sounds(tmp_path, model, more):
+    """Also where there is silence, whose level is that of the number that is added to the power."""
+    files = tones(tmp_path / "files", count=3, rate=8000)
+    write(files / "long.wav", tone(500, 2.0, channels=2))
+    write(files / "silent.wav", np.zeros((4000, 1)))
+    how = sounds(model, **more)
+    out = export_run(made_run(tmp_path / "run", how), formats=ALL, samples=[files])
+    assert checked(out) == GRAPHS
+    assert json.loads((out / "model.json").read_text())["in_the_graph"][0] == "spectrogram"
+
+
+@pytest.mark.parametrize("model", ["series_resnet", "series_inception"])
+@pytest.mark.parametrize("more", [{}, {"threshold": 0.5}, {"vocab": None}], ids=str)
+def test_series(tmp_path, model, more):
+    file = write_ts(tmp_path / "new.ts", waves(5, channels=2, steps=33), label=None)
+    how = series(model, **more)
+    network = how.network((1e6, 30.0)) if how.vocab is None else None
+    folder = made_run(tmp_path / "run", how, network=network)
+    assert checked(export_run(folder, formats=ALL, samples=[file])) == GRAPHS
 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2"])

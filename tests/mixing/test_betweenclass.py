@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mixing.implementations import using
 from vicinal import BetweenClass, Choice, CutMix, Mix, MixUp, halves
-from vicinal.mixing.sounds import Sounds, a_weighting, loudness
+from vicinal.mixing.loudness import LoudnessBlend, a_weighting, loudness
 
 RATE = 16_000
 
@@ -59,7 +59,7 @@ def mixed_by_hand(x1, x2, r, rate, window):
 def test_it_is_the_published_formula(rate, length, shares, seed):
     (rate, window), x = rate, sounds(4, length, seed, dtype=torch.float64)
     weight, partner = torch.tensor(shares), torch.tensor([2, 3, 1, 0])
-    mixed = Mix(partner, weight, (Sounds(weight, rate),))(x)
+    mixed = Mix(partner, weight, (LoudnessBlend(weight, rate),))(x)
     for i, j in enumerate(partner.tolist()):
         expected = mixed_by_hand(x[i].numpy(), x[j].numpy(), float(weight[i]), rate, window)
         np.testing.assert_allclose(mixed[i], expected, rtol=1e-6, atol=1e-9)
@@ -92,7 +92,7 @@ def test_equally_loud_sounds_are_blended_by_the_share_alone():
     x[1] = -x[0].roll(17)  # not the same to the last digit: the windows begin elsewhere
     x[1] *= loudness(x, RATE)[0] / loudness(x, RATE)[1]
     r = 0.3
-    mixed = Mix(torch.tensor([1, 0]), torch.ones(2), (Sounds(torch.full((2,), r), RATE),))(x)
+    mixed = Mix(torch.tensor([1, 0]), torch.ones(2), (LoudnessBlend(torch.full((2,), r), RATE),))(x)
     expected = (r * x + (1 - r) * x.flip(0)) / (r**2 + (1 - r) ** 2) ** 0.5
     assert torch.allclose(mixed, expected, atol=1e-4)
 
@@ -103,7 +103,7 @@ def test_each_is_heard_by_its_share():
     hum, whistle = (torch.sin(6.28 * hertz * time) for hertz in (100, 3000))
     x = torch.stack([hum, 0.01 * whistle])
     for r in (0.2, 0.5, 0.9):
-        pattern = Sounds(torch.tensor([r, 1.0]), RATE)
+        pattern = LoudnessBlend(torch.tensor([r, 1.0]), RATE)
         mixed = Mix(torch.tensor([1, 0]), pattern.weight, (pattern,))(x)[0]
         # The frequencies are whole numbers of periods: the parts are orthogonal.
         parts = torch.stack([(mixed @ sound) / (sound @ sound) * sound for sound in x])
@@ -115,7 +115,7 @@ def test_each_is_heard_by_its_share():
 def test_the_power_of_equally_loud_noise_stays(r):
     """Of n samples with variance 1, the mean square deviates by sqrt(2 / n)."""
     x = torch.randn(2, 400_000, generator=torch.Generator().manual_seed(1))
-    mixed = Mix(torch.tensor([1, 0]), torch.ones(2), (Sounds(torch.full((2,), r), RATE),))(x)
+    mixed = Mix(torch.tensor([1, 0]), torch.ones(2), (LoudnessBlend(torch.full((2,), r), RATE),))(x)
     assert bool((abs(mixed.square().mean(1) - 1) < 5 * (2 / 400_000) ** 0.5).all())
     plain = (r * x + (1 - r) * x.flip(0)).square().mean(1)
     assert bool((plain < 0.9).all())
@@ -126,7 +126,7 @@ class TestSilence:
         x = sounds(3)
         x[1] = 0
         share = torch.tensor([0.3, 0.6, 0.9])
-        mixed = Mix(torch.tensor([1, 2, 0]), share, (Sounds(share, RATE),))(x)
+        mixed = Mix(torch.tensor([1, 2, 0]), share, (LoudnessBlend(share, RATE),))(x)
         scale = (share.square() + (1 - share).square()).rsqrt()
         assert torch.allclose(mixed[0], 0.3 * scale[0] * x[0])
         assert torch.allclose(mixed[1], 0.4 * scale[1] * x[2])
@@ -189,7 +189,7 @@ def test_samples_with_weight_one_ignore_their_partner():
     x = sounds(4)
     x[1] = float("nan")
     x[3] = float("inf")
-    pattern = Sounds(torch.tensor([1.0, 1.0, 1.0, 0.5]), RATE)
+    pattern = LoudnessBlend(torch.tensor([1.0, 1.0, 1.0, 0.5]), RATE)
     mix = Mix(torch.tensor([1, 2, 3, 0]), pattern.weight, (pattern,))
     for implementation in ("row by row", "whole batch"):
         with using(implementation):
@@ -202,7 +202,7 @@ def test_samples_with_weight_one_ignore_their_partner():
 def test_gradients_are_those_of_a_blend():
     """How loud a sound is counts as given."""
     x = sounds(2).requires_grad_()
-    pattern = Sounds(torch.tensor([0.3, 0.6]), RATE)
+    pattern = LoudnessBlend(torch.tensor([0.3, 0.6]), RATE)
     mixed = Mix(torch.tensor([1, 0]), pattern.weight, (pattern,))(x)
     (grad,) = torch.autograd.grad(mixed[0].sum(), x)
     assert len(grad[0].unique()) == len(grad[1].unique()) == 1

@@ -12,9 +12,10 @@ from PIL import Image
 
 from run_folders import assert_same, left, silent
 from series_files import waves, write_parts, write_ts
-from vicinal import Predictor, VicinalError, runs
+from vicinal import Predictor, VicinalError, load_learner, runs
 from vicinal.cli import run
 from vicinal.learner.callbacks import StopWhenAsked
+from vicinal.stored import Misfit
 from vicinal.tasks import TrainOptions, find_split, make_task
 
 SLOW = pytest.mark.slow
@@ -155,6 +156,44 @@ def test_show_draws_series_and_mixes(folder, tmp_path, mix):
     assert Image.open(tmp_path / "mixed.png").width > 400
 
 
+def test_batches_are_drawn(folder):
+    task = make_task(options(folder, mix="mixup"), find_split(options(folder)))
+    learn = task.learner()
+    figure = learn.show_batch(nrows=1, ncols=3)
+    assert [axes.get_xlabel() in ("fast", "slow") for axes in figure.axes] == [True] * 3
+    assert len(figure.axes[0].lines[0].get_ydata()) == 12
+    figure = learn.show_results(max_n=2)
+    assert all(len(axes.get_xlabel().splitlines()) == 2 for axes in figure.axes)
+    mixed = task.mixer(learn)(*learn.dls.one_batch())
+    assert "%" in learn.dls.show_batch(max_n=4, b=mixed).axes[0].get_xlabel()
+
+
+def test_a_learner_is_stored_in_a_file(folder, tmp_path):
+    learn = make_task(options(folder), find_split(options(folder))).learner()
+    file = learn.export(tmp_path / "series")
+    again, new = load_learner(file), [values for values, _ in waves(3, steps=20, seed=5)]
+    ours = [learn.predict(values)[2] for values in new]
+    assert torch.stack([again.predict(values)[2] for values in new]).equal(torch.stack(ours))
+    stored = learn.dls.to_json()
+    stored["how"]["steps"] = -1
+    with pytest.raises(Misfit, match=r"of data\.how, steps must be from 1 to"):
+        type(learn.dls).from_json(stored, "cpu")
+
+
+def test_the_union_of_labels_is_drawn(folder, tmp_path):
+    frame = pd.DataFrame([values[0] for values, _ in waves(12)]).add_prefix("t")
+    frame.assign(label=["a|b", "b", ""] * 4).to_csv(tmp_path / "t.csv", index=False)
+    given = options("t.csv", mix="mixup:labels=union")
+    split = find_split(given)
+    task = make_task(given, split)
+    learn = task.learner()
+    drawn = task._figure(learn, *task.mixer(learn)(*learn.dls.one_batch()))
+    for figure in (drawn, task.show(given, split)):
+        captions = [axes.get_xlabel() for axes in figure.axes if "%" in axes.get_xlabel()]
+        assert captions
+        assert all(text.startswith("100 % ") and "/" not in text for text in captions)
+
+
 def test_what_was_found_is_printed(folder, capsys):
     assert run(["show", "waves", "--data"]) == 0
     shown = capsys.readouterr().out
@@ -280,6 +319,14 @@ def test_lengths_are_brought_to_that_of_the_longest_training_series(tmp_path):
     assert (train.x.shape, valid.x.shape) == ((5, 1, 10), (1, 1, 10))
     short = make_task(options(tmp_path / "w", size=8), find_split(given))
     assert short._parts()[0].x.shape == (5, 1, 8)
+
+
+def test_values_that_are_too_large_are_refused(tmp_path):
+    series = [(values * 1e300, name) for values, name in waves(8)]
+    folder = write_parts(tmp_path / "huge")
+    write_ts(folder / "Waves_TRAIN.ts", series)
+    with pytest.raises(VicinalError, match="the values of channel 1 are too large"):
+        make_task(options(folder), find_split(options(folder)))
 
 
 def test_a_channel_that_never_changes_is_named(tmp_path):

@@ -8,8 +8,17 @@ import torch
 from torch import nn
 
 from run_folders import assert_same, left, silent
-from sound_folders import RATE, tone, tones, write
-from vicinal import BetweenClass, Choice, CutMix, MixUp, Predictor, VicinalError, runs
+from sound_folders import RATE, in_parquet, tone, tones, write
+from vicinal import (
+    BetweenClass,
+    Choice,
+    CutMix,
+    MixUp,
+    Predictor,
+    VicinalError,
+    load_learner,
+    runs,
+)
 from vicinal.cli import run
 from vicinal.data.sound_split import waves_of
 from vicinal.learner.callbacks import StopWhenAsked
@@ -237,6 +246,45 @@ def test_batches_are_seen_as_spectrograms(folder, mix):
     assert 0 <= pictures.min() < pictures.max() <= 1
     figure = dls.show_batch(2)
     assert {axes.get_title() for axes in figure.axes} <= {"high", "low"}
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_a_learner_is_stored_in_a_file(folder, tmp_path, mix):
+    learn = task_of(folder, mix=mix).learner()
+    file = learn.export(tmp_path / "sounds")
+    again, files = load_learner(file, model=learn.model), [*folder.rglob("*.wav")][:3]
+    assert again.dls.preparation == learn.dls.preparation
+    for each in files:
+        assert again.predict(each)[2].allclose(learn.predict(each)[2], atol=1e-6)
+    assert len(again.show_results(dl=again.dls.test_dl(files)).axes) == 3
+
+
+def test_the_union_of_labels_is_drawn(folder):
+    (folder / "high" / "both.wav").symlink_to(folder / "low" / "0.wav")
+    task = task_of(folder, mix="mixup:labels=union")
+    learn = task.learner()
+    drawn = task._figure(learn, *task.mixer(learn)(*learn.dls.one_batch()))
+    for figure in (drawn, task.show(task.options, task.split)):
+        captions = [axes.get_xlabel() for axes in figure.axes if "%" in axes.get_xlabel()]
+        assert captions
+        assert all(text.startswith("100 % ") for text in captions)
+
+
+def test_sounds_in_a_table_are_trained_on_and_predicted(tmp_path):
+    data = in_parquet(tmp_path / "hub")
+    task = task_of(data)
+    learn = task.learner()
+    (held,) = [file for file in waves_of(task.split.valid) if file.row == 0]
+    of_file = tmp_path / "hub" / "files" / task.split.vocab[task.split.valid.labels[0]] / held.name
+    x, _ = learn.dls.valid.dataset.__getitems__([0])
+    assert learn.dls.preparation.batch([held]).equal(x)
+    assert learn.dls.preparation.batch([of_file]).equal(x)
+    assert task.fingerprint() == task_of(data).fingerprint()
+
+    def change(records):
+        records[1]["bytes"] = records[2]["bytes"]
+
+    assert task.fingerprint() != task_of(in_parquet(tmp_path / "b", change=change)).fingerprint()
 
 
 def test_what_cannot_be_shown(folder):

@@ -31,6 +31,9 @@ LOADERS = {
 OTHERS = {
     "TabularDataLoaders": "vicinal.data.tabular",
     "TextLoaders": "vicinal.data.text_block",
+    # Named, and not imported, as the room that they are in is above this one.
+    "SoundLoaders": "vicinal.tasks.signal_loaders",
+    "SeriesLoaders": "vicinal.tasks.signal_loaders",
 }
 BLOCKS = {
     "CategoryBlock": "vicinal.data.image_blocks",

@@ -37,7 +37,7 @@ def find_image_column(table: Any) -> str | None:
     features = table.features or {}
     for name, feature in features.items():
         is_record = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
-        if is_record or getattr(feature, "_type", None) == "Image":
+        if is_record or getattr(feature, "_type", None) in ("Image", "Audio"):
             return str(name)
     for name, feature in features.items():
         if getattr(feature, "dtype", None) in ("binary", "large_binary"):

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import torch
 
 from vicinal.data.columns import are_whole, as_texts, is_numeric
 from vicinal.data.frames import Frames, read_frames
 from vicinal.data.labelled_images import split_column
-from vicinal.data.labels import LABEL_NAMES, label_column
+from vicinal.data.labels import LABEL_NAMES, also_labels, label_column
 from vicinal.data.listing import find_images
 from vicinal.data.named_images import NamedImages
 from vicinal.data.parts import part_word, words_of
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 20  # in one folder; more of them are annotations, one for each image
 LOOKED_AT = 200  # values of a column that show whether it names images
+# Folders of tables beside those of the images, as of meta/esc50.csv and audio/.
+BESIDE = {"meta", "metadata", "annotation", "annotations", "lists", "labels"}
 # Of several columns that name images, that of the first of these names is taken.
 FILE_NAMES = ("file_name", "filename", "file", "image", "image_id", "img", "path", "filepath")
 ONE_OF = "label"  # the column that takes the place of several of 0 and 1
@@ -65,13 +68,28 @@ class ImageTable:
     sets: LabelSets | None = None
 
     def label(self, requested: str | None) -> str | None:
-        """The label column: as requested, by its name, or the only one beside the files."""
+        """The label column: as requested, by its name, or the only one beside the files.
+
+        Of one that numbers the classes, such as target, and one that names them, it is the latter.
+        """
         if requested is not None:
             return requested if requested in self.others else None
         if len(self.others) == 1:
             return self.others[0]
         named = [name for name in self.others if name.lower() in LABEL_NAMES and name != "y"]
-        return label_column(named, None) if named else None  # y is a place in the image
+        if not named:
+            return None
+        label = label_column(named, None)  # y is a place in the image
+        return self._named_by(label) or label
+
+    def _named_by(self, label: str) -> str | None:
+        """The column that names the classes that the label column numbers, if there is one."""
+        if not is_numeric(self.frame[label]):
+            return None
+        others = [n for n in self.others if n != label and not is_numeric(self.frame[n])]
+        numbers = torch.from_numpy(pd.factorize(self.frame[label])[0])
+        names = also_labels(self.frame[others], numbers, label)
+        return names[0] if len(names) == 1 else None
 
 
 def image_tables(request: "DataRequest") -> list[ImageTable]:
@@ -85,6 +103,9 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
     if path.is_file():
         root, files = path.parent, [path] if mentions(path, request) else []
         images = find_images(root, request.is_sample) if files else []
+        if files and not images and root.name.lower() in BESIDE:
+            root = root.parent
+            images = find_images(root, request.is_sample)
     else:
         root, images = path, request.images
         files = [file for file in request.files if is_table(file)] if images else []

@@ -43,6 +43,7 @@ class LabelledTable:
         sets: how several labels of each row were understood; None where each has one.
         notes: what was found and chosen, each a line for the user.
         written: of each part, columns as they are written in the file, where that is not the same.
+        called: what a row stands for, in notes and errors.
     """
 
     frames: Frames
@@ -52,6 +53,7 @@ class LabelledTable:
     notes: list[str]
     written: Written
     sets: LabelSets | None = None
+    called: str = "row"
 
     def classes(self, kind: LabelKind | None) -> Sequence[Hashable] | None:
         """The class of each training row, or its labels; None for values."""
@@ -93,12 +95,13 @@ class LabelledTable:
         return texts if are_strings else as_texts(texts)
 
 
-def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
+def labelled_table(frames: Frames, request: DataRequest, called: str = "row") -> LabelledTable:
     """Find the label and the parts of a table, and set aside what is not to be learned from.
 
     Args:
         frames: its parts by name.
         request: the user's options for columns.
+        called: what a row stands for, in notes and errors.
 
     Raises:
         VicinalError: options name columns that are not there, or contradict each other; or labels
@@ -113,14 +116,14 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
     frames, sets = _understood(frames, label, request, notes)
     train = frames[train_name]
     numbering = row_numbers([f.drop(columns=label, errors="ignore") for f in frames.values()])
-    frames = _with_labels(frames, label, notes)
+    frames = _with_labels(frames, label, notes, called)
     named = (label, request.text, request.group, *request.drop, *request.categorical)
     besides = [name for name in named if name is not None]
     split_column = _split_column(frames, besides, request)
     if split_column is not None:
         frames = parts_by_column(train, split_column)
         notes.append(f"parts: by column {split_column} ({', '.join(frames)})")
-        frames = _with_labels(frames, label, notes)
+        frames = _with_labels(frames, label, notes, called)
         written = dict.fromkeys(frames, written.get(train_name, {}))
         besides.append(split_column)
     set_aside = dict.fromkeys(request.drop, "--drop") | about_parts(train, besides)
@@ -128,8 +131,9 @@ def labelled_table(frames: Frames, request: DataRequest) -> LabelledTable:
         set_aside[request.group] = "it groups the rows"
     dropped = [name for name in request.drop if name != request.group]
     frames = {n: frame.drop(columns=dropped, errors="ignore") for n, frame in frames.items()}
-    frames, more = _known(frames, label, written, request, several=sets is not None)
-    return LabelledTable(frames, label, numbering, set_aside, [*notes, *more], written, sets)
+    frames, more = _known(frames, label, written, request, several=sets is not None, called=called)
+    found = (frames, label, numbering, set_aside, [*notes, *more], written, sets)
+    return LabelledTable(*found, called)
 
 
 def _understood(
@@ -178,7 +182,7 @@ def _split_column(frames: Frames, besides: Sequence[str], request: DataRequest) 
     )
 
 
-def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
+def _with_labels(frames: Frames, label: str, notes: list[str], called: str) -> Frames:
     """The parts that have labels; a note is added about each other one. The first is for training.
 
     A part has none where its labels are missing, or -1 in all rows, which is no class of these.
@@ -191,7 +195,7 @@ def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
             missing = bool((frame[label] == -1).all())
         if missing and frame is not train:
             notes.append(
-                f"left alone: the part {name}, {number_of(len(frame), 'row')} without labels"
+                f"left alone: the part {name}, {number_of(len(frame), called)} without labels"
             )
         else:
             kept[name] = frame
@@ -199,7 +203,13 @@ def _with_labels(frames: Frames, label: str, notes: list[str]) -> Frames:
 
 
 def _known(
-    frames: Frames, label: str, written: Written, request: DataRequest, *, several: bool
+    frames: Frames,
+    label: str,
+    written: Written,
+    request: DataRequest,
+    *,
+    several: bool,
+    called: str,
 ) -> tuple[Frames, list[str]]:
     """The parts to learn from and to validate with, with known labels, and notes."""
     used = part_names(frames)
@@ -209,7 +219,7 @@ def _known(
     notes = []
     for name, frame in frames.items():
         if name not in used:
-            notes.append(f"left alone: the part {name}, {number_of(len(frame), 'row')}")
+            notes.append(f"left alone: the part {name}, {number_of(len(frame), called)}")
             continue
         labels, as_cells = frame[label], cells[name]
         if spelled and as_cells is not None:
@@ -223,6 +233,6 @@ def _known(
         known[name] = frame.assign(**{label: labels})
         if dropped:
             known[name] = known[name][~missing]
-            count = f"{missing.sum():,} of {number_of(len(frame), 'row')} in the part {name}"
+            count = f"{missing.sum():,} of {number_of(len(frame), called)} in the part {name}"
             notes.append(f"left out: {count}, which have no label")
     return known, notes

@@ -10,14 +10,13 @@ from vicinal.data.several_targets import SeveralTargets, targets_of_sets
 
 
 def labelled_parts(
-    table: LabelledTable, request: DataRequest, called: str = "row"
+    table: LabelledTable, request: DataRequest
 ) -> tuple[pd.DataFrame, pd.DataFrame, Targets | SeveralTargets, str]:
     """The rows of both parts, their targets, and a note on how they were split.
 
     Args:
         table: that has been read.
         request: what was asked for.
-        called: what a row stands for, in notes on several labels.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
@@ -29,8 +28,9 @@ def labelled_parts(
         group=request.group,
         classes=table.classes(request.label_kind) if request.group or table.sets else None,
         several=table.sets is not None,
+        called=table.called,
     )
     labels = train[table.label], valid[table.label]
     if table.sets is not None:
-        return train, valid, targets_of_sets(*labels, table.sets, called), held
+        return train, valid, targets_of_sets(*labels, table.sets, table.called), held
     return train, valid, targets_of(*labels, request.label_kind), held

@@ -309,7 +309,7 @@ def also_labels(frame: pd.DataFrame, targets: Tensor, label: str) -> list[str]:
     >>> also_labels(frame, torch.tensor([0, 1, 0]), "label")
     ['label_text']
     """
-    called = {*LABEL_NAMES, label.lower()}
+    called = {*LABEL_NAMES, "category", label.lower()}
     found, classes = [], pd.Series(targets.numpy())
     for name in frame:
         words = {str(name).lower(), *re.findall(r"[a-z]+", str(name).lower())}

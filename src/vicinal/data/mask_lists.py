@@ -5,41 +5,60 @@ from pathlib import Path
 
 from vicinal.data.mask_pairs import MaskPairs
 
+PLACE = Path("ImageSets", "Segmentation")
 PARTS = {"train": "train", "val": "val", "test": "test"}
 
 
 def by_lists(pairs: MaskPairs) -> tuple[MaskPairs, list[str]]:
     """The pairs that `ImageSets/Segmentation` lists beside the folder of masks, and a note.
 
-    Most images of VOC have boxes and no masks: those that no list names are left alone.
+    Most images of VOC have boxes and no masks: those that no list names are left alone. Each year
+    has lists of its own.
 
     Args:
         pairs: as :func:`find_pairs` has found them; they are returned where there are no lists.
     """
-    folder = pairs.masks[0].parent.parent / "ImageSets" / "Segmentation"
-    if not folder.is_dir():
+    years = [mask.parent.parent for mask in pairs.masks]
+    listed: dict[Path, dict[str, str]] = {}
+    for year in {*years}:
+        found = _parts(year / PLACE)
+        named = zip(pairs.images, years, strict=True)
+        if any(image.stem in found for image, own in named if own == year):
+            listed[year] = found
+    if not listed:
         return pairs, []
-    part_of: dict[str, str] = {}
-    for file in sorted(folder.glob("*.txt")):
-        for name in _names(file):
-            # trainval.txt and the like name the images of other lists, too.
-            if file.stem in PARTS or name not in part_of:
-                part_of[name] = PARTS.get(file.stem, "")
-    if not any(image.stem in part_of for image in pairs.images):
-        return pairs, []
-    rows = [row for row, image in enumerate(pairs.images) if image.stem in part_of]
-    alone = [image for image in pairs.alone if image.stem in part_of]
+    only = next(iter(listed)) if len({*years}) == 1 else None
+
+    def is_used(image: Path, year: Path) -> bool:
+        return year not in listed or image.stem in listed[year]
+
+    rows = [row for row, year in enumerate(years) if is_used(pairs.images[row], year)]
+    alone = [image for image in pairs.alone if is_used(image, only or image.parent.parent)]
     unlisted = len(pairs.images) - len(rows) + len(pairs.alone) - len(alone)
     chosen = replace(
         pairs,
         images=[pairs.images[row] for row in rows],
         masks=[pairs.masks[row] for row in rows],
-        parts=[part_of[pairs.images[row].stem] for row in rows],
+        parts=[
+            listed.get(years[row], {}).get(pairs.images[row].stem, pairs.parts[row]) for row in rows
+        ],
         alone=alone,
     )
-    where = folder.relative_to(pairs.root).as_posix() if folder != pairs.root else folder.name
+    places = sorted((year / PLACE).relative_to(pairs.root).as_posix() for year in listed)
     noun = "image" if unlisted == 1 else "images"
-    return chosen, [f"left alone: {unlisted:,} {noun} in no list of {where}"] if unlisted else []
+    note = f"left alone: {unlisted:,} {noun} in no list of {' or '.join(places)}"
+    return chosen, [note] if unlisted else []
+
+
+def _parts(folder: Path) -> dict[str, str]:
+    """The part of each image that lists name; empty where they name none."""
+    found: dict[str, str] = {}
+    for file in sorted(folder.glob("*.txt")):
+        for name in _names(file):
+            # trainval.txt and the like name the images of other lists, too.
+            if file.stem in PARTS or name not in found:
+                found[name] = PARTS.get(file.stem, "")
+    return found
 
 
 def _names(file: Path) -> list[str]:

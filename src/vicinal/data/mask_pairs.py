@@ -65,6 +65,8 @@ def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None
     ``_mask``, also beside it. Folders of masks in several folders, which may be classes, are none,
     unless ``are_masks`` says so.
 
+    Those of several years of VOC are no classes.
+
     Raises:
         VicinalError: two images, or two masks, have one name; or no mask has an image's.
     """
@@ -72,7 +74,8 @@ def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None
     files, of_others = cityscapes.without_others(listing.images)
     in_folders = [file for file in files if any(map(_is_of_masks, _folders(file, root)))]
     if in_folders:
-        if len({_above(file, root) for file in in_folders}) > 1 and not are_masks:
+        in_several = len({_above(file, root) for file in in_folders}) > 1
+        if in_several and not are_masks and not _are_years(in_folders, files):
             return None
         masks = _by_key(in_folders, root)
         held = set(in_folders)
@@ -90,6 +93,16 @@ def find_pairs(listing: Listing, *, are_masks: bool = False) -> MaskPairs | None
         return None
     pairs.beside = of_others
     return pairs
+
+
+def _are_years(masks: Sequence[Path], files: Sequence[Path]) -> bool:
+    """Whether each folder of masks is one of VOC's, as its name and the folder beside it say."""
+    folders = {mask.parent for mask in masks}
+    beside = {file.parent for file in files}
+    return all(
+        folder.name.startswith("Segmentation") and folder.parent / "JPEGImages" in beside
+        for folder in folders
+    )
 
 
 def _paired(root: Path, images: dict[Key, Path], masks: dict[Key, Path]) -> MaskPairs:

@@ -22,6 +22,7 @@ def split_frames(
     group: str | None = None,
     classes: Sequence[Any] | None = None,
     several: bool = False,
+    called: str = "row",
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """The training part, the validation part, and a line about where the latter comes from.
 
@@ -35,6 +36,7 @@ def split_frames(
         classes: of the training part's rows, of which groups are held out alike.
         several: each row has a collection of labels in ``classes``, of which rows are held out
             alike, too.
+        called: what a row stands for, in the line and in errors.
 
     Raises:
         VicinalError: ``valid_pct`` is not between 0 and 1, there is a single row, the columns of
@@ -66,24 +68,27 @@ def split_frames(
         return (
             train,
             valid,
-            f"validation: the data's part {valid_name}, {number_of(len(valid), 'row')}",
+            f"validation: the data's part {valid_name}, {number_of(len(valid), called)}",
         )
     if len(train) < 2:
-        raise VicinalError("the table has a single row: training and validation need one each")
+        raise VicinalError(
+            f"the table has a single {called}: training and validation need one each"
+        )
     if group is None and several:
         kept, held = hold_out_groups(range(len(train)), valid_pct, seed, classes, several=True)
-        share = f"{number_of(len(held), 'row')} held out, with about a share of each label"
+        share = f"{number_of(len(held), called)} held out, with about a share of each label"
         note = f"validation: {share} ({len(held) / len(train):.0%})"
         return train.iloc[kept], train.iloc[held], note
     if group is None:
         learned, held_out = random_halves(len(train), valid_pct, seed)
-        note = f"validation: {number_of(len(held_out), 'row')} held out at random ({valid_pct:.0%})"
+        count_held = number_of(len(held_out), called)
+        note = f"validation: {count_held} held out at random ({valid_pct:.0%})"
         return train.iloc[learned], train.iloc[held_out], note
     groups = groups_of_rows(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes, several=several)
     count, of = len({groups[row] for row in held}), len({*groups})
     note = (
-        f"validation: {count:,} of {of:,} groups ({group}) held out, {number_of(len(held), 'row')}"
+        f"validation: {count:,} of {of:,} groups ({group}) held out, {number_of(len(held), called)}"
     )
     return train.iloc[kept], train.iloc[held], f"{note} ({len(held) / len(train):.0%})"
 

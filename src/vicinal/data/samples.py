@@ -214,8 +214,11 @@ def number_of(count: int, noun: str) -> str:
 
     >>> number_of(1, "row"), number_of(2000, "row")
     ('1 row', '2,000 rows')
+    >>> number_of(1, "series"), number_of(2, "series")
+    ('1 series', '2 series')
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    plural = noun if noun.endswith("series") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def held_out(

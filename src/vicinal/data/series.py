@@ -137,6 +137,7 @@ def split_of_series(
         for frame, y in ((train, targets.train), (valid, targets.valid))
     ]
     shape = _shape_note(channels, halves[0].lengths)
+    said += _note_on_copies(*halves)
     more = [*targets.notes, shape, *more, *gap_notes(checked), *said]
     return SeriesSplit(
         halves[0],
@@ -154,15 +155,25 @@ def _labelled(
     frames: dict[str, pd.DataFrame], request: DataRequest
 ) -> tuple[pd.DataFrame, pd.DataFrame, Targets | SeveralTargets, list[str], bool]:
     """The rows of both parts, their targets, notes, and whether each has several labels."""
-    table = labelled_table(frames, request)
-    train, valid, targets, held = labelled_parts(table, request, "series")
-    said = [note.replace(" rows", " series").replace("1 row", "1 series") for note in table.notes]
-    held = held.replace(" rows", " series").replace("1 row", "1 series")
-    return train, valid, targets, [*said, held], table.sets is not None
+    table = labelled_table(frames, request, "series")
+    train, valid, targets, held = labelled_parts(table, request)
+    return train, valid, targets, [*table.notes, held], table.sets is not None
+
+
+def _note_on_copies(train: SeriesPart, valid: SeriesPart) -> list[str]:
+    """A line about series of the validation part that are in the training part, too."""
+    known = {(values.shape, values.tobytes()) for values in train.series}
+    count = sum((values.shape, values.tobytes()) in known for values in valid.series)
+    if not count:
+        return []
+    those = (
+        f"{number_of(count, 'series')} of the validation part with the same values as a training"
+    )
+    return [f"duplicates: {those} series: results on {'it' if count == 1 else 'them'} are too good"]
 
 
 def _shape_note(channels: Sequence[str], lengths: Sequence[int]) -> str:
     low, high = min(lengths), max(lengths)
-    steps = f"{high:,} steps" if low == high else f"{low:,} to {high:,} steps"
+    steps = number_of(high, "step") if low == high else f"{low:,} to {high:,} steps"
     names = "" if channels[0] == "1" or len(channels) == 1 else f" ({listed(channels)})"
     return f"series: {number_of(len(channels), 'channel')}{names}, {steps} of time"

@@ -4,7 +4,6 @@ A column of lists, of texts that a separator joins, or several columns of zeros 
 column of tuples of names; a sample without a label has an empty one.
 """
 
-import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pandas as pd
 
 from vicinal.data.column_names import check_column
 from vicinal.data.columns import as_texts
+from vicinal.data.written_lists import read_list
 from vicinal.errors import VicinalError
 
 if TYPE_CHECKING:
@@ -222,14 +222,9 @@ def _filled(labels: pd.Series, split: pd.Series) -> pd.Series:
 
 
 def _written_lists(texts: pd.Series) -> pd.Series | None:
-    """Lists that a CSV file holds as Python or JSON writes them; None where these are none."""
-    if not len(texts) or not texts.str.match(r"\[.*\]$").all():
-        return None
-    try:
-        lists = texts.map(ast.literal_eval)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return lists if lists.map(is_list).all() else None
+    """Lists that a CSV file holds as texts; None where these are none."""
+    lists = texts.map(read_list)
+    return lists if len(lists) and lists.map(is_list).all() else None
 
 
 def _of_lists(labels: pd.Series, known: pd.Series, are_lists: pd.Series) -> pd.Series:

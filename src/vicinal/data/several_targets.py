@@ -1,7 +1,7 @@
 """The targets of samples with several labels each, from tuples of their names."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -115,6 +115,16 @@ def _notes(
     return notes
 
 
+def unknown_labels(names: Sequence[str], noun: str, where: str = "") -> str:
+    """A line about labels that cannot be learned.
+
+    >>> unknown_labels(["a"], "row")
+    'unknown: 1 label of the validation part (a), which no training row has: left out of the scores'
+    """
+    count = f"{number_of(len(names), 'label')} of the validation part ({listed(names)})"
+    return f"unknown: {count}, which no training {noun} has{where}: left out of the scores"
+
+
 def _left_out(
     named: list[str], in_train: Counter[str], in_valid: Counter[str], noun: str
 ) -> list[str]:
@@ -122,8 +132,7 @@ def _left_out(
     notes = []
     unknown = [name for name in named if name in in_valid and name not in in_train]
     if unknown:
-        count = f"{number_of(len(unknown), 'label')} of the validation part ({listed(unknown)})"
-        notes.append(f"unknown: {count}, which no training {noun} has: left out of the scores")
+        notes.append(unknown_labels(unknown, noun))
     unused = [name for name in named if name not in in_valid and name not in in_train]
     if unused:
         count = f"{number_of(len(unused), 'label')} ({listed(unused)})"

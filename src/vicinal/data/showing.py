@@ -121,7 +121,8 @@ class ShownLoaders:
 
     Loaders of other data than images have a method ``described(x)``, which gives for each sample of
     a batch what is to be seen of it, as texts by the names of their columns; those of masks have
-    ``drawn(pictures, masks)``, which draws them over their pictures.
+    ``drawn(pictures, masks)``, which draws them over their pictures; and those of series
+    ``plotted(x, texts)``, which makes the figure itself.
     """
 
     train: Any
@@ -195,6 +196,10 @@ class ShownLoaders:
             return SampleTable(loaders.described(x), texts, guesses)
         from vicinal import plots
 
+        if hasattr(loaders, "plotted"):
+            lines = [*map("\n".join, zip(texts, guesses or texts, strict=True))]
+            grid = {"nrows": nrows, "ncols": ncols, "figsize": figsize}
+            return plots.shown(loaders.plotted(x, lines if guesses else texts, **grid))
         pictures = loaders.pictures(x)
         if hasattr(loaders, "drawn") and y is not None:
             pictures, texts = loaders.drawn(pictures, y), [""] * len(y)

@@ -35,7 +35,8 @@ def fault_of_end(file: Path, decoded: int, rate: int) -> str:
         rate: samples per second.
     """
     with file.open("rb") as opened:
-        size = os.fstat(opened.fileno()).st_size
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(0)
         magic = opened.read(4)
         if magic in (b"RIFF", b"FORM"):
             return _of_chunks(opened, size, magic)

@@ -127,7 +127,7 @@ def _one_channel(frames: Any) -> tuple[Any, bool]:
     return frames[:, powers.argmax()].copy(), True
 
 
-def read_named(file: Path, rate: int) -> Sound:
+def read_named(file: Any, rate: int) -> Sound:
     """:func:`read_sound`, with the file's name in the error."""
     try:
         return read_sound(file, rate)
@@ -147,7 +147,7 @@ def _opened(file: Path) -> Any:
     try:
         # libsndfile's own message for a missing file is "System error".
         file.stat()
-        return _soundfile().SoundFile(file)
+        return _soundfile().SoundFile(file if isinstance(file, Path) else file.open("rb"))
     except OSError as error:
         raise BadSound(error.strerror or str(error)) from None
     except (RuntimeError, TypeError) as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from vicinal.data.finders import of_folder
 from vicinal.data.request import DataRequest
@@ -34,10 +34,13 @@ def sound_split(request: DataRequest) -> DataSplit | None:
     Raises:
         VicinalError: they are sounds, and cannot be used.
     """
-    if request.path is None or request.has_hub_tables or request.stream:
+    if request.stream or (request.path is None and not request.has_hub_tables):
         return None
     if request.series or request.series_id is not None or request.time is not None:
         return None
+    in_table = _in_tables(request)
+    if in_table is not None or request.path is None or request.has_hub_tables:
+        return in_table
     if request.path.is_file() and not is_table(request.path):
         return None
     if request.path.is_dir():
@@ -53,6 +56,27 @@ def sound_split(request: DataRequest) -> DataSplit | None:
     from vicinal.data.sound_split import split_of_sounds  # with what decodes
 
     return split_of_sounds(found, skip_bad=request.skip_bad)
+
+
+def _in_tables(request: DataRequest) -> DataSplit | None:
+    """Sounds in a column of a hub's tables, or of Parquet files; None where there are none."""
+    if not request.has_hub_tables and not any(file.suffix == ".parquet" for file in request.tables):
+        return None
+    from vicinal.data.sound_columns import sound_shards, sound_tables  # with Pillow
+
+    is_hub = request.has_hub_tables
+    found: Any = sound_tables(request) if is_hub else sound_shards(request)
+    if not found:
+        return None
+    check_reader(request.path or request.data)
+    from vicinal.data.column_split import split_of_parquet, split_of_tables
+    from vicinal.data.sound_split import split_of_sounds
+    from vicinal.data.table_finders import OF_IMAGES, OF_LABELLED
+
+    with _named_as_sounds():
+        request.accept(*OF_LABELLED, reasons=OF_IMAGES)
+        split = (split_of_tables if is_hub else split_of_parquet)(found, request)
+    return split_of_sounds(split, skip_bad=request.skip_bad)
 
 
 def _found(request: SoundRequest) -> Split | None:

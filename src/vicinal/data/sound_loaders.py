@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vicinal.data.augment import BatchTransform
-from vicinal.data.loaders import DataLoaders
 from vicinal.data.waves import Waves
 from vicinal.rng import derive_seed
 
@@ -62,24 +61,6 @@ def put(row: Tensor, wave: Tensor, place: float = 0.5) -> None:
         row.copy_(wave[start : start + len(row)])
     else:
         row[start : start + len(wave)] = wave
-
-
-class SoundLoaders(DataLoaders):
-    """Batches of sounds; new ones are preprocessed as by ``vicinal predict``."""
-
-    preparation: Any
-    spectrogram: Any  # the layer of the network
-
-    def stack(self, items: Sequence[Any]) -> Any:
-        return self.preparation.batch(list(items))
-
-    @torch.no_grad()
-    def pictures(self, x: Any) -> Tensor:
-        """Spectrograms of waves (B, T), or as they are, in colours: (B, 3, mels, frames)."""
-        from vicinal.plots.spectrograms import as_pictures
-
-        levels = self.spectrogram(x) if x.ndim == 2 else x
-        return as_pictures(levels.float().cpu())[0]
 
 
 class ToSpectrogram(BatchTransform):

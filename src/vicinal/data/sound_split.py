@@ -9,7 +9,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
+from vicinal.data.column import Column
 from vicinal.data.samples import Samples, Split, emptied, listed, number_of
+from vicinal.data.sound_columns import HeldSound
 from vicinal.data.sound_files import BadSound, as_sounds, rate_of
 from vicinal.data.summary import QUANTILES, Summary, summary_of
 from vicinal.data.waves import Decoded, Waves, decode_sounds
@@ -65,7 +67,7 @@ def split_of_sounds(found: Split, *, skip_bad: bool) -> SoundSplit:
     """
     from vicinal.progress import progress_bar
 
-    files = [Path(file) for part in (found.train, found.valid) for file in part.images]
+    files = [file for part in (found.train, found.valid) for file in _files(part)]
     rate = usual_rate(files)
     with progress_bar() as progress:
         task = progress.add_task("decoding sounds", total=len(files))
@@ -93,6 +95,13 @@ def split_of_sounds(found: Split, *, skip_bad: bool) -> SoundSplit:
     return SoundSplit(train, valid, found.vocab, notes, several=found.several, rate=rate)
 
 
+def _files(part: Samples) -> list[Any]:
+    """The files of a part, or what is read as one: a row of a column."""
+    if isinstance(part.images, Column):
+        return [HeldSound(part.images, row) for row in range(len(part))]
+    return [Path(file) for file in part.images]
+
+
 def usual_rate(files: Sequence[Path]) -> int:
     """The most frequent rate of some of the files, and at most 32,000 samples per second.
 
@@ -101,7 +110,10 @@ def usual_rate(files: Sequence[Path]) -> int:
     """
     rates: Counter[int] = Counter()
     problem = ""
-    ordered = sorted(files)  # so that it is the same whichever of them are held out
+    # Sounds in a table are told apart by their texts.
+    ordered = sorted(
+        files, key=lambda file: Path(str(file))
+    )  # so that it is the same whichever of them are held out
     for index in np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int):
         try:
             rates[rate_of(ordered[index])] += 1

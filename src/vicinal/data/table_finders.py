@@ -15,12 +15,14 @@ from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import class_folders, split_of_image_tables
 from vicinal.data.image_tables import LOOKED_AT, is_submission
 from vicinal.data.listing import is_image
+from vicinal.data.plugins import is_readable
 from vicinal.data.request import DataRequest
 from vicinal.data.rows import RowSplit, split_of_rows
 from vicinal.data.samples import Split
 from vicinal.data.series import SeriesSplit
 from vicinal.data.series_tables import plainly_wide, split_of_series_tables
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
+from vicinal.data.sound_files import is_sound
 from vicinal.data.spellings import Spellings
 from vicinal.data.tables import frames_of
 from vicinal.data.text_folders import split_of_text_folders
@@ -80,6 +82,8 @@ def row_split(request: DataRequest) -> RowSplit | SeriesSplit | None:
             f"left alone: the images that column {table.column} names (give the folder "
             f"{table.file.parent} to learn from them)"
         )
+    if not request.image_tables:
+        split.notes.extend(_of_absent_files(frames, request))
     if request.images:
         split.notes.append(
             f"left alone: {len(request.images):,} images, which no column of the tables names"
@@ -116,6 +120,22 @@ def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
                 f"{count:,} below {request.path}, such as {request.images[0]}: correct the names, "
                 f"or learn without the images by --drop {quote(str(name))}"
             )
+
+
+def _of_absent_files(frames: Frames, request: DataRequest) -> list[str]:
+    """A line about the images or sounds that a column names, where none of them is there."""
+    frame = next(iter(frames.values()))
+    for name in frame:
+        head = frame[name].dropna().head(LOOKED_AT)
+        texts = [value for value in head if isinstance(value, str)]
+        for what, is_sample in (("images", is_readable), ("sounds", is_sound)):
+            named = [text for text in texts if is_sample(Path(text).suffix)]
+            if named and len(named) >= 0.9 * len(head) and name not in request.drop:
+                return [
+                    f"left alone: the {what} that column {name} names, such as {named[0]}: none of "
+                    f"them is below {request.path}, so the other columns are learned from"
+                ]
+    return []
 
 
 def _of_files(path: Path, categorical: Collection[str]) -> Frames:

@@ -39,7 +39,9 @@ def undecoded(table: Any, image: str) -> Any:
         return alone
     import datasets
 
-    return alone.cast_column(image, datasets.Image(decode=False))
+    is_sound = isinstance(table.features[image], datasets.Audio)
+    stored = datasets.Audio(decode=False) if is_sound else datasets.Image(decode=False)
+    return alone.cast_column(image, stored)
 
 
 def load_parquet(files: list[Path], **options: Any) -> Any:

@@ -62,9 +62,10 @@ def read_ts(file: Path) -> TsFile:
         VicinalError: the file cannot be read, or has no ``@data``.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        whole = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise VicinalError(f"{file} cannot be read: {error.strerror}") from None
+    lines = whole.splitlines()
     words = [[*line.split(maxsplit=1), "", ""][:2] for line in lines]
     start = next((place for place, (word, _) in enumerate(words) if word.lower() == "@data"), None)
     if start is None:
@@ -77,6 +78,7 @@ def read_ts(file: Path) -> TsFile:
         label = "class"
     elif _says_yes(header, "targetlabel"):
         label = "target"
+    classes = header["classlabel"].split()[1:] if label == "class" else []
     stamped = _says_yes(header, "timestamps")
     found = TsFile([], [], [], label, stamped)
     for number, line in enumerate(lines[start + 1 :], start + 2):
@@ -85,17 +87,30 @@ def read_ts(file: Path) -> TsFile:
             continue
         if stamped:  # times hold colons and commas, too
             text = _STAMPED.sub(lambda pair: pair[2], text)
-        channels = text.split(":")
+        channels, fault = text.split(":"), None
         if label is not None:
             written = channels.pop().strip()
-            found.labels.append(None if written in ("", "?") else written)
-        found.series.append(_values(channels))
+            is_known = written not in ("", "?")
+            found.labels.append(written if is_known else None)
+            # A file that is cut off may end within the name of a class.
+            is_end = number == len(lines) and not whole.endswith("\n")
+            if is_end and is_known and channels and not _is_named(written, classes):
+                fault = f"ends with {written!r}, no class that @classLabel names: it is cut off"
+        found.series.append(fault or _values(channels))
         found.lines.append(number)
     return found
 
 
 def _says_yes(header: dict[str, str], name: str) -> bool:
     return header.get(name, "").partition(" ")[0].split("\t")[0].lower() == "true"
+
+
+def _is_named(written: str, classes: list[str]) -> bool:
+    """Whether a header names a class, also as another spelling of a number; or names none."""
+    if not classes or written.lower() in {name.lower() for name in classes}:
+        return True
+    numbers = [float(name) for name in classes if _is_number(name)]
+    return _is_number(written) and float(written) in numbers
 
 
 def _values(channels: list[str]) -> Array | str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vicinal.detection.scene import Size
 from vicinal.errors import VicinalError
-from vicinal.mixing.images import is_tv
+from vicinal.mixing.tensors import is_tv
 
 Format = Literal["xyxy", "xywh", "cxcywh"]
 

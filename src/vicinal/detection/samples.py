@@ -11,7 +11,7 @@ from vicinal.detection.coordinates import format_of, in_pixels, plain, to_xyxy
 from vicinal.detection.scene import Size
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import is_blendable
-from vicinal.mixing.images import is_tv
+from vicinal.mixing.tensors import is_tv
 
 Target = Mapping[str, Any]
 OF_OBJECTS = ("boxes", "labels", "masks", "keypoints", "area", "iscrowd", "weights")

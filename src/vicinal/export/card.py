@@ -18,6 +18,12 @@ TASKS = {
     ("images", "classes"): "image-classification",
     ("images", "labels"): "image-classification",
     ("images", "masks"): "image-segmentation",
+    ("sounds", "classes"): "audio-classification",
+    ("sounds", "labels"): "audio-classification",
+    # The hub has no task for classes of series.
+    ("series", "classes"): "other",
+    ("series", "labels"): "other",
+    ("series", "values"): "other",
     ("texts", "classes"): "text-classification",
     ("texts", "labels"): "text-classification",
     ("texts", "values"): "text-classification",

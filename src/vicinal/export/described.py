@@ -57,5 +57,5 @@ def _port(name: str, tensor: Tensor, axes: dict[int, str]) -> dict[str, Any]:
 def _inside(predictor: Predictor, form: Form) -> list[str]:
     """What the graph does beside the network, in its order."""
     activation = {"values": [], "labels": ["sigmoid"]}.get(form.target, ["softmax"])
-    before = ["normalization"] if form.samples == "images" else []
+    before = {"images": ["normalization"], "sounds": ["spectrogram"]}.get(form.samples, [])
     return [*before, *(["rescaling"] if predictor.rescaling is not None else []), *activation]

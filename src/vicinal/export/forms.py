@@ -10,12 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.data.sizes import sides
+from vicinal.data.sound_files import CANCELLED
 from vicinal.data.text import UNKNOWN, WORD, WordTokenizer
 from vicinal.errors import VicinalError
+from vicinal.export.spectrogram import LogMelByProducts
 from vicinal.models.hub_text import HubTokenizer
+from vicinal.models.sound import QUIET, LogMel
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.mask_preprocessing import MaskPreprocessing
 from vicinal.tasks.predictor import Preprocessing
+from vicinal.tasks.series_preprocessing import SeriesPreprocessing
+from vicinal.tasks.sound_preprocessing import SoundPreprocessing
 from vicinal.tasks.tables import RowPreprocessing
 from vicinal.tasks.texts import TextPreprocessing
 
@@ -94,6 +99,10 @@ class Form(ABC):
     def entry(self) -> nn.Module:
         """From the inputs of the graph to what the network takes; it is traced into the graph."""
         return Named(tuple(self.axes))
+
+    def network(self, network: nn.Module) -> nn.Module:
+        """A copy of the run's network, changed where a graph cannot hold something as it is."""
+        return network
 
     @abstractmethod
     def steps(self) -> dict[str, Any]:
@@ -261,10 +270,103 @@ class RowForm(Form):
         return [frame.iloc[i] for i in spread(len(frame), count)]
 
 
+class Alone(nn.Module):
+    """A single tensor, as the network takes it."""
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+
+class SoundForm(Form):
+    """Waves, of which the graph makes spectrograms."""
+
+    samples = "sounds"
+    preprocessing: SoundPreprocessing
+
+    @property
+    def axes(self) -> dict[str, Axes]:
+        return {"wave": {0: BATCH}}
+
+    def tensors(self, items: list[Any]) -> tuple[Tensor, ...]:
+        return (self.preprocessing.batch(items),)
+
+    def entry(self) -> nn.Module:
+        return Alone()
+
+    def network(self, network: Any) -> nn.Module:
+        layer = LogMelByProducts(network.spectrogram, self.preprocessing.length)
+        network.spectrogram = layer
+        made: nn.Module = network
+        return made
+
+    def steps(self) -> dict[str, Any]:
+        how = self.preprocessing
+        layer = LogMel(how.rate, how.hop)
+        return {
+            "rate": how.rate,
+            "resampling": "polyphase, as scipy.signal.resample_poly",
+            "channels": "mean",
+            "loudest_channel_below": CANCELLED,
+            "rounded_to": "float16",
+            "length": how.length,
+            "longer": "the middle",
+            "shorter": "silence around it",
+            "layout": "batch, samples",
+            "in_the_graph": {
+                "mels": len(layer.filters),
+                "hop": how.hop,
+                "window": len(layer.window),
+                "n_fft": layer.n_fft,
+                "added_to_the_power": QUIET,
+                "scale": "natural logarithm, standardised",
+            },
+        }
+
+    def chosen(self, split: Any, count: int) -> list[Any]:
+        waves = split.valid.images
+        return [waves[i] for i in spread(len(waves), count)]
+
+
+class SeriesForm(Form):
+    """Standardised series of one length."""
+
+    samples = "series"
+    preprocessing: SeriesPreprocessing
+
+    @property
+    def axes(self) -> dict[str, Axes]:
+        return {"series": {0: BATCH}}
+
+    def tensors(self, items: list[Any]) -> tuple[Tensor, ...]:
+        return (self.preprocessing.batch(items),)
+
+    def entry(self) -> nn.Module:
+        return Alone()
+
+    def steps(self) -> dict[str, Any]:
+        how = self.preprocessing
+        learned = zip(how.channels, how.mean, how.std, strict=True)
+        return {
+            "missing": "interpolated linearly between neighbours; the first and the last go on",
+            "channels": [{"channel": n, "mean": mean, "std": std} for n, mean, std in learned],
+            "steps": how.steps,
+            "resampling": "linear, from the first to the last value; means where it is at least "
+            "twice as long",
+            "layout": "batch, channels, steps",
+            "reading": how.layout,
+        }
+
+    def chosen(self, split: Any, count: int) -> list[Any]:
+        series = split.valid.series
+        return [series[i] for i in spread(len(series), count)]
+
+
 FORMS: dict[type[Preprocessing], type[Form]] = {
     ImagePreprocessing: ImageForm,
     MaskPreprocessing: MaskForm,
     RowPreprocessing: RowForm,
+    SeriesPreprocessing: SeriesForm,
+    SoundPreprocessing: SoundForm,
     TextPreprocessing: TextForm,
 }
 

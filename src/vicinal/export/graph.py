@@ -35,7 +35,7 @@ class Graph(nn.Module):
 
     def __init__(self, predictor: Predictor, form: Form) -> None:
         super().__init__()
-        self.network = _in_float32(deepcopy(predictor.model)).eval()
+        self.network = form.network(_in_float32(deepcopy(predictor.model))).eval()
         self.rescaling = deepcopy(predictor.rescaling)
         self.entry, self.form = form.entry(), form
 

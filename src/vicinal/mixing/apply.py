@@ -25,10 +25,10 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.batch import overlap
-from vicinal.mixing.images import has_channels_last
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
+from vicinal.mixing.tensors import has_channels_last
 
 LARGE_ROW = 128 * 1024  # bytes; in smaller rows, the time goes into Python
 

@@ -22,12 +22,12 @@ from vicinal.mixing.inner import (
     shared_options,
 )
 from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
+from vicinal.mixing.loudness import LoudnessBlend
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.nested import can_be_blended
 from vicinal.mixing.pattern import Drawn, Pattern
-from vicinal.mixing.sounds import Sounds
 from vicinal.rng import RandomState, derive_seed
 
 
@@ -204,7 +204,7 @@ class ManifoldMixUp(Mixer):
 
     def apply_at(self, layer: str, partner: Tensor, patterns: tuple[Pattern, ...], x: Any) -> None:
         """Let the next forward pass, which is of the batch ``x``, apply patterns to a layer."""
-        if any(isinstance(pattern, Columns | Sounds) for pattern in patterns):
+        if any(isinstance(pattern, Columns | LoudnessBlend) for pattern in patterns):
             raise ValueError(
                 f"{self.mixer!r} mixes columns or waveforms, which hidden activations are not: set "
                 "layers='input', or give another mixer="

@@ -12,7 +12,6 @@ from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import check_same_structure, map_leaves, path_name, share_memory
 from vicinal.mixing.blend import Blend
-from vicinal.mixing.images import has_channels_last, is_plain
 from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
@@ -24,6 +23,7 @@ from vicinal.mixing.target import (
     one_hot,
     over_rows,
 )
+from vicinal.mixing.tensors import has_channels_last, is_plain
 from vicinal.mixing.unsupported import check_supported
 
 

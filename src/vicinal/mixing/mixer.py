@@ -30,13 +30,13 @@ from vicinal.mixing.blocks import next_mix, register
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.described import described
 from vicinal.mixing.form import Form
-from vicinal.mixing.images import kind_of
 from vicinal.mixing.listed import Known, check_lists
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
 from vicinal.mixing.partners_by import Partners, checked_partners, choose_partners, needs_batch
 from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.tensors import kind_of
 from vicinal.notebook import html_facts
 from vicinal.rng import RandomState
 

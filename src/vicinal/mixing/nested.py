@@ -20,10 +20,10 @@ from vicinal.mixing.batch import (
     path_name,
     share_memory,
 )
-from vicinal.mixing.images import are_coordinates, is_mask, may_be_mask
 from vicinal.mixing.maximum import Maximum
 from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import MixedTarget
+from vicinal.mixing.tensors import are_coordinates, is_mask, may_be_mask
 from vicinal.mixing.unsupported import check_supported, why_unsupported
 
 COORDINATES_ARE_NOT_MIXED = (

@@ -16,9 +16,9 @@ from torch import Tensor
 from vicinal.mixing import compiled
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.blend import interpolate
-from vicinal.mixing.images import last_sides, last_sides_without_channels, volume_sides
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
+from vicinal.mixing.tensors import last_sides, last_sides_without_channels, volume_sides
 
 
 @tensors_as_leaves("corners")

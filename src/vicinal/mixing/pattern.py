@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vicinal.mixing.batch import is_blendable
-from vicinal.mixing.images import check_sides, image_size
+from vicinal.mixing.tensors import check_sides, image_size
 
 ApplyRow = Callable[[Tensor, Tensor, int], None]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vicinal.mixing.batch import is_blendable
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.images import has_channels_last, image_size
+from vicinal.mixing.tensors import has_channels_last, image_size
 
 Saliency = Callable[[Tensor], Tensor]
 

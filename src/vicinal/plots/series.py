@@ -19,13 +19,47 @@ from vicinal.plots.layout import (
     PARTNER,
     SMALL,
     TILE,
+    fit,
     new_figure,
     text_height,
 )
-from vicinal.plots.pictures import caption, names_of
+from vicinal.plots.pictures import caption, names_of, places
 
 HEIGHT = 0.8  # of a tile, in inches
 MOST_CHANNELS = 12  # drawn of each series
+
+
+def series(
+    x: Tensor,
+    texts: Sequence[str],
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Show series in a grid, each above its text.
+
+    Args:
+        x: (N, C, T) floats; of each series the first 12 channels are drawn.
+        texts: N texts.
+        nrows, ncols: of the grid; None fits it to the series.
+        figsize: width and height in inches; None fits them to the series and their texts.
+
+    >>> import torch
+    >>> figure = series(torch.rand(2, 1, 20), ["rest", "walk"])
+    >>> [axes.get_xlabel() for axes in figure.axes]
+    ['rest', 'walk']
+    """
+    shown = places(nrows, ncols, len(x))
+    x, captions = x[:shown], [fit(text) for text in texts[:shown]]
+    columns = ncols or math.ceil(len(x) / (nrows or 1))
+    if nrows is None and ncols is None:
+        columns = min(max(math.ceil(math.sqrt(len(x))), 4), len(x))
+    rows = nrows or math.ceil(len(x) / columns)
+    room = HEIGHT + 2 * PAD + text_height(captions) + 0.1
+    figure = new_figure(columns * (TILE + 2 * PAD), rows * room, figsize)
+    for place, (values, text) in enumerate(zip(x, captions, strict=True), 1):
+        _draw(figure.add_subplot(rows, columns, place), values, text)
+    return figure
 
 
 def mixed_series(
@@ -46,15 +80,7 @@ def mixed_series(
     >>> figure.axes[0].get_xlabel()
     '70 % rest / 30 % walk'
     """
-    x, target = x[:limit], target[:limit]
-    captions = _captions(target, vocab)
-    columns = min(max(math.ceil(math.sqrt(len(x))), 4), len(x))
-    rows = math.ceil(len(x) / columns)
-    room = HEIGHT + 2 * PAD + text_height(captions) + 0.1
-    figure = new_figure(columns * (TILE + 2 * PAD), rows * room)
-    for place, (values, text) in enumerate(zip(x, captions, strict=True), 1):
-        _draw(figure.add_subplot(rows, columns, place), values, text)
-    return figure
+    return series(x[:limit], _captions(target[:limit], vocab))
 
 
 def series_mixing(

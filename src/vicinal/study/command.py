@@ -121,6 +121,8 @@ def compare_data(
         if budget is not None or (experiment.is_map and left_to_do(experiment, seeds, earlier)):
             left = Left(experiment, expected_seconds(experiment, cluster), seeds, earlier)
             plan = plan_runs(left, least, began, budget, at_once, log)
+        for line in experiment.unknown_labels(experiment.seeds(plan.seeds)):
+            log(*line)
         if overwrite:
             folder.clear()
         folder.begin(experiment, plan.seeds, kept or threads)
@@ -343,7 +345,10 @@ def _conclude(
         sentences,
         title=f"Does mixing help on {experiment.config.options.data}?",
         command=experiment.command(len({result.seed for result in results})),
-        settings=experiment.settings(),
+        settings=[
+            *experiment.settings(),
+            *experiment.unknown_labels(sorted({result.seed for result in results})),
+        ],
         images=experiment.board(),
     )
     print()

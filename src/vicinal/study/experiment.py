@@ -1,12 +1,13 @@
 """Experiment: the arms of ``vicinal compare``, and the training of each of their runs."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
@@ -15,10 +16,16 @@ from vicinal.mixing.looking import LooksWithModel, lend
 from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms, sizes_text
 from vicinal.study.config import ExperimentConfig
+from vicinal.study.known_labels import notes_on_unknown, of_known_labels, targets_of_part
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun
 from vicinal.study.store import ResultStore
-from vicinal.study.training_set import ModifiedSplit, modify_training_set, train_count
+from vicinal.study.training_set import (
+    ModifiedSplit,
+    modify_training_set,
+    rows_of_subset,
+    train_count,
+)
 from vicinal.tasks import Task, TrainOptions, find_split, make_task
 
 if TYPE_CHECKING:
@@ -152,6 +159,8 @@ class Experiment:
         """The data of a seed, made once for all its arms, whose runs follow each other."""
         if self._modified is None or self._modified[0] != (seed, size):
             made = modify_training_set(self.split, size, self.config.label_noise, seed)
+            if size is not None:
+                made = replace(made, split=of_known_labels(made.split))
             self._modified = (seed, size), made
         return self._modified[1]
 
@@ -170,6 +179,21 @@ class Experiment:
         if self.ood is not None:
             common.append(("other data", self.ood.text))
         return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
+
+    def unknown_labels(self, seeds: Iterable[int]) -> list[tuple[str, str]]:
+        """Lines about the labels that smaller training parts lack, with these seeds.
+
+        Raises:
+            VicinalError: of one of these parts nothing can be learned.
+        """
+        if not self.config.train_sizes or self.split.targets_are != "labels":
+            return []
+        subsets = (
+            (size, seed, rows_of_subset(self.split, size, seed))
+            for seed in seeds
+            for size in self.config.train_sizes
+        )
+        return notes_on_unknown(self.split, subsets)
 
     def command(self, seeds: int) -> str:
         """The command line that does all of it anew."""
@@ -196,17 +220,20 @@ class Experiment:
 
         return board_images(self.split)
 
+    def seeds(self, count: int) -> range:
+        """So many seeds, from the first one on."""
+        return range(self.config.first_seed, self.config.first_seed + count)
+
     def runs(self, seeds: int) -> list[tuple[Arm, int]]:
         """Every arm with every seed. The arms of a seed are adjacent, as they are compared in
         pairs: an experiment that is stopped early has whole pairs. The cells of a map are done one
         after the other, the cheapest first."""
-        first = self.config.first_seed
         cells = sorted({arm.cell for arm in self.arms}, key=lambda cell: cell.work)
         groups = [[cell] for cell in cells] if self.is_map else [cells]
         return [
             (arm, seed)
             for group in groups
-            for seed in range(first, first + seeds)
+            for seed in self.seeds(seeds)
             for arm in self.arms
             if arm.cell in group
         ]
@@ -226,7 +253,11 @@ class Experiment:
             for name, value in asdict(self._resolved(size)).items()
             if name in EARLY or value != getattr(TrainOptions, name)
         }
-        return digest([options, size, self.config.label_noise])
+        settings: list[Any] = [options, size, self.config.label_noise]
+        if size is not None and self.split.targets_are == "labels":
+            # Earlier versions scored labels that the smaller training part lacks, too.
+            settings.append("labels of the training part")
+        return digest(settings)
 
     def prepare(self, arm: Arm, seed: int) -> PreparedRun:
         """The learner of a run; torch's global generator is seeded for its weights."""
@@ -241,4 +272,17 @@ class Experiment:
             task.fit(learn, task.epochs, task.lr)
 
         ood = None if self.ood is None else self.ood.items
-        return PreparedRun(learn, fit, data.noisy, ood, rounded=data.split.vocab is None)
+        return PreparedRun(
+            learn,
+            fit,
+            data.noisy,
+            ood,
+            rounded=data.split.vocab is None,
+            identified=self._identified(self.train_size(arm)),
+        )
+
+    def _identified(self, size: float | None) -> Tensor | None:
+        """The targets that tell the validation part from others, where runs leave out labels."""
+        # Which labels are left out differs from seed to seed, and the validation part does not.
+        is_left_out = size is not None and self.split.targets_are == "labels"
+        return targets_of_part(self.split.valid) if is_left_out else None

@@ -41,6 +41,8 @@ class PreparedRun:
         ood: samples of other data, as the learner's loaders stack them; None where there are none.
         rounded: whether targets are identified by their float32 values, as earlier versions read
             the values of tables, so that their results can be added to.
+        identified: the targets by which the validation part is told from others; None takes those
+            that are measured.
         every_epoch: whether it is validated after every epoch, and not only after those that a
             learning curve needs.
     """
@@ -50,6 +52,7 @@ class PreparedRun:
     noisy: Tensor = field(default_factory=no_noise)
     ood: Sequence[Any] | Tensor | None = None
     rounded: bool = False
+    identified: Tensor | None = None
     every_epoch: bool = False
 
 
@@ -141,6 +144,7 @@ def train_and_measure(
         return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
     chance = main_measure(evaluation).chance
     history = learn.history
+    identified = targets if prepared.identified is None else prepared.identified
     if has_masks:
         history = with_classes(history, outputs, learn.dls.vocab)
     return Result(
@@ -151,7 +155,7 @@ def train_and_measure(
         samples_per_second=trained / seconds if seconds else 0.0,
         values=values,
         reliability=_reliability(evaluation),
-        validated=digest(_identified(targets, prepared.rounded).tolist()),
+        validated=digest(_identified(identified, prepared.rounded).tolist()),
         chance=chance(targets) if chance else 0.0,
     )
 

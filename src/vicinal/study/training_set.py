@@ -46,11 +46,9 @@ def modify_training_set(
         VicinalError: a number is out of its range, there are fewer samples, or the data have
             no classes, or are streamed.
     """
-    generator = torch.Generator().manual_seed(derive_seed(seed, "training samples"))
+    generator = _generator(seed)
     if train_size is not None:
-        count = train_count(train_size, len(split.train))
-        rows = torch.randperm(len(split.train), generator=generator)[:count].sort().values
-        split = split.subset(rows)
+        split = split.subset(_rows(train_size, len(split.train), generator))
     if not label_noise:
         return ModifiedSplit(split)
     if split.vocab is None or split.targets_are != "classes":
@@ -60,6 +58,20 @@ def modify_training_set(
     check_label_noise(label_noise)
     noisy, labels = _with_noise(split.targets, len(split.vocab), label_noise, generator)
     return ModifiedSplit(split.relabelled(labels), noisy)
+
+
+def rows_of_subset(split: DataSplit, train_size: float, seed: int) -> Tensor:
+    """The indices of the samples that :func:`modify_training_set` takes, (M,) int64."""
+    return _rows(train_size, len(split.train), _generator(seed))
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed(seed, "training samples"))
+
+
+def _rows(train_size: float, available: int, generator: torch.Generator) -> Tensor:
+    count = train_count(train_size, available)
+    return torch.randperm(available, generator=generator)[:count].sort().values
 
 
 def check_label_noise(share: float) -> None:

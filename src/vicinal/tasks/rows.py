@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pandas.util import hash_pandas_object
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ class RowTask(Task):
 
     split: RowSplit
     preparation: Preprocessing
+    loaders_type: ClassVar[Any] = RowLoaders
 
     def _identity(self) -> list[Any]:
         kinds, parts = self.split.kinds, (self.split.train, self.split.valid)
@@ -49,7 +50,7 @@ class RowTask(Task):
         (train_data, valid_data), device, seed = self._parts(), self.device, self.options.seed
         train = Batches(train_data, self.batch_size, training=True, seed=seed, device=device)
         valid = Batches(valid_data, 2 * self.batch_size, device=device)
-        dls = RowLoaders(train, valid, self.split.vocab, self.preparation.n_out)
+        dls = self.loaders_type(train, valid, self.split.vocab, self.preparation.n_out)
         dls.preparation = self.preparation
         of_several(dls, self.split)
         scale = self.split.scale

@@ -1,6 +1,7 @@
 """Series: defaults for them, and how they are shown."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,8 @@ from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.rows import RowTask
 from vicinal.tasks.series_preprocessing import SeriesPreprocessing
+from vicinal.tasks.several_labels import shown_target
+from vicinal.tasks.signal_loaders import SeriesLoaders
 from vicinal.tasks.task import Default
 
 STEPS = 1000  # of training on few series
@@ -36,6 +39,7 @@ class SeriesTask(Drawn, RowTask):
     kind = "series"
     refused = tuple(name for name in RowTask.refused if name not in ("size", "skip_bad"))
     preprocessing_type = SeriesPreprocessing
+    loaders_type = SeriesLoaders
     split: SeriesSplit  # type: ignore[assignment]
     preparation: SeriesPreprocessing
 
@@ -50,6 +54,12 @@ class SeriesTask(Drawn, RowTask):
         steps, why = self._length()
         self.reasons.append(("length", f"{steps:,} steps ({why})"))
         mean, std = moments(split.train.series)
+        huge = [n for n, each in zip(split.channels, std, strict=True) if not math.isfinite(each)]
+        if huge:
+            raise VicinalError(
+                f"the values of channel {listed(huge)} are too large for their deviation to be "
+                "computed: scale them, or leave such series out"
+            )
         constant = [name for name, each in zip(split.channels, std, strict=True) if not each]
         if len(constant) == len(std):
             raise VicinalError(
@@ -141,7 +151,8 @@ class SeriesTask(Drawn, RowTask):
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         from vicinal.plots.series import mixed_series
 
-        return mixed_series(x.cpu(), target.to("cpu"), self.split.vocab)
+        target = shown_target(target.to("cpu"), self.options.spec)
+        return mixed_series(x.cpu(), target, self.split.vocab)
 
     @classmethod
     def show(cls, options: TrainOptions, split: SeriesSplit) -> Any:
@@ -155,7 +166,8 @@ class SeriesTask(Drawn, RowTask):
         x = task.preparation.stacked([split.train.series[row] for row in rows.tolist()])
         y = split.train.y[rows]
         mix = mixer.draw(x, y)
-        return series_mixing(x, x[mix.partner], mix(x), mix.target(y), split.vocab)
+        target = shown_target(mix.target(y), options.spec)
+        return series_mixing(x, x[mix.partner], mix(x), target, split.vocab)
 
 
 def moments(series: Sequence[Array]) -> tuple[list[float], list[float]]:
@@ -167,5 +179,7 @@ def moments(series: Sequence[Array]) -> tuple[list[float], list[float]]:
     joined = np.concatenate(list(series), axis=1)
     # Of equal values, mean and deviation are mostly a little off, by rounding.
     constant = np.ptp(joined, axis=1) == 0
-    mean = np.where(constant, joined[:, 0], joined.mean(axis=1))
-    return mean.tolist(), np.where(constant, 0.0, joined.std(axis=1)).tolist()
+    with np.errstate(over="ignore", invalid="ignore"):  # of huge values, they are not finite
+        measured, deviation = joined.mean(axis=1), joined.std(axis=1)
+    mean = np.where(constant, joined[:, 0], measured)
+    return mean.tolist(), np.where(constant, 0.0, deviation).tolist()

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from vicinal.data.sound_columns import HeldSound
 from vicinal.data.sound_files import is_sound, read_named
 from vicinal.data.sound_loaders import put
 from vicinal.errors import VicinalError
@@ -75,9 +76,10 @@ class SoundPreprocessing(Preprocessing):
         return x
 
     def _wave(self, item: Any) -> Tensor:
-        if isinstance(item, str | Path):
+        item = Path(item) if isinstance(item, str) else item
+        if isinstance(item, Path | HeldSound):
             # As they are stored in training.
-            return torch.from_numpy(read_named(Path(item), self.rate).wave).half().float()
+            return torch.from_numpy(read_named(item, self.rate).wave).half().float()
         wave = torch.as_tensor(item)
         if wave.ndim != 1 or not len(wave) or not wave.is_floating_point():
             raise VicinalError(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vicinal.data.sound_loaders import SoundData, SoundLoaders, ToSpectrogram
+from vicinal.data.sound_loaders import SoundData, ToSpectrogram
 from vicinal.data.sound_split import SoundSplit, usual_length, waves_of
 from vicinal.data.split_loader import Batches
 from vicinal.data.summary import evenly_spaced
@@ -21,7 +21,8 @@ from vicinal.models.zoo import check_name, count_parameters, is_known
 from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.images import SHOWN, files_of
 from vicinal.tasks.options import TrainOptions
-from vicinal.tasks.several_labels import add_union, criterion, of_several
+from vicinal.tasks.several_labels import add_union, criterion, of_several, shown_target
+from vicinal.tasks.signal_loaders import SoundLoaders
 from vicinal.tasks.sound_preprocessing import SoundPreprocessing
 from vicinal.tasks.task import Default
 
@@ -95,7 +96,10 @@ class SoundTask(Drawn):
 
     def _identity(self) -> list[Any]:
         parts = (self.split.train, self.split.valid)
-        return [(list(part.labels), files_of(part)) for part in parts]
+        # Of sounds in a table there are no files, but their lengths.
+        return [
+            (list(part.labels), files_of(part) or waves_of(part).lengths.tolist()) for part in parts
+        ]
 
     # ---- what is mixed --------------------------------------------------------------------------
 
@@ -149,7 +153,7 @@ class SoundTask(Drawn):
         train = Batches(data, self.batch_size, training=True, seed=seed, **how)
         valid = Batches(self._data(self.split.valid), 2 * self.batch_size, **how)
         dls = SoundLoaders(train, valid, self.split.vocab, len(self.split.vocab))
-        dls.preparation, dls.spectrogram = self._preparation(), network.spectrogram
+        dls.preparation = self._preparation()
         of_several(dls, self.split)
         learn = Learner(
             dls,
@@ -201,7 +205,8 @@ class SoundTask(Drawn):
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:
         from vicinal import plots
 
-        return plots.mixed_batch(learn.dls.pictures(x), target.to("cpu"), self.split.vocab)
+        target = shown_target(target.to("cpu"), self.options.spec)
+        return plots.mixed_batch(learn.dls.pictures(x), target, self.split.vocab)
 
     @classmethod
     def show(cls, options: TrainOptions, split: SoundSplit) -> Any:
@@ -219,7 +224,7 @@ class SoundTask(Drawn):
         waves = (x, x[mix.partner], mix(x))
         levels = [each if task.mixes_spectrograms else layer(each) for each in waves]
         own, theirs, mixed = as_pictures(*levels)
-        target = mix.target(labels)
+        target = shown_target(mix.target(labels), options.spec)
         return plots.mixing(own, theirs, mixed, target, split.vocab, alpha, sample="sound")
 
 

@@ -6,8 +6,8 @@ import torch
 
 from vicinal.mixing.arguments import decibels, whole
 from vicinal.mixing.beta import sample_lam
+from vicinal.mixing.loudness import LoudnessBlend
 from vicinal.mixing.method import Method, MethodOptions
-from vicinal.mixing.sounds import Sounds
 
 
 class BetweenClass(Method):
@@ -61,13 +61,15 @@ class BetweenClass(Method):
         self.snr = None if snr is None else decibels("snr", snr)
 
     @property
-    def drawn_types(self) -> tuple[Sounds]:  # type: ignore[override]
-        return (Sounds(torch.empty(0, device="cpu"), self.rate),)
+    def drawn_types(self) -> tuple[LoudnessBlend]:  # type: ignore[override]
+        return (LoudnessBlend(torch.empty(0, device="cpu"), self.rate),)
 
-    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Sounds:
+    def pattern(
+        self, count: int, size: tuple[int, int], generator: torch.Generator
+    ) -> LoudnessBlend:
         if self.snr is None:
-            return Sounds(sample_lam(1.0, count, generator).float(), self.rate)
+            return LoudnessBlend(sample_lam(1.0, count, generator).float(), self.rate)
         low, high = self.snr
         drawn = torch.rand(count, generator=generator, dtype=torch.float64, device="cpu")
         ratio = 10 ** (-(low + (high - low) * drawn) / 20)
-        return Sounds((1 / (1 + ratio)).float(), self.rate)
+        return LoudnessBlend((1 / (1 + ratio)).float(), self.rate)

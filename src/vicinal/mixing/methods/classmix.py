@@ -11,12 +11,12 @@ from torch import Tensor
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import find_masks
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.images import sizes_of_masks
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import move
 from vicinal.mixing.paste import Masks
 from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.tensors import sizes_of_masks
 
 CLASSES = 256  # as segmentation masks are usually stored as bytes
 

@@ -16,7 +16,7 @@ from vicinal import (
     Schedule,
     SmoothMix,
 )
-from vicinal.mixing.images import has_channels_last, image_size
+from vicinal.mixing.tensors import has_channels_last, image_size
 
 Y = torch.arange(4)
 CUTTING = {

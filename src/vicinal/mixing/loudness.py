@@ -1,4 +1,4 @@
-"""Sounds: a pattern that blends waveforms by their loudness."""
+"""A pattern that blends waveforms, each heard in proportion to its share, and their loudness."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MANY_CHANNELS, FEW_SAMPLES = 8, 128
 
 @tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
-class Sounds(RowPattern):
+class LoudnessBlend(RowPattern):
     """Blend waveforms, (B, T) or (B, ..., T), such that each is heard in proportion to its share.
 
     A louder waveform is multiplied by less than its share.
