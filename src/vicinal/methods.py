@@ -153,15 +153,18 @@ class MethodEntry:
 _IMAGES = {"images": INPUT, "masks": INPUT}
 _PLANES = {**_IMAGES, "sounds": INPUT}  # of which spectrograms are mixed
 # Categories and words have no meaning halfway between two of them, so they are mixed as vectors.
-_EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",)}
+_BESIDE = {"texts beside columns": ("inputs",), "images beside columns": ("inputs",)}
+_EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",), **_BESIDE}
 _ANY = {**_EMBEDDED, **_IMAGES, OTHERS: INPUT}
 _ANY_BUT_MASKS: dict[str, tuple[str, ...] | None] = {**_ANY, "masks": None}  # by one class each
-_MASK = {"texts": "mask"}
+_MASK = {"texts": "mask", "texts beside columns": "mask"}
 _HIDDEN = {
     "images": ("input",),  # and the first half of the network's own layers
     "rows": ("inputs", "hidden.*"),
     "series": ("input", "block1", "block2"),
     "texts": ("sentence",),
+    "texts beside columns": ("scores",),
+    "images beside columns": ("inputs", "scores"),
     "sounds": ("spectrogram",),  # and the first half of the network's own layers
 }
 
@@ -217,7 +220,8 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
-            {**_EMBEDDED, "series": INPUT}, alpha=2.0, targets="values", maximum=_MASK,
+            {**_EMBEDDED, "images beside columns": None, "series": INPUT}, alpha=2.0,
+            targets="values", maximum=_MASK,
             learned="bandwidth",
             compared=True, chooses_partners=True,
             settings=(
