@@ -12,13 +12,18 @@ from PIL import Image
 from torch import nn
 
 from run_folders import assert_same, left, silent
+from sound_folders import tones
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
+from vicinal.data.augment import IMAGENET_STATS
 from vicinal.export.forms import form_of
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.mixing import ManifoldMixUp, MixUp
 from vicinal.models.beside import Beside
 from vicinal.models.text import TextCNN
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.scores import memorised
+from vicinal.study.training_set import modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.beside import beside_groups
 
@@ -273,6 +278,40 @@ def test_an_image_that_cannot_be_read_leaves_its_row_out():
     assert x["numbers"].equal(expected["numbers"])
 
 
+def test_only_images_are_normalised():
+    dls = task_of(made("images"), augment="none").loaders()
+    assert (dls.normalize.mean, dls.normalize.std) == (IMAGENET_STATS[0], IMAGENET_STATS[1])
+    other = dls.normalized([0.5] * 3, [0.25] * 3)
+    (x, _), (same, _) = dls.valid.first(), other.valid.first()
+    assert other.normalize.mean == [0.5] * 3
+    assert torch.allclose(other.pictures(same["images"]), dls.pictures(x["images"]), atol=1e-2)
+    assert same["numbers"].equal(x["numbers"])
+    row = task_of("scans").split.rows[0].iloc[0].to_dict()
+    ((again, _),) = other.test_dl([{**row, "file": "scans/pictures/1.png"}])
+    assert again["images"].shape == (1, 3, 8, 8)
+
+
+def test_noisy_labels_are_measured():
+    split = find_split(options(made("images")))
+    data = modify_training_set(split, None, 0.3, seed=0)
+    task = make_task(options("", mix="none"), data.split)
+    learn = learner_of(task)
+    found = memorised(Evaluation(outputs=None, targets=None, learn=learn, noisy=data.noisy))
+    assert found.shape == data.noisy.shape
+    assert len(found)
+
+
+def test_columns_beside_sounds_are_refused():
+    tones(runs.Path("sounds"), count=4)
+    files = [str(each.relative_to("sounds")) for each in runs.Path("sounds").rglob("*.wav")]
+    columns_of(len(files)).assign(file=files).to_csv("sounds/list.csv", index=False)
+    split = find_split(TrainOptions("sounds", label="label"))
+    assert split.kind == "sounds"
+    assert "--columns" not in " ".join(split.notes)
+    with pytest.raises(VicinalError, match="--columns all does not apply"):
+        find_split(options("sounds", label="label"))
+
+
 # ---- the network --------------------------------------------------------------------------------
 
 
@@ -392,7 +431,7 @@ def test_a_text_network_of_another_kind():
 
 
 @pytest.mark.usefixtures("blank_pictures")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["images", pytest.param("texts", marks=SLOW)])
 def test_a_resumed_run_is_the_same(kind):
     data = made(kind)
     given = {"epochs": 2, "batch_size": 8}
@@ -457,12 +496,14 @@ def test_the_same_table_is_predicted(kind, capsys):
 def test_rows_that_cannot_be_predicted_are_named(capsys):
     train(made("images"), "run")
     frame = pd.read_csv("scans/list.csv").drop(columns="label")
-    frame.assign(file=["gone.png", *frame["file"][1:]]).to_csv("scans/new.csv", index=False)
+    named = ["gone.png", None, *frame["file"][2:]]
+    frame.assign(file=named).to_csv("scans/new.csv", index=False)
     capsys.readouterr()
     assert run(["predict", "run", "scans/new.csv"]) == 1
     printed = capsys.readouterr()
     assert "scans/gone.png cannot be read: " in printed.err
-    assert "1.png" in printed.out
+    assert "row 1 of scans/new.csv names no image: name one, or drop the row" in printed.err
+    assert "23.png" in printed.out
     for change, sentence in (
         ({"columns": "sex"}, "new.csv: this table lacks sex, from which the network learned"),
         ({"columns": "file"}, "new.csv has no column file, which held the images in training"),
@@ -545,3 +586,26 @@ def test_they_are_compared(kind, capsys):
     data, *_ = made(kind).split("/")
     assert run(["compare", data, *arguments, "--ood", "digits", "--out", "other"]) == 2
     assert f"--ood does not apply to {kind} beside columns" in capsys.readouterr().err
+
+
+@SLOW
+def test_a_network_of_the_hub(capsys):
+    transformers = pytest.importorskip("transformers")
+    words = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])}
+    words |= {word: 4 + number for number, word in enumerate(WORDS)}
+    runs.Path("vocab.txt").write_text("\n".join(words))
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(
+        vocab_size=len(words), intermediate_size=8, max_position_embeddings=16, **sizes
+    )
+    transformers.BertForSequenceClassification(config).save_pretrained("tiny")
+    transformers.BertTokenizer("vocab.txt").save_pretrained("tiny")
+    train(made("texts"), "run", model="tiny")
+    capsys.readouterr()
+    assert run(["predict", "run", "notes.csv", "--json"]) == 0
+    printed = [row["probabilities"]["old"] for row in json.loads(capsys.readouterr().out)]
+    rows = pd.read_csv("notes.csv")
+    (first,) = Predictor.load("run").predict([rows.iloc[0]])
+    assert printed[0] == pytest.approx(float(first[0]), abs=1e-5)
+    older = list(Predictor.load("run").predict([{**rows.iloc[0], "age": 79.0}]))
+    assert not torch.equal(first, older[0])

@@ -72,6 +72,8 @@ def images_beside(
     Raises:
         VicinalError: a column is not there, or nothing can be learned from it.
     """
+    if not request.takes_columns:
+        return split
     whole = next(iter(parts.values())).frame
     others = [name for name in table.beside if name != label and name in whole]
     if not request.columns:

@@ -1,14 +1,14 @@
 """Batches of texts or images with the columns beside them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import torch
-from accelerate.utils import send_to_device
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.split_loader import Batches
 from vicinal.data.vision import ImageDataLoaders
@@ -47,12 +47,26 @@ class WithColumns(Dataset[tuple[dict[str, Tensor], Tensor]]):
         return first | {name: each[rows] for name, each in self.columns.items()}, self.y[rows]
 
 
-class ImageBatches(Batches):
-    """Batches of images with columns, of which only the images are transformed."""
+class OnImages(BatchTransform):
+    """A transform of the images in a batch that has columns, too.
 
-    def _changed(self, x: Any, y: Any, generator: torch.Generator) -> tuple[Any, Any]:
-        images, y = super()._changed(x[IMAGES], y, generator)
-        return x | {IMAGES: self._as_images(images)}, y
+    Args:
+        inner: of images.
+    """
+
+    def __init__(self, inner: BatchTransform) -> None:
+        self.inner = inner
+
+    def train(self, x: Any, generator: torch.Generator) -> Any:
+        return x | {IMAGES: self._laid_out(self.inner.train(x[IMAGES], generator))}
+
+    def valid(self, x: Any) -> Any:
+        return x | {IMAGES: self._laid_out(self.inner.valid(x[IMAGES]))}
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        # Loaders of images alone do that with whole batches: convolutions are fastest so.
+        is_last = isinstance(self.inner, Normalize)
+        return images.contiguous(memory_format=torch.channels_last) if is_last else images
 
 
 class BesideLoaders(ImageDataLoaders):
@@ -80,11 +94,11 @@ class BesideLoaders(ImageDataLoaders):
             columns, targets: of the training and the validation part.
         """
         train, valid = (
-            ImageBatches(
+            Batches(
                 WithColumns(part.dataset, of_columns, y),
                 part.batch_size,
                 training=part.training,
-                transforms=part.transforms,
+                transforms=[OnImages(transform) for transform in part.transforms],
                 seed=part.sampler.seed,
                 device=part.device,
                 workers=part._loader.num_workers,
@@ -106,11 +120,24 @@ class BesideLoaders(ImageDataLoaders):
         columns = columns_of(items, self.table, self.column)
         return {IMAGES: super().stack([item[self.column] for item in items]), **columns}
 
-    def test_batch(self, items: Sequence[Any]) -> Any:
-        x = send_to_device(self.stack(items), self.device)
-        for transform in self.valid.transforms:
-            x[IMAGES] = transform.valid(x[IMAGES])
-        return x
+    @property
+    def normalize(self) -> Normalize | None:
+        found = [each for each in map(_inner, self.valid.transforms) if isinstance(each, Normalize)]
+        return found[-1] if found else None
+
+    def normalized(self, mean: Sequence[float], std: Sequence[float]) -> Self:
+        own = super().normalized(mean, std)
+        for part in own.loaders:
+            part.transforms = [
+                OnImages(Normalize(mean, std)) if isinstance(_inner(each), Normalize) else each
+                for each in part.transforms
+            ]
+        return own
+
+
+def _inner(transform: BatchTransform) -> BatchTransform:
+    assert isinstance(transform, OnImages)
+    return transform.inner
 
 
 def columns_of(items: Sequence[Any], table: TablePreprocessing, first: str) -> dict[str, Tensor]:

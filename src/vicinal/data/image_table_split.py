@@ -52,7 +52,7 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     labelled = [table for table in tables if table.label(request.label) is not None]
     if not tables or _are_read_otherwise(labelled, request):
         return None
-    more = ("columns", "categorical") if request.columns else ()
+    more = ("columns", "categorical") if request.columns and request.takes_columns else ()
     request.accept(*OPTIONS, *more, reasons=REASONS)
     is_other = request.label is None and not any(map(_trains, labelled))
     if not labelled or (is_other and any(map(_trains, tables))):

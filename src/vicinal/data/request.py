@@ -125,6 +125,8 @@ class DataRequest:
 
     #: Whether one Parquet file may be a list of files.
     lists_in_parquet: ClassVar[bool] = False
+    #: Whether columns beside the files may be learned from.
+    takes_columns: ClassVar[bool] = True
     #: Whether one table with more columns than files and labels is learned from by its columns.
     columns_come_first: ClassVar[bool] = True
 

@@ -1,7 +1,8 @@
 """How new texts and images are brought to a network together with the columns beside them."""
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -126,23 +127,13 @@ class ImagesBesidePreprocessing(ImagePreprocessing):
         for argument in arguments:
             file = Path(argument)
             frame = read_rows(file, self.column, "images", self.table, self.reading)
-            named = NamedImages(file.parent, find_images(file.parent, is_readable))
             texts = as_texts(frame[self.column])
             values = [None if no else str(t) for t, no in zip(texts, texts.isna(), strict=True)]
             for number, (value, found) in enumerate(
-                zip(values, named.find(values, file), strict=True)
+                zip(values, named_files(values, file), strict=True)
             ):
                 name = f"row {number}" if value is None else value
-                if len(found) > 1:
-                    raise VicinalError(
-                        f"{name} in row {number} of {file} can be {found[0]} or {found[1]}: write "
-                        "folders before the names, or move away what is not meant"
-                    )
-                # Of a file that is not there, the error comes with its row, and others go on.
-                image = found[0] if found else file.parent / (value or "")
-                if value is None:
-                    raise VicinalError(f"row {number} of {file} names no image: add or drop it")
-                yield name, {**frame.iloc[number], self.column: image}
+                yield name, _item(frame.iloc[number], self.column, found, f"row {number} of {file}")
 
     @staticmethod
     def takes(file: Path) -> bool:
@@ -156,6 +147,36 @@ class ImagesBesidePreprocessing(ImagePreprocessing):
         """
         columns = columns_of(items, self.table, self.column)
         return {IMAGES: super().batch([item[self.column] for item in items]), **columns}
+
+
+def named_files(values: Sequence[str | None], table: Path) -> list[list[Path]]:
+    """For each value of a table the files that it can mean, as in training.
+
+    Args:
+        values: None for a row that names nothing.
+        table: the file of the table.
+    """
+    beside = [table.parent / (value or "") for value in values]
+    if all(map(os.path.isfile, beside)):
+        return [[file] for file in beside]  # the folder, which may hold much else, is not searched
+    named = NamedImages(table.parent, find_images(table.parent, is_readable))
+    found = named.find(values, table)
+    return [
+        files or ([file] if value is not None else [])
+        for files, file, value in zip(found, beside, values, strict=True)
+    ]
+
+
+def _item(row: pd.Series, column: str, files: list[Path], where: str) -> Any:
+    """A row with the file that it names; the error of one that names none, or several."""
+    if len(files) == 1:  # of one that is not there, the error comes when it is read
+        return {**row, column: files[0]}
+    if not files:
+        return VicinalError(f"{where} names no image: name one, or drop the row")
+    return VicinalError(
+        f"{row[column]} in {where} can be {files[0]} or {files[1]}: write folders before the "
+        "names, or move away what is not meant"
+    )
 
 
 def read_rows(
