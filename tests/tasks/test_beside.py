@@ -25,7 +25,7 @@ from vicinal.study.evaluation import Evaluation
 from vicinal.study.scores import memorised
 from vicinal.study.training_set import modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
-from vicinal.tasks.beside import beside_groups
+from vicinal.tasks.beside import ImagesBesideTask, _cell, beside_groups
 
 SLOW = pytest.mark.slow
 WORDS = ["pain", "fever", "cough", "rash"]
@@ -544,8 +544,18 @@ def test_what_was_found_is_printed(kind, capsys):
 
 
 def test_show_draws_images_and_mixes():
-    runs.show(options(made("images")), runs.Path("mixed.png"))
-    assert Image.open("mixed.png").width > 400
+    made("images")
+    split = find_split(options("scans"))
+    figure = ImagesBesideTask.show(options("scans"), split)
+    said = [axes.get_xlabel() for axes in figure.axes]
+    shown = [str(image) for image in split.examples(8, 0).images]
+    names = [str(image) for image in split.train.images]
+    first = split.rows[0].iloc[names.index(shown[0])]
+    assert said[0].splitlines() == [_cell("age", first["age"]), _cell("sex", first["sex"])]
+    # Under the partners, the columns of these.
+    own, theirs = said[: len(shown)], said[len(shown) : 2 * len(shown)]
+    assert sorted(own) == sorted(theirs)
+    assert own != theirs
     with pytest.raises(VicinalError, match="mixes inside the network, of which there is no pictu"):
         runs.show(options("scans", mix="manifoldmixup"), runs.Path("mixed.png"))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import torch
 from pandas.util import hash_pandas_object
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from vicinal.data.beside import ImagesBesideSplit
 from vicinal.data.beside_loaders import IMAGES, BesideLoaders, WithColumns
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows, TextsBesideSplit
-from vicinal.data.samples import ImageParts
+from vicinal.data.samples import ImageParts, Samples
 from vicinal.data.vision import ImageDataLoaders
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import MixBatches
@@ -29,6 +30,8 @@ from vicinal.tasks.images import ImageTask
 from vicinal.tasks.several_labels import of_several
 from vicinal.tasks.task import Task
 from vicinal.tasks.texts import TextTask
+
+SHOWN_COLUMNS = 3  # under each picture
 
 
 class BesideTask(Task):
@@ -167,11 +170,32 @@ class ImagesBesideTask(BesideTask, ImageTask):
         shown.load_state_dict(state)  # the training starts with the same draws
         return lambda: self._figure(learn, mix(x[IMAGES]), mix.target(y))
 
+    def _said(self, samples: Samples) -> list[str]:
+        """The first columns of the images."""
+        from vicinal.plots.layout import fit  # with matplotlib
+
+        place = {str(image): row for row, image in enumerate(self.split.train.images)}
+        rows = self.split.rows[0].iloc[[place[str(image)] for image in samples.images]]
+        shown = rows[rows.columns[:SHOWN_COLUMNS]]
+        each = [[_cell(name, row[name]) for name in shown] for _, row in shown.iterrows()]
+        return ["\n".join(map(fit, cells)) for cells in each]
+
     def mixer_to_show(self) -> Mixer:
         mixer = self.batch_mixer()
         if mixer is not None and self.layers == (INPUTS,):
             return mixer  # whose images can be seen
         return super().mixer_to_show()
+
+
+def _cell(name: str, value: Any) -> str:
+    """A column of a row, as it is written under a picture.
+
+    >>> _cell("age", 45.0), _cell("sex", None)
+    ('age: 45', 'sex: -')
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = "-" if pd.isna(value) else f"{value:g}" if number else str(value)
+    return f"{name}: {text}"
 
 
 def beside_groups(model: Any) -> list[list[nn.Parameter]]:

@@ -307,7 +307,13 @@ class ImageTask(Drawn):
         mix = mixer.draw(x, labels)
         target = shown_target(mix.target(labels), options.spec)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha)
+        said = task._said(samples)
+        both = None if said is None else (said, [said[place] for place in mix.partner.tolist()])
+        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha, said=both)
+
+    def _said(self, samples: Samples) -> list[str] | None:
+        """What is written under images that are shown; None for nothing."""
+        return None
 
 
 def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:
