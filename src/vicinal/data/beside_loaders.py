@@ -58,12 +58,12 @@ class OnImages(BatchTransform):
         self.inner = inner
 
     def train(self, x: Any, generator: torch.Generator) -> Any:
-        return x | {IMAGES: self._laid_out(self.inner.train(x[IMAGES], generator))}
+        return x | {IMAGES: self._for_convolutions(self.inner.train(x[IMAGES], generator))}
 
     def valid(self, x: Any) -> Any:
-        return x | {IMAGES: self._laid_out(self.inner.valid(x[IMAGES]))}
+        return x | {IMAGES: self._for_convolutions(self.inner.valid(x[IMAGES]))}
 
-    def _laid_out(self, images: Tensor) -> Tensor:
+    def _for_convolutions(self, images: Tensor) -> Tensor:
         # Loaders of images alone do that with whole batches: convolutions are fastest so.
         is_last = isinstance(self.inner, Normalize)
         return images.contiguous(memory_format=torch.channels_last) if is_last else images
