@@ -18,6 +18,7 @@ from vicinal.cli import run
 from vicinal.data.augment import IMAGENET_STATS
 from vicinal.export.forms import form_of
 from vicinal.learner.callbacks import StopWhenAsked
+from vicinal.learner.checkpoint import load_weights
 from vicinal.mixing import ManifoldMixUp, MixUp
 from vicinal.models.beside import Beside
 from vicinal.models.text import TextCNN
@@ -486,6 +487,11 @@ def test_the_same_table_is_predicted(kind, capsys):
         found = np.array([of_file[image.name] for image in task.split.valid.images])
     expected = [float(output[0]) for output in learn_of.predict(rows)]
     assert found == pytest.approx(expected, abs=1e-5)
+    learn = task.learner()
+    load_weights(learn.model, runs.Path("run/model.safetensors"))
+    learn.precision = "fp32"
+    probabilities, _ = learn.get_preds(act=learn.activation)
+    assert probabilities[:, 0].tolist() == pytest.approx(expected, abs=1e-4)
     # A dict, a category that training did not have, and missing cells.
     first = rows.iloc[0].to_dict()
     outputs = list(learn_of.predict([first, {**first, "sex": "x"}, {**first, "sex": None}]))
