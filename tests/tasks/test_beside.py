@@ -22,7 +22,7 @@ from vicinal.learner.checkpoint import load_weights
 from vicinal.mixing import ManifoldMixUp, MixUp
 from vicinal.models.beside import Beside
 from vicinal.models.text import TextCNN
-from vicinal.study.evaluation import Evaluation
+from vicinal.study.evaluation import Evaluation, images_of_classes
 from vicinal.study.scores import memorised
 from vicinal.study.training_set import modify_training_set
 from vicinal.tasks import TrainOptions, find_split, make_task
@@ -297,7 +297,9 @@ def test_noisy_labels_are_measured():
     data = modify_training_set(split, None, 0.3, seed=0)
     task = make_task(options("", mix="none"), data.split)
     learn = learner_of(task)
-    found = memorised(Evaluation(outputs=None, targets=None, learn=learn, noisy=data.noisy))
+    evaluation = Evaluation(outputs=None, targets=None, learn=learn, noisy=data.noisy)
+    assert not images_of_classes(evaluation)  # what is measured on changed images is left out
+    found = memorised(evaluation)
     assert found.shape == data.noisy.shape
     assert len(found)
 

@@ -79,6 +79,7 @@ class BesideLoaders(ImageDataLoaders):
 
     column: str
     table: TablePreprocessing
+    has_columns = True
 
     @classmethod
     def of(

@@ -6,7 +6,6 @@ from functools import cached_property
 from torch import Tensor
 
 from vicinal.data.augment import Normalize
-from vicinal.data.beside_loaders import BesideLoaders
 from vicinal.learner.learner import Learner
 from vicinal.study.calibration import temperature_scaled
 from vicinal.study.macro import is_unbalanced
@@ -71,7 +70,7 @@ class Evaluation:
     @property
     def normalize(self) -> Normalize | None:
         """How the network's images are normalised; None where its samples are not images alone."""
-        if self.learn is None or isinstance(self.learn.dls, BesideLoaders):
+        if self.learn is None or getattr(self.learn.dls, "has_columns", False):
             return None
         return self.learn.dls.normalize
 
