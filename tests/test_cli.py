@@ -70,6 +70,7 @@ READING = """\
         --legend = None
         --drop-missing --no-drop-missing = False
         --text = None
+        --columns = None
         --drop = None
         --categorical = None
         --split-column = None

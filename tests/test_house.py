@@ -39,6 +39,7 @@ LEVELS = """
     mixing
     files stored
     mixes
+    method_settings
     methods kinds
     progress absent
     rng errors notebook memory processes rehearsal stopping formatting

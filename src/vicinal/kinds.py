@@ -90,6 +90,11 @@ KINDS: dict[str, Kind] = {
             "save_to_disk; torchvision:NAME",
             samples="images",
         ),
+        Kind(
+            "images beside columns",
+            task="vicinal.tasks.beside:ImagesBesideTask",
+            samples="tables (CSV, TSV, Parquet, JSON Lines or Excel)",
+        ),
         Kind("streamed images", task="vicinal.tasks.streamed:StreamedImageTask"),
         Kind(
             "rows",
@@ -101,6 +106,11 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "texts", task="vicinal.tasks.texts:TextTask", samples="texts, in files or as they are"
+        ),
+        Kind(
+            "texts beside columns",
+            task="vicinal.tasks.beside:TextsBesideTask",
+            samples="tables (CSV, TSV, Parquet, JSON Lines or Excel)",
         ),
     )
 }

@@ -5,11 +5,12 @@ Classes are named and not imported, because ``--help`` must not load torch. How 
 and read is in :mod:`vicinal.mixes`.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
+
+from vicinal.method_settings import Setting
 
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
 OTHERS = "other kinds"  # of data, which have no entry of their own
@@ -17,74 +18,6 @@ NONE = "none"
 #: What a sample costs where the network also looks at it: a forward pass is a third of a step.
 LOOK = 4 / 3
 Targets = Literal["classes", "values", "labels", "pixels"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of a method in ``--mix``, such as the cells in ``gridmix:cells=8``.
-
-    Args:
-        name: what is typed, which is also the argument of the class.
-        summary: what it sets, for the docs.
-        default: the class's; None where the class computes it.
-        low, high: the range of each number.
-        above: whether ``low`` itself is out of the range.
-        kind: "number"; "whole" for whole numbers; "pair" for two in order, typed ``0.2/0.8``.
-        to: the class that takes it, the method's mixer or its callback.
-        replaces_alpha: whether the method ignores alpha where this is given.
-    """
-
-    name: str
-    summary: str
-    default: Any
-    low: float = 0.0
-    high: float = math.inf
-    above: bool = False
-    kind: Literal["number", "whole", "pair"] = "number"
-    to: Literal["mixer", "callback"] = "mixer"
-    replaces_alpha: bool = False
-
-    def parse(self, text: str) -> Any:
-        """The value that was typed.
-
-        Raises:
-            ValueError: it is none, or out of its range; the message says what would be one.
-
-        >>> METHODS["gridmix"].settings[0].parse("8")
-        8
-        """
-        try:
-            read = int if self.kind == "whole" else float
-            values = [read(word) for word in text.split("/")]
-        except ValueError:
-            values = []
-        inside = all(self._allows(value) for value in values)
-        if len(values) != (2 if self.kind == "pair" else 1) or values != sorted(values):
-            inside = False
-        if not inside:
-            raise ValueError(f"must be {self.range_text}, not {text or 'nothing'}")
-        return tuple(values) if self.kind == "pair" else values[0]
-
-    def _allows(self, value: float) -> bool:
-        is_low = value > self.low if self.above else value >= self.low
-        return math.isfinite(value) and is_low and value <= self.high
-
-    @property
-    def range_text(self) -> str:
-        """The values that it takes, in words.
-
-        >>> METHODS["cutmix"].settings[0].range_text
-        'two numbers from 0 to 1 in order, such as 0.2/0.8'
-        """
-        if self.kind == "pair":
-            return f"two numbers from {self.low:g} to {self.high:g} in order, such as 0.2/0.8"
-        noun = "a whole number" if self.kind == "whole" else "a number"
-        if math.isinf(self.high):
-            low = f"{self.low:g}"
-            return f"{noun} above {low}" if self.above else f"{noun}, {low} or more"
-        if self.above:
-            return f"{noun} above {self.low:g} and up to {self.high:g}"
-        return f"{noun} from {self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -156,15 +89,18 @@ class MethodEntry:
 _IMAGES = {"images": INPUT, "masks": INPUT}
 _PLANES = {**_IMAGES, "sounds": INPUT}  # of which spectrograms are mixed
 # Categories and words have no meaning halfway between two of them, so they are mixed as vectors.
-_EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",)}
+_BESIDE = {"texts beside columns": ("inputs",), "images beside columns": ("inputs",)}
+_EMBEDDED = {"rows": ("inputs",), "texts": ("embedding",), **_BESIDE}
 _ANY = {**_EMBEDDED, **_IMAGES, OTHERS: INPUT}
 _ANY_BUT_MASKS: dict[str, tuple[str, ...] | None] = {**_ANY, "masks": None}  # by one class each
-_MASK = {"texts": "mask"}
+_MASK = {"texts": "mask", "texts beside columns": "mask"}
 _HIDDEN = {
     "images": ("input",),  # and the first half of the network's own layers
     "rows": ("inputs", "hidden.*"),
     "series": ("input", "block1", "block2"),
     "texts": ("sentence",),
+    "texts beside columns": ("scores",),
+    "images beside columns": ("inputs", "scores"),
     "sounds": ("spectrogram",),  # and the first half of the network's own layers
 }
 
@@ -233,7 +169,8 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "cmixup", "CMixUp", "mixup of samples with near values",
-            {**_EMBEDDED, "series": INPUT}, alpha=2.0, targets="values", maximum=_MASK,
+            {**_EMBEDDED, "images beside columns": None, "series": INPUT}, alpha=2.0,
+            targets="values", maximum=_MASK,
             learned="bandwidth",
             compared=True, chooses_partners=True,
             settings=(

@@ -373,7 +373,8 @@ def test_a_table_that_is_given_itself(tmp_path):
     split = load_split(path / "labels.csv")
     assert isinstance(split, RowSplit)
     assert split.notes[-1] == (
-        f"left alone: the images that column file names (give the folder {path} to learn from them)"
+        f"left alone: the images that column file names (give the folder {path} to learn from "
+        "them, or --columns all to learn from both)"
     )
 
 

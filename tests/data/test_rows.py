@@ -53,8 +53,9 @@ class TestTexts:
     def test_texts_beside_columns_are_asked_about(self):
         said = refused({"name": TEXTS, "size": SIZES, "sex": ["f", "m"] * (N // 2)})
         assert said == (
-            "column name holds texts, and others can be learned from, too (size, sex): use --text "
-            "name to learn from the texts alone, or --drop name to leave them out"
+            "column name holds texts, and others can be learned from, too (size, sex): use "
+            "--columns all to learn from both, --text name to learn from the texts alone, or "
+            "--drop name to leave them out"
         )
         assert "--text 'full name' to learn" in refused({"full name": TEXTS, "size": SIZES})
 

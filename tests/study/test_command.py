@@ -585,6 +585,7 @@ TYPED = {
     "legend": ("codes.txt", "--legend codes.txt"),
     "drop_missing": (True, "--drop-missing"),
     "text": ("review", "--text review"),
+    "columns": ("age,the sex", "--columns 'age,the sex'"),
     "drop": ("Id,last name", "--drop 'Id,last name'"),
     "categorical": ("zip, month", "--categorical 'zip, month'"),
     "split_column": ("is_valid", "--split-column is_valid"),

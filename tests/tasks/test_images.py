@@ -292,7 +292,7 @@ def test_no_option_is_silently_ignored(kind, tmp_path, monkeypatch):
     monkeypatch.setattr("vicinal.tasks.images.storage_of", lambda *a, **k: Storage("streamed", ""))
     split, plain = SPLITS[kind](tmp_path), {"batch_size": 4, "pretrained": False}
     drawn = []
-    monkeypatch.setattr("vicinal.plots.mixing", lambda x, *rest: drawn.append(x))
+    monkeypatch.setattr("vicinal.plots.mixing", lambda x, *rest, **more: drawn.append(x))
 
     def outcome(options):
         options = {"size": 32} | options

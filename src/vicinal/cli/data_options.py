@@ -72,6 +72,14 @@ def _read(
             rich_help_panel=READING,
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to learn from beside the texts, or beside the images that a table names, "
+            "separated by commas; all takes every one that can be learned from.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
     drop: Annotated[
         str | None,
         typer.Option(help="Columns to leave out, separated by commas.", rich_help_panel=READING),

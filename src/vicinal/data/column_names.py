@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
 
-# Options that may name the same column: whatever says how rows are split is not learned from.
-_TOGETHER = ({"drop", "group"}, {"drop", "split-column"})
+# Options that may name the same column: whatever says how rows are split is not learned from, and
+# what is chosen beside texts may be categories.
+_TOGETHER = ({"drop", "group"}, {"drop", "split-column"}, {"categorical", "columns"})
 
 
 def check_column(name: str, columns: Sequence[str], option: str) -> None:

@@ -79,6 +79,19 @@ def read_frames(path: str | Path, strings: Collection[str] = ()) -> Frames:
     return frames
 
 
+def read_frames_with_codes(path: str | Path, categorical: Collection[str]) -> Frames:
+    """:func:`read_frames`, in which codes that lose their spelling as numbers stay strings.
+
+    Args:
+        path: as there.
+        categorical: the columns of categories, of which some may be codes such as 1.10.
+    """
+    frames = read_frames(path)
+    written = next(iter(frames.written.values()), Spellings())
+    codes = [name for name in categorical if name in written]
+    return read_frames(path, strings=codes) if codes else frames
+
+
 def read_frame(
     file: str | Path,
     strings: Collection[str] = (),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from vicinal.data.beside import images_beside
 from vicinal.data.columns import is_numeric
 from vicinal.data.image_tables import ImageTable
 from vicinal.data.labelled_images import (
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # Folders with such a word in their names hold images of all classes.
 CONTAINERS = {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "files"}
 CONTAINERS |= {"jpg", "jpgs", "jpeg", "jpegs", "png", "pngs", "data", "raw", "part", "batch"}
+REASONS = {"": "holds images that a table names", "stream": "holds images in files of their own"}
+OPTIONS = ("label", "group", "split_column", "drop", "drop_missing", "label_kind", "label_sep")
 
 
 def split_of_image_tables(request: "DataRequest") -> Split | None:
@@ -49,13 +52,8 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     labelled = [table for table in tables if table.label(request.label) is not None]
     if not tables or _are_read_otherwise(labelled, request):
         return None
-    request.accept(
-        *("label", "group", "split_column", "drop", "drop_missing", "label_kind", "label_sep"),
-        reasons={
-            "": "holds images that a table names",
-            "stream": "holds images in files of their own",
-        },
-    )
+    more = ("columns", "categorical") if request.columns and request.takes_columns else ()
+    request.accept(*OPTIONS, *more, reasons=REASONS)
     is_other = request.label is None and not any(map(_trains, labelled))
     if not labelled or (is_other and any(map(_trains, tables))):
         raise _no_label(min(tables, key=_rank), request)
@@ -79,7 +77,8 @@ def split_of_image_tables(request: "DataRequest") -> Split | None:
     parts = _by_folders(parts, label, request, notes)
     notes += _left_alone(parts, used, request)
     _keep_apart(parts, notes)
-    return split_of_labelled(parts, label, request, [*dict.fromkeys(notes)], sets=sets)
+    split = split_of_labelled(parts, label, request, [*dict.fromkeys(notes)], sets=sets)
+    return images_beside(split, parts, next(iter(chosen.values()))[0], label, request)
 
 
 def _understood(
@@ -107,6 +106,8 @@ def _understood(
 
 def _are_read_otherwise(labelled: list[ImageTable], request: "DataRequest") -> bool:
     """Whether classes have folders of their own, or a single table has more than the images."""
+    if request.columns:
+        return False
     if request.path is not None and request.path.is_file():
         if not request.columns_come_first:
             return False

@@ -6,15 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
 
+from vicinal.data.chosen_columns import named_columns
 from vicinal.data.columns import are_whole, as_texts, is_numeric
-from vicinal.data.frames import Frames, read_frames
+from vicinal.data.frames import Frames, read_frames_with_codes
 from vicinal.data.labelled_images import split_column
 from vicinal.data.labels import LABEL_NAMES, also_labels, label_column
 from vicinal.data.listing import find_images
@@ -54,6 +55,8 @@ class ImageTable:
         one_of: columns of 0 and 1, of which each row has one 1; ``label`` stands for them.
         written: columns as they are written in the file, where that is not the same.
         sets: how several columns of 0 and 1 were understood, which became one of tuples.
+        beside: the columns that may be learned from beside the images.
+        reading: how the file was read, by which new ones are.
     """
 
     file: Path
@@ -66,6 +69,8 @@ class ImageTable:
     one_of: list[str]
     written: Mapping[str, pd.Series]
     sets: LabelSets | None = None
+    beside: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def label(self, requested: str | None) -> str | None:
         """The label column: as requested, by its name, or the only one beside the files.
@@ -116,7 +121,7 @@ def image_tables(request: "DataRequest") -> list[ImageTable]:
         if deep or in_folder[file.parent] > MOST_TABLES or is_submission(file):
             continue
         with suppress(VicinalError):
-            tables.append((file, read_frames(file)))
+            tables.append((file, read_frames_with_codes(file, request.categorical)))
     found = [_image_table(file, frames, named, request) for file, frames in tables]
     return [table for table in found if table is not None]
 
@@ -177,7 +182,9 @@ def _image_table(
             taken.add(split_column(frame, request, (*columns, request.label or "")))
     if request.label is None:
         taken.update(about_parts(frame, [*columns]))
-    others = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
+    beside = named_columns(request.columns, [*frame])
+    free = [name for name in frame if name not in taken and not name.startswith("Unnamed: ")]
+    others = [name for name in free if name not in beside]
     is_asked = request.label is not None or request.label_kind == "labels"
     one_of = [] if is_asked else _one_of(frame[others])
     if one_of:
@@ -193,7 +200,8 @@ def _image_table(
         frame, others = frame.drop(columns=flags).assign(**{name: labels}), [name]
         sets = LabelSets(name, how, columns=flags)
     found = (frame, column, columns[column], others, dropped, one_of, written, sets)
-    return ImageTable(file, word, *found)
+    free = [name for name in free if name not in (*one_of, *flags)]
+    return ImageTable(file, word, *found, tuple(free), frames.reading)
 
 
 def _file_columns(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vicinal.data.chosen_columns import named_columns
 from vicinal.data.column_names import check_roles
 from vicinal.data.columns import as_texts, with_names
 from vicinal.data.labels import (
@@ -118,7 +119,8 @@ def labelled_table(frames: Frames, request: DataRequest, called: str = "row") ->
     numbering = row_numbers([f.drop(columns=label, errors="ignore") for f in frames.values()])
     frames = _with_labels(frames, label, notes, called)
     named = (label, request.text, request.group, *request.drop, *request.categorical)
-    besides = [name for name in named if name is not None]
+    beside = named_columns(request.columns, list(train))
+    besides = [name for name in (*named, *beside) if name is not None]
     split_column = _split_column(frames, besides, request)
     if split_column is not None:
         frames = parts_by_column(train, split_column)
@@ -162,6 +164,7 @@ def _label(columns: list[str], request: DataRequest) -> str:
     if several:
         named["label"] = several
     named |= {"drop": list(request.drop), "categorical": list(request.categorical)}
+    named["columns"] = list(named_columns(request.columns, columns))
     check_roles(named, columns)
     if several and request.label is not None:
         return request.label

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vicinal.data.image_tables import ImageTable
 
 ALWAYS = ("data", "valid_pct", "seed", "skip_bad")  # options of all data
-LISTS = ("drop", "categorical")
+LISTS = ("columns", "drop", "categorical")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class DataRequest:
 
     Args:
         data: ``digits``, a path, ``hf:NAME``, ``torchvision:NAME``, or another kind's own name.
-        label, label_pattern, text, drop, categorical, group, split_column, label_kind,
+        label, label_pattern, text, columns, drop, categorical, group, split_column, label_kind,
             label_sep, drop_missing, legend, series, series_id, time, valid_pct, seed, stream,
             skip_bad: as there.
     """
@@ -39,6 +39,7 @@ class DataRequest:
     label: str | None = None
     label_pattern: str | None = None
     text: str | None = None
+    columns: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     group: str | None = None
@@ -60,6 +61,10 @@ class DataRequest:
             check_label_kind(self.label_kind)
         if self.label_sep is not None:
             check_label_sep(self.label_sep, self.label_kind)
+        if self.label is not None and self.label in self.columns:
+            raise VicinalError(
+                f"--label and --columns both name the column {self.label}: leave it out of one"
+            )
 
     @property
     def source(self) -> str:
@@ -120,6 +125,8 @@ class DataRequest:
 
     #: Whether one Parquet file may be a list of files.
     lists_in_parquet: ClassVar[bool] = False
+    #: Whether columns beside the files may be learned from.
+    takes_columns: ClassVar[bool] = True
     #: Whether one table with more columns than files and labels is learned from by its columns.
     columns_come_first: ClassVar[bool] = True
 

@@ -13,7 +13,7 @@ from vicinal.data.request import DataRequest
 from vicinal.data.row_summary import row_summary, text_summary
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, summary_of
-from vicinal.data.text_or_columns import of_texts_or_columns
+from vicinal.data.text_or_columns import left_beside, of_texts_or_columns
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,25 @@ class TextSplit(RowSplit):
         return self._targets_summary() + text_summary(self)
 
 
+@dataclass(frozen=True)
+class TextsBesideSplit(TextSplit):
+    """Texts, with other columns of the table beside them."""
+
+    kind: ClassVar[str] = "texts beside columns"
+
+
 def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowSplit:
     """Find the label, the kinds of the columns and the validation part of a table.
 
-    A column of sentences makes the data texts, where there is nothing else to learn from.
+    A column of sentences makes the data texts, where there is nothing else to learn from, or where
+    the user has chosen what to learn from beside them.
 
     Args:
         frames: its parts by name.
         request: the user's options for columns.
 
     Returns:
-        For texts, a :class:`TextSplit`.
+        For texts, a :class:`TextSplit`, or with columns beside them, a :class:`TextsBesideSplit`.
 
     Raises:
         VicinalError: one sentence that says what is missing and what to do.
@@ -119,19 +127,19 @@ def split_of_rows(frames: dict[str, pd.DataFrame], request: DataRequest) -> RowS
         Rows(frame.drop(columns=table.label), y)
         for frame, y in ((train, targets.train), (valid, targets.valid))
     ]
-    kinds = column_kinds(
+    found = column_kinds(
         parts[0].frame,
         categorical=request.categorical,
         numbering=table.numbering,
         left_out=table.left_out(parts[0].frame, targets),
     )
-    kinds = of_texts_or_columns(kinds, request.text)
+    kinds = of_texts_or_columns(found, request.text, request.columns)
     make: Any = RowSplit
     if kinds.text:
-        make, (column,) = TextSplit, kinds.text
+        make, (column,) = TextsBesideSplit if request.columns else TextSplit, kinds.text
         frames_of_texts = table.with_texts(column, parts[0].frame, parts[1].frame)
         parts = [Rows(frame, part.y) for frame, part in zip(frames_of_texts, parts, strict=True)]
-    notes = [*targets.notes, *table.notes, held, *kinds.notes()]
-    found = (table.label, targets.vocab, targets.scale, kinds, notes)
+    notes = [*targets.notes, *table.notes, held, *kinds.notes(), *left_beside(found, kinds)]
+    about = (table.label, targets.vocab, targets.scale, kinds, notes)
     reading = getattr(frames, "reading", None)
-    return make(*parts, *found, reading, several=table.sets is not None)
+    return make(*parts, *about, reading, several=table.sets is not None)

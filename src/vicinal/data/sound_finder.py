@@ -19,6 +19,7 @@ class SoundRequest(DataRequest):
 
     lists_in_parquet: ClassVar[bool] = True
     columns_come_first: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = False
 
     @staticmethod
     def is_sample(suffix: str) -> bool:

@@ -32,6 +32,7 @@ def load_split(
     label: str | None = None,
     label_pattern: str | None = None,
     text: str | None = None,
+    columns: Sequence[str] = (),
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     group: str | None = None,
@@ -66,6 +67,8 @@ def load_split(
             has a slash and no file name matches, for the path below the folder; its first group is
             the class. None reads classes off the folders' names.
         text: the column of texts to learn from, and no other; None looks for sentences.
+        columns: columns that are learned from beside the texts or the images that a table names;
+            ``["all"]`` takes all that can be.
         drop: columns to leave out.
         categorical: columns of numbers that are categories, such as zip codes.
         group: samples of one group (a patient, a place, a shot) are all in training or all in
@@ -96,7 +99,8 @@ def load_split(
     Returns:
         For images, a :class:`~vicinal.data.samples.Split`, or where they are streamed, a
         :class:`~vicinal.data.shards.StreamedSplit`; for images with masks, a
-        :class:`~vicinal.data.mask_split.MaskSplit`; for series, a
+        :class:`~vicinal.data.mask_split.MaskSplit`; with columns beside them, an
+        :class:`~vicinal.data.beside.ImagesBesideSplit`; for series, a
         :class:`~vicinal.data.series.SeriesSplit`; for texts and other tables, a
         :class:`~vicinal.data.rows.RowSplit`. Its ``targets_are`` says what they are.
 
@@ -112,6 +116,7 @@ def load_split(
         label=label,
         label_pattern=label_pattern,
         text=text,
+        columns=_names(columns),
         drop=_names(drop),
         categorical=_names(categorical),
         group=group,

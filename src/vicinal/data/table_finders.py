@@ -3,14 +3,13 @@
 They are in a file of their own because their imports take a third of the time of torch's.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 from shlex import quote
 
 from vicinal.data.arrays import split_of_arrays
 from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.finders import of_folder
-from vicinal.data.frames import Frames, cleaned_frames, read_frames
+from vicinal.data.frames import Frames, cleaned_frames, read_frames_with_codes
 from vicinal.data.image_columns import has_images, holds_images
 from vicinal.data.image_table_split import class_folders, split_of_image_tables
 from vicinal.data.image_tables import LOOKED_AT, is_submission
@@ -23,14 +22,13 @@ from vicinal.data.series import SeriesSplit
 from vicinal.data.series_tables import plainly_wide, split_of_series_tables
 from vicinal.data.shards import stream_of_hub, stream_of_parquet, too_large_for_disk
 from vicinal.data.sound_files import is_sound
-from vicinal.data.spellings import Spellings
 from vicinal.data.tables import frames_of
 from vicinal.data.text_folders import split_of_text_folders
 from vicinal.errors import VicinalError
 
 OF_COLUMNS = (
     *("label", "text", "drop", "categorical", "split_column", "label_kind", "drop_missing"),
-    *("group", "label_sep", "series"),
+    *("group", "label_sep", "series", "columns"),
 )
 OF_IMAGES = {
     "": "holds images with one label each",
@@ -80,7 +78,7 @@ def row_split(request: DataRequest) -> RowSplit | SeriesSplit | None:
     for table in request.image_tables:
         split.notes.append(
             f"left alone: the images that column {table.column} names (give the folder "
-            f"{table.file.parent} to learn from them)"
+            f"{table.file.parent} to learn from them, or --columns all to learn from both)"
         )
     if not request.image_tables:
         split.notes.extend(_of_absent_files(frames, request))
@@ -99,7 +97,7 @@ def row_frames(request: DataRequest) -> Frames:
     folders = {file.parent for file in request.tables}
     is_deeper = len(folders) == 1 and request.path.is_dir()
     path = folders.pop() if is_deeper else request.path
-    return _of_files(path, request.categorical)
+    return read_frames_with_codes(path, request.categorical)
 
 
 def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
@@ -136,14 +134,6 @@ def _of_absent_files(frames: Frames, request: DataRequest) -> list[str]:
                     f"them is below {request.path}, so the other columns are learned from"
                 ]
     return []
-
-
-def _of_files(path: Path, categorical: Collection[str]) -> Frames:
-    """Tables on disk; codes that lose their spelling as numbers, such as 1.10, are strings."""
-    frames = read_frames(path)
-    written = next(iter(frames.written.values()), Spellings())
-    codes = [name for name in categorical if name in written]
-    return read_frames(path, strings=codes) if codes else frames
 
 
 def _of_hub(request: DataRequest) -> Split | None:

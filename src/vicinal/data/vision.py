@@ -134,6 +134,8 @@ class ImageDataLoaders(ImageFactories, DataLoaders):
     #: How images are resized: side of the square to which they are cropped, or another way; None
     #: where they keep their size.
     item_size: Resizing | int | None
+    #: Whether batches hold columns beside the images.
+    has_columns: bool = False
     #: The value that is white in images of 16 bits a pixel.
     pixel_range: int = FULL_RANGE
     #: The images of both parts as they are stored, where they are known.

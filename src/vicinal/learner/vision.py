@@ -78,17 +78,26 @@ def vision_learner(
 cnn_learner = vision_learner  # fastai's older name
 
 
-def named_learner(dls: DataLoaders, name: str, *, pretrained: bool, **kwargs: Any) -> Learner:
+def named_learner(
+    dls: DataLoaders,
+    name: str,
+    *,
+    pretrained: bool,
+    around: Callable[[nn.Module], nn.Module] | None = None,
+    **kwargs: Any,
+) -> Learner:
     """A Learner around a network by name with its own classifier, of which nothing is frozen.
 
     Args:
         dls, pretrained, **kwargs: as for :func:`vision_learner`.
         name: as for :func:`vicinal.create_model`.
+        around: makes the whole network around that one, such as with another beside it.
     """
 
     def make(is_pretrained: bool) -> Made:
         model = create_model(name, dls.c, pretrained=is_pretrained)
-        return model, pretrained_stats(model)
+        stats = pretrained_stats(model)
+        return (model if around is None else around(model)), stats
 
     model, stats, loaded = _with_weights(make, pretrained)
     if stats and loaded and dls.normalize:

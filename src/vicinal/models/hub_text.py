@@ -69,14 +69,23 @@ class HubTextModel(nn.Module):
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
         """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
-        mask = x["mask"].long()
+        return self.of_words(self.words(x["ids"]), x["mask"])
+
+    def words(self, ids: Tensor) -> Tensor:
+        """The embedded tokens, (B, L, width) floats."""
+        words: Tensor = self.embedding(self.model.get_input_embeddings()(ids))
+        return words
+
+    def of_words(self, words: Tensor, mask: Tensor) -> Tensor:
+        """The logits of embedded tokens."""
+        mask = mask.long()
         options = {}
         if self._counts_positions:
             options["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)
         # Embeddings, not ids: from ids, models find where a text ends, which a mix changes.
-        words = self.embedding(self.model.get_input_embeddings()(x["ids"]))
         scores = self.model(inputs_embeds=words, attention_mask=mask, **options).logits
-        return self.sentence(scores)
+        logits: Tensor = self.sentence(scores)
+        return logits
 
 
 def hub_text_model(

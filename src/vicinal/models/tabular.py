@@ -110,5 +110,9 @@ class TableNet(nn.Module):
         self.rescale = rescale if isinstance(rescale, nn.Module) else Rescale(*rescale)
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        out: Tensor = self.rescale(self.head(self.hidden(self.inputs(x))))
+        return self.of_inputs(self.inputs(x))
+
+    def of_inputs(self, columns: Tensor) -> Tensor:
+        """What it gives for the numbers and embedded categories, (B, width)."""
+        out: Tensor = self.rescale(self.head(self.hidden(columns)))
         return out

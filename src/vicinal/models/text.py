@@ -49,7 +49,16 @@ class TextCNN(nn.Module):
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
         """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
-        scores: Tensor = self.head(self.sentence(self.embedding(x["ids"]), x["mask"]))
+        return self.of_words(self.words(x["ids"]), x["mask"])
+
+    def words(self, ids: Tensor) -> Tensor:
+        """The embedded words, (B, L, width) floats."""
+        words: Tensor = self.embedding(ids)
+        return words
+
+    def of_words(self, words: Tensor, mask: Tensor) -> Tensor:
+        """The logits of embedded words."""
+        scores: Tensor = self.head(self.sentence(words, mask))
         return scores
 
 
@@ -122,9 +131,17 @@ class TextTransformer(nn.Module):
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
         """The logits, (B, n_out) floats, of ``ids`` (B, L) int64 and ``mask`` (B, L) bool."""
-        mask = x["mask"]
-        words = self.encoder(self.embedding(x["ids"]), src_key_padding_mask=~mask)
-        scores: Tensor = self.head(self.sentence(words, mask))
+        return self.of_words(self.words(x["ids"]), x["mask"])
+
+    def words(self, ids: Tensor) -> Tensor:
+        """The embedded words and positions, (B, L, width) floats."""
+        words: Tensor = self.embedding(ids)
+        return words
+
+    def of_words(self, words: Tensor, mask: Tensor) -> Tensor:
+        """The logits of embedded words."""
+        encoded = self.encoder(words, src_key_padding_mask=~mask)
+        scores: Tensor = self.head(self.sentence(encoded, mask))
         return scores
 
 

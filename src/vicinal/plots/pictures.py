@@ -101,6 +101,7 @@ def mixing(
     alpha: float | None,
     folded: bool = True,
     sample: str = "image",
+    said: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> Figure:
     """Show how mixes are made: pictures, their partners, the mixes, and the drawn weights.
 
@@ -119,6 +120,7 @@ def mixing(
             None if the weights have another distribution: then no density is drawn.
         folded: whether the weights were folded onto [1/2, 1].
         sample: what one of them is called.
+        said: what is written under each picture, and under its partner; None for nothing.
 
     Raises:
         ValueError: pictures have another shape, alpha is out of its range, or the arguments differ
@@ -133,18 +135,20 @@ def mixing(
     """
     target, count = target[:8], min(len(target), 8)
     captions, weights = _captions(target, vocab), target.weight.tolist()
+    own, theirs = said or ([""] * count, [""] * count)
     rows = (
-        (sample, OWN, pictures, [1.0] * count, [""] * count),
-        ("partner", PARTNER, partners, [0.0] * count, [""] * count),
+        (sample, OWN, pictures, [1.0] * count, own[:count]),
+        ("partner", PARTNER, partners, [0.0] * count, theirs[:count]),
         ("mix", rcParams["axes.labelcolor"], mixes, weights, captions),
     )
     # The density needs the width of 3 pictures. The other numbers are inches: 0.7 for the names of
     # the rows, 0.12 for a bar, 0.9 for the legend and the axis of the density.
     columns, height = max(count, 3), _height(pictures)
     panel = 0.3 if alpha is None else 1.2
+    written = text_height(captions) + (2 * text_height([*own]) if said else 0.0)
     figure = new_figure(
         columns * (TILE + 2 * PAD) + 0.7,
-        3 * (height + 2 * PAD + 0.12) + text_height(captions) + panel + 0.9,
+        3 * (height + 2 * PAD + 0.12) + written + panel + 0.9,
     )
     cells = figure.add_gridspec(4, columns, height_ratios=[height] * 3 + [panel])
     for row, (name, colour, batch, shares, texts) in enumerate(rows):

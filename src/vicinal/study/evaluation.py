@@ -69,8 +69,10 @@ class Evaluation:
 
     @property
     def normalize(self) -> Normalize | None:
-        """How the network's images are normalised; None where its samples are not images."""
-        return None if self.learn is None else self.learn.dls.normalize
+        """How the network's images are normalised; None where its samples are not images alone."""
+        if self.learn is None or getattr(self.learn.dls, "has_columns", False):
+            return None
+        return self.learn.dls.normalize
 
 
 # ---- when a measure applies ---------------------------------------------------------------------

@@ -35,6 +35,7 @@ from vicinal.errors import VicinalError
 from vicinal.progress import progress_bar
 from vicinal.study.result import digest
 from vicinal.study.unknown_samples import MOST
+from vicinal.tasks.beside import BesideTask
 from vicinal.tasks.images import ImageTask
 from vicinal.tasks.series import SeriesTask
 from vicinal.tasks.sounds import SoundTask
@@ -76,6 +77,8 @@ def read_other(data: str, task: Task) -> OtherData:
         raise VicinalError(
             f"--ood is for classes, and these are {task.split.targets_are}: leave it out"
         )
+    if isinstance(task, BesideTask):
+        raise VicinalError(f"--ood does not apply to {task.kind}: leave it out")
     own = Path(os.path.realpath(task.options.data))
     other = Path(os.path.realpath(data))
     if own == other:

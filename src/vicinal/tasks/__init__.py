@@ -23,6 +23,7 @@ def find_split(options: TrainOptions) -> DataSplit:
         label=options.label,
         label_pattern=options.label_pattern,
         text=options.text,
+        columns=listed_names(options.columns),
         drop=listed_names(options.drop),
         categorical=listed_names(options.categorical),
         group=options.group,

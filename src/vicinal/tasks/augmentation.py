@@ -57,7 +57,8 @@ def choose_flip(requested: bool | None, split: Split, *, small: bool) -> tuple[b
     if not split.mirrored:
         return False, ": they would change what is seen"
     # Of streamed images only the first could be looked at, which are often of one class.
-    are_classes = split.kind == "images" and not split.several
+    kinds = ("images", "images beside columns")
+    are_classes = split.kind in kinds and not split.several
     found = mirrored_classes(split.train, split.vocab, small=small) if are_classes else None
     if found is not None:
         one, other = found

@@ -62,7 +62,7 @@ class ImageTask(Drawn):
 
     kind = "images"
     refused: ClassVar[tuple[str, ...]] = ()
-    preprocessing_type = ImagePreprocessing
+    preprocessing_type: ClassVar[type[ImagePreprocessing]] = ImagePreprocessing
     layout = ", channels last"
     rechosen_on_resume = (
         "images",
@@ -217,7 +217,7 @@ class ImageTask(Drawn):
         }
 
     def learner(self) -> Learner:
-        loss = {} if self.loss is None else {"loss_func": criterion(self.loss)}
+        loss: dict[str, Any] = {} if self.loss is None else {"loss_func": criterion(self.loss)}
         learn = named_learner(
             self.loaders(),
             self.model,
@@ -232,6 +232,10 @@ class ImageTask(Drawn):
         self._try_out(learn)
         return learn
 
+    def _blank(self) -> Any:
+        """A sample that is black, of the size that the network sees."""
+        return torch.zeros(3, *sides(self.size), dtype=torch.uint8)
+
     @property
     def _learner_options(self) -> dict[str, Any]:
         """What a recipe or a kind of network sets of the Learner, such as its optimizer."""
@@ -244,7 +248,7 @@ class ImageTask(Drawn):
     def _try_out(self, learn: Learner) -> None:
         """Check that the network takes such images, before any file is written."""
         try:
-            learn.predict(torch.zeros(3, *sides(self.size), dtype=torch.uint8))
+            learn.predict(self._blank())
         except (AssertionError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise VicinalError(
@@ -303,7 +307,13 @@ class ImageTask(Drawn):
         mix = mixer.draw(x, labels)
         target = shown_target(mix.target(labels), options.spec)
         alpha = mixer.alpha if isinstance(mixer, MixUp) else None
-        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha)
+        said = task._said(samples)
+        both = None if said is None else (said, [said[place] for place in mix.partner.tolist()])
+        return plots.mixing(x, x[mix.partner], mix(x), target, split.vocab, alpha, said=both)
+
+    def _said(self, samples: Samples) -> list[str] | None:
+        """What is written under images that are shown; None for nothing."""
+        return None
 
 
 def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:

@@ -43,7 +43,8 @@ class TrainOptions:
     label: str | None = None
     label_pattern: str | None = None
     text: str | None = None
-    drop: str | None = None  # names of columns, separated by commas
+    columns: str | None = None  # names of columns, separated by commas, or "all"
+    drop: str | None = None  # likewise
     categorical: str | None = None  # likewise
     group: str | None = None
     split_column: str | None = None

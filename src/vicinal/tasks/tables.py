@@ -60,13 +60,7 @@ class RowPreprocessing(Preprocessing):
 
     def check(self) -> None:
         super().check()
-        table = self.table
-        if not table.mean.keys() == table.median.keys() == table.std.keys():
-            raise VicinalError("median, mean and std must be of the same columns")
-        if not all(deviation > 0 for deviation in table.std.values()):
-            raise VicinalError("std must be above 0")
-        if any(len(set(names)) < len(names) for names in table.categories.values()):
-            raise VicinalError("categories must name each once")
+        check_table(self.table)
         check_reading(self.reading)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +99,20 @@ class RowPreprocessing(Preprocessing):
             if not set(self.table.columns) <= set(item.keys()):
                 self.table.transform(pd.DataFrame([item]))  # raises, and names what is missing
         return self.table.transform(pd.DataFrame(items))
+
+
+def check_table(table: TablePreprocessing) -> None:
+    """Refuse fields that contradict each other; those of a run may have been edited.
+
+    Raises:
+        VicinalError: they do; the message is a clause.
+    """
+    if not table.mean.keys() == table.median.keys() == table.std.keys():
+        raise VicinalError("median, mean and std must be of the same columns")
+    if not all(deviation > 0 for deviation in table.std.values()):
+        raise VicinalError("std must be above 0")
+    if any(len(set(names)) < len(names) for names in table.categories.values()):
+        raise VicinalError("categories must name each once")
 
 
 class TableTask(RowTask):

@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from vicinal.data.frames import read_frame
-from vicinal.data.rows import TextSplit
+from vicinal.data.rows import Rows, TextSplit
 from vicinal.data.table_files import is_table
 from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
 from vicinal.errors import VicinalError
@@ -135,7 +135,7 @@ class TextTask(RowTask):
     kind = "texts"
     # A network of the hub may start from published weights.
     refused = tuple(option for option in RowTask.refused if option != "pretrained")
-    preprocessing_type = TextPreprocessing
+    preprocessing_type: ClassVar[type[TextPreprocessing]] = TextPreprocessing
     split: TextSplit
     network: nn.Module
     preparation: TextPreprocessing
@@ -179,23 +179,31 @@ class TextTask(RowTask):
     def _choose_loading(self) -> None:
         tokenizer = self.preparation.tokenizer
         self.train, self.valid = (
-            TextData(tokenizer, self.split.texts(part), self._part_targets(part))
+            TextData(tokenizer, self.split.texts(part), self._labels(part))
             for part in (self.split.train, self.split.valid)
         )
         if self.train.note:
             self.reasons.append(("texts", self.train.note))
 
-    def _parts(self) -> tuple[TextData, TextData]:
+    def _labels(self, part: Rows) -> Tensor:
+        """What comes with each text of a part: here, its target."""
+        return self._part_targets(part)
+
+    def _parts(self) -> tuple[Any, Any]:
         return self.train, self.valid
 
     def _network(self) -> nn.Module:
+        network, scale = self._text_network(), self.split.scale
+        if scale is None:
+            return network
+        return nn.Sequential(network, Rescale(*scale, dtype=torch.float64))
+
+    def _text_network(self) -> nn.Module:
+        """The network for the texts, of standardised values."""
         tokenizer = self.preparation.tokenizer
         if isinstance(tokenizer, WordTokenizer):
             self.network = own_network(self.model, tokenizer, self.preparation.n_out)
-        scale = self.split.scale
-        if scale is None:
-            return self.network
-        return nn.Sequential(self.network, Rescale(*scale, dtype=torch.float64))
+        return self.network
 
     def _layers(self, part: MixPart, learn: Learner) -> list[Any]:
         # Modules, not names: where values are rescaled, the network is nested in another module.
