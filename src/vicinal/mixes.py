@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_exact
+from vicinal.method_settings import Setting
 from vicinal.methods import (
     ALPHA,
     METHODS,
@@ -19,7 +20,6 @@ from vicinal.methods import (
     OF_THE_WHOLE,
     SYNONYMS,
     MethodEntry,
-    Setting,
     settings_of,
 )
 

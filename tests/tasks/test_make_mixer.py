@@ -12,7 +12,8 @@ from timm.data.mixup import cutmix_bbox_and_lam
 from vicinal import Callback, Choice, CutMix, GridMix, MixUp, Schedule, VicinalError
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.learner import Learner
-from vicinal.methods import METHODS, MethodEntry, Setting
+from vicinal.method_settings import Setting
+from vicinal.methods import METHODS, MethodEntry
 from vicinal.mixes import parse_mix
 from vicinal.mixing import ManifoldMixUp
 from vicinal.mixing.schedule import begin_schedules

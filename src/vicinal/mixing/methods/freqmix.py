@@ -10,7 +10,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.blocks import next_mix
 from vicinal.mixing.method import Method, Per
-from vicinal.mixing.mixer import Partners
+from vicinal.mixing.partners_by import Partners
 from vicinal.mixing.pattern import Drawn
 
 
