@@ -312,7 +312,9 @@ def also_labels(frame: pd.DataFrame, targets: Tensor, label: str) -> list[str]:
     called = {*LABEL_NAMES, "category", label.lower()}
     classes = pd.Series(targets.numpy())
     return [
-        name for name in frame if called & _words(name) and _says_the_same(frame[name], classes)
+        str(name)
+        for name in frame
+        if called & _words(str(name)) and _says_the_same(frame[name], classes)
     ]
 
 
@@ -337,7 +339,7 @@ def also_several_labels(
     for index, of in enumerate(vocab):
         ends = re.compile(rf"(?:.*[\W_])?{re.escape(of)}", re.IGNORECASE)
         has = pd.Series(targets[:, index].numpy())
-        found += [n for n in frame if ends.fullmatch(n) and _says_the_same(frame[n], has)]
+        found += [str(n) for n in frame if ends.fullmatch(str(n)) and _says_the_same(frame[n], has)]
     return [*dict.fromkeys(found)]
 
 
