@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.labels import also_labels, as_written, label_column, label_kind, targets_of
+from vicinal.data.labels import (
+    also_labels,
+    also_several_labels,
+    as_written,
+    label_column,
+    label_kind,
+    targets_of,
+)
 
 
 @pytest.mark.parametrize("name", ["label", "labels", "target", "class", "y", "Target", "Y"])
@@ -226,3 +233,21 @@ def test_the_row_is_that_of_the_file():
     labels = pd.Series(["a", None, "b"], index=[17, 4, 8], name="y")
     with pytest.raises(VicinalError, match="first in row 4"):
         targets_of(labels, labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_found"),
+    [
+        ("a", [1, 0, 1, 0], True),
+        ("has_A", [True, False, True, False], True),
+        ("is a", ["y", "n", "y", "n"], True),
+        ("a", [1, 0, 1, 1], False),  # of that name, but something else
+        ("extra", [1, 0, 1, 0], False),  # the same by chance, of another name
+        ("labels_code", [2, 0, 1, 3], True),
+        ("codes", [2, 0, 1, 3], False),
+    ],
+)
+def test_columns_that_say_several_labels_in_another_way(name, values, is_found):
+    targets = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    found = also_several_labels(pd.DataFrame({name: values}), targets, "found", ["a", "b"])
+    assert found == [name] * is_found

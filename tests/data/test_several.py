@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -537,6 +538,19 @@ def test_lists_are_read_however_they_are_written(cells):
     found = sets_of(pd.Series(cells * 2, name="y"), DataRequest(""))
     assert found is not None
     assert [sorted(labels) for labels in found[0]] == [["a", "b"], ["b"], []] * 2
+
+
+def test_arrays_of_true_and_false_are_flags():
+    cells = [str(np.array(flags)) for flags in ([True, False, True], [False, True, False])]
+    found = sets_of(pd.Series(cells, name="y"), DataRequest(""))
+    assert found is not None
+    assert [*found[0]] == [("0", "2"), ("1",)]
+
+
+@pytest.mark.parametrize("array", [np.arange(2000) % 2, np.array(["a", "b"] * 1000)])
+def test_an_array_that_numpy_has_cut_off_is_refused(array):
+    with pytest.raises(VicinalError, match="is cut off by NumPy: write lists"):
+        sets_of(pd.Series([str(array)] * 2, name="y"), DataRequest(""))
 
 
 @pytest.mark.parametrize("cells", [["(0, 5]", "(5, 10]"], ["(1, 2)", "(2, 3)"], ["{a: b}", "[]"]])

@@ -120,6 +120,13 @@ def test_images_are_served_too():
     assert "no training image has" in text
 
 
+def test_images_with_columns_are_called_images():
+    split = images([(1.0, 0.0, 0.0), (1.0, 0.0, 1.0)], [(1.0, 1.0, 0.0)])
+    split.kind = "images beside columns"
+    ((_, text),) = notes_on_unknown(split, [(2, 0, torch.tensor([0, 1]))])
+    assert "no training image has" in text
+
+
 @pytest.mark.parametrize(
     ("train", "sentence"),
     [

@@ -121,6 +121,30 @@ def test_only_those_that_are_named_are(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_one_that_is_named_twice_counts_once(kind):
+    split = find_split(options(made(kind), columns="age,age,sex"))
+    assert (split.kinds.numeric, split.kinds.categorical) == (["age"], ["sex"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_that_tell_several_labels_are_not_learned_from(kind):
+    a, b = np.arange(24) % 2, np.arange(24) // 2 % 2
+    lists = ["|".join([*["a"] * x, *["b"] * y]) for x, y in zip(a, b, strict=True)]
+    split = find_split(options(made(kind, label=lists, a=a, has_b=b), label_sep="|"))
+    assert (split.kinds.numeric, split.kinds.categorical) == (["age"], ["sex"])
+    assert split.kinds.left_out["has_b"] == "another name of label"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "xlsx"])
+def test_images_that_other_tables_name(ending):
+    frame = images()
+    file = f"scans/pictures/list.{ending}"
+    frame.to_parquet(file) if ending == "parquet" else frame.to_excel(file, index=False)
+    assert find_split(options(file)).kind == "images beside columns"
+    assert find_split(options(file, columns=None)).kind == "rows"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_without_the_option_a_note_says_how_to_ask(kind):
     data = made(kind)
     text = {"text": "note"} if kind == "texts" else {}

@@ -13,7 +13,7 @@ from vicinal.data.chosen_columns import chosen_columns, named_columns
 from vicinal.data.column_names import check_roles
 from vicinal.data.columns import ColumnKinds, column_kinds
 from vicinal.data.labelled_images import LabelledImages
-from vicinal.data.labels import also_labels
+from vicinal.data.labels import also_labels, also_several_labels
 from vicinal.data.row_numbers import row_numbers
 from vicinal.data.row_summary import column_table
 from vicinal.data.samples import Samples, Split, listed
@@ -83,9 +83,8 @@ def images_beside(
     _check_roles(table, label, named, request, [*whole])
     names = named or others
     train, valid = _rows_of(split.train, parts), _rows_of(split.valid, parts)
-    same: list[str] = []
-    if not split.several:
-        same = also_labels(train[[*names]], torch.tensor(split.train.labels), label)
+    known = train[[*names]], torch.tensor(split.train.labels), label
+    same = also_several_labels(*known, split.vocab) if split.several else also_labels(*known)
     kinds = chosen_columns(
         _kinds(train, names, parts, request.categorical, same, label),
         request.columns,

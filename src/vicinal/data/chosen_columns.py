@@ -10,12 +10,12 @@ ALL = "all"  # in place of names
 
 
 def named_columns(columns: Sequence[str], there: Collection[str]) -> tuple[str, ...]:
-    """The columns that are named; none where ``all`` stands for them, and is no column itself.
+    """The columns that are named, each once; none where ``all`` stands for them, and is no column.
 
-    >>> named_columns(["age", "sex"], ["age", "sex"]), named_columns(["all"], ["age"])
+    >>> named_columns(["age", "sex", "age"], ["age", "sex"]), named_columns(["all"], ["age"])
     (('age', 'sex'), ())
     """
-    return () if [*columns] == [ALL] and ALL not in there else tuple(columns)
+    return () if [*columns] == [ALL] and ALL not in there else tuple(dict.fromkeys(columns))
 
 
 def chosen_columns(

@@ -135,8 +135,12 @@ def mentions(file: Path, request: "DataRequest") -> bool:
     """Whether the beginning of a table holds the name of an image file."""
     if not is_table(file):
         return False
+    # Without --columns, these are learned from by their columns.
+    beside = bool(request.columns) and request.takes_columns
     if file.suffix.lower() == ".parquet":
-        return request.lists_in_parquet and _parquet_mentions(file, request)
+        return (request.lists_in_parquet or beside) and _parquet_mentions(file, request)
+    if file.suffix.lower() == ".xlsx":
+        return beside and _excel_mentions(file, request)
     try:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as opened:
             start = opened.read(2**16).decode("utf-8", "replace")
@@ -157,6 +161,15 @@ def _parquet_mentions(file: Path, request: "DataRequest") -> bool:
         return False
     columns = [] if head is None else head.to_pydict().values()
     return any(request.is_sample(Path(text or "").suffix) for each in columns for text in each)
+
+
+def _excel_mentions(file: Path, request: "DataRequest") -> bool:
+    try:
+        ((_, frame),) = read_frames_with_codes(file, request.categorical).items()
+    except VicinalError:
+        return False
+    values = frame.head(LOOKED_AT).select_dtypes(exclude="number").to_numpy().ravel()
+    return any(request.is_sample(Path(text).suffix) for text in values if isinstance(text, str))
 
 
 def _image_table(

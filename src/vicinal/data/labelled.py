@@ -12,6 +12,7 @@ from vicinal.data.labels import (
     LabelKind,
     Targets,
     also_labels,
+    also_several_labels,
     as_written,
     check_labels,
     label_column,
@@ -66,8 +67,12 @@ class LabelledTable:
     def left_out(self, train: pd.DataFrame, targets: Targets | SeveralTargets) -> dict[str, str]:
         """The columns not to learn from, with the reason."""
         others = [name for name in train if name not in self.set_aside]
-        are_classes = targets.vocab is not None and self.sets is None
-        same = also_labels(train[others], targets.train, self.label) if are_classes else []
+        same: list[str] = []
+        if isinstance(targets, SeveralTargets):
+            vocab = targets.vocab
+            same = also_several_labels(train[others], targets.train, self.label, vocab)
+        elif targets.vocab is not None:
+            same = also_labels(train[others], targets.train, self.label)
         return self.set_aside | dict.fromkeys(same, f"another name of {self.label}")
 
     def with_texts(

@@ -310,13 +310,47 @@ def also_labels(frame: pd.DataFrame, targets: Tensor, label: str) -> list[str]:
     ['label_text']
     """
     called = {*LABEL_NAMES, "category", label.lower()}
-    found, classes = [], pd.Series(targets.numpy())
-    for name in frame:
-        words = {str(name).lower(), *re.findall(r"[a-z]+", str(name).lower())}
-        if not words & called or neither_numbers_nor_names(frame[name].dropna()):
-            continue
-        codes, values = pd.factorize(frame[name])
-        pairs = pd.DataFrame({"code": codes, "class": classes}).drop_duplicates()
-        if len(pairs) == len(values) == classes.nunique():
-            found.append(str(name))
-    return found
+    classes = pd.Series(targets.numpy())
+    return [
+        str(name)
+        for name in frame
+        if called & _words(str(name)) and _says_the_same(frame[name], classes)
+    ]
+
+
+def also_several_labels(
+    frame: pd.DataFrame, targets: Tensor, label: str, vocab: Sequence[str]
+) -> list[str]:
+    """As :func:`also_labels`, where samples have several labels.
+
+    Beside a column of lists, a column of its own often tells for each label which samples have it.
+
+    Args:
+        frame: the training part's other columns.
+        targets: (N, L), 1 where a sample has the label.
+        label: the label column.
+        vocab: the names of the labels.
+
+    >>> frame = pd.DataFrame({"a": [1, 0, 1], "has_b": ["no", "yes", "yes"], "c": [1, 0, 1]})
+    >>> also_several_labels(frame, torch.tensor([[1, 0], [0, 1], [1, 1]]), "labels", ["a", "b"])
+    ['a', 'has_b']
+    """
+    found = also_labels(frame, torch.unique(targets, dim=0, return_inverse=True)[1], label)
+    for index, of in enumerate(vocab):
+        ends = re.compile(rf"(?:.*[\W_])?{re.escape(of)}", re.IGNORECASE)
+        has = pd.Series(targets[:, index].numpy())
+        found += [str(n) for n in frame if ends.fullmatch(str(n)) and _says_the_same(frame[n], has)]
+    return [*dict.fromkeys(found)]
+
+
+def _words(name: str) -> set[str]:
+    return {name.lower(), *re.findall(r"[a-z]+", name.lower())}
+
+
+def _says_the_same(values: pd.Series, classes: pd.Series) -> bool:
+    """Whether each class has one value, which no other has."""
+    if neither_numbers_nor_names(values.dropna()):
+        return False
+    codes, distinct = pd.factorize(values)
+    pairs = pd.DataFrame({"code": codes, "class": classes}).drop_duplicates()
+    return len(pairs) == len(distinct) == classes.nunique()

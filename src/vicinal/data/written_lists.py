@@ -4,11 +4,14 @@ import ast
 import re
 from typing import Any
 
+from vicinal.errors import VicinalError
+
 IS_LIST = re.compile(r"\s*[\[{(].*[\]})]\s*|set\(\)", re.DOTALL)
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-NUMBER = r"[+-]?\d+\.?\d*"
+NUMBER = r"(?:[+-]?\d+\.?\d*|True|False)"
 # As NumPy writes an array: what Python would read as one text, "ab" of 'a' 'b'.
 APART = re.compile(rf"\[\s*(?:(?:{QUOTED})(?:\s+(?:{QUOTED}))*|{NUMBER}(?:\s+{NUMBER})*)?\s*\]")
+CUT_OFF = re.compile(r"\s\.\.\.\s")  # what NumPy writes for the middle of more than 1,000 values
 WORDS = re.compile(r"""\[([^'"\[\](){}]*)\]""")
 
 
@@ -19,6 +22,9 @@ def read_list(text: str) -> list[Any] | None:
     (['a', 'b'], ['a', 'b'], [1, 0], ['a', 'b'])
     >>> read_list("('a', 'b')"), read_list("(1, 2)"), read_list("a, b"), read_list("{1: 2}")
     (['a', 'b'], None, None, None)
+
+    Raises:
+        VicinalError: NumPy has cut the list off.
     """
     text = text.strip()
     if not IS_LIST.fullmatch(text):
@@ -27,6 +33,11 @@ def read_list(text: str) -> list[Any] | None:
         return []
     if APART.fullmatch(text):
         return [ast.literal_eval(word) for word in re.findall(f"{QUOTED}|{NUMBER}", text)]
+    if CUT_OFF.search(text) and APART.fullmatch(CUT_OFF.sub(" ", text)):
+        raise VicinalError(
+            f"{text!r:.60} is cut off by NumPy: write lists to the file in place of arrays, as by "
+            ".tolist()"
+        )
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -16,6 +16,7 @@ from vicinal.mixing.looking import LooksWithModel, lend
 from vicinal.rng import derive_seed
 from vicinal.study.arms import NONE, Arm, make_arms, sizes_text
 from vicinal.study.config import ExperimentConfig
+from vicinal.study.known_columns import check_columns
 from vicinal.study.known_labels import notes_on_unknown, of_known_labels, targets_of_part
 from vicinal.study.result import digest
 from vicinal.study.runner import PreparedRun
@@ -186,13 +187,14 @@ class Experiment:
         Raises:
             VicinalError: of one of these parts nothing can be learned.
         """
-        if not self.config.train_sizes or self.split.targets_are != "labels":
-            return []
-        subsets = (
+        subsets = [
             (size, seed, rows_of_subset(self.split, size, seed))
             for seed in seeds
             for size in self.config.train_sizes
-        )
+        ]
+        check_columns(self.split, subsets)
+        if not subsets or self.split.targets_are != "labels":
+            return []
         return notes_on_unknown(self.split, subsets)
 
     def command(self, seeds: int) -> str:

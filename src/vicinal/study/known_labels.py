@@ -41,14 +41,19 @@ def _check(split: DataSplit, train: Tensor, tested: Tensor) -> None:
     """Refuse a training part of which nothing can be learned or tested, as a training does."""
     if not (train.any(0) & tested).any():
         raise VicinalError(
-            f"none of the {len(train):,} training {split.kind} of a seed has a label of the "
+            f"none of the {len(train):,} training {_samples(split)} of a seed has a label of the "
             "validation part: take more by --train-size"
         )
     if bool((train == train[0]).all()):
         raise VicinalError(
-            f"all {len(train):,} training {split.kind} of a seed have the same labels, so there is "
-            "nothing to learn: take more by --train-size"
+            f"all {len(train):,} training {_samples(split)} of a seed have the same labels, so "
+            "there is nothing to learn: take more by --train-size"
         )
+
+
+def _samples(split: DataSplit) -> str:
+    """What the samples are called: images, also where columns are beside them."""
+    return split.kind.partition(" beside ")[0]
 
 
 def targets_of_part(part: Any) -> Tensor:
@@ -93,7 +98,8 @@ def notes_on_unknown(
         every.setdefault(size, []).append(seed)
         if lacking:
             found.setdefault((size, lacking), []).append(seed)
-    noun = split.kind if split.kind == "series" else split.kind.removesuffix("s")
+    samples = _samples(split)
+    noun = samples if samples == "series" else samples.removesuffix("s")
     lines = []
     for (size, lacking), seeds in found.items():
         where = f" with {size_text(size)}" if len(every) > 1 else ""
