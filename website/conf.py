@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,6 +52,7 @@ html_css_files = ["site.css"]
 html_extra_path = ["index.html"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 
 
 def order(page: str) -> list[tuple[str, list[str]]]:
@@ -59,7 +61,8 @@ def order(page: str) -> list[tuple[str, list[str]]]:
     for line in page.splitlines():
         if line.startswith("## "):
             captions.append((line[3:], []))
-        for text, link in re.findall(r"\[([^]]+)\]\(([^):#]+)\.md\)", line):
+        # Only lists: a table of tasks links to the same pages.
+        for text, link in re.findall(r"^- \[([^]]+)\]\(([^):#]+)\.md\)", line):
             path = (REPOSITORY / "docs" / link).resolve().relative_to(REPOSITORY)
             if path.as_posix() != root_doc:
                 captions[-1][1].append(f"{text} </{path.as_posix()}>")
@@ -74,9 +77,22 @@ def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
         for caption, pages in order((REPOSITORY / "docs" / "index.md").read_text()):
             listed = "\n".join(pages)
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listed}\n```\n"
+    elif docname == "docs/index":
+        source[0] = f"---\nnosearch: true\n---\n{source[0]}"  # it names all that is elsewhere
     elif docname == "docs/trainers":
         source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\ntrainers/*\n```\n"
 
 
+def keep_together(app: Sphinx, tree: nodes.document) -> None:
+    """Break no line between a number and "%", nor at the hyphens of a short piece of code."""
+    for code in tree.findall(nodes.literal):
+        if len(code.astext()) <= 20:
+            code["classes"].append("short")
+    for text in list(tree.findall(nodes.Text)):
+        if not isinstance(text.parent, nodes.literal | nodes.literal_block):
+            text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)))
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add_contents)
+    app.connect("doctree-read", keep_together)
