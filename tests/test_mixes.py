@@ -133,6 +133,8 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("mixup:partners=class", "partners must be cycle, .*, near or far, not class"),
         ("mixup:partners=far:mode=pair", "mode=pair and partners=far exclude each other"),
         ("balancedmixup:partners=near", "balancedmixup chooses partners itself: leave out part"),
+        ("mixup+zetamixup", "zetamixup cannot take turns with others: name it alone"),
+        ("zetamixup:labels=union", "zetamixup blends all samples of a batch, by shares: leave ou"),
         ("mixup:mode=all", "mode must be batch, pair or elem, not all"),
         ("cmixup:mode=pair", "cmixup chooses partners itself, so mode cannot be pair"),
         ("cutmix:layers=stem", "cutmix is applied to the input alone: leave out layers"),

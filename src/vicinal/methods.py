@@ -77,6 +77,17 @@ class MethodEntry:
         module, _, name = (self.callback or "").partition(":")
         return getattr(import_module(module), name) if name else None
 
+    @property
+    def why_by_shares(self) -> str | None:
+        """Why its targets are nothing but shares, and it takes no turns; None where it does.
+
+        >>> METHODS["zetamixup"].why_by_shares
+        'blends all samples of a batch'
+        """
+        if self.callback:
+            return "has a loss of its own"
+        return self.summary if self.learned == "num_classes" else None
+
     def layers_for(self, kind: str) -> tuple[str, ...] | None:
         """The layers that it is applied to for a kind of data; None where it does not serve it.
 

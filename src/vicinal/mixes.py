@@ -381,11 +381,12 @@ def _check(spec: MixSpec, mix: str) -> None:
         _refuse(mix, f"{choosing[0]} chooses partners itself: leave out partners={spec.partners}")
     if spec.partners != "cycle" and spec.mode == "pair":
         _refuse(mix, f"mode=pair and partners={spec.partners} exclude each other: leave out one")
-    alone = [part.method.name for part in spec.parts if part.method.callback]
+    alone = [part.method for part in spec.parts if part.method.why_by_shares]
     if alone and spec.labels == "union":
-        _refuse(mix, f"{alone[0]} has a loss of its own, by shares: leave out labels=union")
+        why = alone[0].why_by_shares
+        _refuse(mix, f"{alone[0].name} {why}, by shares: leave out labels=union")
     if alone and len(spec.parts) > 1:
-        _refuse(mix, f"{alone[0]} cannot take turns with others: name it alone")
+        _refuse(mix, f"{alone[0].name} cannot take turns with others: name it alone")
 
 
 def written(value: Any) -> str:

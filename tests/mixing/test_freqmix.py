@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vicinal import Choice, CutMix, FreqMix, MixLoss, Schedule, check_mixer
+from vicinal import Choice, CutMix, FreqMix, MixLoss, Near, Schedule, check_mixer
 from vicinal.mixing.checks import CHECKS_OF_FORMS
 from vicinal.mixing.methods.freqmix import SpectralMix
 
@@ -143,3 +143,27 @@ def test_arguments_are_checked():
     other = torch.rand(4, 2, 7), torch.rand(4, 2, 4)
     with pytest.raises(ValueError, match="the second batch has the shapes"):
         FreqMix()(torch.rand(4, 2, 8), torch.rand(4, 2, 4), other=other)
+
+
+@pytest.mark.parametrize(
+    "partners", [[1, 2, 0], lambda y: [1, 2, 0], lambda x, y: [1, 2, 0], Near(lambda x: x[:, 0, 0])]
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_partners_are_those_that_were_asked_for(partners, wrapped):
+    x = torch.tensor([0.0, 2.0, 3.0])[:, None, None].expand(3, 1, 6).contiguous()
+    mixer = FreqMix(1.0, partners=partners, seed=0)
+    mixer = Choice([mixer], seed=0) if wrapped else mixer
+    expected = [1, 2, 1] if isinstance(partners, Near) else [1, 2, 0]
+    mix = mixer.draw(x, x)
+    assert mix.partner.tolist() == expected
+    assert torch.allclose(mix(x), x[expected], atol=1e-5)
+
+
+def test_batch_without_the_partners_that_were_asked_for_uses_up_no_draw():
+    x = torch.zeros(3, 1, 6)
+    mixer = FreqMix(partners="same_class", seed=0)
+    with pytest.raises(TypeError, match="class indices"):
+        mixer(x, x)
+    with pytest.raises(ValueError, match="give no second batch"):
+        mixer(x, x, other=(x, x))
+    assert mixer.random.draws == 0

@@ -10,9 +10,11 @@ from vicinal import (
     ColumnMix,
     CutMix,
     FMix,
+    KMixUp,
     MixUp,
     ResizeMix,
     SmoothMix,
+    ZetaMixUp,
     as_tensors,
 )
 from vicinal.mixing.move import move
@@ -65,3 +67,10 @@ def test_nothing_is_read_before_it_is_in_cpu_memory(mixer, shape, target):
         as_tensors(mixer(x, y)[1])
     assert ("cpu", True) not in moves.seen
     assert moves.seen
+
+
+@pytest.mark.parametrize("mixer", [ZetaMixUp(), KMixUp(2), MixUp(partners="near")])
+def test_methods_that_multiply_matrices_mix_batches_without_memory(mixer):
+    x = torch.empty(4, 3, 20, 20, device="meta")
+    mixed, target = mixer(x, torch.empty(4, 2, device="meta"))
+    assert (mixed.shape, mixed.device.type, target.partner.device.type) == (x.shape, "meta", "meta")

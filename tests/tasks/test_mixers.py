@@ -235,3 +235,10 @@ def test_partners_by_class_are_for_classes():
     with pytest.raises(VicinalError, match=r"mixup:partners=same_class: .* these are values: use"):
         check_partners(parse_mix("mixup:partners=same_class"), "values")
     check_partners(parse_mix("mixup:partners=far"), "values")
+
+
+@pytest.mark.parametrize("partners", ["same_class", "near"])
+def test_partners_by_the_batch_are_refused_where_predictions_are_rescaled(partners):
+    with pytest.raises(VicinalError, match=f"rescales .* partners={partners}: leave it out"):
+        check_partners(parse_mix(f"rescaledmixup:partners={partners}"), "classes")
+    check_partners(parse_mix("rescaledmixup:partners=shuffle"), "classes")

@@ -9,6 +9,7 @@ from torch import Tensor
 from vicinal.mixing.batch import is_blendable, tensors_to_mix
 from vicinal.mixing.class_indices import without_subclass
 from vicinal.mixing.completion import Batch
+from vicinal.mixing.move import in_full_precision
 
 #: From the samples of a batch, as the mixer gets them, to features (B, ...).
 Embed = Callable[[Any], Tensor]
@@ -62,7 +63,7 @@ def _of_tensor(x: Tensor) -> Tensor:
     rows = rows - rows.mean(0, keepdim=True).nan_to_num(0.0, 0.0, 0.0)
     if rows.shape[1] <= FEW:
         return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").square()
-    with torch.autocast(rows.device.type, enabled=False):
+    with in_full_precision(rows.device):
         products = rows @ rows.T  # a tenth of cdist's time for photos
     squares = products.diagonal()
     return (squares[:, None] + squares - 2 * products).clamp_(min=0)

@@ -1,5 +1,8 @@
 """Moving tensors between devices without making the CPU wait."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -28,3 +31,8 @@ def pin_and_move(drawn: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         drawn = drawn.pin_memory()
     return move(drawn, device)
+
+
+def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """A context in which autocast rounds nothing; on the meta device, where there is none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

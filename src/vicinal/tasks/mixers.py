@@ -12,6 +12,7 @@ from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
 from vicinal.mixes import OF_CLASSES, MixPart, MixSpec
 from vicinal.mixing import Choice, Mixer, Schedule
+from vicinal.mixing.partners_by import needs_batch
 from vicinal.rng import derive_seed
 from vicinal.tasks.options import TrainOptions
 
@@ -65,7 +66,13 @@ def make_mixer(
 
 
 def check_partners(spec: MixSpec, targets: str) -> None:
-    """Refuse partners by their classes where the targets are none."""
+    """Refuse partners by their classes where the targets are none, or where they are rescaled."""
+    rescaled = [part.method.name for part in spec.parts if part.method.to_the_end]
+    if rescaled and needs_batch(spec.partners):
+        raise VicinalError(
+            f"--mix {spec.text}: {rescaled[0]} rescales predictions by how far it mixes, which "
+            f"depends on the samples with partners={spec.partners}: leave it out"
+        )
     if spec.partners in OF_CLASSES and targets != "classes":
         found = "several labels of each" if targets == "labels" else targets
         raise VicinalError(

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from vicinal.mixing.arguments import number
 from vicinal.mixing.blocks import next_mix
+from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, Per
-from vicinal.mixing.partners_by import Partners
+from vicinal.mixing.partners_by import Partners, choose_partners
 from vicinal.mixing.pattern import Drawn
 
 
@@ -137,7 +138,13 @@ class SeriesAndFuture:
                 )
         steps = x.shape[self.dim] + y.shape[self.dim]
         channels = x.shape[1:].numel() // max(x.shape[self.dim], 1)
+        batch, drawn = Batch(x, y, other), mixer.random.count
         mix = next_mix(mixer, len(x), (channels, steps // 2 + 1), x.device)
+        try:
+            mix = choose_partners(mixer.partners, mix, batch)
+        except Exception:
+            mixer.random.count = drawn  # a rejected batch uses up no draw
+            raise
         keep = mix.patterns[0].values
         for pattern in mix.patterns[1:]:  # of a Choice: at most one is not neutral
             keep = keep & pattern.values

@@ -11,6 +11,7 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, Per
 from vicinal.mixing.mix import Mix
+from vicinal.mixing.move import in_full_precision
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.pattern import Drawn
 from vicinal.mixing.target import one_hot
@@ -154,6 +155,6 @@ def _product(matrix: Tensor, rows: Tensor) -> Tensor:
     """The matrix times rows (B, ...), in the rows' dtype."""
     dtype = torch.promote_types(rows.dtype, torch.float32)
     flat = rows.reshape(len(rows), -1).to(dtype)
-    with torch.autocast(rows.device.type, enabled=False):  # or the shares would be rounded
+    with in_full_precision(rows.device):  # or the shares would be rounded
         product = (matrix.to(rows.device, dtype) @ flat).view(rows.shape)
     return (product.round_() if rows.dtype == torch.uint8 else product).to(rows.dtype)
