@@ -127,13 +127,13 @@ METHODS: dict[str, MethodEntry] = {
             _HIDDEN, alpha=2.0,
         ),
         MethodEntry(
-            "regmixup", "MixUp", "a clean loss beside that of mixup",
+            "regmixup", "MixUp", "adds the loss of the plain batch to that of mixup",
             _ANY, alpha=10.0, maximum=_MASK, passes=2,
             callback="vicinal.learner.regmixup:RegMixUp",
             settings=(Setting("eta", "the weight of the mixed loss", 1.0, to="callback"),),
         ),
         MethodEntry(
-            "mixupmp", "MixUp", "regmixup of uniform weights, for a member of an ensemble",
+            "mixupmp", "MixUp", "regmixup with uniform weights, for ensembles",
             _ANY, alpha=1.0, maximum=_MASK, passes=2,
             callback="vicinal.learner.regmixup:MixUpMP",
             settings=(
@@ -146,7 +146,7 @@ METHODS: dict[str, MethodEntry] = {
             callback="vicinal.learner.rescaledmixup:RescaledMixUp",
         ),
         MethodEntry(
-            "kernelmixup", "KernelMixUp", "mixup, the stronger the nearer the samples",
+            "kernelmixup", "KernelMixUp", "mixup, stronger between similar samples",
             {"images": INPUT, "rows": ("inputs",), "series": INPUT},
             settings=(
                 Setting("tau_max", "the strength at the mean distance", 1.0),
@@ -154,7 +154,7 @@ METHODS: dict[str, MethodEntry] = {
             ),
         ),
         MethodEntry(
-            "kmixup", "KMixUp", "mixup of samples that are matched by their distances",
+            "kmixup", "KMixUp", "mixup of similar samples, matched by their distances",
             {"images": INPUT, "rows": ("inputs",), "series": INPUT}, alpha=1.0,
             chooses_partners=True,
             settings=(
@@ -179,7 +179,7 @@ METHODS: dict[str, MethodEntry] = {
             _ANY_BUT_MASKS, alpha=0.2, targets="classes", maximum=_MASK, chooses_partners=True,
         ),
         MethodEntry(
-            "cmixup", "CMixUp", "mixup of samples with near values",
+            "cmixup", "CMixUp", "mixup of samples with similar values",
             {**_EMBEDDED, "images beside columns": None, "series": INPUT}, alpha=2.0,
             targets="values", maximum=_MASK,
             learned="bandwidth",

@@ -365,7 +365,7 @@ def test_names_of_mixes_break_between_settings_and_methods_are_explained(tmp_pat
     arm = Arm("mixup:0.8+regmixup:10:eta=0.5", None, 5, is_text=True)
     text = reports(tmp_path, (NONE, arm), figures=False)
     assert "mixup:0.8+<wbr>regmixup:10:<wbr>eta=0.5</th>" in text
-    assert "<em>regmixup</em>: a clean loss beside that of mixup;" in text
+    assert "<em>regmixup</em>: adds the loss of the plain batch to that of mixup;" in text
     assert text.count("<em>mixup</em>") == 1
 
 
