@@ -142,7 +142,9 @@ class TestTrain:
         folder = stopped(monkeypatch, owner, name, raising=False)
         assert not folder.exists()
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=str)
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=SLOW)], ids=str
+    )
     def test_keeps_the_epoch_after_which_its_picture_is_drawn(self, monkeypatch, number, capsys):
         def ask_once(figure, file, save=runs._save_figure):
             monkeypatch.setattr(runs, "_save_figure", save)

@@ -549,7 +549,7 @@ class TestShowData:
 
 class TestShow:
     @pytest.mark.parametrize("options", [
-        ["--alpha", "0"], ["--alpha", "0.4"], ["--alpha", "8"], ["--mix", "remix"]
+        ["--alpha", "0"], pytest.param(["--alpha", "8"], marks=pytest.mark.slow), ["--mix", "remix"]
     ])  # fmt: skip
     def test_digits(self, tmp_path, options):
         assert run(["show", "digits", *options, "--out", "mixed.png"]) == 0

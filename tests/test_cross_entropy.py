@@ -519,10 +519,12 @@ class TestTransforms:
         nn.CrossEntropyLoss(),
         nn.CrossEntropyLoss(torch.linspace(0.2, 2, 5, dtype=torch.float64), ignore_index=2,
                             label_smoothing=0.1, reduction="sum"),
-        nn.CrossEntropyLoss(reduction="none"),
-        CrossEntropyLossFlat(axis=1),
-        F.cross_entropy,
-        functools.partial(F.nll_loss, ignore_index=3),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (
+            nn.CrossEntropyLoss(reduction="none"),
+            CrossEntropyLossFlat(axis=1),
+            F.cross_entropy,
+            functools.partial(F.nll_loss, ignore_index=3),
+        )),
     ])  # fmt: skip
     def test_it_compiles_in_one_graph(self, criterion):
         torch.compiler.reset()

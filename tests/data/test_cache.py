@@ -518,6 +518,7 @@ print(type(dls.train.dataset).__name__, len(dls.train.dataset))
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_in_the_middle_is_reported_and_done_without(tmp_path, files, folder):
     done = subprocess.run(
         [sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True

@@ -217,7 +217,7 @@ def test_a_resumed_training_continues_with_the_same_draws(tmp_path):
     assert whole.mix.mixer.state_dict()["draws"] == 12
 
 
-@pytest.mark.parametrize("kind", ["Bert", "Roberta"])
+@pytest.mark.parametrize("kind", ["Bert", pytest.param("Roberta", marks=pytest.mark.slow)])
 def test_texts_are_mixed_in_their_embeddings(kind, tmp_path):
     options = {"pad_token_id": 0}
     model, other = text_model(kind, **options), text_model(kind, **options)
@@ -235,6 +235,7 @@ def test_texts_are_mixed_in_their_embeddings(kind, tmp_path):
     assert not model._forward_pre_hooks
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TREC.is_dir(), reason="the folder ../shared/data is not there")
 def test_questions_of_trec(tmp_path):
     frame = pandas.read_csv(TREC / "train.csv")[:320]
@@ -310,6 +311,7 @@ def test_a_loss_that_passes_mixing_by(tmp_path):
         trainer(tmp_path, vision_model(), MixUp(), images(32), Mine).train()
 
 
+@pytest.mark.slow
 def test_half_precision(tmp_path):
     trained = trainer(
         tmp_path, vision_model(), MixUp(seed=0), images(), bf16=True, num_train_epochs=8

@@ -111,6 +111,7 @@ def test_mixers_with_other_target_weights_pass_the_other_checks(make, batch):
     assert check_mixer(make(), *batch, skip=skip) == tuple(set_without(*skip))
 
 
+@pytest.mark.slow
 def test_guidedmixup_passes_all_checks_but_that_of_ranks():
     """It draws nothing: on the same batch, each rank mixes alike."""
     with pytest.raises(AssertionError, match='fails the check "rank"'):

@@ -609,7 +609,7 @@ class TestChoosing:
             ),
             (lambda: ManifoldMixUp(mlp(), alpha=1.0), TypeError, "alpha"),
             (
-                lambda: ManifoldMixUp(mlp(), mixer=Choice([MixUp(), ManifoldMixUp(mlp())])),
+                lambda: ManifoldMixUp(mlp(), mixer=Choice([ManifoldMixUp(mlp())], per="batch")),
                 ValueError,
                 "a ManifoldMixUp cannot draw with a Choice that holds a ManifoldMixUp",
             ),

@@ -43,7 +43,7 @@ def test_drawing_reads_no_data(kind):
     [
         pytest.param(FMix, {"alpha": 0}, marks=pytest.mark.slow),
         pytest.param(FMix, {"alpha": 1}, marks=pytest.mark.slow),
-        (GridMix, {"alpha": 0}),
+        pytest.param(GridMix, {"alpha": 0}, marks=pytest.mark.slow),
         pytest.param(GridMix, {"alpha": 1}, marks=pytest.mark.slow),
         pytest.param(SmoothMix, {}, marks=pytest.mark.slow),
     ],

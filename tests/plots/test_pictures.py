@@ -113,7 +113,10 @@ class TestImages:
         label = plots.mixed_batch(rgb(1), target([0], [0], [1.0]), ["$5$"]).axes[0].xaxis.label
         assert not label.get_parse_math()
 
-    @pytest.mark.parametrize(("count", "size"), [(1, (8, 8)), (9, (224, 224)), (6, (40, 80))])
+    @pytest.mark.parametrize(
+        ("count", "size"),
+        [(1, (8, 8)), pytest.param(9, (224, 224), marks=pytest.mark.slow), (6, (40, 80))],
+    )
     def test_readable(self, count, size, assert_readable):
         x = torch.rand(count, 3, *size)
         assert_readable(plots.images(x, LONG_VOCAB[-count:]))
@@ -177,7 +180,9 @@ class TestMixedBatch:
         assert lines[0].startswith("90 % class_003")
         assert lines[3].startswith("10 % class_004")
 
-    @pytest.mark.parametrize(("count", "size"), [(1, 8), (16, 224)])
+    @pytest.mark.parametrize(
+        ("count", "size"), [(1, 8), pytest.param(16, 224, marks=pytest.mark.slow)]
+    )
     def test_readable(self, count, size, assert_readable):
         own = torch.arange(1000)[-count:]
         y = MixedTarget(own, own.flip(0) - 20, torch.linspace(0, 1, count))
@@ -218,7 +223,9 @@ class TestMixing:
         assert len(figure.axes) == 25
         assert list(figure.axes[-1].lines[-1].get_xdata()) == y.weight[:8].tolist()
 
-    @pytest.mark.parametrize(("count", "alpha"), [(1, 0), (2, 1.23456e-5), (8, 1.0)])
+    @pytest.mark.parametrize(
+        ("count", "alpha"), [(1, 0), (2, 1.23456e-5), pytest.param(8, 1.0, marks=pytest.mark.slow)]
+    )
     def test_readable(self, count, alpha, assert_readable):
         assert_readable(mixing_figure(count, alpha, vocab=LONG_VOCAB[-count:])[0])
 

@@ -90,6 +90,7 @@ class TestCompare:
         assert first["memorised"].between(0, 1).all()
         assert first["alpha"].dropna().unique().tolist() == [0.1, 1.0]
 
+    @pytest.mark.slow
     def test_mixes_with_settings_are_arms(self, rows, capsys, tmp_path):
         quick = [rows, "--epochs", "2", "--train-size", "64", "--out", "out"]
         mixes = ["none", "mixup:0.8:prob=0.5", "mixup:0.2+remix:1:mode=batch:off_epoch=1"]
@@ -335,6 +336,7 @@ class TestMap:
         assert re.search(r"budget: +2 seeds of each arm, about ", printed)
 
 
+@pytest.mark.slow
 @blank
 def test_other_seeds_are_other_runs(rows, capsys, tmp_path):
     arguments = [rows, "--mix", "none,mixup", "--epochs", "1", "--train-size", "40"]
@@ -523,6 +525,7 @@ class TestShow:
         page = (tmp_path / "board.html").read_text()
         assert 'data-method="cutmix" data-alpha="0.2"' in page
 
+    @pytest.mark.slow
     def test_a_picture_of_a_mix_that_ends(self, capsys, tmp_path):
         mix = "mixup:0.8+cutmix:1:until=0.5:mode=pair"
         assert run(["show", "digits", "--mix", mix, "--out", "a.png"]) == 0

@@ -120,7 +120,9 @@ def test_a_map_of_which_nothing_is_done(begun):
 
 
 def test_a_folder_without_a_map(tmp_path):
-    with pytest.raises(SystemExit, match="holds no comparison: begin it without --draw"):
+    with pytest.raises(
+        SystemExit, match="holds no comparison: begin it with neither --draw nor --table"
+    ):
         maps.draw(tmp_path)
     one = ExperimentConfig(TrainOptions("digits"), ("none", "mixup"), epochs=(1,))
     ComparisonFolder(tmp_path).begin(Made(one), seeds=3)

@@ -27,7 +27,9 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("model", ["resnet9", "resnet10t", "vit4"])
+@pytest.mark.parametrize(
+    "model", ["resnet10t", *(pytest.param(m, marks=pytest.mark.slow) for m in ("resnet9", "vit4"))]
+)
 def test_mixing_inside_of_a_network(model, tmp_path, capsys):
     options = ["--model", model, "--no-pretrained", "--valid", "0.5", "--epochs", "1"]
     assert run(["train", "digits", "--mix", "manifoldmixup", *options, "--out", "run"]) == 0

@@ -51,8 +51,14 @@ DIABETES = ["train", "diabetes.csv", "--label", "target", "--out", "run"]
 class TestClasses:
     @pytest.mark.parametrize(
         "mix",
-        ["none", "mixup", "columnmix", "manifoldmixup"]
-        + [pytest.param(mix, marks=pytest.mark.slow) for mix in ("featmix", "hidmix")],
+        [
+            "mixup",
+            "manifoldmixup",
+            *(
+                pytest.param(mix, marks=pytest.mark.slow)
+                for mix in ("none", "columnmix", "featmix", "hidmix")
+            ),
+        ],
     )
     def test_each_mix_learns_and_predicts(self, wine, capsys, mix):
         assert run([*WINE, "--epochs", "8", "--mix", mix]) == 0

@@ -64,7 +64,10 @@ def _in_tables(request: DataRequest) -> DataSplit | None:
     if not request.has_hub_tables and not any(file.suffix == ".parquet" for file in request.tables):
         return None
     from vicinal.data.sound_columns import sound_shards, sound_tables  # with Pillow
+    from vicinal.data.table_finders import OF_COLUMNS, OF_IMAGES, OF_LABELLED
 
+    if request.path is None:  # before anything is downloaded
+        request.accept(*OF_COLUMNS, "stream", reasons={"": "is no folder"})
     is_hub = request.has_hub_tables
     found: Any = sound_tables(request) if is_hub else sound_shards(request)
     if not found:
@@ -72,7 +75,6 @@ def _in_tables(request: DataRequest) -> DataSplit | None:
     check_reader(request.path or request.data)
     from vicinal.data.column_split import split_of_parquet, split_of_tables
     from vicinal.data.sound_split import split_of_sounds
-    from vicinal.data.table_finders import OF_IMAGES, OF_LABELLED
 
     with _named_as_sounds():
         request.accept(*OF_LABELLED, reasons=OF_IMAGES)
