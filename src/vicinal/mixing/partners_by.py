@@ -61,7 +61,7 @@ class SameClass:
 class OtherClass:
     """Partners of another class: the next one of another class, in a random circle of the batch.
 
-    So each partner is uniform over the samples of other classes, and few are chosen twice.
+    So each sample of another class is about equally likely, and few are chosen twice.
     """
 
     leaves_alone = True
