@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 import torch
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from vicinal import rng
 from vicinal.data.digits import digits
@@ -20,6 +21,9 @@ from vicinal.files import write_file
 # Enough for every run; pytest --hypothesis-profile=default tries 100 examples of each.
 settings.register_profile("short", max_examples=12, deadline=None)
 settings.load_profile("short")
+# It reads all of our source for constants to try: five seconds in each process.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(autouse=True)

@@ -214,7 +214,11 @@ class Disk:
             self.patch.setattr(os, "fsync", refuse)
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+SLOW = pytest.mark.slow
+CODES = [errno.ENOSPC, *(pytest.param(code, marks=SLOW) for code in (errno.EROFS, errno.EDQUOT))]
+
+
+@pytest.mark.parametrize("code", CODES)
 class TestRunFolder:
     def test_that_cannot_be_written_any_more(self, tmp_path, options, monkeypatch, code):
         with monkeypatch.context() as patch:
@@ -243,7 +247,10 @@ def rows(folder):
     return (folder / "metrics.csv").read_text().splitlines()
 
 
-@pytest.mark.parametrize("change", ["another", "one less", "one in its place"])
+@pytest.mark.parametrize(
+    "change",
+    ["one in its place", *(pytest.param(each, marks=SLOW) for each in ("another", "one less"))],
+)
 def test_other_files_are_not_what_a_run_goes_on_with(tmp_path, options, monkeypatch, change):
     """They would be split in another way, so that images trained on would be validated with."""
     at_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), 2))

@@ -196,7 +196,13 @@ def test_a_u_net_has_as_many_parameter_groups_and_freezes_the_same_of_them(folde
     assert count[0] == count[1]
 
 
-@pytest.mark.parametrize("get_y", [lambda number: float(number), lambda number: [float(number)]])
+@pytest.mark.parametrize(
+    "get_y",
+    [
+        lambda number: float(number),
+        pytest.param(lambda number: [float(number)], marks=pytest.mark.slow),
+    ],
+)
 def test_targets_of_one_number_have_the_same_shapes(get_y):
     found = []
     for library in (vision, vicinal):

@@ -5,8 +5,8 @@ import pytest
 from losses.page import SECTIONS, entries_of, heading, on_page, table, verdicts, version, zoo_of
 from losses.verdict import ERROR, WRONG
 
-# To import MONAI alone takes ten seconds, and the others compute for three or four.
-SLOW = ("of_monai", "of_kornia", "of_smp")
+# To import MONAI alone takes ten seconds, and the others compute for some seconds.
+SLOW = ("of_monai", "of_kornia", "of_smp", "of_pml", "of_keras", "metrics_of_keras")
 
 
 @pytest.fixture(

@@ -61,6 +61,7 @@ def test_it_compiles_to_the_same_numbers(kind, options):
         assert torch.equal(target.weight, other.weight)
 
 
+@pytest.mark.slow
 def test_resizemix_compiles_for_one_size_to_the_same_numbers():
     x, y = torch.randn(4, 3, 8, 8), torch.arange(4)
     compiled, eager = ResizeMix(seed=0), ResizeMix(seed=0)
