@@ -71,8 +71,8 @@ def test_helpers_are_started_once_where_the_runs_take_long(monkeypatch):
 
 
 def test_short_runs_start_none(monkeypatch):
-    machine = Machine(monkeypatch, 0.2)
-    machine.train(6, Jobs(4, 1, True))  # 30 seconds
+    machine = Machine(monkeypatch, 0.1)
+    machine.train(6, Jobs(4, 1, True))  # 12 seconds
     assert machine.started == []
 
 

@@ -13,7 +13,7 @@ from vicinal.learner.learner import Learner
 from vicinal.study.formatting import pluralize
 
 TRIED = 1.0  # seconds of training, after which it is known how long the runs will take
-WORTH = 45.0  # seconds of runs: a process that starts in between needs some for itself
+WORTH = 20.0  # seconds of runs: a process that starts in between needs some five for itself
 MEMORY = 1.2  # times what this process takes is set aside for another one
 
 
