@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vicinal.study import jobs
-from vicinal.study.jobs import Jobs, StartHelpers, choose_jobs, limited_threads
+from vicinal.study.jobs import Jobs, LoadBeside, StartHelpers, choose_jobs, limited_threads
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,14 @@ def test_no_more_helpers_than_runs_and_memory(monkeypatch):
     machine.train(6, Jobs(4, 1, True), processors=8)
     assert machine.started == [2]
     assert threads == [2]  # of eight processors, for each of three processes
+
+
+def test_what_comes_afterwards_is_loaded_once_while_the_last_runs_train():
+    left, loaded = [3], []
+    callback = LoadBeside(Jobs(2, 1, True), lambda: left[0], lambda: loaded.append(left[0]))
+    for left[0] in (3, 2, 1):
+        for epoch in range(3):
+            callback.before_epoch(SimpleNamespace(epoch=epoch))
+            if callback.thread is not None:
+                callback.thread.join()
+    assert loaded == [2]

@@ -26,7 +26,7 @@ from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder, load_writers
 from vicinal.study.formatting import format_duration, join_and, pluralize
 from vicinal.study.helpers import end_with_parent, helpers
-from vicinal.study.jobs import Jobs, StartHelpers, limited_threads
+from vicinal.study.jobs import Jobs, LoadBeside, StartHelpers, limited_threads
 from vicinal.study.on_ray import RayRunner
 from vicinal.study.planning import (
     Left,
@@ -284,6 +284,7 @@ def _run(
         with helpers(
             folder.path, plan.deadline, threads=threads, devices=_devices(), log=log
         ) as start:
+            runner.callbacks.append(LoadBeside(jobs, runner.left, load_writers))
             if jobs.chosen:
                 left = sum(plan.expected.get(a.name, 0.0) for a, s in runs if not store.has(a, s))
                 runner.callbacks.append(StartHelpers(jobs, runner.left, start, processors(), left))

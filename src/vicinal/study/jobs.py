@@ -1,5 +1,6 @@
 """How many processes share the runs of a comparison, with how many threads, and from when on."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,28 @@ def limited_threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class LoadBeside(Callback):
+    """Load what comes after the runs, while the last of them train: a processor may be idle then.
+
+    Args:
+        jobs: how many processes share the runs.
+        left: how many runs are not done yet, the present one among them.
+        load: is called once, in a thread.
+    """
+
+    order = 95
+
+    def __init__(self, jobs: Jobs, left: Callable[[], int], load: Callable[[], None]) -> None:
+        self.jobs, self.left, self.load = jobs, left, load
+        self.thread: threading.Thread | None = None
+
+    def before_epoch(self, learn: Learner) -> None:
+        is_second = learn.epoch > 0  # in the first, others may still be in their runs before
+        if self.thread is None and is_second and self.left() <= self.jobs.processes:
+            self.thread = threading.Thread(target=self.load, daemon=True)
+            self.thread.start()
 
 
 class StartHelpers(Callback):
