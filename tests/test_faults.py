@@ -92,7 +92,7 @@ def goes_on(options, folder):
 
 
 class TestImages:
-    @pytest.mark.parametrize("part", ["train", "valid"])
+    @pytest.mark.parametrize("part", ["train", pytest.param("valid", marks=pytest.mark.slow)])
     @pytest.mark.parametrize("fault", ["deleted", "cut off"])
     def test_one_that_goes_while_it_is_streamed(
         self, tmp_path, options, streaming, monkeypatch, part, fault
@@ -129,7 +129,7 @@ class TestImages:
         assert str(file) in fails(options, tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    @pytest.mark.parametrize("limit", [0, cache.LIMIT])
+    @pytest.mark.parametrize("limit", [cache.LIMIT, pytest.param(0, marks=pytest.mark.slow)])
     def test_one_that_goes_before_it_is_decoded(self, tmp_path, options, monkeypatch, limit):
         """Decoding comes before the run folder is touched, so a run that is there stays."""
         monkeypatch.setattr(cache, "LIMIT", limit)

@@ -113,6 +113,7 @@ class TestResuming:
         assert run(["train", "digits", "--resume"]) == 0
         assert "saved to runs/digits-2" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_what_is_not_there_is_begun(self, tmp_path):
         runs.train(TrainOptions("digits", epochs=1), tmp_path / "run", resume=True, log=silent)
         assert (tmp_path / "run" / "model.safetensors").exists()

@@ -492,6 +492,7 @@ class TestRuns:
     def options(folder):
         return TrainOptions(str(folder), stream=True, epochs=3, batch_size=8, seed=3)
 
+    @pytest.mark.slow
     def test_what_is_chosen_is_logged(self, shards, tmp_path):
         lines = {}
         runs.train(self.options(shards), tmp_path / "run", log=lines.__setitem__)

@@ -104,6 +104,7 @@ def test_shares_are_readable(assert_readable):
     assert_readable(plots.confusion(counts(100), [LONG] * 100, normalize=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_readable_in_the_users_own_style(assert_readable):
     style = {"figure.autolayout": True, "font.size": 16, "axes.grid": True, "figure.dpi": 150}
