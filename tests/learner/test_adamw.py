@@ -74,6 +74,25 @@ def test_groups_of_equal_options_cost_one_call_of_the_kernel(monkeypatch):
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])
+def test_the_kernel_has_nothing_to_copy_in_channels_last(amsgrad, monkeypatch):
+    """Torch's kernel copies what is not contiguous, which takes as long as the step."""
+    given, kernel = [], torch._fused_adamw_
+    monkeypatch.setattr(
+        torch, "_fused_adamw_", lambda *args, **how: (given.append(args), kernel(*args, **how))
+    )
+    own, torchs = network(channels_last=True), network(channels_last=True)
+    optimizer = AdamW(groups(own), amsgrad=amsgrad)
+    weights = train(own, optimizer)
+    lists = [tensors for args in given for tensors in args]
+    assert len(given) == 12
+    assert all(x.is_contiguous() for tensors in lists for x in tensors)
+    convolution = own[0].weight
+    assert optimizer.state[convolution]["exp_avg"].stride() == convolution.stride()
+    expected = torch.optim.AdamW(groups(torchs), **HOW, amsgrad=amsgrad, fused=True)
+    assert torch.equal(weights, train(torchs, expected))
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
 def test_it_computes_what_torchs_other_form_does(amsgrad):
     own, torchs = network(dtype=torch.float64), network(dtype=torch.float64)
     expected = torch.optim.AdamW(groups(torchs), **HOW, amsgrad=amsgrad, fused=False)

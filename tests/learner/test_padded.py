@@ -44,6 +44,15 @@ def test_gradients_in_bfloat16_are_those_in_float32(conv, shape, layout):
     assert (found - right).abs().max() < 0.03 * right.abs().max()
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_a_part_lies_in_memory_as_the_kernel_does(layout):
+    conv = nn.Conv2d(3, 4, 3, stride=2, padding=1).to(memory_format=layout)
+    given = []  # as autograd computes it: what accumulates it would copy it into that order
+    conv.weight.register_hook(lambda gradient: given.append(gradient.stride()))
+    gradients(conv, torch.randn(2, 3, 1, 1), "bf16")
+    assert given == [conv.weight.stride()]
+
+
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor
 
 from vicinal.mixed.uncompiled import uncompiled
 
-MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 FUSED_DTYPES = (torch.float32, torch.float64)  # torch's other way rounds lower ones at each step
 
 
@@ -87,9 +85,6 @@ class AdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            if group["fused"] and not all(map(self._lie_alike, group["params"])):
-                group["fused"] = None  # for good
         groups = self.param_groups
         self.param_groups = self._merged()
         try:
@@ -98,6 +93,25 @@ class AdamW(torch.optim.AdamW):
         finally:
             self.param_groups = groups
         return loss
+
+    def _init_group(self, group: dict[str, Any], *collected: Any) -> Any:
+        """Collect the tensors of a group; those of the fused kernel in the order of memory.
+
+        The kernel for the CPU goes through the memory of a parameter, its gradient and its moments
+        as if they had one order: of others it would pair other elements, without an error. Where
+        that order is not the dimensions', it copies some of them first, which takes as long again.
+        """
+        has_complex = super()._init_group(group, *collected)
+        *lists, _ = collected  # the last are the numbers of steps
+        lists = [each for each in lists if each]  # without amsgrad, one is empty
+        if group["fused"] and lists and lists[0][0].device.type == "cpu":
+            rows = [_in_order(row) for row in zip(*lists, strict=True)]
+            if None in rows:
+                group["fused"] = None
+            else:
+                for each, tensors in zip(lists, zip(*rows, strict=True), strict=True):
+                    each[:] = tensors
+        return has_complex
 
     def _merged(self) -> list[dict[str, Any]]:
         """The groups, where those of equal options are one: each costs a call of the kernel.
@@ -118,35 +132,20 @@ class AdamW(torch.optim.AdamW):
             return False
         return all(first[name] == second[name] for name in self.defaults)
 
-    def _lie_alike(self, parameter: Tensor) -> bool:
-        """Whether a parameter, its gradient and its moments have one order in memory.
 
-        The fused kernel for the CPU goes through the memory of each, as if they had: it would pair
-        other elements, without an error.
-        """
-        if parameter.grad is None or parameter.device.type != "cpu":
-            return True
-        strides, state = parameter.stride(), self.state.get(parameter, {})
-        moments = [state[name] for name in MOMENTS if name in state]
-        return is_dense(parameter.shape, strides) and all(
-            each.layout is torch.strided and each.stride() == strides
-            for each in (parameter.grad, *moments)
-        )
+def _in_order(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """Tensors of one shape, with their dimensions in the order of memory; None if it differs.
+
+    None, too, where elements do not fill a block of memory.
+    """
+    if all(each.is_contiguous() for each in tensors):
+        return tensors
+    strides = tensors[0].stride()
+    order = sorted(range(len(strides)), key=strides.__getitem__, reverse=True)
+    views = tuple(each.permute(order) for each in tensors)
+    return views if all(each.is_contiguous() for each in views) else None
 
 
 def _can_be_fused(parameter: Tensor) -> bool:
     is_plain = type(parameter) in (Tensor, torch.nn.Parameter)
     return is_plain and parameter.device.type == "cpu" and parameter.dtype in FUSED_DTYPES
-
-
-@cache  # as it is asked at every step
-def is_dense(shape: torch.Size, strides: tuple[int, ...]) -> bool:
-    """Whether elements fill a block of memory: as of a network in either usual format.
-
-    >>> is_dense(torch.Size([2, 3]), (3, 1)), is_dense(torch.Size([2, 3]), (4, 1))
-    (True, False)
-    """
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    known = (torch.contiguous_format, formats.get(len(shape), torch.contiguous_format))
-    parameter = torch.empty_strided(shape, strides, device="meta")
-    return any(parameter.is_contiguous(memory_format=each) for each in known)

@@ -61,7 +61,27 @@ def _convolve(module: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
         return exact.to(torch.get_autocast_dtype("cpu"))
     entries, paddings = zip(*parts, strict=True)
     convolution, others = FUNCTIONS[dimensions], (module.dilation, module.groups)
-    return convolution(x, weight[..., *entries], bias, module.stride, paddings, *others)
+    part: Any = _Part.apply(weight, entries)
+    return convolution(x, part, bias, module.stride, paddings, *others)
+
+
+class _Part(torch.autograd.Function):
+    """Entries of a kernel, whose gradient has the kernel's own order in memory.
+
+    Autograd's own gradient of an index has the order of the dimensions: for channels last, it would
+    be copied into the other one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, entries: tuple[Any, ...]) -> Tensor:
+        ctx.entries, ctx.kernel = entries, weight.detach()  # for its shape and order
+        return weight[..., *entries]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        whole = torch.zeros_like(ctx.kernel)
+        whole[..., *ctx.entries] = gradient
+        return whole, None
 
 
 def _paddings(module: Any) -> Sequence[int]:
