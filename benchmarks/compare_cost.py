@@ -5,8 +5,9 @@ python benchmarks/compare_cost.py DATA --old OLD/src -- --train-size 1000 --epoc
 
 Everything after ``--`` is given to ``vicinal compare``. Both trees run the same command, one after
 the other, each with an empty cache of decoded images, in a temporary folder. Beside the seconds
-until it ends stand those of the processors, in which other programs hardly count. The last lines
-compare the results run by run.
+until it ends stand those of the processors, in which other programs hardly count. A first round is
+not counted: in it Python and numba compile each tree. The last lines compare the results run by
+run.
 """
 
 import argparse
@@ -52,13 +53,15 @@ def main() -> None:
     data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
     seconds: dict[str, list[tuple[float, float]]] = {"now": [], "earlier": []}
     results = {}
-    for _ in range(options.rounds):
+    for number in range(options.rounds + 1):
         for name, source in (("now", OWN), ("earlier", options.old)):
             with tempfile.TemporaryDirectory() as folder:
                 took = compare(source, data, arguments, Path(folder))
                 results[name] = pd.read_csv(Path(folder, "out", "runs.csv"))
-            seconds[name].append(took)
-            print(f"{name}: {took[0]:.1f} s, {took[1]:.1f} s of processor", flush=True)
+            note = "" if number else " (not counted)"
+            print(f"{name}: {took[0]:.1f} s, {took[1]:.1f} s of processor{note}", flush=True)
+            if number:
+                seconds[name].append(took)
     now, earlier = (pd.DataFrame(seconds[name]).median() for name in ("now", "earlier"))
     wall, processor = now / earlier
     print(f"now / earlier: {wall:.3f}, of processor {processor:.3f}")
