@@ -10,7 +10,7 @@ from analyses import CUTMIX, MIXUP, NONE, analysis, failed
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
 from vicinal.study.arms import Cell
-from vicinal.study.cells import methods, tables_of
+from vicinal.study.cells import learnt, methods, tables_of
 from vicinal.study.figures import learning_curves
 from vicinal.study.map_figure import gain_map
 from vicinal.study.report import write_report
@@ -128,7 +128,7 @@ def test_the_figure_has_a_panel_for_each_method_and_a_sign_where_it_is_shown():
     found = by_cell(
         {(500.0, 5): (LOW, HIGH, LOW), (5000.0, 5): (HIGH, HIGH, LOW)}, (NONE, MIXUP, CUTMIX)
     )
-    figure = gain_map(found, methods(found))
+    figure = gain_map(learnt(found), found.arms, methods(found.arms))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["mixup α = 0.4", "cutmix α = 1"]
     texts = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     assert texts == [["▲ +20.0", "+0.0"], ["+0.0", "▼ -20.0"]]

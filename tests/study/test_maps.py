@@ -1,4 +1,4 @@
-"""benchmarks/maps.py, the published maps: their commands, and what is drawn of them."""
+"""benchmarks/maps.py, the published maps: commands, what is kept of them, and what is drawn."""
 
 import importlib.util
 from dataclasses import dataclass, field
@@ -8,7 +8,8 @@ import pytest
 from analyses import failed, result
 
 from vicinal.cli import run
-from vicinal.study.arms import comparisons, make_arms
+from vicinal.study.analysis import Analysis
+from vicinal.study.arms import Cell, comparisons, make_arms
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.folder import ComparisonFolder
 from vicinal.tasks import TrainOptions
@@ -18,30 +19,32 @@ spec = importlib.util.spec_from_file_location("maps", SCRIPT)
 maps = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(maps)
 
+MINUS = "\N{MINUS SIGN}"
+FEW, MANY = Cell(100.0, 1), Cell(400.0, 5)
+
 
 @pytest.mark.parametrize("name", maps.MAPS)
-def test_a_command_asks_for_the_map(name, monkeypatch):
+def test_a_command_asks_for_a_cell_of_the_map(name, monkeypatch):
     asked = []
     monkeypatch.setattr(
         "vicinal.study.command.compare_data",
         lambda config, **how: asked.append((config, how["seeds"], how["out"], how["resume"])),
     )
-    _, *words = maps.command_of(name, Path("x"), seeds=4, jobs=2)
+    cell = maps.cells_of(name)[-1]
+    _, *words = maps.command_of(name, cell, Path("x"), seeds=4, jobs=2)
     run(words)
-    assert asked == [(maps.MAPS[name], 4, Path("x", name), True)]
+    ((config, seeds, out, resume),) = asked
+    assert (config.epochs, config.train_sizes) == ((cell.epochs,), (cell.train_size,))
+    assert (config.options, config.mixes) == (maps.MAPS[name].options, maps.MAPS[name].mixes)
+    assert (seeds, out, resume) == (4, Path("x", name, f"{cell.train_size:g}x{cell.epochs}"), True)
 
 
 @pytest.mark.parametrize("name", maps.MAPS)
-def test_a_map_has_cells_with_a_baseline(name):
-    config = maps.MAPS[name]
-    arms = arms_of(config)
-    cells = {arm.cell for arm in arms}
+def test_a_map_has_cells_with_a_baseline_the_cheapest_first(name):
+    config, cells = maps.MAPS[name], maps.cells_of(name)
     assert len(cells) == len(config.epochs) * len(config.train_sizes) >= 4
-    assert {baseline.mix for _, baseline in comparisons(arms)} == {"none"}
-
-
-def arms_of(config):
-    return make_arms(config.mixes, (), config.epochs, config.options, (), config.train_sizes)
+    assert [cell.work for cell in cells] == sorted(cell.work for cell in cells)
+    assert {baseline.mix for _, baseline in comparisons(maps.arms_of(name))} == {"none"}
 
 
 @dataclass
@@ -54,46 +57,44 @@ class Made:
 
     @property
     def arms(self):
-        return arms_of(self.config)
+        config = self.config
+        return make_arms(config.mixes, (), config.epochs, config.options, (), config.train_sizes)
 
     def fingerprint(self):
         return ""
 
 
-CONFIG = ExperimentConfig(
-    TrainOptions("digits"), ("none", "mixup"), epochs=(1, 5), train_sizes=(100.0, 400.0)
-)
-
-
 @pytest.fixture
-def begun(tmp_path):
-    """A map of three seeds, and a function that stores the result of a run."""
-    folder = ComparisonFolder(tmp_path / "map")
-    folder.begin(Made(CONFIG), seeds=3)
-    arms = {(arm.mix, arm.train_size, arm.epochs): arm for arm in Made(CONFIG).arms}
+def small(monkeypatch, tmp_path):
+    """A map called small; a function that stores the runs of a cell, and the file of what is kept.
 
-    def add(mix, size, epochs, seed, right):
-        arm = arms[mix, size, epochs]
-        made = failed(arm, seed) if right is None else result(arm, seed, right)
-        made.save(folder.results / f"{arm.name}-seed{seed}.result")
+    The function takes for each arm the accuracy of each seed, and returns the folder.
+    """
+    config = ExperimentConfig(
+        TrainOptions("digits"), ("none", "mixup"), epochs=(1, 5), train_sizes=(100.0, 400.0)
+    )
+    monkeypatch.setitem(maps.MAPS, "small", config)
 
-    return folder.path, add
+    def store(cell, **accuracies):
+        folder = ComparisonFolder(maps._folder("small", cell, tmp_path / "runs"))
+        made = Made(maps.one_cell("small", cell))
+        folder.begin(made, seeds=len(accuracies["none"]))
+        for arm in made.arms:
+            for seed, right in enumerate(accuracies[arm.mix]):
+                each = failed(arm, seed) if right is None else result(arm, seed, right)
+                each.save(folder.results / f"{arm.name}-seed{seed}.result")
+        return folder.path
+
+    return store, tmp_path / "kept" / "small.csv"
 
 
-def test_what_is_done_of_a_map_is_drawn(begun, capsys):
-    path, add = begun
-    for seed, noise in enumerate((0.0, 0.01, 0.005)):
-        add("none", 100.0, 1, seed, 0.6 + noise)
-        add("mixup", 100.0, 1, seed, 0.8 + noise)
-    for seed in range(2):  # the third is not done
-        add("none", 400.0, 5, seed, 0.8)
-        add("mixup", 400.0, 5, seed, 0.7)
-    add("none", 100.0, 5, 0, 0.5)
-    add("mixup", 100.0, 5, 0, None)
-    maps.draw(path)
-    text = path.with_suffix(".md").read_text(encoding="utf-8")
-    assert capsys.readouterr().out == f"{text}\n"
-    baseline, mixup, below = text.split("\n\n")
+def test_what_is_kept_is_drawn(small, capsys):
+    store, kept = small
+    five = [0.6, 0.61, 0.605, 0.6, 0.61]
+    maps.keep(FEW, store(FEW, none=five, mixup=[x + 0.2 for x in five]), kept)
+    maps.keep(MANY, store(MANY, none=[0.8, 0.8], mixup=[0.7, 0.7]), kept)
+    maps.draw("small", kept)
+    baseline, mixup, below = capsys.readouterr().out.split("\n\n", 2)
     assert baseline.splitlines() == [
         "| none: accuracy | 1 epoch | 5 epochs |",
         "|---|---:|---:|",
@@ -104,30 +105,89 @@ def test_what_is_done_of_a_map_is_drawn(begun, capsys):
     assert head == "| mixup α = 0.4 against none, points | 1 epoch | 5 epochs |"
     assert few.startswith("| 100 samples | ▲ +20.0 (+1")
     assert few.endswith(") |  |")
-    assert many.startswith("| 400 samples |  | ▼ \N{MINUS SIGN}10.0 (\N{MINUS SIGN}")
+    assert many.startswith(f"| 400 samples |  | ▼ {MINUS}10.0 ({MINUS}")
     assert many.endswith("), 2 seeds |")
-    assert below == "(12 of 24 runs, 1 min 50 s of training)\n"
-    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert below == "(2 of 4 cells)\n\n"
+    assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_map_of_which_nothing_is_done(begun):
-    path, add = begun
-    maps.draw(path)
-    add("none", 100.0, 1, 0, None)
-    maps.draw(path)
-    assert path.with_suffix(".md").read_text().startswith("(1 of 24 runs, ")
-    assert not path.with_suffix(".png").exists()
+def test_what_is_kept_is_what_the_comparison_shows(small):
+    store, kept = small
+    folder = store(FEW, none=[0.6, 0.65, 0.6], mixup=[0.7, 0.66, 0.8])
+    arms, results, _ = maps.read(folder)
+    (shown,) = Analysis(arms, results).compare(Analysis(arms, results).main)
+    maps.keep(FEW, folder, kept)
+    (found,) = maps.read_kept("small", kept)
+    assert found.arm == maps.arms_of("small")[1]
+    assert found.measure is shown.measure
+    assert found.interval.seeds == shown.interval.seeds
+    for name in ("mean", "low", "high"):
+        assert getattr(found.interval, name) == pytest.approx(
+            getattr(shown.interval, name), abs=1e-6
+        )
+    assert (found.value, found.base) == pytest.approx((shown.value, shown.base), abs=1e-6)
+    assert found.is_negligible == shown.is_negligible
 
 
-def test_a_folder_without_a_map(tmp_path):
+def test_cells_that_are_kept_with_as_many_seeds_are_not_done_again(small, monkeypatch):
+    store, kept = small
+    maps.keep(FEW, store(FEW, none=[0.6, 0.6], mixup=[0.7, 0.7]), kept)
+    assert maps.left("small", kept, seeds=2) == maps.cells_of("small")[1:]
+    assert maps.left("small", kept, seeds=3) == maps.cells_of("small")
+    asked = []
+
+    def run_cell(command, check):
+        size, length = Path(command[command.index("--out") + 1]).name.split("x")
+        cell = Cell(float(size), int(length))
+        asked.append(cell)
+        store(cell, none=[0.6, 0.6], mixup=[0.7, 0.7])
+        return type("Done", (), {"returncode": 0})
+
+    monkeypatch.setattr(maps.subprocess, "run", run_cell)
+    runs = kept.parents[1] / "runs"
+    maps.do_what_is_left("small", kept, runs, 2, None)
+    assert asked == maps.cells_of("small")[1:]
+    assert maps.left("small", kept, seeds=2) == []
+
+
+def test_a_cell_that_is_done_again_takes_the_place_of_the_one_before(small):
+    store, kept = small
+    maps.keep(FEW, store(FEW, none=[0.6, 0.6], mixup=[0.7, 0.7]), kept)
+    maps.keep(MANY, store(MANY, none=[0.6, 0.6], mixup=[0.7, 0.7]), kept)
+    before = maps.read_kept("small", kept)
+    maps.keep(FEW, store(FEW, none=[0.6] * 3, mixup=[0.8] * 3), kept)
+    few, many = maps.read_kept("small", kept)
+    assert many.interval == before[1].interval
+    assert (few.interval.seeds, round(few.interval.mean, 6)) == (3, 0.2)
+
+
+def test_a_cell_in_which_nothing_is_learnt_is_done_but_not_drawn(small, capsys):
+    store, kept = small
+    maps.keep(FEW, store(FEW, none=[0.01, 0.01], mixup=[0.0, 0.02]), kept)
+    maps.draw("small", kept)
+    assert capsys.readouterr().out == "(1 of 4 cells)\n\n"
+    assert not kept.with_suffix(".png").exists()
+    assert FEW not in maps.left("small", kept, seeds=2)
+
+
+def test_the_cell_whose_interval_lies_highest_is_confirmed_on_other_seeds(small, capsys):
+    store, kept = small
+    assert maps.confirmation("small", kept) == "# small: no cell is kept"
+    # The larger mean has the wider interval.
+    maps.keep(FEW, store(FEW, none=[0.6] * 5, mixup=[0.6, 0.9, 0.9, 0.9, 0.9]), kept)
+    maps.keep(MANY, store(MANY, none=[0.6] * 5, mixup=[0.8] * 5), kept)
+    words = maps.confirmation("small", kept)
+    assert words == (
+        "vicinal compare digits --epochs 5 --mix none,mixup:0.4 --train-size 400 "
+        "--first-seed 100 --seeds 8"
+    )
+
+
+def test_a_folder_without_a_comparison(tmp_path):
     with pytest.raises(
         SystemExit, match="holds no comparison: begin it with neither --draw nor --table"
     ):
-        maps.draw(tmp_path)
-    one = ExperimentConfig(TrainOptions("digits"), ("none", "mixup"), epochs=(1,))
-    ComparisonFolder(tmp_path).begin(Made(one), seeds=3)
-    with pytest.raises(SystemExit, match="holds no map of named methods"):
-        maps.draw(tmp_path)
+        maps.read(tmp_path)
 
 
 def test_a_name_that_is_no_map(monkeypatch, capsys):
@@ -141,5 +201,12 @@ def test_all_commands_are_printed(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["maps.py"])
     maps.main()
     printed = capsys.readouterr().out
-    assert printed.count("\nvicinal compare ") == len(maps.MAPS)
+    assert printed.count("\nvicinal compare ") == sum(
+        len(maps.cells_of(name)) for name in maps.MAPS
+    )
     assert "--label-noise 0.4" in printed
+
+
+def test_what_is_kept_in_the_docs_fits_the_maps():
+    for kept in maps.KEPT.glob("*.csv"):
+        assert maps.read_kept(kept.stem, kept, all_cells=True)

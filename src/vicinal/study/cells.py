@@ -128,14 +128,14 @@ def _cell(comparison: Comparison | None) -> str:
     return "-" if comparison is None else cell_text(comparison)
 
 
-def grid(analysis: Analysis, method: str) -> dict[Cell, Comparison]:
+def grid(made: Sequence[Comparison], method: str) -> dict[Cell, Comparison]:
     """The comparisons of one method, by their cells."""
-    return {c.arm.cell: c for c in learnt(analysis) if c.arm.method == method}
+    return {c.arm.cell: c for c in made if c.arm.method == method}
 
 
-def methods(analysis: Analysis) -> list[str]:
+def methods(arms: Sequence[Arm]) -> list[str]:
     """The methods of a map that are compared with a baseline."""
-    return list(dict.fromkeys(arm.method for arm, _ in comparisons(analysis.arms)))
+    return list(dict.fromkeys(arm.method for arm, _ in comparisons(arms)))
 
 
 def axes(arms: Sequence[Arm]) -> tuple[list[float], list[int]]:
@@ -156,9 +156,9 @@ def tables_of(analysis: Analysis) -> list[str]:
     measure = analysis.main
     unit = "points" if measure.percent else "its own unit"
     base = baseline_name(comparisons(analysis.arms)[0][1])
-    tables = []
-    for method in methods(analysis):
-        found = grid(analysis, method)
+    made, tables = learnt(analysis), []
+    for method in methods(analysis.arms):
+        found = grid(made, method)
         rows = [[_cell(found.get(Cell(size, length))) for length in lengths] for size in sizes]
         title = f"{method} against {base}, {measure.title}, {unit}:"
         tables.append("\n".join([title, *_aligned(["", *heads], names, rows)]))

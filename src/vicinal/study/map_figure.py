@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vicinal.plots.layout import COLOURS, LARGE, SMALL, new_figure
-from vicinal.study.analysis import Analysis, Comparison
-from vicinal.study.arms import Cell
+from vicinal.study.analysis import Comparison
+from vicinal.study.arms import Arm, Cell
 from vicinal.study.cells import axes as axes_of
-from vicinal.study.cells import cell_text, grid, learnt
+from vicinal.study.cells import cell_text, grid
 
 BETTER, WORSE = COLOURS[0], COLOURS[1]
 SHOWN, OPEN = 0.55, 0.25  # the strongest colour of a cell, where a difference is shown or open
@@ -20,7 +20,7 @@ LEFT, AROUND = 1.0, 1.1  # inches for the sizes, and above and below the cells
 LETTERS = 34  # of a line above a panel
 
 
-def gain_map(analysis: Analysis, methods: Sequence[str]) -> Figure:
+def gain_map(made: Sequence[Comparison], arms: Sequence[Arm], methods: Sequence[str]) -> Figure:
     """What methods gain in the main measure, for each training size and length.
 
     A cell has the difference to training without mixing; ▲ or ▼ and a stronger colour where it is
@@ -28,16 +28,17 @@ def gain_map(analysis: Analysis, methods: Sequence[str]) -> Figure:
     the maps of all methods.
 
     Args:
-        analysis: of a map.
+        made: comparisons by the main measure; cells that have none are empty.
+        arms: of the whole map.
         methods: the names of the methods, one panel each, beside each other.
     """
-    sizes, lengths = axes_of(analysis.arms)
+    sizes, lengths = axes_of(arms)
     width, height = LEFT + WIDE * len(lengths), AROUND + TALL * len(sizes)
     figure = new_figure(len(methods) * width, height)
-    largest = max((abs(c.interval.mean) for c in learnt(analysis)), default=0.0)
+    largest = max((abs(c.interval.mean) for c in made), default=0.0)
     panels = figure.subplots(1, len(methods), squeeze=False).flatten()
     for axes, method in zip(panels, methods, strict=True):
-        cells = grid(analysis, method)
+        cells = grid(made, method)
         _frame(axes, method, sizes, lengths)
         for row, size in enumerate(sizes):
             for column, length in enumerate(lengths):

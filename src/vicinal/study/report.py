@@ -15,7 +15,7 @@ from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.answer import full_name
 from vicinal.study.arms import Arm, baseline_name, comparisons
-from vicinal.study.cells import methods, tables_of
+from vicinal.study.cells import learnt, methods, tables_of
 from vicinal.study.class_table import class_table
 from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
@@ -173,9 +173,10 @@ def _map(analysis: Analysis) -> list[dict[str, Any]]:
     """A figure for each method of a map; none where there is one training size."""
     if not analysis.is_map or not analysis.measures:
         return []
+    draw = partial(gain_map, learnt(analysis), analysis.arms)
     return [
-        {"svg": Markup(svg(partial(gain_map, analysis, [method]), f"map {method}")), "text": table}
-        for method, table in zip(methods(analysis), tables_of(analysis), strict=True)
+        {"svg": Markup(svg(partial(draw, [method]), f"map {method}")), "text": table}
+        for method, table in zip(methods(analysis.arms), tables_of(analysis), strict=True)
     ]
 
 
