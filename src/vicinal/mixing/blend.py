@@ -58,6 +58,36 @@ class RowPattern(Pattern):
         return self.with_lam(function(self.lam))
 
 
+@dataclass(frozen=True, eq=False)
+class NumberedRowPattern(RowPattern):
+    """The base class of patterns with a second number for each row.
+
+    Args:
+        lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
+        number: (B,) floats, of which each subclass says what they are for.
+    """
+
+    number: Tensor
+
+    def with_lam(self, lam: Tensor) -> Self:
+        return type(self)(lam, self.number)
+
+    @classmethod
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        return cls(*values.unbind(1))
+
+    @classmethod
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return (2,)
+
+    @property
+    def values(self) -> Tensor:
+        return torch.stack((self.lam, self.number), 1)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(*function(self.values).unbind(1))
+
+
 @tensors_as_leaves("lam")
 @dataclass(frozen=True, eq=False)
 class Blend(RowPattern):

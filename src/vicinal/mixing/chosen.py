@@ -6,9 +6,8 @@ or gives the batch a random order.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import batch_size, map_leaves
-from vicinal.mixing.blend import Blend
+from vicinal.mixing.blend import Blend, NumberedRowPattern
 from vicinal.mixing.completion import Batch, rows
 from vicinal.mixing.listed import check_lists
 from vicinal.mixing.method import Method, Per
@@ -25,35 +24,15 @@ from vicinal.mixing.nested import Integers
 from vicinal.mixing.pattern import Drawn
 
 
-@tensors_as_leaves("lam", "uniform")
+@tensors_as_leaves("lam", "number")
 @dataclass(frozen=True, eq=False)
-class PendingBlend(Blend):
+class PendingBlend(NumberedRowPattern, Blend):
     """A blend whose partners are still to be chosen.
 
     Args:
         lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
-        uniform: (B,) uniform floats in [0, 1), each of which will select a partner.
+        number: (B,) uniform floats in [0, 1), each of which will select a partner.
     """
-
-    uniform: Tensor
-
-    def with_lam(self, lam: Tensor) -> Self:
-        return type(self)(lam, self.uniform)
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*values.unbind(1))
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (2,)
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.uniform), 1)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.values).unbind(1))
 
 
 class OwnPartnersOptions(TypedDict, total=False):
@@ -162,7 +141,7 @@ class ChosenPartners(OwnPartners):
         partner = mix.partner
         if len(y):
             log_probs = self.log_probs(y, None if pool is None else pool[1])
-            partner = choose(log_probs, blend.uniform.to(y.device)).to(partner.device)
+            partner = choose(log_probs, blend.number.to(y.device)).to(partner.device)
         other = None if pool is None else (rows(pool[0], partner), rows(pool[1], partner))
         return Mix(partner, mix.weight, (Blend(blend.lam),), other)
 

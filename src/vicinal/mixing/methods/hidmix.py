@@ -1,8 +1,7 @@
 """HidMix: exchange dimensions of embeddings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self, Unpack
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.beta import sample_lam
-from vicinal.mixing.blend import RowPattern
+from vicinal.mixing.blend import NumberedRowPattern
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
@@ -20,7 +19,7 @@ _BITS = 0xFFFFFFFF
 
 @tensors_as_leaves("lam", "number")
 @dataclass(frozen=True, eq=False)
-class Dimensions(RowPattern):
+class Dimensions(NumberedRowPattern):
     """Take some of the last dimension's values from the partner, the same along all others.
 
     What is hidden has a width that is unknown when a mix is drawn. So the dimensions follow from
@@ -31,27 +30,7 @@ class Dimensions(RowPattern):
         number: (B,) whole numbers below 2**24, as floats.
     """
 
-    number: Tensor
-
     copies = True
-
-    def with_lam(self, lam: Tensor) -> Self:
-        return type(self)(lam, self.number)
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*values.unbind(1))
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (2,)
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.number), 1)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.values).unbind(1))
 
     def check(self, x: Tensor) -> None:
         if x.ndim < 2:

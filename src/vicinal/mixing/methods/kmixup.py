@@ -86,7 +86,7 @@ class KMixUp(OwnPartners):
         partner = mix.partner
         if len(partner):
             squares = squared_distances(batch, self.distance)
-            order = blend.uniform.to(squares.device).argsort(stable=True)
+            order = blend.number.to(squares.device).argsort(stable=True)
             partner = matched(squares, order, self.k).to(partner.device)
         return Mix(partner, mix.weight, (Blend(blend.lam),))
 
