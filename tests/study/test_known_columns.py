@@ -31,4 +31,4 @@ def test_a_comparison_asks_before_its_runs(tmp_path):
     options = TrainOptions(str(tmp_path / "t.csv"), label="label", epochs=1, batch_size=2)
     made = Experiment(ExperimentConfig(options, ("none", "mixup"), epochs=(1,), train_sizes=(2.0,)))
     with pytest.raises(VicinalError, match="take more by --train-size"):
-        made.unknown_labels(range(20))
+        made.check_subsets(range(20))

@@ -79,22 +79,22 @@ def test_labels_that_a_smaller_part_lacks_are_left_out_of_the_scores(tmp_path):
 def test_they_are_named_for_the_sizes_and_seeds_that_lack_them(tmp_path):
     made = experiment(tmp_path, 10.0)
     without, with_it = seed_without(made, 10.0)
-    (line,) = made.unknown_labels([without])
+    (line,) = made.check_subsets([without])
     said = "1 label of the validation part (rare), which no training row has"
     assert line == ("unknown", f"{said}: left out of the scores")
-    assert made.unknown_labels([with_it]) == []
-    (line,) = made.unknown_labels(sorted([without, with_it]))
+    assert made.check_subsets([with_it]) == []
+    (line,) = made.check_subsets(sorted([without, with_it]))
     assert line == ("unknown", f"{said} with seed {without}: left out of the scores")
     many = experiment(tmp_path, 10.0, 40.0)
-    (line,) = many.unknown_labels([without])
+    (line,) = many.check_subsets([without])
     assert line == ("unknown", f"{said} with 10 training samples: left out of the scores")
-    (line,) = many.unknown_labels(sorted([without, with_it]))
+    (line,) = many.check_subsets(sorted([without, with_it]))
     assert f"has with 10 training samples and seed {without}: left" in line[1]
 
 
 def test_all_of_the_training_part_leaves_nothing_out(tmp_path):
     made = experiment(tmp_path)
-    assert made.unknown_labels(range(3)) == []
+    assert made.check_subsets(range(3)) == []
     assert made.prepare(made.arms[0], 0).identified is None
     classes = split_of_rows(
         {"train": pd.DataFrame({"x": range(20), "y": ["a", "b"] * 10})},

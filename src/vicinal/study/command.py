@@ -121,7 +121,7 @@ def compare_data(
         if budget is not None or (experiment.is_map and left_to_do(experiment, seeds, earlier)):
             left = Left(experiment, expected_seconds(experiment, cluster), seeds, earlier)
             plan = plan_runs(left, least, began, budget, at_once, log)
-        for line in experiment.unknown_labels(experiment.seeds(plan.seeds)):
+        for line in experiment.check_subsets(experiment.seeds(plan.seeds)):
             log(*line)
         if overwrite:
             folder.clear()
@@ -348,7 +348,7 @@ def _conclude(
         command=experiment.command(len({result.seed for result in results})),
         settings=[
             *experiment.settings(),
-            *experiment.unknown_labels(sorted({result.seed for result in results})),
+            *experiment.check_subsets(sorted({result.seed for result in results})),
         ],
         images=experiment.board(),
     )

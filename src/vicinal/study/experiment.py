@@ -132,13 +132,15 @@ class Experiment:
 
     def _check(self) -> None:
         """Make the mixer of each arm, so that mistakes are reported before any training."""
-        hidden = set()
+        hidden, looking = set(), set()
         for arm in self.arms:
             # No new task: its choices, which read the data, are the same for all arms.
             task = copy.copy(self.task)
             task.options = self._options(arm, seed=0)
             mixer = task.batch_mixer()
-            if mixer is not None and any(isinstance(m, LooksWithModel) for m in mixer.nested()):
+            looks = mixer is not None and any(isinstance(m, LooksWithModel) for m in mixer.nested())
+            if mixer is not None and looks and arm.mix not in looking:
+                looking.add(arm.mix)
                 learn = task.learner()
                 learn.to_device()
                 lend(mixer, learn.model)
@@ -181,8 +183,8 @@ class Experiment:
             common.append(("other data", self.ood.text))
         return [*common, ("versions", f"vicinal {__version__}, torch {torch.__version__}")]
 
-    def unknown_labels(self, seeds: Iterable[int]) -> list[tuple[str, str]]:
-        """Lines about the labels that smaller training parts lack, with these seeds.
+    def check_subsets(self, seeds: Iterable[int]) -> list[tuple[str, str]]:
+        """Refuse training parts of these seeds that do not suffice; lines about unknown labels.
 
         Raises:
             VicinalError: of one of these parts nothing can be learned.
