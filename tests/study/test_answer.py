@@ -487,3 +487,15 @@ def test_an_interval_of_values_without_bias_is_not_cut_by_one_with_bias():
     (found,) = made.compare(MEASURES["ece"])
     assert found.interval.low < found.interval.mean < found.interval.high
     assert found.interval.mean == pytest.approx(-0.006)
+
+
+def test_runs_in_which_an_earlier_version_changed_more_images_are_not_mixed_with_others():
+    found = analysis({NONE: [0.6] * 4, MIXUP: [0.8] * 4})
+    for each in found.results:
+        samples = 400 if each.seed else 1000
+        each.values["blur"] = (torch.arange(samples) < samples / 2).double()
+    found.results[-1].values["blur"] = torch.zeros(1000, dtype=torch.float64)  # and none's has 400
+    (made,) = Analysis(found.arms, found.results).compare(MEASURES["blur"])
+    assert (made.interval.seeds, made.value) == (2, 0.5)
+    (made,) = Analysis(found.arms, found.results).compare(MEASURES["accuracy"])
+    assert made.interval.seeds == 4

@@ -5,6 +5,9 @@ import torch
 from torch import nn
 
 from vicinal import DataLoaders, Learner
+from vicinal.study import measuring
+from vicinal.study.evaluation import Evaluation
+from vicinal.study.measuring import compute_measures
 from vicinal.study.robustness import (
     BLUR,
     CONTRAST,
@@ -60,3 +63,26 @@ def test_corruptions_are_those_of_torchvision(shape, channels_last):
     blurred = functional.gaussian_blur(x, [side, side], [sigma, sigma])
     assert torch.allclose(blur(x), blurred, rtol=0, atol=1e-6)
     assert torch.allclose(contrast(x), functional.adjust_contrast(x, CONTRAST), rtol=0, atol=1e-6)
+
+
+def test_of_many_images_some_are_changed_the_same_for_every_network(learn, monkeypatch):
+    """Every second batch of four; without a limit, all of them."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randint(0, 256, (16, 3, 4, 4), generator=generator, dtype=torch.uint8)
+    y = torch.arange(16) % 2
+    learn = Learner(
+        DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu"), learn.model, precision="fp32"
+    )
+    learn.model[1].bias.data = torch.zeros(2)
+    outputs, targets = learn.get_preds(act=learn.activation)
+    every = compute_measures(Evaluation(outputs, targets, learn=learn))
+    monkeypatch.setattr(measuring, "CHANGED", 8)
+    some = compute_measures(Evaluation(outputs, targets, learn=learn))
+    assert len(learn.dls.valid) == 4
+    taken = torch.arange(16).view(4, 4)[::2].flatten()
+    for name in ("noise", "blur", "contrast", "fgsm"):
+        assert len(every[name]) == 16
+        if name != "noise":  # which is drawn for each batch, here the same
+            assert torch.equal(some[name], every[name][taken])
+        assert len(some[name]) == 8
+    assert torch.equal(some["accuracy"], every["accuracy"])

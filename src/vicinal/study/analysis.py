@@ -323,4 +323,11 @@ class Analysis:
     ) -> list[tuple[Result, Result]]:
         """The results of both for each seed that both have finished, and measured."""
         others = {result.seed: result for result in self.of(baseline, measure)}
-        return [(own, others[own.seed]) for own in self.of(arm, measure) if own.seed in others]
+        both = [(own, others[own.seed]) for own in self.of(arm, measure) if own.seed in others]
+        if measure is None:
+            return both
+        # Earlier versions measured changed images on more samples, and may have left other seeds.
+        counts = [tuple(len(each.values[measure.compared]) for each in pair) for pair in both]
+        like = [count for count in counts if len(set(count)) == 1]
+        usual = max(dict.fromkeys(like), key=like.count, default=None)
+        return [pair for pair, count in zip(both, counts, strict=True) if count == usual]

@@ -10,13 +10,16 @@ from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
 from vicinal.progress import status
-from vicinal.study.curve_points import points, stride
+from vicinal.study.curve_points import SAMPLES, points, stride
 from vicinal.study.formatting import format_duration, pluralize
 from vicinal.study.measures import MEASURES
+from vicinal.study.measuring import CHANGED
 
 WARM_UP, TIMED = 2, 6  # batches of a trial
-# Through the validation part: one for the outputs, and more for measures that run the network.
-PASSES = 1 + sum(measure.passes for measure in MEASURES.values())
+# Through the validation part: one for the outputs, and through other images; and through the
+# samples of the measures that run the network again.
+PASSES = 1 + sum(measure.passes for measure in MEASURES.values() if measure.on_batch is None)
+AGAIN = sum(measure.passes for measure in MEASURES.values() if measure.on_batch is not None)
 # What is set aside for the report, and for what no trial can foresee: a share, and seconds.
 MARGIN, LEAST_MARGIN = 0.05, 5.0
 LONGER = 1.3  # a run may take this many times as long as a short trial predicts
@@ -97,7 +100,8 @@ def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
         watch.seconds(training) * len(part)
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
-    return Cost(setup + (PASSES + more) * valid, train, valid / stride(learn.dls.valid))
+    again, point = (valid / stride(learn.dls.valid, count) for count in (CHANGED, SAMPLES))
+    return Cost(setup + (PASSES + more) * valid + AGAIN * again, train, point)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vicinal.learner.learner import Learner
 from vicinal.learner.monitors import Monitor
 
 POINTS = 20  # of a learning curve
-SAMPLES = 2000  # of the validation part that are enough for one of them, or up to twice as many
+SAMPLES = 1000  # of the validation part that are enough for one of them, or up to twice as many
 
 
 def points(epochs: int) -> set[int]:
@@ -22,12 +22,12 @@ def points(epochs: int) -> set[int]:
     return {math.ceil(epochs * number / count) - 1 for number in range(1, count + 1)}
 
 
-def stride(valid: SplitLoader) -> int:
-    """Of how many validation batches one is enough for a learning curve.
+def stride(valid: SplitLoader, samples: int) -> int:
+    """Of how many validation batches one is taken, for so many samples or up to twice as many.
 
     They are taken evenly, as the samples may be sorted by their class.
     """
-    return max(1, len(valid) * valid.batch_size // SAMPLES)
+    return max(1, len(valid) * valid.batch_size // samples)
 
 
 class CurvePoints(Callback):
@@ -44,7 +44,7 @@ class CurvePoints(Callback):
     def before_fit(self, learn: Learner) -> None:
         needed = any(_may_need_all(callback) for callback in learn.callbacks)
         self.validated = set(range(learn.epochs)) if needed else points(learn.epochs)
-        self.stride = 1 if needed else stride(learn.dls.valid)
+        self.stride = 1 if needed else stride(learn.dls.valid, SAMPLES)
 
     def before_validate(self, learn: Learner) -> None:
         if learn.epoch not in self.validated:
