@@ -19,6 +19,7 @@ from vicinal.mixing import MixedTarget
 from vicinal.plots.overlays import painted
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.mask_preprocessing import MaskPreprocessing
+from vicinal.tasks.masks import MaskTask
 
 SIDE = 8
 
@@ -144,6 +145,24 @@ def test_methods_that_need_one_class_of_an_image(folder, mix, sentence):
 def test_options_that_do_not_apply(folder, given, sentence):
     with pytest.raises(VicinalError, match=sentence):
         make_task(options(folder, **given), find_split(options(folder)))
+
+
+@pytest.mark.parametrize(
+    ("small", "count", "size"),
+    [
+        *[(True, 2, 2), (True, 6, 3), (True, 50, 4), (True, 200, 8), (True, 5000, 32)],
+        *[(False, 50, 4), (False, 5000, 8)],
+    ],
+)
+def test_of_few_images_batches_are_small(small, count, size):
+    """200 images learn digits in 30 epochs of 25 steps, and in none of 6."""
+    assert MaskTask._batch_size(SimpleNamespace(small=small), count)[0] == size
+
+
+@pytest.mark.parametrize(("pretrained", "rate"), [(True, 1e-3), (False, 1e-2)])
+def test_random_weights_learn_at_a_higher_rate(pretrained, rate):
+    task = SimpleNamespace(pretrained=pretrained, noun="masks of small images")
+    assert MaskTask._learning_rate(task)[0] == rate
 
 
 def test_photos_keep_their_shape(tmp_path):

@@ -76,11 +76,13 @@ class MaskTask(ImageTask):
         return (10, "many images") if self.many else (30, "from random weights")
 
     def _batch_size(self, count: int) -> Default:
+        # Of few images small batches, or there are too few steps: 25 an epoch, where possible.
         limit = 32 if self.small else 8
-        return max(2, min(limit, count // 4)), f"{count:,} training images"
+        size = min(limit, max(4, count // 25), count // 2)
+        return max(2, size), f"{count:,} training images"
 
     def _learning_rate(self) -> Default:
-        return 1e-3, self.noun
+        return (1e-3, f"{self.noun}, pretrained") if self.pretrained else (1e-2, self.noun)
 
     @property
     def metric(self) -> Any:
