@@ -2,6 +2,7 @@
 
     python benchmarks/beside.py packages packages.csv
     python benchmarks/beside.py halves halves/
+    python benchmarks/beside.py table runs/    # of the comparisons in docs/beside.md
 
 The first are the packages that apt knows of, such as those of Debian, in the eight sections of
 which there are most: the line that describes each, and beside it its sizes, how many others it
@@ -22,6 +23,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
+
+from vicinal.study.folder import ComparisonFolder
+from vicinal.study.intervals import interval
+from vicinal.study.result import Result
+from vicinal.study.store import RESULT
 
 SECTIONS = 8
 MOST = 500  # packages of each section
@@ -29,6 +36,11 @@ FIELDS = (
     *("source", "description", "log2_size", "log2_installed", "depends", "architecture"),
     "section",
 )
+# The comparisons of each set: of both, and of each alone.
+COMPARED = {
+    "packages": ("packages", "packages-texts", "packages-columns"),
+    "halves": ("halves", "halves-images", "halves-columns"),
+}
 
 
 def packages() -> Iterator[dict[str, str]]:
@@ -93,9 +105,54 @@ def write_halves(folder: Path) -> None:
     print(f"{len(digits.target):,} digits in {folder}")
 
 
+def print_table(runs: Path) -> None:
+    """What each learns alone and what both learn, without mixing and with it."""
+    print(
+        "| | none | `mixup` | `manifoldmixup` | both against it alone |\n|---|---:|---:|---:|---:|"
+    )
+    for names in COMPARED.values():
+        found = {name: _by_arm(runs / name) for name in names}
+        both = found[names[0]]["none"]
+        for name, arms in found.items():
+            base = arms["none"]
+            mean = 100 * np.mean([result.mean("accuracy") for result in base])
+            cells = [_difference(arms[mix], base) for mix in ("mixup", "manifoldmixup")]
+            cells.append("" if name == names[0] else _difference(both, base))
+            print(f"| {name} | {mean:.1f} % | {' | '.join(cells)} |")
+
+
+def _by_arm(folder: Path) -> dict[str, list[Result]]:
+    """The results of a comparison by the name of the method, in the order of their seeds."""
+    files = ComparisonFolder(folder).results.glob(f"*{RESULT}")
+    found: dict[str, list[Result]] = {}
+    for result in sorted(map(Result.load, files), key=lambda result: result.seed):
+        found.setdefault(result.arm.partition("-")[0], []).append(result)
+    return found
+
+
+def _difference(ones: list[Result], others: list[Result]) -> str:
+    """The mean difference in accuracy, with an interval that is one of two."""
+    pairs = zip(ones, others, strict=True)
+    found = interval(np.stack([_paired(*pair).numpy() for pair in pairs]), 2)
+    text = f"{_points(found.mean)} ({_points(found.low)} to {_points(found.high)})"
+    return f"**{text}**" if found.significant else text
+
+
+def _paired(one: Result, other: Result) -> Tensor:
+    if (one.seed, one.validated) != (other.seed, other.validated):
+        raise SystemExit(f"seeds {one.seed} and {other.seed} have other validation samples")
+    return one.values["accuracy"] - other.values["accuracy"]
+
+
+def _points(share: float | None) -> str:
+    assert share is not None
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", choices=("packages", "halves"))
+    parser.add_argument("which", choices=("packages", "halves", "table"))
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    {"packages": write_packages, "halves": write_halves}[arguments.which](arguments.out)
+    does = {"packages": write_packages, "halves": write_halves, "table": print_table}
+    does[arguments.which](arguments.out)
