@@ -17,6 +17,7 @@ from vicinal import (
     DataLoaders,
     Learner,
     MixCollate,
+    PuzzleMix,
     Schedule,
     SnapMix,
     TransMix,
@@ -177,7 +178,7 @@ def test_inside_a_compiled_function_there_is_one_sentence():
         compiled(X, Y)
 
 
-@pytest.mark.parametrize("method", [SnapMix, TransMix])
+@pytest.mark.parametrize("method", [SnapMix, TransMix, PuzzleMix])
 def test_a_strength_in_the_place_of_the_model_is_an_error(method):
     with pytest.raises(TypeError, match=rf"{method.__name__}\(0.5\) gives no model: write "):
         method(0.5)
