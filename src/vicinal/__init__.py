@@ -43,6 +43,7 @@ _HOMES = {
         "Mixer",
         "Mixup",
         "Near",
+        "PuzzleMix",
         "Remix",
         "ResizeMix",
         "SaliencyMix",

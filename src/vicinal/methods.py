@@ -17,6 +17,8 @@ OTHERS = "other kinds"  # of data, which have no entry of their own
 NONE = "none"
 #: What a sample costs where the network also looks at it: a forward pass is a third of a step.
 LOOK = 4 / 3
+#: And where gradients with regard to the input are computed, too, which take as long again.
+LOOK_BACK = 5 / 3
 Targets = Literal["classes", "values", "labels", "pixels"]
 
 
@@ -45,7 +47,7 @@ class MethodEntry:
         callback: for a method that is more than a mixer, where the callback is, as
             ``"module:class"``. It is called with the mixer and the settings of its own.
         passes: how many samples pass through the network for each of a batch, counted in steps of
-            the training; see :data:`LOOK`.
+            the training; see :data:`LOOK` and :data:`LOOK_BACK`.
         to_the_end: whether it has to mix in the whole training.
     """
 
@@ -243,6 +245,15 @@ METHODS: dict[str, MethodEntry] = {
         MethodEntry(
             "snapmix", "SnapMix", "pastes a box, labelled by what it shows of the object",
             {"images": INPUT}, alpha=5.0, targets="classes", passes=LOOK,
+        ),
+        MethodEntry(
+            "puzzlemix", "PuzzleMix", "shows the blocks of both that matter most to the network",
+            {"images": INPUT}, alpha=1.0, targets="classes", passes=LOOK_BACK,
+            settings=(
+                Setting("blocks", "along each side", None, low=2, kind="whole"),
+                Setting("pieces", "the blocks along each side that are moved, if smaller", None,
+                        low=2, kind="whole"),
+            ),
         ),
         MethodEntry(
             "transmix", "TransMix", "cutmix labelled by the attention of a vision transformer",

@@ -24,6 +24,7 @@ from vicinal import (
     ManifoldMixUp,
     Mix,
     MixUp,
+    PuzzleMix,
     Remix,
     ResizeMix,
     SaliencyMix,
@@ -135,6 +136,7 @@ def small_cnn():
 # They look with a model, which takes one dtype, and cannot be compiled with its hooks.
 LOOKING = {
     "SnapMix": lambda: SnapMix(small_cnn()),
+    "PuzzleMix": lambda: PuzzleMix(small_cnn()),
     "TransMix": lambda: TransMix(small_vit()),
     "TransMix of tokens": lambda: TransMix(small_vit(), tokens=True),
 }

@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from vicinal import (
     Callback,
@@ -14,12 +17,13 @@ from vicinal import (
     DataLoaders,
     Learner,
     MixCollate,
+    PuzzleMix,
     Schedule,
     SnapMix,
     TransMix,
     ZetaMixUp,
 )
-from vicinal.mixing.looking import evaluation, lend, look
+from vicinal.mixing.looking import evaluation, lend, look, look_back
 
 
 def network():
@@ -174,7 +178,7 @@ def test_inside_a_compiled_function_there_is_one_sentence():
         compiled(X, Y)
 
 
-@pytest.mark.parametrize("method", [SnapMix, TransMix])
+@pytest.mark.parametrize("method", [SnapMix, TransMix, PuzzleMix])
 def test_a_strength_in_the_place_of_the_model_is_an_error(method):
     with pytest.raises(TypeError, match=rf"{method.__name__}\(0.5\) gives no model: write "):
         method(0.5)
@@ -190,3 +194,33 @@ def test_a_dict_is_passed_by_name_to_networks_of_transformers():
             return pixel_values * scale
 
     assert torch.equal(look(Named(), torch.no_grad, {"pixel_values": X}, scale=2), 2 * X)
+
+
+def test_gradients_are_those_of_one_tensor_of_the_batch():
+    class Named(nn.Module):
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values=None, scale=1):
+            logits = pixel_values.square().sum((1, 2, 3))[:, None] * scale[:, None]
+            return SimpleNamespace(logits=logits)
+
+    batch = {"pixel_values": X, "scale": torch.arange(12.0)}
+    found = look_back(Named(), nullcontext, batch, X, torch.ones_like)
+    assert torch.allclose(found, 2 * X * torch.arange(12.0).view(-1, 1, 1, 1))
+    assert not X.requires_grad
+
+
+def test_gradients_pass_checkpoints_in_evaluation_mode():
+    class Checkpointed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x):
+            return checkpoint(self.inner, x, use_reentrant=False)
+
+    model = Checkpointed().train()
+    found = look_back(model, nullcontext, X, X, torch.ones_like)
+    assert torch.equal(found, look_back(model.inner, nullcontext, X, X, torch.ones_like))
+    assert model.inner[1].num_batches_tracked == 0
+    assert all(module.training for module in model.modules())

@@ -34,10 +34,10 @@ def blend(
     module = loops()
     if module is None or x.dtype != torch.float32 or not are_dense(x, other):
         return None
-    weight, count = _on_cpu(weight, torch.float32), x.shape[0]
+    weight, count = on_cpu(weight, torch.float32), x.shape[0]
     size = count, x.numel() // count
     if inplace and other is None:
-        rows = _on_cpu(partner, torch.int64)
+        rows = on_cpu(partner, torch.int64)
         drawn = rows.data_ptr(), weight.data_ptr()
         if module.run(module.blend_in_place, *size, x.data_ptr(), *drawn):
             return x
@@ -65,12 +65,12 @@ def paste(
     planes, units = (1, x.shape[1]) if last else (x.numel() // (count * height * width), 1)
     units *= 2 if x.element_size() == 16 else 1  # for each pixel in a line
     size = count, planes, height, width * units
-    spans = _on_cpu(corners, torch.int64)
+    spans = on_cpu(corners, torch.int64)
     if units > 1:
         spans = spans * torch.tensor([1, 1, units, units], device="cpu")
     unit = _UNITS[x.element_size()]
     if inplace and other is None:
-        rows = _on_cpu(partner, torch.int64)
+        rows = on_cpu(partner, torch.int64)
         drawn = rows.data_ptr(), spans.data_ptr()
         if module.run(_loop("paste_in_place", unit), *size, x.data_ptr(), *drawn):
             return x
@@ -99,7 +99,7 @@ def normalize(
         return None
     out = torch.empty_like(x, dtype=dtype)
     sources, partner = _sources(x, partner, other)
-    weight = _on_cpu(weight, torch.float32)
+    weight = on_cpu(weight, torch.float32)
     tensors = out, x, sources, partner, weight, scale, shift
     loop = _loop("normalize_into", dtype == torch.bfloat16)
     count = x.shape[0]
@@ -173,6 +173,77 @@ def spread_pairs(
     return out
 
 
+def cut(field: Tensor, down: Tensor, across: Tensor) -> Tensor | None:
+    """What :func:`vicinal.mixing.graph_cut.cut` returns, of contiguous int64 in CPU memory."""
+    module = _grid_loops()
+    if module is None:
+        return None
+    inside = torch.empty_like(field, dtype=torch.bool)
+    tensors = inside, field, down, across
+    if _run(module.cut_grids, *field.shape, *(t.data_ptr() for t in tensors)):
+        return inside
+    raise ValueError("the weights between the blocks of a grid must be 0 or more")
+
+
+def transport(saliency: Tensor, shown: Tensor, way: Tensor, nearest: Tensor) -> Tensor | None:
+    """What :func:`vicinal.mixing.transport.transport` returns, of contiguous CPU tensors."""
+    module = _grid_loops()
+    if module is None or saliency.dtype != torch.float32:
+        return None
+    source = torch.empty_like(shown, dtype=torch.int64)
+    count, side, _ = shown.shape
+    tensors = source, saliency, shown, way, nearest
+    _run(module.transport, count, side * side, side, *(t.data_ptr() for t in tensors))
+    return source
+
+
+def move_blocks(
+    x: Tensor,
+    partner: Tensor,
+    blocks: Tensor,
+    edges: Tensor,
+    other: Tensor | None,
+    inplace: bool,
+) -> Tensor | None:
+    """Move and blend the blocks of float32 images (B, ..., H, W): see ``MovedBlocks``."""
+    module = _grid_loops()
+    if module is None or x.dtype != torch.float32 or not x.is_contiguous():
+        return None
+    if not are_dense(x, other):
+        return None
+    count, height, width = x.shape[0], x.shape[-2], x.shape[-1]
+    size = count, x.numel() // (count * height * width), height, width, blocks.shape[-1]
+    blocks = on_cpu(blocks, torch.float32)
+    if inplace and other is None:
+        rows = on_cpu(partner, torch.int64)
+        batch = x, rows, blocks, edges
+        if _run(module.blocks_in_place, *size, *(t.data_ptr() for t in batch)):
+            return x
+        other = x[partner]  # not a permutation, as in blend()
+    # Blocks move within an image, which must not be overwritten while it is read.
+    out = torch.empty_like(x)
+    sources, partner = _sources(x, partner, other)
+    tensors = out, x, sources, partner, blocks, edges
+    _checked(out, _run(module.blocks_into, *size, *(t.data_ptr() for t in tensors)))
+    return x.copy_(out) if inplace else out
+
+
+@cache
+def _grid_loops() -> ModuleType | None:
+    """The module of loops over grids of blocks; None as for :func:`loops`."""
+    if loops() is None:
+        return None
+    from vicinal.mixing import grid_loops
+
+    return grid_loops
+
+
+def _run(loop: Any, *args: int) -> bool:
+    module = loops()
+    assert module is not None
+    return bool(module.run(loop, *args))
+
+
 def _is_plain_float32(x: Tensor) -> bool:
     return x.dtype is torch.float32 and x.is_contiguous() and not x.is_neg()
 
@@ -185,7 +256,7 @@ def _loop(name: str, variant: Any) -> Any:
     return getattr(loops(), name)(getattr(np, variant) if isinstance(variant, str) else variant)
 
 
-def _on_cpu(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+def on_cpu(drawn: Tensor, dtype: torch.dtype) -> Tensor:
     if drawn.is_cpu and drawn.dtype == dtype and drawn.is_contiguous():
         return drawn
     return drawn.to("cpu", dtype).contiguous()
@@ -195,7 +266,7 @@ def _sources(x: Tensor, partner: Tensor, other: Tensor | None) -> tuple[Tensor, 
     """The batch that holds the partners, and the index of each sample's partner in it."""
     if other is not None:
         return other, torch.arange(len(x), device="cpu")
-    return x, _on_cpu(partner, torch.int64)
+    return x, on_cpu(partner, torch.int64)
 
 
 def _checked(out: Tensor, valid: bool) -> Tensor:

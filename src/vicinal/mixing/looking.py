@@ -10,7 +10,7 @@ from torch.compiler import is_compiling
 from torch.utils.data import get_worker_info
 
 from vicinal.errors import VicinalError
-from vicinal.mixing.batch import is_blendable
+from vicinal.mixing.batch import is_blendable, map_leaves
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.layers import unwrap
 from vicinal.mixing.mixer import Mixer
@@ -19,11 +19,12 @@ Context = Callable[[], AbstractContextManager[Any]]
 
 
 class LooksWithModel(Mixer):
-    """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch, without gradients.
+    """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch.
 
     A class that derives from it calls :meth:`take_model` in its ``__init__``, and
-    :func:`look` in ``complete``. The pass is in evaluation mode: it updates no statistics of batch
-    norm, draws no dropout, and leaves every module in the mode it was in.
+    :func:`look` in ``complete``, or :func:`look_back` for gradients. The pass is in evaluation
+    mode: it updates no statistics of batch norm, draws no dropout, and leaves every module in the
+    mode it was in.
     """
 
     _model: nn.Module | None = None
@@ -117,6 +118,57 @@ def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
     by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
     with torch.no_grad(), evaluation(model), context(), _uncached():
         return model(**x, **options) if by_name else model(x, **options)
+
+
+def look_back(
+    model: nn.Module,
+    context: Context,
+    x: Any,
+    part: Tensor,
+    slope: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """The gradient of a loss with regard to a tensor of the batch, in evaluation mode.
+
+    It is another forward pass, and a backward pass that computes no gradients of parameters.
+    Neither leaves a trace in the model.
+
+    Args:
+        model, context, x: as for :func:`look`. The model returns a tensor, or has it as ``logits``.
+        part: ``x``, or a tensor in it, of floats.
+        slope: from the model's output to the gradient of the loss with regard to it.
+
+    Returns:
+        A tensor of the shape and dtype of ``part``.
+
+    Raises:
+        TypeError: ``part`` has no floats.
+        ValueError: the output is no tensor, or does not depend on ``part`` by differentiable steps.
+    """
+    name = type(model).__name__
+    if not part.is_floating_point():
+        raise TypeError(
+            f"{name} has no gradients with regard to {str(part.dtype).removeprefix('torch.')} "
+            "images: make them floats before they are mixed"
+        )
+    leaf = part.detach().requires_grad_()
+    given = map_leaves(lambda _, tensor: leaf if tensor is part else tensor, x)
+    by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
+    with torch.enable_grad(), evaluation(model), context(), _uncached():
+        output = model(**given) if by_name else model(given)
+    output = getattr(output, "logits", output)
+    if not isinstance(output, Tensor):
+        raise VicinalError(f"{name} must return a tensor (B, C), not {type(output).__name__}")
+    gradient = None
+    if output.requires_grad:
+        up = slope(output.detach())
+        with evaluation(model):  # in which gradient checkpointing calls layers again
+            (gradient,) = torch.autograd.grad(output, leaf, up, allow_unused=True)
+    if gradient is None:
+        raise VicinalError(
+            f"the output of {name} has no gradient with regard to its images: it must be "
+            "differentiable"
+        )
+    return gradient
 
 
 @contextmanager

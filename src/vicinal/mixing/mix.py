@@ -16,6 +16,7 @@ from vicinal.mixing.listed import check_batch
 from vicinal.mixing.move import move
 from vicinal.mixing.nested import Integers, apply_nested, is_mixable
 from vicinal.mixing.normalize import apply_normalized
+from vicinal.mixing.pattern import Pattern
 from vicinal.mixing.target import (
     ALREADY_MIXED,
     MixedTarget,
@@ -297,6 +298,11 @@ class Mix:
                 lam = pattern.apply(lam, torch.zeros_like(lam))
             else:
                 lam = lam * over_rows(move(pattern.weight, y.device), lam)
+        if any(type(pattern).moved is not Pattern.moved for pattern in blending):
+            partner = move(self.partner, y.device)
+            other = y.index_select(0, partner) if other is None else other
+            for pattern in blending:
+                own, other = pattern.moved(own, other)
         return self._pair(own, y, other, lam)
 
     def _target_with_channels_last(self, y: Tensor, other: Tensor | None) -> Any:

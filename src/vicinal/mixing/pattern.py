@@ -104,6 +104,13 @@ class Pattern(Drawn):
         By torch operations on the whole batch: for any device, autograd and torch.compile.
         """
 
+    def moved(self, x: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples and partners, (B, ..., H, W), as they are before they are combined.
+
+        Most patterns combine what lies at the same place in both.
+        """
+        return x, partners
+
     @abstractmethod
     def row_function(self, x: Tensor) -> ApplyRow:
         """A function ``apply_row(row, partner, i)`` for the rows of batches like ``x`` on the CPU.

@@ -141,8 +141,8 @@ def interval(
 
     The seeds' variance includes the interaction of seeds and samples. Of normal effects without
     interaction, such an interval misses the truth at most as often as promised, whatever the shares
-    of the two variances: the probability is concave in them. ``benchmarks/coverage.py`` measures
-    it with interaction, and for other distributions. Of several comparisons, Bonferroni's
+    of the two variances: the probability is concave in them. ``benchmarks/interval_coverage.py``
+    measures it with interaction, and for other distributions. Of several comparisons, Bonferroni's
     correction makes all intervals hold jointly with 95 %, however they depend on each other.
 
     Args:

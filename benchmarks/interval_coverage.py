@@ -5,8 +5,8 @@ of its sample's, and a rest, the interaction. The more of the mean's variance co
 the less do few of them tell about it. The earlier form of the intervals, one variance with the
 degrees of freedom of Welch and Satterthwaite, is measured beside.
 
-python benchmarks/coverage.py            # a million comparisons of each kind, in three minutes
-python benchmarks/coverage.py 20000
+python benchmarks/interval_coverage.py           # a million comparisons of each kind, in 3 minutes
+python benchmarks/interval_coverage.py 20000
 """
 
 import itertools
