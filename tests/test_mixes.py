@@ -29,7 +29,8 @@ def numbers(setting):
 
 @st.composite
 def methods(draw, several):
-    method = draw(st.sampled_from([m for m in METHODS.values() if not several or not m.callback]))
+    alone = [m for m in METHODS.values() if not several or not m.why_by_shares]
+    method = draw(st.sampled_from(alone))
     words = [method.name]
     known = settings_of(method)
     own = [known[setting.name] for setting in method.settings]
@@ -134,6 +135,11 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("mixup:partners=far:mode=pair", "mode=pair and partners=far exclude each other"),
         ("balancedmixup:partners=near", "balancedmixup chooses partners itself: leave out part"),
         ("mixup+zetamixup", "zetamixup cannot take turns with others: name it alone"),
+        ("mixup+multimix:n=50", "multimix cannot take turns with others: name it alone"),
+        ("multimix:labels=union", "multimix blends all samples of a batch, many times, at the la"),
+        ("multimix:partners=near", "multimix chooses partners itself: leave out partners=near"),
+        ("multimix:0.4", "multimix has no strength: leave out 0.4"),
+        ("multimix:n=0", "n must be a whole number, 1 or more, not 0"),
         ("zetamixup:labels=union", "zetamixup blends all samples of a batch, by shares: leave ou"),
         ("mixup:mode=all", "mode must be batch, pair or elem, not all"),
         ("cmixup:mode=pair", "cmixup chooses partners itself, so mode cannot be pair"),

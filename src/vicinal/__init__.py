@@ -42,6 +42,7 @@ _HOMES = {
         "MixedTarget",
         "Mixer",
         "Mixup",
+        "MultiMix",
         "Near",
         "Remix",
         "ResizeMix",

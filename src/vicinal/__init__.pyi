@@ -207,6 +207,7 @@ from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
 from vicinal.mixing import Mixup as Mixup
+from vicinal.mixing import MultiMix as MultiMix
 from vicinal.mixing import Near as Near
 from vicinal.mixing import Remix as Remix
 from vicinal.mixing import ResizeMix as ResizeMix

@@ -47,6 +47,7 @@ class MethodEntry:
         passes: how many samples pass through the network for each of a batch, counted in steps of
             the training; see :data:`LOOK`.
         to_the_end: whether it has to mix in the whole training.
+        of_whole_batches: whether it mixes each batch as a whole, and every one.
     """
 
     name: str
@@ -64,6 +65,7 @@ class MethodEntry:
     callback: str | None = None
     passes: float = 1
     to_the_end: bool = False
+    of_whole_batches: bool = False
 
     @property
     def mixer(self) -> Any:
@@ -86,7 +88,8 @@ class MethodEntry:
         """
         if self.callback:
             return "has a loss of its own"
-        return self.summary if self.learned == "num_classes" else None
+        blends_all = self.of_whole_batches or self.learned == "num_classes"
+        return self.summary if blends_all else None
 
     def layers_for(self, kind: str) -> tuple[str, ...] | None:
         """The layers that it is applied to for a kind of data; None where it does not serve it.
@@ -165,6 +168,12 @@ METHODS: dict[str, MethodEntry] = {
             "zetamixup", "ZetaMixUp", "blends all samples of a batch",
             {"images": INPUT, "series": INPUT}, learned="num_classes", chooses_partners=True,
             settings=(Setting("gamma", "how fast the weights of the others fall", 2.8),),
+        ),
+        MethodEntry(
+            "multimix", "MultiMix", "blends all samples of a batch, many times, at the last layer",
+            {"masks": None, OTHERS: INPUT}, chooses_partners=True, of_whole_batches=True,
+            to_the_end=True,
+            settings=(Setting("n", "how many blends", 1000, low=1, kind="whole"),),
         ),
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",

@@ -242,6 +242,39 @@ def test_methods_at_the_same_layers_take_turns(tmp_path):
         make_task(other, task.split).mixer(learn)
 
 
+@pytest.mark.parametrize("labels", ["xy", "12"])
+def test_blends_at_the_last_layer_of_classes_and_of_rescaled_values(labels, tmp_path):
+    table = tmp_path / "rows.csv"
+    rows = (f"{i},{i % 7},{labels[i % 2]}{i if labels == '12' else ''}\n" for i in range(40))
+    table.write_text("a,b,label\n" + "".join(rows))
+    options = TrainOptions(str(table), mix="multimix:n=33", epochs=2, batch_size=8)
+    task = make_task(options, find_split(options))
+    sizes = []
+
+    class Look(Callback):
+        def after_loss(self, learn):
+            if learn.training:
+                sizes.append((len(learn.pred), len(learn.y), learn.loss.isfinite().item()))
+
+    learn = task.learner()
+    learn.add_cbs([task.mixer(learn), Look()])
+    task.fit(learn, task.epochs, task.lr)
+    assert sizes == [(33, 33, True)] * 8
+
+
+@pytest.mark.parametrize(
+    ("mix", "sentence"),
+    [
+        ("multimix:prob=0.5", "multimix mixes every batch as a whole: leave out prob"),
+        ("multimix:mode=batch", "multimix mixes every batch as a whole: leave out mode"),
+        ("multimix:off_epoch=1", "multimix has to mix in the whole training: leave out off_epoch"),
+    ],
+)
+def test_blends_of_whole_batches_are_of_all_batches(split, mix, sentence):
+    with pytest.raises(VicinalError, match=sentence):
+        task_of(split, mix).batch_mixer()
+
+
 class Counted(MixBatches):
     """A method that is more than a mixer."""
 

@@ -89,6 +89,12 @@ def _check_end(spec: MixSpec) -> None:
         raise VicinalError(
             f"--mix {spec.text}: {whole[0]} has to mix in the whole training: leave out {ends[0]}"
         )
+    finer = ["prob"] if spec.prob < 1 else ["mode"] if spec.mode != "elem" else []
+    batches = [part.method.name for part in spec.parts if part.method.of_whole_batches]
+    if finer and batches:
+        raise VicinalError(
+            f"--mix {spec.text}: {batches[0]} mixes every batch as a whole: leave out {finer[0]}"
+        )
 
 
 def _make(part: MixPart, seed: int, given: dict[str, Any]) -> Mixer:

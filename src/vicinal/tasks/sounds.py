@@ -118,7 +118,7 @@ class SoundTask(Drawn):
                 raise _no_turns(repr(mix), "BetweenClass", type(cutters[0]).__name__)
             return bool(cutters)
         names = [part.method.name for part in self.options.spec.parts]
-        cutting = [name for name in names if name not in (*OF_WAVES, "manifoldmixup")]
+        cutting = [name for name in names if name not in (*OF_WAVES, "manifoldmixup", "multimix")]
         of_waves = [name for name in names if name in OF_WAVES and name not in OF_BOTH]
         if cutting and of_waves:
             raise _no_turns(f"--mix {mix}", of_waves[0], cutting[0])

@@ -20,6 +20,7 @@ from vicinal.mixing.methods.hidmix import HidMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.kmixup import KMixUp
 from vicinal.mixing.methods.mixup import MixUp
+from vicinal.mixing.methods.multimix import MultiMix
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
 from vicinal.mixing.methods.saliencymix import SaliencyMix
@@ -45,6 +46,7 @@ __all__ = [
     "KMixUp",
     "KernelMixUp",
     "MixUp",
+    "MultiMix",
     "Remix",
     "ResizeMix",
     "SaliencyMix",
