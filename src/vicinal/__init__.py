@@ -19,6 +19,7 @@ if "ipykernel" in sys.modules:
 _HOMES = {
     "mixing": (
         "AcrossProcesses",
+        "AlignMix",
         "AttentiveMix",
         "BalancedMixUp",
         "BetweenClass",

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vicinal import (
+    AlignMix,
     AttentiveMix,
     BalancedMixUp,
     BetweenClass,
@@ -71,6 +72,7 @@ MIXERS = {
     "AttentiveMix": (lambda: AttentiveMix(pooled, top_k=3), ()),
     "SmoothMix": (SmoothMix, ()),
     "ColumnMix": (ColumnMix, (ROW,)),
+    "AlignMix": (AlignMix, (IMAGES / 10,)),
     "ClassMix": (ClassMix, (IMAGES, MASKS)),
     "CMixUp": (lambda: CMixUp(0.5), (IMAGES, VALUES)),
     "CMixUp from a pool": (lambda: CMixUp(0.5, pool=POOL), (IMAGES, VALUES)),

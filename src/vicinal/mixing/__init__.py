@@ -19,6 +19,7 @@ from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.looking import LooksWithModel, look
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
+    AlignMix,
     AttentiveMix,
     BalancedMixUp,
     BetweenClass,
@@ -57,6 +58,7 @@ Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
     "AcrossProcesses",
+    "AlignMix",
     "AttentiveMix",
     "BalancedMixUp",
     "Batch",

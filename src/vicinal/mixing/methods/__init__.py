@@ -4,6 +4,7 @@ All derive from :class:`~vicinal.mixing.method.Method`. Each docstring says what
 samples and targets, its arguments and errors, and its source, with any deviation from it.
 """
 
+from vicinal.mixing.methods.alignmix import AlignMix
 from vicinal.mixing.methods.attentivemix import AttentiveMix
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass
@@ -30,6 +31,7 @@ from vicinal.mixing.methods.transmix import TransMix
 from vicinal.mixing.methods.zetamixup import ZetaMixUp
 
 __all__ = [
+    "AlignMix",
     "AttentiveMix",
     "BalancedMixUp",
     "BetweenClass",
