@@ -130,6 +130,10 @@ METHODS: dict[str, MethodEntry] = {
             _HIDDEN, alpha=2.0,
         ),
         MethodEntry(
+            "alignmix", "AlignMix", "blends feature maps of the network that it has aligned",
+            {"images": ("last but one",)}, alpha=2.0,  # of the network's own stages
+        ),
+        MethodEntry(
             "regmixup", "MixUp", "adds the loss of the plain batch to that of mixup",
             _ANY, alpha=10.0, maximum=_MASK, passes=2,
             callback="vicinal.learner.regmixup:RegMixUp",
