@@ -236,6 +236,8 @@ METHODS: dict[str, MethodEntry] = {
             "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _PLANES,
             settings=(
                 Setting("scope", "its smallest and largest side", (0.1, 0.8), high=1, kind="pair"),
+                Setting("place", "where it is pasted", "random", kind="word",
+                        words=("random", "plain", "salient")),
             ),
         ),
         MethodEntry(
@@ -263,6 +265,7 @@ METHODS: dict[str, MethodEntry] = {
             settings=(
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),
+                Setting("tokens", "whether its boxes are of whole tokens", False, kind="flag"),
             ),
         ),
         MethodEntry(

@@ -19,7 +19,9 @@ from vicinal import (
     CutMix,
     GridMix,
     MixUp,
+    ResizeMix,
     Schedule,
+    TransMix,
     VicinalError,
 )
 from vicinal.learner.callbacks import MixBatches
@@ -51,6 +53,7 @@ def batch(count, side=24):
         ("mixup:prob=0.5:mode=batch", MixUp(p=0.5, per="batch", seed=3)),
         ("mixup:mode=pair", MixUp(partners="pairs", seed=3)),
         ("gridmix:cells=2", GridMix(cells=2, seed=3)),
+        ("resizemix:place=plain", ResizeMix(place="plain", seed=3)),
         ("cutmix:minmax=0.2/0.8", CutMix(minmax=(0.2, 0.8), seed=3)),
         ("mixup+cutmix", Choice([MixUp(0.4), CutMix(1.0)], seed=3)),
         ("mixup:0.8+cutmix:prob=0.5", Choice([MixUp(0.8), CutMix()], p=[0.25, 0.25], seed=3)),
@@ -69,6 +72,10 @@ def test_it_draws_as_the_mixer_that_is_written_in_python(mix, mixer):
         one, other = found.draw(batch(8)), mixer.draw(batch(8))
         assert torch.equal(one.partner, other.partner)
         assert torch.equal(one.weight, other.weight)
+
+
+def test_a_flag_is_true_or_false():
+    assert repr(made("transmix:tokens=true", seed=3)) == repr(TransMix(tokens=True, seed=3))
 
 
 def test_one_alpha_is_that_of_all():
