@@ -175,8 +175,8 @@ METHODS: dict[str, MethodEntry] = {
         ),
         MethodEntry(
             "multimix", "MultiMix", "blends all samples of a batch, many times, at the last layer",
-            {"masks": None, OTHERS: INPUT}, chooses_partners=True, of_whole_batches=True,
-            to_the_end=True,
+            {**dict.fromkeys((*_BESIDE, "masks")), OTHERS: INPUT},  # whose last layers are several
+            chooses_partners=True, of_whole_batches=True, to_the_end=True,
             settings=(Setting("n", "how many blends", 1000, low=1, kind="whole"),),
         ),
         MethodEntry(
