@@ -102,9 +102,9 @@ class MultiMix(LooksWithModel):
     mixed.
 
     Source: S. Venkataramanan, E. Kijak, L. Amsaleg, Y. Avrithis, Embedding Space Interpolation
-    Beyond Mini-Batch, Beyond Pairs and Beyond Examples, NeurIPS 2023, section 3.2. Its defaults are
-    1000 blends and concentrations from 0.5 to 2. Its dense form, which blends each position of a
-    feature map by the attention to it, is not included: it needs a classifier for positions.
+    Beyond Mini-Batch, Beyond Pairs and Beyond Examples, NeurIPS 2023. No code of it is published
+    that this could be compared with. Its dense form, which blends each position of a feature map by
+    the attention to it, is not included: it needs a classifier for positions.
 
     >>> from vicinal import MixLoss
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
