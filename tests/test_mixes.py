@@ -18,6 +18,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 
 def numbers(setting):
     """Values of a setting as they are typed."""
+    if setting.kind in ("word", "flag"):
+        return st.sampled_from(setting.words or ("true", "false"))
     high = min(setting.high, 9)
     if setting.kind == "whole":
         return st.integers(int(setting.low), int(high)).map(str)
@@ -29,8 +31,8 @@ def numbers(setting):
 
 @st.composite
 def methods(draw, several):
-    taking_turns = [m for m in METHODS.values() if not m.why_by_shares]
-    method = draw(st.sampled_from(taking_turns if several else [*METHODS.values()]))
+    alone = [m for m in METHODS.values() if not several or not m.why_by_shares]
+    method = draw(st.sampled_from(alone))
     words = [method.name]
     known = settings_of(method)
     own = [known[setting.name] for setting in method.settings]
@@ -84,6 +86,10 @@ def test_text_that_is_written_is_read_as_the_same(text):
         ("mixup:1e20", "mixup:1e20"),
         ("cutmix:cutmix_minmax=0.2/0.8", "cutmix:minmax=0.2/0.8"),
         ("gridmix:cells=4", "gridmix"),
+        ("ResizeMix:place=Plain", "resizemix:place=plain"),
+        ("resizemix:place=random:scope=0.2/0.4", "resizemix:scope=0.2/0.4"),
+        ("transmix:tokens=True", "transmix:tokens=true"),
+        ("transmix:tokens=false", "transmix"),
         ("mixup:partners=Other-Class+cutmix", "mixup+cutmix:partners=other_class"),
         ("mixup:partners=cycle:labels=shares", "mixup"),
         ("fmix:decay=2:0.5", "fmix:0.5:decay=2"),
@@ -135,6 +141,11 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("mixup:partners=far:mode=pair", "mode=pair and partners=far exclude each other"),
         ("balancedmixup:partners=near", "balancedmixup chooses partners itself: leave out part"),
         ("mixup+zetamixup", "zetamixup cannot take turns with others: name it alone"),
+        ("mixup+multimix:n=50", "multimix cannot take turns with others: name it alone"),
+        ("multimix:labels=union", "multimix blends all samples of a batch, many times, at the la"),
+        ("multimix:partners=near", "multimix chooses partners itself: leave out partners=near"),
+        ("multimix:0.4", "multimix has no strength: leave out 0.4"),
+        ("multimix:n=0", "n must be a whole number, 1 or more, not 0"),
         ("zetamixup:labels=union", "zetamixup blends all samples of a batch, by shares: leave ou"),
         ("mixup:mode=all", "mode must be batch, pair or elem, not all"),
         ("cmixup:mode=pair", "cmixup chooses partners itself, so mode cannot be pair"),
@@ -146,6 +157,9 @@ def test_what_is_typed_has_one_way_to_be_written(text, written):
         ("cutmix:minmax=0.8/0.2", "minmax must be two numbers from 0 to 1 in order, such as"),
         ("cutmix:minmax=0.8", "minmax must be two numbers"),
         ("cutmix:1:minmax=0.2/0.8", "cutmix:1:minmax=0.2/0.8: minmax takes the place of alpha"),
+        ("resizemix:place=centre", "place must be random, plain or salient, not centre"),
+        ("transmix:tokens=yes", "tokens must be true or false, not yes"),
+        ("transmix:tokens=", "tokens must be true or false, not nothing"),
         ("remix:kappa=0.5", "kappa must be a number, 1 or more, not 0.5"),
     ],
 )

@@ -19,6 +19,7 @@ if "ipykernel" in sys.modules:
 _HOMES = {
     "mixing": (
         "AcrossProcesses",
+        "AlignMix",
         "AttentiveMix",
         "BalancedMixUp",
         "BetweenClass",
@@ -42,6 +43,7 @@ _HOMES = {
         "MixedTarget",
         "Mixer",
         "Mixup",
+        "MultiMix",
         "Near",
         "PuzzleMix",
         "Remix",

@@ -184,6 +184,7 @@ from vicinal.mixed.tensor import MixedTensor as MixedTensor
 from vicinal.mixed.tensor import as_tensors as as_tensors
 from vicinal.mixed.tensor import own_targets as own_targets
 from vicinal.mixing import AcrossProcesses as AcrossProcesses
+from vicinal.mixing import AlignMix as AlignMix
 from vicinal.mixing import AttentiveMix as AttentiveMix
 from vicinal.mixing import BalancedMixUp as BalancedMixUp
 from vicinal.mixing import BetweenClass as BetweenClass
@@ -207,6 +208,7 @@ from vicinal.mixing import MixedTarget as MixedTarget
 from vicinal.mixing import Mixer as Mixer
 from vicinal.mixing import MixUp as MixUp
 from vicinal.mixing import Mixup as Mixup
+from vicinal.mixing import MultiMix as MultiMix
 from vicinal.mixing import Near as Near
 from vicinal.mixing import PuzzleMix as PuzzleMix
 from vicinal.mixing import Remix as Remix

@@ -15,7 +15,9 @@ class Setting:
         default: the class's; None where the class computes it.
         low, high: the range of each number.
         above: whether ``low`` itself is out of the range.
-        kind: "number"; "whole" for whole numbers; "pair" for two in order, typed ``0.2/0.8``.
+        kind: "number"; "whole" for whole numbers; "pair" for two in order, typed ``0.2/0.8``;
+            "word" for one of ``words``; "flag" for true or false.
+        words: what can be typed.
         to: the class that takes it, the method's mixer or its callback.
         replaces_alpha: whether the method ignores alpha where this is given.
     """
@@ -26,7 +28,8 @@ class Setting:
     low: float = 0.0
     high: float = math.inf
     above: bool = False
-    kind: Literal["number", "whole", "pair"] = "number"
+    kind: Literal["number", "whole", "pair", "word", "flag"] = "number"
+    words: tuple[str, ...] = ()
     to: Literal["mixer", "callback"] = "mixer"
     replaces_alpha: bool = False
 
@@ -40,6 +43,11 @@ class Setting:
         >>> METHODS["gridmix"].settings[0].parse("8")
         8
         """
+        if self.kind in ("word", "flag"):
+            word = text.lower()
+            if word not in self._words:
+                raise ValueError(f"must be {self.range_text}, not {text or 'nothing'}")
+            return word == "true" if self.kind == "flag" else word
         try:
             read = int if self.kind == "whole" else float
             values = [read(word) for word in text.split("/")]
@@ -64,6 +72,9 @@ class Setting:
         >>> METHODS["cutmix"].settings[0].range_text
         'two numbers from 0 to 1 in order, such as 0.2/0.8'
         """
+        if self.kind in ("word", "flag"):
+            *others, last = self._words
+            return f"{', '.join(others)} or {last}"
         if self.kind == "pair":
             return f"two numbers from {self.low:g} to {self.high:g} in order, such as 0.2/0.8"
         noun = "a whole number" if self.kind == "whole" else "a number"
@@ -73,3 +84,7 @@ class Setting:
         if self.above:
             return f"{noun} above {self.low:g} and up to {self.high:g}"
         return f"{noun} from {self.low:g} to {self.high:g}"
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        return ("true", "false") if self.kind == "flag" else self.words

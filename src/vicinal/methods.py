@@ -49,6 +49,7 @@ class MethodEntry:
         passes: how many samples pass through the network for each of a batch, counted in steps of
             the training; see :data:`LOOK` and :data:`LOOK_BACK`.
         to_the_end: whether it has to mix in the whole training.
+        of_whole_batches: whether it mixes each batch as a whole, and every one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class MethodEntry:
     callback: str | None = None
     passes: float = 1
     to_the_end: bool = False
+    of_whole_batches: bool = False
 
     @property
     def mixer(self) -> Any:
@@ -88,7 +90,8 @@ class MethodEntry:
         """
         if self.callback:
             return "has a loss of its own"
-        return self.summary if self.learned == "num_classes" else None
+        blends_all = self.of_whole_batches or self.learned == "num_classes"
+        return self.summary if blends_all else None
 
     def layers_for(self, kind: str) -> tuple[str, ...] | None:
         """The layers that it is applied to for a kind of data; None where it does not serve it.
@@ -129,6 +132,10 @@ METHODS: dict[str, MethodEntry] = {
             _HIDDEN, alpha=2.0,
         ),
         MethodEntry(
+            "alignmix", "AlignMix", "blends feature maps of the network that it has aligned",
+            {"images": ("last but one",)}, alpha=2.0,  # of the network's own stages
+        ),
+        MethodEntry(
             "regmixup", "MixUp", "adds the loss of the plain batch to that of mixup",
             _ANY, alpha=10.0, maximum=_MASK, passes=2,
             callback="vicinal.learner.regmixup:RegMixUp",
@@ -167,6 +174,12 @@ METHODS: dict[str, MethodEntry] = {
             "zetamixup", "ZetaMixUp", "blends all samples of a batch",
             {"images": INPUT, "series": INPUT}, learned="num_classes", chooses_partners=True,
             settings=(Setting("gamma", "how fast the weights of the others fall", 2.8),),
+        ),
+        MethodEntry(
+            "multimix", "MultiMix", "blends all samples of a batch, many times, at the last layer",
+            {**dict.fromkeys((*_BESIDE, "masks")), OTHERS: INPUT},  # whose last layers are several
+            chooses_partners=True, of_whole_batches=True, to_the_end=True,
+            settings=(Setting("n", "how many blends", 1000, low=1, kind="whole"),),
         ),
         MethodEntry(
             "remix", "Remix", "mixup that labels in favour of rare classes",
@@ -225,6 +238,8 @@ METHODS: dict[str, MethodEntry] = {
             "resizemix", "ResizeMix", "pastes the whole partner, shrunk", _PLANES,
             settings=(
                 Setting("scope", "its smallest and largest side", (0.1, 0.8), high=1, kind="pair"),
+                Setting("place", "where it is pasted", "random", kind="word",
+                        words=("random", "plain", "salient")),
             ),
         ),
         MethodEntry(
@@ -261,6 +276,7 @@ METHODS: dict[str, MethodEntry] = {
             settings=(
                 Setting("minmax", "the smallest and largest side of the box, in place of alpha",
                         None, high=1, kind="pair", replaces_alpha=True),
+                Setting("tokens", "whether its boxes are of whole tokens", False, kind="flag"),
             ),
         ),
         MethodEntry(

@@ -397,4 +397,4 @@ def written(value: Any) -> str:
     """
     if isinstance(value, tuple):
         return "/".join(map(written, value))
-    return format_exact(value).replace("e+", "e")
+    return format_exact(value).replace("e+", "e").lower()  # of True, too

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(cases, "SHAPES", [(6, 3, 8, 8), (4, 3, 12, 12), (8, 3, 12, 12)])
+    monkeypatch.setattr(cases, "SHAPES", [(64, 3, 8, 8), (32, 3, 12, 12), (8, 3, 12, 12)])
     monkeypatch.setattr(cases, "CLASSES", (3, 10))
 
 
@@ -62,7 +62,8 @@ def test_the_command_prints_tables_and_saves_json_and_a_chart(tmp_path, capsys):
     assert result["versions"]["torch"] == torch.__version__.split("+")[0]
     ours = [row for row in result["rows"] if row["name"] == OURS]
     assert {row["part"] for row in ours} == set(cases.PARTS)
-    assert all(row["seconds"] > 0 and row["bound"] is not None for row in ours)
+    bound = [row for row in ours if row["part"] != "methods"]
+    assert all(row["seconds"] > 0 and row["bound"] is not None for row in bound)
     assert (tmp_path / "out" / "bench.png").stat().st_size > 10_000
 
 
@@ -87,3 +88,14 @@ def test_the_table_is_markdown():
     assert len(lines) == 3
     assert all(line.startswith("| ") and line.endswith(" |") for line in lines)
     assert lines[2].split("|")[-2].strip() == "met"
+
+
+def test_methods_that_look_at_the_batch_mix_what_is_timed(monkeypatch):
+    monkeypatch.setattr(cases, "SHAPES", [(64, 3, 16, 16), (32, 3, 20, 20)])
+    rows = list(cases.methods(CPU, 0.01))
+    assert len(rows) == 14
+    assert all(row.seconds > 0 and row.ratio > 0 and row.is_met for row in rows)
+    x, y = torch.rand(64, 3, 16, 16), torch.arange(64) % 10
+    for name, mixer in cases._that_look(x).items():
+        mixed, _ = mixer(x, y)
+        assert not torch.equal(mixed, x), name

@@ -97,6 +97,15 @@ def test_the_strength_of_a_recipe_gives_way_to_the_users(options, alpha):
     assert mixer.alpha == alpha
 
 
+def test_the_users_mix_may_take_turns_inside_of_the_network():
+    mix = "cutmix+manifoldmixup:layers=features.0/features.3:prob=0.5"
+    options = TrainOptions("digits", recipe="cifar10-best", model="resnet9", mix=mix)
+    task = make_task(options, find_split(options))
+    found = task.mixer(task.learner())
+    assert found.p == (0.25, 0.25)
+    assert found.mixers[1].layers == ("features.0", "features.3")
+
+
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_the_mix_of_each_can_be_typed_and_its_page_says_it(name):
     mix = recipes.load(name).defaults["mix"]

@@ -71,6 +71,17 @@ def test_from_the_command_to_a_report(capsys, tmp_path):
 
 
 @blank
+def test_methods_of_the_input_take_turns_with_those_inside(rows, capsys, tmp_path):
+    mixes = "none,columnmix+manifoldmixup,multimix:n=30"
+    printed = compared(capsys, rows, *QUICK, "--mix", mixes, "--jobs", "1", "--out", "out")
+    assert "run 6 of 6:" in printed
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert {*runs["mix"]} == {*mixes.split(",")}
+    sentence = fails(capsys, "compare", rows, "--mix", "none,mixup+manifoldmixup", "--out", "other")
+    assert "mixup and manifoldmixup are applied to different layers of the network" in sentence
+
+
+@blank
 class TestCompare:
     @pytest.mark.slow
     def test_the_command_in_the_report_reproduces_it(self, rows, capsys, tmp_path):

@@ -419,6 +419,12 @@ def test_mixup_blends_both_by_the_same_partners_and_weights(kind):
         assert mask[0].equal(x["mask"] | x["mask"][partner])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_two_last_layers_have_no_blends(kind):
+    with pytest.raises(VicinalError, match=r"multimix does not go with \w+ beside columns"):
+        task_of(made(kind), mix="multimix").batch_mixer()
+
+
 def blend(x, target):
     weight = target.weight.view(-1, *[1] * (x.ndim - 1))
     return weight * x + (1 - weight) * x[target.partner]

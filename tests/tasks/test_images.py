@@ -1,6 +1,7 @@
 """What is chosen for images, and hidden mixing of them; the rest of images is in test_cli.py."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +39,21 @@ def test_mixing_inside_of_a_network(model, tmp_path, capsys):
     assert "'input'" in said
     assert rows_of("run")[-1]["valid_accuracy"] > 0.2
     assert not (tmp_path / "run" / "mixed_batch.png").exists()  # it would show no mix
+
+
+@pytest.mark.parametrize(
+    ("mix", "how"),
+    [
+        ("cutmix+manifoldmixup", "CutMix(alpha=1.0, .*ManifoldMixUp(mixer=MixUp(alpha=2.0"),
+        ("mixup:2+alignmix:until=0.5", "MixUp(alpha=2.0, .*ManifoldMixUp(.*AlignMix(alpha=2.0"),
+        ("multimix:n=50", "MultiMix(n=50, "),
+    ],
+)
+def test_methods_of_the_input_take_turns_with_those_inside(mix, how, capsys):
+    options = ["--model", "resnet9", "--valid", "0.5", "--epochs", "1", "--batch-size", "256"]
+    assert run(["train", "digits", "--mix", mix, *options, "--out", "run"]) == 0
+    assert re.search(how.replace("(", "\\("), capsys.readouterr().out)
+    assert np.isfinite(rows_of("run")[-1]["valid_loss"])
 
 
 def test_a_network_whose_layers_nobody_knows(capsys, tmp_path):

@@ -1,5 +1,6 @@
 """From what ``--mix`` says to what mixes in a training."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,20 @@ import torch
 from scipy import stats
 from timm.data.mixup import cutmix_bbox_and_lam
 
-from vicinal import Callback, Choice, CutMix, GridMix, MixUp, Schedule, VicinalError
+from vicinal import (
+    AlignMix,
+    Callback,
+    Choice,
+    CMixUp,
+    ColumnMix,
+    CutMix,
+    GridMix,
+    MixUp,
+    ResizeMix,
+    Schedule,
+    TransMix,
+    VicinalError,
+)
 from vicinal.learner.callbacks import MixBatches
 from vicinal.learner.learner import Learner
 from vicinal.method_settings import Setting
@@ -39,6 +53,7 @@ def batch(count, side=24):
         ("mixup:prob=0.5:mode=batch", MixUp(p=0.5, per="batch", seed=3)),
         ("mixup:mode=pair", MixUp(partners="pairs", seed=3)),
         ("gridmix:cells=2", GridMix(cells=2, seed=3)),
+        ("resizemix:place=plain", ResizeMix(place="plain", seed=3)),
         ("cutmix:minmax=0.2/0.8", CutMix(minmax=(0.2, 0.8), seed=3)),
         ("mixup+cutmix", Choice([MixUp(0.4), CutMix(1.0)], seed=3)),
         ("mixup:0.8+cutmix:prob=0.5", Choice([MixUp(0.8), CutMix()], p=[0.25, 0.25], seed=3)),
@@ -57,6 +72,10 @@ def test_it_draws_as_the_mixer_that_is_written_in_python(mix, mixer):
         one, other = found.draw(batch(8)), mixer.draw(batch(8))
         assert torch.equal(one.partner, other.partner)
         assert torch.equal(one.weight, other.weight)
+
+
+def test_a_flag_is_true_or_false():
+    assert repr(made("transmix:tokens=true", seed=3)) == repr(TransMix(tokens=True, seed=3))
 
 
 def test_one_alpha_is_that_of_all():
@@ -215,7 +234,7 @@ class TestLayers:
         [
             ("manifoldmixup:layers=nowhere", "no layer of the model is 'nowhere': its layers are"),
             ("mixup:layers=1", "mixup is applied to the images themselves, not to a layer: leave"),
-            ("mixup+manifoldmixup", "--mix manifoldmixup is applied inside the network of images"),
+            ("manifoldmixup+alignmix", "--mix manifoldmixup and alignmix are applied to different"),
             ("mixup:off_epoch=4", "off_epoch=4 is not before the end of 4 epochs"),
         ],
     )
@@ -238,8 +257,123 @@ def test_methods_at_the_same_layers_take_turns(tmp_path):
         assert mixer.layers == ("inputs",)
         assert mixer.mixer.p == (0.3, 0.7)
     other = replace(options, mix="mixup:layers=hidden.0+cmixup")
-    with pytest.raises(VicinalError, match="cannot take turns with others that are applied"):
+    with pytest.raises(VicinalError, match="different layers of the network of rows, so they ca"):
         make_task(other, task.split).mixer(learn)
+
+
+class TestTurnsOfTheInputAndTheNetwork:
+    def mixer(self, split, mix, **options):
+        task = task_of(split, mix, **{"model": "resnet9", **options})
+        learn = task.learner()
+        return learn, task.mixer(learn)
+
+    def test_draw_as_the_mixer_that_is_written_in_python(self, split):
+        learn, found = self.mixer(split, "manifoldmixup:1:layers=input/features.3+cutmix", seed=3)
+        twin = copy.deepcopy(learn.model)
+        inside = ManifoldMixUp(twin, ["input", "features.3"], mixer=MixUp(1.0))
+        written = Choice([CutMix(1.0), inside], [0.5, 0.5], per="batch", seed=3)
+        x, y = torch.rand(8, 3, 8, 8), torch.arange(8)
+        for _ in range(8):
+            (mixed, target), (expected, other) = found(x, y), written(x, y)
+            assert torch.equal(mixed, expected)
+            assert torch.equal(target.weight, other.weight)
+            assert torch.equal(target.partner, other.partner)
+            torch.testing.assert_close(learn.model.train()(mixed), twin.train()(expected))
+        found.release()
+
+    def test_have_the_shares_and_the_strengths_that_are_typed(self, split):
+        mix = "cutmix:0.5:share=0.2+manifoldmixup+mixup:share=0.5:prob=0.8:mode=batch"
+        _, found = self.mixer(split, mix)
+        assert found.per == "batch"
+        cut, mixup, inside = found.mixers
+        assert (cut.alpha, cut.per, mixup.alpha) == (0.5, "batch", 0.4)
+        assert isinstance(inside, ManifoldMixUp)
+        assert (inside.mixer.alpha, inside.mixer.per) == (2.0, "batch")
+        assert found.p == pytest.approx((0.16, 0.4, 0.24))
+
+    def test_of_pairs_share_one_draw(self, split):
+        learn, found = self.mixer(split, "cutmix+manifoldmixup:mode=pair")
+        assert found.partners == "pairs"
+        x, target = found(torch.rand(8, 3, 8, 8), torch.arange(8))
+        learn.model.train()(x)
+        assert torch.equal(target.partner[target.partner], torch.arange(8))
+        found.release()
+
+    def test_of_several_inside_are_a_choice_there(self, tmp_path):
+        table = tmp_path / "rows.csv"
+        table.write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i * 0.5}\n" for i in range(40)))
+        options = TrainOptions(str(table), mix="mixup+columnmix+cmixup:share=0.4", epochs=1)
+        task = make_task(options, find_split(options))
+        learn = task.learner()
+        found = task.mixer(learn)
+        column, inside = found.mixers
+        assert isinstance(column, ColumnMix)
+        assert [type(mixer) for mixer in inside.mixer.mixers] == [MixUp, CMixUp]
+        assert inside.mixer.p == pytest.approx((3 / 7, 4 / 7))
+        assert found.p == pytest.approx((0.3, 0.7))
+        learn.add_cbs(found)
+        task.fit(learn, 1, task.lr)
+        assert not any(module._forward_hooks for module in learn.model.modules())
+
+    def test_end_together(self, split):
+        learn, found = self.mixer(split, "cutmix+manifoldmixup:off_epoch=1", batch_size=256)
+        mixed = []
+
+        class Look(Callback):
+            order = 60
+
+            def before_batch(self, learn):
+                if learn.training:
+                    mixed.append(bool((learn.y.weight < 1).any()))
+
+        learn.add_cbs([found, Look()])
+        learn.fit(4)
+        assert mixed == [True] * 5 + [False] * 15
+
+    def test_with_aligned_feature_maps(self, split):
+        learn, found = self.mixer(split, "mixup:2+alignmix")
+        inside = found.mixers[1]
+        assert inside.layers == ("features.6",)
+        assert isinstance(inside.mixer, AlignMix)
+        learn.add_cbs(found)
+        learn.fit(1)
+
+    def test_on_transformers_aligned_feature_maps_are_refused(self, split):
+        with pytest.raises(VicinalError, match="alignmix needs feature maps of several stages"):
+            self.mixer(split, "alignmix", model="vit4")
+
+
+@pytest.mark.parametrize("labels", ["xy", "12"])
+def test_blends_at_the_last_layer_of_classes_and_of_rescaled_values(labels, tmp_path):
+    table = tmp_path / "rows.csv"
+    rows = (f"{i},{i % 7},{labels[i % 2]}{i if labels == '12' else ''}\n" for i in range(40))
+    table.write_text("a,b,label\n" + "".join(rows))
+    options = TrainOptions(str(table), mix="multimix:n=33", epochs=2, batch_size=8)
+    task = make_task(options, find_split(options))
+    sizes = []
+
+    class Look(Callback):
+        def after_loss(self, learn):
+            if learn.training:
+                sizes.append((len(learn.pred), len(learn.y), learn.loss.isfinite().item()))
+
+    learn = task.learner()
+    learn.add_cbs([task.mixer(learn), Look()])
+    task.fit(learn, task.epochs, task.lr)
+    assert sizes == [(33, 33, True)] * 8
+
+
+@pytest.mark.parametrize(
+    ("mix", "sentence"),
+    [
+        ("multimix:prob=0.5", "multimix mixes every batch as a whole: leave out prob"),
+        ("multimix:mode=batch", "multimix mixes every batch as a whole: leave out mode"),
+        ("multimix:off_epoch=1", "multimix has to mix in the whole training: leave out off_epoch"),
+    ],
+)
+def test_blends_of_whole_batches_are_of_all_batches(split, mix, sentence):
+    with pytest.raises(VicinalError, match=sentence):
+        task_of(split, mix).batch_mixer()
 
 
 class Counted(MixBatches):

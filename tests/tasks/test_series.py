@@ -39,7 +39,8 @@ def train(folder, out, **given):
     return runs.train(options(folder, **given), out, log=silent)
 
 
-MIXES = ["none", "cutmix", "mixup+cutmix", "manifoldmixup", "kernelmixup",
+MIXES = ["none", "cutmix", "mixup+cutmix", "manifoldmixup", "kernelmixup", "multimix",
+         "cutmix+manifoldmixup",
          *(pytest.param(name, marks=SLOW) for name in ("mixup", "regmixup", "remix",
                                                        "balancedmixup"))]  # fmt: skip
 

@@ -7,12 +7,23 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.bench.peers import installed
 from vicinal.bench.timing import Candidate, interleave
 from vicinal.losses import MixLoss
-from vicinal.mixing import CutMix, Mixer, MixUp
+from vicinal.mixing import (
+    AttentiveMix,
+    CutMix,
+    GuidedMixUp,
+    KMixUp,
+    Mixer,
+    MixUp,
+    ResizeMix,
+    SaliencyMix,
+    SnapMix,
+    ZetaMixUp,
+)
 
 SHAPES = [(512, 3, 32, 32), (64, 3, 224, 224), (256, 3, 224, 224)]
 CLASSES = (10, 100, 1000, 10_000, 50_000)
@@ -25,7 +36,7 @@ class Row:
     """One line of the table.
 
     Args:
-        part: what is timed, a key of ``PARTS``: "apply", "whole call", "draw" or "loss".
+        part: what is timed, a key of ``PARTS``, such as "whole call" or "loss".
         case: the operation and its reference.
         size: the batch, or the number of classes.
         name: the library that was timed.
@@ -164,6 +175,52 @@ def _whole_call(
         )
 
 
+def methods(device: torch.device, budget: float) -> Iterator[Row]:
+    """Whole calls of methods that look at the batch, in place, without the pass of a network."""
+    for shape in SHAPES[:2]:
+        source = torch.rand(shape, device=device)
+        x, copy = source.clone(), source.clone()
+        y = torch.arange(len(x), device=device) % 10
+        restore = partial(x.copy_, source)
+        reference = Candidate("plain copy", partial(copy.copy_, x), restore)
+        candidates = [
+            Candidate(name, partial(mixer, x, y, inplace=True), restore)
+            for name, mixer in _that_look(x).items()
+        ]
+        interleave([reference, *candidates], budget, device)
+        for candidate in candidates:
+            case, ratio = f"{candidate.name} / plain copy", candidate.median / reference.median
+            yield Row("methods", case, _size(shape), OURS, candidate.median, ratio)
+
+
+def _that_look(x: Tensor) -> dict[str, Mixer]:
+    """Mixers that look at batches like ``x``; networks give them maps that are there already."""
+    side = max(x.shape[-1] // 32, 4)
+    maps = torch.rand(len(x), 512, side, side, device=x.device)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10, device=x.device)
+    without = "without the network's pass"
+    return {
+        "SaliencyMix": SaliencyMix(seed=0),
+        "GuidedMixUp": GuidedMixUp(seed=0),
+        "ResizeMix, place='plain'": ResizeMix(place="plain", seed=0),
+        "KMixUp": KMixUp(seed=0),
+        "ZetaMixUp": ZetaMixUp(num_classes=10, seed=0),
+        f"AttentiveMix {without}": AttentiveMix(_Kept(maps).eval(), seed=0),
+        f"SnapMix {without}": SnapMix(nn.Sequential(_Kept(maps), *head), seed=0),
+    }
+
+
+class _Kept(nn.Module):
+    """In place of a network, whose feature maps are always the same."""
+
+    def __init__(self, maps: Tensor) -> None:
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.maps
+
+
 def draw(device: torch.device, budget: float) -> Iterator[Row]:
     """Draw the random numbers for a batch of 512."""
     x = torch.empty(512, 3, 32, 32, device=device)
@@ -206,4 +263,10 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-PARTS = {"apply": apply, "whole call": whole_call, "draw": draw, "loss": loss}
+PARTS = {
+    "apply": apply,
+    "whole call": whole_call,
+    "methods": methods,
+    "draw": draw,
+    "loss": loss,
+}

@@ -19,6 +19,7 @@ from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.looking import LooksWithModel, look
 from vicinal.mixing.method import Method
 from vicinal.mixing.methods import (
+    AlignMix,
     AttentiveMix,
     BalancedMixUp,
     BetweenClass,
@@ -35,6 +36,7 @@ from vicinal.mixing.methods import (
     KernelMixUp,
     KMixUp,
     MixUp,
+    MultiMix,
     PuzzleMix,
     Remix,
     ResizeMix,
@@ -57,6 +59,7 @@ Mixup = MixUp  # as the book on fastai writes it, too
 
 __all__ = [
     "AcrossProcesses",
+    "AlignMix",
     "AttentiveMix",
     "BalancedMixUp",
     "Batch",
@@ -89,6 +92,7 @@ __all__ = [
     "MixedTarget",
     "Mixer",
     "Mixup",
+    "MultiMix",
     "Near",
     "Pattern",
     "PuzzleMix",

@@ -77,6 +77,9 @@ def check_mixer(
         raise TypeError(f"check_mixer checks mixers such as MixUp(), not {mixer!r}")
     if isinstance(mixer, ManifoldMixUp):
         raise TypeError("a ManifoldMixUp belongs to its model: check the mixer that it draws with")
+    if mixer.at_layers:
+        name = type(mixer).__name__
+        raise TypeError(f"{name} mixes inside of a model alone, and check_mixer checks samples")
     for unknown in set(skip) - set(CHECKS):
         raise ValueError(f"there is no check {unknown!r} to skip: choose from {', '.join(CHECKS)}")
     form = mixer.form

@@ -23,8 +23,10 @@ from torch.compiler import is_compiling
 from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
+from vicinal.errors import VicinalError
 from vicinal.mixing.apply import apply, apply_channels_first, check_arguments
-from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name
+from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name, share_memory
+from vicinal.mixing.combine import combined
 from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
 
@@ -46,6 +48,11 @@ class LayerMix:
     patterns: tuple[Pattern, ...]
     # Of the batch, those with another axis as long as that of the samples.
     square_inputs: tuple[Tensor, ...] = ()
+    # (n, B), if the layer gives n blends of all samples, which the model then returns in their
+    # place; and whether it has to return them as they are.
+    shares: Tensor | None = None
+    is_last: bool = False
+    blends: Tensor | None = None
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
     nodes: set[Any] = field(default_factory=set)  # of autograd, that depend on what was mixed
@@ -77,13 +84,13 @@ class Hooks:
             others = getattr(hook, "__self__", None)
             if isinstance(others, Hooks) and others.owner() is None:
                 others.remove()  # their mixer was dropped without release()
-        self.handles = [
-            self.model.register_forward_pre_hook(self._enter),
-            self.model.register_forward_hook(self._leave, always_call=True),
-        ]
+        self.handles = [self.model.register_forward_pre_hook(self._enter)]
         for layer, hook in self.on_layers.items():
             module = self.model.get_submodule(layer)
             self.handles.append(module.register_forward_hook(hook, with_kwargs=True))
+        # Last, as the only layer of a model may be the model itself.
+        leave = self.model.register_forward_hook(self._leave, always_call=True)
+        self.handles.append(leave)
 
     def remove(self) -> None:
         """Remove the hooks, and drop a mix that was not applied."""
@@ -147,10 +154,12 @@ class Hooks:
         if mix is not None and not mix.calls:
             raise RuntimeError(
                 f"the mix for layer {mix.layer!r} was not applied, as this forward pass did not "
-                "call the layer: choose layers= without it (if it did, call "
+                "call the layer: choose others that it calls (if it did, call "
                 "torch.compiler.reset(), because the model was compiled before this mixer's first "
                 "draw)"
             )
+        if mix is not None and mix.shares is not None:
+            _check_blends(mix, output)
         if not is_compiling():  # which does not support hooks on intermediate tensors
             for _, leaf in leaves(output):
                 if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
@@ -210,6 +219,7 @@ class _LayerHook:
         mixed = self._apply(mix, output, is_first)
         if not is_compiling() and not mix.is_finished:
             mix.nodes.update(_nodes(mixed))
+            mix.blends = mixed if mix.is_last else None
         return mixed
 
     def _check_follows(self, mix: LayerMix, inputs: Any, output: Any) -> None:
@@ -320,8 +330,36 @@ def _no_owner() -> None:
     return None
 
 
+def _check_blends(mix: LayerMix, output: Any) -> None:
+    """Raise a VicinalError unless the model returns what its layer has blended, and no more."""
+    assert mix.shares is not None
+    blends, mix.blends = mix.blends, None
+    count, layer = len(mix.shares), f"layer {mix.layer!r}" if mix.layer else "the layer"
+    for path, leaf in leaves(output):
+        if not isinstance(leaf, Tensor) or not leaf.is_floating_point() or not leaf.ndim:
+            continue
+        if leaf.shape[0] != count:
+            raise VicinalError(
+                f"{layer} gives {count} blends of the batch, but the model returns"
+                f"{path_name(path)} a tensor of shape {tuple(leaf.shape)}: name the last linear "
+                "layer, through which all that the model returns passes, as layer="
+            )
+        if blends is not None and not share_memory(leaf, blends):
+            raise VicinalError(
+                f"the model does not return what its last linear layer, {mix.layer!r}, gives: name "
+                "the one that classifies, as layer="
+            )
+
+
 def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tensor:
     """Mix a tensor whose batch is this axis."""
+    if mix.shares is not None:
+        if leaf.shape[axis] != mix.shares.shape[1]:
+            raise ValueError(
+                f"the mix was drawn for {mix.shares.shape[1]} samples, but this tensor has shape "
+                f"{tuple(leaf.shape)}: call the model with the batch that was given"
+            )
+        return combined(mix.shares, leaf.transpose(0, axis)).transpose(0, axis)
     sizes = [pattern.size for pattern in mix.patterns if pattern.spatial]
     if not sizes and axis:
         return apply(leaf.transpose(0, axis), mix.partner, mix.patterns).transpose(0, axis)

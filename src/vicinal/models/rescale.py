@@ -26,6 +26,7 @@ class Rescale(nn.Module):
 
     mean: Tensor
     std: Tensor
+    _is_affine = True  # for MultiMix
 
     def __init__(self, mean: float, std: float, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()

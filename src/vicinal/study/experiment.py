@@ -144,7 +144,10 @@ class Experiment:
                 learn = task.learner()
                 learn.to_device()
                 lend(mixer, learn.model)
-                mixer.draw(*learn.dls.one_batch())  # which not every network allows
+                x, _ = mixer(*learn.dls.one_batch())  # which not every network allows
+                if mixer.at_layers:
+                    learn.model.train()
+                    learn.forward(x)
             # Inside the network, whose layers the method may not know: one learner shows that.
             if task.layers and arm.mix not in hidden:
                 hidden.add(arm.mix)

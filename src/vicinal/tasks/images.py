@@ -283,8 +283,15 @@ class ImageTask(Drawn):
             raise VicinalError(
                 f"--mix {method.name} does not know the layers of {self.model}: use mixup"
             )
-        # As in the paper, those of the first half.
         modules = [feature["module"] for feature in info]
+        if method.name == "alignmix":
+            if len(modules) < 2 or is_vision_transformer(self.model):
+                raise VicinalError(
+                    f"--mix alignmix needs feature maps of several stages, which {self.model} does "
+                    "not have: use manifoldmixup"
+                )
+            return modules[-2:-1]
+        # As in the paper, those of the first half.
         return [*(method.layers_for(self.kind) or ()), *modules[: (len(modules) + 1) // 2]]
 
     def _figure(self, learn: Learner, x: Tensor, target: Any) -> Any:

@@ -1,7 +1,7 @@
 """From the options of mixing to a mixer."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -46,21 +46,78 @@ def make_mixer(
     """
     spec = options.spec
     _check_end(spec)
-    partners = "pairs" if spec.mode == "pair" else spec.partners
-    together: dict[str, Any] = {} if partners == "cycle" else {"partners": partners}
-    each: dict[str, Any] = {"per": "batch"} if spec.mode == "batch" else {}
     if len(spec.parts) == 1:
         (part,) = spec.parts
-        each |= together | ({"p": spec.prob} if spec.prob < 1 else {})
-        return _make(part, options.seed, {**learned(part.method), **each})
-    mixers = [_make(part, options.seed, {**learned(part.method), **each}) for part in spec.parts]
+        whole = _each(spec) | _together(spec) | ({"p": spec.prob} if spec.prob < 1 else {})
+        return _make(part, options.seed, {**learned(part.method), **whole})
+    mixers = part_mixers(options, learned)
     if not mixers:
         return None
     are_even = all(part.share is None for part in spec.parts) and spec.prob == 1
     p = None if are_even else [share * spec.prob for share in spec.shares]
-    whole = {**each, **together, "integers": mixers[0].integers, "seed": options.seed}
+    return _choice(options, mixers, p, _each(spec) | _together(spec))
+
+
+def part_mixers(
+    options: TrainOptions, learned: Callable[[MethodEntry], dict[str, Any]]
+) -> list[Mixer]:
+    """A mixer for each of several methods; arguments as for :func:`make_mixer`."""
+    spec = options.spec
+    return [
+        _make(part, options.seed, {**learned(part.method), **_each(spec)}) for part in spec.parts
+    ]
+
+
+def inside_by_turns(
+    options: TrainOptions,
+    mixers: Sequence[Mixer],
+    are_inside: Sequence[bool],
+    place: Callable[[Mixer], Mixer],
+) -> Mixer:
+    """Methods of which some are applied inside the network: each batch is mixed by one of them.
+
+    Args:
+        mixers: of each method, in their order.
+        are_inside: which of them are applied inside the network.
+        place: applies a mixer to the layers there.
+
+    Raises:
+        VicinalError: they cannot take turns.
+    """
+    spec = options.spec
+    shares = [share * spec.prob for share in spec.shares]
+    turns: list[tuple[Mixer, float]] = []
+    inside: list[tuple[Mixer, float]] = []
+    for mixer, share, is_inside in zip(mixers, shares, are_inside, strict=True):
+        (inside if is_inside else turns).append((mixer, share))
+    total = sum(share for _, share in inside)
+    hidden = inside[0][0]
+    if len(inside) > 1:
+        p = [share / total for _, share in inside]
+        hidden = _choice(options, [mixer for mixer, _ in inside], p, _each(spec))
+    turns.append((place(hidden), total))
+    p = [share for _, share in turns]
+    return _choice(options, [mixer for mixer, _ in turns], p, _together(spec) | {"per": "batch"})
+
+
+def _each(spec: MixSpec) -> dict[str, Any]:
+    """What each mixer is told by the settings of the whole."""
+    return {"per": "batch"} if spec.mode == "batch" else {}
+
+
+def _together(spec: MixSpec) -> dict[str, Any]:
+    """What the outermost mixer alone is told."""
+    partners = "pairs" if spec.mode == "pair" else spec.partners
+    return {} if partners == "cycle" else {"partners": partners}
+
+
+def _choice(
+    options: TrainOptions, mixers: list[Mixer], p: list[float] | None, whole: dict[str, Any]
+) -> Choice:
+    # All of them, or those that mix columns beside others, which have no use for integers.
+    integers: Any = next((m.integers for m in mixers if m.integers != "raise"), "raise")
     try:
-        return Choice(mixers, p, **whole)
+        return Choice(mixers, p, integers=integers, seed=options.seed, **whole)
     except (TypeError, ValueError) as error:
         raise VicinalError(f"--mix {options.mix} cannot take turns: {error}") from None
 
@@ -88,6 +145,12 @@ def _check_end(spec: MixSpec) -> None:
     if ends and whole:
         raise VicinalError(
             f"--mix {spec.text}: {whole[0]} has to mix in the whole training: leave out {ends[0]}"
+        )
+    finer = ["prob"] if spec.prob < 1 else ["mode"] if spec.mode != "elem" else []
+    batches = [part.method.name for part in spec.parts if part.method.of_whole_batches]
+    if finer and batches:
+        raise VicinalError(
+            f"--mix {spec.text}: {batches[0]} mixes every batch as a whole: leave out {finer[0]}"
         )
 
 

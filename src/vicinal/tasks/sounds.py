@@ -16,6 +16,7 @@ from vicinal.learner.learner import Learner
 from vicinal.methods import MethodEntry
 from vicinal.mixes import MixPart
 from vicinal.mixing import BetweenClass, Mixer, MixUp
+from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
 from vicinal.models.zoo import check_name, count_parameters, is_known
 from vicinal.tasks.drawn import Drawn
@@ -118,7 +119,7 @@ class SoundTask(Drawn):
                 raise _no_turns(repr(mix), "BetweenClass", type(cutters[0]).__name__)
             return bool(cutters)
         names = [part.method.name for part in self.options.spec.parts]
-        cutting = [name for name in names if name not in (*OF_WAVES, "manifoldmixup")]
+        cutting = [name for name in names if name not in (*OF_WAVES, "manifoldmixup", "multimix")]
         of_waves = [name for name in names if name in OF_WAVES and name not in OF_BOTH]
         if cutting and of_waves:
             raise _no_turns(f"--mix {mix}", of_waves[0], cutting[0])
@@ -133,10 +134,13 @@ class SoundTask(Drawn):
 
     def _layers(self, part: MixPart, learn: Learner) -> Sequence[str]:
         info: Any = getattr(learn.model, "feature_info", None)
+        # Where others mix spectrograms, the network gets these, and makes none.
+        is_input = {"spectrogram": NETWORK_INPUT} if self.mixes_spectrograms else {}
+        layers = [is_input.get(layer, layer) for layer in self._layers_of(part)]
         if part.layers or info is None:
-            return self._layers_of(part)
+            return layers
         modules = [feature["module"] for feature in info]
-        return [*self._layers_of(part), *modules[: (len(modules) + 1) // 2]]
+        return [*layers, *modules[: (len(modules) + 1) // 2]]
 
     # ---- the training ---------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -21,7 +22,15 @@ from vicinal.mixing import ManifoldMixUp, Mixer
 from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.processes import default_device, this_process
 from vicinal.tasks import several_labels
-from vicinal.tasks.mixers import LEARNED, check_partners, ending, from_python, make_mixer
+from vicinal.tasks.mixers import (
+    LEARNED,
+    check_partners,
+    ending,
+    from_python,
+    inside_by_turns,
+    make_mixer,
+    part_mixers,
+)
 from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.predictor import Preprocessing
 
@@ -169,16 +178,24 @@ class Task(ABC):
         spec, head = self.options.spec, 1 if self.fit is Learner.fine_tune else 0
         epochs = self.options.epochs or self.epochs  # those of an arm, which has no task of its own
         batches = len(learn.dls.train) if head and spec.mixing_share(epochs) < 1 else None
-        mixer = ending(mixer, spec, epochs, head_epochs=head, batches=batches)
-        if self.layers:
-            mixer = self._inside(mixer, learn)
+        end = partial(ending, spec=spec, epochs=epochs, head_epochs=head, batches=batches)
+        are_inside = [bool(self._layers_of(part)) for part in spec.parts]
+        if all(are_inside):
+            mixer = self._inside(end(mixer), learn)
+        elif any(are_inside):
+            mixers = [end(each) for each in part_mixers(self.options, self._learned)]
+            place = partial(self._inside, learn=learn)
+            mixer = inside_by_turns(self.options, mixers, are_inside, place)
+        else:
+            mixer = end(mixer)
         first = spec.parts[0]
         callback = first.method.callback_type
         return mixer if callback is None else callback(mixer, **first.arguments("callback"))
 
     def _inside(self, mixer: Mixer, learn: Learner) -> Mixer:
         """The mixer, applied to layers of the learner's network."""
-        (first, *_), seed = self.options.spec.parts, self.options.seed
+        seed = self.options.seed
+        first = next(part for part in self.options.spec.parts if self._layers_of(part))
         try:
             layers = self._layers(first, learn)
             return ManifoldMixUp(
@@ -191,9 +208,9 @@ class Task(ABC):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that ``--mix`` applies to; none for the input."""
-        parts = self.options.spec.parts
-        return self._layers_of(parts[0]) if parts else INPUT
+        """The layers that ``--mix``, or some of it, applies to; none for the input alone."""
+        found = (self._layers_of(part) for part in self.options.spec.parts)
+        return next((layers for layers in found if layers), INPUT)
 
     def _layers_of(self, part: MixPart) -> tuple[str, ...]:
         return part.layers or part.method.layers_for(self.kind) or INPUT
@@ -232,11 +249,11 @@ class Task(ABC):
                     f"--mix {part.text}: {self.kind} are no vectors before the layer {first[0]}: "
                     f"name that in place of {NETWORK_INPUT}"
                 )
-            if self._layers_of(part) != self.layers:
+            if self._layers_of(part) not in (self.layers, INPUT):
                 inside = next(each for each in parts if self._layers_of(each))
                 raise VicinalError(
-                    f"--mix {inside.text} is applied inside the network of {self.kind}, so it "
-                    "cannot take turns with others that are applied elsewhere: name it alone"
+                    f"--mix {inside.text} and {part.text} are applied to different layers of the "
+                    f"network of {self.kind}, so they cannot take turns: name the same layers="
                 )
             self._check_targets(method)
         several_labels.check_union(self.options.spec, self.split)

@@ -4,6 +4,7 @@ All derive from :class:`~vicinal.mixing.method.Method`. Each docstring says what
 samples and targets, its arguments and errors, and its source, with any deviation from it.
 """
 
+from vicinal.mixing.methods.alignmix import AlignMix
 from vicinal.mixing.methods.attentivemix import AttentiveMix
 from vicinal.mixing.methods.balancedmixup import BalancedMixUp
 from vicinal.mixing.methods.betweenclass import BetweenClass
@@ -20,6 +21,7 @@ from vicinal.mixing.methods.hidmix import HidMix
 from vicinal.mixing.methods.kernelmixup import KernelMixUp
 from vicinal.mixing.methods.kmixup import KMixUp
 from vicinal.mixing.methods.mixup import MixUp
+from vicinal.mixing.methods.multimix import MultiMix
 from vicinal.mixing.methods.puzzlemix import PuzzleMix
 from vicinal.mixing.methods.remix import Remix
 from vicinal.mixing.methods.resizemix import ResizeMix
@@ -30,6 +32,7 @@ from vicinal.mixing.methods.transmix import TransMix
 from vicinal.mixing.methods.zetamixup import ZetaMixUp
 
 __all__ = [
+    "AlignMix",
     "AttentiveMix",
     "BalancedMixUp",
     "BetweenClass",
@@ -46,6 +49,7 @@ __all__ = [
     "KMixUp",
     "KernelMixUp",
     "MixUp",
+    "MultiMix",
     "PuzzleMix",
     "Remix",
     "ResizeMix",

@@ -8,10 +8,10 @@ from torch import Tensor
 from vicinal.mixing.arguments import Fields, number, whole
 from vicinal.mixing.batch import is_blendable, is_named, map_leaves
 from vicinal.mixing.blend import Blend
+from vicinal.mixing.combine import combined
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.method import Method, Per
 from vicinal.mixing.mix import Mix
-from vicinal.mixing.move import in_full_precision
 from vicinal.mixing.nested import Integers
 from vicinal.mixing.pattern import Drawn
 from vicinal.mixing.target import one_hot
@@ -117,7 +117,7 @@ class ZetaMixUp(Method):
                 return leaf
             if batch.maximum is not None and is_named(path, batch.maximum):
                 return leaf.amax(0, keepdim=True).expand_as(leaf)
-            return _product(matrix, leaf) if is_blendable(leaf) else leaf
+            return combined(matrix, leaf) if is_blendable(leaf) else leaf
 
         def of_target(_: Any, leaf: Any) -> Any:
             if not isinstance(leaf, Tensor) or not leaf.ndim:
@@ -130,7 +130,7 @@ class ZetaMixUp(Method):
                         "num_classes="
                     )
                 leaf = one_hot(leaf, self.num_classes, torch.float32)
-            return _product(matrix, leaf)
+            return combined(matrix, leaf)
 
         if batch.y is None:
             raise TypeError("ZetaMixUp blends the targets of the whole batch: give draw(x, y)")
@@ -149,12 +149,3 @@ class ZetaMixUp(Method):
         weights[0] = 0
         weights = weights / weights.sum() if count > 1 else weights
         return weights.to(order.device)[(place[None] - place[:, None]) % count]
-
-
-def _product(matrix: Tensor, rows: Tensor) -> Tensor:
-    """The matrix times rows (B, ...), in the rows' dtype."""
-    dtype = torch.promote_types(rows.dtype, torch.float32)
-    flat = rows.reshape(len(rows), -1).to(dtype)
-    with in_full_precision(rows.device):  # or the shares would be rounded
-        product = (matrix.to(rows.device, dtype) @ flat).view(rows.shape)
-    return (product.round_() if rows.dtype == torch.uint8 else product).to(rows.dtype)

@@ -1,0 +1,188 @@
+"""AlignMix: align the feature maps of two samples by optimal transport, and blend them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, Unpack
+
+import torch
+from torch import Tensor
+
+from vicinal.errors import VicinalError
+from vicinal.mixing.arguments import number
+from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.beta import sample_lam
+from vicinal.mixing.blend import RowPattern, interpolate
+from vicinal.mixing.method import Method, MethodOptions
+from vicinal.mixing.move import in_full_precision, move
+from vicinal.mixing.pattern import ApplyRow
+from vicinal.mixing.target import over_rows
+from vicinal.mixing.tensors import image_size
+
+MOST = 1024  # positions of a feature map: a plan has as many squared
+EPSILON, ITERATIONS = 0.1, 100
+
+
+@tensors_as_leaves("lam", "to_partner")
+@dataclass(frozen=True, eq=False)
+class Aligned(RowPattern):
+    """Blend feature maps (B, C, H, W) of which one is aligned to the positions of the other.
+
+    Args:
+        lam: (B,) floats in [0, 1], the share of itself that each sample keeps; 1 is neutral.
+        to_partner: (B,) floats: 0 where the partner is aligned to the sample, and 1 where the
+            sample is aligned to the partner.
+        size: height and width of the images.
+    """
+
+    to_partner: Tensor
+    size: tuple[int, ...]
+
+    spatial = True
+    is_sized = False
+    size_of = staticmethod(image_size)  # type: ignore[assignment]
+
+    def with_lam(self, lam: Tensor) -> Self:
+        return type(self)(lam, self.to_partner, self.size)
+
+    @classmethod
+    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
+        lam, to_partner = values.unbind(1)
+        return cls(lam, to_partner, size)
+
+    @classmethod
+    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+        return (2,)
+
+    @property
+    def values(self) -> Tensor:
+        return torch.stack((self.lam, self.to_partner), 1)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        lam, to_partner = function(self.values).unbind(1)
+        return type(self)(lam, to_partner, self.size)
+
+    def apply(self, x: Tensor, partners: Tensor) -> Tensor:
+        if x.ndim < 4:
+            raise VicinalError(
+                f"AlignMix aligns feature maps (B, C, H, W), not tensors of shape {tuple(x.shape)}:"
+                " take layers that return such maps, and targets of whole images"
+            )
+        positions = x.shape[2:].numel()
+        if positions > MOST:
+            raise VicinalError(
+                f"AlignMix aligns maps of up to {MOST:,} positions, not {tuple(x.shape[2:])}: take "
+                "a later layer of the network, by ManifoldMixUp(model, layer, mixer=AlignMix())"
+            )
+        lam, turned = move(self.lam, x.device), move(self.to_partner, x.device) > 0.5
+        of_rows = over_rows(turned, x)
+        still, moving = torch.where(of_rows, partners, x), torch.where(of_rows, x, partners)
+        mixed = interpolate(
+            aligned(moving, still), still, over_rows(torch.where(turned, 1 - lam, lam), x)
+        )
+        return torch.where(over_rows(lam < 1, x), mixed, x)
+
+    def row_function(self, x: Tensor) -> ApplyRow:
+        def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
+            one = self.map(lambda t: t[i : i + 1])
+            row.copy_(one.apply(row.unsqueeze(0), partner.unsqueeze(0)).squeeze(0))
+
+        return apply_row
+
+
+def aligned(moving: Tensor, still: Tensor) -> Tensor:
+    """Feature maps (B, C, ...) at the positions of others: at each, what is most like it there.
+
+    Each position becomes a convex combination of all positions of ``moving``, by the plan of
+    :func:`transport`. No gradient flows through the plan.
+    """
+    shape, dtype = moving.shape, torch.promote_types(moving.dtype, torch.float32)
+    flat, frame = moving.flatten(2).to(dtype), still.flatten(2).to(dtype)
+    plan = torch.ops.vicinal.transport(frame.detach(), flat.detach())
+    with in_full_precision(moving.device):
+        found = flat @ plan.transpose(1, 2)
+    found = found.view(shape)
+    return (found.round() if moving.dtype == torch.uint8 else found).to(moving.dtype)
+
+
+# Compiled, its iterations would be hundreds of operations in the graph.
+@torch.library.custom_op(
+    "vicinal::transport", mutates_args=(), schema="(Tensor still, Tensor moving) -> Tensor"
+)
+def transport(still: Tensor, moving: Tensor) -> Tensor:
+    """(B, r, r) what each position of ``still`` takes of those of ``moving``, both (B, C, r).
+
+    It is the plan of optimal transport between positions of equal weight, by the squared distance
+    of their features, with an entropy of weight 0.1: Sinkhorn's iterations, in logarithms. It is
+    multiplied by r, so that each row adds up to 1, exactly, and each column nearly.
+    """
+    with in_full_precision(still.device):
+        distance = torch.cdist(
+            still.transpose(1, 2).contiguous(),
+            moving.transpose(1, 2).contiguous(),
+            compute_mode="donot_use_mm_for_euclid_dist",  # which would round small ones away
+        )
+        kernel = distance.square_().mul_(-1 / EPSILON)
+        column = torch.zeros_like(kernel[:, :1])
+        for _ in range(ITERATIONS):
+            row = torch.logsumexp(kernel + column, 2, keepdim=True)
+            column = -torch.logsumexp(kernel - row, 1, keepdim=True)
+        return torch.softmax(kernel + column, 2)
+
+
+@transport.register_fake
+def _(still: Tensor, moving: Tensor) -> Tensor:
+    return still.new_empty(still.shape[0], still.shape[2], moving.shape[2])
+
+
+class AlignMix(Method):
+    """Align the feature maps of two samples by optimal transport, and blend them.
+
+    Of a sample and its partner, one keeps the positions of its features. At each of them, the other
+    one's features are those that optimal transport brings there from all of its positions, by how
+    alike features are. Then both are blended. Which one keeps its positions is drawn evenly. The
+    weight of the target is the sample's share λ.
+
+    It is for feature maps (B, C, H, W) inside of a network, of up to 1,024 positions: apply it by
+    ``ManifoldMixUp(model, layer, mixer=AlignMix())``. The paper takes turns with mixup of the
+    input: ``Choice([MixUp(2.0), ManifoldMixUp(...)], per="batch")``.
+
+    Take a layer that convolutions or attention follow. Where the mean over all positions comes
+    next, as behind the last feature maps of a ResNet, alignment changes nothing, because transport
+    keeps that mean.
+
+    Args:
+        alpha: λ comes from Beta(alpha, alpha), one for each sample; 1 is uniform, 0 mixes nothing.
+        **options: of :class:`Method` and :class:`Mixer`: per, p, partners, half, fields, integers,
+            maximum, pixelwise, seed.
+
+    Raises:
+        TypeError, ValueError: an argument has the wrong type or is out of range; tensors are no
+            feature maps, or have too many positions; targets are of pixels.
+
+    Source: S. Venkataramanan, E. Kijak, L. Amsaleg, Y. Avrithis, AlignMixup: Improving
+    Representations by Interpolating Aligned Features, CVPR 2022, and its code, which draws one λ
+    and one direction for a batch (``per="batch"``). That code aligns the last feature maps, and
+    then takes their mean, so that its alignment has no effect but the error of its plan: it ends
+    the iterations at a mean change over the batch of 0.1, when rows of a plan do not add up to 1,
+    and aligned features are larger or smaller than those they come from. Here each plan takes 100
+    iterations, whatever else is in the batch, and every aligned feature is a convex combination.
+
+    >>> from torch import nn
+    >>> from vicinal import ManifoldMixUp
+    >>> model = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten())
+    >>> mixer = ManifoldMixUp(model, "1", mixer=AlignMix(), seed=0)
+    >>> x, y = mixer(torch.rand(6, 3, 16, 16), torch.arange(6))
+    >>> output = model(x)
+    >>> mixer.release()
+    """
+
+    drawn_types = (Aligned,)
+
+    def __init__(self, alpha: float = 2.0, **options: Unpack[MethodOptions]) -> None:
+        super().__init__(**options)
+        self.alpha = number("alpha", alpha)
+
+    def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Aligned:
+        lam = sample_lam(self.alpha, count, generator).float()
+        turned = torch.rand(count, generator=generator, device="cpu") < 0.5
+        return Aligned(lam, turned.float(), size)
