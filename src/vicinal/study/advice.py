@@ -268,8 +268,9 @@ RULES = (
         "published is about unlabelled images beside labelled ones",
         "French et al., Semi-supervised semantic segmentation needs strong, varied perturbations "
         "(2020), cutmix; Olsson et al., ClassMix (2021)",
-        "200 images of two digits: a mean IoU of 88.2 % without, 88.3 with cutmix, 88.0 with "
-        "classmix, 86.2 with mixup (docs/masks.md)",
+        "200 images of two digits, a mean IoU of a small network after 60 epochs: 88.2 % without, "
+        "88.3 with cutmix, 88.0 with classmix, 86.2 with mixup; of a U-Net after 30: 87.2, 76.3, "
+        "66.5 and 85.0 (docs/masks.md)",
     ),
     Rule(
         "note",
