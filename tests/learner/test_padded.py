@@ -95,3 +95,17 @@ def test_a_training_in_bfloat16_repeats_itself_where_images_become_single_pixels
     first = trained()
     del junk
     assert torch.equal(first, trained())
+
+
+def test_gradients_of_torch_func_are_those_of_autograd():
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(3, 4, 3, stride=2, padding=1), torch.rand(2, 3, 1, 1)
+    expected = gradients(conv, x, "bf16")
+
+    def loss(weight):
+        output = torch.func.functional_call(conv, {"weight": weight}, x)
+        return output.float().square().sum()
+
+    with right_gradients(conv, "bf16", x.device), torch.autocast("cpu"):
+        found = torch.func.grad(loss)(conv.weight.detach())
+    assert torch.equal(found, expected)

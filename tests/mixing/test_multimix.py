@@ -281,6 +281,13 @@ class TestWhatTheModelReturns:
         found = net(given)
         torch.testing.assert_close(found, (drawn(n=n, seed=0) @ plain).log_softmax(1))
 
+    @pytest.mark.parametrize("end", [nn.ReLU(inplace=True), lambda scores: scores.mul_(10)])
+    def test_changes_in_place_are_an_error(self, end):
+        net = Network(end)
+        given, _ = MultiMix(net, n=9)(numbers(COUNT, 6), labels())
+        with pytest.raises(ValueError, match="does not return what its last linear layer, 'fc',"):
+            net(given)
+
     def test_a_second_head_is_an_error(self):
         class TwoHeads(Network):
             def __init__(self):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vicinal import DataLoaders, Learner, Mix, PuzzleMix, check_mixer
+from vicinal.errors import VicinalError
 from vicinal.mixing import Batch
 from vicinal.mixing.checks import CHECKS
 from vicinal.mixing.methods.puzzlemix import PendingPuzzle, scaled
@@ -137,7 +138,7 @@ class TestDraws:
 
     def test_images_with_fewer_pixels_than_blocks_are_refused(self):
         for mixer in (PuzzleMix(saliency=maps, blocks=8), PuzzleMix(saliency=maps, pieces=8)):
-            with pytest.raises(ValueError, match="4 x 9 pixels cannot be divided into 8 blocks"):
+            with pytest.raises(VicinalError, match="4 x 9 pixels cannot be divided into 8 blocks"):
                 mixer(torch.rand(2, 1, 4, 9), None)
 
 
@@ -320,6 +321,8 @@ def test_a_learner_trains_with_it_in_its_precision():
         ({"blocks": 1}, ValueError, "blocks must be 2 or more, not 1"),
         ({"labels": 1}, ValueError, "labels must be 2 or more, not 1"),
         ({"gamma": 1.5}, ValueError, "gamma must be between 0 and 1, not 1.5"),
+        ({"beta": 1e30}, ValueError, r"beta must be between 0 and 1e\+06, not 1e\+30"),
+        ({"eta": float("inf")}, ValueError, r"eta must be between 0 and 1e\+06, not inf"),
         ({"price": -1}, ValueError, "price must be 0 or more, not -1"),
         ({"edge": 0}, ValueError, "edge must be 1 or more, not 0"),
         ({"pieces": 6}, ValueError, "pieces must be a power of two, not 6"),
@@ -330,6 +333,14 @@ def test_a_learner_trains_with_it_in_its_precision():
 def test_arguments_are_checked(options, error, message):
     with pytest.raises(error, match=message):
         PuzzleMix(**options)
+
+
+def test_a_second_batch_of_another_shape_is_refused():
+    other = images()[:4], torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(VicinalError, match=r"\(6, 3, 16, 16\), and those of the second batch \(4,"):
+        PuzzleMix(saliency=lambda x: x.mean(1))(
+            images(), torch.zeros(6, dtype=torch.int64), other=other
+        )
 
 
 def test_without_price_nothing_moves_and_two_labels_copy():

@@ -86,3 +86,12 @@ def test_of_many_images_some_are_changed_the_same_for_every_network(learn, monke
             assert torch.equal(some[name], every[name][taken])
         assert len(some[name]) == 8
     assert torch.equal(some["accuracy"], every["accuracy"])
+
+
+def test_a_short_batch_at_the_end_may_leave_fewer_than_were_asked_for(learn, monkeypatch):
+    """Every second batch of five, where the last one has a single image."""
+    x, y = torch.zeros(17, 3, 4, 4, dtype=torch.uint8), torch.arange(17) % 2
+    learn = Learner(DataLoaders.from_tensors(x, y, x, y, bs=2, device="cpu"), learn.model)
+    outputs, targets = learn.get_preds(act=learn.activation)
+    monkeypatch.setattr(measuring, "CHANGED", 10)
+    assert len(compute_measures(Evaluation(outputs, targets, learn=learn))["blur"]) == 9

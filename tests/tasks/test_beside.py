@@ -598,6 +598,12 @@ def test_show_draws_images_and_mixes():
         runs.show(options("scans", mix="manifoldmixup"), runs.Path("mixed.png"))
 
 
+def test_there_is_no_picture_of_blends_at_the_last_layer():
+    asked = TrainOptions("digits", mix="multimix")
+    with pytest.raises(VicinalError, match="mixes inside the network, of which there is no pictu"):
+        make_task(asked, find_split(asked)).mixer_to_show()
+
+
 def test_a_training_draws_its_first_batch():
     task = task_of(made("images"), mix="mixup")
     learn = task.learner()

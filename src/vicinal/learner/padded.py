@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vicinal.mixing.plain import in_transform
+
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 FUNCTIONS = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
 
@@ -61,7 +63,8 @@ def _convolve(module: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
         return exact.to(torch.get_autocast_dtype("cpu"))
     entries, paddings = zip(*parts, strict=True)
     convolution, others = FUNCTIONS[dimensions], (module.dilation, module.groups)
-    part: Any = _Part.apply(weight, entries)
+    # Of a transform of torch.func, which takes no such function, the order does not matter.
+    part: Any = weight[..., *entries] if in_transform() else _Part.apply(weight, entries)
     return convolution(x, part, bias, module.stride, paddings, *others)
 
 

@@ -53,6 +53,7 @@ class LayerMix:
     shares: Tensor | None = None
     is_last: bool = False
     blends: Tensor | None = None
+    version: int = 0  # of the blends, counted up where they are changed in place
     calls: int = 0  # how often the forward pass has called the layer
     is_finished: bool = False  # whether the forward pass is over
     nodes: set[Any] = field(default_factory=set)  # of autograd, that depend on what was mixed
@@ -219,7 +220,8 @@ class _LayerHook:
         mixed = self._apply(mix, output, is_first)
         if not is_compiling() and not mix.is_finished:
             mix.nodes.update(_nodes(mixed))
-            mix.blends = mixed if mix.is_last else None
+            if mix.is_last:
+                mix.blends, mix.version = mixed, _version(mixed)
         return mixed
 
     def _check_follows(self, mix: LayerMix, inputs: Any, output: Any) -> None:
@@ -330,6 +332,11 @@ def _no_owner() -> None:
     return None
 
 
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; 0 where nobody counts."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
 def _check_blends(mix: LayerMix, output: Any) -> None:
     """Raise a VicinalError unless the model returns what its layer has blended, and no more."""
     assert mix.shares is not None
@@ -344,7 +351,8 @@ def _check_blends(mix: LayerMix, output: Any) -> None:
                 f"{path_name(path)} a tensor of shape {tuple(leaf.shape)}: name the last linear "
                 "layer, through which all that the model returns passes, as layer="
             )
-        if blends is not None and not share_memory(leaf, blends):
+        is_changed = blends is not None and _version(blends) != mix.version
+        if blends is not None and (is_changed or not share_memory(leaf, blends)):
             raise VicinalError(
                 f"the model does not return what its last linear layer, {mix.layer!r}, gives: name "
                 "the one that classifies, as layer="

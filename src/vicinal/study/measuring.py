@@ -31,6 +31,8 @@ def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
     ([1.0, 0.0], 0.511)
     """
     measures = [measure for measure in MEASURES.values() if measure.applies(evaluation)]
+    samples = len(evaluation.targets)
+    again = _samples_again(evaluation, samples)
     on_batches = _on_batches(evaluation, [m for m in measures if m.on_batch is not None])
     values = {}
     for measure in measures:
@@ -41,13 +43,13 @@ def compute_measures(evaluation: Evaluation) -> dict[str, Tensor]:
         values[measure.name] = found
         if measure.unbiased is not None:
             values[measure.compared] = measure.unbiased(evaluation)
-        _check_shape(measure, values[measure.name], len(evaluation.targets))
+        least = samples if measure.on_batch is None else again
+        _check_shape(measure, values[measure.name], least, samples)
     return values
 
 
-def _check_shape(measure: Measure, values: Tensor, samples: int) -> None:
+def _check_shape(measure: Measure, values: Tensor, least: int, samples: int) -> None:
     """Intervals are computed from the samples: a mean alone would count as one sample."""
-    least = samples if measure.on_batch is None else min(samples, CHANGED)
     fits = values.ndim == 1 and (
         not measure.paired
         or (len(values) > samples if measure.two_samples else least <= len(values) <= samples)
@@ -57,6 +59,18 @@ def _check_shape(measure: Measure, values: Tensor, samples: int) -> None:
             f"the measure {measure.name!r} has the shape {tuple(values.shape)}, but there are "
             f"{samples} validation samples: let it return one number for each"
         )
+
+
+def _samples_again(evaluation: Evaluation, samples: int) -> int:
+    """How many samples there are in the batches on which the network is run again.
+
+    A short batch at the end, which may be among them, leaves less than were asked for.
+    """
+    if evaluation.learn is None:
+        return samples
+    valid = evaluation.learn.dls.valid
+    starts = range(0, samples, valid.batch_size * stride(valid, CHANGED))
+    return sum(min(valid.batch_size, samples - start) for start in starts)
 
 
 def _on_batches(evaluation: Evaluation, measures: list[Measure]) -> dict[str, Tensor]:

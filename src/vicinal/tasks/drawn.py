@@ -24,7 +24,7 @@ class Drawn(Task):
             mixer = mixer.mixer
         if mixer is not None and not isinstance(mixer, Mixer):
             return None  # what a callback mixes cannot be seen
-        if mixer is not None and any(inner.at_layers for inner in mixer.nested()):
+        if mixer is not None and _is_inside(mixer):
             return None  # nor what is mixed inside the network
         shown = mixer or MixUp(0.0)
         state = shown.state_dict()
@@ -50,9 +50,13 @@ class Drawn(Task):
         mixer = self.batch_mixer()
         if mixer is None:
             raise VicinalError("--mix none mixes nothing that could be shown: use mixup")
-        if self.layers:
+        if self.layers or _is_inside(mixer):
             raise VicinalError(
                 f"--mix {self.options.mix} mixes inside the network, of which there is no picture: "
                 "use mixup"
             )
         return mixer
+
+
+def _is_inside(mixer: Mixer) -> bool:
+    return any(inner.at_layers for inner in mixer.nested())

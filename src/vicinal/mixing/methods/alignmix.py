@@ -113,7 +113,8 @@ def transport(still: Tensor, moving: Tensor) -> Tensor:
 
     It is the plan of optimal transport between positions of equal weight, by the squared distance
     of their features, with an entropy of weight 0.1: Sinkhorn's iterations, in logarithms. It is
-    multiplied by r, so that each row adds up to 1, exactly, and each column nearly.
+    multiplied by r, so that each row adds up to 1, exactly. Each column does so nearly, as far as
+    100 iterations bring it: less where features are farther apart.
     """
     with in_full_precision(still.device):
         distance = torch.cdist(
@@ -147,8 +148,8 @@ class AlignMix(Method):
     input: ``Choice([MixUp(2.0), ManifoldMixUp(...)], per="batch")``.
 
     Take a layer that convolutions or attention follow. Where the mean over all positions comes
-    next, as behind the last feature maps of a ResNet, alignment changes nothing, because transport
-    keeps that mean.
+    next, as behind the last feature maps of a ResNet, alignment changes little, because transport
+    keeps that mean, as far as the iterations end near its solution: more so for small features.
 
     Args:
         alpha: λ comes from Beta(alpha, alpha), one for each sample; 1 is uniform, 0 mixes nothing.

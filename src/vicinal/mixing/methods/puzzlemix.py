@@ -23,6 +23,7 @@ from vicinal.mixing.pattern import Drawn
 from vicinal.mixing.puzzle import Rules, edges_of, solve
 from vicinal.mixing.saliency import Saliency, check_saliency, images_in, maps_of
 
+MOST = 1e6  # of beta and eta: costs of far more would not fit into 64 bits
 DRAWN = (2, 4, 8, 16)  # blocks along a side, of at least two pixels
 
 
@@ -86,9 +87,9 @@ class PuzzleMix(LooksWithModel, Method):
         blocks: along each side; None draws 2, 4, 8 or 16 of them, of at least two pixels.
         labels: how many shares a block may have, 2 or more. With 3, it is the sample's, the
             partner's, or half of each.
-        beta: how alike neighbours are.
+        beta: how alike neighbours are, at most a million.
         gamma: how much less alike they are where the images have edges, at most 1.
-        eta: how near to λ the share is.
+        eta: how near to λ the share is, at most a million.
         price: of moving a block along a whole side, in shares of an image's saliency; None moves no
             block.
         pieces: the blocks along a side that are moved, where they are smaller than those that are
@@ -155,7 +156,8 @@ class PuzzleMix(LooksWithModel, Method):
         self.alpha = number("alpha", alpha)
         self.blocks = None if blocks is None else _several("blocks", blocks)
         self.labels = _several("labels", labels)
-        self.beta, self.eta = number("beta", beta), number("eta", eta)
+        self.beta = number("beta", beta, upper=MOST)
+        self.eta = number("eta", eta, upper=MOST)
         self.gamma = number("gamma", gamma, upper=1.0)
         self.price = None if price is None else number("price", price)
         self.pieces = None if pieces is None else _several("pieces", pieces)
@@ -181,7 +183,7 @@ class PuzzleMix(LooksWithModel, Method):
             choices = [blocks for blocks in DRAWN if 2 * blocks <= max(side, 4)]
         needed = max(*choices, self.pieces or 0)
         if needed > side:
-            raise ValueError(
+            raise VicinalError(
                 f"images of {size[0]} x {size[1]} pixels cannot be divided into {needed} blocks "
                 "along each side: set fewer blocks= or pieces=, or take larger images"
             )
@@ -200,7 +202,12 @@ class PuzzleMix(LooksWithModel, Method):
         if batch.other is not None:
             there = Batch(*batch.other, None, batch.fields, batch.integers, batch.maximum)
             seen.append(self._seen(there))
-        (images, _), *_ = seen
+        images, others = seen[0][0], seen[-1][0]
+        if images.shape != others.shape:
+            raise VicinalError(
+                f"the images have shape {tuple(images.shape)}, and those of the second batch "
+                f"{tuple(others.shape)}: give both the same shape"
+            )
         size = images.shape[-2], images.shape[-1]
         solved = move(self._solved(seen, mix.partner.cpu(), drawn.values.cpu()), drawn.lam.device)
         pattern = MovedBlocks(solved, size).only(drawn.lam < 1)
