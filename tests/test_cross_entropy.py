@@ -515,6 +515,7 @@ class TestOnePass:
 
 
 class TestTransforms:
+    @pytest.mark.slow
     @pytest.mark.parametrize("criterion", [
         nn.CrossEntropyLoss(),
         nn.CrossEntropyLoss(torch.linspace(0.2, 2, 5, dtype=torch.float64), ignore_index=2,

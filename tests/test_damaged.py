@@ -319,6 +319,7 @@ def compared(finished, tmp_path):
 
 
 class TestAComparison:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "values", [(None,), pytest.param(VALUES, marks=SLOW)], ids=["few", "all"]
     )

@@ -161,6 +161,7 @@ class TestOrder:
         assert all(number < place + 10 for place, number in enumerate(epoch))
         assert epoch != sorted(epoch) == list(range(200))
 
+    @pytest.mark.slow
     def test_looking_at_a_batch_changes_nothing_of_the_training(self, shards):
         split = streamed(shards)
         expected = numbers(numbered(split, workers=2).train)

@@ -21,6 +21,7 @@ def _is_other_version(section):
     return version(section) != on_page(section)[0]
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_found(section):
     page, found = on_page(section)[1], table(section)
     new = [f"+ {row}" for row in found if row not in page]

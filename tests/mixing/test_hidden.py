@@ -957,6 +957,7 @@ class Custom(nn.Module):
 
 @pytest.mark.usefixtures("dynamo")
 class TestCompiled:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("make", "layers", "how", "given"),
         [

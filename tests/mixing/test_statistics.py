@@ -158,6 +158,7 @@ class TestCutMix:
         for centre in (down, across):
             assert_frequencies(np.bincount(centre, minlength=32), parts=2)
 
+    @pytest.mark.slow
     def test_rows_and_columns_of_a_centre_are_independent(self):
         top, bottom, left, right = boxes(CutMix(8.0, seed=1), 400_000, HUGE, HUGE)
         cut, down = whole_across(top, bottom, left, right, HUGE)

@@ -70,6 +70,7 @@ OBJECTS = {
 }
 
 
+@pytest.mark.slow
 def test_an_object_trains_as_its_name_does(tmp_path):
     train(tmp_path / "name", "mixup")
     train(tmp_path / "none", "none")

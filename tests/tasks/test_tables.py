@@ -236,7 +236,6 @@ class TestMistakes:
             (["--label", "grower", "--mix", "cmixup"], "vicinal: --mix cmixup is for values"),
             (["--label", "grower", "--mix", "colummix"], "did you mean columnmix?"),
             (["--label", "grower", "--mix", ""], "--mix must be none"),
-            (["--label", "grower", "--mix", "mixup+columnmix"], "cannot take turns"),
             (["--label", "grower", "--mix", "columnmix:layers=inputs"], "to the input alone"),
             (["--label", "grower", "--mix", "mixup:layers=hiden.1"], "did you mean 'hidden.1'"),
             (
