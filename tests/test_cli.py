@@ -349,6 +349,7 @@ class TestTrain:
         assert config["epochs_done"] == len(metrics.read_text().splitlines())
         Predictor.load("run")
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("few_digits")
     def test_an_existing_run_is_replaced_only_on_request(self, tmp_path, capsys):
         quick = ["train", "digits", "--epochs", "1", "--out", "run"]

@@ -627,6 +627,7 @@ class TestTorchvision:
 
 @pytest.mark.skipif(not IMAGENETTE.is_dir(), reason=f"{IMAGENETTE} is not there")
 class TestImagenette:
+    @pytest.mark.slow
     def test_trains_on_wrong_labels_and_validates_on_right_ones(self):
         noisy = load_split(str(IMAGENETTE), label="label_noise_50")
         clean = load_split(str(IMAGENETTE))

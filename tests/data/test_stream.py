@@ -285,6 +285,7 @@ class TestParts:
         assert split.vocab == ["cat", "pug"]
         assert split.notes == ["labels: column label", "validation: the data's part validation"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("share", [0.2, pytest.param(0.5, marks=pytest.mark.slow)])
     def test_a_share_is_held_out_where_there_is_none(self, tmp_path, share):
         write(tmp_path, [150, 100, 50])

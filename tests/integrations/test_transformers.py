@@ -257,6 +257,7 @@ def test_questions_of_trec(tmp_path):
     assert np.mean(trained.losses[-10:]) < np.mean(trained.losses[:10])
 
 
+@pytest.mark.slow
 def test_several_labels_and_values(tmp_path):
     x, y = digits(64)
     many = F.one_hot(y, 10).float()

@@ -183,6 +183,7 @@ class TestValues:
         assert np.corrcoef(values, diabetes["target"])[0, 1] > 0.6
         assert abs(np.mean(values) - diabetes["target"].mean()) < 15
 
+    @pytest.mark.slow
     def test_the_unit_of_the_values_does_not_matter(self, capsys):
         """However small or large, or far from 0: results are the same in units of the deviation."""
         x = np.random.default_rng(0).standard_normal((60, 2))
