@@ -13,6 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.mixing.arguments import number, whole
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.beta import sample_lam
+from vicinal.mixing.class_indices import are_shares
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.looking import LooksWithModel, images_of, look_back
 from vicinal.mixing.method import Method, MethodOptions
@@ -302,7 +303,8 @@ def _slope_for(y: Any) -> Callable[[Tensor], Tensor]:
 
     def slope(scores: Tensor) -> Tensor:
         classes = scores.shape[1] if scores.ndim == 2 else 0
-        expected = y.float() if _are_shares(y, classes) else _one_hot(y, classes)
+        is_dense = are_shares("PuzzleMix", y, classes)
+        expected = y.float() if is_dense else _one_hot(y, classes)
         expected = expected.to(scores.device)
         difference = scores.float().softmax(1) * expected.sum(1, keepdim=True) - expected
         largest = difference.abs().amax(1, keepdim=True)
@@ -311,18 +313,7 @@ def _slope_for(y: Any) -> Callable[[Tensor], Tensor]:
     return slope
 
 
-def _are_shares(y: Any, classes: int) -> bool:
-    return isinstance(y, Tensor) and y.is_floating_point() and y.shape[1:] == (classes,)
-
-
-def _one_hot(y: Any, classes: int) -> Tensor:
-    is_index = isinstance(y, Tensor) and not (y.is_floating_point() or y.is_complex())
-    if not is_index or y.ndim != 1 or classes < 2:
-        kind = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(
-            f"PuzzleMix needs class indices (B,) or rows of shares (B, {classes}) as targets, for "
-            f"a network with an output for each of several classes, not {kind} for {classes}"
-        )
+def _one_hot(y: Tensor, classes: int) -> Tensor:
     if len(y) and not 0 <= int(y.amin()) <= int(y.amax()) < classes:
         raise ValueError(f"a label is out of range for {classes} classes")
     return F.one_hot(y.long(), classes).float()

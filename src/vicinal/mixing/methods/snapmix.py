@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
 from vicinal.mixing.as_pytree import tensors_as_leaves
+from vicinal.mixing.class_indices import are_shares
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.looking import Context, LooksWithModel, look, observed
 from vicinal.mixing.method import MethodOptions
@@ -251,15 +252,8 @@ def activation_maps(
 def _rows(classifier: nn.Linear, y: Any) -> Tensor:
     """(B, C) the classifier's weights for each label."""
     weight, classes = classifier.weight, classifier.out_features
-    is_shares = isinstance(y, Tensor) and y.is_floating_point() and y.shape[1:] == (classes,)
-    if is_shares:
+    if are_shares("SnapMix", y, classes):
         return y.to(weight.dtype) @ weight
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1 or classes < 2:
-        kind = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(
-            f"SnapMix needs class indices (B,) or rows of shares (B, {classes}) as targets, for a "
-            f"network with an output for each of several classes, not {kind} for {classes}"
-        )
     try:
         return weight.index_select(0, y.long().to(weight.device))
     except IndexError:
