@@ -27,6 +27,7 @@ from typing import Any
 import pandas as pd
 
 from vicinal.files import write_file
+from vicinal.formatting import pluralize
 from vicinal.plots.saving import save_figure
 from vicinal.study.analysis import Analysis, Comparison, margin_at
 from vicinal.study.arms import Arm, Cell, comparisons, make_arms
@@ -34,7 +35,6 @@ from vicinal.study.cells import axes, cell_text, grid, learnt, methods
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
-from vicinal.study.formatting import pluralize
 from vicinal.study.intervals import Interval
 from vicinal.study.map_figure import gain_map
 from vicinal.study.measures import MEASURES

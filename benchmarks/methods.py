@@ -40,6 +40,7 @@ from vicinal.tasks import TrainOptions
 
 ROUNDS = 5  # of one epoch each, by which steps are timed
 AGAINST = (NONE, "mixup", "cutmix")
+IN_TURNS = "mixup+cutmix"
 LEFT_OUT = ("transmix",)  # it needs a vision transformer
 
 
@@ -79,7 +80,8 @@ def main() -> None:
 def names() -> list[str]:
     """The methods that are tried, those that others are compared with first."""
     found = [entry.name for entry in methods_for("images", "classes")]
-    return [*AGAINST, *(name for name in found if name not in {*AGAINST, *LEFT_OUT})]
+    others = [name for name in found if name not in {*AGAINST, *LEFT_OUT}]
+    return [*AGAINST, IN_TURNS, *others]
 
 
 def train(words: str, folder: Path, seeds: int, jobs: int) -> None:

@@ -1,6 +1,7 @@
-"""Numbers as text, with significant digits in any unit."""
+"""Numbers as text, with significant digits in any unit, and lists."""
 
 import math
+from collections.abc import Sequence
 
 
 def format_number(value: float) -> str:
@@ -76,3 +77,24 @@ def _decimals(distance: float) -> int:
     if not 1e-6 < distance < 0.05:  # nan, too
         return 1
     return -math.floor(math.log10(distance))
+
+
+def pluralize(count: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> pluralize(1, "row"), pluralize(2000, "row")
+    ('1 row', '2,000 rows')
+    >>> pluralize(1, "series"), pluralize(2, "series")
+    ('1 series', '2 series')
+    """
+    plural = noun if noun.endswith("series") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def join_and(parts: Sequence[str]) -> str:
+    """An enumeration.
+
+    >>> join_and(["noise", "blur", "time"])
+    'noise, blur and time'
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))

@@ -187,10 +187,10 @@ def advise(
     from vicinal.progress import status
 
     with starting():
-        from vicinal.study.advice import rules_for, situation_of, trial_for, verdict
         from vicinal.study.config import ExperimentConfig
         from vicinal.study.training_set import check_label_noise
         from vicinal.tasks import TrainOptions, find_split, make_task
+        from vicinal.tasks.advice import rules_for, situation_of, trial_for, verdict
 
     options = TrainOptions(
         data=data,

@@ -13,8 +13,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 
 from vicinal.data.csv_text import BLANKS, Text, check_encoding
-from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 # What quotes mean, in the words of the csv module.
 ENCLOSING: dict[str, Any] = {"doublequote": True}  # as in RFC 4180
@@ -234,7 +234,7 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
         lines.append(text.line + reader.line_num - 1)
     if rows and all(len(row) == width + 1 and not row[-1].strip() for row in rows):
         rows = [row[:-1] for row in rows]  # each row ends in a separator, and the header does not
-    lines_left = f"comments: {number_of(comments, 'line')} of {text.file.name} left out"
+    lines_left = f"comments: {pluralize(comments, 'line')} of {text.file.name} left out"
     notes = [lines_left] if comments else []
     if rows and header[0].lower() not in _NUMBERING and _have_row_names(rows, width):
         header, width = ["", *header], width + 1
@@ -244,7 +244,7 @@ def _by_python(text: Text, style: dict[str, Any]) -> Rows:
     rows = [row + [""] * (width - len(row)) for row in rows]
     if short:
         notes.append(
-            f"short rows: {number_of(len(short), 'row')} of {text.file.name} with fewer values "
+            f"short rows: {pluralize(len(short), 'row')} of {text.file.name} with fewer values "
             f"than the header, first in line {short[0]}; the last columns are taken for empty there"
         )
     columns = [pa.chunked_array([pa.array(c, pa.string())]) for c in zip(*rows, strict=True)]
@@ -269,7 +269,7 @@ def _check_lengths(text: Text, width: int, rows: list[list[str]], lines: list[in
     if odd and text.separator == BLANKS:  # then nobody knows which value is missing
         line, count = odd[0]
         raise VicinalError(
-            f"line {line} of {text.file} has {number_of(count, 'value')}, separated by blanks, and "
+            f"line {line} of {text.file} has {pluralize(count, 'value')}, separated by blanks, and "
             f"the header {width} names: separate all values by commas"
         )
     longer = [(line, count) for line, count in odd if count > width]

@@ -11,8 +11,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from vicinal.data.csv_rows import Rows, read_rows
 from vicinal.data.csv_text import BLANKS, NUMBER, Text, read_text
-from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 _LOOKED_AT = 1000  # rows that tell whether the first line is one of them
 _FEW = 20  # distinct words of a column that holds categories
@@ -84,13 +84,13 @@ def _without_headers(file: Path, rows: Rows) -> Rows:
     if any(not place.equals(repeats) for place in places):
         return rows
     count = pc.sum(repeats).as_py()
-    note = f"repeated header: {number_of(count, 'row')} of {file.name} left out"
+    note = f"repeated header: {pluralize(count, 'row')} of {file.name} left out"
     columns = [column.filter(pc.invert(repeats)) for column in rows.columns]
     return Rows(rows.header, columns, [note, *rows.notes])
 
 
 def _comments_note(text: Text) -> str:
-    lines = number_of(len(text.comments), "line")
+    lines = pluralize(len(text.comments), "line")
     return f"comments: {lines} before the header of {text.file.name} left out"
 
 

@@ -21,12 +21,12 @@ from vicinal.data.labels import (
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
 from vicinal.data.row_numbers import row_numbers
-from vicinal.data.samples import number_of
 from vicinal.data.several import LabelSets, names_several, single_names, with_label_sets
 from vicinal.data.several_targets import SeveralTargets
 from vicinal.data.split_column import about_parts, parts_by_column, split_column_of
 from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 Frames = dict[str, pd.DataFrame]
 Written = dict[str, Mapping[str, pd.Series]]
@@ -203,7 +203,7 @@ def _with_labels(frames: Frames, label: str, notes: list[str], called: str) -> F
             missing = bool((frame[label] == -1).all())
         if missing and frame is not train:
             notes.append(
-                f"left alone: the part {name}, {number_of(len(frame), called)} without labels"
+                f"left alone: the part {name}, {pluralize(len(frame), called)} without labels"
             )
         else:
             kept[name] = frame
@@ -227,7 +227,7 @@ def _known(
     notes = []
     for name, frame in frames.items():
         if name not in used:
-            notes.append(f"left alone: the part {name}, {number_of(len(frame), called)}")
+            notes.append(f"left alone: the part {name}, {pluralize(len(frame), called)}")
             continue
         labels, as_cells = frame[label], cells[name]
         if spelled and as_cells is not None:
@@ -241,6 +241,6 @@ def _known(
         known[name] = frame.assign(**{label: labels})
         if dropped:
             known[name] = known[name][~missing]
-            count = f"{missing.sum():,} of {number_of(len(frame), called)} in the part {name}"
+            count = f"{missing.sum():,} of {pluralize(len(frame), called)} in the part {name}"
             notes.append(f"left out: {count}, which have no label")
     return known, notes

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vicinal.data.columns import ColumnKinds, as_numbers, as_texts, refuse, with_names
-from vicinal.data.samples import listed, number_of
+from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class TablePreprocessing:
             new = texts[~texts.isin(self.categories[name])]
             if len(new):
                 lines.append(
-                    f"{name}: {number_of(len(new), 'value')} that the training data do not have "
+                    f"{name}: {pluralize(len(new), 'value')} that the training data do not have "
                     f"({listed(new.unique().tolist(), 3)}) count as unknown"
                 )
         return lines

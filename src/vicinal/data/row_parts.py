@@ -10,8 +10,8 @@ from vicinal.data.columns import as_texts
 from vicinal.data.groups import hold_out_groups
 from vicinal.data.hold_out import random_halves
 from vicinal.data.parts import part_names
-from vicinal.data.samples import number_of
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 
 def split_frames(
@@ -68,7 +68,7 @@ def split_frames(
         return (
             train,
             valid,
-            f"validation: the data's part {valid_name}, {number_of(len(valid), called)}",
+            f"validation: the data's part {valid_name}, {pluralize(len(valid), called)}",
         )
     if len(train) < 2:
         raise VicinalError(
@@ -76,19 +76,19 @@ def split_frames(
         )
     if group is None and several:
         kept, held = hold_out_groups(range(len(train)), valid_pct, seed, classes, several=True)
-        share = f"{number_of(len(held), called)} held out, with about a share of each label"
+        share = f"{pluralize(len(held), called)} held out, with about a share of each label"
         note = f"validation: {share} ({len(held) / len(train):.0%})"
         return train.iloc[kept], train.iloc[held], note
     if group is None:
         learned, held_out = random_halves(len(train), valid_pct, seed)
-        count_held = number_of(len(held_out), called)
+        count_held = pluralize(len(held_out), called)
         note = f"validation: {count_held} held out at random ({valid_pct:.0%})"
         return train.iloc[learned], train.iloc[held_out], note
     groups = groups_of_rows(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes, several=several)
     count, of = len({groups[row] for row in held}), len({*groups})
     note = (
-        f"validation: {count:,} of {of:,} groups ({group}) held out, {number_of(len(held), called)}"
+        f"validation: {count:,} of {of:,} groups ({group}) held out, {pluralize(len(held), called)}"
     )
     return train.iloc[kept], train.iloc[held], f"{note} ({len(held) / len(train):.0%})"
 

@@ -14,6 +14,7 @@ from vicinal.data.hold_out import hold_out
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, summary_of
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 MOST_COMPARED = 200_000  # files: with more, opening those of equal sizes can take minutes
 
@@ -206,19 +207,7 @@ def images_of(count: int) -> str:
     >>> images_of(1), images_of(2000)
     ('1 image', '2,000 images')
     """
-    return number_of(count, "image")
-
-
-def number_of(count: int, noun: str) -> str:
-    """How many there are, for a message.
-
-    >>> number_of(1, "row"), number_of(2000, "row")
-    ('1 row', '2,000 rows')
-    >>> number_of(1, "series"), number_of(2, "series")
-    ('1 series', '2 series')
-    """
-    plural = noun if noun.endswith("series") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
+    return pluralize(count, "image")
 
 
 def held_out(

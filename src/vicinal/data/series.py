@@ -13,11 +13,12 @@ from vicinal.data.labelled_parts import labelled_parts
 from vicinal.data.labels import Targets
 from vicinal.data.parts import part_names
 from vicinal.data.request import DataRequest
-from vicinal.data.samples import listed, number_of
+from vicinal.data.samples import listed
 from vicinal.data.series_values import Array, FoundSeries, gap_notes, most_channels, usable
 from vicinal.data.several_targets import SeveralTargets
 from vicinal.data.split import DataSplit
 from vicinal.data.summary import Summary, Table, summary_of
+from vicinal.formatting import pluralize
 
 PLACE = "\N{ZERO WIDTH SPACE}place"  # a column that no user has
 Layout = dict[str, Any]  # how new files are read; JSON values
@@ -167,13 +168,13 @@ def _note_on_copies(train: SeriesPart, valid: SeriesPart) -> list[str]:
     if not count:
         return []
     those = (
-        f"{number_of(count, 'series')} of the validation part with the same values as a training"
+        f"{pluralize(count, 'series')} of the validation part with the same values as a training"
     )
     return [f"duplicates: {those} series: results on {'it' if count == 1 else 'them'} are too good"]
 
 
 def _shape_note(channels: Sequence[str], lengths: Sequence[int]) -> str:
     low, high = min(lengths), max(lengths)
-    steps = number_of(high, "step") if low == high else f"{low:,} to {high:,} steps"
+    steps = pluralize(high, "step") if low == high else f"{low:,} to {high:,} steps"
     names = "" if channels[0] == "1" or len(channels) == 1 else f" ({listed(channels)})"
-    return f"series: {number_of(len(channels), 'channel')}{names}, {steps} of time"
+    return f"series: {pluralize(len(channels), 'channel')}{names}, {steps} of time"

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vicinal.data.samples import listed, number_of
+from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 Array = NDArray[np.float64]
 
@@ -94,7 +95,7 @@ def fault(values: Array | str, channels: Sequence[str]) -> str | None:
     if isinstance(values, str):
         return values
     if len(values) != len(channels):
-        return f"has {number_of(len(values), 'channel')}, and not {len(channels)}"
+        return f"has {pluralize(len(values), 'channel')}, and not {len(channels)}"
     if np.isinf(values).any():
         return "has an infinite value"
     empty = [name for name, row in zip(channels, values, strict=True) if np.isnan(row).all()]

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from vicinal.data.label_blocks import MultiCategoryBlock
 from vicinal.data.labels import alike
-from vicinal.data.samples import listed, number_of
+from vicinal.data.samples import listed
 from vicinal.data.several import LabelSets
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _notes(
     empty = counts.count(0)
     if empty:
         verb = "has" if empty == 1 else "have"
-        notes.append(f"no label: {number_of(empty, noun)} {verb} none, which is learned, too")
+        notes.append(f"no label: {pluralize(empty, noun)} {verb} none, which is learned, too")
     return notes
 
 
@@ -121,7 +122,7 @@ def unknown_labels(names: Sequence[str], noun: str, where: str = "") -> str:
     >>> unknown_labels(["a"], "row")
     'unknown: 1 label of the validation part (a), which no training row has: left out of the scores'
     """
-    count = f"{number_of(len(names), 'label')} of the validation part ({listed(names)})"
+    count = f"{pluralize(len(names), 'label')} of the validation part ({listed(names)})"
     return f"unknown: {count}, which no training {noun} has{where}: left out of the scores"
 
 
@@ -135,7 +136,7 @@ def _left_out(
         notes.append(unknown_labels(unknown, noun))
     unused = [name for name in named if name not in in_valid and name not in in_train]
     if unused:
-        count = f"{number_of(len(unused), 'label')} ({listed(unused)})"
+        count = f"{pluralize(len(unused), 'label')} ({listed(unused)})"
         notes.append(f"unused: {count}, which no {noun} has: left out")
     return notes
 
@@ -145,5 +146,5 @@ def _untested(vocab: list[str], in_valid: Counter[str]) -> list[str]:
     names = [name for name in vocab if name not in in_valid]
     if not names:
         return []
-    count = f"no validation sample has {len(names):,} of {number_of(len(vocab), 'label')}"
+    count = f"no validation sample has {len(names):,} of {pluralize(len(vocab), 'label')}"
     return [f"untested: {count}: {listed(names)}; means over the labels leave them out"]

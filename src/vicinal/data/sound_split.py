@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from vicinal.data.column import Column
-from vicinal.data.samples import Samples, Split, emptied, listed, number_of
+from vicinal.data.samples import Samples, Split, emptied, listed
 from vicinal.data.sound_columns import HeldSound
 from vicinal.data.sound_files import BadSound, as_sounds, rate_of
 from vicinal.data.summary import QUANTILES, Summary, summary_of
 from vicinal.data.waves import Decoded, Waves, decode_sounds
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 
 LOOKED_AT = 64  # files whose headers show the rate
 HIGHEST = 32_000  # samples per second; what lies above 16 kHz is hardly heard
@@ -130,12 +131,12 @@ def _usable(waves: Waves, skip_bad: bool) -> tuple[list[int], list[str]]:
     silent = [row for row, each in enumerate(waves.decoded) if each.is_silent and not each.problem]
     if bad:
         which = listed([f"{waves[r]} ({waves.decoded[r].problem})" for r in bad], SHOWN)
-        what = f"{len(bad):,} of {number_of(len(waves), 'sound')} cannot be used: {which}"
+        what = f"{len(bad):,} of {pluralize(len(waves), 'sound')} cannot be used: {which}"
         if not skip_bad:
             raise VicinalError(f"{what}; repair them, or leave them out with skip_bad (--skip-bad)")
     notes = [f"left out: {what}"] if bad else []
     if silent:
-        first = f"{number_of(len(silent), 'sound')}, first {waves[silent[0]]}"
+        first = f"{pluralize(len(silent), 'sound')}, first {waves[silent[0]]}"
         notes.append(
             f"left out: {first}, with nothing to hear"
             if skip_bad
@@ -151,7 +152,7 @@ def _on_channels(kept: Sequence[Decoded]) -> list[str]:
     if not channels:
         return []
     most = max(each.channels for each in channels)
-    shown = f"{number_of(len(channels), 'sound')} of {len(kept):,} with up to {most} channels"
+    shown = f"{pluralize(len(channels), 'sound')} of {len(kept):,} with up to {most} channels"
     note = f"channels: {shown}, whose mean is taken"
     cancelled = sum(each.is_cancelled for each in channels)
     if cancelled:

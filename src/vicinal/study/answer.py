@@ -2,10 +2,10 @@
 
 from itertools import groupby
 
+from vicinal.formatting import join_and, pluralize
 from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
 from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import map_answer
-from vicinal.study.formatting import join_and, pluralize
 from vicinal.study.measure import Measure
 
 FEW = 100  # validation samples

@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from vicinal.errors import VicinalError
-from vicinal.formatting import format_exact
+from vicinal.formatting import format_exact, join_and, pluralize
 from vicinal.mixes import MixSpec, parse_mix
-from vicinal.study.formatting import join_and, pluralize
 from vicinal.tasks.options import TrainOptions
 
 NONE = "none"

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 from vicinal.learner.events import Callback, CancelTrain, CancelValidate
 from vicinal.learner.learner import Learner
 from vicinal.progress import status
 from vicinal.study.curve_points import SAMPLES, points, stride
-from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.formatting import format_duration
 from vicinal.study.measures import MEASURES
 from vicinal.study.measuring import CHANGED
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from vicinal.formatting import join_and, pluralize
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.arms import Arm, Cell, baseline_name, comparisons, size_text
-from vicinal.study.formatting import join_and, pluralize
 
 BETTER, WORSE, OPEN = "▲", "▼", ""
 

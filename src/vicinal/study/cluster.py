@@ -17,8 +17,8 @@ import torch
 
 from vicinal import __version__
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 from vicinal.study.budget import Cost
-from vicinal.study.formatting import pluralize
 from vicinal.study.ray_worker import Job
 
 ANSWER = 10.0  # seconds in which an address must accept a connection

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vicinal.errors import VicinalError
+from vicinal.formatting import join_and, pluralize
 from vicinal.processes import processors, this_process
 from vicinal.progress import progress_bar
 from vicinal.runs import default_folder
@@ -24,7 +25,7 @@ from vicinal.study.cluster import RayCluster
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder, load_writers
-from vicinal.study.formatting import format_duration, join_and, pluralize
+from vicinal.study.formatting import format_duration
 from vicinal.study.helpers import end_with_parent, helpers
 from vicinal.study.jobs import Jobs, LoadBeside, StartHelpers, limited_threads
 from vicinal.study.on_ray import RayRunner

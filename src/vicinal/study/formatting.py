@@ -1,10 +1,10 @@
-"""Numbers, durations and lists as text, and back.
+"""Durations and lists as text, and back.
 
 It imports nothing heavy, so that the command line can report a typo at once.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from vicinal.errors import VicinalError
@@ -12,24 +12,6 @@ from vicinal.errors import VicinalError
 T = TypeVar("T")
 
 UNITS = (3600, 60, 1)  # hours, minutes, seconds
-
-
-def pluralize(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> pluralize(1, "seed"), pluralize(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{number:,} {noun}{'s' if number != 1 else ''}"
-
-
-def join_and(parts: Sequence[str]) -> str:
-    """An enumeration.
-
-    >>> join_and(["noise", "blur", "time"])
-    'noise, blur and time'
-    """
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def format_duration(seconds: float) -> str:

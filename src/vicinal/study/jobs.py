@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from vicinal.formatting import pluralize
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
-from vicinal.study.formatting import pluralize
 
 TRIED = 1.0  # seconds of training, after which it is known how long the runs will take
 WORTH = 20.0  # seconds of runs: a process that starts in between needs some five for itself

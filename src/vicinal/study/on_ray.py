@@ -11,9 +11,9 @@ from rich.progress import TaskID
 
 from vicinal.errors import VicinalError
 from vicinal.files import write_file
+from vicinal.formatting import pluralize
 from vicinal.study.arms import Arm
 from vicinal.study.cluster import Lost, RayCluster
-from vicinal.study.formatting import pluralize
 from vicinal.study.result import Result
 from vicinal.study.runner import Runner
 from vicinal.study.store import CHECKPOINT, LOCK, RESULT

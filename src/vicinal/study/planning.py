@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import torch
 
+from vicinal.formatting import pluralize
 from vicinal.learner.learner import Learner
 from vicinal.processes import default_device, processors
 from vicinal.study.arms import Arm, size_text
 from vicinal.study.budget import Cost, measure_cost, plan_seeds, usable
 from vicinal.study.cluster import RayCluster
 from vicinal.study.experiment import Experiment
-from vicinal.study.formatting import format_duration, pluralize
+from vicinal.study.formatting import format_duration
 from vicinal.study.jobs import WORTH, Jobs, choose_jobs
 from vicinal.study.store import ResultStore
 

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vicinal.files import write_file
+from vicinal.formatting import join_and, pluralize
 from vicinal.methods import METHODS
 from vicinal.progress import status
 from vicinal.study.analysis import Analysis, Comparison
@@ -19,7 +20,7 @@ from vicinal.study.cells import learnt, methods, tables_of
 from vicinal.study.class_table import class_table
 from vicinal.study.curve_points import SAMPLES
 from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
-from vicinal.study.formatting import format_duration, join_and, pluralize
+from vicinal.study.formatting import format_duration
 from vicinal.study.map_figure import gain_map
 from vicinal.study.measure import Measure
 from vicinal.study.page import render

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.data.samples import listed, number_of
+from vicinal.data.samples import listed
 from vicinal.data.series_values import Array, fault, filled, resampled
 from vicinal.data.table_files import is_table
 from vicinal.data.ts_file import is_ts, read_ts
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 from vicinal.models.rescale import Rescale
 from vicinal.models.series import create_series_model
 from vicinal.stored import check_dataclass, check_fields
@@ -155,7 +156,7 @@ class SeriesPreprocessing(Preprocessing):
             )
         reason = fault(values, self.channels)
         if reason is not None:
-            learned = number_of(len(self.channels), "channel")
+            learned = pluralize(len(self.channels), "channel")
             raise VicinalError(
                 f"a series {reason}: give what the network was trained on, series of {learned}"
             )

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from vicinal.data.samples import number_of
 from vicinal.data.split import DataSplit
 from vicinal.errors import VicinalError
+from vicinal.formatting import pluralize
 from vicinal.learner.events import Callback
 from vicinal.learner.learner import Learner
 from vicinal.learner.precision import choose_precision
@@ -160,7 +160,7 @@ class Task(ABC):
         if split.vocab is None:
             return f"{counts}with a value each"
         if split.targets_are == "labels":
-            return f"{counts}with any number of {number_of(len(split.vocab), 'label')} each"
+            return f"{counts}with any number of {pluralize(len(split.vocab), 'label')} each"
         classes = ", ".join(split.vocab[:5]) + (", …" if len(split.vocab) > 5 else "")
         return f"{counts}of {len(split.vocab):,} classes ({classes})"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vicinal.methods import METHODS
-from vicinal.study.advice import (
+from vicinal.tasks.advice import (
     FEW,
     LARGE,
     LONG,

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vicinal.errors import VicinalError
-from vicinal.formatting import format_exact
+from vicinal.formatting import format_exact, join_and, pluralize
 from vicinal.methods import Targets, methods_for
 from vicinal.models.zoo import is_vision_transformer
-from vicinal.study.formatting import join_and, pluralize
 from vicinal.tasks.task import Task
 
 Side = Literal["for", "against", "note"]
