@@ -1,6 +1,6 @@
 """What a comparison costs, beside an earlier version: time, and how far results differ.
 
-python benchmarks/compare_cost.py digits --old OLD/src
+python benchmarks/compare_cost.py digits --old OLD/src -- --epochs 20
 python benchmarks/compare_cost.py DATA --old OLD/src -- --train-size 1000 --epochs 150 --seeds 3
 
 Everything after ``--`` is given to ``vicinal compare``. Both trees run the same command, one after

@@ -24,7 +24,17 @@ from vicinal.study.store import ResultStore
 pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 EPOCHS = 3
-TRAIN = ["train", "wine.csv", "--label", "target", "--epochs", str(EPOCHS), "--out"]
+TRAIN = [
+    "train",
+    "wine.csv",
+    "--label",
+    "target",
+    "--epochs",
+    str(EPOCHS),
+    "--mix",
+    "mixup",
+    "--out",
+]
 COMPARE = ["compare", "wine.csv", "--label", "target", "--epochs", "1", "--seeds", "2"]
 COMPARED = [*COMPARE, "--mix", "none,mixup", "--out", "out"]
 

@@ -155,7 +155,7 @@ def tones(tmp_path, monkeypatch):
 
 
 def test_it_is_trained_and_predicted(tones, tmp_path, capsys):
-    options = TrainOptions(str(tones), epochs=12)
+    options = TrainOptions(str(tones), epochs=12, mix="mixup")
     lines = []
     runs.train(options, tmp_path / "run", log=lambda *line: lines.append(line))
     assert lines[0] == ("data", "38 training and 10 validation tones of 2 classes (high, low)")

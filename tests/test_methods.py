@@ -60,7 +60,7 @@ def test_kinds_are_those_of_the_table_of_kinds(method):
 
 @every_method
 def test_the_help_names_it(method):
-    assert f"{method.name} ({method.summary})" in help_line()
+    assert f"{method.name} ({method.summary})" in help_line("mixup")
 
 
 def shown_layers(method):

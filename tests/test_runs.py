@@ -22,7 +22,7 @@ from vicinal.tasks.images import ImageTask
 pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 OPTIONS = {
-    "bf16": TrainOptions("digits", epochs=2, precision="bf16", seed=1),
+    "bf16": TrainOptions("digits", epochs=2, precision="bf16", mix="mixup", seed=1),
     "fp32": TrainOptions("digits", epochs=2, precision="fp32", mix="mixup+cutmix", seed=2),
 }
 
@@ -136,7 +136,7 @@ class TestResuming:
         ("changed", "sentence"),
         [
             ({"epochs": 5}, "the run was begun with --epochs 3, not with --epochs 5"),
-            ({"mix": "cutmix"}, "the run was begun without --mix, not with --mix cutmix"),
+            ({"mix": "cutmix"}, "the run was begun with --mix none, not with --mix cutmix"),
             ({"flip": False}, "the run was begun without --flip, not with --no-flip"),
             (
                 {"batch_size": 32},

@@ -355,14 +355,14 @@ def compared_for(kind: str, targets: Targets) -> tuple[str, ...]:
     return (NONE, *(method.name for method in methods_for(kind, targets) if method.compared))
 
 
-def help_line() -> str:
-    """What the help says about ``--mix``."""
+def help_line(default: str) -> str:
+    """What the help says about ``--mix``, whose default it is told."""
     served: dict[str, list[str]] = {}
     for method in METHODS.values():
         served.setdefault(_served(method), []).append(f"{method.name} ({method.summary})")
     groups = "; ".join(f"{data}: {', '.join(methods)}" for data, methods in served.items())
     return (
-        "The method, or none. Default: mixup, or the recipe's. Methods joined by + take turns at "
+        f"The method, or none. Default: {default}. Methods joined by + take turns at "
         f"random; settings follow a colon, as in mixup:0.8+cutmix:1:prob=0.5. For {groups}."
     )
 

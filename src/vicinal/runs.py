@@ -30,6 +30,7 @@ from vicinal.progress import status
 from vicinal.rng import derive_seed
 from vicinal.stopping import held_back
 from vicinal.tasks import Task, TrainOptions, find_split, make_task, task_type_of
+from vicinal.tasks.default_mix import choose_mix
 from vicinal.tasks.predictor import NETWORK
 from vicinal.tasks.run_config import (
     CONFIG,
@@ -37,6 +38,7 @@ from vicinal.tasks.run_config import (
     RESUMED,
     WEIGHTS,
     config_digest,
+    default_folder,
     is_run,
     read_config,
 )
@@ -153,6 +155,8 @@ def _prepare(
 ) -> tuple[Learner, Task, Mixer | Callback | None, dict[str, str]]:
     """The learner, its task, what mixes in it, and what was chosen for it and why."""
     task = make_task(options, find_split(options))
+    if before is None:
+        choose_mix(task)
     chosen = task.chosen(before["chosen"] if before else None)
     notes = (note.split(": ", 1) for note in task.split.notes)
     for name, text in (("data", task.describe()), *notes, *chosen.items()):
@@ -161,7 +165,8 @@ def _prepare(
     with status("preparing the training"):
         learn = task.learner()
     mixer = task.mixer(learn)
-    log("mixing", repr(mixer) if mixer else "none")
+    if mixer or "mix" not in chosen:  # that it is none has been said, with the reason
+        log("mixing", repr(mixer) if mixer else "none")
     learn.add_cbs(mixer)
     if this_process().process_index:  # the same weights on every rank, other dropout masks
         torch.manual_seed(derive_seed(options.seed, this_process().process_index))
@@ -362,17 +367,6 @@ class DrawFirstBatch(Callback):
 def _json_row(row: dict[str, float]) -> str:
     """An epoch's metrics; null for infinity and NaN, which JSON does not have."""
     return json.dumps({n: value if math.isfinite(value) else None for n, value in row.items()})
-
-
-def default_folder(data: str, resume: bool, *more: str) -> Path:
-    """The next free folder for these data, or to resume, the last one that exists."""
-    name = "-".join([Path(data.rpartition(":")[2]).resolve().stem or "run", *more])
-    folder, number = Path("runs", name), 1
-    found = folder
-    while folder.exists():
-        number += 1
-        found, folder = folder, Path("runs", f"{name}-{number}")
-    return found if resume else folder
 
 
 def _check_folder(folder: Path, may_hold_a_run: bool) -> None:

@@ -81,7 +81,9 @@ def made(kind, **changes):
 
 
 def options(data, **given):
-    return TrainOptions(data, **{"columns": "all", "epochs": 1, "batch_size": 4, **given})
+    return TrainOptions(
+        data, **{"columns": "all", "epochs": 1, "batch_size": 4, "mix": "mixup", **given}
+    )
 
 
 def task_of(data, **given):

@@ -64,7 +64,9 @@ def folder(tmp_path):
 
 
 def options(folder, **given):
-    return TrainOptions(str(folder), **{"epochs": 2, "batch_size": 4, "lr": 0.05, **given})
+    return TrainOptions(
+        str(folder), **{"epochs": 2, "batch_size": 4, "lr": 0.05, "mix": "mixup", **given}
+    )
 
 
 def train(folder, out, **given):

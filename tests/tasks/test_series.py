@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def options(folder, **given):
-    return TrainOptions(str(folder), **{"epochs": 2, "batch_size": 4, **given})
+    return TrainOptions(str(folder), **{"epochs": 2, "batch_size": 4, "mix": "mixup", **given})
 
 
 def train(folder, out, **given):

@@ -57,7 +57,9 @@ def folder(tmp_path):
 
 
 def options(folder, **given):
-    return TrainOptions(str(folder), **{"epochs": 2, "batch_size": 4, "lr": 0.02, **given})
+    return TrainOptions(
+        str(folder), **{"epochs": 2, "batch_size": 4, "lr": 0.02, "mix": "mixup", **given}
+    )
 
 
 def task_of(folder, **given):

@@ -44,8 +44,8 @@ def diabetes(tmp_path):
     return frame
 
 
-WINE = ["train", "wine.csv", "--label", "grower", "--out", "run"]
-DIABETES = ["train", "diabetes.csv", "--label", "target", "--out", "run"]
+WINE = ["train", "wine.csv", "--label", "grower", "--mix", "mixup", "--out", "run"]
+DIABETES = ["train", "diabetes.csv", "--label", "target", "--mix", "mixup", "--out", "run"]
 
 
 class TestClasses:

@@ -38,7 +38,7 @@ def questions(tmp_path):
     return frame
 
 
-TRAIN = ["train", "questions.csv", "--out", "run", "--precision", "fp32"]
+TRAIN = ["train", "questions.csv", "--out", "run", "--precision", "fp32", "--mix", "mixup"]
 
 
 @pytest.mark.parametrize("mix", ["none", "mixup", "manifoldmixup"])

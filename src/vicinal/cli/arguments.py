@@ -13,9 +13,10 @@ Data = Annotated[
     str,
     typer.Argument(help=kinds.data_help()),
 ]
+DEFAULT_MIX = "the recipe's, or what is known to gain in a training like yours, with the reason"
 MixName = Annotated[
     str | None,
-    typer.Option(help=methods.help_line()),
+    typer.Option(help=methods.help_line(DEFAULT_MIX)),
 ]
 Alpha = Annotated[
     float | None,

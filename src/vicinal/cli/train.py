@@ -71,7 +71,7 @@ def train(
     stream: Stream = False,
     **how: Any,
 ) -> None:
-    """Train a network on DATA with mixing, and save it to a run folder."""
+    """Train a network on DATA, with mixing or without, and save it to a run folder."""
     with starting():
         from vicinal import runs
         from vicinal.processes import this_process

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vicinal import kinds
-from vicinal.cli.arguments import FOLDER, Alpha, Data, MixName, Seed, Size, SkipBad, Stream
+from vicinal.cli.arguments import FOLDER, Alpha, Data, Seed, Size, SkipBad, Stream
 from vicinal.cli.common import starting
 from vicinal.cli.data_options import data_options
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_value
+from vicinal.methods import help_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,7 +142,7 @@ def _one_line(name: str) -> str:
 @data_options
 def show(
     data: Data,
-    mix: MixName = None,
+    mix: Annotated[str | None, typer.Option(help=help_line("mixup"))] = None,
     alpha: Alpha = None,
     size: Size = None,
     seed: Seed = 0,

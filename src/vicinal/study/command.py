@@ -15,7 +15,6 @@ from vicinal.errors import VicinalError
 from vicinal.formatting import join_and, pluralize
 from vicinal.processes import processors, this_process
 from vicinal.progress import progress_bar
-from vicinal.runs import default_folder
 from vicinal.stopping import held_back
 from vicinal.study.analysis import Analysis
 from vicinal.study.answer import answer
@@ -45,6 +44,7 @@ from vicinal.study.runner import Runner
 from vicinal.study.store import ResultStore
 from vicinal.study.training_set import check_label_noise, check_train_sizes
 from vicinal.tasks import TrainOptions
+from vicinal.tasks.run_config import default_folder
 
 SEEDS = 3
 

@@ -44,6 +44,7 @@ from vicinal.tasks.task import Default
 SHOWN = 8  # samples in a picture of mixing
 SMALL = 64  # pixels; up to here images are not resized, and shifted rather than cropped
 PHOTO_SCALE = 1.15  # photos are read at this multiple of the size that the network sees
+SEEN = 120_000  # small images in a training from random weights, an image once an epoch
 NOTABLE = 0.02  # of an image's area is cut off
 # Of small vision transformers: S. H. Lee et al., Vision transformer for small-size datasets (2021).
 VIT_RATE, VIT_DECAY = 1e-3, 0.05
@@ -144,6 +145,9 @@ class ImageTask(Drawn):
             return 5, "enough from pretrained weights"
         if self.small and self.many:
             return 10, "from random weights, many images"
+        if self.small:
+            longer = SEEN // len(self.split.train)
+            return min(100, max(20, longer)), f"about {SEEN:,} images, and 20 to 100 epochs"
         return 20, "from random weights"
 
     def _batch_size(self, count: int) -> Default:

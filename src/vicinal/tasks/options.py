@@ -26,6 +26,9 @@ AUGMENTATIONS: tuple[AugmentationName, ...] = get_args(AugmentationName)
 class TrainOptions:
     """The options of a training; None leaves the choice to the :class:`Task`.
 
+    Of ``mix`` it is left to :func:`vicinal.tasks.default_mix.choose_mix` by a training, and is
+    mixup elsewhere.
+
     They are validated when they are made, also by ``dataclasses.replace``.
     """
 

@@ -108,3 +108,14 @@ def check_has_weights(folder: Path, config: dict[str, Any]) -> None:
             f"{folder} holds a run that was killed before its network was saved: go on with "
             f"vicinal train {data} --out {folder} --resume"
         )
+
+
+def default_folder(data: str, resume: bool, *more: str) -> Path:
+    """The next free folder for these data, or to resume, the last one that exists."""
+    name = "-".join([Path(data.rpartition(":")[2]).resolve().stem or "run", *more])
+    folder, number = Path("runs", name), 1
+    found = folder
+    while folder.exists():
+        number += 1
+        found, folder = folder, Path("runs", f"{name}-{number}")
+    return found if resume else folder
