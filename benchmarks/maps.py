@@ -287,7 +287,7 @@ def read(folder: Path) -> tuple[list[Arm], list[Result], int]:
     found = ComparisonFolder(folder)
     settings = found.settings()
     if settings is None:
-        sys.exit(f"{folder} holds no comparison: begin it with neither --draw nor --table")
+        sys.exit(f"{folder} holds no comparison: begin it without --table")
     config = settings["config"]
     if not config["mixes"] or not config["epochs"]:
         sys.exit(f"{folder} holds no comparison of named methods and lengths")

@@ -24,7 +24,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from vicinal.mixing.batch import overlap
+from vicinal.mixing.batch import check_second_tensor, overlap
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.plain import are_plain_cpu_tensors
@@ -135,11 +135,8 @@ def check_arguments(
                     f"{tuple(shape)}: its first dimension must be the batch"
                 )
         pattern.check(x)
-    if other is not None and (other.shape != x.shape or other.dtype != x.dtype):
-        raise ValueError(
-            f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
-            f"{tuple(x.shape)} and {x.dtype}: give both the same"
-        )
+    if other is not None:
+        check_second_tensor(x, other)
     if inplace and x.requires_grad and x.is_leaf and torch.is_grad_enabled():
         raise ValueError("x is a leaf that requires grad, so it cannot be mixed with inplace=True")
 

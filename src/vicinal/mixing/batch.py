@@ -322,3 +322,12 @@ def _extent(x: Tensor) -> tuple[int, int]:
     steps = zip(x.shape, x.stride(), strict=True)
     last = sum((size - 1) * stride for size, stride in steps)
     return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()
+
+
+def check_second_tensor(x: Tensor, other: Tensor) -> None:
+    """Raise a ValueError where a tensor of a second batch is not like that of the first."""
+    if other.shape != x.shape or other.dtype != x.dtype:
+        raise ValueError(
+            f"the second batch has shape {tuple(other.shape)} and dtype {other.dtype}, the first "
+            f"{tuple(x.shape)} and {x.dtype}: give both the same"
+        )

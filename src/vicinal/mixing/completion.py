@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from vicinal.mixing.batch import halves, map_leaves, tensors_to_mix
+from vicinal.mixing.batch import check_second_tensor, halves, map_leaves, tensors_to_mix
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.nested import Integers
-from vicinal.mixing.target import ALREADY_MIXED, is_mixed_target
+from vicinal.mixing.target import ALREADY_MIXED, check_same_shape, is_mixed_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class Batch:
 
     Raises:
         TypeError: the targets are mixed already.
+        ValueError: a second batch has other shapes or dtypes than the first.
 
     >>> import torch
     >>> batch = Batch(torch.tensor([0.0, 10.0, 20.0]), torch.tensor([5, 6, 7]))
@@ -43,6 +44,16 @@ class Batch:
     def __post_init__(self) -> None:
         if is_mixed_target(self.y):
             raise TypeError(ALREADY_MIXED)
+        if self.other is not None and not self.is_half:
+            self._check_second(*self.other)
+
+    def _check_second(self, x: Any, y: Any) -> None:
+        """Refuse a second batch that is not like the first, before a method compares them."""
+        tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
+        for own, other in zip(self.mixed(), tensors, strict=False):
+            check_second_tensor(own, other)
+        if isinstance(self.y, Tensor) and isinstance(y, Tensor):
+            check_same_shape(self.y, y)
 
     def mixed(self) -> list[Tensor]:
         """The tensors of ``x`` that are mixed, without those named in ``maximum``."""

@@ -71,11 +71,7 @@ class MixedTarget:
 
     def __post_init__(self) -> None:
         shape = self.own.shape
-        if shape != self.partner.shape:
-            raise ValueError(
-                f"own targets have shape {tuple(self.own.shape)}, but the partners' have "
-                f"{tuple(self.partner.shape)}: give both the same shape"
-            )
+        check_same_shape(self.own, self.partner)
         if not fits_rows(self.weight, shape):
             found = tuple(self.weight.shape) if self.weight.ndim > 1 else len(self.weight)
             raise ValueError(
@@ -172,3 +168,12 @@ def one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
             "ignore have no place in a dense target, so leave it a pair and use MixLoss"
         ) from error
     return rows.movedim(-1, 1 if labels.ndim else -1).to(dtype)
+
+
+def check_same_shape(own: Tensor, partner: Tensor) -> None:
+    """Raise a ValueError where the targets of samples and those of their partners differ."""
+    if own.shape != partner.shape:
+        raise ValueError(
+            f"own targets have shape {tuple(own.shape)}, but the partners' have "
+            f"{tuple(partner.shape)}: give both the same shape"
+        )
