@@ -21,6 +21,7 @@ from vicinal import (
     Schedule,
     SnapMix,
     TransMix,
+    VicinalError,
     ZetaMixUp,
 )
 from vicinal.mixing.looking import evaluation, lend, look, look_back
@@ -224,3 +225,16 @@ def test_gradients_pass_checkpoints_in_evaluation_mode():
     assert torch.equal(found, look_back(model.inner, nullcontext, X, X, torch.ones_like))
     assert model.inner[1].num_batches_tracked == 0
     assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("make", [PuzzleMix, SnapMix])
+@pytest.mark.parametrize("batch", [{"image": X}, [X]], ids=["dict", "list"])
+def test_a_model_that_does_not_take_such_a_batch_is_named(make, batch):
+    kind = type(batch).__name__
+    with pytest.raises(VicinalError, match=rf"Sequential is called with the whole batch, a {kind}"):
+        make(network())(batch, Y)
+
+
+def test_gradients_cannot_be_had_in_inference_mode():
+    with torch.inference_mode(), pytest.raises(VicinalError, match="mix outside of it"):
+        PuzzleMix(network())(X, Y)

@@ -337,7 +337,7 @@ def test_arguments_are_checked(options, error, message):
 
 def test_a_second_batch_of_another_shape_is_refused():
     other = images()[:4], torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(VicinalError, match=r"\(6, 3, 16, 16\), and those of the second batch \(4,"):
+    with pytest.raises(ValueError, match=r"second batch has shape \(4, 3, 16, 16\)"):
         PuzzleMix(saliency=lambda x: x.mean(1))(
             images(), torch.zeros(6, dtype=torch.int64), other=other
         )

@@ -115,9 +115,23 @@ def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
         x: the batch, as the training loop passes it to the model.
         **options: further arguments of the model.
     """
-    by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
     with torch.no_grad(), evaluation(model), context(), _uncached():
-        return model(**x, **options) if by_name else model(x, **options)
+        return _call(model, x, **options)
+
+
+def _call(model: nn.Module, x: Any, **options: Any) -> Any:
+    if isinstance(x, Tensor):
+        return model(x, **options)
+    try:
+        if isinstance(x, Mapping) and hasattr(model, "main_input_name"):  # of transformers
+            return model(**x, **options)
+        return model(x, **options)
+    except TypeError as error:
+        raise VicinalError(
+            f"{type(model).__name__} is called with the whole batch, a {type(x).__name__}, and "
+            f"does not take it ({str(error).splitlines()[0]}): mix its images alone, or give a "
+            "model that takes such a batch"
+        ) from error
 
 
 def look_back(
@@ -142,7 +156,8 @@ def look_back(
 
     Raises:
         TypeError: ``part`` has no floats.
-        ValueError: the output is no tensor, or does not depend on ``part`` by differentiable steps.
+        ValueError: the output is no tensor, or does not depend on ``part`` by differentiable steps;
+            or inference mode is on.
     """
     name = type(model).__name__
     if not part.is_floating_point():
@@ -150,11 +165,14 @@ def look_back(
             f"{name} has no gradients with regard to {str(part.dtype).removeprefix('torch.')} "
             "images: make them floats before they are mixed"
         )
+    if torch.is_inference_mode_enabled():
+        raise VicinalError(
+            f"the gradients of {name} cannot be had in torch.inference_mode(): mix outside of it"
+        )
     leaf = part.detach().requires_grad_()
     given = map_leaves(lambda _, tensor: leaf if tensor is part else tensor, x)
-    by_name = isinstance(x, Mapping) and hasattr(model, "main_input_name")
     with torch.enable_grad(), evaluation(model), context(), _uncached():
-        output = model(**given) if by_name else model(given)
+        output = _call(model, given)
     output = getattr(output, "logits", output)
     if not isinstance(output, Tensor):
         raise VicinalError(f"{name} must return a tensor (B, C), not {type(output).__name__}")

@@ -203,12 +203,7 @@ class PuzzleMix(LooksWithModel, Method):
         if batch.other is not None:
             there = Batch(*batch.other, None, batch.fields, batch.integers, batch.maximum)
             seen.append(self._seen(there))
-        images, others = seen[0][0], seen[-1][0]
-        if images.shape != others.shape:
-            raise VicinalError(
-                f"the images have shape {tuple(images.shape)}, and those of the second batch "
-                f"{tuple(others.shape)}: give both the same shape"
-            )
+        images = seen[0][0]
         size = images.shape[-2], images.shape[-1]
         solved = move(self._solved(seen, mix.partner.cpu(), drawn.values.cpu()), drawn.lam.device)
         pattern = MovedBlocks(solved, size).only(drawn.lam < 1)
