@@ -51,6 +51,11 @@ CONFIRMING, FIRST_UNSEEN = 8, 100  # seeds
 SEEDS = 5  # with three, what intervals owe to the seeds is more than twice as wide
 IN_TURNS = ("none", "mixup", "mixup+cutmix")
 STRENGTHS = ("none", "mixup:0.4", "mixup:1", "mixup:8")
+# What may gain most where mixing gains: strengths, fewer mixed samples, an end, clean beside mixed.
+CANDIDATES = (
+    *("none", "mixup:0.2", "mixup:0.4", "mixup:1", "cutmix", "mixup+cutmix"),
+    *("mixup+cutmix:prob=0.5", "mixup+cutmix:until=0.8", "regmixup", "rescaledmixup"),
+)
 
 
 def images(data: str, model: str, size: int | None = None) -> TrainOptions:
@@ -75,6 +80,9 @@ MAPS = {
         )
         for share in (0.2, 0.4)
     },
+    "cifar10-candidates": ExperimentConfig(
+        images(CIFAR10, "resnet9"), CANDIDATES, epochs=(100,), train_sizes=(500.0, 1000.0)
+    ),
     "cifar10-wide": ExperimentConfig(
         images(CIFAR10, "resnet9_wide"), IN_TURNS, epochs=(30, 100), train_sizes=(250.0, 1000.0)
     ),

@@ -42,7 +42,7 @@ def test_a_command_asks_for_a_cell_of_the_map(name, monkeypatch):
 @pytest.mark.parametrize("name", maps.MAPS)
 def test_a_map_has_cells_with_a_baseline_the_cheapest_first(name):
     config, cells = maps.MAPS[name], maps.cells_of(name)
-    assert len(cells) == len(config.epochs) * len(config.train_sizes) >= 4
+    assert len(cells) == len(config.epochs) * len(config.train_sizes) >= 2
     assert [cell.work for cell in cells] == sorted(cell.work for cell in cells)
     assert {baseline.mix for _, baseline in comparisons(maps.arms_of(name))} == {"none"}
 
