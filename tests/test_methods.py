@@ -9,6 +9,7 @@ from timm.models import VisionTransformer
 from torch import nn
 
 from vicinal import VicinalError
+from vicinal.formatting import join_and
 from vicinal.kinds import KINDS
 from vicinal.methods import METHODS, OTHERS, help_line, methods_for
 from vicinal.mixes import parse_mix
@@ -64,15 +65,18 @@ def test_the_help_names_it(method):
 
 
 def shown_layers(method):
-    found = {
-        kind: layers
-        for kind, layers in method.layers.items()
-        if kind != OTHERS and layers is not None
-    }
-    return "; ".join(
+    found = {kind: layers for kind, layers in method.layers.items() if layers is not None}
+    others = found.pop(OTHERS, None)
+    texts = [
         f"{kind}: {', '.join(f'`{layer}`' for layer in layers) or 'the input'}"
         for kind, layers in sorted(found.items())
-    )
+    ]
+    if others is not None:
+        left_out = sorted(kind for kind, layers in method.layers.items() if layers is None)
+        but = f" but {join_and(left_out)}" if left_out else ""
+        where = "the last layer" if method.of_whole_batches else "the input"
+        texts.append(f"{'all others' if texts else 'all'}{but}: {where}")
+    return "; ".join(texts)
 
 
 @every_method

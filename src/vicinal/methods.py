@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from vicinal.formatting import join_and
 from vicinal.method_settings import Setting
 
 INPUT: tuple[str, ...] = ()  # applied to the input itself, not to a layer
@@ -371,8 +372,8 @@ def _served(method: MethodEntry) -> str:
     """The data that a method serves, in a word or two."""
     if method.targets:
         return method.targets
-    kinds = [kind for kind in method.layers if kind != OTHERS]
-    if OTHERS in method.layers or {"rows", "texts"} <= {*kinds}:
-        return "all data"
-    *others, last = kinds
-    return f"{', '.join(others)} and {last}" if others else last
+    kinds = [kind for kind, layers in method.layers.items() if layers is not None]
+    if OTHERS in kinds:
+        left_out = [kind for kind, layers in method.layers.items() if layers is None]
+        return f"all data but {join_and(left_out)}" if left_out else "all data"
+    return join_and(kinds)

@@ -14,6 +14,7 @@ from vicinal.cli import run
 from vicinal.mixes import parse_mix
 from vicinal.recipes import cifar10_fast
 from vicinal.tasks import TrainOptions, find_split, make_task
+from vicinal.tasks.default_mix import choose_mix
 from vicinal.tasks.predictor import Predictor
 
 pytestmark = pytest.mark.usefixtures("blank_pictures")
@@ -57,7 +58,8 @@ def test_each_trains_and_its_network_predicts(photos, capsys, name):
     assert "(as requested)" in printed
     config = json.loads((photos / "run" / "config.json").read_text())
     assert config["options"]["recipe"] == name
-    assert config["options"]["mix"] == recipes.load(name).defaults["mix"]  # in the picture too
+    own = recipes.load(name).defaults.get("mix", "none")  # which is chosen for few epochs
+    assert config["options"]["mix"] == own  # in the picture too
     files = sorted((photos / "photos" / "red").iterdir())[:2]
     probabilities = torch.stack(list(Predictor.load("run").predict(files)))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2))
@@ -97,6 +99,21 @@ def test_the_strength_of_a_recipe_gives_way_to_the_users(options, alpha):
     assert mixer.alpha == alpha
 
 
+def test_a_strength_for_a_recipe_that_does_not_mix():
+    options = TrainOptions("digits", recipe="cifar10-fast", alpha=0.2)
+    split = find_split(options)
+    with pytest.raises(VicinalError, match=r"in place of --alpha 0\.2 give --mix mixup:0\.2"):
+        make_task(options, split)
+
+
+@pytest.mark.parametrize(("epochs", "mix"), [(20, "none"), (80, "mixup")])
+def test_imagenette_mixes_in_long_trainings(epochs, mix):
+    options = TrainOptions("digits", recipe="imagenette", epochs=epochs)
+    task = make_task(options, find_split(options))
+    choose_mix(task)
+    assert task.options.mix == mix
+
+
 def test_the_users_mix_may_take_turns_inside_of_the_network():
     mix = "cutmix+manifoldmixup:layers=features.0/features.3:prob=0.5"
     options = TrainOptions("digits", recipe="cifar10-best", model="resnet9", mix=mix)
@@ -108,9 +125,10 @@ def test_the_users_mix_may_take_turns_inside_of_the_network():
 
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_the_mix_of_each_can_be_typed_and_its_page_says_it(name):
-    mix = recipes.load(name).defaults["mix"]
-    assert parse_mix(mix).text == mix
-    if mix not in ("none", "mixup"):
+    mix = recipes.load(name).defaults.get("mix")
+    if mix is not None:
+        assert parse_mix(mix).text == mix
+    if mix not in (None, "none"):
         assert f"`{mix}` by default" in PAGE.read_text()
 
 

@@ -12,7 +12,7 @@ from vicinal.cli import run
 from vicinal.methods import METHODS
 from vicinal.tasks import TrainOptions, find_split, make_task
 from vicinal.tasks.advice import LONG, SHORT, Situation, verdict
-from vicinal.tasks.default_mix import default_mix
+from vicinal.tasks.default_mix import choose_mix, default_mix
 from vicinal.tasks.run_config import config_digest
 
 FEW = Situation("images", 1_000, 10, 100, False, 0.0, parameters=413_000)
@@ -24,20 +24,21 @@ class TestWhatIsChosen:
         [
             ({}, "mixup", "fewer than 500 images per class"),
             ({"epochs": SHORT}, "none", "a short training"),
-            ({"epochs": SHORT + 1}, "none", "nothing is known"),
+            ({"epochs": SHORT + 1}, "none", "no rule of vicinal advise is for"),
             ({"samples": 50_000}, "none", "the network is small"),
             ({"samples": 50_000, "parameters": 11_200_000}, "mixup", "the larger the network"),
             ({"pretrained": True}, "manifoldmixup:0.2", "a long fine-tuning"),
-            ({"pretrained": True, "epochs": 40}, "none", "nothing is known"),
+            ({"pretrained": True, "epochs": 40}, "none", "no rule of vicinal advise is for"),
             ({"kind": "texts", "epochs": 10}, "none", "TREC"),
-            ({"kind": "texts"}, "none", "nothing is known"),
+            ({"kind": "texts"}, "none", "no rule of vicinal advise is for"),
             ({"kind": "rows", "classes": None}, "none", "the targets are values"),
             (
                 {"samples": 50_000, "is_transformer": True},
                 "none",
                 "arguments for mixing and against it: vicinal compare",
             ),
-            ({"counts": (900, 50, 50)}, "remix", "fewer than 500 images per class"),
+            ({"counts": (900, 50, 50)}, "remix", "remix and balancedmixup give rare classes more"),
+            ({"counts": (900, 50, 50), "pretrained": True}, "remix", "give rare classes more"),
         ],
     )
     def test_it_follows_the_rules(self, changed, mix, words):
@@ -54,6 +55,17 @@ class TestWhatIsChosen:
         recommended = verdict(situation) == "Recommended: train with mixing."
         assert (mix != "none") == recommended
         assert mix == "none" or mix.partition(":")[0] in METHODS
+
+    @pytest.mark.parametrize(
+        ("model", "mix"), [("densenet121", "manifoldmixup:0.2"), ("coat_tiny", "mixup:0.2")]
+    )
+    def test_a_network_of_unknown_stages_has_its_images_mixed(self, model, mix, monkeypatch):
+        monkeypatch.setattr("vicinal.tasks.images._pretrained", lambda *_: (True, "requested"))
+        options = TrainOptions("digits", model=model, size=224, epochs=LONG)
+        task = make_task(options, find_split(options))
+        choose_mix(task)
+        assert task.options.mix == mix
+        assert ("are not known" in dict(task.reasons)["mix"]) == (mix == "mixup:0.2")
 
     def test_the_reason_is_a_measurement_where_there_is_one(self):
         assert "(docs/results.md)" in default_mix(FEW)[1]

@@ -52,19 +52,22 @@ def select_layers(model: nn.Module, layers: Layer | Sequence[Layer]) -> tuple[st
     >>> select_layers(model, ["input", nn.Linear, "1.?"])
     ('input', '0', '1.1', '1.0')
     """
-    # These containers have no forward(), so that no hook on them would ever run.
-    never_called = nn.ModuleList | nn.ModuleDict
-    inner = {
-        path: module
-        for path, module in model.named_modules()
-        if path and not isinstance(module, never_called)
-    }
+    inner = {path: module for path, module in model.named_modules() if path and is_called(module)}
     selectors = layers if isinstance(layers, list | tuple) else [layers]
     if not selectors:
         raise ValueError("layers must hold at least one layer")
     return tuple(
         dict.fromkeys(path for selector in selectors for path in _matches(inner, selector))
     )
+
+
+def is_called(module: nn.Module) -> bool:
+    """Whether a module has a forward(), without which no hook on it would ever run.
+
+    >>> is_called(nn.ModuleList([nn.ReLU()])), is_called(nn.Sequential(nn.ReLU()))
+    (False, True)
+    """
+    return "forward" in vars(module) or type(module).forward is not nn.Module.forward
 
 
 def _matches(inner: dict[str, nn.Module], selector: Any) -> list[str]:

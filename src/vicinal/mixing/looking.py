@@ -120,8 +120,17 @@ def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
 
 
 def _call(model: nn.Module, x: Any, **options: Any) -> Any:
-    if isinstance(x, Tensor):
+    if isinstance(x, Tensor) and x.is_floating_point():
         return model(x, **options)
+    if isinstance(x, Tensor):
+        try:
+            return model(x, **options)
+        except RuntimeError as error:
+            kind = str(x.dtype).removeprefix("torch.")
+            raise VicinalError(
+                f"{type(model).__name__} does not take {kind} images "
+                f"({str(error).splitlines()[0]}): make them floats before they are mixed"
+            ) from error
     try:
         if isinstance(x, Mapping) and hasattr(model, "main_input_name"):  # of transformers
             return model(**x, **options)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from vicinal.errors import VicinalError
+from vicinal.mixing.layers import is_called
 from vicinal.models.made import remember
 from vicinal.models.small import ResNet9, resnet18_small, small_vit
 from vicinal.models.whitened import WhitenNet
@@ -84,12 +85,38 @@ def count_parameters(name: str, n_out: int) -> int:
     11181642
     """
     check_name(name)
+    return sum(parameter.numel() for parameter in _without_memory(name, n_out).parameters())
+
+
+def _without_memory(name: str, n_out: int) -> nn.Module:
+    """A network of random weights, on the meta device where that is possible."""
     try:
         with torch.device("meta"):
-            model = _build(name, n_out, False)
+            return _build(name, n_out, False)
     except (RuntimeError, TypeError):  # it computes with its initial weights
-        model = _build(name, n_out, False)
-    return sum(parameter.numel() for parameter in model.parameters())
+        return _build(name, n_out, False)
+
+
+def stages(model: nn.Module) -> list[str]:
+    """The names of the modules after which a network has feature maps, or tokens, in its order.
+
+    Of those that timm lists as ``feature_info``, the ones that are called: for some networks it
+    names lists of modules, or none that there are.
+    """
+    info: Any = getattr(model, "feature_info", None) or ()
+    modules = dict(model.named_modules())
+    names = dict.fromkeys(feature["module"] for feature in info)
+    return [name for name in names if name in modules and is_called(modules[name])]
+
+
+def has_stages(name: str) -> bool:
+    """Whether the stages of a network are known.
+
+    >>> has_stages("resnet18"), has_stages("coat_tiny")
+    (True, False)
+    """
+    check_name(name)
+    return bool(stages(_without_memory(name, 2)))
 
 
 def fixed_size(name: str) -> int | None:

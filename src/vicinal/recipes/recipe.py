@@ -17,7 +17,7 @@ class Recipe:
 
     Args:
         defaults: options that the user may override: ``model``, ``epochs``, ``batch_size``, ``lr``,
-            ``size``, ``mix``, and the like.
+            ``size``, ``mix``, and the like; what is left out is chosen as without a recipe.
         changes: from the size of the images (the side of a square, or height and width) to their
             random augmentation, and its description.
         item_scale: images are stored at this multiple of the size that the network sees.

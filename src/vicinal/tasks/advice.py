@@ -60,6 +60,10 @@ class Situation:
         return max(self.counts) / max(1, min(self.counts)) if self.counts else 1.0
 
     @property
+    def is_uneven(self) -> bool:
+        return self.imbalance >= UNEVEN and not self.several
+
+    @property
     def is_small(self) -> bool:
         """Whether the network is too small for its data to learn them by heart."""
         return self.kind == "images" and not self.pretrained and self.per_sample < SMALL
@@ -150,6 +154,16 @@ NOISY = 0.1  # of the labels
 UNEVEN = 10  # times as many samples in the largest class as in the smallest
 
 OPENMIXUP = "OpenMixup's benchmarks (Li et al. 2022)"
+
+UNEVEN_CLASSES = Rule(
+    "note",
+    lambda s: s.is_uneven,
+    f"the largest class has {UNEVEN} times as many samples as the smallest, or more: remix and "
+    "balancedmixup give rare classes more weight, mixup does not",
+    "Chou et al., Remix (2020); Galdran et al., Balanced-MixUp (2021)",
+    "uneven digits, accuracy over classes: 89.0 % without and with mixup, 91.2 with remix, "
+    "90.0 with balancedmixup (docs/targets.md)",
+)
 
 RULES = (
     Rule(
@@ -242,15 +256,7 @@ RULES = (
         "airfoil, error in dB: 3.04 without, 3.95 with mixup, and with cmixup 3.82 on the input, "
         "3.05 on the first layer (docs/targets.md)",
     ),
-    Rule(
-        "note",
-        lambda s: s.imbalance >= UNEVEN and not s.several,
-        f"the largest class has {UNEVEN} times as many samples as the smallest, or more: remix and "
-        "balancedmixup give rare classes more weight, mixup does not",
-        "Chou et al., Remix (2020); Galdran et al., Balanced-MixUp (2021)",
-        "uneven digits, accuracy over classes: 89.0 % without and with mixup, 91.2 with remix, "
-        "90.0 with balancedmixup (docs/targets.md)",
-    ),
+    UNEVEN_CLASSES,
     Rule(
         "note",
         lambda s: s.several,
@@ -361,7 +367,7 @@ def _trial(s: Situation) -> Trial:
         return Trial(("cmixup", "mixup"))
     if s.kind == "masks":
         return Trial(("cutmix", "classmix"))
-    if s.imbalance >= UNEVEN and not s.several:
+    if s.is_uneven:
         return Trial(("remix", "balancedmixup"), longer=longer)
     if s.label_noise >= NOISY:
         return Trial(("mixup",), (0.4, 1.0, 8.0), longer)

@@ -4,10 +4,19 @@ from dataclasses import replace
 
 from vicinal.formatting import format_exact
 from vicinal.methods import NONE
-from vicinal.tasks.advice import Rule, Situation, rules_for, situation_of, trial_for
+from vicinal.models.zoo import has_stages
+from vicinal.tasks.advice import (
+    UNEVEN_CLASSES,
+    Rule,
+    Situation,
+    rules_for,
+    situation_of,
+    trial_for,
+)
 from vicinal.tasks.task import Default, Task
 
 COMPARE = "vicinal compare measures it on your data"
+INSIDE = "manifoldmixup"
 
 
 def choose_mix(task: Task) -> None:
@@ -15,6 +24,9 @@ def choose_mix(task: Task) -> None:
     if task.options.mix is not None or task.options.alpha is not None:
         return
     mix, why = default_mix(situation_of(task, label_noise=0.0))
+    if mix.startswith(INSIDE) and not has_stages(task.model):
+        mix = mix.replace(INSIDE, "mixup")
+        why = f"of the images, as the stages of {task.model} are not known; {why}"
     task.options = replace(task.options, mix=mix)
     task.reasons.append(("mix", f"{mix} ({why})"))
 
@@ -31,13 +43,15 @@ def default_mix(situation: Situation) -> Default:
     if found["for"] and found["against"]:
         return NONE, f"there are arguments for mixing and against it: {COMPARE}"
     if found["against"]:
-        return NONE, _because(found["against"])
+        return NONE, _because(found["against"][0])
     if not found["for"] or not trial.mixes:
-        return NONE, f"nothing is known that gains in such a training: {COMPARE}"
+        return NONE, f"no rule of vicinal advise is for mixing here: {COMPARE}"
+    why = _because(found["for"][0])
+    if situation.is_uneven:
+        why = f"{why}; {_because(UNEVEN_CLASSES)}"
     strength = [format_exact(alpha) for alpha in trial.alphas[:1]]
-    return ":".join([trial.mixes[0], *strength]), _because(found["for"])
+    return ":".join([trial.mixes[0], *strength]), why
 
 
-def _because(rules: list[Rule]) -> str:
-    rule = rules[0]
+def _because(rule: Rule) -> str:
     return f"{rule.text}: {rule.measured or rule.source}"

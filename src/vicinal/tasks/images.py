@@ -22,6 +22,7 @@ from vicinal.errors import VicinalError
 from vicinal.learner.adamw import AdamW
 from vicinal.learner.learner import Learner
 from vicinal.learner.vision import named_learner
+from vicinal.methods import NONE
 from vicinal.mixes import MixPart, parse_mix
 from vicinal.mixing import MixUp
 from vicinal.models.zoo import (
@@ -32,6 +33,7 @@ from vicinal.models.zoo import (
     fixed_size,
     is_known,
     is_vision_transformer,
+    stages,
 )
 from vicinal.recipes.recipe import Changes, Recipe
 from vicinal.tasks.augmentation import Augmentation, choose_flip
@@ -282,12 +284,11 @@ class ImageTask(Drawn):
         if part.layers:
             return part.layers
         method = part.method
-        info: Any = getattr(learn.model, "feature_info", None)
-        if info is None:
+        modules = stages(learn.model)
+        if not modules:
             raise VicinalError(
                 f"--mix {method.name} does not know the layers of {self.model}: use mixup"
             )
-        modules = [feature["module"] for feature in info]
         if method.name == "alignmix":
             if len(modules) < 2 or is_vision_transformer(self.model):
                 raise VicinalError(
@@ -327,11 +328,19 @@ class ImageTask(Drawn):
         return None
 
 
-def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike:
-    """What a recipe mixes by itself, without strengths where ``--alpha`` sets another one."""
-    mix: MixLike = recipe.defaults["mix"]
+def _mix_of(recipe: Recipe, alpha: float | None) -> MixLike | None:
+    """What a recipe mixes by itself, without strengths where ``--alpha`` sets another one.
+
+    Raises:
+        VicinalError: it does not mix, and so has no strength.
+    """
+    mix: MixLike | None = recipe.defaults.get("mix")
     if alpha is None or not isinstance(mix, str):
         return mix
+    if mix == NONE:
+        raise VicinalError(
+            f"the recipe does not mix: in place of --alpha {alpha:g} give --mix mixup:{alpha:g}"
+        )
     return parse_mix(mix).without_strengths().text
 
 

@@ -18,7 +18,7 @@ from vicinal.mixes import MixPart
 from vicinal.mixing import BetweenClass, Mixer, MixUp
 from vicinal.mixing.layers import INPUT as NETWORK_INPUT
 from vicinal.models.sound import LogMel, SoundNetwork, sound_network, usual_hop
-from vicinal.models.zoo import check_name, count_parameters, is_known
+from vicinal.models.zoo import check_name, count_parameters, is_known, stages
 from vicinal.tasks.drawn import Drawn
 from vicinal.tasks.images import SHOWN, files_of
 from vicinal.tasks.options import TrainOptions
@@ -133,13 +133,12 @@ class SoundTask(Drawn):
         return {"rate": self.split.rate} if method.learned == "rate" else super()._learned(method)
 
     def _layers(self, part: MixPart, learn: Learner) -> Sequence[str]:
-        info: Any = getattr(learn.model, "feature_info", None)
         # Where others mix spectrograms, the network gets these, and makes none.
         is_input = {"spectrogram": NETWORK_INPUT} if self.mixes_spectrograms else {}
         layers = [is_input.get(layer, layer) for layer in self._layers_of(part)]
-        if part.layers or info is None:
+        modules = stages(learn.model)
+        if part.layers or not modules:
             return layers
-        modules = [feature["module"] for feature in info]
         return [*layers, *modules[: (len(modules) + 1) // 2]]
 
     # ---- the training ---------------------------------------------------------------------------
