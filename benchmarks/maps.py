@@ -81,7 +81,7 @@ MAPS = {
         for share in (0.2, 0.4)
     },
     "cifar10-candidates": ExperimentConfig(
-        images(CIFAR10, "resnet9"), CANDIDATES, epochs=(100,), train_sizes=(500.0, 1000.0)
+        images(CIFAR10, "resnet9"), CANDIDATES, epochs=(100,), train_sizes=(250.0, 1000.0)
     ),
     "cifar10-wide": ExperimentConfig(
         images(CIFAR10, "resnet9_wide"), IN_TURNS, epochs=(30, 100), train_sizes=(250.0, 1000.0)

@@ -180,8 +180,8 @@ RULES = (
         f"there are fewer than {FEW} images per class, which a long training learns by heart",
         "Zhang et al., How does mixup help with robustness and generalization? (2021): mixing "
         "narrows the gap between training and new samples, which is the wider the fewer there are",
-        "CIFAR-10, 1,000 training images, 150 epochs, two seeds: 58.6 % without, 62.2 with mixup, "
-        "62.7 with mixup and cutmix in turns (docs/results.md)",
+        "CIFAR-10, resnet9, 100 epochs: with 250 images mixup gains 2.7 points, with 500 1.7, with "
+        "1,000 2.1 (docs/results.md)",
     ),
     Rule(
         "for",
@@ -216,8 +216,9 @@ RULES = (
         lambda s: s.kind != "rows" and s.is_short,
         f"it is a short training, of {SHORT} epochs or fewer, which mixing slows down",
         "Yu et al., Mixup without hesitation (2021): mixup needs more epochs",
-        "CIFAR-10, 5 epochs, 82.0 % without, 80.3 with mixup, 76.1 with cutmix (docs/results.md); "
-        "TREC, 10 epochs, 91.7 % without, 90.6 with mixup (docs/text.md)",
+        "CIFAR-10, 1,000 images, 10 epochs: mixup costs 2.1 points; 50,000 images, 5 epochs: "
+        "82.0 % without, 80.3 with mixup, 76.1 with cutmix (docs/results.md); TREC, 10 epochs: "
+        "91.7 % without, 90.6 with mixup (docs/text.md)",
     ),
     Rule(
         "note",
