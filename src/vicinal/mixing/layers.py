@@ -1,6 +1,7 @@
 """Selecting layers of a model by name, pattern, type or module."""
 
 import difflib
+import inspect
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -67,7 +68,9 @@ def is_called(module: nn.Module) -> bool:
     >>> is_called(nn.ModuleList([nn.ReLU()])), is_called(nn.Sequential(nn.ReLU()))
     (False, True)
     """
-    return "forward" in vars(module) or type(module).forward is not nn.Module.forward
+    # Scripted modules have a descriptor there, which cannot be asked by their class.
+    own = inspect.getattr_static(module, "forward")
+    return own is not nn.Module.forward
 
 
 def _matches(inner: dict[str, nn.Module], selector: Any) -> list[str]:
