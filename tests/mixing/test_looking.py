@@ -238,3 +238,8 @@ def test_a_model_that_does_not_take_such_a_batch_is_named(make, batch):
 def test_gradients_cannot_be_had_in_inference_mode():
     with torch.inference_mode(), pytest.raises(VicinalError, match="mix outside of it"):
         PuzzleMix(network())(X, Y)
+
+
+def test_images_of_bytes_that_a_model_does_not_take_are_named():
+    with pytest.raises(VicinalError, match="Sequential does not take uint8 images"):
+        SnapMix(network())((X * 255).to(torch.uint8), Y)
