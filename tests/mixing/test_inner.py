@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vicinal import (
+    AcrossProcesses,
     BalancedMixUp,
     BetweenClass,
     Choice,
@@ -403,6 +404,24 @@ class TestWrappersOfOnesOwn:
     def test_complete_what_they_draw(self, wrap, batch):
         mix = wrap(Halves([MixUp()]), seed=0).draw(*batch)
         assert mix.weight.tolist() == [0.5] * 6
+
+    @pytest.mark.parametrize(
+        ("wrapper", "options"),
+        [
+            (Choice, {"mixers": [MixUp()]}),
+            (Schedule, {"mixer": MixUp(), "steps": 9}),
+            (ManifoldMixUp, {"model": network(), "layers": "0", "mixer": MixUp()}),
+            (AcrossProcesses, {"mixer": MixUp()}),
+        ],
+        ids=lambda value: getattr(value, "__name__", ""),
+    )
+    def test_any_of_them_may_complete(self, wrapper, options, batch):
+        class Third(wrapper):
+            def complete(self, mix, batch):
+                third = torch.full_like(super().complete(mix, batch).weight, 1 / 3)
+                return Mix(mix.partner, third, (Blend(third),))
+
+        assert Third(**options, seed=0).draw(*batch).weight.tolist() == [pytest.approx(1 / 3)] * 6
 
     def test_see_the_partners_of_a_half(self):
         class Partners(Halves):

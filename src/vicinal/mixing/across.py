@@ -10,20 +10,14 @@ from torch.utils.data import get_worker_info
 from vicinal.mixing.batch import batch_size, leaves, map_leaves
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch, rows
-from vicinal.mixing.inner import (
-    adopt_options,
-    check_inner,
-    check_unchanged,
-    complete_inner,
-    shared_options,
-)
+from vicinal.mixing.inner import complete_inner
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
-from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.wrapper import Wrapper
 from vicinal.rng import RandomState, derive_seed, rank_and_world_size
 
 
-class AcrossProcesses(Mixer):
+class AcrossProcesses(Wrapper):
     """Mix samples with those of all processes, as one process with the whole batch would.
 
     Without it, each process of a distributed training mixes its own batch with itself. This one
@@ -57,39 +51,17 @@ class AcrossProcesses(Mixer):
     """
 
     def __init__(self, mixer: Mixer, **options: Unpack[MixerOptions]) -> None:
-        check_inner("AcrossProcesses", mixer)
+        super().__init__(mixer, **options)
         if mixer.form is not None:
             raise ValueError(f"{mixer!r} mixes no tensors (B, ...): give AcrossProcesses another")
-        super().__init__(**adopt_options("AcrossProcesses", options, [mixer]))
         if self.half:
             raise ValueError("AcrossProcesses cannot mix half a batch into the other: leave it out")
-        self.mixer = mixer
-        self._adopted = shared_options([mixer])
         seed = self.random.seed if self.random.is_seeded else None
         self.random = _SameInAllProcesses(seed)
 
     @property
-    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return self.mixer.drawn_types
-
-    @property
-    def block_size(self) -> int:  # type: ignore[override]
-        return self.mixer.block_size
-
-    def patterns(
-        self,
-        batches: int,
-        count: int,
-        size: tuple[int, int],
-        generator: torch.Generator,
-        step: int,
-    ) -> tuple[Drawn, ...]:
-        check_unchanged(self, [self.mixer], self._adopted)
-        return self.mixer.patterns(batches, count, size, generator, step)
-
-    @property
     def reads_batch(self) -> bool:
-        return self.mixer.reads_batch
+        return self._overrides(AcrossProcesses) or bool(self.mixer.reads_batch)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         return complete_inner(self.mixer, mix, batch) if self.mixer.reads_batch else mix
@@ -150,9 +122,6 @@ class AcrossProcesses(Mixer):
                 f"the processes draw different numbers (the seed is {state['seed']} here, after "
                 f"{state['draws']} draws): give AcrossProcesses the same seed= in all of them"
             )
-
-    def nested(self) -> list[Mixer]:
-        return [self, *self.mixer.nested()]
 
     def check_inside(self, outer: str) -> None:
         raise ValueError(

@@ -14,24 +14,19 @@ from vicinal.mixing.blend import Blend
 from vicinal.mixing.columns import Columns
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.hooks import Hooks, LayerMix
-from vicinal.mixing.inner import (
-    adopt_options,
-    check_inner,
-    check_unchanged,
-    complete_inner,
-    shared_options,
-)
+from vicinal.mixing.inner import complete_inner
 from vicinal.mixing.layers import INPUT, Layer, default_layers, select_layers, unwrap
 from vicinal.mixing.loudness import LoudnessBlend
 from vicinal.mixing.methods import MixUp
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.nested import can_be_blended
-from vicinal.mixing.pattern import Drawn, Pattern
+from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.wrapper import Wrapper
 from vicinal.rng import RandomState, derive_seed
 
 
-class ManifoldMixUp(Mixer):
+class ManifoldMixUp(Wrapper):
     """Mix hidden activations: for each batch, the output of a randomly chosen layer.
 
     A call draws a mix and a layer, and returns the unchanged batch with mixed targets. The next
@@ -98,14 +93,11 @@ class ManifoldMixUp(Mixer):
         **options: Unpack[MixerOptions],
     ) -> None:
         mixer = MixUp(2.0) if mixer is None else mixer
-        check_inner("ManifoldMixUp", mixer)
+        super().__init__(mixer, **options)
         if mixer.form is not None:
             raise ValueError(f"{mixer!r} mixes no hidden activations: give ManifoldMixUp another")
-        super().__init__(**adopt_options("ManifoldMixUp", options, [mixer]))
         if self.half:
             raise ValueError("ManifoldMixUp cannot mix half a batch into the other: set half=False")
-        self.mixer = mixer
-        self._adopted = shared_options([mixer])
         model = unwrap(model)
         self.layers = default_layers(model) if layers is None else select_layers(model, layers)
         self._skips_integer_input = layers is None
@@ -116,27 +108,8 @@ class ManifoldMixUp(Mixer):
     at_layers = True
 
     @property
-    def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return self.mixer.drawn_types
-
-    @property
-    def block_size(self) -> int:  # type: ignore[override]
-        return self.mixer.block_size
-
-    def patterns(
-        self,
-        batches: int,
-        count: int,
-        size: tuple[int, int],
-        generator: torch.Generator,
-        step: int,
-    ) -> tuple[Drawn, ...]:
-        check_unchanged(self, [self.mixer], self._adopted)
-        return self.mixer.patterns(batches, count, size, generator, step)
-
-    @property
     def reads_batch(self) -> bool:
-        return self._overrides(ManifoldMixUp) or self.mixer.reads_batch
+        return self._overrides(ManifoldMixUp) or bool(self.mixer.reads_batch)
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         if not self.mixer.reads_batch:
@@ -245,9 +218,6 @@ class ManifoldMixUp(Mixer):
         own, rank, worker, _ = random.key
         drawn = derive_seed(own, "layer", random.draws, rank, worker)
         return layers[drawn % len(layers)]
-
-    def nested(self) -> list[Mixer]:
-        return [self, *self.mixer.nested()]
 
     def check_inside(self, outer: str) -> None:
         if outer == "Choice":

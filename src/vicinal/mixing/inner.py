@@ -1,4 +1,4 @@
-"""What the wrappers of other mixers share: ``Choice``, ``Schedule`` and ``ManifoldMixUp``.
+"""What the wrappers of other mixers share: ``Choice`` and those of one mixer, in wrapper.py.
 
 A wrapper draws with the ``patterns`` of its inner mixers, all of them from its own random state,
 and later lets each inner mixer complete its part. It never calls an inner mixer's ``draw``, which

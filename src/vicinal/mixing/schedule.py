@@ -10,21 +10,15 @@ from torch.utils.data import get_worker_info
 from vicinal.mixing.arguments import number, pair, whole
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.form import Form
-from vicinal.mixing.inner import (
-    Selection,
-    adopt_options,
-    check_inner,
-    check_unchanged,
-    complete_selected,
-    shared_options,
-)
+from vicinal.mixing.inner import Selection, complete_selected
 from vicinal.mixing.method import repeat_for_samples
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.mixer import Mixer, MixerOptions
 from vicinal.mixing.pattern import Drawn
+from vicinal.mixing.wrapper import Wrapper
 
 
-class Schedule(Mixer):
+class Schedule(Wrapper):
     """Change a mixer's strength over the training, or stop mixing before its end.
 
     Args:
@@ -59,13 +53,11 @@ class Schedule(Mixer):
         steps: int | None = None,
         **options: Unpack[MixerOptions],
     ) -> None:
-        check_inner("Schedule", mixer)
-        super().__init__(**adopt_options("Schedule", options, [mixer]))
+        super().__init__(mixer, **options)
         if alpha is not None and not isinstance(getattr(mixer, "alpha", None), float):
             raise ValueError(f"{mixer!r} has no alpha to change: schedule the mixers inside of it")
-        self.mixer: Any = copy.copy(mixer)  # the caller's alpha must not change
+        self.mixer = copy.copy(mixer)  # the caller's alpha must not change
         self._given, self._given_changes = mixer, mixer._changes
-        self._adopted = shared_options([self.mixer])
         self.until = number("until", until, upper=1.0)
         self.alpha = None if alpha is None else pair("alpha", alpha)
         self.steps = None if steps is None else whole("steps", steps)
@@ -95,9 +87,6 @@ class Schedule(Mixer):
         if self.steps is None:
             self._span = (at, steps)
 
-    def nested(self) -> list[Mixer]:
-        return [self, *self.mixer.nested()]
-
     @property
     def reads_batch(self) -> bool:
         return self._overrides(Schedule) or bool(self.mixer.reads_batch)
@@ -118,7 +107,7 @@ class Schedule(Mixer):
                 "a schedule cannot draw in a data loader's worker, which sees only some of the "
                 "batches: mix in the training loop, or set num_workers=0"
             )
-        self._check_unchanged()
+        self._check_given()
         span = self._span if self.steps is None else (0, self.steps)
         if span is None:
             raise ValueError(
@@ -132,12 +121,12 @@ class Schedule(Mixer):
             first, last = self.alpha
             self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
         mixing = repeat_for_samples(torch.arange(step, step + batches, device="cpu") < end, count)
-        drawn = self.mixer.patterns(batches, count, size, generator, step)
+        drawn = super().patterns(batches, count, size, generator, step)
         drawn = tuple(pattern.only(mixing) for pattern in drawn)
         return (Selection(mixing.long() - 1), *drawn) if self.reads_batch else drawn
 
-    def _check_unchanged(self) -> None:
-        check_unchanged(self, [self.mixer], self._adopted)
+    def _check_given(self) -> None:
+        """Raise a ValueError if the mixer that the caller holds has been changed."""
         if self._given._changes != self._given_changes:
             raise ValueError(
                 f"{self._given!r} was changed after it was given to a Schedule, which uses a copy "
