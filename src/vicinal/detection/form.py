@@ -1,7 +1,7 @@
 """ImagesWithBoxes: the form of batches for object detection, and the mixers of such batches."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict, Unpack
 
@@ -119,16 +119,13 @@ class Numbers(Drawn):
         mixer: which has the options.
     """
 
+    tensors = ("numbers",)
     spatial = False
     size_of = None
     dtype = torch.float64
 
     def __init__(self, numbers: Tensor, mixer: "DetectionMixer") -> None:
         self.numbers, self.mixer = numbers, mixer
-
-    @property
-    def values(self) -> Tensor:
-        return self.numbers
 
     @property
     def weight(self) -> Tensor:
@@ -138,14 +135,15 @@ class Numbers(Drawn):
         return self.map(lambda numbers: numbers.where(chosen[:, None], -1.0))
 
     # A mixer's `drawn_types` holds an instance, as numbers alone do not tell the mixer's options.
-    def from_values(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
-        return type(self)(values, self.mixer)
+    def from_values(self, values: Tensor, size: tuple[int, ...]) -> Self:  # type: ignore[override]
+        return self.with_tensors(values)
 
-    def values_shape(self, size: tuple[int, int]) -> tuple[int, ...]:  # type: ignore[override]
+    def values_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:  # type: ignore[override]
         return tuple(self.numbers.shape[1:])
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.numbers), self.mixer)
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        (numbers,) = tensors
+        return type(self)(numbers, self.mixer)
 
 
 class DetectionMixer(Method):

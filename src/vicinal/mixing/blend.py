@@ -1,8 +1,8 @@
 """Blend: each row becomes weight * itself + (1 - weight) * its partner."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class RowPattern(Pattern):
 
     lam: Tensor
 
+    tensors: ClassVar[tuple[str, ...]] = ("lam",)
     spatial = False
     size_of = None
     dtype = torch.float32
@@ -33,62 +34,12 @@ class RowPattern(Pattern):
     def weight(self) -> Tensor:
         return self.lam
 
-    def with_lam(self, lam: Tensor) -> Self:
-        """The same pattern with other shares."""
-        # Not by dataclasses.replace(), which torch 2.6 cannot compile; subclasses with more fields
-        # override it.
-        return type(self)(lam)
-
     def only(self, chosen: Tensor) -> Self:
-        return self.with_lam(self.lam.where(chosen, 1.0))
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def values(self) -> Tensor:
-        return self.lam
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return self.with_lam(function(self.lam))
+        others = [getattr(self, name) for name in self.tensors[1:]]
+        return self.with_tensors(self.lam.where(chosen, 1.0), *others)
 
 
-@dataclass(frozen=True, eq=False)
-class NumberedRowPattern(RowPattern):
-    """The base class of patterns with a second number for each row.
-
-    Args:
-        lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
-        number: (B,) floats, of which each subclass says what they are for.
-    """
-
-    number: Tensor
-
-    def with_lam(self, lam: Tensor) -> Self:
-        return type(self)(lam, self.number)
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*values.unbind(1))
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (2,)
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.number), 1)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.values).unbind(1))
-
-
-@tensors_as_leaves("lam")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Blend(RowPattern):
     """Blend whole rows; the arguments are those of :class:`RowPattern`."""

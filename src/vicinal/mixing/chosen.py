@@ -15,7 +15,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import Fields
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.batch import batch_size, map_leaves
-from vicinal.mixing.blend import Blend, NumberedRowPattern
+from vicinal.mixing.blend import Blend
 from vicinal.mixing.completion import Batch, rows
 from vicinal.mixing.listed import check_lists
 from vicinal.mixing.method import Method, Per
@@ -24,15 +24,19 @@ from vicinal.mixing.nested import Integers
 from vicinal.mixing.pattern import Drawn
 
 
-@tensors_as_leaves("lam", "number")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
-class PendingBlend(NumberedRowPattern, Blend):
+class PendingBlend(Blend):
     """A blend whose partners are still to be chosen.
 
     Args:
         lam: (B,) floats in [0, 1], the share of itself that each row keeps; 1 is neutral.
         number: (B,) uniform floats in [0, 1), each of which will select a partner.
     """
+
+    number: Tensor
+
+    tensors = ("lam", "number")
 
 
 class OwnPartnersOptions(TypedDict, total=False):

@@ -1,6 +1,6 @@
 """Columns: a pattern that replaces some columns of each row by those of its partner."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Self
@@ -36,7 +36,7 @@ def _check_is_row(x: Tensor) -> None:
         )
 
 
-@tensors_as_leaves("keep")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Columns(Pattern):
     """Take the partner's columns where a keep mask is false.
@@ -48,6 +48,7 @@ class Columns(Pattern):
 
     keep: Tensor
 
+    tensors = ("keep",)
     copies = True
     spatial = False
     size_of = staticmethod(row_size)
@@ -61,19 +62,8 @@ class Columns(Pattern):
         return type(self)(self.keep | ~chosen.unsqueeze(1))
 
     @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         return size[1:]
-
-    @property
-    def values(self) -> Tensor:
-        return self.keep
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.keep))
 
     def for_tensors(self, tensors: Sequence[Tensor]) -> list[Self]:
         widths = [tensor.shape[1] for tensor in tensors]

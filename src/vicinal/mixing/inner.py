@@ -6,7 +6,7 @@ would advance another random state. Options of inner mixers are adopted by the w
 if they contradict each other, but never ignored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
@@ -26,7 +26,7 @@ from vicinal.mixing.partners_by import checked_partners
 from vicinal.mixing.pattern import Drawn, weight_of
 
 
-@tensors_as_leaves("index")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Selection(Drawn):
     """Which of several mixers each sample belongs to.
@@ -37,13 +37,10 @@ class Selection(Drawn):
 
     index: Tensor
 
+    tensors = ("index",)
     spatial = False
     size_of = None
     dtype = torch.int64
-
-    @property
-    def values(self) -> Tensor:
-        return self.index
 
     @property
     def weight(self) -> Tensor:
@@ -52,17 +49,6 @@ class Selection(Drawn):
 
     def only(self, chosen: Tensor) -> Self:
         return type(self)(self.index.where(chosen, -1))
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return ()
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.index))
 
 
 def complete_inner(mixer: Mixer, mix: Mix, batch: Batch) -> Mix:

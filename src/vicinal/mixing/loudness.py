@@ -16,7 +16,7 @@ from vicinal.mixing.target import over_rows
 MANY_CHANNELS, FEW_SAMPLES = 8, 128
 
 
-@tensors_as_leaves("lam")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class LoudnessBlend(RowPattern):
     """Blend waveforms, (B, T) or (B, ..., T), such that each is heard in proportion to its share.
@@ -30,13 +30,14 @@ class LoudnessBlend(RowPattern):
 
     rate: int
 
-    def with_lam(self, lam: Tensor) -> Self:
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        (lam,) = tensors
         return type(self)(lam, self.rate)
 
     # A method of an instance, not of the class: the drawn values do not include the rate. So the
     # mixer's `drawn_types` holds an instance.
-    def from_values(self, values: Tensor, size: tuple[int, int]) -> Self:  # type: ignore[override]
-        return type(self)(values, self.rate)
+    def from_values(self, values: Tensor, size: tuple[int, ...]) -> Self:  # type: ignore[override]
+        return self.with_tensors(values)
 
     def check(self, x: Tensor) -> None:
         if not x.is_floating_point():

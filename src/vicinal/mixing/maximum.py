@@ -12,7 +12,7 @@ from vicinal.mixing.pattern import ApplyRow
 from vicinal.mixing.target import over_rows
 
 
-@tensors_as_leaves("lam")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Maximum(RowPattern):
     """Take the elementwise maximum with the partner, for each row that is mixed at all.

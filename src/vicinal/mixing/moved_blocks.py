@@ -1,6 +1,5 @@
 """MovedBlocks: images of whose blocks some are moved, blended block by block."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +13,7 @@ from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow, Pattern
 
 
-@tensors_as_leaves("blocks")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class MovedBlocks(Pattern):
     """Move blocks within both images, and then blend the images block by block.
@@ -33,6 +32,7 @@ class MovedBlocks(Pattern):
     blocks: Tensor
     size: tuple[int, ...]
 
+    tensors = ("blocks",)
     dtype = torch.float32
 
     @property
@@ -46,7 +46,7 @@ class MovedBlocks(Pattern):
 
     def only(self, chosen: Tensor) -> Self:
         neutral = in_place(self.blocks.shape[-1], self.blocks.device)
-        return type(self)(self.blocks.where(chosen.view(-1, 1, 1, 1), neutral), self.size)
+        return self.with_tensors(self.blocks.where(chosen.view(-1, 1, 1, 1), neutral))
 
     @classmethod
     def from_values(cls, values: Tensor, size: tuple[int, ...]) -> Self:
@@ -56,12 +56,9 @@ class MovedBlocks(Pattern):
     def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         raise NotImplementedError("the grid does not follow from the size of the images")
 
-    @property
-    def values(self) -> Tensor:
-        return self.blocks
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.blocks), self.size)
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        (blocks,) = tensors
+        return type(self)(blocks, self.size)
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         blocks = move(self.blocks, x.device)

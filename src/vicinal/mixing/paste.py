@@ -4,7 +4,6 @@ Pixels are selected, not multiplied by 0 and 1: so any dtype can be pasted, and 
 partner outside of the region has no effect.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from operator import mul
@@ -21,7 +20,7 @@ from vicinal.mixing.pattern import ApplyRow, Pattern
 from vicinal.mixing.tensors import last_sides, last_sides_without_channels, volume_sides
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Boxes(Pattern):
     """Paste a box of the partner at the same position.
@@ -37,6 +36,7 @@ class Boxes(Pattern):
     corners: Tensor
     size: tuple[int, ...]
 
+    tensors = ("corners",)
     copies = True
     dtype = torch.int64
 
@@ -47,7 +47,7 @@ class Boxes(Pattern):
         return sides.prod(1).float().div_(-pixels).add_(1)
 
     def only(self, chosen: Tensor) -> Self:
-        return type(self)(self.corners * chosen.unsqueeze(1), self.size)
+        return self.with_tensors(self.corners * chosen.unsqueeze(1))
 
     @classmethod
     def from_values(cls, values: Tensor, size: tuple[int, ...]) -> Self:
@@ -57,12 +57,9 @@ class Boxes(Pattern):
     def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         return (2 * len(size),)
 
-    @property
-    def values(self) -> Tensor:
-        return self.corners
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.corners), self.size)
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        (corners,) = tensors
+        return type(self)(corners, self.size)
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         # A comparison per row and per column and one broadcast, not a mask for each pixel.
@@ -115,7 +112,7 @@ class Boxes(Pattern):
         return _window(partner, starts, stops)
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Spans(Boxes):
     """Paste a span along the second to last dimension, whatever the last one holds."""
@@ -123,7 +120,7 @@ class Spans(Boxes):
     size_of = staticmethod(last_sides)
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class LastSpans(Spans):
     """Paste a span along the last dimension."""
@@ -131,7 +128,7 @@ class LastSpans(Spans):
     size_of = staticmethod(last_sides_without_channels)
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Cuboids(Boxes):
     """Paste a box of volumes, (B, C, D, H, W), which spans a part of the depth, too."""
@@ -139,7 +136,7 @@ class Cuboids(Boxes):
     size_of = staticmethod(volume_sides)
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class ResizedBoxes(Boxes):
     """Paste the whole partner into a box, shrunk to it by nearest-neighbour sampling."""
@@ -167,7 +164,7 @@ class ResizedBoxes(Boxes):
         return partner
 
 
-@tensors_as_leaves("keep")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Masks(Pattern):
     """Paste the partner where a keep mask is false.
@@ -180,6 +177,7 @@ class Masks(Pattern):
 
     keep: Tensor
 
+    tensors = ("keep",)
     copies = True
     dtype = torch.bool
 
@@ -196,19 +194,8 @@ class Masks(Pattern):
         return type(self)(self.keep.where(chosen, torch.ones_like(self.keep)))
 
     @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, ...]) -> Self:
-        return cls(values)
-
-    @classmethod
     def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         return size
-
-    @property
-    def values(self) -> Tensor:
-        return self.keep
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.keep))
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:
         keep = self._keep_for(x)
@@ -232,7 +219,7 @@ class Masks(Pattern):
         return keep
 
 
-@tensors_as_leaves("keep")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class SoftMasks(Masks):
     """Blend pixel by pixel, by a keep mask of floats in [0, 1]."""

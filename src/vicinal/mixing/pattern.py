@@ -33,6 +33,8 @@ class Drawn(ABC):
     #: Returns the size to draw for, given the tensors to mix; None if the draw needs no size.
     size_of: "ClassVar[staticmethod[[list[Tensor]], tuple[int, ...]] | None]"
     size_of = staticmethod(image_size)
+    #: The attributes that hold the values: one (B, ...), or several (B,), which are stacked.
+    tensors: ClassVar[tuple[str, ...]]
     #: The dtype of ``values``.
     dtype: ClassVar[torch.dtype]
     #: Height and width of the images for which spatial values were drawn, or depth, height and
@@ -42,9 +44,10 @@ class Drawn(ABC):
     is_sized: ClassVar[bool] = True
 
     @property
-    @abstractmethod
     def values(self) -> Tensor:
         """(B, ...) the drawn values in one tensor: what compiled graphs and caches hold."""
+        held = [getattr(self, name) for name in self.tensors]
+        return held[0] if len(held) == 1 else torch.stack(held, 1)
 
     @property
     @abstractmethod
@@ -56,18 +59,27 @@ class Drawn(ABC):
         """The same where ``chosen``, (B,) bool, is true, and neutral elsewhere."""
 
     @classmethod
-    @abstractmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, ...]) -> Self:
         """The inverse of ``values``, for images of this height and width."""
+        return cls(*cls._split(values))
 
     @classmethod
-    @abstractmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of one sample's values, for images of this height and width."""
+        return () if len(cls.tensors) == 1 else (len(cls.tensors),)
 
-    @abstractmethod
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        """The same with other ``tensors``; classes with options override it."""
+        # Not by dataclasses.replace(), which torch 2.6 cannot compile.
+        return type(self)(*tensors)
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply a function to the values, such as a move to a device."""
+        return self.with_tensors(*self._split(function(self.values)))
+
+    @classmethod
+    def _split(cls, values: Tensor) -> Sequence[Tensor]:
+        return (values,) if len(cls.tensors) == 1 else values.unbind(1)
 
 
 class Pattern(Drawn):

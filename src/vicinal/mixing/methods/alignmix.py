@@ -1,6 +1,5 @@
 """AlignMix: align the feature maps of two samples by optimal transport, and blend them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, Unpack
 
@@ -22,7 +21,7 @@ MOST = 1024  # positions of a feature map: a plan has as many squared
 EPSILON, ITERATIONS = 0.1, 100
 
 
-@tensors_as_leaves("lam", "to_partner")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Aligned(RowPattern):
     """Blend feature maps (B, C, H, W) of which one is aligned to the positions of the other.
@@ -37,28 +36,18 @@ class Aligned(RowPattern):
     to_partner: Tensor
     size: tuple[int, ...]
 
+    tensors = ("lam", "to_partner")
     spatial = True
     is_sized = False
     size_of = staticmethod(image_size)  # type: ignore[assignment]
 
-    def with_lam(self, lam: Tensor) -> Self:
-        return type(self)(lam, self.to_partner, self.size)
-
     @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
+    def from_values(cls, values: Tensor, size: tuple[int, ...]) -> Self:
         lam, to_partner = values.unbind(1)
         return cls(lam, to_partner, size)
 
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (2,)
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.to_partner), 1)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        lam, to_partner = function(self.values).unbind(1)
+    def with_tensors(self, *tensors: Tensor) -> Self:
+        lam, to_partner = tensors
         return type(self)(lam, to_partner, self.size)
 
     def apply(self, x: Tensor, partners: Tensor) -> Tensor:

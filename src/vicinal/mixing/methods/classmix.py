@@ -1,6 +1,5 @@
 """ClassMix: paste half of the classes of another sample's mask on each."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, Unpack
 
@@ -21,7 +20,7 @@ from vicinal.mixing.tensors import sizes_of_masks
 CLASSES = 256  # as segmentation masks are usually stored as bytes
 
 
-@tensors_as_leaves("order")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Classes(Drawn):
     """A random order of the classes for each sample, of which the first half will be pasted.
@@ -33,6 +32,7 @@ class Classes(Drawn):
 
     order: Tensor
 
+    tensors = ("order",)
     dtype = torch.float32
     is_sized = False
 
@@ -50,10 +50,6 @@ class Classes(Drawn):
         return Masks(~is_pasted.gather(1, index).view_as(partners))
 
     @property
-    def values(self) -> Tensor:
-        return self.order
-
-    @property
     def weight(self) -> Tensor:
         """Ones: the weight is known only after :meth:`ClassMix.complete`, from the masks."""
         return torch.ones_like(self.order[:, 0])
@@ -62,15 +58,8 @@ class Classes(Drawn):
         return type(self)(self.order.where(chosen.unsqueeze(1), torch.inf))
 
     @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         return (CLASSES,)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.order))
 
 
 class ClassMix(Method):

@@ -1,6 +1,5 @@
 """FreqMix: exchange frequencies of series together with what follows them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict, Unpack
 
@@ -31,16 +30,13 @@ class Frequencies(Drawn):
         keep: (B, C, F) bool; all true is neutral.
     """
 
+    tensors = ("keep",)
     spatial = False
     size_of = None
     dtype = torch.bool
 
     def __init__(self, keep: Tensor) -> None:
         self.keep = keep
-
-    @property
-    def values(self) -> Tensor:
-        return self.keep
 
     @property
     def weight(self) -> Tensor:
@@ -50,15 +46,8 @@ class Frequencies(Drawn):
         return type(self)(self.keep | ~chosen[:, None, None])
 
     @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
+    def values_shape(cls, size: tuple[int, ...]) -> tuple[int, ...]:
         return size
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.keep))
 
 
 @dataclass(frozen=True, eq=False)

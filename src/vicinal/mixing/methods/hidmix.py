@@ -9,7 +9,7 @@ from torch import Tensor
 from vicinal.mixing.arguments import number
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.beta import sample_lam
-from vicinal.mixing.blend import NumberedRowPattern
+from vicinal.mixing.blend import RowPattern
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.move import move
 from vicinal.mixing.pattern import ApplyRow
@@ -17,9 +17,9 @@ from vicinal.mixing.pattern import ApplyRow
 _BITS = 0xFFFFFFFF
 
 
-@tensors_as_leaves("lam", "number")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
-class Dimensions(NumberedRowPattern):
+class Dimensions(RowPattern):
     """Take some of the last dimension's values from the partner, the same along all others.
 
     What is hidden has a width that is unknown when a mix is drawn. So the dimensions follow from
@@ -30,6 +30,9 @@ class Dimensions(NumberedRowPattern):
         number: (B,) whole numbers below 2**24, as floats.
     """
 
+    number: Tensor
+
+    tensors = ("lam", "number")
     copies = True
 
     def check(self, x: Tensor) -> None:

@@ -1,9 +1,8 @@
 """KernelMixUp: blend near samples strongly and distant ones hardly."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 
 
-@tensors_as_leaves("lam", "cosine", "exponential")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class UnwarpedBlend(Blend):
     """A blend whose weights are still to be computed, from the distances of the partners.
@@ -31,23 +30,7 @@ class UnwarpedBlend(Blend):
     cosine: Tensor
     exponential: Tensor
 
-    def with_lam(self, lam: Tensor) -> Self:
-        return type(self)(lam, self.cosine, self.exponential)
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*values.unbind(1))
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (3,)
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.cosine, self.exponential), 1)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.values).unbind(1))
+    tensors = ("lam", "cosine", "exponential")
 
 
 class KernelMixUp(Method):

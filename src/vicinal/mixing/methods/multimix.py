@@ -1,7 +1,6 @@
 """MultiMix: many blends of a whole batch, at the last layer of a network."""
 
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
@@ -22,7 +21,7 @@ from vicinal.mixing.pattern import Drawn
 from vicinal.mixing.target import ALREADY_MIXED, is_mixed_target, one_hot
 
 
-@tensors_as_leaves("shares")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Shares(Drawn):
     """How much of each sample is in each of n blends of a batch.
@@ -33,13 +32,10 @@ class Shares(Drawn):
 
     shares: Tensor
 
+    tensors = ("shares",)
     spatial = False
     size_of = None
     dtype = torch.float32
-
-    @property
-    def values(self) -> Tensor:
-        return self.shares
 
     @property
     def weight(self) -> Tensor:
@@ -49,15 +45,8 @@ class Shares(Drawn):
     def only(self, chosen: Tensor) -> NoReturn:
         raise ValueError("blends of a whole batch leave no sample as it is")
 
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(values)
-
-    def values_shape(self, size: tuple[int, int]) -> tuple[int, ...]:  # type: ignore[override]
+    def values_shape(self, size: tuple[int, ...]) -> tuple[int, ...]:  # type: ignore[override]
         return tuple(self.shares.shape[1:])
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(function(self.shares))
 
 
 class MultiMix(LooksWithModel):

@@ -28,7 +28,7 @@ MOST = 1e6  # of beta and eta: costs of far more would not fit into 64 bits
 DRAWN = (2, 4, 8, 16)  # blocks along a side, of at least two pixels
 
 
-@tensors_as_leaves("lam", "blocks")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class PendingPuzzle(Drawn):
     """About how much each sample keeps, and of how many blocks, before its puzzle is solved.
@@ -41,12 +41,9 @@ class PendingPuzzle(Drawn):
     lam: Tensor
     blocks: Tensor
 
+    tensors = ("lam", "blocks")
     dtype = torch.float32
     is_sized = False
-
-    @property
-    def values(self) -> Tensor:
-        return torch.stack((self.lam, self.blocks), 1)
 
     @property
     def weight(self) -> Tensor:
@@ -55,17 +52,6 @@ class PendingPuzzle(Drawn):
 
     def only(self, chosen: Tensor) -> Self:
         return type(self)(self.lam.where(chosen, 1.0), self.blocks)
-
-    @classmethod
-    def from_values(cls, values: Tensor, size: tuple[int, int]) -> Self:
-        return cls(*values.unbind(1))
-
-    @classmethod
-    def values_shape(cls, size: tuple[int, int]) -> tuple[int, ...]:
-        return (2,)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*function(self.values).unbind(1))
 
 
 class PuzzleMix(LooksWithModel, Method):

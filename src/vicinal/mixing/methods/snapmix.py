@@ -21,7 +21,7 @@ from vicinal.mixing.paste import Boxes
 from vicinal.mixing.pattern import ApplyRow
 
 
-@tensors_as_leaves("corners")
+@tensors_as_leaves()
 @dataclass(frozen=True, eq=False)
 class Crops(Boxes):
     """Paste a box of the partner, resized, into another box.
