@@ -127,7 +127,7 @@ def main() -> None:
     given = parser.parse_args()
     kept = given.kept / f"{given.what}.csv"
     if given.what == "table":
-        print(verdict(given.kept))
+        print("\n\n".join(tables(given.kept)))
     elif given.what == STEPS:
         _write(kept, time_steps())
     else:
@@ -210,12 +210,22 @@ def details(kept: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def verdict(folder: Path) -> str:
-    """Markdown of all that is kept: what a method needs and takes, what it gains, and gained."""
+def tables(folder: Path) -> list[str]:
+    """Markdown of all that is kept: the verdict, and the details of each setting."""
     files = {name: folder / f"{name}.csv" for name in SETTINGS}
     kept = {name: pd.read_csv(file) for name, file in files.items() if file.exists()}
     steps = folder / f"{STEPS}.csv"
     multiples = pd.read_csv(steps, index_col="mix").multiple.to_dict() if steps.exists() else {}
+    return [verdict(kept, multiples), *map(details, kept.values())]
+
+
+def verdict(kept: dict[str, pd.DataFrame], multiples: dict[str, float]) -> str:
+    """What a method needs and takes, what it gains in each setting, and what it gained elsewhere.
+
+    Args:
+        kept: by the names of settings.
+        multiples: the time of a step by the names of methods, as a multiple of that without mixing.
+    """
     titles = ["", "year", "needs", "a step takes, times none"]
     for name in kept:
         title = SETTINGS[name].title
@@ -273,16 +283,16 @@ def _row(kept: pd.DataFrame, mix: str, base: str, measure: Measure) -> Any:
 
 
 class Timer(Callback):
-    """The seconds of training of each epoch, without validation."""
+    """The processor's seconds of each epoch, without validation: other programs may run, too."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     def before_epoch(self, learn: Learner) -> None:
-        self.began = time.perf_counter()
+        self.began = time.process_time()
 
     def before_validate(self, learn: Learner) -> None:
-        self.seconds.append(time.perf_counter() - self.began)
+        self.seconds.append(time.process_time() - self.began)
 
 
 def time_steps() -> pd.DataFrame:

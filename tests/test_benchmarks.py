@@ -1,5 +1,6 @@
-"""The scripts in benchmarks/: what they are called."""
+"""The scripts in benchmarks/: what they are called, and that the docs show what they kept."""
 
+import importlib
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -13,3 +14,15 @@ def test_no_script_hides_a_package():
     names = {file.stem for file in FOLDER.glob("*.py")}
     assert len(names) > 20
     assert not names & taken
+
+
+def test_the_tables_of_methods_are_what_was_kept(monkeypatch):
+    """A row for each method, whose year and needs are known, as docs/methods.md has them."""
+    monkeypatch.syspath_prepend(FOLDER)
+    methods = importlib.import_module("methods")
+    assert set(methods.names()) == set(methods.FACTS)
+    page = (FOLDER.parent / "docs" / "methods.md").read_text(encoding="utf-8")
+    tables = methods.tables(methods.KEPT)
+    assert len(tables) > 1
+    for table in tables:
+        assert table in page

@@ -325,7 +325,7 @@ def test_noisy_labels_are_measured():
     learn = learner_of(task)
     evaluation = Evaluation(outputs=None, targets=None, learn=learn, noisy=data.noisy)
     assert not images_of_classes(evaluation)  # what is measured on changed images is left out
-    found = memorised(evaluation)
+    found = memorised(learn, data.noisy)
     assert found.shape == data.noisy.shape
     assert len(found)
 

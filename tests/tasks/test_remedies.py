@@ -184,7 +184,7 @@ class TestCompare:
     def test_the_budget_counts_both_halves(self, monkeypatch):
         tried = []
 
-        def measured(make, more):
+        def measured(make, *_):
             learn = make()
             tried.append([type(cb).__name__ for cb in learn.cbs])
             return Cost(1.0, 10.0 * len(tried), 0.0)

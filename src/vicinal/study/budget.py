@@ -83,12 +83,13 @@ class Stopwatch(Callback):
         return (times[-1] - times[-1 - timed]) / timed
 
 
-def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
+def measure_cost(make: Callable[[], Learner], more: float = 0.0, looks: int = 1) -> Cost:
     """What a run costs, by a trial of some batches.
 
     Args:
         make: makes the learner of a run.
         more: passes through other data, in units of the validation part.
+        looks: how many times a point of the learning curve looks at about as many samples.
     """
     began = time.perf_counter()
     learn = make()
@@ -102,7 +103,7 @@ def measure_cost(make: Callable[[], Learner], more: float = 0.0) -> Cost:
         for training, part in ((True, learn.dls.train), (False, learn.dls.valid))
     )
     again, point = (valid / stride(learn.dls.valid, count) for count in (CHANGED, SAMPLES))
-    return Cost(setup + (PASSES + more) * valid + AGAIN * again, train, point)
+    return Cost(setup + (PASSES + more) * valid + AGAIN * again, train, looks * point)
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,11 @@ class Experiment:
         """Forward passes that the other data take, in units of the validation part."""
         return 0.0 if self.ood is None else len(self.ood.items) / len(self.split.valid)
 
+    @property
+    def curve_looks(self) -> int:
+        """How many times a point of the learning curve looks at samples: also at noisy labels."""
+        return 2 if self.config.label_noise else 1
+
     def board(self) -> list[dict[str, str]]:
         """Images for the mixing board; none where the data have none."""
         from vicinal.study.board import board_images

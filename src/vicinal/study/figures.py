@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFo
 from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure
 from vicinal.study.analysis import Analysis
 from vicinal.study.arms import Arm
+from vicinal.study.measure import Measure
 
 INK = "#010203"  # a placeholder, replaced by the text colour of the page
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
@@ -48,11 +49,19 @@ def svg(draw: Callable[[], Figure], name: str) -> str:
     return text
 
 
-def learning_curves(analysis: Analysis) -> Figure:
-    """The main measure on validation samples during the training: the mean and range over seeds."""
+def learning_curves(
+    analysis: Analysis, measure: Measure | None = None, column: str | None = None
+) -> Figure:
+    """A measure in the course of the training: the mean and the range over seeds.
+
+    Args:
+        analysis: of the runs.
+        measure: None takes the main one, on validation samples.
+        column: of the histories, which has it; None takes its validation column.
+    """
     cells = analysis.cells
-    measure = analysis.main
-    key = f"valid_{measure.name}"
+    measure = measure or analysis.main
+    column = column or f"valid_{measure.name}"
     columns = min(len(cells), ACROSS)
     rows = math.ceil(len(cells) / columns)
     figure = new_figure(WIDTH if columns == 1 else ACROSS * NARROW, rows * HEIGHT)
@@ -62,7 +71,7 @@ def learning_curves(analysis: Analysis) -> Figure:
     numbers = _numbers(analysis)
     for axes, cell in zip(panels, cells, strict=False):
         for arm in (arm for arm in analysis.arms if arm.cell == cell):
-            runs = [_points(result.history, key) for result in analysis.of(arm)]
+            runs = [_points(result.history, column) for result in analysis.of(arm)]
             if any(runs):
                 _draw_band(axes, runs, numbers[arm.method], arm)
         axes.set_xlabel("epoch", fontsize=SMALL)

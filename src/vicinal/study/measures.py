@@ -253,7 +253,7 @@ MEASURES = _by_name(
         "The share of the training samples with injected label noise for which the network "
         "predicts the injected label.",
         applies=evaluation.label_noise,
-        compute=scores.memorised,
+        compute=lambda e: scores.memorised(e.learn, e.noisy),  # type: ignore[arg-type]
         percent=True,
         in_answer=True,
         paired=False,  # other training samples are noisy for each seed

@@ -135,7 +135,11 @@ def expected_seconds(experiment: Experiment, cluster: RayCluster | None) -> dict
         if cluster is not None:
             return cluster.trial(arm.name)
         seed = experiment.config.first_seed
-        return measure_cost(lambda: experiment.prepare(arm, seed).learn, experiment.ood_passes)
+        return measure_cost(
+            lambda: experiment.prepare(arm, seed).learn,
+            experiment.ood_passes,
+            experiment.curve_looks,
+        )
 
     costs = {passes: trial(arm) for passes, arm in tried.items()}
 

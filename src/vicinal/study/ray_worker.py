@@ -157,7 +157,9 @@ def try_run(pickled: bytes, node: str, arm: str) -> Cost:
     """What a run costs on this node, by a short trial."""
     _, experiment = _prepared(pickled, node)
     (tried,) = (each for each in experiment.arms if each.name == arm)
-    return measure_cost(lambda: experiment.prepare(tried, 0).learn, experiment.ood_passes)
+    return measure_cost(
+        lambda: experiment.prepare(tried, 0).learn, experiment.ood_passes, experiment.curve_looks
+    )
 
 
 def _prepared(pickled: bytes, node: str) -> tuple[Job, Experiment]:

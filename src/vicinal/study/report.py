@@ -23,6 +23,8 @@ from vicinal.study.figures import by_epochs, learning_curves, reliability, svg
 from vicinal.study.formatting import format_duration
 from vicinal.study.map_figure import gain_map
 from vicinal.study.measure import Measure
+from vicinal.study.measures import MEASURES
+from vicinal.study.memorising import MEMORISED
 from vicinal.study.page import render
 
 EXPLAINED = {"mixup", "cutmix", "cmixup"}  # in the template
@@ -193,6 +195,16 @@ def _figures(analysis: Analysis) -> list[dict[str, Any]]:
             "lowest and the highest. The table has the final values, on all samples.",
         }
     ]
+    if any(MEMORISED in row for result in analysis.results for row in result.history):
+        draw = partial(learning_curves, analysis, MEASURES[MEMORISED], MEMORISED)
+        drawn.append(
+            {
+                "svg": Markup(svg(draw, "memorised")),
+                "text": f"The share of the noisy labels that the network predicts, in the course "
+                f"of the training (of about {SAMPLES:,} of them where there are many more). A rise "
+                "in it shows when the network learns them by heart.",
+            }
+        )
     if len(analysis.lengths) > 1 and not analysis.is_map:
         drawn.append(
             {

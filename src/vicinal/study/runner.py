@@ -22,6 +22,7 @@ from vicinal.study.curve_points import CurvePoints
 from vicinal.study.evaluation import Evaluation
 from vicinal.study.mask_scores import overlaps, with_classes
 from vicinal.study.measuring import compute_measures, main_measure
+from vicinal.study.memorising import Memorising
 from vicinal.study.result import Result, digest
 from vicinal.study.store import ResultStore
 from vicinal.study.training_set import no_noise
@@ -290,6 +291,7 @@ class Runner:
         extra: list[Callback] = [
             checkpoint,
             *([] if prepared.every_epoch else [CurvePoints()]),
+            *([Memorising(prepared.noisy)] if len(prepared.noisy) else []),
             Advance(self.bar, self.task, name, arm.cell.work / arm.epochs),
             StopWhenAsked(),
             *self.callbacks,

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from vicinal.data.split_loader import Batches
+from vicinal.learner.learner import Learner
 from vicinal.study.calibration import log_probabilities
 from vicinal.study.evaluation import Evaluation
 
@@ -36,12 +37,18 @@ def rmse(e: Evaluation) -> Tensor:
     return squares / (2 * root) + root / 2 if root > 0 else squares
 
 
-def memorised(e: Evaluation) -> Tensor:
-    """Whether the network predicts the injected label: (M,), one for each noisy sample."""
-    learn = e.learn
-    assert learn is not None
+def memorised(learn: Learner, noisy: Tensor) -> Tensor:
+    """Whether the network predicts the injected label, for each of these training samples.
+
+    Args:
+        learn: has the network and the training part.
+        noisy: (M,) int64, the indices of samples with injected label noise.
+
+    Returns:
+        (M,) float64, 1 or 0.
+    """
     batches = Batches(
-        Subset(learn.dls.train.dataset, e.noisy.tolist()),
+        Subset(learn.dls.train.dataset, noisy.tolist()),
         2 * learn.dls.bs,
         transforms=learn.dls.valid.transforms,
         device=learn.dls.device,
