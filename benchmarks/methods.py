@@ -158,10 +158,15 @@ def train(words: str, folder: Path, seeds: int, jobs: int) -> None:
 
 
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """For each method, what is done so far: two measures, and how they differ from others'."""
+    """For each method, what is done so far: two measures, and how they differ from others'.
+
+    Where some runs of a seed are done, it counts once all are.
+    """
     arms, results, _ = read(folder)
-    analysis = Analysis(arms, results)
-    done = [arm for arm in arms if analysis.of(arm)]
+    done = [arm for arm in arms if any(result.arm == arm.name for result in results)]
+    seeds = [{result.seed for result in results if result.arm == arm.name} for arm in done]
+    whole = set.intersection(*seeds)
+    analysis = Analysis(arms, [result for result in results if result.seed in whole])
     baselines = [arm for name in AGAINST for arm in done if arm.mix == name]
     for measure in (ACCURACY, ERROR):
         for arm in done:
