@@ -104,6 +104,8 @@ def test_a_trial_times_parts_of_few_batches_too(monkeypatch, train, valid):
     cost = measure_cost(lambda: Learner(dls, Ticking(2, 2)), more=0.5)
     assert (cost.training, cost.validation) == (train, 2 * valid)
     assert cost.once == 8.5 * 2 * valid
+    twice = measure_cost(lambda: Learner(dls, Ticking(2, 2)), looks=2)
+    assert twice.validation == 2 * cost.validation
 
 
 def test_a_trial_predicts_an_epoch():

@@ -259,20 +259,21 @@ class TestBudget:
     def test_a_trial_has_as_many_threads_as_each_of_the_runs(self, capsys, monkeypatch):
         threads = []
 
-        def trial(make, more):
+        def trial(make, more, looks):
             threads.append(torch.get_num_threads())
+            assert looks == 2
             raise VicinalError("enough")
 
         monkeypatch.setattr("vicinal.study.planning.measure_cost", trial)
         for module in ("command", "planning"):
             monkeypatch.setattr(f"vicinal.study.{module}.processors", lambda: 6)
-        fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out")
+        noisy = "--label-noise", "0.2"  # of which each point of a learning curve looks at some, too
+        fails(capsys, "compare", "digits", "--budget", "1m", "--jobs", "2", "--out", "out", *noisy)
         assert threads == [3]
 
     def test_an_epoch_of_the_head_alone_counts(self, capsys, monkeypatch):
-        monkeypatch.setattr(
-            "vicinal.study.planning.measure_cost", lambda make, more: Cost(0.0, 6.0, 2.0)
-        )
+        cost = Cost(0.0, 6.0, 2.0)
+        monkeypatch.setattr("vicinal.study.planning.measure_cost", lambda *_: cost)
         arguments = ["--epochs", "2", "--mix", "none,mixup", "--budget", "1s", "--out", "out"]
         for fit, seconds in ((Learner.fit_one_cycle, r"[45]\d s"), (Learner.fine_tune, "1 min")):
             monkeypatch.setattr(ImageTask, "fit", property(lambda task, fit=fit: fit))
