@@ -29,6 +29,7 @@ from vicinal.mixing.batch import are_strings, leaves, map_leaves, path_name, sha
 from vicinal.mixing.combine import combined
 from vicinal.mixing.layouts import Layout, are_channels_last, layout_of
 from vicinal.mixing.pattern import Pattern
+from vicinal.mixing.tensors import longest
 
 # The number of the backward pass that is running, as it is when gradient checkpointing calls
 # modules; else -1. Dynamo cannot trace this call: check is_compiling() first.
@@ -373,7 +374,7 @@ def _apply_along(axis: int, mix: LayerMix, leaf: Tensor, layout: Layout) -> Tens
         return apply(leaf.transpose(0, axis), mix.partner, mix.patterns).transpose(0, axis)
     if not sizes:
         return apply(leaf, mix.partner, mix.patterns)
-    size = max(sizes, key=len)  # of volumes, where one pattern is cut in depth
+    size = longest(sizes)  # of volumes, where one pattern is cut in depth
     if leaf.ndim < len(size) + 2:
         raise ValueError(
             f"a tensor of shape {tuple(leaf.shape)} has no height and width for boxes and masks: "

@@ -24,7 +24,7 @@ from vicinal.mixing.target import (
     one_hot,
     over_rows,
 )
-from vicinal.mixing.tensors import has_channels_last, is_plain
+from vicinal.mixing.tensors import has_channels_last, is_plain, longest
 from vicinal.mixing.unsupported import check_supported
 
 
@@ -274,7 +274,7 @@ class Mix:
     def _size(self) -> tuple[int, ...] | None:
         """The sides that regions were drawn for, those of volumes where one was cut in depth."""
         sizes = [tuple(pattern.size) for pattern in self.patterns if pattern.spatial]
-        return max(sizes, key=len) if sizes else None
+        return longest(sizes) if sizes else None
 
     def _pixelwise_target(self, y: Tensor, other: Tensor | None) -> Tensor | MixedTarget:
         size = self._size()

@@ -36,7 +36,7 @@ from vicinal.mixing.nested import Integers
 from vicinal.mixing.outer_draw import handed_to
 from vicinal.mixing.partners_by import Partners, checked_partners, choose_partners, needs_batch
 from vicinal.mixing.pattern import Drawn
-from vicinal.mixing.tensors import kind_of
+from vicinal.mixing.tensors import kind_of, longest
 from vicinal.notebook import html_facts
 from vicinal.rng import RandomState
 
@@ -240,7 +240,7 @@ class Mixer(ABC):
             return (1, 1), "images"
         tensors = tensors_to_mix(x, self.fields, self.integers, self.maximum)
         sizes = [drawn.size_of(tensors) for drawn in sized]  # type: ignore[misc]
-        size = max(sizes, key=len)
+        size = longest(sizes)
         for drawn, other in zip(sized, sizes, strict=True):
             if other != size and (drawn.is_sized or other != size[-len(other) :]):
                 raise ValueError(

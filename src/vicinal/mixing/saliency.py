@@ -128,10 +128,17 @@ def images_in(x: Any, batch: Batch) -> Tensor:
     """
     part = Batch(x, None, None, batch.fields, batch.integers, batch.maximum).mixed()
     found = [tensor for tensor in part if tensor.ndim >= 3]
-    image = min(found, key=lambda tensor: 2 * (not is_blendable(tensor)) + (tensor.ndim < 4))
+    image = found[0]
+    for tensor in found[1:]:  # not min(key=…), which torch 2.6 cannot compile
+        image = tensor if _rank(tensor) < _rank(image) else image
     if has_channels_last(image, image_size([image])):
         image = image.movedim(-1, 1)
     return (image.flatten(1, -3) if image.ndim > 3 else image.unsqueeze(1)).detach()
+
+
+def _rank(tensor: Tensor) -> int:
+    """Lower for what rather is an image."""
+    return 2 * (not is_blendable(tensor)) + (tensor.ndim < 4)
 
 
 @torch.no_grad()

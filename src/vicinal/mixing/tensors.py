@@ -23,6 +23,18 @@ FEW = 4  # channels, that images have where the last dimension holds them
 SMALL = 8  # pixels: fewer are no image's height or width, but those of a feature map
 
 
+def longest(sizes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The size with the most sides, the first of several; of at least one.
+
+    >>> longest([(8, 8), (4, 8, 8)])
+    (4, 8, 8)
+    """
+    found = sizes[0]
+    for size in sizes[1:]:  # not max(sizes, key=len), which torch 2.6 cannot compile
+        found = size if len(size) > len(found) else found
+    return found
+
+
 def image_size(tensors: list[Tensor]) -> tuple[int, int]:
     """Height and width of the first images, (B, ..., H, W) or (B, ..., H, W, C)."""
     for tensor in tensors:
