@@ -232,6 +232,8 @@ RULES = (
         lambda s: s.label_noise >= NOISY and s.is_long,
         "many labels are wrong; strong mixing (alpha 1 to 8) keeps a network from memorising them",
         "Zhang et al., mixup (2018), section 3.4",
+        "digits, 300 images with 40 % of the labels wrong, 100 epochs: 64.2 % without, 77.0 with "
+        "alpha 1, 91.2 with alpha 8 (docs/results.md)",
     ),
     Rule(
         "against",
