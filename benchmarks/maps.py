@@ -295,7 +295,7 @@ def read(folder: Path) -> tuple[list[Arm], list[Result], int]:
     found = ComparisonFolder(folder)
     settings = found.settings()
     if settings is None:
-        sys.exit(f"{folder} holds no comparison: begin it without --table")
+        sys.exit(f"{folder} holds no comparison: begin it without --keep")
     config = settings["config"]
     if not config["mixes"] or not config["epochs"]:
         sys.exit(f"{folder} holds no comparison of named methods and lengths")

@@ -164,6 +164,8 @@ def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """
     arms, results, _ = read(folder)
     done = [arm for arm in arms if any(result.arm == arm.name for result in results)]
+    if not done:
+        sys.exit(f"{folder} holds no finished run: go on without --keep")
     seeds = [{result.seed for result in results if result.arm == arm.name} for arm in done]
     whole = set.intersection(*seeds)
     analysis = Analysis(arms, [result for result in results if result.seed in whole])

@@ -5,6 +5,10 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
+from vicinal.study.arms import Arm
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -16,10 +20,20 @@ def test_no_script_hides_a_package():
     assert not names & taken
 
 
-def test_the_tables_of_methods_are_what_was_kept(monkeypatch):
-    """A row for each method, whose year and needs are known, as docs/methods.md has them."""
+@pytest.fixture
+def methods(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    methods = importlib.import_module("methods")
+    return importlib.import_module("methods")
+
+
+def test_a_comparison_of_methods_without_a_finished_run_keeps_nothing(methods, monkeypatch):
+    monkeypatch.setattr(methods, "read", lambda folder: ([Arm("none", None, 5)], [], 1))
+    with pytest.raises(SystemExit, match="x holds no finished run: go on without --keep"):
+        list(methods.rows(Path("x")))
+
+
+def test_the_tables_of_methods_are_what_was_kept(methods):
+    """A row for each method, whose year and needs are known, as docs/methods.md has them."""
     assert set(methods.names()) == set(methods.FACTS)
     page = (FOLDER.parent / "docs" / "methods.md").read_text(encoding="utf-8")
     tables = methods.tables(methods.KEPT)

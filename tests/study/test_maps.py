@@ -184,7 +184,7 @@ def test_the_cell_whose_interval_lies_highest_is_confirmed_on_other_seeds(small,
 
 
 def test_a_folder_without_a_comparison(tmp_path):
-    with pytest.raises(SystemExit, match="holds no comparison: begin it without --table"):
+    with pytest.raises(SystemExit, match="holds no comparison: begin it without --keep"):
         maps.read(tmp_path)
 
 
