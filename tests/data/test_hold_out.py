@@ -18,6 +18,10 @@ def plain_split(count, share, seed):
 
 @given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
 def test_random_halves_hold_out_a_share_and_lose_nothing(count, share, seed):
+    if round(share * count) == count:
+        with pytest.raises(VicinalError, match=f"leaves none of the {count} samples for training"):
+            random_halves(count, share, seed)
+        return
     train, valid = random_halves(count, share, seed)
     assert sorted([*train, *valid]) == list(range(count))
     assert len(valid) == max(1, round(share * count))

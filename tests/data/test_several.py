@@ -171,6 +171,24 @@ def test_zeros_and_ones_in_lists_are_labels_by_their_numbers(tmp_path):
     assert (split.targets_are, split.vocab) == ("labels", ["0", "1"])
 
 
+def test_one_hot_lists_of_two_positions_are_zeros_and_ones_too(tmp_path):
+    rows = [{"x": i % 7, "tags": [1 - i % 2, i % 2]} for i in range(30)]
+    text = "\n".join(map(json.dumps, rows))
+    split = of_table(tmp_path, text, "t.jsonl", label_kind="labels")
+    assert (split.targets_are, split.vocab) == ("labels", ["0", "1"])
+    assert split.targets.sum(1).eq(1).all()
+    assert split.targets.amax(0).equal(torch.ones(2))
+
+
+@pytest.mark.parametrize("positions", [2, 3])
+def test_one_hot_lists_are_classes_by_their_positions(tmp_path, positions):
+    rows = [{"x": i % 7, "tags": [int(i % positions == p) for p in range(positions)]}
+            for i in range(30)]  # fmt: skip
+    split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
+    assert (split.targets_are, split.vocab) == ("classes", [str(p) for p in range(positions)])
+    assert split.targets.equal(torch.tensor(split.train.frame.index.to_numpy()) % positions)
+
+
 def test_numbers_are_labels_in_the_order_of_numbers(tmp_path):
     rows = [{"x": i % 7, "tags": [9, 10] if i % 2 else [10.0]} for i in range(30)]
     assert of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl").vocab == ["9", "10"]

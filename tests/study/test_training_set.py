@@ -76,6 +76,12 @@ def test_an_impossible_share_is_refused(share):
         modify_training_set(split(), None, share, seed=0)
 
 
+def test_a_share_of_less_than_one_label_is_refused():
+    with pytest.raises(VicinalError, match=r"0\.001 of 200 training samples is not one"):
+        modify_training_set(split(), None, 0.001, seed=0)
+    assert len(modify_training_set(split(), None, 0.005, seed=0).noisy) == 1
+
+
 class TestTables:
     def rows(self, label):
         frame = pd.DataFrame({"a": range(100), "b": [i % 7 for i in range(100)], "y": label})

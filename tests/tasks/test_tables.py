@@ -338,3 +338,19 @@ def test_what_a_predictor_takes(wine):
         list(predictor.predict([rows[0], short]))
     with pytest.raises(VicinalError, match="is no row"):
         list(predictor.predict(["wine"]))
+
+
+def test_ids_beyond_the_floats_keep_their_categories(wine, capsys):
+    """A row of numbers alone must not become one of floats, which cannot hold these ids."""
+    wine["grower"] = wine["grower"].astype("category").cat.codes
+    wine["id"] = 1_700_000_000_000_000_001 + 100 * wine["grower"].astype("int64")
+    wine[["id", "ash", "grower"]].to_csv("wine.csv", index=False)
+    assert run([*WINE, "--categorical", "id", "--mix", "none", "--epochs", "5"]) == 0
+    capsys.readouterr()
+    assert run(["predict", "run", "--json", "wine.csv"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    predictor, frame = Predictor.load("run"), pd.read_csv("wine.csv")
+    expected = torch.stack(list(predictor.predict(frame.to_dict("records"))))
+    torch.testing.assert_close(torch.stack(list(predictor.predict(frame))), expected)
+    said = torch.tensor([list(answer["probabilities"].values()) for answer in answers])
+    torch.testing.assert_close(said.sort(1).values, expected.sort(1).values, atol=1e-5, rtol=0)

@@ -25,7 +25,7 @@ from vicinal.data.image_files import get_image_files
 from vicinal.data.item_transforms import as_list
 from vicinal.data.keywords import check_keywords
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.part_items import PartItems
+from vicinal.data.part_items import PartItems, rows_of
 from vicinal.data.paths import Path
 from vicinal.data.readers import Getter, in_turn
 from vicinal.data.splitters import GroupSplitter, RandomSplitter, SplitItems, Splitter
@@ -303,11 +303,6 @@ def _alike(item: Any, other: Any) -> bool:
     if isinstance(other, os.PathLike):
         return isinstance(item, os.PathLike)
     return isinstance(item, type(other))
-
-
-def rows_of(frame: Any) -> list[Any]:
-    """The rows of a data frame; of mixed columns, whole numbers stay whole."""
-    return [row for _, row in frame.astype(object).iterrows()]
 
 
 def _parts(parts: Any, count: int) -> tuple[list[int], list[int]]:

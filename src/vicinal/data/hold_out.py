@@ -6,17 +6,23 @@ from collections.abc import Sequence
 import torch
 
 from vicinal.data.groups import check_share
+from vicinal.errors import VicinalError
 
 
 def random_halves(count: int, valid_pct: float, seed: int) -> tuple[list[int], list[int]]:
     """The indices of the training and of the validation samples, each in random order.
 
     Raises:
-        VicinalError: ``valid_pct`` is not between 0 and 1.
+        VicinalError: ``valid_pct`` is not between 0 and 1, or leaves no training sample.
     """
     check_share(valid_pct)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     held = max(1, round(valid_pct * count))
+    if held >= count > 1:
+        raise VicinalError(
+            f"a share of {valid_pct:g} for validation leaves none of the {count:,} samples for "
+            "training: hold out fewer"
+        )
     return order[held:], order[:held]
 
 

@@ -75,3 +75,11 @@ class ItemsToPredict(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor | None]:
         x = self.stack([self.items[i] for i in indices])
         return x, None if self.targets is None else self.targets[torch.tensor(indices)]
+
+
+def rows_of(frame: Any) -> list[Any]:
+    """The rows of a data frame; of mixed columns, whole numbers stay whole.
+
+    ``iterrows`` alone makes one type of a row, and floats of ids beyond 2^53 are other ids.
+    """
+    return [row for _, row in frame.astype(object).iterrows()]

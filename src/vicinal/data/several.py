@@ -244,7 +244,7 @@ def _of_lists(labels: pd.Series, known: pd.Series, are_lists: pd.Series) -> pd.S
 def _multi_hot(known: pd.Series) -> pd.Series | None:
     """Lists of zeros and ones, one for each label, as the numbers of the labels."""
     lengths = {len(value) for value in known}
-    if len(lengths) != 1 or min(lengths) < 2 or not any(len({*v}) < len(v) for v in known):
+    if len(lengths) != 1 or min(lengths) < 2:
         return None
     try:
         table = np.array([list(value) for value in known], dtype=float)
@@ -360,8 +360,13 @@ def single_names(labels: pd.Series) -> pd.Series:
 
     >>> single_names(pd.Series([["a"], ["b"]])).tolist()
     ['a', 'b']
+    >>> single_names(pd.Series([[0, 1], [1, 0]])).tolist()  # a one for the class
+    ['1', '0']
     """
     known = labels.dropna()
-    if not len(known) or not known.map(is_list).all() or any(len(each) != 1 for each in known):
+    if not len(known) or not known.map(is_list).all():
         return labels
-    return labels.map(lambda each: each[0] if is_list(each) else each)
+    tuples = known if is_single(known) else _multi_hot(known)
+    if tuples is None or not is_single(tuples):
+        return labels
+    return tuples.map(lambda each: each[0]).astype(object).reindex(labels.index)

@@ -16,7 +16,7 @@ from vicinal.data.image_blocks import CategoryBlock
 from vicinal.data.keywords import check_keywords
 from vicinal.data.label_blocks import RegressionBlock
 from vicinal.data.loaders import DataLoaders
-from vicinal.data.part_items import ItemsToPredict
+from vicinal.data.part_items import ItemsToPredict, rows_of
 from vicinal.data.procs import Procs
 from vicinal.data.samples import listed
 from vicinal.data.showing import SampleTable
@@ -314,8 +314,7 @@ class TabularDataLoaders(DataLoaders):
             raw = _raw_targets(with_names(frame), self.y_names)
             names = [f"row {row}" for row in range(len(frame))]
             y = _as_columns(self.target_block.encode_more(raw, names, self.class_names))
-        rows = [row for _, row in frame.astype(object).iterrows()]
-        dataset = ItemsToPredict(rows, self.stack, y)
+        dataset = ItemsToPredict(rows_of(frame), self.stack, y)
         return Batches(dataset, bs or self.valid.batch_size, device=self.device)
 
     def stack(self, items: Sequence[Any]) -> Any:

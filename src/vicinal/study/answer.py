@@ -61,8 +61,9 @@ def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
 def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> str:
     """What is not known, what makes no practical difference, and what is worse."""
     worse = [c for c in known if c.interval.significant]
-    settled = [c for c in known if c.is_negligible and c not in worse]
-    undecided = [c for c in known if c not in worse and c not in settled]
+    same = [c for c in known if c.same]
+    settled = [c for c in known if c.is_negligible and c not in worse and c not in same]
+    undecided = [c for c in known if c not in worse and c not in settled and c not in same]
     parts = []
     if undecided:
         what = _methods(undecided)
@@ -75,8 +76,12 @@ def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> st
         to = "" if undecided else f" to {base}"
         size = f"less than {margin_text(settled[0].measure)}"
         parts.append(f"{_methods(settled)} {verb} no practical difference{to} ({size})")
+    if same:
+        verb = "have" if len(same) > 1 else "has"
+        title = same[0].measure.title
+        parts.append(f"{_methods(same)} {verb} the same {title} as {base} on every sample")
     if worse:
-        than = "" if undecided or settled else f" than {base}"
+        than = "" if undecided or settled or same else f" than {base}"
         parts.append(f"{_methods(worse)} {'are' if len(worse) > 1 else 'is'} worse{than}")
     if len(known) < len(made):
         parts.append(f"one seed of {_methods([c for c in made if c not in known])} tells nothing")

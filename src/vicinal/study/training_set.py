@@ -1,5 +1,6 @@
 """Fewer training samples, and injected label noise: what a comparison may change in the data."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -122,6 +123,11 @@ def _with_noise(
 ) -> tuple[Tensor, Tensor]:
     """The indices of the noisy labels, and all labels with them."""
     count = round(share * len(labels))
+    if share > 0 and not count:
+        raise VicinalError(
+            f"--label-noise {share:g} of {len(labels):,} training samples is not one label: give "
+            f"{math.ceil(1000 / len(labels)) / 1000:g} or more"
+        )
     noisy = torch.randperm(len(labels), generator=generator)[:count].sort().values
     shift = torch.randint(1, classes, (count,), generator=generator)  # never to the same class
     labels = labels.clone()

@@ -15,6 +15,7 @@ from vicinal.data.columns import as_texts
 from vicinal.data.frames import read_frame
 from vicinal.data.listing import find_images
 from vicinal.data.named_images import NamedImages
+from vicinal.data.part_items import rows_of
 from vicinal.data.plugins import is_readable
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.table_files import is_table
@@ -74,7 +75,7 @@ class TextsBesidePreprocessing(TextPreprocessing):
         for file in files:
             frame = read_rows(file, self.column, "texts", self.table, self.reading)
             check_texts(frame[self.column].tolist(), self.column)
-            for number, (_, row) in enumerate(frame.iterrows()):
+            for number, row in enumerate(rows_of(frame)):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 
     @staticmethod

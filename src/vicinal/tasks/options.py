@@ -1,5 +1,6 @@
 """TrainOptions: the options of a training, as the user gave them."""
 
+import csv
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
@@ -190,12 +191,13 @@ def is_text(mix: str) -> bool:
 
 
 def listed_names(names: str | None) -> list[str]:
-    """The names of columns in a list that is separated by commas.
+    """The names of columns in a list that is separated by commas, as in a CSV file.
 
-    >>> listed_names("zip, age"), listed_names(None)
-    (['zip', 'age'], [])
+    >>> listed_names('zip, "price, usd"'), listed_names(None)
+    (['zip', 'price, usd'], [])
     """
-    return [name.strip() for name in (names or "").split(",") if name.strip()]
+    (listed,) = csv.reader([names or ""], skipinitialspace=True)
+    return [name.strip() for name in listed if name.strip()]
 
 
 def option(field: str) -> str:

@@ -14,6 +14,7 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from vicinal.data.listing import endings, list_folder
+from vicinal.data.part_items import rows_of
 from vicinal.errors import VicinalError
 from vicinal.kinds import KINDS
 from vicinal.learner.checkpoint import load_rescaling, load_weights
@@ -349,7 +350,7 @@ def _rows(items: Iterable[Any]) -> Iterator[Any]:
     one = isinstance(items, str | bytes | os.PathLike | Mapping | Tensor)
     if one or not isinstance(items, Iterable):
         raise VicinalError(f"predict takes several samples, not {items!r}: give a list of them")
-    return (row for _, row in items.iterrows()) if hasattr(items, "iterrows") else iter(items)
+    return iter(rows_of(items) if hasattr(items, "iterrows") else items)
 
 
 def preprocessing_of(kind: str) -> type[Preprocessing]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.data.frames import read_frame
+from vicinal.data.part_items import rows_of
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.rows import Rows
 from vicinal.data.split_loader import TensorData
@@ -84,7 +85,7 @@ class RowPreprocessing(Preprocessing):
                 raise VicinalError(f"{file}: {error}") from None
             for line in (*frame.attrs["notes"], *self.table.unknown(frame)):
                 print(f"note: {line}", file=sys.stderr)  # stdout may be JSON
-            for number, (_, row) in enumerate(frame.iterrows()):
+            for number, row in enumerate(rows_of(frame)):
                 yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
 
     @staticmethod
