@@ -2,8 +2,20 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from vicinal import MixedTarget, accuracy, accuracy_multi, error_rate, mae, rmse, top_k_accuracy
+from vicinal import (
+    MixedTarget,
+    Perplexity,
+    accuracy,
+    accuracy_multi,
+    error_rate,
+    foreground_acc,
+    mae,
+    perplexity,
+    rmse,
+    top_k_accuracy,
+)
 from vicinal.metrics import mse, sum_and_count
 
 SCORES = torch.tensor([[5.0, 1, 0], [0, 5, 1], [1, 0, 5], [5, 1, 0]])
@@ -134,3 +146,45 @@ def test_several_labels_for_each_sample_are_sent_to_the_score_of_them():
         accuracy(torch.zeros(2, 3), torch.ones(2, 3))
     with pytest.raises(ValueError, match=r"needs \(2,\)$"):
         accuracy(torch.zeros(2, 3), torch.tensor([0, 1, 2]))
+
+
+def test_a_perplexity_counts_its_tokens_and_not_its_batches():
+    g = torch.Generator().manual_seed(0)
+    output, target = torch.randn(8, 5, 7, generator=g), torch.randint(7, (8, 5), generator=g)
+    target[torch.arange(5) >= torch.arange(8).view(-1, 1) % 5 + 1] = 3
+    metric = Perplexity(ignore_index=3)
+    valid = target != 3
+    expected = F.cross_entropy(output[valid], target[valid]).exp()
+    torch.testing.assert_close(metric(output, target), expected)
+    each = [sum_and_count(metric, output[r], target[r]) for r in torch.arange(8).split(3)]
+    sums, counts = (torch.stack(values).sum() for values in zip(*each, strict=True))
+    assert metric.finish((sums / counts).item()) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_perplexity_of_mixed_targets():
+    output, own, partner = torch.randn(4, 3, 5), torch.randint(5, (4, 3)), torch.randint(5, (4, 3))
+    weight = torch.tensor([1.0, 0.75, 0.5, 0.25])
+    losses = [F.cross_entropy(output.mT, y, reduction="none").mean(1) for y in (own, partner)]
+    expected = (weight * losses[0] + (1 - weight) * losses[1]).mean().exp()
+    torch.testing.assert_close(perplexity(output, MixedTarget(own, partner, weight)), expected)
+
+
+def test_a_perplexity_beyond_all_numbers_is_infinite():
+    assert perplexity.finish(2000.0) == float("inf")
+    assert perplexity(torch.tensor([[0.0, 3000.0]]), torch.tensor([0])) == float("inf")
+
+
+@pytest.mark.parametrize("metric", [accuracy, error_rate, top_k_accuracy, foreground_acc])
+def test_one_score_for_two_classes_is_refused(metric):
+    with pytest.raises(ValueError, match="take accuracy_multi for one logit of two classes"):
+        metric(torch.randn(4, 1), torch.tensor([0, 1, 1, 0]))
+    logits, labels = torch.tensor([[-2.0], [3.0], [-1.0]]), torch.tensor([0, 1, 1])
+    assert accuracy_multi(logits, labels).item() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("metric", [mae, mse])
+def test_a_target_whose_axes_are_turned_is_refused(metric):
+    values = torch.rand(1, 2, 3)
+    with pytest.raises(ValueError, match="in the same order"):
+        metric(values, values.mT)
+    assert metric(values, values.flatten(1)) == 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vicinal.cross_entropy import OfClasses
 from vicinal.errors import VicinalError
-from vicinal.known_losses import averages_plainly
+from vicinal.known_losses import averages_plainly, in_shape_of
 
 
 class AsymmetricLoss(nn.Module):
@@ -241,7 +241,9 @@ class _AnyShape(nn.Module):
 
     @averages_plainly
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        loss: Tensor = super().forward(input, _as_output(target, input))
+        target = in_shape_of(input, target)
+        target = target if target.is_floating_point() else target.to(input.dtype)
+        loss: Tensor = super().forward(input, target)
         return loss
 
     def activation(self, x: Tensor) -> Tensor:
@@ -364,21 +366,6 @@ def ordinal_probabilities(output: Tensor) -> Tensor:
     above = output.sigmoid().cummin(1).values
     ends = above.new_ones(len(above), 1), above.new_zeros(len(above), 1)
     return -torch.cat([ends[0], above, ends[1]], dim=1).diff(dim=1)
-
-
-def _as_output(target: Tensor, output: Tensor) -> Tensor:
-    """Targets with the shape of the output and its number format, if they are as many.
-
-    Raises:
-        VicinalError: they are not.
-    """
-    if target.numel() != output.numel() or len(target) != len(output):
-        raise VicinalError(
-            f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}: "
-            "give one number for each target of each sample"
-        )
-    target = target if target.shape == output.shape else target.reshape(output.shape)
-    return target if target.is_floating_point() else target.to(output.dtype)
 
 
 def checked_reduction(reduction: str) -> str:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.cross_entropy import CrossEntropyLossFlat, is_pair_of_labels, mixed_nll_loss
+from vicinal.errors import VicinalError
 from vicinal.mixing.target import MixedTarget, fits_rows, over_rows
 
 Criterion = Callable[..., Tensor]
@@ -81,11 +82,9 @@ class KnownLoss:
             return loss
         if reduction == "sum":
             return loss.sum()
-        if reduction == "mean" and self._takes_labels and not target.own.is_floating_point():
-            dtype = torch.promote_types(loss.dtype, torch.float32)
-            own, partner = (self._label_weights(y, dtype) for y in (target.own, target.partner))
-            total = weighted_sum(own, partner, target.weight).sum()
-            return (loss.sum(dtype=dtype) / total).to(loss.dtype)
+        total = self.divisor(target, torch.promote_types(loss.dtype, torch.float32))
+        if total is not None:
+            return (loss.sum(dtype=total.dtype) / total).to(loss.dtype)
         if reduction == "mean" and weight is not None and self.function in DIVIDED_BY_WEIGHTS:
             return loss.sum() / weight.sum()
         if reduction == "mean":
@@ -96,6 +95,27 @@ class KnownLoss:
             f"{name_of(self.criterion)} has the reduction {reduction!r}, which is not defined for "
             "mixed targets: use 'mean', 'sum' or 'none'"
         )
+
+    def divisor(self, target: Any, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        """What the mean of the losses of class indices is divided by: the weights of the labels.
+
+        Args:
+            target: plain or mixed.
+            dtype: of the sum.
+
+        Returns:
+            A number; None for other losses, targets and reductions.
+        """
+        labels = target.own if isinstance(target, MixedTarget) else target
+        if not self._takes_labels or labels.is_floating_point():
+            return None
+        if self._settings()["reduction"] != "mean":
+            return None
+        weights = self._label_weights(labels, dtype)
+        if isinstance(target, MixedTarget):
+            partner = self._label_weights(target.partner, dtype)
+            weights = weighted_sum(weights, partner, target.weight)
+        return weights.sum()
 
     def _label_weights(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight of each label in the mean of torch's criteria on class indices."""
@@ -200,6 +220,28 @@ def check_same_shape(output: Any, target: Tensor) -> None:
             f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}, so "
             "torch would compare outputs with targets of other samples: give both the same shape"
         )
+
+
+def in_shape_of(output: Tensor, target: Tensor) -> Tensor:
+    """A target in the shape of the output, such as (B,) in (B, 1), if it has as many numbers.
+
+    Raises:
+        VicinalError: it has not, or its axes come in another order.
+
+    >>> in_shape_of(torch.zeros(2, 1), torch.ones(2))
+    tensor([[1.],
+            [1.]])
+    """
+    if target.shape == output.shape:
+        return target
+    sizes, others = ([n for n in each.shape if n != 1] for each in (output, target))
+    is_turned = sizes != others and sorted(sizes) == sorted(others)
+    if is_turned or target.numel() != output.numel() or target.shape[:1] != output.shape[:1]:
+        raise VicinalError(
+            f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}: "
+            "give one number for each target of each sample, in the same order"
+        )
+    return target.reshape(output.shape)
 
 
 def weighted_sum(own: Tensor, partner: Tensor, weight: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from vicinal.known_losses import (
     reduction_of,
     weighted_sum,
 )
+from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.sides import mixed_targets, sides
 from vicinal.mixing.target import MixedTarget, fits_rows
 from vicinal.rehearsal import rehearsed
@@ -116,6 +117,25 @@ class MixLoss(nn.Module):
             loss = self._checked(self.criterion(output, target))
             return loss if self._is_reduced else loss.mean()
         return self._of_any_criterion(output, target)
+
+    def mean_weight(self, target: Any) -> Tensor | int:
+        """How much the loss of a batch weighs in the mean over all samples.
+
+        That is the weight of its labels, where the criterion's mean skips labels or weights them by
+        class, and otherwise the number of samples.
+
+        Args:
+            target: of the batch, plain or mixed.
+
+        >>> MixLoss(nn.CrossEntropyLoss(ignore_index=255)).mean_weight(torch.tensor([0, 255, 1]))
+        tensor(2.)
+        """
+        labels = target.own if isinstance(target, MixedTarget) else target
+        if self._known_loss is not None and isinstance(labels, Tensor):
+            total = self._known_loss.divisor(target)
+            if total is not None:
+                return total
+        return len(first_tensor(target))
 
     def _of_any_criterion(self, output: Any, target: Any) -> Tensor:
         reduction = getattr(self.criterion, "reduction", self._default_reduction)

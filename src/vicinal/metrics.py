@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vicinal.cross_entropy import CrossEntropyLossFlat
+from vicinal.known_losses import KnownLoss, in_shape_of
 from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.target import MixedTarget, over_rows
 
@@ -72,6 +74,11 @@ def top_k_accuracy(
     >>> top_k_accuracy(scores, torch.tensor([1, 2]), k=2)
     tensor(0.5000)
     """
+    if output.shape[1] == 1:
+        raise ValueError(
+            "the output has one score for each sample, by which class 0 is always predicted: give "
+            "a score for each class, or take accuracy_multi for one logit of two classes"
+        )
     if not 1 <= k <= output.shape[1]:
         raise ValueError(f"k must be between 1 and the {output.shape[1]} classes, not {k}")
     top_k = output.topk(k, dim=1).indices
@@ -100,7 +107,7 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
         metric: a function of (output, target) that is a mean over samples; a :class:`RootMean`,
             of which ``metric.metric`` is summed; or ``functools.partial`` of :func:`accuracy`,
             :func:`error_rate` or :func:`top_k_accuracy` with an ``ignore_index``; or
-            :func:`foreground_acc`.
+            :func:`foreground_acc` or a :class:`Perplexity`.
         output, target: of one batch, as the metric takes them.
 
     Returns:
@@ -138,7 +145,7 @@ def _ignored_by(metric: Any) -> int | None:
         function, keywords = metric.func, metric.keywords
     if function is foreground_acc:
         return int(keywords.get("bkg_idx", 0))
-    may_ignore = function in (accuracy, error_rate, top_k_accuracy)
+    may_ignore = function in (accuracy, error_rate, top_k_accuracy, _cross_entropy)
     return keywords.get("ignore_index") if may_ignore else None
 
 
@@ -235,13 +242,15 @@ class RootMean:
     all samples and calls :meth:`finish` on the mean.
 
     Args:
-        metric: a function of (output, target) that is a non-negative mean over samples.
+        metric: a function of (output, target) that is a non-negative mean over samples, an error.
         name: its name in tables.
 
     >>> import torch
     >>> rmse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))  # the root of mse
     tensor(2.1213)
     """
+
+    higher_is_better = False
 
     def __init__(self, metric: Callable[..., Tensor], name: str) -> None:
         self.metric = metric
@@ -258,24 +267,33 @@ class RootMean:
 class Perplexity(RootMean):
     """The exponential of the mean cross-entropy, with the classes along the last axis.
 
+    Args:
+        ignore_index: a label that is skipped, such as that of padding.
+
     >>> import torch
     >>> perplexity(torch.zeros(2, 5, 10), torch.zeros(2, 5, dtype=torch.long))
     tensor(10.0000)
     """
 
-    def __init__(self) -> None:
-        super().__init__(_cross_entropy, "perplexity")
+    def __init__(self, ignore_index: int = -100) -> None:
+        metric = functools.partial(_cross_entropy, ignore_index=ignore_index)
+        super().__init__(metric, "perplexity")
 
     def __call__(self, output: Tensor, target: Tensor | MixedTarget) -> Tensor:
         return self.metric(output, target).exp()
 
     def finish(self, mean: float) -> float:
-        """The perplexity of all samples, from their mean cross-entropy."""
-        return math.exp(mean)
+        """The perplexity of all samples, from their mean cross-entropy; inf where it overflows."""
+        return torch.tensor(mean, dtype=torch.float64).exp().item()
 
 
-def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(output.flatten(0, -2), target.flatten())
+def _cross_entropy(
+    output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int = -100
+) -> Tensor:
+    criterion = CrossEntropyLossFlat(axis=-1, ignore_index=ignore_index)
+    if isinstance(target, MixedTarget):
+        return KnownLoss(criterion)(output, target)
+    return criterion(output.flatten(0, -2), target.flatten())
 
 
 perplexity = Perplexity()
@@ -293,21 +311,9 @@ def _mean(
 ) -> Tensor:
     """The mean of an elementwise score of targets; of mixed ones, weighted over both."""
     if not isinstance(target, MixedTarget):
-        return score(_as_output(target, output)).mean()
-    own, partner = (score(_as_output(y, output)) for y in (target.own, target.partner))
+        return score(in_shape_of(output, target)).mean()
+    own, partner = (score(in_shape_of(output, y)) for y in (target.own, target.partner))
     return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
-
-
-def _as_output(target: Tensor, output: Tensor) -> Tensor:
-    """Targets in the shape of the output, such as (B,) in (B, 1), if they are as many."""
-    if target.shape == output.shape:
-        return target
-    if target.numel() != output.numel() or target.shape[:1] != output.shape[:1]:
-        raise ValueError(
-            f"the output has shape {tuple(output.shape)}, but the target {tuple(target.shape)}: "
-            "give as many numbers of each sample"
-        )
-    return target.reshape(output.shape)
 
 
 def _hits(top_k: Tensor, labels: Tensor) -> Tensor:

@@ -12,16 +12,24 @@ from torch import nn
 
 from vicinal import (
     AccumMetric,
+    BCEWithLogitsLossFlat,
     Callback,
+    CohenKappa,
+    CrossEntropyLossFlat,
     DataLoaders,
     F1Score,
     Learner,
     MixUp,
+    OrdinalLoss,
     RocAuc,
     RocAucBinary,
     SaveModelCallback,
     VicinalError,
     accuracy,
+    accuracy_multi,
+    error_rate,
+    mae,
+    ordinal_class,
     rmse,
     skm_to_fastai,
 )
@@ -119,7 +127,7 @@ def test_another_part_is_validated(dls):
     assert learn.validate(dl=dls.valid) == valid
     assert learn.validate(dl=list(dls.valid)) == valid
     assert dls.train.sampler.epoch == 0
-    with pytest.raises(VicinalError, match="ds_idx must be 0"):
+    with pytest.raises(VicinalError, match="ds_idx is 0 for the training part"):
         learn.validate(2)
 
 
@@ -177,3 +185,54 @@ def test_a_metric_may_return_any_number(dls):
 
     learn = Learner(dls, network(), metrics=Largest)
     assert learn.validate()["valid_Largest"] == pytest.approx(outputs(learn)[0].max().item())
+
+
+ORDINAL = [accuracy, error_rate, F1Score(average="macro"), CohenKappa(weights="quadratic")]
+
+
+@pytest.mark.parametrize("metric", [*ORDINAL, partial(accuracy, ignore_index=9)])
+def test_thresholds_are_not_taken_for_scores_of_classes(metric):
+    """An ordinal network has an output less than there are classes."""
+    y = torch.arange(20) % 5
+    z = torch.where(y[:, None] > torch.arange(4), 8.0, -8.0)
+    dls = DataLoaders.from_tensors(z, y, z, y, bs=10, device="cpu")
+    learn = Learner(dls, nn.Linear(4, 4), OrdinalLoss(5), metrics=metric)
+    sentence = "needs a score for each of the 5 classes, and the network has 4 outputs"
+    with pytest.raises(VicinalError, match=sentence):
+        learn.validate()
+    with pytest.raises(VicinalError, match=sentence):
+        learn.fit(1, cbs=MixUp)
+    assert learn.history == []
+    own = Learner(dls, nn.Identity(), OrdinalLoss(5), metrics=class_error)
+    assert own.validate()["valid_class_error"] == 0
+
+
+def class_error(output, y):
+    return mae(ordinal_class(output), y)
+
+
+def test_one_logit_of_two_classes():
+    y = (torch.arange(20) % 4 == 0).long()
+    x = torch.where(y == 1, 5.0, -5.0)[:, None]
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=10, vocab=["no", "yes"], device="cpu")
+    learn = Learner(dls, nn.Identity(), BCEWithLogitsLossFlat(), metrics=accuracy_multi)
+    assert learn.validate()["valid_accuracy_multi"] == 1
+    learn.metrics = accuracy
+    with pytest.raises(VicinalError, match="the network has 1 output: give it 2"):
+        learn.validate()
+
+
+@pytest.mark.parametrize("bs", [2, 3, 8])
+@pytest.mark.parametrize("loss", [
+    nn.CrossEntropyLoss(weight=torch.tensor([1.0, 9.0])),
+    nn.CrossEntropyLoss(ignore_index=0),
+    CrossEntropyLossFlat(ignore_index=1, weight=torch.tensor([1.0, 2.0])),
+    nn.CrossEntropyLoss(label_smoothing=0.1),
+])  # fmt: skip
+def test_the_loss_of_a_part_is_the_criterion_of_all_its_samples(loss, bs):
+    """Where its mean weights labels or skips them, too; batches have unlike ones, or only such."""
+    x, y = torch.randn(8, 2), torch.tensor([0, 0, 0, 1, 0, 1, 1, 1])
+    dls = DataLoaders.from_tensors(x, y, x, y, bs=bs, device="cpu")
+    learn = Learner(dls, nn.Identity(), loss)
+    batches = list(zip(x.split(bs), y.split(bs), strict=True))
+    assert learn.validate(dl=batches)["valid_loss"] == pytest.approx(loss(x, y).item())

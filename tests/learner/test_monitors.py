@@ -1,10 +1,13 @@
 """Stopping early and saving the best weights, by columns that are written by hand; resuming."""
 
 import math
+from functools import partial
 
 import pytest
+import torchmetrics
 from disturbances import At
 from small_trainings import Note, network, same, state
+from torchmetrics.regression import TweedieDevianceScore
 
 from vicinal import (
     EMA,
@@ -19,8 +22,10 @@ from vicinal import (
     VicinalError,
     accuracy,
     error_rate,
+    exp_rmspe,
 )
 from vicinal.learner.monitors import better
+from vicinal.scores.masks import ClassIoU
 
 
 class Scripted(Callback):
@@ -292,3 +297,32 @@ def test_a_killed_training_resumes_with_all_of_them(dls, tmp_path, killed):
     assert len(whole.history) == len(resumed.history) == 4
     assert same(state(whole.model), state(resumed.model))
     assert same(state(whole.load("best").model), state(resumed.load("best").model))
+
+
+@pytest.mark.parametrize(("column", "metric", "mode"), [
+    ("valid_exp_rmspe", None, "min"), ("valid_smape", None, "min"), ("valid_wer", None, "min"),
+    ("valid_blossom", None, "max"), ("valid_brierloss", None, "min"),
+    ("valid_score", partial(exp_rmspe), "min"), ("valid_iou_loss", ClassIoU(0, "loss"), "max"),
+    ("valid_TweedieDevianceScore", TweedieDevianceScore(), "min"),
+    ("valid_MeanMetric", torchmetrics.MeanMetric(), "max"),  # which does not say
+])  # fmt: skip
+def test_a_metric_says_which_direction_is_better(column, metric, mode):
+    assert better(column, metric) == mode
+
+
+def test_the_best_of_a_metric_that_says_what_is_better(dls, tmp_path):
+    class Waste:
+        __name__ = "score"
+        higher_is_better = False
+
+        def __call__(self, output, target):
+            return output.square().mean()
+
+    script = Scripted([3, 1, 2], "valid_score")
+    callback = SaveBest(monitor="score")
+    learn = Learner(dls, network(), metrics=Waste(), path=tmp_path)
+    learn.fit(3, 0.05, cbs=[script, callback])
+    assert same(state(learn.model), script.weights[1])
+    stop = EarlyStopping("score", mode="max", patience=1)  # what the user says counts
+    learn.fit(3, 0.0, cbs=stop)
+    assert stop.mode == "max"

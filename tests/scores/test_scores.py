@@ -13,6 +13,8 @@ import vicinal
 from vicinal import (
     AccumMetric,
     APScoreBinary,
+    BrierScore,
+    CohenKappa,
     Dice,
     DiceMulti,
     F1Score,
@@ -199,3 +201,48 @@ def test_the_foreground_is_weighted_by_its_pixels(metric, background):
         sum_and_count(metric, *part) for part in zip(output.split(1), target.split(1), strict=True)
     ]
     assert sum(s for s, _ in parts) / sum(n for _, n in parts) == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("metric", [F1Score, RocAuc, BrierScore, APScoreBinary, CohenKappa])
+def test_one_output_for_two_classes_is_refused(metric):
+    with pytest.raises(VicinalError, match="needs a score for each class"):
+        metric()(torch.randn(4, 1), torch.tensor([0, 1, 1, 0]))
+
+
+@pytest.mark.parametrize("metric", [Dice, JaccardCoeff, DiceMulti, foreground_acc])
+def test_one_channel_for_two_classes_is_refused(metric):
+    with pytest.raises(ValueError, match=r"a score for each class"):
+        (metric if metric is foreground_acc else metric())(
+            torch.randn(2, 1, 4, 4), torch.ones(2, 4, 4, dtype=torch.long)
+        )
+
+
+@pytest.mark.parametrize("name", ["BrierScore", "APScoreBinary"])
+def test_the_probability_is_that_of_the_positive_class(name):
+    scores, labels = torch.randn(30, 2, generator=g), torch.randint(2, (30,), generator=g)
+    kind = getattr(vicinal, name)
+    function = sk.brier_score_loss if name == "BrierScore" else sk.average_precision_score
+    for positive in (0, 1):
+        p = scores.softmax(1)[:, positive].numpy()
+        expected = function(labels.numpy() == positive, p)
+        assert kind(pos_label=positive)(scores, labels) == pytest.approx(expected)
+    with pytest.raises(VicinalError, match="pos_label is 0 or 1, the index of a class, not 2"):
+        kind(pos_label=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["RocAuc", "APScoreBinary", "BrierScore", "F1Score", "RocAucMulti"]
+)
+def test_outputs_in_bfloat16(name):
+    scores, labels = torch.randn(30, 2, generator=g), torch.randint(2, (30,), generator=g)
+    labels = torch.stack([labels, 1 - labels], 1) if name.endswith("Multi") else labels
+    half = scores.bfloat16()
+    metric = getattr(vicinal, name)()
+    assert metric(half, labels) == pytest.approx(metric(half.float(), labels))
+
+
+@pytest.mark.parametrize("metric", [Dice, DiceMulti, JaccardCoeff])
+def test_masks_in_inference_mode(metric):
+    output, target = masks(2)
+    with torch.inference_mode():
+        assert metric()(output * 1, target) == metric()(output, target)

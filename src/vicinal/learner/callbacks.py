@@ -18,7 +18,6 @@ from vicinal.learner.one_number import Paired, are_of_one_number, fitted
 from vicinal.learner.precision import autocast
 from vicinal.metrics import RootMean, sum_and_count
 from vicinal.mixing import Mixer
-from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.looking import lend
 from vicinal.processes import total
 from vicinal.stopping import check
@@ -160,10 +159,12 @@ class Average:
         self.sum = self.sum + batch_sum
         self.count = self.count + count
 
-    def add_loss(self, loss: Tensor, y: Any) -> None:
-        """Add a loss that is the mean over the samples of a batch with these targets."""
-        count = len(first_tensor(y))
-        self.add(loss.detach() * count, count)
+    def add_loss(self, loss: Tensor, weight: Tensor | int) -> None:
+        """Add the mean loss of a batch, with what it weighs: see :meth:`MixLoss.mean_weight`."""
+        batch_sum = loss.detach() * weight
+        if isinstance(weight, Tensor):  # of 0, the mean is nan: no label of the batch counts
+            batch_sum = batch_sum.where(weight > 0, 0.0)
+        self.add(batch_sum, weight)
 
     def mean(self) -> float:
         """The mean over the samples of all processes; every process must call this."""
@@ -190,8 +191,9 @@ class ValidAverages:
             else:
                 self.averages[name] = Average()
 
-    def add(self, loss: Tensor, pred: Any, y: Any) -> None:
-        self.averages["valid_loss"].add_loss(loss, y)
+    def add(self, loss: Tensor, weight: Tensor | int, pred: Any, y: Any) -> None:
+        """Add a batch: its mean loss and what that weighs, outputs and targets."""
+        self.averages["valid_loss"].add_loss(loss, weight)
         for name, metric in self.metrics.items():
             if name in self.averages:
                 paired = self.paired[name].target(pred, y)

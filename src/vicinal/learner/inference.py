@@ -23,9 +23,10 @@ from vicinal.learner.checkpoint import (
     save_rescaling,
     save_weights,
 )
+from vicinal.learner.class_metrics import check_scores
 from vicinal.learner.exporting import Exporting
 from vicinal.learner.one_number import Paired
-from vicinal.learner.parts import Part
+from vicinal.learner.parts import Part, part_of
 from vicinal.learner.precision import autocast, choose_precision
 from vicinal.learner.predictions import Predictions
 from vicinal.learner.scores import Scores
@@ -101,6 +102,10 @@ class Inference(Predictions, Exporting, Shown):
         _check_shapes(pred, y)
         loss: Tensor = self._mix_loss(pred, self._paired.target(pred, y))
         return loss
+
+    def mean_weight(self, y: Any) -> Tensor | int:
+        """How much the loss of a batch weighs in a mean: see :meth:`MixLoss.mean_weight`."""
+        return self._mix_loss.mean_weight(y)
 
     @property
     def metrics(self) -> list[Any]:
@@ -191,11 +196,10 @@ class Inference(Predictions, Exporting, Shown):
         >>> acc == learn.validate()["valid_accuracy"]
         True
         """
-        if ds_idx not in (0, 1):
-            raise VicinalError(f"ds_idx must be 0 (training) or 1 (validation), not {ds_idx!r}")
+        part = part_of(self.dls, ds_idx)
         if dl is None:
             self.dls.check_samples()
-        batches = dl if dl is not None else (self.dls.train, self.dls.valid)[ds_idx]
+        batches = part if dl is None else dl
         averages = ValidAverages(self.metrics)
         sampler: Any = getattr(batches, "sampler", None)
         epoch = getattr(sampler, "epoch", None)
@@ -204,7 +208,9 @@ class Inference(Predictions, Exporting, Shown):
                 for output, y in outputs:
                     if y is None:
                         raise VicinalError("validate() needs labels, and this part has none")
-                    averages.add(self.compute_loss(output, y), output, y)
+                    check_scores(self.metrics, output, y, self.dls.vocab)
+                    loss = self.compute_loss(output, y)
+                    averages.add(loss, self.mean_weight(y), output, y)
         finally:
             if epoch is not None:
                 sampler.epoch = epoch  # a later training is not affected

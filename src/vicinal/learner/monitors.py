@@ -3,6 +3,7 @@
 import difflib
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -25,8 +26,9 @@ class Monitor(Callback):
     Args:
         monitor: the column, such as ``valid_loss`` or ``valid_accuracy``, or the metric alone, as
             ``accuracy``.
-        mode: "min" if lower is better, "max" if higher is better; None decides by the name: lower
-            for losses, errors and distances (loss, error_rate, rmse, mae, ...), else higher.
+        mode: "min" if lower is better, "max" if higher is better; None asks the metric
+            (``higher_is_better``, as torchmetrics has it) or else decides by the name: lower for
+            losses, errors and distances (loss, error_rate, rmse, mae, ...), else higher.
         min_delta: a value that is better by no more than this is not an improvement, 0 or more.
         reset_on_fit: each training has a best of its own; False compares with those before, too.
 
@@ -46,7 +48,8 @@ class Monitor(Callback):
         reset_on_fit: bool = True,
     ) -> None:
         self.monitor = monitor
-        self.mode = better(str(monitor)) if mode is None else one_of("mode", mode, ("min", "max"))
+        self.given_mode = None if mode is None else one_of("mode", mode, ("min", "max"))
+        self.mode = self.given_mode or better(str(monitor))
         self.min_delta = number("min_delta", min_delta)
         self.reset_on_fit = flag("reset_on_fit", reset_on_fit)
         self.begin: int | None = None  # the row of the history from which it looks for the best
@@ -66,6 +69,8 @@ class Monitor(Callback):
                 + f"{', '.join(columns)}"
                 + ("?" if near else "")
             )
+        metrics = dict(zip(columns[2:], learn.metrics, strict=True))
+        self.mode = self.given_mode or better(self.column, metrics.get(self.column))
         self.training_begin = len(learn.history)
         is_cleared = self.begin is not None and self.begin > self.training_begin
         if self.reset_on_fit or self.begin is None or is_cleared:
@@ -244,17 +249,32 @@ class SaveBest(Monitor):
         self.weights = state["weights"]
 
 
-LOWER_IS_BETTER = ("loss", "error", "distance", "divergence", "perplexity")
-# Matched as whole words, as they also occur inside other words.
-SHORT_LOWER_IS_BETTER = ("mae", "mse", "rmse", "msle", "rmsle", "mape", "nll", "brier", "ece")
+# What names of measures hold of which less is better; some only at the end of a word, such as
+# MeanSquaredError, or as a whole word, as others hold them, too.
+LOWER_PARTS = ("distance", "divergence", "deviance", "perplexity")
+LOWER_ENDINGS = ("loss", "losses", "error", "errors")
+LOWER_WORDS = (
+    *("mae", "mse", "rmse", "msle", "rmsle", "mape", "rmspe", "smape", "wmape", "medae", "mase"),
+    *("nll", "brier", "ece", "crps", "bpc", "bpb", "wer", "cer", "eer", "fid"),
+)
 
 
-def better(column: str) -> str:
-    """Whether lower ("min") or higher ("max") values of a column are better, by its name.
+def better(column: str, metric: Any = None) -> str:
+    """Whether lower ("min") or higher ("max") values of a column are better.
+
+    Args:
+        column: of the history, whose name tells where the metric does not.
+        metric: of the column, or a partial of it; it may have ``higher_is_better``.
 
     >>> better("valid_error_rate"), better("valid_rmse"), better("valid_top_k_accuracy")
     ('min', 'min', 'max')
     """
+    while isinstance(metric, partial):
+        metric = metric.func
+    higher = getattr(metric, "higher_is_better", None)
+    if isinstance(higher, bool):
+        return "max" if higher else "min"
     name = column.lower()
-    matches = any(part in name for part in LOWER_IS_BETTER)
-    return "min" if matches or set(name.split("_")) & set(SHORT_LOWER_IS_BETTER) else "max"
+    lower = any(part in name for part in LOWER_PARTS)
+    lower |= any(word.endswith(LOWER_ENDINGS) or word in LOWER_WORDS for word in name.split("_"))
+    return "min" if lower else "max"

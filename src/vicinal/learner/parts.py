@@ -24,13 +24,23 @@ def chosen_part(dls: DataLoaders, ds_idx: int, dl: Part | None) -> Part:
     """
     if dl is not None:
         return in_order(dls, dl)
+    part = part_of(dls, ds_idx)
+    dls.check_samples()
+    return in_order(dls, part)
+
+
+def part_of(dls: DataLoaders, ds_idx: int) -> SplitLoader:
+    """The training part for 0, the validation part for 1.
+
+    Raises:
+        VicinalError: ``ds_idx`` is neither.
+    """
     if isinstance(ds_idx, bool) or ds_idx not in (0, 1):
         raise VicinalError(
             f"ds_idx is 0 for the training part or 1 for the validation part, not {ds_idx!r}: give "
             "batches as dl="
         )
-    dls.check_samples()
-    return in_order(dls, (dls.train, dls.valid)[ds_idx])
+    return dls.train if ds_idx == 0 else dls.valid
 
 
 def in_order(dls: DataLoaders, part: Part) -> Part:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import Average, ValidAverages
+from vicinal.learner.class_metrics import check_scores
 from vicinal.learner.events import Callback
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Recorder(Callback):
         self.losses: list[float] = []
         self.hps: dict[str, list[float]] = {"lr": []}
         self.iters: list[int] = []
+        self._is_checked = False  # that the metrics suit the outputs
         self._sum = 0.0  # of the smoothed losses, which begin at 0
         self._new: list[Tensor] = []  # losses of this epoch, not yet read from the device
 
@@ -77,6 +79,9 @@ class Recorder(Callback):
         self.valid = ValidAverages(learn.metrics)
 
     def after_pred(self, learn: "Learner") -> None:
+        if not self._is_checked:  # before an epoch of training is lost
+            check_scores(learn.metrics, learn.pred, learn.y, learn.dls.vocab)
+            self._is_checked = True
         # After a batch, a schedule may have set the rate of the next one.
         self._settings = settings_of(learn.optimizer) if learn.training else {}
 
@@ -84,10 +89,10 @@ class Recorder(Callback):
         if learn.loss is None:  # the batch was cancelled
             return
         if learn.training:
-            self.train_loss.add_loss(learn.loss, learn.y)
+            self.train_loss.add_loss(learn.loss, learn.mean_weight(learn.y))
             self._add_batch(learn.loss)
         else:
-            self.valid.add(learn.loss, learn.pred, learn.y)
+            self.valid.add(learn.loss, learn.mean_weight(learn.y), learn.pred, learn.y)
 
     def after_train(self, learn: "Learner") -> None:
         self._read_losses()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vicinal.learner.callbacks import MixBatches
-from vicinal.mixing import ManifoldMixUp, Mixer, MixUp
+from vicinal.mixing import ManifoldMixUp, Mixer, MixUp, MultiMix
 from vicinal.mixing.arguments import number
 from vicinal.mixing.batch import first_tensor, map_leaves
 
@@ -69,6 +69,11 @@ class RegMixUp(MixBatches):
             name = type(self).__name__
             raise TypeError(f"{name}({mixer}) names no mixer: write {name}(alpha={mixer})")
         super().__init__(mixer)
+        if isinstance(self.mixer, MultiMix):
+            raise ValueError(
+                f"{type(self).__name__} cannot put the batch beside a MultiMix, which gives "
+                f"{self.mixer.n} blends in its place: use MultiMix alone"
+            )
         self.eta = number("eta", eta)
         if eta == float("inf"):
             raise ValueError("eta must be finite, not inf")

@@ -9,6 +9,7 @@ from vicinal.data.loaders import DataLoaders
 from vicinal.data.showing import number_of
 from vicinal.formatting import format_number
 from vicinal.learner.callbacks import metric_name
+from vicinal.learner.parts import part_of
 from vicinal.notebook import html_facts
 
 Size = tuple[float, float] | None
@@ -51,13 +52,14 @@ class Shown:
             other samples.
 
         Raises:
-            VicinalError: the samples cannot be shown, or a number is below 1.
+            VicinalError: the samples cannot be shown, there is no such part, or a number is below
+                1.
         """
         learn: Any = self
         number = number_of(max_n, nrows, ncols)
         if dl is None:
             self.dls.check_samples()
-        part = (self.dls.train, self.dls.valid)[ds_idx] if dl is None else dl
+        part = part_of(self.dls, ds_idx) if dl is None else dl
         x, y = part.some(number)
         ((output, _),) = learn._outputs([(x, None)])
         predicted = learn.decoded(learn.activation(output))

@@ -18,6 +18,7 @@ class _Overlap:
     """
 
     name: str
+    higher_is_better = True
 
     def __init__(self, axis: int = 1) -> None:
         self.axis, self.__name__ = axis, self.name
@@ -217,6 +218,11 @@ def overlap_counts(output: Tensor, target: Tensor, axis: int = 1) -> Tensor:
              [0, 1]]])
     """
     classes, predicted = output.shape[axis], output.argmax(axis)
+    if classes == 1:
+        raise VicinalError(
+            "metrics of masks need a score for each class, and the outputs have one channel: let "
+            "the network give two for two classes"
+        )
     if predicted.shape != target.shape:
         raise VicinalError(
             f"the masks have shape {tuple(target.shape)}, but this output needs "
@@ -237,6 +243,8 @@ _last: list[Any] = []
 
 def _counted(output: Tensor, target: Tensor, axis: int) -> Tensor:
     """:func:`overlap_counts` of all samples of a batch together, on the CPU."""
+    if output.is_inference() or target.is_inference():  # nothing tells whether they were changed
+        return overlap_counts(output, target, axis).sum(0).cpu()
     versions = (output._version, target._version, axis)
     if _last and _last[0]() is output and _last[1]() is target and _last[2] == versions:
         kept: Tensor = _last[3]

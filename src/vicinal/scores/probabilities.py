@@ -74,18 +74,50 @@ class RocAucBinary(RocAuc):
         _check_two(self, number, "RocAuc()")
 
 
-class APScoreBinary(AccumMetric):
-    """Average precision of two classes, by the probability of the second.
+class _OfOneProbability(AccumMetric):
+    """A metric of two classes, by the probability of one of them, the positive one."""
+
+    other: str
+
+    def __init__(self, function: str, axis: int, pos_label: int | None, **kwargs: Any) -> None:
+        if pos_label not in (None, 0, 1):
+            raise VicinalError(f"pos_label is 0 or 1, the index of a class, not {pos_label!r}")
+        super().__init__(
+            function,
+            axis,
+            "binarysoftmax",
+            to_np=True,
+            invert_arg=True,
+            pos_label=pos_label,
+            **kwargs,
+        )
+
+    def check_classes(self, number: int) -> None:
+        """Raise a VicinalError if there are not two classes."""
+        _check_two(self, number, self.other)
+
+    def _of(self, predicted: Tensor, target: Tensor) -> float:
+        return super()._of(1 - predicted if self.kwargs["pos_label"] == 0 else predicted, target)
+
+
+class APScoreBinary(_OfOneProbability):
+    """Average precision of two classes, by the probability of one of them.
 
     Args:
         axis: the class axis of the outputs.
-        average, pos_label, sample_weight: see :func:`sklearn.metrics.average_precision_score`.
+        pos_label: the index of this class, 0 or 1.
+        average, sample_weight: see :func:`sklearn.metrics.average_precision_score`.
+
+    Raises:
+        VicinalError: ``pos_label`` is neither.
 
     >>> import torch
     >>> scores = torch.tensor([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 2.0]])
     >>> APScoreBinary()(scores, torch.tensor([0, 1, 0, 1]))  # doctest: +ELLIPSIS
     0.583...
     """
+
+    other = "RocAuc()"
 
     def __init__(
         self,
@@ -94,22 +126,20 @@ class APScoreBinary(AccumMetric):
         pos_label: int = 1,
         sample_weight: Any = None,
     ) -> None:
-        kwargs = {"average": average, "pos_label": pos_label, "sample_weight": sample_weight}
-        super().__init__(
-            "average_precision_score", axis, "binarysoftmax", None, True, True, **kwargs
-        )
-
-    def check_classes(self, number: int) -> None:
-        """Raise a VicinalError if there are not two classes."""
-        _check_two(self, number, "RocAuc()")
+        kwargs = {"average": average, "sample_weight": sample_weight}
+        super().__init__("average_precision_score", axis, pos_label, **kwargs)
 
 
-class BrierScore(AccumMetric):
-    """The Brier score of two classes: the mean squared error of the second's probability.
+class BrierScore(_OfOneProbability):
+    """The Brier score of two classes: the mean squared error of the probability of one of them.
 
     Args:
         axis: the class axis of the outputs.
-        sample_weight, pos_label: see :func:`sklearn.metrics.brier_score_loss`.
+        sample_weight: see :func:`sklearn.metrics.brier_score_loss`.
+        pos_label: the index of this class, 0 or 1, which makes no difference; None: 1.
+
+    Raises:
+        VicinalError: ``pos_label`` is none of these.
 
     >>> import torch
     >>> scores = torch.tensor([[2.0, 2.0], [9.0, -9.0]])
@@ -117,15 +147,12 @@ class BrierScore(AccumMetric):
     0.125
     """
 
+    other = "accuracy"
+
     def __init__(
         self, axis: int = -1, sample_weight: Any = None, pos_label: int | None = None
     ) -> None:
-        kwargs = {"sample_weight": sample_weight, "pos_label": pos_label}
-        super().__init__("brier_score_loss", axis, "binarysoftmax", None, True, True, **kwargs)
-
-    def check_classes(self, number: int) -> None:
-        """Raise a VicinalError if there are not two classes."""
-        _check_two(self, number, "accuracy")
+        super().__init__("brier_score_loss", axis, pos_label, sample_weight=sample_weight)
 
 
 def _check_two(metric: AccumMetric, number: int, other: str) -> None:
