@@ -485,7 +485,7 @@ def call(**options):
             ValueError,
             "give it no second batch",
         ),
-        (lambda: learner(RegMixUp(MultiMix())).fit(1), ValueError, "drawn for 10 samples, but"),
+        (lambda: RegMixUp(MultiMix()), ValueError, "cannot put the batch beside a MultiMix"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(make, error, message):

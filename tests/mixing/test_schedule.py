@@ -253,3 +253,11 @@ class TestLearner:
         for _ in range(3):
             learn.fit(1, cbs=watch)
         assert watch.seen == [*range(1, 11), *[None] * 5]
+
+
+def test_a_mix_that_cannot_be_drawn_uses_up_no_draw():
+    schedule = Schedule(MixUp(), seed=0)  # nobody says how long the training is
+    for draw in (schedule.draw, lambda x: schedule(x, torch.arange(4))):
+        with pytest.raises(ValueError, match="does not know the length of the training"):
+            draw(torch.rand(4, 3))
+    assert schedule.random.count == 0

@@ -71,13 +71,8 @@ class ImagesWithBoxes:
         if not sizes:
             raise VicinalError("there are no images in this batch: give at least one")
         objects = None if y is None else self.objects(y, sizes)
-        count = mixer.random.count
         mix = next_mix(mixer, len(sizes), (1, 1), torch.device("cpu"))
-        try:
-            scenes = _scenes(mix, sizes, objects)
-        except Exception:
-            mixer.random.count = count  # a rejected batch uses up no draw
-            raise
+        scenes = _scenes(mix, sizes, objects)
         weight = torch.tensor([scene.weight(i) for i, scene in enumerate(scenes)])
         return DetectionMix(mix.partner, weight, tuple(scenes), tuple(sizes), self)
 

@@ -17,7 +17,7 @@ from vicinal.learner.misnamed import not_a
 from vicinal.learner.one_number import Paired, are_of_one_number, fitted
 from vicinal.learner.precision import autocast
 from vicinal.metrics import RootMean, sum_and_count
-from vicinal.mixing import Mixer
+from vicinal.mixing import Mixer, MixUp
 from vicinal.mixing.looking import lend
 from vicinal.processes import total
 from vicinal.stopping import check
@@ -136,6 +136,26 @@ class MixBatches(Callback):
     @property
     def name(self) -> str:
         return f"MixBatches({self.mixer!r})"
+
+
+def mixer_or_mixup(
+    name: str, mixer: Mixer | Callable[[], Mixer] | None, alpha: float | None, default: float
+) -> Mixer | Callable[[], Mixer]:
+    """The mixer that a callback of this name was given; where it was none, a MixUp.
+
+    Raises:
+        TypeError, ValueError: a number is given as the mixer, or ``alpha`` beside one.
+    """
+    if mixer is None:
+        return MixUp(default if alpha is None else alpha)
+    if alpha is not None:
+        raise ValueError(
+            f"alpha={alpha} is of the MixUp that mixes where no mixer is given: give it to the "
+            "mixer"
+        )
+    if isinstance(mixer, int | float):
+        raise TypeError(f"{name}({mixer}) names no mixer: write {name}(alpha={mixer})")
+    return mixer
 
 
 class StopWhenAsked(Callback):

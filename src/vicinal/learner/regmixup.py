@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vicinal.learner.callbacks import MixBatches
-from vicinal.mixing import ManifoldMixUp, Mixer, MixUp, MultiMix
+from vicinal.learner.callbacks import MixBatches, mixer_or_mixup
+from vicinal.mixing import ManifoldMixUp, Mixer, MultiMix
 from vicinal.mixing.arguments import number
 from vicinal.mixing.batch import first_tensor, map_leaves
 
@@ -58,17 +58,7 @@ class RegMixUp(MixBatches):
         alpha: float | None = None,
         eta: float = 1.0,
     ) -> None:
-        if mixer is None:
-            mixer = MixUp(self.default_alpha if alpha is None else alpha)
-        elif alpha is not None:
-            raise ValueError(
-                f"alpha={alpha} is of the MixUp that mixes where no mixer is given: give it to the "
-                "mixer"
-            )
-        if isinstance(mixer, int | float):
-            name = type(self).__name__
-            raise TypeError(f"{name}({mixer}) names no mixer: write {name}(alpha={mixer})")
-        super().__init__(mixer)
+        super().__init__(mixer_or_mixup(type(self).__name__, mixer, alpha, self.default_alpha))
         if isinstance(self.mixer, MultiMix):
             raise ValueError(
                 f"{type(self).__name__} cannot put the batch beside a MultiMix, which gives "

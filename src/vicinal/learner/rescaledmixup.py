@@ -7,8 +7,8 @@ import torch
 from accelerate.utils import reduce
 
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches
-from vicinal.mixing import Mixer, MixUp
+from vicinal.learner.callbacks import MixBatches, mixer_or_mixup
+from vicinal.mixing import Mixer
 from vicinal.processes import this_process
 from vicinal.rescaling import Means, Rescaling, mean_share
 
@@ -57,18 +57,7 @@ class RescaledMixUp(MixBatches):
     def __init__(
         self, mixer: Mixer | Callable[[], Mixer] | None = None, *, alpha: float | None = None
     ) -> None:
-        if mixer is None:
-            mixer = MixUp(0.4 if alpha is None else alpha)
-        elif alpha is not None:
-            raise ValueError(
-                f"alpha={alpha} is of the MixUp that mixes where no mixer is given: give it to the "
-                "mixer"
-            )
-        if isinstance(mixer, int | float):
-            raise TypeError(
-                f"RescaledMixUp({mixer}) names no mixer: write RescaledMixUp(alpha={mixer})"
-            )
-        super().__init__(mixer)
+        super().__init__(mixer_or_mixup("RescaledMixUp", mixer, alpha, 0.4))
         mean_share(self.mixer)  # raises where it has none
         self.rescaling: Rescaling | None = None
         self.means: Means | None = None

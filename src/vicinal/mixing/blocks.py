@@ -34,12 +34,7 @@ Size = Any  # (height, width), or (depth, height, width)
 def next_mix(mixer: "Mixer", count: int, size: Size, device: torch.device) -> Mix:
     """The next mix that a mixer draws for ``count`` samples of this size."""
     if not is_compiling():
-        number = mixer.random.next()
-        try:
-            return numbered_mix(mixer, number, count, size, device)
-        except Exception:
-            mixer.random.count -= 1  # a mix that cannot be drawn uses up no draw
-            raise
+        return numbered_mix(mixer, mixer.random.next(), count, size, device)
     # A Python integer would be a constant of the graph, and every call would draw the same mix: in
     # compiled code the draws are counted in a tensor, which the graph updates.
     counter = mixer.random.graph_count

@@ -12,7 +12,7 @@ each other:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypedDict
 
 import torch
@@ -211,6 +211,9 @@ class Mixer(ABC):
         handed = handed_to(self)
         if handed is not None:  # by a wrapper that calls this: see inner.py
             return self.complete(*handed)
+        return self._undone_on_error(self._draw, x, y, other)
+
+    def _draw(self, x: Any, y: Any, other: tuple[Any, Any] | None) -> Any:
         if self.form is not None:
             return self.form.draw(self, x, y, other)  # type: ignore[no-any-return]
         check_lists(x, y, self.fields, None if is_compiling() else self._known)
@@ -225,12 +228,17 @@ class Mixer(ABC):
             return mix.cut_from(kind)
         batch = Batch(x, y, other, self.fields, self.integers, self.maximum)
         batch = batch.halved() if self.half else batch
+        return self.complete(choose_partners(self.partners, mix, batch), batch).cut_from(kind)
+
+    def _undone_on_error(self, step: Callable[..., Any], *args: Any) -> Any:
+        """What a step returns; a batch that it rejects uses up no draw."""
         if is_compiling():
-            return self.complete(choose_partners(self.partners, mix, batch), batch).cut_from(kind)
+            return step(*args)
+        count = self.random.count
         try:
-            return self.complete(choose_partners(self.partners, mix, batch), batch).cut_from(kind)
+            return step(*args)
         except Exception:
-            self.random.count -= 1  # a rejected batch uses up no draw
+            self.random.count = count
             raise
 
     def _size_of(self, x: Any) -> tuple[tuple[int, ...], str]:
@@ -269,14 +277,7 @@ class Mixer(ABC):
             ValueError: sizes or structures do not match, or a list in the batch holds, or may hold,
                 an entry for each sample instead of fields (B, ...).
         """
-        if is_compiling():
-            return self._mix_batch(x, y, other, inplace)
-        count = self.random.count
-        try:
-            return self._mix_batch(x, y, other, inplace)
-        except Exception:
-            self.random.count = count  # a rejected batch uses up no draw
-            raise
+        return self._undone_on_error(self._mix_batch, x, y, other, inplace)  # type: ignore[no-any-return]
 
     def _mix_batch(
         self, x: Any, y: Any, other: tuple[Any, Any] | None, inplace: bool

@@ -9,6 +9,9 @@ from vicinal.errors import VicinalError
 from vicinal.scores.accumulated import AccumMetric
 from vicinal.scores.probabilities import undefined
 
+# How scikit-learn's functions take the labels (N, L) of all samples: true ones first, as arrays.
+OF_SKLEARN: dict[str, Any] = {"to_np": True, "invert_arg": True, "flatten": False}
+
 
 class _OfLabels(AccumMetric):
     """A metric of each label, averaged over the labels.
@@ -39,9 +42,13 @@ class _OfLabels(AccumMetric):
         activation = "sigmoid" if sigmoid else "no"
         kwargs |= {"labels": labels, "pos_label": pos_label, "average": average}
         super().__init__(
-            self.function, None, activation, thresh, True, True, False,
-            sample_weight=sample_weight, **kwargs,
-        )  # fmt: skip
+            self.function,
+            activation=activation,
+            thresh=thresh,
+            **OF_SKLEARN,
+            sample_weight=sample_weight,
+            **kwargs,
+        )
 
 
 class F1ScoreMulti(_OfLabels):
@@ -121,9 +128,12 @@ class HammingLossMulti(AccumMetric):
             raise VicinalError("HammingLossMulti counts all labels: leave labels out")
         activation = "sigmoid" if sigmoid else "no"
         super().__init__(
-            "hamming_loss", None, activation, thresh, True, True, False,
+            "hamming_loss",
+            activation=activation,
+            thresh=thresh,
+            **OF_SKLEARN,
             sample_weight=sample_weight,
-        )  # fmt: skip
+        )
 
 
 class RocAucMulti(AccumMetric):
@@ -150,10 +160,8 @@ class RocAucMulti(AccumMetric):
         max_fpr: float | None = None,
     ) -> None:
         activation = "sigmoid" if sigmoid else "no"
-        super().__init__(
-            "roc_auc_score", None, activation, None, True, True, False,
-            average=average, sample_weight=sample_weight, max_fpr=max_fpr,
-        )  # fmt: skip
+        kwargs = {"average": average, "sample_weight": sample_weight, "max_fpr": max_fpr}
+        super().__init__("roc_auc_score", activation=activation, **OF_SKLEARN, **kwargs)
 
     def _of(self, predicted: Tensor, target: Tensor) -> float:
         if (target.amin(0) == target.amax(0)).any():
@@ -182,7 +190,5 @@ class APScoreMulti(AccumMetric):
         sample_weight: Any = None,
     ) -> None:
         activation = "sigmoid" if sigmoid else "no"
-        super().__init__(
-            "average_precision_score", None, activation, None, True, True, False,
-            average=average, pos_label=pos_label, sample_weight=sample_weight,
-        )  # fmt: skip
+        kwargs = {"average": average, "pos_label": pos_label, "sample_weight": sample_weight}
+        super().__init__("average_precision_score", activation=activation, **OF_SKLEARN, **kwargs)

@@ -39,7 +39,14 @@ class RocAuc(AccumMetric):
             raise VicinalError(f"multi_class must be 'ovr' or 'ovo', not {multi_class!r}")
         kwargs = {"sample_weight": sample_weight, "max_fpr": max_fpr, "multi_class": multi_class}
         super().__init__(
-            "roc_auc_score", axis, "softmax", None, True, True, False, average=average, **kwargs
+            "roc_auc_score",
+            axis,
+            "softmax",
+            to_np=True,
+            invert_arg=True,
+            flatten=False,
+            average=average,
+            **kwargs,
         )
 
     def _of(self, predicted: Tensor, target: Tensor) -> float:

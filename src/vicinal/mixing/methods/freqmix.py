@@ -127,13 +127,8 @@ class SeriesAndFuture:
                 )
         steps = x.shape[self.dim] + y.shape[self.dim]
         channels = x.shape[1:].numel() // max(x.shape[self.dim], 1)
-        batch, drawn = Batch(x, y, other), mixer.random.count
         mix = next_mix(mixer, len(x), (channels, steps // 2 + 1), x.device)
-        try:
-            mix = choose_partners(mixer.partners, mix, batch)
-        except Exception:
-            mixer.random.count = drawn  # a rejected batch uses up no draw
-            raise
+        mix = choose_partners(mixer.partners, mix, Batch(x, y, other))
         keep = mix.patterns[0].values
         for pattern in mix.patterns[1:]:  # of a Choice: at most one is not neutral
             keep = keep & pattern.values

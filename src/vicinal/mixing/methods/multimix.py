@@ -17,6 +17,7 @@ from vicinal.mixing.hooks import Hooks, LayerMix
 from vicinal.mixing.layers import select_layers
 from vicinal.mixing.listed import check_lists
 from vicinal.mixing.looking import LooksWithModel
+from vicinal.mixing.mix import Mix
 from vicinal.mixing.pattern import Drawn
 from vicinal.mixing.target import ALREADY_MIXED, is_mixed_target, one_hot
 
@@ -172,14 +173,8 @@ class MultiMix(LooksWithModel):
         hooks = self._hooks_on(model, layer)
         check_lists(x, y, None, self._known)
         first = first_tensor(x, "x")
-        drawn = self.random.count
-        mix = next_mix(self, batch_size(first, y), (1, 1), first.device)
-        (shares,) = (pattern.values.t() for pattern in mix.patterns)
-        try:
-            target = self._blended(shares, y, classifier.out_features)
-        except Exception:
-            self.random.count = drawn  # a rejected batch uses up no draw
-            raise
+        drawn = self._undone_on_error(self._blends, first, y, classifier.out_features)
+        mix, shares, target = drawn
         # Our own last layer, after which blends are still blends by the same shares.
         is_rescaled = any(getattr(module, "_is_affine", False) for module in model.modules())
         is_last = self._layer is None and not is_rescaled
@@ -194,6 +189,12 @@ class MultiMix(LooksWithModel):
         self._hooks.attach()
         self._hooks.check_applied()
         return self._hooks
+
+    def _blends(self, first: Tensor, y: Any, classes: int) -> tuple[Mix, Tensor, Any]:
+        """The next mix, its shares (n, B), and the targets that they blend."""
+        mix = next_mix(self, batch_size(first, y), (1, 1), first.device)
+        (shares,) = (pattern.values.t() for pattern in mix.patterns)
+        return mix, shares, self._blended(shares, y, classes)
 
     def _blended(self, shares: Tensor, y: Any, classes: int) -> Any:
         def of_leaf(_: Any, leaf: Any) -> Any:
