@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from vicinal import VicinalError
 from vicinal.data.row_parts import split_frames
+from vicinal.data.sources import load_split
 
 
 @settings(deadline=None)
@@ -49,3 +50,14 @@ def test_what_cannot_be_split_is_one_sentence(frames, valid_pct, message):
 def test_the_same_seed_holds_out_the_same_rows_as_ever():
     _, valid, _ = split_frames({"train": pd.DataFrame({"x": range(12)})}, 0.25, 3)
     assert valid["x"].tolist() == [10, 9, 1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_class_keeps_a_row_in_training(tmp_path, seed):
+    labels = ["a", "b"] * 20 + ["rare"]
+    rows = "\n".join(f"{i % 7},{label}" for i, label in enumerate(labels))
+    (tmp_path / "t.csv").write_text(f"x,label\n{rows}\n")
+    split = load_split(tmp_path / "t.csv", seed=seed)
+    assert split.vocab == ["a", "b", "rare"]
+    assert (len(split.train), len(split.valid)) == (33, 8)
+    assert "untested: no validation row of 1 of 3 classes: rare" in split.notes

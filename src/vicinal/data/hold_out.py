@@ -15,14 +15,19 @@ def random_halves(count: int, valid_pct: float, seed: int) -> tuple[list[int], l
     Raises:
         VicinalError: ``valid_pct`` is not between 0 and 1, or leaves no training sample.
     """
-    check_share(valid_pct)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
-    held = max(1, round(valid_pct * count))
-    if held >= count > 1:
+    train, valid = _halves(count, valid_pct, seed)
+    if not train and count > 1:
         raise VicinalError(
             f"a share of {valid_pct:g} for validation leaves none of the {count:,} samples for "
             "training: hold out fewer"
         )
+    return train, valid
+
+
+def _halves(count: int, valid_pct: float, seed: int) -> tuple[list[int], list[int]]:
+    check_share(valid_pct)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    held = max(1, round(valid_pct * count))
     return order[held:], order[:held]
 
 
@@ -46,7 +51,7 @@ def hold_out(
     >>> hold_out([0, 0, 0, 1], 0.25, seed=2)
     ([1, 3, 2], [0])
     """
-    train, valid = random_halves(len(classes), valid_pct, seed)
+    train, valid = _halves(len(classes), valid_pct, seed)
     order = [*valid, *train]
     held = _beside_copies(order, len(valid), copies)
     tied = {index: each for each in copies for index in each}

@@ -6,6 +6,7 @@ from vicinal.data.labelled import LabelledTable
 from vicinal.data.labels import Targets, targets_of
 from vicinal.data.request import DataRequest
 from vicinal.data.row_parts import split_frames
+from vicinal.data.samples import untested
 from vicinal.data.several_targets import SeveralTargets, targets_of_sets
 
 
@@ -26,11 +27,15 @@ def labelled_parts(
         request.valid_pct,
         request.seed,
         group=request.group,
-        classes=table.classes(request.label_kind) if request.group or table.sets else None,
+        classes=table.classes(request.label_kind),
         several=table.sets is not None,
         called=table.called,
     )
     labels = train[table.label], valid[table.label]
     if table.sets is not None:
         return train, valid, targets_of_sets(*labels, table.sets, table.called), held
-    return train, valid, targets_of(*labels, request.label_kind), held
+    targets = targets_of(*labels, request.label_kind)
+    if targets.vocab is not None:
+        both = targets.train.tolist(), targets.valid.tolist()
+        targets.notes.extend(untested(*both, targets.vocab, table.called))
+    return train, valid, targets, held

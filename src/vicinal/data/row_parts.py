@@ -8,7 +8,7 @@ import pandas as pd
 
 from vicinal.data.columns import as_texts
 from vicinal.data.groups import hold_out_groups
-from vicinal.data.hold_out import random_halves
+from vicinal.data.hold_out import hold_out, random_halves
 from vicinal.data.parts import part_names
 from vicinal.errors import VicinalError
 from vicinal.formatting import pluralize
@@ -33,7 +33,8 @@ def split_frames(
         valid_pct: the fraction to hold out where the table has no validation part.
         seed: of that random choice.
         group: a column; rows that have the same value there are in the same part.
-        classes: of the training part's rows, of which groups are held out alike.
+        classes: of the training part's rows, of which groups are held out alike; each keeps a row
+            in training.
         several: each row has a collection of labels in ``classes``, of which rows are held out
             alike, too.
         called: what a row stands for, in the line and in errors.
@@ -80,7 +81,11 @@ def split_frames(
         note = f"validation: {share} ({len(held) / len(train):.0%})"
         return train.iloc[kept], train.iloc[held], note
     if group is None:
-        learned, held_out = random_halves(len(train), valid_pct, seed)
+        if classes is None:
+            learned, held_out = random_halves(len(train), valid_pct, seed)
+        else:
+            codes, _ = pd.Series([*classes], dtype=object).factorize()
+            learned, held_out = hold_out(codes.tolist(), valid_pct, seed)
         count_held = pluralize(len(held_out), called)
         note = f"validation: {count_held} held out at random ({valid_pct:.0%})"
         return train.iloc[learned], train.iloc[held_out], note

@@ -251,14 +251,16 @@ def held_out(
     return made
 
 
-def untested(train: Sequence[int], valid: Sequence[int], vocab: list[str]) -> list[str]:
-    """A note if classes have no image in the validation part.
+def untested(
+    train: Sequence[int], valid: Sequence[int], vocab: list[str], called: str = "image"
+) -> list[str]:
+    """A note if classes have no image, or what else a sample is called, in the validation part.
 
     >>> untested([0, 0, 1, 2], [0], ["cat", "dog", "fox"])
     ['untested: no validation image of 2 of 3 classes: dog, fox']
     """
     missing = [vocab[index] for index in sorted(set(train) - set(valid))]
-    count = f"no validation image of {len(missing):,} of {len(vocab):,} classes"
+    count = f"no validation {called} of {len(missing):,} of {len(vocab):,} classes"
     return [f"untested: {count}: {listed(missing)}"] if missing else []
 
 
