@@ -14,6 +14,7 @@ from mask_folders import many, save
 from run_folders import assert_same, left, silent
 from vicinal import Predictor, VicinalError, runs
 from vicinal.cli import run
+from vicinal.cli.written_masks import WrittenMasks
 from vicinal.learner.callbacks import StopWhenAsked
 from vicinal.mixing import MixedTarget
 from vicinal.plots.overlays import painted
@@ -185,6 +186,19 @@ def test_what_is_padded_has_no_class(tmp_path, resize):
     )
     _, y = task.loaders().one_batch()
     assert (y == 255).float().mean() == (0.5 if resize == "pad" else 0)
+
+
+def test_shares_name_all_classes():
+    of_three = SimpleNamespace(preprocessing=SimpleNamespace(vocab=["road", "sky", "car"]))
+    shares = Predictor.named_shares(of_three, torch.tensor([0.25, 0.75, 0.0]))
+    assert shares == {"sky": 0.75, "road": 0.25, "car": 0.0}
+
+
+def test_masks_of_one_name_get_names_of_their_own(tmp_path):
+    names = [f"{tmp_path}/a.jpg", f"{tmp_path}/a.png", f"{tmp_path}/b/a.png"]
+    made = WrittenMasks(None, tmp_path / "out", names)
+    found = [file.relative_to(tmp_path / "out").as_posix() for file in made.files]
+    assert found == ["a.png", "a.png.png", "b/a.png"]
 
 
 # ---- a run --------------------------------------------------------------------------------------

@@ -207,8 +207,9 @@ def test_predictions_are_those_of_validation(folder, tmp_path, capsys):
     first, second = json.loads(capsys.readouterr().out)
     assert "broken.wav cannot be used: it cannot be decoded" in first["error"]
     assert second["class"] in ("high", "low")
-    with pytest.raises(VicinalError, match="a sound is a file, or a wave"):
-        list(found.predict([torch.zeros(2, 8)]))
+    for item in (torch.zeros(2, 8), b"abc", None):
+        with pytest.raises(VicinalError, match="a sound is a file, or a wave"):
+            list(found.predict([item]))
 
 
 @pytest.mark.usefixtures("blank_pictures")

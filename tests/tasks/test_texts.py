@@ -194,6 +194,63 @@ class TestMistakes:
         assert "blank.txt is empty" in fails(capsys, "predict", "run", "blank.txt")
 
 
+class TestFiles:
+    """A network that learned from files takes each new one as one text, as they were read then."""
+
+    @pytest.fixture
+    def reviews(self, tmp_path):
+        for i in range(24):
+            file = tmp_path / "reviews" / ("bad", "good")[i % 2] / f"{i}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"it is {('awful', 'lovely')[i % 2]}\n\nwatched {i} times\n")
+        assert run(["train", "reviews", "--out", "run", "--epochs", "1", "--mix", "none"]) == 0
+        return tmp_path / "reviews"
+
+    def test_a_file_is_one_text_of_any_ending_and_encoding(self, reviews, capsys):
+        text = "it is lovely\n\nI lived in Zürich"
+        (reviews / "A.TXT").write_text(text, encoding="utf-8-sig")
+        (reviews / "b.md").write_text(text, encoding="latin-1")
+        capsys.readouterr()
+        assert run(["predict", "run", "--json", "reviews/A.TXT", "reviews/b.md", text]) == 0
+        out, err = capsys.readouterr()
+        answers = json.loads(out)
+        assert [a["text"] for a in answers] == ["reviews/A.TXT", "reviews/b.md", text]
+        assert answers[0]["probabilities"] == answers[1]["probabilities"]
+        assert answers[0]["probabilities"] == pytest.approx(answers[2]["probabilities"], abs=1e-6)
+        assert "note: reviews/b.md is not in UTF-8, and taken as Latin-1" in err
+
+    def test_the_files_of_a_folder(self, reviews, capsys):
+        capsys.readouterr()
+        assert run(["predict", "run", "--json", "reviews"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 24
+
+
+def test_lines_end_where_files_end_them(questions, tmp_path, capsys):
+    assert run([*TRAIN, "--epochs", "1"]) == 0
+    (tmp_path / "new.txt").write_bytes(b"\xef\xbb\xbfWho met\x0cBach ?\r\nHow far is Rome ?\n")
+    capsys.readouterr()
+    assert run(["predict", "run", "--json", "new.txt"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [a["text"] for a in answers] == ["Who met\x0cBach ?", "How far is Rome ?"]
+
+
+def test_rows_without_a_text_are_named_and_the_others_predicted(questions, capsys):
+    assert run([*TRAIN, "--epochs", "1"]) == 0
+    few = questions.head(4).copy()
+    few.loc[1, "question"], few.loc[3, "question"] = None, " "
+    few.to_csv("few.csv", index=False)
+    capsys.readouterr()
+    assert run(["predict", "run", "--json", "few.csv"]) == 1
+    out, err = capsys.readouterr()
+    assert [a["text"] for a in json.loads(out)] == [
+        questions.question[0],
+        "row 1",
+        questions.question[2],
+        "row 3",
+    ]
+    assert "row 1 of few.csv has no text: fill it in or drop the row" in err
+
+
 @pytest.mark.slow
 def test_a_network_of_the_hub(questions, tmp_path, capsys):
     transformers = pytest.importorskip("transformers")

@@ -122,7 +122,8 @@ def _print_table(predictor: "Predictor", found: "list[tuple[str, Tensor]]") -> N
         table = Table(name_of, of, "share" if are_masks else "probability", box=None)
         for name, output in found:
             if are_masks:
-                likely_first = tuple(predictor.named_shares(output).items())
+                shares = predictor.named_shares(output).items()
+                likely_first = tuple(pair for pair in shares if pair[1] > 0)
             else:
                 found_ones = predictor.above(output) if several else predictor.best(output, 3)
                 likely_first = tuple(found_ones)

@@ -33,11 +33,13 @@ class WrittenMasks:
         images = [Path(os.path.abspath(name)) for name in names]
         root = Path(os.path.commonpath([image.parent for image in images] or [Path()]))
         self.files: list[Path] = []
+        taken: set[Path] = set()
         for image in images:
             file = self.folder / image.relative_to(root).parent / f"{image.stem}.png"
-            while file in self.files:  # a.jpg and a.png
+            while file in taken:  # a.jpg and a.png
                 file = file.with_name(f"{image.name if file.stem == image.stem else file.name}.png")
             self.files.append(file)
+            taken.add(file)
         check_writable(self.folder, f"--out {self.folder}")
         there = next((file for file in self.files if file.exists()), None)
         if there is not None:

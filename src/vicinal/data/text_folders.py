@@ -75,20 +75,31 @@ def _layout(root: Path, texts: list[Path]) -> Layout:
 
 def read_texts(files: list[Path], notes: list[str]) -> list[str]:
     """The text in each file, which is in UTF-8, or else taken as Latin-1."""
-    texts, others = [], []
+    texts, others = [], 0
     for file in files:
         try:
-            content = file.read_bytes()
+            text, is_utf8 = decoded_text(file)
         except OSError as error:
             raise VicinalError(f"{file} cannot be read ({error.strerror}): remove it") from None
-        if b"\0" in content:
-            image = "" if file.suffix else ", or if it is an image, add the ending, such as .png"
-            raise VicinalError(f"{file} is no text, it holds zero bytes: remove it{image}")
-        try:
-            texts.append(content.decode("utf-8-sig").strip())
-        except UnicodeDecodeError:
-            others.append(file)
-            texts.append(content.decode("latin-1").strip())
+        texts.append(text)
+        others += not is_utf8
     if others:
-        notes.append(f"encoding: {len(others):,} files that are not in UTF-8, taken as Latin-1")
+        notes.append(f"encoding: {others:,} files that are not in UTF-8, taken as Latin-1")
     return texts
+
+
+def decoded_text(file: Path) -> tuple[str, bool]:
+    """The text in a file, and whether it is in UTF-8; else it is taken as Latin-1.
+
+    Raises:
+        OSError: the file cannot be read.
+        VicinalError: it holds zero bytes.
+    """
+    content = file.read_bytes()
+    if b"\0" in content:
+        image = "" if file.suffix else ", or if it is an image, add the ending, such as .png"
+        raise VicinalError(f"{file} is no text, it holds zero bytes: remove it{image}")
+    try:
+        return content.decode("utf-8-sig").strip(), True
+    except UnicodeDecodeError:
+        return content.decode("latin-1").strip(), False

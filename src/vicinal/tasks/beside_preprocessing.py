@@ -19,7 +19,6 @@ from vicinal.data.part_items import rows_of
 from vicinal.data.plugins import is_readable
 from vicinal.data.preprocessing import TablePreprocessing
 from vicinal.data.table_files import is_table
-from vicinal.data.text import check_texts
 from vicinal.errors import VicinalError
 from vicinal.models.beside import Beside
 from vicinal.models.rescale import Rescale
@@ -28,7 +27,7 @@ from vicinal.stored import check_dataclass
 from vicinal.tasks.image_preprocessing import ImagePreprocessing
 from vicinal.tasks.predictor import check_reading
 from vicinal.tasks.tables import check_table
-from vicinal.tasks.texts import TextPreprocessing
+from vicinal.tasks.texts import TextPreprocessing, without_text
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,9 @@ class TextsBesidePreprocessing(TextPreprocessing):
         files = list(arguments)
         for file in files:
             frame = read_rows(file, self.column, "texts", self.table, self.reading)
-            check_texts(frame[self.column].tolist(), self.column)
             for number, row in enumerate(rows_of(frame)):
-                yield (f"{file}:{number}" if len(files) > 1 else str(number)), row
+                missing = without_text(row[self.column], number, Path(file))
+                yield (f"{file}:{number}" if len(files) > 1 else str(number)), missing or row
 
     @staticmethod
     def takes(file: Path) -> bool:

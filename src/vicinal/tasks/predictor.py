@@ -304,9 +304,9 @@ class Predictor:
         ]
 
     def named_shares(self, shares: Tensor) -> dict[str, float]:
-        """The classes of a mask with their shares of its pixels, the largest first."""
+        """All classes with their shares of a mask's pixels, the largest first."""
         pairs = zip(self.preprocessing.vocab or [], shares.tolist(), strict=True)
-        return dict(sorted((p for p in pairs if p[1] > 0), key=lambda pair: -pair[1]))
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
     def best(self, probabilities: Tensor, k: int) -> Sequence[tuple[str, float]]:
         """The ``k`` most likely classes with their probabilities, in descending order."""

@@ -57,9 +57,10 @@ def check_union(spec: MixSpec, split: DataSplit) -> None:
         )
 
 
-def loss_text(options: TrainOptions, loss: str) -> str:
-    """What a training of several labels minimises, for the user."""
-    why = "for several labels" if options.loss is None else "as requested"
+def loss_text(options: TrainOptions, loss: str, targets_are: str) -> str:
+    """What a training of several labels, or of masks, minimises, for the user."""
+    what = "several labels" if targets_are == "labels" else "masks"
+    why = f"for {what}" if options.loss is None else "as requested"
     mixed = "; a mixed sample has all labels of both" if options.spec.labels == "union" else ""
     return f"{loss} ({why}){mixed}"
 

@@ -80,7 +80,12 @@ class SoundPreprocessing(Preprocessing):
         if isinstance(item, Path | HeldSound):
             # As they are stored in training.
             return torch.from_numpy(read_named(item, self.rate).wave).half().float()
-        wave = torch.as_tensor(item)
+        try:
+            wave = torch.as_tensor(item)
+        except (RuntimeError, TypeError, ValueError):
+            raise VicinalError(
+                f"a sound is a file, or a wave (T,) of floats, not {item!r:.60}"
+            ) from None
         if wave.ndim != 1 or not len(wave) or not wave.is_floating_point():
             raise VicinalError(
                 f"a sound is a file, or a wave (T,) of floats, not {tuple(wave.shape)} of "

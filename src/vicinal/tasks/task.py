@@ -86,7 +86,8 @@ class Task(ABC):
         self.fixed = self._fixed()
         self.reasons: list[tuple[str, str]] = []
         if self.loss is not None:
-            self.reasons.append(("loss", several_labels.loss_text(options, self.loss)))
+            text = several_labels.loss_text(options, self.loss, split.targets_are)
+            self.reasons.append(("loss", text))
         self.device, processes = default_device(), this_process().num_processes
         if processes > 1:
             self.reasons.append(("processes", f"{processes}, each with batches of its own"))

@@ -1,6 +1,8 @@
 """Texts: defaults for them, and how new ones are classified."""
 
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 from vicinal.data.frames import read_frame
 from vicinal.data.rows import Rows, TextSplit
 from vicinal.data.table_files import is_table
-from vicinal.data.text import TextData, Tokenizer, WordTokenizer, check_texts
+from vicinal.data.text import TextData, Tokenizer, WordTokenizer
+from vicinal.data.text_folders import ENDINGS, decoded_text
 from vicinal.errors import VicinalError
 from vicinal.learner.learner import Learner
 from vicinal.mixes import MixPart
@@ -80,44 +83,67 @@ class TextPreprocessing(Preprocessing):
             save_hub_text(self.tokenizer, folder / NETWORK)
 
     def samples(self, arguments: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Texts from tables, lines of .txt files; an argument that is no file is itself a text."""
-        for argument in arguments:
-            yield from ((text, text) for text in self._texts(argument))
+        """Texts from tables and files; an argument that is no file is itself a text.
 
-    def _texts(self, argument: str) -> list[str]:
-        file = Path(argument)
-        if is_table(file):
-            frame = read_frame(file, reading=self.reading, written=[self.column])
-            if self.column not in frame:
+        A file is one text where the network learned from files, and else it has one on each line.
+        """
+        for argument in arguments:
+            file = Path(argument)
+            # An argument that ends in .txt is meant for a file, also where there is none.
+            is_file = file.suffix == ".txt" or os.path.isfile(argument)
+            if is_table(file):
+                yield from self._of_table(file)
+            elif is_file and file.suffix.lower() in ENDINGS:
+                yield from self._of_file(file)
+            elif os.path.exists(argument):  # Path.exists() would raise for a long text
                 raise VicinalError(
-                    f"{file} has no column {self.column}, which held the texts in training: "
-                    "name the column so"
+                    f"{file} holds no texts: give a .txt file, a table (CSV, TSV, Parquet, JSON "
+                    "Lines or Excel), or a text"
                 )
-            texts = frame[self.column].tolist()
-            check_texts(texts, self.column)
-            return texts
-        if file.suffix == ".txt":
-            try:
-                lines = file.read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise VicinalError(f"{file} cannot be read: {error}") from None
-            texts = [line for line in lines if line.strip()]
-            if not texts:
-                raise VicinalError(f"{file} is empty: write a text on each line")
-            return texts
-        if os.path.exists(argument):  # Path.exists() would raise for a long text
+            else:
+                yield argument, argument
+
+    def _of_table(self, file: Path) -> Iterator[tuple[str, Any]]:
+        frame = read_frame(file, reading=self.reading, written=[self.column])
+        if self.column not in frame:
             raise VicinalError(
-                f"{file} holds no texts: give a .txt file, a table (CSV, TSV, Parquet, JSON Lines "
-                "or Excel), or a text"
+                f"{file} has no column {self.column}, which held the texts in training: "
+                "name the column so"
             )
-        return [argument]
+        for number, text in enumerate(frame[self.column]):
+            missing = without_text(text, number, file)
+            yield (f"row {number}", missing) if missing else (text, text)
+
+    def _of_file(self, file: Path) -> Iterator[tuple[str, Any]]:
+        try:
+            text, is_utf8 = decoded_text(file)
+        except OSError as error:
+            raise VicinalError(f"{file} cannot be read: {error.strerror}") from None
+        if not is_utf8:
+            print(f"note: {file} is not in UTF-8, and taken as Latin-1", file=sys.stderr)
+        if not text:
+            each = "" if self.reading is None else " on each line"
+            raise VicinalError(f"{file} is empty: write a text{each}")
+        if self.reading is None:
+            yield str(file), text
+            return
+        for line in re.split(r"\r\n|\r|\n", text):
+            if line.strip():
+                yield line, line
 
     @staticmethod
     def takes(file: Path) -> bool:
-        return file.suffix.lower() == ".txt" or is_table(file)
+        return file.suffix.lower() in ENDINGS or is_table(file)
 
     def batch(self, items: list[Any]) -> dict[str, Tensor]:
         return self.tokenizer.encode(items)
+
+
+def without_text(text: Any, number: int, file: Path) -> VicinalError | None:
+    """The error of a row of a table that has no text; None for one that has."""
+    if isinstance(text, str) and text.strip():
+        return None
+    return VicinalError(f"row {number} of {file} has no text: fill it in or drop the row")
 
 
 def _is_from_hub(model: str) -> bool:
