@@ -10,7 +10,7 @@ python benchmarks/methods.py cifar10               # 1,000 images, 150 epochs, f
 python benchmarks/methods.py imagenette            # a tenth, at 64 pixels, 100 epochs, three seeds
 python benchmarks/methods.py cifar10 --keep        # what is done so far, without training
 python benchmarks/methods.py steps                 # the time of a training step of each
-python benchmarks/methods.py table                 # all that is kept
+python benchmarks/methods.py table                 # tables and pictures of all that is kept
 python benchmarks/methods.py digits --seeds 2 --kept kept    # some minutes, to see that it works
 
 An interval is that of its own comparison: one in twenty misses. Bold is what all comparisons of its
@@ -30,11 +30,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from maps import read
+from methods_figure import differences
 
 from vicinal import Callback, Learner
 from vicinal.files import write_file
 from vicinal.formatting import format_percent
 from vicinal.methods import NONE, methods_for
+from vicinal.plots.saving import save_figure
 from vicinal.study.analysis import Analysis
 from vicinal.study.arms import Arm
 from vicinal.study.config import ExperimentConfig
@@ -49,6 +51,7 @@ KEPT = Path(__file__).parents[1] / "docs" / "methods"
 STEPS = "steps"
 AGAINST = (NONE, "mixup", "cutmix")
 IN_TURNS = "mixup+cutmix"
+ALIGNED = "mixup:2+alignmix:mode=batch"  # as in AlignMix' paper: in turns with mixup of the input
 LEFT_OUT = ("transmix",)  # it needs a vision transformer
 ACCURACY, ERROR = MEASURES["accuracy"], MEASURES["ece"]
 
@@ -96,6 +99,7 @@ FACTS = {
     IN_TURNS: Fact(2021),
     "manifoldmixup": Fact(2019, "layers of the network", 96.04),
     "alignmix": Fact(2022, "feature maps of the network, and transport"),
+    ALIGNED: Fact(2022, "feature maps of the network, and transport"),
     "regmixup": Fact(2022, BOTH),
     "mixupmp": Fact(2024, BOTH),
     "rescaledmixup": Fact(2022, "predictions that are rescaled"),
@@ -128,6 +132,7 @@ def main() -> None:
     kept = given.kept / f"{given.what}.csv"
     if given.what == "table":
         print("\n\n".join(tables(given.kept)))
+        draw(given.kept)
     elif given.what == STEPS:
         _write(kept, time_steps())
     else:
@@ -143,7 +148,7 @@ def names() -> list[str]:
     """The methods that are tried, those that others are compared with first."""
     found = [entry.name for entry in methods_for("images", "classes")]
     others = [name for name in found if name not in {*AGAINST, *LEFT_OUT}]
-    return [*AGAINST, IN_TURNS, *others]
+    return [*AGAINST, IN_TURNS, *others, ALIGNED]
 
 
 def train(words: str, folder: Path, seeds: int, jobs: int) -> None:
@@ -247,6 +252,14 @@ def verdict(kept: dict[str, pd.DataFrame], multiples: dict[str, float]) -> str:
             cells.append(_value(each, mix, ERROR))
         lines.append(_line([*cells, _published(fact.published)]))
     return "\n".join(lines)
+
+
+def draw(folder: Path) -> None:
+    """A picture of each setting, beside what is kept of it."""
+    for name, setting in SETTINGS.items():
+        file = folder / f"{name}.csv"
+        if file.exists():
+            save_figure(differences(pd.read_csv(file), setting.title), file.with_suffix(".png"))
 
 
 def _published(accuracy: float | None) -> str:

@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from vicinal.study.arms import Arm
@@ -40,3 +41,20 @@ def test_the_tables_of_methods_are_what_was_kept(methods):
     assert len(tables) > 1
     for table in tables:
         assert table in page
+
+
+def test_the_picture_of_methods_has_the_best_on_top_and_names_what_is_beyond_it(methods):
+    kept = pd.read_csv(methods.KEPT / "cifar10.csv")
+    first, second = methods.differences(kept, "CIFAR-10").axes
+    names = [label.get_text() for label in first.get_yticklabels()]
+    gains = (
+        kept[(kept.measure == "accuracy") & (kept.against == "none")].set_index("mix").difference
+    )
+    assert names == gains.sort_values().index.tolist()
+    low, high = first.get_xlim()
+    beyond = gains[gains < low / 100]
+    assert len(beyond) == 1
+    minus = "\N{MINUS SIGN}"
+    assert [text.get_text() for text in first.texts] == [f"← {minus}{-100 * beyond.iloc[0]:.1f}"]
+    assert gains.max() < high / 100
+    assert len(second.lines) == len(first.lines) + 2  # the line and the point of that one
