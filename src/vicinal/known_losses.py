@@ -114,13 +114,13 @@ class KnownLoss:
         weights = self._label_weights(labels, dtype)
         if isinstance(target, MixedTarget):
             partner = self._label_weights(target.partner, dtype)
-            weights = weighted_sum(weights, partner, target.weight)
+            weights = partner.lerp(weights, over_rows(target.weight, weights).to(dtype))
         return weights.sum()
 
     def _label_weights(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight of each label in the mean of torch's criteria on class indices."""
         settings = self._settings()
-        valid = labels != settings["ignore_index"]
+        valid = labels.long() != settings["ignore_index"]  # -100 would be 156 in uint8
         if settings["weight"] is None:
             return valid.to(dtype)
         return settings["weight"].to(dtype)[labels.where(valid, 0).long()] * valid

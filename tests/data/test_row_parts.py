@@ -52,7 +52,7 @@ def test_the_same_seed_holds_out_the_same_rows_as_ever():
     assert valid["x"].tolist() == [10, 9, 1]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 1])  # which hold the last row out, were it not alone
 def test_each_class_keeps_a_row_in_training(tmp_path, seed):
     labels = ["a", "b"] * 20 + ["rare"]
     rows = "\n".join(f"{i % 7},{label}" for i, label in enumerate(labels))

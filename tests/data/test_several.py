@@ -11,7 +11,7 @@ import torch
 
 from vicinal import ImageDataLoaders
 from vicinal.data.request import DataRequest
-from vicinal.data.several import joined_columns, sets_of
+from vicinal.data.several import joined_columns, sets_of, single_names
 from vicinal.data.sources import load_split
 from vicinal.errors import VicinalError
 
@@ -171,6 +171,13 @@ def test_zeros_and_ones_in_lists_are_labels_by_their_numbers(tmp_path):
     assert (split.targets_are, split.vocab) == ("labels", ["0", "1"])
 
 
+def test_a_missing_list_stays_missing():
+    lists = pd.Series([["a"], None, ["b"]], index=[0, 0, 1])
+    found = single_names(lists)
+    assert found.isna().tolist() == [False, True, False]
+    assert found.dropna().tolist() == ["a", "b"]
+
+
 def test_one_hot_lists_of_two_positions_are_zeros_and_ones_too(tmp_path):
     rows = [{"x": i % 7, "tags": [1 - i % 2, i % 2]} for i in range(30)]
     text = "\n".join(map(json.dumps, rows))
@@ -180,11 +187,11 @@ def test_one_hot_lists_of_two_positions_are_zeros_and_ones_too(tmp_path):
     assert split.targets.amax(0).equal(torch.ones(2))
 
 
-@pytest.mark.parametrize("positions", [2, 3])
+@pytest.mark.parametrize("positions", [2, 3, 12])
 def test_one_hot_lists_are_classes_by_their_positions(tmp_path, positions):
     rows = [{"x": i % 7, "tags": [int(i % positions == p) for p in range(positions)]}
-            for i in range(30)]  # fmt: skip
-    split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
+            for i in range(10 * positions)]  # fmt: skip
+    split = of_table(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl", label_kind="classes")
     assert (split.targets_are, split.vocab) == ("classes", [str(p) for p in range(positions)])
     assert split.targets.equal(torch.tensor(split.train.frame.index.to_numpy()) % positions)
 

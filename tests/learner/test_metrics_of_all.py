@@ -207,6 +207,21 @@ def test_thresholds_are_not_taken_for_scores_of_classes(metric):
     assert own.validate()["valid_class_error"] == 0
 
 
+class OrdinalRight(torchmetrics.MeanMetric):
+    def update(self, output, y):
+        super().update((ordinal_class(output) == y).float())
+
+
+def test_what_finds_the_class_itself_and_scores_of_fewer_classes_are_taken():
+    y = torch.arange(20) % 5
+    z = torch.where(y[:, None] > torch.arange(4), 8.0, -8.0)
+    dls = DataLoaders.from_tensors(z, y, z, y, bs=10, device="cpu")
+    learn = Learner(dls, nn.Identity(), OrdinalLoss(5), metrics=OrdinalRight())
+    assert learn.validate()["valid_OrdinalRight"] == 1
+    halves = Learner(dls, nn.Linear(4, 2), nn.CrossEntropyLoss(), metrics=accuracy)
+    assert 0 <= halves.validate(dl=[(z, y % 2)])["valid_accuracy"] <= 1
+
+
 def class_error(output, y):
     return mae(ordinal_class(output), y)
 

@@ -302,6 +302,8 @@ def test_a_killed_training_resumes_with_all_of_them(dls, tmp_path, killed):
 @pytest.mark.parametrize(("column", "metric", "mode"), [
     ("valid_exp_rmspe", None, "min"), ("valid_smape", None, "min"), ("valid_wer", None, "min"),
     ("valid_blossom", None, "max"), ("valid_brierloss", None, "min"),
+    ("valid_ErrorRate", None, "min"), ("valid_loss1", None, "min"), ("valid_lossfn", None, "min"),
+    ("valid_MeanAbsoluteErrorMetric", None, "min"), ("valid_iou_glossy", None, "max"),
     ("valid_score", partial(exp_rmspe), "min"), ("valid_iou_loss", ClassIoU(0, "loss"), "max"),
     ("valid_TweedieDevianceScore", TweedieDevianceScore(), "min"),
     ("valid_MeanMetric", torchmetrics.MeanMetric(), "max"),  # which does not say

@@ -226,6 +226,10 @@ def test_the_probability_is_that_of_the_positive_class(name):
         p = scores.softmax(1)[:, positive].numpy()
         expected = function(labels.numpy() == positive, p)
         assert kind(pos_label=positive)(scores, labels) == pytest.approx(expected)
+    certain = torch.tensor([[0.0, 18.0], [0.0, 25.0], [0.0, 20.0]])  # 1 - p would be 0 for all
+    sure = kind(pos_label=0)(certain, torch.tensor([0, 1, 1]))
+    p = certain.softmax(1)[:, 0].numpy()
+    assert sure == pytest.approx(function(np.array([True, False, False]), p))
     with pytest.raises(VicinalError, match="pos_label is 0 or 1, the index of a class, not 2"):
         kind(pos_label=2)
 

@@ -269,6 +269,9 @@ def test_one_arm_with_a_single_seed_does_not_silence_the_others():
 
 
 def test_arms_that_do_not_differ_on_any_sample_have_no_interval():
+    made = analysis({NONE: [1.0] * 3, MIXUP: [1.0] * 3, CUTMIX: [1.0] * 3}, samples=40)
+    same = "have the same accuracy as training without mixing on every sample."
+    assert headline(made) == f"mixup α = 0.4 and cutmix α = 1 {same}"
     _, sentence = details(analysis({NONE: [1.0] * 3, MIXUP: [1.0] * 3}, samples=40))
     assert (
         sentence == "mixup α = 0.4 and none have the same accuracy on every sample, with 3 seeds."

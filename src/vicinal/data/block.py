@@ -219,7 +219,7 @@ class DataBlock(DescribedBlock):
     def _items(self, source: Any) -> tuple[list[Any], Any]:
         """The items of a source; and what they were found as, which may be a data frame."""
         found = self._found(source)
-        items = rows_of(found) if hasattr(found, "iterrows") else list(found)
+        items = [*rows_of(found)] if hasattr(found, "iterrows") else list(found)
         if not items:
             raise VicinalError("there are no items: give a source with some, or other get_items")
         return items, found
@@ -244,7 +244,7 @@ class DataBlock(DescribedBlock):
                 type, the inputs themselves, such as files.
             dls: of the training.
         """
-        found = rows_of(items) if hasattr(items, "iterrows") else list(items)
+        found = [*rows_of(items)] if hasattr(items, "iterrows") else list(items)
         trained = dls.data.items[0] if dls.data else None
         if self.get_x is None or (trained is not None and found and not _alike(found[0], trained)):
             return found
@@ -257,7 +257,7 @@ class DataBlock(DescribedBlock):
             VicinalError: one is of a class that the training does not have, or they are read with
                 their inputs, as masks are.
         """
-        found = rows_of(items) if hasattr(items, "iterrows") else list(items)
+        found = [*rows_of(items)] if hasattr(items, "iterrows") else list(items)
         y = found if self.get_y is None else [self.get_y(item) for item in found]
         values = self.target.encode_more(y, found, dls.class_names)
         if not isinstance(values, Tensor):

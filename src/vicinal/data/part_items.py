@@ -77,9 +77,10 @@ class ItemsToPredict(Dataset[Any]):
         return x, None if self.targets is None else self.targets[torch.tensor(indices)]
 
 
-def rows_of(frame: Any) -> list[Any]:
+def rows_of(frame: Any) -> Iterator[Any]:
     """The rows of a data frame; of mixed columns, whole numbers stay whole.
 
     ``iterrows`` alone makes one type of a row, and floats of ids beyond 2^53 are other ids.
     """
-    return [row for _, row in frame.astype(object).iterrows()]
+    for start in range(0, len(frame), 1000):  # not to hold a copy of all of them
+        yield from (row for _, row in frame[start : start + 1000].astype(object).iterrows())

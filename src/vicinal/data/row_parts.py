@@ -33,8 +33,8 @@ def split_frames(
         valid_pct: the fraction to hold out where the table has no validation part.
         seed: of that random choice.
         group: a column; rows that have the same value there are in the same part.
-        classes: of the training part's rows, of which groups are held out alike; each keeps a row
-            in training.
+        classes: of the training part's rows, of which groups are held out alike; without groups,
+            every class keeps a row in training.
         several: each row has a collection of labels in ``classes``, of which rows are held out
             alike, too.
         called: what a row stands for, in the line and in errors.
@@ -87,7 +87,7 @@ def split_frames(
             codes, _ = pd.Series([*classes], dtype=object).factorize()
             learned, held_out = hold_out(codes.tolist(), valid_pct, seed)
         count_held = pluralize(len(held_out), called)
-        note = f"validation: {count_held} held out at random ({valid_pct:.0%})"
+        note = f"validation: {count_held} held out at random ({len(held_out) / len(train):.0%})"
         return train.iloc[learned], train.iloc[held_out], note
     groups = groups_of_rows(train, group)
     kept, held = hold_out_groups(groups, valid_pct, seed, classes, several=several)

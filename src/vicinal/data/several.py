@@ -361,12 +361,14 @@ def single_names(labels: pd.Series) -> pd.Series:
     >>> single_names(pd.Series([["a"], ["b"]])).tolist()
     ['a', 'b']
     >>> single_names(pd.Series([[0, 1], [1, 0]])).tolist()  # a one for the class
-    ['1', '0']
+    [1, 0]
     """
     known = labels.dropna()
     if not len(known) or not known.map(is_list).all():
         return labels
-    tuples = known if is_single(known) else _multi_hot(known)
-    if tuples is None or not is_single(tuples):
+    if is_single(known):
+        return labels.map(lambda each: each[0] if is_list(each) else each)
+    places = _multi_hot(known)
+    if places is None or not is_single(places):
         return labels
-    return tuples.map(lambda each: each[0]).astype(object).reindex(labels.index)
+    return labels.map(lambda each: int(np.argmax(each)) if is_list(each) else each)

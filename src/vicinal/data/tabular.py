@@ -314,7 +314,7 @@ class TabularDataLoaders(DataLoaders):
             raw = _raw_targets(with_names(frame), self.y_names)
             names = [f"row {row}" for row in range(len(frame))]
             y = _as_columns(self.target_block.encode_more(raw, names, self.class_names))
-        dataset = ItemsToPredict(rows_of(frame), self.stack, y)
+        dataset = ItemsToPredict([*rows_of(frame)], self.stack, y)
         return Batches(dataset, bs or self.valid.batch_size, device=self.device)
 
     def stack(self, items: Sequence[Any]) -> Any:

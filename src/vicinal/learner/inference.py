@@ -208,7 +208,7 @@ class Inference(Predictions, Exporting, Shown):
                 for output, y in outputs:
                     if y is None:
                         raise VicinalError("validate() needs labels, and this part has none")
-                    check_scores(self.metrics, output, y, self.dls.vocab)
+                    check_scores(self.metrics, self.loss_func, output, y, self.dls.vocab)
                     loss = self.compute_loss(output, y)
                     averages.add(loss, self.mean_weight(y), output, y)
         finally:

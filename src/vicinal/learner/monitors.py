@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -249,10 +250,9 @@ class SaveBest(Monitor):
         self.weights = state["weights"]
 
 
-# What names of measures hold of which less is better; some only at the end of a word, such as
-# MeanSquaredError, or as a whole word, as others hold them, too.
-LOWER_PARTS = ("distance", "divergence", "deviance", "perplexity")
-LOWER_ENDINGS = ("loss", "losses", "error", "errors")
+# What names of measures hold of which less is better; some only where a word begins or ends, or as
+# a whole word, as others hold them, too.
+LOWER_PARTS = ("error", "distance", "divergence", "deviance", "perplexity")
 LOWER_WORDS = (
     *("mae", "mse", "rmse", "msle", "rmsle", "mape", "rmspe", "smape", "wmape", "medae", "mase"),
     *("nll", "brier", "ece", "crps", "bpc", "bpb", "wer", "cer", "eer", "fid"),
@@ -274,7 +274,9 @@ def better(column: str, metric: Any = None) -> str:
     higher = getattr(metric, "higher_is_better", None)
     if isinstance(higher, bool):
         return "max" if higher else "min"
-    name = column.lower()
-    lower = any(part in name for part in LOWER_PARTS)
-    lower |= any(word.endswith(LOWER_ENDINGS) or word in LOWER_WORDS for word in name.split("_"))
+    words = re.findall("[A-Z]*[a-z]*", column)
+    words = [word.lower() for word in words]
+    lower = any(part in column.lower() for part in LOWER_PARTS)
+    for word in words:
+        lower |= word in LOWER_WORDS or word.startswith("loss") or word.endswith(("loss", "losses"))
     return "min" if lower else "max"

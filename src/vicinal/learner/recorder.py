@@ -12,6 +12,7 @@ from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import Average, ValidAverages
 from vicinal.learner.class_metrics import check_scores
 from vicinal.learner.events import Callback
+from vicinal.mixing.batch import first_tensor
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
@@ -80,7 +81,7 @@ class Recorder(Callback):
 
     def after_pred(self, learn: "Learner") -> None:
         if not self._is_checked:  # before an epoch of training is lost
-            check_scores(learn.metrics, learn.pred, learn.y, learn.dls.vocab)
+            check_scores(learn.metrics, learn.loss_func, learn.pred, learn.y, learn.dls.vocab)
             self._is_checked = True
         # After a batch, a schedule may have set the rate of the next one.
         self._settings = settings_of(learn.optimizer) if learn.training else {}
@@ -89,7 +90,7 @@ class Recorder(Callback):
         if learn.loss is None:  # the batch was cancelled
             return
         if learn.training:
-            self.train_loss.add_loss(learn.loss, learn.mean_weight(learn.y))
+            self.train_loss.add_loss(learn.loss, len(first_tensor(learn.y)))
             self._add_batch(learn.loss)
         else:
             self.valid.add(learn.loss, learn.mean_weight(learn.y), learn.pred, learn.y)

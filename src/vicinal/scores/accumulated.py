@@ -117,7 +117,8 @@ class AccumMetric:
 
     def _read(self, output: Tensor) -> Tensor:
         axis = -1 if self.dim_argmax is None else self.dim_argmax
-        output = output.float() if output.itemsize < 4 else output  # NumPy has no bfloat16
+        if output.is_floating_point() and output.itemsize < 4:
+            output = output.float()  # NumPy has no bfloat16
         if self.dim_argmax is not None and output.shape[axis] == 1:
             raise VicinalError(
                 f"{self.__name__} needs a score for each class, and the outputs have one number: "

@@ -89,12 +89,14 @@ class _OfOneProbability(AccumMetric):
     def __init__(self, function: str, axis: int, pos_label: int | None, **kwargs: Any) -> None:
         if pos_label not in (None, 0, 1):
             raise VicinalError(f"pos_label is 0 or 1, the index of a class, not {pos_label!r}")
+        self.axis = axis
         super().__init__(
             function,
             axis,
-            "binarysoftmax",
+            "softmax",
             to_np=True,
             invert_arg=True,
+            flatten=False,
             pos_label=pos_label,
             **kwargs,
         )
@@ -104,7 +106,9 @@ class _OfOneProbability(AccumMetric):
         _check_two(self, number, self.other)
 
     def _of(self, predicted: Tensor, target: Tensor) -> float:
-        return super()._of(1 - predicted if self.kwargs["pos_label"] == 0 else predicted, target)
+        positive = self.kwargs["pos_label"]
+        chosen = predicted.select(self.axis, 1 if positive is None else positive)
+        return super()._of(chosen.flatten(), target.flatten())
 
 
 class APScoreBinary(_OfOneProbability):

@@ -1,6 +1,5 @@
 """Fewer training samples, and injected label noise: what a comparison may change in the data."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -126,7 +125,7 @@ def _with_noise(
     if share > 0 and not count:
         raise VicinalError(
             f"--label-noise {share:g} of {len(labels):,} training samples is not one label: give "
-            f"{math.ceil(1000 / len(labels)) / 1000:g} or more"
+            f"{1 / len(labels):.2g} or more"
         )
     noisy = torch.randperm(len(labels), generator=generator)[:count].sort().values
     shift = torch.randint(1, classes, (count,), generator=generator)  # never to the same class

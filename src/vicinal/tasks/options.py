@@ -196,7 +196,15 @@ def listed_names(names: str | None) -> list[str]:
     >>> listed_names('zip, "price, usd"'), listed_names(None)
     (['zip', 'price, usd'], [])
     """
-    (listed,) = csv.reader([names or ""], skipinitialspace=True)
+    listed = (names or "").split(",")
+    if '"' in (names or ""):
+        try:
+            (listed,) = csv.reader([names or ""], skipinitialspace=True, strict=True)
+        except (csv.Error, ValueError):
+            raise VicinalError(
+                f"{names} is no list of columns: put a name with a comma or a quote into double "
+                "quotes, and double each quote in it"
+            ) from None
     return [name.strip() for name in listed if name.strip()]
 
 
