@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from vicinal.methods import NONE
-from vicinal.plots.layout import COLOURS, GREY, LARGE, SMALL, new_figure
+from vicinal.plots.layout import GREY, LARGE, SMALL, new_figure
+from vicinal.study.map_figure import BETTER, WORSE
 from vicinal.study.measure import Measure
 from vicinal.study.measures import MEASURES
 
 WIDTH, LINE, AROUND = 8.0, 0.24, 1.0  # inches: of all, of a method, above and below them
 WIDEST = 12.0  # points; what is further away is written at the edge
-BETTER, WORSE = COLOURS[0], COLOURS[1]
 
 
 def differences(kept: pd.DataFrame, title: str) -> Figure:

@@ -205,10 +205,11 @@ class Inference(Predictions, Exporting, Shown):
         epoch = getattr(sampler, "epoch", None)
         try:
             with closing(self._outputs(batches)) as outputs:
-                for output, y in outputs:
+                for number, (output, y) in enumerate(outputs):
                     if y is None:
                         raise VicinalError("validate() needs labels, and this part has none")
-                    check_scores(self.metrics, self.loss_func, output, y, self.dls.vocab)
+                    if number == 0:
+                        check_scores(self.metrics, self.loss_func, output, y, self.dls.vocab)
                     loss = self.compute_loss(output, y)
                     averages.add(loss, self.mean_weight(y), output, y)
         finally:

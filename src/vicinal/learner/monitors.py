@@ -274,9 +274,7 @@ def better(column: str, metric: Any = None) -> str:
     higher = getattr(metric, "higher_is_better", None)
     if isinstance(higher, bool):
         return "max" if higher else "min"
-    words = re.findall("[A-Z]*[a-z]*", column)
-    words = [word.lower() for word in words]
-    lower = any(part in column.lower() for part in LOWER_PARTS)
-    for word in words:
-        lower |= word in LOWER_WORDS or word.startswith("loss") or word.endswith(("loss", "losses"))
-    return "min" if lower else "max"
+    words = [word.lower() for word in re.findall("[A-Z]*[a-z]*", column)]
+    has_part = any(part in column.lower() for part in LOWER_PARTS)
+    has_loss = any(word.startswith("loss") or word.endswith(("loss", "losses")) for word in words)
+    return "min" if has_part or has_loss or set(words) & set(LOWER_WORDS) else "max"

@@ -15,6 +15,8 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 
 ACTIVATIONS = ("no", "sigmoid", "softmax", "binarysoftmax")
+# How scikit-learn's functions take outputs and targets (N, ...): arrays, the true ones first.
+OF_SKLEARN: dict[str, Any] = {"to_np": True, "invert_arg": True, "flatten": False}
 
 
 class AccumMetric:

@@ -6,11 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.scores.accumulated import AccumMetric
+from vicinal.scores.accumulated import OF_SKLEARN, AccumMetric
 from vicinal.scores.probabilities import undefined
-
-# How scikit-learn's functions take the labels (N, L) of all samples: true ones first, as arrays.
-OF_SKLEARN: dict[str, Any] = {"to_np": True, "invert_arg": True, "flatten": False}
 
 
 class _OfLabels(AccumMetric):

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from vicinal.errors import VicinalError
-from vicinal.scores.accumulated import AccumMetric
+from vicinal.scores.accumulated import OF_SKLEARN, AccumMetric
 
 
 class RocAuc(AccumMetric):
@@ -38,16 +38,7 @@ class RocAuc(AccumMetric):
         if multi_class not in ("ovr", "ovo"):
             raise VicinalError(f"multi_class must be 'ovr' or 'ovo', not {multi_class!r}")
         kwargs = {"sample_weight": sample_weight, "max_fpr": max_fpr, "multi_class": multi_class}
-        super().__init__(
-            "roc_auc_score",
-            axis,
-            "softmax",
-            to_np=True,
-            invert_arg=True,
-            flatten=False,
-            average=average,
-            **kwargs,
-        )
+        super().__init__("roc_auc_score", axis, "softmax", average=average, **OF_SKLEARN, **kwargs)
 
     def _of(self, predicted: Tensor, target: Tensor) -> float:
         classes = predicted.shape[1]
@@ -90,16 +81,7 @@ class _OfOneProbability(AccumMetric):
         if pos_label not in (None, 0, 1):
             raise VicinalError(f"pos_label is 0 or 1, the index of a class, not {pos_label!r}")
         self.axis = axis
-        super().__init__(
-            function,
-            axis,
-            "softmax",
-            to_np=True,
-            invert_arg=True,
-            flatten=False,
-            pos_label=pos_label,
-            **kwargs,
-        )
+        super().__init__(function, axis, "softmax", pos_label=pos_label, **OF_SKLEARN, **kwargs)
 
     def check_classes(self, number: int) -> None:
         """Raise a VicinalError if there are not two classes."""
