@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vicinal import AlignMix, DataLoaders, Learner, ManifoldMixUp, MixLoss
+from vicinal.mixing.methods import alignmix
 from vicinal.mixing.methods.alignmix import Aligned, aligned, transport
 
 PARTNER = [1, 2, 3, 0]
@@ -85,6 +86,26 @@ class TestPattern:
         kept = target.weight == 1
         assert 5 < kept.sum() < 35
         assert torch.equal(mixed[kept], wave(40, 2, 3, 3)[kept])
+
+    def test_transport_is_solved_for_what_is_mixed(self, monkeypatch):
+        solved = []
+
+        def counted(moving, still):
+            solved.append(len(moving))
+            return aligned(moving, still)
+
+        monkeypatch.setattr(alignmix, "aligned", counted)
+        x = wave(6, 4, 3, 3).to(memory_format=torch.channels_last).requires_grad_()
+        lam, turned = torch.tensor([1, 0.3, 1, 0.6, 0, 1]), torch.tensor([0.0, 0, 1, 1, 0, 1])
+        found = Aligned(lam, turned, (3, 3)).apply(x, x.flip(0))
+        assert found.is_contiguous(memory_format=torch.channels_last)
+        for row in range(6):
+            one = Aligned(lam[row : row + 1], turned[row : row + 1], (3, 3))
+            alone = one.apply(x[row : row + 1], x.flip(0)[row : row + 1])
+            torch.testing.assert_close(found[row : row + 1], alone)
+        assert solved == [3, 0, 1, 0, 1, 1, 0]
+        found.sum().backward()
+        assert x.grad.isfinite().all()
 
     def test_directions_are_as_likely(self):
         drawn = AlignMix().pattern(4000, (3, 3), torch.Generator().manual_seed(0))

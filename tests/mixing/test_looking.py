@@ -3,6 +3,7 @@
 import copy
 import pickle
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from vicinal import (
     DataLoaders,
     Learner,
     MixCollate,
+    MixUp,
     PuzzleMix,
     Schedule,
     SnapMix,
@@ -24,6 +26,7 @@ from vicinal import (
     VicinalError,
     ZetaMixUp,
 )
+from vicinal.mixing.blend import Blend
 from vicinal.mixing.looking import evaluation, lend, look, look_back
 
 
@@ -76,6 +79,39 @@ def test_a_learner_lends_its_model_for_the_time_of_a_training(wrap):
     assert inner._lent is None
     with pytest.raises(ValueError, match="SnapMix looks with a model and has none: give it the"):
         inner(X, Y)
+
+
+def vit():
+    timm = pytest.importorskip("timm")
+    sizes = {"img_size": 8, "patch_size": 4, "embed_dim": 8, "depth": 1, "num_heads": 2}
+    return timm.models.VisionTransformer(**sizes, in_chans=1, num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("make", "model"), [(SnapMix, network), (PuzzleMix, network), (TransMix, vit)]
+)
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda make, model: Choice([MixUp(1.0), make(model)], per="batch", seed=0),
+        lambda make, model: Choice([MixUp(1.0), make(model)], p=[0, 0.5], per="batch", seed=0),
+        lambda make, model: Schedule(make(model), until=0.5, steps=20, seed=0),
+        lambda make, model: make(model, per="batch", p=0.5, seed=0),
+    ],
+    ids=["turns", "or none", "end", "p"],
+)
+def test_there_is_a_pass_for_batches_of_which_something_is_mixed_by_it(make, model, wrap):
+    passes = []
+    model = model().eval()
+    model.register_forward_hook(lambda *_: passes.append(1))
+    mixer, needed = wrap(partial(make, alpha=8.0), model), 0
+    for _ in range(20):
+        before = len(passes)
+        (pattern,) = [p for p in mixer.draw(X, Y).patterns if not isinstance(p, Blend)]
+        is_needed = bool((pattern.weight < 1).any())
+        assert (len(passes) > before) == is_needed
+        needed += is_needed
+    assert 4 <= needed <= 16
 
 
 def test_a_given_model_is_kept():

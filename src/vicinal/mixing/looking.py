@@ -22,9 +22,9 @@ class LooksWithModel(Mixer):
     """A mixer that calls a model in :meth:`Mixer.complete`, once for each batch.
 
     A class that derives from it calls :meth:`take_model` in its ``__init__``, and
-    :func:`look` in ``complete``, or :func:`look_back` for gradients. The pass is in evaluation
-    mode: it updates no statistics of batch norm, draws no dropout, and leaves every module in the
-    mode it was in.
+    :func:`look` in ``complete``, or :func:`look_back` for gradients; where :func:`any_mixed` finds
+    nothing to look for, it does without. The pass is in evaluation mode: it updates no statistics
+    of batch norm, draws no dropout, and leaves every module in the mode it was in.
     """
 
     _model: nn.Module | None = None
@@ -78,6 +78,16 @@ def lend(mixer: Mixer, model: nn.Module | None, context: Context = nullcontext) 
     for inner in mixer.nested():
         if isinstance(inner, LooksWithModel):
             inner.lend(model, context)
+
+
+def any_mixed(share: Tensor) -> bool:
+    """Whether any sample keeps less than all of itself, (B,) of 1: else there is nothing to do.
+
+    So it is in the batches that a :class:`Choice` gives to another mixer, after the end of a
+    :class:`Schedule`, and by chance with ``p``. A GPU is waited for to know it, which takes less
+    time than a pass through a model.
+    """
+    return bool((share < 1).any())
 
 
 @contextmanager

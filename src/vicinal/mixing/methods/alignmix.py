@@ -5,6 +5,7 @@ from typing import Self, Unpack
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from vicinal.errors import VicinalError
 from vicinal.mixing.arguments import number
@@ -64,12 +65,13 @@ class Aligned(RowPattern):
                 "a later layer of the network, by ManifoldMixUp(model, layer, mixer=AlignMix())"
             )
         lam, turned = move(self.lam, x.device), move(self.to_partner, x.device) > 0.5
-        of_rows = over_rows(turned, x)
-        still, moving = torch.where(of_rows, partners, x), torch.where(of_rows, x, partners)
-        mixed = interpolate(
-            aligned(moving, still), still, over_rows(torch.where(turned, 1 - lam, lam), x)
-        )
-        return torch.where(over_rows(lam < 1, x), mixed, x)
+        if is_compiling():
+            return torch.where(over_rows(lam < 1, x), _mixed(x, partners, lam, turned), x)
+        # Transport is solved for none but the samples that are mixed: it takes as long as the model
+        # on a CPU, and more calls on a GPU than waiting for their number.
+        rows = (lam < 1).nonzero().flatten()
+        mixed = _mixed(*(each.index_select(0, rows) for each in (x, partners, lam, turned)))
+        return x.clone().index_copy_(0, rows, mixed)
 
     def row_function(self, x: Tensor) -> ApplyRow:
         def apply_row(row: Tensor, partner: Tensor, i: int) -> None:
@@ -77,6 +79,14 @@ class Aligned(RowPattern):
             row.copy_(one.apply(row.unsqueeze(0), partner.unsqueeze(0)).squeeze(0))
 
         return apply_row
+
+
+def _mixed(x: Tensor, partners: Tensor, lam: Tensor, turned: Tensor) -> Tensor:
+    """Blends (B, C, H, W), of which ``turned``, (B,) bool, says whose positions they have."""
+    of_rows = over_rows(turned, x)
+    still, moving = torch.where(of_rows, partners, x), torch.where(of_rows, x, partners)
+    share = torch.where(turned, 1 - lam, lam)
+    return interpolate(aligned(moving, still), still, over_rows(share, x))
 
 
 def aligned(moving: Tensor, still: Tensor) -> Tensor:

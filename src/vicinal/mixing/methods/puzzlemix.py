@@ -15,7 +15,7 @@ from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.beta import sample_lam
 from vicinal.mixing.class_indices import are_shares
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.looking import LooksWithModel, images_of, look_back
+from vicinal.mixing.looking import LooksWithModel, any_mixed, images_of, look_back
 from vicinal.mixing.method import Method, MethodOptions
 from vicinal.mixing.mix import Mix
 from vicinal.mixing.move import move
@@ -63,9 +63,10 @@ class PuzzleMix(LooksWithModel, Method):
     places that are, where these show less. The weight of the target is the share of the blocks that
     are the sample's.
 
-    Saliency is the gradient of the cross-entropy with regard to the pixels. For each batch, the
-    model is called once more, in evaluation mode, with a backward pass to the images but not to the
-    parameters: together, this takes about two thirds of the time of a training step.
+    Saliency is the gradient of the cross-entropy with regard to the pixels. For each batch in which
+    anything is mixed, the model is called once more, in evaluation mode, with a backward pass to
+    the images but not to the parameters: together, this takes about two thirds of the time of a
+    training step.
 
     Args:
         model: the network that is trained, from images to scores (B, C) of the classes. None takes
@@ -185,15 +186,23 @@ class PuzzleMix(LooksWithModel, Method):
                 "PuzzleMix cannot be compiled: compile the model, and call PuzzleMix outside of "
                 "compiled functions"
             )
-        seen = [self._seen(batch)]
-        if batch.other is not None:
-            there = Batch(*batch.other, None, batch.fields, batch.integers, batch.maximum)
-            seen.append(self._seen(there))
-        images = seen[0][0]
+        images = self._images(batch)
         size = images.shape[-2], images.shape[-1]
-        solved = move(self._solved(seen, mix.partner.cpu(), drawn.values.cpu()), drawn.lam.device)
-        pattern = MovedBlocks(solved, size).only(drawn.lam < 1)
+        solved = torch.zeros(len(images), 3, 1, 1, device="cpu")
+        if any_mixed(drawn.lam):
+            seen = [self._seen(batch)]
+            if batch.other is not None:
+                there = Batch(*batch.other, None, batch.fields, batch.integers, batch.maximum)
+                seen.append(self._seen(there))
+            solved = self._solved(seen, mix.partner.cpu(), drawn.values.cpu())
+        pattern = MovedBlocks(move(solved, drawn.lam.device), size).only(drawn.lam < 1)
         return Mix(mix.partner, pattern.weight, (pattern,))
+
+    def _images(self, batch: Batch) -> Tensor:
+        """The images (B, C, H, W) of which the saliency counts."""
+        if self.saliency is not None:
+            return images_in(batch.x, batch)
+        return images_of(batch, "PuzzleMix")
 
     def _solved(self, seen: list[tuple[Tensor, Tensor]], partner: Tensor, drawn: Tensor) -> Tensor:
         """(B, 3, n, n) what :class:`MovedBlocks` gets, on the CPU.
@@ -242,13 +251,10 @@ class PuzzleMix(LooksWithModel, Method):
 
     def _seen(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The images (B, C, H, W), and where in them saliency is, (B, h, w) float32."""
+        images = self._images(batch)
         if self.saliency is not None:
-            images = images_in(batch.x, batch)
             return images, maps_of(images, self.saliency)
-        images = images_of(batch, "PuzzleMix")
         model, context = self.looking
-        if not len(images):
-            return images, images.new_zeros(0, *images.shape[-2:], dtype=torch.float32)
         gradient = look_back(model, context, batch.x, images, _slope_for(batch.y))
         return images, gradient.float().square().mean(1).sqrt().nan_to_num(0.0, 0.0, 0.0)
 

@@ -13,7 +13,7 @@ from vicinal.errors import VicinalError
 from vicinal.mixing.as_pytree import tensors_as_leaves
 from vicinal.mixing.class_indices import are_shares
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.looking import Context, LooksWithModel, look, observed
+from vicinal.mixing.looking import Context, LooksWithModel, any_mixed, look, observed
 from vicinal.mixing.method import MethodOptions
 from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.mix import Mix
@@ -136,8 +136,8 @@ class SnapMix(LooksWithModel, CutMix):
     then say what part of the sample's object the box covers, and what part of the partner's it
     brings. The weight of the label is the share of what is left of the sample in the sum of both.
 
-    For each batch, the model is called once more, in evaluation mode and without gradients, which
-    takes about a third of the time of a training step.
+    For each batch in which it mixes anything, the model is called once more, in evaluation mode and
+    without gradients, which takes about a third of the time of a training step.
 
     Args:
         model: a network for images whose feature maps (B, C, H, W) are pooled and go into one
@@ -192,7 +192,7 @@ class SnapMix(LooksWithModel, CutMix):
         (crops,) = mix.patterns
         assert isinstance(crops, Crops)
         model, context = self.looking
-        if not len(mix.partner):
+        if not any_mixed(crops.weight):
             return mix
         device, partner = crops.corners.device, mix.partner
         maps = activation_maps(model, context, batch.x, batch.y, crops.size).to(device)

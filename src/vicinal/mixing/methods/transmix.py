@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vicinal.errors import VicinalError
 from vicinal.mixing.arguments import flag
 from vicinal.mixing.completion import Batch
-from vicinal.mixing.looking import Context, LooksWithModel, images_of, look
+from vicinal.mixing.looking import Context, LooksWithModel, any_mixed, images_of, look
 from vicinal.mixing.method import MethodOptions
 from vicinal.mixing.methods.cutmix import CutMix
 from vicinal.mixing.mix import Mix
@@ -24,8 +24,8 @@ class TransMix(LooksWithModel, CutMix):
     sample keeps: that of the pixels, and that of the attention which the class token of a vision
     transformer pays to the patches of the mixed image, in the last layer, averaged over its heads.
 
-    For each batch, the model is called once more, in evaluation mode and without gradients, which
-    takes about a third of the time of a training step.
+    For each batch in which it mixes anything, the model is called once more, in evaluation mode and
+    without gradients, which takes about a third of the time of a training step.
 
     Args:
         model: a vision transformer with a class token, of timm, of transformers, or with layers of
@@ -79,7 +79,7 @@ class TransMix(LooksWithModel, CutMix):
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         (boxes,) = mix.patterns
         model, context = self.looking
-        if not len(mix.partner):
+        if not any_mixed(boxes.weight):
             return mix
         size = tuple(images_of(batch, "TransMix").shape[-2:])
         patch = _patch_of(model)
