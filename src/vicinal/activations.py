@@ -37,7 +37,7 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     criterion: Any = MixLoss(loss_func).criterion
     if isinstance(criterion, AbsentLoss):
         return from_name(criterion.activation)
-    called = criterion.func if isinstance(criterion, partial) else criterion
+    called = _called(loss_func)
     own = getattr(called, "activation", None)
     if callable(own) and not _is_ours(called):
         return cast(Callable[[Tensor], Tensor], own)
@@ -50,9 +50,27 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
         return torch.exp
     is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss | DiceLoss)
     if classes or is_of_classes or called is F.cross_entropy:
-        axis = called.axis if isinstance(called, CrossEntropyLossFlat | FocalLoss) else 1
-        return partial(torch.softmax, dim=axis)
+        axis = class_axis(loss_func)
+        return partial(torch.softmax, dim=1 if axis is None else axis)
     return noop
+
+
+def class_axis(loss_func: Callable[..., Tensor]) -> int | None:
+    """The axis along which a loss takes the scores of classes; None for losses we do not know.
+
+    >>> class_axis(nn.CrossEntropyLoss()), class_axis(CrossEntropyLossFlat())
+    (1, -1)
+    """
+    called = _called(loss_func)
+    if isinstance(called, CrossEntropyLossFlat | FocalLoss):
+        return called.axis
+    is_known = isinstance(called, nn.CrossEntropyLoss | nn.NLLLoss | DiceLoss)
+    return 1 if is_known or called is F.cross_entropy or called is F.nll_loss else None
+
+
+def _called(loss_func: Callable[..., Tensor]) -> Any:
+    criterion: Any = MixLoss(loss_func).criterion
+    return criterion.func if isinstance(criterion, partial) else criterion
 
 
 def activates_silently(loss_func: Callable[..., Tensor], classes: bool) -> bool:
@@ -66,8 +84,7 @@ def activates_silently(loss_func: Callable[..., Tensor], classes: bool) -> bool:
     >>> activates_silently(CrossEntropyLossFlat(), True)  # fastai's, which knows its activation
     False
     """
-    criterion: Any = MixLoss(loss_func).criterion
-    called = criterion.func if isinstance(criterion, partial) else criterion
+    called = _called(loss_func)
     knows_own = _is_ours(called) or hasattr(called, "activation")
     return not knows_own and activation_of(loss_func, classes=classes) is not noop
 

@@ -20,16 +20,22 @@ from vicinal.mixing.target import MixedTarget, over_rows
 
 
 def accuracy(
-    output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
+    output: Tensor,
+    target: Tensor | MixedTarget,
+    *,
+    ignore_index: int | None = None,
+    axis: int = 1,
 ) -> Tensor:
     """The fraction of correct predictions.
 
     Args:
-        output: (B, C, ...) scores of C classes.
+        output: (B, C, ...) scores of C classes, or with another ``axis``, such as (B, ..., C).
         target: (B, ...) class indices, or a :class:`MixedTarget` of them: a prediction then scores
             the share of each label that it matches.
         ignore_index: a label that is skipped, such as that of a mask's unlabelled pixels. The
             accuracy is nan if all labels are.
+        axis: the class axis of the output. A loss with the classes last, such as
+            ``CrossEntropyLossFlat()``, needs ``partial(accuracy, axis=-1)`` beside it.
 
     Raises:
         ValueError: the target's shape does not match the output's.
@@ -42,11 +48,15 @@ def accuracy(
     >>> accuracy(scores, y)
     tensor(0.8750)
     """
-    return top_k_accuracy(output, target, k=1, ignore_index=ignore_index)
+    return top_k_accuracy(output, target, k=1, ignore_index=ignore_index, axis=axis)
 
 
 def error_rate(
-    output: Tensor, target: Tensor | MixedTarget, *, ignore_index: int | None = None
+    output: Tensor,
+    target: Tensor | MixedTarget,
+    *,
+    ignore_index: int | None = None,
+    axis: int = 1,
 ) -> Tensor:
     """The fraction of wrong predictions, ``1 - accuracy``; arguments as for :func:`accuracy`.
 
@@ -54,16 +64,21 @@ def error_rate(
     >>> error_rate(torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([0, 0]))
     tensor(0.5000)
     """
-    return 1 - accuracy(output, target, ignore_index=ignore_index)
+    return 1 - accuracy(output, target, ignore_index=ignore_index, axis=axis)
 
 
 def top_k_accuracy(
-    output: Tensor, target: Tensor | MixedTarget, k: int = 5, *, ignore_index: int | None = None
+    output: Tensor,
+    target: Tensor | MixedTarget,
+    k: int = 5,
+    *,
+    ignore_index: int | None = None,
+    axis: int = 1,
 ) -> Tensor:
     """The fraction of samples whose label is among the ``k`` highest scores.
 
     Args:
-        output, target, ignore_index: as for :func:`accuracy`.
+        output, target, ignore_index, axis: as for :func:`accuracy`.
         k: between 1 and C.
 
     Raises:
@@ -74,6 +89,7 @@ def top_k_accuracy(
     >>> top_k_accuracy(scores, torch.tensor([1, 2]), k=2)
     tensor(0.5000)
     """
+    output = output.movedim(axis, 1)
     if output.shape[1] == 1:
         raise ValueError(
             "the output has one score for each sample, by which class 0 is always predicted: give "
@@ -172,12 +188,13 @@ def accuracy_multi(
     return _mean(lambda labels: (predicted == (labels > 0.5)).float(), output, target)
 
 
-def foreground_acc(output: Tensor, target: Tensor | MixedTarget, bkg_idx: int = 0) -> Tensor:
+def foreground_acc(
+    output: Tensor, target: Tensor | MixedTarget, bkg_idx: int = 0, axis: int = 1
+) -> Tensor:
     """The accuracy of the pixels that are not background.
 
     Args:
-        output: (B, C, ...) scores of C classes.
-        target: (B, ...) class indices, or a :class:`MixedTarget` of them.
+        output, target, axis: as for :func:`accuracy`.
         bkg_idx: the class index of the background.
 
     >>> import torch
@@ -185,7 +202,7 @@ def foreground_acc(output: Tensor, target: Tensor | MixedTarget, bkg_idx: int = 
     >>> foreground_acc(scores, torch.tensor([[0, 1, 0]]))
     tensor(1.)
     """
-    return accuracy(output, target, ignore_index=bkg_idx)
+    return accuracy(output, target, ignore_index=bkg_idx, axis=axis)
 
 
 def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:

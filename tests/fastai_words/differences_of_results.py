@@ -226,6 +226,30 @@ def _():
 
 
 @row(
+    "`accuracy`, `error_rate` and `top_k_accuracy` of outputs with more than two axes",
+    "take the classes from the last axis, and for masks need `axis=1`",
+    "take them from axis 1, and need `axis=-1` where the loss takes the last one",
+)
+def _():
+    output, target = torch.randn(2, 3, 3, 3), torch.randint(3, (2, 3, 3))
+    for name in ("accuracy", "error_rate", "top_k_accuracy"):
+        more = {"k": 2} if name == "top_k_accuracy" else {}
+        theirs, ours = getattr(fastai, name), getattr(vicinal, name)
+        for axis in (1, -1):
+            found = ours(output, target, axis=axis, **more)
+            turned = output.movedim(axis, -1)
+            if not more:
+                torch.testing.assert_close(found, theirs(output, target, axis=axis))
+            torch.testing.assert_close(found, ours(turned, target, axis=-1, **more))
+        torch.testing.assert_close(
+            ours(output, target, **more), ours(output, target, axis=1, **more)
+        )
+    torch.testing.assert_close(
+        fastai.accuracy(output, target), vicinal.accuracy(output, target, axis=-1)
+    )
+
+
+@row(
     "`BrierScore()`",
     "scores the predicted classes, so for two classes it is the error rate",
     "scores the probabilities",

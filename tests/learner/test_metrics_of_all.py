@@ -17,7 +17,9 @@ from vicinal import (
     CohenKappa,
     CrossEntropyLossFlat,
     DataLoaders,
+    DiceMulti,
     F1Score,
+    FocalLossFlat,
     Learner,
     MixUp,
     OrdinalLoss,
@@ -28,10 +30,12 @@ from vicinal import (
     accuracy,
     accuracy_multi,
     error_rate,
+    foreground_acc,
     mae,
     ordinal_class,
     rmse,
     skm_to_fastai,
+    top_k_accuracy,
 )
 from vicinal.learner.callbacks import as_metrics
 
@@ -251,3 +255,50 @@ def test_the_loss_of_a_part_is_the_criterion_of_all_its_samples(loss, bs):
     learn = Learner(dls, nn.Identity(), loss)
     batches = list(zip(x.split(bs), y.split(bs), strict=True))
     assert learn.validate(dl=batches)["valid_loss"] == pytest.approx(loss(x, y).item())
+
+
+AXES = [
+    (accuracy, r"accuracy takes the classes from axis 1 of outputs \(10, 4, 4\), and the loss from "
+     r"axis -1: give both the same axis, as in partial\(accuracy, axis=-1\)"),
+    (partial(error_rate, ignore_index=9), "error_rate takes the classes from axis 1"),
+    (partial(top_k_accuracy, k=2), r"the same axis, as in partial\(top_k_accuracy, axis=-1"),
+    (F1Score(axis=1, average="macro"), r"from axis -1: give both the same axis$"),
+    (foreground_acc, r"the same axis, as in partial\(foreground_acc, axis=-1"),
+    (DiceMulti(), "dice_multi takes the classes from axis 1"),
+]  # fmt: skip
+
+
+def positions():
+    """Sequences of as many positions as there are classes, of which most are predicted."""
+    y = torch.arange(80).view(20, 4) ** 2 % 4
+    x = torch.eye(4)[y] * 3  # (B, T, C)
+    dl = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=10)
+    return DataLoaders(dl, dl)
+
+
+@pytest.mark.parametrize(("metric", "sentence"), AXES)
+def test_metrics_and_the_loss_take_the_classes_from_the_same_axis(metric, sentence):
+    for learn in (
+        Learner(positions(), nn.Identity(), CrossEntropyLossFlat(), metrics=metric),
+        Learner(positions(), nn.Identity(), FocalLossFlat(), metrics=metric),
+    ):
+        with pytest.raises(VicinalError, match=sentence):
+            learn.validate()
+
+
+def test_with_the_classes_last_metrics_score_them():
+    metrics = [partial(accuracy, axis=-1), partial(error_rate, axis=-1), DiceMulti(axis=-1)]
+    metrics += [F1Score(average="macro"), partial(top_k_accuracy, k=1, axis=-1)]
+    learn = Learner(positions(), nn.Identity(), CrossEntropyLossFlat(), metrics=metrics)
+    names = ("accuracy", "error_rate", "dice_multi", "f1_score", "top_k_accuracy")
+    found = learn.validate()
+    assert [found[f"valid_{name}"] for name in names] == pytest.approx([1, 0, 1, 1, 1])
+
+
+def test_of_a_loss_of_ones_own_nobody_knows_the_axis():
+    def loss(output, y):
+        return nn.functional.cross_entropy(output.movedim(-1, 1), y)
+
+    metrics = [partial(accuracy, axis=-1), F1Score(average="macro")]
+    found = Learner(positions(), nn.Identity(), loss, metrics=metrics).validate()
+    assert found["valid_accuracy"] == 1

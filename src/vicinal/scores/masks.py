@@ -10,7 +10,7 @@ from torch import Tensor
 from vicinal.errors import VicinalError
 
 
-class _Overlap:
+class Overlap:
     """How predicted and true pixels of each class overlap, counted over all batches.
 
     Args:
@@ -66,7 +66,7 @@ class _Overlap:
         raise NotImplementedError
 
 
-class _OfTwo(_Overlap):
+class _OfTwo(Overlap):
     def check_classes(self, number: int) -> None:
         """Raise a VicinalError if there are not two classes."""
         if number != 2:
@@ -112,7 +112,7 @@ class JaccardCoeff(_OfTwo):
         return _ratio(both[1], true[1] + predicted[1] - both[1])
 
 
-class DiceMulti(_Overlap):
+class DiceMulti(Overlap):
     """The mean over the classes of their Dice coefficients, over all pixels.
 
     Classes that are neither true nor predicted anywhere are skipped.
@@ -133,7 +133,7 @@ class DiceMulti(_Overlap):
         return float((2 * both / sizes)[sizes > 0].mean())
 
 
-class JaccardCoeffMulti(_Overlap):
+class JaccardCoeffMulti(Overlap):
     """The mean over the classes of their intersections over unions, over all pixels.
 
     Classes that are neither true nor predicted anywhere are skipped.
@@ -154,7 +154,7 @@ class JaccardCoeffMulti(_Overlap):
         return float((both / unions)[unions > 0].mean())
 
 
-class ClassIoU(_Overlap):
+class ClassIoU(Overlap):
     """The intersection over union of one class, over all pixels; nan where there are none of it.
 
     Args:
@@ -178,7 +178,7 @@ class ClassIoU(_Overlap):
         return _ratio(both[place], true[place] + predicted[place] - both[place])
 
 
-class MeanIoU(_Overlap):
+class MeanIoU(Overlap):
     """The mean over the classes of :class:`ClassIoU`; classes without a true pixel are skipped.
 
     Args:
