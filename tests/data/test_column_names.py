@@ -1,9 +1,36 @@
 """Columns that options name: they are there, and no two options contradict each other."""
 
+import shlex
+
+import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vicinal import VicinalError
-from vicinal.data.column_names import check_column, check_roles
+from vicinal.data.column_names import check_column, check_roles, listed_names, typed
+from vicinal.data.row_parts import split_frames
+
+NAMES = st.text(
+    st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" ,\"'"), min_size=1
+).filter(lambda name: name == name.strip())
+
+
+@given(st.lists(NAMES, min_size=1))
+@example(["price, usd"])
+@example(['"quoted"', "it's", "$x"])
+def test_names_are_read_as_they_are_typed(names):
+    (word,) = shlex.split(typed(*names))
+    assert listed_names(word) == names
+
+
+def test_advice_can_be_pasted_for_names_with_commas():
+    parts = {"train": pd.DataFrame({"x": [1], "price, usd": [2], "y": [0]})}
+    parts["test"] = parts["train"][["x"]]
+    with pytest.raises(VicinalError, match="leave them out with --drop ") as error:
+        split_frames(parts, 0.2, seed=0)
+    word = shlex.split(str(error.value).rpartition("--drop ")[2])[0]
+    assert listed_names(word) == ["price, usd", "y"]
 
 
 @pytest.mark.parametrize(

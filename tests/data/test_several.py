@@ -239,6 +239,12 @@ def test_several_columns_of_zeros_and_ones_are_labels(tmp_path, on, off):
     assert note(split, "labels").startswith("labels: several of 3 classes (a, b, c), columns of ")
 
 
+def test_columns_with_commas_in_their_names_are_quoted(tmp_path):
+    text = flags().replace("x,a,b,c", 'x,"a, b",c,d')
+    split = of_table(tmp_path, text, label='"a, b",c,d')
+    assert split.vocab == ["a, b", "c", "d"]
+
+
 def test_a_column_of_zeros_alone_is_named_and_left_out(tmp_path):
     split = of_table(tmp_path, flags("abcd"), label="a,d,b,c")
     assert split.vocab == ["a", "b", "c"]

@@ -1,8 +1,8 @@
 """Which columns of a table are learned from beside its texts or its images."""
 
 from collections.abc import Collection, Sequence
-from shlex import quote
 
+from vicinal.data.column_names import typed
 from vicinal.data.columns import ColumnKinds
 from vicinal.errors import VicinalError
 
@@ -41,12 +41,12 @@ def chosen_columns(
     for name in named:
         if name in kinds.left_out:
             raise VicinalError(
-                f"--columns {quote(name)}: nothing can be learned from that column "
+                f"--columns {typed(name)}: nothing can be learned from that column "
                 f"({kinds.left_out[name]}): leave it out of --columns"
             )
         if name in kinds.text:
             raise VicinalError(
-                f"--columns {quote(name)}: that column holds texts, and only numbers and "
+                f"--columns {typed(name)}: that column holds texts, and only numbers and "
                 f"categories are learned from beside {beside}: leave it out of --columns"
             )
     if not (kinds.numeric or kinds.categorical):

@@ -1,7 +1,10 @@
 """The columns of a table that options name: they are there, and each has one role."""
 
+import csv
 import difflib
+import io
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
@@ -51,6 +54,35 @@ def check_roles(roles: Mapping[str, Sequence[str]], columns: Sequence[str]) -> N
                 raise VicinalError(
                     f"--{other} and --{option} both name the column {name}: leave it out of one"
                 )
+
+
+def listed_names(names: str | None) -> list[str]:
+    """The names of columns in a list that is separated by commas, as in a CSV file.
+
+    >>> listed_names('zip, "price, usd"'), listed_names(None)
+    (['zip', 'price, usd'], [])
+    """
+    listed = (names or "").split(",")
+    if '"' in (names or ""):
+        try:
+            (listed,) = csv.reader([names or ""], skipinitialspace=True, strict=True)
+        except (csv.Error, ValueError):
+            raise VicinalError(
+                f"{names} is no list of columns: put a name with a comma or a quote into double "
+                "quotes, and double each quote in it"
+            ) from None
+    return [name.strip() for name in listed if name.strip()]
+
+
+def typed(*names: str) -> str:
+    """Names of columns as an option takes them in a shell: :func:`listed_names` reads them.
+
+    >>> print(typed("zip", "age"), typed("price, usd"))
+    zip,age '"price, usd"'
+    """
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(names)
+    return quote(written.getvalue())
 
 
 def _near(name: str, columns: Sequence[str]) -> str:

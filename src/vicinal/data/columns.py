@@ -4,12 +4,12 @@ import unicodedata
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from shlex import quote
 
 import numpy as np
 import pandas as pd
 from dateutil import parser  # type: ignore[import-untyped]
 
+from vicinal.data.column_names import typed
 from vicinal.data.row_numbers import is_called_an_id, row_numbers
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
@@ -195,7 +195,7 @@ def _refuse_words(values: pd.Series) -> None:
     try:
         as_numbers(values)
     except VicinalError as error:
-        name = quote(str(values.name))
+        name = typed(str(values.name))
         raise VicinalError(f"{error}, or say --categorical {name} or --drop {name}") from None
 
 

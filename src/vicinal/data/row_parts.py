@@ -1,11 +1,11 @@
 """The training and validation part of a table."""
 
 from collections.abc import Sequence
-from shlex import quote
 from typing import Any
 
 import pandas as pd
 
+from vicinal.data.column_names import typed
 from vicinal.data.columns import as_texts
 from vicinal.data.groups import hold_out_groups
 from vicinal.data.hold_out import hold_out, random_halves
@@ -57,7 +57,7 @@ def split_frames(
             raise VicinalError(
                 f"the part {valid_name} lacks columns of the part {train_name}: "
                 f"{', '.join(missing)}: add them, or leave them out with --drop "
-                f"{quote(','.join(missing))}"
+                f"{typed(*missing)}"
             )
         if group is not None:
             shared = {*groups_of_rows(train, group)} & {*groups_of_rows(valid, group)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vicinal.data.column_names import check_column
+from vicinal.data.column_names import check_column, listed_names
 from vicinal.data.columns import as_texts
 from vicinal.data.written_lists import read_list
 from vicinal.errors import VicinalError
@@ -54,7 +54,7 @@ def names_several(request: "DataRequest", columns: Collection[Any]) -> list[str]
     label = request.label
     if label is None or label in columns or "," not in label:
         return []
-    names = [name.strip() for name in label.split(",") if name.strip()]
+    names = listed_names(label)
     if request.label_sep is not None:
         raise VicinalError(
             f"--label-sep {request.label_sep} is for one column, and --label names {len(names)}: "

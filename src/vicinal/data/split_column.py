@@ -6,6 +6,7 @@ from shlex import quote
 
 import pandas as pd
 
+from vicinal.data.column_names import typed
 from vicinal.data.columns import as_texts, is_numeric
 from vicinal.data.parts import part_of, part_word
 from vicinal.data.samples import listed
@@ -53,7 +54,7 @@ def split_column_of(
         if values and all(len(_words(value)) == 1 and part_of(value) for value in values):
             raise VicinalError(
                 f"column {name} holds {listed(values)}: are these parts of the data? say so with "
-                f"--split-column {quote(str(name))}, or {otherwise} {quote(str(name))}"
+                f"--split-column {quote(str(name))}, or {otherwise} {typed(str(name))}"
             )
     return None
 
@@ -146,7 +147,7 @@ def named_parts(frame: pd.DataFrame, column: str) -> pd.Series:
         raise VicinalError(
             f"column {column} holds {as_texts(frame[column]).iloc[row]!r} in row "
             f"{frame.index[row]}, which names no part: write train, valid or test, or say with "
-            f"--drop or --categorical {quote(column)} that it does not split the rows"
+            f"--drop or --categorical {typed(column)} that it does not split the rows"
         )
     if "train" not in {*names} or names.nunique() < 2:
         raise VicinalError(

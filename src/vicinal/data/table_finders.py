@@ -4,9 +4,9 @@ They are in a file of their own because their imports take a third of the time o
 """
 
 from pathlib import Path
-from shlex import quote
 
 from vicinal.data.arrays import split_of_arrays
+from vicinal.data.column_names import typed
 from vicinal.data.column_split import split_of_parquet, split_of_tables
 from vicinal.data.finders import of_folder
 from vicinal.data.frames import Frames, cleaned_frames, read_frames_with_codes
@@ -116,7 +116,7 @@ def _check_names_of_images(frames: Frames, request: DataRequest) -> None:
             raise VicinalError(
                 f"column {name} names images such as {names[0]}, and none of them is among the "
                 f"{count:,} below {request.path}, such as {request.images[0]}: correct the names, "
-                f"or learn without the images by --drop {quote(str(name))}"
+                f"or learn without the images by --drop {typed(str(name))}"
             )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from vicinal.data.chosen_columns import chosen_columns
+from vicinal.data.column_names import typed
 from vicinal.data.columns import ColumnKinds
 from vicinal.data.samples import listed
 from vicinal.errors import VicinalError
@@ -41,12 +42,12 @@ def of_texts_or_columns(
         raise VicinalError(
             f"the columns {listed(kinds.text)} hold texts, and a network learns from one of them: "
             f"name it with --text {quote(first)}"
-            + (f", or leave them out with --drop {quote(','.join(kinds.text))}" if beside else "")
+            + (f", or leave them out with --drop {typed(*kinds.text)}" if beside else "")
         )
     raise VicinalError(
         f"column {first} holds texts, and others can be learned from, too ({listed(beside)}): use "
         f"--columns all to learn from both, --text {quote(first)} to learn from the texts alone, "
-        f"or --drop {quote(first)} to leave them out"
+        f"or --drop {typed(first)} to leave them out"
     )
 
 

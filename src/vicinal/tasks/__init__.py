@@ -1,10 +1,11 @@
 """Tasks: one file for each kind of data, from the options of a training to a learner."""
 
+from vicinal.data.column_names import listed_names
 from vicinal.data.sources import load_split
 from vicinal.data.split import DataSplit
 from vicinal.kinds import KINDS
 from vicinal.progress import status
-from vicinal.tasks.options import TrainOptions, listed_names
+from vicinal.tasks.options import TrainOptions
 from vicinal.tasks.refusals import check_options
 from vicinal.tasks.task import Task
 

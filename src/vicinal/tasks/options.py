@@ -1,6 +1,5 @@
 """TrainOptions: the options of a training, as the user gave them."""
 
-import csv
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
@@ -188,24 +187,6 @@ def is_text(mix: str) -> bool:
     (True, False)
     """
     return not re.search(r"[\s(<]", mix)
-
-
-def listed_names(names: str | None) -> list[str]:
-    """The names of columns in a list that is separated by commas, as in a CSV file.
-
-    >>> listed_names('zip, "price, usd"'), listed_names(None)
-    (['zip', 'price, usd'], [])
-    """
-    listed = (names or "").split(",")
-    if '"' in (names or ""):
-        try:
-            (listed,) = csv.reader([names or ""], skipinitialspace=True, strict=True)
-        except (csv.Error, ValueError):
-            raise VicinalError(
-                f"{names} is no list of columns: put a name with a comma or a quote into double "
-                "quotes, and double each quote in it"
-            ) from None
-    return [name.strip() for name in listed if name.strip()]
 
 
 def option(field: str) -> str:
