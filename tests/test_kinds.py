@@ -208,7 +208,7 @@ def test_a_run_that_was_stopped_is_resumed(tones, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["show"], "tones holds no images, and nothing else can be drawn"),
+        (["show"], "tones holds tones, which cannot be drawn: name a folder of images"),
         (["train", "--mix", "cutmix"], "--mix cutmix does not go with tones: use none, or one of"),
         (["train", "--size", "32"], "--size does not apply to tones"),
         (["train", "--label", "pitch"], "tones has no columns, so --label pitch does not apply"),

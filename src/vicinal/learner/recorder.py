@@ -101,7 +101,7 @@ class Recorder(Callback):
         if self.train_loss.count and not math.isfinite(loss):
             raise Diverged(
                 f"the training loss became {loss} in epoch {learn.epoch + 1}: lower the "
-                "learning rate, and look for NaN or huge values in the inputs"
+                "learning rate, and look for NaN or huge values in the inputs and the targets"
             )
 
     def after_epoch(self, learn: "Learner") -> None:

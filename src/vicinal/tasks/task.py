@@ -388,4 +388,7 @@ class Task(ABC):
         Raises:
             VicinalError: such data cannot be seen, or are not mixed.
         """
-        raise VicinalError(f"{options.data} holds no images, and nothing else can be drawn")
+        raise VicinalError(
+            f"{options.data} holds {cls.kind}, which cannot be drawn: name a folder of images, "
+            "masks, sounds or series"
+        )
