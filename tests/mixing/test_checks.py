@@ -37,6 +37,7 @@ from vicinal import (
     check_mixer,
 )
 from vicinal.mixing import Blend, Mixer
+from vicinal.mixing.batch import leaves
 from vicinal.mixing.checks import CHECKS
 
 IMAGES = torch.rand(7, 3, 8, 8)
@@ -148,6 +149,32 @@ LOOKING = {
 def test_mixers_that_look_with_a_model_pass_the_other_checks(make):
     skip = ["weights", "dtypes", "compiled"]
     assert check_mixer(make(), skip=skip) == tuple(set_without(*skip))
+
+
+def tensors(value):
+    return [leaf for _, leaf in leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+@pytest.mark.parametrize("name", [*MIXERS, *DECIDED, *LOOKING])
+def test_torchs_default_dtype_does_not_matter(name):
+    """As inside of Lightning's Trainer(precision="bf16-true")."""
+    make, batch = {**MIXERS, **DECIDED}.get(name) or (LOOKING[name], ())
+    x = batch[0] if batch else IMAGES
+    y = batch[1] if len(batch) > 1 else torch.arange(len(tensors(x)[0])) % 3
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        torch.manual_seed(0)
+        mixer = make()
+        torch.set_default_dtype(dtype)
+        try:
+            mixes = [mixer(x, y) for _ in range(3)]
+        finally:
+            torch.set_default_dtype(torch.float32)
+        found[dtype] = tensors([(mixed, getattr(y, "weight", y)) for mixed, y in mixes])
+    for expected, *others in zip(*found.values(), strict=True):
+        for other in others:
+            assert other.dtype == expected.dtype
+            assert torch.equal(other, expected)
 
 
 # In a test of its own, by tests of its own, and inside of a model alone.

@@ -49,6 +49,8 @@ def _checked(cls: type, init: Callable[..., None]) -> Callable[..., None]:
         if not takes_any and not names.issuperset(options):
             raise TypeError(_no_option(type(self), min(set(options) - names)))
         init(self, *args, **options)
+        if type(self).__init__ is checked:  # the outermost one
+            vars(self)["_is_constructed"] = True
 
     checked.__signature__ = signature  # type: ignore[attr-defined]
     return checked

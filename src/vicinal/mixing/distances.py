@@ -55,7 +55,8 @@ def _of_tensor(x: Tensor) -> Tensor:
     rows = x.detach().reshape(len(x), -1) if x.numel() else x.new_zeros(len(x), 1)
     if not is_blendable(rows):
         each = [(rows != row).sum(1) for row in rows]
-        return 2.0 * torch.stack(each) if each else torch.zeros(0, 0, device=x.device)
+        counts = torch.stack(each) if each else torch.zeros(0, 0, device=x.device)
+        return 2.0 * counts.float()
     if rows.is_complex():
         rows = torch.view_as_real(rows).flatten(1)
     rows = rows.to(torch.promote_types(rows.dtype, torch.float32))

@@ -19,6 +19,7 @@ import torch
 from torch.compiler import is_compiling
 
 from vicinal.mixing.arguments import Fields, flag, names, one_of
+from vicinal.mixing.assigned import as_constructed
 from vicinal.mixing.batch import (
     batch_size,
     copy_if_shared,
@@ -128,7 +129,7 @@ class Mixer(ABC):
         pixelwise: bool | None = None,
         seed: int | None = None,
     ) -> None:
-        self.partners: Any = partners  # checked by __setattr__
+        self.partners: Any = checked_partners(partners)
         self.half = flag("half", half)
         if half and (needs_batch(self.partners) or partners == "pairs"):
             shown = f"partners={self.partners!r}"
@@ -351,10 +352,8 @@ class Mixer(ABC):
 
     def _shown_settings(self) -> dict[str, str]:
         settings = {name: value for name, value in vars(self).items() if _is_shown(name, value)}
-        # The options of the method come before those that all mixers have.
-        order = sorted(
-            settings, key=lambda name: name in (*MixerOptions.__annotations__, "per", "p")
-        )
+        last = (*MixerOptions.__annotations__, "per", "p")  # after the options of the method
+        order = sorted(settings, key=lambda name: name in last)
         return {name: _value_repr(settings[name]) for name in order}
 
     def _repr_html_(self) -> str:
@@ -362,7 +361,8 @@ class Mixer(ABC):
         return html_facts(type(self).__name__, {**self._shown_settings(), **seed})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        value = checked_partners(value) if name == "partners" else value
+        if not name.startswith("_") and "_is_constructed" in vars(self):
+            value = as_constructed(self, name, value)
         super().__setattr__(name, value)
         # Blocks that were drawn with other options must not be used: see blocks.py. These three
         # attributes have no influence on what is drawn.

@@ -321,8 +321,6 @@ def choose_partners(partners: Any, mix: Mix, batch: Batch) -> Mix:
     """
     if not needs_batch(partners):
         return mix
-    if batch.is_half:
-        raise ValueError(f"half and partners={partners!r} exclude each other: leave out one")
     if batch.other is not None:
         raise ValueError(f"partners={partners!r} come from the batch: give no second batch")
     chooser = cast(Chooser, BY_BATCH[partners] if isinstance(partners, str) else partners)

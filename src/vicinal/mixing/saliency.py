@@ -209,7 +209,8 @@ def places(
     height, width = maps.shape[1:]
     if not maps.numel():
         return starts
-    scale = torch.tensor([height / size[0], width / size[1]], device=maps.device)
+    reduced = height / size[0], width / size[1]
+    scale = torch.tensor(reduced, dtype=torch.float32, device=maps.device)
     down, across = (sides * scale).round().long().clamp(min=1).unsqueeze(2).unbind(1)
     # From sums over all pixels above and to the left, those over the box that begins at each pixel.
     total = F.pad(maps.cumsum(1).cumsum(2), (1, 0, 1, 0))

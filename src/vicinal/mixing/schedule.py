@@ -119,7 +119,10 @@ class Schedule(Wrapper):
         step, end = step - start, math.ceil(self.until * steps - 1e-9)
         if self.alpha is not None:
             first, last = self.alpha
-            self.mixer.alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
+            # Past __setattr__, which would check for every batch what lies between checked ends.
+            alpha = first + (last - first) * min(max(step, 0) / max(end - 1, 1), 1.0)
+            vars(self.mixer)["alpha"] = alpha
+            self.mixer._changes += 1
         mixing = repeat_for_samples(torch.arange(step, step + batches, device="cpu") < end, count)
         drawn = super().patterns(batches, count, size, generator, step)
         drawn = tuple(pattern.only(mixing) for pattern in drawn)

@@ -14,7 +14,7 @@ from vicinal.rng import RandomState
 
 # What a mixer has beside its options: caches, and what its seed is, which each run sets.
 _PRIVATE = (
-    *("random", "_blocks", "_op_id", "_outer_draw", "_changes"),
+    *("random", "_blocks", "_op_id", "_outer_draw", "_changes", "_is_constructed"),
     *("_given", "_given_changes", "_adopted"),  # of wrappers, about the mixers that they were given
 )
 

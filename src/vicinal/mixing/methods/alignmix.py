@@ -195,5 +195,5 @@ class AlignMix(Method):
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Aligned:
         lam = sample_lam(self.alpha, count, generator).float()
-        turned = torch.rand(count, generator=generator, device="cpu") < 0.5
-        return Aligned(lam, turned.float(), size)
+        uniform = torch.rand(count, generator=generator, dtype=torch.float32, device="cpu")
+        return Aligned(lam, (uniform < 0.5).float(), size)

@@ -62,7 +62,7 @@ class BetweenClass(Method):
 
     @property
     def drawn_types(self) -> tuple[LoudnessBlend]:  # type: ignore[override]
-        return (LoudnessBlend(torch.empty(0, device="cpu"), self.rate),)
+        return (LoudnessBlend(torch.empty(0, dtype=torch.float32, device="cpu"), self.rate),)
 
     def pattern(
         self, count: int, size: tuple[int, int], generator: torch.Generator

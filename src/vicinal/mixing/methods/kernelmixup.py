@@ -106,7 +106,8 @@ class KernelMixUp(Method):
         uniform = torch.rand(2, count, generator=generator, dtype=torch.float64, device="cpu")
         cosine = uniform[0].mul(2 * math.pi).cos()
         exponential = uniform[1].neg().log1p().neg()
-        return UnwarpedBlend(torch.zeros(count, device="cpu"), cosine.float(), exponential.float())
+        zeros = torch.zeros(count, dtype=torch.float32, device="cpu")
+        return UnwarpedBlend(zeros, cosine.float(), exponential.float())
 
     def complete(self, mix: Mix, batch: Batch) -> Mix:
         (drawn,) = mix.patterns
@@ -132,7 +133,7 @@ class KernelMixUp(Method):
         else:
             partner = self._features(batch, *batch.other)
         if not own:  # fields= names nothing, as applying the mix will say
-            return torch.ones(len(mix.partner))
+            return torch.ones(len(mix.partner), dtype=torch.float32)
         squares = torch.stack([_squares(*pair) for pair in zip(own, partner, strict=True)]).sum(0)
         finite = squares.isfinite()
         mean = squares.where(finite, 0.0).sum() / finite.sum().clamp(min=1)

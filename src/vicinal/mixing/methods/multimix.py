@@ -41,7 +41,7 @@ class Shares(Drawn):
     @property
     def weight(self) -> Tensor:
         """Ones: it mixes no sample with a partner."""
-        return torch.ones(len(self.shares), device=self.shares.device)
+        return torch.ones(len(self.shares), dtype=torch.float32, device=self.shares.device)
 
     def only(self, chosen: Tensor) -> NoReturn:
         raise ValueError("blends of a whole batch leave no sample as it is")
@@ -128,7 +128,7 @@ class MultiMix(LooksWithModel):
 
     @property
     def drawn_types(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return (Shares(torch.empty(0, self.n, device="cpu")),)
+        return (Shares(torch.empty(0, self.n, dtype=torch.float32, device="cpu")),)
 
     def patterns(
         self,

@@ -188,7 +188,7 @@ class PuzzleMix(LooksWithModel, Method):
             )
         images = self._images(batch)
         size = images.shape[-2], images.shape[-1]
-        solved = torch.zeros(len(images), 3, 1, 1, device="cpu")
+        solved = torch.zeros(len(images), 3, 1, 1, dtype=torch.float32, device="cpu")
         if any_mixed(drawn.lam):
             seen = [self._seen(batch)]
             if batch.other is not None:
@@ -219,7 +219,7 @@ class PuzzleMix(LooksWithModel, Method):
         rules = Rules(self.labels, self.beta, self.gamma, self.eta, self.price)
         maps = [pooled(each, (finest, finest)).cpu() for _, each in seen]
         lam, blocks = drawn.unbind(1)
-        solved = torch.empty(len(drawn), 3, finest, finest, device="cpu")
+        solved = torch.empty(len(drawn), 3, finest, finest, dtype=torch.float32, device="cpu")
         cells: dict[tuple[int, int], list[Tensor]] = {}
         for count in choices:
             rows = (blocks == count).nonzero().flatten()

@@ -113,7 +113,8 @@ def _positions(at: Tensor, count: Any, start: Any, stop: Any) -> tuple[Tensor, T
     """
     steps = count - 1
     steps = steps.clamp(min=1) if isinstance(steps, Tensor) else max(steps, 1)
-    place = at * (stop - start - 1) / steps
+    # Not in the default dtype: bfloat16 would skip pixels of large images.
+    place = (at * (stop - start - 1)).float() / steps
     low = place.floor()
     return low.long() + start, place - low
 

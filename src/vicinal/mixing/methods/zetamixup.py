@@ -79,7 +79,7 @@ class ZetaMixUp(Method):
         self.num_classes = None if num_classes is None else whole("num_classes", num_classes)
 
     def pattern(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Blend:
-        return Blend(torch.zeros(count, device="cpu"))
+        return Blend(torch.zeros(count, dtype=torch.float32, device="cpu"))
 
     def patterns(
         self,
