@@ -31,7 +31,7 @@ from vicinal.formatting import pluralize
 from vicinal.plots.saving import save_figure
 from vicinal.study.analysis import Analysis, Comparison, margin_at
 from vicinal.study.arms import Arm, Cell, comparisons, make_arms
-from vicinal.study.cells import axes, cell_text, grid, learnt, methods
+from vicinal.study.cells import axes, cell_text, grid, methods
 from vicinal.study.config import ExperimentConfig
 from vicinal.study.experiment import Experiment
 from vicinal.study.folder import ComparisonFolder
@@ -199,10 +199,9 @@ def keep(cell: Cell, folder: Path, kept: Path) -> None:
     """Write what the comparison in a folder shows, in place of what was kept of that cell."""
     arms, results, _ = read(folder)
     analysis = Analysis(arms, results)
-    shown = {(c.arm.method, c.arm.epochs) for c in learnt(analysis)}
     wanted = (analysis.main.name, *MEASURED)
     rows = [
-        {"train_size": cell.train_size, **row, "learnt": (row["mix"], row["epochs"]) in shown}
+        {"train_size": cell.train_size, **row}
         for row in analysis.differences()
         if row["measure"] in wanted
     ]

@@ -15,6 +15,7 @@ from vicinal.study.evaluation import Evaluation
 from vicinal.study.intervals import interval
 from vicinal.study.measures import MEASURES
 from vicinal.study.measuring import compute_measures
+from vicinal.study.report import write_report
 from vicinal.study.result import Result
 
 SEEDS = 6
@@ -502,3 +503,63 @@ def test_runs_in_which_an_earlier_version_changed_more_images_are_not_mixed_with
     assert (made.interval.seeds, made.value) == (2, 0.5)
     (made,) = Analysis(found.arms, found.results).compare(MEASURES["accuracy"])
     assert made.interval.seeds == 4
+
+
+class TestUnequalSeeds:
+    """An arm that has diverged on a hard seed must not be crowned for it."""
+
+    def found(self):
+        values = {NONE: [0.60, 0.70, 0.90], MIXUP: [0.58, 0.99, 0.88], CUTMIX: [0.55, 0.66, 0.86]}
+        made = analysis(values)
+        lost = failed(MIXUP, 0)
+        results = [lost if (r.arm, r.seed) == (MIXUP.name, 0) else r for r in made.results]
+        results = [
+            replace(r, failed="nan") if (r.arm, r.seed) == (MIXUP.name, 1) else r for r in results
+        ]
+        return Analysis(made.arms, results)
+
+    def test_the_best_mean_is_over_the_seeds_of_all(self):
+        assert details(self.found())[-1] == (
+            "The best mean accuracy over 1 seed, which all have finished, is that of none: 90.0 %."
+        )
+
+    def test_without_a_common_seed_there_is_no_best_mean(self):
+        found = self.found()
+        results = [r for r in found.results if (r.arm, r.seed) != (CUTMIX.name, 2)]
+        assert not any("best mean" in s for s in details(Analysis(found.arms, results)))
+
+    def test_the_report_says_over_what_its_numbers_are(self, tmp_path):
+        said = "A difference is over\nthe seeds that both arms have finished"
+        for found, is_said in ((self.found(), True), (analysis({NONE: LOW, MIXUP: HIGH}), False)):
+            write_report(tmp_path / "report.html", found, ["answer"])
+            assert (said in (tmp_path / "report.html").read_text()) == is_said
+
+
+def test_too_few_samples_are_not_blamed_on_the_seeds():
+    found = analysis({NONE: [2 / 3] * 8, MIXUP: [1 / 3, 1.0] * 4}, samples=3)
+    assert headline(found) == (
+        "3 validation samples and 8 seeds cannot tell whether mixup α = 0.4 beats "
+        "training without mixing: hold out more samples."
+    )
+    assert any("so few validation samples leave open" in sentence for sentence in details(found))
+
+
+def test_a_length_that_cannot_be_compared_is_named_in_the_headline():
+    long = [replace(arm, epochs=20) for arm in (NONE, MIXUP)]
+    found = analysis({NONE: LOW, MIXUP: HIGH, long[0]: LOW, long[1]: HIGH})
+    lost = [replace(r, failed="nan") if r.arm == long[0].name else r for r in found.results]
+    sentence = headline(Analysis(found.arms, lost))
+    assert sentence.startswith("With 5 epochs, mixup α = 0.4 beats training without mixing by 20.0")
+    assert sentence.endswith("). With 20 epochs, there is nothing to compare.")
+
+
+def test_tables_claim_no_difference_to_what_has_learnt_nothing(tmp_path):
+    found = analysis({NONE: LOW, MIXUP: HIGH})
+    dull = Analysis(found.arms, [replace(result, chance=0.72) for result in found.results])
+    assert not any(row["learnt"] for row in dull.differences())
+    assert all(row["learnt"] for row in found.differences())
+    for each, is_said in ((dull, False), (found, True)):
+        write_report(tmp_path / "report.html", each, ["answer"])
+        page = (tmp_path / "report.html").read_text()
+        assert (" better</span>" in page) == is_said
+    assert list(found.differences()[0]) == found.columns

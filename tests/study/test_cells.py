@@ -93,12 +93,47 @@ def test_cells_that_have_learnt_nothing_are_left_out_and_named():
         for result in made.results
     ]
     found = Analysis(made.arms, results)
-    assert "in 1 of 1 cell," in answer(found)[0]
+    assert "in 1 of 1 cell that could be compared (of 2), by most with 5,000" in answer(found)[0]
     assert answer(found)[1] == (
         "Training without mixing is no better than chance yet, so left out: 500 training samples, "
         "5 epochs."
     )
     assert tables_of(found)[0].splitlines()[2].split()[-1] == "-"
+
+
+def test_cells_that_are_not_finished_are_not_said_to_be_no_better_than_chance():
+    made = by_cell({(500.0, 5): (LOW, HIGH), (5000.0, 5): (LOW, HIGH), (5000.0, 50): (LOW, HIGH)})
+    unfinished, diverged = made.arms[3], made.arms[5]
+    results = [
+        replace(result, failed="the loss became nan") if result.arm == diverged.name else result
+        for result in made.results
+        if result.arm != unfinished.name
+    ]
+    found = answer(Analysis(made.arms, results))
+    assert "in 1 of 1 cell that could be compared (of 3)" in found[0]
+    assert not any("chance yet" in sentence for sentence in found)
+    (left,) = [sentence for sentence in found if "left out" in sentence]
+    assert left.startswith("No seed has finished both with what was tried and by training without ")
+    assert left.endswith("5,000 training samples, 5 epochs and 5,000 training samples, 50 epochs.")
+
+
+def test_a_map_without_an_arm_that_does_not_mix_names_its_baseline():
+    arms = (MIXUP, CUTMIX)
+    made = by_cell({(500.0, 5): (LOW, HIGH), (5000.0, 5): (LOW, HIGH)}, arms)
+    dull = [replace(result, chance=0.7) for result in made.results]
+    (sentence,) = answer(Analysis(made.arms, dull))
+    assert sentence.startswith("In no cell is mixup α = 0.4 better than chance yet, so there is")
+    part = [dull[i] if r.arm == made.arms[2].name else r for i, r in enumerate(made.results)]
+    sentences = answer(Analysis(made.arms, part))
+    assert any(s.startswith("mixup α = 0.4 is no better than chance yet") for s in sentences)
+
+
+@pytest.mark.parametrize(("low", "high", "verb"), [(LOW, HIGH, "better"), (HIGH, LOW, "worse")])
+def test_equal_gains_in_several_cells_are_counted(low, high, verb):
+    found = by_cell({(500.0, 5): (low, high), (5000.0, 5): (low, high)})
+    (sentence,) = [s for s in answer(found) if s.startswith("mixup α = 0.4, of 2 cells")]
+    sign = "+" if verb == "better" else "-"
+    assert sentence == f"mixup α = 0.4, of 2 cells: {verb} in 2 ({sign}20.0 points each)."
 
 
 def test_one_seed_shows_nothing():

@@ -199,6 +199,9 @@ class TestCompare:
         assert "mixup α = 0.4: its run diverged (the training loss became" in printed
         assert pd.read_csv(tmp_path / "out" / "runs.csv")["failed"].str.contains("loss").all()
         assert "diverged" in (tmp_path / "out" / "report.html").read_text()
+        differences = pd.read_csv(tmp_path / "out" / "differences.csv")  # none, but their names
+        assert not len(differences)
+        assert {"mix", "against", "difference", "significant", "learnt"} <= {*differences}
 
 
 class TestThreads:
@@ -461,6 +464,22 @@ class TestMistakes:
         sentence = fails(capsys, "compare", "t.csv", "--label", "label", "--out", "out")
         assert "one validation sample is too few to compare" in sentence
         assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("kind", ["classes", "values"])
+    def test_validation_samples_that_are_all_alike_are_refused(self, capsys, kind):
+        """Always predicting their target is perfect, and nothing can be better than chance."""
+        label = [0, 1] * 15 if kind == "classes" else [0.5 * i for i in range(30)]
+        frame = pd.DataFrame({"a": range(40), "label": label + [1] * 10})
+        frame["split"] = ["train"] * 30 + ["valid"] * 10
+        frame.to_csv("t.csv", index=False)
+        arguments = ["--label", "label", "--label-kind", kind, "--epochs", "1", "--seeds", "1"]
+        sentence = fails(capsys, "compare", "t.csv", *arguments, "--out", "out")
+        assert "all validation samples have the same target" in sentence
+
+    @pytest.mark.parametrize("seed", ["-1", str(2**62 + 1), "99999999999999999999"])
+    def test_a_first_seed_is_in_range(self, capsys, seed):
+        sentence = fails(capsys, "compare", "digits", "--first-seed", seed, "--out", "out")
+        assert f"--first-seed must be between 0 and {2**62}, not {seed}" in sentence
 
     def test_damaged_settings_are_named(self, capsys, tmp_path):
         (tmp_path / "out").mkdir()

@@ -255,8 +255,22 @@ class Analysis:
             ]
         return self._compared[measure.name]
 
+    @property
+    def columns(self) -> list[str]:
+        """The names in each dict of :meth:`differences`, also where there is none."""
+        size = ["train_size"] if self.is_map else []
+        found = ["value", "against_value", "difference", "low", "high", "seeds", "significant"]
+        return ["mix", "epochs", *size, "against", "measure", *found, "learnt"]
+
+    def learnt(self, measure: Measure) -> list[Comparison]:
+        """The comparisons with a baseline that has learnt something."""
+        return [made for made in self.compare(measure) if self.beats_chance(made.baseline)]
+
     def differences(self) -> list[dict[str, Any]]:
-        """A dict for every comparison by every measure: the difference and its interval."""
+        """A dict for every comparison by every measure: the difference and its interval.
+
+        ``learnt`` is whether the baseline is better than chance: else the answer claims nothing.
+        """
         return [
             {
                 "mix": made.arm.method,
@@ -271,6 +285,7 @@ class Analysis:
                 "high": made.interval.high,
                 "seeds": made.interval.seeds,
                 "significant": made.interval.significant,
+                "learnt": self.beats_chance(made.baseline),
             }
             for made in self._all_comparisons()
         ]

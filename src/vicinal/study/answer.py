@@ -1,6 +1,7 @@
 """The answer in sentences, which claim no more than the numbers support."""
 
 from itertools import groupby
+from statistics import fmean
 
 from vicinal.formatting import join_and, pluralize
 from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
@@ -32,8 +33,13 @@ def headline(analysis: Analysis) -> str:
             "No arm is better than chance yet, so there is nothing to compare: train longer, or "
             "with more samples."
         )
-    lengths = [list(group) for _, group in groupby(made, key=lambda c: c.arm.epochs)]
-    return " ".join(_best(analysis, group, named=len(lengths) > 1) for group in lengths)
+    lengths = {epochs: [*group] for epochs, group in groupby(made, key=lambda c: c.arm.epochs)}
+    named = len(analysis.lengths) > 1
+    sentences = [_best(analysis, group, named=named) for group in lengths.values()]
+    left = [pluralize(epochs, "epoch") for epochs in analysis.lengths if epochs not in lengths]
+    if left:
+        sentences.append(f"With {join_and(left)}, there is nothing to compare.")
+    return " ".join(sentences)
 
 
 def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
@@ -55,11 +61,12 @@ def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
         return _capitalized(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
     if len(significant) == len(made):
         return _capitalized(f"{where}nothing that was tried beats {base}: all of it is worse.")
-    return _capitalized(f"{where}{_no_winner(made, known, base)}.")
+    return _capitalized(f"{where}{_no_winner(analysis, made, known)}.")
 
 
-def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> str:
+def _no_winner(analysis: Analysis, made: list[Comparison], known: list[Comparison]) -> str:
     """What is not known, what makes no practical difference, and what is worse."""
+    base = baseline_name(made[0].baseline)
     worse = [c for c in known if c.interval.significant]
     same = [c for c in known if c.same]
     settled = [c for c in known if c.is_negligible and c not in worse and c not in same]
@@ -70,7 +77,7 @@ def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> st
         if len(undecided) > 1:
             all_of_it = len(undecided) == len(made)
             what = "anything that was tried" if all_of_it else f"any of {what}"
-        parts.append(_undecided(undecided, what, base))
+        parts.append(_undecided(analysis, undecided, what, base))
     if settled:
         verb = "make" if len(settled) > 1 else "makes"
         to = "" if undecided else f" to {base}"
@@ -88,11 +95,14 @@ def _no_winner(made: list[Comparison], known: list[Comparison], base: str) -> st
     return "; ".join(parts)
 
 
-def _undecided(undecided: list[Comparison], what: str, base: str) -> str:
+def _undecided(analysis: Analysis, undecided: list[Comparison], what: str, base: str) -> str:
     """That a gain is possible, with the best mean of those where it is."""
     best = max(undecided, key=lambda comparison: comparison.gain)
     seeds = pluralize(best.interval.seeds, "seed")
     if all(comparison.is_open for comparison in undecided):
+        if any(_lacks_samples(comparison) for comparison in undecided):
+            few = f"{pluralize(analysis.samples, 'validation sample')} and {seeds}"
+            return f"{few} cannot tell whether {what} beats {base}: hold out more samples"
         return f"{seeds} are too few to tell whether {what} beats {base}: take {ENOUGH} or more"
     mean = f"the mean difference is {_signed(best)}"
     if len(undecided) > 1:
@@ -120,7 +130,7 @@ def details(analysis: Analysis) -> list[str]:
         if analysis.beats_chance(comparison.baseline)
     ]
     if made and len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
-        sentences.append(_best_mean(analysis))
+        sentences += _best_mean(analysis)
     return sentences + _unpaired(analysis, {comparison.arm for comparison in made})
 
 
@@ -143,14 +153,26 @@ def _unpaired(analysis: Analysis, compared: set[Arm]) -> list[str]:
     return sentences
 
 
-def _best_mean(analysis: Analysis) -> str:
-    """The arm with the best mean, whether or not by chance."""
+def _best_mean(analysis: Analysis) -> list[str]:
+    """The arm with the best mean, whether or not by chance, over the seeds that all have."""
     main = analysis.main
-    means = {arm: mean for arm in analysis.arms if (mean := analysis.mean(arm, main)) is not None}
+    values = {
+        arm: {r.seed: r.mean(main.name) for r in analysis.of(arm, main)} for arm in analysis.arms
+    }
+    values = {arm: of_seeds for arm, of_seeds in values.items() if of_seeds}
+    seeds = set.intersection(*map(set, values.values()))
+    if not seeds:
+        return []
+    means = {arm: fmean(of_seeds[seed] for seed in seeds) for arm, of_seeds in values.items()}
     best = max(means.values(), key=main.gain)
     names = [full_name(analysis, arm) for arm, mean in means.items() if mean == best]
     title = main.title.removeprefix("mean ")  # of average precision, or of IoU
-    return f"The best mean {title} is that of {join_and(names)}: {main.text(best)}."
+    over = (
+        ""
+        if all(len(each) == len(seeds) for each in values.values())
+        else (f" over {pluralize(len(seeds), 'seed')}, which all have finished,")
+    )
+    return [f"The best mean {title}{over} is that of {join_and(names)}: {main.text(best)}."]
 
 
 def _warnings(analysis: Analysis) -> list[str]:
@@ -226,13 +248,19 @@ def _main_difference(analysis: Analysis, comparison: Comparison) -> str:
         )
     mean = f"{arm} {_mean_difference(comparison)} {baseline}, in the mean of {seeds}"
     if comparison.is_open:
-        return f"{mean}: so few seeds leave open what the true difference is."
+        few = "validation samples" if _lacks_samples(comparison) else "seeds"
+        return f"{mean}: so few {few} leave open what the true difference is."
     notes = "; ".join(filter(None, [_side(measure), _seeds_needed(analysis, comparison)]))
     points = " points" if measure.percent else ""
     return (
         f"{mean}, but the true difference may be anything from {measure.signed(found.low)} to "
         f"{measure.signed(found.high)}{points}{f' ({notes})' if notes else ''}."
     )
+
+
+def _lacks_samples(comparison: Comparison) -> bool:
+    """Whether more seeds would not help an interval that tells nothing."""
+    return comparison.needed is None or comparison.interval.seeds >= ENOUGH
 
 
 def _mean_difference(comparison: Comparison) -> str:

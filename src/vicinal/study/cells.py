@@ -13,15 +13,16 @@ def map_answer(analysis: Analysis) -> list[str]:
     """The answer of a map in sentences: the headline, and the details."""
     made = learnt(analysis)
     if not made:
+        base = baseline_name(comparisons(analysis.arms)[0][1])
         return [
-            "In no cell is training without mixing better than chance yet, so there is nothing to "
-            "compare: train longer, or with more samples."
+            f"In no cell is {base} better than chance yet, so there is nothing to compare: train "
+            "longer, or with more samples."
             if analysis.measures and analysis.compare(analysis.main)
             else "There is nothing to compare: no arm has finished a seed that its baseline has, "
             "too."
         ]
     cells = list(dict.fromkeys(comparison.arm.cell for comparison in made))
-    sentences = [_headline(made, cells), *_unlearnt(analysis, cells)]
+    sentences = [_headline(made, cells, len(analysis.cells)), *_left_out(analysis, cells)]
     if any(comparison.interval.low is None for comparison in made):
         sentences.append("One seed gives no interval, so it shows nothing: take five or more.")
     methods = dict.fromkeys(comparison.arm.method for comparison in made)
@@ -31,14 +32,11 @@ def map_answer(analysis: Analysis) -> list[str]:
 
 def learnt(analysis: Analysis) -> list[Comparison]:
     """The comparisons with a baseline that has learnt something."""
-    if not analysis.measures:
-        return []
-    made = analysis.compare(analysis.main)
-    return [c for c in made if analysis.beats_chance(c.baseline)]
+    return analysis.learnt(analysis.main) if analysis.measures else []
 
 
-def _headline(made: Sequence[Comparison], cells: Sequence[Cell]) -> str:
-    """In how many cells something wins, and where most."""
+def _headline(made: Sequence[Comparison], cells: Sequence[Cell], planned: int) -> str:
+    """In how many cells something wins, and where most; of those that could be compared."""
     subject = "Something that was tried" if made[0].baseline.mixes else "Mixing"
     base = baseline_name(made[0].baseline)
     winners = [c for c in made if c.interval.significant and c.gain > 0]
@@ -46,20 +44,42 @@ def _headline(made: Sequence[Comparison], cells: Sequence[Cell]) -> str:
     if winners:
         best = max(winners, key=lambda comparison: comparison.gain)
         return (
-            f"{subject} beats {base} in {len(won)} of {pluralize(len(cells), 'cell')}, by most "
+            f"{subject} beats {base} in {len(won)} of {_counted(len(cells), planned)}, by most "
             f"with {best.arm.cell.text}: {best.arm.method}, {gain_text(best)}."
         )
-    return f"Nothing that was tried is shown to beat {base}, in any of {len(cells)} cells."
+    where = "the" if len(cells) == 1 else "any of"
+    return (
+        f"Nothing that was tried is shown to beat {base}, in {where} "
+        f"{_counted(len(cells), planned)}."
+    )
 
 
-def _unlearnt(analysis: Analysis, cells: Sequence[Cell]) -> list[str]:
-    """The cells that tell nothing, as their baseline has not learnt anything."""
-    baselines = {baseline for _, baseline in comparisons(analysis.arms) if analysis.of(baseline)}
-    left = sorted({baseline.cell for baseline in baselines} - set(cells))
-    if not left:
-        return []
-    where = join_and([cell.text for cell in left])
-    return [f"Training without mixing is no better than chance yet, so left out: {where}."]
+def _counted(compared: int, planned: int) -> str:
+    """How many cells could be compared, of those that were planned."""
+    cells = pluralize(compared, "cell")
+    return cells if compared == planned else f"{cells} that could be compared (of {planned})"
+
+
+def _left_out(analysis: Analysis, cells: Sequence[Cell]) -> list[str]:
+    """The cells that tell nothing, as their baseline has learnt nothing, or is not there yet."""
+    baselines = {base.cell: base for _, base in comparisons(analysis.arms)}
+    left = [cell for cell in analysis.cells if cell not in cells]
+    dull = [
+        c for c in left if analysis.of(baselines[c]) and not analysis.beats_chance(baselines[c])
+    ]
+    unfinished = [cell for cell in left if cell not in dull]
+    base = baseline_name(next(iter(baselines.values())))
+    sentences = []
+    if dull:
+        name = f"{base[:1].upper()}{base[1:]}" if base.startswith("training") else base
+        where = join_and([cell.text for cell in dull])
+        sentences.append(f"{name} is no better than chance yet, so left out: {where}.")
+    if unfinished:
+        where = join_and([cell.text for cell in unfinished])
+        sentences.append(
+            f"No seed has finished both with what was tried and by {base}, so left out: {where}."
+        )
+    return sentences
 
 
 def _of_method(made: Sequence[Comparison]) -> str:
@@ -82,11 +102,12 @@ def _of_method(made: Sequence[Comparison]) -> str:
 def _cells(made: Sequence[Comparison]) -> str:
     """How many cells, and from where to where the gain goes."""
     least, most = (f(made, key=lambda c: abs(c.gain)) for f in (min, max))
-    if least is most:
+    if len(made) == 1:
         return f"1 ({most.arm.cell.text}: {gain_text(most)})"
     low, high = (c.measure.signed(c.interval.mean) for c in (least, most))
     points = " points" if most.measure.percent else ""
-    return f"{len(made)} (from {low} to {high}{points})"
+    span = f"{low}{points} each" if low == high else f"from {low} to {high}{points}"
+    return f"{len(made)} ({span})"
 
 
 def gain_text(comparison: Comparison) -> str:

@@ -47,6 +47,7 @@ from vicinal.tasks import TrainOptions
 from vicinal.tasks.run_config import default_folder
 
 SEEDS = 3
+LAST_SEED = 2**62  # as the first of several, which are all below 2**63
 
 
 def compare_data(
@@ -163,8 +164,10 @@ def _check_config(config: ExperimentConfig) -> None:
     """Refuse what goes with no data, before they are read."""
     check_label_noise(config.label_noise)
     check_train_sizes(config.train_sizes)
-    if config.first_seed < 0:
-        raise VicinalError(f"--first-seed must be 0 or more, not {config.first_seed}")
+    if not 0 <= config.first_seed <= LAST_SEED:
+        raise VicinalError(
+            f"--first-seed must be between 0 and {LAST_SEED}, not {config.first_seed}"
+        )
     if config.mixes or config.alphas:
         mixes = config.mixes or (NONE, "mixup")  # whatever the data are, these are compared
         make_arms(mixes, config.alphas, config.epochs, config.options, (), config.train_sizes)

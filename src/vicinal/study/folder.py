@@ -155,7 +155,8 @@ class ComparisonFolder:
 
         from vicinal.study.report import write_report
 
-        tables = (analysis.frame(), pd.DataFrame(analysis.differences()))
+        differences = pd.DataFrame(analysis.differences(), columns=analysis.columns)
+        tables = (analysis.frame(), differences)
         for name, table in zip(TABLES, tables, strict=True):
             write_file(self.path / name, table.to_csv(index=False))
         write_file(self.path / ANSWER, "\n".join(answer) + "\n")

@@ -69,6 +69,7 @@ def write_report(
         names=[full_name(analysis, arm) for arm in analysis.arms],
         methods=_methods(analysis),
         groups=_groups(analysis),
+        is_uneven=_is_uneven(analysis),
         classes=class_table(analysis),
         training=_training(analysis),
         runs=_runs(analysis),
@@ -111,7 +112,7 @@ def _tables(analysis: Analysis) -> list[dict[str, Any]]:
     """
     tables = []
     for measure in analysis.measures:
-        found = {made.arm: made for made in analysis.compare(measure)}
+        found = {made.arm: made for made in analysis.learnt(measure)}
         rows = [
             {
                 "name": full_name(analysis, arm),
@@ -122,6 +123,16 @@ def _tables(analysis: Analysis) -> list[dict[str, Any]]:
         ]
         tables.append({"measure": measure, "rows": rows})
     return tables
+
+
+def _is_uneven(analysis: Analysis) -> bool:
+    """Whether an arm has finished seeds that the one it is compared with has not."""
+    return any(
+        len(analysis.of(arm, made.measure)) != made.interval.seeds
+        for measure in analysis.measures
+        for made in analysis.learnt(measure)
+        for arm in (made.arm, made.baseline)
+    )
 
 
 def _mean(analysis: Analysis, arm: Arm, measure: Measure) -> str:

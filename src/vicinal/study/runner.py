@@ -113,7 +113,8 @@ def train_and_measure(
 
     Raises:
         TimeIsUp: a :class:`Deadline` among the callbacks stopped it.
-        VicinalError: there is only one validation sample, or the training failed otherwise.
+        VicinalError: there is only one validation sample, or all have the same target, or the
+            training failed otherwise.
     """
     learn = prepared.learn
     learn.dls.prepare()  # the time of the first run is compared with that of the others
@@ -143,7 +144,7 @@ def train_and_measure(
     values = compute_measures(evaluation)
     if not all(bool(value.isfinite().all()) for value in values.values()):
         return Result(arm, seed, failed="its outputs are not finite", history=learn.history)
-    chance = main_measure(evaluation).chance
+    chance = _chance(evaluation)
     history = learn.history
     identified = targets if prepared.identified is None else prepared.identified
     if has_masks:
@@ -157,8 +158,23 @@ def train_and_measure(
         values=values,
         reliability=_reliability(evaluation),
         validated=digest(_identified(identified, prepared.rounded).tolist()),
-        chance=chance(targets) if chance else 0.0,
+        chance=chance,
     )
+
+
+def _chance(evaluation: Evaluation) -> float:
+    """The main measure of a prediction that ignores the samples."""
+    main, targets = main_measure(evaluation), evaluation.targets
+    if main.chance is None:
+        return 0.0
+    chance = main.chance(targets)
+    if chance == 1 if main.percent else bool((targets == targets[:1]).all()):
+        raise VicinalError(
+            "all validation samples have the same target, which a network can give without looking "
+            "at them, so nothing can be compared: hold out others, by --valid, --group or "
+            "--split-column"
+        )
+    return chance
 
 
 def _run_name(arm: Arm, seed: int) -> str:
