@@ -1,6 +1,10 @@
 """Mixing in Lightning's Trainer."""
 
+import copy
+import functools
 import logging
+import math
+import pickle
 
 import pytest
 import torch
@@ -17,10 +21,11 @@ from by_hand import (
 )
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics import Accuracy, ConfusionMatrix
+from torchmetrics import Accuracy, ConfusionMatrix, MetricTracker
 
 lightning = pytest.importorskip("lightning")
 L = lightning.pytorch
+CombinedLoader = L.utilities.CombinedLoader
 
 from vicinal import CutMix, ManifoldMixUp, MixUp, accuracy  # noqa: E402
 from vicinal.integrations.lightning import Mix  # noqa: E402
@@ -147,6 +152,53 @@ def test_a_schedule_knows_the_length_of_the_training(tmp_path):
     trainer = trainer_of(tmp_path, Mix(half_mixed()), max_epochs=2)
     trainer.fit(second, batches(), ckpt_path=tmp_path / "half.ckpt")
     assert second.losses == module.losses[5:]
+
+
+class Watching(Classifier):
+    """Remembers in which batches anything was mixed."""
+
+    def training_step(self, batch, batch_idx):
+        parts = [batch] if isinstance(batch[0], torch.Tensor) else batch
+        parts = [part for part in parts if part is not None]
+        self.seen += [bool((y.weight < 1).any()) for _, y in parts]
+        return sum(self.criterion(self(x), y) for x, y in parts)
+
+
+def test_a_schedule_goes_on_in_a_second_fit_of_a_trainer(tmp_path):
+    module, trainer = Watching(twins()[0]), trainer_of(tmp_path, Mix(half_mixed()), max_epochs=1)
+    trainer.fit(module, batches())
+    assert module.seen == [True] * 3 + [False] * 2  # of one epoch, half
+    trainer.fit_loop.max_epochs = 4
+    trainer.fit(module, batches())
+    assert module.seen[5:] == [True] * 5 + [False] * 10  # of four, two
+
+
+def test_a_schedule_goes_on_from_a_checkpoint_of_a_training_without_mixing(tmp_path):
+    trainer = trainer_of(tmp_path, max_epochs=1)
+    trainer.fit(Classifier(twins()[0]), batches())
+    trainer.save_checkpoint(tmp_path / "plain.ckpt")
+    module = Watching(twins()[0])
+    trainer = trainer_of(tmp_path, Mix(half_mixed()), max_epochs=4)
+    trainer.fit(module, batches(), ckpt_path=tmp_path / "plain.ckpt")
+    assert module.seen == [True] * 5 + [False] * 10
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (None, [True] * 12 + [False] * 12),
+        ("max_size_cycle", [True] * 12 + [False] * 12),
+        ("min_size", [True] * 4 + [False] * 4),
+        ("max_size", [True] * 8 + [False] * 8),
+    ],
+)
+def test_a_schedule_counts_the_batches_of_several_loaders(mode, expected, tmp_path):
+    loaders = [batches(128), batches(192, 32)]  # of 2 and of 6 batches
+    if mode is not None:
+        loaders = CombinedLoader(loaders, mode)
+    module = Watching(twins()[0])
+    trainer_of(tmp_path, Mix(half_mixed()), max_epochs=2).fit(module, loaders)
+    assert module.seen == expected
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["automatic", "manual"])
@@ -339,6 +391,69 @@ def test_a_compiled_module(tmp_path):
     expected = train_by_hand(other, batches(), MixUp(seed=0))
     assert compiled.losses == pytest.approx(expected, rel=1e-5)
     assert vars(compiled)["training_step"] is not None  # the compiled one is restored
+
+
+def test_a_compiled_step_and_one_with_a_decorator_need_no_batch_idx(tmp_path):
+    def timed(step):
+        @functools.wraps(step)
+        def in_time(*args, **options):
+            return step(*args, **options)
+
+        return in_time
+
+    class Short(Classifier):
+        def training_step(self, batch):
+            return Classifier.training_step(self, batch, 0)
+
+    class Decorated(Short):
+        training_step = timed(Short.training_step)
+
+    expected = train_by_hand(twins()[1], batches(), MixUp(seed=0))
+    for module in (Decorated(twins()[0]), torch.compile(Short(twins()[0]), backend="eager")):
+        trainer = trainer_of(tmp_path, Mix(MixUp(seed=0)))
+        trainer.fit(module, batches())
+        assert trainer.lightning_module.losses == pytest.approx(expected, rel=1e-5)
+
+
+def test_copies_that_are_made_in_training_have_steps_of_their_own(tmp_path):
+    class Copying(Classifier):
+        def on_train_batch_end(self, *_):
+            self.copies = [copy.deepcopy(self), pickle.loads(pickle.dumps(self))]
+
+    globals()["Copying"] = Copying  # where pickle looks for it
+    Copying.__qualname__ = "Copying"
+    module = mixed(Copying(twins()[0]), MixUp(seed=0), batches(128), tmp_path=tmp_path)
+    batch = digits(16)
+    for copied in module.copies:
+        nn.init.zeros_(copied.model[-1].weight)
+        nn.init.zeros_(copied.model[-1].bias)
+        assert copied.training_step(batch, 0).item() == pytest.approx(math.log(10))
+        assert module.training_step(batch, 0).item() != pytest.approx(math.log(10))
+
+
+def test_metrics_that_are_made_in_training_see_own_targets(tmp_path):
+    class Tracking(Classifier):
+        def __init__(self, model):
+            super().__init__(model)
+            self.tracker = MetricTracker(Accuracy(task="multiclass", num_classes=10))
+            self.first = Accuracy(task="multiclass", num_classes=10)
+            self.right = []
+
+        def on_train_epoch_start(self):
+            self.tracker.increment()
+            self.first.reset()
+
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            output = self(batch[0])
+            for metric in (self.tracker, self.first):
+                metric.update(output, batch[1])
+            return loss
+
+    module = Tracking(twins()[0])
+    mixed(module, MixUp(seed=0), tmp_path=tmp_path, max_epochs=2)
+    assert module.tracker.n_steps == 2
+    torch.testing.assert_close(module.tracker.compute(), module.first.compute())
 
 
 def test_mixing_inside_of_the_model(tmp_path):

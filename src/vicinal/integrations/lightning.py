@@ -1,13 +1,14 @@
 """Mixing in Lightning's Trainer."""
 
 import functools
+import inspect
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch.utils import _pytree as pytree
 
-from vicinal.batches import BatchMixer, batches_of
+from vicinal.batches import BatchMixer, batches_of, length
 from vicinal.entries import Target
 from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
@@ -54,11 +55,9 @@ class Mix(Callback):  # type: ignore[misc]
 
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
         self.mix = BatchMixer(mixer, target)
-        self._parts: list[Any] = []
-        self._mixed: Any = None
-        self._step: Any = None
-        self._metrics: list[tuple[Metric, Any]] = []
-        self._reached_loss = False
+        self._step: MixedStep | None = None
+        # By identity: the hash of a metric changes with its state.
+        self._updates: dict[int, tuple[Metric, Any]] = {}
 
     @property
     def mixer(self) -> Mixer:
@@ -66,30 +65,13 @@ class Mix(Callback):  # type: ignore[misc]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer.callbacks, Mix)
-        self.mix.begin(_batches(trainer))
-        step = pl_module.training_step
-        own = vars(pl_module).get("training_step")
-        self._step, self._reached_loss = (pl_module, own), False
-
-        @functools.wraps(step)
-        def mixed_step(batch: Any, *others: Any, **options: Any) -> Any:
-            if not trainer.training:  # called by a validation_step
-                return step(batch, *others, **options)
-            # An optimizer such as LBFGS may take the step several times for one batch, and other
-            # hooks may put its tensors into a new container: it is recognised by its tensors.
-            parts = pytree.tree_leaves(batch)
-            if [*map(id, parts)] != [*map(id, self._parts)]:
-                self._parts, self._mixed = parts, self._each(trainer.train_dataloader, batch)
-            result = step(self._mixed, *others, **options)
-            self._reached_loss |= reached_loss(self._mixed)
-            if result is not None and pl_module.automatic_optimization:
-                self.mix.check_reached_loss(self._mixed, "training_step")
-            return result
-
-        pl_module.training_step = mixed_step
-        self._metrics = [(m, m.update) for m in pl_module.modules() if isinstance(m, Metric)]
-        for metric, update in self._metrics:
-            setattr(metric, "update", _on_own_targets(update))  # noqa: B010
+        # A trainer that has trained before, or reads a checkpoint, goes on in the middle.
+        done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        loaders = _mixed_for_each_batch(trainer)
+        self.mix.begin(_batches(trainer) * loaders, round(done * loaders))
+        self._step = MixedStep(trainer, pl_module, self.mix)
+        pl_module.training_step = self._step
+        self._give_own_targets(pl_module)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -99,12 +81,15 @@ class Mix(Callback):  # type: ignore[misc]
                 "training_step takes dataloader_iter, whose batches cannot be mixed from outside: "
                 "let it take batch, or mix in it, x, y = mixer(x, y)"
             )
-        self._parts = []
+        if self._step is not None:
+            self._step.parts = []
+        if batch_idx == 0:  # an epoch may begin with new metrics, as those of a MetricTracker are
+            self._give_own_targets(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # With manual optimization, not every step of an epoch need use the targets.
-        if not self._reached_loss:
-            self.mix.check_reached_loss(self._mixed, "training_step")
+        if self._step is not None and not self._step.reached_loss:
+            self.mix.check_reached_loss(self._step.mixed, "training_step")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop()
@@ -120,6 +105,66 @@ class Mix(Callback):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mix.load_state_dict(state_dict)
 
+    def _give_own_targets(self, module: LightningModule) -> None:
+        """Let all metrics of the module compare with the samples' own targets."""
+        for metric in module.modules():
+            if isinstance(metric, Metric) and id(metric) not in self._updates:
+                self._updates[id(metric)] = metric, metric.update
+                setattr(metric, "update", _on_own_targets(metric.update))  # noqa: B010
+
+    def _stop(self) -> None:
+        if self._step is None:
+            return
+        self._step.restore()
+        self._step = None
+        for metric, update in self._updates.values():
+            setattr(metric, "update", update)  # noqa: B010
+        self._updates = {}
+        self.mix.end()
+
+
+class MixedStep:
+    """A module's ``training_step``, which mixes its batch. Copies of the module have their own.
+
+    Args:
+        trainer, module: of the training.
+        mix: mixes the batch of each loader.
+    """
+
+    def __init__(self, trainer: Trainer, module: LightningModule, mix: BatchMixer) -> None:
+        self.trainer, self.module, self.mix = trainer, module, mix
+        self.step, self.own = module.training_step, vars(module).get("training_step")
+        functools.update_wrapper(self, self.step)
+        # Lightning reads the arguments of what is wrapped, but not of what that wraps in its turn.
+        self.__wrapped__ = inspect.unwrap(self.step)
+        self.parts: list[Any] = []
+        self.mixed: Any = None
+        self.reached_loss = False
+
+    def __call__(self, batch: Any, *others: Any, **options: Any) -> Any:
+        if not self.trainer.training:  # called by a validation_step
+            return self.step(batch, *others, **options)
+        # An optimizer such as LBFGS may take the step several times for one batch, and other
+        # hooks may put its tensors into a new container: it is recognised by its tensors.
+        parts = pytree.tree_leaves(batch)
+        if [*map(id, parts)] != [*map(id, self.parts)]:
+            self.parts, self.mixed = parts, self._each(self.trainer.train_dataloader, batch)
+        result = self.step(self.mixed, *others, **options)
+        self.reached_loss |= reached_loss(self.mixed)
+        if result is not None and self.module.automatic_optimization:
+            self.mix.check_reached_loss(self.mixed, "training_step")
+        return result
+
+    def __reduce__(self) -> Any:
+        # A copy of the module, such as an average of its weights, or a file of it.
+        return getattr, (self.module, "training_step")
+
+    def restore(self) -> None:
+        """Give the module its own step again."""
+        del self.module.training_step
+        if self.own is not None:  # the module had one of its own, such as a compiled one
+            self.module.training_step = self.own
+
     def _each(self, loaders: Any, batch: Any) -> Any:
         """Mix the batch of each loader."""
         if batch is None:  # a shorter loader is exhausted
@@ -133,18 +178,6 @@ class Mix(Callback):  # type: ignore[misc]
             return type(batch)(self._each(loader, own) for loader, own in pairs)
         return self.mix(batch)
 
-    def _stop(self) -> None:
-        if self._step is None:
-            return
-        (module, own), self._step = self._step, None
-        self._parts, self._mixed = [], None
-        del module.training_step
-        if own is not None:  # the module had one of its own, such as a compiled one
-            module.training_step = own
-        for metric, update in self._metrics:
-            setattr(metric, "update", update)  # noqa: B010
-        self.mix.end()
-
 
 def _on_own_targets(update: Any) -> Any:
     @functools.wraps(update)
@@ -152,6 +185,15 @@ def _on_own_targets(update: Any) -> Any:
         return update(*own_targets(args), **own_targets(kwargs))
 
     return on_own_targets
+
+
+def _mixed_for_each_batch(trainer: Trainer) -> float:
+    """How many batches of loaders are mixed for a batch of the training, on average."""
+    loader = trainer.fit_loop._combined_loader  # of one or several; nothing public tells its mode
+    in_epoch = trainer.num_training_batches
+    if loader._mode != "max_size" or math.isinf(in_epoch):
+        return len(loader.flattened)
+    return sum(min(length(each), in_epoch) for each in loader.flattened) / in_epoch
 
 
 def _batches(trainer: Trainer) -> float:
