@@ -10,6 +10,7 @@ from torch.utils.data import default_collate
 
 from vicinal import mixing
 from vicinal.entries import Target, companions, is_mixed_already, put_back, target_keys, without
+from vicinal.errors import VicinalError
 from vicinal.mixed.tensor import as_tensors, reached_loss
 from vicinal.mixing.listed import lists_of
 from vicinal.mixing.mixer import Mixer
@@ -53,7 +54,8 @@ class BatchMixer:
     def __init__(self, mixer: Mixer, target: Target | None = None) -> None:
         if not isinstance(mixer, Mixer):
             raise TypeError(f"a mixer such as MixUp() is needed, not {_described(mixer)}")
-        self.mixer, self.target = mixer, target
+        self.mixer: Any = mixer
+        self.target = target
         # The mixer's number of draws when the training began, from which schedules count. It lies
         # before 0 if a fresh mixer joins a training that is under way.
         self._begun_at = 0
@@ -71,6 +73,7 @@ class BatchMixer:
             batches: the number of batches that each process trains on; infinity if unknown.
             done: how many of them are already done, in a training that continues.
         """
+        self._check_mixer()
         if not self._resumes:
             self._begun_at = self.mixer.random.draws - done
         if distributed.is_available() and distributed.is_initialized():
@@ -129,6 +132,7 @@ class BatchMixer:
         Raises:
             TypeError: either of them is mixed already.
         """
+        self._check_mixer()
         if is_mixed_already((x, y)):
             raise TypeError(ALREADY_MIXED)
         if self._has_fields:
@@ -136,6 +140,13 @@ class BatchMixer:
             self.mixer._known.update(lists_of("x", x), lists_of("y", y))
         x, y = self.mixer(x, y)
         return x, as_tensors(y)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"mixer": storable(self.mixer)}
+
+    def _check_mixer(self) -> None:
+        if self.mixer is None:
+            raise VicinalError(LEFT_BEHIND)
 
     def check_reached_loss(self, batch: Any, step: str) -> None:
         """Raise if the loss was not computed from the targets of a mixed batch.
@@ -152,6 +163,18 @@ class BatchMixer:
                 f"{step} computed a loss, but not from the mixed targets, which it may have read "
                 "as numbers (tolist, numpy, item): pass them to a loss of torch's as tensors"
             )
+
+
+LEFT_BEHIND = (
+    "the ManifoldMixUp that mixed here belongs to the model that it was made for, so it is not in "
+    "files and copies: make one for this model"
+)
+
+
+def storable(mixer: Mixer | None) -> Mixer | None:
+    """A mixer for a file or a copy; None for one that mixes inside of a model."""
+    inside = mixer is not None and any(inner.at_layers for inner in mixer.nested())
+    return None if inside else mixer
 
 
 def length(loader: Any) -> float:

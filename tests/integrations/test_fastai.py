@@ -20,6 +20,7 @@ from by_hand import (
     train_by_hand,
     twins,
 )
+from sklearn.metrics import f1_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -190,6 +191,43 @@ def test_an_exported_learner_continues_with_the_same_draws(tmp_path):
     second.fit(1)
     assert_same_weights(other, whole)
     assert first.seen.losses + second.seen.losses == learn.seen.losses[-10:]
+
+
+@pytest.mark.parametrize("fit", ["fit", "fit_one_cycle"])
+def test_a_schedule_goes_on_with_a_training_that_goes_on(fit):
+    learn = learner(small_network(), half_mixed())
+    getattr(learn, fit)(4, start_epoch=1)
+    mixed = [bool((y.weight < 1).any()) for (y,) in learn.seen.targets[True]]
+    assert mixed == [True] * 5 + [False] * 10
+    # From the state that was saved beside the weights, as the page says.
+    first, second = (learner(small_network(), half_mixed()) for _ in range(2))
+    first.add_cb(fastai.TerminateOnNaNCallback()).fit(1)
+    second.mix.mixer.load_state_dict({"seed": 0, "draws": 5})
+    second.fit(4, start_epoch=1)
+    assert [bool((y.weight < 1).any()) for (y,) in second.seen.targets[True]] == mixed
+
+
+def test_scores_of_all_training_samples_are_of_own_labels():
+    _, y = digits(128)
+    metrics = [fastai.F1Score(average="macro"), accuracy]
+    learn = learner(small_network(), MixUp(seed=0), metrics=metrics, loader=batches(128))
+    learn.recorder.train_metrics = True
+    learn.fit(1, 0.0)
+    model, mixer = small_network().train(), MixUp(seed=0)
+    predicted = [model(mixer(*each)[0]).argmax(1) for each in batches(128)]
+    expected = f1_score(y, torch.cat(predicted), average="macro")
+    assert learn.recorder.values[-1][1] == pytest.approx(expected)
+    assert "accumulate" not in vars(learn.metrics[0])
+
+
+def test_an_exported_learner_is_without_what_mixes_inside_of_the_model(tmp_path):
+    learn = learner(small_network(), MixUp())
+    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, (Mix, Seen))))
+    learn.add_cb(Mix(ManifoldMixUp(learn.model, "2", seed=0)))
+    learn.fit(1)
+    with pytest.raises(ValueError, match="belongs to the model that it was made for"):
+        copy.deepcopy(learn).fit(1)
+    learn.fit(1)  # itself still can
 
 
 def test_a_training_that_fails_leaves_the_learner_as_it_was():

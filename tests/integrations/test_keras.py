@@ -14,7 +14,18 @@ from by_hand import digits, half_mixed, scheduled
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import CutMix, MixLoss, MixUp, Schedule, accuracy
+from vicinal import (
+    Choice,
+    CutMix,
+    ManifoldMixUp,
+    MixLoss,
+    MixUp,
+    PuzzleMix,
+    Schedule,
+    SnapMix,
+    VicinalError,
+    accuracy,
+)
 from vicinal.integrations.keras import Mix
 
 
@@ -313,3 +324,17 @@ def test_on_another_backend():
     )  # fmt: skip
     last = done.stderr.strip().splitlines()[-1]
     assert "set KERAS_BACKEND=torch before Keras is imported" in last
+
+
+def inside():
+    return ManifoldMixUp(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+
+
+@pytest.mark.parametrize("make", [SnapMix, PuzzleMix, inside])
+def test_mixers_that_need_a_network_of_torch_are_refused(make):
+    """They would call Keras' with the channels first, or find none of its layers."""
+    wrapped = Choice([MixUp(), make()], per="batch")
+    for mixer in (make(), wrapped, *([] if make is inside else [Schedule(make(), steps=2)])):
+        with pytest.raises(VicinalError, match="needs a network of torch's layers, which those of"):
+            Mix(mixer)
+    assert Mix(PuzzleMix(saliency=lambda images: images.mean(1))).mixer

@@ -22,7 +22,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vicinal import CutMix, MixLoss, MixUp
+from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, VicinalError
 from vicinal.integrations.skorch import Mix
 
 
@@ -156,6 +156,38 @@ def test_a_pickled_net_continues_with_the_same_draws():
     second = pickle.loads(pickle.dumps(first))
     second.partial_fit(*data())
     assert_same_weights(second.module_, whole.module_)
+
+
+def test_a_pickled_net_is_without_what_mixes_inside_of_another_model():
+    module = Network()
+    net = skorch.NeuralNetClassifier(
+        module, criterion=nn.CrossEntropyLoss, max_epochs=1, batch_size=64, verbose=0,
+        train_split=None, callbacks=[Mix(ManifoldMixUp(module, "layers.0", seed=0))],
+    )  # fmt: skip
+    net.fit(*data(128))
+    copied = pickle.loads(pickle.dumps(net))
+    assert (copied.predict(data(64)[0]) == net.predict(data(64)[0])).all()
+    with pytest.raises(VicinalError, match="ManifoldMixUp that mixed here belongs to the model"):
+        copied.partial_fit(*data(128))
+
+
+def test_a_module_that_fit_makes_anew_is_not_mixed_inside():
+    net = net_of(None).initialize()
+    with pytest.raises(VicinalError, match="was made for another module than the net trains: fit"):
+        net.set_params(callbacks=[Mix(ManifoldMixUp(net.module_, "layers.0"))]).fit(*data(64))
+
+
+def test_a_step_of_the_nets_own_is_called_and_comes_back():
+    net, seen = net_of(MixUp(seed=0)), []
+
+    def step(batch, **options):
+        seen.append(type(batch[1]).__name__)
+        return type(net).train_step_single(net, batch, **options)
+
+    net.train_step_single = step
+    net.fit(*data(128))
+    assert seen == ["MixedTensor"] * 2
+    assert net.train_step_single is step
 
 
 def test_an_optimizer_that_takes_several_losses_of_a_batch_sees_one_mix():

@@ -1,6 +1,7 @@
 """Mixing in the Trainer of transformers."""
 
 import copy
+import json
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import nn
 
 transformers = pytest.importorskip("transformers")
 
-from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp  # noqa: E402
+from vicinal import CutMix, ManifoldMixUp, MixLoss, MixUp, Schedule  # noqa: E402
 from vicinal.integrations.transformers import Mixing, MixTrainer  # noqa: E402
 
 TREC = Path(__file__).parents[3] / "shared" / "data" / "trec"
@@ -138,6 +139,29 @@ def test_a_schedule_knows_the_length_of_the_training(tmp_path):
     assert trained.losses == pytest.approx(
         by_hand(other, scheduled(8), images(), epochs=2), rel=1e-5
     )
+
+
+def test_a_schedule_goes_on_from_a_checkpoint_without_mixing(tmp_path):
+    options = {"num_train_epochs": 4, "save_strategy": "steps", "save_steps": 4}
+
+    def words():
+        model, half = text_model(pad_token_id=0), Schedule(MixUp(), until=0.5)
+        return ManifoldMixUp(model, "*.embeddings", mixer=half, maximum="attention_mask", seed=0)
+
+    first = words()
+    trainer(tmp_path, first.model, first, texts(), **options).train()
+    state = tmp_path / "checkpoint-4" / "trainer_state.json"
+    content = json.loads(state.read_text())
+    del content["stateful_callbacks"]["vicinal.mixer"]
+    state.write_text(json.dumps(content))
+    mixer, mixed = words(), []
+    second = trainer(tmp_path, mixer.model, mixer, texts(), **options)
+    mixer.model.register_forward_pre_hook(
+        lambda _, args, kwargs: mixed.append(bool((kwargs["labels"].weight < 1).any())),
+        with_kwargs=True,
+    )
+    second.train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+    assert mixed == [True] * 2 + [False] * 6
 
 
 @pytest.mark.parametrize("length", [{"num_train_epochs": 4}, {"max_steps": 7}], ids=str)

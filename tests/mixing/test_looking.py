@@ -264,11 +264,21 @@ def test_gradients_pass_checkpoints_in_evaluation_mode():
 
 
 @pytest.mark.parametrize("make", [PuzzleMix, SnapMix])
-@pytest.mark.parametrize("batch", [{"image": X}, [X]], ids=["dict", "list"])
+@pytest.mark.parametrize("batch", [{"image": X, "row": X[:, 0, 0]}, [X]], ids=["dict", "list"])
+def test_a_model_that_takes_no_such_batch_looks_at_its_only_images(make, batch):
+    alone, target = make(network(), seed=0)(X, Y)
+    fields = "image" if isinstance(batch, dict) else None
+    mixed, beside = make(network(), fields=fields, seed=0)(batch, Y)
+    assert torch.equal(mixed["image"] if isinstance(batch, dict) else mixed[0], alone)
+    assert torch.equal(beside.weight, target.weight)
+
+
+@pytest.mark.parametrize("make", [PuzzleMix, SnapMix])
+@pytest.mark.parametrize("batch", [{"a": X, "b": X}, [X, X]], ids=["dict", "list"])
 def test_a_model_that_does_not_take_such_a_batch_is_named(make, batch):
     kind = type(batch).__name__
     with pytest.raises(VicinalError, match=rf"Sequential is called with the whole batch, a {kind}"):
-        make(network())(batch, Y)
+        make(network(), fields=next(iter(batch)) if kind == "dict" else 0)(batch, Y)
 
 
 def test_gradients_cannot_be_had_in_inference_mode():

@@ -7,13 +7,15 @@ import torch
 from vicinal.batches import BatchMixer
 from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
-from vicinal.mixed.tensor import is_mixed
+from vicinal.mixed.tensor import is_mixed, own_targets
 from vicinal.mixing.batch import map_leaves
 from vicinal.mixing.mixer import Mixer
 
 try:
     from fastai.callback.core import Callback
     from fastai.callback.mixup import MixHandler
+    from fastai.learner import SkipToEpoch
+    from fastai.metrics import AccumMetric
 except ModuleNotFoundError as error:
     raise missing("fastai", error) from None
 
@@ -49,7 +51,13 @@ class Mix(Callback):  # type: ignore[misc]
 
     def before_fit(self) -> None:
         check_alone(self.learn.cbs, (Mix, MixHandler))
-        self.mix.begin(self.learn.n_epoch * len(self.learn.dls.train))
+        in_epoch = len(self.learn.dls.train)
+        # Of fit(..., start_epoch=n), the first n epochs are done.
+        done = max((cb._skip_to for cb in self.learn.cbs if isinstance(cb, SkipToEpoch)), default=0)
+        self.mix.begin(self.learn.n_epoch * in_epoch, done * in_epoch)
+        for metric in self.learn.metrics:
+            if isinstance(metric, AccumMetric) and not isinstance(metric.accumulate, OnOwnTargets):
+                metric.accumulate = OnOwnTargets(metric)
 
     def before_batch(self) -> None:
         if not self.yb:
@@ -69,6 +77,29 @@ class Mix(Callback):  # type: ignore[misc]
 
     def after_fit(self) -> None:
         self.mix.end()
+        for metric in self.learn.metrics:
+            if isinstance(vars(metric).get("accumulate"), OnOwnTargets):
+                del metric.accumulate
+
+
+class OnOwnTargets:
+    """A metric's ``accumulate`` that compares with the samples' own targets.
+
+    It joins those of all batches at the end, and each batch is another mix.
+
+    Args:
+        metric: of all samples together, such as one of scikit-learn's.
+    """
+
+    def __init__(self, metric: AccumMetric) -> None:
+        self.metric = metric
+
+    def __call__(self, learn: Any) -> None:
+        mixed, learn.yb = learn.yb, own_targets(learn.yb)
+        try:
+            type(self.metric).accumulate(self.metric, learn)
+        finally:
+            learn.yb = mixed
 
 
 def _plain(batch: Any) -> Any:

@@ -6,9 +6,11 @@ from typing import Any
 from torch import Tensor
 
 from vicinal.batches import BatchMixer
+from vicinal.errors import VicinalError
 from vicinal.integrations.needs import missing
 from vicinal.mixed.tensor import own_targets
 from vicinal.mixing.batch import map_leaves
+from vicinal.mixing.looking import LooksWithModel
 from vicinal.mixing.mixer import Mixer
 
 try:
@@ -36,12 +38,12 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
     ``keras.config.image_data_format()`` has them.
 
     Args:
-        mixer: such as ``MixUp()``.
+        mixer: such as ``MixUp()``, which needs no model.
 
     Raises:
         TypeError: ``mixer`` is not a mixer, or another ``Mix`` mixes the batches, too.
-        ValueError: the loss cannot be computed for both targets, Keras runs on another backend, or
-            the data have no targets.
+        ValueError: the loss cannot be computed for both targets, Keras runs on another backend, the
+            data have no targets, or the mixer looks at them with a model or mixes inside of one.
         RuntimeError: the model computes no loss from the mixed targets.
     """
 
@@ -53,6 +55,13 @@ class Mix(keras.callbacks.Callback):  # type: ignore[misc]
                 "KERAS_BACKEND=torch before Keras is imported"
             )
         self.mix = BatchMixer(mixer)
+        for inner in mixer.nested():
+            looks = isinstance(inner, LooksWithModel) and getattr(inner, "saliency", None) is None
+            if looks or inner.at_layers:
+                raise VicinalError(
+                    f"{type(inner).__name__} needs a network of torch's layers, which those of "
+                    "Keras are not: take a mixer that needs no model, such as CutMix()"
+                )
 
     @property
     def mixer(self) -> Mixer:

@@ -1,10 +1,15 @@
 """Mixing in skorch's nets."""
 
+from functools import partial
 from typing import Any
 
-from vicinal.batches import BatchMixer, length
+from torch import nn
+
+from vicinal.batches import LEFT_BEHIND, BatchMixer, length, storable
+from vicinal.errors import VicinalError
 from vicinal.integrations.alone import check_alone
 from vicinal.integrations.needs import missing
+from vicinal.mixing.hidden import ManifoldMixUp
 from vicinal.mixing.mixer import Mixer
 
 try:
@@ -38,9 +43,16 @@ class Mix(Callback):  # type: ignore[misc]
     def __init__(self, mixer: Mixer) -> None:
         self.mixer = mixer
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"mixer": storable(self.mixer)}
+
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        if self.mixer is None:
+            raise VicinalError(LEFT_BEHIND)
         check_alone((callback for _, callback in net.callbacks_), Mix)
-        net.train_step_single = MixedStep(net, self.mixer)
+        step = MixedStep(net, self.mixer)
+        _check_model(self.mixer, net)
+        net.train_step_single = step
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         if not net.train_step_single.has_begun:
@@ -62,6 +74,17 @@ class Mix(Callback):  # type: ignore[misc]
             net.train_step_single.stop()
 
 
+def _check_model(mixer: Mixer, net: Any) -> None:
+    """Raise a VicinalError if a mixer mixes inside of a module that is not the net's."""
+    own = {*net.module_.modules()} if isinstance(net.module_, nn.Module) else set()
+    if any(isinstance(each, ManifoldMixUp) and each.model not in own for each in mixer.nested()):
+        raise VicinalError(
+            "the ManifoldMixUp was made for another module than the net trains: fit() makes a new "
+            "one of a class, so give both the same object, NeuralNetClassifier(module, …) and "
+            "ManifoldMixUp(module)"
+        )
+
+
 class MixedStep:
     """A net's ``train_step_single`` on mixed batches.
 
@@ -75,6 +98,9 @@ class MixedStep:
 
     def __init__(self, net: Any, mixer: Mixer) -> None:
         self.net, self.mix = net, BatchMixer(mixer)
+        self.own: Any = vars(net).get("train_step_single")
+        while isinstance(self.own, MixedStep):  # left by a training that failed
+            self.own = self.own.own
         self.batch = self.mixed = None
         self.has_begun = False
 
@@ -99,15 +125,17 @@ class MixedStep:
     def stop(self) -> None:
         """Restore the net's own step."""
         vars(self.net).pop("train_step_single", None)
+        if self.own is not None:
+            self.net.train_step_single = self.own
         self.mix.end()
 
     def __call__(self, batch: Any, **fit_params: Any) -> Any:
-        step = type(self.net).train_step_single
+        step = self.own or partial(type(self.net).train_step_single, self.net)
         if batch is not self.batch:
-            return step(self.net, batch, **fit_params)
+            return step(batch, **fit_params)
         try:
             self.mixed = self.mix(batch) if self.mixed is None else self.mixed
-            result = step(self.net, self.mixed, **fit_params)
+            result = step(self.mixed, **fit_params)
             self.mix.check_reached_loss(self.mixed, "the net")
         except BaseException:
             self.stop()

@@ -101,8 +101,12 @@ class MixerState(TrainerCallback):  # type: ignore[misc]
         saved = state.stateful_callbacks.get(STATE)
         if saved is not None:
             self.mix.load_state_dict(saved)
-        accumulated = args.gradient_accumulation_steps
-        self.mix.begin(batches_of(state.max_steps, length(train_dataloader), accumulated))
+        in_epoch, accumulated = length(train_dataloader), args.gradient_accumulation_steps
+        planned, done = (
+            batches_of(steps, in_epoch, accumulated)
+            for steps in (state.max_steps, state.global_step)
+        )
+        self.mix.begin(planned, round(done))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -51,7 +51,8 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     call = Call(func, _name(func), args, kwargs, list(mixed_leaves((args, kwargs))))
     if len({id(tensor.origin) for tensor in call.mixed}) > 1:
         raise ValueError(
-            f"{_qualified_name(func)} got targets of two mixes: compute a loss for each"
+            f"{_qualified_name(func)} got targets of two mixes: compute a loss for each, and give "
+            "what collects targets of several batches own_targets(y)"
         )
     try:
         result = _handle(call)

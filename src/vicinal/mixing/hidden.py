@@ -108,6 +108,11 @@ class ManifoldMixUp(Wrapper):
     at_layers = True
 
     @property
+    def model(self) -> nn.Module:
+        """The module in which it mixes, without wrappers."""
+        return self._hooks.model
+
+    @property
     def reads_batch(self) -> bool:
         return self._overrides(ManifoldMixUp) or bool(self.mixer.reads_batch)
 

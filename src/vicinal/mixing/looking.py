@@ -10,7 +10,7 @@ from torch.compiler import is_compiling
 from torch.utils.data import get_worker_info
 
 from vicinal.errors import VicinalError
-from vicinal.mixing.batch import is_blendable, map_leaves
+from vicinal.mixing.batch import is_blendable, leaves, map_leaves
 from vicinal.mixing.completion import Batch
 from vicinal.mixing.layers import unwrap
 from vicinal.mixing.mixer import Mixer
@@ -120,7 +120,7 @@ def look(model: nn.Module, context: Context, x: Any, **options: Any) -> Any:
 
     Args:
         model: it is called as ``model(x)``, or, if it is of transformers and the batch a dict, as
-            ``model(**x)``.
+            ``model(**x)``. One that takes no such batch gets the only tensor of images in it.
         context: of its forward pass.
         x: the batch, as the training loop passes it to the model.
         **options: further arguments of the model.
@@ -146,11 +146,18 @@ def _call(model: nn.Module, x: Any, **options: Any) -> Any:
             return model(**x, **options)
         return model(x, **options)
     except TypeError as error:
+        images = [leaf for _, leaf in leaves(x) if isinstance(leaf, Tensor) and _are_images(leaf)]
+        if len(images) == 1:
+            return model(images[0], **options)
         raise VicinalError(
             f"{type(model).__name__} is called with the whole batch, a {type(x).__name__}, and "
             f"does not take it ({str(error).splitlines()[0]}): mix its images alone, or give a "
             "model that takes such a batch"
         ) from error
+
+
+def _are_images(x: Tensor) -> bool:
+    return x.ndim == 4 and x.is_floating_point()
 
 
 def look_back(
