@@ -72,6 +72,21 @@ class TestPlan:
         alone = pattern(1).apply(x[:1], x[1:2])
         torch.testing.assert_close(both[:1], alone)
 
+    @pytest.mark.parametrize("scale", [0.0, 0.03, 0.3, 1.0, 3.0])
+    @pytest.mark.parametrize("positions", [(1, 1), (7, 7), (9, 64), (300, 4), (300, 300)])
+    def test_is_that_of_iterations_on_logarithms(self, scale, positions, monkeypatch):
+        """Also in parts, of which a processor's cache holds one."""
+        monkeypatch.setattr(alignmix, "CACHED", 2 * positions[0] * positions[1])
+        g = torch.Generator().manual_seed(0)
+        still, moving = (torch.randn(5, 16, r, generator=g).relu() * scale for r in positions)
+        cost = torch.cdist(*(x.double().transpose(1, 2) for x in (still, moving))).square() / 0.1
+        column = torch.zeros_like(cost[:, :1])
+        for _ in range(100):
+            row = torch.logsumexp(column - cost, 2, keepdim=True)
+            column = -torch.logsumexp(-cost - row, 1, keepdim=True)
+        expected = torch.softmax(column - cost, 2).float()
+        torch.testing.assert_close(transport(still, moving), expected, rtol=0, atol=5e-4)
+
     def test_of_huge_features_is_finite(self):
         x = wave(4, 6, 3, 3) * 1e4
         assert pattern(4).apply(x, x[PARTNER]).isfinite().all()

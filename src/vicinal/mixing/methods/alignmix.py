@@ -20,6 +20,9 @@ from vicinal.mixing.tensors import image_size
 
 MOST = 1024  # positions of a feature map: a plan has as many squared
 EPSILON, ITERATIONS = 0.1, 100
+TOGETHER = 11  # iterations between two exponentials of all pairs: nine times, and one before
+TINY = -85.0  # e to its power is near the smallest float32: torch's exp is slow below that
+CACHED = 2**20  # float32 numbers that stay in a processor's cache
 LEAST = -60.0  # e to its power, 1024 times, is less than a float64 can add to 1
 
 
@@ -116,18 +119,38 @@ def transport(still: Tensor, moving: Tensor) -> Tensor:
     multiplied by r, so that each row adds up to 1, exactly. Each column does so nearly, as far as
     100 iterations bring it: less where features are farther apart.
     """
+    # All at once keep a GPU busy, and leave a processor's cache.
+    is_cpu, pairs = still.device.type == "cpu", still.shape[2] * moving.shape[2]
+    count = max(1, CACHED // pairs if is_cpu else len(still))
     with in_full_precision(still.device):
-        distance = torch.cdist(
-            still.transpose(1, 2).contiguous(),
-            moving.transpose(1, 2).contiguous(),
-            compute_mode="donot_use_mm_for_euclid_dist",  # which would round small ones away
-        )
-        kernel = distance.square_().mul_(-1 / EPSILON)
-        column, scratch = torch.zeros_like(kernel[:, :1]), torch.empty_like(kernel)
-        for _ in range(ITERATIONS):
-            row = _log_sum_exp(torch.add(kernel, column, out=scratch), 2)
-            column = _log_sum_exp(torch.sub(kernel, row, out=scratch), 1).neg_()
-        return torch.softmax(kernel + column, 2)
+        parts = zip(still.split(count), moving.split(count), strict=True)
+        return torch.cat([_plans(*part) for part in parts])
+
+
+def _plans(still: Tensor, moving: Tensor) -> Tensor:
+    """The plans of some samples, by Sinkhorn's iterations on logarithms.
+
+    After the first iteration, rows and columns of the plan add up to at least 1 / r, so that
+    several iterations on the plan itself, by its products with a vector, change no sum by more
+    than a float32 holds. They are as exact, and need no exponentials.
+    """
+    distance = torch.cdist(
+        still.transpose(1, 2).contiguous(),
+        moving.transpose(1, 2).contiguous(),
+        compute_mode="donot_use_mm_for_euclid_dist",  # which would round small ones away
+    )
+    kernel = distance.square_().mul_(-1 / EPSILON)
+    scratch = kernel.clone()
+    row = _log_sum_exp(scratch, 2)
+    column = _log_sum_exp(torch.sub(kernel, row, out=scratch), 1).neg_()
+    for _ in range((ITERATIONS - 1) // TOGETHER):
+        plan = torch.add(kernel, column, out=scratch).sub_(row).clamp_(min=TINY).exp_()
+        of_column = torch.ones_like(column)
+        for _ in range(TOGETHER):
+            of_row = (plan @ of_column.transpose(1, 2)).reciprocal_()
+            of_column = (of_row.transpose(1, 2) @ plan).reciprocal_()
+        row, column = row - of_row.log_(), column + of_column.log()
+    return torch.softmax(kernel + column, 2)
 
 
 def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
