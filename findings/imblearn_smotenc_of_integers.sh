@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # imbalanced-learn 0.14.2: if the numeric columns of a table are integers, SMOTENC draws the categories by chance.
 #
-# Expected: a new sample has the category that is the most frequent one among its neighbours, which are all of its class.
+# Expected: a new sample has the category that is the most frequent among its neighbours, which are all of its class.
 # What happens: all columns are joined in the type of the numeric ones. A category is entered as the median of their
 # standard deviations, divided by the root of 2. As an integer, that is 0 for counts and ratings with a deviation below
 # 1.41. All categories are then equally frequent among the neighbours, and chance decides, without a warning: seven of

@@ -94,7 +94,7 @@ ONLY = {
             "--train-size 100,many",
             "--train-size takes numbers, separated by commas, not '100,many'",
         ),
-        ("--first-seed -1", "--first-seed must be 0 or more, not -1"),
+        ("--first-seed -1", "--first-seed must be between 0 and 4611686018427387904, not -1"),
         ("--train-size -5", "--train-size must be a share below 1 or a number"),
         ("--label-noise 1", "--label-noise must be 0 or more and below 1, not 1.0"),
         ("--label-noise nan", "--label-noise must be 0 or more and below 1, not nan"),

@@ -13,11 +13,16 @@ from vicinal import (
     MultiCategoryBlock,
     RandomSplitter,
     RegressionBlock,
+    VicinalError,
     compare,
 )
 
 TARGETS = {
-    "labels": (MultiCategoryBlock, lambda pixels: ["dark", "bright"][int(pixels[0, 0] > 127) :]),
+    "labels": (MultiCategoryBlock, lambda pixels: [("dark", "bright")[int(pixels[0, 0] > 127)]]),
+    "all bright": (
+        MultiCategoryBlock,
+        lambda pixels: ["dark", "bright"][int(pixels[0, 0] > 127) :],
+    ),
     "values": (RegressionBlock, lambda pixels: float(pixels[0, 0]) / 255),
     "masks": (MaskBlock(["dark", "bright"]), lambda pixels: pixels > 127),
 }
@@ -38,7 +43,7 @@ def answer(kind):
     def network():
         if kind == "masks":
             return nn.Conv2d(3, 2, 1)
-        return nn.Sequential(nn.Flatten(), nn.Linear(12, {"labels": 2, "values": 1}[kind]))
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, {"values": 1}.get(kind, 2)))
 
     arms = {"none": None, "mixup": MixUp(0.4)}
     return compare(data, network, arms, seeds=2, epochs=1)
@@ -56,3 +61,8 @@ def test_masks_are_compared_by_their_overlap():
     frame = answer("masks")
     assert frame["mean_iou"].between(0, 1).all()
     assert frame["pixel_accuracy"].between(0, 1).all()
+
+
+def test_labels_that_all_validation_samples_have_are_refused():
+    with pytest.raises(VicinalError, match="all validation samples have the same target, which"):
+        answer("all bright")

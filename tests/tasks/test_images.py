@@ -297,7 +297,7 @@ def test_options_of_images_apply_to_nothing_else(kind, tmp_path):
     for name, options in OPTIONS.items():
         with pytest.raises(VicinalError, match=f"{name} does not apply to {kind}"):
             make_task(TrainOptions("x", batch_size=4, model=None, **options), split)
-        with pytest.raises(VicinalError, match="holds no images"):
+        with pytest.raises(VicinalError, match=f"holds {kind}, which cannot be drawn"):
             task_type_of(split).show(TrainOptions("x", **options), split)
 
 

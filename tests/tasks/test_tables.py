@@ -279,7 +279,9 @@ class TestMistakes:
         assert "hello does not exist" in fails(capsys, "predict", "run", "hello")
 
     def test_nothing_to_be_drawn(self, wine, capsys):
-        assert "holds no images" in fails(capsys, "show", "wine.csv", "--label", "grower")
+        assert "holds rows, which cannot be drawn" in fails(
+            capsys, "show", "wine.csv", "--label", "grower"
+        )
 
 
 def test_a_table_of_one_part_in_two_files(wine, capsys):

@@ -171,8 +171,7 @@ def _chance(evaluation: Evaluation) -> float:
     if chance == 1 if main.percent else bool((targets == targets[:1]).all()):
         raise VicinalError(
             "all validation samples have the same target, which a network can give without looking "
-            "at them, so nothing can be compared: hold out others, by --valid, --group or "
-            "--split-column"
+            "at them, so nothing can be compared: hold out samples with different ones"
         )
     return chance
 
