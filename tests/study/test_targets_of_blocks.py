@@ -18,7 +18,7 @@ from vicinal import (
 )
 
 TARGETS = {
-    "labels": (MultiCategoryBlock, lambda pixels: [("dark", "bright")[int(pixels[0, 0] > 127)]]),
+    "labels": (MultiCategoryBlock, lambda pixels: [("dark", "bright")[int(pixels[1, 0] > 127)]]),
     "all bright": (
         MultiCategoryBlock,
         lambda pixels: ["dark", "bright"][int(pixels[0, 0] > 127) :],
