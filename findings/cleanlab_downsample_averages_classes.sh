@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# cleanlab 2.9.0: find_label_issues(downsample=2) for segmentation averages the numbers of classes, so that what it finds
-# depends on how the classes are numbered.
+# cleanlab 2.9.0: find_label_issues(downsample=2) for segmentation averages the numbers of the classes, so that what it
+# finds depends on how they are numbered.
 #
 # Expected: a coarser search, as documented ("potentially less accurate results due to over-compression"), but the same
 # one if the classes are numbered in another order. With downsample=1 it is.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # composer 0.32.1: LabelSmoothing trains the ignored pixels too, towards a uniform prediction.
 #
-# Expected: pixels with a negative label (ignore) have no effect on the training, as they have none without the algorithm
-# and none in F.cross_entropy(label_smoothing=…). A warning says that they "are being ignored".
+# Expected: pixels with a negative label (ignore) have no effect on the training, as they have none without the
+# algorithm, and none in F.cross_entropy(label_smoothing=…). A warning says that they "are being ignored".
 # What happens: their one-hot labels are all zero, and to these smoothing / classes is added. If 5% of the pixels have
-# labels, two thirds of the weight in the loss are of the others, and the model predicts the right class with 0.39 in place of
-# 0.91.
+# labels, two thirds of the weight in the loss are of the others, and the model predicts the right class with 0.39 in
+# place of 0.91.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -73,7 +73,7 @@ found = {}
 for labels in y:
     for smoothing in ("torch", "composer"):
         found[labels, smoothing] = confidence(labels, smoothing)
-        print(f"composer {composer.__version__}: {labels} of the pixels with a label, smoothed by {smoothing}:", end=" ")
+        print(f"composer {composer.__version__}: {labels} of the pixels labelled, smoothed by {smoothing}:", end=" ")
         print(f"the right class has {found[labels, smoothing]:.2f}", flush=True)
 worse = found.pop(("5%", "composer"))
 sys.exit(0 if worse < 0.5 and all(abs(value - 0.91) < 0.02 for value in found.values()) else 1)
