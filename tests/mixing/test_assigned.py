@@ -109,6 +109,9 @@ def test_a_constructor_from_elsewhere_is_not_called_again():
     )  # fmt: skip
     with pytest.raises(TypeError, match="half must be True or False, not 'yes'"):
         mixer.half = "yes"
+    del mixer.partners  # as a method that chooses them itself does
+    mixer.half = True
+    assert mixer.half
     assert isinstance(mixer, Mixer)
 
 

@@ -38,8 +38,8 @@ def as_constructed(mixer: Any, name: str, value: Any) -> Any:
     can_be_made = is_ours and all(each in given for each, needed in arguments.items() if needed)
     is_wrapper = len(mixer.nested()) > 1  # whose options may differ from those it has adopted
     if name in shared and (is_wrapper or not can_be_made):
-        twin = object.__new__(cls)
-        Mixer.__init__(twin, **{each: held[each] for each in shared} | {name: value})
+        twin, options = object.__new__(cls), {each: held[each] for each in shared if each in held}
+        Mixer.__init__(twin, **options | {name: value})
         return vars(twin)[name]
     if not can_be_made or name not in arguments or name not in held:
         return value
