@@ -48,9 +48,8 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
         return ordinal_probabilities
     if isinstance(called, nn.NLLLoss) or called is F.nll_loss:
         return torch.exp
-    is_of_classes = isinstance(called, nn.CrossEntropyLoss | FocalLoss | DiceLoss)
-    if classes or is_of_classes or called is F.cross_entropy:
-        axis = class_axis(loss_func)
+    axis = class_axis(loss_func)
+    if classes or axis is not None:
         return partial(torch.softmax, dim=1 if axis is None else axis)
     return noop
 

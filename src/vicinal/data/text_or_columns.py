@@ -87,7 +87,7 @@ def _text_beside(kinds: ColumnKinds, columns: Sequence[str]) -> str:
 def _both(text: str, kinds: ColumnKinds, columns: Sequence[str]) -> ColumnKinds:
     if text in columns:
         raise VicinalError(
-            f"--columns {quote(text)}: that is the column of texts: leave it out of --columns, or "
+            f"--columns {typed(text)}: that is the column of texts: leave it out of --columns, or "
             "name another one with --text"
         )
     return chosen_columns(_but(text, kinds), columns, [text], f"the texts in {text}")

@@ -7,6 +7,7 @@ from vicinal.formatting import join_and, pluralize
 from vicinal.study.analysis import Analysis, Comparison, Missing, margin_text
 from vicinal.study.arms import Arm, baseline_name, comparisons
 from vicinal.study.cells import map_answer
+from vicinal.study.formatting import capitalized
 from vicinal.study.measure import Measure
 
 FEW = 100  # validation samples
@@ -47,21 +48,21 @@ def _best(analysis: Analysis, made: list[Comparison], *, named: bool) -> str:
     where = f"With {pluralize(made[0].arm.epochs, 'epoch')}, " if named else ""
     base = baseline_name(made[0].baseline)
     if not analysis.beats_chance(made[0].baseline):
-        return _capitalized(
+        return capitalized(
             f"{where}{base} is no better than chance yet, so nothing can be compared with it: "
             "train longer, or with more samples."
         )
     known = [comparison for comparison in made if comparison.interval.low is not None]
     if not known:
-        return _capitalized(f"{where}one seed cannot tell a difference from chance: add seeds.")
+        return capitalized(f"{where}one seed cannot tell a difference from chance: add seeds.")
     significant = [comparison for comparison in known if comparison.interval.significant]
     winners = [comparison for comparison in significant if comparison.gain > 0]
     if winners:
         best = max(winners, key=lambda comparison: comparison.gain)
-        return _capitalized(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
+        return capitalized(f"{where}{best.arm.method} beats {base} by {_difference(best)}.")
     if len(significant) == len(made):
-        return _capitalized(f"{where}nothing that was tried beats {base}: all of it is worse.")
-    return _capitalized(f"{where}{_no_winner(analysis, made, known)}.")
+        return capitalized(f"{where}nothing that was tried beats {base}: all of it is worse.")
+    return capitalized(f"{where}{_no_winner(analysis, made, known)}.")
 
 
 def _no_winner(analysis: Analysis, made: list[Comparison], known: list[Comparison]) -> str:
@@ -126,8 +127,7 @@ def details(analysis: Analysis) -> list[str]:
     made = analysis.compare(analysis.main)
     sentences += [
         " ".join([_main_difference(analysis, comparison), *_others(analysis, comparison)])
-        for comparison in sorted(made, key=lambda comparison: comparison.gain, reverse=True)
-        if analysis.beats_chance(comparison.baseline)
+        for comparison in sorted(analysis.learnt(analysis.main), key=lambda c: c.gain, reverse=True)
     ]
     if made and len(analysis.arms) > 2 and any(analysis.beats_chance(arm) for arm in analysis.arms):
         sentences += _best_mean(analysis)
@@ -167,11 +167,8 @@ def _best_mean(analysis: Analysis) -> list[str]:
     best = max(means.values(), key=main.gain)
     names = [full_name(analysis, arm) for arm, mean in means.items() if mean == best]
     title = main.title.removeprefix("mean ")  # of average precision, or of IoU
-    over = (
-        ""
-        if all(len(each) == len(seeds) for each in values.values())
-        else (f" over {pluralize(len(seeds), 'seed')}, which all have finished,")
-    )
+    is_even = all(len(of_seeds) == len(seeds) for of_seeds in values.values())
+    over = "" if is_even else f" over {pluralize(len(seeds), 'seed')}, which all have finished,"
     return [f"The best mean {title}{over} is that of {join_and(names)}: {main.text(best)}."]
 
 
@@ -356,10 +353,3 @@ def _side(measure: Measure) -> str:
 def _size(measure: Measure, difference: float) -> str:
     """A difference without its sign."""
     return measure.signed(abs(difference)).removeprefix("+")
-
-
-def _capitalized(text: str) -> str:
-    """A sentence with a capital letter, unless it begins with the name of an arm."""
-    if text.startswith(("nothing", "one seed", "training")):
-        return text[:1].upper() + text[1:]
-    return text

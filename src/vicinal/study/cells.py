@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from vicinal.formatting import join_and, pluralize
 from vicinal.study.analysis import Analysis, Comparison
 from vicinal.study.arms import Arm, Cell, baseline_name, comparisons, size_text
+from vicinal.study.formatting import capitalized
 
 BETTER, WORSE, OPEN = "▲", "▼", ""
 
@@ -71,9 +72,8 @@ def _left_out(analysis: Analysis, cells: Sequence[Cell]) -> list[str]:
     base = baseline_name(next(iter(baselines.values())))
     sentences = []
     if dull:
-        name = f"{base[:1].upper()}{base[1:]}" if base.startswith("training") else base
         where = join_and([cell.text for cell in dull])
-        sentences.append(f"{name} is no better than chance yet, so left out: {where}.")
+        sentences.append(capitalized(f"{base} is no better than chance yet, so left out: {where}."))
     if unfinished:
         where = join_and([cell.text for cell in unfinished])
         sentences.append(

@@ -1,4 +1,4 @@
-"""Durations and lists as text, and back.
+"""Durations and lists as text, and back; and how a sentence begins.
 
 It imports nothing heavy, so that the command line can report a typo at once.
 """
@@ -74,3 +74,10 @@ def parse_list(
         return tuple(parse(word) for word in words)
     except ValueError:
         raise VicinalError(f"--{option} takes {what}, separated by commas, not {text!r}") from None
+
+
+def capitalized(text: str) -> str:
+    """A sentence with a capital letter, unless it begins with the name of an arm."""
+    if text.startswith(("nothing", "one seed", "training")):
+        return text[:1].upper() + text[1:]
+    return text
