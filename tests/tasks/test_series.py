@@ -116,7 +116,7 @@ def test_predictions_name_the_series_that_fail(folder, tmp_path, capsys):
     assert run(["predict", "run", "new.ts"]) == 1
     printed = capsys.readouterr()
     assert "fast" in printed.out
-    assert "a series has 2 channels, and not 1" in printed.err
+    assert "new.ts: series 1 has 2 channels, and not 1: give what" in printed.err
     assert "new.ts: series 2 has 'two' among its values" in printed.err
 
 

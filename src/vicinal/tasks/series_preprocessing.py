@@ -82,9 +82,12 @@ class SeriesPreprocessing(Preprocessing):
         files = list(arguments)
         for file in files:
             for name, values in self._read(Path(file)):
+                reason = fault(values, self.channels)
                 item: Any = values
                 if isinstance(values, str):
-                    item = VicinalError(f"{file}: series {name} {values}")
+                    item = VicinalError(f"{file}: series {name} {reason}")
+                elif reason is not None:
+                    item = VicinalError(f"{file}: series {name} {reason}: {self._wanted()}")
                 yield (f"{file}:{name}" if len(files) > 1 else name), item
 
     def _read(self, file: Path) -> Iterator[tuple[str, Array | str]]:
@@ -156,11 +159,12 @@ class SeriesPreprocessing(Preprocessing):
             )
         reason = fault(values, self.channels)
         if reason is not None:
-            learned = pluralize(len(self.channels), "channel")
-            raise VicinalError(
-                f"a series {reason}: give what the network was trained on, series of {learned}"
-            )
+            raise VicinalError(f"a series {reason}: {self._wanted()}")
         return filled(values)
+
+    def _wanted(self) -> str:
+        learned = pluralize(len(self.channels), "channel")
+        return f"give what the network was trained on, series of {learned}"
 
     def stacked(self, series: Iterable[Array]) -> Tensor:
         """Series without gaps, standardised and resampled: (B, channels, steps) float32."""
