@@ -36,6 +36,8 @@ def probabilities(loss_func, y):
     MixLoss(F.binary_cross_entropy_with_logits),
     AsymmetricLoss(),
     BCEWithLogitsLossFlat(),
+    nn.MultiLabelSoftMarginLoss(),
+    F.multilabel_soft_margin_loss,
 ])  # fmt: skip
 def test_of_several_labels(loss_func):
     found = probabilities(loss_func, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))

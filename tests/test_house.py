@@ -36,13 +36,14 @@ LEVELS = """
     criteria metrics rescaling scores
     known_losses
     cross_entropy rows detection
+    rehearsal
     mixing
     files stored
     mixes
     methods kinds
     method_settings
     progress absent
-    rng errors notebook memory processes rehearsal stopping formatting
+    rng errors notebook memory processes stopping formatting
 """
 # A function's import runs downwards, too: it delays the cost of a heavy package, not the order.
 # (importing room, imported room): why this one runs upwards.

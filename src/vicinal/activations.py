@@ -41,8 +41,8 @@ def activation_of(loss_func: Callable[..., Tensor], *, classes: bool) -> Callabl
     own = getattr(called, "activation", None)
     if callable(own) and not _is_ours(called):
         return cast(Callable[[Tensor], Tensor], own)
-    multi_label = isinstance(called, nn.BCEWithLogitsLoss | AsymmetricLoss)
-    if multi_label or called is F.binary_cross_entropy_with_logits:
+    functions = (F.binary_cross_entropy_with_logits, F.multilabel_soft_margin_loss)
+    if isinstance(called, _OF_LABELS) or called in functions:
         return torch.sigmoid
     if isinstance(called, OrdinalLoss):
         return ordinal_probabilities
@@ -123,6 +123,7 @@ def _absent(x: Tensor) -> Tensor:
     )
 
 
+_OF_LABELS = (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss, AsymmetricLoss)
 NAMED: dict[str, Callable[[Tensor], Tensor]] = {
     "none": noop,
     "sigmoid": torch.sigmoid,

@@ -59,16 +59,26 @@ class KnownLoss:
         if log_probs.itemsize < 4 and torch.is_autocast_enabled(log_probs.device.type):
             log_probs = log_probs.float()  # autocast does this to nll_loss, but not to gather
         if (
-            settings["reduction"] in ("mean", "sum", "none")
+            not getattr(self.criterion, "_forward_hooks", None)
+            and settings["reduction"] in ("mean", "sum", "none")
             and settings["label_smoothing"] <= 1
             and is_pair_of_labels(log_probs, target, settings["weight"], axis)
         ):
             return mixed_nll_loss(log_probs, target, axis=axis, **settings)
-        return self._by_two_calls(output, target)  # invalid arguments: torch raises its error
+        # Hooks, which see each loss; or invalid arguments, for which torch raises its error.
+        return self._by_two_calls(output, target)
+
+    def check(self, output: Any, target: Tensor) -> None:
+        """Refuse values that torch would compare with outputs of other samples.
+
+        Raises:
+            ValueError: as :func:`check_same_shape`.
+        """
+        if self.is_elementwise:
+            check_same_shape(output, target)
 
     def _by_two_calls(self, output: Any, target: MixedTarget) -> Tensor:
-        if self.is_elementwise:
-            check_same_shape(output, target.own)
+        self.check(output, target.own)
         own, partner = (self._per_sample(output, y) for y in (target.own, target.partner))
         if own.ndim == 0 or not fits_rows(target.weight, own.shape):
             raise ValueError(no_loss_of_each(self.criterion, own.shape, target))
@@ -178,12 +188,25 @@ def _unreduced(criterion: Any, output: Any, target: Any) -> Tensor:
     # it; and where reduction is a property that sets the one of an inner, compiled criterion, the
     # copy would change that one for good.
     reduction = criterion.reduction
+    if reduction == "none":  # it may be fixed
+        found: Tensor = criterion(output, target)
+        return found
     criterion.reduction = "none"
     try:
         losses: Tensor = criterion(output, target)
         return losses
     finally:
         criterion.reduction = reduction
+
+
+def may_be_unreduced(criterion: Criterion) -> bool:
+    """Whether a criterion lets its ``reduction`` be set; those that TorchScript made do not."""
+    try:
+        if hasattr(criterion, "reduction"):
+            criterion.reduction = criterion.reduction
+    except (AttributeError, RuntimeError):
+        return False
+    return True
 
 
 def has_reduction(criterion: Criterion) -> bool:

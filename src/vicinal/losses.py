@@ -1,7 +1,7 @@
 """MixLoss: any criterion on plain and on mixed targets."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from vicinal.known_losses import (
     KnownLoss,
     has_reduction,
     is_known,
+    may_be_unreduced,
     name_of,
     no_loss_of_each,
     per_sample,
@@ -22,7 +23,7 @@ from vicinal.known_losses import (
 from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.sides import mixed_targets, sides
 from vicinal.mixing.target import MixedTarget, fits_rows
-from vicinal.rehearsal import rehearsed
+from vicinal.rehearsal import copied, is_transformed, is_written, rehearsed
 from vicinal.rows import are_of_single_samples, differ, has_fewer_losses
 
 
@@ -40,7 +41,7 @@ class MixLoss(nn.Module):
     - torch's own losses, and ours, are called once for each of the two targets; cross-entropy on
       class indices reads both in one pass over the output.
     - So are functions that return a loss for each sample, and criteria whose ``reduction`` is
-      "none". That each loss is of one sample alone is checked once, by calls on fewer rows.
+      "none". That each loss is of one sample alone is checked once, by calls on other rows.
     - Any other criterion is called on a :class:`MixedTensor`, which counts both targets in every
       sum over samples. That it does is checked at the first batch, by two more calls. Where it
       cannot, the criterion's losses without reduction are mixed, if their mean or sum is what the
@@ -52,7 +53,7 @@ class MixLoss(nn.Module):
     Args:
         criterion: a loss module or function of (output, target). Losses that it returns for each
             sample are averaged if it has no ``reduction``. It is not copied: while it is called
-            for losses of each sample, its ``reduction`` is "none".
+            for losses of each sample, its ``reduction`` is "none". Another may be assigned.
 
     Raises:
         TypeError: the criterion is not callable.
@@ -68,14 +69,19 @@ class MixLoss(nn.Module):
 
     def __init__(self, criterion: Criterion) -> None:
         super().__init__()
-        if isinstance(criterion, MixLoss):
-            criterion = criterion.criterion
-        if isinstance(criterion, type) or not callable(criterion):
-            raise TypeError(
-                f"the criterion must be a loss function or module, not {criterion!r}"
-                + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
-            )
         self.criterion: Criterion = criterion
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "criterion":
+            super().__setattr__(name, value)
+            return
+        value = _checked_criterion(value)
+        self._modules.pop(name, None)  # after a module, torch would refuse a function
+        super().__setattr__(name, value)
+        self._examine(value)
+
+    def _examine(self, criterion: Criterion) -> None:
+        """What is known of the criterion before its first batch, of which more is learned."""
         self._known_loss = KnownLoss(criterion) if is_known(criterion) else None
         self._per_sample = per_sample(criterion)
         self._is_reduced = has_reduction(criterion)
@@ -85,6 +91,7 @@ class MixLoss(nn.Module):
         self._is_of_samples = False  # its losses, as a call on fewer samples has shown
         self._depends_on_others = False  # as that call has shown
         self._has_state = False  # which a call changes
+        self._writes = False  # into its arguments
         # Not raised before the criterion is called: a Learner may call it in its own way.
         self._others = _other_arguments(criterion)
 
@@ -114,6 +121,8 @@ class MixLoss(nn.Module):
             if self._known_loss is not None:
                 return self._known_loss(output, target)
         elif isinstance(target, Tensor) or not mixed_targets(target):
+            if self._known_loss is not None and isinstance(target, Tensor):
+                self._known_loss.check(output, target)
             loss = self._checked(self.criterion(output, target))
             return loss if self._is_reduced else loss.mean()
         return self._of_any_criterion(output, target)
@@ -155,7 +164,7 @@ class MixLoss(nn.Module):
                 return loss
         except UnsupportedFunction as error:
             reason = str(error).partition(": ")[0]
-        if self._is_reduced and reduction in ("mean", "sum"):
+        if self._is_reduced and reduction in ("mean", "sum") and may_be_unreduced(self.criterion):
             losses = self._by_two_calls(output, target)
             if losses is not None and self._averages_plainly(output, target, reduction):
                 return losses.mean() if reduction == "mean" else losses.sum()
@@ -211,23 +220,30 @@ class MixLoss(nn.Module):
         if self._has_state and not is_compiling():
             # A batch changes it once, and both calls start from the same.
             with rehearsed(self.criterion, output):
-                others = self._per_sample(output, partner)
-        losses = self._per_sample(output, own)
+                others = self._losses(output, partner)
+        losses = self._losses(output, own)
         if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
             return None
-        others = self._per_sample(output, partner) if others is None else others
+        others = self._losses(output, partner) if others is None else others
         return weighted_sum(losses, others, weight)
+
+    def _losses(self, output: Any, target: Any) -> Tensor:
+        """The criterion's losses of one side, of which the other one sees nothing."""
+        if self._writes or is_compiling():  # which removes copies that nobody writes into
+            output, target = copied(output), copied(target)
+        return self._per_sample(output, target)
 
     def _returns_losses_of_samples(self, output: Any, target: Any, weight: Tensor) -> bool:
         """Whether the criterion returns a loss for each sample, which depends on it alone."""
-        if is_compiling():  # it costs nothing there: only the shape is computed
-            losses = self._per_sample(output, target)
+        if is_compiling() or is_transformed():  # where values may not be looked at
+            losses = self._losses(output, target)
             if not isinstance(losses, Tensor) or not fits_rows(weight, losses.shape):
                 return False
             return has_fewer_losses(self._per_sample, losses, output, target)
         with rehearsed(self.criterion, output) as has_changed:
-            losses = self._per_sample(output, target)
-            self._has_state = has_changed()
+            given = copied((output, target))
+            losses = self._per_sample(*given)
+            self._has_state, self._writes = has_changed(), is_written(given, (output, target))
         if not isinstance(losses, Tensor) or losses.ndim == 0:
             self._returns_number = True
             return False
@@ -243,15 +259,27 @@ class MixLoss(nn.Module):
         """Whether the criterion's own reduction is the plain mean or sum of its losses."""
         for side in sides(target):
             with torch.no_grad(), rehearsed(self.criterion, output):
-                losses = self._per_sample(output, side)
+                losses = self._per_sample(copied(output), copied(side))
             with torch.no_grad(), rehearsed(self.criterion, output):
-                reduced = self.criterion(output, side)
+                reduced = self.criterion(copied(output), copied(side))
             plain = losses.mean() if reduction == "mean" else losses.sum()
             if not isinstance(reduced, Tensor) or reduced.ndim:
                 return False
             if not torch.allclose(plain.to(reduced.dtype), reduced, rtol=1e-4, equal_nan=True):
                 return False
         return True
+
+
+def _checked_criterion(criterion: Any) -> Criterion:
+    """What was given as a criterion, without a :class:`MixLoss` around it."""
+    if isinstance(criterion, MixLoss):
+        return criterion.criterion
+    if isinstance(criterion, type) or not callable(criterion):
+        raise TypeError(
+            f"the criterion must be a loss function or module, not {criterion!r}"
+            + (f": call it, {criterion.__name__}()" if isinstance(criterion, type) else "")
+        )
+    return cast(Criterion, criterion)
 
 
 def _common_weight(parts: list[MixedTarget]) -> Tensor | None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vicinal.cross_entropy import CrossEntropyLossFlat
-from vicinal.known_losses import KnownLoss, in_shape_of
+from vicinal.known_losses import KnownLoss, in_shape_of, weighted_sum
 from vicinal.mixing.batch import first_tensor
 from vicinal.mixing.target import MixedTarget, over_rows
 
@@ -145,7 +145,7 @@ def sum_and_count(metric: Any, output: Tensor, target: Any) -> tuple[Tensor, Ten
     ignore_index = _ignored_by(metric)
     if ignore_index is None:
         count = len(first_tensor(target))
-        return mean * count, count
+        return mean * count if count else torch.zeros_like(mean), count  # whose mean is nan
     if isinstance(target, MixedTarget):
         own, partner = (_valid(y, ignore_index) for y in (target.own, target.partner))
         valid = partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).sum()
@@ -220,7 +220,7 @@ def mae(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     >>> mae(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
     tensor(1.5000)
     """
-    return _mean(lambda value: _wide(output - value).abs(), output, target)
+    return _mean(lambda value: _wide((output - value).abs()), output, target)
 
 
 def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
@@ -230,7 +230,7 @@ def mse(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
     >>> mse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
     tensor(4.5000)
     """
-    return _mean(lambda value: _wide(output - value).square(), output, target)
+    return _mean(lambda value: _wide((output - value).abs()).square(), output, target)
 
 
 def msle(output: Tensor, target: Tensor | MixedTarget) -> Tensor:
@@ -330,7 +330,7 @@ def _mean(
     if not isinstance(target, MixedTarget):
         return score(in_shape_of(output, target)).mean()
     own, partner = (score(in_shape_of(output, y)) for y in (target.own, target.partner))
-    return partner.lerp(own, over_rows(target.weight, own).to(own.dtype)).mean()
+    return weighted_sum(own, partner, target.weight).mean()
 
 
 def _hits(top_k: Tensor, labels: Tensor) -> Tensor:

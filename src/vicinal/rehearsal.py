@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils import _pytree as pytree
 
+from vicinal.mixing.batch import leaves, map_leaves
+
 
 @contextmanager
 def rehearsed(
@@ -44,11 +46,11 @@ def rehearsed(
     """
     owners, memo = _owners(criterion), {}  # type: ignore[var-annotated]
     saved = [(owner, dict(vars(owner))) for owner in owners]
-    leaves = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
-    devices = sorted({leaf.device.index for leaf in leaves if leaf.is_cuda})
+    tensors = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
+    devices = sorted({leaf.device.index for leaf in tensors if leaf.is_cuda})
     with torch.random.fork_rng(devices=devices), _other_generators_kept():
         for owner, attributes in saved:
-            vars(owner).update({name: _copied(v, memo) for name, v in attributes.items()})
+            vars(owner).update({name: _copied_state(v, memo) for name, v in attributes.items()})
         if seed is not None:
             _seed_all(seed, devices, memo)
         before = [_marks(vars(owner)) for owner in owners]
@@ -58,6 +60,32 @@ def rehearsed(
             for owner, attributes in saved:
                 vars(owner).clear()
                 vars(owner).update(attributes)
+
+
+def copied(tree: Any) -> Any:
+    """A batch with copies of its tensors, for a criterion that writes into what it is given.
+
+    >>> tensor = torch.zeros(2)
+    >>> _ = copied((tensor, "name"))[0].add_(1)
+    >>> tensor
+    tensor([0., 0.])
+    """
+    return map_leaves(lambda _, leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, tree)
+
+
+def is_written(copy: Any, given: Any) -> bool:
+    """Whether the tensors of a batch that :func:`copied` gave have been written into since."""
+    pairs = zip(leaves(copy), leaves(given), strict=True)
+    tensors = [(new, old) for (_, new), (_, old) in pairs if isinstance(new, Tensor)]
+    # Nobody counts what is written into the tensors of inference mode.
+    return any(
+        not torch.equal(new, old) if new.is_inference() else new._version for new, old in tensors
+    )
+
+
+def is_transformed() -> bool:
+    """Whether torch.func's transforms are at work, in which values may not be compared."""
+    return torch._C._are_functorch_transforms_active()
 
 
 @contextmanager
@@ -115,7 +143,7 @@ def _modules_named_in(function: Callable[..., Any]) -> list[nn.Module]:
 _DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 
 
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
+def _copied_state(value: Any, memo: dict[int, Any]) -> Any:
     """A copy of a plain value; parameters, modules and other objects as they are."""
     if id(value) in memo:
         return memo[id(value)]
@@ -127,13 +155,13 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     elif _is_of_numpy(value):
         found = value.copy()
     elif type(value) in (list, set, tuple):
-        found = type(value)(_copied(part, memo) for part in value)
+        found = type(value)(_copied_state(part, memo) for part in value)
     elif type(value) is collections.deque:
-        found = collections.deque((_copied(part, memo) for part in value), value.maxlen)
+        found = collections.deque((_copied_state(part, memo) for part in value), value.maxlen)
     elif type(value) in _DICTS:
         found = memo[id(value)] = copy.copy(value)
         for name, part in value.items():
-            found[name] = _copied(part, memo)
+            found[name] = _copied_state(part, memo)
     memo[id(value)] = found
     return found
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from vicinal.rehearsal import rehearsed
+from vicinal.mixing.batch import map_leaves
+from vicinal.rehearsal import copied, rehearsed
 
 
 def are_of_single_samples(criterion: Callable[..., Any], output: Any, target: Any) -> bool:
@@ -16,9 +17,10 @@ def are_of_single_samples(criterion: Callable[..., Any], output: Any, target: An
     Losses of classes may be as many as there are samples; losses of samples may depend on the
     others, by their outputs, by how many share a class, or by a mean over the batch.
 
-    Half of the samples are tried: once with their targets, and once with that of the first sample
-    for all, so that all are of one class. Of a criterion that is random, only the shapes are
-    compared.
+    Each half of the samples is tried by itself, and one half with the target of the first sample
+    for all, so that all are of one class. The sample of the largest loss and that of the smallest
+    are tried among copies of each other, and of themselves, for losses that are cut off or divided
+    by such a one. Of a criterion that is random, only the shapes are compared.
 
     Args:
         criterion: of (output, target), which returns (B, ...) losses; its state stays as it is.
@@ -41,20 +43,37 @@ def are_of_single_samples(criterion: Callable[..., Any], output: Any, target: An
     try:
         whole = call(None, None)
         count = len(whole)
-        every, alike = list(range(count)), [0] * count
-        fewer = every[: count // 2] or [0, 0] * count  # a single sample is doubled
-        part = call(fewer, fewer)
-        if part.shape != (len(fewer), *whole.shape[1:]):
-            return False
+        every = list(range(count))
+        halves = [every[: count // 2], every[count // 2 :]] if count > 1 else [[0, 0]]
+        parts = [call(half, half) for half in halves]
+        for half, part in zip(halves, parts, strict=True):
+            if part.shape != (len(half), *whole.shape[1:]):
+                return False
         if count < 2:
             return True
-        if close(part, whole[fewer]):
-            part = call(fewer, alike[: len(fewer)])
-            if close(part, call(every, alike)[fewer]):
-                return True
+        if close(torch.cat(parts), whole) and _stay_the_same(call, whole, halves[0]):
+            return True
         return not close(call(None, None, seed=1), whole)  # it is random
     except Exception:  # it refers to something of the whole batch
         return False
+
+
+def _stay_the_same(call: Callable[..., Tensor], whole: Tensor, half: list[int]) -> bool:
+    """Whether losses stay the same where all are of one class, and among extreme ones."""
+    count = len(whole)
+    alike = call(list(range(count)), [0] * count)
+    if not close(call(half, [0] * len(half)), alike[half]):
+        return False
+    losses = torch.cat([whole, alike])
+    sizes = losses.flatten(1).float().sum(1) if losses.ndim > 1 else losses.float()
+    ends = [int(sizes.nan_to_num().argmax()), int(sizes.nan_to_num().argmin())]
+    found = []
+    for end, other in (ends, ends[::-1]):
+        for chosen in ([end] + [other] * (count - 1), [end, end]):
+            # Of a loss in `alike`, the target is that of the first sample.
+            targets = [place if place < count else 0 for place in chosen]
+            found.append(call([place % count for place in chosen], targets)[0])
+    return close(torch.stack(found), losses[[ends[0], ends[0], ends[1], ends[1]]])
 
 
 def has_fewer_losses(
@@ -76,11 +95,13 @@ def differ(target: Any, count: int) -> bool:
 
 
 def _taken(tree: Any, rows: list[int] | None, count: int) -> Any:
-    def take(leaf: Any) -> Any:
+    """Some rows of a batch, or all of them, as copies that a criterion may write into."""
+
+    def take(_: Any, leaf: Any) -> Any:
         is_batch = isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == count
         return leaf[rows] if is_batch else leaf
 
-    return tree if rows is None else pytree.tree_map(take, tree)
+    return copied(tree) if rows is None else copied(map_leaves(take, tree))
 
 
 def close(found: Tensor, expected: Tensor) -> bool:

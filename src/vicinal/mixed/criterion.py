@@ -12,7 +12,7 @@ from vicinal.mixed.tensor import MixedTensor, as_plain, as_tensors, is_mixed
 from vicinal.mixed.uncompiled import uncompiled
 from vicinal.mixing.sides import map_targets, sides
 from vicinal.mixing.target import MixedTarget
-from vicinal.rehearsal import rehearsed
+from vicinal.rehearsal import copied, is_transformed, rehearsed
 from vicinal.rows import close
 
 
@@ -43,9 +43,9 @@ def counts_partners(criterion: Callable[..., Any], output: Any, target: Any) -> 
     """
     _, partner = sides(target)
     turned = map_targets(
-        lambda y: MixedTarget(y.own, y.partner, torch.zeros_like(y.weight)), target
+        lambda y: MixedTarget(y.own.clone(), y.partner.clone(), torch.zeros_like(y.weight)), target
     )
-    expected = _value_and_slopes(criterion, output, partner)
+    expected = _value_and_slopes(criterion, output, copied(partner))
     try:
         found = _value_and_slopes(criterion, output, as_tensors(turned))
     except ValueError:
@@ -59,12 +59,14 @@ def _value_and_slopes(criterion: Callable[..., Any], output: Any, target: Any) -
     """The loss and its gradient to the outputs, without a trace in the graph or the state."""
     leaves, structure = pytree.tree_flatten(output)
     with_slopes = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    with_slopes = with_slopes and not is_transformed()
     inputs = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, Tensor):
-            leaves[i] = leaf.detach()
+            leaf = leaf.detach()
             if with_slopes and leaf.is_floating_point():
-                inputs.append(leaves[i].requires_grad_())
+                inputs.append(leaf.requires_grad_())
+            leaves[i] = leaf.clone()  # which the criterion may write into
     with rehearsed(criterion, leaves):
         value = criterion(pytree.tree_unflatten(leaves, structure), target)
     if is_mixed(value):

@@ -96,7 +96,7 @@ class MixedTarget:
             RuntimeError: a label is not in [0, C), such as one to ignore. (On a GPU, torch reports
                 it later.)
         """
-        if self.own.is_floating_point():
+        if self.own.is_floating_point() or self.own.is_complex():
             if num_classes is not None and self.own.shape[1:2] != (num_classes,):
                 raise ValueError(
                     f"the targets are floats of shape {tuple(self.own.shape)}, neither class "
