@@ -44,7 +44,7 @@ def are_of_single_samples(criterion: Callable[..., Any], output: Any, target: An
         whole = call(None, None)
         count = len(whole)
         every = list(range(count))
-        halves = [every[: count // 2], every[count // 2 :]] if count > 1 else [[0, 0]]
+        halves = [every[: count // 2], every[count // 2 :]] if count > 1 else [[0, 0] * count]
         parts = [call(half, half) for half in halves]
         for half, part in zip(halves, parts, strict=True):
             if part.shape != (len(half), *whole.shape[1:]):
