@@ -143,10 +143,7 @@ class _FirstUses:
 
     def seed(self, made_at: int) -> int:
         """The seed of a state that was made at this time and is used now."""
-        # By its address: torch may lack NumPy, and tolist() fails in torch.func's transforms.
-        state = torch.default_generator.get_state()
-        content = ctypes.string_at(state.data_ptr(), state.numel())
-        generator = hashlib.blake2b(content, digest_size=16).digest()
+        generator = torch_generator_digest()
         if generator != self.generator:
             self.generator, self.times, self.repeated = generator, [], 0
         number = len(self.times) - bisect_right(self.times, made_at)
@@ -161,6 +158,14 @@ class _FirstUses:
             )
         digest = hashlib.blake2b(repr((generator, number)).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "little") >> 1
+
+
+def torch_generator_digest() -> bytes:
+    """What differs where the state of torch's generator on the CPU does; it is not advanced."""
+    # By its address: torch may lack NumPy, and tolist() fails in torch.func's transforms.
+    state = torch.default_generator.get_state()
+    content = ctypes.string_at(state.data_ptr(), state.numel())
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 _FIRST_USES = _FirstUses()

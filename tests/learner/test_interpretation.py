@@ -242,7 +242,7 @@ class TestPictures:
 
         x, y = {"a": torch.rand(8, 2), "b": torch.rand(8)}, torch.arange(8) % 2
         dls = DataLoaders.from_tensors(x, y, x, y, bs=8, device="cpu")
-        with pytest.raises(VicinalError, match="batches of a, b are no images"):
+        with pytest.raises(VicinalError, match="batches of dict of 2 are no images"):
             Learner(dls, First(2, 2)).interpret().plot_top_losses()
 
 

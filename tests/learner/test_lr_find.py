@@ -113,7 +113,7 @@ def test_it_ends_where_the_loss_diverges(dls, end_lr):
 
 
 def test_a_lucky_first_batch_does_not_end_it():
-    growing, learn = GrowingRate(1e-7, 10, 100), SimpleNamespace()
+    growing, learn = GrowingRate(1e-7, 10, 100), SimpleNamespace(y=None, mean_weight=lambda y: 1)
     growing.rate = 1e-7
     for number in range(100):
         learn.loss = torch.tensor(1e-4 if number == 0 else 1.0)

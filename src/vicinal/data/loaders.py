@@ -11,11 +11,11 @@ from torch import Tensor
 from vicinal.absent import lacking
 from vicinal.data.augment import BatchTransform, Normalize
 from vicinal.data.blocks import LabelledItems, TargetBlock
-from vicinal.data.of_datasets import Collated, as_split, classes_and_width
+from vicinal.data.of_datasets import Collated, as_split, classes_and_width, stacked
 from vicinal.data.part_items import ItemsToPredict, PartItems
 from vicinal.data.paths import Path
 from vicinal.data.showing import ShownLoaders
-from vicinal.data.split_loader import Batches, SplitLoader, TensorData
+from vicinal.data.split_loader import Batches, SplitLoader, TensorData, name_of
 from vicinal.data.vocab import Vocab
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_short
@@ -252,7 +252,7 @@ class DataLoaders(ShownLoaders):
 
     def stack(self, items: Sequence[Any]) -> Any:
         """Collate samples into a tensor or a nested batch, before any transform."""
-        return torch.stack([torch.as_tensor(item) for item in items])
+        return stacked(items)
 
     def test_dl(
         self, test_items: Any, *, bs: int | None = None, with_labels: bool = False
@@ -311,7 +311,7 @@ class DataLoaders(ShownLoaders):
             VicinalError: these are not images (B, 3, H, W).
         """
         if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
-            kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {', '.join(x)}"
+            kind = f"of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of {name_of(x)}"
             raise VicinalError(f"batches {kind} are no images, so they cannot be shown")
         plain = x.float() if x.is_floating_point() else x.float() / 255
         shown = self.normalize.undo(x) if self.normalize else plain.clamp(0, 1)

@@ -19,8 +19,10 @@ from torch.utils.data import (
 )
 
 from vicinal.data.sampler import GivenSampler
-from vicinal.data.split_loader import Batches, SplitLoader
+from vicinal.data.split_loader import Batches, SplitLoader, as_pair
 from vicinal.errors import VicinalError
+from vicinal.mixing.batch import map_leaves
+from vicinal.processes import this_process
 
 
 class Collated(Dataset[Any]):
@@ -54,20 +56,29 @@ class Collated(Dataset[Any]):
         return self.of[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Any, Tensor]:
-        x, y = self.collate([self.of[index] for index in indices])
-        return _single(x), _single(y)
+        x, y = as_pair(self.collate([self.of[index] for index in indices]))
+        return map_leaves(lambda _, leaf: as_single(leaf), x), as_single(y)
 
     def labels(self) -> Sequence[Any]:
         """The targets of all samples, if possible without reading the samples."""
-        if isinstance(self.of, TensorDataset):
-            return self.of.tensors[1].tolist()
-        known = getattr(self.of, "targets", None)  # of torchvision's
-        if known is not None and len(known) == len(self) and not _changes_targets(self.of):
-            return list(map(int, known))
-        return [int(self.of[index][1]) for index in range(len(self))]
+        known = _known_targets(self.of)
+        return [int(self.of[index][1]) for index in range(len(self))] if known is None else known
 
 
-def _single(values: Any) -> Any:
+def _known_targets(dataset: Any) -> Sequence[Any] | None:
+    """The targets of a data set that holds them; None where its samples have to be read."""
+    if isinstance(dataset, Subset):
+        of_all = _known_targets(dataset.dataset)
+        return None if of_all is None else [of_all[index] for index in dataset.indices]
+    if isinstance(dataset, TensorDataset):
+        return dataset.tensors[1].tolist()
+    known = getattr(dataset, "targets", None)  # of torchvision's
+    if known is None or len(known) != len(dataset) or _changes_targets(dataset):
+        return None
+    return list(map(int, known))
+
+
+def as_single(values: Any) -> Any:
     """float32 of what was Python's or NumPy's: networks and losses compute in it."""
     is_double = isinstance(values, Tensor) and values.dtype == torch.float64
     return values.float() if is_double else values
@@ -77,6 +88,20 @@ def _changes_targets(dataset: Any) -> bool:
     return any(
         getattr(dataset, name, None) is not None for name in ("target_transform", "transforms")
     )
+
+
+def stacked(samples: Sequence[Any]) -> Any:
+    """Samples without targets as a batch: tensors, or several inputs in a dict, tuple or list.
+
+    >>> stacked([{"age": 3.0}, {"age": 5.0}])
+    {'age': tensor([3., 5.])}
+    """
+    first = samples[0] if len(samples) else None
+    is_several = isinstance(first, tuple | list) and any(isinstance(each, Tensor) for each in first)
+    if not (is_several or isinstance(first, dict)):
+        return torch.stack([torch.as_tensor(sample) for sample in samples])
+    batch = map_leaves(lambda _, leaf: as_single(leaf), default_collate(list(samples)))
+    return tuple(batch) if isinstance(first, tuple) else batch
 
 
 def as_split(part: Any, *, training: bool) -> SplitLoader:
@@ -98,26 +123,36 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
             "a DataLoader must have a data set that gives the sample of an index, and a batch_size "
             "in place of a batch_sampler"
         )
-    if training:
-        data, sampler = part.dataset, _of_training(part)
+    data, sampler = part.dataset, None
+    if not training:
+        data = _in_order(part.dataset, part.sampler)
+    elif isinstance(part.sampler, SubsetRandomSampler):
+        # Its other samples are not of this part, also where this part is predicted.
+        data = Subset(data, [int(each) for each in part.sampler.indices])
+        sampler = _of_training(part, RandomSampler(data, generator=part.sampler.generator))
     else:
-        data, sampler = _in_order(part.dataset, part.sampler), None
-    collated = Collated(data, part.collate_fn)
+        sampler = _of_training(part, part.sampler)
     how: dict[str, Any] = {"training": training, "workers": part.num_workers, "sampler": sampler}
-    return Batches(collated, part.batch_size, **how)
+    how["options"] = {name: getattr(part, name) for name in _OF_WORKERS} if part.num_workers else {}
+    return Batches(Collated(data, part.collate_fn), part.batch_size, **how)
 
 
-def _of_training(part: DataLoader[Any]) -> GivenSampler:
-    if isinstance(part.sampler, DistributedSampler):
+_OF_WORKERS = ("worker_init_fn", "prefetch_factor", "timeout", "multiprocessing_context")
+
+
+def _of_training(part: DataLoader[Any], given: Any) -> GivenSampler:
+    if isinstance(given, DistributedSampler):
         raise VicinalError(
             "leave the DistributedSampler out: samples are divided among the processes here"
         )
-    if not hasattr(part.sampler, "__len__"):
+    if not hasattr(given, "__len__"):
         raise VicinalError(
-            f"the sampler {type(part.sampler).__name__} has no length, by which a training knows "
+            f"the sampler {type(given).__name__} has no length, by which a training knows "
             "its steps: give it __len__, the number of samples of an epoch"
         )
-    sampler = GivenSampler(part.sampler, part.batch_size or 1, drop_last=part.drop_last)
+    # Several processes have to agree on the order, and each may have a seed of its own.
+    seed = 0 if this_process().num_processes > 1 else None
+    sampler = GivenSampler(given, part.batch_size or 1, drop_last=part.drop_last, seed=seed)
     if not len(sampler):
         raise VicinalError(
             f"the batch size {part.batch_size} is larger than the {sampler.count} samples of an "

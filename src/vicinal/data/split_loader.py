@@ -1,16 +1,19 @@
 """SplitLoader: one split of the data, as batches on the device."""
 
+import random
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from accelerate.utils import send_to_device, slice_tensors
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vicinal.data.augment import BatchTransform
-from vicinal.data.sampler import EpochSampler
+from vicinal.data.sampler import EpochSampler, Rows
 from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
@@ -46,6 +49,9 @@ class ErrorsAsValues(Dataset[Any]):
     """A data set that returns a VicinalError instead of raising it.
 
     Raised in a worker process, it would reach the user with the worker's traceback in its text.
+
+    What a worker draws for a batch depends on the batch alone: not on how many workers there are,
+    nor on what this one has read before. So a training that is resumed draws the same.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -55,6 +61,8 @@ class ErrorsAsValues(Dataset[Any]):
         return len(self.dataset)
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
+        if isinstance(indices, Rows) and get_worker_info() is not None:
+            _seed_all(indices.seed)
         try:
             return self.dataset.__getitems__(indices)
         except VicinalError as error:
@@ -209,10 +217,19 @@ class Batches(SplitLoader):
         dataset: gives a batch for a list of indices (``__getitems__``).
         batch_size: samples per batch, in each of the processes that train together.
         workers: worker processes that prefetch; 0 reads in this process.
+        options: more of torch's DataLoader, for the workers.
         **kwargs: of :class:`SplitLoader`.
     """
 
-    def __init__(self, dataset: Any, batch_size: int, *, workers: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        *,
+        workers: int = 0,
+        options: Mapping[str, Any] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(dataset, batch_size, **kwargs)
         self._reader = ErrorsAsValues(dataset)
         self._loader = self._loading(
@@ -220,6 +237,7 @@ class Batches(SplitLoader):
             batch_sampler=self.sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
+            **options,
         )
 
     @property
@@ -246,6 +264,28 @@ def raised(read: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
+def as_pair(batch: Any) -> tuple[Any, Any]:
+    """A batch that is a pair (x, y).
+
+    Raises:
+        VicinalError: it is something else, such as two samples without targets.
+    """
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch[0], batch[1]
+    raise VicinalError(
+        f"a batch must be a pair (x, y), and not a {name_of(batch)}: give (x, None) where there "
+        "are no targets"
+    )
+
+
+def name_of(batch: Any) -> str:
+    """What a batch is, for a message: ``"Tensor of shape (2, 3)"``, ``"tuple of 2"``."""
+    kind = type(batch).__name__
+    if isinstance(batch, Tensor):
+        return f"{kind} of shape {tuple(batch.shape)}"
+    return f"{kind} of {len(batch)}" if isinstance(batch, tuple | list | dict) else kind
+
+
 def _chosen(read: Iterable[tuple[Any, Any]], chosen: Tensor) -> Iterator[tuple[Any, Any]]:
     """The chosen samples of each batch that has any."""
     start = 0
@@ -261,6 +301,13 @@ def _chosen(read: Iterable[tuple[Any, Any]], chosen: Tensor) -> Iterator[tuple[A
 
 def _on_cpu(dataset: Any) -> bool:
     return not (isinstance(dataset, TensorData) and dataset.y.device.type != "cpu")
+
+
+def _seed_all(seed: int) -> None:
+    torch.manual_seed(seed)
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
 
 
 def _identity(batch: Any) -> Any:

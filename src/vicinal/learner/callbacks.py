@@ -188,8 +188,13 @@ class Average:
 
     def mean(self) -> float:
         """The mean over the samples of all processes; every process must call this."""
-        sum_of_all, count = total([float(self.sum), float(self.count)])
+        sum_of_all, count = self.totals()
         return sum_of_all / count if count else math.nan
+
+    def totals(self) -> tuple[float, float]:
+        """The sum and the count of all processes; every process must call this."""
+        sum_of_all, count = total([float(self.sum), float(self.count)])
+        return sum_of_all, count
 
 
 class ValidAverages:

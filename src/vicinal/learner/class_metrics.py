@@ -45,11 +45,17 @@ def check_scores(
         VicinalError: there are fewer outputs than classes, or the classes lie along another axis.
     """
     labels = y.own if isinstance(y, MixedTarget) else y
+    of_classes = [metric for metric in metrics if _axis_of(metric) is not None]
+    if of_classes and not isinstance(pred, Tensor):
+        raise VicinalError(
+            f"{metric_name(of_classes[0])} needs a tensor of scores, and the network returns a "
+            f"{type(pred).__name__}: give a function of your own, of (output, target), that picks "
+            "the scores"
+        )
     if not (isinstance(pred, Tensor) and isinstance(labels, Tensor)):
         return
     if labels.is_floating_point():
         return
-    of_classes = [metric for metric in metrics if _axis_of(metric) is not None]
     if pred.ndim > 2:
         for metric in of_classes:
             _check_axis(metric, class_axis(loss_func), pred)

@@ -14,6 +14,7 @@ from vicinal.activations import activation_of
 from vicinal.cross_entropy import CrossEntropyLossFlat
 from vicinal.data.loaders import DataLoaders
 from vicinal.data.paths import Path
+from vicinal.data.split_loader import as_pair
 from vicinal.errors import VicinalError
 from vicinal.learner.callbacks import ValidAverages, as_metrics
 from vicinal.learner.check_network import check_network
@@ -159,7 +160,7 @@ class Inference(Predictions, Exporting, Shown):
         """Inputs, outputs and targets of batches."""
         with self.evaluating():
             for batch in batches:  # those of a user's own list may be elsewhere
-                x, y = send_to_device(batch, self.dls.device)
+                x, y = send_to_device(as_pair(batch), self.dls.device)
                 yield x, self.output(x), y
 
     def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
@@ -169,6 +170,11 @@ class Inference(Predictions, Exporting, Shown):
 
     def activation(self, output: Tensor) -> Tensor:
         """From the network's output to probabilities, as the loss reads it."""
+        if not isinstance(output, Tensor):
+            raise VicinalError(
+                f"predictions are made from one tensor, and the network returns a "
+                f"{type(output).__name__}: let a module around it return the tensor to predict by"
+            )
         return activation_of(self.loss_func, classes=self.dls.is_classes)(output)
 
     # ---- on the validation part -----------------------------------------------------------

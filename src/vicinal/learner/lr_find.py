@@ -9,13 +9,13 @@ from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.utils import reduce
 from torch import Tensor, nn
 
 from vicinal.errors import VicinalError
-from vicinal.learner.callbacks import MixBatches
+from vicinal.learner.callbacks import Average, MixBatches
 from vicinal.learner.counting import counting
 from vicinal.learner.events import SECTIONS, Callback, CancelFit
+from vicinal.learner.random_states import random_states, set_random_states
 from vicinal.learner.resume import Checkpoint
 from vicinal.learner.suggestions import SuggestFunc, in_longest_fall, valley
 from vicinal.notebook import shown, was_shown
@@ -100,8 +100,9 @@ def range_test(
     nothing is validated or recorded.
 
     Afterwards, also after an error, everything is as before: the model with its gradients, the
-    learner with its optimizer and history, the order of the data, the random state of its mixers
-    and of torch, and the attributes of callbacks (except for items that these append to a list).
+    learner with its optimizer and history, the order of the data, the random states of its mixers,
+    torch, NumPy and Python, and the attributes of callbacks (except for items that these append to
+    a list).
 
     Args:
         learn: the learner.
@@ -138,11 +139,11 @@ def range_test(
     if num_it < 10:
         raise VicinalError(f"num_it must be 10 batches or more, not {num_it}")
     growing = GrowingRate(start_lr, end_lr, num_it, stop_div)
-    batches = islice(chain.from_iterable(repeat(learn.dls.train)), num_it)
 
     def train() -> None:
         with counting(learn, "finding a learning rate", num_it) as counted:
-            learn.section("train", lambda: learn.train_on(counted(batches)))
+            batches = Repeated(learn.dls.train, num_it, counted)
+            learn.section("train", lambda: learn.train_on(batches))
         # The epoch ends without its event, since it has no row in the history.
         raise CancelFit
 
@@ -157,6 +158,25 @@ def range_test(
     suggestions = {name_of(function): growing.suggested_by(function) for function in functions}
     found = RangeTest(tuple(growing.rates), tuple(growing.losses), suggested, suggestions)
     return shown(found) if show_plot else found
+
+
+class Repeated:
+    """So many batches of a part, which begins anew where it ends; with a length.
+
+    Args:
+        part: the batches.
+        count: how many.
+        counted: what shows how many have come, as by :func:`counting`.
+    """
+
+    def __init__(self, part: Any, count: int, counted: Any) -> None:
+        self.part, self.count, self.counted = part, count, counted
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.counted(islice(chain.from_iterable(repeat(self.part)), self.count))
 
 
 def name_of(function: SuggestFunc) -> str:
@@ -206,7 +226,12 @@ class GrowingRate(Callback):
     def after_batch(self, learn: "Learner") -> None:
         if learn.loss is None:  # the batch was cancelled
             return
-        loss = reduce(learn.loss.detach(), "mean").item()  # the same on every process
+        average = Average()
+        average.add_loss(learn.loss, learn.mean_weight(learn.y))
+        sum_of_all, count = average.totals()  # the same on every process
+        if not count:  # no label of the batch counts
+            return
+        loss = sum_of_all / count
         if not math.isfinite(loss):
             raise CancelFit
         self.sum = SMOOTHING * self.sum + (1 - SMOOTHING) * loss
@@ -262,23 +287,22 @@ def undoing(learn: "Learner") -> Iterator[None]:
     states = [mixer.state_dict() for mixer in mixers]
     things = (learn, *learn.cbs, *batch_mixers, *mixers)
     attributes = [(thing, dict(vars(thing))) for thing in things]
-    history, epoch = list(learn.history), learn.dls.train.sampler.epoch
+    history, order = list(learn.history), learn.dls.train.sampler.state_dict()
     workers = learn.dls.train._loader.generator
-    workers_state = workers.get_state()
-    device = learn.dls.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            for thing, values in attributes:
-                vars(thing).clear()
-                vars(thing).update(values)
-            for mixer, state in zip(mixers, states, strict=True):
-                mixer.load_state_dict(state)
-            learn.history[:] = history
-            learn.dls.train.sampler.epoch = epoch
-            workers.set_state(workers_state)
-            _restore(tensors)
+    workers_state, random = workers.get_state(), random_states()
+    try:
+        yield
+    finally:
+        for thing, values in attributes:
+            vars(thing).clear()
+            vars(thing).update(values)
+        for mixer, state in zip(mixers, states, strict=True):
+            mixer.load_state_dict(state)
+        learn.history[:] = history
+        learn.dls.train.sampler.load_state_dict(order)
+        workers.set_state(workers_state)
+        set_random_states(random, learn.dls.device)
+        _restore(tensors)
 
 
 # The dict of parameters or buffers that holds a tensor, its name in it, the tensor, a copy of its

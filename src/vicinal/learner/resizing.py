@@ -4,7 +4,9 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import Tensor
 
+from vicinal.data.split_loader import name_of
 from vicinal.errors import VicinalError
 from vicinal.learner.events import Callback
 
@@ -57,7 +59,14 @@ class ProgressiveResizing(Callback):
 
     def before_batch(self, learn: "Learner") -> None:
         side = self.side(learn.epoch, learn.epochs)
-        if not learn.training or side is None or side >= min(learn.x.shape[-2:]):
+        if not learn.training or side is None:
+            return
+        if not isinstance(learn.x, Tensor):
+            raise VicinalError(
+                "ProgressiveResizing takes batches of images, one tensor each, and these are a "
+                f"{name_of(learn.x)}: leave it out"
+            )
+        if side >= min(learn.x.shape[-2:]):
             return
         scale = side / min(learn.x.shape[-2:])
         size = [round(scale * length) for length in learn.x.shape[-2:]]

@@ -58,14 +58,18 @@ class Checkpoint(Callback):
     order = 97  # last: all others have begun before it restores, and ended before it saves
 
     def __init__(self, file: str | Path, *, resume: bool = False) -> None:
-        self.file = Path(file)
+        self.file, self.resume = Path(file), resume
         self.found: dict[str, Any] | None = None
-        if resume:
+        self._read()
+
+    def _read(self) -> None:
+        if self.resume:
             with suppress(FileNotFoundError):  # killed during the first epoch
                 self.found = load_tree(self.file)
                 _check_parts(self.file, self.found)
 
     def before_fit(self, learn: "Learner") -> None:
+        self._read()  # again: this callback may be that of the training that was interrupted
         self.may_lack = True  # the optimizer's state, which its first step makes
         _check_saveable(learn)
         if this_process().is_main_process:
@@ -171,7 +175,7 @@ def state_of(learn: "Learner") -> dict[str, Any]:
         "optimizer": optimizer_state(learn.optimizer),
         "stepped_by": type(learn.optimizer).__name__,
         "scaler": learn.scaler.state_dict(),
-        "data": [part.sampler.epoch for part in (learn.dls.train, learn.dls.valid)],
+        "data": [part.sampler.state_dict() for part in (learn.dls.train, learn.dls.valid)],
         "callbacks": [[type(cb).__name__, cb.state_dict()] for cb in _with_state(learn)],
         "history": learn.history,
         # One for each process.
@@ -185,8 +189,8 @@ def restore(learn: "Learner", state: dict[str, Any]) -> None:
     learn.model.load_state_dict(state["model"])
     restore_optimizer(learn.optimizer, state["optimizer"])
     learn.scaler.load_state_dict(state["scaler"])
-    for part, epoch in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
-        part.sampler.epoch = epoch
+    for part, saved in zip((learn.dls.train, learn.dls.valid), state["data"], strict=True):
+        part.sampler.load_state_dict(saved)
     for callback, (_, saved) in zip(_with_state(learn), state["callbacks"], strict=True):
         callback.load_state_dict(saved)
     learn.history[:] = state["history"]
