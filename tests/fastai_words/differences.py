@@ -200,8 +200,8 @@ def _():
 @row(
     "`learn.create_opt()`, and `learn.opt` before a training",
     "makes the optimizer that the next training uses",
-    "is an error: `learn.opt` is the optimizer of this or the last training, with `hypers` and "
-    "`set_hyper`",
+    "an error, and None: `learn.opt` is the optimizer of this or the last training, with `hypers` "
+    "and `set_hyper`",
 )
 def _():
     theirs, ours = two_learners()
@@ -222,7 +222,7 @@ def _():
 def _():
     theirs, ours = two_learners()
     theirs.fit(0)
-    with pytest.raises(VicinalError, match="epochs must be 1 or more, not 0"):
+    with pytest.raises(VicinalError, match="whole number of 1 or more, not 0"):
         ours.fit(0)
     ours.fine_tune(1, freeze_epochs=0)
 

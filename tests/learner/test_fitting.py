@@ -41,7 +41,10 @@ def trained(learn):
             "pct_start must be 0 or more and below",
         ),
         (lambda learn: learn.fit_one_cycle(1, reset_opt=False), "leave reset_opt out"),
-        (lambda learn: learn.fine_tune(0, freeze_epochs=0), "epochs must be 1 or more, not 0"),
+        (
+            lambda learn: learn.fine_tune(0, freeze_epochs=0),
+            "must be a whole number of 1 or more, not 0",
+        ),
     ],
 )
 def test_what_is_refused(dls, train, message):

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from vicinal.errors import VicinalError
 from vicinal.learner.opt import Opt
 
 
@@ -68,4 +69,10 @@ class AlsoNamed:
     @property
     def n_iter(self) -> int:
         """The number of batches of the part that is under way, of which ``learn.iter`` is one."""
-        return len(self.batches)
+        try:
+            return len(self.batches)
+        except TypeError:
+            raise VicinalError(
+                "train_on() was given batches without a length, so there is no n_iter: give it a "
+                "list of them"
+            ) from None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vicinal.errors import VicinalError
+from vicinal.learner.gradients import AccumulateGradients
 from vicinal.learner.optimizer_state import inner_optimizers
 from vicinal.processes import this_process
 
@@ -140,7 +141,8 @@ def check_demands(learn: "Learner") -> None:
             "LBFGS takes no weights in the memory format channels_last: call "
             "model.to(memory_format=torch.contiguous_format)"
         )
-    accumulated = max((getattr(cb, "batches_per_step", 1) for cb in learn.callbacks), default=1)
+    accumulators = [cb for cb in learn.callbacks if isinstance(cb, AccumulateGradients)]
+    accumulated = max((each.batches_in(learn) for each in accumulators), default=1)
     if closure and accumulated > 1:
         raise VicinalError(
             f"{name} computes the loss of a batch again in each step, so the gradients of "

@@ -59,7 +59,7 @@ class CancelValidate(Cancel):
 
 
 class CancelBatch(Cancel):
-    """Skip the rest of the batch."""
+    """Skip the rest of the batch; a gradient that it has computed counts in the next step."""
 
     section = "batch"
 
@@ -74,6 +74,19 @@ class CancelStep(Cancel):
     """Skip the optimizer's step; gradients accumulate until it steps."""
 
     section = "step"
+
+
+def check_cancelled(error: BaseException) -> None:
+    """Refuse to leave a section that is not under way, as by CancelStep in ``before_batch``.
+
+    Raises:
+        VicinalError: the error is a :class:`Cancel` that no section has caught.
+    """
+    if isinstance(error, Cancel):
+        raise VicinalError(
+            f"a callback raised {type(error).__name__} where no {error.section} is under way: "
+            f"raise it from before_{error.section} on, and before after_{error.section}"
+        ) from error
 
 
 # fastai's names

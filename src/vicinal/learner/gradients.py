@@ -50,6 +50,10 @@ class AccumulateGradients(Callback):
     def __init__(self, batches: int) -> None:
         self.batches_per_step = whole("batches", batches)
 
+    def batches_in(self, learn: "Learner") -> int:
+        """How many batches a step of this training takes."""
+        return self.batches_per_step
+
     def before_fit(self, learn: "Learner") -> None:
         check_only_one(self, learn)
         self.accumulated = 0
@@ -104,8 +108,11 @@ class GradientAccumulation(AccumulateGradients):
         self.n_acc = whole("n_acc", n_acc)
         super().__init__(1)
 
+    def batches_in(self, learn: "Learner") -> int:
+        return math.ceil(self.n_acc / learn.dls.train.batch_size)
+
     def before_fit(self, learn: "Learner") -> None:
-        self.batches_per_step = math.ceil(self.n_acc / learn.dls.train.batch_size)
+        self.batches_per_step = self.batches_in(learn)
         super().before_fit(learn)
 
 

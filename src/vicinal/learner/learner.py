@@ -18,7 +18,15 @@ from vicinal.learner.attached import Attached
 from vicinal.learner.callbacks import as_callbacks
 from vicinal.learner.closure import Closure
 from vicinal.learner.demands import Demands, check_demands
-from vicinal.learner.events import Callback, Cancel, announce, close, in_order, listeners
+from vicinal.learner.events import (
+    Callback,
+    Cancel,
+    announce,
+    check_cancelled,
+    close,
+    in_order,
+    listeners,
+)
 from vicinal.learner.fitting import Fitting, Momenta, also_n_epoch, check_new_optimizer
 from vicinal.learner.misnamed import suggesting
 from vicinal.learner.optimizer import (
@@ -150,8 +158,10 @@ class Learner(AlsoNamed, Attached, InPrecision, Fitting):
         However the training ends (also by an error or Ctrl-C), the learner's loss, metrics,
         callbacks and model are as they were before, except for the trained weights.
         """
-        if epochs < 1:
-            raise VicinalError(f"the number of epochs must be 1 or more, not {epochs}")
+        if not hasattr(epochs, "__index__") or epochs < 1:
+            raise VicinalError(
+                f"the number of epochs must be a whole number of 1 or more, not {epochs!r}"
+            )
         check_decay(wd)
         check_new_optimizer(reset_opt)
         self.epochs, self.first_epoch, self.rescaling = epochs, 0, None
@@ -226,13 +236,12 @@ class Learner(AlsoNamed, Attached, InPrecision, Fitting):
         try:
             reached.extend(announce(self, f"before_{name}", self.callbacks))
             body()
-        except Cancel as cancel:
-            if cancel.section != name:
+        except BaseException as error:
+            if not (isinstance(error, Cancel) and error.section == name):
+                if name == "fit":  # whatever happens, callbacks close what they have opened
+                    close(self, reached)
+                    check_cancelled(error)
                 raise
-        except BaseException:
-            if name == "fit":  # whatever happens, callbacks close what they have opened
-                close(self, reached)
-            raise
         if name == "fit":
             close(self, reached)
         else:

@@ -124,7 +124,7 @@ def spread(lr: Rates, groups: int) -> list[float]:
         lowest = _number(lr.start, lr)
         step = (math.log(highest) - math.log(lowest)) / (groups - 1)
         return [float(f"{lowest * math.exp(step * i):.12g}") for i in range(groups)]
-    if isinstance(lr, Sequence):
+    if isinstance(lr, Sequence) and not isinstance(lr, str):
         rates = [_number(each, lr) for each in lr]
         if len(rates) == 1:
             return rates * groups
@@ -134,10 +134,16 @@ def spread(lr: Rates, groups: int) -> list[float]:
                 "give one for each, or slice(lowest, highest)"
             )
         return rates
-    return [float(lr)] * groups
+    return [_number(lr, lr)] * groups
 
 
 def _number(rate: Any, lr: Any) -> float:
-    if rate is None or not 0 < float(rate) < math.inf:
-        raise VicinalError(f"learning rates must be numbers above 0, not {rate} in {lr}")
-    return float(rate)
+    try:
+        number = float(rate)
+    except (TypeError, ValueError):
+        number = math.nan
+    # One rate alone may be 0: a training that changes nothing but the state of layers.
+    if 0 < number < math.inf or (number == 0 and rate is lr):
+        return number
+    inside = "" if rate is lr else f" in {lr}"
+    raise VicinalError(f"learning rates must be numbers above 0, not {rate!r}{inside}")

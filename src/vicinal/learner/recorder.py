@@ -12,12 +12,12 @@ from vicinal.errors import Diverged, VicinalError
 from vicinal.learner.callbacks import Average, ValidAverages
 from vicinal.learner.class_metrics import check_scores
 from vicinal.learner.events import Callback
-from vicinal.mixing.batch import first_tensor
 
 if TYPE_CHECKING:
     from vicinal.learner.learner import Learner
 
 SMOOTHING = 0.98  # the weight of the previous smoothed loss, as in fastai
+NO_LABEL = -(2.0**127)  # in the place of a loss over no label, which is nan
 NO_COLUMNS = ("epoch", "seconds")  # of the history, which are no losses or metrics
 
 
@@ -62,7 +62,7 @@ class Recorder(Callback):
         self.hps: dict[str, list[float]] = {"lr": []}
         self.iters: list[int] = []
         self._is_checked = False  # that the metrics suit the outputs
-        self._sum = 0.0  # of the smoothed losses, which begin at 0
+        self._sum, self._count = 0.0, 0  # of the smoothed losses, which begin at 0
         self._new: list[Tensor] = []  # losses of this epoch, not yet read from the device
 
     @property
@@ -90,8 +90,9 @@ class Recorder(Callback):
         if learn.loss is None:  # the batch was cancelled
             return
         if learn.training:
-            self.train_loss.add_loss(learn.loss, len(first_tensor(learn.y)))
-            self._add_batch(learn.loss)
+            weight = learn.mean_weight(learn.y)
+            self.train_loss.add_loss(learn.loss, weight)
+            self._add_batch(learn.loss, weight)
         else:
             self.valid.add(learn.loss, learn.mean_weight(learn.y), learn.pred, learn.y)
 
@@ -115,8 +116,11 @@ class Recorder(Callback):
 
     # ---- the batches ----------------------------------------------------------------------
 
-    def _add_batch(self, loss: Tensor) -> None:
-        self._new.append(loss.detach().reshape(()).float())
+    def _add_batch(self, loss: Tensor, weight: Tensor | int) -> None:
+        loss = loss.detach().reshape(()).float()
+        if isinstance(weight, Tensor):  # of 0, the mean is nan: no label of the batch counts
+            loss = loss.where(weight > 0, NO_LABEL)
+        self._new.append(loss)
         for name, value in self._settings.items():
             self.hps.setdefault(name, []).append(value)
 
@@ -125,8 +129,12 @@ class Recorder(Callback):
         losses = torch.stack(self._new).tolist() if self._new else []
         self._new = []
         for loss in losses:
+            if loss == NO_LABEL:  # the curve goes on as it was
+                self.losses.append(self.losses[-1] if self.losses else math.nan)
+                continue
             self._sum = SMOOTHING * self._sum + (1 - SMOOTHING) * loss
-            self.losses.append(self._sum / (1 - SMOOTHING ** (len(self.losses) + 1)))
+            self._count += 1
+            self.losses.append(self._sum / (1 - SMOOTHING**self._count))
 
     # ---- pictures -------------------------------------------------------------------------
 

@@ -18,9 +18,13 @@ MakeScheduler = Callable[[torch.optim.Optimizer, int], Any]
 class StepScheduler(Callback):
     """Step a scheduler, one of torch's or :class:`Cosines`, after every step of the optimizer.
 
+    A step that a callback of order -5 or higher cancels counts, too: the schedule goes on.
+
     Args:
         make: from the optimizer and the number of its steps to the scheduler.
     """
+
+    order = -5  # after AccumulateGradients, before what cancels single steps
 
     def __init__(self, make: MakeScheduler) -> None:
         self.make = make

@@ -209,7 +209,8 @@ class TerminateOnNaNCallback(Callback):
     def after_loss(self, learn: "Learner") -> None:
         if not learn.training or learn.loss is None:
             return
-        loss = learn.loss.item()
+        weight = learn.mean_weight(learn.y)
+        loss = learn.loss.item() if weight > 0 else 0.0  # the mean over no label is nan
         if total([float(not math.isfinite(loss))])[0]:  # all processes end at the same batch
             if learn.is_logging:
                 this_process().print(f"stopped, as the loss became {loss}")
