@@ -3,6 +3,8 @@
 import ctypes
 import hashlib
 import itertools
+import random
+import sys
 import warnings
 from bisect import bisect_right
 from typing import Any
@@ -184,6 +186,18 @@ def _worker_seed() -> int:
     # restart then, and with the id they would repeat the draws of the epoch before.
     worker = get_worker_info()
     return 0 if worker is None else worker.seed
+
+
+def seed_all(seed: int) -> None:
+    """Seed the global generators of torch, Python and, where it is loaded, NumPy.
+
+    Args:
+        seed: 0 to 2**32 - 1, which is what NumPy takes.
+    """
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:

@@ -1,7 +1,5 @@
 """SplitLoader: one split of the data, as batches on the device."""
 
-import random
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -18,7 +16,7 @@ from vicinal.data.showing import ShownLoader
 from vicinal.errors import VicinalError
 from vicinal.mixing.batch import first_tensor
 from vicinal.processes import default_device
-from vicinal.rng import rank_and_world_size
+from vicinal.rng import rank_and_world_size, seed_all
 
 
 class TensorData(Dataset[tuple[Tensor, Tensor]]):
@@ -62,7 +60,7 @@ class ErrorsAsValues(Dataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         if isinstance(indices, Rows) and get_worker_info() is not None:
-            _seed_all(indices.seed)
+            seed_all(indices.seed)
         try:
             return self.dataset.__getitems__(indices)
         except VicinalError as error:
@@ -301,13 +299,6 @@ def _chosen(read: Iterable[tuple[Any, Any]], chosen: Tensor) -> Iterator[tuple[A
 
 def _on_cpu(dataset: Any) -> bool:
     return not (isinstance(dataset, TensorData) and dataset.y.device.type != "cpu")
-
-
-def _seed_all(seed: int) -> None:
-    torch.manual_seed(seed)
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
 
 
 def _identity(batch: Any) -> Any:

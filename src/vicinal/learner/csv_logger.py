@@ -2,7 +2,6 @@
 
 import csv
 import io
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,20 +61,20 @@ class CSVLogger(Callback):
             write_file(self.file, _as_csv(learn.history))
             return
         row, is_new = learn.history[-1], not self._has_rows(learn.history[-1])
-        if 0 < learn.first_epoch == learn.epoch:
+        if not is_new and 0 < learn.first_epoch == learn.epoch:
             self._forget_from(row["epoch"])
         with written(self.file), self.file.open("a", newline="", encoding="utf-8") as file:
             file.write(_as_csv([row], header=is_new))
 
     def _forget_from(self, epoch: int) -> None:
         """Drop the last rows from this epoch on: a training that was killed had written them."""
-        with suppress(FileNotFoundError), self.file.open(newline="", encoding="utf-8") as file:
+        with self.file.open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
-            column = header.index("epoch")
-            while rows and int(rows[-1][column]) >= epoch:
-                rows.pop()
-            kept = [dict(zip(header, row, strict=True)) for row in rows]
-            write_file(self.file, _as_csv(kept) if kept else ",".join(header) + "\n")
+        while rows and int(rows[-1][header.index("epoch")]) >= epoch:
+            rows.pop()
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([header, *rows])
+        write_file(self.file, text.getvalue())
 
     def read_log(self) -> Any:
         """The file as a pandas DataFrame."""

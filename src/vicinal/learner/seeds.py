@@ -1,9 +1,9 @@
 """set_seed: one seed for all global generators."""
 
-import random
-
-import numpy as np
+import numpy as np  # noqa: F401 - loaded, so that it is seeded, too
 import torch
+
+from vicinal.rng import seed_all
 
 
 def set_seed(s: int, reproducible: bool = False) -> None:
@@ -20,9 +20,7 @@ def set_seed(s: int, reproducible: bool = False) -> None:
     >>> bool(torch.rand(1) == before)
     True
     """
-    random.seed(s)
-    np.random.seed(s)  # noqa: NPY002 - what other libraries draw from
-    torch.manual_seed(s)
+    seed_all(s)
     if reproducible:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
