@@ -292,8 +292,9 @@ def _series(data: str, task: SeriesTask) -> Read:
                 raise item
             preparation.batch([item])
         except VicinalError as error:
-            if not skip_bad:
-                raise VicinalError(f"--ood {data}: {error}") from None
+            if not skip_bad:  # what comes from a file names it
+                where = "" if error is item else f"{data}: "
+                raise VicinalError(f"--ood {where}{error}") from None
             bad.append(error)
         else:
             picked.append(item)
