@@ -128,7 +128,7 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
         data = _in_order(part.dataset, part.sampler)
     elif isinstance(part.sampler, SubsetRandomSampler):
         # Its other samples are not of this part, also where this part is predicted.
-        data = Subset(data, [int(each) for each in part.sampler.indices])
+        data = _in_order(part.dataset, part.sampler)
         sampler = _of_training(part, RandomSampler(data, generator=part.sampler.generator))
     else:
         sampler = _of_training(part, part.sampler)
