@@ -20,10 +20,10 @@ from vicinal.known_losses import (
     reduction_of,
     weighted_sum,
 )
-from vicinal.mixing.batch import first_tensor
+from vicinal.mixing.batch import copied, first_tensor
 from vicinal.mixing.sides import mixed_targets, sides
 from vicinal.mixing.target import MixedTarget, fits_rows
-from vicinal.rehearsal import copied, is_transformed, is_written, rehearsed
+from vicinal.rehearsal import is_transformed, is_written, rehearsed
 from vicinal.rows import are_of_single_samples, differ, has_fewer_losses
 
 

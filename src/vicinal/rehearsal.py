@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils import _pytree as pytree
 
-from vicinal.mixing.batch import leaves, map_leaves
+from vicinal.mixing.batch import leaves
 
 
 @contextmanager
@@ -62,19 +62,8 @@ def rehearsed(
                 vars(owner).update(attributes)
 
 
-def copied(tree: Any) -> Any:
-    """A batch with copies of its tensors, for a criterion that writes into what it is given.
-
-    >>> tensor = torch.zeros(2)
-    >>> _ = copied((tensor, "name"))[0].add_(1)
-    >>> tensor
-    tensor([0., 0.])
-    """
-    return map_leaves(lambda _, leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, tree)
-
-
 def is_written(copy: Any, given: Any) -> bool:
-    """Whether the tensors of a batch that :func:`copied` gave have been written into since."""
+    """Whether the tensors of a batch that ``copied()`` gave have been written into since."""
     pairs = zip(leaves(copy), leaves(given), strict=True)
     tensors = [(new, old) for (_, new), (_, old) in pairs if isinstance(new, Tensor)]
     # Nobody counts what is written into the tensors of inference mode.

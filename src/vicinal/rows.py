@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from vicinal.mixing.batch import map_leaves
-from vicinal.rehearsal import copied, rehearsed
+from vicinal.rehearsal import rehearsed
 
 
 def are_of_single_samples(criterion: Callable[..., Any], output: Any, target: Any) -> bool:
@@ -98,10 +98,12 @@ def _taken(tree: Any, rows: list[int] | None, count: int) -> Any:
     """Some rows of a batch, or all of them, as copies that a criterion may write into."""
 
     def take(_: Any, leaf: Any) -> Any:
-        is_batch = isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == count
-        return leaf[rows] if is_batch else leaf
+        if not isinstance(leaf, Tensor):
+            return leaf
+        is_batch = rows is not None and leaf.ndim and len(leaf) == count
+        return leaf[rows] if is_batch else leaf.clone()
 
-    return copied(tree) if rows is None else copied(map_leaves(take, tree))
+    return map_leaves(take, tree)
 
 
 def close(found: Tensor, expected: Tensor) -> bool:

@@ -10,9 +10,10 @@ from torch.utils import _pytree as pytree
 from vicinal.known_losses import weighted_sum
 from vicinal.mixed.tensor import MixedTensor, as_plain, as_tensors, is_mixed
 from vicinal.mixed.uncompiled import uncompiled
+from vicinal.mixing.batch import copied
 from vicinal.mixing.sides import map_targets, sides
 from vicinal.mixing.target import MixedTarget
-from vicinal.rehearsal import copied, is_transformed, rehearsed
+from vicinal.rehearsal import is_transformed, rehearsed
 from vicinal.rows import close
 
 

@@ -166,6 +166,17 @@ def is_named(path: Any, names: Collection[str | int]) -> bool:
     )
 
 
+def copied(batch: Any) -> Any:
+    """A batch with copies of its tensors, for what may write into them.
+
+    >>> tensor = torch.zeros(2)
+    >>> _ = copied((tensor, "name"))[0].add_(1)
+    >>> tensor
+    tensor([0., 0.])
+    """
+    return map_leaves(lambda _, leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, batch)
+
+
 def first_tensor(batch: Any, name: str = "a batch") -> Tensor:
     """The first tensor of a nested batch, from which batch size and device are read.
 

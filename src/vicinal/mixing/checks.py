@@ -11,7 +11,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from vicinal.mixing.batch import batch_size, map_leaves
+from vicinal.mixing.batch import batch_size, copied, map_leaves
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.choice import Choice
 from vicinal.mixing.completion import rows
@@ -21,7 +21,6 @@ from vicinal.mixing.probes import (
     application_options,
     are_close,
     are_equal,
-    copy_of,
     dtypes_of,
     last_axis_first,
     shares_of,
@@ -124,7 +123,7 @@ class Case:
 
     def batch(self) -> tuple[Any, Any]:
         """A copy of the batch."""
-        return copy_of(self.x), copy_of(self.y)
+        return copied(self.x), copied(self.y)
 
     def rows(self, count: int) -> tuple[Any, Any]:
         """The first samples and targets, (count, ...)."""
@@ -247,11 +246,11 @@ def check_dtypes(case: Case) -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
         x = with_floats_as(case.x, dtype)
         mixer = case.fresh()
-        mixed, _ = mixer(x, copy_of(case.y))
+        mixed, _ = mixer(x, copied(case.y))
         found = dtypes_of(mixed)
         case.require(found == dtypes_of(x), "dtypes", f"for {dtype} it returns {found}")
         # By the mix of this dtype: one that looks at samples may decide otherwise in another.
-        mix = case.fresh().draw(x, copy_of(case.y))
+        mix = case.fresh().draw(x, copied(case.y))
         expected = mix(with_floats_as(x, torch.float64), **application_options(mixer))
         close = are_close(with_floats_as(mixed, torch.float64), expected, 2e-2)
         case.require(close, "dtypes", f"for {dtype} the results differ from those for float32")
@@ -261,7 +260,7 @@ def check_layouts(case: Case) -> None:
     expected, _ = case.fresh()(*case.batch())
     for restride in (last_axis_first, with_gaps):
         x = map_leaves(lambda _, leaf, change=restride: change(leaf), case.x)
-        mixed, _ = case.fresh()(x, copy_of(case.y))
+        mixed, _ = case.fresh()(x, copied(case.y))
         close = are_close(mixed, expected, 1e-5)
         case.require(close, "layouts", "for tensors that are not contiguous the results differ")
 
@@ -269,7 +268,7 @@ def check_layouts(case: Case) -> None:
 def check_batch_sizes(case: Case) -> None:
     for count in (3, 1, 0):
         x, y = case.rows(count)
-        mixed, _ = case.fresh()(copy_of(x), y)
+        mixed, _ = case.fresh()(copied(x), y)
         alike = dtypes_of(mixed) == dtypes_of(x)
         case.require(alike, "batch sizes", f"for {count} samples it returns {dtypes_of(mixed)}")
 

@@ -41,10 +41,6 @@ def application_options(mixer: Mixer) -> Any:
     return {name: getattr(mixer, name) for name in ("fields", "integers", "maximum")}
 
 
-def copy_of(batch: Any) -> Any:
-    return map_leaves(lambda _, t: t.clone() if isinstance(t, Tensor) else t, batch)
-
-
 def tensors_in(batch: Any) -> list[Tensor]:
     return [leaf for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor)]
 
