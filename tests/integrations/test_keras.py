@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-os.environ["KERAS_BACKEND"] = "torch"
-
 import keras
 import numpy as np
 import pytest

@@ -1,9 +1,6 @@
 """Two mixers of one batch, in each trainer: refused by a sentence that says so."""
 
-import os
 import warnings
-
-os.environ["KERAS_BACKEND"] = "torch"
 
 import keras
 import pytest

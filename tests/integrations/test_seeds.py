@@ -1,10 +1,7 @@
 """The seed that a trainer is given seeds the mixers, too."""
 
 import importlib
-import os
 import warnings
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import pytest
 import torch

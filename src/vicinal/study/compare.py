@@ -90,8 +90,9 @@ def compare(
     >>> import torch
     >>> from torch import nn
     >>> from vicinal import DataLoaders, MixUp, compare
+    >>> _ = torch.manual_seed(1)
     >>> x, y = torch.randn(200, 2), torch.arange(200) % 2
-    >>> x[:, 0] += 2 * y
+    >>> x[:, 0] += y
     >>> def data(seed):
     ...     return DataLoaders.from_tensors(x, y, x, y, bs=20, seed=seed, device="cpu")
     >>> frame = compare(

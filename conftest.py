@@ -1,4 +1,4 @@
-"""Settings for all tests."""
+"""Settings for all tests: those in tests/, and the examples in docstrings and pages."""
 
 import gc
 import os
@@ -8,6 +8,7 @@ import tempfile
 # Of two processes that test at once, each has one of two processors: before torch is loaded.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported
 
 import pytest
 import torch
