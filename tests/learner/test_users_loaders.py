@@ -207,6 +207,63 @@ def test_batches_that_are_no_pairs_are_refused():
         ).one_batch()
 
 
+EMPTY = TensorDataset(X[:0], Y[:0])
+
+
+class TestNoSamples:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: DataLoaders(DataLoader(DATA), DataLoader(EMPTY)),
+            lambda: DataLoaders(
+                DataLoader(DATA), DataLoader(DATA, sampler=SubsetRandomSampler([]))
+            ),
+            lambda: DataLoaders.from_dsets(DATA, [], bs=8),
+        ],
+    )
+    def test_the_validation_part_is_empty(self, make):
+        with pytest.raises(VicinalError, match=r"^the validation part is empty: give it at least"):
+            make()
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: DataLoaders(DataLoader(EMPTY), DataLoader(DATA)),
+            lambda: DataLoaders(
+                DataLoader(DATA, sampler=SubsetRandomSampler([])), DataLoader(DATA)
+            ),
+            lambda: DataLoaders.from_dsets([], DATA),
+        ],
+    )
+    def test_the_training_part_is_empty(self, make):
+        with pytest.raises(VicinalError, match=r"^the training part is empty: give it at least"):
+            make()
+
+    @pytest.mark.parametrize("of", [list, iter, DataLoader])
+    @pytest.mark.parametrize("ask", ["validate", "get_preds", "interpret"])
+    def test_batches_to_predict(self, ask, of):
+        learn = Learner(DataLoaders(DataLoader(DATA, 8), DataLoader(DATA, 8)), nn.Linear(1, 2))
+        with pytest.raises(VicinalError, match=r"^there is no batch in dl: give at least one"):
+            getattr(learn, ask)(dl=of([]))
+
+    def test_an_iterator_is_used_up(self):
+        learn = Learner(DataLoaders(DataLoader(DATA, 8), DataLoader(DATA, 8)), nn.Linear(1, 2))
+        batches = iter([(X, Y)])
+        learn.validate(dl=batches)
+        with pytest.raises(VicinalError, match="an iterator, which can be read only once"):
+            learn.validate(dl=batches)
+
+
+def test_results_of_a_loader_of_torchs():
+    data = TensorDataset(torch.rand(40, 3, 4, 4), Y)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    learn = Learner(DataLoaders(DataLoader(data, 8), DataLoader(data, 8)), network)
+    figure = learn.show_results(dl=DataLoader(TensorDataset(torch.rand(3, 3, 4, 4), Y[:3]), 8))
+    assert sum(bool(axes.images) for axes in figure.axes) == 3
+    with pytest.raises(VicinalError, match=r"^list is no loader: give torch's, DataLoader"):
+        learn.show_results(dl=[(torch.rand(3, 3, 4, 4), Y[:3])])
+
+
 class TestSeveralInputs:
     """In a dict or a tuple, as DataLoaders.from_tensors takes them."""
 

@@ -102,7 +102,7 @@ class DataLoaders(ShownLoaders):
         (2, 4, torch.Size([8, 2]))
         """
         read: dict[str, Any] = {"workers": num_workers, "device": device}
-        loader = Batches(Collated(train), bs, training=True, seed=seed, **read)
+        loader = Batches(Collated(train, part="training"), bs, training=True, seed=seed, **read)
         return DataLoaders(loader, Batches(Collated(valid), val_bs or 2 * bs, **read), vocab)
 
     @classmethod

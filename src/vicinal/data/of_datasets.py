@@ -31,20 +31,28 @@ class Collated(Dataset[Any]):
     Args:
         dataset: has a length, and gives a pair for an index: a list of pairs, too.
         collate: makes a batch of a list of pairs.
+        part: "training" or "validation", to name it where it is empty.
 
     >>> Collated([(1.5, 0), (2.5, 1)]).__getitems__([1, 0])
     (tensor([2.5000, 1.5000]), tensor([1, 0]))
     """
 
-    def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any] = default_collate) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        collate: Callable[[list[Any]], Any] = default_collate,
+        part: str = "validation",
+    ) -> None:
         self.of, self.collate = dataset, collate
         if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
             raise VicinalError(
                 f"a {type(dataset).__name__} has no length or gives no sample for an index: give a "
                 "data set that has both, such as a list of pairs (input, target)"
             )
-        sample = dataset[0] if len(dataset) else None
-        if sample is not None and not (isinstance(sample, tuple | list) and len(sample) == 2):
+        if not len(dataset):
+            raise VicinalError(f"the {part} part is empty: give it at least one sample")
+        sample = dataset[0]
+        if not (isinstance(sample, tuple | list) and len(sample) == 2):
             raise VicinalError(
                 f"samples must be pairs (input, target), and the first is a {type(sample).__name__}"
             )
@@ -108,8 +116,8 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
     """A split of what a user gives: one that is, or a loader of torch's.
 
     Raises:
-        VicinalError: it is neither, or its samples cannot be read one by one, or in training its
-            sampler has no length, or in validation chooses samples at random.
+        VicinalError: it is neither, or it is empty, or its samples cannot be read one by one, or in
+            training its sampler has no length, or in validation chooses samples at random.
     """
     if isinstance(part, SplitLoader):
         return part
@@ -123,18 +131,18 @@ def as_split(part: Any, *, training: bool) -> SplitLoader:
             "a DataLoader must have a data set that gives the sample of an index, and a batch_size "
             "in place of a batch_sampler"
         )
-    data, sampler = part.dataset, None
-    if not training:
-        data = _in_order(part.dataset, part.sampler)
-    elif isinstance(part.sampler, SubsetRandomSampler):
-        # Its other samples are not of this part, also where this part is predicted.
-        data = _in_order(part.dataset, part.sampler)
-        sampler = _of_training(part, RandomSampler(data, generator=part.sampler.generator))
-    else:
-        sampler = _of_training(part, part.sampler)
+    # The other samples of a sampler's are not of this part, also where it is predicted.
+    chosen = not training or isinstance(part.sampler, SubsetRandomSampler)
+    data = _in_order(part.dataset, part.sampler) if chosen else part.dataset
+    collated = Collated(data, part.collate_fn, "training" if training else "validation")
+    sampler: Any = None
+    if training:
+        given: Any = part.sampler
+        drawn = RandomSampler(collated, generator=given.generator) if chosen else given
+        sampler = _of_training(part, drawn)
     how: dict[str, Any] = {"training": training, "workers": part.num_workers, "sampler": sampler}
     how["options"] = {name: getattr(part, name) for name in _OF_WORKERS} if part.num_workers else {}
-    return Batches(Collated(data, part.collate_fn), part.batch_size, **how)
+    return Batches(collated, part.batch_size, **how)
 
 
 _OF_WORKERS = ("worker_init_fn", "prefetch_factor", "timeout", "multiprocessing_context")

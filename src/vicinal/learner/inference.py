@@ -158,10 +158,18 @@ class Inference(Predictions, Exporting, Shown):
     @torch.no_grad()
     def _passes(self, batches: Any) -> Generator[tuple[Any, Tensor, Any], None, None]:
         """Inputs, outputs and targets of batches."""
+        any_read = False
         with self.evaluating():
             for batch in batches:  # those of a user's own list may be elsewhere
+                any_read = True
                 x, y = send_to_device(as_pair(batch), self.dls.device)
                 yield x, self.output(x), y
+        # Of several processes, one may have no samples of its own.
+        if not any_read and this_process().num_processes == 1:
+            raise VicinalError(
+                "there is no batch in dl: give at least one, or a list in place of an iterator, "
+                "which can be read only once"
+            )
 
     def _outputs(self, batches: Any) -> Generator[tuple[Tensor, Any], None, None]:
         with closing(self._passes(batches)) as passes:
@@ -192,7 +200,7 @@ class Inference(Predictions, Exporting, Shown):
             ``scores["valid_loss"]``, ``scores["valid_accuracy"]``, ``dict(scores)``.
 
         Raises:
-            VicinalError: ``ds_idx`` is neither, or the part has no labels.
+            VicinalError: ``ds_idx`` is neither, or the part has no labels or no batch.
 
         >>> from vicinal import Learner, accuracy
         >>> x, y = torch.randn(40, 2), torch.arange(40) % 2

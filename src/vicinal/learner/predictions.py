@@ -60,8 +60,8 @@ class Predictions:
             sample (N,) if wanted: in this order, which is fastai's.
 
         Raises:
-            VicinalError: there is no such part; a loss is wanted where there are no targets; or
-                ``reorder`` is False.
+            VicinalError: there is no such part, or no batch in it; a loss is wanted where there are
+                no targets; or ``reorder`` is False.
         """
         learn = cast("Inference", self)
         if not reorder:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from vicinal.data.loaders import DataLoaders
+from vicinal.data.of_datasets import as_split
 from vicinal.data.showing import number_of
 from vicinal.formatting import format_number
 from vicinal.learner.callbacks import metric_name
@@ -45,7 +46,8 @@ class Shown:
             nrows, ncols: of the grid; None fits it to the number.
             figsize: width and height of the figure in inches; None fits it to the images.
             ds_idx: 0 shows training samples instead.
-            dl: a loader to show samples of instead, such as ``dls.test_dl(files)`` gives.
+            dl: a loader to show samples of instead, such as ``dls.test_dl(files)`` gives, or one of
+                torch's.
 
         Returns:
             A matplotlib figure of images, with the true class above the predicted one; a table of
@@ -59,7 +61,7 @@ class Shown:
         number = number_of(max_n, nrows, ncols)
         if dl is None:
             self.dls.check_samples()
-        part = part_of(self.dls, ds_idx) if dl is None else dl
+        part = part_of(self.dls, ds_idx) if dl is None else as_split(dl, training=False)
         x, y = part.some(number)
         ((output, _),) = learn._outputs([(x, None)])
         predicted = learn.decoded(learn.activation(output))
