@@ -13,16 +13,9 @@ from vicinal.mixing import Method
 from vicinal.mixing.blend import Blend
 from vicinal.mixing.methods import __all__ as METHODS
 
+from .needed import NEEDED
+
 X, Y = torch.rand(8, 3), torch.arange(8)
-NEEDED = {
-    "AttentiveMix": {"attention": torch.nn.Identity()},
-    "BetweenClass": {"rate": 8000},
-    "CMixUp": {"bandwidth": 1.0},
-    "FeatMix": {"importance": [1, 2]},
-    "Remix": {"counts": [1, 2]},
-    "Choice": {"mixers": [MixUp(), CutMix()]},
-    "Schedule": {"mixer": MixUp(), "steps": 10},
-}
 CLASSES = [*(getattr(vicinal, name) for name in METHODS), Choice, Schedule]
 VALUES = [-1, 0, 1, 2, 0.5, float("nan"), "x", "sample", True, None, (0.2, 0.4), (0.5, 0.5, 3), []]
 

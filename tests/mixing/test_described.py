@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 import pydoc
-from typing import Any, Unpack
+from typing import Unpack
 
 import pytest
 import torch
@@ -15,6 +15,8 @@ from vicinal.mixing import Method
 from vicinal.mixing.described import _sections
 from vicinal.mixing.method import MethodOptions
 from vicinal.mixing.methods import __all__ as METHODS
+
+from .needed import NEEDED
 
 CLASSES = [*(getattr(vicinal, name) for name in METHODS), Choice, Schedule, ManifoldMixUp]
 CLASSES += [Mixer, Method]
@@ -66,18 +68,6 @@ class TestEveryMixer:
         ) as error:
             instance(cls, unheard_of=1)
         assert all(name in str(error.value) for name in parameters(cls))
-
-
-NEEDED: dict[str, Any] = {
-    "AttentiveMix": {"attention": torch.nn.Identity()},
-    "BetweenClass": {"rate": 8000},
-    "CMixUp": {"bandwidth": 1.0},
-    "FeatMix": {"importance": [1, 2]},
-    "Remix": {"counts": [1, 2]},
-    "Choice": {"mixers": [MixUp()]},
-    "Schedule": {"mixer": MixUp()},
-    "ManifoldMixUp": {"model": torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))},
-}
 
 
 def instance(cls, **options):
