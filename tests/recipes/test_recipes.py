@@ -106,7 +106,7 @@ def test_a_strength_for_a_recipe_that_does_not_mix():
         make_task(options, split)
 
 
-@pytest.mark.parametrize(("epochs", "mix"), [(20, "none"), (80, "mixup")])
+@pytest.mark.parametrize(("epochs", "mix"), [(20, "none"), (80, "mixup+cutmix")])
 def test_imagenette_mixes_in_long_trainings(epochs, mix):
     options = TrainOptions("digits", recipe="imagenette", epochs=epochs)
     task = make_task(options, find_split(options))

@@ -22,7 +22,7 @@ from vicinal.tasks.advice import (
 
 DOCS = Path(__file__).parents[2] / "docs"
 # Between all thresholds: no rule is for mixing or against it.
-PLAIN = Situation("images", 10_000, 10, 40, False, 0.0, parameters=10_000 * 20)
+PLAIN = Situation("images", 10_000, 10, 40, False, 0.0, parameters=10_000 * 20, pixels=32)
 
 
 def published(samples, classes, epochs, millions, pretrained=False):
@@ -198,7 +198,10 @@ class TestTrial:
     @pytest.mark.parametrize(
         ("situation", "mixes", "alphas"),
         [
-            (PLAIN, ("mixup", "mixup+cutmix"), ()),
+            (PLAIN, ("mixup+cutmix", "mixup"), ()),
+            (replace(PLAIN, samples=499), ("mixup", "mixup+cutmix"), ()),
+            (replace(PLAIN, pixels=31), ("mixup", "mixup+cutmix"), ()),
+            (replace(PLAIN, several=True), ("mixup", "mixup+cutmix"), ()),
             (replace(PLAIN, pretrained=True), ("manifoldmixup", "mixup"), (0.2, 0.5)),
             (replace(PLAIN, counts=[100, 5]), ("remix", "balancedmixup"), ()),
             (noisy(0.3, 200), ("mixup",), (0.4, 1.0, 8.0)),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from vicinal.data.sizes import sides
 from vicinal.errors import VicinalError
 from vicinal.formatting import format_exact, join_and, pluralize
 from vicinal.methods import Targets, methods_for
@@ -32,6 +33,7 @@ class Situation:
         counts: how many training samples each class has; empty where that is not known.
         is_transformer: whether the network is a vision transformer.
         several: whether each sample has any number of the classes.
+        pixels: the shorter side of images; 0 for other data.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Situation:
     counts: Sequence[int] = field(default=(), repr=False)
     is_transformer: bool = False
     several: bool = False
+    pixels: int = 0
 
     @property
     def per_class(self) -> float:
@@ -144,12 +147,14 @@ def situation_of(task: Task, label_noise: float) -> Situation:
         counts=counts,
         is_transformer=task.kind == "images" and is_vision_transformer(task.model),
         several=task.split.targets_are == "labels",
+        pixels=min(sides(getattr(task, "size", 0))),
     )
 
 
 SHORT, LONG = 20, 80  # epochs: up to the one, and from the other on
 SMALL, LARGE = 15, 30  # parameters for each training sample
 FEW = 500  # samples per class
+SEVERAL, SMALLEST = 500, 32  # images, and their pixels, from which on taking turns gained more
 NOISY = 0.1  # of the labels
 UNEVEN = 10  # times as many samples in the largest class as in the smallest
 
@@ -180,9 +185,9 @@ RULES = (
         f"there are fewer than {FEW} images per class, which a long training learns by heart",
         "Zhang et al., How does mixup help with robustness and generalization? (2021): mixing "
         "narrows the gap between training and new samples, which is the wider the fewer there are",
-        "CIFAR-10, resnet9, 100 epochs: with 250 images mixup gains 2.7 points, with 500 1.7, with "
-        "1,000 2.1; with 1,000 images and 150 epochs, smoothmix and regmixup gained most of all "
-        "methods (docs/methods.md), and smoothmix 4.5 on other seeds, too (docs/results.md)",
+        "CIFAR-10, resnet9, 100 epochs: with 250 images mixup gains 2.7 points, and in turns with "
+        "cutmix 2.0; with 500, 1.7 and 2.5; with 1,000, 2.1 and 3.2; smoothmix gained 4.5 with "
+        "1,000 images and 150 epochs, on other seeds, too (docs/results.md)",
     ),
     Rule(
         "for",
@@ -353,8 +358,8 @@ def trial_for(situation: Situation) -> Trial:
 
     Methods that do not serve such data, as some do for kinds of a user's own, are left out.
 
-    >>> trial_for(Situation("images", 1_000, 10, 20, False, 0.0, parameters=400_000)).mixes
-    ('mixup', 'mixup+cutmix')
+    >>> trial_for(Situation("images", 1_000, 10, 20, False, 0.0, 400_000, pixels=32)).mixes
+    ('mixup+cutmix', 'mixup')
     """
     trial = _trial(situation)
     targets: Targets = "values" if situation.classes is None else "classes"
@@ -381,4 +386,6 @@ def _trial(s: Situation) -> Trial:
         return Trial(("mixup", "manifoldmixup"))
     if s.pretrained:  # the strengths of OpenMixup's fine-tuning
         return Trial(("manifoldmixup", "mixup"), (0.2, 0.5), longer)
+    if s.samples >= SEVERAL and s.pixels >= SMALLEST and not s.several:
+        return Trial(("mixup+cutmix", "mixup"), longer=longer)
     return Trial(("mixup", "mixup+cutmix"), longer=longer)
